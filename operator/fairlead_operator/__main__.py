@@ -1,0 +1,5 @@
+"""``python -m fairlead_operator``."""
+
+from fairlead_operator.main import main
+
+main()

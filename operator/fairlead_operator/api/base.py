@@ -1,0 +1,103 @@
+"""Base of all spec and status types, and the two value types they share.
+
+A type here is frozen, speaks camelCase outside, and refuses unknown fields in a
+spec (``Spec``) while it keeps silent about those of a newer status (``Status``).
+Cross-field rules are CEL strings in ``rules``; ``api.schema`` writes them into
+the CRD so that the API server refuses the mistake before the operator sees it.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Final, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+
+class Rule(NamedTuple):
+    """One CEL rule: what must hold, and what the user reads when it does not."""
+
+    rule: str
+    message: str
+    field_path: str | None = None  # for example ".search.metric"
+
+
+class _Base(BaseModel):
+    """What spec and status types have in common."""
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+
+class Spec(_Base):
+    """Base of what a user writes."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class Status(_Base):
+    """Base of what the operator writes."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True
+    )
+
+    def to_manifest(self) -> dict[str, Any]:
+        """As it stands in the object: camelCase, without what is not set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+DURATION_PATTERN: Final = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+_UNITS: Final = {"h": 3600, "m": 60, "s": 1}
+
+
+def parse_duration(text: object) -> timedelta:
+    """Read ``1h30m``, ``90s``; at least one part must be there."""
+    if isinstance(text, timedelta):
+        return text
+    parts = re.findall(r"([0-9]+)([hms])", str(text))
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"{text!r} is not a duration such as 90s, 15m or 1h30m")
+    return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+
+
+def to_duration(span: timedelta) -> str:
+    """Write a duration the shortest way: ``1h30m``, ``45s``, ``0s``."""
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if n]
+    return "".join(parts) or "0s"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(to_duration, return_type=str),
+    Field(
+        json_schema_extra={
+            "type": "string",
+            "format": None,
+            "pattern": DURATION_PATTERN,
+            "minLength": 2,
+            "maxLength": 20,
+        }
+    ),
+]
+
+
+def to_moment(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, as everything in status has it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[datetime, PlainSerializer(to_moment, return_type=str)]
+
+VERSION_PATTERN: Final = r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$"
+NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+COLUMN_PATTERN: Final = r"^[^\x00-\x1f]+$"
+
+SemanticVersion = Annotated[str, Field(pattern=VERSION_PATTERN, max_length=32)]
+ObjectName = Annotated[str, Field(pattern=NAME_PATTERN, min_length=1, max_length=253)]
+Column = Annotated[str, Field(pattern=COLUMN_PATTERN, min_length=1, max_length=128)]
+Message = Annotated[str, Field(max_length=1024)]

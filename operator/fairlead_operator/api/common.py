@@ -1,0 +1,46 @@
+"""Spec parts that more than one kind uses."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fairlead_operator.api.base import ObjectName, Spec
+
+Quantity = Annotated[
+    str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)
+]
+Task = Literal["binary-classification", "multiclass-classification", "regression"]
+
+
+class ResourceList(Spec):
+    """Amounts of CPU and memory."""
+
+    cpu: Annotated[Quantity | None, Field(default=None, description="CPU, such as 500m or 2.")]
+    memory: Annotated[Quantity | None, Field(default=None, description="Memory, such as 512Mi.")]
+
+
+class Resources(Spec):
+    """What a container asks for and may use, as in a pod."""
+
+    requests: Annotated[
+        ResourceList, Field(default=ResourceList(), description="What is reserved.")
+    ]
+    limits: Annotated[ResourceList, Field(default=ResourceList(), description="What is allowed.")]
+
+
+class SecretReference(Spec):
+    """A Secret in the same namespace."""
+
+    name: Annotated[ObjectName, Field(description="Name of the Secret.")]
+
+
+class VersionReference(Spec):
+    """A registered version, by everything that identifies it."""
+
+    version: Annotated[str, Field(max_length=32, description="Semantic version.")]
+    registry_version: Annotated[
+        str, Field(default="", max_length=32, description="Number in the MLflow registry.")
+    ]
+    digest: Annotated[
+        str, Field(default="", max_length=71, description="SHA-256 over the artifact's files.")
+    ]

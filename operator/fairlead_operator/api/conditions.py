@@ -1,0 +1,41 @@
+"""Conditions as values, and how a new set is merged into the old one."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fairlead_operator.api.base import Moment, Status
+
+
+class Condition(Status):
+    """One condition as Kubernetes defines it."""
+
+    type: Annotated[str, Field(max_length=64, description="What the condition is about.")]
+    status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether it holds.")]
+    reason: Annotated[
+        str, Field(max_length=64, description="One word why, from a documented list.")
+    ]
+    message: Annotated[str, Field(max_length=1024, description="For people, with numbers.")] = ""
+    observed_generation: Annotated[
+        int | None, Field(description="Generation of the spec this was judged by.")
+    ] = None
+    last_transition_time: Annotated[
+        Moment | None, Field(description="When `status` last changed.")
+    ] = None
+
+
+def merge(
+    old: Iterable[Condition], new: Iterable[Condition], *, now: datetime
+) -> tuple[Condition, ...]:
+    """Give each new condition its transition time: the old one unless the status moved."""
+    before = {condition.type: condition for condition in old}
+
+    def dated(condition: Condition) -> Condition:
+        known = before.get(condition.type)
+        moved = known is None or known.status != condition.status
+        since = now if moved or known is None else known.last_transition_time or now
+        return condition.model_copy(update={"last_transition_time": since})
+
+    return tuple(dated(condition) for condition in new)

@@ -1,0 +1,27 @@
+"""Group, version, labels and names: every word the cluster sees is spelled here once."""
+
+from typing import Final
+
+GROUP: Final = "fairlead.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+FIELD_MANAGER: Final = "fairlead"
+
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "fairlead"
+LABEL_COMPONENT: Final = f"{GROUP}/component"
+LABEL_MODEL: Final = f"{GROUP}/model"
+LABEL_VERSION: Final = f"{GROUP}/version"
+LABEL_TRAINING_RUN: Final = f"{GROUP}/training-run"
+LABEL_STAGE: Final = f"{GROUP}/stage"
+
+# Requests of people, and of Alertmanager through the webhook.  A request is an
+# annotation because it survives a crash and is seen by every later reconcile.
+ANNOTATION_RETRAIN: Final = f"{GROUP}/retrain"
+ANNOTATION_RETRY: Final = f"{GROUP}/retry"
+ANNOTATION_ABORT: Final = f"{GROUP}/abort"
+ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
+ANNOTATION_ALERT: Final = f"{GROUP}/alert"
+
+GATEWAY_NAME: Final = "fairlead-gateway"
+DATABASE_SECRET: Final = "fairlead-database"  # noqa: S105  the name of a Secret, not its content

@@ -1,0 +1,134 @@
+"""Rollout: one move from the stable version to a candidate, with its verdict."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from fairlead_operator.api.base import (
+    Message,
+    Moment,
+    ObjectName,
+    Rule,
+    SemanticVersion,
+    Spec,
+    Status,
+)
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.conditions import Condition
+from fairlead_operator.api.policy import RolloutPolicy
+
+
+class RolloutSpec(Spec):
+    """Which version, and how.  Immutable: another wish is another Rollout."""
+
+    rules = (
+        Rule(
+            "self == oldSelf",
+            "a Rollout's spec is immutable; create another Rollout, or use the annotations "
+            "fairlead.dev/abort and fairlead.dev/approve",
+        ),
+    )
+
+    model: Annotated[ObjectName, Field(description="The Model in the same namespace.")]
+    version: Annotated[SemanticVersion, Field(description="The version to move to.")]
+    trigger: Annotated[
+        Literal["trained", "pinned", "restored", "hand"],
+        Field(
+            default="hand",
+            description="Why: it passed the gate, the Model pins it, a lost Rollout is restored, "
+            "or created by hand.",
+        ),
+    ]
+    policy: Annotated[
+        RolloutPolicy | None,
+        Field(default=None, description="How; by default the Model's at the time of each look."),
+    ]
+
+
+class CheckStatus(Status):
+    """The last measurement of one check."""
+
+    name: Annotated[str, Field(max_length=63, description="The check.")]
+    verdict: Annotated[
+        str, Field(max_length=16, description="Successful, Failed, Inconclusive or Error.")
+    ]
+    value: Annotated[float | None, Field(default=None, description="What was measured.")]
+    samples: Annotated[float | None, Field(default=None, description="Requests in the window.")]
+    failures: Annotated[int, Field(default=0, description="Failed measurements in a row.")]
+    message: Annotated[Message, Field(default="", description="Measured and allowed.")]
+
+
+class RolloutStatus(Status):
+    """Where the move stands."""
+
+    phase: Annotated[str | None, Field(default=None, max_length=32, description="Where it stands.")]
+    step: Annotated[int, Field(default=0, description="Index of the step, from 0.")]
+    since: Annotated[
+        Moment | None, Field(default=None, description="When this phase and step were entered.")
+    ]
+    doubt_since: Annotated[
+        Moment | None, Field(default=None, description="Since when there is no clear verdict.")
+    ]
+    weight: Annotated[
+        int | None, Field(default=None, description="Percent the candidate should have.")
+    ]
+    observed_weight: Annotated[
+        int | None,
+        Field(default=None, description="Percent every gateway pod reports; unset when unknown."),
+    ]
+    stable: Annotated[
+        VersionReference | None,
+        Field(default=None, description="The way back; unset for a first version."),
+    ]
+    candidate: Annotated[
+        VersionReference | None, Field(default=None, description="The version on trial.")
+    ]
+    reason: Annotated[str | None, Field(default=None, max_length=64, description="Why the phase.")]
+    message: Annotated[Message | None, Field(default=None, description="The same with numbers.")]
+    verdict: Annotated[
+        str | None, Field(default=None, max_length=16, description="Of the last analysis.")
+    ]
+    checks: Annotated[
+        tuple[CheckStatus, ...],
+        Field(default=(), max_length=20, description="The last measurement of each check."),
+    ]
+    measured_at: Annotated[Moment | None, Field(default=None, description="When it was measured.")]
+    started_at: Annotated[Moment | None, Field(default=None, description="When it started.")]
+    triggered_at: Annotated[
+        Moment | None, Field(default=None, description="When the cause of a rollback was seen.")
+    ]
+    finished_at: Annotated[Moment | None, Field(default=None, description="When it ended.")]
+    handled_approval: Annotated[
+        str | None,
+        Field(default=None, max_length=256, description="Last approval acted on: who and why."),
+    ]
+    reaction_seconds: Annotated[
+        float | None,
+        Field(default=None, description="From the cause to zero weight in every gateway pod."),
+    ]
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            default=(),
+            max_length=8,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+            },
+            description="Succeeded, Progressing.",
+        ),
+    ]
+
+
+COLUMNS: tuple[dict[str, Any], ...] = (
+    {"name": "Model", "type": "string", "jsonPath": ".spec.model"},
+    {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
+    {"name": "Step", "type": "integer", "jsonPath": ".status.step", "priority": 1},
+    {"name": "Weight", "type": "integer", "jsonPath": ".status.observedWeight"},
+    {"name": "Stable", "type": "string", "jsonPath": ".status.stable.version"},
+    {"name": "Candidate", "type": "string", "jsonPath": ".spec.version"},
+    {"name": "Verdict", "type": "string", "jsonPath": ".status.verdict"},
+    {"name": "Reason", "type": "string", "jsonPath": ".status.reason"},
+    {"name": "Message", "type": "string", "jsonPath": ".status.message"},
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+)

@@ -1,0 +1,27 @@
+"""The ways a reconcile can fail; everything else is a value or a bug."""
+
+
+class TransientError(Exception):
+    """The cluster, Prometheus or MLflow did not answer, or refused for now.
+
+    The key goes back into the queue.  ``reason`` is shown to the user once the
+    trouble lasts; ``retry_after`` is seconds, when the other side named them.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str = "Unreachable", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class InvalidSpecError(Exception):
+    """A spec that no schema could refuse; waits for a new generation."""
+
+
+class ClusterRefusalError(Exception):
+    """The API server refused what we applied (400, 403, 422): a policy, or missing rights.
+
+    Shown to the user at once and retried with back-off, since another can mend it.
+    """

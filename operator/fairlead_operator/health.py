@@ -1,0 +1,33 @@
+"""``/healthz``, ``/readyz`` and ``/metrics`` of the process, leader or standby."""
+
+import asyncio
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+
+class Health:
+    """Alive: the loop answers, and a leader's watches run.  Ready: standing by, or leading."""
+
+    def __init__(self) -> None:
+        self._watches: asyncio.Task[None] | None = None
+
+    def leading(self, watches: asyncio.Task[None]) -> None:
+        """From now on, health depends on the watches."""
+        self._watches = watches
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_get("/healthz", self._alive)
+        application.router.add_get("/readyz", self._alive)
+        application.router.add_get("/metrics", _metrics)
+        return application
+
+    async def _alive(self, _: web.Request) -> web.Response:
+        if self._watches is not None and self._watches.done():
+            return web.Response(status=503, text="the watches have ended")
+        return web.Response(text="standing by" if self._watches is None else "leading")
+
+
+async def _metrics(_: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,183 @@
+"""The cluster over HTTP: get, list, server-side apply, merge patch, delete.
+
+A thin layer over aiohttp, because a full client library costs the operator twice
+its memory.  Credentials come from kopf's own login: a service account's token,
+whose file is read again when it is rotated, or a kubeconfig.
+"""
+
+import json
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+
+from fairlead_operator.api.group import FIELD_MANAGER
+from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.kube.kinds import RESOURCES
+
+_APPLY: Final = "application/apply-patch+yaml"
+_MERGE: Final = "application/merge-patch+json"
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=10, connect=3)
+_TOKEN_SECONDS: Final = 60.0
+_PAGE: Final = 500
+_RETRIABLE: Final = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
+
+
+class KubeClient:
+    """``ports.Kube`` on a real API server."""
+
+    def __init__(
+        self,
+        server: str,
+        *,
+        context: ssl.SSLContext | None,
+        token: str | None = None,
+        token_file: Path | None = None,
+    ) -> None:
+        self._server = server.rstrip("/")
+        self._context = context
+        self._token = token
+        self._token_file = token_file
+        self._token_read = -_TOKEN_SECONDS
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "KubeClient":
+        connector = aiohttp.TCPConnector(ssl=self._context or True, limit=64)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        return await self._call("GET", RESOURCES[kind].path(namespace, name), missing_ok=True)
+
+    async def list(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        items: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            query = {"labelSelector": selector, "limit": str(_PAGE), "continue": token}
+            path = RESOURCES[kind].path(namespace)
+            page = await self._call("GET", path, query={k: v for k, v in query.items() if v})
+            items += (page or {}).get("items") or []
+            token = ((page or {}).get("metadata") or {}).get("continue", "")
+            if not token:
+                break
+        for item in items:  # a list's items carry neither
+            item.setdefault("kind", kind)
+            item.setdefault("apiVersion", RESOURCES[kind].api_version)
+        return sorted(items, key=lambda item: str(item["metadata"]["name"]))
+
+    async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        meta = manifest["metadata"]
+        path = RESOURCES[manifest["kind"]].path(meta["namespace"], meta["name"])
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        return await self._call("PATCH", path, query=query, body=manifest, content=_APPLY) or {}
+
+    async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Create; raises ``TransientError`` with status 409 text when it exists."""
+        path = RESOURCES[manifest["kind"]].path(manifest["metadata"]["namespace"])
+        return await self._call("POST", path, body=manifest, content="application/json") or {}
+
+    async def replace(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace the object whose resourceVersion is given; a conflict is transient."""
+        meta = manifest["metadata"]
+        path = RESOURCES[manifest["kind"]].path(meta["namespace"], meta["name"])
+        return await self._call("PUT", path, body=manifest, content="application/json") or {}
+
+    async def annotate(
+        self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
+    ) -> None:
+        path = RESOURCES[kind].path(namespace, name)
+        await self._merge(path, {"metadata": {"annotations": dict(annotations)}})
+
+    async def patch_status(
+        self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
+    ) -> None:
+        path = RESOURCES[kind].path(namespace, name) + "/status"
+        await self._merge(path, {"status": dict(status)})
+
+    async def patch_data(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
+        await self._merge(RESOURCES["ConfigMap"].path(namespace, name), {"data": dict(data)})
+
+    async def delete(self, kind: str, namespace: str, name: str) -> None:
+        path = RESOURCES[kind].path(namespace, name)
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        await self._call("DELETE", path, body=body, content="application/json", missing_ok=True)
+
+    async def _merge(self, path: str, body: Mapping[str, Any]) -> None:
+        query = {"fieldManager": FIELD_MANAGER}
+        await self._call("PATCH", path, query=query, body=body, content=_MERGE, missing_ok=True)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content: str = "",
+        missing_ok: bool = False,
+    ) -> dict[str, Any] | None:
+        """One request.
+
+        Raises:
+            TransientError: no answer, or one that may be another next time.
+            ClusterRefusalError: refused for good.
+        """
+        assert self._session is not None, "enter the client first"  # noqa: S101  a bug of ours
+        url = self._server + path + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": "application/json"}
+        if content:
+            headers["Content-Type"] = content
+        token = self._bearer()
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        try:
+            async with self._session.request(method, url, data=data, headers=headers) as response:
+                answer = await response.read()
+                if response.status == 404 and missing_ok:
+                    return None
+                if response.status >= 400:
+                    raise _refusal(method, path, response, answer)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            what = str(error) or type(error).__name__
+            raise TransientError(
+                f"{method} {path}: {what}", reason="ApiServerUnreachable"
+            ) from error
+        parsed: dict[str, Any] = json.loads(answer)
+        return parsed
+
+    def _bearer(self) -> str | None:
+        """The token; a file is read again once a minute, since kubelet rotates it."""
+        if self._token_file is not None and time.monotonic() - self._token_read > _TOKEN_SECONDS:
+            self._token = self._token_file.read_text().strip()
+            self._token_read = time.monotonic()
+        return self._token
+
+
+def _refusal(
+    method: str, path: str, response: aiohttp.ClientResponse, answer: bytes
+) -> TransientError | ClusterRefusalError:
+    try:
+        message = json.loads(answer).get("message", "")
+    except ValueError:
+        message = answer[:200].decode(errors="replace")
+    text = f"{method} {path}: {response.status} {message}"
+    if response.status in _RETRIABLE or response.status in {401, 404}:
+        after = response.headers.get("Retry-After", "")
+        return TransientError(
+            text,
+            reason="ApiServerRefuses",
+            retry_after=float(after) if after.isdigit() else None,
+        )
+    return ClusterRefusalError(text)

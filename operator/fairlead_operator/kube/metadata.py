@@ -1,0 +1,81 @@
+"""Names, labels and owners of what the operator creates.  Pure; the only builder of names."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fairlead_operator.api.group import (
+    API_VERSION,
+    LABEL_COMPONENT,
+    LABEL_MANAGED_BY,
+    LABEL_MODEL,
+    LABEL_VERSION,
+    MANAGED_BY,
+)
+
+_LONGEST: Final = 63
+
+
+def child_name(*parts: str) -> str:
+    """Join the parts with dashes; too long a name is cut and ends in a digest of the whole."""
+    whole = "-".join(parts).replace(".", "-").lower()
+    if len(whole) <= _LONGEST:
+        return whole
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    return f"{whole[: _LONGEST - 9].rstrip('-')}-{digest}"
+
+
+def version_name(model: str, version: str) -> str:
+    """Deployment and Service of one version."""
+    return child_name(model, version)
+
+
+def route_name(model: str) -> str:
+    return f"{model}-route"
+
+
+def component_labels(component: str, model: str = "", version: str = "") -> dict[str, str]:
+    """Labels of everything the operator creates."""
+    labels = {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: component}
+    if model:
+        labels[LABEL_MODEL] = model
+    if version:
+        labels[LABEL_VERSION] = version
+    return labels
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The object that what is built belongs to; Kubernetes collects the children."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> "Owner":
+        meta = body["metadata"]
+        return cls(
+            kind=body["kind"], namespace=meta["namespace"], name=meta["name"], uid=meta["uid"]
+        )
+
+    def metadata(self, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+        """Metadata of a child."""
+        return {
+            "name": name,
+            "namespace": self.namespace,
+            "labels": dict(labels),
+            "ownerReferences": [self.reference()],
+        }
+
+    def reference(self) -> dict[str, Any]:
+        return {
+            "apiVersion": API_VERSION,
+            "kind": self.kind,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": False,
+        }

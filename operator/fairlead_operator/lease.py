@@ -1,0 +1,118 @@
+"""One active operator: a Lease held by the pod's name, released on SIGTERM.
+
+The identity is the pod, so that a container that restarts goes on at once.  A
+standby takes over when the holder released the Lease, or has not renewed it for
+its duration as measured by the standby's own clock.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from fairlead_operator.api.base import to_moment
+from fairlead_operator.errors import TransientError
+from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.kube.kinds import RESOURCES
+
+_LOGGER = logging.getLogger(__name__)
+_NAME: Final = "fairlead-operator"
+_DURATION: Final = 5  # seconds
+_RENEW: Final = 1.5
+_RETRY: Final = 0.5
+
+
+class Lease:
+    """The right to act."""
+
+    def __init__(
+        self, kube: KubeClient, *, namespace: str, identity: str, now: Callable[[], datetime]
+    ) -> None:
+        self._kube = kube
+        self._namespace = namespace
+        self._identity = identity
+        self._now = now
+        self._seen: tuple[str, float] = ("", 0.0)  # the holder's last sign, and when we saw it
+
+    async def acquire(self) -> None:
+        """Wait until the Lease is ours."""
+        while True:
+            try:
+                if await self._try():
+                    _LOGGER.info("lease acquired", extra={"identity": self._identity})
+                    return
+            except TransientError as error:
+                _LOGGER.debug("lease not acquired", extra={"error": str(error)})
+            await asyncio.sleep(_RETRY)
+
+    async def hold(self) -> None:
+        """Renew until the Lease is lost; returning means that another may act."""
+        loop = asyncio.get_running_loop()
+        renewed = loop.time()
+        while loop.time() - renewed < _DURATION:
+            await asyncio.sleep(_RENEW)
+            try:
+                async with asyncio.timeout(_DURATION - _RENEW):
+                    if not await self._try():
+                        _LOGGER.error("lease lost to another holder")
+                        return
+                renewed = loop.time()
+            except (TransientError, TimeoutError) as error:
+                _LOGGER.warning("lease not renewed", extra={"error": str(error)})
+        _LOGGER.error("lease lost: not renewed in time")
+
+    async def release(self) -> None:
+        """Give it back, so that a standby need not wait."""
+        try:
+            lease = await self._kube.get("Lease", self._namespace, _NAME)
+            if lease is not None and _holder(lease) == self._identity:
+                lease["spec"]["holderIdentity"] = ""
+                await self._kube.replace(lease)
+        except TransientError as error:
+            _LOGGER.warning("lease not released", extra={"error": str(error)})
+
+    async def _try(self) -> bool:
+        """Take or renew; a conflict means that another was faster."""
+        lease = await self._kube.get("Lease", self._namespace, _NAME)
+        if lease is None:
+            await self._kube.create(self._claim({"name": _NAME, "namespace": self._namespace}, 0))
+            return True
+        spec = lease.get("spec") or {}
+        changes = int(spec.get("leaseTransitions") or 0)
+        if _holder(lease) != self._identity:
+            if not self._expired(lease):
+                return False
+            changes += 1
+        await self._kube.replace(self._claim(lease["metadata"], changes))
+        return True
+
+    def _expired(self, lease: dict[str, Any]) -> bool:
+        """Whether the holder is gone: released, or silent for the duration by our clock."""
+        if not _holder(lease):
+            return True
+        sign = str(lease["spec"].get("renewTime")) + _holder(lease)
+        now = asyncio.get_running_loop().time()
+        if sign != self._seen[0]:
+            self._seen = (sign, now)
+        duration = float(lease["spec"].get("leaseDurationSeconds") or _DURATION)
+        return now - self._seen[1] > duration
+
+    def _claim(self, metadata: dict[str, Any], changes: int) -> dict[str, Any]:
+        moment = to_moment(self._now()).replace("Z", "000Z")
+        return {
+            "apiVersion": RESOURCES["Lease"].api_version,
+            "kind": "Lease",
+            "metadata": metadata,
+            "spec": {
+                "holderIdentity": self._identity,
+                "leaseDurationSeconds": _DURATION,
+                "renewTime": moment,
+                "acquireTime": moment,
+                "leaseTransitions": changes,
+            },
+        }
+
+
+def _holder(lease: dict[str, Any]) -> str:
+    return (lease.get("spec") or {}).get("holderIdentity") or ""

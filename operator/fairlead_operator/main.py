@@ -1,0 +1,177 @@
+"""Wire the process: settings, ports, the Lease, the watches, the workers, the web servers."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import aiohttp
+import kopf
+from aiohttp import web
+
+from fairlead_operator.controller import Controller
+from fairlead_operator.errors import TransientError
+from fairlead_operator.handlers import register
+from fairlead_operator.health import Health
+from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.kube.login import client, login
+from fairlead_operator.lease import Lease
+from fairlead_operator.mlflow.client import MlflowClient
+from fairlead_operator.ports import Ports
+from fairlead_operator.prometheus.client import PrometheusClient
+from fairlead_operator.settings import Settings
+from fairlead_operator.telemetry import logging as log
+from fairlead_operator.telemetry import metrics
+from fairlead_operator.wakeup import Wakeup
+from fairlead_operator.webhook import Webhook
+from fairlead_operator.work_queue import WorkQueue
+
+_LOGGER = logging.getLogger(__name__)
+_WORKERS: Final = 16
+
+
+def now() -> datetime:
+    """The only clock."""
+    return datetime.now(UTC)
+
+
+async def run(settings: Settings) -> None:
+    """Live until SIGTERM, or until the Lease is lost."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    health = Health()
+    async with (
+        client(login()) as kube,
+        aiohttp.ClientSession() as session,
+        _serving(health.application(), settings.http_port),
+    ):
+        lease = Lease(kube, namespace=settings.namespace, identity=settings.identity, now=now)
+        await _until(stopped, lease.acquire())
+        if stopped.is_set():
+            return
+        ports = Ports(
+            kube=kube,
+            prometheus=PrometheusClient(settings.prometheus_url, session),
+            registry=MlflowClient(settings.mlflow_url, session),
+            now=now,
+        )
+        holding = asyncio.create_task(lease.hold())
+        try:
+            await _until(stopped, _wait_for_kinds(kube, settings))
+            await _lead(settings, ports, holding, health, stopped)
+        finally:
+            holding.cancel()
+            await lease.release()
+
+
+async def _lead(
+    settings: Settings,
+    ports: Ports,
+    holding: asyncio.Task[None],
+    health: Health,
+    stopped: asyncio.Event,
+) -> None:
+    """Act, as long as the Lease is ours."""
+    queue, wakeup = WorkQueue(), Wakeup()
+    webhook = Webhook(
+        ports, token=settings.webhook_token, rollouts_of=wakeup.rollouts_of, wake=queue.add
+    )
+    controller = Controller(queue, ports, settings)
+    async with _serving(webhook.application(), settings.webhook_port):
+        watching = asyncio.create_task(_watch(settings, queue, wakeup, stopped))
+        tasks: list[asyncio.Task[Any]] = [
+            holding,
+            watching,
+            *(asyncio.create_task(controller.run()) for _ in range(_WORKERS)),
+            asyncio.create_task(stopped.wait()),
+        ]
+        metrics.IS_LEADER.set(1)
+        health.leading(watching)
+        _LOGGER.info("watching", extra={"namespaces": ",".join(settings.watch_namespaces) or "*"})
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        metrics.IS_LEADER.set(0)
+        stopped.set()  # also kopf's
+        for task in tasks:
+            if task is not watching:
+                task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _watch(
+    settings: Settings, queue: WorkQueue, wakeup: Wakeup, stopped: asyncio.Event
+) -> None:
+    registry = kopf.OperatorRegistry()
+    options = kopf.OperatorSettings()
+    options.posting.enabled = False
+    options.scanning.disabled = True
+    options.watching.chunk_size = 500
+    options.watching.server_timeout = 300
+    options.watching.client_timeout = 330
+    options.watching.connect_timeout = 5
+    options.networking.request_timeout = 30
+    register(registry, options)
+    kopf.on.login(registry=registry)(lambda **_: login())
+    await kopf.operator(
+        registry=registry,
+        settings=options,
+        standalone=True,
+        clusterwide=not settings.watch_namespaces,
+        namespaces=settings.watch_namespaces,
+        memo=kopf.Memo(queue=queue, wakeup=wakeup),
+        stop_flag=stopped,
+    )
+
+
+async def _wait_for_kinds(kube: KubeClient, settings: Settings) -> None:
+    """The CRDs may be younger than this pod."""
+    namespace = settings.watch_namespaces[0] if settings.watch_namespaces else settings.namespace
+    while True:
+        try:
+            for kind in ("Model", "TrainingRun", "Rollout"):
+                await kube.list(kind, namespace, {})
+        except TransientError as error:
+            _LOGGER.warning("waiting for the CRDs", extra={"error": str(error)})
+            await asyncio.sleep(1)
+        else:
+            return
+
+
+async def _until(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Wait for the work or for the end of the process, whichever is first."""
+    tasks = (asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait()))
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        if task.done():
+            task.result()
+        task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _serving(application: web.Application, port: int) -> AsyncIterator[None]:
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104  a pod's port
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def main() -> None:
+    """Entry of the image."""
+    settings = Settings.from_environment()
+    log.configure(style=settings.log_format, level=settings.log_level)
+    try:
+        import uvloop  # noqa: PLC0415  not there on every platform
+
+        uvloop.run(run(settings))
+    except ImportError:
+        asyncio.run(run(settings))

@@ -1,0 +1,117 @@
+"""MLflow's REST API, as far as the operator needs it: versions of a model, and runs."""
+
+import time
+from typing import Any, Final
+
+import aiohttp
+
+from fairlead_operator.errors import TransientError
+from fairlead_operator.ports import RegisteredVersion
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=8, connect=3)
+_TAG_VERSION: Final = "fairlead.version"
+_TAG_DIGEST: Final = "fairlead.digest"
+_TAG_KEY: Final = "fairlead.training_run"
+_TAG_PROGRESS: Final = "fairlead.progress"
+
+
+class MlflowClient:
+    """``ports.Registry`` on a real MLflow."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url = url.rstrip("/") + "/api/2.0/mlflow/"
+        self._session = session
+
+    async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
+        token = ""
+        while True:
+            query = {
+                "filter": f"name='{registered_model}'",
+                "max_results": "200",
+                "order_by": "version_number DESC",
+                "page_token": token,
+            }
+            page = await self._get("model-versions/search", query) or {}
+            for found in page.get("model_versions", []):
+                tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+                if tags.get(_TAG_VERSION) == version:
+                    return RegisteredVersion(
+                        version=version,
+                        registry_version=str(found["version"]),
+                        digest=tags.get(_TAG_DIGEST, ""),
+                    )
+            token = page.get("next_page_token", "")
+            if not token:
+                return None
+
+    async def start_run(self, *, experiment: str, name: str, key: str) -> str:
+        experiment_id = await self._experiment(experiment)
+        found = await self._post(
+            "runs/search",
+            {
+                "experiment_ids": [experiment_id],
+                "filter": f"tags.`{_TAG_KEY}` = '{key}'",
+                "max_results": 1,
+            },
+        )
+        for run in found.get("runs", []):
+            return str(run["info"]["run_id"])
+        created = await self._post(
+            "runs/create",
+            {
+                "experiment_id": experiment_id,
+                "run_name": name,
+                "start_time": int(time.time() * 1000),
+                "tags": [{"key": _TAG_KEY, "value": key}],
+            },
+        )
+        return str(created["run"]["info"]["run_id"])
+
+    async def progress(self, run_id: str) -> str | None:
+        answer = await self._get("runs/get", {"run_id": run_id})
+        if answer is None:
+            return None
+        tags = answer["run"]["data"].get("tags", [])
+        return next((str(tag["value"]) for tag in tags if tag["key"] == _TAG_PROGRESS), None)
+
+    async def finish_run(self, run_id: str, *, succeeded: bool) -> None:
+        answer = await self._get("runs/get", {"run_id": run_id})
+        if answer is None or answer["run"]["info"]["status"] not in {"RUNNING", "SCHEDULED"}:
+            return
+        status = "FINISHED" if succeeded else "FAILED"
+        now = int(time.time() * 1000)
+        await self._post("runs/update", {"run_id": run_id, "status": status, "end_time": now})
+
+    async def _experiment(self, name: str) -> str:
+        known = await self._get("experiments/get-by-name", {"experiment_name": name})
+        if known is not None:
+            return str(known["experiment"]["experiment_id"])
+        created = await self._post("experiments/create", {"name": name})
+        return str(created["experiment_id"])
+
+    async def _get(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
+        """The answer; None when MLflow says that there is no such thing."""
+        return await self._call("GET", path, params={k: v for k, v in query.items() if v})
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return await self._call("POST", path, json=body) or {}
+
+    async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any] | None:
+        try:
+            async with self._session.request(
+                method, self._url + path, timeout=_TIMEOUT, **arguments
+            ) as response:
+                body = await response.json(content_type=None)
+                status = response.status
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            what = str(error) or type(error).__name__
+            raise TransientError(f"mlflow: {path}: {what}", reason="TrackingUnavailable") from error
+        code = body.get("error_code", "") if isinstance(body, dict) else ""
+        if code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        if status >= 400 or not isinstance(body, dict):
+            message = body.get("message", "") if isinstance(body, dict) else ""
+            raise TransientError(
+                f"mlflow: {path}: HTTP {status} {message}", reason="TrackingUnavailable"
+            )
+        return body

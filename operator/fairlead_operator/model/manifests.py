@@ -1,0 +1,59 @@
+"""What a Model makes of itself in the cluster: its address, its children.  Pure."""
+
+from typing import Any
+
+from fairlead_operator.api.group import API_VERSION, LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.kube.metadata import Owner, child_name, component_labels
+from fairlead_operator.model.state_machine import Target
+
+
+def build_address(owner: Owner) -> dict[str, Any]:
+    """The Service whose name clients know: it points at the gateway, whatever is behind it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": owner.metadata(owner.name, component_labels("address", owner.name)),
+        "spec": {
+            "selector": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: "gateway"},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def training_run_name(model: str, number: int) -> str:
+    return child_name(model, "training", str(number))
+
+
+def build_training_run(owner: Owner, *, number: int, trigger: str) -> dict[str, Any]:
+    """The TrainingRun the Model starts."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "TrainingRun",
+        "metadata": owner.metadata(
+            training_run_name(owner.name, number), component_labels("training-run", owner.name)
+        ),
+        "spec": {"model": owner.name, "trigger": trigger},
+    }
+
+
+def rollout_name(model: str, number: int) -> str:
+    return child_name(model, "rollout", str(number))
+
+
+def build_rollout(owner: Owner, spec: ModelSpec, target: Target, *, number: int) -> dict[str, Any]:
+    """The Rollout the Model starts; the policy in force now is its own to the end."""
+    policy = spec.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Rollout",
+        "metadata": owner.metadata(
+            rollout_name(owner.name, number), component_labels("rollout", owner.name)
+        ),
+        "spec": {
+            "model": owner.name,
+            "version": target.version,
+            "trigger": target.trigger,
+            "policy": policy,
+        },
+    }

@@ -1,0 +1,185 @@
+"""Cluster into one frozen ``Seen``."""
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.group import ANNOTATION_ABORT, ANNOTATION_RETRAIN, ANNOTATION_RETRY
+from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.api.recipe import recipe_digest
+from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.model.gate import Demand, GateReason, Outcome, parse_comparison
+from fairlead_operator.model.state_machine import (
+    Blocked,
+    Observed,
+    RolloutSeen,
+    RunState,
+    Training,
+)
+from fairlead_operator.ports import Ports
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the decision is taken from, and what carrying it out needs."""
+
+    observed: Observed
+    spec: ModelSpec
+    status: ModelStatus
+    retrain: str | None  # the request as written
+    retry: str | None
+    training_runs: Sequence[Mapping[str, Any]]  # of this Model
+    rollouts: Sequence[Mapping[str, Any]]
+
+
+async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
+    """Read everything once.
+
+    Raises:
+        InvalidSpecError: the spec cannot be read.
+        TransientError: the cluster did not answer.
+    """
+    meta = body["metadata"]
+    try:
+        spec = ModelSpec.model_validate(body["spec"])
+    except ValidationError as error:
+        raise InvalidSpecError(_describe(error)) from error
+    status = ModelStatus.model_validate(body.get("status") or {})
+    runs, rollouts = await asyncio.gather(
+        ports.kube.list("TrainingRun", meta["namespace"], {}),
+        ports.kube.list("Rollout", meta["namespace"], {}),
+    )
+    runs = [run for run in runs if run["spec"]["model"] == meta["name"]]
+    rollouts = [rollout for rollout in rollouts if rollout["spec"]["model"] == meta["name"]]
+    annotations = meta.get("annotations") or {}
+    retrain, retry = annotations.get(ANNOTATION_RETRAIN), annotations.get(ANNOTATION_RETRY)
+    return Seen(
+        observed=_observed(meta, spec, status, runs, rollouts, retrain=retrain, retry=retry),
+        spec=spec,
+        status=status,
+        retrain=retrain,
+        retry=retry,
+        training_runs=runs,
+        rollouts=rollouts,
+    )
+
+
+def _observed(
+    meta: Mapping[str, Any],
+    spec: ModelSpec,
+    status: ModelStatus,
+    runs: Sequence[Mapping[str, Any]],
+    rollouts: Sequence[Mapping[str, Any]],
+    *,
+    retrain: str | None,
+    retry: str | None,
+) -> Observed:
+    run = _named(runs, status.training_run)
+    rollout = _named(rollouts, status.rollout)
+    promotion = spec.promotion
+    return Observed(
+        generation=meta["generation"],
+        suspend=spec.suspend,
+        pinned=spec.version,
+        queue_targets=spec.rollout.on_new_target == "queue",
+        demand=Demand(
+            min_improvement=promotion.min_improvement,
+            significance=promotion.significance,
+            threshold=promotion.threshold,
+        ),
+        recipe=recipe_digest(spec),
+        # A run that is gone before its end was seen is as good as not started.
+        trained_recipe=status.recipe if run or _folded(status) else None,
+        retrain=retrain is not None and retrain != status.handled_retrain,
+        retry=retry is not None and retry != status.handled_retry,
+        stable=status.stable,
+        candidate=status.candidate,
+        blocked=tuple(
+            Blocked(
+                version=entry.version,
+                reason=entry.reason,
+                message=entry.message,
+                generation=entry.generation,
+            )
+            for entry in status.blocked
+        ),
+        gate=_gate(status),
+        training=_training(run) if run else None,
+        training_folded=_folded(status),
+        rollout=_rollout(rollout) if rollout else None,
+        rollout_lost=status.rollout is not None and rollout is None,
+        rollout_folded=status.rollout is not None and status.folded_rollout == status.rollout,
+        waiting=tuple(
+            item["metadata"]["name"]
+            for item in sorted(rollouts, key=_age)
+            if item["spec"].get("trigger", "hand") == "hand"
+            and item["metadata"]["name"] != status.rollout
+            and _state(item, good="Succeeded", bad="RolledBack") is RunState.ACTIVE
+        ),
+    )
+
+
+def _folded(status: ModelStatus) -> bool:
+    return status.training_run is not None and status.folded_training_run == status.training_run
+
+
+def _gate(status: ModelStatus) -> Outcome | None:
+    if status.gate is None:
+        return None
+    return Outcome(
+        passed=status.gate.passed,
+        reason=GateReason(status.gate.reason),
+        message=status.gate.message,
+    )
+
+
+def _named(items: Sequence[Mapping[str, Any]], name: str | None) -> Mapping[str, Any] | None:
+    return next((item for item in items if item["metadata"]["name"] == name), None)
+
+
+def _age(item: Mapping[str, Any]) -> tuple[str, str]:
+    return item["metadata"].get("creationTimestamp", ""), item["metadata"]["name"]
+
+
+def _training(run: Mapping[str, Any]) -> Training:
+    status = run.get("status") or {}
+    return Training(
+        name=run["metadata"]["name"],
+        state=_state(run, good="Succeeded", bad="Failed"),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        comparison=parse_comparison(status.get("result")),
+    )
+
+
+def _rollout(rollout: Mapping[str, Any]) -> RolloutSeen:
+    status = rollout.get("status") or {}
+    known = status.get("candidate") or {"version": rollout["spec"]["version"]}
+    annotations = rollout["metadata"].get("annotations") or {}
+    return RolloutSeen(
+        name=rollout["metadata"]["name"],
+        reference=VersionReference.model_validate(known),
+        trigger=rollout["spec"].get("trigger", "hand"),
+        state=_state(rollout, good="Succeeded", bad="RolledBack"),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        abort=annotations.get(ANNOTATION_ABORT),
+    )
+
+
+def _state(item: Mapping[str, Any], *, good: str, bad: str) -> RunState:
+    phase = str((item.get("status") or {}).get("phase"))
+    return {good: RunState.SUCCEEDED, bad: RunState.FAILED}.get(phase, RunState.ACTIVE)
+
+
+def _describe(error: ValidationError) -> str:
+    """The fields and what is wrong with them, one line."""
+    parts = [
+        f"spec.{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors()
+    ]
+    return "; ".join(parts)[:1000]

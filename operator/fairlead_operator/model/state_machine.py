@@ -1,0 +1,301 @@
+"""The Model's state machine: which version is in charge, and what to start next.
+
+A decision is taken in this order, each part a function below:
+
+    1. an ended Rollout       succeeded: its version becomes stable
+                              rolled back: its version is blocked
+    2. an ended TrainingRun   the gate passes it: it becomes the candidate
+    3. the target             the pinned version, else the candidate
+    4. a Rollout              started when the target is not stable, not blocked and
+                              none is in flight; one in flight to another target is
+                              taken back first, or waited for
+    5. a TrainingRun          started for a first version, a changed recipe or a
+                              person's request, when none is in flight
+    6. the phase              computed from the rest
+
+Pure.  ``stable`` and ``candidate`` are pointers to versions; moving one deploys
+nothing.  Nothing here moves traffic: only a Rollout does.
+"""
+
+import dataclasses
+from enum import StrEnum
+from typing import Final
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.model.gate import Comparison, Demand, Outcome, judge_candidate
+
+SUPERSEDED: Final = "superseded by "
+_BLOCKED_KEPT: Final = 10
+
+
+class Phase(StrEnum):
+    PENDING = "Pending"
+    TRAINING = "Training"
+    ROLLING_OUT = "RollingOut"
+    SERVING = "Serving"
+    BLOCKED = "Blocked"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+
+
+class Reason(StrEnum):
+    """Why; reasons of a TrainingRun, a gate or a Rollout come through as they are."""
+
+    WAITING = "Waiting"
+    TRAINING = "Training"
+    ROLLING_OUT = "RollingOut"
+    SERVING = "Serving"
+    SUSPENDED = "Suspended"
+    VERSION_BLOCKED = "VersionBlocked"
+    TRAINING_FAILED = "TrainingFailed"
+    GATE_NOT_PASSED = "GateNotPassed"
+
+
+class RunState(StrEnum):
+    """A child, as the Model sees it."""
+
+    ACTIVE = "Active"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    name: str
+    state: RunState
+    reason: str
+    message: str
+    comparison: Comparison | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutSeen:
+    name: str
+    reference: VersionReference
+    trigger: str
+    state: RunState
+    reason: str
+    message: str
+    abort: str | None  # an abort that was already asked for
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    version: str
+    reason: str
+    message: str
+    generation: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Everything a decision may depend on, read once per reconcile."""
+
+    generation: int
+    suspend: bool
+    pinned: str | None
+    queue_targets: bool  # wait for a rollout in flight instead of superseding it
+    demand: Demand
+    recipe: str  # digest of the recipe in the spec
+    trained_recipe: str | None  # of the last training that was started
+    retrain: bool  # a person asks, and it was not acted on yet
+    retry: bool
+    stable: VersionReference | None
+    candidate: VersionReference | None
+    blocked: tuple[Blocked, ...]
+    gate: Outcome | None  # of the last training
+    training: Training | None  # the latest the Model started
+    training_folded: bool  # its end was acted on
+    rollout: RolloutSeen | None  # the current one
+    rollout_lost: bool  # status names one that is gone
+    rollout_folded: bool
+    waiting: tuple[str, ...]  # Rollouts made by hand that wait for their turn, oldest first
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    version: str
+    trigger: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What should be true after this reconcile."""
+
+    phase: Phase
+    reason: str
+    message: str
+    stable: VersionReference | None
+    candidate: VersionReference | None
+    blocked: tuple[Blocked, ...]
+    gate: Outcome | None
+    start_rollout: Target | None = None
+    adopt_rollout: str | None = None
+    abort_rollout: str | None = None  # why the one in flight is taken back
+    start_training: str | None = None  # the trigger
+
+
+def decide(seen: Observed) -> Decision:
+    """Choose what should be true.  Total."""
+    seen = _fold_training(_fold_rollout(seen))
+    start = adopt = abort = training = None
+    if not seen.suspend:
+        start, adopt, abort = _next_rollout(seen)
+        training = _next_training(seen)
+    blocked = seen.blocked
+    if start is not None:  # tried again, so no longer blocked
+        blocked = tuple(entry for entry in blocked if entry.version != start.version)
+    phase, reason, message = _phase(
+        seen, starting=start is not None or adopt is not None, training=training is not None
+    )
+    return Decision(
+        phase=phase,
+        reason=reason,
+        message=message,
+        stable=seen.stable,
+        candidate=seen.candidate,
+        blocked=blocked,
+        gate=seen.gate,
+        start_rollout=start,
+        adopt_rollout=adopt,
+        abort_rollout=abort,
+        start_training=training,
+    )
+
+
+def _fold_rollout(seen: Observed) -> Observed:
+    """Act once on the end of the current Rollout."""
+    rollout = seen.rollout
+    if rollout is None or seen.rollout_folded or rollout.state is RunState.ACTIVE:
+        return seen
+    candidate = seen.candidate
+    if rollout.state is RunState.SUCCEEDED:
+        # A person who went elsewhere by hand wants to stay there until the next training.
+        candidate = None if rollout.trigger == "hand" else candidate
+        return dataclasses.replace(seen, stable=rollout.reference, candidate=candidate)
+    if rollout.message.startswith(SUPERSEDED):
+        return seen
+    if candidate is not None and candidate.version == rollout.reference.version:
+        candidate = None
+    entry = Blocked(
+        version=rollout.reference.version,
+        reason=rollout.reason,
+        message=rollout.message,
+        generation=seen.generation,
+    )
+    others = tuple(known for known in seen.blocked if known.version != entry.version)
+    return dataclasses.replace(seen, candidate=candidate, blocked=(*others, entry)[-_BLOCKED_KEPT:])
+
+
+def _fold_training(seen: Observed) -> Observed:
+    """Let the gate judge, once, what a training registered."""
+    training = seen.training
+    if training is None or seen.training_folded or training.state is not RunState.SUCCEEDED:
+        return seen
+    stable = seen.stable.version if seen.stable else None
+    gate = judge_candidate(training.comparison, seen.demand, stable=stable)
+    candidate = seen.candidate
+    if gate.passed and training.comparison is not None:
+        candidate = VersionReference(
+            version=training.comparison.version,
+            registry_version=training.comparison.registry_version,
+            digest=training.comparison.digest,
+        )
+    return dataclasses.replace(seen, gate=gate, candidate=candidate)
+
+
+def _next_rollout(seen: Observed) -> tuple[Target | None, str | None, str | None]:
+    """What to start, what to adopt, or why to take back the one in flight."""
+    target = _target(seen)
+    rollout = seen.rollout
+    if rollout is not None and rollout.state is RunState.ACTIVE:
+        unwanted = target is not None and target.version != rollout.reference.version
+        if target is None or not unwanted or seen.queue_targets or rollout.abort is not None:
+            return None, None, None
+        return None, None, f"{SUPERSEDED}{target.version}"
+    if seen.rollout_lost and seen.stable is not None:
+        return Target(version=seen.stable.version, trigger="restored"), None, None
+    if seen.waiting:
+        return None, seen.waiting[0], None
+    if target is None or (seen.stable is not None and target.version == seen.stable.version):
+        return None, None, None
+    if _block(seen, target.version) is not None and not seen.retry:
+        return None, None, None
+    return target, None, None
+
+
+def _target(seen: Observed) -> Target | None:
+    """The version that should be in charge, or None to leave it."""
+    if seen.pinned is not None:
+        return Target(version=seen.pinned, trigger="pinned")
+    if seen.candidate is not None:
+        return Target(version=seen.candidate.version, trigger="trained")
+    if seen.retry and seen.blocked:
+        return Target(version=seen.blocked[-1].version, trigger="trained")
+    return None
+
+
+def _block(seen: Observed, version: str) -> Blocked | None:
+    """Why the version is not tried again by itself: until the spec changes."""
+    for entry in seen.blocked:
+        if entry.version == version and entry.generation == seen.generation:
+            return entry
+    return None
+
+
+def _next_training(seen: Observed) -> str | None:
+    if seen.training is not None and seen.training.state is RunState.ACTIVE:
+        return None
+    if seen.retrain:
+        return "request"
+    if seen.trained_recipe is None:
+        # A Model that is pinned from the start serves what others registered.
+        return "initial" if seen.pinned is None else None
+    return "recipe" if seen.trained_recipe != seen.recipe else None
+
+
+def _phase(seen: Observed, *, starting: bool, training: bool) -> tuple[Phase, str, str]:
+    """One word for people, why, and the numbers."""
+    if starting or (seen.rollout is not None and seen.rollout.state is RunState.ACTIVE):
+        return Phase.ROLLING_OUT, Reason.ROLLING_OUT, _rolling_out(seen)
+    block = _block(seen, seen.pinned) if seen.pinned is not None else None
+    if block is not None:
+        message = f"{block.version} was rolled back ({block.reason}: {block.message})"
+        return Phase.BLOCKED, Reason.VERSION_BLOCKED, message
+    in_training = training or (seen.training is not None and seen.training.state is RunState.ACTIVE)
+    if seen.stable is not None:
+        return Phase.SERVING, Reason.SERVING, _serving(seen, training=in_training)
+    if in_training:
+        return Phase.TRAINING, Reason.TRAINING, "the first version is in training"
+    if seen.suspend:
+        return Phase.SUSPENDED, Reason.SUSPENDED, "suspended; set spec.suspend to false to go on"
+    return _not_serving(seen)
+
+
+def _not_serving(seen: Observed) -> tuple[Phase, str, str]:
+    training = seen.training
+    if training is not None and training.state is RunState.FAILED:
+        return Phase.FAILED, training.reason, training.message
+    if seen.blocked:
+        last = seen.blocked[-1]
+        return Phase.FAILED, Reason.VERSION_BLOCKED, f"{last.version}: {last.message}"
+    if seen.gate is not None and not seen.gate.passed:
+        return Phase.FAILED, Reason.GATE_NOT_PASSED, seen.gate.message
+    return Phase.PENDING, Reason.WAITING, "nothing trained yet"
+
+
+def _rolling_out(seen: Observed) -> str:
+    if seen.rollout is not None and seen.rollout.state is RunState.ACTIVE:
+        return f"to {seen.rollout.reference.version}"
+    return "starting"
+
+
+def _serving(seen: Observed, *, training: bool) -> str:
+    parts = [seen.stable.version if seen.stable else ""]
+    if training:
+        parts.append("a training is under way")
+    elif seen.training is not None and seen.training.state is RunState.FAILED:
+        parts.append(f"the last training failed ({seen.training.reason}: {seen.training.message})")
+    elif seen.gate is not None and not seen.gate.passed:
+        parts.append(f"the last training was not shipped: {seen.gate.message}")
+    return "; ".join(parts)

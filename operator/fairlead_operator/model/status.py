@@ -1,0 +1,158 @@
+"""A decision into status, conditions and events.  Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from fairlead_operator.api.conditions import Condition, merge
+from fairlead_operator.api.events import Event
+from fairlead_operator.api.model import BlockedVersion, GateStatus, ModelStatus
+from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.model.manifests import rollout_name, training_run_name
+from fairlead_operator.model.observe import Seen
+from fairlead_operator.model.state_machine import Decision, Phase, RunState
+from fairlead_operator.report import Report
+
+_WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
+
+
+def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: datetime) -> Report:
+    """What the object says after this reconcile."""
+    old, meta = seen.status, body["metadata"]
+    name = meta["name"]
+    training_number = old.training_number + (decision.start_training is not None)
+    rollout_number = old.rollout_number + (decision.start_rollout is not None)
+    started_run = decision.start_training is not None
+    gate = _gate(seen, decision)
+    status = ModelStatus(
+        phase=decision.phase,
+        observed_generation=meta.get("generation"),
+        url=f"http://{name}.{meta['namespace']}",
+        stable=decision.stable,
+        candidate=decision.candidate,
+        recipe=seen.observed.recipe if started_run else old.recipe,
+        training_run=training_run_name(name, training_number) if started_run else old.training_run,
+        training_number=training_number,
+        handled_retrain=seen.retrain if started_run else old.handled_retrain,
+        handled_retry=seen.retry if decision.start_rollout else old.handled_retry,
+        folded_training_run=_folded_training_run(seen),
+        rollout=_rollout(seen, decision, name, rollout_number),
+        folded_rollout=_folded_rollout(seen),
+        rollout_number=rollout_number,
+        gate=gate,
+        blocked=tuple(
+            BlockedVersion(
+                version=entry.version,
+                reason=entry.reason,
+                message=entry.message[:1024],
+                generation=entry.generation,
+            )
+            for entry in decision.blocked
+        ),
+        conditions=merge(old.conditions, _conditions(meta, decision, seen), now=now),
+    )
+    return Report(status=status.to_manifest(), events=_events(old, status, decision))
+
+
+def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
+    """A spec that cannot be read: say so, change nothing."""
+    status = ModelStatus.model_validate(body.get("status") or {})
+    condition = Condition(
+        type="Progressing",
+        status="False",
+        reason="InvalidSpec",
+        message=str(error)[:1024],
+        observed_generation=body["metadata"].get("generation"),
+    )
+    others = tuple(c for c in status.conditions if c.type != "Progressing")
+    known = any(c.reason == "InvalidSpec" for c in status.conditions)
+    updated = status.model_copy(
+        update={"conditions": merge(status.conditions, (*others, condition), now=now)}
+    )
+    event = Event(reason="InvalidSpec", message=str(error), warning=True)
+    return Report(status=updated.to_manifest(), events=() if known else (event,))
+
+
+def _gate(seen: Seen, decision: Decision) -> GateStatus | None:
+    """The last gate, with the versions it compared."""
+    if decision.gate is None:
+        return None
+    training = seen.observed.training
+    if seen.observed.gate == decision.gate and seen.status.gate is not None:
+        return seen.status.gate
+    comparison = training.comparison if training else None
+    return GateStatus(
+        version=comparison.version if comparison else "",
+        champion=(comparison.champion or "") if comparison else "",
+        passed=decision.gate.passed,
+        reason=decision.gate.reason,
+        message=decision.gate.message[:1024],
+    )
+
+
+def _folded_training_run(seen: Seen) -> str | None:
+    training = seen.observed.training
+    if training is not None and training.state is not RunState.ACTIVE:
+        return training.name
+    return seen.status.folded_training_run
+
+
+def _folded_rollout(seen: Seen) -> str | None:
+    rollout = seen.observed.rollout
+    if rollout is not None and rollout.state is not RunState.ACTIVE:
+        return rollout.name
+    return seen.status.folded_rollout
+
+
+def _rollout(seen: Seen, decision: Decision, name: str, number: int) -> str | None:
+    if decision.start_rollout is not None:
+        return rollout_name(name, number)
+    return decision.adopt_rollout or seen.status.rollout
+
+
+def _conditions(meta: Mapping[str, Any], decision: Decision, seen: Seen) -> tuple[Condition, ...]:
+    """Ready: a version serves.  UpToDate: the one asked for.  Progressing: something moves."""
+    serving = decision.stable is not None
+    training = seen.observed.training
+    moving = (
+        decision.phase is Phase.ROLLING_OUT
+        or decision.start_training is not None
+        or (training is not None and training.state is RunState.ACTIVE)
+    )
+    current = serving and decision.phase in {Phase.SERVING, Phase.SUSPENDED}
+    common = {
+        "reason": decision.reason,
+        "message": decision.message[:1024],
+        "observedGeneration": meta.get("generation"),
+    }
+
+    def condition(kind: str, holds: bool) -> Condition:
+        return Condition.model_validate(
+            {"type": kind, "status": "True" if holds else "False", **common}
+        )
+
+    return (
+        condition("Ready", serving),
+        condition("UpToDate", current),
+        condition("Progressing", moving),
+    )
+
+
+def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Event, ...]:
+    """One event for each transition: phase, stable version, gate."""
+    events: list[Event] = []
+    if new.gate is not None and new.gate != old.gate:
+        word = "passed" if new.gate.passed else "refused"
+        message = f"{new.gate.version} {word} by the gate: {new.gate.message}"
+        reason = "GatePassed" if new.gate.passed else "GateNotPassed"
+        events.append(Event(reason=reason, message=message, warning=not new.gate.passed))
+    if new.stable is not None and new.stable != old.stable:
+        before = f", before {old.stable.version}" if old.stable else ""
+        events.append(
+            Event(reason="Promoted", message=f"{new.stable.version} is in charge{before}")
+        )
+    if new.phase != old.phase:
+        warning = decision.phase in _WARNING
+        message = f"{decision.phase}: {decision.message}"
+        events.append(Event(reason=decision.reason, message=message, warning=warning))
+    return tuple(events)

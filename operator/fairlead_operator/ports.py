@@ -1,0 +1,84 @@
+"""What reconcilers need from outside, declared where it is consumed.
+
+The real ones live in ``kube``, ``prometheus`` and ``mlflow``; the fakes of the
+tests pass the same conformance suite.  All of them raise ``TransientError`` when
+the other side does not answer or refuses for now.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+
+class Kube(Protocol):
+    """The cluster.  Kinds are named as in a manifest: ``Deployment``, ``Model``."""
+
+    async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """The object, or None when there is none."""
+
+    async def list(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        """Objects with all of these labels, sorted by name."""
+
+    async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Server-side apply with our field manager; twice is the same as once."""
+
+    async def annotate(
+        self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
+    ) -> None:
+        """Set annotations; None removes one.  Silent when the object is gone."""
+
+    async def patch_status(
+        self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
+    ) -> None:
+        """Merge into the status; None removes a field.  Silent when the object is gone."""
+
+    async def patch_data(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
+        """Merge into a ConfigMap's data; None removes a key.  Silent when it is gone."""
+
+    async def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete with its dependents; silent when there is none."""
+
+
+class Prometheus(Protocol):
+    async def query(self, promql: str) -> float | None:
+        """The value of the only sample; None when there is none or it is NaN.
+
+        Raises:
+            ValueError: the query is refused, or yields something else than one number.
+        """
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredVersion:
+    """A version as the registry knows it."""
+
+    version: str
+    registry_version: str
+    digest: str
+
+
+class Registry(Protocol):
+    """MLflow's model registry and its runs."""
+
+    async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
+        """The newest registration that carries this semantic version, or None."""
+
+    async def start_run(self, *, experiment: str, name: str, key: str) -> str:
+        """The id of the run that carries ``key``; created when there is none."""
+
+    async def progress(self, run_id: str) -> str | None:
+        """The run's progress document, or None while there is none."""
+
+    async def finish_run(self, run_id: str, *, succeeded: bool) -> None:
+        """End the run; silent when it is gone or ended."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    kube: Kube
+    prometheus: Prometheus
+    registry: Registry
+    now: Callable[[], datetime]

@@ -1,0 +1,89 @@
+"""What a reconcile says of its object: status differences and events, written last."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from fairlead_operator.api.base import to_moment
+from fairlead_operator.api.conditions import Condition, merge
+from fairlead_operator.api.events import Event
+from fairlead_operator.api.group import FIELD_MANAGER
+from fairlead_operator.errors import ClusterRefusalError
+from fairlead_operator.kube.merge import difference
+from fairlead_operator.ports import Kube
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The whole new status, what to announce, and when to look again."""
+
+    status: Mapping[str, Any]
+    events: tuple[Event, ...] = ()
+    look_again: timedelta | None = None
+
+
+async def publish(body: Mapping[str, Any], report: Report, kube: Kube, *, now: datetime) -> None:
+    """Write events and status; a quiet reconcile writes nothing."""
+    meta = body["metadata"]
+    for event in report.events:
+        await kube.apply(build_event(body, event, now=now))
+    patch = difference(body.get("status") or {}, report.status)
+    if patch:
+        await kube.patch_status(body["kind"], meta["namespace"], meta["name"], patch)
+
+
+def report_refused(body: Mapping[str, Any], error: ClusterRefusalError, *, now: datetime) -> Report:
+    """The status as it was, and a condition that says what the cluster refused."""
+    status = dict(body.get("status") or {})
+    old = tuple(Condition.model_validate(entry) for entry in status.get("conditions") or [])
+    refused = Condition(
+        type="Progressing",
+        status="Unknown",
+        reason="ClusterRefused",
+        message=str(error)[:1024],
+        observed_generation=body["metadata"].get("generation"),
+    )
+    others = tuple(condition for condition in old if condition.type != refused.type)
+    status["conditions"] = [
+        condition.to_manifest() for condition in merge(old, (*others, refused), now=now)
+    ]
+    known = any(condition.reason == refused.reason for condition in old)
+    event = Event(reason=refused.reason, message=str(error), warning=True)
+    return Report(status=status, events=() if known else (event,))
+
+
+def build_event(body: Mapping[str, Any], event: Event, *, now: datetime) -> dict[str, Any]:
+    """The Event object.
+
+    Its name follows from the object's old state, so that a reconcile that was cut
+    off and runs again announces the same thing once.
+    """
+    meta = body["metadata"]
+    old = body.get("status") or {}
+    cause = f"{meta['uid']}/{old.get('phase')}/{old.get('step')}/{old.get('since')}"
+    known = hashlib.sha256(f"{cause}/{event.reason}/{event.message}".encode()).hexdigest()[:16]
+    moment = to_moment(now)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{meta['name']}.{known}", "namespace": meta["namespace"]},
+        "involvedObject": {
+            "apiVersion": body["apiVersion"],
+            "kind": body["kind"],
+            "name": meta["name"],
+            "namespace": meta["namespace"],
+            "uid": meta["uid"],
+        },
+        "reason": event.reason,
+        "message": event.message[:1000],
+        "type": "Warning" if event.warning else "Normal",
+        "source": {"component": FIELD_MANAGER},
+        "reportingComponent": f"fairlead.dev/{FIELD_MANAGER}",
+        "reportingInstance": FIELD_MANAGER,
+        "action": event.reason,
+        "firstTimestamp": moment[:-5] + "Z",
+        "lastTimestamp": moment[:-5] + "Z",
+        "count": 1,
+    }

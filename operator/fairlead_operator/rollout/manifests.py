@@ -1,0 +1,140 @@
+"""Deployment and Service of one model version.  Pure: values in, manifests out."""
+
+from typing import Any
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.group import LABEL_MODEL, LABEL_VERSION
+from fairlead_operator.api.model import ServingSpec
+from fairlead_operator.kube.metadata import Owner, component_labels, version_name
+from fairlead_operator.kube.security import (
+    container_security,
+    environment,
+    pod_security,
+    resources,
+)
+from fairlead_operator.settings import Images
+
+
+def build_server(
+    reference: VersionReference,
+    serving: ServingSpec,
+    *,
+    owner: Owner,
+    images: Images,
+    mlflow_url: str,
+) -> tuple[dict[str, Any], ...]:
+    """What serves one version, complete, ready for server-side apply.
+
+    ``owner`` is the Model: a version outlives the Rollout that brought it.
+    """
+    labels = component_labels("server", owner.name, reference.version)
+    name = version_name(owner.name, reference.version)
+    selector = {key: labels[key] for key in (LABEL_MODEL, LABEL_VERSION)}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": owner.metadata(name, labels),
+        "spec": {
+            "selector": selector,
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": owner.metadata(name, labels),
+        "spec": {
+            "replicas": serving.replicas,
+            "revisionHistoryLimit": 0,
+            "selector": {"matchLabels": selector},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+            },
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": _pod(reference, serving, owner=owner, images=images, mlflow=mlflow_url),
+            },
+        },
+    }
+    return service, deployment
+
+
+def _pod(
+    reference: VersionReference,
+    serving: ServingSpec,
+    *,
+    owner: Owner,
+    images: Images,
+    mlflow: str,
+) -> dict[str, Any]:
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": pod_security(),
+        "imagePullSecrets": [{"name": name} for name in images.pull_secrets],
+        "containers": [_server(reference, serving, owner=owner, images=images, mlflow=mlflow)],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+
+
+def _server(
+    reference: VersionReference,
+    serving: ServingSpec,
+    *,
+    owner: Owner,
+    images: Images,
+    mlflow: str,
+) -> dict[str, Any]:
+    ready = {"path": "/readyz", "port": "http"}
+    return {
+        "name": "server",
+        "image": images.serving,
+        "imagePullPolicy": images.pull_policy,
+        "args": ["fairlead_serving.server"],
+        "env": environment(
+            {
+                "FAIRLEAD_NAMESPACE": owner.namespace,
+                "FAIRLEAD_MODEL": owner.name,
+                "FAIRLEAD_VERSION": reference.version,
+                "FAIRLEAD_REGISTERED_MODEL": f"{owner.namespace}.{owner.name}",
+                "FAIRLEAD_REGISTRY_VERSION": reference.registry_version,
+                "FAIRLEAD_DIGEST": reference.digest,
+                "FAIRLEAD_REQUEST_TIMEOUT_SECONDS": (
+                    f"{serving.request_timeout.total_seconds():g}"
+                ),
+                "MLFLOW_TRACKING_URI": mlflow,
+            }
+        ),
+        "ports": [{"name": "http", "containerPort": 3000, "protocol": "TCP"}],
+        # The server says here why it could not start; the Rollout shows it.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "startupProbe": {
+            "httpGet": ready,
+            "periodSeconds": 1,
+            "timeoutSeconds": 2,
+            "failureThreshold": 600,
+        },
+        "readinessProbe": {
+            "httpGet": ready,
+            "periodSeconds": 1,
+            "timeoutSeconds": 2,
+            "failureThreshold": 3,
+        },
+        "livenessProbe": {
+            "httpGet": {"path": "/livez", "port": "http"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 6,
+        },
+        # Endpoints lag behind a deletion; without the wait, requests meet a closed port.
+        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+        "securityContext": container_security(),
+        "resources": resources(
+            serving.resources,
+            requests={"cpu": "100m", "memory": "256Mi"},
+            limits={"memory": "1Gi"},
+        ),
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own emptyDir
+    }

@@ -1,0 +1,31 @@
+"""One look at a Rollout: observe, decide, act, report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.ports import Ports
+from fairlead_operator.report import Report
+from fairlead_operator.rollout.act import act
+from fairlead_operator.rollout.observe import observe
+from fairlead_operator.rollout.state_machine import decide
+from fairlead_operator.rollout.status import report, report_invalid
+from fairlead_operator.settings import Settings
+
+
+async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -> Report:
+    """Look, choose, make it true, say so.
+
+    Effects come before the report: a crash between the two repeats the work, and
+    a repeated reconcile changes nothing.
+
+    Raises:
+        TransientError: the cluster did not answer.
+    """
+    try:
+        seen = await observe(body, ports)
+    except InvalidSpecError as error:
+        return report_invalid(body, error, now=ports.now())
+    decision = decide(seen.observed)
+    await act(decision, seen, ports, settings)
+    return report(body, seen, decision)

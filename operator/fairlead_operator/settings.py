@@ -1,0 +1,83 @@
+"""What the process is told by its environment; the only reader of it."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """The images the operator puts into pods."""
+
+    training: str
+    serving: str
+    pull_policy: str
+    pull_secrets: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    namespace: str  # the operator's own
+    identity: str  # the pod's name: who holds the Lease
+    watch_namespaces: tuple[str, ...]  # empty: all
+    images: Images
+    mlflow_url: str
+    prometheus_url: str
+    database_url: str  # a secret
+    webhook_token: str  # a secret
+    gateway_replicas: int
+    http_port: int
+    webhook_port: int
+    log_format: str
+    log_level: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read the environment.
+
+        Raises:
+            SystemExit: names every variable that is missing, or is no number.
+        """
+        env = os.environ if environment is None else environment
+        needed = (
+            "FAIRLEAD_TRAINING_IMAGE",
+            "FAIRLEAD_SERVING_IMAGE",
+            "FAIRLEAD_MLFLOW_URL",
+            "FAIRLEAD_PROMETHEUS_URL",
+            "FAIRLEAD_DATABASE_URL",
+            "FAIRLEAD_WEBHOOK_TOKEN",
+        )
+        missing = [name for name in needed if not env.get(name)]
+        if missing:
+            raise SystemExit(f"set the environment variables {', '.join(missing)}")
+        return cls(
+            namespace=env.get("FAIRLEAD_NAMESPACE", "default"),
+            identity=env.get("POD_NAME") or os.uname().nodename,
+            watch_namespaces=_words(env.get("FAIRLEAD_WATCH_NAMESPACES", "")),
+            images=Images(
+                training=env["FAIRLEAD_TRAINING_IMAGE"],
+                serving=env["FAIRLEAD_SERVING_IMAGE"],
+                pull_policy=env.get("FAIRLEAD_IMAGE_PULL_POLICY", "IfNotPresent"),
+                pull_secrets=_words(env.get("FAIRLEAD_IMAGE_PULL_SECRETS", "")),
+            ),
+            mlflow_url=env["FAIRLEAD_MLFLOW_URL"],
+            prometheus_url=env["FAIRLEAD_PROMETHEUS_URL"],
+            database_url=env["FAIRLEAD_DATABASE_URL"],
+            webhook_token=env["FAIRLEAD_WEBHOOK_TOKEN"],
+            gateway_replicas=_number(env, "FAIRLEAD_GATEWAY_REPLICAS", 1),
+            http_port=_number(env, "FAIRLEAD_HTTP_PORT", 8080),
+            webhook_port=_number(env, "FAIRLEAD_WEBHOOK_PORT", 8443),
+            log_format=env.get("FAIRLEAD_LOG_FORMAT", "json"),
+            log_level=env.get("FAIRLEAD_LOG_LEVEL", "INFO"),
+        )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdigit():
+        raise SystemExit(f"{name} is {text!r}; it must be a whole number")
+    return int(text)

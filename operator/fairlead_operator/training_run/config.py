@@ -1,0 +1,62 @@
+"""What the trainer is told: the Model's recipe as one JSON document.  Pure."""
+
+import json
+from typing import Any
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.recipe import recipe_digest
+from fairlead_operator.kube.metadata import Owner
+
+
+def build_config(
+    spec: ModelSpec,
+    *,
+    model: str,
+    run: Owner,
+    mlflow_run_id: str,
+    champion: VersionReference | None,
+) -> str:
+    """The trainer's config (docs/contracts.md, section 1)."""
+    search, validation = spec.training.search, spec.training.validation
+    document: dict[str, Any] = {
+        "namespace": run.namespace,
+        "model": model,
+        "trainingRun": run.name,
+        "trainingRunUid": run.uid,
+        "registeredModel": f"{run.namespace}.{model}",
+        "experiment": f"{run.namespace}/{model}",
+        "mlflowRunId": mlflow_run_id,
+        "task": spec.task,
+        "data": {
+            "uri": spec.data.source.uri,
+            "format": spec.data.source.format,
+            "query": spec.data.source.query,
+            "timestampColumn": spec.data.timestamp_column,
+            "target": spec.data.target,
+            "features": list(spec.data.features),
+            "minRows": spec.data.min_rows,
+        },
+        "search": {
+            "algorithms": list(spec.training.algorithms),
+            "trials": search.trials,
+            "parallelism": search.parallelism,
+            "timeoutSeconds": int(search.timeout.total_seconds()),
+            "metric": spec.metric,
+            "seed": search.seed,
+        },
+        "validation": {
+            "strategy": validation.strategy,
+            "folds": validation.folds,
+            "holdoutFraction": int(validation.holdout.rstrip("%")) / 100,
+        },
+        "champion": None
+        if champion is None
+        else {
+            "version": champion.version,
+            "registryVersion": champion.registry_version,
+            "digest": champion.digest,
+        },
+        "recipeDigest": recipe_digest(spec),
+    }
+    return json.dumps(document, sort_keys=True)

@@ -1,0 +1,148 @@
+"""The Jobs a TrainingRun becomes, and the Secret they read.  Pure: values in, manifests out."""
+
+import json
+from typing import Any, Final, Literal
+
+from fairlead_operator.api.group import (
+    DATABASE_SECRET,
+    LABEL_COMPONENT,
+    LABEL_MANAGED_BY,
+    LABEL_STAGE,
+    LABEL_TRAINING_RUN,
+    MANAGED_BY,
+)
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.kube.metadata import Owner, child_name, component_labels
+from fairlead_operator.kube.security import (
+    container_security,
+    environment,
+    pod_security,
+    resources,
+)
+from fairlead_operator.settings import Images
+
+Stage = Literal["search", "finish"]
+
+# The trainer ends with this code when another try cannot help (docs/contracts.md).
+_EXIT_PERMANENT: Final = 3
+# Data, start-up and the last trial may take this long beyond the search's own limit.
+_GRACE_SECONDS: Final = 900
+
+
+def build_job(
+    stage: Stage,
+    config: str,
+    spec: ModelSpec,
+    *,
+    model: str,
+    owner: Owner,
+    images: Images,
+    mlflow_url: str,
+) -> dict[str, Any]:
+    """Build a training Job, complete, ready for server-side apply."""
+    labels = job_labels(stage, model=model, run=owner.name)
+    workers = json.loads(config)["search"]["parallelism"] if stage == "search" else 1
+    timeout = int(spec.training.search.timeout.total_seconds())
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": owner.metadata(job_name(owner.name, stage), labels),
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": workers,
+            "parallelism": workers,
+            "backoffLimit": spec.training.retries,
+            "activeDeadlineSeconds": timeout + _GRACE_SECONDS,
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {
+                            "containerName": "trainer",
+                            "operator": "In",
+                            "values": [_EXIT_PERMANENT],
+                        },
+                    },
+                    # An evicted or preempted worker is no failure of the training.
+                    {
+                        "action": "Ignore",
+                        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                    },
+                ]
+            },
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "terminationGracePeriodSeconds": 15,
+                    "securityContext": pod_security(),
+                    "imagePullSecrets": [{"name": name} for name in images.pull_secrets],
+                    "containers": [_trainer(stage, config, spec, images, mlflow_url)],
+                    "volumes": [{"name": "tmp", "emptyDir": {}}],
+                },
+            },
+        },
+    }
+
+
+def job_name(run: str, stage: Stage) -> str:
+    return child_name(run, stage)
+
+
+def job_labels(stage: Stage, *, model: str, run: str) -> dict[str, str]:
+    return component_labels("trainer", model) | {LABEL_TRAINING_RUN: run, LABEL_STAGE: stage}
+
+
+def build_database_secret(namespace: str, url: str) -> dict[str, Any]:
+    """The study database's address, for the Jobs of one namespace."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": DATABASE_SECRET,
+            "namespace": namespace,
+            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: "trainer"},
+        },
+        "type": "Opaque",
+        "stringData": {"url": url},
+    }
+
+
+def _trainer(
+    stage: Stage, config: str, spec: ModelSpec, images: Images, mlflow_url: str
+) -> dict[str, Any]:
+    return {
+        "name": "trainer",
+        "image": images.training,
+        "imagePullPolicy": images.pull_policy,
+        "args": [stage, "--config", config],
+        "env": [
+            *environment({"MLFLOW_TRACKING_URI": mlflow_url}),
+            _secret_variable("FAIRLEAD_DATABASE_URL", DATABASE_SECRET, "url"),
+            *_data_credentials(spec),
+        ],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": container_security(),
+        "resources": resources(
+            spec.training.resources,
+            requests={"cpu": "250m", "memory": "512Mi"},
+            limits={"memory": "2Gi"},
+        ),
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own emptyDir
+    }
+
+
+def _data_credentials(spec: ModelSpec) -> list[dict[str, Any]]:
+    if spec.data.source.credentials is None:
+        return []
+    secret = spec.data.source.credentials.name
+    return [
+        _secret_variable("FAIRLEAD_DATA_USERNAME", secret, "username"),
+        _secret_variable("FAIRLEAD_DATA_PASSWORD", secret, "password"),
+    ]
+
+
+def _secret_variable(name: str, secret: str, key: str) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}

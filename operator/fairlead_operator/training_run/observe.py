@@ -1,0 +1,158 @@
+"""Cluster and MLflow into one frozen ``Seen``."""
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
+from fairlead_operator.errors import InvalidSpecError, TransientError
+from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.ports import Ports
+from fairlead_operator.training_run.config import build_config
+from fairlead_operator.training_run.manifests import Stage, job_labels, job_name
+from fairlead_operator.training_run.result import Result, parse_progress, read_result
+from fairlead_operator.training_run.state_machine import (
+    JobState,
+    Observed,
+    Phase,
+    Reason,
+    is_finished,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the decision is taken from, and what carrying it out needs."""
+
+    observed: Observed
+    status: TrainingRunStatus
+    spec: TrainingRunSpec
+    model: ModelSpec
+    mlflow_run_id: str | None
+    config: str | None
+    progress: Progress | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    state: JobState
+    failure: str
+    result: Result | None
+
+
+async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
+    """Read everything once.
+
+    Asking MLflow for the run also creates it the first time: the run's key is this
+    object's uid, so asking again finds the same one.
+
+    Raises:
+        InvalidSpecError: the Model is missing or cannot be read.
+        TransientError: the cluster did not answer.
+    """
+    meta = body["metadata"]
+    spec = TrainingRunSpec.model_validate(body["spec"])
+    status = TrainingRunStatus.model_validate(body.get("status") or {})
+    model, model_status = await _read_model(spec.model, meta["namespace"], ports)
+    phase = Phase(status.phase or Phase.PENDING)
+    run_id, error = status.mlflow_run_id, ""
+    owner = Owner.of(body)
+    if run_id is None and not is_finished(phase):
+        try:
+            run_id = await ports.registry.start_run(
+                experiment=f"{owner.namespace}/{spec.model}", name=owner.name, key=owner.uid
+            )
+        except TransientError as problem:
+            error = str(problem)
+    config = status.config
+    if config is None and run_id is not None:
+        config = build_config(
+            model,
+            model=spec.model,
+            run=owner,
+            mlflow_run_id=run_id,
+            champion=model_status.stable,
+        )
+    search, finish, progress = await asyncio.gather(
+        _job(owner, "search", spec.model, ports),
+        _job(owner, "finish", spec.model, ports),
+        _progress(phase, run_id, ports),
+    )
+    observed = Observed(
+        phase=phase,
+        reason=status.reason or Reason.WAITING_FOR_TRACKING,
+        message=status.message or "",
+        suspend=spec.suspend,
+        has_run=run_id is not None and config is not None,
+        tracking_error=error,
+        search=search.state,
+        search_failure=search.failure,
+        search_result=search.result,
+        finish=finish.state,
+        finish_failure=finish.failure,
+        finish_result=finish.result,
+    )
+    return Seen(
+        observed=observed,
+        status=status,
+        spec=spec,
+        model=model,
+        mlflow_run_id=run_id,
+        config=config,
+        progress=progress or status.progress,
+    )
+
+
+async def _read_model(name: str, namespace: str, ports: Ports) -> tuple[ModelSpec, ModelStatus]:
+    model = await ports.kube.get("Model", namespace, name)
+    if model is None:
+        raise InvalidSpecError(
+            f"spec.model: there is no Model {name} in {namespace}; create it or delete this"
+        )
+    try:
+        return (
+            ModelSpec.model_validate(model["spec"]),
+            ModelStatus.model_validate(model.get("status") or {}),
+        )
+    except ValidationError as error:
+        raise InvalidSpecError(f"Model {name}: {error}") from error
+
+
+async def _progress(phase: Phase, run_id: str | None, ports: Ports) -> Progress | None:
+    """Where the trainer is; not knowing it must not stop the training."""
+    if run_id is None or phase not in {Phase.SEARCHING, Phase.FINISHING}:
+        return None
+    try:
+        return parse_progress(await ports.registry.progress(run_id))
+    except TransientError:
+        return None
+
+
+async def _job(owner: Owner, stage: Stage, model: str, ports: Ports) -> _Job:
+    """State of one Job, and its pods' last word once it ended."""
+    job = await ports.kube.get("Job", owner.namespace, job_name(owner.name, stage))
+    if job is None or job["metadata"].get("deletionTimestamp"):
+        return _Job(state=JobState.ABSENT, failure="", result=None)
+    state, failure = read_job(job)
+    if state is JobState.ACTIVE:
+        return _Job(state=state, failure="", result=None)
+    labels = job_labels(stage, model=model, run=owner.name)
+    pods = await ports.kube.list("Pod", owner.namespace, labels)
+    return _Job(state=state, failure=failure, result=read_result(pods))
+
+
+def read_job(job: Mapping[str, Any]) -> tuple[JobState, str]:
+    """State of a Job from its conditions, and why it failed."""
+    for condition in (job.get("status") or {}).get("conditions") or []:
+        if condition.get("status") != "True":
+            continue
+        if condition["type"] == "Complete":
+            return JobState.COMPLETE, ""
+        if condition["type"] == "Failed":
+            reason, message = condition.get("reason", ""), condition.get("message", "")
+            return JobState.FAILED, f"{reason}: {message}"
+    return JobState.ACTIVE, ""

@@ -1,0 +1,28 @@
+"""One look at a TrainingRun: observe, decide, act, report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.ports import Ports
+from fairlead_operator.report import Report
+from fairlead_operator.settings import Settings
+from fairlead_operator.training_run.act import act
+from fairlead_operator.training_run.observe import observe
+from fairlead_operator.training_run.state_machine import decide
+from fairlead_operator.training_run.status import report, report_invalid
+
+
+async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -> Report:
+    """Look, choose, make it true, say so.
+
+    Raises:
+        TransientError: the cluster did not answer.
+    """
+    try:
+        seen = await observe(body, ports)
+    except InvalidSpecError as error:
+        return report_invalid(body, error, now=ports.now())
+    decision = decide(seen.observed)
+    await act(body, decision, seen, ports, settings)
+    return report(body, seen, decision, now=ports.now())

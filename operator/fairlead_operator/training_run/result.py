@@ -1,0 +1,86 @@
+"""The trainer's words: its result document and its progress.  Pure."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from fairlead_operator.api.training_run import Progress, TrainedVersion
+
+_REASON = re.compile(r"^[A-Z][A-Za-z]{1,63}$")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a trainer's container said when it ended."""
+
+    document: str  # as it was written
+    trained: TrainedVersion | None = None  # set when it succeeded
+    reason: str = ""  # set when it failed
+    message: str = ""
+
+
+def parse_result(text: str) -> Result | None:
+    """Read a termination message; None when it is not the trainer's document."""
+    try:
+        document = json.loads(text)
+        if document["outcome"] == "Succeeded":
+            return Result(document=text, trained=_trained(document))
+        reason, message = str(document["reason"]), str(document["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if not _REASON.match(reason):
+        return None
+    return Result(document=text, reason=reason, message=message)
+
+
+def _trained(document: Mapping[str, Any]) -> TrainedVersion | None:
+    if "version" not in document:  # a search worker says only that it is done
+        return None
+    return TrainedVersion(
+        version=document["version"],
+        registry_version=str(document["registryVersion"]),
+        digest=document["digest"],
+        metric=document["metric"],
+        value=document["candidate"]["value"],
+    )
+
+
+def read_result(pods: Iterable[Mapping[str, Any]]) -> Result | None:
+    """The last word of a Job's pods: a success, else the latest failure."""
+    results: list[tuple[str, Result]] = []
+    for pod in pods:
+        for container in (pod.get("status") or {}).get("containerStatuses") or []:
+            state = container.get("state") or {}
+            ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
+            result = parse_result((ended or {}).get("message") or "")
+            if result is not None:
+                results.append((str((ended or {}).get("finishedAt", "")), result))
+    results.sort(key=lambda item: (not item[1].reason, item[0]))
+    return results[-1][1] if results else None
+
+
+def parse_progress(text: str | None) -> Progress | None:
+    """Read the progress document; None when there is none or it is unreadable."""
+    if text is None:
+        return None
+    try:
+        return Progress.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def describe(progress: Progress) -> str:
+    """One line for kubectl get."""
+    if progress.stage != "search" or not progress.trials:
+        return progress.stage
+    line = f"trial {progress.trial}/{progress.trials}"
+    if progress.best is not None:
+        line += f", best {progress.metric} {progress.best:.4g}"
+    if progress.seconds_left is not None:
+        minutes, seconds = divmod(round(progress.seconds_left), 60)
+        line += f", {minutes}m{seconds:02d}s left" if minutes else f", {seconds}s left"
+    return line

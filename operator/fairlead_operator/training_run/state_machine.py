@@ -1,0 +1,158 @@
+"""The training run's state machine: what was seen in, what should be true out.
+
+    From               When                                             To
+    Pending            MLflow gave a run and the recipe is fixed         Searching
+    Searching          every search worker completed                     Finishing
+    Finishing          the finishing Job completed with a result         Succeeded
+    Searching, Finishing   a Job failed, or its result says so           Failed
+    any unfinished     spec.suspend                                      Suspended
+    Suspended          spec.suspend is false again                       Searching, same study
+
+Pure.  A decision names which Jobs should exist; the study in PostgreSQL carries
+what was found across restarts, so that running a Job again loses no trial.
+"""
+
+import dataclasses
+from enum import StrEnum
+from typing import assert_never
+
+from fairlead_operator.training_run.result import Result
+
+
+class Phase(StrEnum):
+    PENDING = "Pending"
+    SEARCHING = "Searching"
+    FINISHING = "Finishing"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class Reason(StrEnum):
+    """Why; the trainer's own reasons (docs/contracts.md) come through as they are."""
+
+    WAITING_FOR_TRACKING = "WaitingForTracking"
+    SEARCHING = "Searching"
+    FINISHING = "Finishing"
+    SUSPENDED = "Suspended"
+    REGISTERED = "Registered"
+    JOB_FAILED = "JobFailed"
+    RESULT_UNREADABLE = "ResultUnreadable"
+
+
+class JobState(StrEnum):
+    ABSENT = "Absent"
+    ACTIVE = "Active"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    phase: Phase
+    reason: str
+    message: str
+    suspend: bool
+    has_run: bool  # MLflow gave a run id, and the trainer's config is fixed
+    tracking_error: str  # why MLflow did not, so far
+    search: JobState
+    search_failure: str  # what Kubernetes says of a failed Job
+    search_result: Result | None  # what a failed worker said
+    finish: JobState
+    finish_failure: str
+    finish_result: Result | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    phase: Phase
+    reason: str
+    message: str
+    want_search: bool = False  # the search Job should exist
+    want_finish: bool = False  # the finishing Job should exist
+
+
+def decide(seen: Observed) -> Decision:
+    """Choose the next state.  Total: every phase has exactly one branch."""
+    match seen.phase:
+        case Phase.SUCCEEDED | Phase.FAILED:
+            return Decision(phase=seen.phase, reason=seen.reason, message=seen.message)
+        case Phase.PENDING | Phase.SUSPENDED | Phase.SEARCHING | Phase.FINISHING:
+            if seen.suspend:
+                return Decision(
+                    phase=Phase.SUSPENDED,
+                    reason=Reason.SUSPENDED,
+                    message="suspended; the study is kept",
+                )
+            if not seen.has_run:
+                return Decision(
+                    phase=Phase.PENDING,
+                    reason=Reason.WAITING_FOR_TRACKING,
+                    message=seen.tracking_error or "waiting for MLflow",
+                )
+            if seen.phase is Phase.FINISHING:
+                return _while_finishing(seen)
+            return _while_searching(seen)
+    assert_never(seen.phase)
+
+
+def is_finished(phase: Phase) -> bool:
+    return phase in {Phase.SUCCEEDED, Phase.FAILED}
+
+
+def _while_searching(seen: Observed) -> Decision:
+    match seen.search:
+        case JobState.FAILED:
+            return _failed(seen.search_result, seen.search_failure)
+        case JobState.COMPLETE:
+            return _finishing()
+        case JobState.ABSENT | JobState.ACTIVE:
+            return Decision(
+                phase=Phase.SEARCHING,
+                reason=Reason.SEARCHING,
+                message="searching",
+                want_search=True,
+            )
+    assert_never(seen.search)
+
+
+def _while_finishing(seen: Observed) -> Decision:
+    match seen.finish:
+        case JobState.FAILED:
+            return _failed(seen.finish_result, seen.finish_failure)
+        case JobState.COMPLETE:
+            return _completed(seen.finish_result)
+        case JobState.ABSENT | JobState.ACTIVE:
+            return _finishing()
+    assert_never(seen.finish)
+
+
+def _finishing() -> Decision:
+    return Decision(
+        phase=Phase.FINISHING,
+        reason=Reason.FINISHING,
+        message="fitting, evaluating and registering the best",
+        want_finish=True,
+    )
+
+
+def _completed(result: Result | None) -> Decision:
+    if result is None or result.trained is None:
+        return Decision(
+            phase=Phase.FAILED,
+            reason=Reason.RESULT_UNREADABLE,
+            message="the finishing Job completed without a readable result; see its pod's log",
+        )
+    trained = result.trained
+    value = "" if trained.value is None else f" {trained.metric} {trained.value:.4g}"
+    return Decision(
+        phase=Phase.SUCCEEDED,
+        reason=Reason.REGISTERED,
+        message=f"registered {trained.version} as number {trained.registry_version}{value}",
+    )
+
+
+def _failed(result: Result | None, failure: str) -> Decision:
+    if result is not None and result.reason:
+        return Decision(phase=Phase.FAILED, reason=result.reason, message=result.message)
+    return Decision(phase=Phase.FAILED, reason=Reason.JOB_FAILED, message=failure)

@@ -1,0 +1,102 @@
+"""A decision into status, conditions and events.  Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from fairlead_operator.api.conditions import Condition, merge
+from fairlead_operator.api.events import Event
+from fairlead_operator.api.training_run import TrainingRunStatus
+from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.report import Report
+from fairlead_operator.training_run.observe import Seen
+from fairlead_operator.training_run.result import describe
+from fairlead_operator.training_run.state_machine import Decision, Phase, is_finished
+
+# Progress is asked of MLflow while Jobs run, and only then.
+_PROGRESS: Final = timedelta(seconds=2)
+_TRACKING: Final = timedelta(seconds=5)
+
+
+def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: datetime) -> Report:
+    """What the object says after this reconcile."""
+    old = seen.status
+    entered = old.phase != decision.phase
+    finished = is_finished(decision.phase)
+    result = seen.observed.finish_result or seen.observed.search_result if finished else None
+    trained = seen.observed.finish_result.trained if seen.observed.finish_result else None
+    status = TrainingRunStatus(
+        phase=decision.phase,
+        observed_generation=body["metadata"].get("generation"),
+        since=now if entered else old.since,
+        started_at=old.started_at or now,
+        finished_at=(old.finished_at or now) if finished else None,
+        summary=_summary(seen, decision),
+        progress=seen.progress,
+        mlflow_run_id=seen.mlflow_run_id,
+        config=seen.config,
+        trained=trained if decision.phase is Phase.SUCCEEDED else None,
+        result=result.document if result else old.result,
+        reason=decision.reason,
+        message=decision.message[:1024],
+        conditions=merge(old.conditions, _conditions(body, decision), now=now),
+    )
+    failed = decision.phase is Phase.FAILED
+    event = Event(reason=decision.reason, message=decision.message, warning=failed)
+    return Report(
+        status=status.to_manifest(),
+        events=(event,) if entered else (),
+        look_again=_look_again(decision),
+    )
+
+
+def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
+    """A run whose Model is missing or unreadable: say so, change nothing."""
+    status = TrainingRunStatus.model_validate(body.get("status") or {})
+    condition = Condition(
+        type="Progressing",
+        status="False",
+        reason="InvalidSpec",
+        message=str(error)[:1024],
+        observed_generation=body["metadata"].get("generation"),
+    )
+    known = any(c.reason == "InvalidSpec" for c in status.conditions)
+    updated = status.model_copy(
+        update={"conditions": merge(status.conditions, (condition,), now=now)}
+    )
+    event = Event(reason="InvalidSpec", message=str(error), warning=True)
+    return Report(status=updated.to_manifest(), events=() if known else (event,))
+
+
+def _summary(seen: Seen, decision: Decision) -> str:
+    if decision.phase in {Phase.SEARCHING, Phase.FINISHING} and seen.progress is not None:
+        return describe(seen.progress)[:256]
+    if decision.phase is Phase.FAILED:
+        return decision.reason
+    return decision.message[:256]
+
+
+def _look_again(decision: Decision) -> timedelta | None:
+    match decision.phase:
+        case Phase.PENDING:
+            return _TRACKING
+        case Phase.SEARCHING | Phase.FINISHING:
+            return _PROGRESS
+        case Phase.SUSPENDED | Phase.SUCCEEDED | Phase.FAILED:
+            return None
+
+
+def _conditions(body: Mapping[str, Any], decision: Decision) -> tuple[Condition, ...]:
+    outcome = {Phase.SUCCEEDED: "True", Phase.FAILED: "False"}.get(decision.phase, "Unknown")
+    moving = decision.phase in {Phase.PENDING, Phase.SEARCHING, Phase.FINISHING}
+    common = {
+        "reason": decision.reason,
+        "message": decision.message[:1024],
+        "observedGeneration": body["metadata"].get("generation"),
+    }
+    return (
+        Condition.model_validate({"type": "Succeeded", "status": outcome, **common}),
+        Condition.model_validate(
+            {"type": "Progressing", "status": "True" if moving else "False", **common}
+        ),
+    )

@@ -1,0 +1,107 @@
+"""From what changed to whom to look at.  No I/O; fed by the watches.
+
+A Rollout is looked at when it, its Model, or anything that carries the Model's
+label changes, but only while it is in flight or the Model's current one: ended
+ones of the past cost nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from fairlead_operator.api.group import (
+    GATEWAY_NAME,
+    LABEL_COMPONENT,
+    LABEL_MODEL,
+    LABEL_TRAINING_RUN,
+)
+from fairlead_operator.work_queue import Key
+
+_ENDED: Final = frozenset({"Succeeded", "RolledBack", "Failed"})
+
+
+class Wakeup:
+    """Remembers who belongs to whom."""
+
+    def __init__(self) -> None:
+        self._live: dict[tuple[str, str], set[str]] = {}  # unfinished Rollouts of a Model
+        self._current: dict[tuple[str, str], str] = {}  # the Rollout a Model names
+        self._runs: dict[tuple[str, str], set[str]] = {}  # unfinished TrainingRuns of a Model
+        self._reports: dict[str, dict[str, str]] = {}  # what gateway pods said, by namespace
+
+    def keys_for(self, body: Mapping[str, Any], *, deleted: bool) -> set[Key]:
+        """Whom this object's change concerns."""
+        meta = body["metadata"]
+        namespace, name = meta["namespace"], meta["name"]
+        match body["kind"]:
+            case "Model":
+                return self._model_changed(body, namespace, name, deleted=deleted)
+            case "Rollout":
+                model = body["spec"]["model"]
+                self._note(self._live, body, (namespace, model), deleted=deleted)
+                return {Key("Rollout", namespace, name), Key("Model", namespace, model)}
+            case "TrainingRun":
+                model = body["spec"]["model"]
+                self._note(self._runs, body, (namespace, model), deleted=deleted)
+                return {Key("TrainingRun", namespace, name), Key("Model", namespace, model)}
+            case "ConfigMap" if name == GATEWAY_NAME:
+                return self._gateway_reported(namespace, body.get("data") or {})
+        return self._child_changed(meta)
+
+    def rollouts_of(self, namespace: str, model: str) -> set[Key]:
+        """The Rollouts of a Model that can still move, and its current one."""
+        owner = (namespace, model)
+        names = set(self._live.get(owner, ()))
+        if owner in self._current:
+            names.add(self._current[owner])
+        return {Key("Rollout", namespace, name) for name in names}
+
+    def _model_changed(
+        self, body: Mapping[str, Any], namespace: str, name: str, *, deleted: bool
+    ) -> set[Key]:
+        owner = (namespace, name)
+        current = None if deleted else (body.get("status") or {}).get("rollout")
+        if current:
+            self._current[owner] = current
+        else:
+            self._current.pop(owner, None)
+        runs = {Key("TrainingRun", namespace, run) for run in self._runs.get(owner, ())}
+        return {Key("Model", namespace, name)} | runs | self.rollouts_of(namespace, name)
+
+    def _child_changed(self, meta: Mapping[str, Any]) -> set[Key]:
+        labels, namespace = meta.get("labels") or {}, meta["namespace"]
+        if labels.get(LABEL_COMPONENT) == "gateway":
+            return set().union(
+                *(self.rollouts_of(*owner) for owner in self._live if owner[0] == namespace)
+            )
+        if LABEL_TRAINING_RUN in labels:
+            return {Key("TrainingRun", namespace, labels[LABEL_TRAINING_RUN])}
+        if LABEL_MODEL in labels:
+            return self.rollouts_of(namespace, labels[LABEL_MODEL])
+        return set()
+
+    def _gateway_reported(self, namespace: str, data: Mapping[str, str]) -> set[Key]:
+        before = self._reports.get(namespace, {})
+        changed = {key for key in data.keys() | before.keys() if data.get(key) != before.get(key)}
+        self._reports[namespace] = dict(data)
+        models = {key.rpartition(".")[0] for key in changed}
+        return set().union(*(self.rollouts_of(namespace, model) for model in models))
+
+    @staticmethod
+    def _note(
+        known: dict[tuple[str, str], set[str]],
+        body: Mapping[str, Any],
+        owner: tuple[str, str],
+        *,
+        deleted: bool,
+    ) -> None:
+        names = known.setdefault(owner, set())
+        ended = (body.get("status") or {}).get("phase") in _ENDED
+        (names.discard if ended or deleted else names.add)(body["metadata"]["name"])
+        if not names:
+            known.pop(owner)
+
+
+def sort_keys(keys: Iterable[Key]) -> list[Key]:
+    """A stated order: what moves traffic first."""
+    order = {"Rollout": 0, "Model": 1, "TrainingRun": 2}
+    return sorted(keys, key=lambda key: (order.get(key.kind, 9), key))
