@@ -129,6 +129,7 @@ class Decision:
 
 def decide(seen: Observed) -> Decision:
     """Choose the next state.  Total: every phase has exactly one branch."""
+    seen = _within_steps(seen)
     match seen.phase:
         case Phase.PENDING:
             return _while_pending(seen)
@@ -145,6 +146,12 @@ def decide(seen: Observed) -> Decision:
         case Phase.SUCCEEDED:
             return _stay(seen, weight=100)
     assert_never(seen.phase)
+
+
+def _within_steps(seen: Observed) -> Observed:
+    """A policy edited in flight may have fewer steps than were taken."""
+    last = len(seen.steps) - (seen.phase is Phase.PROGRESSING)
+    return dataclasses.replace(seen, step=min(seen.step, last))
 
 
 def is_finished(phase: Phase) -> bool:

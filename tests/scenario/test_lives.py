@@ -1,0 +1,297 @@
+"""Whole lives of a Model against fakes: what a user would see, from apply to rollback."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from support.world import NAMESPACE, World, model_manifest
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def world() -> World:
+    """A Model that was applied, and nothing more."""
+    world = World()
+    world.kube.put(model_manifest())
+    await world.run()
+    return world
+
+
+@pytest.fixture
+async def serving(world: World) -> World:
+    """The first version is in charge."""
+    await world.train("nsw-price-training-1", "1.0.0")
+    return world
+
+
+async def retrain(world: World, version: str) -> None:
+    world.kube.put(
+        {
+            "kind": "Model",
+            "metadata": {
+                "namespace": NAMESPACE,
+                "name": "nsw-price",
+                "annotations": {"fairlead.dev/retrain": version},
+            },
+        }
+    )
+    await world.run()
+    run = world.model()["status"]["trainingRun"]
+    stable = world.model()["status"]["stable"]["version"]
+    await world.train(run, version, champion=stable)
+
+
+def pin(world: World, version: str | None) -> None:
+    world.kube.put(
+        {
+            "kind": "Model",
+            "metadata": {"namespace": NAMESPACE, "name": "nsw-price"},
+            "spec": {"version": version},
+        }
+    )
+
+
+async def test_a_new_model_starts_its_first_training(world: World) -> None:
+    status = world.model()["status"]
+
+    assert (status["phase"], status["trainingRun"]) == ("Training", "nsw-price-training-1")
+    assert ("Job", NAMESPACE, "nsw-price-training-1-search") in world.kube.objects
+    assert world.weights() == {}
+
+
+async def test_the_first_version_takes_all_traffic_once_it_is_ready(serving: World) -> None:
+    status = serving.model()["status"]
+
+    assert (status["phase"], status["stable"]["version"]) == ("Serving", "1.0.0")
+    assert serving.weights() == {"1.0.0": 100}
+
+
+async def test_a_better_candidate_goes_up_step_by_step(serving: World) -> None:
+    serving.prometheus.healthy()
+    await retrain(serving, "1.0.1")
+    seen = [serving.weights()["1.0.1"]]
+
+    for _ in range(24):
+        await serving.pass_time(timedelta(seconds=10))
+        seen.append(serving.weights().get("1.0.1", 0))
+
+    assert sorted(set(seen)) == [10, 50, 100]
+    assert seen == sorted(seen)
+    assert serving.model()["status"]["stable"]["version"] == "1.0.1"
+    assert ("Deployment", NAMESPACE, "nsw-price-1-0-0") not in serving.kube.objects
+
+
+async def test_a_candidate_that_is_no_better_is_kept_but_not_shipped(serving: World) -> None:
+    serving.kube.put(
+        {
+            "kind": "Model",
+            "metadata": {
+                "namespace": NAMESPACE,
+                "name": "nsw-price",
+                "annotations": {"fairlead.dev/retrain": "now"},
+            },
+        }
+    )
+    await serving.train(
+        "nsw-price-training-2", "1.0.1", champion="1.0.0", gain=(0.001, -0.01, 0.01)
+    )
+    status = serving.model()["status"]
+
+    assert status["stable"]["version"] == "1.0.0"
+    assert status["gate"]["reason"] == "NotBetter"
+    assert "must exceed" in status["gate"]["message"]
+    assert status["rollout"] == "nsw-price-rollout-1"
+
+
+async def test_a_pinned_version_that_answers_badly_is_rolled_back_and_blocked(
+    serving: World,
+) -> None:
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
+    serving.prometheus.healthy()
+    serving.prometheus.success_rate = 0.7
+    pin(serving, "1.1.0")
+
+    await serving.pass_time(2 * MINUTE)
+    rollout = serving.rollout()["status"]
+
+    assert (rollout["phase"], rollout["reason"]) == ("RolledBack", "AnalysisFailed")
+    assert "0.7 over 500 requests, allowed at least 0.99" in rollout["message"]
+    assert serving.weights() == {"1.0.0": 100}
+    assert serving.model()["status"]["phase"] == "Blocked"
+    assert serving.model()["status"]["stable"]["version"] == "1.0.0"
+    assert any(reason == "RolledBack" for reason, _ in serving.events())
+
+
+async def test_git_that_still_asks_for_the_bad_version_causes_no_loop(serving: World) -> None:
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
+    serving.prometheus.healthy()
+    serving.prometheus.success_rate = 0.0
+    pin(serving, "1.1.0")
+    await serving.pass_time(2 * MINUTE)
+
+    await serving.pass_time(60 * MINUTE)
+
+    assert serving.model()["status"]["rollout"] == "nsw-price-rollout-2"
+
+
+async def test_a_candidate_that_cannot_start_never_takes_traffic(serving: World) -> None:
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
+    words = {"reason": "DigestMismatch", "message": "artifact has another digest"}
+    serving.broken["1.1.0"] = json.dumps(words)
+    pin(serving, "1.1.0")
+    await serving.pass_time(MINUTE)
+    rollout = serving.rollout()["status"]
+
+    assert (rollout["phase"], rollout["reason"]) == ("RolledBack", "CandidateFailed")
+    assert rollout["message"] == "DigestMismatch: artifact has another digest"
+    assert serving.weights() == {"1.0.0": 100}
+
+
+async def test_a_version_nobody_registered_is_refused_by_name(serving: World) -> None:
+    pin(serving, "9.9.9")
+    await serving.run()
+    rollout = serving.rollout()["status"]
+
+    assert (rollout["phase"], rollout["reason"]) == ("RolledBack", "VersionNotFound")
+    assert "9.9.9" in rollout["message"]
+
+
+async def test_an_outage_of_prometheus_holds_then_pauses_and_never_rolls_back(
+    serving: World,
+) -> None:
+    serving.prometheus.down = True
+    await retrain(serving, "1.0.1")
+
+    await serving.pass_time(4 * MINUTE)
+    holding = serving.rollout()["status"]["phase"], serving.weights()["1.0.1"]
+    await serving.pass_time(10 * MINUTE)
+    paused = serving.rollout()["status"]["phase"], serving.weights()["1.0.1"]
+
+    assert holding == ("Progressing", 10)
+    assert paused == ("Paused", 10)
+
+    serving.prometheus.down = False
+    serving.prometheus.healthy()
+    await serving.pass_time(10 * MINUTE)
+
+    assert serving.rollout()["status"]["phase"] == "Succeeded"
+
+
+async def test_an_alert_in_the_guard_window_goes_back_to_the_previous_version(
+    serving: World,
+) -> None:
+    serving.prometheus.healthy()
+    await retrain(serving, "1.0.1")
+    while serving.rollout()["status"]["phase"] != "Guarding":
+        await serving.pass_time(timedelta(seconds=10))
+    name = serving.model()["status"]["rollout"]
+    alert = {"receivedAt": serving.clock().isoformat(), "message": "FairleadVersionSlow"}
+    await serving.kube.annotate(
+        "Rollout", NAMESPACE, name, {"fairlead.dev/alert": json.dumps(alert)}
+    )
+
+    await serving.run()
+
+    assert serving.rollout()["status"]["reason"] == "AlertFired"
+    assert serving.weights() == {"1.0.0": 100}
+    assert serving.model()["status"]["stable"]["version"] == "1.0.0"
+
+
+async def test_a_restart_of_the_operator_at_any_moment_changes_nothing_for_traffic(
+    serving: World,
+) -> None:
+    serving.prometheus.healthy()
+    await retrain(serving, "1.0.1")
+    seen = []
+    for _ in range(30):
+        serving.restart_operator()
+        before = serving.weights()
+        await serving.run()
+        assert serving.weights() == before
+        await serving.pass_time(timedelta(seconds=10))
+        seen.append(serving.weights().get("1.0.1", 0))
+
+    assert seen == sorted(seen)
+    assert serving.model()["status"]["stable"]["version"] == "1.0.1"
+
+
+async def test_a_new_target_takes_the_rollout_in_flight_back_first(serving: World) -> None:
+    serving.prometheus.healthy()
+    await retrain(serving, "1.0.1")
+    assert serving.weights() == {"1.0.1": 10, "1.0.0": 90}
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.2.0")
+    pin(serving, "1.2.0")
+
+    await serving.run()
+
+    first = serving.kube.objects["Rollout", NAMESPACE, "nsw-price-rollout-2"]["status"]
+    assert (first["phase"], first["reason"]) == ("RolledBack", "Aborted")
+    assert serving.weights() == {"1.2.0": 10, "1.0.0": 90}
+
+
+async def test_a_lost_rollout_is_restored_without_moving_traffic(serving: World) -> None:
+    await serving.kube.delete("Rollout", NAMESPACE, "nsw-price-rollout-1")
+    serving.restart_operator()
+    await serving.run()
+
+    assert serving.model()["status"]["rollout"] == "nsw-price-rollout-2"
+    assert serving.weights() == {"1.0.0": 100}
+    assert serving.rollout()["status"]["phase"] == "Succeeded"
+
+
+async def test_a_gateway_that_does_not_report_stops_the_steps(serving: World) -> None:
+    serving.prometheus.healthy()
+    await retrain(serving, "1.0.1")
+    serving.gateway_reports = False
+    await serving.pass_time(3 * MINUTE)
+    status = serving.rollout()["status"]
+
+    assert status["phase"] in {"Progressing", "Paused"}
+    assert status["reason"] == "WaitingForGateway"
+
+
+async def test_data_that_cannot_be_used_ends_in_a_reason_that_names_the_column(
+    world: World,
+) -> None:
+    document = {
+        "outcome": "Failed",
+        "stage": "data",
+        "reason": "ColumnMissing",
+        "message": "column price_up is not in the data; correct spec.data.target",
+    }
+    world.end_job("nsw-price-training-1", "search", result=document, failed="PodFailurePolicy")
+
+    await world.run()
+
+    run = world.kube.objects["TrainingRun", NAMESPACE, "nsw-price-training-1"]["status"]
+    assert (run["phase"], run["reason"]) == ("Failed", "ColumnMissing")
+    assert world.model()["status"]["phase"] == "Failed"
+    ready = world.model()["status"]["conditions"][0]
+    assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "ColumnMissing")
+
+
+async def test_an_mlflow_that_is_down_is_waited_for(world: World) -> None:
+    down = World()
+    down.registry.down = True
+    down.kube.put(model_manifest())
+    await down.run()
+    run = down.kube.objects["TrainingRun", NAMESPACE, "nsw-price-training-1"]["status"]
+    assert (run["phase"], run["reason"]) == ("Pending", "WaitingForTracking")
+
+    down.registry.down = False
+    await down.pass_time(timedelta(seconds=30))
+
+    run = down.kube.objects["TrainingRun", NAMESPACE, "nsw-price-training-1"]["status"]
+    assert run["phase"] == "Searching"
+
+
+async def test_a_quiet_model_writes_nothing(serving: World) -> None:
+    await serving.run()
+    serving.kube.writes.clear()
+    serving.restart_operator()
+
+    await serving.pass_time(60 * MINUTE)
+
+    assert serving.kube.writes == []

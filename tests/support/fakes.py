@@ -1,0 +1,251 @@
+"""The outside world as values: a cluster, a registry, a Prometheus, a clock.
+
+``FakeKube`` has the semantics of the API server that the operator relies on, and
+passes the same conformance suite (``support.conformance``) as the real client.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fairlead_operator.errors import TransientError
+from fairlead_operator.kube.kinds import RESOURCES
+from fairlead_operator.ports import RegisteredVersion
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.moment = START
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def advance(self, span: timedelta) -> None:
+        self.moment += span
+
+
+class FakeKube:
+    """Objects in a dict, with server-side apply, merge patches and generations."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.writes: list[tuple[str, str, str]] = []  # verb, kind, name
+        self.fail_next: list[Exception] = []
+        self._clock = clock
+        self._applied: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._serial = 0
+
+    async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        self._maybe_fail()
+        found = self.objects.get((kind, namespace, name))
+        return copy.deepcopy(found)
+
+    async def list(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        self._maybe_fail()
+        found = [
+            item
+            for key, item in self.objects.items()
+            if key[:2] == (kind, namespace)
+            and labels.items() <= (item["metadata"].get("labels") or {}).items()
+        ]
+        return copy.deepcopy(sorted(found, key=lambda item: str(item["metadata"]["name"])))
+
+    async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        self._maybe_fail()
+        key = _key(manifest)
+        wanted = copy.deepcopy(dict(manifest))
+        live = self.objects.get(key)
+        before = copy.deepcopy(live)
+        if live is None:
+            live = self._born(key, {})
+        _forget_fields(live, self._applied.get(key, {}), wanted)
+        _merge(live, wanted)
+        self._applied[key] = wanted
+        self._store(key, before, live, "apply")
+        return copy.deepcopy(live)
+
+    async def annotate(
+        self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
+    ) -> None:
+        self._patch((kind, namespace, name), {"metadata": {"annotations": annotations}}, "annotate")
+
+    async def patch_status(
+        self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
+    ) -> None:
+        self._patch((kind, namespace, name), {"status": status}, "status")
+
+    async def patch_data(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
+        self._patch(("ConfigMap", namespace, name), {"data": data}, "data")
+
+    async def delete(self, kind: str, namespace: str, name: str) -> None:
+        self._maybe_fail()
+        gone = self.objects.pop((kind, namespace, name), None)
+        self._applied.pop((kind, namespace, name), None)
+        if gone is None:
+            return
+        self.writes.append(("delete", kind, name))
+        uid = gone["metadata"]["uid"]
+        for child in list(self.objects.values()):
+            owners = child["metadata"].get("ownerReferences") or []
+            if any(owner["uid"] == uid for owner in owners):
+                meta = child["metadata"]
+                await self.delete(child["kind"], meta["namespace"], meta["name"])
+
+    def put(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """What a person or another controller does: replace spec, metadata or status."""
+        key = _key(manifest)
+        before = copy.deepcopy(self.objects.get(key))
+        live = copy.deepcopy(self.objects.get(key)) or self._born(key, {})
+        _merge(live, copy.deepcopy(dict(manifest)))
+        self._store(key, before, live, "put")
+        return live
+
+    def _patch(self, key: tuple[str, str, str], patch: Mapping[str, Any], verb: str) -> None:
+        self._maybe_fail()
+        live = self.objects.get(key)
+        if live is None:
+            return
+        before = copy.deepcopy(live)
+        _merge(live, copy.deepcopy(dict(patch)))
+        self._store(key, before, live, verb)
+
+    def _store(
+        self,
+        key: tuple[str, str, str],
+        before: dict[str, Any] | None,
+        live: dict[str, Any],
+        verb: str,
+    ) -> None:
+        if before is not None and before == live:
+            return
+        if before is not None and before.get("spec") != live.get("spec"):
+            live["metadata"]["generation"] += 1
+        self._serial += 1
+        live["metadata"]["resourceVersion"] = str(self._serial)
+        self.objects[key] = live
+        self.writes.append((verb, key[0], key[2]))
+
+    def _born(self, key: tuple[str, str, str], extra: dict[str, Any]) -> dict[str, Any]:
+        kind, namespace, name = key
+        self._serial += 1
+        moment = self._clock().isoformat(timespec="seconds").replace("+00:00", "Z")
+        return {
+            "apiVersion": RESOURCES[kind].api_version,
+            "kind": kind,
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "uid": f"uid-{self._serial}",
+                "generation": 1,
+                "creationTimestamp": moment,
+            },
+            **extra,
+        }
+
+    def _maybe_fail(self) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+
+
+def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
+    meta = manifest["metadata"]
+    return manifest["kind"], meta["namespace"], meta["name"]
+
+
+def _merge(live: dict[str, Any], patch: Mapping[str, Any]) -> None:
+    """RFC 7386 onto the live object."""
+    for key, value in patch.items():
+        if value is None:
+            live.pop(key, None)
+        elif isinstance(value, Mapping):
+            inner = live.get(key)
+            live[key] = inner if isinstance(inner, dict) else {}
+            _merge(live[key], value)
+        else:
+            live[key] = value
+
+
+def _forget_fields(
+    live: dict[str, Any], before: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> None:
+    """A field applied before and left out now is removed, as server-side apply does."""
+    for key, value in before.items():
+        if key not in wanted:
+            live.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(wanted[key], Mapping):
+            inner = live.get(key)
+            if isinstance(inner, dict):
+                _forget_fields(inner, value, wanted[key])
+
+
+class FakePrometheus:
+    """Answers by what the query is about; silent until told."""
+
+    def __init__(self) -> None:
+        self.success_rate: float | None = None
+        self.latency: float | None = None
+        self.requests: float | None = None
+        self.custom: float | None = None
+        self.down = False
+        self.refusal: str | None = None
+
+    def healthy(self) -> None:
+        """A version with plenty of good, quick answers."""
+        self.success_rate, self.latency, self.requests, self.custom = 1.0, 20.0, 500.0, 1.0
+
+    async def query(self, promql: str) -> float | None:
+        if self.down:
+            raise TransientError("prometheus: connection refused", reason="PrometheusUnreachable")
+        if self.refusal is not None:
+            raise ValueError(self.refusal)
+        if "histogram_quantile" in promql:
+            return self.latency
+        if "5.." in promql:
+            return self.success_rate
+        if "upstream_rq_completed" in promql:
+            return self.requests
+        return self.custom
+
+
+class FakeRegistry:
+    """Versions and runs in dicts."""
+
+    def __init__(self) -> None:
+        self.versions: dict[tuple[str, str], RegisteredVersion] = {}
+        self.runs: dict[str, str] = {}
+        self.progress_of: dict[str, str] = {}
+        self.finished: dict[str, bool] = {}
+        self.down = False
+
+    def register(self, registered_model: str, version: str, *, digest: str = "sha256:0") -> None:
+        number = str(len(self.versions) + 1)
+        self.versions[registered_model, version] = RegisteredVersion(
+            version=version, registry_version=number, digest=digest
+        )
+
+    async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
+        self._maybe_fail()
+        return self.versions.get((registered_model, version))
+
+    async def start_run(self, *, experiment: str, name: str, key: str) -> str:
+        self._maybe_fail()
+        return self.runs.setdefault(key, f"run-{len(self.runs) + 1}")
+
+    async def progress(self, run_id: str) -> str | None:
+        self._maybe_fail()
+        return self.progress_of.get(run_id)
+
+    async def finish_run(self, run_id: str, *, succeeded: bool) -> None:
+        self._maybe_fail()
+        self.finished.setdefault(run_id, succeeded)
+
+    def _maybe_fail(self) -> None:
+        if self.down:
+            raise TransientError("mlflow: connection refused", reason="TrackingUnavailable")

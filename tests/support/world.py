@@ -1,0 +1,307 @@
+"""A cluster that lives: the operator's own loop on fakes, and what Kubernetes would do.
+
+``World.run`` works off the queue until nothing is left to do now, letting
+Deployments become ready and gateways report in between, as the real ones do.
+``World.pass_time`` moves the clock to each moment the operator asked for.
+"""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from fairlead_operator.api.group import GATEWAY_NAME
+from fairlead_operator.controller import Controller
+from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.ports import Ports
+from fairlead_operator.settings import Images, Settings
+from fairlead_operator.wakeup import Wakeup, sort_keys
+from fairlead_operator.work_queue import Key, WorkQueue
+from support.fakes import Clock, FakeKube, FakePrometheus, FakeRegistry
+
+NAMESPACE = "energy"
+GATEWAY_POD = "fairlead-gateway-0"
+
+SETTINGS = Settings(
+    namespace="fairlead",
+    identity="operator-0",
+    watch_namespaces=(),
+    images=Images(
+        training="fairlead/training:1",
+        serving="fairlead/serving:1",
+        pull_policy="IfNotPresent",
+        pull_secrets=(),
+    ),
+    mlflow_url="http://mlflow",
+    prometheus_url="http://prometheus",
+    database_url="postgresql://fairlead:secret@database:5432/fairlead",
+    webhook_token="token",
+    gateway_replicas=1,
+    http_port=8080,
+    webhook_port=8443,
+    log_format="text",
+    log_level="INFO",
+)
+
+
+class World:
+    """Everything a scenario needs."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.kube = FakeKube(self.clock)
+        self.prometheus = FakePrometheus()
+        self.registry = FakeRegistry()
+        self.ports = Ports(
+            kube=self.kube, prometheus=self.prometheus, registry=self.registry, now=self.clock
+        )
+        self.wakeup = Wakeup()
+        self.queue = WorkQueue()
+        self.controller = Controller(self.queue, self.ports, SETTINGS)
+        self.broken: dict[str, str] = {}  # version → what its server says when it ends
+        self.slow: set[str] = set()  # versions that never become ready
+        self.gateway_reports = True
+        self._planned: dict[Key, datetime] = {}
+        self._seen: dict[tuple[str, str, str], str] = {}
+        self._work: list[Key] = []
+
+    def restart_operator(self) -> None:
+        """A new process: nothing in memory is kept."""
+        self.wakeup = Wakeup()
+        self._planned.clear()
+        self._work.clear()
+        self._seen.clear()
+
+    async def run(self, *, limit: int = 500) -> None:
+        """Work until nothing is left to do at this moment."""
+        for _ in range(limit):
+            self._kubernetes()
+            self._deliver()
+            due = [key for key, moment in self._planned.items() if moment <= self.clock()]
+            for key in due:
+                del self._planned[key]
+                self._add(key)
+            if not self._work:
+                return
+            await self._turn(self._work.pop(0))
+        raise AssertionError(f"the operator never comes to rest: {self._work}")
+
+    async def pass_time(self, span: timedelta) -> None:
+        """Let the span pass, waking the operator at each moment it asked for."""
+        end = self.clock() + span
+        await self.run()
+        while self._planned and min(self._planned.values()) <= end:
+            self.clock.moment = max(self.clock(), min(self._planned.values()))
+            await self.run()
+        self.clock.moment = end
+        await self.run()
+
+    async def _turn(self, key: Key) -> None:
+        again = await self.controller.handle(key)
+        self._planned.pop(key, None)
+        if again is not None:
+            self._planned[key] = self.clock() + again
+
+    def _deliver(self) -> None:
+        """What the watches would tell since the last time."""
+        for known, item in list(self.kube.objects.items()):
+            version = item["metadata"].get("resourceVersion", "")
+            if self._seen.get(known) != version:
+                self._seen[known] = version
+                for key in sort_keys(self.wakeup.keys_for(item, deleted=False)):
+                    self._add(key)
+        for known in list(self._seen):
+            if known not in self.kube.objects:
+                del self._seen[known]
+
+    def _add(self, key: Key) -> None:
+        if key not in self._work:
+            self._work.append(key)
+
+    def _kubernetes(self) -> None:
+        for (kind, namespace, name), item in list(self.kube.objects.items()):
+            if kind == "Deployment" and name == GATEWAY_NAME:
+                self._gateway(namespace)
+            elif kind == "Deployment":
+                self._deployment(namespace, name, item)
+
+    def _deployment(self, namespace: str, name: str, item: dict[str, Any]) -> None:
+        version = item["metadata"]["labels"]["fairlead.dev/version"]
+        model = item["metadata"]["labels"]["fairlead.dev/model"]
+        ready = version not in self.broken and version not in self.slow
+        replicas = item["spec"]["replicas"]
+        self.kube.put(
+            {
+                "kind": "Deployment",
+                "metadata": {"namespace": namespace, "name": name},
+                "status": {
+                    "observedGeneration": item["metadata"]["generation"],
+                    "availableReplicas": replicas if ready else 0,
+                },
+            }
+        )
+        if version in self.broken:
+            self.kube.put(
+                pod(
+                    f"{name}-pod",
+                    labels=component_labels("server", model, version),
+                    ended={"exitCode": 3, "message": self.broken[version]},
+                )
+            )
+
+    def _gateway(self, namespace: str) -> None:
+        """Envoy acknowledges each route at once, unless told not to."""
+        self.kube.put(pod(GATEWAY_POD, labels=component_labels("gateway"), ready=True))
+        if not self.gateway_reports:
+            return
+        routes = [
+            json.loads(item["data"]["route.json"])
+            for key, item in self.kube.objects.items()
+            if key[0] == "ConfigMap" and "route.json" in (item.get("data") or {})
+        ]
+        reports = {
+            f"{route['model']}.{GATEWAY_POD}": json.dumps(
+                {
+                    "revision": route["revision"],
+                    "weights": {v["version"]: v["weight"] for v in route["versions"]},
+                }
+            )
+            for route in routes
+        }
+        self.kube.put(
+            {
+                "kind": "ConfigMap",
+                "metadata": {"namespace": namespace, "name": GATEWAY_NAME},
+                "data": reports,
+            }
+        )
+
+    # -- what people and trainers do, and what one can look at
+
+    def model(self, name: str = "nsw-price") -> dict[str, Any]:
+        return self.kube.objects["Model", NAMESPACE, name]
+
+    def rollout(self, name: str = "nsw-price") -> dict[str, Any]:
+        """The Model's current Rollout."""
+        current = self.model(name)["status"]["rollout"]
+        return self.kube.objects["Rollout", NAMESPACE, current]
+
+    def weights(self, name: str = "nsw-price") -> dict[str, int]:
+        """What the gateway is told."""
+        route = self.kube.objects.get(("ConfigMap", NAMESPACE, f"{name}-route"))
+        if route is None:
+            return {}
+        versions = json.loads(route["data"]["route.json"])["versions"]
+        return {version["version"]: version["weight"] for version in versions}
+
+    def events(self) -> list[tuple[str, str]]:
+        """Reason and message of every Event, oldest first."""
+        found = [item for key, item in self.kube.objects.items() if key[0] == "Event"]
+        found.sort(key=lambda item: int(item["metadata"]["resourceVersion"]))
+        return [(item["reason"], item["message"]) for item in found]
+
+    def end_job(
+        self, run: str, stage: str, *, result: dict[str, Any] | None = None, failed: str = ""
+    ) -> None:
+        """The Job controller's last word, and the trainer's."""
+        job = self.kube.objects["Job", NAMESPACE, f"{run}-{stage}"]
+        condition = {"type": "Failed" if failed else "Complete", "status": "True"}
+        if failed:
+            condition |= {"reason": failed, "message": "a worker ended"}
+        self.kube.put(
+            {
+                "kind": "Job",
+                "metadata": {"namespace": NAMESPACE, "name": f"{run}-{stage}"},
+                "status": {"conditions": [condition]},
+            }
+        )
+        if result is not None:
+            ended = {"exitCode": 3 if failed else 0, "message": json.dumps(result)}
+            labels = job["spec"]["template"]["metadata"]["labels"]
+            self.kube.put(pod(f"{run}-{stage}-pod", labels=labels, ended=ended))
+
+    async def train(
+        self,
+        run: str,
+        version: str,
+        *,
+        value: float = 0.9,
+        champion: str | None = None,
+        gain: tuple[float, float, float] = (0.02, 0.01, 0.03),
+    ) -> None:
+        """A training that ends well: search, finish, registered."""
+        await self.run()
+        self.end_job(run, "search", result={"outcome": "Succeeded", "stage": "search"})
+        await self.run()
+        self.registry.register(f"{NAMESPACE}.nsw-price", version)
+        known = self.registry.versions[f"{NAMESPACE}.nsw-price", version]
+        low, high = gain[1], gain[2]
+        self.end_job(
+            run,
+            "finish",
+            result={
+                "outcome": "Succeeded",
+                "stage": "register",
+                "version": version,
+                "registryVersion": known.registry_version,
+                "digest": known.digest,
+                "metric": "roc_auc",
+                "greaterIsBetter": True,
+                "candidate": {"value": value},
+                "champion": {"version": champion, "value": value - gain[0]} if champion else None,
+                "difference": {"value": gain[0], "ciLow": low, "ciHigh": high}
+                if champion
+                else None,
+            },
+        )
+        await self.run()
+
+
+def pod(
+    name: str,
+    *,
+    labels: dict[str, str],
+    ready: bool = False,
+    ended: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A pod as the kubelet reports it."""
+    state = {"terminated": ended} if ended else {"running": {}}
+    return {
+        "kind": "Pod",
+        "metadata": {"namespace": NAMESPACE, "name": name, "labels": labels},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+            "containerStatuses": [
+                {"name": "main", "ready": ready, "restartCount": 0, "state": state}
+            ],
+        },
+    }
+
+
+def model_manifest(**spec: Any) -> dict[str, Any]:
+    """A Model as a person writes it; each test names only what differs."""
+    return {
+        "kind": "Model",
+        "metadata": {"namespace": NAMESPACE, "name": "nsw-price"},
+        "spec": {
+            "task": "binary-classification",
+            "data": {
+                "source": {"uri": "https://data/rows.csv"},
+                "timestampColumn": "timestamp",
+                "target": "price_up",
+            },
+            "rollout": {
+                "steps": [{"weight": 10, "hold": "1m"}, {"weight": 50, "hold": "1m"}],
+                "analysis": {
+                    "interval": "10s",
+                    "checks": [
+                        {"name": "success-rate", "builtin": "success-rate", "atLeast": 0.99}
+                    ],
+                },
+                "guard": {"duration": "1m"},
+                "patience": "5m",
+                "startDeadline": "5m",
+            },
+            **spec,
+        },
+    }

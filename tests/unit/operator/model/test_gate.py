@@ -1,0 +1,129 @@
+"""The gate, row by row: what was not measured does not pass."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_operator.model.gate import (
+    Comparison,
+    Demand,
+    GateReason,
+    judge_candidate,
+    parse_comparison,
+)
+
+DEMAND = Demand(min_improvement=0.0, significance=True, threshold=None)
+
+
+def comparison(**changes: Any) -> Comparison:
+    better = Comparison(
+        version="1.1.0",
+        registry_version="2",
+        digest="sha256:1",
+        metric="roc_auc",
+        greater_is_better=True,
+        value=0.91,
+        champion="1.0.0",
+        champion_value=0.89,
+        gain=0.02,
+        gain_low=0.01,
+        gain_high=0.03,
+    )
+    return dataclasses.replace(better, **changes)
+
+
+def demand(**changes: Any) -> Demand:
+    return dataclasses.replace(DEMAND, **changes)
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked", "reason"),
+    [
+        pytest.param(comparison(), DEMAND, GateReason.BETTER, id="better beyond doubt"),
+        pytest.param(comparison(gain_low=-0.001), DEMAND, GateReason.NOT_BETTER,
+                     id="better on average, within chance"),
+        pytest.param(comparison(gain_low=-0.001), demand(significance=False), GateReason.BETTER,
+                     id="better on average is enough when the Model says so"),
+        pytest.param(comparison(), demand(min_improvement=0.015), GateReason.NOT_BETTER,
+                     id="not better by enough"),
+        pytest.param(comparison(gain=-0.001, gain_low=-0.004), demand(min_improvement=-0.005),
+                     GateReason.BETTER, id="non-inferior"),
+        pytest.param(comparison(gain=0.0, gain_low=0.0), DEMAND, GateReason.NOT_BETTER,
+                     id="the same"),
+        pytest.param(comparison(), demand(threshold=0.95), GateReason.BELOW_THRESHOLD,
+                     id="below the threshold"),
+        pytest.param(comparison(greater_is_better=False, metric="rmse"), demand(threshold=0.5),
+                     GateReason.BELOW_THRESHOLD, id="a loss above the threshold"),
+        pytest.param(comparison(champion="0.9.0"), DEMAND, GateReason.CHAMPION_NOT_COMPARED,
+                     id="compared with a version that is no longer in charge"),
+        pytest.param(comparison(gain=None, gain_low=None), DEMAND,
+                     GateReason.CHAMPION_NOT_COMPARED, id="the champion could not be scored"),
+        pytest.param(comparison(gain_low=math.nan), DEMAND, GateReason.CHAMPION_NOT_COMPARED,
+                     id="no number"),
+        pytest.param(comparison(value=None), DEMAND, GateReason.RESULT_UNREADABLE, id="no value"),
+        pytest.param(None, DEMAND, GateReason.RESULT_UNREADABLE, id="no result"),
+    ],
+)  # fmt: skip
+def test_judge_candidate(seen: Comparison | None, asked: Demand, reason: GateReason) -> None:
+    outcome = judge_candidate(seen, asked, stable="1.0.0")
+
+    assert outcome.reason is reason
+    assert outcome.passed == (reason is GateReason.BETTER)
+
+
+def test_a_first_version_has_no_champion() -> None:
+    outcome = judge_candidate(comparison(champion=None, gain=None), DEMAND, stable=None)
+
+    assert (outcome.passed, outcome.reason) == (True, GateReason.FIRST_VERSION)
+
+
+def test_a_first_version_must_reach_the_threshold() -> None:
+    outcome = judge_candidate(comparison(), demand(threshold=0.95), stable=None)
+
+    assert not outcome.passed
+    assert outcome.message == "roc_auc 0.9100, threshold is at least 0.95"
+
+
+numbers = st.none() | st.floats()
+
+
+@given(
+    st.builds(
+        comparison, value=numbers, gain=numbers, gain_low=numbers, gain_high=numbers,
+        champion=st.sampled_from(["1.0.0", "0.9.0", None]),
+    ),
+    st.booleans(),
+    st.floats(-1, 1),
+)  # fmt: skip
+def test_nothing_passes_that_was_not_measured(
+    seen: Comparison, significance: bool, least: float
+) -> None:
+    asked = Demand(min_improvement=least, significance=significance, threshold=None)
+    outcome = judge_candidate(seen, asked, stable="1.0.0")
+
+    if outcome.passed:
+        assert seen.champion == "1.0.0"
+        decisive = seen.gain_low if significance else seen.gain
+        assert decisive is not None
+        assert decisive > least
+
+
+def test_the_result_document_is_read() -> None:
+    document = {
+        "version": "1.1.0", "registryVersion": "2", "digest": "sha256:1", "metric": "roc_auc",
+        "greaterIsBetter": True, "candidate": {"value": 0.91},
+        "champion": {"version": "1.0.0", "value": 0.89},
+        "difference": {"value": 0.02, "ciLow": 0.01, "ciHigh": 0.03},
+    }  # fmt: skip
+
+    assert parse_comparison(json.dumps(document)) == comparison()
+
+
+@given(st.text() | st.none())
+def test_any_text_is_read_or_refused(text: str | None) -> None:
+    assert parse_comparison(text) is None

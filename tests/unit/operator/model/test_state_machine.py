@@ -1,0 +1,247 @@
+"""What a Model starts, and when: one row for each rule."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.model.gate import Demand, GateReason, Outcome
+from fairlead_operator.model.state_machine import (
+    SUPERSEDED,
+    Blocked,
+    Decision,
+    Observed,
+    Phase,
+    RolloutSeen,
+    RunState,
+    Target,
+    Training,
+    decide,
+)
+from unit.operator.model.test_gate import comparison
+
+
+def reference(version: str) -> VersionReference:
+    return VersionReference(version=version, registry_version="1", digest="sha256:0")
+
+
+def rollout(version: str = "1.1.0", state: RunState = RunState.ACTIVE, **more: Any) -> RolloutSeen:
+    common: dict[str, Any] = {
+        "name": "r-2", "reference": reference(version), "trigger": "trained", "state": state,
+        "reason": "AnalysisFailed", "message": "success-rate: 0.7", "abort": None,
+    }  # fmt: skip
+    return RolloutSeen(**common | more)
+
+
+def training(state: RunState = RunState.ACTIVE, **more: Any) -> Training:
+    common: dict[str, Any] = {
+        "name": "t-2", "state": state, "reason": "", "message": "", "comparison": None,
+    }  # fmt: skip
+    return Training(**common | more)
+
+
+def observed(**changes: Any) -> Observed:
+    """A Model that serves 1.0.0 and wants nothing."""
+    quiet = Observed(
+        generation=3,
+        suspend=False,
+        pinned=None,
+        queue_targets=False,
+        demand=Demand(min_improvement=0.0, significance=True, threshold=None),
+        recipe="sha256:recipe",
+        trained_recipe="sha256:recipe",
+        retrain=False,
+        retry=False,
+        stable=reference("1.0.0"),
+        candidate=None,
+        blocked=(),
+        gate=None,
+        training=None,
+        training_folded=True,
+        rollout=rollout("1.0.0", RunState.SUCCEEDED),
+        rollout_lost=False,
+        rollout_folded=True,
+        waiting=(),
+    )
+    return dataclasses.replace(quiet, **changes)
+
+
+def blocked(version: str, generation: int = 3) -> tuple[Blocked, ...]:
+    return (Blocked(version=version, reason="AnalysisFailed", message="m", generation=generation),)
+
+
+def started(decision: Decision) -> tuple[Target | None, str | None, str | None, str | None]:
+    return (
+        decision.start_rollout,
+        decision.adopt_rollout,
+        decision.abort_rollout,
+        decision.start_training,
+    )
+
+
+PIN = Target(version="1.1.0", trigger="pinned")
+TRAINED = Target(version="1.1.0", trigger="trained")
+
+
+@pytest.mark.parametrize(
+    ("seen", "starts"),
+    [
+        pytest.param(observed(), (None, None, None, None), id="nothing to do"),
+        pytest.param(observed(trained_recipe=None, stable=None, rollout=None),
+                     (None, None, None, "initial"), id="a new Model trains"),
+        pytest.param(observed(trained_recipe=None, pinned="1.0.0"), (None, None, None, None),
+                     id="a Model pinned from the start serves what others registered"),
+        pytest.param(observed(recipe="sha256:other"), (None, None, None, "recipe"),
+                     id="a changed recipe trains"),
+        pytest.param(observed(retrain=True), (None, None, None, "request"),
+                     id="a person asks for a training"),
+        pytest.param(observed(retrain=True, training=training(), training_folded=False),
+                     (None, None, None, None), id="one training at a time"),
+        pytest.param(observed(retrain=True, suspend=True), (None, None, None, None),
+                     id="suspended: nothing starts"),
+        pytest.param(observed(candidate=reference("1.1.0")), (TRAINED, None, None, None),
+                     id="a candidate is rolled out"),
+        pytest.param(observed(candidate=reference("1.1.0"), suspend=True),
+                     (None, None, None, None), id="suspended: no rollout"),
+        pytest.param(observed(candidate=reference("1.0.0")), (None, None, None, None),
+                     id="the candidate is in charge already"),
+        pytest.param(observed(candidate=reference("2.0.0"), pinned="1.1.0"),
+                     (PIN, None, None, None), id="a pin goes before the newest"),
+        pytest.param(observed(pinned="1.0.0", candidate=reference("1.1.0")),
+                     (None, None, None, None), id="pinned to the version in charge"),
+        pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0")), (None, None, None, None),
+                     id="a blocked version is not tried again by itself"),
+        pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0"), retry=True),
+                     (PIN, None, None, None), id="a person says retry"),
+        pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0", generation=2)),
+                     (PIN, None, None, None), id="the spec changed since"),
+        pytest.param(observed(blocked=blocked("1.1.0"), retry=True), (TRAINED, None, None, None),
+                     id="retry without a pin means the last that was rolled back"),
+        pytest.param(observed(pinned="1.2.0", rollout=rollout(), rollout_folded=False),
+                     (None, None, f"{SUPERSEDED}1.2.0", None), id="a new target supersedes"),
+        pytest.param(observed(pinned="1.2.0", rollout=rollout(abort="x"), rollout_folded=False),
+                     (None, None, None, None), id="superseding is asked for once"),
+        pytest.param(observed(pinned="1.2.0", rollout=rollout(), rollout_folded=False,
+                              queue_targets=True),
+                     (None, None, None, None), id="a new target waits when told to queue"),
+        pytest.param(observed(pinned="1.0.0", rollout=rollout(), rollout_folded=False),
+                     (None, None, f"{SUPERSEDED}1.0.0", None),
+                     id="pinning the version in charge takes the rollout back"),
+        pytest.param(observed(rollout=None, rollout_lost=True),
+                     (Target(version="1.0.0", trigger="restored"), None, None, None),
+                     id="a lost rollout is restored"),
+        pytest.param(observed(waiting=("by-hand",)), (None, "by-hand", None, None),
+                     id="a rollout made by hand has its turn"),
+        pytest.param(observed(waiting=("by-hand",), rollout=rollout(), rollout_folded=False),
+                     (None, None, None, None), id="a rollout made by hand waits"),
+    ],
+)  # fmt: skip
+def test_decide(seen: Observed, starts: tuple[Any, ...]) -> None:
+    assert started(decide(seen)) == starts
+
+
+def test_a_rollout_that_succeeded_moves_the_pointer() -> None:
+    seen = observed(rollout=rollout("1.1.0", RunState.SUCCEEDED), rollout_folded=False)
+
+    decision = decide(seen)
+
+    assert decision.stable == reference("1.1.0")
+    assert decision.phase is Phase.SERVING
+
+
+def test_a_rollout_that_was_taken_back_blocks_its_version_and_keeps_the_pointer() -> None:
+    seen = observed(
+        candidate=reference("1.1.0"),
+        rollout=rollout("1.1.0", RunState.FAILED),
+        rollout_folded=False,
+    )
+
+    decision = decide(seen)
+
+    assert decision.stable == reference("1.0.0")
+    assert [entry.version for entry in decision.blocked] == ["1.1.0"]
+    assert started(decision) == (None, None, None, None)
+
+
+def test_a_superseded_version_is_not_blocked() -> None:
+    back = rollout("1.1.0", RunState.FAILED, reason="Aborted", message=f"{SUPERSEDED}1.2.0")
+    decision = decide(observed(pinned="1.2.0", rollout=back, rollout_folded=False))
+
+    assert decision.blocked == ()
+    assert decision.start_rollout == Target(version="1.2.0", trigger="pinned")
+
+
+def test_going_elsewhere_by_hand_forgets_the_candidate() -> None:
+    by_hand = rollout("0.9.0", RunState.SUCCEEDED, trigger="hand")
+    decision = decide(observed(rollout=by_hand, rollout_folded=False, candidate=reference("1.0.0")))
+
+    assert (decision.stable, decision.candidate) == (reference("0.9.0"), None)
+    assert decision.start_rollout is None
+
+
+def test_a_training_that_passes_the_gate_is_shipped() -> None:
+    ended = training(RunState.SUCCEEDED, comparison=comparison())
+    decision = decide(observed(training=ended, training_folded=False))
+
+    assert decision.gate is not None
+    assert decision.gate.reason is GateReason.BETTER
+    assert decision.start_rollout == TRAINED
+
+
+def test_a_training_that_does_not_pass_changes_nothing() -> None:
+    ended = training(RunState.SUCCEEDED, comparison=comparison(gain_low=-0.1))
+    decision = decide(observed(training=ended, training_folded=False))
+
+    assert decision.gate is not None
+    assert decision.gate.reason is GateReason.NOT_BETTER
+    assert decision.candidate is None
+    assert decision.start_rollout is None
+
+
+def test_deciding_twice_is_deciding_once() -> None:
+    ended = training(RunState.SUCCEEDED, comparison=comparison())
+    first = decide(observed(training=ended, training_folded=False))
+    second = decide(
+        observed(
+            training=ended,
+            candidate=first.candidate,
+            gate=first.gate,
+            rollout=rollout("1.1.0"),
+            rollout_folded=False,
+        )
+    )
+
+    assert started(second) == (None, None, None, None)
+    assert second.gate == first.gate
+
+
+REFUSED = Outcome(passed=False, reason=GateReason.BELOW_THRESHOLD, message="roc_auc 0.5")
+
+
+@pytest.mark.parametrize(
+    ("seen", "phase", "reason"),
+    [
+        pytest.param(observed(), Phase.SERVING, "Serving", id="serving"),
+        pytest.param(observed(rollout=rollout(), rollout_folded=False), Phase.ROLLING_OUT,
+                     "RollingOut", id="a rollout is in flight"),
+        pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0")), Phase.BLOCKED,
+                     "VersionBlocked", id="the version asked for was rolled back"),
+        pytest.param(observed(stable=None, rollout=None, training=training(),
+                              training_folded=False),
+                     Phase.TRAINING, "Training", id="the first version is in training"),
+        pytest.param(observed(stable=None, rollout=None,
+                              training=training(RunState.FAILED, reason="ColumnMissing")),
+                     Phase.FAILED, "ColumnMissing", id="the first training failed"),
+        pytest.param(observed(stable=None, rollout=None, gate=REFUSED), Phase.FAILED,
+                     "GateNotPassed", id="the first version did not pass"),
+        pytest.param(observed(stable=None, rollout=None, suspend=True), Phase.SUSPENDED,
+                     "Suspended", id="suspended before anything"),
+        pytest.param(observed(stable=None, rollout=None, blocked=blocked("1.0.0", 1)),
+                     Phase.FAILED, "VersionBlocked", id="the first version could not start"),
+    ],
+)  # fmt: skip
+def test_phase(seen: Observed, phase: Phase, reason: str) -> None:
+    decision = decide(seen)
+
+    assert (decision.phase, decision.reason) == (phase, reason)
