@@ -166,6 +166,7 @@ class ValidationSpec(Spec):
         str,
         Field(
             default="20%",
+            max_length=3,
             pattern=r"^([5-9]|[1-4][0-9]|50)%$",
             description="Share of the rows kept for the final comparison, 5% to 50%.",
         ),

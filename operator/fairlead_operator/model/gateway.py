@@ -76,6 +76,7 @@ def _pod(namespace: str, images: Images) -> dict[str, Any]:
             {
                 **_container("bootstrap", images),
                 "args": ["fairlead_serving.gateway.bootstrap", _BOOTSTRAP],
+                "env": _identity(namespace),
                 "resources": {"limits": {"memory": "128Mi"}, "requests": {"cpu": "10m"}},
             }
         ],
@@ -88,10 +89,7 @@ def _agent(namespace: str, images: Images) -> dict[str, Any]:
     return {
         **_container("agent", images),
         "args": ["fairlead_serving.gateway"],
-        "env": [
-            *environment({"FAIRLEAD_NAMESPACE": namespace}),
-            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        ],
+        "env": _identity(namespace),
         "ports": [{"name": "agent", "containerPort": 9091, "protocol": "TCP"}],
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": "agent"},
@@ -110,7 +108,10 @@ def _envoy(images: Images) -> dict[str, Any]:
     return {
         **_container("envoy", images),
         "command": [_ENVOY],
-        "args": ["-c", _BOOTSTRAP, "--concurrency", "2", "--disable-hot-restart"],
+        "args": [
+            *("-c", _BOOTSTRAP, "--concurrency", "2", "--disable-hot-restart"),
+            *("--drain-time-s", "30", "--drain-strategy", "immediate", "--log-level", "warning"),
+        ],
         "ports": [
             {"name": "http", "containerPort": 8080, "protocol": "TCP"},
             {"name": "metrics", "containerPort": 9090, "protocol": "TCP"},
@@ -134,6 +135,13 @@ def _envoy(images: Images) -> dict[str, Any]:
             "limits": {"memory": "512Mi"},
         },
     }
+
+
+def _identity(namespace: str) -> list[dict[str, Any]]:
+    return [
+        *environment({"FAIRLEAD_NAMESPACE": namespace}),
+        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+    ]
 
 
 def _container(name: str, images: Images) -> dict[str, Any]:
