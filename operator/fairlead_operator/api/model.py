@@ -125,7 +125,8 @@ class SearchSpec(Spec):
             ".parallelism",
         ),
         Rule(
-            "duration(self.timeout) >= duration('30s') && duration(self.timeout) <= duration('24h')",
+            "duration(self.timeout) >= duration('30s') && "
+            "duration(self.timeout) <= duration('24h')",
             "timeout must be between 30s and 24h",
             ".timeout",
         ),
@@ -146,7 +147,8 @@ class SearchSpec(Spec):
         SearchMetric | None,
         Field(
             default=None,
-            description="What is optimized and compared; by default roc_auc, log_loss or rmse by task.",
+            description="What is optimized and compared; by default roc_auc, log_loss or rmse, "
+            "by task.",
         ),
     ]
     seed: Annotated[

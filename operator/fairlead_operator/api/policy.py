@@ -112,7 +112,8 @@ class Analysis(Spec):
 
     rules = (
         Rule(
-            "duration(self.interval) >= duration('1s') && duration(self.interval) <= duration('1h')",
+            "duration(self.interval) >= duration('1s') && "
+            "duration(self.interval) <= duration('1h')",
             "interval must be between 1s and 1h",
             ".interval",
         ),
@@ -191,7 +192,8 @@ class RolloutPolicy(Spec):
             ".steps",
         ),
         Rule(
-            "duration(self.patience) >= duration('10s') && duration(self.patience) <= duration('168h')",
+            "duration(self.patience) >= duration('10s') && "
+            "duration(self.patience) <= duration('168h')",
             "patience must be between 10s and 168h",
             ".patience",
         ),

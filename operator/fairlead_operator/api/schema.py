@@ -102,9 +102,9 @@ def _node(raw: Mapping[str, Any], defs: Mapping[str, Any], where: str) -> dict[s
         kept["items"] = _node(node["items"], defs, f"{where}[]")
         if "maxItems" not in kept:
             raise NotStructuralError(f"{where}: a list needs max_length")
-    if kept["type"] == "string" and not {"enum", "maxLength"} & kept.keys():
-        if kept.get("format") != "date-time":
-            raise NotStructuralError(f"{where}: a string needs max_length")
+    bounded = {"enum", "maxLength"} & kept.keys() or kept.get("format") == "date-time"
+    if kept["type"] == "string" and not bounded:
+        raise NotStructuralError(f"{where}: a string needs max_length")
     return kept
 
 
