@@ -1,0 +1,61 @@
+"""Loopback ports that lead into the cluster, held open by daemons of their own."""
+
+import json
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cluster.daemons import Detached
+from cluster.errors import ClusterError
+from cluster.layout import PACKAGE
+from cluster.preflight import require_port
+from cluster.wait import wait_until
+
+
+def keep_exposed(daemons: Detached, *, port: int, argv: Sequence[str]) -> None:
+    """Have the daemon with this command line hold the port; replace one that leads elsewhere.
+
+    Raises:
+        ClusterError: another program has the port, or the daemon does not open it.
+    """
+    name = daemon_name(port)
+    command = json.dumps(list(argv))
+    if daemons.is_running(name) and daemons.noted(name) == command and _is_open(port):
+        return
+    daemons.stop(name)
+    require_port(port, way_out="end the program that has it, or choose another local port")
+    daemons.note(name, command)
+    daemons.start(name, argv)
+    wait_until(
+        lambda: _is_open(port) or not daemons.is_running(name),
+        timeout=15,
+        otherwise=lambda: f"port {port} does not open: see {daemons.log(name)}",
+    )
+    if not daemons.is_running(name):
+        raise ClusterError(f"the relay for port {port} ended: see {daemons.log(name)}")
+
+
+def daemon_name(port: int) -> str:
+    return f"port-{port}"
+
+
+def relay(namespace: Path, port: int, target: str) -> Sequence[str]:
+    """The command that carries a port into the native cluster's network."""
+    script = str(PACKAGE / "relay.py")
+    return [sys.executable, "-I", script, str(namespace), str(port), target]
+
+
+def port_forward(
+    kubectl: Path, kubeconfig: Path, *, namespace: str, service: str, port: int, local_port: int
+) -> Sequence[str]:
+    """The command that does the same where we have no hand on the network."""
+    forward = [str(kubectl), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
+    forward += ["port-forward", "--address=127.0.0.1", f"service/{service}", f"{local_port}:{port}"]
+    return [sys.executable, "-I", str(PACKAGE / "port_forward.py"), *forward]
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

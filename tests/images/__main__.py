@@ -1,0 +1,45 @@
+"""`python3 -m images build [NAME...]` builds what changed; `promtool` prints where it is."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from images.build import build_all
+from images.catalogue import IMAGES
+from images.commands import BuildError
+from images.prometheus import build_promtool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.command == "promtool":
+            print(build_promtool())
+        else:
+            build_all(arguments.names or None, progress=_say)
+    except BuildError as error:
+        print(f"images: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("images: interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m images")
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="build what changed and write its archives")
+    names = ", ".join(image.name for image in IMAGES)
+    build.add_argument("names", nargs="*", metavar="NAME", help=f"of {names}; none means all")
+    commands.add_parser("promtool", help="build promtool and print where it is")
+    return parser
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

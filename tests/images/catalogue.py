@@ -1,0 +1,111 @@
+"""The images there are, what goes into each, and which of them only stand in for upstream ones."""
+
+import dataclasses
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STANDINS = Path(__file__).resolve().parent / "standins"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GoProgram:
+    """Commands built from one Go module version, outside the image, and copied into it."""
+
+    commands: tuple[str, ...]  # import paths; the last element names the binary
+    module: Path | None = None  # a folder with go.mod; `None` installs `version` directly
+    version: str = ""
+    build_tags: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image of the local cluster."""
+
+    name: str
+    dockerfile: Path
+    context: Path
+    files: tuple[Path, ...]  # folders are taken whole
+    extras: tuple[str, ...] = ()  # of pyproject.toml: the Python packages installed in it
+    program: GoProgram | None = None
+    stands_in: bool = False  # where registries are reachable the chart's own default is used
+
+
+def _python_image(
+    name: str, *, folder: Path, extras: tuple[str, ...], sources: tuple[str, ...] = ()
+) -> Image:
+    return Image(
+        name=name,
+        dockerfile=folder / "Dockerfile",
+        context=REPOSITORY,
+        files=(
+            folder / "Dockerfile",
+            REPOSITORY / ".dockerignore",
+            REPOSITORY / "constraints.txt",
+            *(REPOSITORY / source for source in sources),
+        ),
+        extras=extras,
+        stands_in=not sources,
+    )
+
+
+PROMETHEUS = GoProgram(
+    module=STANDINS / "prometheus",
+    commands=(
+        "github.com/prometheus/prometheus/cmd/prometheus",
+        "github.com/prometheus/prometheus/cmd/promtool",
+    ),
+    build_tags="remove_all_sd,enable_kubernetes_sd",
+)
+
+# Later versions do not build from the module: their web page is not in it.
+ALERTMANAGER = GoProgram(
+    version="v0.28.1",
+    commands=(
+        "github.com/prometheus/alertmanager/cmd/alertmanager",
+        "github.com/prometheus/alertmanager/cmd/amtool",
+    ),
+)
+
+
+def _go_image(name: str, program: GoProgram) -> Image:
+    dockerfile = STANDINS / name / "Dockerfile"
+    return Image(
+        name=name,
+        dockerfile=dockerfile,
+        context=dockerfile.parent,
+        files=(dockerfile,),
+        program=program,
+        stands_in=True,
+    )
+
+
+IMAGES = (
+    Image(
+        name="postgres",
+        dockerfile=STANDINS / "postgres" / "Dockerfile",
+        context=STANDINS / "postgres",
+        files=(STANDINS / "postgres",),
+        stands_in=True,
+    ),
+    _python_image("mlflow", folder=STANDINS / "mlflow", extras=("tracking",)),
+    _python_image(
+        "training",
+        folder=REPOSITORY / "training",
+        extras=("training",),
+        sources=("training/fairlead_training",),
+    ),
+    _python_image(
+        "serving",
+        folder=REPOSITORY / "serving",
+        extras=("serving", "gateway"),
+        sources=("serving/fairlead_serving",),
+    ),
+    _python_image(
+        "operator",
+        folder=REPOSITORY / "operator",
+        extras=("operator",),
+        sources=("operator/fairlead_operator",),
+    ),
+    _go_image("prometheus", PROMETHEUS),
+    _go_image("alertmanager", ALERTMANAGER),
+)

@@ -1,0 +1,15 @@
+"""What integration tests share: a real API server without a node."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from cluster.control_plane import ControlPlane, control_plane
+
+
+@pytest.fixture(name="control_plane", scope="session")
+def _control_plane() -> Iterator[ControlPlane]:
+    """An API server for the session; tests keep apart by namespaces of their own."""
+    with control_plane(os.environ) as plane:
+        yield plane

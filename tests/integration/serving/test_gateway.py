@@ -1,0 +1,450 @@
+"""The gateway as a whole: fake API server → agent → real Envoy → model servers."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from fairlead_serving.gateway import drain as drain_command
+from fairlead_serving.gateway import target as targets
+from fairlead_serving.gateway.__main__ import run
+from fairlead_serving.gateway.applied import CONFIG_MAP
+from fairlead_serving.gateway.kubernetes import Patience
+from fairlead_serving.gateway.process import running
+from fairlead_serving.gateway.settings import Settings
+from support.fake_api import FakeApi
+from support.gateway import (
+    MODEL,
+    NAMESPACE,
+    POD,
+    Caller,
+    EnvoyProcess,
+    agent_process,
+    endpoint_slice,
+    eventually,
+    is_ready,
+    local_settings,
+    model_server,
+    route_config_map,
+    route_document,
+    service_of,
+)
+
+pytestmark = pytest.mark.integration
+
+OLD, NEW = "1.0.0", "1.1.0"
+READY = {"ready": True, "serving": True, "terminating": False}
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class World:
+    """Everything around the agent."""
+
+    api: FakeApi
+    settings: Settings
+    servers: dict[str, int]  # port by version
+
+    async def route(self, weights: dict[str, int], *, model: str = MODEL, **changes: Any) -> str:
+        """Write a route as the operator does; returns its revision."""
+        document = route_document(weights, model=model, **changes)
+        await self.api.apply("configmaps", route_config_map(document, model=model))
+        revision: str = document["revision"]
+        return revision
+
+    async def pods(self, version: str, *conditions: dict[str, bool], model: str = MODEL) -> None:
+        """Write the endpoints of a version."""
+        service = service_of(model, version)
+        port = self.servers[version]
+        await self.api.apply("endpointslices", endpoint_slice(service, port, *conditions))
+
+    def applied(self, model: str = MODEL) -> dict[str, Any]:
+        """What this pod reports of a Model; empty without a report."""
+        data = self.api.read("configmaps", NAMESPACE, CONFIG_MAP).get("data", {})
+        report: dict[str, Any] = json.loads(data.get(f"{model}.{POD}", "{}"))
+        return report
+
+    async def until_applied(self, revision: str, model: str = MODEL) -> dict[str, Any]:
+        async def is_applied() -> bool:
+            return self.applied(model).get("revision") == revision
+
+        await eventually(is_applied)
+        return self.applied(model)
+
+    async def until_ready(self) -> None:
+        await eventually(lambda: is_ready(self.settings.ports.metrics, "/ready"))
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """An API server with a route 10 : 90 and a model server for each version; no gateway yet."""
+    api = FakeApi()
+    await api.start()
+    async with model_server(OLD) as old, model_server(NEW) as new:
+        servers = {OLD: old, NEW: new}
+        world = World(api=api, settings=local_settings(tmp_path, api), servers=servers)
+        await api.apply(
+            "configmaps", {"metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE}, "data": {}}
+        )
+        await world.pods(OLD, READY)
+        await world.pods(NEW, READY)
+        await world.route({NEW: 10, OLD: 90})
+        yield world
+        await api.stop()
+
+
+@pytest.fixture
+async def envoy(world: World) -> AsyncIterator[EnvoyProcess]:
+    async with EnvoyProcess(world.settings) as process:
+        yield process
+
+
+@pytest.fixture
+async def gateway(world: World, envoy: EnvoyProcess) -> AsyncIterator[World]:
+    """The world with an Envoy and an agent in this process."""
+    async with running(world.settings, Patience(watch_seconds=20, silence_seconds=3)):
+        await world.until_ready()
+        yield world
+
+
+@pytest.fixture
+async def caller(world: World) -> AsyncIterator[Caller]:
+    async with Caller(world.settings) as caller:
+        yield caller
+
+
+async def test_traffic_is_split_by_the_weights(gateway: World, caller: Caller) -> None:
+    tally = await caller.tally(1000)
+
+    assert tally.failures == []
+    assert 50 <= tally.versions[NEW] <= 160  # 100 expected, five standard deviations around
+
+
+async def test_the_header_forces_a_version_also_one_without_weight(
+    gateway: World, caller: Caller
+) -> None:
+    await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}))
+
+    status, _, headers = await caller.call(x_fairlead_version=NEW)
+
+    assert (status, headers["x-fairlead-version"]) == (200, NEW)
+    assert (await caller.tally(100)).versions == {OLD: 100}
+
+
+async def test_an_unknown_version_or_host_is_named_in_the_answer(
+    gateway: World, caller: Caller
+) -> None:
+    assert (await caller.call(x_fairlead_version="9.9.9"))[:2] == (
+        404,
+        f"model {MODEL} has no version 9.9.9 to serve\n",
+    )
+    assert (await caller.call("stranger.example.com"))[:2] == (
+        404,
+        "no model is served under host stranger.example.com in this namespace\n",
+    )
+
+
+async def test_the_applied_route_is_reported(gateway: World) -> None:
+    revision = await gateway.route({NEW: 50, OLD: 50})
+
+    report = await gateway.until_applied(revision)
+
+    assert report["weights"] == {NEW: 50, OLD: 50}
+    assert report["at"].endswith("Z")
+    assert gateway.api.tokens == {"Bearer secret"}
+
+
+async def test_metrics_carry_model_and_version(gateway: World, caller: Caller) -> None:
+    await caller.call(x_fairlead_version=NEW)
+    url = f"http://127.0.0.1:{gateway.settings.ports.metrics}/metrics"
+
+    async with aiohttp.ClientSession() as http, http.get(url) as response:
+        text = await response.text()
+
+    labels = f'model_namespace="{NAMESPACE}",model="{MODEL}",version="{NEW}"'
+    name = f'envoy_cluster_name="{NAMESPACE}|{MODEL}|{NEW}"'
+    assert f'envoy_cluster_upstream_rq{{envoy_response_code="200",{name},{labels}}} 1' in text
+    assert f"envoy_cluster_upstream_rq_completed{{{name},{labels}}} 1" in text
+    assert f'envoy_cluster_upstream_rq_time_bucket{{{name},{labels},le="5"}}' in text
+
+
+async def test_200_weight_changes_under_load_lose_no_request(
+    gateway: World, caller: Caller
+) -> None:
+    async with caller.load(rate=200) as tally:
+        for number in range(200):
+            weight = number % 101
+            revision = await gateway.route({NEW: weight, OLD: 100 - weight})
+            await asyncio.sleep(0.04)
+        await gateway.until_applied(revision)
+
+    assert tally.failures == []
+    assert tally.total > 1000
+
+
+async def test_versions_come_and_go_under_load_without_a_lost_request(
+    gateway: World, caller: Caller
+) -> None:
+    """Nothing waits for the agent: route and endpoints reach it in any order."""
+    async with caller.load(rate=200) as tally:
+        for _ in range(50):
+            await gateway.pods(NEW, READY)
+            revision = await gateway.route({NEW: 50, OLD: 50})
+            await asyncio.sleep(0.06)
+            revision = await gateway.route({OLD: 100})
+            await gateway.until_applied(revision)
+            await gateway.api.remove("endpointslices", NAMESPACE, f"{service_of(MODEL, NEW)}-abcde")
+            await asyncio.sleep(0.02)
+
+    assert tally.failures == []
+    assert set(tally.versions) == {NEW, OLD}
+
+
+async def test_a_version_gets_traffic_only_when_it_has_pods(gateway: World, caller: Caller) -> None:
+    await gateway.pods(NEW, READY | {"ready": False})
+    await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}))
+    revision = await gateway.route({NEW: 50, OLD: 50})
+
+    async def is_waiting() -> bool:
+        return "waiting" in gateway.applied()
+
+    await eventually(is_waiting)
+    before = await caller.tally(50)
+    report = gateway.applied()
+    await gateway.pods(NEW, READY)
+    after = await gateway.until_applied(revision)
+
+    assert before.versions == {OLD: 50}
+    assert report["waiting"] == f"no ready endpoint for version {NEW}"
+    assert "waiting" not in after
+
+
+async def test_without_ready_pods_a_version_answers_503(gateway: World, caller: Caller) -> None:
+    terminating = {"ready": False, "serving": True, "terminating": True}
+    await gateway.pods(NEW, terminating)
+
+    async def is_unavailable() -> bool:
+        return (await caller.call(x_fairlead_version=NEW))[0] == 503
+
+    await eventually(is_unavailable)
+
+
+async def test_a_dead_pod_in_the_list_costs_no_request(gateway: World, caller: Caller) -> None:
+    """127.0.0.2 refuses connections: the model servers listen on 127.0.0.1 only."""
+    await gateway.pods(OLD, READY, READY)
+    await gateway.until_applied(await gateway.route({OLD: 100}))
+
+    tally = await caller.tally(200)
+
+    assert tally.failures == []
+
+
+async def test_an_invalid_route_keeps_the_last_good_one(gateway: World, caller: Caller) -> None:
+    good = await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}))
+    await gateway.route({NEW: 60, OLD: 60})
+
+    async def is_refused() -> bool:
+        return "error" in gateway.applied()
+
+    await eventually(is_refused)
+    report = gateway.applied()
+
+    assert report == good | {"error": "weights sum to 120, expected 100"}
+    assert (await caller.tally(50)).versions == {OLD: 50}
+
+
+async def test_a_route_envoy_refuses_keeps_the_last_good_one(
+    gateway: World, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own checks let nothing through that Envoy refuses, so the builder is bent here."""
+    good = await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}))
+    build = targets.resources.build_virtual_host
+
+    def bent(route: Any) -> dict[str, Any]:
+        host = build(route)
+        return host if route.timeout_seconds != 13 else host | {"domains": ["twice", "twice"]}
+
+    monkeypatch.setattr(targets.resources, "build_virtual_host", bent)
+    await gateway.route({NEW: 50, OLD: 50}, timeoutSeconds=13)
+
+    async def is_refused() -> bool:
+        return "error" in gateway.applied()
+
+    await eventually(is_refused)
+    report = gateway.applied()
+    better = await gateway.until_applied(await gateway.route({NEW: 100, OLD: 0}))
+
+    assert report["revision"] == good["revision"]
+    assert "Envoy refused the route" in report["error"]
+    assert "twice" in report["error"]
+    assert "error" not in better
+    assert (await caller.tally(50)).versions == {NEW: 50}
+
+
+async def test_a_model_that_goes_away_is_forgotten(gateway: World, caller: Caller) -> None:
+    await gateway.pods(NEW, READY, model="vic-price")
+    await gateway.until_applied(
+        await gateway.route({NEW: 100}, model="vic-price"), model="vic-price"
+    )
+    assert (await caller.call("vic-price"))[0] == 200
+
+    await gateway.api.remove("configmaps", NAMESPACE, "vic-price-route")
+
+    async def is_gone() -> bool:
+        return gateway.applied("vic-price") == {} and (await caller.call("vic-price"))[0] == 404
+
+    await eventually(is_gone)
+    assert (await caller.call())[0] == 200
+
+
+async def test_envoy_serves_on_without_its_agent(world: World, envoy: EnvoyProcess) -> None:
+    async with Caller(world.settings) as caller, agent_process(world.settings) as agent:
+        await world.until_ready()
+        async with caller.load(rate=100) as tally:
+            await asyncio.sleep(0.5)
+            agent.kill()
+            await agent.wait()
+            await asyncio.sleep(1.5)
+            async with agent_process(world.settings):
+                await eventually(lambda: is_ready(world.settings.ports.agent, "/readyz"))
+                await world.until_applied(await world.route({NEW: 100, OLD: 0}))
+
+    assert tally.failures == []
+    assert tally.total > 150
+
+
+async def test_a_restarted_pod_serves_the_kept_routes_while_the_api_server_is_away(
+    world: World,
+) -> None:
+    async with EnvoyProcess(world.settings), running(world.settings):
+        await world.until_ready()
+        await world.until_applied(await world.route({NEW: 100, OLD: 0}))
+    await world.api.stop()
+
+    async with (
+        EnvoyProcess(world.settings),
+        running(world.settings),
+        Caller(world.settings) as caller,
+    ):
+        await world.until_ready()
+        away = await caller.tally(50)
+        await world.api.start()
+        await world.until_applied(await world.route({NEW: 0, OLD: 100}))
+        back = await caller.tally(50)
+
+    assert away.versions == {NEW: 50}
+    assert back.versions == {OLD: 50}
+
+
+async def test_nothing_is_served_before_the_cluster_was_read(
+    world: World, envoy: EnvoyProcess
+) -> None:
+    """Neither file nor API server: Envoy stays not ready rather than answering 404."""
+    await world.api.stop()
+
+    async with running(world.settings):
+        await asyncio.sleep(1.0)
+        was_ready = await is_ready(world.settings.ports.metrics, "/ready")
+        agent_was_ready = await is_ready(world.settings.ports.agent, "/readyz")
+        await world.api.start()
+        await world.until_ready()
+
+    assert not was_ready
+    assert not agent_was_ready
+
+
+async def test_lost_history_is_read_anew(gateway: World) -> None:
+    await gateway.api.forget_history()
+
+    await gateway.until_applied(await gateway.route({NEW: 100, OLD: 0}))
+
+    listed = [path for method, path in gateway.api.requests if path.endswith("/configmaps")]
+    assert len(listed) >= 4  # list and watch, twice
+
+
+async def test_a_silent_watch_is_given_up(gateway: World) -> None:
+    """A stream that says nothing, not even bookmarks, may be dead: changes must not get lost."""
+    gateway.api.silent = True
+    revision = await gateway.route({NEW: 100, OLD: 0})
+
+    await gateway.until_applied(revision)
+
+
+async def test_a_report_is_tried_until_it_is_written(gateway: World) -> None:
+    gateway.api.refuse_patches = True
+    revision = await gateway.route({NEW: 100, OLD: 0})
+    await asyncio.sleep(0.5)
+    gateway.api.refuse_patches = False
+
+    await gateway.until_applied(revision)
+
+
+async def test_keys_left_by_an_earlier_agent_of_the_pod_are_removed(
+    world: World, envoy: EnvoyProcess
+) -> None:
+    await world.api.apply(
+        "configmaps",
+        {
+            "metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE},
+            "data": {f"gone.{POD}": "{}", "gone.another-pod": "{}"},
+        },
+    )
+
+    async with running(world.settings):
+
+        async def is_removed() -> bool:
+            return world.applied() != {} and set(
+                world.api.read("configmaps", NAMESPACE, CONFIG_MAP)["data"]
+            ) == {f"{MODEL}.{POD}", "gone.another-pod"}
+
+        await eventually(is_removed)
+
+
+async def test_the_agent_tells_about_itself(gateway: World) -> None:
+    await gateway.until_applied(await gateway.route({NEW: 100, OLD: 0}))
+    base = f"http://127.0.0.1:{gateway.settings.ports.agent}"
+
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{base}/metrics") as response:
+            metrics = await response.text()
+        async with http.get(f"{base}/healthz") as response:
+            health = response.status
+
+    assert "fairlead_gateway_routes 1.0" in metrics
+    assert "fairlead_gateway_synced 1.0" in metrics
+    assert health == 200
+
+
+async def test_drain_waits_for_requests_in_flight(gateway: World, caller: Caller) -> None:
+    admin = f"http://127.0.0.1:{gateway.settings.ports.admin}"
+
+    async with caller.load(rate=100) as tally:
+        await asyncio.sleep(0.2)
+        drained = asyncio.create_task(
+            asyncio.to_thread(drain_command.drain, admin, grace=0.5, deadline=10.0)
+        )
+        await asyncio.sleep(0.4)  # new requests are still served
+    finished = await drained
+
+    assert finished
+    assert tally.failures == []
+
+
+async def test_the_command_ends_on_sigterm(world: World) -> None:
+    task = asyncio.create_task(run(world.settings))
+    await eventually(lambda: is_ready(world.settings.ports.agent, "/healthz"))
+
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    async with asyncio.timeout(5):
+        await task
+    with contextlib.suppress(NotImplementedError):
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)

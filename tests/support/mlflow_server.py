@@ -1,0 +1,104 @@
+"""An MLflow tracking server for tests: SQLite and artifacts in a temporary folder, on loopback.
+
+Started as ``docs`` and the chart start it: one worker, no job runner, artifacts through the
+server.  A conftest that imports ``mlflow_server`` has the fixture.
+"""
+
+import contextlib
+import dataclasses
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.ports import free_port
+
+_PATIENCE_SECONDS = 90  # it imports for ten seconds when the machine is quiet
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MlflowServer:
+    """A running server."""
+
+    uri: str
+    folder: Path  # of its artifacts, for tests that damage them
+
+    def artifact_files(self, name: str) -> list[Path]:
+        """Where the server keeps files of this name, newest last."""
+        found = (path for path in self.folder.rglob(name) if path.is_file())
+        return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+
+
+@pytest.fixture(name="mlflow_server", scope="session")
+def mlflow_server() -> Iterator[MlflowServer]:
+    """One server for the session; tests keep apart by the names of models and experiments."""
+    with running_mlflow() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running_mlflow() -> Iterator[MlflowServer]:
+    """Start a server, and remove it with its data afterwards."""
+    with tempfile.TemporaryDirectory(prefix="fairlead-mlflow-") as name:
+        folder, port = Path(name), free_port()
+        artifacts = folder / "artifacts"
+        artifacts.mkdir()
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+        command += ["--host", "127.0.0.1", "--port", str(port), "--serve-artifacts"]
+        command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+        command += ["--artifacts-destination", str(artifacts)]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=_environment(folder), start_new_session=True
+            )
+        try:
+            server = MlflowServer(uri=f"http://127.0.0.1:{port}", folder=artifacts)
+            _wait(process, server.uri, folder / "log")
+            yield server
+        finally:
+            _stop(process)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "HOME": str(folder),
+    }
+
+
+def _wait(process: "subprocess.Popen[bytes]", uri: str, log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(f"{uri}/health", timeout=2) as response:
+                response.read()
+        except (OSError, http.client.HTTPException) as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"MLflow does not start:\n{log.read_text()}") from error
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """End the server and its worker, which share a process group of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        pass
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
