@@ -96,9 +96,7 @@ def _initialize(binaries: Path, folder: Path, secret: Path, account: str | None)
 
 
 @contextlib.contextmanager
-def _serving(
-    binaries: Path, folder: Path, server: Postgres, account: str | None
-) -> Iterator[None]:
+def _serving(binaries: Path, folder: Path, server: Postgres, account: str | None) -> Iterator[None]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(server.port),

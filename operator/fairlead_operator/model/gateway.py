@@ -10,6 +10,17 @@ from fairlead_operator.settings import Images
 _ENVOY: Final = "/opt/fairlead/bin/envoy"
 _RUN: Final = {"name": "run", "mountPath": "/run/gateway"}
 _TMP: Final = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108  the pod's own emptyDir
+# The agent waits as well: while Envoy drains, endpoints still change.
+_DRAIN: Final = {
+    "preStop": {
+        "exec": {
+            "command": [
+                *("python", "-m", "fairlead_serving.gateway.drain"),
+                *("--grace", "5", "--deadline", "25"),
+            ]
+        }
+    }
+}
 _BOOTSTRAP: Final = "/run/gateway/bootstrap.json"
 
 
@@ -91,6 +102,7 @@ def _agent(namespace: str, images: Images) -> dict[str, Any]:
         "args": ["fairlead_serving.gateway"],
         "env": _identity(namespace),
         "ports": [{"name": "agent", "containerPort": 9091, "protocol": "TCP"}],
+        "lifecycle": _DRAIN,
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": "agent"},
             "periodSeconds": 10,
@@ -123,13 +135,7 @@ def _envoy(images: Images) -> dict[str, Any]:
             "timeoutSeconds": 2,
             "failureThreshold": 3,
         },
-        "lifecycle": {
-            "preStop": {
-                "exec": {
-                    "command": ["/opt/fairlead/bin/python", "-m", "fairlead_serving.gateway.drain"]
-                }
-            }
-        },
+        "lifecycle": _DRAIN,
         "resources": {
             "requests": {"cpu": "50m", "memory": "96Mi"},
             "limits": {"memory": "512Mi"},

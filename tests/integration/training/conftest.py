@@ -1,157 +1,22 @@
-"""A market database with real prices, and a desk from which trainings are started."""
+"""Servers that are real, and a desk from which trainings are started."""
 
-import dataclasses
-import gzip
-import json
-import os
 import secrets
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
-from fairlead_training.__main__ import main
+from support import quiet_mlflow
 from support.mlflow_server import MlflowServer, mlflow_server
 from support.postgres import Postgres, postgres
+from support.training import Desk, load_prices
 
-__all__ = ["mlflow_server", "postgres"]  # fixtures
-
-REPO = Path(__file__).parents[3]
-PRICES = REPO / "examples" / "nsw-price" / "nsw-electricity.csv.gz"
-TABLE = """CREATE TABLE prices (
-    "timestamp" timestamptz, period real, nsw_price real, nsw_demand real,
-    vic_price real, vic_demand real, transfer real, price_up int)"""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """Everything a trainer is given, with the words to start one."""
-
-    folder: Path
-    mlflow: str
-    variables: dict[str, str]
-    market: str  # address without credentials
-    model: str
-
-    def config(self, **changes: Any) -> dict[str, Any]:
-        """A config for a new TrainingRun; ``data__query="…"`` changes a field within a section."""
-        name = f"run-{secrets.token_hex(3)}"
-        config: dict[str, Any] = {
-            "namespace": "energy",
-            "model": self.model,
-            "trainingRun": name,
-            "trainingRunUid": f"uid-{name}",
-            "registeredModel": f"energy.{self.model}",
-            "experiment": f"energy/{self.model}",
-            "mlflowRunId": self._start_run(),
-            "task": "binary-classification",
-            "data": {
-                "uri": self.market,
-                "format": None,
-                "query": 'SELECT * FROM prices ORDER BY "timestamp" LIMIT 2000',
-                "timestampColumn": "timestamp",
-                "target": "price_up",
-                "features": [],
-                "minRows": 200,
-            },
-            "search": {
-                "algorithms": ["xgboost"],
-                "trials": 4,
-                "parallelism": 2,
-                "timeoutSeconds": 120,
-                "metric": "roc_auc",
-                "seed": 7,
-            },
-            "validation": {"strategy": "time-series", "folds": 2, "holdoutFraction": 0.2},
-            "champion": None,
-            "recipeDigest": "sha256:recipe-1",
-        }
-        for field, value in changes.items():
-            *sections, last = field.split("__")
-            place = config
-            for section in sections:
-                place = place[section]
-            place[last] = value
-        return config
-
-    def run(self, stage: str, config: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Run a stage in this process; the exit code and the result document."""
-        log = self.folder / "termination-log"
-        log.unlink(missing_ok=True)
-        code = main([stage, "--config", json.dumps(config)])
-        message = log.read_bytes()
-        assert len(message) <= 4096
-        return code, json.loads(message)
-
-    def train(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Run both stages; the result of a training that succeeds."""
-        assert self.run("search", config) == (0, {"outcome": "Succeeded", "stage": "search"})
-        code, result = self.run("finish", config)
-        assert code == 0, result
-        return result
-
-    def start(self, stage: str, config: dict[str, Any], index: int) -> "subprocess.Popen[bytes]":
-        """Start a stage as a process of its own."""
-        variables = {
-            **self.variables,
-            "JOB_COMPLETION_INDEX": str(index),
-            "FAIRLEAD_TERMINATION_LOG": str(self.folder / f"log-{index}"),
-        }
-        command = [sys.executable, "-m", "fairlead_training", stage]
-        return subprocess.Popen(
-            [*command, "--config", json.dumps(config)],
-            env={**os.environ, **variables},
-            cwd=self.folder,
-        )
-
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One call of MLflow's REST API."""
-        request = urllib.request.Request(
-            f"{self.mlflow}/api/2.0/mlflow/{path}",
-            None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=20) as response:
-            answer: dict[str, Any] = json.load(response)
-        return answer
-
-    def run_tags(self, config: dict[str, Any]) -> dict[str, str]:
-        run = self.ask(f"runs/get?run_id={config['mlflowRunId']}")["run"]
-        return {tag["key"]: tag["value"] for tag in run["data"].get("tags", [])}
-
-    def version_tags(self, registry_version: str) -> dict[str, str]:
-        query = f"name=energy.{self.model}&version={registry_version}"
-        found = self.ask(f"model-versions/get?{query}")["model_version"]
-        return {tag["key"]: tag["value"] for tag in found.get("tags", [])}
-
-    def _start_run(self) -> str:
-        now = int(time.time() * 1000)
-        answer = self.ask("runs/create", {"experiment_id": "0", "start_time": now})
-        return str(answer["run"]["info"]["run_id"])
+__all__ = ["mlflow_server", "postgres", "quiet_mlflow"]  # fixtures, and an import that is quiet
 
 
 @pytest.fixture(name="market", scope="session")
 def _market(postgres: Postgres) -> str:
-    """Name of a database with the first 4000 half hours of the NSW market."""
-    database = postgres.create_database("market")
-    lines = gzip.decompress(PRICES.read_bytes()).splitlines(keepends=True)[:4001]
-    with psycopg.connect(postgres.uri(database)) as connection:
-        connection.execute(TABLE)
-        with connection.cursor().copy("COPY prices FROM STDIN (FORMAT csv, HEADER)") as copy:
-            copy.write(b"".join(lines))
-    return database
-
-
-@pytest.fixture(name="studies", scope="session")
-def _studies(postgres: Postgres) -> str:
-    """Name of the study database."""
-    return postgres.create_database("fairlead")
+    """Address of a database with prices that no test changes, without credentials."""
+    return postgres.uri(load_prices(postgres, 4000), credentials=False)
 
 
 @pytest.fixture(name="desk")
@@ -159,13 +24,12 @@ def _desk(
     postgres: Postgres,
     mlflow_server: MlflowServer,
     market: str,
-    studies: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Desk]:
+) -> Desk:
     variables = {
         "MLFLOW_TRACKING_URI": mlflow_server.uri,
-        "FAIRLEAD_DATABASE_URL": postgres.uri(studies),
+        "FAIRLEAD_DATABASE_URL": postgres.uri("postgres"),
         "FAIRLEAD_DATA_USERNAME": postgres.user,
         "FAIRLEAD_DATA_PASSWORD": postgres.password,
         "FAIRLEAD_TERMINATION_LOG": str(tmp_path / "termination-log"),
@@ -176,10 +40,10 @@ def _desk(
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    yield Desk(
+    return Desk(
         folder=tmp_path,
         mlflow=mlflow_server.uri,
         variables=variables,
-        market=postgres.uri(market, credentials=False),
+        market=market,
         model=f"nsw-{secrets.token_hex(3)}",
     )

@@ -1,18 +1,408 @@
-"""Trainings on real prices against a real PostgreSQL and a real MLflow."""
+"""Trainings on real prices, against a real PostgreSQL and a real MLflow."""
 
-import gzip
 import json
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
+import mlflow
+import numpy as np
+import pandas as pd
 import psycopg
 import pytest
+from mlflow import MlflowClient
+from mlflow.models import infer_signature
 
 from fairlead_training.artifact import digest_directory
-from fairlead_training.database import lock_key
 from support.mlflow_server import MlflowServer
 from support.ports import free_port
 from support.postgres import Postgres
+from support.training import PRICES, Desk, load_prices
 
-from .conftest import PRICES, Desk  # noqa: TID252
+pytestmark = pytest.mark.integration
+
+
+def test_two_workers_and_a_finish_register_a_version(desk: Desk) -> None:
+    config = desk.config(search__trials=7)
+    other = desk.start("search", config, 1)
+
+    assert desk.run("search", config) == (0, {"outcome": "Succeeded", "stage": "search"})
+    assert other.wait(60) == 0
+    code, result = desk.run("finish", config)
+
+    assert (code, result["outcome"], result["version"]) == (0, "Succeeded", "1.0.0")
+    assert result["trials"]["finished"] == 7, "the budget counts over all workers"
+    assert result["champion"] is None
+    assert result["candidate"]["ciLow"] < result["candidate"]["value"] < 1
+    assert result["candidate"]["value"] > 0.7
+    assert result["data"]["rows"] == 2000
+    assert result["data"]["from"] == "1996-05-07T00:00:00Z"
+    tags = desk.version_tags(result["registryVersion"])
+    assert tags["fairlead.version"] == "1.0.0"
+    assert tags["fairlead.digest"] == result["digest"]
+    assert tags["fairlead.training_run"] == config["trainingRunUid"]
+    assert json.loads(tags["fairlead.data"]) == result["data"]
+    progress = json.loads(desk.run_tags(config)["fairlead.progress"])
+    assert progress["trials"] == 7
+
+
+def test_a_registered_version_has_all_it_needs(desk: Desk, tmp_path: Path) -> None:
+    config = desk.config()
+    result = desk.train(config)
+
+    name, number = config["registeredModel"], result["registryVersion"]
+    mlflow.set_tracking_uri(desk.mlflow)
+    folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{number}", dst_path=str(tmp_path))
+    assert digest_directory(Path(folder)) == result["digest"]
+    info = mlflow.models.get_model_info(f"models:/{name}/{number}")
+    assert info.signature is not None
+    assert [column.name for column in info.signature.inputs][:2] == ["period", "nsw_price"]
+    files = {file.path for file in MlflowClient(desk.mlflow).list_artifacts(config["mlflowRunId"])}
+    assert files >= {
+        "best_hyperparameters.json",
+        "explanation.json",
+        "explanation.png",
+        "report.html",
+        "trials.json",
+    }
+    run = MlflowClient(desk.mlflow).get_run(config["mlflowRunId"])
+    assert run.data.metrics["holdout_roc_auc"] == pytest.approx(result["candidate"]["value"], 1e-4)
+    assert run.inputs.dataset_inputs[0].dataset.name == config["model"]
+
+
+def test_the_next_training_is_compared_with_the_champion(desk: Desk) -> None:
+    first = desk.train(desk.config(search__trials=1))
+
+    second = desk.train(
+        desk.config(
+            champion=_champion(first),
+            data__query='SELECT * FROM prices ORDER BY "timestamp" LIMIT 3000',
+        )
+    )
+    third = desk.train(desk.config(champion=_champion(first), recipeDigest="sha256:recipe-2"))
+
+    assert second["version"] == "1.0.1", "the same recipe on newer data"
+    assert second["champion"]["version"] == "1.0.0"
+    difference = second["candidate"]["value"] - second["champion"]["value"]
+    assert second["difference"]["value"] == pytest.approx(difference, abs=1e-5)
+    assert second["difference"]["ciLow"] <= second["difference"]["value"]
+    assert third["version"] == "1.1.0", "another recipe"
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "metric", "bounds"),
+    [
+        pytest.param("nsw_price", "regression", "rmse", (0, 0.1), id="regression"),
+        pytest.param("kind", "multiclass-classification", "f1_macro", (0.4, 1), id="multiclass"),
+    ],
+)
+def test_other_tasks(
+    desk: Desk, target: str, task: str, metric: str, bounds: tuple[float, float]
+) -> None:
+    query = """SELECT "timestamp", period, nsw_price, nsw_demand, vic_price,
+        (nsw_demand > 0.3)::int + (nsw_demand > 0.5)::int AS kind
+        FROM prices ORDER BY "timestamp" LIMIT 1500"""
+    changes: dict[str, Any] = {
+        "task": task,
+        "data__query": query,
+        "data__target": target,
+        "search__metric": metric,
+        "search__trials": 2,
+    }
+    first = desk.train(desk.config(**changes))
+
+    second = desk.train(desk.config(champion=_champion(first), **changes))
+
+    assert bounds[0] < first["candidate"]["value"] < bounds[1]
+    assert second["difference"]["value"] == pytest.approx(0, abs=1e-6), "the same rows and seed"
+
+
+def test_a_killed_worker_is_resumed(desk: Desk) -> None:
+    config = desk.config(search__trials=8, validation__folds=5)
+    worker = desk.start("search", config, 0)
+    _wait_for_trials(desk, config, finished=1)
+    worker.kill()
+    worker.wait()
+
+    code, _ = desk.run("search", config)
+
+    assert code == 0
+    states = [state for state, _ in _trials(desk, config)]
+    assert states.count("COMPLETE") + states.count("PRUNED") == 8
+    assert "RUNNING" not in states
+    _, result = desk.run("finish", config)
+    assert result["trials"] == {"finished": 8, "pruned": states.count("PRUNED"), "failed": 0}
+
+
+def test_sigterm_ends_a_worker_with_143(desk: Desk) -> None:
+    config = desk.config(search__trials=500)
+    worker = desk.start("search", config, 0)
+    _wait_for_trials(desk, config, finished=1)
+
+    worker.send_signal(signal.SIGTERM)
+
+    assert worker.wait(5) == 143
+
+
+def test_finish_again_reports_the_same_version(desk: Desk) -> None:
+    """A finishing pod may be killed between the registration and its last word."""
+    config = desk.config(search__trials=1)
+    first = desk.train(config)
+
+    code, second = desk.run("finish", config)
+
+    assert (code, second) == (0, first)
+
+
+def test_the_time_limit_ends_the_search_with_the_best_so_far(desk: Desk) -> None:
+    config = desk.config(search__trials=2000, search__timeoutSeconds=3)
+
+    started = time.monotonic()
+    code, _ = desk.run("search", config)
+
+    assert code == 0
+    assert time.monotonic() - started < 15
+    _, result = desk.run("finish", config)
+    assert 0 < result["trials"]["finished"] < 2000
+
+
+def test_a_grown_table_does_not_change_a_training_under_way(postgres: Postgres, desk: Desk) -> None:
+    market = load_prices(postgres, 1000)
+    query = 'SELECT * FROM prices ORDER BY "timestamp"'
+    config = desk.config(
+        data__uri=postgres.uri(market, credentials=False), data__query=query, search__trials=1
+    )
+    desk.run("search", config)
+    with psycopg.connect(postgres.uri(market)) as connection:
+        connection.execute(
+            """INSERT INTO prices SELECT "timestamp" + interval '1 year', period, nsw_price,
+            nsw_demand, vic_price, vic_demand, transfer, price_up FROM prices"""
+        )
+
+    code, result = desk.run("finish", config)
+
+    assert (code, result["data"]["rows"]) == (0, 1000)
+
+    with psycopg.connect(postgres.uri(market)) as connection:
+        connection.execute("UPDATE prices SET nsw_price = nsw_price + 1")
+    config["trainingRunUid"] += "-again"
+    desk.run("search", config)
+    with psycopg.connect(postgres.uri(market)) as connection:
+        connection.execute("UPDATE prices SET nsw_price = nsw_price - 1")
+
+    code, result = desk.run("finish", config)
+
+    assert (code, result["reason"]) == (3, "DataChanged")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "expected"),
+    [
+        pytest.param("gone", "is not in the registry any more", id="deleted from the registry"),
+        pytest.param("altered", "has digest sha256:", id="altered on the server"),
+        pytest.param("columns", "wants the column vic_price", id="wants a column that is gone"),
+    ],
+)
+def test_a_champion_that_cannot_be_scored_leaves_the_judgment_open(
+    desk: Desk, mlflow_server: MlflowServer, trouble: str, expected: str
+) -> None:
+    champion = _champion(desk.train(desk.config(search__trials=1)))
+    changes: dict[str, Any] = {"search__trials": 1, "champion": champion}
+    match trouble:
+        case "gone":
+            name = f"energy.{desk.model}"
+            MlflowClient(desk.mlflow).delete_model_version(name, champion["registryVersion"])
+        case "altered":
+            newest = mlflow_server.artifact_files("model.ubj")[-1]
+            newest.write_bytes(newest.read_bytes()[:-1] + b"\0")
+        case _:
+            changes["data__features"] = ["period", "nsw_demand"]
+
+    result = desk.train(desk.config(**changes))
+
+    assert result["champion"] == {"version": "1.0.0", "value": None}
+    assert result["difference"] is None
+    assert expected in result["championUnavailable"]
+
+
+@pytest.mark.parametrize("honest", [True, False], ids=["probabilities", "classes"])
+def test_a_champion_of_another_kind_is_scored_through_pyfunc(desk: Desk, honest: bool) -> None:
+    champion = _register_by_hand(desk, honest=honest)
+
+    result = desk.train(desk.config(search__trials=1, champion=champion))
+
+    assert result["version"] == "5.0.0", "its signature differs from 4.2.0, registered by hand"
+    if honest:
+        assert 0 < result["champion"]["value"] < 1
+    else:
+        assert "no probabilities" in result["championUnavailable"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "named"),
+    [
+        pytest.param({"data__target": "up"}, "ColumnMissing", "spec.data.target", id="target"),
+        pytest.param({"data__features": ["wind"]}, "ColumnMissing", "column wind", id="feature"),
+        pytest.param(
+            {"data__query": "SELECT *, 1 AS one FROM prices", "data__target": "one"},
+            "TargetConstant",
+            "column one",
+            id="constant target",
+        ),
+        pytest.param({"data__target": "period"}, "TargetInvalid", "0 and 1", id="not binary"),
+        pytest.param({"data__minRows": 5000}, "TooFewRows", "2000 rows", id="too few rows"),
+        pytest.param(
+            {"data__timestampColumn": "period"}, "TimestampInvalid", "column period", id="no times"
+        ),
+        pytest.param(
+            {"data__query": "SELECT *, 'calm' AS weather FROM prices"},
+            "FeatureInvalid",
+            "column weather",
+            id="text feature",
+        ),
+        pytest.param(
+            {"data__query": "SELECT * FROM prices WHERE false"}, "DataEmpty", "no rows", id="empty"
+        ),
+        pytest.param(
+            {"data__query": "SELECT * FROM weather"}, "QueryInvalid", '"weather"', id="no table"
+        ),
+        pytest.param(
+            {"data__query": "DELETE FROM prices"},
+            "QueryInvalid",
+            "read-only",
+            id="a query that writes",
+        ),
+        pytest.param(
+            {"data__query": "SET timezone = 'UTC'"}, "QueryInvalid", "SELECT", id="no select"
+        ),
+        pytest.param({"data__query": None}, "QueryInvalid", "is missing", id="no query"),
+        pytest.param({"search__metric": "speed"}, "ConfigInvalid", "search.metric", id="config"),
+    ],
+)
+def test_bad_input_ends_with_its_reason(
+    desk: Desk, changes: dict[str, Any], reason: str, named: str
+) -> None:
+    code, result = desk.run("search", desk.config(**changes))
+
+    assert (code, result["outcome"], result["stage"]) == (3, "Failed", "data")
+    assert result["reason"] == reason
+    assert named in result["message"]
+    assert desk.variables["FAIRLEAD_DATA_PASSWORD"] not in result["message"]
+
+
+def test_refused_credentials(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIRLEAD_DATA_PASSWORD", "wrong-secret")
+
+    code, result = desk.run("search", desk.config())
+
+    assert (code, result["reason"]) == (3, "CredentialsRefused")
+    assert "wrong-secret" not in result["message"]
+
+
+def test_a_silent_data_source_may_be_tried_again(desk: Desk) -> None:
+    code, result = desk.run(
+        "search", desk.config(data__uri=f"postgresql://127.0.0.1:{free_port()}/market")
+    )
+
+    assert (code, result["reason"]) == (1, "DataSourceUnavailable")
+
+
+def test_a_silent_database_may_be_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIRLEAD_DATABASE_URL", f"postgresql://u:hush@127.0.0.1:{free_port()}/x")
+
+    code, result = desk.run("search", desk.config())
+
+    assert (code, result["reason"]) == (1, "DatabaseUnavailable")
+    assert "hush" not in result["message"]
+
+
+@pytest.mark.parametrize("stage", ["search", "finish"])
+def test_a_silent_mlflow_may_be_tried_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    config = desk.config()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    started = time.monotonic()
+
+    code, result = desk.run(stage, config)
+
+    assert (code, result["reason"]) == (1, "TrackingUnavailable")
+    assert time.monotonic() - started < 15
+
+
+def test_finish_without_a_search_finds_nothing(desk: Desk) -> None:
+    code, result = desk.run("finish", desk.config())
+
+    assert (code, result["reason"]) == (1, "SearchFoundNothing")
+
+
+def test_a_gzipped_file_needs_no_database_of_its_own(desk: Desk) -> None:
+    config = desk.config(
+        data__uri=PRICES.as_uri(),
+        data__query=None,
+        data__features=["nsw_price", "nsw_demand"],
+        search__trials=1,
+    )
+
+    result = desk.train(config)
+
+    assert result["data"]["rows"] == 45312
+
+
+def _champion(result: dict[str, Any]) -> dict[str, str]:
+    return {name: result[name] for name in ("version", "registryVersion", "digest")}
+
+
+class _Demand(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is untyped here
+    """Says that prices rise when demand is high."""
+
+    def __init__(self, honest: bool) -> None:
+        self._honest = honest
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        demand = model_input["nsw_demand"].to_numpy()
+        return np.clip(demand, 0.01, 0.99) if self._honest else (demand > 0.5).astype(float)
+
+
+def _register_by_hand(desk: Desk, *, honest: bool) -> dict[str, str]:
+    """Register a pyfunc model with the two tags the contract asks for."""
+    mlflow.set_tracking_uri(desk.mlflow)
+    example = pd.DataFrame({"nsw_demand": [0.1, 0.9]})
+    info = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=_Demand(honest),
+        signature=infer_signature(example, np.array([[0.1], [0.9]])),
+        pip_requirements=[],
+        run_id=desk.config()["mlflowRunId"],
+    )
+    client, name = MlflowClient(desk.mlflow), f"energy.{desk.model}"
+    client.create_registered_model(name)
+    digest = digest_directory(Path(mlflow.artifacts.download_artifacts(info.model_uri)))
+    tags = {"fairlead.version": "4.2.0", "fairlead.digest": digest}
+    source = f"models:/{info.model_id}"
+    number = client.create_model_version(name, source, tags=tags, model_id=info.model_id).version
+    return {"version": "4.2.0", "registryVersion": str(number), "digest": digest}
+
+
+def _trials(desk: Desk, config: dict[str, Any]) -> list[tuple[str, int]]:
+    study = f"energy/{config['trainingRun']}/{config['trainingRunUid']}"
+    with psycopg.connect(desk.variables["FAIRLEAD_DATABASE_URL"]) as connection:
+        return connection.execute(
+            """SELECT state::text, number FROM fairlead_search.trials
+            JOIN fairlead_search.studies USING (study_id) WHERE study_name = %s ORDER BY number""",
+            (study,),
+        ).fetchall()
+
+
+def _wait_for_trials(desk: Desk, config: dict[str, Any], *, finished: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            states = [state for state, _ in _trials(desk, config)]
+        except psycopg.errors.UndefinedTable:
+            states = []
+        if states.count("COMPLETE") >= finished and "RUNNING" in states:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no {finished} trials within a minute")

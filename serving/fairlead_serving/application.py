@@ -1,0 +1,48 @@
+"""The BentoML service as an ASGI application fit for a small, fast model."""
+
+from http import HTTPStatus
+from typing import cast
+
+import bentoml
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fairlead_serving.endpoint import error_response
+
+# What BentoML wraps around each request, and why we take it off:
+_UNWANTED = frozenset(
+    {
+        # Never cancels its timer, so each finished request stays in memory for the whole timeout
+        # and p99 grows to 300 ms.  Our endpoint has a timeout of its own.
+        "TimeoutMiddleware",
+        # Labels its series with the path as sent: anyone can make as many series as they like.
+        # `fairlead_predictions_total` and the gateway count requests.
+        "RunnerTrafficMetricsMiddleware",
+        # Spans nobody collects.
+        "OpenTelemetryMiddleware",
+    }
+)
+
+
+def build_application(service: bentoml.Service) -> Starlette:
+    """Turn the service into an application with one form of error."""
+    app = cast(Starlette, service.to_asgi())
+    app.user_middleware = [
+        middleware
+        for middleware in app.user_middleware
+        if getattr(middleware.cls, "__name__", "") not in _UNWANTED
+    ]
+    app.add_exception_handler(HTTPException, _refuse)
+    return app
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    refusal = cast(HTTPException, error)
+    detail = refusal.detail
+    if refusal.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"there is nothing at {request.url.path}; predictions are at POST /predict"
+    response = error_response(refusal.status_code, detail)
+    response.headers.update(refusal.headers or {})
+    return response

@@ -1,0 +1,192 @@
+"""What joins the parts: cluster → snapshot → Envoy → reports.
+
+Runs on one event loop and holds no task of its own: each method takes one piece of news and
+leaves the agent consistent.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from fairlead_serving.gateway import snapshot as snapshots
+from fairlead_serving.gateway.applied import Applied
+from fairlead_serving.gateway.assembly import RouteDocument, assemble
+from fairlead_serving.gateway.delta import Rejection
+from fairlead_serving.gateway.endpoints import Endpoint, ready_endpoints
+from fairlead_serving.gateway.follow import Objects
+from fairlead_serving.gateway.metrics import Metrics
+from fairlead_serving.gateway.routes import Route
+from fairlead_serving.gateway.snapshot import Snapshot
+from fairlead_serving.gateway.target import Target, build_target
+
+logger = logging.getLogger(__name__)
+
+MODEL_LABEL = "fairlead.dev/model"
+
+_ONE_AT_A_TIME = "it was sent with others and is being tried alone"
+
+
+class Publisher(Protocol):
+    """Brings Envoy to a target."""
+
+    def publish(self, target: Target) -> None:
+        """Make this the state that Envoy is brought to."""
+
+
+class Reports(Protocol):
+    """Tells the operator."""
+
+    def report(self, applied: Mapping[str, Applied]) -> None:
+        """Make these, by Model, the reports of this pod."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the agent needs from outside."""
+
+    envoy: Publisher
+    reports: Reports
+    metrics: Metrics
+    now: Callable[[], datetime]
+
+
+class Agent:
+    """The state of one gateway pod."""
+
+    def __init__(self, ports: Ports, *, namespace: str, snapshot_path: Path) -> None:
+        self._ports = ports
+        self._namespace = namespace
+        self._path = snapshot_path
+        self._documents: tuple[RouteDocument, ...] | None = None  # None: not read yet
+        self._endpoints: Mapping[str, tuple[Endpoint, ...]] | None = None
+        self._published: Snapshot | None = None
+        self._published_at = ports.now()
+        self._errors: Mapping[str, str] = {}
+        self._waiting: Mapping[str, str] = {}
+        self._last_good: dict[str, Route] = {}  # by Model: falls back on these
+        self._in_force: dict[str, tuple[Route, datetime]] = {}  # by Model: Envoy has these
+        # Both by Model and revision.
+        self._refused: dict[tuple[str, str], str] = {}  # with Envoy's words
+        self._suspects: list[tuple[str, str]] = []  # refused together; tried one after the other
+        self._refresh_is_due = False
+
+    def load(self) -> None:
+        """Serve what was kept, until the cluster says otherwise."""
+        kept = snapshots.read(self._path)
+        if kept is not None:
+            self._last_good = {route.model: route for route in kept.routes}
+            self._publish(kept)
+
+    def see_routes(self, config_maps: Objects) -> None:
+        """Take all route ConfigMaps there are."""
+        self._documents = tuple(
+            RouteDocument(
+                model=item["metadata"].get("labels", {}).get(MODEL_LABEL)
+                or name.removesuffix("-route"),
+                text=(item.get("data") or {}).get("route.json", ""),
+            )
+            for name, item in sorted(config_maps.items())
+        )
+        self._refresh_soon()
+
+    def see_slices(self, slices: Objects) -> None:
+        """Take all EndpointSlices there are."""
+        self._endpoints = ready_endpoints(slices.values())
+        self._refresh_soon()
+
+    def settled(self, target: Target) -> None:
+        """Envoy has acknowledged the target: keep it, report it."""
+        now = self._ports.now()
+        self._ports.metrics.apply_seconds.observe((now - self._published_at).total_seconds())
+        before = self._in_force
+        self._in_force = {
+            route.model: before[route.model]
+            if route.model in before and before[route.model][0] == route
+            else (route, now)
+            for route in target.snapshot.routes
+        }
+        self._keep(target.snapshot)
+        if self._suspects:
+            self._suspects.pop(0)
+            self._refresh_soon()
+        self._report()
+
+    def rejected(self, rejection: Rejection) -> None:
+        """Envoy refused a push: put the routes that are to blame back to what they were."""
+        self._ports.metrics.rejections.inc()
+        logger.error("envoy refused %s: %s", rejection.push.type_url, rejection.message)
+        in_force = {route for route, _ in self._in_force.values()}
+        changed = [
+            (route.model, route.revision)
+            for route in rejection.push.target.snapshot.routes
+            if route not in in_force
+        ]
+        if len(changed) == 1:
+            self._refused[changed[0]] = rejection.message
+            self._suspects = [suspect for suspect in self._suspects if suspect != changed[0]]
+        else:
+            self._suspects = changed
+        for model, _ in changed:
+            self._fall_back(model)
+        self._refresh_soon()
+
+    def _fall_back(self, model: str) -> None:
+        if model in self._in_force:
+            self._last_good[model] = self._in_force[model][0]
+        else:
+            self._last_good.pop(model, None)
+
+    def _refresh_soon(self) -> None:
+        """Refresh once for all the news of one turn of the loop."""
+        if not self._refresh_is_due:
+            self._refresh_is_due = True
+            asyncio.get_running_loop().call_soon(self._refresh)
+
+    def _refresh(self) -> None:
+        self._refresh_is_due = False
+        if self._documents is None or self._endpoints is None:
+            return  # half of the truth would take working routes away
+        self._ports.metrics.synced.set(1)
+        assembly = assemble(
+            self._documents,
+            self._endpoints,
+            namespace=self._namespace,
+            last_good=self._last_good,
+            refused=self._refused | dict.fromkeys(self._suspects[1:], _ONE_AT_A_TIME),
+        )
+        self._last_good = dict(assembly.accepted)
+        self._errors, self._waiting = assembly.errors, assembly.waiting
+        self._refused = {key: why for key, why in self._refused.items() if key[0] in self._errors}
+        if assembly.snapshot != self._published:
+            self._publish(assembly.snapshot)
+        self._report()
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        try:
+            snapshots.write(snapshot, self._path)
+        except OSError as error:
+            logger.warning("could not keep the snapshot: %s", error)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self._published = snapshot
+        self._published_at = self._ports.now()
+        self._ports.envoy.publish(build_target(snapshot))
+
+    def _report(self) -> None:
+        if self._documents is None:
+            return  # the Models are not known yet
+        self._ports.metrics.routes.set(len(self._in_force))
+        self._ports.metrics.refused.set(len(self._errors))
+        applied = {}
+        for model in sorted({document.model for document in self._documents}):
+            error, waiting = self._errors.get(model), self._waiting.get(model)
+            route, at = self._in_force.get(model, (None, None))
+            if route is not None or error is not None:
+                applied[model] = Applied(
+                    route=route, at=at or self._ports.now(), error=error, waiting=waiting
+                )
+        self._ports.reports.report(applied)

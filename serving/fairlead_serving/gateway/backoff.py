@@ -1,0 +1,26 @@
+"""How long to wait before the next try."""
+
+import random
+
+
+class Backoff:
+    """Doubles from `first` to `most` seconds; `reset` after a success.
+
+    Each wait is shortened at random by up to half, so that many gateways do not come back to an
+    API server in one instant.
+    """
+
+    def __init__(self, *, first: float = 0.1, most: float = 5.0) -> None:
+        self._first = first
+        self._most = most
+        self._next = first
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self._next = self._first
+
+    def next_delay(self) -> float:
+        """Seconds to wait now."""
+        delay = self._next
+        self._next = min(self._most, delay * 2)
+        return delay * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing

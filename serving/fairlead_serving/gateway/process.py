@@ -1,0 +1,76 @@
+"""The agent as a running process: builds the parts, starts and stops them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from fairlead_serving.gateway.ads import AdsServer
+from fairlead_serving.gateway.agent import Agent, Ports
+from fairlead_serving.gateway.applied import Reporter
+from fairlead_serving.gateway.credentials import Credentials
+from fairlead_serving.gateway.follow import follow
+from fairlead_serving.gateway.health import build_app
+from fairlead_serving.gateway.kubernetes import KubernetesClient, Patience, Selection
+from fairlead_serving.gateway.metrics import Metrics
+from fairlead_serving.gateway.settings import SERVICE_ACCOUNT, Settings
+
+
+def selections(namespace: str) -> tuple[Selection, Selection]:
+    """What is watched: the routes, and the endpoints of the model servers."""
+    return (
+        Selection(
+            path=f"/api/v1/namespaces/{namespace}/configmaps",
+            labels="fairlead.dev/component=route",
+        ),
+        Selection(
+            path=f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
+            labels="fairlead.dev/component=server",
+        ),
+    )
+
+
+async def _run_all(*parts: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for part in parts:
+            group.create_task(part)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Run an agent; the task ends only when a part of it has failed for good."""
+    credentials = Credentials(token=settings.api_token, directory=SERVICE_ACCOUNT)
+    async with KubernetesClient(settings.api_url, credentials, patience) as client:
+        reporter = Reporter(client, namespace=settings.namespace, pod=settings.pod)
+        ads = AdsServer(settings.socket)
+        ports = Ports(envoy=ads, reports=reporter, metrics=Metrics(), now=lambda: datetime.now(UTC))
+        agent = Agent(ports, namespace=settings.namespace, snapshot_path=settings.snapshot)
+        web_server = web.AppRunner(
+            build_app(ports.metrics, is_ready=ads.is_serving), access_log=None
+        )
+        agent.load()
+        await ads.start(agent)
+        await web_server.setup()
+        await web.TCPSite(web_server, settings.ports.bind, settings.ports.agent).start()
+        routes, slices = selections(settings.namespace)
+        task = asyncio.create_task(
+            _run_all(
+                follow(client, routes, agent.see_routes),
+                follow(client, slices, agent.see_slices),
+                reporter.run(),
+            )
+        )
+        try:
+            yield task
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            await web_server.cleanup()
+            await ads.stop()

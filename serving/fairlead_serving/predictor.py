@@ -1,0 +1,69 @@
+"""Load a model and predict with it.  Knows nothing of HTTP or BentoML."""
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fairlead_serving.artifact import Artifact
+from fairlead_serving.failure import Reason, StartupError
+from fairlead_serving.signature import Kind
+
+Predictions: TypeAlias = npt.NDArray[np.floating[Any]] | list[Any]  # one entry an instance
+
+
+class PredictionError(Exception):
+    """The model answered something that is no prediction."""
+
+
+class Predictor(Protocol):
+    """A loaded model."""
+
+    is_fast: bool  # a few rows cost less than a change of thread
+
+    def predict(self, instances: object) -> Predictions:
+        """Predict for a list of objects of column: value.
+
+        Raises:
+            BadInputError: the instances do not fit the model's columns.
+            Exception: whatever the model's own code raises.
+        """
+
+
+def open_predictor(artifact: Artifact) -> Predictor:
+    """Load the model by the fastest way it allows, and score its input example.
+
+    Raises:
+        StartupError: it cannot be loaded, or fails on its own example.
+    """
+    try:
+        predictor = _load(artifact)
+    except Exception as error:  # model code of any author runs here
+        raise StartupError(
+            Reason.ARTIFACT_INVALID, f"model cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if artifact.example is not None:
+        _test(predictor, artifact.example)
+    return predictor
+
+
+def _load(artifact: Artifact) -> Predictor:
+    # Imported when needed: the one costs a second, the other three and 100 MB.
+    numeric = all(column.kind in {Kind.NUMBER, Kind.WHOLE} for column in artifact.columns)
+    if artifact.booster is not None and numeric:
+        from fairlead_serving.booster import BoosterPredictor  # noqa: PLC0415 - see above
+
+        return BoosterPredictor.load(artifact, artifact.booster)
+    from fairlead_serving.pyfunc import PyfuncPredictor  # noqa: PLC0415 - see above
+
+    return PyfuncPredictor.load(artifact)
+
+
+def _test(predictor: Predictor, example: list[dict[str, Any]]) -> None:
+    try:
+        predictor.predict(example)
+    except Exception as error:  # model code of any author runs here
+        raise StartupError(
+            Reason.SELF_TEST_FAILED,
+            f"model fails on its own input example: {type(error).__name__}: {error}",
+        ) from error

@@ -1,0 +1,136 @@
+"""Serve one model version: `python -m fairlead_serving.server`.
+
+The version is downloaded, verified, loaded and tested before anything listens, and a failure
+ends the process with a message for the operator.  BentoML's own command would instead restart
+a worker that cannot load for ever, and leave the probes without an answer.  So the BentoML
+application runs under uvicorn in this one process.
+"""
+
+import gc
+import json
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from fairlead_serving.artifact import fetch_artifact, read_artifact
+from fairlead_serving.failure import Reason, StartupError
+from fairlead_serving.logs import configure_logs
+from fairlead_serving.predictor import Predictor, open_predictor
+from fairlead_serving.registry import MlflowRegistry
+from fairlead_serving.settings import (
+    Settings,
+    prepare_libraries,
+    prepare_scratch,
+    read_environment,
+    read_settings,
+    termination_log,
+)
+
+_log = logging.getLogger(__name__)
+
+# The pod has 30 seconds to end, and its preStop hook has slept 5 of them.
+_DRAIN_SECONDS = 22
+# Longer than the hour Envoy keeps an idle connection: whoever closes first must not be the one
+# who may be sent a request at that moment.
+_KEEP_ALIVE_SECONDS = 3900
+_STOPPED = 143  # 128 + SIGTERM
+_LONGEST_MESSAGE = 900  # characters of up to 4 bytes; Kubernetes keeps 4096 bytes in all
+
+
+def main() -> int:
+    """Serve until told to stop; the result is the exit code."""
+    signal.signal(signal.SIGTERM, _stop)  # process 1 has no default action
+    configure_logs()
+    environment = read_environment()
+    try:
+        settings, predictor = prepare(environment)
+        app = build(settings, predictor)
+    except StartupError as error:
+        return report(error, termination_log(environment))
+    except Exception as error:
+        _log.exception("Start failed")
+        unknown = StartupError(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+        return report(unknown, termination_log(environment))
+    _log.info("Serving %s %s on port %d", settings.model, settings.version, settings.port)
+    return serve(app, settings)
+
+
+def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
+    """Do all that can fail before anything listens.
+
+    Raises:
+        StartupError: the version cannot be served.
+    """
+    settings = read_settings(environment)
+    scratch = prepare_scratch(environment)
+    prepare_libraries(scratch)
+    directory = scratch / "model"
+    fetch_artifact(settings, MlflowRegistry.at(settings.tracking_uri), directory)
+    artifact = read_artifact(directory)
+    if artifact.example is None:
+        _log.warning("The version has no input example of rows; it is served untested")
+    return settings, open_predictor(artifact)
+
+
+def build(settings: Settings, predictor: Predictor) -> Starlette:
+    """Put the application together."""
+    # Both import libraries that read the environment once, after `prepare_libraries`.
+    from fairlead_serving.application import build_application  # noqa: PLC0415 - see above
+    from fairlead_serving.endpoint import PredictEndpoint  # noqa: PLC0415 - see above
+    from fairlead_serving.metrics import Metrics  # noqa: PLC0415 - see above
+    from fairlead_serving.service import build_service  # noqa: PLC0415 - see above
+
+    metrics = Metrics(model=settings.model, version=settings.version)
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
+    endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread)
+    return build_application(build_service(endpoint))
+
+
+def serve(app: Starlette, settings: Settings) -> int:
+    """Answer requests until SIGTERM, then finish those under way."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        headers=[("x-fairlead-version", settings.version)],
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    # Nothing loaded so far will go; without this, each full collection walks all of it (p99).
+    gc.collect()
+    gc.freeze()
+    # uvicorn drains, then raises the signal again for the handler it found here.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else 1
+
+
+def report(error: StartupError, path: Path) -> int:
+    """Leave the operator a message; the result is the exit code."""
+    message = error.message[:_LONGEST_MESSAGE]
+    document = {"reason": error.reason, "message": message}
+    _log.error("Cannot serve: %s: %s", error.reason, message)
+    try:
+        path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    except OSError as failure:
+        _log.warning("Termination message cannot be written: %s", failure)
+    return error.exit_code
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(_STOPPED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

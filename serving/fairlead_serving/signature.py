@@ -1,0 +1,62 @@
+"""The columns a model takes, read from MLflow's signature without MLflow or pandas."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What a cell of a column may hold."""
+
+    NUMBER = "number"
+    WHOLE = "whole number"
+    BOOLEAN = "boolean"
+    TEXT = "string"
+
+
+_KINDS = {
+    "double": Kind.NUMBER,
+    "float": Kind.NUMBER,
+    "long": Kind.WHOLE,
+    "integer": Kind.WHOLE,
+    "boolean": Kind.BOOLEAN,
+    "string": Kind.TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One input of the model."""
+
+    name: str
+    kind: Kind
+    mlflow_type: str = "double"
+    required: bool = True
+
+
+def parse_columns(signature: object) -> tuple[Column, ...]:
+    """Read the inputs of a signature as the `MLmodel` file has it.
+
+    Raises:
+        ValueError: there is no signature, or one without named columns of plain types.
+    """
+    if not isinstance(signature, dict) or not signature.get("inputs"):
+        raise ValueError("the model has no signature; log it with one")
+    inputs = json.loads(signature["inputs"])
+    if not inputs:
+        raise ValueError("the model's signature has no inputs")
+    return tuple(_column(entry) for entry in inputs)
+
+
+def _column(entry: dict[str, Any]) -> Column:
+    name, mlflow_type = entry.get("name", ""), entry.get("type")
+    if not name:
+        raise ValueError("the model's signature has inputs without names; log it with a DataFrame")
+    kind = _KINDS.get(str(mlflow_type))
+    if kind is None:
+        known = ", ".join(_KINDS)
+        raise ValueError(f"column {name!r} has type {mlflow_type}; the server takes {known}")
+    return Column(
+        name=name, kind=kind, mlflow_type=str(mlflow_type), required=entry.get("required", True)
+    )

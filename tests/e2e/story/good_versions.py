@@ -1,0 +1,164 @@
+"""Chapters 1 to 3: a first version is trained, served, and replaced by a better one."""
+
+import dataclasses
+import json
+import re
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from e2e.story import energy
+from e2e.story.errors import expect
+from e2e.story.following import Followed, follow_rollout, follow_training
+from e2e.story.measured import result_of
+from e2e.story.objects import Object, name_of, status_of
+from e2e.story.rows import EXAMPLE, read_rows
+from e2e.story.waiting import wait_for
+from e2e.story.world import World
+
+LEAST_TRIALS = 20
+WEIGHTS = ("10", "50", "100")
+# The half-hours after those both versions learn from.
+LIVE_ROWS = 8000
+RATE = 30.0
+_WAIT = 120
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """The second version's way into charge."""
+
+    training: Followed
+    rollout: Followed
+    gate: Object
+
+
+def train_first(world: World) -> Followed:
+    """Chapter 1: one manifest, and a version comes out."""
+    world.say.chapter(f"1. one Model, trained on the first {energy.FIRST_ROWS} half-hours")
+    energy.set_up_database(world.cluster, world.images.get("postgres"))
+    energy.load_rows(world.cluster, first=0, count=energy.FIRST_ROWS)
+    world.say.command("kubectl apply -f examples/nsw-price/model.yaml")
+    world.cluster.kubectl("apply", f"--filename={EXAMPLE / 'model.yaml'}")
+    training = follow_training(world, next_training(world, after=""))
+    _expect_search(training)
+    version = result_of(training.end)["version"]
+    expect(version == "1.0.0", "the first version to be 1.0.0", version)
+    _expect_tracked(world, training.end)
+    return training
+
+
+def serve_first(world: World) -> None:
+    """Chapter 2: it answers at the Model's one address, and from now on there is traffic."""
+    world.say.chapter("2. served at one stable address")
+    wait_until_serving(world, "1.0.0")
+    url = world.expose_gateway()
+    row, *_ = read_rows(first=energy.ALL_ROWS, count=1)
+    answer = energy.ask(url, row)
+    predictions = answer["predictions"]
+    expect(answer["version"] == "1.0.0", "an answer of version 1.0.0", answer)
+    expect(
+        len(predictions) == 1 and 0 <= predictions[0] <= 1, "one probability for one row", answer
+    )
+    world.say(f"POST {url}/predict, Host: {energy.HOST} → {json.dumps(answer)}")
+    world.traffic.start(
+        url=url, host=energy.HOST, rate=RATE, first=energy.ALL_ROWS, count=LIVE_ROWS
+    )
+    world.say(f"the load generator sends {RATE:g} real rows a second from here to the end")
+
+
+def train_second(world: World) -> Followed:
+    """Chapter 3, first half: more rows arrive, a person asks for a retraining."""
+    world.say.chapter(f"3. {energy.ALL_ROWS - energy.FIRST_ROWS} more half-hours arrive")
+    count = energy.ALL_ROWS - energy.FIRST_ROWS
+    energy.load_rows(world.cluster, first=energy.FIRST_ROWS, count=count)
+    before = str(status_of(world.objects.model(energy.MODEL))["trainingRun"])
+    request = f"fairlead.dev/retrain=more rows, after {before}"
+    world.kubectl("annotate", "--overwrite", "model", energy.MODEL, request)
+    training = follow_training(world, next_training(world, after=before))
+    _expect_search(training)
+    return training
+
+
+def promote_second(world: World, training: Followed) -> Promotion:
+    """Chapter 3, second half: the gate compares, the canary proves itself, and it takes over."""
+    version = result_of(training.end)["version"]
+    rollout = follow_rollout(world, version, "Succeeded")
+    gate: Object = status_of(world.objects.model(energy.MODEL))["gate"]
+    world.say(f"the gate had said: {gate['message']}")
+    expect(gate["version"] == version and gate["passed"], f"{version} to pass the gate", gate)
+    missing = [weight for weight in WEIGHTS if weight not in rollout.seen]
+    expect(not missing, f"the weights {', '.join(WEIGHTS)}", rollout.seen)
+    wait_until_serving(world, version)
+    return Promotion(training=training, rollout=rollout, gate=gate)
+
+
+def next_training(world: World, *, after: str) -> str:
+    """Name of the training the Model starts after another."""
+    model = wait_for(
+        "the Model to start a TrainingRun",
+        lambda: world.objects.model(energy.MODEL),
+        lambda model: status_of(model).get("trainingRun", "") not in {"", after},
+        describe=describe_model,
+        say=world.say,
+        timeout=_WAIT,
+    )
+    return str(status_of(model)["trainingRun"])
+
+
+def wait_until_serving(world: World, version: str) -> Object:
+    """Wait until a version is in charge and nothing else is asked for."""
+
+    def is_serving(model: Object) -> bool:
+        status = status_of(model)
+        return (
+            status.get("phase") == "Serving"
+            and (status.get("stable") or {}).get("version") == version
+            and status.get("observedGeneration") == model["metadata"]["generation"]
+        )
+
+    return wait_for(
+        f"the Model to serve {version}",
+        lambda: world.objects.model(energy.MODEL),
+        is_serving,
+        describe=describe_model,
+        say=world.say,
+        timeout=_WAIT,
+        aside=world.traffic.describe,
+    )
+
+
+def describe_model(model: Object) -> str:
+    """One line: phase and the version in charge."""
+    status = status_of(model)
+    if not status:
+        return "model: not looked at yet"
+    stable = (status.get("stable") or {}).get("version", "none")
+    return f"model {name_of(model)}: {status.get('phase')}, in charge: {stable}"
+
+
+def _expect_search(training: Followed) -> None:
+    trials = result_of(training.end)["trials"]
+    expect(trials["finished"] >= LEAST_TRIALS, f"{LEAST_TRIALS} trials or more", trials)
+    counted = [line for line in training.seen if re.search(r"trial \d+/\d+", line)]
+    expect(bool(counted), "progress such as 'trial 17/40' while it runs", training.seen)
+
+
+def _expect_tracked(world: World, run: Object) -> None:
+    """MLflow has the run with its hyperparameters, and the version with its digest."""
+    result = result_of(run)
+    query = urllib.parse.urlencode({"run_id": result["mlflowRunId"]})
+    files = _mlflow(world, f"artifacts/list?{query}").get("files", [])
+    paths = [file["path"] for file in files]
+    expect("best_hyperparameters.json" in paths, "best_hyperparameters.json in MLflow", paths)
+    query = urllib.parse.urlencode(
+        {"name": energy.REGISTERED_MODEL, "version": result["registryVersion"]}
+    )
+    found = _mlflow(world, f"model-versions/get?{query}")["model_version"]
+    tags = {tag["key"]: tag["value"] for tag in found["tags"]}
+    expect(tags.get("fairlead.digest") == result["digest"], "the digest as a tag", tags)
+
+
+def _mlflow(world: World, path: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{world.mlflow_url}/api/2.0/mlflow/{path}", timeout=10) as answer:
+        return dict(json.load(answer))

@@ -1,0 +1,136 @@
+"""What the story stands on: cluster, images, and the chart installed with Helm."""
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.api import Cluster
+from cluster.choose import choose
+from cluster.layout import layout
+from e2e.story.errors import StoryError
+from e2e.story.narrator import Narrator
+from images.build import build_all
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+CHART = REPOSITORY / "charts" / "fairlead"
+VALUES = REPOSITORY / "tests" / "e2e" / "values.yaml"
+NAMESPACE = "fairlead-system"
+RELEASE = "fairlead"
+
+# The chart's name of an image, where it differs from the image's own.
+_CHART_NAMES = {"postgres": "postgresql"}
+_NAMESPACE_MANIFEST = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {
+        "name": NAMESPACE,
+        "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """A cluster with Fairlead on it, and what it took to have it."""
+
+    cluster: Cluster
+    images: Mapping[str, str]  # name → reference, of those built here
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by stage
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Hold the story's lock: one story at a time on a machine.
+
+    Raises:
+        StoryError: another one is under way.
+    """
+    lock = layout(os.environ, "story.lock").state
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoryError("another demo or end-to-end test is under way; wait for it") from error
+        yield
+
+
+def install(say: Narrator) -> Installation:
+    """Have everything there; what is there already is kept."""
+    seconds: dict[str, float] = {}
+    cluster = choose()
+    with _stage("cluster", say, seconds):
+        cluster.up(say)
+    with _stage("images", say, seconds):
+        built = build_all(progress=say)
+        cluster.load_images([image.archive for image in built], say)
+    images = {image.name: image.reference for image in built}
+    with _stage("install", say, seconds):
+        _install_chart(cluster, images, say)
+    return Installation(cluster=cluster, images=images, seconds=seconds)
+
+
+@contextlib.contextmanager
+def _stage(name: str, say: Narrator, seconds: dict[str, float]) -> Iterator[None]:
+    say.chapter(name)
+    begin = time.monotonic()
+    yield
+    seconds[name] = round(time.monotonic() - begin, 1)
+
+
+def _install_chart(cluster: Cluster, images: Mapping[str, str], say: Narrator) -> None:
+    cluster.kubectl("apply", "--filename=-", input=json.dumps(_NAMESPACE_MANIFEST))
+    crds = CHART / "crds"
+    if crds.is_dir():  # Helm installs those once and never upgrades them
+        cluster.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={crds}")
+    _undo_interrupted(cluster, say)
+    arguments = ["upgrade", "--install", RELEASE, str(CHART), f"--values={VALUES}"]
+    arguments += [f"--set={assignment}" for assignment in image_values(images)]
+    say.command(f"helm upgrade --install {RELEASE} charts/fairlead --namespace {NAMESPACE}")
+    _helm(cluster, *arguments, "--wait", "--timeout=5m")
+    say(f"release {RELEASE} is installed in namespace {NAMESPACE}, all its pods are ready")
+
+
+def image_values(images: Mapping[str, str]) -> Sequence[str]:
+    """Tell the chart the references; what was not built stays the chart's default."""
+    return [
+        f"images.{_CHART_NAMES.get(name, name)}={reference}"
+        for name, reference in sorted(images.items())
+    ]
+
+
+def _undo_interrupted(cluster: Cluster, say: Narrator) -> None:
+    """Clear the way after a Helm that was killed: it refuses to work on a pending release."""
+    found = _helm(cluster, "status", RELEASE, "--output=json", check=False)
+    if found.returncode != 0:
+        return
+    release = json.loads(found.stdout)
+    if not str(release["info"]["status"]).startswith("pending"):
+        return
+    say("an earlier installation was interrupted; undoing it")
+    if release["version"] == 1:
+        _helm(cluster, "uninstall", RELEASE, "--wait")
+    else:
+        _helm(cluster, "rollback", RELEASE)
+
+
+def _helm(
+    cluster: Cluster, *arguments: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [str(cluster.helm_path), f"--namespace={NAMESPACE}", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)},
+    )
+    if check and done.returncode != 0:
+        pods = cluster.kubectl("get", "pods", f"--namespace={NAMESPACE}", check=False).stdout
+        raise StoryError(f"helm {arguments[0]} failed: {done.stderr.strip()}\n{pods}")
+    return done

@@ -1,0 +1,118 @@
+"""The load generator: ``python -m e2e.story.load``, a process of its own.
+
+Open loop: requests leave at a fixed rate whatever becomes of the earlier ones, as those of
+independent clients do.  Each answer is one line of the output file.  SIGTERM and SIGINT end it
+once the answers under way are in; so does the end of the process that started it.
+"""
+
+import argparse
+import asyncio
+import itertools
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+import aiohttp
+
+from e2e.story.answers import Answer, to_line
+from e2e.story.rows import Row, read_rows, shuffle_rows
+
+VERSION_HEADER = "x-fairlead-version"
+_TIMEOUT = aiohttp.ClientTimeout(total=20)
+_FAILURES: tuple[tuple[type[BaseException], str], ...] = (
+    (TimeoutError, "timeout"),
+    (aiohttp.ClientConnectorError, "refused"),
+    (aiohttp.ClientError, "reset"),
+    (OSError, "reset"),
+)
+
+
+class Load:
+    """Sends rows to one address at one rate."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, rows: Sequence[Row], out: TextIO
+    ) -> None:
+        self._session = session
+        self._url = f"{url}/predict"
+        self._rows = rows
+        self._out = out
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self, rate: float, stop: asyncio.Event) -> None:
+        """Send until told to stop, then wait for what is under way."""
+        begin = time.monotonic()
+        for number, row in enumerate(itertools.cycle(self._rows)):
+            if await _is_set_within(stop, begin + number / rate - time.monotonic()):
+                break
+            task = asyncio.create_task(self._send(row))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        await asyncio.gather(*self._under_way)
+
+    async def _send(self, row: Row) -> None:
+        sent, begin = time.time(), time.monotonic()
+        status = version = failure = None
+        try:
+            async with self._session.post(self._url, json={"instances": [row]}) as response:
+                await response.read()
+                status, version = response.status, response.headers.get(VERSION_HEADER)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            failure = next(word for kind, word in _FAILURES if isinstance(error, kind))
+        answer = Answer(
+            sent=sent,
+            seconds=time.monotonic() - begin,
+            status=status,
+            version=version,
+            failure=failure,
+        )
+        self._out.write(to_line(answer) + "\n")
+
+
+async def _is_set_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Sleep, but not longer than until the event."""
+    try:
+        await asyncio.wait_for(stop.wait(), max(seconds, 0))
+    except TimeoutError:
+        return stop.is_set()
+    return True
+
+
+async def _end_with_parent(parent: int, stop: asyncio.Event) -> None:
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(1)
+    stop.set()
+
+
+async def _main(options: argparse.Namespace, out: TextIO) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    watcher = asyncio.create_task(_end_with_parent(os.getppid(), stop))
+    rows = shuffle_rows(read_rows(first=options.first, count=options.count))
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), headers={"Host": options.host}, timeout=_TIMEOUT
+    ) as session:
+        await Load(session, options.url, rows, out).run(options.rate, stop)
+    watcher.cancel()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Send real rows at a fixed rate.")
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--host", required=True, help="the Model's address, for the Host header")
+    parser.add_argument("--rate", type=float, required=True, help="requests a second")
+    parser.add_argument("--first", type=int, required=True, help="number of the first row")
+    parser.add_argument("--count", type=int, required=True, help="rows, sent over and over")
+    parser.add_argument("--out", required=True, help="file of the answers")
+    options = parser.parse_args()
+    with Path(options.out).open("w", buffering=1) as out:
+        asyncio.run(_main(options, out))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""What Envoy is told about a route."""
+
+import dataclasses
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_serving.gateway.endpoints import Endpoint
+from fairlead_serving.gateway.resources import (
+    build_assignment,
+    build_cluster,
+    build_route_configuration,
+    build_unknown_host,
+    build_virtual_host,
+    cluster_name,
+)
+from fairlead_serving.gateway.routes import TOTAL_WEIGHT, Route, Version
+from fairlead_serving.gateway.snapshot import Snapshot
+from fairlead_serving.gateway.target import ASSIGNMENT, CLUSTER, ROUTES, build_target
+
+ROUTE = Route(
+    namespace="energy",
+    model="nsw-price",
+    revision="1",
+    hosts=("nsw-price",),
+    timeout_seconds=60,
+    versions=(
+        Version(version="1.1.0", weight=10, service="nsw-price-1-1-0"),
+        Version(version="1.0.0", weight=90, service="nsw-price-1-0-0"),
+    ),
+)
+
+
+def weighted(route: Route) -> list[tuple[str, int]]:
+    default: dict[str, Any] = build_virtual_host(route)["routes"][-1]
+    return [
+        (each["name"], each["weight"]) for each in default["route"]["weighted_clusters"]["clusters"]
+    ]
+
+
+def split(*weights: int) -> Route:
+    versions = tuple(
+        Version(version=f"{number}.0.0", weight=weight, service=f"s-{number}")
+        for number, weight in enumerate(weights)
+    )
+    return dataclasses.replace(ROUTE, versions=versions)
+
+
+def test_the_candidate_is_first_in_the_split() -> None:
+    assert weighted(ROUTE) == [("energy|nsw-price|1.1.0", 10), ("energy|nsw-price|1.0.0", 90)]
+
+
+def test_a_version_without_weight_has_its_header_route_only() -> None:
+    route = split(0, 100)
+
+    names = [each["name"] for each in build_virtual_host(route)["routes"]]
+
+    assert weighted(route) == [("energy|nsw-price|1.0.0", 100)]
+    assert "energy/nsw-price/force/0.0.0" in names
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=4))
+def test_the_total_is_constant_and_the_order_kept(cuts: list[int]) -> None:
+    edges = [0, *sorted(cuts), 100]
+    route = split(*(after - before for before, after in itertools.pairwise(edges)))
+
+    shares = weighted(route)
+
+    assert sum(weight for _, weight in shares) == TOTAL_WEIGHT
+    assert all(weight > 0 for _, weight in shares)
+    assert [name for name, _ in shares] == [
+        cluster_name(route, version) for version in route.versions if version.weight
+    ]
+
+
+def test_forced_versions_come_before_the_unknown_and_the_split() -> None:
+    names = [each["name"] for each in build_virtual_host(ROUTE)["routes"]]
+
+    assert names == [
+        "energy/nsw-price/force/1.1.0",
+        "energy/nsw-price/force/1.0.0",
+        "energy/nsw-price/unknown-version",
+        "energy/nsw-price/default",
+    ]
+
+
+def test_only_what_cannot_have_reached_a_model_is_tried_again() -> None:
+    retried = {
+        each["route"]["retry_policy"]["retry_on"]
+        for each in build_virtual_host(ROUTE)["routes"]
+        if "route" in each
+    }
+
+    assert retried == {"connect-failure,refused-stream,reset-before-request"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "timeout", "idle"),
+    [
+        pytest.param(60, "60s", "300s", id="short"),
+        pytest.param(900, "900s", "900s", id="long: no earlier end by idleness"),
+        pytest.param(0.5, "0.5s", "300s", id="fraction"),
+    ],
+)
+def test_timeouts(seconds: float, timeout: str, idle: str) -> None:
+    route = dataclasses.replace(ROUTE, timeout_seconds=seconds)
+
+    action = build_virtual_host(route)["routes"][-1]["route"]
+
+    assert (action["timeout"], action["idle_timeout"]) == (timeout, idle)
+
+
+def test_what_is_not_there_answers_404_with_its_name() -> None:
+    unknown_version = build_virtual_host(ROUTE)["routes"][-2]["direct_response"]
+    unknown_host = build_unknown_host()["routes"][0]["direct_response"]
+
+    assert unknown_version["status"] == unknown_host["status"] == 404
+    assert "%REQ(x-fairlead-version)%" in str(unknown_version)
+    assert "%REQ(:AUTHORITY)%" in str(unknown_host)
+
+
+def test_a_cluster_is_the_same_whatever_its_endpoints() -> None:
+    cluster = build_cluster("a|b|1.0.0")
+
+    assert cluster["alt_stat_name"] == "a|b|1.0.0|"
+    assert cluster["outlier_detection"]["max_ejection_percent"] == 50
+    assert cluster["eds_cluster_config"]["eds_config"]["ads"] == {}
+
+
+def test_an_assignment_may_be_empty() -> None:
+    assert build_assignment("a", ())["endpoints"] == [{"lb_endpoints": []}]
+
+
+def test_unknown_clusters_are_refused_by_envoy() -> None:
+    assert build_route_configuration([])["validate_clusters"] is True
+
+
+def test_a_target_holds_everything_under_its_name() -> None:
+    target = build_target(Snapshot(routes=(ROUTE,)))
+
+    clusters = {"energy|nsw-price|1.1.0", "energy|nsw-price|1.0.0"}
+    assert set(target.versions(CLUSTER)) == set(target.versions(ASSIGNMENT)) == clusters
+    assert set(target.versions(ROUTES)) == {"models"}
+
+
+def test_versions_change_with_content_and_nothing_else() -> None:
+    endpoints = {"nsw-price-1-0-0": (Endpoint(address="10.0.0.1", port=3000),)}
+    before = build_target(Snapshot(routes=(ROUTE,)))
+    renamed = build_target(Snapshot(routes=(dataclasses.replace(ROUTE, revision="2"),)))
+    moved = build_target(Snapshot(routes=(ROUTE,), endpoints=endpoints))
+
+    for url in (CLUSTER, ASSIGNMENT, ROUTES):
+        assert before.versions(url) == renamed.versions(url)
+    assert before.versions(CLUSTER) == moved.versions(CLUSTER)
+    assert before.versions(ROUTES) == moved.versions(ROUTES)
+    assert before.versions(ASSIGNMENT) != moved.versions(ASSIGNMENT)

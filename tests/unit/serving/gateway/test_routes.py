@@ -1,0 +1,188 @@
+"""Which route documents are served, and who gets a host that two Models want."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_serving.gateway.routes import (
+    TOTAL_WEIGHT,
+    InvalidRouteError,
+    Route,
+    Version,
+    from_document,
+    parse_route,
+    settle_hosts,
+    to_document,
+)
+
+GOOD: dict[str, Any] = {
+    "model": "nsw-price",
+    "namespace": "energy",
+    "revision": "9f2c",
+    "hosts": ["nsw-price", "nsw-price.energy"],
+    "timeoutSeconds": 60,
+    "versions": [
+        {"version": "1.1.0", "weight": 10, "service": "nsw-price-1-1-0"},
+        {"version": "1.0.0", "weight": 90, "service": "nsw-price-1-0-0"},
+    ],
+}
+
+
+def version(**changes: Any) -> dict[str, Any]:
+    return {"version": "1.0.0", "weight": 100, "service": "nsw-price-1-0-0"} | changes
+
+
+def parse(document: Any) -> Route:
+    return parse_route(json.dumps(document), namespace="energy", model="nsw-price")
+
+
+def route(model: str, *hosts: str) -> Route:
+    return dataclasses.replace(parse(GOOD), model=model, hosts=hosts)
+
+
+def test_a_good_document_becomes_a_route() -> None:
+    assert parse(GOOD) == Route(
+        namespace="energy",
+        model="nsw-price",
+        revision="9f2c",
+        hosts=("nsw-price", "nsw-price.energy"),
+        timeout_seconds=60,
+        versions=(
+            Version(version="1.1.0", weight=10, service="nsw-price-1-1-0"),
+            Version(version="1.0.0", weight=90, service="nsw-price-1-0-0"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"model": "other"}, "model is 'other', expected 'nsw-price'", id="model"),
+        pytest.param({"namespace": "x"}, "namespace is 'x', expected 'energy'", id="namespace"),
+        pytest.param({"revision": ""}, "revision is missing or not a text", id="no revision"),
+        pytest.param({"revision": 7}, "revision is missing or not a text", id="revision: number"),
+        pytest.param({"hosts": []}, "hosts is missing or empty", id="no hosts"),
+        pytest.param({"hosts": "a"}, "hosts is missing or empty", id="hosts: a text"),
+        pytest.param({"hosts": ["*"]}, "host '*' is not a lower-case DNS name", id="wildcard"),
+        pytest.param({"hosts": ["A.b"]}, "host 'A.b' is not a lower-case", id="upper case"),
+        pytest.param({"hosts": ["a:80"]}, "host 'a:80' is not a lower-case", id="port"),
+        pytest.param({"hosts": ["a..b"]}, "host 'a..b' is not a lower-case", id="empty label"),
+        pytest.param({"hosts": [".".join("a" * 150)]}, "is not a lower-case", id="long host"),
+        pytest.param({"hosts": [7]}, "host 7 is not a lower-case", id="host: number"),
+        pytest.param({"timeoutSeconds": None}, "timeoutSeconds is missing", id="no timeout"),
+        pytest.param({"timeoutSeconds": True}, "timeoutSeconds is missing", id="timeout: bool"),
+        pytest.param({"timeoutSeconds": 0}, "timeoutSeconds is 0, allowed", id="timeout: 0"),
+        pytest.param({"timeoutSeconds": 1e9}, "timeoutSeconds is 1000000000.0", id="timeout: big"),
+        pytest.param({"versions": []}, "versions is missing or empty", id="no versions"),
+        pytest.param({"versions": {}}, "versions is missing or empty", id="versions: object"),
+        pytest.param({"versions": ["1.0.0"]}, "is not an object", id="version: a text"),
+        pytest.param(
+            {"versions": [version(version="1|0")]}, "'1|0' is not a valid label", id="separator"
+        ),
+        pytest.param(
+            {"versions": [version(version="1%0")]}, "'1%0' is not a valid label", id="format sign"
+        ),
+        pytest.param(
+            {"versions": [version(weight=50), version(weight=50)]},
+            "versions names one version twice: 1.0.0, 1.0.0",
+            id="version twice",
+        ),
+        pytest.param(
+            {"versions": [version(weight=99)]}, "weights sum to 99, expected 100", id="sum"
+        ),
+        pytest.param(
+            {"versions": [version(weight=0)]}, "weights sum to 0, expected 100", id="all 0"
+        ),
+        pytest.param(
+            {"versions": [version(weight=101)]}, "is 101, allowed 0 to 100", id="over 100"
+        ),
+        pytest.param({"versions": [version(weight=-1)]}, "is -1, allowed", id="below 0"),
+        pytest.param({"versions": [version(weight=99.5)]}, "not an integer", id="fraction"),
+        pytest.param({"versions": [version(weight=True)]}, "not an integer", id="weight: bool"),
+        pytest.param({"versions": [version(service="A_b")]}, "service 'A_b'", id="service"),
+    ],
+)
+def test_a_bad_document_is_refused_with_the_field(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRouteError) as caught:
+        parse(GOOD | changes)
+
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("field", sorted(GOOD))
+def test_every_field_is_needed(field: str) -> None:
+    with pytest.raises(InvalidRouteError, match=field):
+        parse({name: value for name, value in GOOD.items() if name != field})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("", "route.json is not JSON", id="empty"),
+        pytest.param("{", "route.json is not JSON", id="cut off"),
+        pytest.param("[]", "route.json is not an object", id="a list"),
+    ],
+)
+def test_a_text_that_is_no_document_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InvalidRouteError, match=message):
+        parse_route(text, namespace="energy", model="nsw-price")
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@given(field=st.sampled_from(sorted(GOOD)), value=_json)
+def test_no_document_does_anything_but_parse_or_be_refused(field: str, value: Any) -> None:
+    try:
+        parsed = parse(GOOD | {field: value})
+    except InvalidRouteError:
+        return
+
+    assert sum(parsed.weights.values()) == TOTAL_WEIGHT
+
+
+@given(weight=st.integers(0, 100))
+def test_a_route_survives_its_document(weight: int) -> None:
+    parsed = parse(
+        GOOD
+        | {
+            "versions": [
+                version(version="2.0.0", weight=weight),
+                version(weight=100 - weight),
+            ]
+        }
+    )
+
+    assert from_document(json.loads(json.dumps(to_document(parsed)))) == parsed
+
+
+def test_a_disputed_host_goes_to_the_first_model_by_name() -> None:
+    settled, errors = settle_hosts([route("b", "b", "shared"), route("a", "a", "shared")])
+
+    assert [(each.model, each.hosts) for each in settled] == [("a", ("a", "shared")), ("b", ("b",))]
+    assert errors == {"b": "host taken by another Model: shared (of Model a)"}
+
+
+def test_a_model_that_lost_every_host_has_no_route() -> None:
+    settled, errors = settle_hosts([route("a", "shared"), route("b", "shared")])
+
+    assert [each.model for each in settled] == ["a"]
+    assert set(errors) == {"b"}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sets(st.sampled_from("wxyz"), min_size=1))))
+def test_no_host_is_given_twice(claims: list[tuple[str, set[str]]]) -> None:
+    routes = {model: route(model, *sorted(hosts)) for model, hosts in claims}.values()
+
+    settled, _ = settle_hosts(routes)
+
+    given_out = [host for each in settled for host in each.hosts]
+    assert sorted(given_out) == sorted({host for each in routes for host in each.hosts})
