@@ -65,7 +65,7 @@ def read_weight(
     """Percent that every live gateway pod gives the version.
 
     None while there is no gateway pod, one has not reported the route in force,
-    or its report says that it refused it: nobody knows what such a pod does.
+    or its report names another one, because it refused this or waits for endpoints.
     """
     if route is None or not gateway_pods:
         return None
@@ -75,7 +75,7 @@ def read_weight(
         weights = {int(report["weights"].get(version, 0)) for report in reports}
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
-    if any(report.get("revision") != wanted or report.get("error") for report in reports):
+    if any(report.get("revision") != wanted for report in reports):
         return None
     return weights.pop() if len(weights) == 1 else None
 
