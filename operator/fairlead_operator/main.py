@@ -6,7 +6,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 import kopf
@@ -123,6 +123,7 @@ async def _watch(
         registry=registry,
         settings=options,
         standalone=True,
+        identity=cast("Any", settings.identity),  # or kopf asks for the user's name
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,
         memo=kopf.Memo(queue=queue, wakeup=wakeup),

@@ -2,7 +2,7 @@
 
 The API server takes less than JSON Schema offers: no references, no ``anyOf``
 for an optional field, a type on everything.  What cannot be expressed is an
-error here, not a surprise at installation.
+error here, not a surprise at installation, and nothing is left out silently.
 """
 
 from collections.abc import Mapping
@@ -10,73 +10,82 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from fairlead_operator.api.base import to_duration
+
+Schema = dict[str, Any]
 
 _KEPT: Final = (
     "type", "format", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum",
     "maxItems", "minItems", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
 )  # fmt: skip
+# Said in another way here, or already said by the models within.
+_REPLACED: Final = frozenset(
+    {"title", "description", "default", "const", "items"}
+    | {"properties", "required", "additionalProperties"}
+)
+_INT32: Final = range(-(2**31), 2**31)
 
 
 class NotStructuralError(TypeError):
-    """A field that a CRD's schema cannot express; the message is its path."""
+    """A field that a CRD's schema cannot express; the message begins with its path."""
 
 
-def structural_schema(model: type[BaseModel], *, path: str = "") -> dict[str, Any]:
-    """Schema of an object: its fields, defaults and cross-field rules."""
+def structural_schema(model: type[BaseModel], *, path: str = "") -> Schema:
+    """Schema of an object: its fields, defaults and cross-field rules.
+
+    Raises:
+        NotStructuralError: a field has no description, no bound, or a type of no use in a CRD.
+    """
+    return _object(model, path, ())
+
+
+def _object(model: type[BaseModel], path: str, above: tuple[type[BaseModel], ...]) -> Schema:
+    if model in above:
+        raise NotStructuralError(f"{path}: {model.__name__} contains itself")
     generated = model.model_json_schema(by_alias=True, mode="validation")
-    schema: dict[str, Any] = {
-        "type": "object",
-        "description": " ".join((model.__doc__ or "").split()),
-        "properties": {},
-    }
-    required = []
+    # A model that contains itself is generated as a reference to its definition.
+    definitions = generated.get("$defs", {})
+    raw = generated.get("properties") or definitions.get(model.__name__, {}).get("properties", {})
+    properties, required = {}, []
     for name, field in model.model_fields.items():
         alias = field.alias or name
         where = f"{path}.{alias}"
-        node = _node(generated["properties"][alias], generated.get("$defs", {}), where)
-        nested = _model_of(field.annotation)
-        if nested is not None:
-            inner = structural_schema(nested, path=where)
-            if node.get("type") == "array":
-                node["items"] = inner
-            else:
-                node = inner | {"description": field.description or inner["description"]}
-        node["description"] = field.description or node.get("description", "")
-        if not node["description"]:
-            raise NotStructuralError(f"{where}: has no description")
-        default = _default(model, name)
+        node = _node(raw[alias], definitions, where)
+        properties[alias] = _field(node, field, where, (*above, model))
         if field.is_required():
             required.append(alias)
-        elif default is not None:
-            node["default"] = default
-        schema["properties"][alias] = _ordered(node)
+    schema: Schema = {"type": "object", "description": _first_line(model), "properties": properties}
     if required:
         schema["required"] = required
-    rules = [
-        {"rule": rule.rule, "message": rule.message}
-        | ({"fieldPath": rule.field_path} if rule.field_path else {})
-        for rule in getattr(model, "rules", ())
-    ]
-    if rules:
+    if rules := _rules(model):
         schema["x-kubernetes-validations"] = rules
     return schema
 
 
-def _default(model: type[BaseModel], name: str) -> Any:
-    """The default as it stands in a manifest; None where there is none.
+def _field(
+    node: Schema, field: FieldInfo, where: str, above: tuple[type[BaseModel], ...]
+) -> Schema:
+    """One field of an object: the generated node with what only the field knows."""
+    if not field.description:
+        raise NotStructuralError(f"{where}: has no description")
+    if nested := _model_of(field.annotation):
+        inner = _object(nested, where, above)
+        node = node | {"items": inner} if node["type"] == "array" else inner
+    complete = node | {"description": field.description}
+    default = None if field.is_required() else _in_manifest(field.get_default())
+    if default is not None:
+        complete["default"] = default
+    return _ordered(complete)
+
+
+def _in_manifest(value: Any) -> Any:
+    """A default as it stands in a manifest; None where there is none.
 
     Written out in full: the API server holds a default against the rules as it is,
     before it fills in the defaults of the fields within.
     """
-    field = model.model_fields[name]
-    if field.is_required():
-        return None
-    return _in_manifest(field.get_default())
-
-
-def _in_manifest(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(value, timedelta):
@@ -86,38 +95,58 @@ def _in_manifest(value: Any) -> Any:
     return value
 
 
-def _node(raw: Mapping[str, Any], defs: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _node(raw: Mapping[str, Any], definitions: Mapping[str, Any], where: str) -> Schema:
     """One field, without references and without the null of an optional one."""
-    node = _resolve(raw, defs, where)
+    node = _resolve(raw, definitions, where)
+    if "type" not in node:
+        raise NotStructuralError(f"{where}: has no single type")
+    if unknown := sorted(node.keys() - _REPLACED - set(_KEPT)):
+        raise NotStructuralError(f"{where}: a CRD has no {', '.join(unknown)}; write a rule")
     kept = {key: node[key] for key in _KEPT if node.get(key) is not None}
     if "const" in node:
         kept["enum"] = [node["const"]]
-    if "type" not in kept and "enum" in kept:
-        kept["type"] = "string"
-    if "type" not in kept:
-        raise NotStructuralError(f"{where}: has no single type")
-    if kept["type"] == "integer":
-        kept["format"] = "int64"
-    if kept["type"] == "array":
-        kept["items"] = _node(node["items"], defs, f"{where}[]")
-        if "maxItems" not in kept:
-            raise NotStructuralError(f"{where}: a list needs max_length")
-    bounded = {"enum", "maxLength"} & kept.keys() or kept.get("format") == "date-time"
-    if kept["type"] == "string" and not bounded:
-        raise NotStructuralError(f"{where}: a string needs max_length")
+    match kept["type"]:
+        case "integer":
+            kept["format"] = _integer_format(kept)
+        case "string":
+            _require_bound(kept, where)
+        case "array":
+            kept["items"] = _items(node, definitions, where)
+        case "object" if "properties" not in node:
+            raise NotStructuralError(f"{where}: a map has no bounds; use a list of objects")
     return kept
 
 
-def _resolve(raw: Mapping[str, Any], defs: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _items(node: Schema, definitions: Mapping[str, Any], where: str) -> Schema:
+    if "maxItems" not in node:
+        raise NotStructuralError(f"{where}: a list needs max_length")
+    items = _node(node["items"], definitions, f"{where}[]")
+    if items["type"] == "array":
+        raise NotStructuralError(f"{where}: a list of lists")
+    return items
+
+
+def _integer_format(node: Schema) -> str:
+    bounds = (node.get("minimum"), node.get("maximum"))
+    return "int32" if all(bound in _INT32 for bound in bounds) else "int64"
+
+
+def _require_bound(node: Schema, where: str) -> None:
+    """The API server reckons the cost of a rule by the longest string."""
+    if not {"enum", "maxLength"} & node.keys() and node.get("format") != "date-time":
+        raise NotStructuralError(f"{where}: a string needs max_length")
+
+
+def _resolve(raw: Mapping[str, Any], definitions: Mapping[str, Any], where: str) -> Schema:
     node = dict(raw)
     if "anyOf" in node:
         choices = [choice for choice in node.pop("anyOf") if choice.get("type") != "null"]
         if len(choices) != 1:
             raise NotStructuralError(f"{where}: has several types")
-        node = _resolve(choices[0], defs, where) | node
+        node = _resolve(choices[0], definitions, where) | node
     if "$ref" in node:
         reference = node.pop("$ref").rsplit("/", 1)[-1]
-        node = _resolve(defs[reference], defs, where) | node
+        node = _resolve(definitions[reference], definitions, where) | node
     return node
 
 
@@ -125,14 +154,23 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
     """The model inside an annotation such as ``tuple[Step, ...]`` or ``Guard | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for part in getattr(annotation, "__args__", ()):
-        found = _model_of(part)
-        if found is not None:
-            return found
-    return None
+    parts = getattr(annotation, "__args__", ())
+    return next((found for part in parts if (found := _model_of(part))), None)
 
 
-def _ordered(node: Mapping[str, Any]) -> dict[str, Any]:
+def _rules(model: type[BaseModel]) -> list[Schema]:
+    return [
+        {"rule": rule.rule, "message": rule.message}
+        | ({"fieldPath": rule.field_path} if rule.field_path else {})
+        for rule in getattr(model, "rules", ())
+    ]
+
+
+def _first_line(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().partition("\n")[0]
+
+
+def _ordered(node: Schema) -> Schema:
     """What a reader asks first comes first."""
     first = ("description", "type", "default")
     return {key: node[key] for key in first if key in node} | {
