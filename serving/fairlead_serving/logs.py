@@ -27,4 +27,5 @@ def configure_logs() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)  # MLflow's would be lines of another form
     logging.getLogger("fairlead_serving").setLevel(logging.INFO)

@@ -37,9 +37,9 @@ _log = logging.getLogger(__name__)
 
 # The pod has 30 seconds to end, and its preStop hook has slept 5 of them.
 _DRAIN_SECONDS = 22
-# Longer than the hour Envoy keeps an idle connection: whoever closes first must not be the one
-# who may be sent a request at that moment.
-_KEEP_ALIVE_SECONDS = 3900
+# Longer than the 4 seconds Envoy keeps an idle connection: were we the first to close one, a
+# request could be on its way to it.
+_KEEP_ALIVE_SECONDS = 75
 _STOPPED = 143  # 128 + SIGTERM
 _LONGEST_MESSAGE = 900  # characters of up to 4 bytes; Kubernetes keeps 4096 bytes in all
 

@@ -16,6 +16,7 @@ import psycopg
 
 from fairlead_training.__main__ import main
 from support.postgres import Postgres
+from support.trainer_config import config_document
 
 REPO = Path(__file__).parents[2]
 PRICES = REPO / "examples" / "nsw-price" / "nsw-electricity.csv.gz"
@@ -37,43 +38,20 @@ class Desk:
     def config(self, **changes: Any) -> dict[str, Any]:
         """A config for a new TrainingRun; ``data__query="…"`` changes a field within a section."""
         name = f"run-{secrets.token_hex(3)}"
-        config: dict[str, Any] = {
-            "namespace": "energy",
+        defaults: dict[str, Any] = {
             "model": self.model,
             "trainingRun": name,
             "trainingRunUid": f"uid-{name}",
             "registeredModel": f"energy.{self.model}",
             "experiment": f"energy/{self.model}",
             "mlflowRunId": self._start_run(),
-            "task": "binary-classification",
-            "data": {
-                "uri": self.market,
-                "format": None,
-                "query": 'SELECT * FROM prices ORDER BY "timestamp" LIMIT 2000',
-                "timestampColumn": "timestamp",
-                "target": "price_up",
-                "features": [],
-                "minRows": 200,
-            },
-            "search": {
-                "algorithms": ["xgboost"],
-                "trials": 4,
-                "parallelism": 2,
-                "timeoutSeconds": 120,
-                "metric": "roc_auc",
-                "seed": 7,
-            },
-            "validation": {"strategy": "time-series", "folds": 2, "holdoutFraction": 0.2},
-            "champion": None,
-            "recipeDigest": "sha256:recipe-1",
+            "data__uri": self.market,
+            "data__query": 'SELECT * FROM prices ORDER BY "timestamp" LIMIT 2000',
+            "data__target": "price_up",
+            "search__trials": 4,
+            "validation__folds": 2,
         }
-        for field, value in changes.items():
-            *sections, last = field.split("__")
-            place = config
-            for section in sections:
-                place = place[section]
-            place[last] = value
-        return config
+        return config_document(**(defaults | changes))
 
     def run(self, stage: str, config: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Run a stage in this process; the exit code and the result document."""

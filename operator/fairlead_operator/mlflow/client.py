@@ -9,6 +9,7 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import RegisteredVersion
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=8, connect=3)
+_PAGE: Final = "200"
 _TAG_VERSION: Final = "fairlead.version"
 _TAG_DIGEST: Final = "fairlead.digest"
 _TAG_KEY: Final = "fairlead.training_run"
@@ -27,7 +28,7 @@ class MlflowClient:
         while True:
             query = {
                 "filter": f"name='{registered_model}'",
-                "max_results": "200",
+                "max_results": _PAGE,
                 "order_by": "version_number DESC",
                 "page_token": token,
             }

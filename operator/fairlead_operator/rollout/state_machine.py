@@ -166,7 +166,7 @@ def _while_pending(seen: Observed) -> Decision:
         reason, message = give_up
         return Decision(phase=Phase.ROLLED_BACK, step=0, weight=0, reason=reason, message=message)
     if not seen.has_turn:
-        return _wait(seen, Reason.WAITING_FOR_TURN, "another rollout of the model is in flight")
+        return _wait(seen, Reason.WAITING_FOR_TURN, "waiting for its turn")
     if seen.resolution is not Resolution.FOUND:
         return _wait(seen, Reason.WAITING_FOR_REGISTRY, "the registry does not answer; retrying")
     if seen.candidate is not Health.READY:

@@ -157,6 +157,8 @@ def _conditions(body: Mapping[str, Any], decision: Decision) -> tuple[Condition,
 
 def _events(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:
     """One event for each transition, with the numbers."""
+    if decision.reason is Reason.WAITING_FOR_TURN:
+        return ()  # the usual first moment of every rollout
     if decision.phase is Phase.ROLLED_BACK and seen.observed.phase is Phase.ROLLING_BACK:
         message = f"no traffic on the candidate {status.reaction_seconds:g} s after the cause"
         return (Event(reason="RolledBack", message=f"{message}: {decision.message}", warning=True),)

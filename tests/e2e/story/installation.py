@@ -19,7 +19,10 @@ from images.build import build_all
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CHART = REPOSITORY / "charts" / "fairlead"
-VALUES = REPOSITORY / "tests" / "e2e" / "values.yaml"
+VALUES = (
+    REPOSITORY / "tests" / "e2e" / "values.yaml",  # of any local cluster
+    Path(__file__).resolve().with_name("values.yaml"),
+)
 NAMESPACE = "fairlead-system"
 RELEASE = "fairlead"
 
@@ -86,11 +89,9 @@ def _stage(name: str, say: Narrator, seconds: dict[str, float]) -> Iterator[None
 
 def _install_chart(cluster: Cluster, images: Mapping[str, str], say: Narrator) -> None:
     cluster.kubectl("apply", "--filename=-", input=json.dumps(_NAMESPACE_MANIFEST))
-    crds = CHART / "crds"
-    if crds.is_dir():  # Helm installs those once and never upgrades them
-        cluster.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={crds}")
     _undo_interrupted(cluster, say)
-    arguments = ["upgrade", "--install", RELEASE, str(CHART), f"--values={VALUES}"]
+    arguments = ["upgrade", "--install", RELEASE, str(CHART)]
+    arguments += [f"--values={file}" for file in VALUES]
     arguments += [f"--set={assignment}" for assignment in image_values(images)]
     say.command(f"helm upgrade --install {RELEASE} charts/fairlead --namespace {NAMESPACE}")
     _helm(cluster, *arguments, "--wait", "--timeout=5m")

@@ -53,9 +53,10 @@ def test_a_registered_version_has_all_it_needs(desk: Desk, tmp_path: Path) -> No
 
     name, number = config["registeredModel"], result["registryVersion"]
     mlflow.set_tracking_uri(desk.mlflow)
-    folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{number}", dst_path=str(tmp_path))
+    uri = f"models:/{name}/{number}"
+    folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model"))
     assert digest_directory(Path(folder)) == result["digest"]
-    info = mlflow.models.get_model_info(f"models:/{name}/{number}")
+    info = mlflow.models.get_model_info(uri)
     assert info.signature is not None
     assert [column.name for column in info.signature.inputs][:2] == ["period", "nsw_price"]
     files = {file.path for file in MlflowClient(desk.mlflow).list_artifacts(config["mlflowRunId"])}
@@ -114,7 +115,7 @@ def test_other_tasks(
 
     second = desk.train(desk.config(champion=_champion(first), **changes))
 
-    assert bounds[0] < first["candidate"]["value"] < bounds[1]
+    assert bounds[0] < first["candidate"]["value"] <= bounds[1]
     assert second["difference"]["value"] == pytest.approx(0, abs=1e-6), "the same rows and seed"
 
 
@@ -201,7 +202,7 @@ def test_a_grown_table_does_not_change_a_training_under_way(postgres: Postgres, 
     [
         pytest.param("gone", "is not in the registry any more", id="deleted from the registry"),
         pytest.param("altered", "has digest sha256:", id="altered on the server"),
-        pytest.param("columns", "wants the column vic_price", id="wants a column that is gone"),
+        pytest.param("columns", "wants the column nsw_price", id="wants a column that is gone"),
     ],
 )
 def test_a_champion_that_cannot_be_scored_leaves_the_judgment_open(
@@ -226,6 +227,7 @@ def test_a_champion_that_cannot_be_scored_leaves_the_judgment_open(
     assert expected in result["championUnavailable"]
 
 
+@pytest.mark.filterwarnings("ignore")  # MLflow's advice to authors of such models
 @pytest.mark.parametrize("honest", [True, False], ids=["probabilities", "classes"])
 def test_a_champion_of_another_kind_is_scored_through_pyfunc(desk: Desk, honest: bool) -> None:
     champion = _register_by_hand(desk, honest=honest)
@@ -354,28 +356,26 @@ def _champion(result: dict[str, Any]) -> dict[str, str]:
     return {name: result[name] for name in ("version", "registryVersion", "digest")}
 
 
-class _Demand(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is untyped here
-    """Says that prices rise when demand is high."""
+def _by_demand(model_input):  # type: ignore[no-untyped-def]  # MLflow reads hints as a schema
+    """A model of one function: prices rise when demand is high."""
+    return np.clip(model_input["nsw_demand"].to_numpy(), 0.01, 0.99)
 
-    def __init__(self, honest: bool) -> None:
-        self._honest = honest
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
-        demand = model_input["nsw_demand"].to_numpy()
-        return np.clip(demand, 0.01, 0.99) if self._honest else (demand > 0.5).astype(float)
+def _by_demand_yes_or_no(model_input):  # type: ignore[no-untyped-def]  # as above
+    return (model_input["nsw_demand"].to_numpy() > 0.5).astype(float)
 
 
 def _register_by_hand(desk: Desk, *, honest: bool) -> dict[str, str]:
     """Register a pyfunc model with the two tags the contract asks for."""
     mlflow.set_tracking_uri(desk.mlflow)
     example = pd.DataFrame({"nsw_demand": [0.1, 0.9]})
-    info = mlflow.pyfunc.log_model(
-        name="model",
-        python_model=_Demand(honest),
-        signature=infer_signature(example, np.array([[0.1], [0.9]])),
-        pip_requirements=[],
-        run_id=desk.config()["mlflowRunId"],
-    )
+    with mlflow.start_run(run_id=desk.config()["mlflowRunId"]):
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=_by_demand if honest else _by_demand_yes_or_no,
+            signature=infer_signature(example, np.array([0.1, 0.9])),
+            pip_requirements=[],
+        )
     client, name = MlflowClient(desk.mlflow), f"energy.{desk.model}"
     client.create_registered_model(name)
     digest = digest_directory(Path(mlflow.artifacts.download_artifacts(info.model_uri)))

@@ -36,10 +36,10 @@ def train(objective: str, labels: Any, *, frame: Any = FRAME, **params: Any) -> 
 UP = (FRAME["a"] > 0).astype(int)
 
 
-def artifact(tmp_path: Path, booster: xgboost.Booster | None, **changes: Any) -> Artifact:
+def artifact(tmp_path: Path, trained: xgboost.Booster | None, **changes: Any) -> Artifact:
     path = tmp_path / "model.ubj"
-    if booster:
-        booster.save_model(path)
+    if trained:
+        trained.save_model(path)
     fields = {
         "path": tmp_path,
         "columns": (A, B),
@@ -52,8 +52,7 @@ def artifact(tmp_path: Path, booster: xgboost.Booster | None, **changes: Any) ->
 
 
 def instances(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(frame.to_json(orient="records"))
-    return rows
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def test_our_records_are_kept_and_the_libraries_are_quiet(monkeypatch: pytest.Mo
     monkeypatch.setattr(ours, "level", ours.level)
 
     configure_logs()
+    logging.captureWarnings(capture=False)
 
     assert (root.level, ours.level) == (logging.WARNING, logging.INFO)
     assert root.handlers[0].stream is sys.stderr  # type: ignore[attr-defined]

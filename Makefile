@@ -1,0 +1,128 @@
+# Every command a person or CI runs.  `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+RUN := PYTHONPATH=tests $(PYTHON)
+PYTEST := $(PYTHON) -m pytest
+APT_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- the two commands of the README ---------------------------------------------------------
+
+.PHONY: demo
+demo: install ## Bring up a cluster, install Fairlead, and tell the whole story on it
+	@$(RUN) -m e2e.story
+
+.PHONY: test
+test: install test-packages ## Run all tests: unit, scenario, integration, end to end; with coverage
+	$(PYTEST) tests --cov --cov-report=term --cov-fail-under=85
+
+# --- tests in parts -------------------------------------------------------------------------
+
+.PHONY: test-unit
+test-unit: install ## Run unit and scenario tests (seconds)
+	$(PYTEST) tests/unit tests/scenario
+
+.PHONY: test-integration
+test-integration: install test-packages ## Run integration tests on a real API server
+	$(PYTEST) tests/integration
+
+.PHONY: test-e2e
+test-e2e: install ## Run end-to-end tests on a real cluster; one that is up stays up
+	$(PYTEST) tests/e2e
+
+.PHONY: bench
+bench: install ## Measure what docs/benchmarks.md reports
+	$(RUN) -m bench
+
+# --- the local cluster ----------------------------------------------------------------------
+
+.PHONY: cluster-up
+cluster-up: install ## Bring up the local cluster
+	@$(RUN) -m cluster up
+
+.PHONY: cluster-status
+cluster-status: install ## Say which parts of the local cluster run
+	@$(RUN) -m cluster status
+
+.PHONY: cluster-down
+cluster-down: install ## Remove the local cluster and all it made, but for caches
+	@$(RUN) -m cluster down
+
+.PHONY: images
+images: install ## Build the images whose sources changed
+	@$(RUN) -m images build
+
+# --- checks ---------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: install type ## Check style, types, import contracts, generated files and the chart
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(PYTHON) -m fairlead_operator.crds --check
+	$(RUN) -m e2e.helm lint charts/fairlead
+
+.PHONY: type
+type: install ## Check types
+	$(VENV)/bin/mypy
+
+.PHONY: fmt
+fmt: install ## Format the code
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+.PHONY: crds
+crds: install ## Generate the CRDs from the Python types
+	$(PYTHON) -m fairlead_operator.crds
+
+# One after the other, also under -j: the first two write what the others check.
+.PHONY: verify
+verify: install ## Do all that CI does, and fail on files that were not committed
+	$(MAKE) fmt
+	$(MAKE) crds
+	$(MAKE) lint
+	$(MAKE) test
+	git diff --exit-code
+
+.PHONY: clean
+clean: ## Remove what tests and the demo wrote; keeps .venv and the caches in ~/.cache/fairlead
+	rm -rf build .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+# --- what the commands stand on -------------------------------------------------------------
+
+# The lock is for two makes at once: the second finds everything done.
+.PHONY: install
+install: ## Create .venv with the locked dependencies; does nothing when it is up to date
+	@+mkdir -p build && flock build/install.lock $(MAKE) --no-print-directory $(INSTALLED)
+
+# Two packages ship opentelemetry/proto, and the one of xds-protos is too old for MLflow's server.
+$(INSTALLED): constraints.txt pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make: Python 3.11 or later is needed; python3 is $$(python3 --version 2>&1)" >&2; exit 1; }
+	@if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then \
+	  [ -x $(PYTHON) ] || uv venv --quiet --seed --python python3 $(VENV); \
+	  uv pip install --quiet --python $(PYTHON) -c constraints.txt -e '.[dev]' pip; \
+	else \
+	  python3 -c 'import ensurepip, venv' 2>/dev/null || { $(APT_INSTALL) python3-venv; }; \
+	  $(PYTHON) -m pip --version >/dev/null 2>&1 || python3 -m venv --clear $(VENV); \
+	  $(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	fi
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
+	  -c constraints.txt opentelemetry-proto
+	@touch $@
+
+.PHONY: test-packages
+test-packages:
+	@mkdir -p build && flock build/install.lock bash -c 'compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null \
+	  || { $(APT_INSTALL) postgresql; }'

@@ -1,0 +1,31 @@
+"""What the operator's integration tests share: CRDs, namespaces, and servers that are real."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cluster.control_plane import ControlPlane
+from fairlead_operator.kube.client import KubeClient
+from support.kube_desk import admin_client, apply_crds, create_namespace
+from support.mlflow_server import mlflow_server
+from support.prometheus_server import prometheus_server
+
+__all__ = ["mlflow_server", "prometheus_server"]  # fixtures
+
+
+@pytest.fixture(name="plane", scope="session")
+def _plane(control_plane: ControlPlane) -> ControlPlane:
+    """An API server that knows our kinds."""
+    apply_crds(control_plane)
+    return control_plane
+
+
+@pytest.fixture(name="namespace")
+def _namespace(plane: ControlPlane) -> str:
+    return create_namespace(plane, "energy")
+
+
+@pytest.fixture(name="kube")
+async def _kube(plane: ControlPlane) -> AsyncIterator[KubeClient]:
+    async with admin_client(plane.kubeconfig) as client:
+        yield client

@@ -1,0 +1,160 @@
+"""The client on a real API server: the port's promises, and what only a server can refuse."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from cluster.control_plane import ControlPlane
+from fairlead_operator.api.group import API_VERSION
+from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.kube import client as kube_client
+from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.model.gateway import build_gateway
+from fairlead_operator.training_run.manifests import build_database_secret
+from support.conformance import KUBE, KubeCheck, config_map, training_run
+from support.kube_desk import authority_of
+from support.ports import free_port
+from support.world import SETTINGS
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("check", KUBE, ids=lambda check: check.__name__)
+async def test_kube(check: KubeCheck, kube: KubeClient, namespace: str) -> None:
+    await check(kube, namespace)
+
+
+async def test_a_list_of_many_pages_is_whole(
+    kube: KubeClient, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_client, "_PAGE", 3)
+    for number in range(8):
+        manifest = config_map(namespace, f"c-{number}", metadata={"labels": {"l": "1"}})
+        await kube.apply(manifest)
+
+    found = await kube.list("ConfigMap", namespace, {"l": "1"})
+
+    assert [item["metadata"]["name"] for item in found] == [f"c-{n}" for n in range(8)]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        *build_gateway("namespace", images=SETTINGS.images, replicas=1),
+        build_database_secret("namespace", "postgresql://fairlead:secret@database/fairlead"),
+    ],
+    ids=lambda manifest: manifest["kind"],
+)
+async def test_what_is_applied_in_each_reconcile_is_written_once(
+    kube: KubeClient, namespace: str, manifest: dict[str, object]
+) -> None:
+    manifest = {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}  # type: ignore[dict-item]
+
+    first = await kube.apply(manifest)
+    second = await kube.apply(manifest)
+
+    assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+    managers = {entry["manager"] for entry in second["metadata"]["managedFields"]}
+    assert managers == {"fairlead"}
+
+
+async def test_a_field_another_has_changed_is_taken_back(
+    kube: KubeClient, plane: ControlPlane, namespace: str
+) -> None:
+    gateway = build_gateway(namespace, images=SETTINGS.images, replicas=2)[3]
+    await kube.apply(gateway)
+    plane.kubectl(
+        f"--namespace={namespace}", "scale", "--replicas=0", "deployment/fairlead-gateway"
+    )
+
+    after = await kube.apply(gateway)
+
+    assert after["spec"]["replicas"] == 2
+
+
+async def test_what_exists_is_not_created_again(kube: KubeClient, namespace: str) -> None:
+    await kube.create(config_map(namespace))
+
+    with pytest.raises(TransientError, match="409"):
+        await kube.create(config_map(namespace))
+
+
+async def test_replace_refuses_what_has_changed_meanwhile(
+    kube: KubeClient, namespace: str
+) -> None:
+    first = await kube.create(config_map(namespace, data={"a": "1"}))
+    await kube.replace(first | {"data": {"a": "2"}})
+
+    with pytest.raises(TransientError, match="409"):
+        await kube.replace(first | {"data": {"a": "3"}})
+
+
+async def test_a_manifest_that_breaks_a_rule_is_refused_for_good(
+    kube: KubeClient, namespace: str
+) -> None:
+    rollout = {
+        "apiVersion": API_VERSION,
+        "kind": "Rollout",
+        "metadata": {"name": "r", "namespace": namespace},
+        "spec": {"model": "m", "version": "one"},
+    }
+
+    with pytest.raises(ClusterRefusalError, match=r"spec\.version"):
+        await kube.apply(rollout)
+
+
+async def test_apply_into_a_namespace_that_is_gone_may_pass_later(kube: KubeClient) -> None:
+    with pytest.raises(TransientError, match="404"):
+        await kube.apply(config_map("no-such-namespace"))
+
+
+async def test_a_token_nobody_gave_out_is_transient(plane: ControlPlane) -> None:
+    server, context = authority_of(plane.kubeconfig)
+    async with KubeClient(server, context=context, token="wrong") as client:
+        with pytest.raises(TransientError, match="401"):
+            await client.get("ConfigMap", "default", "x")
+
+
+async def test_missing_rights_are_a_refusal(plane: ControlPlane, namespace: str) -> None:
+    server, context = authority_of(plane.kubeconfig)
+    plane.kubectl(f"--namespace={namespace}", "create", "serviceaccount", "nobody")
+    token = plane.kubectl(f"--namespace={namespace}", "create", "token", "nobody").stdout.strip()
+    async with KubeClient(server, context=context, token=token) as client:
+        with pytest.raises(ClusterRefusalError, match="403"):
+            await client.apply(training_run(namespace))
+
+
+async def test_a_token_file_is_read_again_when_it_is_rotated(
+    plane: ControlPlane, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_client, "_TOKEN_SECONDS", 0.0)
+    server, context = authority_of(plane.kubeconfig)
+    plane.kubectl(f"--namespace={namespace}", "create", "serviceaccount", "viewer")
+    plane.kubectl(
+        *(f"--namespace={namespace}", "create", "role", "viewer"),
+        *("--verb=list", "--resource=configmaps"),
+    )
+    plane.kubectl(
+        *(f"--namespace={namespace}", "create", "rolebinding", "viewer", "--role=viewer"),
+        f"--serviceaccount={namespace}:viewer",
+    )
+    token = plane.kubectl(f"--namespace={namespace}", "create", "token", "viewer").stdout
+    file = tmp_path / "token"
+    file.write_text("old")
+    async with KubeClient(server, context=context, token_file=file) as client:
+        with pytest.raises(TransientError, match="401"):
+            await client.list("ConfigMap", namespace, {})
+        file.write_text(token)
+        await asyncio.sleep(0.01)
+        found = await client.list("ConfigMap", namespace, {})
+
+    assert list(found) == []
+
+
+async def test_a_server_that_is_away_is_transient() -> None:
+    async with KubeClient(f"http://127.0.0.1:{free_port()}", context=None) as client:
+        with pytest.raises(TransientError) as caught:
+            await client.get("Model", "energy", "nsw-price")
+
+    assert caught.value.reason == "ApiServerUnreachable"

@@ -1,0 +1,154 @@
+"""The client on a real Prometheus that scrapes what a gateway's Envoy exposes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from fairlead_operator.errors import TransientError
+from fairlead_operator.prometheus import client as prometheus_client
+from fairlead_operator.prometheus.client import PrometheusClient
+from fairlead_operator.rollout import queries
+from support.conformance import PROMETHEUS, PrometheusCheck, Queries
+from support.ports import free_port
+from support.prometheus_server import PrometheusServer
+
+pytestmark = pytest.mark.integration
+
+WINDOW = timedelta(minutes=5)
+ENVOY = """
+# TYPE envoy_cluster_upstream_rq_completed counter
+envoy_cluster_upstream_rq_completed{{{labels}}} 40
+# TYPE envoy_cluster_upstream_rq counter
+envoy_cluster_upstream_rq{{{labels},envoy_response_code="200"}} 40
+# TYPE envoy_cluster_upstream_rq_time histogram
+envoy_cluster_upstream_rq_time_bucket{{{labels},le="10"}} 0
+envoy_cluster_upstream_rq_time_bucket{{{labels},le="25"}} 40
+envoy_cluster_upstream_rq_time_bucket{{{labels},le="+Inf"}} 40
+"""
+BUSY = ENVOY.format(labels='model_namespace="energy",model="busy",version="1.1.0",role=""')
+
+
+def built(model: str) -> dict[str, str]:
+    names = {"namespace": "energy", "model": model, "version": "1.1.0"}
+    return {
+        "success-rate": queries.success_rate(**names, window=WINDOW),
+        "latency": queries.latency(0.95, **names, window=WINDOW),
+        "requests": queries.requests(**names, window=WINDOW),
+    }
+
+
+class Prometheus:
+    """``support.conformance.PrometheusDesk`` on a real server."""
+
+    queries = Queries(busy=built("busy"), silent=built("silent") | {"own": "sum(absent_series)"})
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self.port = PrometheusClient(url, session)
+
+    async def forget(self) -> None:
+        """Nobody ever sent traffic to the silent model."""
+
+    async def refuse(self) -> str:
+        return "sum(up"
+
+    async def go_down(self) -> None:
+        self.port = PrometheusClient(f"http://127.0.0.1:{free_port()}", self._session)
+
+
+@pytest.fixture(name="desk")
+async def _desk(prometheus_server: PrometheusServer) -> AsyncIterator[Prometheus]:
+    await asyncio.to_thread(
+        prometheus_server.show, BUSY, until=Prometheus.queries.busy["success-rate"]
+    )
+    async with aiohttp.ClientSession() as session:
+        yield Prometheus(prometheus_server.url, session)
+
+
+@pytest.mark.parametrize("check", PROMETHEUS, ids=lambda check: check.__name__)
+async def test_prometheus(check: PrometheusCheck, desk: Prometheus) -> None:
+    await check(desk)
+
+
+@pytest.mark.parametrize(
+    ("promql", "value"),
+    [
+        pytest.param("vector(2.5)", 2.5, id="a vector of one"),
+        pytest.param("2.5", 2.5, id="a scalar"),
+        pytest.param("vector(0)", 0.0, id="zero is a number"),
+        pytest.param("vector(0) / 0", None, id="not a number"),
+        pytest.param("0 / 0", None, id="a scalar that is not a number"),
+        pytest.param("vector(1) > 2", None, id="no sample"),
+    ],
+)
+async def test_the_number_of_an_answer(desk: Prometheus, promql: str, value: float | None) -> None:
+    assert await desk.port.query(promql) == value
+
+
+@pytest.mark.parametrize(
+    ("promql", "message"),
+    [
+        pytest.param("sum(up", "parse error", id="bad PromQL"),
+        pytest.param("envoy_cluster_upstream_rq_time_bucket", "3 series", id="several series"),
+        pytest.param("up[1m]", "matrix", id="a range"),
+        pytest.param('"text"', "string", id="text"),
+        pytest.param("up * on (le) group_left up{a=", "parse error", id="cut off"),
+    ],
+)
+async def test_what_is_not_one_number_is_refused(
+    desk: Prometheus, promql: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        await desk.port.query(promql)
+
+
+async def test_a_long_query_fits(desk: Prometheus) -> None:
+    assert await desk.port.query(" + ".join(["1"] * 4000)) == 4000.0
+
+
+async def test_a_silent_server_is_transient(
+    desk: Prometheus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prometheus_client, "_TIMEOUT", aiohttp.ClientTimeout(total=0.1))
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.5)
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    async with server, aiohttp.ClientSession() as session:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(TransientError):
+            await PrometheusClient(f"http://127.0.0.1:{port}", session).query("up")
+        await asyncio.sleep(0.6)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        pytest.param(503, '{"error": "starting"}', id="unavailable"),
+        pytest.param(502, "<html>", id="a proxy's page"),
+        pytest.param(200, "<html>", id="another server's page"),
+    ],
+)
+async def test_an_answer_of_another_is_transient(status: int, body: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=body)
+
+    application = web.Application()
+    application.router.add_post("/api/v1/query", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(TransientError):
+                await PrometheusClient(f"http://127.0.0.1:{port}", session).query("up")
+    finally:
+        await runner.cleanup()

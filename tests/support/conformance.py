@@ -1,0 +1,413 @@
+"""What each port promises, as checks that its fake and its real implementation both pass.
+
+A check is one sentence of ``fairlead_operator.ports``.  The operator's tests stand on
+the fakes; this is why they can.
+"""
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import pytest
+
+from fairlead_operator.api.group import API_VERSION
+from fairlead_operator.errors import TransientError
+from fairlead_operator.ports import Kube, Prometheus, Registry
+
+Manifest = dict[str, Any]
+KubeCheck = Callable[[Kube, str], Awaitable[None]]
+
+
+def config_map(namespace: str, name: str = "settings", **parts: Any) -> Manifest:
+    meta = {"name": name, "namespace": namespace, **parts.pop("metadata", {})}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, **parts}
+
+
+def training_run(namespace: str, *, suspend: bool = False) -> Manifest:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "TrainingRun",
+        "metadata": {"name": "run", "namespace": namespace},
+        "spec": {"model": "nsw-price", "trigger": "hand", "suspend": suspend},
+    }
+
+
+async def must_get(kube: Kube, kind: str, namespace: str, name: str) -> Manifest:
+    found = await kube.get(kind, namespace, name)
+    assert found is not None, f"{kind} {name} is gone"
+    return found
+
+
+async def what_is_missing_is_none(kube: Kube, namespace: str) -> None:
+    assert await kube.get("ConfigMap", namespace, "absent") is None
+    assert await kube.get("Rollout", namespace, "absent") is None
+
+
+async def apply_creates_what_get_finds(kube: Kube, namespace: str) -> None:
+    applied = await kube.apply(config_map(namespace, data={"a": "1"}))
+    found = await must_get(kube, "ConfigMap", namespace, "settings")
+
+    assert (found["kind"], found["apiVersion"]) == ("ConfigMap", "v1")
+    assert found["data"] == {"a": "1"} == applied["data"]
+    assert found["metadata"]["uid"]
+    assert found["metadata"]["creationTimestamp"].endswith("Z")
+
+
+async def apply_twice_is_the_same_as_once(kube: Kube, namespace: str) -> None:
+    manifest = config_map(namespace, data={"a": "1"}, metadata={"labels": {"l": "1"}})
+    first = await kube.apply(manifest)
+    second = await kube.apply(manifest)
+
+    assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+
+
+async def apply_does_not_change_what_it_is_given(kube: Kube, namespace: str) -> None:
+    manifest = config_map(namespace, data={"a": "1"})
+    await kube.apply(manifest)
+
+    assert manifest == config_map(namespace, data={"a": "1"})
+
+
+async def a_field_applied_before_and_left_out_later_is_removed(kube: Kube, namespace: str) -> None:
+    labels = {"kept": "1", "dropped": "1"}
+    await kube.apply(
+        config_map(namespace, data={"a": "1", "b": "2"}, metadata={"labels": labels})
+    )
+    await kube.apply(config_map(namespace, data={"a": "3"}, metadata={"labels": {"kept": "1"}}))
+    found = await must_get(kube, "ConfigMap", namespace, "settings")
+
+    assert found["data"] == {"a": "3"}
+    assert found["metadata"]["labels"] == {"kept": "1"}
+
+
+async def what_others_wrote_is_kept(kube: Kube, namespace: str) -> None:
+    await kube.apply(config_map(namespace))
+    await kube.patch_data(namespace, "settings", {"model.pod": "{}"})
+    await kube.annotate("ConfigMap", namespace, "settings", {"example.com/asked": "yes"})
+    before = await kube.apply(config_map(namespace))
+    after = await must_get(kube, "ConfigMap", namespace, "settings")
+
+    assert after["data"] == {"model.pod": "{}"}
+    assert after["metadata"]["annotations"]["example.com/asked"] == "yes"
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+
+
+async def list_finds_all_labels_sorted_by_name(kube: Kube, namespace: str) -> None:
+    both = {"component": "route", "model": "m"}
+    for name, labels in (("b", both), ("c", {"component": "route"}), ("a", both), ("d", {})):
+        await kube.apply(config_map(namespace, name, metadata={"labels": labels}))
+
+    found = await kube.list("ConfigMap", namespace, both)
+    every = await kube.list("ConfigMap", namespace, {})
+
+    assert [item["metadata"]["name"] for item in found] == ["a", "b"]
+    names = [item["metadata"]["name"] for item in every]
+    assert names == sorted(names)
+    assert {"a", "b", "c", "d"} <= set(names)
+    assert {(item["kind"], item["apiVersion"]) for item in every} == {("ConfigMap", "v1")}
+
+
+async def list_stays_in_its_namespace(kube: Kube, namespace: str) -> None:
+    await kube.apply(config_map(namespace, "here", metadata={"labels": {"l": "namespace"}}))
+
+    assert await kube.list("ConfigMap", "default", {"l": "namespace"}) == []
+
+
+async def annotate_merges_and_none_removes(kube: Kube, namespace: str) -> None:
+    await kube.apply(config_map(namespace))
+    await kube.annotate("ConfigMap", namespace, "settings", {"e.com/a": "1", "e.com/b": "2"})
+    await kube.annotate("ConfigMap", namespace, "settings", {"e.com/a": None, "e.com/c": "3"})
+    found = await must_get(kube, "ConfigMap", namespace, "settings")
+
+    assert found["metadata"]["annotations"] == {"e.com/b": "2", "e.com/c": "3"}
+
+
+async def patch_data_merges_and_none_removes(kube: Kube, namespace: str) -> None:
+    await kube.apply(config_map(namespace))
+    await kube.patch_data(namespace, "settings", {"a": "1", "b": "2"})
+    await kube.patch_data(namespace, "settings", {"a": None, "c": "3"})
+    found = await must_get(kube, "ConfigMap", namespace, "settings")
+
+    assert found["data"] == {"b": "2", "c": "3"}
+
+
+async def patch_status_merges_and_none_removes(kube: Kube, namespace: str) -> None:
+    await kube.apply(training_run(namespace))
+    status = {"phase": "Searching", "message": "x", "progress": {"trial": 1, "trials": 2}}
+    await kube.patch_status("TrainingRun", namespace, "run", status)
+    await kube.patch_status(
+        "TrainingRun", namespace, "run", {"message": None, "progress": {"trial": 2}}
+    )
+    found = await must_get(kube, "TrainingRun", namespace, "run")
+
+    assert found["status"]["phase"] == "Searching"
+    assert "message" not in found["status"]
+    assert found["status"]["progress"]["trial"] == 2
+    assert found["status"]["progress"]["trials"] == 2
+
+
+async def a_patch_that_changes_nothing_writes_nothing(kube: Kube, namespace: str) -> None:
+    await kube.apply(training_run(namespace))
+    await kube.patch_status("TrainingRun", namespace, "run", {"phase": "Searching"})
+    before = await must_get(kube, "TrainingRun", namespace, "run")
+    await kube.patch_status("TrainingRun", namespace, "run", {"phase": "Searching"})
+    after = await must_get(kube, "TrainingRun", namespace, "run")
+
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+
+
+async def patches_of_what_is_gone_are_silent(kube: Kube, namespace: str) -> None:
+    await kube.annotate("Rollout", namespace, "absent", {"e.com/a": "1"})
+    await kube.patch_status("Rollout", namespace, "absent", {"phase": "Pending"})
+    await kube.patch_data(namespace, "absent", {"a": "1"})
+
+    assert await kube.get("Rollout", namespace, "absent") is None
+    assert await kube.get("ConfigMap", namespace, "absent") is None
+
+
+async def delete_removes_and_is_silent(kube: Kube, namespace: str) -> None:
+    await kube.apply(config_map(namespace))
+    await kube.delete("ConfigMap", namespace, "settings")
+    await kube.delete("ConfigMap", namespace, "settings")
+
+    assert await kube.get("ConfigMap", namespace, "settings") is None
+
+
+async def what_is_created_again_is_another(kube: Kube, namespace: str) -> None:
+    first = await kube.apply(config_map(namespace))
+    await kube.delete("ConfigMap", namespace, "settings")
+    second = await kube.apply(config_map(namespace))
+
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+
+
+async def spec_bumps_the_generation_and_status_does_not(kube: Kube, namespace: str) -> None:
+    born = await kube.apply(training_run(namespace))
+    await kube.patch_status("TrainingRun", namespace, "run", {"phase": "Searching"})
+    told = await must_get(kube, "TrainingRun", namespace, "run")
+    await kube.annotate("TrainingRun", namespace, "run", {"e.com/a": "1"})
+    marked = await must_get(kube, "TrainingRun", namespace, "run")
+    changed = await kube.apply(training_run(namespace, suspend=True))
+
+    generations = [item["metadata"]["generation"] for item in (born, told, marked, changed)]
+    assert generations == [1, 1, 1, 2]
+    versions = {item["metadata"]["resourceVersion"] for item in (born, told, marked, changed)}
+    assert len(versions) == 4
+    assert changed["status"]["phase"] == "Searching"
+
+
+KUBE: tuple[KubeCheck, ...] = (
+    what_is_missing_is_none,
+    apply_creates_what_get_finds,
+    apply_twice_is_the_same_as_once,
+    apply_does_not_change_what_it_is_given,
+    a_field_applied_before_and_left_out_later_is_removed,
+    what_others_wrote_is_kept,
+    list_finds_all_labels_sorted_by_name,
+    list_stays_in_its_namespace,
+    annotate_merges_and_none_removes,
+    patch_data_merges_and_none_removes,
+    patch_status_merges_and_none_removes,
+    a_patch_that_changes_nothing_writes_nothing,
+    patches_of_what_is_gone_are_silent,
+    delete_removes_and_is_silent,
+    what_is_created_again_is_another,
+    spec_bumps_the_generation_and_status_does_not,
+)
+
+
+# -- the registry
+
+
+class RegistryDesk(Protocol):
+    """A registry, and what trainers and people do with it."""
+
+    port: Registry
+
+    async def register(self, registered_model: str, version: str, digest: str | None) -> str:
+        """Register a version; answers its number."""
+
+    async def report(self, run_id: str, document: str) -> None:
+        """Write progress, as the trainer does."""
+
+    async def outcome(self, run_id: str) -> bool | None:
+        """How the run ended; None while it runs."""
+
+    async def go_down(self) -> None:
+        """Answer nobody from now on."""
+
+
+RegistryCheck = Callable[[RegistryDesk, str], Awaitable[None]]
+
+
+async def a_version_nobody_registered_is_none(desk: RegistryDesk, name: str) -> None:
+    assert await desk.port.find_version(f"energy.{name}", "1.0.0") is None
+    await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
+    assert await desk.port.find_version(f"energy.{name}", "1.0.1") is None
+    assert await desk.port.find_version(f"energy.{name}-other", "1.0.0") is None
+
+
+async def a_registered_version_is_found_by_its_tag(desk: RegistryDesk, name: str) -> None:
+    await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
+    number = await desk.register(f"energy.{name}", "1.1.0", "sha256:b")
+
+    found = await desk.port.find_version(f"energy.{name}", "1.1.0")
+
+    assert found is not None
+    assert (found.version, found.registry_version) == ("1.1.0", number)
+    assert found.digest == "sha256:b"
+
+
+async def the_newest_registration_counts(desk: RegistryDesk, name: str) -> None:
+    await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
+    number = await desk.register(f"energy.{name}", "1.0.0", "sha256:b")
+
+    found = await desk.port.find_version(f"energy.{name}", "1.0.0")
+
+    assert found is not None
+    assert (found.registry_version, found.digest) == (number, "sha256:b")
+
+
+async def a_version_without_a_digest_says_so(desk: RegistryDesk, name: str) -> None:
+    await desk.register(f"energy.{name}", "1.0.0", None)
+
+    found = await desk.port.find_version(f"energy.{name}", "1.0.0")
+
+    assert found is not None
+    assert found.digest == ""
+
+
+async def a_run_is_started_once_for_a_key(desk: RegistryDesk, name: str) -> None:
+    experiment = f"energy/{name}"
+    first = await desk.port.start_run(experiment=experiment, name="run", key=f"{name}-1")
+    again = await desk.port.start_run(experiment=experiment, name="run", key=f"{name}-1")
+    other = await desk.port.start_run(experiment=experiment, name="run", key=f"{name}-2")
+
+    assert first == again
+    assert other != first
+
+
+async def progress_is_what_was_written_last(desk: RegistryDesk, name: str) -> None:
+    run = await desk.port.start_run(experiment=f"energy/{name}", name="run", key=name)
+    before = await desk.port.progress(run)
+    await desk.report(run, '{"trial": 1}')
+    await desk.report(run, '{"trial": 2}')
+
+    assert before is None
+    assert await desk.port.progress(run) == '{"trial": 2}'
+
+
+async def a_run_ends_once(desk: RegistryDesk, name: str) -> None:
+    start = desk.port.start_run
+    good = await start(experiment=f"energy/{name}", name="good", key=f"{name}-good")
+    bad = await start(experiment=f"energy/{name}", name="bad", key=f"{name}-bad")
+    before = await desk.outcome(good)
+    await desk.port.finish_run(good, succeeded=True)
+    await desk.port.finish_run(good, succeeded=False)
+    await desk.port.finish_run(bad, succeeded=False)
+
+    assert before is None
+    assert await desk.outcome(good) is True
+    assert await desk.outcome(bad) is False
+
+
+async def a_run_that_is_gone_is_silent(desk: RegistryDesk, _: str) -> None:
+    absent = "0" * 32
+
+    assert await desk.port.progress(absent) is None
+    await desk.port.finish_run(absent, succeeded=True)
+
+
+async def a_registry_that_is_down_is_transient(desk: RegistryDesk, name: str) -> None:
+    await desk.go_down()
+    for call in (
+        desk.port.find_version(f"energy.{name}", "1.0.0"),
+        desk.port.start_run(experiment="e", name="n", key="k"),
+        desk.port.progress("0" * 32),
+        desk.port.finish_run("0" * 32, succeeded=True),
+    ):
+        with pytest.raises(TransientError) as caught:
+            await call
+        assert caught.value.reason == "TrackingUnavailable"
+
+
+REGISTRY: tuple[RegistryCheck, ...] = (
+    a_version_nobody_registered_is_none,
+    a_registered_version_is_found_by_its_tag,
+    the_newest_registration_counts,
+    a_version_without_a_digest_says_so,
+    a_run_is_started_once_for_a_key,
+    progress_is_what_was_written_last,
+    a_run_ends_once,
+    a_run_that_is_gone_is_silent,
+    a_registry_that_is_down_is_transient,
+)
+
+
+# -- Prometheus
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Queries:
+    """PromQL about a version that has traffic, and about one that has none."""
+
+    busy: Mapping[str, str]  # success-rate, latency, requests
+    silent: Mapping[str, str]
+
+
+class PrometheusDesk(Protocol):
+    """A Prometheus that knows a version with healthy traffic."""
+
+    port: Prometheus
+    queries: Queries
+
+    async def forget(self) -> None:
+        """From now on, nobody has traffic."""
+
+    async def refuse(self) -> str:
+        """Answers a query that is refused."""
+
+    async def go_down(self) -> None:
+        """Answer nobody from now on."""
+
+
+PrometheusCheck = Callable[[PrometheusDesk], Awaitable[None]]
+
+
+async def a_busy_version_has_numbers(desk: PrometheusDesk) -> None:
+    rate = await desk.port.query(desk.queries.busy["success-rate"])
+    latency = await desk.port.query(desk.queries.busy["latency"])
+    requests = await desk.port.query(desk.queries.busy["requests"])
+
+    assert rate == pytest.approx(1.0)
+    assert latency is not None
+    assert 0 < latency < 100
+    assert requests is not None
+    assert requests > 20
+
+
+async def a_silent_version_has_none(desk: PrometheusDesk) -> None:
+    await desk.forget()
+    for query in desk.queries.silent.values():
+        assert await desk.port.query(query) is None
+
+
+async def a_refused_query_is_a_value_error(desk: PrometheusDesk) -> None:
+    query = await desk.refuse()
+    with pytest.raises(ValueError, match=r"\w"):
+        await desk.port.query(query)
+
+
+async def a_prometheus_that_is_down_is_transient(desk: PrometheusDesk) -> None:
+    await desk.go_down()
+    with pytest.raises(TransientError) as caught:
+        await desk.port.query("up")
+    assert caught.value.reason == "PrometheusUnreachable"
+
+
+PROMETHEUS: tuple[PrometheusCheck, ...] = (
+    a_busy_version_has_numbers,
+    a_silent_version_has_none,
+    a_refused_query_is_a_value_error,
+    a_prometheus_that_is_down_is_transient,
+)

@@ -1,0 +1,57 @@
+"""The real client on a real API server, with our CRDs there and a namespace for each test."""
+
+import contextlib
+import json
+import secrets
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from ssl import SSLContext, create_default_context
+from tempfile import TemporaryDirectory
+
+from cluster.control_plane import ControlPlane
+from fairlead_operator.kube.client import KubeClient
+
+CRDS = Path(__file__).resolve().parents[2] / "crds"
+
+
+def apply_crds(plane: ControlPlane) -> None:
+    """Twice does no harm: other tests of the session do the same."""
+    plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={CRDS}")
+    plane.kubectl(
+        *("wait", "--for=condition=Established", "--timeout=60s"),
+        *(f"crd/{name}.fairlead.dev" for name in ("models", "trainingruns", "rollouts")),
+    )
+
+
+def create_namespace(plane: ControlPlane, prefix: str) -> str:
+    name = f"{prefix}-{secrets.token_hex(3)}"
+    plane.kubectl("create", "namespace", name)
+    return name
+
+
+def admin_client(kubeconfig: Path) -> KubeClient:
+    """The operator's client with the administrator's certificate."""
+    document = json.loads(kubeconfig.read_text())
+    cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
+    authority = b64decode(cluster["certificate-authority-data"]).decode()
+    context = create_default_context(cadata=authority)
+    with _certificate(user) as (certificate, key):
+        context.load_cert_chain(certificate, key)
+    return KubeClient(cluster["server"], context=context)
+
+
+def authority_of(kubeconfig: Path) -> tuple[str, SSLContext]:
+    """Address, and a context that trusts the server and brings no certificate."""
+    cluster = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]
+    authority = b64decode(cluster["certificate-authority-data"]).decode()
+    return cluster["server"], create_default_context(cadata=authority)
+
+
+@contextlib.contextmanager
+def _certificate(user: dict[str, str]) -> Iterator[tuple[Path, Path]]:
+    with TemporaryDirectory() as folder:
+        certificate, key = Path(folder, "tls.crt"), Path(folder, "tls.key")
+        certificate.write_bytes(b64decode(user["client-certificate-data"]))
+        key.write_bytes(b64decode(user["client-key-data"]))
+        yield certificate, key

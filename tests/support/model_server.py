@@ -1,0 +1,201 @@
+"""Model servers for tests: versions registered in a real MLflow, served by a real process."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from fairlead_serving.artifact import compute_digest
+from support.ports import free_port
+
+with warnings.catch_warnings():  # MLflow warns about itself
+    warnings.simplefilter("ignore")
+    import mlflow
+    import mlflow.pyfunc
+    import mlflow.xgboost
+    import pandas as pd
+    import xgboost
+
+_PATIENCE_SECONDS = 60
+
+# A model of the slow kind that does as its input says.
+OBEDIENT = """
+import time
+import mlflow.pyfunc
+from mlflow.models import set_model
+
+class Obedient(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        if model_input["fail"].any():
+            raise ZeroDivisionError("told to fail")
+        time.sleep(model_input["seconds"].max())
+        return model_input["seconds"] * 2
+
+set_model(Obedient())
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A version in the registry."""
+
+    tracking_uri: str
+    name: str
+    version: str
+    digest: str
+
+
+def register_booster(tracking_uri: str, name: str, *, columns: int = 4) -> Registered:
+    """Train and register a small XGBoost classifier with columns c0, c1 and so on."""
+    with _quiet(tracking_uri):
+        random = np.random.default_rng(7)
+        frame = pd.DataFrame(
+            random.normal(size=(1000, columns)), columns=[f"c{at}" for at in range(columns)]
+        )
+        labels = (frame["c0"] + frame["c1"] > 0).astype(int)
+        booster = xgboost.train(
+            {"objective": "binary:logistic", "max_depth": 4, "nthread": 1},
+            xgboost.DMatrix(frame, labels),
+            num_boost_round=100,
+        )
+        with mlflow.start_run():
+            logged = mlflow.xgboost.log_model(
+                booster,
+                name="model",
+                model_format="ubj",
+                signature=mlflow.models.infer_signature(frame, labels.astype(float)),
+                input_example=frame.head(3),
+                registered_model_name=name,
+                pip_requirements=["xgboost"],
+            )
+        return _describe(tracking_uri, name, logged)
+
+
+def register_obedient(tracking_uri: str, name: str) -> Registered:
+    """Register a python_function model that fails and waits as its input says."""
+    with _quiet(tracking_uri), tempfile.TemporaryDirectory() as folder:
+        code = Path(folder) / "obedient.py"
+        code.write_text(OBEDIENT)
+        example = pd.DataFrame({"seconds": [0.0], "fail": [0]})
+        with mlflow.start_run():
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(code),
+                signature=mlflow.models.infer_signature(example, pd.Series([0.0])),
+                input_example=example,
+                registered_model_name=name,
+                pip_requirements=["mlflow-skinny"],
+            )
+        return _describe(tracking_uri, name, logged)
+
+
+@contextlib.contextmanager
+def _quiet(tracking_uri: str) -> Iterator[None]:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "1"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+
+        mlflow.set_tracking_uri(tracking_uri)
+        mlflow.set_experiment("model-server")
+        yield
+
+
+def _describe(tracking_uri: str, name: str, logged: Any) -> Registered:
+
+    version = str(logged.registered_model_version)
+    with tempfile.TemporaryDirectory() as folder:
+        path = mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=folder)
+        digest = compute_digest(Path(path))
+    client = mlflow.MlflowClient()
+    client.set_model_version_tag(name, version, "fairlead.version", "1.1.0")
+    client.set_model_version_tag(name, version, "fairlead.digest", digest)
+    return Registered(tracking_uri=tracking_uri, name=name, version=version, digest=digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerProcess:
+    """A server that is starting, ready or gone."""
+
+    uri: str
+    process: "subprocess.Popen[bytes]"
+    folder: Path
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """Every line it logged; each has to be JSON."""
+        return [json.loads(line) for line in (self.folder / "log").read_text().splitlines()]
+
+    @property
+    def last_words(self) -> dict[str, str]:
+        """Its termination message."""
+        message: dict[str, str] = json.loads((self.folder / "termination-log").read_text())
+        return message
+
+    def predict(self, *instances: dict[str, Any]) -> httpx.Response:
+        """Ask for predictions."""
+        return httpx.post(f"{self.uri}/predict", json={"instances": instances}, timeout=20)
+
+    def wait_until_ready(self) -> None:
+        """Wait as the readiness probe does."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{self.uri}/readyz", timeout=1).is_success:
+                    return
+            time.sleep(0.05)
+        raise RuntimeError(f"server is not ready:\n{(self.folder / 'log').read_text()}")
+
+    def stop(self) -> int:
+        """Send SIGTERM and wait; the result is the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(_PATIENCE_SECONDS)
+
+
+@contextlib.contextmanager
+def model_server(
+    model: Registered, *, timeout_seconds: int = 5, **changes: str
+) -> Iterator[ServerProcess]:
+    """Start a server of a version, or of one that differs from it by `changes`."""
+    model = replace(model, **changes)
+    with tempfile.TemporaryDirectory(prefix="fairlead-server-") as name:
+        folder, port = Path(name), free_port()
+        environment = {
+            **os.environ,
+            "FAIRLEAD_NAMESPACE": "energy",
+            "FAIRLEAD_MODEL": "nsw-price",
+            "FAIRLEAD_VERSION": "1.1.0",
+            "FAIRLEAD_REGISTERED_MODEL": model.name,
+            "FAIRLEAD_REGISTRY_VERSION": model.version,
+            "FAIRLEAD_DIGEST": model.digest,
+            "MLFLOW_TRACKING_URI": model.tracking_uri,
+            "FAIRLEAD_REQUEST_TIMEOUT_SECONDS": str(timeout_seconds),
+            "FAIRLEAD_HOST": "127.0.0.1",
+            "FAIRLEAD_PORT": str(port),
+            "FAIRLEAD_SCRATCH": str(folder / "scratch"),
+            "FAIRLEAD_TERMINATION_LOG": str(folder / "termination-log"),
+            "PYTHONWARNINGS": "ignore",
+        }
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "fairlead_serving.server"], env=environment, stderr=log
+            )
+        try:
+            yield ServerProcess(uri=f"http://127.0.0.1:{port}", process=process, folder=folder)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()

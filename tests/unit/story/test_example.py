@@ -1,0 +1,64 @@
+"""The example's files agree with the types, and with what the story does with them."""
+
+import runpy
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from e2e.story import energy
+from e2e.story.rows import EXAMPLE, read_csv
+from fairlead_operator.api.model import ModelSpec
+
+MODEL = yaml.safe_load((EXAMPLE / "model.yaml").read_text())
+
+
+def test_the_model_is_valid() -> None:
+    spec = ModelSpec.model_validate(MODEL["spec"])
+
+    assert spec.training.search.trials >= 20
+    assert [step.weight for step in spec.rollout.steps] == [10, 50]
+
+
+def test_the_story_speaks_of_this_model() -> None:
+    assert (MODEL["metadata"]["namespace"], MODEL["metadata"]["name"]) == (
+        energy.NAMESPACE,
+        energy.MODEL,
+    )
+
+
+def test_everything_is_in_the_namespace_that_enforces_pod_security() -> None:
+    namespace = yaml.safe_load((EXAMPLE / "namespace.yaml").read_text())
+    database = yaml.safe_load_all((EXAMPLE / "market-db.yaml").read_text())
+
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert {item["metadata"]["namespace"] for item in database} == {namespace["metadata"]["name"]}
+
+
+def test_rows_py_prints_what_the_story_loads() -> None:
+    script = str(EXAMPLE / "rows.py")
+
+    done = subprocess.run(
+        [sys.executable, script, "--first=5", "--count=3"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == read_csv(first=5, count=3)
+
+
+def test_the_database_has_the_data_sets_columns() -> None:
+    rows = runpy.run_path(str(EXAMPLE / "rows.py"))
+    schema = (EXAMPLE / "market-db.yaml").read_text()
+    query = MODEL["spec"]["data"]["source"]["query"]
+
+    for column in rows["columns"]():
+        assert f"{column} " in schema
+        assert column in query
+
+
+@pytest.mark.parametrize("name", ["faulty", "slow"])
+def test_the_bad_versions_code_is_there(name: str) -> None:
+    assert energy.version_code(name).exists()

@@ -1,0 +1,83 @@
+"""Config and environment: every error names the field."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fairlead_training.config import Task, parse_config, parse_environment
+from fairlead_training.failure import Reason, TrainingFailure
+from support.trainer_config import config_document
+
+CHAMPION = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:a"}
+
+
+def test_a_whole_config() -> None:
+    config = parse_config(json.dumps(config_document(champion=CHAMPION)))
+
+    assert config.task is Task.BINARY
+    assert config.study_name == "energy/nsw-price-1/uid-1"
+    assert config.champion is not None
+    assert config.champion.registry_version == "1"
+    assert config.data.format is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        pytest.param({"task": "poetry"}, "config.task is poetry", id="unknown task"),
+        pytest.param({"namespace": ""}, "config.namespace", id="empty text"),
+        pytest.param({"data": []}, "config.data is not", id="section of another type"),
+        pytest.param({"data__uri": 7}, "config.data.uri", id="text of another type"),
+        pytest.param({"data__format": "xml"}, "config.data.format", id="unknown format"),
+        pytest.param({"data__features": "a"}, "config.data.features", id="list of another type"),
+        pytest.param({"data__features": ["a", "a"]}, "names a column twice", id="column twice"),
+        pytest.param({"data__features": ["up"]}, "must not contain up", id="target as feature"),
+        pytest.param({"data__target": "timestamp"}, "are both timestamp", id="target is the time"),
+        pytest.param({"search__trials": 0}, "config.search.trials is 0", id="number too low"),
+        pytest.param({"search__trials": True}, "config.search.trials", id="no number"),
+        pytest.param({"search__metric": "rmse"}, "config.search.metric", id="metric of other task"),
+        pytest.param({"search__algorithms": ["svm"]}, "svm is not known", id="unknown algorithm"),
+        pytest.param({"validation__folds": 1}, "config.validation.folds", id="too few folds"),
+        pytest.param({"champion": {}}, "config.champion.version", id="champion without version"),
+    ],
+)
+def test_what_is_wrong_is_named(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(TrainingFailure) as caught:
+        parse_config(json.dumps(config_document(**changes)))
+
+    assert caught.value.reason is Reason.CONFIG_INVALID
+    assert caught.value.exit_code == 3
+    assert named in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]"])
+def test_no_document(text: str) -> None:
+    with pytest.raises(TrainingFailure, match="JSON"):
+        parse_config(text)
+
+
+ENVIRONMENT = {
+    "MLFLOW_TRACKING_URI": "http://mlflow",
+    "FAIRLEAD_DATABASE_URL": "postgresql://u:hush@db/x",
+}
+
+
+def test_the_environment_keeps_secrets_out_of_its_text() -> None:
+    environment = parse_environment({**ENVIRONMENT, "FAIRLEAD_DATA_PASSWORD": "hush"})
+
+    assert environment.data_password == "hush"
+    assert environment.worker == 0
+    assert "hush" not in repr(environment)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        pytest.param({"MLFLOW_TRACKING_URI": ""}, "MLFLOW_TRACKING_URI", id="empty"),
+        pytest.param({"JOB_COMPLETION_INDEX": "one"}, "JOB_COMPLETION_INDEX", id="no number"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named(changes: dict[str, str], named: str) -> None:
+    with pytest.raises(TrainingFailure, match=named):
+        parse_environment(ENVIRONMENT | changes)

@@ -1,0 +1,128 @@
+"""The trainer's command: ``python -m fairlead_training <search|finish> --config <JSON>``.
+
+Writes one result document to the termination message and to standard output, whatever happens,
+and ends with the exit code that tells the Job whether another try may help.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Final
+
+from fairlead_training.config import Environment, TrainingConfig, parse_config, parse_environment
+from fairlead_training.failure import EXIT_TERMINATED, Reason, TrainingFailure
+from fairlead_training.progress import Progress, Stage, tag_writer
+from fairlead_training.result import failure_document, stage_document, to_message
+
+_TERMINATION_LOG: Final = "/dev/termination-log"
+# Before the libraries that read them are imported.  A silent MLflow must end the training soon,
+# and a read-only container has nowhere else to write.
+_DEFAULTS: Final[Mapping[str, str]] = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MPLCONFIGDIR": "/tmp",  # noqa: S108  the pod's own emptyDir
+    # Workers on one node share its cores: a thread that waits must not spin.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+_log = logging.getLogger("fairlead_training")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one stage; the exit code is 0, 1 (may be retried) or 3 (bad input)."""
+    arguments = _parse_arguments(argv)
+    prepare(os.environ)
+    run = _Run()
+    try:
+        document, code = run(arguments.stage, arguments.config), 0
+    except TrainingFailure as failure:
+        document, code = failure_document(failure, run.stage), failure.exit_code
+    except Exception as error:
+        _log.exception("the trainer failed")
+        bug = TrainingFailure(
+            Reason.INTERNAL_ERROR,
+            f"{type(error).__name__} in the trainer; its log has the details",
+        )
+        document, code = failure_document(bug, run.stage), bug.exit_code
+    _write(to_message(document), os.environ)
+    return code
+
+
+def prepare(variables: MutableMapping[str, str]) -> None:
+    for name, value in _DEFAULTS.items():
+        variables.setdefault(name, value)
+
+
+class _Run:
+    """One stage, and how far it came."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+
+    @property
+    def stage(self) -> str:
+        return str(self._progress.stage if self._progress else Stage.DATA)
+
+    def __call__(self, stage: str, text: str) -> dict[str, Any]:
+        config = parse_config(text)
+        environment = parse_environment(os.environ)
+        self._progress = Progress(
+            tag_writer(environment.tracking_uri, config.mlflow_run_id, os.environ),
+            trials=config.search.trials,
+            metric=config.search.metric,
+        )
+        self._progress.begin()
+        return _STAGES[stage](config, environment, self._progress)
+
+
+def _search(config: TrainingConfig, environment: Environment, progress: Progress) -> dict[str, Any]:
+    # Imported late: the libraries take seconds, and a bad config or a silent MLflow is told first.
+    from fairlead_training.worker import search  # noqa: PLC0415  as above
+
+    search(config, environment, progress)
+    return stage_document(Stage.SEARCH)
+
+
+def _finish(config: TrainingConfig, environment: Environment, progress: Progress) -> dict[str, Any]:
+    from fairlead_training.finish import finish  # noqa: PLC0415  as in _search
+
+    return finish(config, environment, progress)
+
+
+_STAGES: Final = {"search": _search, "finish": _finish}
+
+
+def _parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m fairlead_training")
+    parser.add_argument("stage", choices=sorted(_STAGES))
+    parser.add_argument("--config", required=True, help="JSON document, see docs/contracts.md")
+    return parser.parse_args(argv)
+
+
+def _write(message: str, variables: Mapping[str, str]) -> None:
+    sys.stdout.write(message + "\n")
+    sys.stdout.flush()
+    path = variables.get("FAIRLEAD_TERMINATION_LOG") or _TERMINATION_LOG
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(message)
+    except OSError as error:
+        _log.warning("the termination message is not written", extra={"why": str(error)})
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    # At once: there is nothing to undo.  The trial under way falls silent and is tried again, and
+    # an exception raised here could be lost in a callback from C.
+    os._exit(EXIT_TERMINATED)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _terminate)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""How many threads this container may keep busy."""
+
+import math
+import os
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup/cpu.max")
+
+
+def threads_for(parallelism: int, *, limit: float | None, cores: int) -> int:
+    """Threads of one worker.
+
+    Without a limit the workers may share one node, so each takes its part of the cores.
+
+    Args:
+        parallelism: workers that train at the same time.
+        limit: CPU limit of the container in cores; None when there is none.
+        cores: cores of the node that this process may run on.
+    """
+    share = cores / parallelism if limit is None else min(limit, cores)
+    return max(1, math.ceil(share) if limit is not None else math.floor(share))
+
+
+def read_cpu_limit(path: Path = _CGROUP) -> float | None:
+    """The cgroup's CPU limit in cores; None when there is none or it cannot be read."""
+    try:
+        quota, period = path.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def count_threads(parallelism: int) -> int:
+    """Threads this process should use."""
+    return threads_for(parallelism, limit=read_cpu_limit(), cores=len(os.sched_getaffinity(0)) or 1)

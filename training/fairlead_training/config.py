@@ -1,0 +1,246 @@
+"""What the trainer is told: the JSON document of ``--config`` and the environment.
+
+Pure: the shell passes the text and the variables in.  Every error names the field.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from fairlead_training.failure import Reason, TrainingFailure
+
+
+class Task(StrEnum):
+    BINARY = "binary-classification"
+    MULTICLASS = "multiclass-classification"
+    REGRESSION = "regression"
+
+
+METRICS_BY_TASK: Final[Mapping[Task, tuple[str, ...]]] = {
+    Task.BINARY: ("roc_auc", "pr_auc", "log_loss", "accuracy"),
+    Task.MULTICLASS: ("log_loss", "accuracy", "f1_macro"),
+    Task.REGRESSION: ("rmse", "mae", "r2"),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    uri: str
+    format: str | None  # csv or parquet; None: told from the name
+    query: str | None
+    timestamp_column: str
+    target: str
+    features: tuple[str, ...]  # empty: every column but target and timestamp
+    min_rows: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SearchConfig:
+    trials: int  # over all workers
+    parallelism: int
+    timeout_seconds: float
+    metric: str
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationConfig:
+    folds: int
+    holdout_fraction: float  # ratio in 0-1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChampionConfig:
+    version: str
+    registry_version: str
+    digest: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    namespace: str
+    model: str
+    training_run: str
+    training_run_uid: str
+    registered_model: str
+    experiment: str
+    mlflow_run_id: str
+    task: Task
+    data: DataConfig
+    search: SearchConfig
+    validation: ValidationConfig
+    champion: ChampionConfig | None
+    recipe_digest: str
+
+    @property
+    def study_name(self) -> str:
+        return f"{self.namespace}/{self.training_run}/{self.training_run_uid}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The variables the trainer reads, and nothing else of the environment."""
+
+    tracking_uri: str
+    database_url: str = dataclasses.field(repr=False)
+    data_username: str | None = None
+    data_password: str | None = dataclasses.field(default=None, repr=False)
+    worker: int = 0
+    scratch: str = "/tmp"  # noqa: S108  the pod's own emptyDir, and all it may write
+
+
+def parse_environment(variables: Mapping[str, str]) -> Environment:
+    """Read the environment.
+
+    Raises:
+        TrainingFailure: ConfigInvalid, naming the variable.
+    """
+    missing = [n for n in ("MLFLOW_TRACKING_URI", "FAIRLEAD_DATABASE_URL") if not variables.get(n)]
+    if missing:
+        raise _invalid(f"environment variable {missing[0]} is not set")
+    index = variables.get("JOB_COMPLETION_INDEX") or "0"
+    if not index.isdecimal():
+        raise _invalid(f"environment variable JOB_COMPLETION_INDEX is {index!r}, not a number")
+    return Environment(
+        tracking_uri=variables["MLFLOW_TRACKING_URI"],
+        database_url=variables["FAIRLEAD_DATABASE_URL"],
+        data_username=variables.get("FAIRLEAD_DATA_USERNAME") or None,
+        data_password=variables.get("FAIRLEAD_DATA_PASSWORD") or None,
+        worker=int(index),
+        scratch=variables.get("TMPDIR") or "/tmp",  # noqa: S108  as above
+    )
+
+
+def parse_config(text: str) -> TrainingConfig:
+    """Read the ``--config`` document.
+
+    Raises:
+        TrainingFailure: ConfigInvalid, naming the field.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise _invalid(f"--config is not JSON: {error}") from error
+    root = _Section(document, "config")
+    task = Task(root.choice("task", tuple(Task)))
+    champion = root.optional_section("champion")
+    return TrainingConfig(
+        namespace=root.text("namespace"),
+        model=root.text("model"),
+        training_run=root.text("trainingRun"),
+        training_run_uid=root.text("trainingRunUid"),
+        registered_model=root.text("registeredModel"),
+        experiment=root.text("experiment"),
+        mlflow_run_id=root.text("mlflowRunId"),
+        task=task,
+        data=_parse_data(root.section("data")),
+        search=_parse_search(root.section("search"), task),
+        validation=_parse_validation(root.section("validation")),
+        champion=None if champion is None else _parse_champion(champion),
+        recipe_digest=root.text("recipeDigest"),
+    )
+
+
+def _parse_data(data: "_Section") -> DataConfig:
+    features = data.texts("features")
+    target, timestamp = data.text("target"), data.text("timestampColumn")
+    for column in (target, timestamp):
+        if column in features:
+            raise _invalid(f"config.data.features must not contain {column}")
+    if target == timestamp:
+        raise _invalid(f"config.data.target and config.data.timestampColumn are both {target}")
+    if len(set(features)) != len(features):
+        raise _invalid("config.data.features names a column twice")
+    return DataConfig(
+        uri=data.text("uri"),
+        format=None if data.get("format") is None else data.choice("format", ("csv", "parquet")),
+        query=None if data.get("query") is None else data.text("query"),
+        timestamp_column=timestamp,
+        target=target,
+        features=features,
+        min_rows=int(data.number("minRows", 1, 10_000_000, default=200)),
+    )
+
+
+def _parse_search(search: "_Section", task: Task) -> SearchConfig:
+    for algorithm in search.texts("algorithms"):
+        if algorithm != "xgboost":
+            raise _invalid(f"config.search.algorithms: {algorithm} is not known, use xgboost")
+    return SearchConfig(
+        trials=int(search.number("trials", 1, 2000)),
+        parallelism=int(search.number("parallelism", 1, 32, default=1)),
+        timeout_seconds=search.number("timeoutSeconds", 1, 86_400),
+        metric=search.choice("metric", METRICS_BY_TASK[task]),
+        seed=int(search.number("seed", 0, 2**31 - 1, default=7)),
+    )
+
+
+def _parse_validation(validation: "_Section") -> ValidationConfig:
+    validation.choice("strategy", ("time-series",))
+    return ValidationConfig(
+        folds=int(validation.number("folds", 2, 20)),
+        holdout_fraction=validation.number("holdoutFraction", 0.05, 0.5),
+    )
+
+
+def _parse_champion(champion: "_Section") -> ChampionConfig:
+    return ChampionConfig(
+        version=champion.text("version"),
+        registry_version=champion.text("registryVersion"),
+        digest=champion.text("digest"),
+    )
+
+
+def _invalid(message: str) -> TrainingFailure:
+    return TrainingFailure(Reason.CONFIG_INVALID, message)
+
+
+class _Section:
+    """One JSON object of the config, and the words for what is wrong in it."""
+
+    def __init__(self, value: object, path: str) -> None:
+        if not isinstance(value, dict):
+            raise _invalid(f"{path} is not a JSON object")
+        self._value: dict[str, Any] = value
+        self._path = path
+
+    def get(self, name: str) -> object:
+        return self._value.get(name)
+
+    def section(self, name: str) -> "_Section":
+        return _Section(self._value.get(name), f"{self._path}.{name}")
+
+    def optional_section(self, name: str) -> "_Section | None":
+        return None if self._value.get(name) is None else self.section(name)
+
+    def text(self, name: str) -> str:
+        value = self._value.get(name)
+        if not isinstance(value, str) or not value:
+            raise _invalid(f"{self._path}.{name} must be a text that is not empty")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        value = self._value.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise _invalid(f"{self._path}.{name} must be a list of texts")
+        return tuple(value)
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name)
+        if value not in allowed:
+            raise _invalid(
+                f"{self._path}.{name} is {value}; it must be one of {', '.join(allowed)}"
+            )
+        return value
+
+    def number(
+        self, name: str, lowest: float, highest: float, *, default: float | None = None
+    ) -> float:
+        value = self._value.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _invalid(f"{self._path}.{name} must be a number")
+        if not lowest <= value <= highest:
+            raise _invalid(f"{self._path}.{name} is {value}; it must be {lowest} to {highest}")
+        return value

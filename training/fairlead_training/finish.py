@@ -1,0 +1,290 @@
+"""The finishing Job: refit the best, judge it on the hold-out, explain, and register it.
+
+It may run twice: a version that this training has registered already is reported again, not made
+again.
+"""
+
+import dataclasses
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import optuna
+import xgboost
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from optuna.trial import FrozenTrial, TrialState
+
+from fairlead_training import tracking
+from fairlead_training.artifact import (
+    ChampionUnavailableError,
+    log_candidate,
+    read_signature_digest,
+    score_champion,
+)
+from fairlead_training.compute import count_threads
+from fairlead_training.config import Environment, TrainingConfig
+from fairlead_training.data import check, restore
+from fairlead_training.database import locked
+from fairlead_training.evaluate import Comparison, Estimate, compare, estimate, evaluate
+from fairlead_training.explain import draw, explain
+from fairlead_training.metrics import Floats
+from fairlead_training.progress import Progress, Stage
+from fairlead_training.report import render
+from fairlead_training.result import Outcome, data_document, success_document
+from fairlead_training.search import nothing_found
+from fairlead_training.source import read_frame
+from fairlead_training.split import Split, split
+from fairlead_training.study import (
+    ROUNDS,
+    SharedStudy,
+    count,
+    give_up_running,
+    load_study,
+    open_storage,
+)
+from fairlead_training.tracking import Tracking
+from fairlead_training.train import Learner, fit, predict
+from fairlead_training.versioning import Existing, next_version
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """The final model and how it did on the hold-out."""
+
+    trial: FrozenTrial
+    booster: xgboost.Booster
+    score: Floats
+    metrics: Mapping[str, float]
+    candidate: Estimate
+    comparison: Comparison | None
+    champion_unavailable: str | None
+
+
+def finish(config: TrainingConfig, environment: Environment, progress: Progress) -> dict[str, Any]:
+    """Run the stage and return the result document."""
+    mlflow.set_tracking_uri(environment.tracking_uri)
+    record = Tracking(MlflowClient(environment.tracking_uri), config)
+    record.check()
+    with open_storage(environment.database_url) as storage:
+        shared = load_study(storage, config)
+        known = _registered_already(record.versions(), config)
+        if known is not None:
+            return known
+        give_up_running(shared.study)
+        return _Finishing(config, environment, progress, record, shared).run()
+
+
+class _Finishing:
+    """The steps of one finishing Job, in order; each uses what the ones before it found."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        environment: Environment,
+        progress: Progress,
+        record: Tracking,
+        shared: SharedStudy,
+    ) -> None:
+        self._config = config
+        self._environment = environment
+        self._progress = progress
+        self._record = record
+        self._shared = shared
+
+    def run(self) -> dict[str, Any]:
+        best = best_trial(self._shared.study)
+        table = restore(
+            check(read_frame(self._config.data, self._environment), self._config),
+            self._shared.snapshot,
+        )
+        parts = split(table, self._config.validation)
+        self._progress.enter(Stage.FIT)
+        fitted = self._fit(best, parts)
+        self._progress.enter(Stage.EXPLAIN)
+        importance = explain(fitted.booster, parts.holdout, seed=self._config.search.seed)
+        self._progress.enter(Stage.REGISTER)
+        return self._register(fitted, parts, importance)
+
+    def _fit(self, best: FrozenTrial, parts: Split) -> Fitted:
+        config = self._config
+        learner = Learner(
+            task=config.task,
+            metric=config.search.metric,
+            classes=parts.classes,
+            seed=config.search.seed,
+            threads=count_threads(1),
+        )
+        booster = fit(learner, best.params, int(best.user_attrs[ROUNDS]), parts.search)
+        self._progress.enter(Stage.EVALUATE)
+        score = predict(booster, parts.holdout)
+        target, metric, seed = parts.holdout.target, config.search.metric, config.search.seed
+        comparison, unavailable = self._compare(score, parts)
+        return Fitted(
+            trial=best,
+            booster=booster,
+            score=score,
+            metrics=evaluate(config.task, target, score),
+            candidate=comparison.candidate
+            if comparison
+            else estimate(config.task, metric, target, score, seed=seed),
+            comparison=comparison,
+            champion_unavailable=unavailable,
+        )
+
+    def _compare(self, score: Floats, parts: Split) -> tuple[Comparison | None, str | None]:
+        """The comparison with the champion, or why there is none though there is a champion."""
+        config = self._config
+        if config.champion is None:
+            return None, None
+        try:
+            champion = score_champion(
+                config.champion,
+                config.registered_model,
+                parts.holdout,
+                task=config.task,
+                scratch=self._environment.scratch,
+            )
+        except ChampionUnavailableError as error:
+            return None, str(error)
+        comparison = compare(
+            config.task,
+            config.search.metric,
+            parts.holdout.target,
+            candidate=score,
+            champion=champion,
+            seed=config.search.seed,
+        )
+        return comparison, None
+
+    def _register(
+        self, fitted: Fitted, parts: Split, importance: Mapping[str, float]
+    ) -> dict[str, Any]:
+        config = self._config
+        model_id, signature, digest = log_candidate(
+            fitted.booster,
+            parts.holdout,
+            fitted.score,
+            run_id=config.mlflow_run_id,
+            scratch=self._environment.scratch,
+        )
+        self._record.ensure_registered_model()
+        with locked(self._shared.engine, f"versions/{config.registered_model}"):
+            version = next_version(
+                self._existing(), signature=signature, recipe=config.recipe_digest
+            )
+            result = self._result(fitted, parts, version=version, digest=digest)
+            self._log(fitted, parts, importance, result)
+            candidate = tracking.Candidate(
+                model_id=model_id,
+                tags={
+                    tracking.TAG_VERSION: version,
+                    tracking.TAG_DIGEST: digest,
+                    tracking.TAG_RECIPE: config.recipe_digest,
+                    tracking.TAG_SIGNATURE: signature,
+                    tracking.TAG_TRAINING_RUN: config.training_run_uid,
+                    tracking.TAG_DATA: json.dumps(result["data"]),
+                    tracking.TAG_RESULT: json.dumps(result),
+                },
+            )
+            return {**result, "registryVersion": self._record.register(candidate)}
+
+    def _existing(self) -> list[Existing]:
+        found = []
+        for version in self._record.versions():
+            signature = version.tags.get(tracking.TAG_SIGNATURE)
+            if signature is None and tracking.TAG_VERSION in version.tags:
+                signature = read_signature_digest(version.name, version.version)
+            found.append(
+                Existing(
+                    version=version.tags.get(tracking.TAG_VERSION, ""),
+                    signature=signature,
+                    recipe=version.tags.get(tracking.TAG_RECIPE),
+                )
+            )
+        return found
+
+    def _result(self, fitted: Fitted, parts: Split, *, version: str, digest: str) -> dict[str, Any]:
+        outcome = Outcome(
+            version=version,
+            digest=digest,
+            candidate=fitted.candidate,
+            comparison=fitted.comparison,
+            champion_unavailable=fitted.champion_unavailable,
+            counts=count(self._shared.study.get_trials(deepcopy=False)),
+            seconds=time.time() - self._shared.started_at,
+            data=data_document(self._shared.snapshot, len(parts.holdout)),
+        )
+        return success_document(self._config, outcome)
+
+    def _log(
+        self,
+        fitted: Fitted,
+        parts: Split,
+        importance: Mapping[str, float],
+        result: Mapping[str, Any],
+    ) -> None:
+        config, trial = self._config, fitted.trial
+        best = {
+            "algorithm": "xgboost",
+            "trial": trial.number,
+            "metric": config.search.metric,
+            "value": trial.value,
+            "rounds": trial.user_attrs[ROUNDS],
+            "params": trial.params,
+        }
+        self._record.log_numbers(
+            {"algorithm": "xgboost", "rounds": trial.user_attrs[ROUNDS], **trial.params},
+            {f"holdout_{name}": value for name, value in fitted.metrics.items()},
+        )
+        self._record.log_trials(self._shared.study.get_trials(deepcopy=False))
+        self._record.log_data(
+            result["data"],
+            {str(name): "double" for name in (*parts.search.features, config.data.target)},
+        )
+        title = f"{config.registered_model} {result['version']}"
+        page = render(
+            title,
+            result,
+            metrics=fitted.metrics,
+            parameters=trial.params,
+            importance=importance,
+        )
+        self._record.log_texts(
+            {
+                "best_hyperparameters.json": json.dumps(best, indent=1),
+                "explanation.json": json.dumps({"meanAbsoluteShap": importance}, indent=1),
+                "report.html": page,
+            }
+        )
+        with tempfile.TemporaryDirectory(dir=self._environment.scratch) as folder:
+            plot = Path(folder, "explanation.png")
+            plot.write_bytes(draw(importance))
+            self._record.log_file(str(plot))
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial:
+    """The best trial that came to its end.
+
+    Raises:
+        TrainingFailure: SearchFoundNothing.
+    """
+    trials = study.get_trials(deepcopy=False)
+    if not any(trial.state is TrialState.COMPLETE for trial in trials):
+        raise nothing_found(trials)
+    return study.best_trial
+
+
+def _registered_already(
+    versions: list[ModelVersion], config: TrainingConfig
+) -> dict[str, Any] | None:
+    """The result of an earlier finishing pod that was killed after it had registered."""
+    for version in versions:
+        if version.tags.get(tracking.TAG_TRAINING_RUN) == config.training_run_uid:
+            stored: dict[str, Any] = json.loads(version.tags[tracking.TAG_RESULT])
+            return {**stored, "registryVersion": str(version.version)}
+    return None

@@ -1,0 +1,132 @@
+"""Metrics on weighted rows, many weightings at once.  Pure.
+
+Each takes a matrix of row weights with one line per weighting, so that a point estimate (one
+line of ones) and a bootstrap (one line of counts per replicate) are the same code.  A metric
+that a weighting leaves undefined, such as ROC AUC on one class, is NaN.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Metric = Callable[[Floats, Floats, Floats], Floats]
+
+_EPSILON: Final = float(np.finfo(np.float32).eps)
+
+
+def roc_auc(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Area under the ROC curve: the chance that a positive row scores above a negative one.
+
+    Ties count half (Hanley and McNeil 1982).
+    """
+    positives, negatives = _by_score(target, score, weights)
+    below = np.cumsum(negatives, axis=1) - negatives
+    ordered = np.sum(positives * (below + 0.5 * negatives), axis=1)
+    return _divide(ordered, positives.sum(axis=1) * negatives.sum(axis=1))
+
+
+def pr_auc(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Average precision: the mean of precision over recall, in steps, without interpolation."""
+    positives, negatives = (part[:, ::-1] for part in _by_score(target, score, weights))
+    found = np.cumsum(positives, axis=1)
+    precision = _divide(found, found + np.cumsum(negatives, axis=1), empty=0.0)
+    return _divide(np.sum(positives * precision, axis=1), positives.sum(axis=1))
+
+
+def binary_log_loss(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Mean negative log-likelihood, with probabilities kept off 0 and 1."""
+    kept = np.clip(score, _EPSILON, 1 - _EPSILON)
+    return _mean(-np.where(target > 0, np.log(kept), np.log1p(-kept)), weights)
+
+
+def binary_accuracy(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Share of rows on the right side of a probability of one half."""
+    return _mean(((score > 0.5) == (target > 0)).astype(np.float64), weights)
+
+
+def multiclass_log_loss(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Mean negative log-likelihood of the true class, probabilities kept off 0 and 1."""
+    kept = np.clip(score / score.sum(axis=1, keepdims=True), _EPSILON, 1 - _EPSILON)
+    return _mean(-np.log(kept[np.arange(len(target)), target.astype(np.intp)]), weights)
+
+
+def multiclass_accuracy(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Share of rows whose likeliest class is the true one."""
+    return _mean((score.argmax(axis=1) == target).astype(np.float64), weights)
+
+
+def f1_macro(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Mean of the F1 of each class that occurs, in truth or prediction."""
+    chosen = score.argmax(axis=1)
+    classes = np.arange(score.shape[1])
+    truth, guess = target[:, None] == classes, chosen[:, None] == classes
+    right = weights @ (truth & guess).astype(np.float64)
+    both = weights @ (truth.astype(np.float64) + guess)
+    occurs = both > 0
+    return _divide((_divide(2 * right, both, empty=0.0) * occurs).sum(axis=1), occurs.sum(axis=1))
+
+
+def rmse(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Root of the mean squared error."""
+    return np.sqrt(_mean((target - score) ** 2, weights))
+
+
+def mae(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Mean absolute error."""
+    return _mean(np.abs(target - score), weights)
+
+
+def r2(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Share of the target's variance that is explained."""
+    centered = target - target.mean()  # keeps the difference of squares below exact enough
+    spread = _mean(centered**2, weights) - _mean(centered, weights) ** 2
+    return 1 - _divide(_mean((target - score) ** 2, weights), np.maximum(spread, 0.0))
+
+
+METRICS: Final[Mapping[str, Mapping[str, Metric]]] = {
+    "binary-classification": {
+        "roc_auc": roc_auc,
+        "pr_auc": pr_auc,
+        "log_loss": binary_log_loss,
+        "accuracy": binary_accuracy,
+    },
+    "multiclass-classification": {
+        "log_loss": multiclass_log_loss,
+        "accuracy": multiclass_accuracy,
+        "f1_macro": f1_macro,
+    },
+    "regression": {"rmse": rmse, "mae": mae, "r2": r2},
+}
+_LOWER_IS_BETTER: Final = frozenset({"log_loss", "rmse", "mae"})
+
+
+def greater_is_better(metric: str) -> bool:
+    return metric not in _LOWER_IS_BETTER
+
+
+def compute(task: str, metric: str, target: Floats, score: Floats) -> float:
+    """The metric on all rows, each counted once; NaN when it is undefined."""
+    return float(METRICS[task][metric](target, score, np.ones((1, len(target))))[0])
+
+
+def _by_score(target: Floats, score: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Weight of the positive and of the negative rows at each score, lowest score first."""
+    order = np.argsort(score, kind="stable")
+    ordered = score[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    sorted_weights = weights[:, order]
+    positive = sorted_weights * (target[order] > 0)
+    every = np.add.reduceat(sorted_weights, starts, axis=1)
+    positives: Floats = np.add.reduceat(positive, starts, axis=1)
+    return positives, every - positives
+
+
+def _mean(values: Floats, weights: Floats) -> Floats:
+    return _divide(weights @ values, weights.sum(axis=1))
+
+
+def _divide(part: Floats, whole: Floats, *, empty: float = np.nan) -> Floats:
+    return np.divide(part, whole, out=np.full_like(part, empty, dtype=np.float64), where=whole > 0)

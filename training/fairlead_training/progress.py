@@ -1,0 +1,127 @@
+"""Tell how far the training is: one tag of the MLflow run, at most once a second.
+
+Plain REST, since a search worker has no other use for MLflow and importing it takes seconds.
+"""
+
+import base64
+import http.client
+import json
+import logging
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from fairlead_training.failure import Reason, TrainingFailure
+
+TAG: Final = "fairlead.progress"
+_TIMEOUT_SECONDS: Final = 5
+_INTERVAL_SECONDS: Final = 1.0
+_SILENCE_SECONDS: Final = 10.0  # after a failed write
+
+_log = logging.getLogger(__name__)
+
+
+class Stage(StrEnum):
+    DATA = "data"
+    FEATURES = "features"
+    SEARCH = "search"
+    FIT = "fit"
+    EVALUATE = "evaluate"
+    EXPLAIN = "explain"
+    REGISTER = "register"
+
+
+class Progress:
+    """Writes the progress document and remembers the stage for the result."""
+
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        *,
+        trials: int,
+        metric: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._write = write
+        self._base = {"trials": trials, "metric": metric}
+        self._clock = clock
+        self._next = 0.0
+        self.stage = Stage.DATA
+
+    def begin(self) -> None:
+        """Say the first word.
+
+        Raises:
+            TrainingFailure: TrackingUnavailable, so that a training whose result could not be
+                registered ends before it has cost anything.
+        """
+        self._write(self._document({}))
+        self._next = self._clock() + _INTERVAL_SECONDS
+
+    def enter(self, stage: Stage, **fields: float | None) -> None:
+        """Say the stage, unless the last word is younger than a second or MLflow is silent."""
+        self.stage = stage
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + _INTERVAL_SECONDS
+        try:
+            self._write(self._document(fields))
+        except TrainingFailure as failure:
+            _log.warning("progress is not written", extra={"why": failure.message})
+            self._next = self._clock() + _SILENCE_SECONDS
+
+    def _document(self, fields: Mapping[str, float | None]) -> str:
+        return json.dumps({"stage": self.stage, **self._base, **fields})
+
+
+def tag_writer(
+    tracking_uri: str, run_id: str, variables: Mapping[str, str]
+) -> Callable[[str], None]:
+    """A function that sets the progress tag of the run.
+
+    Args:
+        variables: the environment, for MLflow's own credentials.
+    """
+    headers = {"Content-Type": "application/json", **authorization(variables)}
+    url = f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/runs/set-tag"
+    if not url.startswith(("http://", "https://")):
+        raise TrainingFailure(
+            Reason.CONFIG_INVALID, "MLFLOW_TRACKING_URI must begin with http:// or https://"
+        )
+
+    def write(document: str) -> None:
+        body: dict[str, Any] = {"run_id": run_id, "key": TAG, "value": document}
+        request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310  http only, checked above
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310  as above
+                response.read()
+        except urllib.error.HTTPError as error:
+            said = error.read(500).decode(errors="replace")
+            raise _unavailable(f"HTTP {error.code} {said}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise _unavailable(str(error)) from error
+
+    return write
+
+
+def authorization(variables: Mapping[str, str]) -> dict[str, str]:
+    """The header for MLflow's own credential variables; empty when there are none."""
+    if token := variables.get("MLFLOW_TRACKING_TOKEN"):
+        return {"Authorization": f"Bearer {token}"}
+    user, password = (
+        variables.get(f"MLFLOW_TRACKING_{name}", "") for name in ("USERNAME", "PASSWORD")
+    )
+    if not user:
+        return {}
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+
+
+def _unavailable(said: str) -> TrainingFailure:
+    return TrainingFailure(
+        Reason.TRACKING_UNAVAILABLE,
+        f"MLflow does not take the progress of the run: {said[:300]}; check MLFLOW_TRACKING_URI "
+        "and that the run exists",
+    )

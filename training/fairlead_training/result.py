@@ -1,0 +1,124 @@
+"""The result document: what the trainer tells the operator when it ends.  Pure.
+
+It travels as the pod's termination message, of which Kubernetes keeps 4096 bytes.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fairlead_training.budget import Counts
+from fairlead_training.config import TrainingConfig
+from fairlead_training.data import Snapshot, format_time
+from fairlead_training.evaluate import Comparison, Estimate
+from fairlead_training.failure import TrainingFailure
+from fairlead_training.metrics import greater_is_better
+
+MOST_BYTES: Final = 4096
+_MESSAGE: Final = 1000  # characters of a message at most
+_DIGITS: Final = 6  # that a number in the document keeps
+
+
+def failure_document(failure: TrainingFailure, stage: str) -> dict[str, Any]:
+    return {
+        "outcome": "Failed",
+        "stage": stage,
+        "reason": str(failure.reason),
+        "message": _shorten(failure.message),
+    }
+
+
+def stage_document(stage: str) -> dict[str, Any]:
+    """The result of a search worker."""
+    return {"outcome": "Succeeded", "stage": stage}
+
+
+def data_document(snapshot: Snapshot, holdout_rows: int) -> dict[str, Any]:
+    return {
+        "rows": snapshot.rows,
+        "holdoutRows": holdout_rows,
+        "from": format_time(snapshot.first),
+        "to": format_time(snapshot.last),
+        "digest": snapshot.digest,
+    }
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a finishing Job found out."""
+
+    version: str
+    digest: str
+    candidate: Estimate
+    comparison: Comparison | None
+    champion_unavailable: str | None  # why there is no comparison though there is a champion
+    counts: Counts
+    seconds: float
+    data: Mapping[str, Any]  # as ``data_document`` says it
+
+
+def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]:
+    """The result of a training that registers a version, but for its number in the registry."""
+    comparison, counts = outcome.comparison, outcome.counts
+    champion = None
+    if config.champion is not None:
+        value = None if comparison is None else _number(comparison.champion)
+        champion = {"version": config.champion.version, "value": value}
+    document: dict[str, Any] = {
+        "outcome": "Succeeded",
+        "stage": "register",
+        "version": outcome.version,
+        "registryVersion": None,
+        "digest": outcome.digest,
+        "mlflowRunId": config.mlflow_run_id,
+        "metric": config.search.metric,
+        "greaterIsBetter": greater_is_better(config.search.metric),
+        "candidate": _estimate(outcome.candidate),
+        "champion": champion,
+        "difference": None if comparison is None else _estimate(comparison.difference),
+        "trials": {
+            "finished": counts.finished,
+            "pruned": counts.pruned,
+            "failed": counts.failed,
+        },
+        "seconds": round(outcome.seconds, 1),
+        "data": dict(outcome.data),
+    }
+    if outcome.champion_unavailable is not None:
+        document["championUnavailable"] = _shorten(outcome.champion_unavailable)
+    return document
+
+
+def to_message(document: Mapping[str, Any]) -> str:
+    """The document as JSON that fits the termination message, its texts cut where they must be."""
+    limit = _MESSAGE
+    while True:
+        cut = {
+            name: _shorten(value, limit) if name in {"message", "championUnavailable"} else value
+            for name, value in document.items()
+        }
+        text = json.dumps(cut, ensure_ascii=False, separators=(",", ":"))
+        if len(text.encode()) <= MOST_BYTES or limit <= 1:
+            return text
+        limit //= 2
+
+
+def _shorten(text: str, limit: int = _MESSAGE) -> str:
+    # A lone surrogate, from a badly decoded name, could not be written at all.
+    clean = text.encode("utf-8", "replace").decode()
+    return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
+
+
+def _estimate(estimate: Estimate) -> dict[str, float | None]:
+    return {
+        "value": _number(estimate.value),
+        "ciLow": _number(estimate.low),
+        "ciHigh": _number(estimate.high),
+    }
+
+
+def _number(value: float) -> float | None:
+    """A short number; None for what JSON cannot say."""
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None

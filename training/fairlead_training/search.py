@@ -1,0 +1,162 @@
+"""One search worker: run trials until all workers together have finished enough.
+
+The budget is counted in the database, under a lock that a worker holds from the count until its
+next trial is recorded as running.  So no worker starts one trial too many, and none is counted
+that a killed worker left behind: after ``study.GRACE_SECONDS`` of silence it is tried again.
+"""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import optuna
+import xgboost
+from optuna.trial import TrialState
+
+from fairlead_training.budget import Counts, Step, decide, estimate_left
+from fairlead_training.config import TrainingConfig
+from fairlead_training.database import locked
+from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.metrics import compute
+from fairlead_training.study import ERROR, ROUNDS, SharedStudy, count, seconds_spent
+from fairlead_training.train import FoldData, Learner, OutOfTimeError, train_fold
+
+_POLL_SECONDS: Final = 0.5
+_STARTUP_TRIALS: Final = 10  # drawn at random before the sampler has something to learn from
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SearchProgress:
+    trial: int  # finished in all
+    best: float | None
+    seconds_left: float  # estimate
+
+
+def build_sampler(config: TrainingConfig, worker: int) -> optuna.samplers.BaseSampler:
+    """TPE, seeded differently in each worker so that they do not repeat each other."""
+    return optuna.samplers.TPESampler(
+        seed=config.search.seed + worker,
+        n_startup_trials=max(2, min(_STARTUP_TRIALS, config.search.trials // 3)),
+    )
+
+
+class Worker:
+    """Runs trials of one shared study in this process."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        shared: SharedStudy,
+        *,
+        learner: Learner,
+        folds: Sequence[FoldData],
+        report: Callable[[SearchProgress], None],
+    ) -> None:
+        self._config = config
+        self._study = shared.study
+        self._engine = shared.engine
+        self._learner = learner
+        self._folds = folds
+        self._report = report
+        self._turn = contextlib.ExitStack()
+        spent = seconds_spent(shared.study.get_trials(deepcopy=False))
+        self._deadline = time.monotonic() + config.search.timeout_seconds - spent
+
+    def run(self) -> Counts:
+        """Search until the budget of trials or time is used up.
+
+        Raises:
+            TrainingFailure: SearchFoundNothing when no trial came to its end.
+        """
+        while (step := self._take_turn()) is not Step.STOP:
+            if step is Step.WAIT:
+                time.sleep(_POLL_SECONDS)
+            self._say()
+        trials = self._study.get_trials(deepcopy=False)
+        counts = count(trials)
+        if not counts.complete and not counts.running:
+            raise nothing_found(trials)
+        return counts
+
+    def _take_turn(self) -> Step:
+        with contextlib.ExitStack() as self._turn:
+            self._turn.enter_context(locked(self._engine, self._config.study_name))
+            optuna.storages.fail_stale_trials(self._study)
+            counts = count(self._study.get_trials(deepcopy=False))
+            left = self._deadline - time.monotonic()
+            step = decide(counts, trials=self._config.search.trials, seconds_left=left)
+            if step is Step.TRY:
+                # An error of XGBoost, such as a parameter it refuses, costs one trial.
+                self._study.optimize(self._try, n_trials=1, catch=(xgboost.core.XGBoostError,))
+        return step
+
+    def _try(self, trial: optuna.Trial) -> float:
+        # The trial is on record as running: the next worker may count.
+        self._turn.close()
+        searched = suggest(trial)
+        try:
+            return self._validate(trial, searched)
+        except xgboost.core.XGBoostError as error:
+            trial.set_user_attr(ERROR, str(error).splitlines()[0][:500])
+            raise
+        except OutOfTimeError as error:
+            raise optuna.TrialPruned("the search's time is over") from error
+
+    def _validate(self, trial: optuna.Trial, searched: dict[str, Any]) -> float:
+        values: list[float] = []
+        rounds: list[int] = []
+        for number, fold in enumerate(self._folds):
+            result = train_fold(self._learner, searched, fold, deadline=self._deadline)
+            values.append(
+                compute(self._learner.task, self._learner.metric, fold.target, result.score)
+            )
+            rounds.append(result.rounds)
+            if np.isnan(values[-1]):
+                trial.set_user_attr(ERROR, f"{self._learner.metric} is undefined in fold {number}")
+                return float("nan")
+            if number + 1 < len(self._folds):
+                trial.report(float(np.mean(values)), step=number)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+        trial.set_user_attr(ROUNDS, max(1, round(float(np.mean(rounds)))))
+        return float(np.mean(values))
+
+    def _say(self) -> None:
+        trials = self._study.get_trials(deepcopy=False)
+        counts = count(trials)
+        left = estimate_left(
+            counts,
+            trials=self._config.search.trials,
+            spent=seconds_spent(trials),
+            seconds_left=max(0.0, self._deadline - time.monotonic()),
+        )
+        best = self._study.best_value if counts.complete else None
+        self._report(SearchProgress(trial=counts.finished, best=best, seconds_left=left))
+
+
+def suggest(trial: optuna.Trial) -> dict[str, Any]:
+    """Draw the parameters of one trial."""
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.4, log=True),
+        "max_depth": trial.suggest_int("max_depth", 2, 10),
+        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 64.0, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 30.0, log=True),
+        "reg_alpha": trial.suggest_float("reg_alpha", 1e-3, 10.0, log=True),
+    }
+
+
+def nothing_found(trials: Sequence[optuna.trial.FrozenTrial]) -> TrainingFailure:
+    """Why no trial came to its end, with the first error if there was one."""
+    errors = [str(trial.user_attrs[ERROR]) for trial in trials if ERROR in trial.user_attrs]
+    began = sum(trial.state is not TrialState.WAITING for trial in trials)
+    said = f" (first error: {errors[0]})" if errors else ""
+    return TrainingFailure(
+        Reason.SEARCH_FOUND_NOTHING,
+        f"none of {began} trials came to its end{said}; "
+        "give spec.training.search.timeout more time or the trainer more CPU",
+    )

@@ -1,0 +1,168 @@
+"""One Optuna study that all workers of a training share, kept in PostgreSQL."""
+
+import contextlib
+import dataclasses
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, Final
+
+import optuna
+import sqlalchemy
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.trial import FrozenTrial, TrialState
+
+from fairlead_training.budget import Counts
+from fairlead_training.config import TrainingConfig
+from fairlead_training.data import Snapshot
+from fairlead_training.database import (
+    create_schema,
+    driver_url,
+    engine_options,
+    errors_named,
+    locked,
+)
+from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.metrics import greater_is_better
+from fairlead_training.train import STARTING_POINT
+
+HEARTBEAT_SECONDS: Final = 2
+GRACE_SECONDS: Final = 10  # silence after which a trial counts as left behind
+_RETRIES: Final = 3
+_SCHEMA_LOCK: Final = "fairlead/schema"
+
+# User attributes of the study and of a trial.
+_SNAPSHOT: Final = "fairlead.snapshot"
+_STARTED: Final = "fairlead.started_at"
+ERROR: Final = "fairlead.error"
+ROUNDS: Final = "fairlead.rounds"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SharedStudy:
+    study: optuna.Study
+    engine: sqlalchemy.Engine
+    snapshot: Snapshot  # the rows every worker must use
+    started_at: float  # seconds since 1970
+
+
+@contextlib.contextmanager
+def open_storage(database_url: str) -> Iterator[RDBStorage]:
+    """Connect, and create the tables where they are missing.
+
+    Raises:
+        TrainingFailure: DatabaseUnavailable, also for what fails inside the block.
+    """
+    url = driver_url(database_url)
+    with errors_named(), warnings.catch_warnings():
+        # Heartbeats are marked experimental since Optuna 2.9; we rely on them and test them.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        engine = sqlalchemy.create_engine(url, **engine_options())
+        try:
+            # Optuna's own creation of tables breaks when several workers begin at once.
+            with locked(engine, _SCHEMA_LOCK):
+                create_schema(engine)
+                storage = RDBStorage(
+                    url,
+                    engine_kwargs=engine_options(),
+                    heartbeat_interval=HEARTBEAT_SECONDS,
+                    grace_period=GRACE_SECONDS,
+                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(
+                        max_retry=_RETRIES
+                    ),
+                )
+        finally:
+            engine.dispose()
+        try:
+            yield storage
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+def join_study(
+    storage: RDBStorage,
+    config: TrainingConfig,
+    snapshot: Snapshot,
+    *,
+    sampler: optuna.samplers.BaseSampler,
+) -> SharedStudy:
+    """Load the study; the first worker creates it and says which rows it is about."""
+    with locked(storage.engine, config.study_name):
+        study = optuna.create_study(
+            storage=storage,
+            study_name=config.study_name,
+            direction="maximize" if greater_is_better(config.search.metric) else "minimize",
+            load_if_exists=True,
+            sampler=sampler,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+        )
+        if _SNAPSHOT not in study.user_attrs:
+            study.enqueue_trial(dict(STARTING_POINT))
+            study.set_user_attr(_STARTED, time.time())
+            study.set_user_attr(_SNAPSHOT, dataclasses.asdict(snapshot))
+    return _shared(study, storage)
+
+
+def load_study(storage: RDBStorage, config: TrainingConfig) -> SharedStudy:
+    """Load the study of a search that has ended.
+
+    Raises:
+        TrainingFailure: SearchFoundNothing when there is none.
+    """
+    try:
+        study = optuna.load_study(study_name=config.study_name, storage=storage)
+    except KeyError as error:
+        raise TrainingFailure(
+            Reason.SEARCH_FOUND_NOTHING,
+            f"there is no study {config.study_name} in the study database; run the search first",
+        ) from error
+    return _shared(study, storage)
+
+
+def give_up_running(study: optuna.Study) -> None:
+    """Fail what still counts as running: its worker is gone, as the search has ended."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        # A worker that is slow to die may have ended it in between.
+        with contextlib.suppress(ValueError, optuna.exceptions.UpdateFinishedTrialError):
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def count(trials: Iterable[FrozenTrial]) -> Counts:
+    states = [TrialState.WAITING if _is_left_behind(trial) else trial.state for trial in trials]
+    return Counts(
+        complete=states.count(TrialState.COMPLETE),
+        pruned=states.count(TrialState.PRUNED),
+        failed=states.count(TrialState.FAIL),
+        running=states.count(TrialState.RUNNING),
+    )
+
+
+def seconds_spent(trials: Iterable[FrozenTrial]) -> float:
+    """Seconds in which at least one finished trial ran; a pause between Jobs costs nothing."""
+    spans = sorted(
+        (trial.datetime_start, trial.datetime_complete)
+        for trial in trials
+        if trial.datetime_start and trial.datetime_complete and trial.state is not TrialState.FAIL
+    )
+    total, reached = 0.0, datetime.min  # noqa: DTZ901  Optuna's times are naive, as is this one
+    for start, end in spans:
+        total += max(0.0, (end - max(start, reached)).total_seconds())
+        reached = max(reached, end)
+    return total
+
+
+def _is_left_behind(trial: FrozenTrial) -> bool:
+    return trial.state is TrialState.FAIL and ERROR not in trial.user_attrs
+
+
+def _shared(study: optuna.Study, storage: RDBStorage) -> SharedStudy:
+    attributes: dict[str, Any] = study.user_attrs
+    return SharedStudy(
+        study=study,
+        engine=storage.engine,
+        snapshot=Snapshot(**attributes[_SNAPSHOT]),
+        started_at=float(attributes[_STARTED]),
+    )

@@ -1,0 +1,188 @@
+"""What a training leaves in MLflow: numbers, trials, reports, and the registered version."""
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import requests
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
+from optuna.trial import FrozenTrial, TrialState
+
+from fairlead_training.config import TrainingConfig
+from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.source import public_uri
+
+TAG_VERSION: Final = "fairlead.version"
+TAG_DIGEST: Final = "fairlead.digest"
+TAG_RECIPE: Final = "fairlead.recipe"
+TAG_SIGNATURE: Final = "fairlead.signature"
+TAG_TRAINING_RUN: Final = "fairlead.training_run"
+TAG_DATA: Final = "fairlead.data"
+TAG_RESULT: Final = "fairlead.result"
+_BATCH: Final = 900  # metrics in one request; MLflow takes 1000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A logged model and the tags its registered version gets."""
+
+    model_id: str
+    tags: Mapping[str, str]
+
+
+@contextlib.contextmanager
+def errors_named(
+    what: str, *, keep: Callable[[MlflowException], bool] = lambda _: False
+) -> Iterator[None]:
+    """Turn MLflow's errors into TrackingUnavailable.
+
+    Args:
+        keep: tells which errors pass as they are.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        if keep(error):
+            raise
+        raise _unavailable(what, error) from error
+    except requests.RequestException as error:
+        raise _unavailable(what, error) from error
+
+
+def is_missing(error: MlflowException) -> bool:
+    """Whether MLflow says that there is no such thing."""
+    return bool(error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))
+
+
+class Tracking:
+    """One run and one registered model."""
+
+    def __init__(self, client: MlflowClient, config: TrainingConfig) -> None:
+        self._client = client
+        self._config = config
+        self._run = config.mlflow_run_id
+
+    def check(self) -> None:
+        """Make sure that MLflow answers and knows the run.
+
+        Raises:
+            TrainingFailure: TrackingUnavailable.
+        """
+        with errors_named(f"the run {self._run} cannot be read"):
+            self._client.get_run(self._run)
+
+    def log_numbers(self, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        now = int(time.time() * 1000)
+        with errors_named("parameters and metrics cannot be logged"):
+            self._client.log_batch(
+                self._run,
+                metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+                params=[Param(name, str(value)) for name, value in parameters.items()],
+            )
+
+    def log_trials(self, trials: Sequence[FrozenTrial]) -> None:
+        """Each trial's value as a step of one metric, and all of it as a table."""
+        name = f"search_{self._config.search.metric}"
+        metrics = [
+            Metric(name, trial.value, _milliseconds(trial), trial.number)
+            for trial in trials
+            if trial.state is TrialState.COMPLETE and trial.value is not None
+        ]
+        table = [
+            {
+                "number": trial.number,
+                "state": trial.state.name,
+                "value": trial.value,
+                "seconds": trial.duration and round(trial.duration.total_seconds(), 3),
+                "params": trial.params,
+            }
+            for trial in trials
+        ]
+        with errors_named("the trials cannot be logged"):
+            for start in range(0, len(metrics), _BATCH):
+                self._client.log_batch(self._run, metrics=metrics[start : start + _BATCH])
+            self._client.log_text(self._run, json.dumps(table, indent=1), "trials.json")
+
+    def log_data(self, data: Mapping[str, Any], schema: Mapping[str, str]) -> None:
+        source = {"uri": public_uri(self._config.data.uri), "query": self._config.data.query}
+        dataset = Dataset(
+            name=self._config.model,
+            digest=str(data["digest"]).removeprefix("sha256:")[:36],
+            source_type="fairlead",
+            source=json.dumps(source),
+            schema=json.dumps(schema),
+            profile=json.dumps(data),
+        )
+        with errors_named("the data cannot be logged"):
+            self._client.log_inputs(
+                self._run,
+                [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])],
+            )
+
+    def log_texts(self, texts: Mapping[str, str]) -> None:
+        with errors_named("a report cannot be logged"):
+            for path, text in texts.items():
+                self._client.log_text(self._run, text, path)
+
+    def log_file(self, path: str) -> None:
+        with errors_named("a plot cannot be logged"):
+            self._client.log_artifact(self._run, path)
+
+    def ensure_registered_model(self) -> None:
+        try:
+            with errors_named("the model cannot be registered", keep=_already_exists):
+                self._client.create_registered_model(self._config.registered_model)
+        except MlflowException:
+            return
+
+    def versions(self) -> list[ModelVersion]:
+        """Every version of the registered model, newest first."""
+        found: list[ModelVersion] = []
+        token: str | None = None
+        with errors_named("the versions cannot be listed"):
+            while True:
+                page = self._client.search_model_versions(
+                    f"name='{self._config.registered_model}'",
+                    max_results=200,
+                    order_by=["version_number DESC"],
+                    page_token=token,
+                )
+                found.extend(page)
+                token = page.token
+                if not token:
+                    return found
+
+    def register(self, candidate: Candidate) -> str:
+        """Create the version with its tags in one step; returns its number in the registry."""
+        with errors_named("the version cannot be registered"):
+            version = self._client.create_model_version(
+                self._config.registered_model,
+                source=f"models:/{candidate.model_id}",
+                run_id=self._run,
+                tags=dict(candidate.tags),
+                model_id=candidate.model_id,
+            )
+        return str(version.version)
+
+
+def _already_exists(error: MlflowException) -> bool:
+    return bool(error.error_code == ErrorCode.Name(RESOURCE_ALREADY_EXISTS))
+
+
+def _milliseconds(trial: FrozenTrial) -> int:
+    ended = trial.datetime_complete
+    return int((ended.timestamp() if ended else time.time()) * 1000)
+
+
+def _unavailable(what: str, error: BaseException) -> TrainingFailure:
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return TrainingFailure(
+        Reason.TRACKING_UNAVAILABLE, f"MLflow: {what}: {said}; check MLFLOW_TRACKING_URI"
+    )

@@ -1,0 +1,65 @@
+"""The rule for version numbers (docs/contracts.md, section 1).  Pure."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+_FORM: Final = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+FIRST: Final = "1.0.0"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """A version in the registry; a digest is None where the version does not tell it."""
+
+    version: str
+    signature: str | None
+    recipe: str | None
+
+
+def next_version(existing: Iterable[Existing], *, signature: str, recipe: str) -> str:
+    """The number after the highest existing one.
+
+    Major when the signature differs from that version's, minor when the recipe does, else patch.
+    What is not known differs.  Versions whose number is not semantic are passed over.
+    """
+    highest = find_highest(existing)
+    if highest is None:
+        return FIRST
+    major, minor, patch = _parse(highest.version) or (0, 0, 0)
+    if highest.signature != signature:
+        return f"{major + 1}.0.0"
+    if highest.recipe != recipe:
+        return f"{major}.{minor + 1}.0"
+    return f"{major}.{minor}.{patch + 1}"
+
+
+def find_highest(existing: Iterable[Existing]) -> Existing | None:
+    """The version with the highest number; None when there is none with a semantic number."""
+    known = [(number, item) for item in existing if (number := _parse(item.version)) is not None]
+    return max(known, key=lambda pair: pair[0])[1] if known else None
+
+
+def signature_digest(signature: Mapping[str, Any]) -> str:
+    """Digest of an MLflow signature, given as its dictionary of inputs, outputs and params.
+
+    MLflow keeps each part as JSON text; the digest is over what the texts mean.
+    """
+    parts = {name: _decode(signature.get(name)) for name in ("inputs", "outputs", "params")}
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _decode(part: object) -> object:
+    return json.loads(part) if isinstance(part, str) else part
+
+
+def _parse(version: str) -> tuple[int, int, int] | None:
+    found = _FORM.fullmatch(version)
+    if found is None:
+        return None
+    major, minor, patch = (int(number) for number in found.groups())
+    return major, minor, patch

@@ -1,0 +1,62 @@
+"""The search stage: from the source to a worker that has done its part of the trials."""
+
+import logging
+
+import optuna
+
+from fairlead_training.compute import count_threads
+from fairlead_training.config import Environment, TrainingConfig
+from fairlead_training.data import check, restore, take_snapshot
+from fairlead_training.progress import Progress, Stage
+from fairlead_training.search import SearchProgress, Worker, build_sampler
+from fairlead_training.source import read_frame
+from fairlead_training.split import split
+from fairlead_training.study import join_study, open_storage
+from fairlead_training.train import Learner, prepare_fold
+
+_log = logging.getLogger(__name__)
+
+
+def search(config: TrainingConfig, environment: Environment, progress: Progress) -> None:
+    """Run the stage.
+
+    Raises:
+        TrainingFailure: with the reason, and the way out for a person.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    table = check(read_frame(config.data, environment), config)
+    progress.enter(Stage.FEATURES)
+    split(table, config.validation)  # bad data ends here, before it becomes a study
+    with open_storage(environment.database_url) as storage:
+        shared = join_study(
+            storage,
+            config,
+            take_snapshot(table),
+            sampler=build_sampler(config, environment.worker),
+        )
+        parts = split(restore(table, shared.snapshot), config.validation)
+        learner = Learner(
+            task=config.task,
+            metric=config.search.metric,
+            classes=parts.classes,
+            seed=config.search.seed,
+            threads=count_threads(config.search.parallelism),
+        )
+        folds = [prepare_fold(parts.search, fold, threads=learner.threads) for fold in parts.folds]
+
+        def report(now: SearchProgress) -> None:
+            progress.enter(
+                Stage.SEARCH,
+                trial=now.trial,
+                best=now.best,
+                secondsLeft=round(now.seconds_left),
+            )
+
+        worker = Worker(config, shared, learner=learner, folds=folds, report=report)
+        counts = worker.run()
+    _log.info(
+        "search ended: %d complete, %d pruned, %d failed",
+        counts.complete,
+        counts.pruned,
+        counts.failed,
+    )
