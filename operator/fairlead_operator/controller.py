@@ -14,7 +14,8 @@ from fairlead_operator.rollout.reconcile import reconcile as reconcile_rollout
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import metrics
 from fairlead_operator.training_run.reconcile import reconcile as reconcile_training_run
-from fairlead_operator.work_queue import Key, WorkQueue
+from fairlead_operator.wakeup import Key
+from fairlead_operator.work_queue import WorkQueue
 
 _LOGGER = logging.getLogger(__name__)
 # So many failures in a row are shown to the user; fewer pass by themselves.

@@ -1,94 +1,188 @@
-"""The three CustomResourceDefinitions, from the types in ``api``.
+"""The three CustomResourceDefinitions, and their reference, from the types in ``api``.
 
 ``python -m fairlead_operator.crds`` writes them, ``--check`` tells which differ.
 """
 
-import argparse
-import sys
+import dataclasses
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import yaml
 
 from fairlead_operator.api import model, rollout, training_run
-from fairlead_operator.api.base import Spec, Status
-from fairlead_operator.api.group import GROUP, VERSION
-from fairlead_operator.api.schema import structural_schema
+from fairlead_operator.api.base import Rule, Spec, Status
+from fairlead_operator.api.group import API_VERSION, GROUP, VERSION
+from fairlead_operator.api.schema import Schema, structural_schema
 
+_ROOT: Final = Path(__file__).parents[2]
 _FOLDERS: Final = ("crds", "charts/fairlead/crd-files")
-_HEADER: Final = "# Generated from operator/fairlead_operator/api by `make crds`; do not edit.\n"
-# Children add a suffix to a Model's name, and everything must fit 63 characters.
-_MODEL_NAME: Final = {
-    "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",
-    "message": "metadata.name must be 1 to 40 lower-case letters, digits and dashes, and start "
-    "with a letter: it becomes a Service's name",
-}
+_REFERENCE: Final = Path("docs/reference.md")
+_SOURCE: Final = "Generated from operator/fairlead_operator/api by `make crds`; do not edit."
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """One row of what we define."""
+
+    name: str
+    plural: str
+    short: str
+    module: ModuleType
+    spec: type[Spec]
+    status: type[Status]
+    naming: Rule
+
+
+_KINDS: Final = (
+    _Kind(
+        name="Model",
+        plural="models",
+        short="mdl",
+        module=model,
+        spec=model.ModelSpec,
+        status=model.ModelStatus,
+        # Children add a suffix to a Model's name, and everything must fit 63 characters.
+        naming=Rule(
+            "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",
+            "metadata.name must be 1 to 40 lower-case letters, digits and dashes, and start "
+            "with a letter: it becomes a Service's name",
+        ),
+    ),
+    _Kind(
+        name="TrainingRun",
+        plural="trainingruns",
+        short="trun",
+        module=training_run,
+        spec=training_run.TrainingRunSpec,
+        status=training_run.TrainingRunStatus,
+        naming=Rule(
+            "self.metadata.name.size() <= 63",
+            "metadata.name must be at most 63 characters: it becomes a label of the Jobs",
+        ),
+    ),
+    _Kind(
+        name="Rollout",
+        plural="rollouts",
+        short="mro",
+        module=rollout,
+        spec=rollout.RolloutSpec,
+        status=rollout.RolloutStatus,
+        naming=Rule(
+            "self.metadata.name.size() <= 63",
+            "metadata.name must be at most 63 characters, as a Model's children have it",
+        ),
+    ),
+)
 
 
 def build_crds() -> dict[str, dict[str, Any]]:
     """File name → manifest."""
-    return {
-        f"{plural}.yaml": _crd(kind, plural, short, spec, status, columns, rules)
-        for kind, plural, short, spec, status, columns, rules in (
-            ("Model", "models", "mdl", model.ModelSpec, model.ModelStatus, model.COLUMNS,
-             [_MODEL_NAME]),
-            ("TrainingRun", "trainingruns", "trun", training_run.TrainingRunSpec,
-             training_run.TrainingRunStatus, training_run.COLUMNS, []),
-            ("Rollout", "rollouts", "mro", rollout.RolloutSpec, rollout.RolloutStatus,
-             rollout.COLUMNS, []),
-        )
-    }  # fmt: skip
+    return {f"{kind.plural}.yaml": _crd(kind) for kind in _KINDS}
 
 
-def _crd(  # noqa: PLR0917  one row of the table above
-    kind: str,
-    plural: str,
-    short: str,
-    spec: type[Spec],
-    status: type[Status],
-    columns: tuple[dict[str, Any], ...],
-    rules: list[dict[str, str]],
-) -> dict[str, Any]:
-    schema: dict[str, Any] = {
-        "type": "object",
-        "description": " ".join((sys.modules[spec.__module__].__doc__ or "").split()),
-        "required": ["spec"],
-        "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            "metadata": {"type": "object"},
-            "spec": structural_schema(spec, path="spec"),
-            "status": structural_schema(status, path="status"),
-        },
-    }
-    if rules:
-        schema["x-kubernetes-validations"] = rules
+def _crd(kind: _Kind) -> dict[str, Any]:
     version = {
         "name": VERSION,
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
-        "additionalPrinterColumns": list(columns),
-        "schema": {"openAPIV3Schema": schema},
+        "additionalPrinterColumns": list(kind.module.COLUMNS),
+        "schema": {"openAPIV3Schema": _schema(kind)},
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{GROUP}"},
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": kind,
-                "listKind": f"{kind}List",
-                "plural": plural,
-                "singular": kind.lower(),
-                "shortNames": [short],
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                "shortNames": [kind.short],
                 "categories": ["fairlead"],
             },
             "versions": [version],
         },
     }
+
+
+def _schema(kind: _Kind) -> Schema:
+    """Schema of a whole object."""
+    return {
+        "type": "object",
+        "description": " ".join((kind.module.__doc__ or "").split()),
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural_schema(kind.spec, path="spec"),
+            "status": structural_schema(kind.status, path="status"),
+        },
+        "x-kubernetes-validations": [{"rule": kind.naming.rule, "message": kind.naming.message}],
+    }
+
+
+def render_reference() -> str:
+    """Every field of every kind, for people."""
+    lines = [f"<!-- {_SOURCE} -->", "# Reference", "", f"All kinds are `{API_VERSION}`."]
+    for kind in _KINDS:
+        schema = _schema(kind)
+        lines += ["", f"## {kind.name}", "", schema["description"], ""]
+        lines += ["| Field | Type | Default | Meaning |", "| --- | --- | --- | --- |"]
+        for part in ("spec", "status"):
+            lines += [_row(path, node) for path, node in _fields(schema["properties"][part], part)]
+        lines += ["", f"A {kind.name} is refused unless:", ""]
+        lines += [f"- {message}" for message in _messages(schema)]
+    return "\n".join(lines) + "\n"
+
+
+def _fields(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
+    """The fields below a node in the order written, each with its whole path."""
+    for name, node in schema.get("properties", {}).items():
+        where = f"{path}.{name}"
+        mark = "" if name in schema.get("required", ()) or path.startswith("status") else "?"
+        yield where + mark, node
+        yield from _fields(node, where)
+        yield from _fields(node.get("items", {}), f"{where}[]")
+
+
+def _row(path: str, node: Schema) -> str:
+    # A whole tree as default is told by the defaults of its fields.
+    default = node.get("default") if node["type"] != "object" else None
+    shown = "" if default is None else f"`{json.dumps(default)}`"
+    kind = _type_name(node).replace("|", "\\|")
+    meaning = node["description"].replace("|", "\\|")
+    return f"| `{path.removesuffix('?')}`{'' if path.endswith('?') else _required(path)} | {kind} | {shown} | {meaning} |"
+
+
+def _required(path: str) -> str:
+    return "" if path.startswith("status") else " (required)"
+
+
+def _type_name(node: Schema) -> str:
+    """Type and bounds in a few words."""
+    if "enum" in node:
+        return " or ".join(f"`{value}`" for value in node["enum"])
+    if node["type"] == "array":
+        return f"list of {_type_name(node['items'])}, at most {node['maxItems']}"
+    words = str(node["type"]) if node.get("format") != "date-time" else "time"
+    low, high = node.get("minimum"), node.get("maximum")
+    return words if low is None or high is None else f"{words}, {low:g} to {high:g}"
+
+
+def _messages(schema: Schema) -> Iterator[str]:
+    for rule in schema.get("x-kubernetes-validations", ()):
+        yield rule["message"]
+    for node in schema.get("properties", {}).values():
+        yield from _messages(node)
+    yield from _messages(schema["items"]) if "items" in schema else ()
 
 
 class _Plain(yaml.SafeDumper):
@@ -98,34 +192,11 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def render() -> dict[Path, str]:
+def render(reference: Path = _REFERENCE) -> dict[Path, str]:
     """Path below the repository → text, for every copy."""
     texts = {
-        name: _HEADER + yaml.dump(crd, Dumper=_Plain, sort_keys=False, width=100)
+        name: f"# {_SOURCE}\n" + yaml.dump(crd, Dumper=_Plain, sort_keys=False, width=100)
         for name, crd in build_crds().items()
     }
-    return {Path(folder, name): text for folder in _FOLDERS for name, text in texts.items()}
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m fairlead_operator.crds")
-    parser.add_argument("--check", action="store_true", help="write nothing, name what differs")
-    options = parser.parse_args()
-    root = Path(__file__).parents[2]
-    stale = []
-    for path, text in render().items():
-        file = root / path
-        if file.exists() and file.read_text() == text:
-            continue
-        stale.append(str(path))
-        if not options.check:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-    if stale and options.check:
-        sys.stderr.write(f"not as generated: {', '.join(stale)}; run `make crds`\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    copies = {Path(folder, name): text for folder in _FOLDERS for name, text in texts.items()}
+    return {**copies, reference: render_reference()}

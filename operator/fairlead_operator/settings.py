@@ -4,15 +4,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
-    """The images the operator puts into pods."""
-
-    training: str
-    serving: str
-    pull_policy: str
-    pull_secrets: tuple[str, ...]
+from fairlead_operator.kube.images import Images
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

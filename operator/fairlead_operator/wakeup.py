@@ -6,7 +6,7 @@ ones of the past cost nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fairlead_operator.api.group import (
     GATEWAY_NAME,
@@ -14,9 +14,16 @@ from fairlead_operator.api.group import (
     LABEL_MODEL,
     LABEL_TRAINING_RUN,
 )
-from fairlead_operator.work_queue import Key
 
 _ENDED: Final = frozenset({"Succeeded", "RolledBack", "Failed"})
+
+
+class Key(NamedTuple):
+    """One object."""
+
+    kind: str
+    namespace: str
+    name: str
 
 
 class Wakeup:

@@ -21,7 +21,7 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import build_event
 from fairlead_operator.telemetry import metrics
-from fairlead_operator.work_queue import Key
+from fairlead_operator.wakeup import Key
 
 _LOGGER = logging.getLogger(__name__)
 _BODY_LIMIT: Final = 1024 * 1024

@@ -9,18 +9,12 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Final
+
+from fairlead_operator.wakeup import Key
 
 _FIRST_RETRY: Final = 0.2
 _LONGEST_RETRY: Final = 30.0
-
-
-class Key(NamedTuple):
-    """One object."""
-
-    kind: str
-    namespace: str
-    name: str
 
 
 @dataclasses.dataclass(slots=True)

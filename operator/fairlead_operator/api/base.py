@@ -48,16 +48,17 @@ class Status(_Base):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-DURATION_PATTERN: Final = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+# Six digits are 114 years; more would overflow CEL's duration, and refuse without a reason.
+DURATION_PATTERN: Final = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"
 _UNITS: Final = {"h": 3600, "m": 60, "s": 1}
 
 
 def parse_duration(text: object) -> timedelta:
-    """Read ``1h30m``, ``90s``; at least one part must be there."""
+    """Read ``1h30m``, ``90s``: what DURATION_PATTERN takes, and at least one part."""
     if isinstance(text, timedelta):
         return text
     parts = re.findall(r"([0-9]+)([hms])", str(text))
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    if not parts or not re.fullmatch(DURATION_PATTERN, str(text)):
         raise ValueError(f"{text!r} is not a duration such as 90s, 15m or 1h30m")
     return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
 
@@ -80,7 +81,7 @@ Duration = Annotated[
             "format": None,
             "pattern": DURATION_PATTERN,
             "minLength": 2,
-            "maxLength": 20,
+            "maxLength": 21,
         }
     ),
 ]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import ObjectName, Spec
+from fairlead_operator.api.base import ObjectName, Rule, Spec
 
 Quantity = Annotated[
     str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)
@@ -21,6 +21,22 @@ class ResourceList(Spec):
 
 class Resources(Spec):
     """What a container asks for and may use, as in a pod."""
+
+    # The API server would refuse such a pod later, where nobody looks.
+    rules = (
+        Rule(
+            "!has(self.requests.cpu) || !has(self.limits.cpu) || "
+            "!quantity(self.requests.cpu).isGreaterThan(quantity(self.limits.cpu))",
+            "requests.cpu must not exceed limits.cpu",
+            ".requests.cpu",
+        ),
+        Rule(
+            "!has(self.requests.memory) || !has(self.limits.memory) || "
+            "!quantity(self.requests.memory).isGreaterThan(quantity(self.limits.memory))",
+            "requests.memory must not exceed limits.memory",
+            ".requests.memory",
+        ),
+    )
 
     requests: Annotated[
         ResourceList, Field(default=ResourceList(), description="What is reserved.")

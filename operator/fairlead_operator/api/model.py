@@ -42,7 +42,7 @@ class DataSource(Spec):
             ".format",
         ),
         Rule(
-            "!self.uri.matches('^[a-z]+://[^/]*@')",
+            "!self.uri.matches('^[a-z]+://[^/?#]*@|[?&](ssl)?password=')",
             "uri must not hold credentials; put username and password into a Secret and name it "
             "in credentials",
             ".uri",
@@ -266,7 +266,7 @@ class ModelSpec(Spec):
             "training.search.metric does not fit the task: regression takes rmse, mae, r2; "
             "binary-classification roc_auc, pr_auc, log_loss, accuracy; "
             "multiclass-classification log_loss, accuracy, f1_macro",
-            ".training",
+            ".training.search.metric",
         ),
     )
 

@@ -81,8 +81,12 @@ class Check(Spec):
             "{{stable}} and {{window}} are replaced.",
         ),
     ]
-    at_least: Annotated[float | None, Field(default=None, description="Lower bound.")]
-    at_most: Annotated[float | None, Field(default=None, description="Upper bound.")]
+    at_least: Annotated[
+        float | None, Field(default=None, ge=-1e15, le=1e15, description="Lower bound.")
+    ]
+    at_most: Annotated[
+        float | None, Field(default=None, ge=-1e15, le=1e15, description="Upper bound.")
+    ]
     min_samples: Annotated[
         int | None,
         Field(

@@ -5,6 +5,7 @@ for an optional field, a type on everything.  What cannot be expressed is an
 error here, not a surprise at installation, and nothing is left out silently.
 """
 
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -25,7 +26,8 @@ _REPLACED: Final = frozenset(
     {"title", "description", "default", "const", "items"}
     | {"properties", "required", "additionalProperties"}
 )
-_INT32: Final = range(-(2**31), 2**31)
+_INT32_MIN: Final = -(2**31)
+_INT32_MAX: Final = 2**31 - 1
 
 
 class NotStructuralError(TypeError):
@@ -127,8 +129,10 @@ def _items(node: Schema, definitions: Mapping[str, Any], where: str) -> Schema:
 
 
 def _integer_format(node: Schema) -> str:
-    bounds = (node.get("minimum"), node.get("maximum"))
-    return "int32" if all(bound in _INT32 for bound in bounds) else "int64"
+    fits = (
+        node.get("minimum", -math.inf) >= _INT32_MIN and node.get("maximum", math.inf) <= _INT32_MAX
+    )
+    return "int32" if fits else "int64"
 
 
 def _require_bound(node: Schema, where: str) -> None:
@@ -167,7 +171,8 @@ def _rules(model: type[BaseModel]) -> list[Schema]:
 
 
 def _first_line(model: type[BaseModel]) -> str:
-    return (model.__doc__ or "").strip().partition("\n")[0]
+    line = (model.__doc__ or "").strip().partition("\n")[0]
+    return " ".join(line.split())
 
 
 def _ordered(node: Schema) -> Schema:

@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from fairlead_operator.api.group import GATEWAY_NAME
+from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.kube.security import container_security, environment, pod_security
-from fairlead_operator.settings import Images
 
 _ENVOY: Final = "/opt/fairlead/bin/envoy"
 _RUN: Final = {"name": "run", "mountPath": "/run/gateway"}

@@ -5,6 +5,7 @@ from typing import Any
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import LABEL_MODEL, LABEL_VERSION
 from fairlead_operator.api.model import ServingSpec
+from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner, component_labels, version_name
 from fairlead_operator.kube.security import (
     container_security,
@@ -12,7 +13,6 @@ from fairlead_operator.kube.security import (
     pod_security,
     resources,
 )
-from fairlead_operator.settings import Images
 
 
 def build_server(

@@ -12,6 +12,7 @@ from fairlead_operator.api.group import (
     MANAGED_BY,
 )
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner, child_name, component_labels
 from fairlead_operator.kube.security import (
     container_security,
@@ -19,7 +20,6 @@ from fairlead_operator.kube.security import (
     pod_security,
     resources,
 )
-from fairlead_operator.settings import Images
 
 Stage = Literal["search", "finish"]
 
