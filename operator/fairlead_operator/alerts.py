@@ -57,12 +57,13 @@ def _parse_alert(index: int, alert: Any) -> Alert | None:
                 f"alerts[{index}].labels.{key}: must be text of 1 to {_NAME_LIMIT} characters"
             )
     annotations = alert.get("annotations")
-    summary = annotations.get("summary", "") if isinstance(annotations, Mapping) else ""
+    texts = annotations if isinstance(annotations, Mapping) else {}
+    said = [str(texts[key]) for key in ("summary", "description") if texts.get(key)]
     name = str(named[3])
     return Alert(
         name=name,
         namespace=str(named[0]),
         model=str(named[1]),
         version=str(named[2]),
-        message=f"{name}: {summary}"[:500] if summary else name,
+        message=": ".join([name, *said])[:500],
     )

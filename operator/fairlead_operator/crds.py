@@ -3,9 +3,11 @@
 ``python -m fairlead_operator.crds`` writes them, ``--check`` tells which differ.
 """
 
+import argparse
 import dataclasses
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -33,7 +35,7 @@ class _Kind:
     module: ModuleType
     spec: type[Spec]
     status: type[Status]
-    naming: Rule
+    naming: Rule | None = None
 
 
 _KINDS: Final = (
@@ -70,10 +72,6 @@ _KINDS: Final = (
         module=rollout,
         spec=rollout.RolloutSpec,
         status=rollout.RolloutStatus,
-        naming=Rule(
-            "self.metadata.name.size() <= 63",
-            "metadata.name must be at most 63 characters, as a Model's children have it",
-        ),
     ),
 )
 
@@ -114,7 +112,7 @@ def _crd(kind: _Kind) -> dict[str, Any]:
 
 def _schema(kind: _Kind) -> Schema:
     """Schema of a whole object."""
-    return {
+    schema: Schema = {
         "type": "object",
         "description": " ".join((kind.module.__doc__ or "").split()),
         "required": ["spec"],
@@ -125,8 +123,11 @@ def _schema(kind: _Kind) -> Schema:
             "spec": structural_schema(kind.spec, path="spec"),
             "status": structural_schema(kind.status, path="status"),
         },
-        "x-kubernetes-validations": [{"rule": kind.naming.rule, "message": kind.naming.message}],
     }
+    if kind.naming:
+        rule, message, _ = kind.naming
+        schema["x-kubernetes-validations"] = [{"rule": rule, "message": message}]
+    return schema
 
 
 def render_reference() -> str:
@@ -134,36 +135,30 @@ def render_reference() -> str:
     lines = [f"<!-- {_SOURCE} -->", "# Reference", "", f"All kinds are `{API_VERSION}`."]
     for kind in _KINDS:
         schema = _schema(kind)
-        lines += ["", f"## {kind.name}", "", schema["description"], ""]
-        lines += ["| Field | Type | Default | Meaning |", "| --- | --- | --- | --- |"]
+        lines += ["", f"## {kind.name}", "", schema["description"]]
         for part in ("spec", "status"):
-            lines += [_row(path, node) for path, node in _fields(schema["properties"][part], part)]
-        lines += ["", f"A {kind.name} is refused unless:", ""]
+            lines += ["", "| Field | Type | Default | Meaning |", "| --- | --- | --- | --- |"]
+            lines += _rows(schema["properties"][part], part)
+        lines += ["", "Rules across fields, held by the API server:", ""]
         lines += [f"- {message}" for message in _messages(schema)]
     return "\n".join(lines) + "\n"
 
 
-def _fields(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
+def _rows(schema: Schema, path: str) -> Iterator[str]:
     """The fields below a node in the order written, each with its whole path."""
     for name, node in schema.get("properties", {}).items():
         where = f"{path}.{name}"
-        mark = "" if name in schema.get("required", ()) or path.startswith("status") else "?"
-        yield where + mark, node
-        yield from _fields(node, where)
-        yield from _fields(node.get("items", {}), f"{where}[]")
+        default = "required" if name in schema.get("required", ()) else _default(node)
+        yield f"| `{where}` | {_type_name(node)} | {default} | {node['description']} |"
+        yield from _rows(node, where)
+        yield from _rows(node.get("items", {}), f"{where}[]")
 
 
-def _row(path: str, node: Schema) -> str:
-    # A whole tree as default is told by the defaults of its fields.
-    default = node.get("default") if node["type"] != "object" else None
-    shown = "" if default is None else f"`{json.dumps(default)}`"
-    kind = _type_name(node).replace("|", "\\|")
-    meaning = node["description"].replace("|", "\\|")
-    return f"| `{path.removesuffix('?')}`{'' if path.endswith('?') else _required(path)} | {kind} | {shown} | {meaning} |"
-
-
-def _required(path: str) -> str:
-    return "" if path.startswith("status") else " (required)"
+def _default(node: Schema) -> str:
+    """The default; that of an object is told by the fields within."""
+    if "default" not in node or node["type"] == "object":
+        return ""
+    return f"`{json.dumps(node['default'])}`"
 
 
 def _type_name(node: Schema) -> str:
@@ -174,7 +169,7 @@ def _type_name(node: Schema) -> str:
         return f"list of {_type_name(node['items'])}, at most {node['maxItems']}"
     words = str(node["type"]) if node.get("format") != "date-time" else "time"
     low, high = node.get("minimum"), node.get("maximum")
-    return words if low is None or high is None else f"{words}, {low:g} to {high:g}"
+    return words if low is None or high is None else f"{words}, {low:,.15g} to {high:,.15g}"
 
 
 def _messages(schema: Schema) -> Iterator[str]:
@@ -182,7 +177,8 @@ def _messages(schema: Schema) -> Iterator[str]:
         yield rule["message"]
     for node in schema.get("properties", {}).values():
         yield from _messages(node)
-    yield from _messages(schema["items"]) if "items" in schema else ()
+    if "items" in schema:
+        yield from _messages(schema["items"])
 
 
 class _Plain(yaml.SafeDumper):
@@ -200,3 +196,32 @@ def render(reference: Path = _REFERENCE) -> dict[Path, str]:
     }
     copies = {Path(folder, name): text for folder in _FOLDERS for name, text in texts.items()}
     return {**copies, reference: render_reference()}
+
+
+def stale(files: dict[Path, str], root: Path) -> list[Path]:
+    """The files that are missing or differ from what is generated."""
+    return [
+        path
+        for path, text in files.items()
+        if not (root / path).exists() or (root / path).read_text(encoding="utf-8") != text
+    ]
+
+
+def main(arguments: Sequence[str] | None = None, *, root: Path = _ROOT) -> int:
+    parser = argparse.ArgumentParser(prog="python -m fairlead_operator.crds")
+    parser.add_argument("--check", action="store_true", help="write nothing, name what differs")
+    parser.add_argument("--reference", type=Path, default=_REFERENCE, help="the field tables")
+    options = parser.parse_args(arguments)
+    files = render(options.reference)
+    differing = stale(files, root)
+    if differing and options.check:
+        sys.stderr.write(f"not as generated: {', '.join(map(str, differing))}; run `make crds`\n")
+        return 1
+    for path in differing:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(files[path], encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

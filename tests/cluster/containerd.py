@@ -1,11 +1,13 @@
 """The node's image store, by containerd's own client."""
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.command import Run
 from cluster.errors import ClusterError
+from images.increment import write_increment
 
 
 class Containerd:
@@ -37,7 +39,15 @@ class Containerd:
         return self._config(document["manifests"][0]["digest"])
 
     def import_archive(self, archive: Path) -> None:
-        self._run([*self._client, "images", "import", archive])
+        """Import what the node does not have of it: a changed source is a small layer."""
+        held = self._run([*self._client, "content", "list", "--quiet"]).stdout.split()
+        with tempfile.TemporaryDirectory(prefix="fairlead-import-") as folder:
+            increment = Path(folder, archive.name)
+            try:
+                write_increment(archive, increment, present=set(held))
+            except (KeyError, ValueError):  # not as docker save writes it: take the whole
+                increment = archive
+            self._run([*self._client, "images", "import", increment])
 
 
 def shim_sockets(state: Path) -> list[Path]:

@@ -95,7 +95,7 @@ def running_prometheus() -> Iterator[PrometheusServer]:
 @contextlib.contextmanager
 def _exporter(page: dict[str, str]) -> Iterator[int]:
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  the base class's name
+        def do_GET(self) -> None:
             body = page["text"].encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")

@@ -11,11 +11,12 @@ from typing import Any
 
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.controller import Controller
+from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.ports import Ports
-from fairlead_operator.settings import Images, Settings
-from fairlead_operator.wakeup import Wakeup, sort_keys
-from fairlead_operator.work_queue import Key, WorkQueue
+from fairlead_operator.settings import Settings
+from fairlead_operator.wakeup import Key, Wakeup, sort_keys
+from fairlead_operator.work_queue import WorkQueue
 from support.fakes import Clock, FakeKube, FakePrometheus, FakeRegistry
 
 NAMESPACE = "energy"

@@ -5,8 +5,9 @@ not exist before its first occurrence, and ``increase`` leaves out what a series
 held at its first sample: it would miss the first failures of a version, which
 are the ones that matter.  So a window's count is taken as last sample minus the
 sample before the window, and where there is none, or a restart of the gateway
-took the counter back, the last sample itself.  Each query yields no sample where
-there was no traffic.
+took the counter back, the last sample itself.  A Prometheus that has only just
+started knows nothing from before the window: then there is no sample, since a
+lifetime's count is none of a window.  Nor is there one where there was no traffic.
 """
 
 from datetime import timedelta
@@ -64,8 +65,9 @@ def _labels(namespace: str, model: str, version: str) -> str:
 
 def _counted(metric: str, labels: str, window: timedelta) -> str:
     """What each series gained in the window, its very first count included."""
-    series = f"{metric}{{{labels}}}"
-    return f"(({series} - {series} offset {_range(window)}) >= 0 or {series})"
+    series, span = f"{metric}{{{labels}}}", _range(window)
+    known = f"count(up offset {span})"
+    return f"(({series} - {series} offset {span}) >= 0 or {series} and on () {known})"
 
 
 def _fill(query: str, **names: str) -> str:

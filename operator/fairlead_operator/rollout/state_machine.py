@@ -244,6 +244,8 @@ def _while_guarding(seen: Observed) -> Decision:
     doubt = _doubt(seen)
     if _waited(seen) < seen.guard:
         reason, message = doubt or (Reason.GUARD_HOLDING, seen.verdict_message)
+        if reason is Reason.ANALYSIS_INCONCLUSIVE:
+            reason = Reason.GUARD_HOLDING  # evidence is not due yet
         return dataclasses.replace(_hold(seen, reason, message), doubtful=doubt is not None)
     if doubt is not None:
         return _hold_in_doubt(seen, *doubt)

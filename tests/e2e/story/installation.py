@@ -7,14 +7,17 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cluster.api import Cluster
 from cluster.choose import choose
 from cluster.layout import layout
 from e2e.story.errors import StoryError
 from e2e.story.narrator import Narrator
+from e2e.story.waiting import wait_for
 from images.build import build_all
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -25,6 +28,7 @@ VALUES = (
 )
 NAMESPACE = "fairlead-system"
 RELEASE = "fairlead"
+_HELM_TIMEOUT = 330  # a little more than Helm's own, whose message is the better one
 
 # The chart's name of an image, where it differs from the image's own.
 _CHART_NAMES = {"postgres": "postgresql"}
@@ -94,8 +98,35 @@ def _install_chart(cluster: Cluster, images: Mapping[str, str], say: Narrator) -
     arguments += [f"--values={file}" for file in VALUES]
     arguments += [f"--set={assignment}" for assignment in image_values(images)]
     say.command(f"helm upgrade --install {RELEASE} charts/fairlead --namespace {NAMESPACE}")
-    _helm(cluster, *arguments, "--wait", "--timeout=5m")
-    say(f"release {RELEASE} is installed in namespace {NAMESPACE}, all its pods are ready")
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        done = beside.submit(_helm, cluster, *arguments, "--wait", "--timeout=5m")
+        wait_for(
+            "helm to end",
+            lambda: describe_pods(_list_pods(cluster)),
+            lambda line: done.done(),
+            describe=str,
+            say=say,
+            timeout=_HELM_TIMEOUT,
+        )
+        done.result()
+    say(f"release {RELEASE} is installed in namespace {NAMESPACE}")
+
+
+def _list_pods(cluster: Cluster) -> Sequence[Mapping[str, Any]]:
+    found = cluster.kubectl("get", "pods", f"--namespace={NAMESPACE}", "--output=json")
+    return list(json.loads(found.stdout)["items"])
+
+
+def describe_pods(pods: Sequence[Mapping[str, Any]]) -> str:
+    """How many are ready, and the names of the others.  Pure."""
+
+    def is_ready(pod: Mapping[str, Any]) -> bool:
+        conditions = (pod.get("status") or {}).get("conditions") or []
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+    waiting = sorted(pod["metadata"]["name"] for pod in pods if not is_ready(pod))
+    behind = f"; waiting for {', '.join(waiting)}" if waiting else ""
+    return f"{len(pods) - len(waiting)} of {len(pods)} pods ready{behind}"
 
 
 def image_values(images: Mapping[str, str]) -> Sequence[str]:

@@ -5,36 +5,34 @@ A refusal must name the field, because the person who reads it has only the mess
 
 import copy
 import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes import client, config
 
 from cluster.control_plane import ControlPlane
+from fairlead_operator.api import model, rollout, training_run
+from fairlead_operator.api.base import Spec
 from fairlead_operator.api.group import API_VERSION, GROUP, VERSION
-from fairlead_operator.api.model import COLUMNS, ModelSpec
-from fairlead_operator.api.rollout import RolloutSpec
-from fairlead_operator.api.training_run import TrainingRunSpec
+from support.kube_desk import create_namespace
 
 pytestmark = pytest.mark.integration
 
-CRDS = Path(__file__).resolve().parents[3] / "crds"
-NAMESPACE = "crds"
-PLURALS = {"Model": "models", "TrainingRun": "trainingruns", "Rollout": "rollouts"}
-
 Manifest = dict[str, Any]
 
-
-def manifest(kind: str, spec: Manifest, *, name: str = "nsw-price") -> Manifest:
-    metadata = {"name": name, "namespace": NAMESPACE}
-    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
+PLURALS = {"Model": "models", "TrainingRun": "trainingruns", "Rollout": "rollouts"}
+LONGEST_NAME = "n" * 40
 
 
-POSTGRESQL: Manifest = {"uri": "postgresql://market-db:5432/market", "query": "select * from rows"}
+def manifest(kind: str, name: str, spec: Manifest) -> Manifest:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
 MODEL = manifest(
     "Model",
+    "nsw-price",
     {
         "task": "binary-classification",
         "data": {
@@ -44,8 +42,33 @@ MODEL = manifest(
         },
     },
 )
+TRAINING_RUN = manifest("TrainingRun", "nsw-price-training-1", {"model": "nsw-price"})
+ROLLOUT = manifest("Rollout", "nsw-price-rollout-1", {"model": "nsw-price", "version": "1.0.0"})
+
+TRAINED = {"version": "1.4.0", "registryVersion": "7", "digest": "", "metric": "rmse"}
+POSTGRESQL = {"uri": "postgresql://market-db:5432/market", "query": "select * from rows"}
+FULL_SEARCH = {"trials": 24, "parallelism": 24, "timeout": "1h30m", "metric": "rmse", "seed": 0}
+FULL_CHECKS = [
+    {"name": "up", "builtin": "success-rate", "atLeast": 1, "minSamples": 1},
+    {"name": "p95", "builtin": "latency-p95", "atMost": 250, "window": "5s"},
+    {"name": "own", "query": "sum(x{v='{{version}}'})", "atLeast": -1.5, "atMost": -1.5},
+]
+FULL_POLICY = {
+    "strategy": "canary",
+    "steps": [
+        {"weight": 10, "hold": "0s", "pause": True},
+        {"weight": 10, "hold": "168h"},
+        {"weight": 100},
+    ],
+    "analysis": {"interval": "1s", "checks": FULL_CHECKS},
+    "guard": {"duration": "0s"},
+    "patience": "10s",
+    "startDeadline": "24h",
+    "onNewTarget": "queue",
+}
 FULL_MODEL = manifest(
     "Model",
+    LONGEST_NAME,
     {
         "task": "regression",
         "suspend": True,
@@ -59,13 +82,7 @@ FULL_MODEL = manifest(
         },
         "training": {
             "algorithms": ["xgboost"],
-            "search": {
-                "trials": 24,
-                "parallelism": 24,
-                "timeout": "1h30m",
-                "metric": "rmse",
-                "seed": 0,
-            },
+            "search": FULL_SEARCH,
             "validation": {"strategy": "time-series", "folds": 2, "holdout": "5%"},
             "retries": 0,
             "resources": {
@@ -75,38 +92,518 @@ FULL_MODEL = manifest(
         },
         "promotion": {"minImprovement": -0.5, "significance": False, "threshold": 12},
         "serving": {"replicas": 3, "requestTimeout": "1s", "resources": {"limits": {"cpu": "1"}}},
-        "rollout": {
-            "strategy": "canary",
-            "steps": [
-                {"weight": 10, "hold": "0s", "pause": True},
-                {"weight": 10, "hold": "168h"},
-                {"weight": 100},
-            ],
-            "analysis": {
-                "interval": "1s",
-                "checks": [
-                    {"name": "up", "builtin": "success-rate", "atLeast": 1, "minSamples": 1},
-                    {"name": "p95", "builtin": "latency-p95", "atMost": 250, "window": "5s"},
-                    {
-                        "name": "own",
-                        "query": "sum(rate(x{version='{{version}}'}[{{window}}]))",
-                        "atLeast": -1.5,
-                        "atMost": 1.5,
-                        "failureLimit": 3,
-                    },
+        "rollout": FULL_POLICY,
+    },
+)
+FULL_ROLLOUT = manifest(
+    "Rollout",
+    "nsw-price-rollout-2",
+    {"model": "nsw-price", "version": "1.0.0", "trigger": "trained", "policy": FULL_POLICY},
+)
+
+
+def with_(base: Manifest, path: str, value: Any) -> Manifest:
+    """A copy that differs in one field, given by its path."""
+    whole = copy.deepcopy(base)
+    *parents, last = path.split(".")
+    node = whole
+    for parent in parents:
+        node = node.setdefault(parent, {})
+    node[last] = value
+    return whole
+
+
+def without(base: Manifest, path: str) -> Manifest:
+    whole = copy.deepcopy(base)
+    *parents, last = path.split(".")
+    node = whole
+    for parent in parents:
+        node = node[parent]
+    del node[last]
+    return whole
+
+
+def check(**fields: Any) -> Manifest:
+    """A Model with one check."""
+    return with_(MODEL, "spec.rollout.analysis.checks", [{"name": "a", **fields}])
+
+
+def steps(*steps: Manifest) -> Manifest:
+    return with_(MODEL, "spec.rollout.steps", list(steps))
+
+
+def search(**fields: Any) -> Manifest:
+    return with_(MODEL, "spec.training.search", fields)
+
+
+def source(**fields: Any) -> Manifest:
+    return with_(MODEL, "spec.data.source", fields)
+
+
+def resources(where: str, **fields: Any) -> Manifest:
+    return with_(MODEL, f"spec.{where}.resources", fields)
+
+
+class Desk:
+    """Writes objects of our kinds, as strictly as `kubectl apply --validate=strict`."""
+
+    def __init__(self, objects: Any, namespace: str) -> None:
+        self._objects = objects
+        self.namespace = namespace
+
+    def try_out(self, whole: Manifest) -> Manifest:
+        """Create, up to the point of storing it."""
+        return self._create(whole, dry_run="All")
+
+    def create(self, whole: Manifest) -> Manifest:
+        return self._create(whole)
+
+    def change(self, whole: Manifest, change: Manifest) -> Manifest:
+        patch = self._objects.patch_namespaced_custom_object
+        return dict(patch(*self._place(whole), whole["metadata"]["name"], change))
+
+    def report(self, whole: Manifest, change: Manifest) -> Manifest:
+        """Patch by way of the status subresource."""
+        patch = self._objects.patch_namespaced_custom_object_status
+        return dict(patch(*self._place(whole), whole["metadata"]["name"], change))
+
+    def _create(self, whole: Manifest, **options: str) -> Manifest:
+        create = self._objects.create_namespaced_custom_object
+        return dict(create(*self._place(whole), whole, field_validation="Strict", **options))
+
+    def _place(self, whole: Manifest) -> tuple[str, str, str, str]:
+        return GROUP, VERSION, self.namespace, PLURALS[whole["kind"]]
+
+
+@pytest.fixture(name="objects", scope="module")
+def _objects(plane: ControlPlane) -> Iterator[client.CustomObjectsApi]:
+    with config.new_client_from_config(str(plane.kubeconfig)) as connection:
+        yield client.CustomObjectsApi(connection)
+
+
+@pytest.fixture(name="trial", scope="module")
+def _trial(plane: ControlPlane, objects: client.CustomObjectsApi) -> Desk:
+    """A desk where nothing is stored, so that all may share it."""
+    return Desk(objects, create_namespace(plane, "crds"))
+
+
+@pytest.fixture(name="desk")
+def _desk(objects: client.CustomObjectsApi, namespace: str) -> Desk:
+    return Desk(objects, namespace)
+
+
+def refusal(error: client.ApiException) -> str:
+    return str(json.loads(error.body or "{}")["message"])
+
+
+@pytest.mark.parametrize(
+    ("whole", "spec_type"),
+    [
+        pytest.param(MODEL, model.ModelSpec, id="a minimal Model"),
+        pytest.param(FULL_MODEL, model.ModelSpec, id="a full Model"),
+        pytest.param(with_(MODEL, "spec.rollout", {}), model.ModelSpec, id="an empty policy"),
+        pytest.param(search(trials=3), model.ModelSpec, id="a search with one field"),
+        pytest.param(steps({"weight": 1}), model.ModelSpec, id="a step with one field"),
+        pytest.param(check(query="x", atMost=1), model.ModelSpec, id="a check of one's own"),
+        pytest.param(TRAINING_RUN, training_run.TrainingRunSpec, id="a minimal TrainingRun"),
+        pytest.param(ROLLOUT, rollout.RolloutSpec, id="a minimal Rollout"),
+        pytest.param(FULL_ROLLOUT, rollout.RolloutSpec, id="a full Rollout"),
+    ],
+)
+def test_the_server_fills_in_what_the_operator_would(
+    trial: Desk, whole: Manifest, spec_type: type[Spec]
+) -> None:
+    stored = trial.try_out(whole)["spec"]
+
+    assert stored == filled(spec_type, whole["spec"])
+
+
+def filled(spec_type: type[Spec], spec: Manifest) -> Manifest:
+    """What the operator makes of a spec; it alone has a word for features not named."""
+    whole = spec_type.model_validate(spec).model_dump(mode="json", by_alias=True, exclude_none=True)
+    if not whole.get("data", {}).get("features", True):
+        del whole["data"]["features"]
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("whole", "field"),
+    [
+        # What is not there, and what is not known.
+        pytest.param(without(MODEL, "spec"), "spec", id="Model without spec"),
+        pytest.param(without(MODEL, "spec.task"), "spec.task", id="no task"),
+        pytest.param(without(MODEL, "spec.data"), "spec.data", id="no data"),
+        pytest.param(without(MODEL, "spec.data.source.uri"), "source.uri", id="no uri"),
+        pytest.param(without(MODEL, "spec.data.target"), "data.target", id="no target"),
+        pytest.param(
+            without(MODEL, "spec.data.timestampColumn"), "timestampColumn", id="no timestampColumn"
+        ),
+        pytest.param(with_(MODEL, "sepc", {}), "sepc", id="unknown: beside spec"),
+        pytest.param(with_(MODEL, "spec.traning", {}), "spec.traning", id="unknown: in spec"),
+        pytest.param(search(trails=3), "spec.training.search.trails", id="unknown: deep"),
+        pytest.param(steps({"weight": 5, "wait": "1m"}), "wait", id="unknown: in a list"),
+        pytest.param(with_(ROLLOUT, "spec.steps", []), "spec.steps", id="unknown: in a Rollout"),
+        pytest.param(with_(TRAINING_RUN, "spec.tries", 1), "spec.tries", id="unknown: in a run"),
+        # Names
+        pytest.param(with_(MODEL, "metadata.name", "n" * 41), "metadata.name", id="name: long"),
+        pytest.param(with_(MODEL, "metadata.name", "a.b"), "metadata.name", id="name: a dot"),
+        pytest.param(with_(MODEL, "metadata.name", "1a"), "metadata.name", id="name: a digit"),
+        pytest.param(
+            with_(TRAINING_RUN, "metadata.name", "n" * 64), "metadata.name", id="run's name: long"
+        ),
+        # Task and data
+        pytest.param(with_(MODEL, "spec.task", "clustering"), "spec.task", id="task: unknown"),
+        pytest.param(source(uri="s3://b/x.csv"), "source.uri", id="uri: another scheme"),
+        pytest.param(source(uri="https://a b"), "source.uri", id="uri: a space"),
+        pytest.param(
+            source(uri="https://h/" + "x" * 1024), "source.uri", id="uri: longer than it may be"
+        ),
+        pytest.param(
+            source(uri="postgresql://me:secret@db/m", query="select 1"),
+            "source.uri",
+            id="uri: user and password",
+        ),
+        pytest.param(source(uri="https://me@h/x.csv"), "source.uri", id="uri: a user"),
+        pytest.param(
+            source(uri="postgresql://db/m?sslmode=require&password=x", query="select 1"),
+            "source.uri",
+            id="uri: a password as parameter",
+        ),
+        pytest.param(source(uri="postgresql://db/m"), "source.query", id="query: missing"),
+        pytest.param(
+            source(uri="https://h/x.csv", query="select 1"), "source.query", id="query: of a file"
+        ),
+        pytest.param(source(**POSTGRESQL, format="csv"), "source.format", id="format: of a query"),
+        pytest.param(
+            source(uri="https://h/x", format="xls"), "source.format", id="format: unknown"
+        ),
+        pytest.param(
+            source(**POSTGRESQL, credentials={"name": "A_b"}),
+            "credentials.name",
+            id="credentials: not a name",
+        ),
+        pytest.param(
+            source(**POSTGRESQL, credentials={}), "credentials.name", id="credentials: no name"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.data.features", ["x", "price_up"]), "features", id="target a feature"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.data.features", ["timestamp"]), "features", id="time a feature"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.data.features", ["x", "x"]), "features[1]", id="features: twice"
+        ),
+        pytest.param(with_(MODEL, "spec.data.features", [""]), "features[0]", id="features: empty"),
+        pytest.param(
+            with_(MODEL, "spec.data.target", "timestamp"), "data.target", id="target time"
+        ),
+        pytest.param(with_(MODEL, "spec.data.minRows", 49), "data.minRows", id="minRows: few"),
+        # Training
+        pytest.param(search(trials=0), "search.trials", id="trials: none"),
+        pytest.param(search(trials=1.5), "search.trials", id="trials: a fraction"),
+        pytest.param(search(trials="40"), "search.trials", id="trials: a string"),
+        pytest.param(search(parallelism=33), "search.parallelism", id="parallelism: 33"),
+        pytest.param(
+            search(trials=2, parallelism=3), "search.parallelism", id="parallelism: above trials"
+        ),
+        pytest.param(search(timeout="15 minutes"), "search.timeout", id="timeout: words"),
+        pytest.param(search(timeout=""), "search.timeout", id="timeout: empty"),
+        pytest.param(search(timeout=900), "search.timeout", id="timeout: a number"),
+        pytest.param(search(timeout="1.5h"), "search.timeout", id="timeout: a fraction"),
+        pytest.param(search(timeout="30s1h"), "search.timeout", id="timeout: wrong order"),
+        pytest.param(search(timeout="29s"), "search.timeout", id="timeout: short"),
+        pytest.param(search(timeout="24h1s"), "search.timeout", id="timeout: long"),
+        pytest.param(search(timeout="9999999h"), "search.timeout", id="timeout: overflows"),
+        pytest.param(search(metric="auc"), "search.metric", id="metric: unknown"),
+        pytest.param(search(metric="rmse"), "search.metric", id="metric: of a regression"),
+        pytest.param(
+            with_(search(metric="accuracy"), "spec.task", "regression"),
+            "search.metric",
+            id="metric: of a classification",
+        ),
+        pytest.param(
+            with_(search(metric="roc_auc"), "spec.task", "multiclass-classification"),
+            "search.metric",
+            id="metric: of two classes",
+        ),
+        pytest.param(search(seed=-1), "search.seed", id="seed: negative"),
+        pytest.param(
+            with_(MODEL, "spec.training.algorithms", ["magic"]), "algorithms", id="algorithm"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.training.algorithms", []), "algorithms", id="algorithms: none"
+        ),
+        pytest.param(with_(MODEL, "spec.training.retries", 11), "retries", id="retries: many"),
+        pytest.param(
+            with_(MODEL, "spec.training.validation", {"strategy": "random"}),
+            "validation.strategy",
+            id="validation: shuffled",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.training.validation", {"folds": 1}), "validation.folds", id="folds"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.training.validation", {"holdout": "51%"}),
+            "validation.holdout",
+            id="holdout: most",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.training.validation", {"holdout": 0.2}),
+            "validation.holdout",
+            id="holdout: a number",
+        ),
+        # Resources
+        pytest.param(
+            resources("training", limits={"cpu": "two"}), "limits.cpu", id="cpu: not an amount"
+        ),
+        pytest.param(
+            resources("training", limits={"memory": "1GB"}), "limits.memory", id="memory: a unit"
+        ),
+        pytest.param(
+            resources("training", requests={"cpu": "1100m"}, limits={"cpu": "1"}),
+            "requests.cpu",
+            id="cpu: asks above its limit",
+        ),
+        pytest.param(
+            resources("serving", requests={"memory": "1Gi"}, limits={"memory": "1G"}),
+            "requests.memory",
+            id="memory: asks above its limit",
+        ),
+        pytest.param(
+            resources("serving", limits={"gpu": "1"}), "limits.gpu", id="resources: unknown"
+        ),
+        # Promotion, version, serving
+        pytest.param(
+            with_(MODEL, "spec.promotion", {"minImprovement": "1%"}), "minImprovement", id="gain"
+        ),
+        pytest.param(with_(MODEL, "spec.version", "latest"), "spec.version", id="version: a word"),
+        pytest.param(with_(MODEL, "spec.version", "1.04.0"), "spec.version", id="version: a zero"),
+        pytest.param(
+            with_(MODEL, "spec.serving", {"replicas": 0}), "serving.replicas", id="replicas: none"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.serving", {"requestTimeout": "11m"}), "requestTimeout", id="answer"
+        ),
+        pytest.param(with_(MODEL, "spec.suspend", "yes"), "spec.suspend", id="suspend: a word"),
+        # Rollout policy
+        pytest.param(
+            with_(MODEL, "spec.rollout", {"strategy": "blueGreen"}), "rollout.strategy", id="blue"
+        ),
+        pytest.param(steps(), "rollout.steps", id="steps: none"),
+        pytest.param(
+            steps({"weight": 50}, {"weight": 25}), "rollout.steps", id="steps: they decrease"
+        ),
+        pytest.param(steps(*[{"weight": 5}] * 31), "rollout.steps", id="steps: too many"),
+        pytest.param(steps({"weight": 0}), "steps[0].weight", id="weight: none"),
+        pytest.param(steps({"weight": 101}), "steps[0].weight", id="weight: above all"),
+        pytest.param(steps({"hold": "1m"}), "steps[0].weight", id="weight: missing"),
+        pytest.param(steps({"weight": 5, "hold": "1d"}), "steps[0].hold", id="hold: days"),
+        pytest.param(steps({"weight": 5, "hold": "169h"}), "steps[0].hold", id="hold: long"),
+        pytest.param(
+            with_(MODEL, "spec.rollout", {"patience": "9s"}), "rollout.patience", id="patience"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.rollout", {"startDeadline": "25h"}), "startDeadline", id="deadline"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.rollout", {"guard": {"duration": "169h"}}), "duration", id="guard"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.rollout", {"onNewTarget": "reject"}), "onNewTarget", id="new target"
+        ),
+        # Analysis
+        pytest.param(
+            with_(MODEL, "spec.rollout.analysis", {"interval": "0s"}), "interval", id="interval"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.rollout.analysis", {"checks": []}), "checks", id="checks: none"
+        ),
+        pytest.param(
+            with_(
+                MODEL,
+                "spec.rollout.analysis.checks",
+                [{"name": "a", "query": "x", "atMost": 1}] * 2,
+            ),
+            "checks",
+            id="checks: a name twice",
+        ),
+        pytest.param(check(builtin="uptime", atLeast=1), "builtin", id="check: unknown builtin"),
+        pytest.param(
+            check(builtin="success-rate", query="x", atLeast=1), "builtin and query", id="both"
+        ),
+        pytest.param(check(atLeast=1), "builtin and query", id="neither builtin nor query"),
+        pytest.param(check(query="", atLeast=1), "query", id="check: empty query"),
+        pytest.param(check(query="x"), "atLeast, atMost", id="check: no bound"),
+        pytest.param(check(query="x", atLeast=2, atMost=1), "atLeast", id="bounds: crossed"),
+        pytest.param(check(query="x", atMost="1s"), "checks[0].atMost", id="bound: a string"),
+        pytest.param(check(builtin="success-rate", atLeast=99), "atLeast", id="rate: in percent"),
+        pytest.param(
+            check(builtin="success-rate", atLeast=0.9, atMost=1),
+            "atMost",
+            id="rate: an upper bound",
+        ),
+        pytest.param(
+            check(builtin="latency-p99", atLeast=5), "atLeast", id="latency: a lower bound"
+        ),
+        pytest.param(
+            check(query="x", atLeast=1, minSamples=5), "minSamples", id="query with minSamples"
+        ),
+        pytest.param(check(query="x", atMost=1, window="4s"), "window", id="window: short"),
+        pytest.param(check(query="x", atMost=1, failureLimit=-1), "failureLimit", id="failures"),
+        pytest.param(check(name="A", query="x", atMost=1), "checks[0].name", id="check's name"),
+        # TrainingRun and Rollout
+        pytest.param(without(TRAINING_RUN, "spec.model"), "spec.model", id="run: no model"),
+        pytest.param(with_(TRAINING_RUN, "spec.model", "a.b"), "spec.model", id="run: no name"),
+        pytest.param(with_(TRAINING_RUN, "spec.trigger", "cron"), "trigger", id="run: trigger"),
+        pytest.param(without(ROLLOUT, "spec.model"), "spec.model", id="rollout: no model"),
+        pytest.param(without(ROLLOUT, "spec.version"), "spec.version", id="rollout: no version"),
+        pytest.param(with_(ROLLOUT, "spec.version", "v1"), "spec.version", id="rollout: version"),
+        pytest.param(with_(ROLLOUT, "spec.trigger", "cron"), "trigger", id="rollout: trigger"),
+        pytest.param(
+            with_(ROLLOUT, "spec.policy", {"steps": [{"weight": 9}, {"weight": 8}]}),
+            "policy.steps",
+            id="rollout: steps decrease",
+        ),
+    ],
+)
+def test_a_mistake_is_refused_by_name(trial: Desk, whole: Manifest, field: str) -> None:
+    with pytest.raises(client.ApiException) as refused:
+        trial.try_out(whole)
+
+    assert refused.value.status in {400, 422}
+    assert field in refusal(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("whole", "change", "field"),
+    [
+        pytest.param(ROLLOUT, {"version": "1.0.1"}, "spec", id="rollout: another version"),
+        pytest.param(ROLLOUT, {"policy": {}}, "spec", id="rollout: a policy where none was"),
+        pytest.param(FULL_ROLLOUT, {"policy": None}, "spec", id="rollout: no policy any more"),
+        pytest.param(TRAINING_RUN, {"model": "other"}, "spec.model", id="run: another model"),
+    ],
+)
+def test_what_is_decided_stays(desk: Desk, whole: Manifest, change: Manifest, field: str) -> None:
+    desk.create(whole)
+
+    with pytest.raises(client.ApiException) as refused:
+        desk.change(whole, {"spec": change})
+
+    assert f" {field}: Invalid value: " in refusal(refused.value)
+    assert "immutable" in refusal(refused.value)
+
+
+def test_a_run_can_be_suspended(desk: Desk) -> None:
+    desk.create(TRAINING_RUN)
+
+    suspended = desk.change(TRAINING_RUN, {"spec": {"suspend": True}})
+
+    assert suspended["spec"]["suspend"] is True
+
+
+def test_a_rollout_that_is_not_changed_may_be_labeled(desk: Desk) -> None:
+    """The whole spec is compared; defaults must not make it another one."""
+    desk.create(FULL_ROLLOUT)
+
+    labeled = desk.change(FULL_ROLLOUT, {"metadata": {"labels": {"a": "b"}}})
+
+    assert labeled["metadata"]["generation"] == 1
+
+
+def test_who_writes_the_spec_cannot_write_the_status(desk: Desk) -> None:
+    created = desk.create(MODEL | {"status": {"phase": "Made up"}})
+
+    assert "status" not in created
+
+
+def test_who_writes_the_status_cannot_write_the_spec(desk: Desk) -> None:
+    desk.create(MODEL)
+
+    reported = desk.report(MODEL, {"spec": {"suspend": True}, "status": {"phase": "Serving"}})
+
+    assert reported["status"]["phase"] == "Serving"
+    assert reported["spec"]["suspend"] is False
+    assert reported["metadata"]["generation"] == 1
+
+
+@pytest.mark.parametrize(
+    ("whole", "status", "shown"),
+    [
+        pytest.param(
+            MODEL,
+            {
+                "phase": "Serving",
+                "stable": {"version": "1.4.0"},
+                "trainingRun": "columns-training-3",
+                "conditions": [
+                    {"type": "Progressing", "status": "False", "reason": "Idle"},
+                    {"type": "Ready", "status": "True", "reason": "Verified", "message": "fine"},
                 ],
             },
-            "guard": {"duration": "0s"},
-            "patience": "10s",
-            "startDeadline": "24h",
-            "onNewTarget": "queue",
-        },
-    },
-    name="a23456789-123456789-123456789-1234567890"[:40],
+            {
+                "PHASE": "Serving",
+                "STABLE": "1.4.0",
+                "REASON": "Verified",
+                "TRAINING": "columns-training-3",
+                "MESSAGE": "fine",
+            },
+            id="Model",
+        ),
+        pytest.param(
+            TRAINING_RUN,
+            {"phase": "Searching", "summary": "17/40", "trained": TRAINED},
+            {"MODEL": "nsw-price", "PHASE": "Searching", "PROGRESS": "17/40", "VERSION": "1.4.0"},
+            id="TrainingRun",
+        ),
+        pytest.param(
+            ROLLOUT,
+            {"phase": "Progressing", "observedWeight": 25, "step": 1, "verdict": "Successful"},
+            {"MODEL": "nsw-price", "PHASE": "Progressing", "WEIGHT": "25", "CANDIDATE": "1.0.0"},
+            id="Rollout",
+        ),
+    ],
 )
-TRAINING_RUN = manifest("TrainingRun", {"model": "nsw-price"}, name="nsw-price-training-1")
-ROLLOUT = manifest("Rollout", {"model": "nsw-price", "version": "1.0.0"}, name="nsw-price-rollout-1")
+def test_kubectl_get_shows_the_state(
+    plane: ControlPlane, desk: Desk, whole: Manifest, status: Manifest, shown: dict[str, str]
+) -> None:
+    desk.create(whole)
+    desk.report(whole, {"status": status})
+
+    table = plane.kubectl(
+        f"--namespace={desk.namespace}", "get", PLURALS[whole["kind"]], "--output=wide"
+    ).stdout
+
+    assert cells(table).items() >= shown.items()
 
 
-def changed(base: Manifest, *paths: str, **at: Any) -> Manifest:
-    raise NotImplementedError
+def cells(table: str) -> dict[str, str]:
+    """The one row of a table by heading; a cell begins below its heading's first letter."""
+    headings, row = table.splitlines()
+    starts = [found.start() for found in re.finditer(r"\S+", headings)]
+    ends = [*starts[1:], None]
+    return {
+        headings[start:end].strip(): row[start:end].strip()
+        for start, end in zip(starts, ends, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("short", "found"),
+    [
+        ("mdl", [MODEL]),
+        ("trun", [TRAINING_RUN]),
+        ("mro", [ROLLOUT]),
+        ("fairlead", [MODEL, TRAINING_RUN, ROLLOUT]),
+    ],
+)
+def test_short_names_and_the_category_find_the_kinds(
+    plane: ControlPlane, desk: Desk, short: str, found: list[Manifest]
+) -> None:
+    for whole in (MODEL, TRAINING_RUN, ROLLOUT):
+        desk.create(whole)
+
+    listed = plane.kubectl(f"--namespace={desk.namespace}", "get", short, "--output=name").stdout
+
+    names = {line.partition("/")[2] for line in listed.splitlines()}
+    assert names == {whole["metadata"]["name"] for whole in found}

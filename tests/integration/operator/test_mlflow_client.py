@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
@@ -49,7 +50,9 @@ class Registry:
         if "registered_model" not in self.call(f"registered-models/get?name={name}"):
             self.call("registered-models/create", {"name": name})
         pairs = [{"key": key, "value": value} for key, value in tags.items()]
-        body = {"name": name, "source": "http://127.0.0.1/nowhere", "tags": pairs}
+        run = self.call("runs/create", {"experiment_id": "0"})["run"]["info"]
+        source = {"source": f"{run['artifact_uri']}/model", "run_id": run["run_id"]}
+        body = {"name": name, "tags": pairs, **source}
         return str(self.call("model-versions/create", body)["model_version"]["version"])
 
     def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

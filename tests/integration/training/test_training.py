@@ -1,10 +1,14 @@
 """Trainings on real prices, against a real PostgreSQL and a real MLflow."""
 
+import base64
+import http.server
 import json
 import signal
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import mlflow
 import numpy as np
@@ -350,6 +354,95 @@ def test_a_gzipped_file_needs_no_database_of_its_own(desk: Desk) -> None:
     result = desk.train(config)
 
     assert result["data"]["rows"] == 45312
+
+
+class _Files(http.server.BaseHTTPRequestHandler):
+    """Prices for who knows the password, also behind a redirect; remembers what it was shown."""
+
+    shown: ClassVar[list[tuple[str, str | None]]] = []
+
+    def do_GET(self) -> None:
+        self.shown.append((self.path, self.headers["Authorization"]))
+        known = "Basic " + base64.b64encode(b"reader:open-sesame").decode()
+        if self.path.startswith("/moved"):
+            self.send_response(302)
+            self.send_header("Location", "/free/prices.csv.gz")
+            self.end_headers()
+        elif self.path.startswith("/gone"):
+            self.send_error(404)
+        elif self.path.startswith("/free") or self.headers["Authorization"] == known:
+            content = PRICES.read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+        else:
+            self.send_error(401)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as http.server has it
+        """Say nothing."""
+
+
+@pytest.fixture(name="files", scope="module")
+def _files() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Files) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "password", "code", "reason"),
+    [
+        pytest.param("/prices.csv.gz", "open-sesame", 0, None, id="with the password"),
+        pytest.param("/prices.csv.gz", "wrong", 3, "CredentialsRefused", id="wrong password"),
+        pytest.param("/gone.csv", "open-sesame", 1, "DataSourceUnavailable", id="not there"),
+        pytest.param("/moved.csv", "open-sesame", 0, None, id="redirected"),
+    ],
+)
+def test_a_file_over_http(  # noqa: PLR0917  pytest passes by name
+    desk: Desk,
+    files: str,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    password: str,
+    code: int,
+    reason: str | None,
+) -> None:
+    monkeypatch.setenv("FAIRLEAD_DATA_USERNAME", "reader")
+    monkeypatch.setenv("FAIRLEAD_DATA_PASSWORD", password)
+    _Files.shown.clear()
+    config = desk.config(
+        data__uri=files + path,
+        data__format="csv",
+        data__query=None,
+        search__trials=1,
+        search__timeoutSeconds=60,
+    )
+
+    found, result = desk.run("search", config)
+
+    assert (found, result.get("reason")) == (code, reason)
+    assert password not in json.dumps(result)
+    assert all(header is None for shown, header in _Files.shown if shown.startswith("/free"))
+
+
+def test_a_silent_file_server_may_be_tried_again(desk: Desk) -> None:
+    code, result = desk.run(
+        "search",
+        desk.config(data__uri=f"http://127.0.0.1:{free_port()}/d.csv", data__query=None),
+    )
+
+    assert (code, result["reason"]) == (1, "DataSourceUnavailable")
+
+
+def test_an_unknown_run_ends_the_training_before_it_costs_anything(desk: Desk) -> None:
+    code, result = desk.run("search", desk.config(mlflowRunId="0" * 32))
+
+    assert (code, result["reason"]) == (1, "TrackingUnavailable")
+    assert "HTTP 404" in result["message"]
 
 
 def _champion(result: dict[str, Any]) -> dict[str, str]:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from fairlead_operator.wakeup import Wakeup, sort_keys
-from fairlead_operator.work_queue import Key
+from fairlead_operator.wakeup import Key, Wakeup, sort_keys
 
 NAMESPACE = "energy"
 ROLLOUT = Key("Rollout", NAMESPACE, "m-rollout-1")

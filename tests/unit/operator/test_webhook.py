@@ -11,8 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from fairlead_operator.errors import TransientError
+from fairlead_operator.wakeup import Key
 from fairlead_operator.webhook import Webhook
-from fairlead_operator.work_queue import Key
 from support.world import NAMESPACE, World
 from unit.operator.test_alerts import LABELS, alert, body
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from fairlead_operator.work_queue import Key, WorkQueue
+from fairlead_operator.wakeup import Key
+from fairlead_operator.work_queue import WorkQueue
 
 KEY = Key("Model", "energy", "m")
 Handle = Callable[[Key], Awaitable[timedelta | None]]

@@ -7,7 +7,7 @@ import yaml
 
 from e2e.story.answers import Answer, to_line
 from e2e.story.energy import with_image
-from e2e.story.installation import image_values
+from e2e.story.installation import describe_pods, image_values
 from e2e.story.memory import by_component
 from e2e.story.rows import EXAMPLE
 from e2e.story.traffic import Traffic
@@ -67,3 +67,10 @@ def test_a_line_in_the_writing_is_read_later(tmp_path: Path) -> None:
     assert traffic.answers() == [answer]
     file.write_text(line + line)
     assert traffic.answers() == [answer, answer]
+
+
+def test_pods_that_are_waited_for_are_named() -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    pods = [pod("mlflow-1"), pod("operator-1") | {"status": ready}]
+
+    assert describe_pods(pods) == "1 of 2 pods ready; waiting for mlflow-1"

@@ -150,7 +150,7 @@ TABLE = [
     pytest.param(guarding(waited=HOUR, verdict=Verdict.INCONCLUSIVE), (Phase.GUARDING, 100),
                  Reason.ANALYSIS_INCONCLUSIVE, id="guarding: doubt keeps the way back open"),
     pytest.param(guarding(verdict=Verdict.ERROR), (Phase.GUARDING, 100),
-                 Reason.ANALYSIS_INCONCLUSIVE, id="guarding: doubt within the window"),
+                 Reason.GUARD_HOLDING, id="guarding: evidence is not due within the window"),
     # Ends
     pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=10), BACK,
                  Reason.ABORTED, id="rolling back: waits until the router reports no traffic"),

@@ -1,0 +1,330 @@
+"""A live operator on a real API server; the test plays everything that is not the operator.
+
+The other end of these lives is ``tests/scenario``: there on fakes and a clock that is told.
+"""
+
+import asyncio
+import collections
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.control_plane import ControlPlane
+from fairlead_operator.kube.client import KubeClient
+from support.backends import Backends, progress, running_backends
+from support.live_operator import Launcher, Stage, fetch, launching, quick_policy, until
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(name="backends")
+def _backends() -> Iterator[Backends]:
+    with running_backends() as backends:
+        backends.prometheus.healthy()
+        yield backends
+
+
+@pytest.fixture(name="launcher")
+def _launcher(
+    plane: ControlPlane, backends: Backends, namespace: str, tmp_path: Path
+) -> Iterator[Launcher]:
+    with launching(
+        kubeconfig=plane.kubeconfig,
+        backends=backends,
+        namespace=namespace,
+        folder=tmp_path,
+        watch=namespace,
+    ) as launcher:
+        yield launcher
+
+
+@pytest.fixture(name="stage")
+async def _stage(kube: KubeClient, namespace: str) -> AsyncIterator[Stage]:
+    async with Stage(kube, namespace).playing() as stage:
+        yield stage
+
+
+async def serve_first_version(stage: Stage, backends: Backends, **spec: object) -> None:
+    await stage.apply_model(**spec)
+    await stage.train(1, "1.0.0", backends)
+    await stage.wait("Model", "nsw-price", phase="Serving")
+
+
+async def pin(stage: Stage, backends: Backends, version: str, **policy: object) -> None:
+    """Ask for a version that is in the registry."""
+    backends.registry.register(f"{stage.namespace}.nsw-price", version)
+    await stage.apply_model(version=version, rollout=quick_policy(**policy))
+
+
+async def test_a_model_is_trained_and_served(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    operator = await launcher.lead("operator-0")
+    await stage.apply_model()
+    job = await stage.wait("Job", "nsw-price-training-1-search")
+    backends.registry.progress_of["run-1"] = progress(3)
+    run = await stage.wait("TrainingRun", "nsw-price-training-1", summary="trial 3/40")
+    await stage.train(1, "1.0.0", backends)
+    model = await stage.wait("Model", "nsw-price", phase="Serving")
+
+    assert run["metadata"]["ownerReferences"][0]["uid"] == model["metadata"]["uid"]
+    for item in (
+        job,
+        await stage.get("Deployment", "fairlead-gateway"),
+        await stage.get("ServiceAccount", "fairlead-gateway"),
+        await stage.get("RoleBinding", "fairlead-gateway"),
+        await stage.get("PodDisruptionBudget", "fairlead-gateway"),
+        await stage.get("Service", "nsw-price"),
+        await stage.get("Service", "nsw-price-1-0-0"),
+        await stage.get("Deployment", "nsw-price-1-0-0"),
+        await stage.get("Rollout", "nsw-price-rollout-1"),
+    ):
+        how = {(entry["manager"], entry["operation"]) for entry in item["metadata"]["managedFields"]}
+        assert ("fairlead", "Apply") in how, item["kind"]
+        assert "finalizers" not in item["metadata"]
+    conditions = {c["type"]: c["status"] for c in model["status"]["conditions"]}
+    assert conditions == {"Ready": "True", "UpToDate": "True", "Progressing": "False"}
+    assert model["status"]["stable"]["version"] == "1.0.0"
+    assert model["status"]["url"] == f"http://nsw-price.{stage.namespace}"
+    assert await stage.weights() == {"1.0.0": 100}
+    assert backends.registry.finished == {"run-1": True}
+    assert (await operator.metrics())["fairlead_leader"] == 1
+    assert operator.stop() == 0
+
+
+async def test_a_pinned_version_goes_up_step_by_step(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    await launcher.lead("operator-0")
+    await serve_first_version(stage, backends)
+    seen: list[int] = []
+
+    await pin(stage, backends, "1.1.0")
+    while (await stage.status("Model", "nsw-price")).get("stable", {}).get("version") != "1.1.0":
+        weight = (await stage.weights()).get("1.1.0", 0)
+        if not seen or seen[-1] != weight:
+            seen.append(weight)
+        await asyncio.sleep(0.02)
+    await stage.wait("Model", "nsw-price", phase="Serving")
+
+    assert seen[-1:] == [100]
+    assert [weight for weight in seen if weight] == [10, 50, 100]
+    assert await stage.weights() == {"1.1.0": 100}
+
+    async def retired() -> bool:
+        return await stage.kube.get("Deployment", stage.namespace, "nsw-price-1-0-0") is None
+
+    await until(retired, "the servers of 1.0.0 to be removed")
+
+
+async def test_an_alert_takes_the_candidate_back_at_once(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    operator = await launcher.lead("operator-0")
+    await serve_first_version(stage, backends)
+    await pin(stage, backends, "1.1.0", steps=[{"weight": 10, "hold": "10m"}])
+    await stage.wait("Rollout", "nsw-price-rollout-2", phase="Progressing", observedWeight=10)
+    labels = {"model_namespace": stage.namespace, "model": "nsw-price", "version": "1.1.0"}
+
+    refused = await operator.post_alert(token="wrong", **labels)
+    status, answer = await operator.post_alert(**labels)
+    told = time.monotonic()
+    rollout = await stage.wait("Rollout", "nsw-price-rollout-2", phase="RolledBack")
+    took = time.monotonic() - told
+
+    assert refused[0] == 401
+    assert (status, answer["alerts"][0]["outcome"]) == (200, "rollback")
+    assert rollout["status"]["reason"] == "AlertFired"
+    assert 0 <= rollout["status"]["reactionSeconds"] < 5
+    assert took < 5
+    assert await stage.weights() == {"1.0.0": 100}
+    model = await stage.wait("Model", "nsw-price", phase="Blocked")
+    assert model["status"]["stable"]["version"] == "1.0.0"
+
+    metrics = await operator.metrics()
+    assert metrics['fairlead_rollbacks_total{reason="AlertFired"}'] == 1
+    assert metrics['fairlead_alerts_total{outcome="accepted"}'] == 1
+    assert metrics['fairlead_alerts_total{outcome="unauthorized"}'] == 1
+
+
+async def test_bad_answers_take_the_candidate_back(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    await launcher.lead("operator-0")
+    await serve_first_version(stage, backends)
+    backends.prometheus.success_rate = 0.5
+
+    await pin(stage, backends, "1.1.0", steps=[{"weight": 10, "hold": "10m"}])
+    rollout = await stage.wait("Rollout", "nsw-price-rollout-2", phase="RolledBack")
+
+    assert rollout["status"]["reason"] == "AnalysisFailed"
+    assert "0.5 over 500 requests" in rollout["status"]["message"]
+    assert await stage.weights() == {"1.0.0": 100}
+
+
+async def test_a_quiet_operator_writes_nothing_and_said_everything_once(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    operator = await launcher.lead("operator-0")
+    await serve_first_version(stage, backends)
+    await pin(stage, backends, "1.1.0")
+    await stage.wait("Rollout", "nsw-price-rollout-2", phase="Succeeded")
+    await stage.wait("Model", "nsw-price", phase="Serving")
+    await asyncio.sleep(3)
+
+    before, asked = await stage.versions(), len(backends.requests)
+    reconciles = await operator.metrics()
+    await asyncio.sleep(8)
+    after = await stage.versions()
+
+    assert after == before
+    assert len(backends.requests) == asked
+    again = await operator.metrics()
+    counters = [name for name in again if name.startswith("fairlead_reconciles_total")]
+    assert counters
+    assert {name: again[name] for name in counters} == {name: reconciles[name] for name in counters}
+
+    events = await stage.events()
+    said = collections.Counter(
+        (event["involvedObject"]["name"], event["reason"], event["message"]) for event in events
+    )
+    assert max(said.values()) == 1
+    phases = [
+        event["reason"]
+        for event in sorted(events, key=lambda item: int(item["metadata"]["resourceVersion"]))
+        if event["involvedObject"]["name"] == "nsw-price-rollout-2"
+    ]
+    # One for each transition: pending, two steps, the guard, the end.
+    assert phases == [
+        "WaitingForCandidate",
+        "StepStarted",
+        "StepStarted",
+        "GuardStarted",
+        "Promoted",
+    ]
+    assert "failed" not in "".join(counters)
+
+
+async def test_a_standby_takes_over(launcher: Launcher, stage: Stage, backends: Backends) -> None:
+    first = await launcher.lead("operator-0")
+    second = launcher.start("operator-1")
+
+    async def stands_by() -> bool:
+        return await second.health() == "standing by"
+
+    await until(stands_by, "the standby to answer", log=second.log)
+    closed, _ = await fetch(f"http://127.0.0.1:{second.webhook_port}/alerts")
+    assert closed == 0
+    assert (await second.metrics())["fairlead_leader"] == 0
+
+    assert first.stop(signal.SIGTERM) == 0
+    assert await until(second.leads, "the standby to lead", log=second.log) < 5
+
+    third = launcher.start("operator-2")
+    await until(lambda: _answers(third.http_port), "the third to answer", log=third.log)
+    await asyncio.sleep(1)  # until it has seen the holder's last sign
+    assert second.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert await until(third.leads, "the third to lead", log=third.log) < 8
+    await serve_first_version(stage, backends)
+
+
+async def _answers(port: int) -> bool:
+    return (await fetch(f"http://127.0.0.1:{port}/healthz"))[0] == 200
+
+
+async def test_a_container_that_restarts_goes_on_at_once(launcher: Launcher) -> None:
+    first = await launcher.lead("operator-0")
+    first.stop(signal.SIGKILL)
+
+    second = launcher.start("operator-0")
+    assert await until(second.leads, "it to lead again", log=second.log) < 15
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+async def test_a_restart_in_mid_rollout_changes_nothing_for_traffic(
+    launcher: Launcher, stage: Stage, backends: Backends, number: signal.Signals
+) -> None:
+    first = await launcher.lead("operator-0")
+    await serve_first_version(stage, backends)
+    await pin(stage, backends, "1.1.0", steps=[{"weight": 10, "hold": "4s"}])
+    await stage.wait("Rollout", "nsw-price-rollout-2", phase="Progressing", observedWeight=10)
+
+    first.stop(number)
+    assert await stage.weights() == {"1.1.0": 10, "1.0.0": 90}
+    await launcher.lead("operator-0")
+    rollout = await stage.wait("Rollout", "nsw-price-rollout-2", phase="Succeeded")
+
+    assert rollout["status"]["observedWeight"] == 100
+    assert (await stage.wait("Model", "nsw-price", phase="Serving"))["status"]["stable"][
+        "version"
+    ] == "1.1.0"
+
+
+async def test_an_alert_right_after_a_restart_is_not_lost(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    first = await launcher.lead("operator-0")
+    await serve_first_version(stage, backends)
+    await pin(stage, backends, "1.1.0", steps=[{"weight": 10, "hold": "10m"}])
+    await stage.wait("Rollout", "nsw-price-rollout-2", phase="Progressing", observedWeight=10)
+    first.stop()
+    second = launcher.start("operator-0")
+    labels = {"model_namespace": stage.namespace, "model": "nsw-price", "version": "1.1.0"}
+
+    async def accepted() -> bool:
+        status, answer = await second.post_alert(**labels)
+        if status == 0:
+            return False
+        assert (status, answer["alerts"][0]["outcome"]) == (200, "rollback")
+        return True
+
+    await until(accepted, "the webhook to answer", log=second.log)
+    await stage.wait("Rollout", "nsw-price-rollout-2", phase="RolledBack")
+
+
+async def test_models_can_be_deleted_while_the_operator_is_away(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    operator = await launcher.lead("operator-0")
+    await serve_first_version(stage, backends)
+    operator.stop()
+
+    for kind, name in (
+        ("Model", "nsw-price"),
+        ("Rollout", "nsw-price-rollout-1"),
+        ("TrainingRun", "nsw-price-training-1"),
+    ):
+        await stage.kube.delete(kind, stage.namespace, name)
+        assert await stage.kube.get(kind, stage.namespace, name) is None
+
+
+async def test_the_gateway_goes_with_the_last_model(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    await launcher.lead("operator-0")
+    await serve_first_version(stage, backends)
+
+    await stage.kube.delete("Model", stage.namespace, "nsw-price")
+
+    async def gone() -> bool:
+        kinds = ("Deployment", "ServiceAccount", "RoleBinding", "ConfigMap", "PodDisruptionBudget")
+        found = [await stage.kube.get(k, stage.namespace, "fairlead-gateway") for k in kinds]
+        return not any(found)
+
+    await until(gone, "the gateway to be removed")
+
+
+async def test_outages_of_mlflow_are_waited_for(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    await launcher.lead("operator-0")
+    backends.registry.down = True
+    await stage.apply_model()
+    run = await stage.wait("TrainingRun", "nsw-price-training-1", phase="Pending")
+    backends.registry.down = False
+
+    assert run["status"]["reason"] == "WaitingForTracking"
+    await stage.wait("TrainingRun", "nsw-price-training-1", phase="Searching")

@@ -1,0 +1,119 @@
+"""MLflow and Prometheus for a live operator: their two APIs on one loopback port, in a thread.
+
+They answer what ``FakeRegistry`` and ``FakePrometheus`` hold, so a test says the same words
+to a live operator as to one on fakes.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from aiohttp import web
+
+from support.fakes import FakePrometheus, FakeRegistry
+
+
+class Backends:
+    """What the operator may ask besides the cluster."""
+
+    def __init__(self) -> None:
+        self.registry = FakeRegistry()
+        self.prometheus = FakePrometheus()
+        self.requests: list[str] = []  # paths asked for
+        self.url = ""
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_route("*", "/api/v1/query", self._query)
+        application.router.add_route("*", "/api/2.0/mlflow/{path:.*}", self._mlflow)
+        return application
+
+    async def _query(self, request: web.Request) -> web.Response:
+        self.requests.append("query")
+        promql = str((await request.post())["query"])
+        if self.prometheus.down:
+            return web.json_response({"error": "down"}, status=503)
+        value = await self.prometheus.query(promql)
+        result = [] if value is None else [{"metric": {}, "value": [0, str(value)]}]
+        return web.json_response({"data": {"resultType": "vector", "result": result}})
+
+    async def _mlflow(self, request: web.Request) -> web.Response:
+        path = request.match_info["path"]
+        self.requests.append(path)
+        if self.registry.down:
+            return web.json_response({"message": "down"}, status=503)
+        body = await request.json() if request.can_read_body else {}
+        return web.json_response(await self._answer(path, {**request.query, **body}))
+
+    async def _answer(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+        registry = self.registry
+        match path:
+            case "experiments/get-by-name":
+                return {"experiment": {"experiment_id": "1"}}
+            case "runs/search":
+                key = asked["filter"].split("'")[1]
+                return {"runs": [_run(registry.runs[key])] if key in registry.runs else []}
+            case "runs/create":
+                key = asked["tags"][0]["value"]
+                run = await registry.start_run(experiment="", name="", key=key)
+                return {"run": _run(run)}
+            case "runs/get":
+                run_id = asked["run_id"]
+                tags = [{"key": "fairlead.progress", "value": registry.progress_of.get(run_id, "")}]
+                status = "FINISHED" if run_id in registry.finished else "RUNNING"
+                return {"run": _run(run_id, tags=tags, status=status)}
+            case "runs/update":
+                await registry.finish_run(asked["run_id"], succeeded=asked["status"] == "FINISHED")
+                return {}
+            case "model-versions/search":
+                name = asked["filter"].split("'")[1]
+                found = [item for key, item in registry.versions.items() if key[0] == name]
+                return {"model_versions": [_version(item) for item in found]}
+        return {"error_code": "ENDPOINT_NOT_FOUND"}
+
+
+def _run(run_id: str, *, tags: Any = (), status: str = "RUNNING") -> dict[str, Any]:
+    return {"info": {"run_id": run_id, "status": status}, "data": {"tags": list(tags)}}
+
+
+def _version(item: Any) -> dict[str, Any]:
+    tags = {"fairlead.version": item.version, "fairlead.digest": item.digest}
+    return {
+        "version": item.registry_version,
+        "tags": [{"key": key, "value": value} for key, value in tags.items()],
+    }
+
+
+@contextlib.contextmanager
+def running_backends() -> Iterator[Backends]:
+    """Serve them until the block ends."""
+    backends = Backends()
+    loop = asyncio.new_event_loop()
+    ready, stop = threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        runner = web.AppRunner(backends.application(), access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        backends.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        ready.set()
+        await stop.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(10), "the backends do not start"
+    try:
+        yield backends
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
+
+
+def progress(trial: int) -> str:
+    """What a trainer in its search writes."""
+    return json.dumps({"stage": "search", "trial": trial, "trials": 40, "metric": "roc_auc"})

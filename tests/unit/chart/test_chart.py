@@ -1,0 +1,518 @@
+"""What the chart installs, and what it refuses to."""
+
+import json
+import re
+
+import jsonschema
+import pytest
+import yaml
+
+from unit.chart.rendering import (
+    CHART,
+    LOCAL_VALUES,
+    NAMESPACE,
+    Manifest,
+    containers,
+    find,
+    helm,
+    load_all,
+    of_kind,
+    refusal,
+    render,
+    workloads,
+)
+from unit.chart.restricted import violations
+from unit.chart.values_table import documented_values, leaves, table, table_in_readme
+
+BUNDLED = ("bundled.enabled=true",)
+EXTERNAL = (
+    'externalDatabase.existingSecret="db"',
+    'externalMlflow.url="http://mlflow.ml.svc:5000"',
+    'externalPrometheus.url="http://prometheus.monitoring.svc:9090"',
+)
+VALUE_SETS = [
+    pytest.param(BUNDLED, id="everything bundled"),
+    pytest.param(EXTERNAL, id="everything external"),
+    pytest.param((*BUNDLED, EXTERNAL[2]), id="bundled but for Prometheus"),
+    pytest.param((*BUNDLED, 'watchNamespaces=["a","b"]'), id="two namespaces"),
+    pytest.param(
+        (*EXTERNAL, "prometheusOperator.rules=true", "prometheusOperator.monitors=true"),
+        id="Prometheus Operator",
+    ),
+    pytest.param(
+        (
+            *BUNDLED,
+            'imagePullSecrets=["registry"]',
+            'operator.affinity={"nodeAffinity":{}}',
+            'operator.nodeSelector={"pool":"system"}',
+            'operator.tolerations=[{"operator":"Exists"}]',
+            'operator.podAnnotations={"a":"b"}',
+            'operator.extraEnv=[{"name":"A","value":"b"}]',
+            'postgresql.parameters={"fsync":"off"}',
+            'mlflow.persistence={"enabled":false}',
+        ),
+        id="all that is optional",
+    ),
+]
+
+
+@pytest.fixture(params=VALUE_SETS)
+def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
+    return render(*request.param)
+
+
+def test_helm_lint_finds_nothing() -> None:
+    done = helm("lint", "--strict", str(CHART), f"--values={LOCAL_VALUES}")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_pods_pass_pod_security_restricted(manifests: list[Manifest]) -> None:
+    found = {
+        workload["metadata"]["name"]: list(violations(workload["spec"]["template"]["spec"]))
+        for workload in workloads(manifests)
+    }
+
+    assert {name: broken for name, broken in found.items() if broken} == {}
+
+
+def test_the_check_of_pod_security_finds_what_is_forbidden() -> None:
+    spec = {
+        "hostNetwork": True,
+        "volumes": [{"name": "host", "hostPath": {"path": "/"}}],
+        "containers": [
+            {
+                "name": "bad",
+                "ports": [{"hostPort": 1}],
+                "securityContext": {
+                    "privileged": True,
+                    "runAsUser": 0,
+                    "capabilities": {"add": ["NET_ADMIN"]},
+                },
+            }
+        ],
+    }
+
+    assert len(list(violations(spec))) == 10
+
+
+def test_containers_write_only_to_their_volumes(manifests: list[Manifest]) -> None:
+    for workload in workloads(manifests):
+        for container in containers(workload):
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_containers_say_what_they_need(manifests: list[Manifest]) -> None:
+    for workload in workloads(manifests):
+        for container in containers(workload):
+            resources = container["resources"]
+            assert {"cpu", "memory"} <= set(resources["requests"]), container["name"]
+            assert "memory" in resources["limits"], container["name"]
+
+
+def test_servers_have_probes(manifests: list[Manifest]) -> None:
+    for workload in workloads(manifests):
+        for container in workload["spec"]["template"]["spec"]["containers"]:
+            probes = {"startupProbe", "readinessProbe", "livenessProbe"}
+            assert probes <= set(container), container["name"]
+
+
+def test_images_are_named_by_version(manifests: list[Manifest]) -> None:
+    images = [c["image"] for workload in workloads(manifests) for c in containers(workload)]
+
+    assert images
+    assert [image for image in images if not re.search(r":(?!latest$)[\w.-]+$", image)] == []
+
+
+def test_our_images_are_of_the_version_of_the_chart() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    images = yaml.safe_load((CHART / "values.yaml").read_text())["images"]
+
+    tags = {images[name].rpartition(":")[2] for name in ("operator", "serving", "training")}
+
+    assert tags == {chart["appVersion"]} == {chart["version"]}
+
+
+def test_nobody_else_gets_a_token_of_the_api(manifests: list[Manifest]) -> None:
+    mounting = {
+        workload["metadata"]["name"]
+        for workload in workloads(manifests)
+        if workload["spec"]["template"]["spec"].get("automountServiceAccountToken", True)
+    }
+
+    assert mounting <= {"fairlead-operator", "fairlead-prometheus"}
+
+
+def test_services_do_not_leak_into_environments(manifests: list[Manifest]) -> None:
+    """Service `fairlead-http` would otherwise set the operator's FAIRLEAD_HTTP_PORT."""
+    for workload in workloads(manifests):
+        assert workload["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
+def test_selectors_match_pods_and_services(manifests: list[Manifest]) -> None:
+    pods = [workload["spec"]["template"]["metadata"]["labels"] for workload in workloads(manifests)]
+
+    for service in of_kind(manifests, "Service"):
+        selected = [pod for pod in pods if service["spec"]["selector"].items() <= pod.items()]
+        assert len(selected) == 1, service["metadata"]["name"]
+
+
+def test_secrets_are_only_in_secrets(manifests: list[Manifest]) -> None:
+    secrets = {
+        value
+        for manifest in of_kind(manifests, "Secret")
+        for key, value in manifest["stringData"].items()
+    }
+    others = yaml.safe_dump([m for m in manifests if m["kind"] != "Secret"], width=10_000)
+
+    assert [secret for secret in secrets if secret in others] == []
+
+
+# --- rights --------------------------------------------------------------------------------
+
+
+def rules(manifests: list[Manifest]) -> list[Manifest]:
+    return [rule for role in of_kind(manifests, "Role", "ClusterRole") for rule in role["rules"]]
+
+
+def test_rights_have_no_wildcard(manifests: list[Manifest]) -> None:
+    for rule in rules(manifests):
+        assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]], rule
+
+
+def test_nobody_may_read_secrets(manifests: list[Manifest]) -> None:
+    about_secrets = [rule for rule in rules(manifests) if "secrets" in rule["resources"]]
+
+    assert about_secrets
+    for rule in about_secrets:
+        assert rule["resourceNames"] == ["fairlead-database"]
+        assert set(rule["verbs"]) == {"create", "patch"}
+
+
+def test_nobody_may_give_more_rights_than_the_gateways(manifests: list[Manifest]) -> None:
+    for rule in rules(manifests):
+        if "rbac.authorization.k8s.io" in rule["apiGroups"]:
+            assert rule["resourceNames"] == ["fairlead-gateway"]
+            assert "escalate" not in rule["verbs"]
+
+
+def test_all_namespaces_take_a_cluster_role() -> None:
+    manifests = render(*EXTERNAL)
+
+    find(manifests, "ClusterRole", "fairlead-operator")
+    assert [role["metadata"]["namespace"] for role in of_kind(manifests, "Role")] == [NAMESPACE]
+
+
+def test_named_namespaces_take_a_role_in_each_and_none_elsewhere() -> None:
+    manifests = render(*BUNDLED, 'watchNamespaces=["a","b"]', "clusterRoles.users=false")
+
+    assert of_kind(manifests, "ClusterRoleBinding") == []
+    cluster_roles = [role["metadata"]["name"] for role in of_kind(manifests, "ClusterRole")]
+    assert cluster_roles == ["fairlead-gateway"]
+    places = {
+        role["metadata"]["namespace"]
+        for role in of_kind(manifests, "Role")
+        if role["metadata"]["name"] == "fairlead-operator"
+    }
+    assert places == {"a", "b"}
+
+
+def test_people_get_rights_by_their_usual_roles() -> None:
+    manifests = render(*EXTERNAL)
+
+    view = find(manifests, "ClusterRole", "fairlead-view")
+    edit = find(manifests, "ClusterRole", "fairlead-edit")
+    to = "rbac.authorization.k8s.io/aggregate-to-"
+    assert {f"{to}view", f"{to}edit", f"{to}admin"} <= set(view["metadata"]["labels"])
+    assert {f"{to}edit", f"{to}admin"} <= set(edit["metadata"]["labels"])
+    assert f"{to}view" not in edit["metadata"]["labels"]
+
+
+# --- the operator --------------------------------------------------------------------------
+
+
+def environment(manifests: list[Manifest]) -> dict[str, Manifest]:
+    (container,) = containers(find(manifests, "Deployment", "fairlead-operator"))
+    return {variable["name"]: variable for variable in container["env"]}
+
+
+def test_the_operator_is_told_where_external_parts_are() -> None:
+    told = environment(render(*EXTERNAL))
+
+    assert told["FAIRLEAD_MLFLOW_URL"]["value"] == "http://mlflow.ml.svc:5000"
+    assert told["FAIRLEAD_PROMETHEUS_URL"]["value"] == "http://prometheus.monitoring.svc:9090"
+    reference = told["FAIRLEAD_DATABASE_URL"]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": "db", "key": "url"}
+
+
+def test_the_operator_is_told_where_bundled_parts_are() -> None:
+    told = environment(render(*BUNDLED))
+
+    # Names that training pods in other namespaces can resolve too.
+    assert told["FAIRLEAD_MLFLOW_URL"]["value"] == f"http://fairlead-mlflow.{NAMESPACE}.svc:5000"
+    assert told["FAIRLEAD_PROMETHEUS_URL"]["value"] == (
+        f"http://fairlead-prometheus.{NAMESPACE}.svc:9090"
+    )
+    reference = told["FAIRLEAD_DATABASE_URL"]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": "fairlead-postgresql", "key": "fairlead-url"}
+
+
+def test_the_operator_reads_every_variable_it_is_given() -> None:
+    told = environment(render(*BUNDLED))
+    settings = CHART.parents[1] / "operator" / "fairlead_operator" / "settings.py"
+
+    text = settings.read_text()
+
+    assert [name for name in told if f'"{name}"' not in text] == []
+
+
+def test_names_of_namespaces_and_pull_secrets_are_lists() -> None:
+    told = environment(
+        render(*EXTERNAL, 'watchNamespaces=["a","b"]', 'imagePullSecrets=["one","two"]')
+    )
+
+    assert told["FAIRLEAD_WATCH_NAMESPACES"]["value"] == "a,b"
+    assert told["FAIRLEAD_IMAGE_PULL_SECRETS"]["value"] == "one,two"
+
+
+def test_an_address_given_as_a_value_ends_in_a_secret() -> None:
+    url = "postgresql://u:p@db.example:5432/fairlead"
+    manifests = render(f'externalDatabase.url="{url}"', *EXTERNAL[1:])
+
+    reference = environment(manifests)["FAIRLEAD_DATABASE_URL"]["valueFrom"]["secretKeyRef"]
+
+    secret = find(manifests, "Secret", reference["name"])
+    assert secret["stringData"][reference["key"]] == url
+
+
+CRD = "CustomResourceDefinition"
+
+
+def test_the_crds_are_ours_and_stay() -> None:
+    kept = {crd["metadata"]["name"]: crd for crd in of_kind(render(*EXTERNAL), CRD)}
+    sources = [yaml.safe_load(file.read_text()) for file in (CHART.parents[1] / "crds").iterdir()]
+
+    assert set(kept) == {source["metadata"]["name"] for source in sources}
+    for source in sources:
+        crd = kept[source["metadata"]["name"]]
+        assert crd["spec"] == source["spec"]
+        assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_the_crds_can_be_left_out_or_go_with_the_release() -> None:
+    assert of_kind(render(*EXTERNAL, "crds.install=false"), CRD) == []
+    for crd in of_kind(render(*EXTERNAL, "crds.keep=false"), CRD):
+        assert "helm.sh/resource-policy" not in crd["metadata"].get("annotations", {})
+
+
+# --- bundled parts -------------------------------------------------------------------------
+
+
+def test_what_is_external_is_not_bundled() -> None:
+    names = {w["metadata"]["name"] for w in workloads(render(*BUNDLED, EXTERNAL[2]))}
+
+    assert names == {"fairlead-operator", "fairlead-postgresql", "fairlead-mlflow"}
+
+
+def test_mlflow_answers_to_the_names_of_its_service() -> None:
+    deployment = find(render(*BUNDLED), "Deployment", "fairlead-mlflow")
+    server = deployment["spec"]["template"]["spec"]["containers"][0]
+
+    (argument,) = [a for a in server["args"] if a.startswith("--allowed-hosts=")]
+
+    hosts = argument.removeprefix("--allowed-hosts=").split(",")
+    for host in ("localhost", "fairlead-mlflow", f"fairlead-mlflow.{NAMESPACE}.svc"):
+        assert {host, f"{host}:*"} <= set(hosts)  # it compares the port too
+
+
+def test_alerts_about_versions_reach_the_operator() -> None:
+    text = find(render(*BUNDLED), "ConfigMap", "fairlead-alertmanager")["data"]["alertmanager.yml"]
+    config = yaml.safe_load(text)
+
+    (webhook,) = config["receivers"][1]["webhook_configs"]
+
+    assert webhook["url"] == f"http://fairlead-operator.{NAMESPACE}.svc:8443/alerts"
+    assert webhook["send_resolved"] is True
+    assert webhook["http_config"]["authorization"]["credentials_file"].endswith("/token")
+    assert config["route"]["receiver"] == "nobody"
+    assert config["route"]["routes"][-1]["receiver"] == "fairlead"
+
+
+def test_own_receivers_come_first() -> None:
+    manifests = render(
+        *BUNDLED,
+        'alertmanager.extraReceivers=[{"name":"slack"}]',
+        'alertmanager.extraRoutes=[{"receiver":"slack","continue":true}]',
+    )
+    text = find(manifests, "ConfigMap", "fairlead-alertmanager")["data"]["alertmanager.yml"]
+
+    config = yaml.safe_load(text)
+
+    assert [route["receiver"] for route in config["route"]["routes"]] == ["slack", "fairlead"]
+    assert [receiver["name"] for receiver in config["receivers"]] == ["nobody", "fairlead", "slack"]
+
+
+def test_prometheus_sends_to_an_external_alertmanager() -> None:
+    manifests = render(*BUNDLED, 'externalAlertmanager.url="https://alerts.example:9093"')
+    text = find(manifests, "ConfigMap", "fairlead-prometheus")["data"]["prometheus.yml"]
+
+    (target,) = yaml.safe_load(text)["alerting"]["alertmanagers"]
+
+    assert target["scheme"] == "https"
+    assert target["static_configs"] == [{"targets": ["alerts.example:9093"]}]
+
+
+def test_prometheus_looks_only_where_models_are_watched() -> None:
+    manifests = render(*BUNDLED, 'watchNamespaces=["a","b"]')
+    text = find(manifests, "ConfigMap", "fairlead-prometheus")["data"]["prometheus.yml"]
+
+    scraped = {
+        job["job_name"]: job["kubernetes_sd_configs"][0]["namespaces"]["names"]
+        for job in yaml.safe_load(text)["scrape_configs"]
+    }
+
+    assert scraped == {
+        "fairlead-gateway": ["a", "b"],
+        "fairlead-server": ["a", "b"],
+        "fairlead-operator": [NAMESPACE],
+    }
+
+
+def test_every_part_lets_only_some_in() -> None:
+    policies = of_kind(render(*BUNDLED), "NetworkPolicy")
+
+    parts = {policy["metadata"]["name"].removeprefix("fairlead-") for policy in policies}
+
+    assert parts == {"operator", "postgresql", "mlflow", "prometheus", "alertmanager"}
+    for policy in policies:
+        assert all(rule["from"] for rule in policy["spec"]["ingress"])
+
+
+def test_an_external_prometheus_gets_through_to_the_operator() -> None:
+    policy = find(render(*EXTERNAL), "NetworkPolicy", "fairlead-operator")
+
+    assert [set(rule) for rule in policy["spec"]["ingress"]] == [{"ports"}, {"ports"}]
+
+
+def test_network_policies_can_be_left_out() -> None:
+    assert of_kind(render(*BUNDLED, "networkPolicy.enabled=false"), "NetworkPolicy") == []
+
+
+def test_the_local_cluster_gets_everything_and_keeps_nothing() -> None:
+    manifests = render(files=[LOCAL_VALUES])
+
+    assert of_kind(manifests, "PersistentVolumeClaim") == []
+    assert len(workloads(manifests)) == 5
+
+
+def test_a_long_release_name_is_cut() -> None:
+    done = helm(
+        *("template", "r" * 53, str(CHART), "--kube-version=1.36.0", "--set=bundled.enabled=true")
+    )
+
+    names = [manifest["metadata"]["name"] for manifest in load_all(done.stdout)]
+    assert max(map(len, names)) <= 63
+
+
+# --- what is refused -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        pytest.param(EXTERNAL[1:], "externalDatabase.existingSecret", id="no database"),
+        pytest.param((EXTERNAL[0], EXTERNAL[2]), "externalMlflow.url", id="no MLflow"),
+        pytest.param(EXTERNAL[:2], "externalPrometheus.url", id="no Prometheus"),
+        pytest.param(
+            (*EXTERNAL, 'externalDatabase.url="postgresql://u:p@h/d"'), "not both", id="two Secrets"
+        ),
+        pytest.param(
+            (*EXTERNAL, "postgresql.enabled=true"), "postgresql.enabled", id="2 databases"
+        ),
+        pytest.param((*EXTERNAL, "mlflow.enabled=true"), "mlflow.enabled", id="two MLflows"),
+        pytest.param(
+            (*EXTERNAL, "prometheus.enabled=true"), "prometheus.enabled", id="2 Prometheus"
+        ),
+        pytest.param(
+            (*EXTERNAL[:2], "prometheus.enabled=true"),
+            "externalAlertmanager.url",
+            id="alerts that go nowhere",
+        ),
+        pytest.param(
+            (*EXTERNAL, "alertmanager.enabled=true"), "externalPrometheus.url", id="nobody alerts"
+        ),
+        pytest.param(
+            (EXTERNAL[0], EXTERNAL[2], "mlflow.enabled=true"),
+            "mlflow.existingDatabaseSecret",
+            id="MLflow without a database",
+        ),
+    ],
+)
+def test_a_release_that_could_not_work_is_refused(settings: tuple[str, ...], named: str) -> None:
+    assert named in refusal(*settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("replicas=2", "replicas"),
+        ("operator.replica=2", "replica"),
+        ("operator.replicas=-1", "/operator/replicas"),
+        ('operator.replicas="2"', "/operator/replicas"),
+        ('operator.logFormat="xml"', "/operator/logFormat"),
+        ('imagePullPolicy="Sometimes"', "/imagePullPolicy"),
+        ('images.operator="fairlead/operator"', "/images/operator"),
+        ('images.operator={"repository":"fairlead/operator"}', "/images/operator"),
+        ('watchNamespaces="a,b"', "/watchNamespaces"),
+        ('watchNamespaces=["team-*"]', "/watchNamespaces"),
+        ('externalMlflow.url="mlflow:5000"', "/externalMlflow/url"),
+        ('externalDatabase.url="mysql://u:p@h/d"', "/externalDatabase/url"),
+        ('prometheus.scrapeInterval="5"', "/prometheus/scrapeInterval"),
+        ("rules.errors.ratio=5", "/rules/errors/ratio"),
+        ("rules.slow.quantile=95", "/rules/slow/quantile"),
+        ('rules.slow.for="soon"', "/rules/slow/for"),
+        ('mlflow.databaseDriver="mysql"', "/mlflow/databaseDriver"),
+        ('postgresql.persistence.size="big"', "/postgresql/persistence/size"),
+        ('operator.resources={"cpu":"1"}', "/operator/resources"),
+        ("bundled.enabled=1", "/bundled/enabled"),
+    ],
+)
+def test_the_schema_refuses(setting: str, named: str) -> None:
+    message = refusal(*BUNDLED, setting)
+
+    assert "schema" in message
+    assert named in message
+
+
+# --- documentation -------------------------------------------------------------------------
+
+
+def test_every_value_has_a_comment() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    described = {value.path for value in documented_values()}
+
+    undescribed = [
+        path
+        for path in leaves(values)
+        if not any(path == known or path.startswith(f"{known}.") for known in described)
+    ]
+
+    assert undescribed == []
+
+
+def test_the_schema_is_strict_and_knows_every_value() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    jsonschema.validate(values, schema)
+    for path in leaves(values):
+        known = schema
+        for key in path.split("."):
+            if "properties" not in known:
+                break  # a map of the user's, such as resources
+            assert known["additionalProperties"] is False, path
+            known = known["properties"][key]
+
+
+def test_the_readme_lists_the_values() -> None:
+    assert table_in_readme() == table(), "run PYTHONPATH=tests python -m unit.chart.values_table"

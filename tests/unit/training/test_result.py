@@ -1,0 +1,136 @@
+"""The result document: what it says, and that it always fits."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairlead_training.budget import Counts
+from fairlead_training.config import parse_config
+from fairlead_training.data import Snapshot
+from fairlead_training.evaluate import Comparison, Estimate
+from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.report import render
+from fairlead_training.result import (
+    MOST_BYTES,
+    Outcome,
+    data_document,
+    failure_document,
+    stage_document,
+    success_document,
+    to_message,
+)
+from support.trainer_config import config_document
+
+CHAMPION = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:a"}
+VALUE = Estimate(value=0.9141592653, low=0.9, high=math.nan)
+
+
+def outcome(**changes: Any) -> Outcome:
+    values: dict[str, Any] = {
+        "version": "1.1.0",
+        "digest": "sha256:b",
+        "candidate": VALUE,
+        "comparison": None,
+        "champion_unavailable": None,
+        "counts": Counts(complete=30, pruned=8, failed=2, running=0),
+        "seconds": 61.234,
+        "data": data_document(Snapshot(rows=100, first=0, last=10**18, digest="sha256:c"), 20),
+    }
+    return Outcome(**(values | changes))
+
+
+def document(champion: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
+    config = parse_config(json.dumps(config_document(champion=champion)))
+    return success_document(config, outcome(**changes))
+
+
+def test_a_first_version_has_nothing_to_be_compared_with() -> None:
+    found = document()
+
+    assert (found["champion"], found["difference"]) == (None, None)
+    assert found["candidate"] == {"value": 0.914159, "ciLow": 0.9, "ciHigh": None}
+    assert found["trials"] == {"finished": 40, "pruned": 8, "failed": 2}
+    assert found["data"]["from"] == "1970-01-01T00:00:00Z"
+    assert "championUnavailable" not in found
+
+
+def test_a_comparison_is_told_with_its_interval() -> None:
+    difference = Estimate(value=0.017, low=0.009, high=0.025)
+    comparison = Comparison(candidate=VALUE, champion=0.897, difference=difference)
+
+    found = document(CHAMPION, comparison=comparison)
+
+    assert found["champion"] == {"version": "1.0.0", "value": 0.897}
+    assert found["difference"] == {"value": 0.017, "ciLow": 0.009, "ciHigh": 0.025}
+
+
+def test_a_champion_without_a_score_is_doubt_and_not_absence() -> None:
+    found = document(CHAMPION, champion_unavailable="it is gone")
+
+    assert found["champion"] == {"version": "1.0.0", "value": None}
+    assert found["difference"] is None
+    assert found["championUnavailable"] == "it is gone"
+
+
+def test_a_search_worker_says_its_stage() -> None:
+    assert stage_document("search") == {"outcome": "Succeeded", "stage": "search"}
+
+
+@settings(deadline=None)
+@given(st.text(max_size=20_000), st.sampled_from(Reason))
+def test_a_failure_always_fits_and_keeps_its_reason(message: str, reason: Reason) -> None:
+    text = to_message(failure_document(TrainingFailure(reason, message), "data"))
+
+    assert len(text.encode()) <= MOST_BYTES
+    assert json.loads(text)["reason"] == reason
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="\x00\ud800🎈a", max_size=5000))
+def test_a_success_always_fits(said: str) -> None:
+    text = to_message(document(CHAMPION, champion_unavailable=said))
+
+    assert len(text.encode()) <= MOST_BYTES
+    assert json.loads(text)["version"] == "1.1.0"
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        (Reason.COLUMN_MISSING, 3),
+        (Reason.CREDENTIALS_REFUSED, 3),
+        (Reason.TRACKING_UNAVAILABLE, 1),
+        (Reason.SEARCH_FOUND_NOTHING, 1),
+        (Reason.INTERNAL_ERROR, 1),
+    ],
+)
+def test_the_exit_code_says_whether_another_try_helps(reason: Reason, code: int) -> None:
+    assert TrainingFailure(reason, "…").exit_code == code
+
+
+def test_the_report_escapes_what_it_is_given_and_needs_nothing_else() -> None:
+    comparison = Comparison(candidate=VALUE, champion=0.8, difference=VALUE)
+    result = document(CHAMPION, comparison=comparison, champion_unavailable="<script>")
+
+    page = render(
+        "energy.<b>",
+        result,
+        metrics={"roc_auc": 0.9},
+        parameters={"max_depth": 6},
+        importance={"<i>demand": 0.5, "wind": 0.0},
+    )
+
+    assert "<script>" not in page
+    assert "energy.&lt;b&gt;" in page
+    assert "http" not in page
+    assert "&lt;i&gt;demand" in page
+
+
+def test_a_report_without_features_has_no_bars() -> None:
+    page = render("m", document(), metrics={}, parameters={}, importance={})
+
+    assert 'class="bar"' not in page
