@@ -165,8 +165,6 @@ CASES = [
         requests(
             {'up{job="gateway"}': "_ _ _ _ 1 1 1"}, finished("_ _ _ _ 900 910 920"), value=None
         ),
-            {'up{job="gateway"}': "_ _ _ _ 1 1 1"}, finished("_ _ _ _ 900 910 920"), value=None
-        ),
         id="a Prometheus that has only just started",
     ),
     pytest.param(success_rate(finished("50+0x6"), value=None), id="no traffic in the window"),
