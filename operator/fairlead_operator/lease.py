@@ -19,6 +19,7 @@ from fairlead_operator.kube.kinds import RESOURCES
 _LOGGER = logging.getLogger(__name__)
 _NAME: Final = "fairlead-operator"
 _DURATION: Final = 5  # seconds
+_DEADLINE: Final = 4.0  # the holder gives up before a standby may take over
 _RENEW: Final = 1.5
 _RETRY: Final = 0.5
 
@@ -49,15 +50,16 @@ class Lease:
     async def hold(self) -> None:
         """Renew until the Lease is lost; returning means that another may act."""
         loop = asyncio.get_running_loop()
-        renewed = loop.time()
-        while loop.time() - renewed < _DURATION:
-            await asyncio.sleep(_RENEW)
+        deadline = loop.time() + _DEADLINE
+        while loop.time() < deadline:
+            await asyncio.sleep(min(_RENEW, deadline - loop.time()))
+            asked = loop.time()
             try:
-                async with asyncio.timeout(_DURATION - _RENEW):
+                async with asyncio.timeout_at(deadline):
                     if not await self._try():
                         _LOGGER.error("lease lost to another holder")
                         return
-                renewed = loop.time()
+                deadline = asked + _DEADLINE
             except (TransientError, TimeoutError) as error:
                 _LOGGER.warning("lease not renewed", extra={"error": str(error)})
         _LOGGER.error("lease lost: not renewed in time")

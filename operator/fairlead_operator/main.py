@@ -41,9 +41,7 @@ def now() -> datetime:
 async def run(settings: Settings) -> None:
     """Live until SIGTERM, or until the Lease is lost."""
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+    _stop_on_signals(stopped)
     health = Health()
     async with (
         client(login()) as kube,
@@ -95,10 +93,8 @@ async def _lead(
         _LOGGER.info("watching", extra={"namespaces": ",".join(settings.watch_namespaces) or "*"})
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         metrics.IS_LEADER.set(0)
-        stopped.set()  # also kopf's
         for task in tasks:
-            if task is not watching:
-                task.cancel()
+            task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
@@ -118,6 +114,12 @@ async def _watch(
     options.watching.connect_timeout = 5
     options.networking.request_timeout = 30
     register(registry, options)
+
+    async def keep_signals(**_: Any) -> None:
+        """kopf takes SIGTERM to itself as it starts, and then stops in seconds."""
+        _stop_on_signals(stopped)
+
+    kopf.on.startup(registry=registry)(keep_signals)
     kopf.on.login(registry=registry)(lambda **_: login())
     await kopf.operator(
         registry=registry,
@@ -143,6 +145,12 @@ async def _wait_for_kinds(kube: KubeClient, settings: Settings) -> None:
             await asyncio.sleep(1)
         else:
             return
+
+
+def _stop_on_signals(stopped: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
 
 
 async def _until(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

@@ -7,9 +7,9 @@ the 200, so that a crash loses nothing, and it reaches every later reconcile.
 import hmac
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -17,7 +17,7 @@ from fairlead_operator.alerts import Alert, NotAlertmanagerError, parse_alerts
 from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import ANNOTATION_ALERT
-from fairlead_operator.errors import TransientError
+from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import build_event
 from fairlead_operator.telemetry import metrics
@@ -70,9 +70,8 @@ class Webhook:
     async def _ask(self, alert: Alert, received: datetime) -> dict[str, str]:
         """Ask the Rollout that has this version in traffic to roll back."""
         told = {"alert": alert.name, "model": alert.model, "version": alert.version}
-        for key in sorted(self._rollouts_of(alert.namespace, alert.model)):
-            body = await self._ports.kube.get(key.kind, key.namespace, key.name)
-            if body is None or body["spec"]["version"] != alert.version:
+        async for key, body in self._rollouts(alert):
+            if body["spec"]["version"] != alert.version:
                 continue
             phase = (body.get("status") or {}).get("phase")
             if phase in _IN_TRAFFIC:
@@ -85,10 +84,30 @@ class Webhook:
                 return told | {"outcome": "ignored", "why": "the version is stable"}
         return told | {"outcome": "ignored", "why": "the version is in no rollout"}
 
+    async def _rollouts(self, alert: Alert) -> AsyncIterator[tuple[Key, dict[str, Any]]]:
+        """The Model's Rollouts that the watches know, then those they do not know yet.
+
+        A leader that has just started must not tell Alertmanager that there is nothing.
+        """
+        known = self._rollouts_of(alert.namespace, alert.model)
+        for key in sorted(known):
+            body = await self._ports.kube.get(key.kind, key.namespace, key.name)
+            if body is not None:
+                yield key, body
+        try:
+            listed = await self._ports.kube.list("Rollout", alert.namespace, {})
+        except ClusterRefusalError:
+            return  # a namespace that is not ours to watch
+        for body in listed:
+            key = Key("Rollout", alert.namespace, body["metadata"]["name"])
+            live = (body.get("status") or {}).get("phase") in _IN_TRAFFIC
+            if body["spec"]["model"] == alert.model and live and key not in known:
+                yield key, body
+
     async def _annotate(
-        self, key: Key, body: dict[str, object], alert: Alert, received: datetime
+        self, key: Key, body: dict[str, Any], alert: Alert, received: datetime
     ) -> None:
-        annotations = body["metadata"].get("annotations") or {}  # type: ignore[attr-defined]
+        annotations = body["metadata"].get("annotations") or {}
         if ANNOTATION_ALERT in annotations:
             return  # the first one is being acted on; Alertmanager repeats itself
         text = json.dumps({"receivedAt": to_moment(received), "message": alert.message})

@@ -102,6 +102,7 @@ def running_backends() -> Iterator[Backends]:
         ready.set()
         await stop.wait()
         await runner.cleanup()
+        await asyncio.sleep(0.05)  # until its connections are closed
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
     thread.start()
