@@ -295,3 +295,51 @@ async def test_a_quiet_model_writes_nothing(serving: World) -> None:
     await serving.pass_time(60 * MINUTE)
 
     assert serving.kube.writes == []
+
+
+async def test_a_suspended_model_adds_no_traffic_but_goes_back(serving: World) -> None:
+    """A rollback decided while suspended once changed the status and not the route."""
+    serving.prometheus.healthy()
+    await retrain(serving, "1.0.1")
+    serving.kube.put(
+        {
+            "kind": "Model",
+            "metadata": {"namespace": NAMESPACE, "name": "nsw-price"},
+            "spec": {"suspend": True},
+        }
+    )
+    await serving.pass_time(3 * MINUTE)
+    assert serving.weights() == {"1.0.1": 10, "1.0.0": 90}
+
+    serving.prometheus.success_rate = 0.5
+    await serving.pass_time(MINUTE)
+
+    assert serving.weights() == {"1.0.0": 100}
+
+
+async def test_a_rollout_by_hand_waits_its_turn_and_then_has_its_full_time(serving: World) -> None:
+    """Waiting for the turn once counted against the candidate's start."""
+    serving.prometheus.healthy()
+    serving.prometheus.requests = 0
+    await retrain(serving, "1.0.1")
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "0.9.0")
+    serving.slow.add("0.9.0")
+    serving.kube.put(
+        {
+            "kind": "Rollout",
+            "metadata": {"namespace": NAMESPACE, "name": "back"},
+            "spec": {"model": "nsw-price", "version": "0.9.0"},
+        }
+    )
+    await serving.pass_time(30 * MINUTE)
+    assert serving.kube.objects["Rollout", NAMESPACE, "back"]["status"]["phase"] == "Pending"
+
+    current = serving.model()["status"]["rollout"]
+    await serving.kube.annotate("Rollout", NAMESPACE, current, {"fairlead.dev/abort": "Ada"})
+    await serving.pass_time(MINUTE)
+    waiting = serving.kube.objects["Rollout", NAMESPACE, "back"]["status"]["reason"]
+    await serving.pass_time(10 * MINUTE)
+
+    assert waiting == "WaitingForCandidate"
+    late = serving.kube.objects["Rollout", NAMESPACE, "back"]["status"]
+    assert (late["phase"], late["reason"]) == ("RolledBack", "StartDeadlineExceeded")

@@ -21,11 +21,12 @@ def look_again(
     if decision.phase is Phase.ROLLING_BACK:
         return _GATEWAY
     if decision.phase is Phase.PENDING:
-        if decision.reason is Reason.WAITING_FOR_TURN:
+        if decision.reason in {Reason.WAITING_FOR_TURN, Reason.SUSPENDED}:
             return None
-        left = seen.start_deadline - (seen.now - seen.since)
-        wait = left if decision.reason is Reason.WAITING_FOR_CANDIDATE else _UNANSWERED
-        return max(_SOONEST, min(wait, left))
+        if decision.reason is not Reason.WAITING_FOR_CANDIDATE:
+            return _UNANSWERED
+        waited = timedelta(0) if decision.restart else seen.now - seen.since
+        return max(_SOONEST, seen.start_deadline - waited)
     moments = [next_measurement]
     if decision.phase is Phase.PROGRESSING and decision.step < len(seen.steps):
         moments.append(seen.steps[decision.step].hold - (seen.now - seen.since))

@@ -24,9 +24,11 @@ candidate that every gateway pod already gives the present one.
 import dataclasses
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, assert_never
 
 from fairlead_operator.rollout.analysis import Verdict
+
+_SUSPENDED: Final = "the Model is suspended; set spec.suspend to false to go on"
 
 
 class Phase(StrEnum):
@@ -43,6 +45,7 @@ class Reason(StrEnum):
     """Why the phase is what it is; part of the API, so never renamed."""
 
     WAITING_FOR_TURN = "WaitingForTurn"
+    SUSPENDED = "Suspended"
     WAITING_FOR_REGISTRY = "WaitingForRegistry"
     WAITING_FOR_CANDIDATE = "WaitingForCandidate"
     WAITING_FOR_GATEWAY = "WaitingForGateway"
@@ -98,6 +101,7 @@ class Observed:
     reason: Reason  # the last decision's; a rollback keeps its cause to the end
     message: str
     has_turn: bool  # the Model names this Rollout as its current one
+    suspended: bool  # the Model is: no traffic is added, going back works
     has_stable: bool  # False for a first version: there is no way back
     resolution: Resolution
     candidate: Health
@@ -171,6 +175,8 @@ def _while_pending(seen: Observed) -> Decision:
         return _wait(seen, Reason.WAITING_FOR_REGISTRY, "the registry does not answer; retrying")
     if seen.candidate is not Health.READY:
         return _wait(seen, Reason.WAITING_FOR_CANDIDATE, seen.candidate_message)
+    if seen.suspended:
+        return _wait(seen, Reason.SUSPENDED, _SUSPENDED)
     if not seen.has_stable:
         return _enter(seen, len(seen.steps), Phase.SUCCEEDED, Reason.PROMOTED, "first version")
     return _enter_step(seen, 0)
@@ -185,8 +191,8 @@ def _give_up_before_traffic(seen: Observed) -> tuple[Reason, str] | None:
         return Reason.VERSION_NOT_FOUND, seen.candidate_message
     if seen.candidate is Health.FAILED:
         return Reason.CANDIDATE_FAILED, seen.candidate_message
-    late = seen.has_turn and seen.resolution is Resolution.FOUND
-    if late and _waited(seen) > seen.start_deadline:
+    starting = seen.reason is Reason.WAITING_FOR_CANDIDATE and seen.candidate is not Health.READY
+    if starting and _waited(seen) > seen.start_deadline:
         return Reason.START_DEADLINE_EXCEEDED, (
             f"not ready after {_seconds(seen.start_deadline)}: {seen.candidate_message}"
         )
@@ -265,6 +271,8 @@ def _while_rolling_back(seen: Observed) -> Decision:
 
 def _doubt(seen: Observed) -> tuple[Reason, str] | None:
     """Why the evidence does not allow more traffic; None when it does."""
+    if seen.suspended:
+        return Reason.SUSPENDED, _SUSPENDED
     if seen.candidate is not Health.READY:
         return Reason.CANDIDATE_NOT_READY, seen.candidate_message
     if seen.weight != _weight(seen):
@@ -321,7 +329,11 @@ def _roll_back(seen: Observed, reason: Reason, message: str) -> Decision:
 
 
 def _wait(seen: Observed, reason: Reason, message: str) -> Decision:
-    return Decision(phase=Phase.PENDING, step=0, weight=0, reason=reason, message=message)
+    """Wait without traffic.  The clock of the start runs from when it is the candidate's turn."""
+    begins = reason is Reason.WAITING_FOR_CANDIDATE and seen.reason is not reason
+    return Decision(
+        phase=Phase.PENDING, step=0, weight=0, reason=reason, message=message, restart=begins
+    )
 
 
 def _hold(seen: Observed, reason: Reason, message: str) -> Decision:
