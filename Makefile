@@ -23,17 +23,17 @@ demo: install ## Bring up a cluster, install Fairlead, and tell the whole story 
 	@$(RUN) -m e2e.story
 
 .PHONY: test
-test: install test-packages ## Run all tests: unit, scenario, integration, end to end; with coverage
+test: install tools test-packages ## Run all tests: unit, scenario, integration, end to end; with coverage
 	$(PYTEST) tests --cov --cov-report=term --cov-fail-under=85
 
 # --- tests in parts -------------------------------------------------------------------------
 
 .PHONY: test-unit
-test-unit: install ## Run unit and scenario tests (seconds)
+test-unit: install tools ## Run unit and scenario tests (seconds)
 	$(PYTEST) tests/unit tests/scenario
 
 .PHONY: test-integration
-test-integration: install test-packages ## Run integration tests on a real API server
+test-integration: install tools test-packages ## Run integration tests on a real API server
 	$(PYTEST) tests/integration
 
 .PHONY: test-e2e
@@ -121,6 +121,12 @@ $(INSTALLED): constraints.txt pyproject.toml
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
 	  -c constraints.txt opentelemetry-proto
 	@touch $@
+
+# Helm, kubectl and an API server from one Go module, promtool from another; minutes the first time.
+.PHONY: tools
+tools: install
+	@$(RUN) -m e2e.helm version --short >/dev/null
+	@$(RUN) -m images promtool >/dev/null
 
 .PHONY: test-packages
 test-packages:

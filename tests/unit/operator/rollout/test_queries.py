@@ -85,7 +85,7 @@ def run_promtool(case: Case, folder: Path) -> None:
     file.write_text(json.dumps({"rule_files": [], "evaluation_interval": "10s", "tests": [test]}))
     program = promtool_path()
     if program is None:
-        pytest.fail("promtool is not built; run: make install")
+        pytest.fail("promtool is not built; run: make tools")
     done = subprocess.run(
         [program, "test", "rules", file], capture_output=True, text=True, timeout=60, check=False
     )
