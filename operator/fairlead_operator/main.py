@@ -114,23 +114,23 @@ async def _watch(
     options.watching.connect_timeout = 5
     options.networking.request_timeout = 30
     register(registry, options)
-
-    async def keep_signals(**_: Any) -> None:
-        """kopf takes SIGTERM to itself as it starts, and then stops in seconds."""
-        _stop_on_signals(stopped)
-
-    kopf.on.startup(registry=registry)(keep_signals)
     kopf.on.login(registry=registry)(lambda **_: login())
-    await kopf.operator(
-        registry=registry,
-        settings=options,
-        standalone=True,
-        identity=cast("Any", settings.identity),  # or kopf asks for the user's name
-        clusterwide=not settings.watch_namespaces,
-        namespaces=settings.watch_namespaces,
-        memo=kopf.Memo(queue=queue, wakeup=wakeup),
-        stop_flag=stopped,
-    )
+    started = asyncio.Event()
+    keeping = asyncio.create_task(_keep_signals(started, stopped))
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=options,
+            standalone=True,
+            identity=cast("Any", settings.identity),  # or kopf asks for the user's name
+            clusterwide=not settings.watch_namespaces,
+            namespaces=settings.watch_namespaces,
+            memo=kopf.Memo(queue=queue, wakeup=wakeup),
+            stop_flag=stopped,
+            ready_flag=started,
+        )
+    finally:
+        keeping.cancel()
 
 
 async def _wait_for_kinds(kube: KubeClient, settings: Settings) -> None:
@@ -151,6 +151,12 @@ def _stop_on_signals(stopped: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+
+
+async def _keep_signals(started: asyncio.Event, stopped: asyncio.Event) -> None:
+    """kopf takes SIGTERM to itself as it starts, and would then take five seconds to end."""
+    await started.wait()
+    _stop_on_signals(stopped)
 
 
 async def _until(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

@@ -4,13 +4,13 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import FIELD_MANAGER
-from fairlead_operator.errors import ClusterRefusalError
+from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError
 from fairlead_operator.kube.merge import difference
 from fairlead_operator.ports import Kube
 
@@ -34,23 +34,40 @@ async def publish(body: Mapping[str, Any], report: Report, kube: Kube, *, now: d
         await kube.patch_status(body["kind"], meta["namespace"], meta["name"], patch)
 
 
+def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
+    """A spec no schema could refuse: say so, change nothing, wait for an event."""
+    return _report_stopped(body, "False", "InvalidSpec", str(error), now=now)
+
+
 def report_refused(body: Mapping[str, Any], error: ClusterRefusalError, *, now: datetime) -> Report:
-    """The status as it was, and a condition that says what the cluster refused."""
+    """What the cluster refused of what we applied; another can mend it."""
+    return _report_stopped(body, "Unknown", "ClusterRefused", str(error), now=now)
+
+
+def _report_stopped(
+    body: Mapping[str, Any],
+    progressing: Literal["False", "Unknown"],
+    reason: str,
+    message: str,
+    *,
+    now: datetime,
+) -> Report:
+    """The status as it was, a condition that says what stops us, and one Event."""
     status = dict(body.get("status") or {})
     old = tuple(Condition.model_validate(entry) for entry in status.get("conditions") or [])
-    refused = Condition(
+    stopped = Condition(
         type="Progressing",
-        status="Unknown",
-        reason="ClusterRefused",
-        message=str(error)[:1024],
+        status=progressing,
+        reason=reason,
+        message=message[:1024],
         observed_generation=body["metadata"].get("generation"),
     )
-    others = tuple(condition for condition in old if condition.type != refused.type)
+    others = tuple(condition for condition in old if condition.type != stopped.type)
     status["conditions"] = [
-        condition.to_manifest() for condition in merge(old, (*others, refused), now=now)
+        condition.to_manifest() for condition in merge(old, (*others, stopped), now=now)
     ]
-    known = any(condition.reason == refused.reason for condition in old)
-    event = Event(reason=refused.reason, message=str(error), warning=True)
+    known = any(condition.reason == reason for condition in old)
+    event = Event(reason=reason, message=message, warning=True)
     return Report(status=status, events=() if known else (event,))
 
 

@@ -26,6 +26,19 @@ class Condition(Status):
     ] = None
 
 
+Conditions = Annotated[
+    tuple[Condition, ...],
+    Field(
+        max_length=8,
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"],
+        },
+        description="What holds, for people and for scripts that wait.",
+    ),
+]
+
+
 def merge(
     old: Iterable[Condition], new: Iterable[Condition], *, now: datetime
 ) -> tuple[Condition, ...]:

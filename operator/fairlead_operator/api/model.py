@@ -15,7 +15,7 @@ from fairlead_operator.api.base import (
     parse_duration,
 )
 from fairlead_operator.api.common import Resources, SecretReference, Task, VersionReference
-from fairlead_operator.api.conditions import Condition
+from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.policy import RolloutPolicy
 
 SearchMetric = Literal["roc_auc", "pr_auc", "log_loss", "accuracy", "f1_macro", "rmse", "mae", "r2"]
@@ -386,18 +386,7 @@ class ModelStatus(Status):
         tuple[BlockedVersion, ...],
         Field(default=(), max_length=10, description="Versions rolled back, newest last."),
     ]
-    conditions: Annotated[
-        tuple[Condition, ...],
-        Field(
-            default=(),
-            max_length=8,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
-            description="Ready, Progressing.",
-        ),
-    ]
+    conditions: Conditions = ()
 
 
 COLUMNS: tuple[dict[str, Any], ...] = (

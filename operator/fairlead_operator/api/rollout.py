@@ -14,7 +14,7 @@ from fairlead_operator.api.base import (
     Status,
 )
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.conditions import Condition
+from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.policy import RolloutPolicy
 
 
@@ -106,18 +106,7 @@ class RolloutStatus(Status):
         float | None,
         Field(default=None, description="From the cause to zero weight in every gateway pod."),
     ]
-    conditions: Annotated[
-        tuple[Condition, ...],
-        Field(
-            default=(),
-            max_length=8,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
-            description="Succeeded, Progressing.",
-        ),
-    ]
+    conditions: Conditions = ()
 
 
 COLUMNS: tuple[dict[str, Any], ...] = (

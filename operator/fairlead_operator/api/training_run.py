@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fairlead_operator.api.base import Message, Moment, ObjectName, Rule, Spec, Status
-from fairlead_operator.api.conditions import Condition
+from fairlead_operator.api.conditions import Conditions
 
 
 class TrainingRunSpec(Spec):
@@ -88,18 +88,7 @@ class TrainingRunStatus(Status):
     ]
     reason: Annotated[str | None, Field(default=None, max_length=64, description="Why the phase.")]
     message: Annotated[Message | None, Field(default=None, description="The same for people.")]
-    conditions: Annotated[
-        tuple[Condition, ...],
-        Field(
-            default=(),
-            max_length=8,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
-            description="Succeeded, Progressing.",
-        ),
-    ]
+    conditions: Conditions = ()
 
 
 COLUMNS: tuple[dict[str, Any], ...] = (

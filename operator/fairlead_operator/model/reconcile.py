@@ -7,9 +7,9 @@ from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.model.act import act
 from fairlead_operator.model.observe import observe
 from fairlead_operator.model.state_machine import decide
-from fairlead_operator.model.status import report, report_invalid
+from fairlead_operator.model.status import report
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report
+from fairlead_operator.report import Report, report_invalid
 from fairlead_operator.settings import Settings
 
 

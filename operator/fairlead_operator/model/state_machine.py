@@ -209,8 +209,9 @@ def _next_rollout(seen: Observed) -> tuple[Target | None, str | None, str | None
     target = _target(seen)
     rollout = seen.rollout
     if rollout is not None and rollout.state is RunState.ACTIVE:
-        unwanted = target is not None and target.version != rollout.reference.version
-        if target is None or not unwanted or seen.queue_targets or rollout.abort is not None:
+        if target is None or target.version == rollout.reference.version:
+            return None, None, None
+        if _by_hand_from(seen, rollout, target) or seen.queue_targets or rollout.abort is not None:
             return None, None, None
         return None, None, f"{SUPERSEDED}{target.version}"
     if seen.rollout_lost and seen.stable is not None:
@@ -222,6 +223,12 @@ def _next_rollout(seen: Observed) -> tuple[Target | None, str | None, str | None
     if _block(seen, target.version) is not None and not seen.retry:
         return None, None, None
     return target, None, None
+
+
+def _by_hand_from(seen: Observed, rollout: RolloutSeen, target: Target) -> bool:
+    """A person leaves the stable version by hand: that it was once trained asks for nothing new."""
+    at_target = seen.stable is not None and target.version == seen.stable.version
+    return rollout.trigger == "hand" and at_target and seen.pinned is None
 
 
 def _target(seen: Observed) -> Target | None:

@@ -7,7 +7,6 @@ from typing import Any, Final
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.model import BlockedVersion, GateStatus, ModelStatus
-from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.observe import Seen
 from fairlead_operator.model.state_machine import Decision, Phase, RunState
@@ -52,25 +51,6 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         conditions=merge(old.conditions, _conditions(meta, decision, seen), now=now),
     )
     return Report(status=status.to_manifest(), events=_events(old, status, decision))
-
-
-def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
-    """A spec that cannot be read: say so, change nothing."""
-    status = ModelStatus.model_validate(body.get("status") or {})
-    condition = Condition(
-        type="Progressing",
-        status="False",
-        reason="InvalidSpec",
-        message=str(error)[:1024],
-        observed_generation=body["metadata"].get("generation"),
-    )
-    others = tuple(c for c in status.conditions if c.type != "Progressing")
-    known = any(c.reason == "InvalidSpec" for c in status.conditions)
-    updated = status.model_copy(
-        update={"conditions": merge(status.conditions, (*others, condition), now=now)}
-    )
-    event = Event(reason="InvalidSpec", message=str(error), warning=True)
-    return Report(status=updated.to_manifest(), events=() if known else (event,))
 
 
 def _gate(seen: Seen, decision: Decision) -> GateStatus | None:

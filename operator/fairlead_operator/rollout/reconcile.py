@@ -5,11 +5,11 @@ from typing import Any
 
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report
+from fairlead_operator.report import Report, report_invalid
 from fairlead_operator.rollout.act import act
 from fairlead_operator.rollout.observe import observe
 from fairlead_operator.rollout.state_machine import decide
-from fairlead_operator.rollout.status import report, report_invalid
+from fairlead_operator.rollout.status import report
 from fairlead_operator.settings import Settings
 
 

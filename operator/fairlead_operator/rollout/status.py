@@ -7,7 +7,6 @@ from typing import Any, Final
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.rollout import CheckStatus, RolloutStatus
-from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.report import Report
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.schedule import look_again
@@ -49,28 +48,6 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
         events=_events(seen, decision, status) if entered else (),
         look_again=look_again(seen.observed, decision, next_measurement=seen.next_measurement),
     )
-
-
-def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
-    """A Rollout that cannot be read: say so, change nothing, wait for an event."""
-    status = RolloutStatus.model_validate(body.get("status") or {})
-    conditions = merge(
-        status.conditions,
-        (
-            Condition(
-                type="Progressing",
-                status="False",
-                reason="InvalidSpec",
-                message=str(error)[:1024],
-                observed_generation=body["metadata"].get("generation"),
-            ),
-        ),
-        now=now,
-    )
-    known = any(c.reason == "InvalidSpec" for c in status.conditions)
-    updated = status.model_copy(update={"conditions": conditions})
-    event = Event(reason="InvalidSpec", message=str(error), warning=True)
-    return Report(status=updated.to_manifest(), events=() if known else (event,))
 
 
 def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str, Any]:

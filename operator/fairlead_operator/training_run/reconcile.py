@@ -5,12 +5,12 @@ from typing import Any
 
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report
+from fairlead_operator.report import Report, report_invalid
 from fairlead_operator.settings import Settings
 from fairlead_operator.training_run.act import act
 from fairlead_operator.training_run.observe import observe
 from fairlead_operator.training_run.state_machine import decide
-from fairlead_operator.training_run.status import report, report_invalid
+from fairlead_operator.training_run.status import report
 
 
 async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -> Report:

@@ -7,7 +7,6 @@ from typing import Any, Final
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.training_run import TrainingRunStatus
-from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.report import Report
 from fairlead_operator.training_run.observe import Seen
 from fairlead_operator.training_run.result import describe
@@ -48,24 +47,6 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         events=(event,) if entered else (),
         look_again=_look_again(decision),
     )
-
-
-def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
-    """A run whose Model is missing or unreadable: say so, change nothing."""
-    status = TrainingRunStatus.model_validate(body.get("status") or {})
-    condition = Condition(
-        type="Progressing",
-        status="False",
-        reason="InvalidSpec",
-        message=str(error)[:1024],
-        observed_generation=body["metadata"].get("generation"),
-    )
-    known = any(c.reason == "InvalidSpec" for c in status.conditions)
-    updated = status.model_copy(
-        update={"conditions": merge(status.conditions, (condition,), now=now)}
-    )
-    event = Event(reason="InvalidSpec", message=str(error), warning=True)
-    return Report(status=updated.to_manifest(), events=() if known else (event,))
 
 
 def _summary(seen: Seen, decision: Decision) -> str:
