@@ -17,22 +17,14 @@ from fairlead_operator.api.group import (
     GATEWAY_NAME,
 )
 from fairlead_operator.api.model import ModelSpec, ModelStatus
-from fairlead_operator.api.policy import Check, RolloutPolicy
-from fairlead_operator.api.rollout import CheckStatus, RolloutSpec, RolloutStatus
+from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.kube.metadata import component_labels, route_name, version_name
 from fairlead_operator.ports import Ports
-from fairlead_operator.rollout import queries
-from fairlead_operator.rollout.analysis import (
-    Bounds,
-    Judgment,
-    Measurement,
-    Verdict,
-    judge,
-    summarize,
-    worst,
-)
+from fairlead_operator.rollout.analysis import Judgment, summarize, worst
 from fairlead_operator.rollout.health import read_health
+from fairlead_operator.rollout.measure import Analysis, analyze
 from fairlead_operator.rollout.state_machine import (
     Health,
     Observed,
@@ -42,8 +34,6 @@ from fairlead_operator.rollout.state_machine import (
     Step,
 )
 from fairlead_operator.rollout.traffic import read_weight
-
-_MIN_SAMPLES = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,56 +73,100 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     model_spec, model_status = _read_model(model)
     policy = spec.policy or model_spec.rollout
     stable = status.stable if status.phase else model_status.stable
-    candidate, resolution, missing = await _resolve(spec, status, namespace, ports)
-    health, health_message, weight = await _world(spec, candidate, namespace, ports)
-    phase = Phase(status.phase or Phase.PENDING)
+    candidate = await _resolve(spec, status, namespace, ports)
+    pods = await _look_at_pods(spec, candidate, namespace, ports)
     names = {
         "namespace": namespace,
         "model": spec.model,
         "version": spec.version,
         "stable": stable.version if stable else "",
     }
-    analysis = await _analyze(status, policy, phase, names, ports=ports, now=now)
-    annotations = meta.get("annotations") or {}
-    approval = annotations.get(ANNOTATION_APPROVE)
-    alert = _read_alert(annotations.get(ANNOTATION_ALERT))
-    observed = Observed(
+    analysis = await analyze(status, policy, names, ports=ports, now=now)
+    asked = _read_requests(meta.get("annotations") or {})
+    observed = _observed(status, policy, candidate, pods, analysis, asked=asked, now=now)
+    return Seen(
+        observed=dataclasses.replace(
+            observed,
+            has_turn=model_status.rollout == meta["name"],
+            suspended=model_spec.suspend,
+            has_stable=stable is not None and stable.version != spec.version,
+        ),
+        status=status,
+        model=model,
+        spec=model_spec,
+        candidate=candidate.reference,
+        stable=stable,
+        judgments=analysis.judgments,
+        measured_at=analysis.measured_at,
+        next_measurement=analysis.next_measurement,
+        approval=asked.approval,
+        alert_received=asked.alert_received,
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """What the registry says."""
+
+    reference: VersionReference | None
+    resolution: Resolution
+    message: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Pods:
+    """What the cluster says of the candidate."""
+
+    health: Health
+    message: str
+    weight: int | None  # what every gateway pod reports
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Requests:
+    """What people and Alertmanager asked for."""
+
+    abort: str | None
+    approval: str | None
+    alert: str | None
+    alert_received: datetime | None
+
+
+def _observed(
+    status: RolloutStatus,
+    policy: RolloutPolicy,
+    candidate: _Candidate,
+    pods: _Pods,
+    analysis: Analysis,
+    *,
+    asked: _Requests,
+    now: datetime,
+) -> Observed:
+    """All but the Model's part, which the caller knows."""
+    return Observed(
         now=now,
-        phase=phase,
+        phase=Phase(status.phase or Phase.PENDING),
         step=status.step,
         since=status.since or now,
         doubt_since=status.doubt_since,
         reason=Reason(status.reason or Reason.WAITING_FOR_TURN),
         message=status.message or "",
-        has_turn=model_status.rollout == meta["name"],
-        suspended=model_spec.suspend,
-        has_stable=stable is not None and stable.version != spec.version,
-        resolution=resolution,
-        candidate=health,
-        candidate_message=missing or health_message,
-        weight=weight,
+        has_turn=False,
+        suspended=False,
+        has_stable=False,
+        resolution=candidate.resolution,
+        candidate=pods.health,
+        candidate_message=candidate.message or pods.message,
+        weight=pods.weight,
         verdict=worst(analysis.judgments),
         verdict_message=summarize(analysis.judgments),
-        alert=alert[1] if alert else None,
-        abort=annotations.get(ANNOTATION_ABORT),
-        approved=approval is not None and approval != status.handled_approval,
+        alert=asked.alert,
+        abort=asked.abort,
+        approved=asked.approval is not None and asked.approval != status.handled_approval,
         steps=tuple(Step(weight=s.weight, hold=s.hold, pause=s.pause) for s in policy.steps),
         guard=policy.guard.duration,
         patience=policy.patience,
         start_deadline=policy.start_deadline,
-    )
-    return Seen(
-        observed=observed,
-        status=status,
-        model=model,
-        spec=model_spec,
-        candidate=candidate,
-        stable=stable,
-        judgments=analysis.judgments,
-        measured_at=analysis.measured_at,
-        next_measurement=analysis.next_measurement,
-        approval=approval,
-        alert_received=alert[0] if alert else None,
     )
 
 
@@ -148,42 +182,36 @@ def _read_model(model: Mapping[str, Any]) -> tuple[ModelSpec, ModelStatus]:
 
 async def _resolve(
     spec: RolloutSpec, status: RolloutStatus, namespace: str, ports: Ports
-) -> tuple[VersionReference | None, Resolution, str]:
+) -> _Candidate:
     """The candidate's registration, looked up once and kept: a deleted one changes nothing."""
     if status.candidate is not None:
-        return status.candidate, Resolution.FOUND, ""
+        return _Candidate(reference=status.candidate, resolution=Resolution.FOUND)
     registered_model = f"{namespace}.{spec.model}"
     try:
         found = await ports.registry.find_version(registered_model, spec.version)
     except TransientError as error:
-        return None, Resolution.UNAVAILABLE, str(error)
+        return _Candidate(reference=None, resolution=Resolution.UNAVAILABLE, message=str(error))
     if found is None:
-        return (
-            None,
-            Resolution.MISSING,
-            (
-                f"MLflow has no version of {registered_model} with the tag "
-                f"fairlead.version={spec.version}; register it or choose another"
-            ),
+        problem = (
+            f"MLflow has no version of {registered_model} with the tag "
+            f"fairlead.version={spec.version}; register it or choose another"
         )
+        return _Candidate(reference=None, resolution=Resolution.MISSING, message=problem)
     if not found.digest:
-        return (
-            None,
-            Resolution.MISSING,
-            (
-                f"{registered_model} {spec.version} (registry version {found.registry_version}) "
-                "has no tag fairlead.digest; set it to the artifact's digest"
-            ),
+        problem = (
+            f"{registered_model} {spec.version} (registry version {found.registry_version}) "
+            "has no tag fairlead.digest; set it to the artifact's digest"
         )
+        return _Candidate(reference=None, resolution=Resolution.MISSING, message=problem)
     reference = VersionReference(
         version=spec.version, registry_version=found.registry_version, digest=found.digest
     )
-    return reference, Resolution.FOUND, ""
+    return _Candidate(reference=reference, resolution=Resolution.FOUND)
 
 
-async def _world(
-    spec: RolloutSpec, candidate: VersionReference | None, namespace: str, ports: Ports
-) -> tuple[Health, str, int | None]:
+async def _look_at_pods(
+    spec: RolloutSpec, candidate: _Candidate, namespace: str, ports: Ports
+) -> _Pods:
     """The candidate's pods, and the weight the gateway really gives it."""
     kube = ports.kube
     labels = component_labels("server", spec.model, spec.version)
@@ -204,10 +232,10 @@ async def _world(
             pod["metadata"]["name"] for pod in gateways if _may_serve(pod, spec.model, reports)
         ],
     )
-    if candidate is None:
-        return Health.UNKNOWN, "not found in the registry yet", weight
+    if candidate.reference is None:
+        return _Pods(health=Health.UNKNOWN, message="not in the registry yet", weight=weight)
     health, message = read_health(deployment, pods)
-    return health, message, weight
+    return _Pods(health=health, message=message, weight=weight)
 
 
 def _may_serve(pod: Mapping[str, Any], model: str, reports: Mapping[str, str]) -> bool:
@@ -225,81 +253,12 @@ def _may_serve(pod: Mapping[str, Any], model: str, reports: Mapping[str, str]) -
     return ready or f"{model}.{pod['metadata']['name']}" in reports
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Analysis:
-    judgments: tuple[Judgment, ...]
-    measured_at: datetime | None
-    next_measurement: timedelta
-
-
-async def _analyze(
-    status: RolloutStatus,
-    policy: RolloutPolicy,
-    phase: Phase,
-    names: Mapping[str, str],
-    *,
-    ports: Ports,
-    now: datetime,
-) -> _Analysis:
-    """Measure when it is time; between two measurements the last judgment stands."""
-    interval = policy.analysis.interval
-    if phase not in {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}:
-        return _Analysis(judgments=(), measured_at=None, next_measurement=interval)
-    last = status.measured_at or status.since or now
-    if now - last < interval:
-        return _Analysis(
-            judgments=tuple(_judgment(check) for check in status.checks),
-            measured_at=status.measured_at,
-            next_measurement=interval - (now - last),
-        )
-    failures = {check.name: check.failures for check in status.checks}
-    measured = await asyncio.gather(
-        *(_measure(check, names, ports) for check in policy.analysis.checks)
+def _read_requests(annotations: Mapping[str, str]) -> _Requests:
+    alert = annotations.get(ANNOTATION_ALERT)
+    document = {} if alert is None else json.loads(alert)  # as the webhook wrote it
+    return _Requests(
+        abort=annotations.get(ANNOTATION_ABORT),
+        approval=annotations.get(ANNOTATION_APPROVE),
+        alert=document.get("message"),
+        alert_received=datetime.fromisoformat(document["receivedAt"]) if document else None,
     )
-    judgments = tuple(
-        judge(measurement, _bounds(check), failures_before=failures.get(check.name, 0))
-        for check, measurement in zip(policy.analysis.checks, measured, strict=True)
-    )
-    return _Analysis(judgments=judgments, measured_at=now, next_measurement=interval)
-
-
-async def _measure(check: Check, names: Mapping[str, str], ports: Ports) -> Measurement:
-    """One dead check must not stop the reconcile: its error becomes a value."""
-    try:
-        value = await ports.prometheus.query(queries.for_check(check, **names))
-        samples = None
-        if check.builtin is not None:
-            target = {key: names[key] for key in ("namespace", "model", "version")}
-            samples = await ports.prometheus.query(queries.requests(**target, window=check.window))
-    except (TransientError, ValueError) as error:
-        return Measurement(name=check.name, error=str(error)[:500])
-    return Measurement(name=check.name, value=value, samples=samples)
-
-
-def _bounds(check: Check) -> Bounds:
-    min_samples = 0 if check.builtin is None else check.min_samples or _MIN_SAMPLES
-    return Bounds(
-        at_least=check.at_least,
-        at_most=check.at_most,
-        min_samples=min_samples,
-        failure_limit=check.failure_limit,
-    )
-
-
-def _judgment(check: CheckStatus) -> Judgment:
-    return Judgment(
-        name=check.name,
-        verdict=Verdict(check.verdict),
-        value=check.value,
-        samples=check.samples,
-        failures=check.failures,
-        message=check.message,
-    )
-
-
-def _read_alert(text: str | None) -> tuple[datetime, str] | None:
-    """When the alert came and what it said, as the webhook wrote it."""
-    if text is None:
-        return None
-    document = json.loads(text)
-    return datetime.fromisoformat(document["receivedAt"]), str(document["message"])
