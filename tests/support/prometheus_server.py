@@ -26,6 +26,8 @@ from images.catalogue import PROMETHEUS
 from images.programs import binary_path
 from support.ports import free_port
 
+COUNT = "COUNT"  # in the text: a counter that grows
+_A_SECOND = 100
 _PATIENCE_SECONDS = 60
 _CONFIG = """
 global: {{scrape_interval: 250ms, scrape_timeout: 200ms}}
@@ -94,9 +96,12 @@ def running_prometheus() -> Iterator[PrometheusServer]:
 
 @contextlib.contextmanager
 def _exporter(page: dict[str, str]) -> Iterator[int]:
+    began = time.monotonic()
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = page["text"].encode()
+            count = int((time.monotonic() - began) * _A_SECOND)
+            body = page["text"].replace(COUNT, str(count)).encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.send_header("Content-Length", str(len(body)))

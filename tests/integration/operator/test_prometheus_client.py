@@ -18,16 +18,16 @@ from support.prometheus_server import PrometheusServer
 
 pytestmark = pytest.mark.integration
 
-WINDOW = timedelta(minutes=5)
+WINDOW = timedelta(seconds=2)
 ENVOY = """
 # TYPE envoy_cluster_upstream_rq_completed counter
-envoy_cluster_upstream_rq_completed{{{labels}}} 40
+envoy_cluster_upstream_rq_completed{{{labels}}} COUNT
 # TYPE envoy_cluster_upstream_rq counter
-envoy_cluster_upstream_rq{{{labels},envoy_response_code="200"}} 40
+envoy_cluster_upstream_rq{{{labels},envoy_response_code="200"}} COUNT
 # TYPE envoy_cluster_upstream_rq_time histogram
 envoy_cluster_upstream_rq_time_bucket{{{labels},le="10"}} 0
-envoy_cluster_upstream_rq_time_bucket{{{labels},le="25"}} 40
-envoy_cluster_upstream_rq_time_bucket{{{labels},le="+Inf"}} 40
+envoy_cluster_upstream_rq_time_bucket{{{labels},le="25"}} COUNT
+envoy_cluster_upstream_rq_time_bucket{{{labels},le="+Inf"}} COUNT
 """
 BUSY = ENVOY.format(labels='model_namespace="energy",model="busy",version="1.1.0",role=""')
 

@@ -1,0 +1,213 @@
+"""docs/contracts.md, held by running both sides: what one package writes, the other reads."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.kube.images import Images
+from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.model.gate import Demand, judge_candidate, parse_comparison
+from fairlead_operator.model.gateway import build_gateway
+from fairlead_operator.rollout.health import read_health
+from fairlead_operator.rollout.manifests import build_server
+from fairlead_operator.rollout.state_machine import Health
+from fairlead_operator.rollout.traffic import build_route, read_weight
+from fairlead_operator.training_run.config import build_config
+from fairlead_operator.training_run.manifests import build_job
+from fairlead_operator.training_run.result import parse_progress, parse_result
+from fairlead_serving.artifact import compute_digest
+from fairlead_serving.failure import Reason as StartupReason
+from fairlead_serving.failure import StartupError
+from fairlead_serving.gateway.applied import Applied
+from fairlead_serving.gateway.routes import parse_route
+from fairlead_serving.gateway.settings import read_settings as read_gateway_settings
+from fairlead_serving.server import report
+from fairlead_serving.settings import read_settings
+from fairlead_training.artifact import digest_directory
+from fairlead_training.budget import Counts
+from fairlead_training.config import Task, parse_config
+from fairlead_training.data import Snapshot
+from fairlead_training.evaluate import Comparison, Estimate
+from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.progress import Progress, Stage
+from fairlead_training.result import (
+    Outcome,
+    data_document,
+    failure_document,
+    success_document,
+    to_message,
+)
+
+MODEL = Owner(kind="Model", namespace="energy", name="nsw-price", uid="1")
+RUN = Owner(kind="TrainingRun", namespace="energy", name="nsw-price-training-2", uid="2")
+IMAGES = Images(training="t:1", serving="s:1", pull_policy="IfNotPresent", pull_secrets=())
+CHAMPION = VersionReference(version="1.0.0", registry_version="1", digest="sha256:1")
+SPEC = ModelSpec.model_validate(
+    {
+        "task": "binary-classification",
+        "data": {
+            "source": {
+                "uri": "postgresql://market-db.energy:5432/market",
+                "query": "select * from half_hours",
+                "credentials": {"name": "market-db"},
+            },
+            "timestampColumn": "timestamp",
+            "target": "price_up",
+        },
+    }
+)
+
+
+def config_text() -> str:
+    return build_config(SPEC, model="nsw-price", run=RUN, mlflow_run_id="run-1", champion=CHAMPION)
+
+
+def variables(container: dict[str, Any]) -> dict[str, str]:
+    return {entry["name"]: entry.get("value", "from a Secret") for entry in container["env"]}
+
+
+def test_the_trainer_reads_the_operators_config() -> None:
+    config = parse_config(config_text())
+
+    assert config.task is Task.BINARY
+    assert config.search.metric == "roc_auc"
+    assert config.search.timeout_seconds == 900
+    assert config.validation.holdout_fraction == pytest.approx(0.2)
+    assert config.champion is not None
+    assert config.champion.version == "1.0.0"
+
+
+def test_the_job_runs_the_trainers_command_line() -> None:
+    job = build_job(
+        "search", config_text(), SPEC, model="nsw-price", owner=RUN, images=IMAGES,
+        mlflow_url="http://mlflow",
+    )  # fmt: skip
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+
+    assert container["args"][:2] == ["search", "--config"]
+    assert parse_config(container["args"][2]).training_run == RUN.name
+    assert {
+        "FAIRLEAD_DATABASE_URL", "FAIRLEAD_DATA_USERNAME", "FAIRLEAD_DATA_PASSWORD",
+        "MLFLOW_TRACKING_URI",
+    } <= variables(container).keys()  # fmt: skip
+
+
+def test_the_operator_reads_the_trainers_result_and_the_gate_judges_it() -> None:
+    gain = Estimate(value=0.02, low=0.01, high=0.03)
+    better = Estimate(value=0.91, low=0.90, high=0.92)
+    outcome = Outcome(
+        version="1.0.1",
+        digest="sha256:2",
+        candidate=better,
+        comparison=Comparison(candidate=better, champion=0.89, difference=gain),
+        champion_unavailable=None,
+        counts=Counts(complete=40, pruned=0, failed=0, running=0),
+        seconds=61.2,
+        data=data_document(Snapshot(rows=1000, first=0, last=1, digest="sha256:3"), 200),
+    )
+    document = success_document(parse_config(config_text()), outcome) | {"registryVersion": "2"}
+
+    result = parse_result(to_message(document))
+    comparison = parse_comparison(to_message(document))
+
+    assert result is not None
+    assert result.trained is not None
+    assert (result.trained.version, result.trained.registry_version) == ("1.0.1", "2")
+    demand = Demand(min_improvement=0.0, significance=True, threshold=None)
+    assert judge_candidate(comparison, demand, stable="1.0.0").passed
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_the_operator_shows_every_reason_of_the_trainer(reason: Reason) -> None:
+    failure = TrainingFailure(reason, "column price_up is not in the data")
+
+    result = parse_result(to_message(failure_document(failure, "data")))
+
+    assert result is not None
+    assert (result.reason, result.message) == (str(reason), "column price_up is not in the data")
+
+
+def test_every_reason_is_documented() -> None:
+    documented = Path(__file__).parents[3].joinpath("docs", "reasons.md").read_text()
+
+    assert [reason for reason in Reason if f"`{reason}`" not in documented] == []
+
+
+def test_the_operator_reads_the_trainers_progress() -> None:
+    said: list[str] = []
+    progress = Progress(said.append, trials=40, metric="roc_auc")
+
+    progress.enter(Stage.SEARCH, trial=17, best=0.91, secondsLeft=180.0)
+    read = parse_progress(said[-1])
+
+    assert read is not None
+    assert (read.stage, read.trial, read.trials, read.best) == ("search", 17, 40, 0.91)
+    assert read.seconds_left == 180.0
+
+
+def test_trainer_and_server_compute_the_same_digest(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "MLmodel").write_text("flavors: {}\n")
+    (tmp_path / "code" / "ünïcode.py").write_bytes(b"\x00\xff")
+    (tmp_path / "registered_model_meta").write_text("not a part of it")
+
+    assert compute_digest(tmp_path) == digest_directory(tmp_path)
+
+
+def test_the_server_reads_the_deployments_environment() -> None:
+    _, deployment = build_server(
+        CHAMPION, SPEC.serving, owner=MODEL, images=IMAGES, mlflow_url="http://mlflow:5000"
+    )
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+
+    settings = read_settings(variables(container))
+
+    assert (settings.model, settings.version) == ("nsw-price", "1.0.0")
+    assert (settings.registered_model, settings.registry_version) == ("energy.nsw-price", "1")
+    assert container["args"] == ["fairlead_serving.server"]
+
+
+def test_the_rollout_shows_the_servers_last_words(tmp_path: Path) -> None:
+    log = tmp_path / "termination-log"
+    code = report(StartupError(StartupReason.DIGEST_MISMATCH, "another digest"), log)
+    ended = {"exitCode": code, "message": log.read_text()}
+    pod = {
+        "metadata": {},
+        "status": {"containerStatuses": [{"ready": False, "state": {"terminated": ended}}]},
+    }
+    deployment: dict[str, Any] = {"metadata": {"generation": 1}, "spec": {"replicas": 1}}
+
+    assert read_health(deployment, [pod]) == (Health.FAILED, "DigestMismatch: another digest")
+
+
+def test_the_agent_reads_its_environment_and_its_route() -> None:
+    deployment = next(
+        manifest
+        for manifest in build_gateway("energy", images=IMAGES, replicas=1)
+        if manifest["kind"] == "Deployment"
+    )
+    agent = deployment["spec"]["template"]["spec"]["containers"][0]
+
+    assert read_gateway_settings(variables(agent)).namespace == "energy"
+
+
+@pytest.mark.parametrize("weight", [0, 10, 100])
+def test_the_operator_reads_back_the_weight_the_agent_reports(weight: int) -> None:
+    config_map = build_route(
+        (("1.1.0", weight), ("1.0.0", 100 - weight)), owner=MODEL, timeout=timedelta(seconds=10)
+    )
+    route = parse_route(config_map["data"]["route.json"], namespace="energy", model="nsw-price")
+    text = Applied(route=route, at=datetime.now(UTC)).to_text()
+
+    found = read_weight(
+        config_map, {"nsw-price.gateway-a": text}, model="nsw-price", version="1.1.0",
+        gateway_pods=["gateway-a"],
+    )  # fmt: skip
+
+    assert found == weight
+    assert json.loads(text)["weights"] == {"1.1.0": weight, "1.0.0": 100 - weight}
