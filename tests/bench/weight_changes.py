@@ -1,26 +1,22 @@
 """Failed requests over weight changes under load, with a real Envoy and the agent beside it.
 
-    python tests/bench/weight_changes.py [--changes 200] [--rate 200] [--models 1]
-
-Prints one JSON document.  Each change goes the whole way: ConfigMap → watch → agent → Envoy →
+Each change goes the whole way: ConfigMap → watch → agent → Envoy →
 acknowledgement → report; latencies are from the write to each of the last two, and the first
 answer by the new weights is measured apart, without load.
 """
 
-import argparse
 import asyncio
 import contextlib
 import json
-import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from bench.machine import resident_mebibytes
+from bench.numbers import Summary, summarize
+from bench.result import Goal, Result
 from fairlead_serving.gateway.applied import CONFIG_MAP
 from support.fake_api import FakeApi
 from support.gateway import (
@@ -29,6 +25,7 @@ from support.gateway import (
     POD,
     Caller,
     EnvoyProcess,
+    Tally,
     agent_process,
     endpoint_slice,
     eventually,
@@ -40,10 +37,32 @@ from support.gateway import (
     service_of,
 )
 
+NAME = "weight-changes"
+CHANGES = 200
+RATE = 200.0  # requests a second
 OLD, NEW = "1.0.0", "1.1.0"
 
+_EVERY = 50  # changes from one line of progress to the next
 
-async def measure(changes: int, rate: float, models: int) -> dict[str, Any]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What came of all changes."""
+
+    answers: list[float]  # seconds from a write to the first answer by the new weights
+    reports: list[float]  # seconds from a write to the report that Envoy has it in force
+    tally: Tally
+    agent_mebibytes: float
+    envoy_mebibytes: float
+
+
+def run(say: Callable[[str], None]) -> Result:
+    """Change weights under load and count what clients lost."""
+    say(f"{CHANGES} weight changes at {RATE:g} requests a second")
+    return to_result(asyncio.run(measure(say)))
+
+
+async def measure(say: Callable[[str], None]) -> Measured:
     """Bring everything up, measure, take it down."""
     async with contextlib.AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -56,28 +75,66 @@ async def measure(changes: int, rate: float, models: int) -> dict[str, Any]:
             service = service_of(MODEL, version)
             await api.apply("endpointslices", endpoint_slice(service, port, {"ready": True}))
         await _write(api, {NEW: 0, OLD: 100})
-        await _crowd(api, models - 1)
         settings = local_settings(directory, api)
         envoy = await stack.enter_async_context(EnvoyProcess(settings))
         agent = await stack.enter_async_context(agent_process(settings))
         await eventually(lambda: is_ready(settings.ports.metrics, "/ready"), seconds=60)
         caller = await stack.enter_async_context(Caller(settings))
-        answers = [await _until_answered(api, caller, number) for number in range(changes // 2)]
-        async with caller.load(rate) as tally:
-            reports = [await _until_reported(api, number) for number in range(changes)]
-        return {
-            "models": models,
-            "changes": changes,
+        answers = [await _until_answered(api, caller, number) for number in range(CHANGES // 2)]
+        say(f"{len(answers)} changes without load: first answer by the new weights")
+        reports = []
+        async with caller.load(RATE) as tally:
+            for number in range(CHANGES):
+                reports.append(await _until_reported(api, number))
+                if (number + 1) % _EVERY == 0:
+                    say(f"change {number + 1}/{CHANGES}: {len(tally.failures)} failed requests")
+        return Measured(
+            answers=answers,
+            reports=reports,
+            tally=tally,
+            agent_mebibytes=resident_mebibytes(agent.pid),
+            envoy_mebibytes=resident_mebibytes(envoy.process.pid if envoy.process else 0),
+        )
+
+
+def to_result(measured: Measured) -> Result:
+    """Sum up.  Pure."""
+    answers, reports = summarize(measured.answers), summarize(measured.reports)
+    tally = measured.tally
+    return Result(
+        name=NAME,
+        headers=("Milliseconds", "changes", "min", "median", "p99", "max"),
+        rows=(
+            _row("route written → first answer by the new weights, no load", answers),
+            _row(f"route written → reported in force, {RATE:g} requests/s", reports),
+        ),
+        goals=(
+            Goal(
+                wanted=(
+                    f"no failed request in {reports.count} changes "
+                    f"({len(tally.failures)} of {tally.total:,} failed)"
+                ),
+                is_met=not tally.failures,
+            ),
+        ),
+        numbers={
+            "changes": reports.count,
             "requests": tally.total,
             "failed": len(tally.failures),
             "failures": tally.failures[:5],
-            "write_to_new_answer_ms": _summary(answers),
-            "write_to_report_ms": _summary(reports),
-            "rss_mb": {
-                "agent": _resident(agent.pid),
-                "envoy": _resident(envoy.process.pid if envoy.process else 0),
+            "write_to_new_answer_seconds": asdict(answers),
+            "write_to_report_seconds": asdict(reports),
+            "resident_mebibytes": {
+                "agent": measured.agent_mebibytes,
+                "envoy": measured.envoy_mebibytes,
             },
-        }
+        },
+    )
+
+
+def _row(name: str, seconds: Summary) -> tuple[str, ...]:
+    values = (seconds.minimum, seconds.median, seconds.p99, seconds.maximum)
+    return (name, str(seconds.count), *(f"{value * 1000:.1f}" for value in values))
 
 
 async def _write(api: FakeApi, weights: dict[str, int]) -> str:
@@ -85,17 +142,6 @@ async def _write(api: FakeApi, weights: dict[str, int]) -> str:
     await api.apply("configmaps", route_config_map(document))
     revision: str = document["revision"]
     return revision
-
-
-async def _crowd(api: FakeApi, count: int) -> None:
-    """Other Models, that the agent and Envoy must carry too."""
-    for number in range(count):
-        model = f"other-{number}"
-        document = route_document({NEW: 10, OLD: 90}, model=model)
-        await api.apply("configmaps", route_config_map(document, model=model))
-        for version in (OLD, NEW):
-            service = service_of(model, version)
-            await api.apply("endpointslices", endpoint_slice(service, 9, {"ready": True}))
 
 
 async def _until_answered(api: FakeApi, caller: Caller, number: int) -> float:
@@ -118,38 +164,10 @@ async def _until_reported(api: FakeApi, number: int) -> float:
 
     async def is_reported() -> bool:
         data = api.read("configmaps", NAMESPACE, CONFIG_MAP).get("data", {})
-        return json.loads(data.get(f"{MODEL}.{POD}", "{}")).get("revision") == revision
+        report = json.loads(data.get(f"{MODEL}.{POD}", "{}"))
+        return bool(report.get("revision") == revision)
 
     await eventually(is_reported, pause=0.001)
     seconds = time.perf_counter() - began
     await asyncio.sleep(max(0.0, 0.04 - seconds))
     return seconds
-
-
-def _summary(seconds: Sequence[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    return {
-        "p50": round(statistics.median(ordered) * 1000, 2),
-        "p99": round(ordered[int(len(ordered) * 0.99)] * 1000, 2),
-        "max": round(ordered[-1] * 1000, 2),
-    }
-
-
-def _resident(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1)
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--changes", type=int, default=200)
-    parser.add_argument("--rate", type=float, default=200.0)
-    parser.add_argument("--models", type=int, default=1)
-    options = parser.parse_args()
-    result = asyncio.run(measure(options.changes, options.rate, options.models))
-    print(json.dumps(result, indent=1))
-
-
-if __name__ == "__main__":
-    main()

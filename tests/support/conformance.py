@@ -70,9 +70,7 @@ async def apply_does_not_change_what_it_is_given(kube: Kube, namespace: str) -> 
 
 async def a_field_applied_before_and_left_out_later_is_removed(kube: Kube, namespace: str) -> None:
     labels = {"kept": "1", "dropped": "1"}
-    await kube.apply(
-        config_map(namespace, data={"a": "1", "b": "2"}, metadata={"labels": labels})
-    )
+    await kube.apply(config_map(namespace, data={"a": "1", "b": "2"}, metadata={"labels": labels}))
     await kube.apply(config_map(namespace, data={"a": "3"}, metadata={"labels": {"kept": "1"}}))
     found = await must_get(kube, "ConfigMap", namespace, "settings")
 

@@ -2,14 +2,18 @@
 
 import contextlib
 import json
+import os
 import secrets
+import subprocess
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from ssl import SSLContext, create_default_context
 from tempfile import TemporaryDirectory
 
+from cluster.binaries import KUBERNETES_VERSION, binaries
 from cluster.control_plane import ControlPlane
+from cluster.layout import layout
 from fairlead_operator.kube.client import KubeClient
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
@@ -46,6 +50,29 @@ def authority_of(kubeconfig: Path) -> tuple[str, SSLContext]:
     cluster = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]
     authority = b64decode(cluster["certificate-authority-data"]).decode()
     return cluster["server"], create_default_context(cadata=authority)
+
+
+def chart_account(plane: ControlPlane, *, namespace: str, watch: str, folder: Path) -> Path:
+    """What the chart lets the operator do, and no more: a kubeconfig of its ServiceAccount."""
+    helm = binaries(layout(os.environ).cache)["helm"]
+    release = f"rights-{secrets.token_hex(3)}"
+    command = [helm, "template", release, str(CRDS.parent / "charts" / "fairlead")]
+    command += [f"--namespace={namespace}", f"--kube-version={KUBERNETES_VERSION}"]
+    command += [
+        "--set=bundled.enabled=true",
+        *([f"--set=watchNamespaces={{{watch}}}"] * bool(watch)),
+    ]
+    for name in ("clusterroles", "operator/rbac", "operator/serviceaccount"):
+        command.append(f"--show-only=templates/{name}.yaml")
+    manifests = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    plane.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=manifests)
+    account = f"{release}-fairlead-operator"
+    token = plane.kubectl(f"--namespace={namespace}", "create", "token", account).stdout.strip()
+    document = json.loads(plane.kubeconfig.read_text())
+    document["users"][0]["user"] = {"token": token}
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(json.dumps(document))
+    return kubeconfig
 
 
 @contextlib.contextmanager

@@ -228,9 +228,7 @@ class Stage:
             }
         )
         ready = {"type": "Ready", "status": "True"}
-        await self.kube.patch_status(
-            "Pod", self.namespace, name, {"conditions": [ready], **status}
-        )
+        await self.kube.patch_status("Pod", self.namespace, name, {"conditions": [ready], **status})
 
     # -- what people and trainers do
 
@@ -387,17 +385,20 @@ async def until(
     *,
     found: Manifest | None = None,
     log: Path | None = None,
-    within: float = _PATIENCE,
 ) -> float:
     """Wait; answers the seconds it took."""
     begin = time.monotonic()
     while not await holds():
-        if time.monotonic() - begin > within:
+        if time.monotonic() - begin > _PATIENCE:
             seen = f"; it is {(found or {}).get('status')}" if found is not None else ""
-            text = f"\n{log.read_text()}" if log else ""
-            raise AssertionError(f"waited {within:g} s for {what}{seen}{text}")
+            text = f"\n{_read(log)}" if log else ""
+            raise AssertionError(f"waited {_PATIENCE:g} s for {what}{seen}{text}")
         await asyncio.sleep(0.05)
     return time.monotonic() - begin
+
+
+def _read(log: Path) -> str:
+    return log.read_text()
 
 
 async def fetch(url: str, *, body: object = None, token: str = "") -> tuple[int, str]:

@@ -30,7 +30,7 @@ COUNT = "COUNT"  # in the text: a counter that grows
 _A_SECOND = 100
 _PATIENCE_SECONDS = 60
 _CONFIG = """
-global: {{scrape_interval: 250ms, scrape_timeout: 200ms}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
   - job_name: gateway
     metric_relabel_configs: []

@@ -80,9 +80,7 @@ async def test_what_exists_is_not_created_again(kube: KubeClient, namespace: str
         await kube.create(config_map(namespace))
 
 
-async def test_replace_refuses_what_has_changed_meanwhile(
-    kube: KubeClient, namespace: str
-) -> None:
+async def test_replace_refuses_what_has_changed_meanwhile(kube: KubeClient, namespace: str) -> None:
     first = await kube.create(config_map(namespace, data={"a": "1"}))
     await kube.replace(first | {"data": {"a": "2"}})
 

@@ -14,6 +14,7 @@ import pytest
 from cluster.control_plane import ControlPlane
 from fairlead_operator.kube.client import KubeClient
 from support.backends import Backends, progress, running_backends
+from support.kube_desk import chart_account, create_namespace
 from support.live_operator import Launcher, Stage, fetch, launching, quick_policy, until
 
 pytestmark = pytest.mark.integration
@@ -81,7 +82,8 @@ async def test_a_model_is_trained_and_served(
         await stage.get("Deployment", "nsw-price-1-0-0"),
         await stage.get("Rollout", "nsw-price-rollout-1"),
     ):
-        how = {(entry["manager"], entry["operation"]) for entry in item["metadata"]["managedFields"]}
+        fields = item["metadata"]["managedFields"]
+        how = {(entry["manager"], entry["operation"]) for entry in fields}
         assert ("fairlead", "Apply") in how, item["kind"]
         assert "finalizers" not in item["metadata"]
     conditions = {c["type"]: c["status"] for c in model["status"]["conditions"]}
@@ -112,11 +114,7 @@ async def test_a_pinned_version_goes_up_step_by_step(
     assert seen[-1:] == [100]
     assert [weight for weight in seen if weight] == [10, 50, 100]
     assert await stage.weights() == {"1.1.0": 100}
-
-    async def retired() -> bool:
-        return await stage.kube.get("Deployment", stage.namespace, "nsw-price-1-0-0") is None
-
-    await until(retired, "the servers of 1.0.0 to be removed")
+    await until(lambda: _gone(stage, "Deployment", "nsw-price-1-0-0"), "1.0.0 to be removed")
 
 
 async def test_an_alert_takes_the_candidate_back_at_once(
@@ -192,9 +190,9 @@ async def test_a_quiet_operator_writes_nothing_and_said_everything_once(
         *("RollingOut", "Promoted", "Serving"),
     ]
     assert await told(stage, "nsw-price-training-1") == ["Searching", "Finishing", "Registered"]
-    assert await told(stage, "nsw-price-rollout-2") == [
-        *("WaitingForCandidate", "StepStarted", "StepStarted", "GuardStarted", "Promoted"),
-    ]
+    rollout = await told(stage, "nsw-price-rollout-2")
+    assert rollout[-4:] == ["StepStarted", "StepStarted", "GuardStarted", "Promoted"]
+    assert rollout[:-4] in ([], ["WaitingForTurn"], ["WaitingForCandidate"])
     assert "failed" not in "".join(counters)
 
 
@@ -324,3 +322,47 @@ async def test_outages_of_mlflow_are_waited_for(
 
     assert run["status"]["reason"] == "WaitingForTracking"
     await stage.wait("TrainingRun", "nsw-price-training-1", phase="Searching")
+
+
+@pytest.mark.parametrize("everywhere", [True, False], ids=["all namespaces", "one namespace"])
+async def test_the_rights_the_chart_gives_are_enough(
+    plane: ControlPlane,
+    stage: Stage,
+    backends: Backends,
+    namespace: str,
+    tmp_path: Path,
+    *,
+    everywhere: bool,
+) -> None:
+    own = create_namespace(plane, "fairlead")
+    watch = "" if everywhere else namespace
+    kubeconfig = chart_account(plane, namespace=own, watch=watch, folder=tmp_path)
+    with launching(
+        kubeconfig=kubeconfig, backends=backends, namespace=own, folder=tmp_path, watch=watch
+    ) as launcher:
+        operator = await launcher.lead("operator-0", FAIRLEAD_LOG_LEVEL="DEBUG")
+        await serve_first_version(stage, backends)
+        await pin(stage, backends, "1.1.0", steps=[{"weight": 10, "hold": "10m"}])
+        await stage.wait("Rollout", "nsw-price-rollout-2", phase="Progressing", observedWeight=10)
+        labels = {"model_namespace": namespace, "model": "nsw-price", "version": "1.1.0"}
+        answers = [await operator.post_alert(**labels), await operator.post_alert(**labels)]
+        await stage.wait("Rollout", "nsw-price-rollout-2", phase="RolledBack")
+        await stage.wait("Model", "nsw-price", phase="Blocked")
+        await operator.post_alert(**labels | {"version": "1.0.0"})
+        await operator.post_alert(**labels | {"model_namespace": "not-watched"})
+
+        await stage.retrain("again")
+        await stage.wait("Job", "nsw-price-training-2-search")
+        run = await stage.get("TrainingRun", "nsw-price-training-2")
+        await stage.kube.replace(run | {"spec": run["spec"] | {"suspend": True}})
+        await stage.wait("TrainingRun", "nsw-price-training-2", phase="Suspended")
+        await stage.kube.delete("Model", namespace, "nsw-price")
+        await until(lambda: _gone(stage, "Deployment", "fairlead-gateway"), "the gateway to go")
+        operator.stop()
+
+    assert [status for status, _ in answers] == [200, 200]
+    assert "forbidden" not in operator.log.read_text().lower()
+
+
+async def _gone(stage: Stage, kind: str, name: str) -> bool:
+    return await stage.kube.get(kind, stage.namespace, name) is None

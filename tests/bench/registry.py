@@ -1,0 +1,95 @@
+"""Versions registered by hand: one booster, trained here in a second, under many names."""
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read while MLflow is imported
+
+import pandas as pd
+import xgboost
+
+from e2e.story.rows import EXAMPLE, read_rows
+from fairlead_serving.artifact import compute_digest
+from support.quiet_mlflow import mlflow
+
+_ROUNDS = 50
+_RUN_NAME = "fairlead-bench"
+
+
+def register(tracking_uri: str, versions: Iterable[tuple[str, str]]) -> None:
+    """Register the booster as these versions of these registered models.
+
+    Args:
+        versions: pairs of a registered model's name and a semantic version.
+    """
+    with _client(tracking_uri) as client, tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "model")
+        digest = _save(folder)
+        run = client.create_run(_experiment_id(client), run_name=_RUN_NAME)
+        client.log_artifacts(run.info.run_id, str(folder), "model")
+        client.set_terminated(run.info.run_id)
+        for model, version in versions:
+            _have_registered_model(client, model)
+            client.create_model_version(
+                model,
+                source=f"{run.info.artifact_uri}/model",
+                run_id=run.info.run_id,
+                tags={"fairlead.version": version, "fairlead.digest": digest},
+                await_creation_for=None,  # it is ready at once, but would say that it waits
+            )
+
+
+def forget(tracking_uri: str, namespace: str) -> None:
+    """Delete every registered model of a namespace.  The run of its files stays."""
+    with _client(tracking_uri) as client:
+        for found in client.search_registered_models(f"name LIKE '{namespace}.%'"):
+            client.delete_registered_model(found.name)
+
+
+@contextmanager
+def _client(tracking_uri: str) -> Iterator[Any]:
+    """A client, with what MLflow says beside its answers left out."""
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "1"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mlflow.set_tracking_uri(tracking_uri)
+        yield mlflow.MlflowClient()
+
+
+def _experiment_id(client: Any) -> str:
+    known = client.get_experiment_by_name(_RUN_NAME)
+    return str(known.experiment_id if known else client.create_experiment(_RUN_NAME))
+
+
+def _have_registered_model(client: Any, name: str) -> None:
+    if not client.search_registered_models(f"name='{name}'"):
+        client.create_registered_model(name)
+
+
+def _save(folder: Path) -> str:
+    """Train on the example's rows, save as MLflow does; return the digest."""
+    table = pd.read_csv(EXAMPLE / "nsw-electricity.csv.gz")
+    columns = list(read_rows(first=0, count=1)[0])
+    inputs, target = table[columns].astype(float), table["price_up"]
+    booster = xgboost.train(
+        {"objective": "binary:logistic", "max_depth": 6, "nthread": 1},
+        xgboost.DMatrix(inputs, target),
+        num_boost_round=_ROUNDS,
+    )
+    mlflow.xgboost.save_model(
+        booster,
+        str(folder),
+        model_format="ubj",
+        signature=mlflow.models.infer_signature(inputs, target.astype(float)),
+        input_example=inputs.head(3),
+        pip_requirements=["xgboost-cpu"],
+    )
+    return compute_digest(folder)

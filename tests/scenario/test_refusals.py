@@ -1,0 +1,247 @@
+"""What a user sees when the cluster, a spec or another object stands in the way."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+
+from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.work_queue import Key
+from support.world import GATEWAY_POD, NAMESPACE, World, model_manifest
+
+MINUTE = timedelta(minutes=1)
+MODEL = Key("Model", NAMESPACE, "nsw-price")
+
+
+@pytest.fixture
+async def serving() -> World:
+    world = World()
+    world.kube.put(model_manifest())
+    await world.train("nsw-price-training-1", "1.0.0")
+    return world
+
+
+def conditions(world: World, kind: str, name: str) -> dict[str, tuple[str, str]]:
+    status = world.kube.objects[kind, NAMESPACE, name]["status"]
+    return {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
+
+
+def put(world: World, kind: str, name: str, **parts: object) -> None:
+    world.kube.put({"kind": kind, "metadata": {"namespace": NAMESPACE, "name": name}, **parts})
+
+
+async def test_a_refusal_of_the_cluster_is_shown_once_and_tried_again(serving: World) -> None:
+    refusal = ClusterRefusalError("PATCH …/deployments/fairlead-gateway: 403 forbidden by policy")
+    apply = serving.kube.apply
+
+    async def refuse(manifest: dict) -> dict:
+        if manifest["kind"] != "Event":
+            raise refusal
+        return await apply(manifest)
+
+    serving.kube.apply = refuse
+    for _ in range(3):
+        with pytest.raises(ClusterRefusalError):
+            await serving.controller.handle(MODEL)
+    shown = conditions(serving, "Model", "nsw-price")
+
+    assert shown["Progressing"] == ("Unknown", "ClusterRefused")
+    assert shown["Ready"][0] == "True"
+    assert [reason for reason, _ in serving.events()].count("ClusterRefused") == 1
+
+    serving.kube.apply = apply
+    await serving.controller.handle(MODEL)
+
+    assert conditions(serving, "Model", "nsw-price")["Progressing"] == ("False", "Serving")
+
+
+async def test_a_spec_no_schema_could_refuse_is_told_and_nothing_changes(serving: World) -> None:
+    put(serving, "Model", "nsw-price", spec={"task": "divination"})
+    await serving.run()
+    before = serving.weights()
+    await serving.run()
+
+    assert conditions(serving, "Model", "nsw-price")["Progressing"] == ("False", "InvalidSpec")
+    assert conditions(serving, "Model", "nsw-price")["Ready"][0] == "True"
+    assert serving.model()["status"]["stable"]["version"] == "1.0.0"
+    assert serving.weights() == before == {"1.0.0": 100}
+    told = [message for reason, message in serving.events() if reason == "InvalidSpec"]
+    assert any("spec.task" in message for message in told)
+
+    put(serving, "Model", "nsw-price", spec={"task": "binary-classification"})
+    await serving.run()
+    assert conditions(serving, "Model", "nsw-price")["Progressing"] == ("False", "Serving")
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("Rollout", {"model": "absent", "version": "1.0.0"}),
+        ("TrainingRun", {"model": "absent"}),
+    ],
+)
+async def test_a_child_of_a_model_that_is_not_there_says_so_once(
+    kind: str, spec: dict[str, str]
+) -> None:
+    world = World()
+    put(world, kind, "lonely", spec=spec)
+
+    await world.run()
+    await world.run()
+
+    assert conditions(world, kind, "lonely")["Progressing"] == ("False", "InvalidSpec")
+    assert [reason for reason, _ in world.events()] == ["InvalidSpec"]
+    assert "there is no Model absent" in world.events()[0][1]
+
+
+@pytest.mark.parametrize("kind", ["Rollout", "TrainingRun"])
+async def test_a_child_of_a_model_that_cannot_be_read_says_so(serving: World, kind: str) -> None:
+    put(serving, "Model", "nsw-price", spec={"task": "divination"})
+    spec = {"model": "nsw-price"} | ({"version": "1.0.0"} if kind == "Rollout" else {})
+    put(serving, kind, "by-hand", spec=spec)
+    await serving.run()
+
+    assert conditions(serving, kind, "by-hand")["Progressing"] == ("False", "InvalidSpec")
+
+
+async def test_a_rollout_made_by_hand_waits_for_its_turn_and_gets_it(serving: World) -> None:
+    serving.prometheus.healthy()
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.5.0")
+    put(
+        serving,
+        "Rollout",
+        "by-hand",
+        spec={"model": "nsw-price", "version": "1.5.0", "trigger": "hand"},
+    )
+
+    await serving.pass_time(10 * MINUTE)
+
+    assert serving.model()["status"]["rollout"] == "by-hand"
+    assert serving.model()["status"]["stable"]["version"] == "1.5.0"
+    assert serving.weights() == {"1.5.0": 100}
+
+
+async def test_a_registration_without_a_digest_is_refused_by_name(serving: World) -> None:
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.5.0", digest="")
+    put(serving, "Model", "nsw-price", spec={"version": "1.5.0"})
+    await serving.run()
+    status = serving.rollout()["status"]
+
+    assert (status["phase"], status["reason"]) == ("RolledBack", "VersionNotFound")
+    assert "fairlead.digest" in status["message"]
+
+
+async def test_a_registry_that_is_away_is_waited_for(serving: World) -> None:
+    serving.prometheus.healthy()
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.5.0")
+    serving.registry.down = True
+    put(serving, "Model", "nsw-price", spec={"version": "1.5.0"})
+    await serving.run()
+    waiting = dict(serving.rollout()["status"])
+    serving.registry.down = False
+    await serving.pass_time(10 * MINUTE)
+
+    assert (waiting["phase"], waiting["reason"]) == ("Pending", "WaitingForRegistry")
+    assert serving.weights() == {"1.5.0": 100}
+
+
+async def test_a_suspended_run_stops_its_job_and_goes_on_with_the_same_study() -> None:
+    world = World()
+    world.kube.put(model_manifest())
+    await world.run()
+    name = "nsw-price-training-1"
+    put(world, "TrainingRun", name, spec={"suspend": True})
+    await world.run()
+
+    assert world.kube.objects["TrainingRun", NAMESPACE, name]["status"]["phase"] == "Suspended"
+    assert ("Job", NAMESPACE, f"{name}-search") not in world.kube.objects
+
+    put(world, "TrainingRun", name, spec={"suspend": False})
+    await world.run()
+    assert ("Job", NAMESPACE, f"{name}-search") in world.kube.objects
+    assert len(world.registry.runs) == 1
+
+
+async def test_progress_is_shown_and_an_outage_keeps_the_last() -> None:
+    world = World()
+    world.kube.put(model_manifest())
+    await world.run()
+    document = {"stage": "search", "trial": 3, "trials": 40, "best": 0.91, "metric": "roc_auc"}
+    world.registry.progress_of["run-1"] = json.dumps(document)
+    await world.pass_time(timedelta(seconds=3))
+    world.registry.down = True
+    await world.pass_time(timedelta(seconds=3))
+
+    status = world.kube.objects["TrainingRun", NAMESPACE, "nsw-price-training-1"]["status"]
+    assert status["summary"].startswith("trial 3/40, best roc_auc 0.91")
+
+
+async def test_only_the_latest_children_are_kept(serving: World) -> None:
+    for number in range(2, 15):
+        put(
+            serving,
+            "Model",
+            "nsw-price",
+            metadata={
+                "namespace": NAMESPACE,
+                "name": "nsw-price",
+                "annotations": {"fairlead.dev/retrain": str(number)},
+            },
+        )
+        serving.clock.advance(MINUTE)
+        await serving.run()
+        run = f"nsw-price-training-{number}"
+        document = {"outcome": "Failed", "reason": "DataEmpty", "message": "no rows"}
+        serving.end_job(run, "search", result=document, failed="PodFailurePolicy")
+        await serving.run()
+
+    names = [key[2] for key in serving.kube.objects if key[0] == "TrainingRun"]
+    assert len(names) <= 11
+    assert "nsw-price-training-14" in names
+    assert "nsw-price-training-1" not in names
+
+
+async def test_reports_of_gateway_pods_that_are_gone_are_removed(serving: World) -> None:
+    await serving.kube.patch_data(
+        NAMESPACE, "fairlead-gateway", {"nsw-price.gone": "{}", "other.gone": "{}"}
+    )
+    await serving.controller.handle(MODEL)
+
+    data = serving.kube.objects["ConfigMap", NAMESPACE, "fairlead-gateway"]["data"]
+    assert f"nsw-price.{GATEWAY_POD}" in data
+    assert "nsw-price.gone" not in data
+    assert "other.gone" in data
+
+
+async def test_the_gateway_goes_with_the_last_model(serving: World) -> None:
+    await serving.kube.delete("Model", NAMESPACE, "nsw-price")
+    await serving.controller.handle(MODEL)
+
+    assert ("Deployment", NAMESPACE, "fairlead-gateway") not in serving.kube.objects
+    assert ("Service", NAMESPACE, "nsw-price") not in serving.kube.objects
+
+
+async def test_the_gateway_stays_while_another_model_is_there(serving: World) -> None:
+    other = model_manifest()
+    other["metadata"]["name"] = "other"
+    serving.kube.put(other)
+    await serving.run()
+    await serving.kube.delete("Model", NAMESPACE, "nsw-price")
+    await serving.controller.handle(MODEL)
+
+    assert ("Deployment", NAMESPACE, "fairlead-gateway") in serving.kube.objects
+
+
+@pytest.mark.parametrize("error", [TransientError("away", retry_after=0.01), ValueError("a bug")])
+async def test_a_failure_comes_back_until_it_passes(serving: World, error: Exception) -> None:
+    """The real queue and a worker, as in the process."""
+    serving.kube.fail_next = [error, error]
+    serving.queue.add(MODEL)
+    worker = asyncio.create_task(serving.controller.run())
+    await asyncio.sleep(1)
+    assert not serving.kube.fail_next
+    assert serving.queue.failures(MODEL) == 0
+    worker.cancel()
+
+    assert serving.model()["status"]["phase"] == "Serving"

@@ -1,0 +1,174 @@
+"""What each benchmark makes of what it saw."""
+
+import pytest
+
+from bench import alert_reaction, operator_memory, single_row, weight_changes
+from bench.alert_reaction import Reaction, build_alert, seconds_to_last_answer
+from bench.installed import NAMESPACE, STABLE, build_model, is_serving
+from bench.machine import describe_machine, resident_mebibytes
+from bench.numbers import summarize
+from bench.operator_memory import Memory, parse_resident, parse_writes
+from bench.weight_changes import Measured
+from e2e.story.answers import Answer
+from fairlead_operator.alerts import parse_alerts
+from fairlead_operator.api.model import ModelSpec
+from support.gateway import Tally
+
+METRICS = """
+# TYPE apiserver_request_total counter
+apiserver_request_total{code="200",group="fairlead.dev",resource="rollouts",subresource="status",verb="APPLY"} 7
+apiserver_request_total{code="201",group="fairlead.dev",resource="rollouts",subresource="",verb="APPLY"} 2
+apiserver_request_total{code="200",group="",resource="configmaps",subresource="",verb="PATCH"} 1e+01
+apiserver_request_total{code="200",group="",resource="configmaps",subresource="",verb="GET"} 99
+apiserver_request_total{code="200",group="coordination.k8s.io",resource="leases",subresource="",verb="PUT"} 500
+apiserver_request_duration_seconds_count{resource="rollouts",verb="APPLY"} 9
+"""  # noqa: E501
+
+
+def answer(second: float, *, version: str = "1.1.0", status: int = 200) -> Answer:
+    return Answer(sent=second, seconds=0.5, status=status, version=version, failure=None)
+
+
+@pytest.mark.parametrize(
+    ("answers", "seconds"),
+    [
+        pytest.param([answer(9), answer(10.25)], 0.75, id="under way when the alert was sent"),
+        pytest.param([answer(9)], 0.0, id="none came after it"),
+        pytest.param([], 0.0, id="none at all"),
+        pytest.param([answer(9.75), answer(12, version="1.0.0")], 0.25, id="the stable one's"),
+    ],
+)
+def test_the_last_answer_is_the_candidates(answers: list[Answer], seconds: float) -> None:
+    assert seconds_to_last_answer(answers, "1.1.0", since=10.0) == seconds
+
+
+def test_the_alert_is_one_the_operator_acts_on() -> None:
+    (alert,) = parse_alerts(build_alert("model-1", "1.1.0", 3))
+
+    assert (alert.namespace, alert.model, alert.version) == (NAMESPACE, "model-1", "1.1.0")
+    assert "run 3" in alert.message
+
+
+def test_the_model_pins_its_version_so_that_nothing_is_trained() -> None:
+    spec = ModelSpec.model_validate(build_model("model-1")["spec"])
+
+    assert spec.version == STABLE
+    assert [step.weight for step in spec.rollout.steps] == [10]
+
+
+@pytest.mark.parametrize(
+    ("phase", "version", "generation", "serving"),
+    [
+        pytest.param("Serving", "1.0.0", 2, True, id="serves it"),
+        pytest.param("RollingOut", "1.0.0", 2, False, id="is on its way"),
+        pytest.param("Serving", "1.1.0", 2, False, id="serves another"),
+        pytest.param("Serving", "1.0.0", 1, False, id="has not looked at the spec yet"),
+    ],
+)
+def test_a_model_serves(phase: str, version: str, generation: int, *, serving: bool) -> None:
+    status = {
+        "phase": phase,
+        "stable": {"version": version},
+        "observedGeneration": generation,
+    }
+
+    assert is_serving({"metadata": {"generation": 2}, "status": status}) is serving
+
+
+def reactions(slowest: float) -> list[Reaction]:
+    return [
+        Reaction(round_trip=0.02, zero_weight=seconds, last_answer=0.1)
+        for seconds in [0.2] * 18 + [slowest] * 2
+    ]
+
+
+@pytest.mark.parametrize(
+    ("slowest", "is_met"),
+    [
+        pytest.param(1.9, True, id="p95 below two seconds"),
+        pytest.param(2.1, False, id="p95 above two seconds"),
+    ],
+)
+def test_the_goal_of_alert_reaction_is_its_p95(slowest: float, *, is_met: bool) -> None:
+    result = alert_reaction.to_result(reactions(slowest), [answer(1)])
+
+    assert [goal.is_met for goal in result.goals] == [is_met, True, True]
+    assert result.rows[1][1:] == ("0.20", "0.20", f"{slowest:.2f}", f"{slowest:.2f}")
+
+
+def test_a_failed_request_misses_the_goal_of_alert_reaction() -> None:
+    result = alert_reaction.to_result(reactions(1), [answer(1), answer(2, status=503)])
+
+    assert str(result.goals[-1]) == "no failed request (1 of 2 failed): missed"
+
+
+def measured(*failures: str) -> Measured:
+    return Measured(
+        answers=[0.01, 0.02],
+        reports=[0.001, 0.002, 0.003],
+        tally=Tally(versions={"1.0.0": 8}, failures=list(failures)),
+        agent_mebibytes=50.0,
+        envoy_mebibytes=60.0,
+    )
+
+
+def test_weight_changes_are_told_in_milliseconds() -> None:
+    result = weight_changes.to_result(measured())
+
+    assert result.rows[1][1:] == ("3", "1.0", "2.0", "3.0", "3.0")
+    assert str(result.goals[0]) == "no failed request in 3 changes (0 of 8 failed): met"
+
+
+def test_a_failed_request_misses_the_goal_of_weight_changes() -> None:
+    assert not weight_changes.to_result(measured("reset")).goals[0].is_met
+
+
+def test_writes_of_our_kinds_are_counted_and_nothing_else() -> None:
+    writes = parse_writes(METRICS)
+
+    assert dict(writes) == {("APPLY", "rollouts"): 9, ("PATCH", "configmaps"): 10}
+
+
+def test_resident_memory_is_in_mebibytes() -> None:
+    assert parse_resident("Name:\tpython\nVmRSS:\t   73728 kB\nThreads:\t1\n") == 72.0
+
+
+@pytest.mark.parametrize(
+    ("resident", "write", "goals"),
+    [
+        pytest.param(99.0, 0, [True, True], id="both met"),
+        pytest.param(101.0, 0, [False, True], id="too much memory"),
+        pytest.param(99.0, 1, [True, False], id="a write at rest"),
+    ],
+)
+def test_the_goals_of_operator_memory(resident: float, write: int, goals: list[bool]) -> None:
+    looks = [Memory(resident=resident, working_set=50), Memory(resident=60, working_set=60)]
+    writes = parse_writes(METRICS) if write else parse_writes("")
+
+    result = operator_memory.to_result(Memory(resident=50, working_set=40), looks, writes, 30.2)
+
+    assert [goal.is_met for goal in result.goals] == goals
+    assert result.rows[0][1:] == ("50.0", f"{resident:.1f}")
+    assert result.rows[1][1:] == ("40.0", "60.0")
+
+
+def test_single_row_gives_ratios_to_both_yardsticks() -> None:
+    ways = {
+        way: summarize([seconds])
+        for way, seconds in {
+            single_row.IN_PROCESS: 100e-6,
+            single_row.FASTAPI: 500e-6,
+            single_row.SERVER: 600e-6,
+            single_row.GATEWAY: 1e-3,
+        }.items()
+    }
+
+    rows = {row[0]: row[1:] for row in single_row.to_result(ways, {}).rows}
+
+    assert rows[single_row.GATEWAY] == ("1,000", "1,000", "10.0", "2.00")
+    assert rows[single_row.FASTAPI] == ("500", "500", "5.0", "1.00")
+
+
+def test_the_machine_is_described() -> None:
+    assert "cores of" in describe_machine()
+    assert resident_mebibytes(1) > 0

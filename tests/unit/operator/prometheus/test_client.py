@@ -1,0 +1,47 @@
+"""The only number of an answer; the rest is asked of a real Prometheus in integration."""
+
+from typing import Any
+
+import pytest
+
+from fairlead_operator.prometheus.client import parse_number
+
+
+def vector(*values: str) -> dict[str, Any]:
+    result = [{"metric": {}, "value": [0, value]} for value in values]
+    return {"data": {"resultType": "vector", "result": result}}
+
+
+def scalar(value: str) -> dict[str, Any]:
+    return {"data": {"resultType": "scalar", "result": [0, value]}}
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        (vector("0.5"), 0.5),
+        (vector(), None),
+        (vector("NaN"), None),
+        (vector("+Inf"), float("inf")),
+        (scalar("3"), 3.0),
+        (scalar("NaN"), None),
+    ],
+)
+def test_numbers(body: dict[str, Any], number: float | None) -> None:
+    assert parse_number(body) == number
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (vector("1", "2"), "2 series"),
+        ({"data": {"resultType": "matrix", "result": []}}, "matrix"),
+        ({"data": {}}, "something else"),
+        ({"data": None}, "something else"),
+        ([], "something else"),
+        (None, "something else"),
+    ],
+)
+def test_what_is_not_one_number(body: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_number(body)

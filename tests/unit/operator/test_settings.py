@@ -1,0 +1,71 @@
+"""What the environment may say, and how a mistake in it is told."""
+
+import pytest
+
+from fairlead_operator.settings import Settings
+
+NEEDED = {
+    "FAIRLEAD_TRAINING_IMAGE": "fairlead/training:1",
+    "FAIRLEAD_SERVING_IMAGE": "fairlead/serving:1",
+    "FAIRLEAD_MLFLOW_URL": "http://mlflow",
+    "FAIRLEAD_PROMETHEUS_URL": "http://prometheus",
+    "FAIRLEAD_DATABASE_URL": "postgresql://database",
+    "FAIRLEAD_WEBHOOK_TOKEN": "token",
+}
+
+
+def test_defaults() -> None:
+    settings = Settings.from_environment(NEEDED)
+
+    assert settings.identity
+    assert settings.watch_namespaces == ()
+    assert (settings.http_port, settings.webhook_port) == (8080, 8443)
+    assert (settings.gateway_replicas, settings.log_format) == (1, "json")
+    assert settings.images.pull_policy == "IfNotPresent"
+
+
+def test_everything_that_can_be_said() -> None:
+    settings = Settings.from_environment(
+        NEEDED
+        | {
+            "FAIRLEAD_NAMESPACE": "fairlead",
+            "POD_NAME": "operator-0",
+            "FAIRLEAD_WATCH_NAMESPACES": "a, b,",
+            "FAIRLEAD_IMAGE_PULL_SECRETS": "registry",
+            "FAIRLEAD_IMAGE_PULL_POLICY": "Always",
+            "FAIRLEAD_GATEWAY_REPLICAS": "2",
+            "FAIRLEAD_HTTP_PORT": "1",
+            "FAIRLEAD_WEBHOOK_PORT": "2",
+            "FAIRLEAD_LOG_FORMAT": "text",
+            "FAIRLEAD_LOG_LEVEL": "DEBUG",
+        }
+    )
+
+    assert (settings.namespace, settings.identity) == ("fairlead", "operator-0")
+    assert settings.watch_namespaces == ("a", "b")
+    assert (settings.images.pull_secrets, settings.images.pull_policy) == (("registry",), "Always")
+    assert (settings.gateway_replicas, settings.http_port, settings.webhook_port) == (2, 1, 2)
+    assert (settings.log_format, settings.log_level) == ("text", "DEBUG")
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    environment = NEEDED | {"FAIRLEAD_MLFLOW_URL": ""}
+    del environment["FAIRLEAD_WEBHOOK_TOKEN"]
+
+    with pytest.raises(SystemExit) as caught:
+        Settings.from_environment(environment)
+
+    assert "FAIRLEAD_MLFLOW_URL, FAIRLEAD_WEBHOOK_TOKEN" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["two", "-1", "1.5"])
+def test_what_is_no_number_is_named(text: str) -> None:
+    with pytest.raises(SystemExit, match="FAIRLEAD_GATEWAY_REPLICAS"):
+        Settings.from_environment(NEEDED | {"FAIRLEAD_GATEWAY_REPLICAS": text})
+
+
+def test_the_process_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
+
+    assert Settings.from_environment().webhook_token == "token"
