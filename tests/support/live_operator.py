@@ -121,7 +121,8 @@ class Launcher:
         }
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "fairlead_operator"],
+                # It ends with the tests even where those are killed.
+                ["setpriv", "--pdeathsig=KILL", sys.executable, "-m", "fairlead_operator"],
                 env=environment,
                 stdout=output,
                 stderr=output,
@@ -170,16 +171,16 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def playing(self) -> AsyncIterator["Stage"]:
-        task = asyncio.create_task(self._play())
+        over = asyncio.Event()
+        task = asyncio.create_task(self._play(over))
         try:
             yield self
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            over.set()  # not cancelled: a request that is cut off leaves its connection open
+            await task
 
-    async def _play(self) -> None:
-        while True:
+    async def _play(self, over: asyncio.Event) -> None:
+        while not over.is_set():
             with contextlib.suppress(TransientError):
                 for deployment in await self.kube.list("Deployment", self.namespace, {}):
                     await self._become_ready(deployment)
@@ -238,9 +239,13 @@ class Stage:
         if found is None:
             await self.kube.create(self._model(spec))
             return
+        await self.change("Model", "nsw-price", **spec)
+
+    async def change(self, kind: str, name: str, **spec: Any) -> None:
+        """Replace parts of a spec, again when the operator has written meanwhile."""
         while True:
             with contextlib.suppress(TransientError):
-                found = await self.get("Model", "nsw-price")
+                found = await self.get(kind, name)
                 found["spec"].update(spec)
                 await self.kube.replace(found)
                 return

@@ -77,7 +77,9 @@ def running_prometheus() -> Iterator[PrometheusServer]:
     with tempfile.TemporaryDirectory(prefix="fairlead-prometheus-") as name, _exporter(page) as at:
         folder, port = Path(name), free_port()
         (folder / "prometheus.yml").write_text(_CONFIG.format(port=at))
-        command = [str(program), f"--config.file={folder}/prometheus.yml"]
+        # It ends with the tests even where those are killed.
+        command = ["setpriv", "--pdeathsig=KILL", str(program)]
+        command += [f"--config.file={folder}/prometheus.yml"]
         command += [f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)

@@ -1,5 +1,6 @@
 """What the operator's integration tests share: CRDs, namespaces, and servers that are real."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -29,3 +30,4 @@ def _namespace(plane: ControlPlane) -> str:
 async def _kube(plane: ControlPlane) -> AsyncIterator[KubeClient]:
     async with admin_client(plane.kubeconfig) as client:
         yield client
+    await asyncio.sleep(0.1)  # TLS connections take a moment to close

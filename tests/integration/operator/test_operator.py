@@ -353,8 +353,7 @@ async def test_the_rights_the_chart_gives_are_enough(
 
         await stage.retrain("again")
         await stage.wait("Job", "nsw-price-training-2-search")
-        run = await stage.get("TrainingRun", "nsw-price-training-2")
-        await stage.kube.replace(run | {"spec": run["spec"] | {"suspend": True}})
+        await stage.change("TrainingRun", "nsw-price-training-2", suspend=True)
         await stage.wait("TrainingRun", "nsw-price-training-2", phase="Suspended")
         await stage.kube.delete("Model", namespace, "nsw-price")
         await until(lambda: _gone(stage, "Deployment", "fairlead-gateway"), "the gateway to go")
