@@ -1,4 +1,4 @@
-"""What integration tests share: a real API server without a node."""
+"""What integration tests share: a real API server without a node, PostgreSQL and MLflow."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from cluster.control_plane import ControlPlane, control_plane
+from support import quiet_mlflow
+from support.mlflow_server import mlflow_server
+from support.postgres import postgres
+
+__all__ = ["mlflow_server", "postgres", "quiet_mlflow"]  # fixtures, and an import that is quiet
 
 
 @pytest.fixture(name="control_plane", scope="session")

@@ -69,7 +69,8 @@ def finish(config: TrainingConfig, environment: Environment, progress: Progress)
     """Run the stage and return the result document."""
     mlflow.set_tracking_uri(environment.tracking_uri)
     record = Tracking(MlflowClient(environment.tracking_uri), config)
-    record.check()
+    # MLflow logs a model to the process's experiment, whatever experiment its run is in.
+    mlflow.set_experiment(experiment_id=record.check())
     with open_storage(environment.database_url) as storage:
         shared = load_study(storage, config)
         known = _registered_already(record.versions(), config)

@@ -21,7 +21,14 @@ from fairlead_training.config import TrainingConfig
 from fairlead_training.database import locked
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.metrics import compute
-from fairlead_training.study import ERROR, ROUNDS, SharedStudy, count, seconds_spent
+from fairlead_training.study import (
+    ERROR,
+    ROUNDS,
+    SharedStudy,
+    count,
+    fail_left_behind,
+    seconds_spent,
+)
 from fairlead_training.train import FoldData, Learner, OutOfTimeError, train_fold
 
 _POLL_SECONDS: Final = 0.5
@@ -84,7 +91,7 @@ class Worker:
     def _take_turn(self) -> Step:
         with contextlib.ExitStack() as self._turn:
             self._turn.enter_context(locked(self._engine, self._config.study_name))
-            optuna.storages.fail_stale_trials(self._study)
+            fail_left_behind(self._study, self._engine)
             counts = count(self._study.get_trials(deepcopy=False))
             left = self._deadline - time.monotonic()
             step = decide(counts, trials=self._config.search.trials, seconds_left=left)

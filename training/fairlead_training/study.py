@@ -5,7 +5,7 @@ import dataclasses
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import optuna
@@ -120,6 +120,29 @@ def load_study(storage: RDBStorage, config: TrainingConfig) -> SharedStudy:
             f"there is no study {config.study_name} in the study database; run the search first",
         ) from error
     return _shared(study, storage)
+
+
+def fail_left_behind(study: optuna.Study, engine: sqlalchemy.Engine) -> None:
+    """Fail the trials of workers that are gone, so that the budget has room again.
+
+    Optuna does so for a trial whose heartbeat fell silent.  A worker that was killed
+    between recording its trial and the first beat left one that never had any.
+    """
+    optuna.storages.fail_stale_trials(study)
+    earliest = datetime.now() - timedelta(seconds=GRACE_SECONDS)  # noqa: DTZ005  Optuna's are naive
+    old = {
+        trial._trial_id: trial.number  # noqa: SLF001  the heartbeats' table knows no other name
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        if trial.datetime_start is not None and trial.datetime_start < earliest
+    }
+    if not old:
+        return
+    beats = sqlalchemy.text("SELECT trial_id FROM trial_heartbeats WHERE trial_id = ANY(:trials)")
+    with engine.connect() as connection:
+        heard = set(connection.execute(beats, {"trials": list(old)}).scalars())
+    for trial_id, number in old.items():
+        if trial_id not in heard:
+            study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def give_up_running(study: optuna.Study) -> None:

@@ -69,14 +69,14 @@ class Tracking:
         self._config = config
         self._run = config.mlflow_run_id
 
-    def check(self) -> None:
-        """Make sure that MLflow answers and knows the run.
+    def check(self) -> str:
+        """Make sure that MLflow answers and knows the run; its experiment's id.
 
         Raises:
             TrainingFailure: TrackingUnavailable.
         """
         with errors_named(f"the run {self._run} cannot be read"):
-            self._client.get_run(self._run)
+            return str(self._client.get_run(self._run).info.experiment_id)
 
     def log_numbers(self, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         now = int(time.time() * 1000)

@@ -8,10 +8,9 @@ import pytest
 from cluster.control_plane import ControlPlane
 from fairlead_operator.kube.client import KubeClient
 from support.kube_desk import admin_client, apply_crds, create_namespace
-from support.mlflow_server import mlflow_server
 from support.prometheus_server import prometheus_server
 
-__all__ = ["mlflow_server", "prometheus_server"]  # fixtures
+__all__ = ["prometheus_server"]  # fixtures
 
 
 @pytest.fixture(name="plane", scope="session")

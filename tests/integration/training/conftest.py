@@ -5,12 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support import quiet_mlflow
-from support.mlflow_server import MlflowServer, mlflow_server
-from support.postgres import Postgres, postgres
+from support.mlflow_server import MlflowServer
+from support.postgres import Postgres
 from support.training import Desk, load_prices
-
-__all__ = ["mlflow_server", "postgres", "quiet_mlflow"]  # fixtures, and an import that is quiet
 
 
 @pytest.fixture(name="market", scope="session")

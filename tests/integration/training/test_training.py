@@ -140,6 +140,28 @@ def test_a_killed_worker_is_resumed(desk: Desk) -> None:
     assert result["trials"] == {"finished": 8, "pruned": states.count("PRUNED"), "failed": 0}
 
 
+def test_a_worker_killed_before_its_first_heartbeat_is_resumed(desk: Desk) -> None:
+    """Its trial once counted as running for ever, and the others waited for the time limit."""
+    config = desk.config(search__trials=3)
+    assert desk.run("search", config)[0] == 0
+    with psycopg.connect(desk.variables["FAIRLEAD_DATABASE_URL"]) as connection:
+        connection.execute(
+            """UPDATE fairlead_search.trials SET state = 'RUNNING', datetime_complete = NULL,
+            datetime_start = now() - interval '1 minute'
+            WHERE number = 1 AND study_id = (SELECT study_id FROM fairlead_search.studies
+            WHERE study_name = %s)""",
+            (_study_name(config),),
+        )
+        connection.execute("DELETE FROM fairlead_search.trial_heartbeats")
+
+    code, _ = desk.run("search", config)
+
+    assert code == 0
+    states = [state for state, _ in _trials(desk, config)]
+    assert states.count("COMPLETE") + states.count("PRUNED") == 3
+    assert states[1] == "FAIL"
+
+
 def test_sigterm_ends_a_worker_with_143(desk: Desk) -> None:
     config = desk.config(search__trials=500)
     worker = desk.start("search", config, 0)
@@ -462,6 +484,7 @@ def _register_by_hand(desk: Desk, *, honest: bool) -> dict[str, str]:
     """Register a pyfunc model with the two tags the contract asks for."""
     mlflow.set_tracking_uri(desk.mlflow)
     example = pd.DataFrame({"nsw_demand": [0.1, 0.9]})
+    mlflow.set_experiment(experiment_id="0")
     with mlflow.start_run(run_id=desk.config()["mlflowRunId"]):
         info = mlflow.pyfunc.log_model(
             name="model",
@@ -478,13 +501,16 @@ def _register_by_hand(desk: Desk, *, honest: bool) -> dict[str, str]:
     return {"version": "4.2.0", "registryVersion": str(number), "digest": digest}
 
 
+def _study_name(config: dict[str, Any]) -> str:
+    return f"energy/{config['trainingRun']}/{config['trainingRunUid']}"
+
+
 def _trials(desk: Desk, config: dict[str, Any]) -> list[tuple[str, int]]:
-    study = f"energy/{config['trainingRun']}/{config['trainingRunUid']}"
     with psycopg.connect(desk.variables["FAIRLEAD_DATABASE_URL"]) as connection:
         return connection.execute(
             """SELECT state::text, number FROM fairlead_search.trials
             JOIN fairlead_search.studies USING (study_id) WHERE study_name = %s ORDER BY number""",
-            (study,),
+            (_study_name(config),),
         ).fetchall()
 
 
