@@ -100,6 +100,8 @@ def test_up_brings_back_what_was_killed(
     before = pid(folder, component)
 
     os.kill(before, signal.SIGKILL)
+    # A killed process is there until the kernel has taken it apart.
+    wait_until(lambda: process.identify(before) is None, timeout=10, otherwise=lambda: "it lives")
     cluster.up(ignore)
 
     assert pid(folder, component) != before

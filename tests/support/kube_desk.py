@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from cluster.binaries import KUBERNETES_VERSION, binaries
 from cluster.control_plane import ControlPlane
 from cluster.layout import layout
+from cluster.wait import wait_until
 from fairlead_operator.kube.client import KubeClient
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
@@ -25,6 +26,15 @@ def apply_crds(plane: ControlPlane) -> None:
     plane.kubectl(
         *("wait", "--for=condition=Established", "--timeout=60s"),
         *(f"crd/{name}.fairlead.dev" for name in ("models", "trainingruns", "rollouts")),
+    )
+    # Established kinds are served at once, and listed for kubectl a moment later.
+    wait_until(
+        lambda: all(
+            plane.kubectl("get", name, "--all-namespaces", check=False).returncode == 0
+            for name in ("mdl", "trun", "mro", "fairlead")
+        ),
+        timeout=60,
+        otherwise=lambda: "kubectl does not find our kinds after 60 s",
     )
 
 

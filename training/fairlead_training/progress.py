@@ -58,7 +58,11 @@ class Progress:
             TrainingFailure: TrackingUnavailable, so that a training whose result could not be
                 registered ends before it has cost anything.
         """
-        self._write(self._document({}))
+        try:
+            self._write(self._document({}))
+        except TrainingFailure:
+            # MLflow refuses one of two workers that make the tag at once; now it is there.
+            self._write(self._document({}))
         self._next = self._clock() + _INTERVAL_SECONDS
 
     def enter(self, stage: Stage, **fields: float | None) -> None:

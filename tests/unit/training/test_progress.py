@@ -89,3 +89,19 @@ def test_mlflows_own_credentials_are_used(
 def test_only_a_server_is_a_tracking_uri() -> None:
     with pytest.raises(TrainingFailure, match="http://"):
         tag_writer("file:///tmp/mlruns", "run", {})
+
+
+def test_the_first_word_is_said_again_when_two_workers_begin_at_once() -> None:
+    """MLflow refuses one of two that make the same tag; a training once failed for it."""
+    refused: list[str] = []
+    taken: list[str] = []
+
+    def write(document: str) -> None:
+        if not refused:
+            refused.append(document)
+            raise TrainingFailure(Reason.TRACKING_UNAVAILABLE, "HTTP 400 duplicate key")
+        taken.append(document)
+
+    Progress(write, trials=40, metric="roc_auc").begin()
+
+    assert taken == refused
