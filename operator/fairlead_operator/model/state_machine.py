@@ -47,7 +47,6 @@ class Reason(StrEnum):
     SERVING = "Serving"
     SUSPENDED = "Suspended"
     VERSION_BLOCKED = "VersionBlocked"
-    TRAINING_FAILED = "TrainingFailed"
     GATE_NOT_PASSED = "GateNotPassed"
 
 

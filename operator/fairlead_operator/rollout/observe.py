@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
-
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import (
     ANNOTATION_ABORT,
@@ -16,11 +14,12 @@ from fairlead_operator.api.group import (
     ANNOTATION_APPROVE,
     GATEWAY_NAME,
 )
-from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
-from fairlead_operator.errors import InvalidSpecError, TransientError
+from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.metadata import component_labels, route_name, version_name
+from fairlead_operator.parent import read_parent
 from fairlead_operator.ports import Ports
 from fairlead_operator.rollout.analysis import Judgment, summarize, worst
 from fairlead_operator.rollout.health import read_health
@@ -65,14 +64,9 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     status = RolloutStatus.model_validate(body.get("status") or {})
     meta = body["metadata"]
     namespace = meta["namespace"]
-    model = await ports.kube.get("Model", namespace, spec.model)
-    if model is None:
-        raise InvalidSpecError(
-            f"spec.model: there is no Model {spec.model} in {namespace}; create it or delete this"
-        )
-    model_spec, model_status = _read_model(model)
-    policy = spec.policy or model_spec.rollout
-    stable = status.stable if status.phase else model_status.stable
+    model = await read_parent(spec.model, namespace, ports.kube)
+    policy = spec.policy or model.spec.rollout
+    stable = status.stable if status.phase else model.status.stable
     candidate = await _resolve(spec, status, namespace, ports)
     pods = await _look_at_pods(spec, candidate, namespace, ports)
     names = {
@@ -83,17 +77,18 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     }
     analysis = await analyze(status, policy, names, ports=ports, now=now)
     asked = _read_requests(meta.get("annotations") or {})
-    observed = _observed(status, policy, candidate, pods, analysis, asked=asked, now=now)
+    place = _Place(
+        has_turn=model.status.rollout == meta["name"],
+        suspended=model.spec.suspend,
+        has_stable=stable is not None and stable.version != spec.version,
+    )
     return Seen(
-        observed=dataclasses.replace(
-            observed,
-            has_turn=model_status.rollout == meta["name"],
-            suspended=model_spec.suspend,
-            has_stable=stable is not None and stable.version != spec.version,
+        observed=_observed(
+            status, policy, candidate, pods, analysis, asked=asked, place=place, now=now
         ),
         status=status,
-        model=model,
-        spec=model_spec,
+        model=model.body,
+        spec=model.spec,
         candidate=candidate.reference,
         stable=stable,
         judgments=analysis.judgments,
@@ -132,6 +127,15 @@ class _Requests:
     alert_received: datetime | None
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """What the Model says of this Rollout."""
+
+    has_turn: bool
+    suspended: bool
+    has_stable: bool
+
+
 def _observed(
     status: RolloutStatus,
     policy: RolloutPolicy,
@@ -140,9 +144,9 @@ def _observed(
     analysis: Analysis,
     *,
     asked: _Requests,
+    place: _Place,
     now: datetime,
 ) -> Observed:
-    """All but the Model's part, which the caller knows."""
     return Observed(
         now=now,
         phase=Phase(status.phase or Phase.PENDING),
@@ -151,9 +155,9 @@ def _observed(
         doubt_since=status.doubt_since,
         reason=Reason(status.reason or Reason.WAITING_FOR_TURN),
         message=status.message or "",
-        has_turn=False,
-        suspended=False,
-        has_stable=False,
+        has_turn=place.has_turn,
+        suspended=place.suspended,
+        has_stable=place.has_stable,
         resolution=candidate.resolution,
         candidate=pods.health,
         candidate_message=candidate.message or pods.message,
@@ -168,16 +172,6 @@ def _observed(
         patience=policy.patience,
         start_deadline=policy.start_deadline,
     )
-
-
-def _read_model(model: Mapping[str, Any]) -> tuple[ModelSpec, ModelStatus]:
-    try:
-        return (
-            ModelSpec.model_validate(model["spec"]),
-            ModelStatus.model_validate(model.get("status") or {}),
-        )
-    except ValidationError as error:
-        raise InvalidSpecError(f"Model {model['metadata']['name']}: {error}") from error
 
 
 async def _resolve(

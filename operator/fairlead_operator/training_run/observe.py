@@ -5,12 +5,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
-from fairlead_operator.errors import InvalidSpecError, TransientError
+from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.parent import read_parent
 from fairlead_operator.ports import Ports
 from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import Stage, job_labels, job_name
@@ -57,7 +56,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     meta = body["metadata"]
     spec = TrainingRunSpec.model_validate(body["spec"])
     status = TrainingRunStatus.model_validate(body.get("status") or {})
-    model, model_status = await _read_model(spec.model, meta["namespace"], ports)
+    model = await read_parent(spec.model, meta["namespace"], ports.kube)
     phase = Phase(status.phase or Phase.PENDING)
     run_id, error = status.mlflow_run_id, ""
     owner = Owner.of(body)
@@ -71,11 +70,11 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     config = status.config
     if config is None and run_id is not None:
         config = build_config(
-            model,
+            model.spec,
             model=spec.model,
             run=owner,
             mlflow_run_id=run_id,
-            champion=model_status.stable,
+            champion=model.status.stable,
         )
     search, finish, progress = await asyncio.gather(
         _job(owner, "search", spec.model, ports),
@@ -100,26 +99,11 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         observed=observed,
         status=status,
         spec=spec,
-        model=model,
+        model=model.spec,
         mlflow_run_id=run_id,
         config=config,
         progress=progress or status.progress,
     )
-
-
-async def _read_model(name: str, namespace: str, ports: Ports) -> tuple[ModelSpec, ModelStatus]:
-    model = await ports.kube.get("Model", namespace, name)
-    if model is None:
-        raise InvalidSpecError(
-            f"spec.model: there is no Model {name} in {namespace}; create it or delete this"
-        )
-    try:
-        return (
-            ModelSpec.model_validate(model["spec"]),
-            ModelStatus.model_validate(model.get("status") or {}),
-        )
-    except ValidationError as error:
-        raise InvalidSpecError(f"Model {name}: {error}") from error
 
 
 async def _progress(phase: Phase, run_id: str | None, ports: Ports) -> Progress | None:

@@ -1,0 +1,38 @@
+"""The Model that a TrainingRun or a Rollout belongs to, read and understood."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.ports import Kube
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    body: Mapping[str, Any]
+    spec: ModelSpec
+    status: ModelStatus
+
+
+async def read_parent(name: str, namespace: str, kube: Kube) -> Parent:
+    """Read the Model that ``spec.model`` names.
+
+    Raises:
+        InvalidSpecError: it is missing or cannot be read.
+        TransientError: the cluster did not answer.
+    """
+    body = await kube.get("Model", namespace, name)
+    if body is None:
+        raise InvalidSpecError(
+            f"spec.model: there is no Model {name} in {namespace}; create it or delete this"
+        )
+    try:
+        spec = ModelSpec.model_validate(body["spec"])
+        status = ModelStatus.model_validate(body.get("status") or {})
+    except ValidationError as error:
+        raise InvalidSpecError(f"Model {name}: {error}") from error
+    return Parent(body=body, spec=spec, status=status)
