@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from fairlead_operator.api.policy import Check, RolloutPolicy
+from fairlead_operator.api.checks import Check
+from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import CheckStatus, RolloutStatus
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports

@@ -13,7 +13,7 @@ lifetime's count is none of a window.  Nor is there one where there was no traff
 from datetime import timedelta
 from typing import Final
 
-from fairlead_operator.api.policy import Check
+from fairlead_operator.api.checks import Check
 
 _QUANTILES: Final = {"latency-p50": 0.5, "latency-p95": 0.95, "latency-p99": 0.99}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead_operator.api.policy import Check
+from fairlead_operator.api.checks import Check
 from fairlead_operator.rollout import queries
 from images.prometheus import promtool_path
 
