@@ -8,7 +8,7 @@ the other side does not answer or refuses for now.
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 
 class Kube(Protocol):
@@ -77,8 +77,63 @@ class Registry(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Whose predictions, and from which moment on."""
+
+    namespace: str
+    model: str
+    version: str
+    since: datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many of how many; ``successes`` is a sum of values from 0 to 1."""
+
+    successes: float
+    trials: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """A count of values, their sum and the sum of their squares."""
+
+    count: int
+    total: float
+    squares: float
+
+
+Rating = Literal["accuracy", "reward"]
+Loss = Literal["absolute", "squared", "log-loss"]
+
+
+class Record(Protocol):
+    """What the model servers wrote of their predictions, and what was said of them later."""
+
+    async def tally(self, rating: Rating, subject: Subject) -> Tally:
+        """Of the predictions that were rated: labels that were met, or rewards earned."""
+
+    async def losses(self, loss: Loss, subject: Subject) -> Moments:
+        """The loss of each prediction whose label is known; log loss of a class in nats."""
+
+    async def agreement(self, candidate: Subject, stable: str) -> Tally:
+        """Of the requests that both versions answered: rows with the same class, or numbers
+        closer than one percent of the spread of the stable version's."""
+
+    async def distributions(
+        self, candidate: Subject, stable: str
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """Counts of the candidate's and of the stable version's predictions over the same bins.
+
+        Bins are the classes, or the deciles of both versions together.  Empty when either has
+        none.
+        """
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     kube: Kube
     prometheus: Prometheus
     registry: Registry
     now: Callable[[], datetime]
+    record: Record | None = None  # None: no database is configured

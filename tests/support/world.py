@@ -17,7 +17,7 @@ from fairlead_operator.ports import Ports
 from fairlead_operator.settings import Settings
 from fairlead_operator.wakeup import Key, Wakeup, sort_keys
 from fairlead_operator.work_queue import WorkQueue
-from support.fakes import Clock, FakeKube, FakePrometheus, FakeRegistry
+from support.fakes import Clock, FakeKube, FakePrometheus, FakeRecord, FakeRegistry
 
 NAMESPACE = "energy"
 GATEWAY_POD = "fairlead-gateway-0"
@@ -52,8 +52,13 @@ class World:
         self.kube = FakeKube(self.clock)
         self.prometheus = FakePrometheus()
         self.registry = FakeRegistry()
+        self.record = FakeRecord()
         self.ports = Ports(
-            kube=self.kube, prometheus=self.prometheus, registry=self.registry, now=self.clock
+            kube=self.kube,
+            prometheus=self.prometheus,
+            registry=self.registry,
+            record=self.record,
+            now=self.clock,
         )
         self.wakeup = Wakeup()
         self.queue = WorkQueue()
