@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import ObjectName, Rule, Spec
+from fairlead_operator.api.base import Message, Moment, ObjectName, Rule, Spec, Status
 
 Quantity = Annotated[
     str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)
@@ -59,4 +59,19 @@ class VersionReference(Spec):
     ]
     digest: Annotated[
         str, Field(default="", max_length=71, description="SHA-256 over the artifact's files.")
+    ]
+
+
+class RequestStatus(Status):
+    """A person's request by annotation, and what became of it."""
+
+    action: Annotated[str, Field(max_length=16, description="What was asked.")]
+    text: Annotated[str, Field(max_length=512, description="The annotation, as written.")]
+    by: Annotated[str, Field(default="", max_length=64, description="Who asked.")]
+    at: Annotated[Moment | None, Field(default=None, description="When it was asked.")]
+    why: Annotated[str, Field(default="", max_length=512, description="Why.")]
+    outcome: Annotated[str, Field(max_length=16, description="Accepted or Refused.")]
+    message: Annotated[Message, Field(default="", description="What was done, or why not.")]
+    answered_at: Annotated[
+        Moment | None, Field(default=None, description="When it was accepted or refused.")
     ]

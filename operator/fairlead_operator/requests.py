@@ -1,0 +1,95 @@
+"""What people ask of an object, read from its annotations.  Pure.
+
+The value is free text (``Ada: wrong data``) or the JSON ``{"by", "at", "why"}``
+that the ``fairlead`` command writes.  A request is known by its action and its
+text: one that status lists is not acted on again, and any new text is a new one.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from fairlead_operator.api.group import GROUP
+
+_LONGEST_TEXT: Final = 512
+_LONGEST_NAME: Final = 64
+
+
+class Action(StrEnum):
+    """What can be asked: of a Rollout, the strongest first; of a Model the last two."""
+
+    ABORT = "abort"
+    PAUSE = "pause"
+    PROMOTE = "promote"
+    APPROVE = "approve"
+    RESUME = "resume"
+    RETRAIN = "retrain"
+    RETRY = "retry"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One wish of a person."""
+
+    action: Action
+    text: str  # as written, at most 512 characters: what makes it the same or another
+    by: str = ""
+    at: datetime | None = None
+    why: str = ""
+
+    def describe(self) -> str:
+        """Who and why, as far as they were said."""
+        return ": ".join(part for part in (self.by, self.why) if part) or self.action
+
+
+def parse_request(action: Action, value: str) -> Request:
+    """Read one annotation's value.  Total: what is not the JSON form is free text."""
+    text = value.strip()
+    document = _document(text)
+    if document is not None:
+        return Request(
+            action=action,
+            text=text[:_LONGEST_TEXT],
+            by=_text(document.get("by"))[:_LONGEST_NAME],
+            at=_moment(document.get("at")),
+            why=_text(document.get("why"))[:_LONGEST_TEXT],
+        )
+    by, colon, why = text.partition(": ")
+    if not colon or len(by) > _LONGEST_NAME or text.startswith("{"):
+        by, why = "", text
+    return Request(action=action, text=text[:_LONGEST_TEXT], by=by, why=why[:_LONGEST_TEXT])
+
+
+def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
+    """All that is asked of an object, the strongest first."""
+    return tuple(
+        parse_request(action, annotations[f"{GROUP}/{action}"])
+        for action in Action
+        if f"{GROUP}/{action}" in annotations
+    )
+
+
+def _document(text: str) -> Mapping[str, Any] | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and found.keys() & {"by", "at", "why"} else None
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _moment(value: Any) -> datetime | None:
+    """An aware moment; None when it is none."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else None

@@ -1,0 +1,60 @@
+"""What a person may write into an annotation, and what is understood."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_operator.requests import Action, Request, parse_request, read_requests
+
+AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+VALUES = [
+    pytest.param("Ada: wrong data", ("Ada", None, "wrong data"), id="text: who and why"),
+    pytest.param("wrong data", ("", None, "wrong data"), id="text: why alone"),
+    pytest.param("", ("", None, ""), id="text: none"),
+    pytest.param("http://wiki/1", ("", None, "http://wiki/1"), id="text: a colon without a space"),
+    pytest.param("w" * 65 + ": x", ("", None, "w" * 65 + ": x"), id="text: too long for a name"),
+    pytest.param(
+        '{"by": "ada", "at": "2026-03-04T05:06:07Z", "why": "wrong data"}',
+        ("ada", AT, "wrong data"),
+        id="JSON: as the command writes it",
+    ),
+    pytest.param('{"why": "late"}', ("", None, "late"), id="JSON: a part of it"),
+    pytest.param('{"by": 7, "at": 7, "why": null}', ("", None, ""), id="JSON: of other types"),
+    pytest.param('{"by": "a", "at": "2026-03-04"}', ("a", None, ""), id="JSON: no time zone"),
+    pytest.param('{"x": 1}', ("", None, '{"x": 1}'), id="JSON of another kind is text"),
+    pytest.param('{"by"', ("", None, '{"by"'), id="JSON that ends early is text"),
+]
+
+
+@pytest.mark.parametrize(("value", "understood"), VALUES)
+def test_parse_request(value: str, understood: tuple[str, datetime | None, str]) -> None:
+    request = parse_request(Action.PAUSE, value)
+
+    assert (request.by, request.at, request.why) == understood
+    assert request.text == value
+
+
+@given(st.text() | st.text().map(lambda text: '{"by": ' + text))
+def test_any_text_is_a_request_of_bounded_size(value: str) -> None:
+    request = parse_request(Action.ABORT, value)
+
+    assert len(request.text) <= 512
+    assert len(request.by) <= 64
+    assert len(request.why) <= 512
+    assert request.describe()
+
+
+def test_requests_are_read_strongest_first_and_others_left_alone() -> None:
+    annotations = {
+        "fairlead.dev/resume": "b",
+        "fairlead.dev/abort": "a",
+        "fairlead.dev/alert": "{}",
+    }
+
+    assert read_requests(annotations) == (
+        Request(action=Action.ABORT, text="a", why="a"),
+        Request(action=Action.RESUME, text="b", why="b"),
+    )
