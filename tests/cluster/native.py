@@ -53,6 +53,7 @@ from cluster.topology import (
 )
 
 _FIRST = ("etcd", "containerd", "kube-apiserver")
+_ADDONS = ("coredns.yaml", "metrics-server.yaml")
 _API_NAME = "kubernetes.default.svc.cluster.local"
 
 
@@ -186,13 +187,14 @@ class NativeCluster:
         progress(f"started {', '.join(started)}" if started else "all daemons were running")
 
     def _wait_until_usable(self, progress: Progress) -> None:
-        template = Template((PACKAGE / "manifests" / "coredns.yaml").read_text())
-        manifest = template.substitute(
-            BINARIES=self._programs.folder,
-            DNS_ADDRESS=DNS_SERVICE_ADDRESS,
-            PAUSE_IMAGE=PAUSE_IMAGE,
-        )
-        self.kubectl("apply", "--filename=-", input=manifest)
+        for name in _ADDONS:
+            template = Template((PACKAGE / "manifests" / name).read_text())
+            manifest = template.substitute(
+                BINARIES=self._programs.folder,
+                DNS_ADDRESS=DNS_SERVICE_ADDRESS,
+                PAUSE_IMAGE=PAUSE_IMAGE,
+            )
+            self.kubectl("apply", "--filename=-", input=manifest)
         self._node.wait_for(
             "the node is not ready",
             self._is_node_ready,

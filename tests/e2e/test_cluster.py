@@ -83,6 +83,14 @@ def test_every_component_runs(cluster: NativeCluster) -> None:
     assert [part.name for part in cluster.status() if not part.running] == []
 
 
+def test_pods_are_measured_for_autoscalers(cluster: NativeCluster) -> None:
+    wait_until(
+        lambda: "coredns" in cluster.kubectl(PODS, "top", "pods", check=False).stdout,
+        timeout=90,
+        otherwise=lambda: cluster.kubectl(PODS, "top", "pods", check=False).stderr,
+    )
+
+
 def test_up_on_a_running_cluster_changes_nothing(cluster: NativeCluster) -> None:
     cluster.up(ignore)
     before = cluster.status()
