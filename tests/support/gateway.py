@@ -91,19 +91,31 @@ def endpoint_slice(service: str, port: int, *conditions: Mapping[str, bool]) -> 
     }
 
 
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Conduct:
+    """How a model server behaves; may be changed while it runs."""
+
+    status: int = 200
+    seconds: float = 0.0  # before each answer
+    headers: list[Mapping[str, str]] = dataclasses.field(default_factory=list)  # by lower-case name
+
+
 @contextlib.asynccontextmanager
-async def model_server(version: str, *, status: int = 200) -> AsyncIterator[int]:
+async def model_server(version: str, conduct: Conduct | None = None) -> AsyncIterator[int]:
     """A server that answers with its version; yields its port."""
+    conduct = conduct or Conduct()
 
     async def predict(request: web.Request) -> web.Response:
         await request.read()
+        conduct.headers.append({name.lower(): each for name, each in request.headers.items()})
+        await asyncio.sleep(conduct.seconds)
         return web.json_response(
-            {"version": version}, status=status, headers={"x-fairlead-version": version}
+            {"version": version}, status=conduct.status, headers={"x-fairlead-version": version}
         )
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", predict)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=60)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=60, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

@@ -8,7 +8,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from fairlead_serving.gateway.endpoints import Endpoint
-from fairlead_serving.gateway.routes import InvalidRouteError, Route, parse_route, settle_hosts
+from fairlead_serving.gateway.fields import InvalidRouteError
+from fairlead_serving.gateway.routes import Route, parse_route, settle_hosts
 from fairlead_serving.gateway.snapshot import Snapshot
 
 Endpoints = Mapping[str, tuple[Endpoint, ...]]  # by Service

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fairlead_serving.gateway.resources import ROUTE_CONFIGURATION
+from fairlead_serving.gateway.hosts import ROUTE_CONFIGURATION
 from fairlead_serving.gateway.settings import Ports, Settings, read_settings
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"

@@ -8,19 +8,30 @@ import dataclasses
 import functools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+
+from fairlead_serving.gateway import fields
+from fairlead_serving.gateway.fields import InvalidRouteError
+from fairlead_serving.gateway.options import (
+    ByCookie,
+    ByHeader,
+    Guard,
+    Mirror,
+    Preview,
+    guard_document,
+    read_guard,
+    read_mirror,
+    read_preview,
+    read_sticky,
+    sticky_document,
+)
 
 TOTAL_WEIGHT = 100  # percent; constant, so that a growing candidate only ever gains users
 
 _MAX_TIMEOUT_SECONDS = 24 * 3600
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_MOST_VERSIONS = 8
 _VERSION = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._]{0,61}[A-Za-z0-9])?")
-_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL.pattern}(\.{_LABEL.pattern})*")
-
-
-class InvalidRouteError(ValueError):
-    """A route document that must not reach Envoy; the message is for the operator's user."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +52,11 @@ class Route:
     revision: str
     hosts: tuple[str, ...]
     timeout_seconds: float
-    versions: tuple[Version, ...]  # candidate first
+    versions: tuple[Version, ...]  # candidates first
+    mirror: Mirror | None = None
+    sticky: ByHeader | ByCookie | None = None
+    preview: Preview | None = None
+    guard: Guard | None = None
 
     @property
     def weights(self) -> dict[str, int]:
@@ -58,12 +73,12 @@ def parse_route(text: str, *, namespace: str, model: str) -> Route:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRouteError(f"route.json is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise InvalidRouteError("route.json is not an object")
     for field, wanted in (("namespace", namespace), ("model", model)):
-        if (found := _text(document, field)) != wanted:
+        if (found := fields.text(document, field)) != wanted:
             raise InvalidRouteError(f"{field} is {found!r}, expected {wanted!r}")
     return from_document(document)
 
@@ -74,13 +89,19 @@ def from_document(document: Mapping[str, Any]) -> Route:
     Raises:
         InvalidRouteError: a field is missing or out of bounds.
     """
+    hosts, versions = fields.hosts(document), _versions(document)
+    names = [version.version for version in versions]
     return Route(
-        namespace=_label(document, "namespace"),
-        model=_label(document, "model"),
-        revision=_text(document, "revision"),
-        hosts=_hosts(document),
-        timeout_seconds=_timeout(document),
-        versions=_versions(document),
+        namespace=fields.label(document, "namespace"),
+        model=fields.label(document, "model"),
+        revision=fields.text(document, "revision"),
+        hosts=hosts,
+        timeout_seconds=fields.number(document, "timeoutSeconds", 0.001, _MAX_TIMEOUT_SECONDS),
+        versions=versions,
+        mirror=read_mirror(document, names),
+        sticky=read_sticky(document),
+        preview=read_preview(document, names, hosts),
+        guard=read_guard(document, names),
     )
 
 
@@ -93,70 +114,64 @@ def to_document(route: Route) -> dict[str, Any]:
         "hosts": list(route.hosts),
         "timeoutSeconds": route.timeout_seconds,
         "versions": [dataclasses.asdict(version) for version in route.versions],
+        "mirror": route.mirror and dataclasses.asdict(route.mirror),
+        "sticky": route.sticky and sticky_document(route.sticky),
+        "preview": route.preview and dataclasses.asdict(route.preview),
+        "guard": route.guard and guard_document(route.guard),
     }
 
 
 def settle_hosts(routes: Iterable[Route]) -> tuple[tuple[Route, ...], dict[str, str]]:
     """Give each host to the first Model by name; the rest lose that host and nothing else.
 
+    A host of live traffic is never lost to another Model's preview.
     A dispute must not hold back the weights of a Model, or a rollback could be blocked by a
     stranger's host name.  Returns the routes that are left with a host, by name, and the error of
     each Model that lost one.
     """
+    ordered = sorted(routes, key=lambda route: route.model)
     owners: dict[str, str] = {}
-    errors: dict[str, str] = {}
-    settled = []
-    for route in sorted(routes, key=lambda route: route.model):
-        lost = [host for host in route.hosts if host in owners]
-        if lost:
-            named = ", ".join(f"{host} (of Model {owners[host]})" for host in lost)
+    for claims in (_live_hosts, _preview_hosts):
+        for route in ordered:
+            for host in claims(route):
+                owners.setdefault(host, route.model)
+    errors, settled = {}, []
+    for route in ordered:
+        claimed = (*_live_hosts(route), *_preview_hosts(route))
+        if lost := {host: owners[host] for host in claimed if owners[host] != route.model}:
+            named = ", ".join(f"{host} (of Model {owner})" for host, owner in lost.items())
             errors[route.model] = f"host taken by another Model: {named}"
-        kept = tuple(host for host in route.hosts if host not in owners)
-        owners.update(dict.fromkeys(kept, route.model))
-        if kept:
-            settled.append(dataclasses.replace(route, hosts=kept))
+        if kept := _without(route, lost):
+            settled.append(kept)
     return tuple(settled), errors
 
 
-def _text(document: Mapping[str, Any], field: str) -> str:
-    value = document.get(field)
-    if not isinstance(value, str) or not value:
-        raise InvalidRouteError(f"{field} is missing or not a text")
-    return value
+def _live_hosts(route: Route) -> tuple[str, ...]:
+    return route.hosts
 
 
-def _label(document: Mapping[str, Any], field: str) -> str:
-    value = _text(document, field)
-    if not _LABEL.fullmatch(value):
-        raise InvalidRouteError(f"{field} {value!r} is not a DNS label")
-    return value
+def _preview_hosts(route: Route) -> tuple[str, ...]:
+    return route.preview.hosts if route.preview else ()
 
 
-def _hosts(document: Mapping[str, Any]) -> tuple[str, ...]:
-    hosts = document.get("hosts")
-    if not isinstance(hosts, list) or not hosts:
-        raise InvalidRouteError("hosts is missing or empty")
-    for host in hosts:
-        if not isinstance(host, str) or not _HOST.fullmatch(host):
-            raise InvalidRouteError(f"host {host!r} is not a lower-case DNS name without a port")
-    return tuple(dict.fromkeys(hosts))
-
-
-def _timeout(document: Mapping[str, Any]) -> float:
-    seconds = document.get("timeoutSeconds")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise InvalidRouteError("timeoutSeconds is missing or not a number")
-    if not 0.001 <= seconds <= _MAX_TIMEOUT_SECONDS:
-        raise InvalidRouteError(
-            f"timeoutSeconds is {seconds}, allowed 0.001 to {_MAX_TIMEOUT_SECONDS}"
-        )
-    return seconds
+def _without(route: Route, lost: Collection[str]) -> Route | None:
+    """The route without some hosts; None when no host of the live traffic is left."""
+    if not lost:
+        return route
+    hosts = tuple(host for host in route.hosts if host not in lost)
+    previewed = tuple(host for host in _preview_hosts(route) if host not in lost)
+    preview = route.preview and dataclasses.replace(route.preview, hosts=previewed)
+    if not hosts:
+        return None
+    return dataclasses.replace(route, hosts=hosts, preview=preview if previewed else None)
 
 
 def _versions(document: Mapping[str, Any]) -> tuple[Version, ...]:
     entries = document.get("versions")
     if not isinstance(entries, list) or not entries:
         raise InvalidRouteError("versions is missing or empty")
+    if len(entries) > _MOST_VERSIONS:
+        raise InvalidRouteError(f"versions has {len(entries)} entries, allowed {_MOST_VERSIONS}")
     versions = tuple(_version(entry) for entry in entries)
     names = [version.version for version in versions]
     if len(set(names)) < len(names):
@@ -170,12 +185,12 @@ def _versions(document: Mapping[str, Any]) -> tuple[Version, ...]:
 def _version(entry: Any) -> Version:
     if not isinstance(entry, dict):
         raise InvalidRouteError("an entry of versions is not an object")
-    version = _text(entry, "version")
+    version = fields.text(entry, "version")
     if not _VERSION.fullmatch(version):
         raise InvalidRouteError(f"version {version!r} is not a valid label value")
-    weight = entry.get("weight")
-    if isinstance(weight, bool) or not isinstance(weight, int):
-        raise InvalidRouteError(f"weight of version {version} is missing or not an integer")
-    if not 0 <= weight <= TOTAL_WEIGHT:
-        raise InvalidRouteError(f"weight of version {version} is {weight}, allowed 0 to 100")
-    return Version(version=version, weight=weight, service=_label(entry, "service"))
+    try:
+        weight = fields.integer(entry, "weight", 0, TOTAL_WEIGHT)
+        service = fields.label(entry, "service")
+    except InvalidRouteError as error:
+        raise InvalidRouteError(f"version {version}: {error}") from error
+    return Version(version=version, weight=weight, service=service)

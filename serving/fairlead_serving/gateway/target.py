@@ -23,7 +23,7 @@ from envoy.extensions.upstreams.http.v3 import (
 from google.protobuf import any_pb2, json_format
 from google.protobuf.message import Message
 
-from fairlead_serving.gateway import resources
+from fairlead_serving.gateway import clusters, hosts
 from fairlead_serving.gateway.endpoints import Endpoint
 from fairlead_serving.gateway.routes import Route
 from fairlead_serving.gateway.snapshot import Snapshot
@@ -56,47 +56,68 @@ class Target:
 
 def build_target(snapshot: Snapshot) -> Target:
     """Render every resource; fragments that did not change come from a cache."""
-    hosts = [_virtual_host(route) for route in snapshot.routes]
-    routes = json_format.ParseDict(resources.build_route_configuration([]), RouteConfiguration())
-    routes.virtual_hosts.extend([*hosts, _unknown_host()])
-    clusters: dict[str, Packed] = {}
+    packed: dict[str, Packed] = {}
     assignments: dict[str, Packed] = {}
     for route in snapshot.routes:
-        for version in route.versions:
-            name = resources.cluster_name(route, version)
-            clusters[name] = _cluster(name)
-            assignments[name] = _assignment(name, snapshot.endpoints.get(version.service, ()))
+        services = {version.version: version.service for version in route.versions}
+        for version, service in services.items():
+            name = clusters.cluster_name(route, version)
+            packed[name] = _cluster(name)
+            assignments[name] = _assignment(name, snapshot.endpoints.get(service, ()))
+        if (mirror := route.mirror) is not None:
+            name = clusters.shadow_name(route, mirror)
+            service = services[mirror.version]
+            packed[name] = _shadow_cluster(name)
+            assignments[name] = _assignment(name, snapshot.endpoints.get(service, ()))
     return Target(
         snapshot=snapshot,
         packed={
-            CLUSTER: clusters,
+            CLUSTER: packed,
             ASSIGNMENT: assignments,
-            ROUTES: {resources.ROUTE_CONFIGURATION: _pack(routes)},
+            ROUTES: {hosts.ROUTE_CONFIGURATION: _routes(snapshot.routes)},
         },
     )
 
 
-@functools.lru_cache(maxsize=4096)
-def _virtual_host(route: Route) -> VirtualHost:
-    return _parse(resources.build_virtual_host(route), VirtualHost())
+def _routes(routes: tuple[Route, ...]) -> Packed:
+    """The one route configuration, put together from serialized parts.
+
+    In protobuf's wire format a message followed by another of its type is both of them merged, so
+    a change costs the parts that changed and not all Models.
+    """
+    parts = [_frame(), *(_virtual_hosts(route) for route in routes)]
+    body = any_pb2.Any(type_url=ROUTES, value=b"".join(parts))
+    return Packed(hashlib.sha256(body.value).hexdigest()[:16], body)
 
 
 @functools.cache
-def _unknown_host() -> VirtualHost:
-    return _parse(resources.build_unknown_host(), VirtualHost())
+def _frame() -> bytes:
+    document = hosts.build_route_configuration([hosts.build_unknown_host()])
+    return bytes(_parse(document, RouteConfiguration()).SerializeToString(deterministic=True))
+
+
+@functools.lru_cache(maxsize=8192)
+def _virtual_hosts(route: Route) -> bytes:
+    built = [_parse(host, VirtualHost()) for host in hosts.build_virtual_hosts(route)]
+    return bytes(RouteConfiguration(virtual_hosts=built).SerializeToString(deterministic=True))
 
 
 @functools.lru_cache(maxsize=8192)
 def _cluster(name: str) -> Packed:
-    return _pack(_parse(resources.build_cluster(name), Cluster()))
+    return _pack(_parse(clusters.build_cluster(name), Cluster()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _shadow_cluster(name: str) -> Packed:
+    return _pack(_parse(clusters.build_shadow_cluster(name), Cluster()))
 
 
 @functools.lru_cache(maxsize=8192)
 def _assignment(name: str, endpoints: tuple[Endpoint, ...]) -> Packed:
-    return _pack(_parse(resources.build_assignment(name, endpoints), ClusterLoadAssignment()))
+    return _pack(_parse(clusters.build_assignment(name, endpoints), ClusterLoadAssignment()))
 
 
-def _parse(document: resources.Resource, message: Any) -> Any:
+def _parse(document: clusters.Resource, message: Any) -> Any:
     return json_format.ParseDict(document, message)
 
 

@@ -2,12 +2,8 @@
 
 import asyncio
 import contextlib
-import dataclasses
-import json
 import os
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,10 +13,7 @@ from fairlead_serving.gateway import drain as drain_command
 from fairlead_serving.gateway import target as targets
 from fairlead_serving.gateway.__main__ import run
 from fairlead_serving.gateway.applied import CONFIG_MAP
-from fairlead_serving.gateway.kubernetes import Patience
 from fairlead_serving.gateway.process import running
-from fairlead_serving.gateway.settings import Settings
-from support.fake_api import FakeApi
 from support.gateway import (
     MODEL,
     NAMESPACE,
@@ -28,96 +21,13 @@ from support.gateway import (
     Caller,
     EnvoyProcess,
     agent_process,
-    endpoint_slice,
     eventually,
     is_ready,
-    local_settings,
-    model_server,
-    route_config_map,
-    route_document,
     service_of,
 )
+from support.gateway_world import NEW, OLD, READY, World
 
 pytestmark = pytest.mark.integration
-
-OLD, NEW = "1.0.0", "1.1.0"
-READY = {"ready": True, "serving": True, "terminating": False}
-
-
-@dataclasses.dataclass(slots=True, kw_only=True)
-class World:
-    """Everything around the agent."""
-
-    api: FakeApi
-    settings: Settings
-    servers: dict[str, int]  # port by version
-
-    async def route(self, weights: dict[str, int], *, model: str = MODEL, **changes: Any) -> str:
-        """Write a route as the operator does; returns its revision."""
-        document = route_document(weights, model=model, **changes)
-        await self.api.apply("configmaps", route_config_map(document, model=model))
-        revision: str = document["revision"]
-        return revision
-
-    async def pods(self, version: str, *conditions: dict[str, bool], model: str = MODEL) -> None:
-        """Write the endpoints of a version."""
-        service = service_of(model, version)
-        port = self.servers[version]
-        await self.api.apply("endpointslices", endpoint_slice(service, port, *conditions))
-
-    def applied(self, model: str = MODEL) -> dict[str, Any]:
-        """What this pod reports of a Model; empty without a report."""
-        data = self.api.read("configmaps", NAMESPACE, CONFIG_MAP).get("data", {})
-        report: dict[str, Any] = json.loads(data.get(f"{model}.{POD}", "{}"))
-        return report
-
-    async def until_applied(self, revision: str, model: str = MODEL) -> dict[str, Any]:
-        async def is_applied() -> bool:
-            return self.applied(model).get("revision") == revision
-
-        await eventually(is_applied)
-        return self.applied(model)
-
-    async def until_ready(self) -> None:
-        await eventually(lambda: is_ready(self.settings.ports.metrics, "/ready"))
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """An API server with a route 10 : 90 and a model server for each version; no gateway yet."""
-    api = FakeApi()
-    await api.start()
-    async with model_server(OLD) as old, model_server(NEW) as new:
-        servers = {OLD: old, NEW: new}
-        world = World(api=api, settings=local_settings(tmp_path, api), servers=servers)
-        await api.apply(
-            "configmaps", {"metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE}, "data": {}}
-        )
-        await world.pods(OLD, READY)
-        await world.pods(NEW, READY)
-        await world.route({NEW: 10, OLD: 90})
-        yield world
-        await api.stop()
-
-
-@pytest.fixture
-async def envoy(world: World) -> AsyncIterator[EnvoyProcess]:
-    async with EnvoyProcess(world.settings) as process:
-        yield process
-
-
-@pytest.fixture
-async def gateway(world: World, envoy: EnvoyProcess) -> AsyncIterator[World]:
-    """The world with an Envoy and an agent in this process."""
-    async with running(world.settings, Patience(watch_seconds=20, silence_seconds=3)):
-        await world.until_ready()
-        yield world
-
-
-@pytest.fixture
-async def caller(world: World) -> AsyncIterator[Caller]:
-    async with Caller(world.settings) as caller:
-        yield caller
 
 
 async def test_traffic_is_split_by_the_weights(gateway: World, caller: Caller) -> None:
@@ -265,13 +175,13 @@ async def test_a_route_envoy_refuses_keeps_the_last_good_one(
 ) -> None:
     """Our own checks let nothing through that Envoy refuses, so the builder is bent here."""
     good = await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}))
-    build = targets.resources.build_virtual_host
+    build = targets.hosts.build_virtual_hosts
 
-    def bent(route: Any) -> dict[str, Any]:
-        host = build(route)
-        return host if route.timeout_seconds != 13 else host | {"domains": ["twice", "twice"]}
+    def bent(route: Any) -> list[dict[str, Any]]:
+        bad = {"domains": ["twice", "twice"]} if route.timeout_seconds == 13 else {}
+        return [host | bad for host in build(route)]
 
-    monkeypatch.setattr(targets.resources, "build_virtual_host", bent)
+    monkeypatch.setattr(targets.hosts, "build_virtual_hosts", bent)
     await gateway.route({NEW: 50, OLD: 50}, timeoutSeconds=13)
 
     async def is_refused() -> bool:

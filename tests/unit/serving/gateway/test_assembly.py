@@ -139,6 +139,19 @@ def test_a_dispute_over_a_host_does_not_hold_back_the_weights() -> None:
     assert assembly.errors == {"m": "host taken by another Model: shared (of Model a)"}
 
 
+@given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
+def test_no_document_does_anything_to_another_model(broken: str) -> None:
+    documents = [
+        RouteDocument(model="a", text=broken),
+        RouteDocument(model="m", text=text({"1": 100})),
+    ]
+
+    assembly = assemble(documents, BOTH, namespace="n", last_good={}, refused={})
+
+    assert revisions(assembly) == ["new"]
+    assert set(assembly.errors) == {"a"}
+
+
 def test_a_model_without_document_has_no_route() -> None:
     assembly = assemble([], BOTH, namespace="n", last_good={"m": route({"1": 100})}, refused={})
 

@@ -5,18 +5,23 @@ import itertools
 from typing import Any
 
 import pytest
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_serving.gateway.endpoints import Endpoint
-from fairlead_serving.gateway.resources import (
+from fairlead_serving.gateway.clusters import (
     build_assignment,
     build_cluster,
-    build_route_configuration,
-    build_unknown_host,
-    build_virtual_host,
+    build_shadow_cluster,
     cluster_name,
 )
+from fairlead_serving.gateway.endpoints import Endpoint
+from fairlead_serving.gateway.hosts import (
+    build_route_configuration,
+    build_unknown_host,
+    build_virtual_hosts,
+)
+from fairlead_serving.gateway.options import ByCookie, ByHeader, Mirror, Preview
 from fairlead_serving.gateway.routes import TOTAL_WEIGHT, Route, Version
 from fairlead_serving.gateway.snapshot import Snapshot
 from fairlead_serving.gateway.target import ASSIGNMENT, CLUSTER, ROUTES, build_target
@@ -34,8 +39,14 @@ ROUTE = Route(
 )
 
 
+def routes(route: Route) -> list[dict[str, Any]]:
+    """Envoy's routes for the live traffic."""
+    found: list[dict[str, Any]] = build_virtual_hosts(route)[0]["routes"]
+    return found
+
+
 def weighted(route: Route) -> list[tuple[str, int]]:
-    default: dict[str, Any] = build_virtual_host(route)["routes"][-1]
+    default = routes(route)[-1]
     return [
         (each["name"], each["weight"]) for each in default["route"]["weighted_clusters"]["clusters"]
     ]
@@ -56,7 +67,7 @@ def test_the_candidate_is_first_in_the_split() -> None:
 def test_a_version_without_weight_has_its_header_route_only() -> None:
     route = split(0, 100)
 
-    names = [each["name"] for each in build_virtual_host(route)["routes"]]
+    names = [each["name"] for each in routes(route)]
 
     assert weighted(route) == [("energy|nsw-price|1.0.0", 100)]
     assert "energy/nsw-price/force/0.0.0" in names
@@ -72,12 +83,12 @@ def test_the_total_is_constant_and_the_order_kept(cuts: list[int]) -> None:
     assert sum(weight for _, weight in shares) == TOTAL_WEIGHT
     assert all(weight > 0 for _, weight in shares)
     assert [name for name, _ in shares] == [
-        cluster_name(route, version) for version in route.versions if version.weight
+        cluster_name(route, version.version) for version in route.versions if version.weight
     ]
 
 
 def test_forced_versions_come_before_the_unknown_and_the_split() -> None:
-    names = [each["name"] for each in build_virtual_host(ROUTE)["routes"]]
+    names = [each["name"] for each in routes(ROUTE)]
 
     assert names == [
         "energy/nsw-price/force/1.1.0",
@@ -89,9 +100,7 @@ def test_forced_versions_come_before_the_unknown_and_the_split() -> None:
 
 def test_only_what_cannot_have_reached_a_model_is_tried_again() -> None:
     retried = {
-        each["route"]["retry_policy"]["retry_on"]
-        for each in build_virtual_host(ROUTE)["routes"]
-        if "route" in each
+        each["route"]["retry_policy"]["retry_on"] for each in routes(ROUTE) if "route" in each
     }
 
     assert retried == {"connect-failure,refused-stream,reset-before-request"}
@@ -108,13 +117,13 @@ def test_only_what_cannot_have_reached_a_model_is_tried_again() -> None:
 def test_timeouts(seconds: float, timeout: str, idle: str) -> None:
     route = dataclasses.replace(ROUTE, timeout_seconds=seconds)
 
-    action = build_virtual_host(route)["routes"][-1]["route"]
+    action = routes(route)[-1]["route"]
 
     assert (action["timeout"], action["idle_timeout"]) == (timeout, idle)
 
 
 def test_what_is_not_there_answers_404_with_its_name() -> None:
-    unknown_version = build_virtual_host(ROUTE)["routes"][-2]["direct_response"]
+    unknown_version = routes(ROUTE)[-2]["direct_response"]
     unknown_host = build_unknown_host()["routes"][0]["direct_response"]
 
     assert unknown_version["status"] == unknown_host["status"] == 404
@@ -128,6 +137,59 @@ def test_a_cluster_is_the_same_whatever_its_endpoints() -> None:
     assert cluster["alt_stat_name"] == "a|b|1.0.0|"
     assert cluster["outlier_detection"]["max_ejection_percent"] == 50
     assert cluster["eds_cluster_config"]["eds_config"]["ads"] == {}
+
+
+def test_copies_go_to_a_cluster_of_their_own() -> None:
+    route = dataclasses.replace(ROUTE, mirror=Mirror(version="1.1.0", percent=12.5))
+
+    (policy,) = routes(route)[-1]["route"]["request_mirror_policies"]
+    fraction = policy["runtime_fraction"]["default_value"]
+    shadow = build_shadow_cluster(policy["cluster"])
+
+    assert policy["cluster"] == "energy|nsw-price|1.1.0|shadow"
+    assert fraction == {"numerator": 125_000, "denominator": "MILLION"}
+    assert shadow["alt_stat_name"] == policy["cluster"]
+    assert shadow["circuit_breakers"]["thresholds"][0]["max_requests"] == 16
+    assert policy["cluster"] in build_target(Snapshot(routes=(route,))).versions(CLUSTER)
+
+
+def test_only_live_traffic_is_copied() -> None:
+    route = dataclasses.replace(
+        ROUTE,
+        mirror=Mirror(version="1.1.0", percent=10),
+        preview=Preview(version="1.1.0", hosts=("p",)),
+        sticky=ByCookie(max_age_seconds=60),
+    )
+    every = [each for host in build_virtual_hosts(route) for each in host["routes"]]
+
+    copied = {each["name"] for each in every if "request_mirror_policies" in each.get("route", {})}
+
+    assert copied == {"energy/nsw-price/sticky/1.0.0", "energy/nsw-price/default"}
+
+
+def test_a_cookie_route_is_for_versions_with_traffic_only() -> None:
+    sticky = ByCookie(max_age_seconds=60)
+
+    names = [each["name"] for each in routes(dataclasses.replace(split(0, 100), sticky=sticky))]
+
+    assert names == [
+        "energy/nsw-price/force/0.0.0",
+        "energy/nsw-price/force/1.0.0",
+        "energy/nsw-price/unknown-version",
+        "energy/nsw-price/sticky/1.0.0",
+        "energy/nsw-price/default",
+    ]
+
+
+def test_a_header_is_salted_with_the_model() -> None:
+    route = dataclasses.replace(ROUTE, sticky=ByHeader(header="x-user-id"))
+
+    action = routes(route)[-1]["route"]
+
+    assert action["weighted_clusters"]["use_hash_policy"] is True
+    assert action["hash_policy"][0]["header"]["regex_rewrite"]["substitution"] == (
+        r"energy/nsw-price:\1"
+    )
 
 
 def test_an_assignment_may_be_empty() -> None:
@@ -157,3 +219,18 @@ def test_versions_change_with_content_and_nothing_else() -> None:
     assert before.versions(CLUSTER) == moved.versions(CLUSTER)
     assert before.versions(ROUTES) == moved.versions(ROUTES)
     assert before.versions(ASSIGNMENT) != moved.versions(ASSIGNMENT)
+
+
+def test_the_parts_of_a_route_configuration_are_put_together_right() -> None:
+    other = dataclasses.replace(ROUTE, model="vic-price", hosts=("vic-price",))
+    packed = build_target(Snapshot(routes=(ROUTE, other))).packed[ROUTES]["models"]
+
+    built = RouteConfiguration()
+    assert packed.body.Unpack(built)
+
+    assert built.validate_clusters.value is True
+    assert [host.name for host in built.virtual_hosts] == [
+        "unknown-host",
+        "energy/nsw-price",
+        "energy/vic-price",
+    ]
