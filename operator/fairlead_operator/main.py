@@ -22,6 +22,8 @@ from fairlead_operator.lease import Lease
 from fairlead_operator.mlflow.client import MlflowClient
 from fairlead_operator.ports import Ports
 from fairlead_operator.prometheus.client import PrometheusClient
+from fairlead_operator.record.client import RecordClient
+from fairlead_operator.record.retention import keep_record
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import logging as log
 from fairlead_operator.telemetry import metrics
@@ -52,19 +54,26 @@ async def run(settings: Settings) -> None:
         await _until(stopped, lease.acquire())
         if stopped.is_set():
             return
+        record = RecordClient(settings.database_url)
         ports = Ports(
             kube=kube,
             prometheus=PrometheusClient(settings.prometheus_url, session),
             registry=MlflowClient(settings.mlflow_url, session),
+            record=record,
             now=now,
         )
         holding = asyncio.create_task(lease.hold())
+        keeping = asyncio.create_task(
+            keep_record(record, retention=settings.record_retention, now=now)
+        )
         try:
             await _until(stopped, _wait_for_kinds(kube, settings))
             await _lead(settings, ports, holding, health, stopped)
         finally:
             holding.cancel()
+            keeping.cancel()
             await lease.release()
+            await record.close()
 
 
 async def _lead(

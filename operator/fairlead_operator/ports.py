@@ -1,7 +1,7 @@
 """What reconcilers need from outside, declared where it is consumed.
 
-The real ones live in ``kube``, ``prometheus`` and ``mlflow``; the fakes of the
-tests pass the same conformance suite.  All of them raise ``TransientError`` when
+The real ones live in ``kube``, ``prometheus``, ``mlflow`` and ``record``; the fakes
+of the tests pass the same conformance suite.  All of them raise ``TransientError`` when
 the other side does not answer or refuses for now.
 """
 
@@ -107,27 +107,61 @@ Rating = Literal["accuracy", "reward"]
 Loss = Literal["absolute", "squared", "log-loss"]
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One transition of a Rollout: what was live when, by whom, and why it ended."""
+
+    namespace: str
+    model: str
+    rollout: str
+    rollout_uid: str
+    transition: str  # with the uid, what makes an entry the same one
+    at: datetime
+    version: str  # the candidate
+    stable: str = ""  # the version in charge before; empty for a first one
+    began: datetime | None = None  # when the candidate first took traffic
+    ended: datetime | None = None  # when it took the last
+    weight: int = 0  # the highest percent it reached
+    trigger: str = ""
+    by: str = ""
+    reason: str = ""
+    message: str = ""
+    numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # as JSON has them
+
+
 class Record(Protocol):
-    """What the model servers wrote of their predictions, and what was said of them later."""
+    """What the model servers wrote of their predictions, what was said of them later, and
+    which version was live when.
+
+    A mirrored prediction, whose id no client ever saw, takes the label of the live answer to
+    the same request, and no reward.
+    """
 
     async def tally(self, rating: Rating, subject: Subject) -> Tally:
         """Of the predictions that were rated: labels that were met, or rewards earned."""
 
     async def losses(self, loss: Loss, subject: Subject) -> Moments:
-        """The loss of each prediction whose label is known; log loss of a class in nats."""
+        """The loss of each prediction whose label is known; log loss of a class in nats, with
+        a probability of 1e-15 at least.  None where the outputs have no such loss."""
 
     async def agreement(self, candidate: Subject, stable: str) -> Tally:
         """Of the requests that both versions answered: rows with the same class, or numbers
-        closer than one percent of the spread of the stable version's."""
+        within a tenth of the standard deviation of the stable version's."""
 
     async def distributions(
         self, candidate: Subject, stable: str
     ) -> tuple[Sequence[int], Sequence[int]]:
         """Counts of the candidate's and of the stable version's predictions over the same bins.
 
-        Bins are the classes, or the deciles of both versions together.  Empty when either has
-        none.
+        Bins are the classes of a multiclass model, else the deciles of both versions together;
+        those with no prediction are left out.  Empty when either version has none.
         """
+
+    async def add_history(self, entry: HistoryEntry) -> None:
+        """Keep the entry; one that is there already stays as it is."""
+
+    async def history(self, namespace: str, model: str, limit: int) -> Sequence[HistoryEntry]:
+        """The latest entries of a Model, newest first."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,5 +169,5 @@ class Ports:
     kube: Kube
     prometheus: Prometheus
     registry: Registry
+    record: Record
     now: Callable[[], datetime]
-    record: Record | None = None  # None: no database is configured

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 
 from fairlead_operator.kube.images import Images
 
@@ -16,6 +17,7 @@ class Settings:
     mlflow_url: str
     prometheus_url: str
     database_url: str  # a secret
+    record_retention: timedelta  # of predictions and feedback
     webhook_token: str  # a secret
     gateway_replicas: int
     http_port: int
@@ -55,6 +57,7 @@ class Settings:
             mlflow_url=env["FAIRLEAD_MLFLOW_URL"],
             prometheus_url=env["FAIRLEAD_PROMETHEUS_URL"],
             database_url=env["FAIRLEAD_DATABASE_URL"],
+            record_retention=timedelta(days=_number(env, "FAIRLEAD_RECORD_RETENTION_DAYS", 30)),
             webhook_token=env["FAIRLEAD_WEBHOOK_TOKEN"],
             gateway_replicas=_number(env, "FAIRLEAD_GATEWAY_REPLICAS", 1),
             http_port=_number(env, "FAIRLEAD_HTTP_PORT", 8080),

@@ -11,7 +11,9 @@ from support.conformance import (
     Queries,
     RegistryCheck,
 )
+from support.fake_record import FakeRecord, Feedback, Prediction
 from support.fakes import Clock, FakeKube, FakePrometheus, FakeRegistry
+from support.record_conformance import RECORD, RecordCheck
 
 
 @pytest.mark.parametrize("check", KUBE, ids=lambda check: check.__name__)
@@ -79,3 +81,22 @@ class Prometheus:
 @pytest.mark.parametrize("check", PROMETHEUS, ids=lambda check: check.__name__)
 async def test_prometheus(check: PrometheusCheck) -> None:
     await check(Prometheus())
+
+
+class Record:
+    """``support.conformance.RecordDesk`` on the fake."""
+
+    def __init__(self) -> None:
+        self.port = FakeRecord(Clock())
+
+    async def write(self, *rows: Prediction | Feedback) -> None:
+        self.port.predictions += [row for row in rows if isinstance(row, Prediction)]
+        self.port.feedback += [row for row in rows if isinstance(row, Feedback)]
+
+    async def go_down(self) -> None:
+        self.port.down = True
+
+
+@pytest.mark.parametrize("check", RECORD, ids=lambda check: check.__name__)
+async def test_record(check: RecordCheck) -> None:
+    await check(Record(), "nsw-price")

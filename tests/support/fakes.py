@@ -11,7 +11,7 @@ from typing import Any
 
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.kinds import RESOURCES
-from fairlead_operator.ports import Loss, Moments, Rating, RegisteredVersion, Subject, Tally
+from fairlead_operator.ports import RegisteredVersion
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -249,38 +249,3 @@ class FakeRegistry:
     def _maybe_fail(self) -> None:
         if self.down:
             raise TransientError("mlflow: connection refused", reason="TrackingUnavailable")
-
-
-class FakeRecord:
-    """Numbers of each version, silent until told; what was asked is kept."""
-
-    def __init__(self) -> None:
-        self.ratings: dict[tuple[Rating, str], Tally] = {}
-        self.losses_of: dict[tuple[Loss, str], Moments] = {}
-        self.agreements: dict[str, Tally] = {}
-        self.counts: dict[str, tuple[Sequence[int], Sequence[int]]] = {}
-        self.asked: list[Subject] = []
-        self.down = False
-
-    async def tally(self, rating: Rating, subject: Subject) -> Tally:
-        self._ask(subject)
-        return self.ratings.get((rating, subject.version), Tally(successes=0, trials=0))
-
-    async def losses(self, loss: Loss, subject: Subject) -> Moments:
-        self._ask(subject)
-        return self.losses_of.get((loss, subject.version), Moments(count=0, total=0, squares=0))
-
-    async def agreement(self, candidate: Subject, stable: str) -> Tally:
-        self._ask(candidate)
-        return self.agreements.get(candidate.version, Tally(successes=0, trials=0))
-
-    async def distributions(
-        self, candidate: Subject, stable: str
-    ) -> tuple[Sequence[int], Sequence[int]]:
-        self._ask(candidate)
-        return self.counts.get(candidate.version, ((), ()))
-
-    def _ask(self, subject: Subject) -> None:
-        if self.down:
-            raise TransientError("record: connection refused", reason="RecordUnavailable")
-        self.asked.append(subject)

@@ -17,7 +17,8 @@ from fairlead_operator.ports import Ports
 from fairlead_operator.settings import Settings
 from fairlead_operator.wakeup import Key, Wakeup, sort_keys
 from fairlead_operator.work_queue import WorkQueue
-from support.fakes import Clock, FakeKube, FakePrometheus, FakeRecord, FakeRegistry
+from support.fake_record import FakeRecord
+from support.fakes import Clock, FakeKube, FakePrometheus, FakeRegistry
 
 NAMESPACE = "energy"
 GATEWAY_POD = "fairlead-gateway-0"
@@ -35,6 +36,7 @@ SETTINGS = Settings(
     mlflow_url="http://mlflow",
     prometheus_url="http://prometheus",
     database_url="postgresql://fairlead:secret@database:5432/fairlead",
+    record_retention=timedelta(days=30),
     webhook_token="token",
     gateway_replicas=1,
     http_port=8080,
@@ -52,7 +54,7 @@ class World:
         self.kube = FakeKube(self.clock)
         self.prometheus = FakePrometheus()
         self.registry = FakeRegistry()
-        self.record = FakeRecord()
+        self.record = FakeRecord(self.clock)
         self.ports = Ports(
             kube=self.kube,
             prometheus=self.prometheus,

@@ -1,5 +1,7 @@
 """What the environment may say, and how a mistake in it is told."""
 
+from datetime import timedelta
+
 import pytest
 
 from fairlead_operator.settings import Settings
@@ -22,6 +24,7 @@ def test_defaults() -> None:
     assert (settings.http_port, settings.webhook_port) == (8080, 8443)
     assert (settings.gateway_replicas, settings.log_format) == (1, "json")
     assert settings.images.pull_policy == "IfNotPresent"
+    assert settings.record_retention == timedelta(days=30)
 
 
 def test_everything_that_can_be_said() -> None:
@@ -34,6 +37,7 @@ def test_everything_that_can_be_said() -> None:
             "FAIRLEAD_IMAGE_PULL_SECRETS": "registry",
             "FAIRLEAD_IMAGE_PULL_POLICY": "Always",
             "FAIRLEAD_GATEWAY_REPLICAS": "2",
+            "FAIRLEAD_RECORD_RETENTION_DAYS": "7",
             "FAIRLEAD_HTTP_PORT": "1",
             "FAIRLEAD_WEBHOOK_PORT": "2",
             "FAIRLEAD_LOG_FORMAT": "text",
@@ -46,6 +50,7 @@ def test_everything_that_can_be_said() -> None:
     assert (settings.images.pull_secrets, settings.images.pull_policy) == (("registry",), "Always")
     assert (settings.gateway_replicas, settings.http_port, settings.webhook_port) == (2, 1, 2)
     assert (settings.log_format, settings.log_level) == ("text", "DEBUG")
+    assert settings.record_retention == timedelta(days=7)
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:

@@ -1,0 +1,99 @@
+"""``ports.Record`` on PostgreSQL."""
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from fairlead_operator.ports import HistoryEntry, Loss, Moments, Rating, Subject, Tally
+from fairlead_operator.record import queries
+from fairlead_operator.record.connections import Connection, Connections
+
+_BATCH: Final = 5000  # rows
+_BATCH_SECONDS: Final = 30.0  # nobody waits for it
+
+
+class RecordClient:
+    """Reads what the model servers wrote; keeps the history of rollouts."""
+
+    def __init__(self, url: str) -> None:
+        self._connections = Connections(url)
+
+    async def close(self) -> None:
+        await self._connections.close()
+
+    async def tally(self, rating: Rating, subject: Subject) -> Tally:
+        query = queries.ACCURACY if rating == "accuracy" else queries.REWARD
+        ((successes, trials),) = await self._rows(query, subject)
+        return Tally(successes=float(successes), trials=trials)
+
+    async def losses(self, loss: Loss, subject: Subject) -> Moments:
+        ((count, total, squares),) = await self._rows(queries.losses(loss), subject)
+        return Moments(count=count, total=float(total), squares=float(squares))
+
+    async def agreement(self, candidate: Subject, stable: str) -> Tally:
+        ((agreed, trials),) = await self._rows(queries.AGREEMENT, candidate, stable)
+        return Tally(successes=float(agreed), trials=trials)
+
+    async def distributions(
+        self, candidate: Subject, stable: str
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        rows = await self._rows(queries.DISTRIBUTIONS, candidate, stable)
+        ours, theirs = tuple(row[0] for row in rows), tuple(row[1] for row in rows)
+        return (ours, theirs) if any(ours) and any(theirs) else ((), ())
+
+    async def add_history(self, entry: HistoryEntry) -> None:
+        values = dataclasses.asdict(entry) | {"numbers": Jsonb(dict(entry.numbers))}
+
+        async def add(connection: Connection) -> None:
+            await connection.execute(queries.ADD_HISTORY, values)
+
+        await self._connections.call(add)
+
+    async def history(self, namespace: str, model: str, limit: int) -> Sequence[HistoryEntry]:
+        async def read(connection: Connection) -> list[dict[str, Any]]:
+            async with connection.cursor(row_factory=dict_row) as cursor:
+                await cursor.execute(
+                    queries.HISTORY, {"namespace": namespace, "model": model, "limit": limit}
+                )
+                return await cursor.fetchall()
+
+        return [HistoryEntry(**row) for row in await self._connections.call(read)]
+
+    async def remove_old(self, before: datetime) -> int:
+        """Remove predictions and feedback from before this moment; answers how many.
+
+        The history stays.
+
+        Raises:
+            TransientError: the database did not answer.
+        """
+        removed = 0
+        for table in ("predictions", "feedback"):
+            count = _BATCH
+            while count == _BATCH:
+                count = await self._remove_batch(table, before)
+                removed += count
+        return removed
+
+    async def _remove_batch(self, table: str, before: datetime) -> int:
+        async def remove(connection: Connection) -> int:
+            async with connection.transaction():
+                await connection.execute("SET LOCAL statement_timeout = '25s'")
+                cursor = await connection.execute(
+                    queries.remove_old(table), {"before": before, "limit": _BATCH}
+                )
+                return cursor.rowcount
+
+        return await self._connections.call(remove, deadline=_BATCH_SECONDS)
+
+    async def _rows(self, query: str, subject: Subject, stable: str = "") -> list[tuple[Any, ...]]:
+        parameters = dataclasses.asdict(subject) | {"stable": stable}
+
+        async def read(connection: Connection) -> list[tuple[Any, ...]]:
+            return await (await connection.execute(query, parameters)).fetchall()
+
+        return await self._connections.call(read)
