@@ -7,15 +7,18 @@ text: one that status lists is not acted on again, and any new text is a new one
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from fairlead_operator.api.common import RequestStatus
+from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import GROUP
 
 _LONGEST_TEXT: Final = 512
 _LONGEST_NAME: Final = 64
+_KEPT: Final = 20
 
 
 class Action(StrEnum):
@@ -45,6 +48,15 @@ class Request:
         return ": ".join(part for part in (self.by, self.why) if part) or self.action
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What becomes of a person's request."""
+
+    request: Request
+    accepted: bool
+    message: str
+
+
 def parse_request(action: Action, value: str) -> Request:
     """Read one annotation's value.  Total: what is not the JSON form is free text."""
     text = value.strip()
@@ -69,6 +81,64 @@ def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
         parse_request(action, annotations[f"{GROUP}/{action}"])
         for action in Action
         if f"{GROUP}/{action}" in annotations
+    )
+
+
+def unanswered(
+    annotations: Mapping[str, str], answered: Iterable[RequestStatus]
+) -> tuple[Request, ...]:
+    """What is asked and not listed in status yet."""
+    known = {(entry.action, entry.text) for entry in answered}
+    return tuple(
+        request
+        for request in read_requests(annotations)
+        if (request.action, request.text) not in known
+    )
+
+
+def record(
+    old: Sequence[RequestStatus],
+    answers: Iterable[Answer],
+    annotations: Mapping[str, str],
+    *,
+    now: datetime,
+) -> tuple[RequestStatus, ...]:
+    """The list in status with the new answers, newest last.
+
+    The oldest leave it, but for those whose annotation is still there: they would be
+    acted on again.
+    """
+    entries = [*old, *(_to_status(answer, now) for answer in answers)]
+    asked = {(request.action, request.text) for request in read_requests(annotations)}
+    spare = [entry for entry in entries if (entry.action, entry.text) not in asked]
+    gone = spare[: max(0, len(entries) - _KEPT)]
+    return tuple(entry for entry in entries if entry not in gone)
+
+
+def announce_refusals(answers: Iterable[Answer]) -> tuple[Event, ...]:
+    """One event for each refusal; what is accepted shows itself."""
+    return tuple(
+        Event(
+            reason="RequestRefused",
+            message=f"{answer.request.action} ({answer.request.describe()}): {answer.message}",
+            warning=True,
+        )
+        for answer in answers
+        if not answer.accepted
+    )
+
+
+def _to_status(answer: Answer, now: datetime) -> RequestStatus:
+    request = answer.request
+    return RequestStatus(
+        action=request.action,
+        text=request.text,
+        by=request.by,
+        at=request.at,
+        why=request.why,
+        outcome="Accepted" if answer.accepted else "Refused",
+        message=answer.message[:1024],
+        answered_at=now,
     )
 
 

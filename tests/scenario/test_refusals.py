@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -245,3 +246,31 @@ async def test_a_failure_comes_back_until_it_passes(serving: World, error: Excep
     worker.cancel()
 
     assert serving.model()["status"]["phase"] == "Serving"
+
+
+async def test_a_request_that_does_not_apply_is_refused_once_and_says_why(serving: World) -> None:
+    put(serving, "Model", "nsw-price", metadata=asked(retry="Ada: try it again"))
+    await serving.run()
+    await serving.pass_time(MINUTE)
+
+    (entry,) = serving.model()["status"]["requests"]
+    assert (entry["action"], entry["by"], entry["outcome"]) == ("retry", "Ada", "Refused")
+    assert entry["message"] == "no version was rolled back; there is nothing to try again"
+    refusals = [message for reason, message in serving.events() if reason == "RequestRefused"]
+    assert refusals == [f"retry (Ada: try it again): {entry['message']}"]
+
+
+async def test_a_second_training_is_refused_while_one_is_under_way(serving: World) -> None:
+    put(serving, "Model", "nsw-price", metadata=asked(retrain="Ada: new tariff"))
+    await serving.run()
+    put(serving, "Model", "nsw-price", metadata=asked(retrain="Bob: newer tariff"))
+    await serving.run()
+
+    requests = serving.model()["status"]["requests"]
+    assert [entry["outcome"] for entry in requests] == ["Accepted", "Refused"]
+    assert "nsw-price-training-2 is under way" in requests[1]["message"]
+
+
+def asked(**requests: str) -> dict[str, Any]:
+    annotations = {f"fairlead.dev/{action}": text for action, text in requests.items()}
+    return {"namespace": NAMESPACE, "name": "nsw-price", "annotations": annotations}

@@ -14,7 +14,13 @@ from fairlead_operator.api.base import (
     Status,
     parse_duration,
 )
-from fairlead_operator.api.common import Resources, SecretReference, Task, VersionReference
+from fairlead_operator.api.common import (
+    RequestStatus,
+    Resources,
+    SecretReference,
+    Task,
+    VersionReference,
+)
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.policy import RolloutPolicy
 
@@ -362,12 +368,9 @@ class ModelStatus(Status):
     training_number: Annotated[
         int, Field(default=0, description="How many TrainingRuns were started.")
     ]
-    handled_retrain: Annotated[
-        str | None,
-        Field(default=None, max_length=256, description="Last retrain request acted on."),
-    ]
-    handled_retry: Annotated[
-        str | None, Field(default=None, max_length=256, description="Last retry request acted on.")
+    requests: Annotated[
+        tuple[RequestStatus, ...],
+        Field(default=(), max_length=20, description="What people asked, newest last."),
     ]
     folded_training_run: Annotated[
         str | None,

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.group import ANNOTATION_ABORT, ANNOTATION_RETRAIN, ANNOTATION_RETRY
+from fairlead_operator.api.group import ANNOTATION_ABORT
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.errors import InvalidSpecError
@@ -21,6 +21,7 @@ from fairlead_operator.model.state_machine import (
     Training,
 )
 from fairlead_operator.ports import Ports
+from fairlead_operator.requests import Request, unanswered
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,7 @@ class Seen:
     observed: Observed
     spec: ModelSpec
     status: ModelStatus
-    retrain: str | None  # the request as written
-    retry: str | None
+    annotations: Mapping[str, str]
     training_runs: Sequence[Mapping[str, Any]]  # of this Model
     rollouts: Sequence[Mapping[str, Any]]
 
@@ -56,13 +56,13 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     runs = [run for run in runs if run["spec"]["model"] == meta["name"]]
     rollouts = [rollout for rollout in rollouts if rollout["spec"]["model"] == meta["name"]]
     annotations = meta.get("annotations") or {}
-    retrain, retry = annotations.get(ANNOTATION_RETRAIN), annotations.get(ANNOTATION_RETRY)
     return Seen(
-        observed=_observed(meta, spec, status, runs, rollouts, retrain=retrain, retry=retry),
+        observed=_observed(
+            meta, spec, status, runs, rollouts, requests=unanswered(annotations, status.requests)
+        ),
         spec=spec,
         status=status,
-        retrain=retrain,
-        retry=retry,
+        annotations=annotations,
         training_runs=runs,
         rollouts=rollouts,
     )
@@ -75,8 +75,7 @@ def _observed(
     runs: Sequence[Mapping[str, Any]],
     rollouts: Sequence[Mapping[str, Any]],
     *,
-    retrain: str | None,
-    retry: str | None,
+    requests: tuple[Request, ...],
 ) -> Observed:
     run = _named(runs, status.training_run)
     rollout = _named(rollouts, status.rollout)
@@ -94,8 +93,7 @@ def _observed(
         recipe=recipe_digest(spec),
         # A run that is gone before its end was seen is as good as not started.
         trained_recipe=status.recipe if run or _folded(status) else None,
-        retrain=retrain is not None and retrain != status.handled_retrain,
-        retry=retry is not None and retry != status.handled_retry,
+        requests=requests,
         stable=status.stable,
         candidate=status.candidate,
         blocked=tuple(

@@ -5,13 +5,14 @@ A decision is taken in this order, each part a function below:
     1. an ended Rollout       succeeded: its version becomes stable
                               rolled back: its version is blocked
     2. an ended TrainingRun   the gate passes it: it becomes the candidate
-    3. the target             the pinned version, else the candidate
-    4. a Rollout              started when the target is not stable, not blocked and
+    3. people's requests      accepted, or refused with the reason
+    4. the target             the pinned version, else the candidate
+    5. a Rollout              started when the target is not stable, not blocked and
                               none is in flight; one in flight to another target is
                               taken back first, or waited for
-    5. a TrainingRun          started for a first version, a changed recipe or a
+    6. a TrainingRun          started for a first version, a changed recipe or a
                               person's request, when none is in flight
-    6. the phase              computed from the rest
+    7. the phase              computed from the rest
 
 Pure.  ``stable`` and ``candidate`` are pointers to versions; moving one deploys
 nothing.  Nothing here moves traffic: only a Rollout does.
@@ -23,6 +24,7 @@ from typing import Final
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.model.gate import Comparison, Demand, Outcome, judge_candidate
+from fairlead_operator.requests import Action, Answer, Request
 
 SUPERSEDED: Final = "superseded by "
 _BLOCKED_KEPT: Final = 10
@@ -97,8 +99,7 @@ class Observed:
     demand: Demand
     recipe: str  # digest of the recipe in the spec
     trained_recipe: str | None  # of the last training that was started
-    retrain: bool  # a person asks, and it was not acted on yet
-    retry: bool
+    requests: tuple[Request, ...]  # of people, not answered yet
     stable: VersionReference | None
     candidate: VersionReference | None
     blocked: tuple[Blocked, ...]
@@ -109,6 +110,10 @@ class Observed:
     rollout_lost: bool  # status names one that is gone
     rollout_folded: bool
     waiting: tuple[str, ...]  # Rollouts made by hand that wait for their turn, oldest first
+
+    def asks(self, action: Action) -> bool:
+        """Whether a person asks for this and has no answer yet."""
+        return any(request.action is action for request in self.requests)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +137,16 @@ class Decision:
     adopt_rollout: str | None = None
     abort_rollout: str | None = None  # why the one in flight is taken back
     start_training: str | None = None  # the trigger
+    answers: tuple[Answer, ...] = ()
 
 
 def decide(seen: Observed) -> Decision:
     """Choose what should be true.  Total."""
     seen = _fold_training(_fold_rollout(seen))
+    answers = tuple(_answer(request, seen) for request in seen.requests)
+    seen = dataclasses.replace(
+        seen, requests=tuple(answer.request for answer in answers if answer.accepted)
+    )
     start = adopt = abort = training = None
     if not seen.suspend:
         start, adopt, abort = _next_rollout(seen)
@@ -159,7 +169,47 @@ def decide(seen: Observed) -> Decision:
         adopt_rollout=adopt,
         abort_rollout=abort,
         start_training=training,
+        answers=answers,
     )
+
+
+def _answer(request: Request, seen: Observed) -> Answer:
+    """Accept a request, or refuse it with the reason; one that waited would surprise later."""
+    if seen.suspend:
+        refusal: str | None = "the Model is suspended; set spec.suspend to false"
+    elif request.action is Action.RETRAIN:
+        refusal = _refuse_retrain(seen)
+    elif request.action is Action.RETRY:
+        refusal = _refuse_retry(seen)
+    else:
+        refusal = f"{request.action} is asked of a Rollout, not of a Model"
+    done = "a training starts" if request.action is Action.RETRAIN else "a rollout starts"
+    return Answer(request=request, accepted=refusal is None, message=refusal or done)
+
+
+def _refuse_retrain(seen: Observed) -> str | None:
+    training = seen.training
+    if training is not None and training.state is RunState.ACTIVE:
+        return f"{training.name} is under way; ask again when it has ended"
+    return None
+
+
+def _refuse_retry(seen: Observed) -> str | None:
+    rollout = seen.rollout
+    if rollout is not None and rollout.state is RunState.ACTIVE:
+        return f"{rollout.name} to {rollout.reference.version} is in flight"
+    if seen.rollout_lost:
+        return "the Rollout that was deleted is restored first"
+    if seen.waiting:
+        return f"{seen.waiting[0]} goes first"
+    if seen.pinned is not None:
+        is_blocked = _block(seen, seen.pinned) is not None
+        return None if is_blocked else f"spec.version pins {seen.pinned}, which is not blocked"
+    if seen.candidate is not None and not _in_charge(seen, seen.candidate.version):
+        return f"{seen.candidate.version} is not blocked and goes next"
+    if not seen.blocked:
+        return "no version was rolled back; there is nothing to try again"
+    return None
 
 
 def _fold_rollout(seen: Observed) -> Observed:
@@ -217,27 +267,31 @@ def _next_rollout(seen: Observed) -> tuple[Target | None, str | None, str | None
         return Target(version=seen.stable.version, trigger="restored"), None, None
     if seen.waiting:
         return None, seen.waiting[0], None
-    if target is None or (seen.stable is not None and target.version == seen.stable.version):
+    if target is None or _in_charge(seen, target.version):
         return None, None, None
-    if _block(seen, target.version) is not None and not seen.retry:
+    if _block(seen, target.version) is not None and not seen.asks(Action.RETRY):
         return None, None, None
     return target, None, None
 
 
 def _by_hand_from(seen: Observed, rollout: RolloutSeen, target: Target) -> bool:
     """A person leaves the stable version by hand: that it was once trained asks for nothing new."""
-    at_target = seen.stable is not None and target.version == seen.stable.version
+    at_target = _in_charge(seen, target.version)
     return rollout.trigger == "hand" and at_target and seen.pinned is None
+
+
+def _in_charge(seen: Observed, version: str) -> bool:
+    return seen.stable is not None and seen.stable.version == version
 
 
 def _target(seen: Observed) -> Target | None:
     """The version that should be in charge, or None to leave it."""
     if seen.pinned is not None:
         return Target(version=seen.pinned, trigger="pinned")
+    if seen.asks(Action.RETRY):
+        return Target(version=seen.blocked[-1].version, trigger="trained")
     if seen.candidate is not None:
         return Target(version=seen.candidate.version, trigger="trained")
-    if seen.retry and seen.blocked:
-        return Target(version=seen.blocked[-1].version, trigger="trained")
     return None
 
 
@@ -252,7 +306,7 @@ def _block(seen: Observed, version: str) -> Blocked | None:
 def _next_training(seen: Observed) -> str | None:
     if seen.training is not None and seen.training.state is RunState.ACTIVE:
         return None
-    if seen.retrain:
+    if seen.asks(Action.RETRAIN):
         return "request"
     if seen.trained_recipe is None:
         # A Model that is pinned from the start serves what others registered.

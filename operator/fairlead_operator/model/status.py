@@ -11,6 +11,7 @@ from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.observe import Seen
 from fairlead_operator.model.state_machine import Decision, Phase, RunState
 from fairlead_operator.report import Report
+from fairlead_operator.requests import announce_refusals, record
 
 _WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
 
@@ -32,8 +33,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         recipe=seen.observed.recipe if started_run else old.recipe,
         training_run=training_run_name(name, training_number) if started_run else old.training_run,
         training_number=training_number,
-        handled_retrain=seen.retrain if started_run else old.handled_retrain,
-        handled_retry=seen.retry if decision.start_rollout else old.handled_retry,
+        requests=record(old.requests, decision.answers, seen.annotations, now=now),
         folded_training_run=_folded_training_run(seen),
         rollout=_rollout(seen, decision, name, rollout_number),
         folded_rollout=_folded_rollout(seen),
@@ -120,7 +120,7 @@ def _conditions(meta: Mapping[str, Any], decision: Decision, seen: Seen) -> tupl
 
 def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Event, ...]:
     """One event for each transition: phase, stable version, gate."""
-    events: list[Event] = []
+    events = [*announce_refusals(decision.answers)]
     if new.gate is not None and new.gate != old.gate:
         word = "passed" if new.gate.passed else "refused"
         message = f"{new.gate.version} {word} by the gate: {new.gate.message}"

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_operator.requests import Action, Request, parse_request, read_requests
+from fairlead_operator.api.common import RequestStatus
+from fairlead_operator.requests import (
+    Action,
+    Answer,
+    Request,
+    parse_request,
+    read_requests,
+    record,
+    unanswered,
+)
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -58,3 +67,28 @@ def test_requests_are_read_strongest_first_and_others_left_alone() -> None:
         Request(action=Action.ABORT, text="a", why="a"),
         Request(action=Action.RESUME, text="b", why="b"),
     )
+
+
+def test_a_request_that_is_listed_is_not_asked_again_until_its_text_changes() -> None:
+    asked = {"fairlead.dev/retrain": "Ada: new tariff"}
+    (request,) = unanswered(asked, ())
+    listed = record((), [Answer(request=request, accepted=True, message="ok")], asked, now=AT)
+
+    again = unanswered({"fairlead.dev/retrain": "Ada: newer tariff"}, listed)
+
+    assert listed[0].outcome == "Accepted"
+    assert (listed[0].by, listed[0].why, listed[0].answered_at) == ("Ada", "new tariff", AT)
+    assert unanswered(asked, listed) == ()
+    assert [request.text for request in again] == ["Ada: newer tariff"]
+
+
+def test_the_list_is_bounded_but_keeps_what_is_still_asked() -> None:
+    asked = {"fairlead.dev/retry": "0"}
+    listed: tuple[RequestStatus, ...] = ()
+    for number in range(50):
+        request = Request(action=Action.RETRY, text=str(number))
+        answer = Answer(request=request, accepted=False, message="no")
+        listed = record(listed, [answer], asked, now=AT)
+
+    assert len(listed) == 20
+    assert [entry.text for entry in listed] == ["0", *(str(number) for number in range(31, 50))]

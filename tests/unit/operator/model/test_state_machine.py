@@ -19,11 +19,16 @@ from fairlead_operator.model.state_machine import (
     Training,
     decide,
 )
+from fairlead_operator.requests import Action, Request
 from unit.operator.model.test_gate import comparison
 
 
 def reference(version: str) -> VersionReference:
     return VersionReference(version=version, registry_version="1", digest="sha256:0")
+
+
+RETRAIN = (Request(action=Action.RETRAIN, text="r"),)
+RETRY = (Request(action=Action.RETRY, text="r"),)
 
 
 def rollout(version: str = "1.1.0", state: RunState = RunState.ACTIVE, **more: Any) -> RolloutSeen:
@@ -51,8 +56,7 @@ def observed(**changes: Any) -> Observed:
         demand=Demand(min_improvement=0.0, significance=True, threshold=None),
         recipe="sha256:recipe",
         trained_recipe="sha256:recipe",
-        retrain=False,
-        retry=False,
+        requests=(),
         stable=reference("1.0.0"),
         candidate=None,
         blocked=(),
@@ -94,11 +98,11 @@ TRAINED = Target(version="1.1.0", trigger="trained")
                      id="a Model pinned from the start serves what others registered"),
         pytest.param(observed(recipe="sha256:other"), (None, None, None, "recipe"),
                      id="a changed recipe trains"),
-        pytest.param(observed(retrain=True), (None, None, None, "request"),
+        pytest.param(observed(requests=RETRAIN), (None, None, None, "request"),
                      id="a person asks for a training"),
-        pytest.param(observed(retrain=True, training=training(), training_folded=False),
+        pytest.param(observed(requests=RETRAIN, training=training(), training_folded=False),
                      (None, None, None, None), id="one training at a time"),
-        pytest.param(observed(retrain=True, suspend=True), (None, None, None, None),
+        pytest.param(observed(requests=RETRAIN, suspend=True), (None, None, None, None),
                      id="suspended: nothing starts"),
         pytest.param(observed(candidate=reference("1.1.0")), (TRAINED, None, None, None),
                      id="a candidate is rolled out"),
@@ -112,11 +116,12 @@ TRAINED = Target(version="1.1.0", trigger="trained")
                      (None, None, None, None), id="pinned to the version in charge"),
         pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0")), (None, None, None, None),
                      id="a blocked version is not tried again by itself"),
-        pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0"), retry=True),
+        pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0"), requests=RETRY),
                      (PIN, None, None, None), id="a person says retry"),
         pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0", generation=2)),
                      (PIN, None, None, None), id="the spec changed since"),
-        pytest.param(observed(blocked=blocked("1.1.0"), retry=True), (TRAINED, None, None, None),
+        pytest.param(observed(blocked=blocked("1.1.0"), requests=RETRY),
+                     (TRAINED, None, None, None),
                      id="retry without a pin means the last that was rolled back"),
         pytest.param(observed(pinned="1.2.0", rollout=rollout(), rollout_folded=False),
                      (None, None, f"{SUPERSEDED}1.2.0", None), id="a new target supersedes"),
@@ -245,3 +250,54 @@ def test_phase(seen: Observed, phase: Phase, reason: str) -> None:
     decision = decide(seen)
 
     assert (decision.phase, decision.reason) == (phase, reason)
+
+
+@pytest.mark.parametrize(
+    ("seen", "refusal"),
+    [
+        pytest.param(observed(requests=RETRAIN), None, id="retrain: accepted"),
+        pytest.param(observed(requests=RETRAIN, suspend=True), "suspended",
+                     id="retrain: suspended"),
+        pytest.param(observed(requests=RETRAIN, training=training(), training_folded=False),
+                     "t-2 is under way", id="retrain: one training at a time"),
+        pytest.param(observed(requests=RETRY), "no version was rolled back",
+                     id="retry: nothing was rolled back"),
+        pytest.param(observed(requests=RETRY, blocked=blocked("1.1.0")), None,
+                     id="retry: the last that was rolled back"),
+        pytest.param(observed(requests=RETRY, blocked=blocked("1.1.0"), suspend=True), "suspended",
+                     id="retry: suspended"),
+        pytest.param(observed(requests=RETRY, blocked=blocked("1.1.0"), pinned="1.2.0"),
+                     "pins 1.2.0, which is not blocked", id="retry: another version is pinned"),
+        pytest.param(observed(requests=RETRY, blocked=blocked("1.1.0"), pinned="1.1.0"), None,
+                     id="retry: the pinned version is blocked"),
+        pytest.param(observed(requests=RETRY, blocked=blocked("1.1.0"),
+                              candidate=reference("1.2.0")),
+                     "1.2.0 is not blocked and goes next", id="retry: a newer one goes next"),
+        pytest.param(observed(requests=RETRY, blocked=blocked("1.1.0"),
+                              candidate=reference("1.0.0")),
+                     None, id="retry: the last that was trained is in charge"),
+        pytest.param(observed(requests=RETRY, blocked=blocked("1.1.0"), waiting=("by-hand",)),
+                     "by-hand goes first", id="retry: a Rollout made by hand waits"),
+        pytest.param(observed(requests=RETRY, blocked=blocked("1.1.0"), rollout=None,
+                              rollout_lost=True),
+                     "restored first", id="retry: the current Rollout was deleted"),
+        pytest.param(observed(requests=RETRY, rollout=rollout(), rollout_folded=False),
+                     "r-2 to 1.1.0 is in flight", id="retry: a rollout is in flight"),
+        pytest.param(observed(requests=(Request(action=Action.PAUSE, text="p"),)),
+                     "asked of a Rollout", id="pause: not of a Model"),
+    ],
+)  # fmt: skip
+def test_a_request_is_accepted_or_refused_with_the_reason(
+    seen: Observed, refusal: str | None
+) -> None:
+    decision = decide(seen)
+
+    (answer,) = decision.answers
+    assert answer.accepted == (refusal is None)
+    assert (refusal or "starts") in answer.message
+    if refusal is None:
+        assert decision.start_training == "request" or decision.start_rollout in {PIN, TRAINED}
+    else:
+        assert decision == dataclasses.replace(
+            decide(dataclasses.replace(seen, requests=())), answers=decision.answers
+        )
