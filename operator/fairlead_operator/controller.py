@@ -6,15 +6,15 @@ from datetime import timedelta
 from typing import Any, Final
 
 from fairlead_operator.errors import ClusterRefusalError, TransientError
-from fairlead_operator.model.act import remove_gateway
 from fairlead_operator.model.reconcile import reconcile as reconcile_model
+from fairlead_operator.model.tidy import tidy_gateway
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import Report, publish, report_refused
 from fairlead_operator.rollout.reconcile import reconcile as reconcile_rollout
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import metrics
 from fairlead_operator.training_run.reconcile import reconcile as reconcile_training_run
-from fairlead_operator.wakeup import Key
+from fairlead_operator.wakeup import GATEWAY, Key, has_ended
 from fairlead_operator.work_queue import WorkQueue
 
 _LOGGER = logging.getLogger(__name__)
@@ -45,7 +45,10 @@ class Controller:
         """Look at one object; answers when to look again."""
         metrics.QUEUE_LENGTH.set(len(self._queue))
         with metrics.RECONCILE_SECONDS.labels(kind=key.kind).time():
-            body = await self._ports.kube.get(key.kind, key.namespace, key.name)
+            if key.kind == GATEWAY:
+                await tidy_gateway(key.namespace, self._ports.kube)
+                return None
+            body = await self._read(key)
             if body is None or body["metadata"].get("deletionTimestamp"):
                 await self._gone(key)
                 return None
@@ -60,10 +63,17 @@ class Controller:
         metrics.RECONCILES.labels(kind=key.kind, outcome="done").inc()
         return report.look_again
 
+    async def _read(self, key: Key) -> dict[str, Any] | None:
+        """The object; one that moves traffic as it is now, whatever the watches have told."""
+        body = await self._ports.kube.get(key.kind, key.namespace, key.name)
+        if key.kind != "Rollout" or body is None or has_ended(body):
+            return body
+        return await self._ports.kube.reread(key.kind, key.namespace, key.name)
+
     async def _gone(self, key: Key) -> None:
         self._queue.forget(key)
         if key.kind == "Model":
-            await remove_gateway(key.namespace, self._ports.kube)
+            await tidy_gateway(key.namespace, self._ports.kube)
 
     def _tell(self, key: Key, body: Mapping[str, Any], report: Report) -> None:
         """Log and count a transition, once."""

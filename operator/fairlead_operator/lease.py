@@ -20,7 +20,7 @@ _LOGGER = logging.getLogger(__name__)
 _NAME: Final = "fairlead-operator"
 _DURATION: Final = 5  # seconds
 _DEADLINE: Final = 4.0  # the holder gives up before a standby may take over
-_RENEW: Final = 1.5
+_RENEW: Final = 2.6
 _RETRY: Final = 0.5
 
 
@@ -34,6 +34,7 @@ class Lease:
         self._namespace = namespace
         self._identity = identity
         self._now = now
+        self._ours: dict[str, Any] | None = None  # as our last write left it
         self._seen: tuple[str, float] = ("", 0.0)  # the holder's last sign, and when we saw it
 
     async def acquire(self) -> None:
@@ -50,17 +51,18 @@ class Lease:
     async def hold(self) -> None:
         """Renew until the Lease is lost; returning means that another may act."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _DEADLINE
+        deadline, pause = loop.time() + _DEADLINE, _RENEW
         while loop.time() < deadline:
-            await asyncio.sleep(min(_RENEW, deadline - loop.time()))
+            await asyncio.sleep(min(pause, deadline - loop.time()))
             asked = loop.time()
             try:
                 async with asyncio.timeout_at(deadline):
                     if not await self._try():
                         _LOGGER.error("lease lost to another holder")
                         return
-                deadline = asked + _DEADLINE
+                deadline, pause = asked + _DEADLINE, _RENEW
             except (TransientError, TimeoutError) as error:
+                pause = _RETRY
                 _LOGGER.warning("lease not renewed", extra={"error": str(error)})
         _LOGGER.error("lease lost: not renewed in time")
 
@@ -75,10 +77,16 @@ class Lease:
             _LOGGER.warning("lease not released", extra={"error": str(error)})
 
     async def _try(self) -> bool:
-        """Take or renew; a conflict means that another was faster."""
-        lease = await self._kube.get("Lease", self._namespace, _NAME)
+        """Take or renew; a conflict means that another was faster.
+
+        What is ours is renewed by one write: it fails when anybody has written meanwhile.
+        """
+        lease, self._ours = self._ours, None
         if lease is None:
-            await self._kube.create(self._claim({"name": _NAME, "namespace": self._namespace}, 0))
+            lease = await self._kube.get("Lease", self._namespace, _NAME)
+        if lease is None:
+            claim = self._claim({"name": _NAME, "namespace": self._namespace}, 0)
+            self._ours = await self._kube.create(claim)
             return True
         spec = lease.get("spec") or {}
         changes = int(spec.get("leaseTransitions") or 0)
@@ -86,7 +94,7 @@ class Lease:
             if not self._expired(lease):
                 return False
             changes += 1
-        await self._kube.replace(self._claim(lease["metadata"], changes))
+        self._ours = await self._kube.replace(self._claim(lease["metadata"], changes))
         return True
 
     def _expired(self, lease: dict[str, Any]) -> bool:

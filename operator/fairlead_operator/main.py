@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -13,11 +14,11 @@ import kopf
 from aiohttp import web
 
 from fairlead_operator.controller import Controller
-from fairlead_operator.errors import TransientError
 from fairlead_operator.handlers import register
 from fairlead_operator.health import Health
-from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.login import client, login
+from fairlead_operator.kube.store import Store
+from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.lease import Lease
 from fairlead_operator.mlflow.client import MlflowClient
 from fairlead_operator.ports import Ports
@@ -28,6 +29,7 @@ from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import logging as log
 from fairlead_operator.telemetry import metrics
 from fairlead_operator.wakeup import Wakeup
+from fairlead_operator.watches import Sync, Watches
 from fairlead_operator.webhook import Webhook
 from fairlead_operator.work_queue import WorkQueue
 
@@ -54,21 +56,35 @@ async def run(settings: Settings) -> None:
         await _until(stopped, lease.acquire())
         if stopped.is_set():
             return
-        record = RecordClient(settings.database_url)
-        ports = Ports(
+        store, record = Store(settings.watch_namespaces), RecordClient(settings.database_url)
+        asking = Ports(
             kube=kube,
             prometheus=PrometheusClient(settings.prometheus_url, session),
             registry=MlflowClient(settings.mlflow_url, session),
             record=record,
             now=now,
         )
+        queue, wakeup = WorkQueue(), Wakeup()
+        watches = Watches(store, wakeup, queue)
+        sync = Sync(kube, store, watches, namespaces=settings.watch_namespaces)
+        webhook = Webhook(
+            asking, token=settings.webhook_token, rollouts_of=wakeup.rollouts_of, wake=queue.add
+        )
+        watching = dataclasses.replace(asking, kube=WatchedKube(kube, store))
+        controller = Controller(queue, watching, settings)
         holding = asyncio.create_task(lease.hold())
         keeping = asyncio.create_task(
             keep_record(record, retention=settings.record_retention, now=now)
         )
         try:
-            await _until(stopped, _wait_for_kinds(kube, settings))
-            await _lead(settings, ports, holding, health, stopped)
+            await _until(stopped, sync.fill())
+            async with _serving(webhook.application(), settings.webhook_port):
+                work = (
+                    *(controller.run() for _ in range(_WORKERS)),
+                    sync.run(),
+                    sync.patrol(),
+                )
+                await _lead(settings, watches, (holding, *work), health, stopped)
         finally:
             holding.cancel()
             keeping.cancel()
@@ -78,41 +94,28 @@ async def run(settings: Settings) -> None:
 
 async def _lead(
     settings: Settings,
-    ports: Ports,
-    holding: asyncio.Task[None],
+    watches: Watches,
+    work: Sequence[asyncio.Future[None] | Coroutine[Any, Any, None]],
     health: Health,
     stopped: asyncio.Event,
 ) -> None:
-    """Act, as long as the Lease is ours."""
-    queue, wakeup = WorkQueue(), Wakeup()
-    webhook = Webhook(
-        ports, token=settings.webhook_token, rollouts_of=wakeup.rollouts_of, wake=queue.add
-    )
-    controller = Controller(queue, ports, settings)
-    async with _serving(webhook.application(), settings.webhook_port):
-        watching = asyncio.create_task(_watch(settings, queue, wakeup, stopped))
-        tasks: list[asyncio.Task[Any]] = [
-            holding,
-            watching,
-            *(asyncio.create_task(controller.run()) for _ in range(_WORKERS)),
-            asyncio.create_task(stopped.wait()),
-        ]
-        metrics.IS_LEADER.set(1)
-        health.leading(watching)
-        _LOGGER.info("watching", extra={"namespaces": ",".join(settings.watch_namespaces) or "*"})
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        metrics.IS_LEADER.set(0)
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
+    """Act, as long as the Lease is ours and nothing ends that must not."""
+    watching = asyncio.create_task(_watch(settings, watches, stopped))
+    tasks = [watching, *map(asyncio.ensure_future, work), asyncio.create_task(stopped.wait())]
+    metrics.IS_LEADER.set(1)
+    health.leading(watching)
+    _LOGGER.info("watching", extra={"namespaces": ",".join(settings.watch_namespaces) or "*"})
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    metrics.IS_LEADER.set(0)
+    for task in tasks:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             raise result
 
 
-async def _watch(
-    settings: Settings, queue: WorkQueue, wakeup: Wakeup, stopped: asyncio.Event
-) -> None:
+async def _watch(settings: Settings, watches: Watches, stopped: asyncio.Event) -> None:
     registry = kopf.OperatorRegistry()
     options = kopf.OperatorSettings()
     options.posting.enabled = False
@@ -134,26 +137,12 @@ async def _watch(
             identity=cast("Any", settings.identity),  # or kopf asks for the user's name
             clusterwide=not settings.watch_namespaces,
             namespaces=settings.watch_namespaces,
-            memo=kopf.Memo(queue=queue, wakeup=wakeup),
+            memo=kopf.Memo(watches=watches),
             stop_flag=stopped,
             ready_flag=started,
         )
     finally:
         keeping.cancel()
-
-
-async def _wait_for_kinds(kube: KubeClient, settings: Settings) -> None:
-    """The CRDs may be younger than this pod."""
-    namespace = settings.watch_namespaces[0] if settings.watch_namespaces else settings.namespace
-    while True:
-        try:
-            for kind in ("Model", "TrainingRun", "Rollout"):
-                await kube.list(kind, namespace, {})
-        except TransientError as error:
-            _LOGGER.warning("waiting for the CRDs", extra={"error": str(error)})
-            await asyncio.sleep(1)
-        else:
-            return
 
 
 def _stop_on_signals(stopped: asyncio.Event) -> None:

@@ -12,31 +12,42 @@ from typing import Any, Literal, Protocol
 
 
 class Kube(Protocol):
-    """The cluster.  Kinds are named as in a manifest: ``Deployment``, ``Model``."""
+    """The cluster.  Kinds are named as in a manifest: ``Deployment``, ``Model``.
+
+    What is read may be a moment old, but never older than one's own last write.
+    """
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """The object, or None when there is none."""
+
+    async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """The object as the API server has it now: for what moves traffic."""
 
     async def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Sequence[dict[str, Any]]:
         """Objects with all of these labels, sorted by name."""
 
+    async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
+        """TrainingRuns or Rollouts whose ``spec.model`` is this one, sorted by name."""
+
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Server-side apply with our field manager; twice is the same as once."""
 
     async def annotate(
         self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
-    ) -> None:
-        """Set annotations; None removes one.  Silent when the object is gone."""
+    ) -> dict[str, Any] | None:
+        """Set annotations; None removes one.  Answers the object, or None when it is gone."""
 
     async def patch_status(
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
-    ) -> None:
-        """Merge into the status; None removes a field.  Silent when the object is gone."""
+    ) -> dict[str, Any] | None:
+        """Merge into the status; None removes a field.  Answers as ``annotate`` does."""
 
-    async def patch_data(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
-        """Merge into a ConfigMap's data; None removes a key.  Silent when it is gone."""
+    async def patch_data(
+        self, namespace: str, name: str, data: Mapping[str, str | None]
+    ) -> dict[str, Any] | None:
+        """Merge into a ConfigMap's data; None removes a key.  Answers as ``annotate`` does."""
 
     async def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete with its dependents; silent when there is none."""

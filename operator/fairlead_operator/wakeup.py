@@ -15,6 +15,7 @@ from fairlead_operator.api.group import (
     LABEL_TRAINING_RUN,
 )
 
+GATEWAY: Final = "Gateway"  # the kind of a key that is no object: a namespace's gateway
 _ENDED: Final = frozenset({"Succeeded", "RolledBack", "Failed"})
 
 
@@ -34,6 +35,8 @@ class Wakeup:
         self._current: dict[tuple[str, str], str] = {}  # the Rollout a Model names
         self._runs: dict[tuple[str, str], set[str]] = {}  # unfinished TrainingRuns of a Model
         self._reports: dict[str, dict[str, str]] = {}  # what gateway pods said, by namespace
+        self._models: dict[str, set[str]] = {}  # by namespace
+        self._parts: dict[tuple[str, str], int] = {}  # generations of gateway parts
 
     def keys_for(self, body: Mapping[str, Any], *, deleted: bool) -> set[Key]:
         """Whom this object's change concerns."""
@@ -50,8 +53,10 @@ class Wakeup:
                 model = body["spec"]["model"]
                 self._note(self._runs, body, (namespace, model), deleted=deleted)
                 return {Key("TrainingRun", namespace, name), Key("Model", namespace, model)}
-            case "ConfigMap" if name == GATEWAY_NAME:
+            case "ConfigMap" if name == GATEWAY_NAME and not deleted:
                 return self._gateway_reported(namespace, body.get("data") or {})
+        if (meta.get("labels") or {}).get(LABEL_COMPONENT) == "gateway" or name == GATEWAY_NAME:
+            return self._gateway_changed(body, namespace, deleted=deleted)
         return self._child_changed(meta)
 
     def rollouts_of(self, namespace: str, model: str) -> set[Key]:
@@ -66,6 +71,8 @@ class Wakeup:
         self, body: Mapping[str, Any], namespace: str, name: str, *, deleted: bool
     ) -> set[Key]:
         owner = (namespace, name)
+        models = self._models.setdefault(namespace, set())
+        (models.discard if deleted else models.add)(name)
         current = None if deleted else (body.get("status") or {}).get("rollout")
         if current:
             self._current[owner] = current
@@ -76,18 +83,40 @@ class Wakeup:
 
     def _child_changed(self, meta: Mapping[str, Any]) -> set[Key]:
         labels, namespace = meta.get("labels") or {}, meta["namespace"]
-        if labels.get(LABEL_COMPONENT) == "gateway":
-            return set().union(
-                *(self.rollouts_of(*owner) for owner in self._live if owner[0] == namespace)
-            )
+        if labels.get(LABEL_COMPONENT) == "address" and LABEL_MODEL in labels:
+            return {Key("Model", namespace, labels[LABEL_MODEL])}
         if LABEL_TRAINING_RUN in labels:
             return {Key("TrainingRun", namespace, labels[LABEL_TRAINING_RUN])}
         if LABEL_MODEL in labels:
             return self.rollouts_of(namespace, labels[LABEL_MODEL])
         return set()
 
+    def _gateway_changed(
+        self, body: Mapping[str, Any], namespace: str, *, deleted: bool
+    ) -> set[Key]:
+        """A gateway pod, or a part of the gateway that every Model there applies."""
+        moving = set().union(
+            *(self.rollouts_of(*owner) for owner in self._live if owner[0] == namespace)
+        )
+        tidy = Key(GATEWAY, namespace, GATEWAY_NAME)
+        if body["kind"] == "Pod":
+            return moving | {tidy} if deleted else moving
+        models = {Key("Model", namespace, name) for name in self._models.get(namespace, ())}
+        if not models:
+            return {tidy}
+        known = (namespace, body["kind"])
+        generation = int(body["metadata"].get("generation", 0))
+        changed = deleted or self._parts.get(known, generation) != generation
+        self._parts[known] = generation
+        return moving | models if changed else moving
+
     def _gateway_reported(self, namespace: str, data: Mapping[str, str]) -> set[Key]:
-        before = self._reports.get(namespace, {})
+        before = self._reports.get(namespace)
+        if before is None:  # some who reported may be gone since
+            self._reports[namespace] = dict(data)
+            return {Key(GATEWAY, namespace, GATEWAY_NAME)} | set().union(
+                *(self.rollouts_of(*owner) for owner in self._live if owner[0] == namespace)
+            )
         changed = {key for key in data.keys() | before.keys() if data.get(key) != before.get(key)}
         self._reports[namespace] = dict(data)
         models = {key.rpartition(".")[0] for key in changed}
@@ -102,10 +131,15 @@ class Wakeup:
         deleted: bool,
     ) -> None:
         names = known.setdefault(owner, set())
-        ended = (body.get("status") or {}).get("phase") in _ENDED
-        (names.discard if ended or deleted else names.add)(body["metadata"]["name"])
+        over = deleted or has_ended(body)
+        (names.discard if over else names.add)(body["metadata"]["name"])
         if not names:
             known.pop(owner)
+
+
+def has_ended(body: Mapping[str, Any]) -> bool:
+    """Whether a Rollout or TrainingRun has come to its end."""
+    return (body.get("status") or {}).get("phase") in _ENDED
 
 
 def sort_keys(keys: Iterable[Key]) -> list[Key]:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from fairlead_operator.kube.store import Store
+from fairlead_operator.kube.watched import WatchedKube
 from support.conformance import (
     KUBE,
     PROMETHEUS,
@@ -19,6 +21,11 @@ from support.record_conformance import RECORD, RecordCheck
 @pytest.mark.parametrize("check", KUBE, ids=lambda check: check.__name__)
 async def test_kube(check: KubeCheck) -> None:
     await check(FakeKube(Clock()), "energy")
+
+
+@pytest.mark.parametrize("check", KUBE, ids=lambda check: check.__name__)
+async def test_kube_through_the_store(check: KubeCheck) -> None:
+    await check(WatchedKube(FakeKube(Clock()), Store()), "energy")
 
 
 class Registry:

@@ -42,6 +42,8 @@ async def test_a_refusal_of_the_cluster_is_shown_once_and_tried_again(serving: W
         return await apply(manifest)
 
     serving.kube.apply = refuse
+    await serving.kube.delete("Deployment", NAMESPACE, "fairlead-gateway")
+    serving.deliver()
     for _ in range(3):
         with pytest.raises(ClusterRefusalError):
             await serving.controller.handle(MODEL)
@@ -207,20 +209,60 @@ async def test_reports_of_gateway_pods_that_are_gone_are_removed(serving: World)
     await serving.kube.patch_data(
         NAMESPACE, "fairlead-gateway", {"nsw-price.gone": "{}", "other.gone": "{}"}
     )
-    await serving.controller.handle(MODEL)
+    serving.restart_operator()
+    await serving.run()
 
     data = serving.kube.objects["ConfigMap", NAMESPACE, "fairlead-gateway"]["data"]
-    assert f"nsw-price.{GATEWAY_POD}" in data
-    assert "nsw-price.gone" not in data
-    assert "other.gone" in data
+    assert set(data) == {f"nsw-price.{GATEWAY_POD}"}
 
 
 async def test_the_gateway_goes_with_the_last_model(serving: World) -> None:
     await serving.kube.delete("Model", NAMESPACE, "nsw-price")
+    serving.deliver()
     await serving.controller.handle(MODEL)
 
     assert ("Deployment", NAMESPACE, "fairlead-gateway") not in serving.kube.objects
     assert ("Service", NAMESPACE, "nsw-price") not in serving.kube.objects
+
+
+async def test_the_gateway_goes_with_a_model_that_went_while_no_operator_ran(
+    serving: World,
+) -> None:
+    await serving.kube.delete("Model", NAMESPACE, "nsw-price")
+    serving.restart_operator()
+    await serving.run()
+
+    left = {key[0] for key in serving.kube.objects if key[2] == "fairlead-gateway"}
+    assert left == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *((kind, "fairlead-gateway") for kind in ("Deployment", "ServiceAccount", "ConfigMap")),
+        *((kind, "fairlead-gateway") for kind in ("RoleBinding", "PodDisruptionBudget")),
+        ("Service", "nsw-price"),
+        ("Service", "nsw-price-1-0-0"),
+        ("Deployment", "nsw-price-1-0-0"),
+        ("ConfigMap", "nsw-price-route"),
+    ],
+)
+async def test_what_a_person_removes_comes_back(serving: World, kind: str, name: str) -> None:
+    await serving.kube.delete(kind, NAMESPACE, name)
+    await serving.run()
+
+    assert (kind, NAMESPACE, name) in serving.kube.objects
+
+
+async def test_what_a_person_changes_is_taken_back(serving: World) -> None:
+    put(serving, "Deployment", "nsw-price-1-0-0", spec={"replicas": 0})
+    put(serving, "Service", "nsw-price", spec={"selector": {"wrong": "yes"}})
+    put(serving, "Deployment", "fairlead-gateway", spec={"replicas": 0})
+    await serving.run()
+
+    objects = serving.kube.objects
+    assert objects["Deployment", NAMESPACE, "nsw-price-1-0-0"]["spec"]["replicas"] == 1
+    assert objects["Deployment", NAMESPACE, "fairlead-gateway"]["spec"]["replicas"] == 1
 
 
 async def test_the_gateway_stays_while_another_model_is_there(serving: World) -> None:
@@ -229,7 +271,7 @@ async def test_the_gateway_stays_while_another_model_is_there(serving: World) ->
     serving.kube.put(other)
     await serving.run()
     await serving.kube.delete("Model", NAMESPACE, "nsw-price")
-    await serving.controller.handle(MODEL)
+    await serving.run()
 
     assert ("Deployment", NAMESPACE, "fairlead-gateway") in serving.kube.objects
 
@@ -237,6 +279,8 @@ async def test_the_gateway_stays_while_another_model_is_there(serving: World) ->
 @pytest.mark.parametrize("error", [TransientError("away", retry_after=0.01), ValueError("a bug")])
 async def test_a_failure_comes_back_until_it_passes(serving: World, error: Exception) -> None:
     """The real queue and a worker, as in the process."""
+    await serving.kube.delete("Service", NAMESPACE, "nsw-price")  # so that there is work
+    serving.deliver()
     serving.kube.fail_next = [error, error]
     serving.queue.add(MODEL)
     worker = asyncio.create_task(serving.controller.run())

@@ -45,6 +45,13 @@ class FakeKube:
         found = self.objects.get((kind, namespace, name))
         return copy.deepcopy(found)
 
+    async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        return await self.get(kind, namespace, name)
+
+    async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
+        found = await self.list(kind, namespace, {})
+        return [item for item in found if item["spec"]["model"] == model]
+
     async def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Sequence[dict[str, Any]]:
@@ -73,16 +80,19 @@ class FakeKube:
 
     async def annotate(
         self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
-    ) -> None:
-        self._patch((kind, namespace, name), {"metadata": {"annotations": annotations}}, "annotate")
+    ) -> dict[str, Any] | None:
+        patch = {"metadata": {"annotations": annotations}}
+        return self._patch((kind, namespace, name), patch, "annotate")
 
     async def patch_status(
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
-    ) -> None:
-        self._patch((kind, namespace, name), {"status": status}, "status")
+    ) -> dict[str, Any] | None:
+        return self._patch((kind, namespace, name), {"status": status}, "status")
 
-    async def patch_data(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
-        self._patch(("ConfigMap", namespace, name), {"data": data}, "data")
+    async def patch_data(
+        self, namespace: str, name: str, data: Mapping[str, str | None]
+    ) -> dict[str, Any] | None:
+        return self._patch(("ConfigMap", namespace, name), {"data": data}, "data")
 
     async def delete(self, kind: str, namespace: str, name: str) -> None:
         self._maybe_fail()
@@ -107,14 +117,17 @@ class FakeKube:
         self._store(key, before, live, "put")
         return live
 
-    def _patch(self, key: tuple[str, str, str], patch: Mapping[str, Any], verb: str) -> None:
+    def _patch(
+        self, key: tuple[str, str, str], patch: Mapping[str, Any], verb: str
+    ) -> dict[str, Any] | None:
         self._maybe_fail()
         live = self.objects.get(key)
         if live is None:
-            return
+            return None
         before = copy.deepcopy(live)
         _merge(live, copy.deepcopy(dict(patch)))
         self._store(key, before, live, verb)
+        return copy.deepcopy(live)
 
     def _store(
         self,

@@ -5,6 +5,8 @@ Deployments become ready and gateways report in between, as the real ones do.
 ``World.pass_time`` moves the clock to each moment the operator asked for.
 """
 
+import copy
+import dataclasses
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +14,10 @@ from typing import Any
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.controller import Controller
 from fairlead_operator.kube.images import Images
+from fairlead_operator.kube.kinds import WATCHED
 from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.kube.store import Place, Store
+from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.ports import Ports
 from fairlead_operator.settings import Settings
 from fairlead_operator.wakeup import Key, Wakeup, sort_keys
@@ -62,28 +67,34 @@ class World:
             record=self.record,
             now=self.clock,
         )
-        self.wakeup = Wakeup()
         self.queue = WorkQueue()
-        self.controller = Controller(self.queue, self.ports, SETTINGS)
+        self._begin()
         self.broken: dict[str, str] = {}  # version → what its server says when it ends
         self.slow: set[str] = set()  # versions that never become ready
         self.gateway_reports = True
         self._planned: dict[Key, datetime] = {}
-        self._seen: dict[tuple[str, str, str], str] = {}
+        self._seen: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._work: list[Key] = []
 
     def restart_operator(self) -> None:
         """A new process: nothing in memory is kept."""
-        self.wakeup = Wakeup()
+        self._begin()
         self._planned.clear()
         self._work.clear()
         self._seen.clear()
+
+    def _begin(self) -> None:
+        """What a process has in its memory."""
+        self.store = Store()
+        self.wakeup = Wakeup()
+        watched = dataclasses.replace(self.ports, kube=WatchedKube(self.kube, self.store))
+        self.controller = Controller(self.queue, watched, SETTINGS)
 
     async def run(self, *, limit: int = 500) -> None:
         """Work until nothing is left to do at this moment."""
         for _ in range(limit):
             self._kubernetes()
-            self._deliver()
+            self.deliver()
             due = [key for key, moment in self._planned.items() if moment <= self.clock()]
             for key in due:
                 del self._planned[key]
@@ -109,17 +120,27 @@ class World:
         if again is not None:
             self._planned[key] = self.clock() + again
 
-    def _deliver(self) -> None:
+    def deliver(self) -> None:
         """What the watches would tell since the last time."""
-        for known, item in list(self.kube.objects.items()):
-            version = item["metadata"].get("resourceVersion", "")
-            if self._seen.get(known) != version:
-                self._seen[known] = version
-                for key in sort_keys(self.wakeup.keys_for(item, deleted=False)):
-                    self._add(key)
+        watched = {key: item for key, item in self.kube.objects.items() if key[0] in WATCHED}
+        told: list[tuple[dict[str, Any], bool]] = []
+        for known, item in watched.items():
+            before = self._seen.get(known, {"metadata": {}})["metadata"]
+            if before.get("resourceVersion") != item["metadata"]["resourceVersion"]:
+                told.append((copy.deepcopy(item), False))
         for known in list(self._seen):
-            if known not in self.kube.objects:
-                del self._seen[known]
+            if known not in watched:
+                told.append((self._seen.pop(known), True))
+        for item, gone in told:  # all into the store first: a process lists before it works
+            place = Place.of(item)
+            if gone:
+                self.store.remove(place)
+            else:
+                self._seen[place] = item
+                self.store.put(item)
+        for item, gone in told:
+            for key in sort_keys(self.wakeup.keys_for(item, deleted=gone)):
+                self._add(key)
 
     def _add(self, key: Key) -> None:
         if key not in self._work:

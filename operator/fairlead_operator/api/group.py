@@ -23,5 +23,8 @@ ANNOTATION_ABORT: Final = f"{GROUP}/abort"
 ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
 ANNOTATION_ALERT: Final = f"{GROUP}/alert"
 
+# Of a child: what we last applied, so that the same is not sent again.
+ANNOTATION_APPLIED: Final = f"{GROUP}/applied"
+
 GATEWAY_NAME: Final = "fairlead-gateway"
 DATABASE_SECRET: Final = "fairlead-database"  # noqa: S105  the name of a Secret, not its content

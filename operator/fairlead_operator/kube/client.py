@@ -5,10 +5,11 @@ its memory.  Credentials come from kopf's own login: a service account's token,
 whose file is read again when it is rotated, or a kubeconfig.
 """
 
+import dataclasses
 import json
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ import aiohttp
 
 from fairlead_operator.api.group import FIELD_MANAGER
 from fairlead_operator.errors import ClusterRefusalError, TransientError
-from fairlead_operator.kube.kinds import RESOURCES
+from fairlead_operator.kube.kinds import RESOURCES, Selector
 
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
@@ -25,6 +26,14 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=10, connect=3)
 _TOKEN_SECONDS: Final = 60.0
 _PAGE: Final = 500
 _RETRIABLE: Final = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Part of a collection; all parts show it as it was at one ``version``."""
+
+    version: str
+    items: Sequence[dict[str, Any]]
 
 
 class KubeClient:
@@ -57,24 +66,43 @@ class KubeClient:
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         return await self._call("GET", RESOURCES[kind].path(namespace, name), missing_ok=True)
 
+    async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        return await self.get(kind, namespace, name)
+
     async def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Sequence[dict[str, Any]]:
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        selector = Selector(labels=",".join(f"{key}={value}" for key, value in labels.items()))
         items: list[dict[str, Any]] = []
+        async for page in self.pages(kind, namespace, selector):
+            items += page.items
+        return sorted(items, key=lambda item: str(item["metadata"]["name"]))
+
+    async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
+        found = await self.list(kind, namespace, {})
+        return [item for item in found if item["spec"]["model"] == model]
+
+    async def pages(self, kind: str, namespace: str, selector: Selector) -> AsyncIterator[Page]:
+        """A collection page by page, so that a large one is never whole in memory."""
         token = ""
         while True:
-            query = {"labelSelector": selector, "limit": str(_PAGE), "continue": token}
+            query = {
+                "labelSelector": selector.labels,
+                "fieldSelector": selector.fields,
+                "limit": str(_PAGE),
+                "continue": token,
+            }
             path = RESOURCES[kind].path(namespace)
-            page = await self._call("GET", path, query={k: v for k, v in query.items() if v})
-            items += (page or {}).get("items") or []
-            token = ((page or {}).get("metadata") or {}).get("continue", "")
+            answer = await self._call("GET", path, query={k: v for k, v in query.items() if v})
+            assert answer is not None, "a collection is always there"  # noqa: S101  a bug of ours
+            items: list[dict[str, Any]] = answer.get("items") or []
+            for item in items:  # a list's items carry neither
+                item.setdefault("kind", kind)
+                item.setdefault("apiVersion", RESOURCES[kind].api_version)
+            yield Page(version=answer["metadata"]["resourceVersion"], items=items)
+            token = answer["metadata"].get("continue", "")
             if not token:
-                break
-        for item in items:  # a list's items carry neither
-            item.setdefault("kind", kind)
-            item.setdefault("apiVersion", RESOURCES[kind].api_version)
-        return sorted(items, key=lambda item: str(item["metadata"]["name"]))
+                return
 
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         meta = manifest["metadata"]
@@ -95,27 +123,31 @@ class KubeClient:
 
     async def annotate(
         self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
-    ) -> None:
+    ) -> dict[str, Any] | None:
         path = RESOURCES[kind].path(namespace, name)
-        await self._merge(path, {"metadata": {"annotations": dict(annotations)}})
+        return await self._merge(path, {"metadata": {"annotations": dict(annotations)}})
 
     async def patch_status(
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
-    ) -> None:
+    ) -> dict[str, Any] | None:
         path = RESOURCES[kind].path(namespace, name) + "/status"
-        await self._merge(path, {"status": dict(status)})
+        return await self._merge(path, {"status": dict(status)})
 
-    async def patch_data(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
-        await self._merge(RESOURCES["ConfigMap"].path(namespace, name), {"data": dict(data)})
+    async def patch_data(
+        self, namespace: str, name: str, data: Mapping[str, str | None]
+    ) -> dict[str, Any] | None:
+        return await self._merge(RESOURCES["ConfigMap"].path(namespace, name), {"data": dict(data)})
 
     async def delete(self, kind: str, namespace: str, name: str) -> None:
         path = RESOURCES[kind].path(namespace, name)
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         await self._call("DELETE", path, body=body, content="application/json", missing_ok=True)
 
-    async def _merge(self, path: str, body: Mapping[str, Any]) -> None:
+    async def _merge(self, path: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         query = {"fieldManager": FIELD_MANAGER}
-        await self._call("PATCH", path, query=query, body=body, content=_MERGE, missing_ok=True)
+        return await self._call(
+            "PATCH", path, query=query, body=body, content=_MERGE, missing_ok=True
+        )
 
     async def _call(
         self,

@@ -1,9 +1,10 @@
 """Where each kind the operator touches lives in the API."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final
 
-from fairlead_operator.api.group import API_VERSION
+from fairlead_operator.api.group import API_VERSION, GATEWAY_NAME, LABEL_MANAGED_BY, MANAGED_BY
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,10 +13,11 @@ class Resource:
     plural: str
 
     def path(self, namespace: str, name: str = "") -> str:
-        """Path of the collection, or of one object in it."""
+        """Path of the collection, or of one object in it; no namespace means all."""
         root = "/api" if "/" not in self.api_version else "/apis"
+        scope = f"/namespaces/{namespace}" if namespace else ""
         tail = f"/{name}" if name else ""
-        return f"{root}/{self.api_version}/namespaces/{namespace}/{self.plural}{tail}"
+        return f"{root}/{self.api_version}{scope}/{self.plural}{tail}"
 
 
 RESOURCES: Final = {
@@ -33,4 +35,31 @@ RESOURCES: Final = {
     "RoleBinding": Resource(api_version="rbac.authorization.k8s.io/v1", plural="rolebindings"),
     "PodDisruptionBudget": Resource(api_version="policy/v1", plural="poddisruptionbudgets"),
     "Lease": Resource(api_version="coordination.k8s.io/v1", plural="leases"),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Which objects of a kind, in the API's own words; empty means all."""
+
+    labels: str = ""
+    fields: str = ""
+
+
+_OURS: Final = Selector(labels=f"{LABEL_MANAGED_BY}={MANAGED_BY}")
+
+# The kinds that are watched, so that reading one of their objects costs no request.  Of kinds
+# that others use too, only what carries our label; of one we have rights to by name, that name.
+WATCHED: Final[Mapping[str, Selector]] = {
+    "Model": Selector(),
+    "TrainingRun": Selector(),
+    "Rollout": Selector(),
+    "Deployment": _OURS,
+    "Job": _OURS,
+    "Pod": _OURS,
+    "ConfigMap": _OURS,
+    "Service": _OURS,
+    "ServiceAccount": _OURS,
+    "PodDisruptionBudget": _OURS,
+    "RoleBinding": Selector(fields=f"metadata.name={GATEWAY_NAME}"),
 }

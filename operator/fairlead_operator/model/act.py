@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_operator.api.group import ANNOTATION_ABORT, GATEWAY_NAME
-from fairlead_operator.kube.metadata import Owner, component_labels
+from fairlead_operator.api.group import ANNOTATION_ABORT
+from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.observe import Seen
@@ -45,15 +45,6 @@ async def act(
             {ANNOTATION_ABORT: decision.abort_rollout},
         )
     await _forget(seen, ports.kube)
-    await _forget_gateway_pods(owner, ports.kube)
-
-
-async def remove_gateway(namespace: str, kube: Kube) -> None:
-    """Remove the gateway of a namespace that has no Model any more."""
-    if await kube.list("Model", namespace, {}):
-        return
-    for kind in ("PodDisruptionBudget", "Deployment", "RoleBinding", "ConfigMap", "ServiceAccount"):
-        await kube.delete(kind, namespace, GATEWAY_NAME)
 
 
 async def _forget(seen: Seen, kube: Kube) -> None:
@@ -70,17 +61,3 @@ def _oldest(items: Sequence[Mapping[str, Any]], *, keep: int) -> Sequence[Mappin
     ended = [item for item in items if (item.get("status") or {}).get("phase") in _ENDED]
     ended.sort(key=lambda item: item["metadata"].get("creationTimestamp", ""))
     return ended[: max(0, len(ended) - keep)]
-
-
-async def _forget_gateway_pods(owner: Owner, kube: Kube) -> None:
-    """Drop what gateway pods that are gone once reported of this Model."""
-    reports = await kube.get("ConfigMap", owner.namespace, GATEWAY_NAME)
-    data = (reports or {}).get("data") or {}
-    mine = {key for key in data if key.rpartition(".")[0] == owner.name}
-    if not mine:
-        return
-    pods = await kube.list("Pod", owner.namespace, component_labels("gateway"))
-    alive = {f"{owner.name}.{pod['metadata']['name']}" for pod in pods}
-    gone: dict[str, str | None] = dict.fromkeys(sorted(mine - alive))
-    if gone:
-        await kube.patch_data(owner.namespace, GATEWAY_NAME, gone)

@@ -50,11 +50,9 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         raise InvalidSpecError(_describe(error)) from error
     status = ModelStatus.model_validate(body.get("status") or {})
     runs, rollouts = await asyncio.gather(
-        ports.kube.list("TrainingRun", meta["namespace"], {}),
-        ports.kube.list("Rollout", meta["namespace"], {}),
+        ports.kube.children("TrainingRun", meta["namespace"], meta["name"]),
+        ports.kube.children("Rollout", meta["namespace"], meta["name"]),
     )
-    runs = [run for run in runs if run["spec"]["model"] == meta["name"]]
-    rollouts = [rollout for rollout in rollouts if rollout["spec"]["model"] == meta["name"]]
     annotations = meta.get("annotations") or {}
     return Seen(
         observed=_observed(

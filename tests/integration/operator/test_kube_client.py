@@ -1,16 +1,28 @@
 """The client on a real API server: the port's promises, and what only a server can refuse."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cluster.control_plane import ControlPlane
+from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import API_VERSION
+from fairlead_operator.api.model import ServingSpec
 from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.kube import client as kube_client
+from fairlead_operator.kube.applied import is_applied, sign
 from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.kube.kinds import WATCHED
+from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.kube.store import Store
+from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.model.gateway import build_gateway
+from fairlead_operator.model.manifests import build_address
+from fairlead_operator.rollout.manifests import build_server
+from fairlead_operator.rollout.traffic import build_route
 from fairlead_operator.training_run.manifests import build_database_secret
 from support.conformance import KUBE, KubeCheck, config_map, training_run
 from support.kube_desk import authority_of
@@ -19,10 +31,48 @@ from support.world import SETTINGS
 
 pytestmark = pytest.mark.integration
 
+_OWNER = Owner(kind="Model", namespace="namespace", name="nsw-price", uid="1")
+_SERVED = VersionReference(version="1.0.0", registry_version="1", digest="sha256:0")
+MANIFESTS = (
+    *build_gateway("namespace", images=SETTINGS.images, replicas=1),
+    *build_server(
+        _SERVED,
+        ServingSpec(),
+        owner=_OWNER,
+        images=SETTINGS.images,
+        mlflow_url=SETTINGS.mlflow_url,
+    ),
+    build_address(_OWNER),
+    build_route((("1.0.0", 100),), owner=_OWNER, timeout=timedelta(seconds=5)),
+)
+
 
 @pytest.mark.parametrize("check", KUBE, ids=lambda check: check.__name__)
 async def test_kube(check: KubeCheck, kube: KubeClient, namespace: str) -> None:
     await check(kube, namespace)
+
+
+@pytest.mark.parametrize("check", KUBE, ids=lambda check: check.__name__)
+async def test_kube_through_the_store(check: KubeCheck, kube: KubeClient, namespace: str) -> None:
+    await check(WatchedKube(kube, Store()), namespace)
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: manifest["kind"])
+async def test_what_the_server_made_of_a_manifest_is_known_again(
+    kube: KubeClient, namespace: str, manifest: dict[str, Any]
+) -> None:
+    """Else each look would send it again."""
+    manifest = {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+    signed = sign(manifest)
+    await kube.apply(signed)
+    store = Store()
+    async for page in kube.pages(manifest["kind"], namespace, WATCHED[manifest["kind"]]):
+        for item in page.items:
+            store.put(item)
+    live = store.get(manifest["kind"], namespace, manifest["metadata"]["name"])
+
+    assert live is not None
+    assert is_applied(signed, live)
 
 
 async def test_a_list_of_many_pages_is_whole(

@@ -94,3 +94,49 @@ def test_what_moves_traffic_comes_first() -> None:
     run = Key("TrainingRun", NAMESPACE, "m-1")
 
     assert sort_keys({run, MODEL, ROLLOUT}) == [ROLLOUT, MODEL, run]
+
+
+def gateway(kind: str, **meta: Any) -> Any:
+    part = body(kind, "fairlead-gateway", labels={"fairlead.dev/component": "gateway"})
+    part["metadata"].update(meta)
+    return part
+
+
+GATEWAY = Key("Gateway", NAMESPACE, "fairlead-gateway")
+
+
+def test_a_gateway_without_models_is_tidied() -> None:
+    assert Wakeup().keys_for(gateway("Deployment"), deleted=False) == {GATEWAY}
+
+
+def test_a_gateway_that_is_changed_or_gone_wakes_every_model_there() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(body("Model", "m"), deleted=False)
+    wakeup.keys_for(body("Model", "other"), deleted=False)
+    both = {MODEL, Key("Model", NAMESPACE, "other")}
+
+    assert wakeup.keys_for(gateway("Deployment", generation=1), deleted=False) == set()
+    assert wakeup.keys_for(gateway("Deployment", generation=1), deleted=False) == set()
+    assert wakeup.keys_for(gateway("Deployment", generation=2), deleted=False) == both
+    assert wakeup.keys_for(gateway("ConfigMap"), deleted=True) == both
+    wakeup.keys_for(body("Model", "other"), deleted=True)
+    assert wakeup.keys_for(gateway("ServiceAccount"), deleted=True) == {MODEL}
+
+
+def test_a_gateway_pod_that_is_gone_is_tidied_after() -> None:
+    assert Wakeup().keys_for(gateway("Pod"), deleted=True) == {GATEWAY}
+    assert Wakeup().keys_for(gateway("Pod"), deleted=False) == set()
+
+
+def test_the_first_reports_seen_may_be_of_the_dead() -> None:
+    wakeup = Wakeup()
+    reports = {**gateway("ConfigMap"), "data": {"m.pod": "{}"}}
+
+    assert wakeup.keys_for(reports, deleted=False) == {GATEWAY}
+    assert wakeup.keys_for(reports, deleted=False) == set()
+
+
+def test_an_address_wakes_its_model() -> None:
+    assert Wakeup().keys_for(labelled("Service", component="address", model="m"), deleted=True) == {
+        MODEL
+    }

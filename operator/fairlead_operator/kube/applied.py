@@ -1,0 +1,65 @@
+"""Whether applying a manifest would change anything.  Pure.
+
+Server-side apply sets what the manifest names, and removes what an earlier manifest
+named and this one does not.  Each object therefore carries the digest of the manifest
+it was last applied from: when that is the same and the live object has every value of
+it, applying is known to change nothing.  Where the API server spells a value in its own
+way (``1000m`` for ``1``) the answer is "may change", which costs a request and no more.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fairlead_operator.api.group import ANNOTATION_APPLIED
+
+# Fields that are replaced as a whole: a key somebody added is a difference.
+_WHOLE: Final = frozenset({"selector"})
+
+
+def sign(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest with its own digest in an annotation."""
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    meta = manifest["metadata"]
+    annotations = {**(meta.get("annotations") or {}), ANNOTATION_APPLIED: digest}
+    return {**manifest, "metadata": {**meta, "annotations": annotations}}
+
+
+def signature(body: Mapping[str, Any]) -> str | None:
+    """The digest that a signed manifest or a live object carries."""
+    found = (body["metadata"].get("annotations") or {}).get(ANNOTATION_APPLIED)
+    return None if found is None else str(found)
+
+
+def is_applied(signed: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Whether the live object was applied from this manifest and still has all of it."""
+    return _has(live, signed)
+
+
+def _has(live: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(
+            live.get(key) == value if key in _WHOLE else _has_field(live, key, value)
+            for key, value in wanted.items()
+        )
+    if isinstance(wanted, list | tuple):
+        return isinstance(live, list) and _has_items(live, wanted)
+    return bool(live == wanted) and type(live) is type(wanted)
+
+
+def _has_field(live: Mapping[str, Any], key: str, wanted: Any) -> bool:
+    if key not in live:
+        # The API server leaves out what is empty.
+        return wanted in ("", None) or (isinstance(wanted, Mapping | list) and not wanted)
+    return _has(live[key], wanted)
+
+
+def _has_items(live: Sequence[Any], wanted: Sequence[Any]) -> bool:
+    """Items that have names are told apart by them, and others may add more; else all count."""
+    named = all(isinstance(item, Mapping) and "name" in item for item in (*wanted, *live))
+    if not named:
+        return len(live) == len(wanted) and all(map(_has, live, wanted))
+    known = {item["name"]: item for item in live}
+    return all(item["name"] in known and _has(known[item["name"]], item) for item in wanted)

@@ -1,0 +1,175 @@
+"""What is known of the cluster's objects without asking: the newest state of each.
+
+Fed by the watches, by lists, and by the answers to our own writes, in any order: of two
+states of one object the one with the higher resourceVersion stays.  Bodies are kept as
+JSON text without what nobody reads, a fifth of what they take as dicts, so that a reader
+always gets a copy of its own.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from fairlead_operator.api.group import LABEL_COMPONENT, LABEL_MODEL
+from fairlead_operator.kube.kinds import WATCHED
+
+_GRAVES: Final = 2000  # deletions that are remembered
+_UNREAD: Final = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+_CHILDREN: Final = frozenset({"TrainingRun", "Rollout"})
+
+
+class Place(NamedTuple):
+    """Where an object is."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> "Place":
+        return cls(body["kind"], body["metadata"]["namespace"], body["metadata"]["name"])
+
+
+class _Known:
+    """One object."""
+
+    __slots__ = ("groups", "text", "verified", "version")
+
+    def __init__(self, version: int, text: str, groups: tuple[str, ...]) -> None:
+        self.version = version
+        self.text = text
+        self.groups = groups
+        self.verified: str | None = None  # the manifest this very state was compared with
+
+
+class Store:
+    """The newest state of each object; used from one event loop only."""
+
+    def __init__(self, namespaces: Collection[str] = ()) -> None:
+        self._namespaces = frozenset(namespaces)  # empty: all
+        self._known: dict[tuple[str, str], dict[str, _Known]] = {}
+        self._groups: dict[tuple[str, str, str], set[str]] = {}
+        self._graves: dict[Place, int] = {}  # oldest first
+
+    def covers(self, kind: str, namespace: str) -> bool:
+        """Whether this kind is watched there, so that what is not known does not exist."""
+        return kind in WATCHED and (not self._namespaces or namespace in self._namespaces)
+
+    def put(self, body: Mapping[str, Any]) -> int:
+        """Keep it, unless a newer state is known.
+
+        Answers 1 for news, 0 for what was known and -1 for what was known to be older.
+        """
+        place, version = Place.of(body), version_of(body)
+        before = self._known.get(place[:2], {}).get(place.name)
+        newest = self._graves.get(place, -1) if before is None else before.version
+        if version <= newest:
+            return 0 if version == newest and before is not None else -1
+        if before is not None:
+            self._drop(place)
+        groups = tuple(_groups(body))
+        self._known.setdefault(place[:2], {})[place.name] = _Known(version, _to_text(body), groups)
+        for group in groups:
+            self._groups.setdefault((place.kind, place.namespace, group), set()).add(place.name)
+        return 1
+
+    def remove(self, place: Place, version: int = 0) -> bool:
+        """Forget it, unless it is known to be newer than its end; answers whether it is gone.
+
+        The version of its end keeps a late answer to a write from bringing it back.
+        """
+        known = self._known.get(place[:2], {}).get(place.name)
+        if known is not None:
+            if version and known.version > version:
+                return False
+            self._drop(place)
+        if version:
+            self._graves[place] = max(version, self._graves.pop(place, version))
+            if len(self._graves) > _GRAVES:
+                del self._graves[next(iter(self._graves))]
+        return True
+
+    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """A copy, or None."""
+        known = self._known.get((kind, namespace), {}).get(name)
+        return None if known is None else json.loads(known.text)
+
+    def list(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Iterator[dict[str, Any]]:
+        """Copies of all with these labels, sorted by name."""
+        for label in (LABEL_MODEL, LABEL_COMPONENT):
+            if label in labels:
+                names: Collection[str] = self._group(kind, namespace, f"{label}={labels[label]}")
+                break
+        else:
+            names = self._known.get((kind, namespace), {})
+        for body in self._bodies(kind, namespace, names):
+            if labels.items() <= (body["metadata"].get("labels") or {}).items():
+                yield body
+
+    def children(self, kind: str, namespace: str, model: str) -> Iterator[dict[str, Any]]:
+        """Copies of the TrainingRuns or Rollouts of a Model, sorted by name."""
+        return self._bodies(kind, namespace, self._group(kind, namespace, f"spec.model={model}"))
+
+    def places(self, kind: str, namespace: str = "") -> Iterator[tuple[Place, int]]:
+        """Every object of a kind and its version; no namespace means all."""
+        for (known, where), objects in list(self._known.items()):
+            if known == kind and namespace in ("", where):
+                for name, item in list(objects.items()):
+                    yield Place(kind, where, name), item.version
+
+    def verified(self, place: Place) -> str | None:
+        """The manifest that this state was found to have all of."""
+        known = self._known.get(place[:2], {}).get(place.name)
+        return None if known is None else known.verified
+
+    def verify(self, place: Place, signature: str | None) -> None:
+        """Remember it, until the object changes."""
+        self._known[place[:2]][place.name].verified = signature
+
+    def _group(self, kind: str, namespace: str, group: str) -> Collection[str]:
+        return self._groups.get((kind, namespace, group), ())
+
+    def _bodies(
+        self, kind: str, namespace: str, names: Collection[str]
+    ) -> Iterator[dict[str, Any]]:
+        known = self._known.get((kind, namespace), {})
+        return (json.loads(known[name].text) for name in sorted(names))
+
+    def _drop(self, place: Place) -> None:
+        objects = self._known[place[:2]]
+        for group in objects.pop(place.name).groups:
+            key = (place.kind, place.namespace, group)
+            self._groups[key].discard(place.name)
+            if not self._groups[key]:
+                del self._groups[key]
+        if not objects:
+            del self._known[place[:2]]
+
+
+def version_of(body: Mapping[str, Any]) -> int:
+    """The resourceVersion: a decimal number that grows (promised since Kubernetes 1.35)."""
+    return int(body["metadata"]["resourceVersion"])
+
+
+def _groups(body: Mapping[str, Any]) -> Iterator[str]:
+    """What an object is looked up by, besides its name."""
+    labels = body["metadata"].get("labels") or {}
+    for label in (LABEL_MODEL, LABEL_COMPONENT):
+        if label in labels:
+            yield f"{label}={labels[label]}"
+    if body["kind"] in _CHILDREN:
+        yield f"spec.model={body['spec']['model']}"
+
+
+def _to_text(body: Mapping[str, Any]) -> str:
+    """Compact, without what nobody reads: field managers, and how a pod was asked for."""
+    meta = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
+    annotations = meta.get("annotations")
+    if annotations:
+        meta["annotations"] = {k: v for k, v in annotations.items() if k not in _UNREAD}
+    kept = {**body, "metadata": meta}
+    if body["kind"] == "Pod":
+        kept.pop("spec", None)
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=True)

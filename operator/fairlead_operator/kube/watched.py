@@ -1,0 +1,93 @@
+"""``ports.Kube`` that reads what the watches told, and sends only what would change something."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fairlead_operator.kube.applied import is_applied, sign, signature
+from fairlead_operator.kube.store import Place, Store
+from fairlead_operator.ports import Kube
+
+# What is applied again at each look.  The others are applied once and then belong to others too.
+_PARTS: Final = frozenset({
+    "Deployment", "Service", "ConfigMap", "ServiceAccount", "RoleBinding", "PodDisruptionBudget",
+})  # fmt: skip
+
+
+class WatchedKube:
+    """Reads from the store where it covers a kind; every write's answer goes into it.
+
+    So a reconcile sees its own writes at once, and others' as soon as the watch tells.
+    """
+
+    def __init__(self, api: Kube, store: Store) -> None:
+        self._api = api
+        self._store = store
+
+    async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        if self._store.covers(kind, namespace):
+            return self._store.get(kind, namespace, name)
+        return await self._api.get(kind, namespace, name)
+
+    async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        found = await self._api.get(kind, namespace, name)
+        if found is None:
+            self._store.remove(Place(kind, namespace, name))
+        return self._note(found)
+
+    async def list(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        if self._store.covers(kind, namespace):
+            return list(self._store.list(kind, namespace, labels))
+        return await self._api.list(kind, namespace, labels)
+
+    async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
+        if self._store.covers(kind, namespace):
+            return list(self._store.children(kind, namespace, model))
+        return await self._api.children(kind, namespace, model)
+
+    async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        place = Place.of(manifest)
+        if place.kind not in _PARTS or not self._store.covers(place.kind, place.namespace):
+            return self._noted(await self._api.apply(manifest))
+        signed = sign(manifest)
+        live = self._store.get(*place)
+        if live is not None and self._is_applied(place, signed, live):
+            return live
+        return self._noted(await self._api.apply(signed))
+
+    async def annotate(
+        self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
+    ) -> dict[str, Any] | None:
+        return self._note(await self._api.annotate(kind, namespace, name, annotations))
+
+    async def patch_status(
+        self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        return self._note(await self._api.patch_status(kind, namespace, name, status))
+
+    async def patch_data(
+        self, namespace: str, name: str, data: Mapping[str, str | None]
+    ) -> dict[str, Any] | None:
+        return self._note(await self._api.patch_data(namespace, name, data))
+
+    async def delete(self, kind: str, namespace: str, name: str) -> None:
+        await self._api.delete(kind, namespace, name)
+        self._store.remove(Place(kind, namespace, name))
+
+    def _is_applied(self, place: Place, signed: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+        """Compare once for each state of the object."""
+        wanted = signature(signed)
+        if self._store.verified(place) != wanted:
+            if live["metadata"].get("deletionTimestamp") or not is_applied(signed, live):
+                return False
+            self._store.verify(place, wanted)
+        return True
+
+    def _note(self, body: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if body is None else self._noted(body)
+
+    def _noted(self, body: dict[str, Any]) -> dict[str, Any]:
+        if self._store.covers(body["kind"], body["metadata"]["namespace"]):
+            self._store.put(body)
+        return body
