@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Protocol
 
 from fairlead_serving.gateway import snapshot as snapshots
-from fairlead_serving.gateway.applied import Applied
+from fairlead_serving.gateway.applied import Applied, to_text
 from fairlead_serving.gateway.assembly import RouteDocument, assemble
 from fairlead_serving.gateway.delta import Rejection
 from fairlead_serving.gateway.endpoints import Endpoint, ready_endpoints
 from fairlead_serving.gateway.follow import Objects
+from fairlead_serving.gateway.guard import Burst
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.routes import Route
 from fairlead_serving.gateway.snapshot import Snapshot
 from fairlead_serving.gateway.target import Target, build_target
+from fairlead_serving.gateway.trips import Trip, Tripped
+from fairlead_serving.gateway.watch import Guarded, find_guarded
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +47,20 @@ class Reports(Protocol):
         """Make these, by Model, the reports of this pod."""
 
 
+class Guards(Protocol):
+    """Looks after versions that are new in the traffic."""
+
+    def arm(self, guarded: Mapping[str, Guarded]) -> None:
+        """Guard these versions, by cluster name, and no others."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """What the agent needs from outside."""
 
     envoy: Publisher
     reports: Reports
+    guards: Guards
     metrics: Metrics
     now: Callable[[], datetime]
 
@@ -64,6 +75,7 @@ class Agent:
         self._documents: tuple[RouteDocument, ...] | None = None  # None: not read yet
         self._endpoints: Mapping[str, tuple[Endpoint, ...]] | None = None
         self._published: Snapshot | None = None
+        self._kept = Snapshot()  # the last good: Envoy has taken it
         self._published_at = ports.now()
         self._errors: Mapping[str, str] = {}
         self._waiting: Mapping[str, str] = {}
@@ -79,6 +91,7 @@ class Agent:
         kept = snapshots.read(self._path)
         if kept is not None:
             self._last_good = {route.model: route for route in kept.routes}
+            self._kept = kept
             self._publish(kept)
 
     def see_routes(self, config_maps: Objects) -> None:
@@ -109,7 +122,9 @@ class Agent:
             else (route, now)
             for route in target.snapshot.routes
         }
-        self._keep(target.snapshot)
+        # A trip may be younger than the target.
+        self._keep(dataclasses.replace(target.snapshot, tripped=self._tripped()))
+        self._ports.guards.arm(find_guarded(target.snapshot))
         if self._suspects:
             self._suspects.pop(0)
             self._refresh_soon()
@@ -134,6 +149,26 @@ class Agent:
             self._fall_back(model)
         self._refresh_soon()
 
+    def trip(self, guarded: Guarded, burst: Burst) -> None:
+        """Take a version out of the traffic, with or without the operator and the API server."""
+        model, version, guard_id = guarded.model, guarded.version, guarded.guard.guard_id
+        if self._published is None or not self._published.can_trip(model, version, guard_id):
+            return  # it is out already, or the rollout is over
+        trip = Trip(
+            guard_id=guard_id,
+            at=to_text(self._ports.now()),
+            message=burst.message,
+            requests=burst.requests,
+            failures=burst.failures,
+        )
+        logger.error(
+            "guard %s takes version %s of %s out of the traffic: %s",
+            guard_id, version, model, burst.message,
+        )  # fmt: skip
+        self._ports.metrics.trips.labels(model, version).inc()
+        self._keep(self._kept.without(model, version, trip))
+        self._publish(self._published.without(model, version, trip))
+
     def _fall_back(self, model: str) -> None:
         if model in self._in_force:
             self._last_good[model] = self._in_force[model][0]
@@ -157,6 +192,7 @@ class Agent:
             namespace=self._namespace,
             last_good=self._last_good,
             refused=self._refused | dict.fromkeys(self._suspects[1:], _ONE_AT_A_TIME),
+            tripped=self._tripped(),
         )
         self._last_good = dict(assembly.accepted)
         self._errors, self._waiting = assembly.errors, assembly.waiting
@@ -165,7 +201,11 @@ class Agent:
             self._publish(assembly.snapshot)
         self._report()
 
+    def _tripped(self) -> Mapping[str, Tripped]:
+        return self._published.tripped if self._published else {}
+
     def _keep(self, snapshot: Snapshot) -> None:
+        self._kept = snapshot
         try:
             snapshots.write(snapshot, self._path)
         except OSError as error:
@@ -181,12 +221,16 @@ class Agent:
             return  # the Models are not known yet
         self._ports.metrics.routes.set(len(self._in_force))
         self._ports.metrics.refused.set(len(self._errors))
-        applied = {}
+        applied, tripped = {}, self._tripped()
         for model in sorted({document.model for document in self._documents}):
             error, waiting = self._errors.get(model), self._waiting.get(model)
             route, at = self._in_force.get(model, (None, None))
             if route is not None or error is not None:
                 applied[model] = Applied(
-                    route=route, at=at or self._ports.now(), error=error, waiting=waiting
+                    route=route,
+                    at=at or self._ports.now(),
+                    error=error,
+                    waiting=waiting,
+                    tripped=tripped.get(model, {}),
                 )
         self._ports.reports.report(applied)

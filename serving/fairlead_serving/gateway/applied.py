@@ -14,10 +14,16 @@ from datetime import datetime
 from fairlead_serving.gateway.backoff import Backoff
 from fairlead_serving.gateway.kubernetes import ApiError, KubernetesClient
 from fairlead_serving.gateway.routes import Route
+from fairlead_serving.gateway.trips import Tripped
 
 logger = logging.getLogger(__name__)
 
 CONFIG_MAP = "fairlead-gateway"
+
+
+def to_text(moment: datetime) -> str:
+    """A time as reports have it: RFC 3339 in UTC, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,18 +34,23 @@ class Applied:
     at: datetime  # since when
     error: str | None = None  # why the latest document is not, or not wholly, in force
     waiting: str | None = None  # what the latest document waits for, before it comes into force
+    tripped: Tripped = dataclasses.field(default_factory=dict)  # what the guard has taken out
 
     def to_text(self) -> str:
         """The value of the key."""
         document: dict[str, object] = {
             "revision": self.route.revision if self.route else None,
             "weights": self.route.weights if self.route else {},
-            "at": self.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "at": to_text(self.at),
         }
         if self.error is not None:
             document["error"] = self.error
         if self.waiting is not None:
             document["waiting"] = self.waiting
+        if self.tripped:
+            document["tripped"] = {
+                version: trip.to_document() for version, trip in self.tripped.items()
+            }
         return json.dumps(document)
 
 

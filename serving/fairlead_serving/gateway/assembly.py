@@ -11,6 +11,7 @@ from fairlead_serving.gateway.endpoints import Endpoint
 from fairlead_serving.gateway.fields import InvalidRouteError
 from fairlead_serving.gateway.routes import Route, parse_route, settle_hosts
 from fairlead_serving.gateway.snapshot import Snapshot
+from fairlead_serving.gateway.trips import Tripped, narrow, still_tripped
 
 Endpoints = Mapping[str, tuple[Endpoint, ...]]  # by Service
 
@@ -28,7 +29,7 @@ class Assembly:
     """A snapshot, and why some of what was wished for is not in it; all maps by Model."""
 
     snapshot: Snapshot
-    accepted: Mapping[str, Route]  # as the operator wrote them: the next last good
+    accepted: Mapping[str, Route]  # with all their hosts: the next last good
     errors: Mapping[str, str]  # refused; waits for another document
     waiting: Mapping[str, str]  # not yet; goes on by itself
 
@@ -40,18 +41,21 @@ def assemble(
     namespace: str,
     last_good: Mapping[str, Route],
     refused: Mapping[tuple[str, str], str],
+    tripped: Mapping[str, Tripped],
 ) -> Assembly:
     """Choose the route of each Model and join the endpoints to it.
 
     `refused` are routes, by Model and revision, that Envoy would not take, with its words.
+    `tripped` are versions the guard has taken out, by Model; they stay out of every route.
     """
     accepted: dict[str, Route] = {}
     errors: dict[str, str] = {}
     waiting: dict[str, str] = {}
     for document in documents:
-        model, current = document.model, last_good.get(document.model)
+        model, out = document.model, tripped.get(document.model, {})
+        current = narrow(last_good[model], out) if model in last_good else None
         try:
-            route = parse_route(document.text, namespace=namespace, model=model)
+            route = narrow(parse_route(document.text, namespace=namespace, model=model), out)
         except InvalidRouteError as error:
             errors[model] = str(error)
         else:
@@ -68,7 +72,10 @@ def assemble(
     for model, dispute in disputes.items():
         errors.setdefault(model, dispute)
     return Assembly(
-        snapshot=_join(routes, endpoints), accepted=accepted, errors=errors, waiting=waiting
+        snapshot=_join(routes, endpoints, tripped),
+        accepted=accepted,
+        errors=errors,
+        waiting=waiting,
     )
 
 
@@ -94,6 +101,13 @@ def _reach(route: Route, endpoints: Endpoints) -> int:
     return sum(version.weight for version in route.versions if endpoints.get(version.service))
 
 
-def _join(routes: tuple[Route, ...], endpoints: Endpoints) -> Snapshot:
+def _join(
+    routes: tuple[Route, ...], endpoints: Endpoints, tripped: Mapping[str, Tripped]
+) -> Snapshot:
     services = sorted({version.service for route in routes for version in route.versions})
-    return Snapshot(routes=routes, endpoints={name: endpoints.get(name, ()) for name in services})
+    out = {route.model: still_tripped(route, tripped.get(route.model, {})) for route in routes}
+    return Snapshot(
+        routes=routes,
+        endpoints={name: endpoints.get(name, ()) for name in services},
+        tripped={model: trips for model, trips in out.items() if trips},
+    )

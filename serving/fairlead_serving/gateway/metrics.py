@@ -26,6 +26,22 @@ class Metrics:
             "Updates Envoy refused.",
             registry=self.registry,
         )
+        self.guarded = Gauge(
+            "fairlead_gateway_guarded_versions",
+            "Versions the fast guard looks at.",
+            registry=self.registry,
+        )
+        self.trips = Counter(
+            "fairlead_gateway_guard_trips",
+            "Versions the fast guard has taken out of the traffic.",
+            ("model", "version"),
+            registry=self.registry,
+        )
+        self.blind_looks = Counter(
+            "fairlead_gateway_guard_blind_looks",
+            "Times Envoy's statistics could not be read.",
+            registry=self.registry,
+        )
         self.apply_seconds = Histogram(
             "fairlead_gateway_apply_seconds",
             "From a change to Envoy's acknowledgement.",

@@ -6,17 +6,20 @@ from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from fairlead_serving.gateway.ads import AdsServer
 from fairlead_serving.gateway.agent import Agent, Ports
 from fairlead_serving.gateway.applied import Reporter
+from fairlead_serving.gateway.counters import AdminCounters
 from fairlead_serving.gateway.credentials import Credentials
 from fairlead_serving.gateway.follow import follow
 from fairlead_serving.gateway.health import build_app
 from fairlead_serving.gateway.kubernetes import KubernetesClient, Patience, Selection
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.settings import SERVICE_ACCOUNT, Settings
+from fairlead_serving.gateway.watch import Watch
 
 
 def selections(namespace: str) -> tuple[Selection, Selection]:
@@ -46,14 +49,24 @@ async def running(
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run an agent; the task ends only when a part of it has failed for good."""
     credentials = Credentials(token=settings.api_token, directory=SERVICE_ACCOUNT)
-    async with KubernetesClient(settings.api_url, credentials, patience) as client:
+    admin = f"http://127.0.0.1:{settings.ports.admin}"
+    async with (
+        KubernetesClient(settings.api_url, credentials, patience) as client,
+        aiohttp.ClientSession() as http,
+    ):
         reporter = Reporter(client, namespace=settings.namespace, pod=settings.pod)
         ads = AdsServer(settings.socket)
-        ports = Ports(envoy=ads, reports=reporter, metrics=Metrics(), now=lambda: datetime.now(UTC))
-        agent = Agent(ports, namespace=settings.namespace, snapshot_path=settings.snapshot)
-        web_server = web.AppRunner(
-            build_app(ports.metrics, is_ready=ads.is_serving), access_log=None
+        metrics = Metrics()
+        watch = Watch(AdminCounters(http, admin).read, metrics)
+        ports = Ports(
+            envoy=ads,
+            reports=reporter,
+            guards=watch,
+            metrics=metrics,
+            now=lambda: datetime.now(UTC),
         )
+        agent = Agent(ports, namespace=settings.namespace, snapshot_path=settings.snapshot)
+        web_server = web.AppRunner(build_app(metrics, is_ready=ads.is_serving), access_log=None)
         agent.load()
         await ads.start(agent)
         await web_server.setup()
@@ -64,6 +77,7 @@ async def running(
                 follow(client, routes, agent.see_routes),
                 follow(client, slices, agent.see_slices),
                 reporter.run(),
+                watch.run(agent.trip),
             )
         )
         try:

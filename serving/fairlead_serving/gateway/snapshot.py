@@ -10,18 +10,42 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from fairlead_serving.gateway import trips as trip_documents
 from fairlead_serving.gateway.endpoints import Endpoint
 from fairlead_serving.gateway.routes import Route, from_document, to_document
+from fairlead_serving.gateway.trips import Trip, Tripped, narrow
 
 _FORMAT = 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All routes with the endpoints of their Services."""
+    """All routes, without what has tripped, and the endpoints of their Services."""
 
     routes: tuple[Route, ...] = ()
     endpoints: Mapping[str, tuple[Endpoint, ...]] = dataclasses.field(default_factory=dict)
+    tripped: Mapping[str, Tripped] = dataclasses.field(default_factory=dict)  # by Model
+
+    def can_trip(self, model: str, version: str, guard_id: str) -> bool:
+        """Whether the version is in the traffic under this guard."""
+        return any(
+            route.model == model
+            and route.guard is not None
+            and route.guard.guard_id == guard_id
+            and route.weights.get(version, 0) > 0
+            for route in self.routes
+        )
+
+    def without(self, model: str, version: str, trip: Trip) -> "Snapshot":
+        """The same but for one version that has tripped."""
+        out = {**self.tripped.get(model, {}), version: trip}
+        return dataclasses.replace(
+            self,
+            routes=tuple(
+                narrow(route, out) if route.model == model else route for route in self.routes
+            ),
+            tripped={**self.tripped, model: out},
+        )
 
 
 def write(snapshot: Snapshot, path: Path) -> None:
@@ -32,6 +56,10 @@ def write(snapshot: Snapshot, path: Path) -> None:
         "endpoints": {
             service: [dataclasses.asdict(endpoint) for endpoint in endpoints]
             for service, endpoints in snapshot.endpoints.items()
+        },
+        "tripped": {
+            model: {version: trip.to_document() for version, trip in tripped.items()}
+            for model, tripped in snapshot.tripped.items()
         },
     }
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -46,12 +74,18 @@ def read(path: Path) -> Snapshot | None:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["format"] != _FORMAT:
             return None
+        tripped = {
+            model: {version: trip_documents.from_document(trip) for version, trip in out.items()}
+            for model, out in document.get("tripped", {}).items()
+        }
+        routes = [from_document(route) for route in document["routes"]]
         return Snapshot(
-            routes=tuple(from_document(route) for route in document["routes"]),
+            routes=tuple(narrow(route, tripped.get(route.model, {})) for route in routes),
             endpoints={
                 service: tuple(Endpoint(**entry) for entry in entries)
                 for service, entries in document["endpoints"].items()
             },
+            tripped=tripped,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -13,8 +13,10 @@ import pytest
 from fairlead_serving.gateway.agent import Agent, Ports
 from fairlead_serving.gateway.applied import Applied
 from fairlead_serving.gateway.delta import Push, Rejection
+from fairlead_serving.gateway.guard import Burst
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.target import ROUTES, Target
+from fairlead_serving.gateway.watch import Guarded
 
 
 @dataclasses.dataclass(slots=True)
@@ -35,6 +37,10 @@ class Outside:
 
     targets: list[Target] = dataclasses.field(default_factory=list)
     applied: Mapping[str, Applied] = dataclasses.field(default_factory=dict)
+    guarded: Mapping[str, Guarded] = dataclasses.field(default_factory=dict)
+
+    def arm(self, guarded: Mapping[str, Guarded]) -> None:
+        self.guarded = guarded
 
     def publish(self, target: Target) -> None:
         self.targets.append(target)
@@ -52,8 +58,19 @@ class World:
 
     def __init__(self, directory: Path) -> None:
         self.outside, self.clock = Outside(), Clock()
-        ports = Ports(envoy=self.outside, reports=self.outside, metrics=Metrics(), now=self.clock)
         self.path = directory / "snapshot.json"
+        self.metrics = Metrics()
+        self.start()
+
+    def start(self) -> None:
+        """A new agent in the same place."""
+        ports = Ports(
+            envoy=self.outside,
+            reports=self.outside,
+            guards=self.outside,
+            metrics=self.metrics,
+            now=self.clock,
+        )
         self.agent = Agent(ports, namespace="n", snapshot_path=self.path)
 
     async def routes(self, **revisions: str) -> None:
@@ -295,13 +312,163 @@ async def test_a_full_disk_does_not_stop_the_routes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.path = world.path.parent / "missing" / "snapshot.json"
-    world.agent = Agent(
-        Ports(envoy=world.outside, reports=world.outside, metrics=Metrics(), now=world.clock),
-        namespace="n",
-        snapshot_path=world.path,
-    )
+    world.start()
     await world.synced(a="1")
 
     world.settle()
 
     assert world.report("a") == ("1", None)
+
+
+BURST = Burst(message="12 of 14 answers failed", requests=14, failures=12)
+
+
+async def guarded(world: World, weight: int, *, guard_id: str = "g") -> None:
+    """A route of Model `a` with a candidate `2` under guard."""
+    document = json.loads(config_map("a", f"{guard_id}-{weight}")["data"]["route.json"])
+    document["versions"] = [
+        {"version": "2", "weight": weight, "service": "a-2"},
+        {"version": "1", "weight": 100 - weight, "service": "a-1"},
+    ]
+    document["guard"] = {
+        "id": guard_id,
+        "versions": ["2"],
+        "fallback": "1",
+        "minRequests": 10,
+        "maxFailureRatio": 0.5,
+        "windowSeconds": 2,
+    }
+    config = config_map("a", "1") | {"data": {"route.json": json.dumps(document)}}
+    world.agent.see_routes({"a-route": config})
+    await asyncio.sleep(0)
+
+
+def both_have_pods(world: World) -> None:
+    world.agent.see_slices(
+        {
+            f"a-{version}": {
+                "metadata": {"labels": {"kubernetes.io/service-name": f"a-{version}"}},
+                "ports": [{"port": 3000}],
+                "endpoints": [{"addresses": ["10.0.0.1"]}],
+            }
+            for version in "12"
+        }
+    )
+
+
+def weights(world: World) -> dict[str, int]:
+    """What was published last of Model `a`."""
+    return world.outside.targets[-1].snapshot.routes[0].weights
+
+
+@pytest.fixture
+async def rollout(world: World) -> Guarded:
+    """A candidate with 20 % that is guarded."""
+    both_have_pods(world)
+    await guarded(world, 20)
+    world.settle()
+    return world.outside.guarded["n|a|2"]
+
+
+async def test_a_version_is_guarded_once_envoy_has_its_route(world: World) -> None:
+    both_have_pods(world)
+    await guarded(world, 20)
+    before = world.outside.guarded
+    world.settle()
+
+    assert before == {}
+    assert set(world.outside.guarded) == {"n|a|2"}
+
+
+async def test_a_burst_takes_the_version_out(world: World, rollout: Guarded) -> None:
+    world.agent.trip(rollout, BURST)
+    world.settle()
+
+    applied = world.outside.applied["a"]
+    assert weights(world) == {"2": 0, "1": 100}
+    assert world.outside.guarded == {}
+    assert json.loads(applied.to_text()) == {
+        "revision": "g-20",
+        "weights": {"2": 0, "1": 100},
+        "at": "2026-01-01T00:00:00.000Z",
+        "tripped": {
+            "2": {
+                "guard": "g",
+                "at": "2026-01-01T00:00:00.000Z",
+                "message": "12 of 14 answers failed",
+                "requests": 14,
+                "failures": 12,
+            }
+        },
+    }
+    assert world.metrics.trips.labels("a", "2")._value.get() == 1
+
+
+async def test_a_second_burst_before_envoy_has_answered_changes_nothing(
+    world: World, rollout: Guarded
+) -> None:
+    world.agent.trip(rollout, BURST)
+    world.agent.trip(rollout, BURST)
+
+    assert len(world.outside.targets) == 2
+    assert world.metrics.trips.labels("a", "2")._value.get() == 1
+
+
+async def test_newer_weights_of_the_same_rollout_do_not_bring_it_back(
+    world: World, rollout: Guarded
+) -> None:
+    world.agent.trip(rollout, BURST)
+    await guarded(world, 50)
+
+    assert weights(world) == {"2": 0, "1": 100}
+
+
+async def test_the_next_rollout_begins_without_the_trip(world: World, rollout: Guarded) -> None:
+    world.agent.trip(rollout, BURST)
+    await guarded(world, 50, guard_id="next")
+    world.settle()
+
+    assert weights(world) == {"2": 50, "1": 50}
+    assert world.outside.applied["a"].tripped == {}
+
+
+async def test_a_late_burst_of_the_last_rollout_does_not_end_the_next(
+    world: World, rollout: Guarded
+) -> None:
+    await guarded(world, 50, guard_id="next")
+    world.agent.trip(rollout, BURST)
+
+    assert weights(world) == {"2": 50, "1": 50}
+
+
+async def test_a_trip_is_kept_before_envoy_has_it(world: World, rollout: Guarded) -> None:
+    """And so survives an agent that dies in between, with the API server away."""
+    world.agent.trip(rollout, BURST)
+
+    world.start()
+    world.agent.load()
+
+    assert weights(world) == {"2": 0, "1": 100}
+
+
+async def test_a_trip_survives_a_restart_with_the_cluster_back(
+    world: World, rollout: Guarded
+) -> None:
+    world.agent.trip(rollout, BURST)
+    world.settle()
+    world.start()
+    world.agent.load()
+    both_have_pods(world)
+    await guarded(world, 60)
+
+    assert weights(world) == {"2": 0, "1": 100}
+
+
+async def test_a_kept_route_is_guarded_without_the_cluster(world: World, rollout: Guarded) -> None:
+    world.start()
+    world.outside.guarded = {}
+    world.agent.load()
+    world.settle()
+    world.agent.trip(world.outside.guarded["n|a|2"], BURST)
+
+    assert weights(world) == {"2": 0, "1": 100}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fairlead_serving.gateway.assembly import Assembly, RouteDocument, assemble
 from fairlead_serving.gateway.endpoints import Endpoint
 from fairlead_serving.gateway.routes import Route, parse_route
+from fairlead_serving.gateway.trips import Trip, Tripped
 
 POD = (Endpoint(address="10.0.0.1", port=3000),)
 BOTH = {"m-1": POD, "m-2": POD}
@@ -44,6 +45,7 @@ def assembled(
     current: Mapping[str, int] | None = None,
     endpoints: Mapping[str, tuple[Endpoint, ...]] = BOTH,
     refused: Mapping[tuple[str, str], str] | None = None,
+    tripped: Tripped | None = None,
 ) -> Assembly:
     return assemble(
         [RouteDocument(model="m", text=document)],
@@ -51,6 +53,7 @@ def assembled(
         namespace="n",
         last_good={} if current is None else {"m": route(current)},
         refused=refused or {},
+        tripped={"m": tripped} if tripped else {},
     )
 
 
@@ -126,13 +129,71 @@ def test_what_is_waited_for_is_named() -> None:
     assert assembly.waiting == {"m": "no ready endpoint for version 2"}
 
 
+GUARD = {
+    "id": "g",
+    "versions": ["2"],
+    "fallback": "1",
+    "minRequests": 10,
+    "maxFailureRatio": 0.5,
+    "windowSeconds": 2,
+}
+TRIPPED = {"2": Trip(guard_id="g", at="", message="", requests=10, failures=10)}
+
+
+@pytest.mark.parametrize(
+    ("document", "weights", "is_over"),
+    [
+        pytest.param(
+            text({"2": 30, "1": 70}, guard=GUARD), {"2": 0, "1": 100}, False, id="newer weights"
+        ),
+        pytest.param(
+            text({"2": 100, "1": 0}, guard=GUARD), {"2": 0, "1": 100}, False, id="all of it"
+        ),
+        pytest.param(
+            text({"2": 30, "1": 70}, guard=GUARD | {"id": "h"}),
+            {"2": 30, "1": 70},
+            True,
+            id="the next rollout",
+        ),
+        pytest.param(text({"1": 100}), {"1": 100}, True, id="the operator has rolled back"),
+        pytest.param("{", {"2": 0, "1": 100}, False, id="a document that is not valid"),
+    ],
+)
+def test_what_has_tripped_stays_out_while_its_guard_is_there(
+    document: str, weights: Mapping[str, int], *, is_over: bool
+) -> None:
+    guarded = parse_route(
+        text({"2": 20, "1": 80}, revision="old", guard=GUARD), namespace="n", model="m"
+    )
+
+    snapshot = assemble(
+        [RouteDocument(model="m", text=document)],
+        BOTH,
+        namespace="n",
+        last_good={"m": guarded},
+        refused={},
+        tripped={"m": TRIPPED},
+    ).snapshot
+
+    assert snapshot.routes[0].weights == weights
+    assert (snapshot.tripped == {}) is is_over
+
+
+def test_a_version_without_pods_that_has_tripped_holds_up_nothing() -> None:
+    wanted = text({"2": 30, "1": 70}, guard=GUARD)
+
+    assembly = assembled(wanted, current={"1": 100}, endpoints={"m-1": POD}, tripped=TRIPPED)
+
+    assert assembly.waiting == {}
+
+
 def test_a_dispute_over_a_host_does_not_hold_back_the_weights() -> None:
     documents = [
         RouteDocument(model="a", text=text({"1": 100}, model="a", hosts=["shared"])),
         RouteDocument(model="m", text=text({"1": 100}, hosts=["m", "shared"])),
     ]
 
-    assembly = assemble(documents, BOTH, namespace="n", last_good={}, refused={})
+    assembly = assemble(documents, BOTH, namespace="n", last_good={}, refused={}, tripped={})
 
     assert [each.hosts for each in assembly.snapshot.routes] == [("shared",), ("m",)]
     assert assembly.accepted["m"].hosts == ("m", "shared")
@@ -146,14 +207,16 @@ def test_no_document_does_anything_to_another_model(broken: str) -> None:
         RouteDocument(model="m", text=text({"1": 100})),
     ]
 
-    assembly = assemble(documents, BOTH, namespace="n", last_good={}, refused={})
+    assembly = assemble(documents, BOTH, namespace="n", last_good={}, refused={}, tripped={})
 
     assert revisions(assembly) == ["new"]
     assert set(assembly.errors) == {"a"}
 
 
 def test_a_model_without_document_has_no_route() -> None:
-    assembly = assemble([], BOTH, namespace="n", last_good={"m": route({"1": 100})}, refused={})
+    assembly = assemble(
+        [], BOTH, namespace="n", last_good={"m": route({"1": 100})}, refused={}, tripped={}
+    )
 
     assert assembly.snapshot.routes == ()
 

@@ -1,13 +1,17 @@
 """The kept snapshot: what is written is what is read, or nothing."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from fairlead_serving.gateway.endpoints import Endpoint
+from fairlead_serving.gateway.options import Guard
 from fairlead_serving.gateway.routes import Route, Version
 from fairlead_serving.gateway.snapshot import Snapshot, read, write
+from fairlead_serving.gateway.trips import Trip
 
+TRIP = Trip(guard_id="g", at="2026-01-01T00:00:00Z", message="bad", requests=12, failures=11)
 SNAPSHOT = Snapshot(
     routes=(
         Route(
@@ -16,7 +20,18 @@ SNAPSHOT = Snapshot(
             revision="1",
             hosts=("m", "m.n"),
             timeout_seconds=2.5,
-            versions=(Version(version="1.0.0", weight=100, service="m-1-0-0"),),
+            versions=(
+                Version(version="1.1.0", weight=20, service="m-1-1-0"),
+                Version(version="1.0.0", weight=80, service="m-1-0-0"),
+            ),
+            guard=Guard(
+                guard_id="g",
+                versions=("1.1.0",),
+                fallback="1.0.0",
+                min_requests=10,
+                max_failure_ratio=0.5,
+                window_seconds=2,
+            ),
         ),
     ),
     endpoints={"m-1-0-0": (Endpoint(address="10.0.0.1", port=3000),)},
@@ -33,6 +48,34 @@ def test_a_snapshot_survives_its_file(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["snapshot.json"]
 
 
+def test_a_trip_survives_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.json"
+    tripped = SNAPSHOT.without("m", "1.1.0", TRIP)
+
+    write(tripped, path)
+
+    assert read(path) == tripped
+    assert tripped.routes[0].weights == {"1.1.0": 0, "1.0.0": 100}
+    assert tripped.tripped == {"m": {"1.1.0": TRIP}}
+
+
+def test_a_kept_trip_narrows_an_older_route(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.json"
+    write(dataclasses.replace(SNAPSHOT, tripped={"m": {"1.1.0": TRIP}}), path)
+
+    kept = read(path)
+
+    assert kept is not None
+    assert kept.routes[0].weights == {"1.1.0": 0, "1.0.0": 100}
+
+
+def test_a_version_trips_once_and_for_its_own_guard() -> None:
+    assert SNAPSHOT.can_trip("m", "1.1.0", "g")
+    assert not SNAPSHOT.can_trip("m", "1.1.0", "another")
+    assert not SNAPSHOT.can_trip("x", "1.1.0", "g")
+    assert not SNAPSHOT.without("m", "1.1.0", TRIP).can_trip("m", "1.1.0", "g")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -41,6 +84,13 @@ def test_a_snapshot_survives_its_file(tmp_path: Path) -> None:
         pytest.param("[]", id="not an object"),
         pytest.param('{"format": 2, "routes": [], "endpoints": {}}', id="of another format"),
         pytest.param('{"format": 1, "routes": [{}], "endpoints": {}}', id="a bad route"),
+        pytest.param(
+            '{"format": 1, "routes": [], "endpoints": {}, "tripped": {"m": {"1": {}}}}',
+            id="a bad trip",
+        ),
+        pytest.param(
+            '{"format": 1, "routes": [], "endpoints": {}, "tripped": []}', id="trips in a list"
+        ),
         pytest.param(
             '{"format": 1, "routes": [], "endpoints": {"a": [{"host": "b"}]}}', id="a bad endpoint"
         ),

@@ -1,0 +1,207 @@
+"""The fast guard on a real Envoy: a bad version loses its traffic without anybody's help."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from fairlead_serving.gateway.process import running
+from support.gateway import MODEL, Caller, Conduct, EnvoyProcess, eventually, model_server
+from support.gateway_world import NEW, OLD, READY, World
+
+pytestmark = pytest.mark.integration
+
+THIRD = "2.0.0"
+GUARD: dict[str, Any] = {
+    "id": "rollout-1",
+    "versions": [NEW],
+    "fallback": OLD,
+    "minRequests": 10,
+    "maxFailureRatio": 0.5,
+    "windowSeconds": 2,
+}
+SLOW = GUARD | {"slowMilliseconds": 250, "maxSlowRatio": 0.5}
+
+
+@pytest.fixture
+async def candidate(world: World) -> AsyncIterator[Conduct]:
+    """The candidate's server, which can be told to misbehave."""
+    conduct = Conduct()
+    async with model_server(NEW, conduct) as port:
+        world.servers[NEW] = port
+        await world.pods(NEW, READY)
+        yield conduct
+
+
+async def is_out(caller: Caller) -> bool:
+    """Whether the candidate has no traffic."""
+    return not (await caller.tally(60)).versions.get(NEW, 0)
+
+
+async def until_out(caller: Caller) -> None:
+    await eventually(lambda: _gone(caller), seconds=20)
+
+
+async def _gone(caller: Caller) -> bool:
+    answers = await caller.tally(40)
+    return not answers.failures and answers.versions == {OLD: 40}
+
+
+async def test_a_version_that_fails_is_out_and_reported(
+    candidate: Conduct, gateway: World, caller: Caller
+) -> None:
+    revision = await gateway.route({NEW: 50, OLD: 50}, guard=GUARD)
+    await gateway.until_applied(revision)
+    candidate.status = 500
+
+    await until_out(caller)
+
+    async def is_reported() -> bool:
+        return "tripped" in gateway.applied()
+
+    await eventually(is_reported)
+    report = gateway.applied()
+    trip = report["tripped"][NEW]
+    assert (report["revision"], report["weights"]) == (revision, {NEW: 0, OLD: 100})
+    assert trip["guard"] == "rollout-1"
+    assert trip["failures"] > trip["requests"] / 2 >= 5
+    assert f"{trip['failures']} of {trip['requests']} answers failed" in trip["message"]
+    url = f"http://127.0.0.1:{gateway.settings.ports.agent}/metrics"
+    async with aiohttp.ClientSession() as http, http.get(url) as response:
+        metrics = await response.text()
+    assert f'fairlead_gateway_guard_trips_total{{model="{MODEL}",version="{NEW}"}} 1.0' in metrics
+    assert "fairlead_gateway_guarded_versions 0.0" in metrics
+
+
+@pytest.mark.parametrize(
+    ("guard", "status", "seconds"),
+    [
+        pytest.param(GUARD, 200, 0.0, id="a good version"),
+        pytest.param(GUARD, 422, 0.0, id="what clients did wrong"),
+        pytest.param(GUARD, 200, 0.3, id="a slow version nobody asked to be fast"),
+        pytest.param(SLOW, 200, 0.1, id="a version that is fast enough"),
+        pytest.param(None, 500, 0.0, id="no guard"),
+    ],
+)
+async def test_what_is_no_burst_stays(
+    candidate: Conduct,
+    gateway: World,
+    caller: Caller,
+    *,
+    guard: dict[str, Any] | None,
+    status: int,
+    seconds: float,
+) -> None:
+    await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, guard=guard))
+    candidate.status, candidate.seconds = status, seconds
+
+    async with caller.load(rate=60) as tally:
+
+        async def is_enough() -> bool:
+            return tally.total > 200
+
+        await eventually(is_enough)
+
+    assert "tripped" not in gateway.applied()
+    assert gateway.applied()["weights"] == {NEW: 50, OLD: 50}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "message"),
+    [
+        pytest.param(0.6, "answers took over 250 ms", id="slow"),
+        pytest.param(60.0, "requests have waited over 250 ms for an answer", id="hangs"),
+    ],
+)
+async def test_a_version_that_is_slow_is_out(
+    candidate: Conduct, gateway: World, caller: Caller, seconds: float, message: str
+) -> None:
+    await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, guard=SLOW))
+    candidate.seconds = seconds
+
+    async with caller.load(rate=60):
+
+        async def is_reported() -> bool:
+            return "tripped" in gateway.applied()
+
+        await eventually(is_reported)
+
+    trip = gateway.applied()["tripped"][NEW]
+    assert any(words in trip["message"] for words in (message, "requests have waited"))
+    assert (await caller.tally(40)).versions == {OLD: 40}
+
+
+async def test_it_works_and_lasts_with_the_api_server_down(
+    candidate: Conduct, world: World, envoy: EnvoyProcess, caller: Caller
+) -> None:
+    """Also over the agent's death; newer weights of the same rollout do not bring it back."""
+    async with running(world.settings):
+        await world.until_ready()
+        await world.until_applied(await world.route({NEW: 50, OLD: 50}, guard=GUARD))
+        await world.api.stop()
+        candidate.status = 500
+        await until_out(caller)
+    async with running(world.settings):
+        assert await is_out(caller)
+        await world.api.start()
+        newer = await world.until_applied(await world.route({NEW: 80, OLD: 20}, guard=GUARD))
+        assert await is_out(caller)
+        assert newer["weights"] == {NEW: 0, OLD: 100}
+        assert newer["tripped"][NEW]["guard"] == "rollout-1"
+        candidate.status = 200
+        following = GUARD | {"id": "rollout-2"}
+        fresh = await world.until_applied(await world.route({NEW: 80, OLD: 20}, guard=following))
+        assert "tripped" not in fresh
+        assert (await caller.tally(40)).versions[NEW] > 10
+
+
+async def test_users_and_mirror_of_what_has_tripped_go_with_it(
+    candidate: Conduct, gateway: World, caller: Caller
+) -> None:
+    document = {
+        "guard": GUARD,
+        "sticky": {"by": "cookie", "maxAgeSeconds": 600},
+        "mirror": {"version": NEW, "percent": 100},
+    }
+    await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, **document))
+    candidate.status = 500
+    await until_out(caller)
+    candidate.headers.clear()
+
+    _, _, headers = await caller.call(cookie=f"fairlead-{MODEL}={NEW}")
+
+    assert headers["x-fairlead-version"] == OLD
+    assert candidate.headers == []
+
+
+async def test_when_all_candidates_trip_the_fallback_serves(
+    candidate: Conduct, gateway: World, caller: Caller
+) -> None:
+    third = Conduct(status=503)
+    candidate.status = 500
+    async with contextlib.AsyncExitStack() as stack:
+        gateway.servers[THIRD] = await stack.enter_async_context(model_server(THIRD, third))
+        await gateway.pods(THIRD, READY)
+        guard = GUARD | {"versions": [NEW, THIRD]}
+        await gateway.until_applied(await gateway.route({NEW: 40, THIRD: 40, OLD: 20}, guard=guard))
+
+        await until_out(caller)
+
+        async def are_reported() -> bool:
+            return set(gateway.applied().get("tripped", {})) == {NEW, THIRD}
+
+        await eventually(are_reported)
+        assert gateway.applied()["weights"] == {NEW: 0, THIRD: 0, OLD: 100}
+
+
+async def test_a_fallback_that_fails_keeps_its_traffic(gateway: World, caller: Caller) -> None:
+    async with model_server(OLD, Conduct(status=500)) as port:
+        gateway.servers[OLD] = port
+        await gateway.pods(OLD, READY)
+        await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, guard=GUARD))
+        tally = await caller.tally(100)
+
+    assert 20 < len(tally.failures) < 80
+    assert gateway.applied()["weights"] == {NEW: 50, OLD: 50}
