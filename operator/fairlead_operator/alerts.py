@@ -1,19 +1,36 @@
 """Alertmanager's webhook body into what it asks of which version.  Pure.
 
 Only a firing alert that names a Model and a version and carries the label
-``fairlead_action: rollback`` can take a candidate back.
+``fairlead_action: rollback`` can take a candidate back.  One alert of a group
+that cannot be read is refused by itself, so that the others are not lost.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-_NAME_LIMIT: Final = 253
+from fairlead_operator.api.base import NAME_PATTERN, VERSION_PATTERN
+
+_ACTION: Final = "fairlead_action"
+_ROLLBACK: Final = "rollback"
+_TEXT_LIMIT: Final = 253
 _ALERTS_LIMIT: Final = 1000
+_NAME: Final = re.compile(NAME_PATTERN)
+_VERSION: Final = re.compile(VERSION_PATTERN)
 
 
 class NotAlertmanagerError(ValueError):
     """The body is not Alertmanager's; the message names the field."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """Which labels of an alert say whom it is about."""
+
+    namespace: str = "model_namespace"
+    model: str = "model"
+    version: str = "version"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +42,16 @@ class Alert:
     message: str
 
 
-def parse_alerts(body: Any) -> tuple[Alert, ...]:
-    """The alerts of a webhook body that ask for a rollback.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An alert that asks for a rollback and does not say of what."""
+
+    name: str
+    why: str  # begins with the field
+
+
+def parse_alerts(body: Any, labels: Labels) -> tuple[Alert | Refused, ...]:
+    """The alerts of a webhook body that ask for a rollback; each once.
 
     Raises:
         NotAlertmanagerError: the body has another form than webhook version 4.
@@ -40,30 +65,42 @@ def parse_alerts(body: Any) -> tuple[Alert, ...]:
         raise NotAlertmanagerError("alerts: must be a list")
     if len(alerts) > _ALERTS_LIMIT:
         raise NotAlertmanagerError(f"alerts: {len(alerts)}, at most {_ALERTS_LIMIT} are taken")
-    found = (_parse_alert(index, alert) for index, alert in enumerate(alerts))
-    return tuple(alert for alert in found if alert is not None)
+    found = (_parse_alert(f"alerts[{index}]", alert, labels) for index, alert in enumerate(alerts))
+    return tuple(dict.fromkeys(alert for alert in found if alert is not None))
 
 
-def _parse_alert(index: int, alert: Any) -> Alert | None:
+def _parse_alert(where: str, alert: Any, labels: Labels) -> Alert | Refused | None:
     if not isinstance(alert, Mapping) or not isinstance(alert.get("labels"), Mapping):
-        raise NotAlertmanagerError(f"alerts[{index}].labels: must be an object")
-    labels = alert["labels"]
-    if alert.get("status") != "firing" or labels.get("fairlead_action") != "rollback":
+        raise NotAlertmanagerError(f"{where}.labels: must be an object")
+    said = alert["labels"]
+    if alert.get("status") != "firing" or said.get(_ACTION) != _ROLLBACK:
         return None
-    named = [labels.get(key) for key in ("model_namespace", "model", "version", "alertname")]
-    for key, value in zip(("model_namespace", "model", "version", "alertname"), named, strict=True):
-        if not isinstance(value, str) or not 0 < len(value) <= _NAME_LIMIT:
-            raise NotAlertmanagerError(
-                f"alerts[{index}].labels.{key}: must be text of 1 to {_NAME_LIMIT} characters"
-            )
-    annotations = alert.get("annotations")
-    texts = annotations if isinstance(annotations, Mapping) else {}
-    said = [str(texts[key]) for key in ("summary", "description") if texts.get(key)]
-    name = str(named[3])
+    name = _printable(said.get("alertname"))
+    for label, pattern, kind in (
+        (labels.namespace, _NAME, "name of a namespace"),
+        (labels.model, _NAME, "name of a Model"),
+        (labels.version, _VERSION, "version such as 1.2.0"),
+    ):
+        value = said.get(label)
+        # The names become part of paths: nothing but a name may pass.
+        if not isinstance(value, str) or len(value) > _TEXT_LIMIT or not pattern.fullmatch(value):
+            return Refused(name=name, why=f"{where}.labels.{label}: must be the {kind}")
     return Alert(
         name=name,
-        namespace=str(named[0]),
-        model=str(named[1]),
-        version=str(named[2]),
-        message=": ".join([name, *said])[:500],
+        namespace=said[labels.namespace],
+        model=said[labels.model],
+        version=said[labels.version],
+        message=_message(name, alert.get("annotations")),
     )
+
+
+def _message(name: str, annotations: Any) -> str:
+    texts = annotations if isinstance(annotations, Mapping) else {}
+    said = [_printable(texts[key]) for key in ("summary", "description") if texts.get(key)]
+    return ": ".join([name, *said])[:500]
+
+
+def _printable(text: Any) -> str:
+    """Text that any log, status and terminal can take."""
+    words = "".join(char if char.isprintable() else " " for char in str(text)[: 2 * _TEXT_LIMIT])
+    return words.encode("utf-8", "replace").decode() or "alert"

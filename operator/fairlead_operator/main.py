@@ -68,7 +68,11 @@ async def run(settings: Settings) -> None:
         watches = Watches(store, wakeup, queue)
         sync = Sync(kube, store, watches, namespaces=settings.watch_namespaces)
         webhook = Webhook(
-            asking, token=settings.webhook_token, rollouts_of=wakeup.rollouts_of, wake=queue.add
+            asking,
+            token=settings.webhook_token,
+            labels=settings.alert_labels,
+            rollouts_of=wakeup.rollouts_of,
+            wake=queue.add,
         )
         watching = dataclasses.replace(asking, kube=WatchedKube(kube, store))
         controller = Controller(queue, watching, settings)

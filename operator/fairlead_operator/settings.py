@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 
+from fairlead_operator.alerts import Labels
 from fairlead_operator.kube.images import Images
 
 
@@ -19,6 +20,7 @@ class Settings:
     database_url: str  # a secret
     record_retention: timedelta  # of predictions and feedback
     webhook_token: str  # a secret
+    alert_labels: Labels
     gateway_replicas: int
     http_port: int
     webhook_port: int
@@ -59,6 +61,11 @@ class Settings:
             database_url=env["FAIRLEAD_DATABASE_URL"],
             record_retention=timedelta(days=_number(env, "FAIRLEAD_RECORD_RETENTION_DAYS", 30)),
             webhook_token=env["FAIRLEAD_WEBHOOK_TOKEN"],
+            alert_labels=Labels(
+                namespace=env.get("FAIRLEAD_ALERT_LABEL_NAMESPACE") or Labels().namespace,
+                model=env.get("FAIRLEAD_ALERT_LABEL_MODEL") or Labels().model,
+                version=env.get("FAIRLEAD_ALERT_LABEL_VERSION") or Labels().version,
+            ),
             gateway_replicas=_number(env, "FAIRLEAD_GATEWAY_REPLICAS", 1),
             http_port=_number(env, "FAIRLEAD_HTTP_PORT", 8080),
             webhook_port=_number(env, "FAIRLEAD_WEBHOOK_PORT", 8443),

@@ -11,6 +11,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from fairlead_operator.alerts import Labels
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.controller import Controller
 from fairlead_operator.kube.images import Images
@@ -43,6 +44,7 @@ SETTINGS = Settings(
     database_url="postgresql://fairlead:secret@database:5432/fairlead",
     record_retention=timedelta(days=30),
     webhook_token="token",
+    alert_labels=Labels(),
     gateway_replicas=1,
     http_port=8080,
     webhook_port=8443,

@@ -143,7 +143,7 @@ async def test_an_alert_takes_the_candidate_back_at_once(
 
     metrics = await operator.metrics()
     assert metrics['fairlead_rollbacks_total{reason="AlertFired"}'] == 1
-    assert metrics['fairlead_alerts_total{outcome="accepted"}'] == 1
+    assert metrics['fairlead_alerts_total{outcome="rollback"}'] == 1
     assert metrics['fairlead_alerts_total{outcome="unauthorized"}'] == 1
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from fairlead_operator.alerts import Labels
 from fairlead_operator.settings import Settings
 
 NEEDED = {
@@ -38,6 +39,7 @@ def test_everything_that_can_be_said() -> None:
             "FAIRLEAD_IMAGE_PULL_POLICY": "Always",
             "FAIRLEAD_GATEWAY_REPLICAS": "2",
             "FAIRLEAD_RECORD_RETENTION_DAYS": "7",
+            "FAIRLEAD_ALERT_LABEL_MODEL": "exported_model",
             "FAIRLEAD_HTTP_PORT": "1",
             "FAIRLEAD_WEBHOOK_PORT": "2",
             "FAIRLEAD_LOG_FORMAT": "text",
@@ -51,6 +53,7 @@ def test_everything_that_can_be_said() -> None:
     assert (settings.gateway_replicas, settings.http_port, settings.webhook_port) == (2, 1, 2)
     assert (settings.log_format, settings.log_level) == ("text", "DEBUG")
     assert settings.record_retention == timedelta(days=7)
+    assert settings.alert_labels == Labels(model="exported_model")
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:

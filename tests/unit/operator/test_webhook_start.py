@@ -4,6 +4,7 @@ import json
 
 from aiohttp.test_utils import make_mocked_request
 
+from fairlead_operator.alerts import Labels
 from fairlead_operator.errors import ClusterRefusalError
 from fairlead_operator.webhook import Webhook
 from support.world import NAMESPACE, World
@@ -22,7 +23,13 @@ def put(world: World, name: str, phase: str, *, model: str = "nsw-price") -> Non
 
 
 async def outcome(world: World) -> dict[str, str]:
-    webhook = Webhook(world.ports, token="token", rollouts_of=lambda *_: set(), wake=lambda _: None)
+    webhook = Webhook(
+        world.ports,
+        token="token",
+        labels=Labels(),
+        rollouts_of=lambda *_: set(),
+        wake=lambda _: None,
+    )
     request = make_mocked_request("POST", "/alerts", headers={"Authorization": "Bearer token"})
     request._read_bytes = json.dumps(body(alert())).encode()
     response = await webhook.handle(request)
