@@ -74,6 +74,7 @@ class World:
         self.broken: dict[str, str] = {}  # version → what its server says when it ends
         self.slow: set[str] = set()  # versions that never become ready
         self.gateway_reports = True
+        self.trips: dict[str, dict[str, Any]] = {}  # version → what the fast guard says of it
         self._planned: dict[Key, datetime] = {}
         self._seen: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._work: list[Key] = []
@@ -194,6 +195,7 @@ class World:
                 {
                     "revision": route["revision"],
                     "weights": {v["version"]: v["weight"] for v in route["versions"]},
+                    "tripped": self.trips,
                 }
             )
             for route in routes

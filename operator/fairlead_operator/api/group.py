@@ -20,7 +20,6 @@ LABEL_STAGE: Final = f"{GROUP}/stage"
 ANNOTATION_RETRAIN: Final = f"{GROUP}/retrain"
 ANNOTATION_RETRY: Final = f"{GROUP}/retry"
 ANNOTATION_ABORT: Final = f"{GROUP}/abort"
-ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
 ANNOTATION_ALERT: Final = f"{GROUP}/alert"
 
 # Of a child: what we last applied, so that the same is not sent again.

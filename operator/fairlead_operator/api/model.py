@@ -340,6 +340,14 @@ class BlockedVersion(Status):
     generation: Annotated[int, Field(description="Generation of the spec that asked for it.")]
 
 
+class RefusedTarget(Status):
+    """A target that came in mid-rollout, under onNewTarget: reject."""
+
+    version: Annotated[str, Field(max_length=32, description="The version.")]
+    message: Annotated[Message, Field(default="", description="Why it is not rolled out.")]
+    generation: Annotated[int, Field(description="Generation of the spec that asked for it.")]
+
+
 class ModelStatus(Status):
     """What became of the wish."""
 
@@ -388,6 +396,10 @@ class ModelStatus(Status):
     blocked: Annotated[
         tuple[BlockedVersion, ...],
         Field(default=(), max_length=10, description="Versions rolled back, newest last."),
+    ]
+    refused: Annotated[
+        RefusedTarget | None,
+        Field(default=None, description="The target refused by onNewTarget: reject."),
     ]
     conditions: Conditions = ()
 

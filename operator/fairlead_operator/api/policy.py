@@ -3,57 +3,95 @@
 Written by people in ``Model.spec.rollout``; copied into each ``Rollout``.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from fairlead_operator.api.base import Duration, Rule, Spec, parse_duration
 from fairlead_operator.api.checks import Analysis
-from fairlead_operator.api.strategy import Guard, Step
+from fairlead_operator.api.strategy import BlueGreen, FastGuard, Guard, Shadow, Step, between
+
+Strategy = Literal["canary", "blueGreen", "shadow", "recreate"]
+
+# Strategies that take their weights from ``steps``.
+_STEPPED: Final = ("canary", "shadow")
+
+
+def _only_under(field: str, *strategies: str, instead: str) -> Rule:
+    """The rule that refuses a field where it has no effect."""
+    allowed = ", ".join(f"'{strategy}'" for strategy in strategies)
+    return Rule(
+        f"!has(self.{field}) || self.strategy in [{allowed}]",
+        f"{field} has no effect under this strategy; remove it, or choose strategy: {instead}",
+        f".{field}",
+    )
 
 
 class RolloutPolicy(Spec):
     """Strategy, steps, analysis and limits of a rollout."""
 
     rules = (
+        _only_under("steps", *_STEPPED, instead=" or ".join(_STEPPED)),
+        _only_under("blueGreen", "blueGreen", instead="blueGreen"),
+        _only_under("shadow", "shadow", instead="shadow"),
         Rule(
-            "self.steps.map(s, s.weight).isSorted()",
+            "!has(self.fastGuard) || self.strategy != 'recreate'",
+            "fastGuard has no effect under recreate: no other version runs to take the traffic; "
+            "remove it, or choose another strategy",
+            ".fastGuard",
+        ),
+        Rule(
+            "!has(self.steps) || self.steps.map(s, s.weight).isSorted()",
             "the weights of steps must not decrease",
             ".steps",
         ),
         Rule(
-            "duration(self.patience) >= duration('10s') && "
-            "duration(self.patience) <= duration('168h')",
-            "patience must be between 10s and 168h",
-            ".patience",
+            "!has(self.steps) || self.steps.all(s, !has(s.checks) || s.checks.all(c, "
+            "!self.analysis.checks.exists(a, a.name == c.name)))",
+            "a check of a step must not have the name of one of analysis.checks; rename it, or "
+            "remove it: those of the analysis go on in every step",
+            ".steps",
         ),
-        Rule(
-            "duration(self.startDeadline) >= duration('10s') && "
-            "duration(self.startDeadline) <= duration('24h')",
-            "startDeadline must be between 10s and 24h",
-            ".startDeadline",
-        ),
+        between("patience", "10s", "168h"),
+        between("startDeadline", "10s", "24h"),
+        between("approvalDeadline", "1m", "8760h"),
     )
 
     strategy: Annotated[
-        Literal["canary"],
-        Field(default="canary", description="canary: weighted steps, each judged before the next."),
+        Strategy,
+        Field(
+            default="canary",
+            description="canary: weighted steps, each judged before the next. blueGreen: a "
+            "preview, then all traffic at once. shadow: copies of live requests first. recreate: "
+            "the old version stops before the new one starts, with downtime.",
+        ),
     ]
     steps: Annotated[
-        tuple[Step, ...],
+        tuple[Step, ...] | None,
         Field(
-            default=(
-                Step(weight=5, hold=parse_duration("2m")),
-                Step(weight=25, hold=parse_duration("5m")),
-                Step(weight=50, hold=parse_duration("5m")),
-            ),
+            default=None,
             min_length=1,
             max_length=30,
-            description="Weights in order; 100 follows the last by itself.",
+            description="Weights in order; 100 follows the last by itself. Unset under canary: "
+            "5, 10, 20, 40, 80 % with holds in which the analysis can measure each.",
         ),
+    ]
+    blue_green: Annotated[
+        BlueGreen | None, Field(default=None, description="The preview of strategy blueGreen.")
+    ]
+    shadow: Annotated[
+        Shadow | None, Field(default=None, description="The copies of strategy shadow.")
     ]
     analysis: Annotated[
         Analysis, Field(default=Analysis(), description="What the candidate must prove.")
+    ]
+    fast_guard: Annotated[
+        FastGuard | None,
+        Field(
+            default=None,
+            description="Limits at which the gateway goes back by itself within seconds. In force "
+            "when unset, with the defaults of its fields; not under recreate.",
+        ),
     ]
     guard: Annotated[Guard, Field(default=Guard(), description="After 100 %.")]
     patience: Annotated[
@@ -70,11 +108,19 @@ class RolloutPolicy(Spec):
             description="Longest start of the candidate before it is given up.",
         ),
     ]
+    approval_deadline: Annotated[
+        Duration,
+        Field(
+            default=parse_duration("168h"),
+            description="Longest wait for a person's approval, or pause by a person, before the "
+            "rollout is taken back. A pause in doubt has no end: doubt never goes back.",
+        ),
+    ]
     on_new_target: Annotated[
-        Literal["supersede", "queue"],
+        Literal["supersede", "queue", "reject"],
         Field(
             default="supersede",
             description="A new target in mid-rollout: supersede takes the present candidate back "
-            "first; queue waits for its end.",
+            "first; queue waits for its end; reject refuses the new target until the spec changes.",
         ),
     ]

@@ -13,7 +13,7 @@ from fairlead_operator.api.base import (
     Spec,
     Status,
 )
-from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.common import RequestStatus, VersionReference
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.policy import RolloutPolicy
 
@@ -25,7 +25,7 @@ class RolloutSpec(Spec):
         Rule(
             "self == oldSelf",
             "a Rollout's spec is immutable; create another Rollout, or use the annotations "
-            "fairlead.dev/abort and fairlead.dev/approve",
+            "fairlead.dev/abort, pause, resume, approve and promote",
         ),
     )
 
@@ -44,11 +44,19 @@ class RolloutSpec(Spec):
         Field(default=None, description="How; by default the Model's at the time of each look."),
     ]
 
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Every candidate, the first first."""
+        return (self.version,)
+
 
 class CheckStatus(Status):
     """The last measurement of one check."""
 
     name: Annotated[str, Field(max_length=63, description="The check.")]
+    version: Annotated[
+        str, Field(default="", max_length=32, description="The candidate that was measured.")
+    ]
     verdict: Annotated[
         str, Field(max_length=16, description="Successful, Failed, Inconclusive or Error.")
     ]
@@ -58,6 +66,27 @@ class CheckStatus(Status):
     message: Annotated[Message, Field(default="", description="Measured and allowed.")]
 
 
+class ArmStatus(Status):
+    """One candidate: what identifies it, its traffic, and its standing."""
+
+    version: Annotated[str, Field(max_length=32, description="Semantic version.")]
+    registry_version: Annotated[
+        str, Field(default="", max_length=32, description="Number in the MLflow registry.")
+    ]
+    digest: Annotated[
+        str, Field(default="", max_length=71, description="SHA-256 over the artifact's files.")
+    ]
+    weight: Annotated[int, Field(default=0, description="Percent it should have.")]
+    observed_weight: Annotated[
+        int | None,
+        Field(default=None, description="Percent every gateway pod reports; unset when unknown."),
+    ]
+    reason: Annotated[
+        str | None, Field(default=None, max_length=64, description="Why it left the trial.")
+    ]
+    message: Annotated[Message | None, Field(default=None, description="The same with numbers.")]
+
+
 class RolloutStatus(Status):
     """Where the move stands."""
 
@@ -65,6 +94,10 @@ class RolloutStatus(Status):
     step: Annotated[int, Field(default=0, description="Index of the step, from 0.")]
     since: Annotated[
         Moment | None, Field(default=None, description="When this phase and step were entered.")
+    ]
+    step_since: Annotated[
+        Moment | None,
+        Field(default=None, description="When this step began; a pause does not renew it."),
     ]
     doubt_since: Annotated[
         Moment | None, Field(default=None, description="Since when there is no clear verdict.")
@@ -76,12 +109,24 @@ class RolloutStatus(Status):
         int | None,
         Field(default=None, description="Percent every gateway pod reports; unset when unknown."),
     ]
+    mirror: Annotated[
+        int | None,
+        Field(default=None, description="Percent of the live requests copied to the candidate."),
+    ]
+    arms: Annotated[
+        tuple[ArmStatus, ...],
+        Field(default=(), max_length=5, description="Each candidate, the Rollout's own first."),
+    ]
+    winner: Annotated[
+        str | None, Field(default=None, max_length=32, description="The version that won a trial.")
+    ]
     stable: Annotated[
         VersionReference | None,
         Field(default=None, description="The way back; unset for a first version."),
     ]
     candidate: Annotated[
-        VersionReference | None, Field(default=None, description="The version on trial.")
+        VersionReference | None,
+        Field(default=None, description="The version on trial; of several, the winner or first."),
     ]
     reason: Annotated[str | None, Field(default=None, max_length=64, description="Why the phase.")]
     message: Annotated[Message | None, Field(default=None, description="The same with numbers.")]
@@ -90,7 +135,7 @@ class RolloutStatus(Status):
     ]
     checks: Annotated[
         tuple[CheckStatus, ...],
-        Field(default=(), max_length=20, description="The last measurement of each check."),
+        Field(default=(), max_length=125, description="The last measurement of each check."),
     ]
     measured_at: Annotated[Moment | None, Field(default=None, description="When it was measured.")]
     started_at: Annotated[Moment | None, Field(default=None, description="When it started.")]
@@ -98,9 +143,9 @@ class RolloutStatus(Status):
         Moment | None, Field(default=None, description="When the cause of a rollback was seen.")
     ]
     finished_at: Annotated[Moment | None, Field(default=None, description="When it ended.")]
-    handled_approval: Annotated[
-        str | None,
-        Field(default=None, max_length=256, description="Last approval acted on: who and why."),
+    requests: Annotated[
+        tuple[RequestStatus, ...],
+        Field(default=(), max_length=20, description="What people asked, newest last."),
     ]
     reaction_seconds: Annotated[
         float | None,

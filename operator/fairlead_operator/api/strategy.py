@@ -125,6 +125,11 @@ class Sticky(Spec):
             ".header",
         ),
         Rule(
+            "!has(self.header) || !self.header.startsWith('x-fairlead-')",
+            "headers x-fairlead- are Fairlead's own; name one that identifies a user",
+            ".header",
+        ),
+        Rule(
             "self.by == 'cookie' || !has(self.maxAge)",
             "maxAge is the cookie's; remove it, or choose by: cookie",
             ".maxAge",
@@ -358,7 +363,7 @@ class FastGuard(Spec):
     ]
     slow_milliseconds: Annotated[
         int | None,
-        Field(default=None, ge=1, le=600_000, description="An answer later than this is slow."),
+        Field(default=None, ge=1, le=60_000, description="An answer later than this is slow."),
     ]
     max_slow_ratio: Annotated[
         float | None,

@@ -31,6 +31,11 @@ def version_name(model: str, version: str) -> str:
     return child_name(model, version)
 
 
+def preview_name(model: str) -> str:
+    """The address of a candidate before it is live."""
+    return child_name(model, "preview")
+
+
 def route_name(model: str) -> str:
     return f"{model}-route"
 

@@ -16,6 +16,7 @@ from fairlead_operator.model.gate import Demand, GateReason, Outcome, parse_comp
 from fairlead_operator.model.state_machine import (
     Blocked,
     Observed,
+    Refused,
     RolloutSeen,
     RunState,
     Training,
@@ -82,7 +83,7 @@ def _observed(
         generation=meta["generation"],
         suspend=spec.suspend,
         pinned=spec.version,
-        queue_targets=spec.rollout.on_new_target == "queue",
+        on_new_target=spec.rollout.on_new_target,
         demand=Demand(
             min_improvement=promotion.min_improvement,
             significance=promotion.significance,
@@ -103,6 +104,13 @@ def _observed(
             )
             for entry in status.blocked
         ),
+        refused=Refused(
+            version=status.refused.version,
+            message=status.refused.message,
+            generation=status.refused.generation,
+        )
+        if status.refused
+        else None,
         gate=_gate(status),
         training=_training(run) if run else None,
         training_folded=_folded(status),

@@ -9,7 +9,7 @@ A decision is taken in this order, each part a function below:
     4. the target             the pinned version, else the candidate
     5. a Rollout              started when the target is not stable, not blocked and
                               none is in flight; one in flight to another target is
-                              taken back first, or waited for
+                              taken back first, or waited for, or the target is refused
     6. a TrainingRun          started for a first version, a changed recipe or a
                               person's request, when none is in flight
     7. the phase              computed from the rest
@@ -20,7 +20,7 @@ nothing.  Nothing here moves traffic: only a Rollout does.
 
 import dataclasses
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, assert_never
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.model.gate import Comparison, Demand, Outcome, judge_candidate
@@ -49,6 +49,7 @@ class Reason(StrEnum):
     SERVING = "Serving"
     SUSPENDED = "Suspended"
     VERSION_BLOCKED = "VersionBlocked"
+    TARGET_REFUSED = "TargetRefused"
     GATE_NOT_PASSED = "GateNotPassed"
 
 
@@ -89,13 +90,22 @@ class Blocked:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A target that came while another rollout was in flight, under onNewTarget: reject."""
+
+    version: str
+    message: str
+    generation: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything a decision may depend on, read once per reconcile."""
 
     generation: int
     suspend: bool
     pinned: str | None
-    queue_targets: bool  # wait for a rollout in flight instead of superseding it
+    on_new_target: Literal["supersede", "queue", "reject"]
     demand: Demand
     recipe: str  # digest of the recipe in the spec
     trained_recipe: str | None  # of the last training that was started
@@ -103,6 +113,7 @@ class Observed:
     stable: VersionReference | None
     candidate: VersionReference | None
     blocked: tuple[Blocked, ...]
+    refused: Refused | None  # the last target that was
     gate: Outcome | None  # of the last training
     training: Training | None  # the latest the Model started
     training_folded: bool  # its end was acted on
@@ -123,6 +134,16 @@ class Target:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Next:
+    """What becomes of Rollouts now; at most one of these."""
+
+    start: Target | None = None
+    adopt: str | None = None
+    abort: str | None = None  # why the one in flight is taken back
+    refuse: Refused | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What should be true after this reconcile."""
 
@@ -132,6 +153,7 @@ class Decision:
     stable: VersionReference | None
     candidate: VersionReference | None
     blocked: tuple[Blocked, ...]
+    refused: Refused | None
     gate: Outcome | None
     start_rollout: Target | None = None
     adopt_rollout: str | None = None
@@ -147,16 +169,15 @@ def decide(seen: Observed) -> Decision:
     seen = dataclasses.replace(
         seen, requests=tuple(answer.request for answer in answers if answer.accepted)
     )
-    start = adopt = abort = training = None
+    rollout, training = _Next(), None
     if not seen.suspend:
-        start, adopt, abort = _next_rollout(seen)
-        training = _next_training(seen)
-    blocked = seen.blocked
+        rollout, training = _next_rollout(seen), _next_training(seen)
+    blocked, start = seen.blocked, rollout.start
     if start is not None:  # tried again, so no longer blocked
         blocked = tuple(entry for entry in blocked if entry.version != start.version)
-    phase, reason, message = _phase(
-        seen, starting=start is not None or adopt is not None, training=training is not None
-    )
+    seen = dataclasses.replace(seen, refused=_refusal(seen, rollout))
+    starting = start is not None or rollout.adopt is not None
+    phase, reason, message = _phase(seen, starting=starting, training=training is not None)
     return Decision(
         phase=phase,
         reason=reason,
@@ -164,10 +185,11 @@ def decide(seen: Observed) -> Decision:
         stable=seen.stable,
         candidate=seen.candidate,
         blocked=blocked,
+        refused=seen.refused,
         gate=seen.gate,
         start_rollout=start,
-        adopt_rollout=adopt,
-        abort_rollout=abort,
+        adopt_rollout=rollout.adopt,
+        abort_rollout=rollout.abort,
         start_training=training,
         answers=answers,
     )
@@ -203,8 +225,11 @@ def _refuse_retry(seen: Observed) -> str | None:
     if seen.waiting:
         return f"{seen.waiting[0]} goes first"
     if seen.pinned is not None:
-        is_blocked = _block(seen, seen.pinned) is not None
+        pinned = Target(version=seen.pinned, trigger="pinned")
+        is_blocked = _block(seen, seen.pinned) is not None or _is_refused(seen, pinned)
         return None if is_blocked else f"spec.version pins {seen.pinned}, which is not blocked"
+    if _is_refused(seen, seen.candidate):
+        return None
     if seen.candidate is not None and not _in_charge(seen, seen.candidate.version):
         return f"{seen.candidate.version} is not blocked and goes next"
     if not seen.blocked:
@@ -253,25 +278,55 @@ def _fold_training(seen: Observed) -> Observed:
     return dataclasses.replace(seen, gate=gate, candidate=candidate)
 
 
-def _next_rollout(seen: Observed) -> tuple[Target | None, str | None, str | None]:
-    """What to start, what to adopt, or why to take back the one in flight."""
+def _next_rollout(seen: Observed) -> _Next:
+    """What to start or adopt, and what becomes of the one in flight."""
     target = _target(seen)
     rollout = seen.rollout
     if rollout is not None and rollout.state is RunState.ACTIVE:
         if target is None or target.version == rollout.reference.version:
-            return None, None, None
-        if _by_hand_from(seen, rollout, target) or seen.queue_targets or rollout.abort is not None:
-            return None, None, None
-        return None, None, f"{SUPERSEDED}{target.version}"
+            return _Next()
+        if _by_hand_from(seen, rollout, target) or rollout.abort is not None:
+            return _Next()
+        return _instead_of(seen, rollout, target)
     if seen.rollout_lost and seen.stable is not None:
-        return Target(version=seen.stable.version, trigger="restored"), None, None
+        return _Next(start=Target(version=seen.stable.version, trigger="restored"))
     if seen.waiting:
-        return None, seen.waiting[0], None
+        return _Next(adopt=seen.waiting[0])
     if target is None or _in_charge(seen, target.version):
-        return None, None, None
+        return _Next()
     if _block(seen, target.version) is not None and not seen.asks(Action.RETRY):
-        return None, None, None
-    return target, None, None
+        return _Next()
+    return _Next(start=target)
+
+
+def _instead_of(seen: Observed, rollout: RolloutSeen, target: Target) -> _Next:
+    """A new target while a rollout is in flight: what the policy says."""
+    back = _in_charge(seen, target.version)
+    match seen.on_new_target:
+        case "queue":
+            return _Next()
+        case "reject" if not back:  # going back is no new target
+            message = (
+                f"{target.version} was refused: it came while {rollout.name} to "
+                f"{rollout.reference.version} was in flight (onNewTarget: reject); change the "
+                "spec or ask for a retry once that has ended"
+            )
+            refused = Refused(version=target.version, message=message, generation=seen.generation)
+            return _Next(refuse=refused)
+        case "reject" | "supersede":
+            return _Next(abort=f"{SUPERSEDED}{target.version}")
+    assert_never(seen.on_new_target)
+
+
+def _refusal(seen: Observed, rollout: _Next) -> Refused | None:
+    """The refusal in force: until the spec changes, or the version is tried after all."""
+    if rollout.refuse is not None:
+        return rollout.refuse
+    refused = seen.refused
+    if refused is None or refused.generation != seen.generation:
+        return None
+    tried = rollout.start is not None and rollout.start.version == refused.version
+    return None if tried or _in_charge(seen, refused.version) else refused
 
 
 def _by_hand_from(seen: Observed, rollout: RolloutSeen, target: Target) -> bool:
@@ -286,13 +341,23 @@ def _in_charge(seen: Observed, version: str) -> bool:
 
 def _target(seen: Observed) -> Target | None:
     """The version that should be in charge, or None to leave it."""
+    target, retry = None, seen.asks(Action.RETRY)
     if seen.pinned is not None:
-        return Target(version=seen.pinned, trigger="pinned")
-    if seen.asks(Action.RETRY):
-        return Target(version=seen.blocked[-1].version, trigger="trained")
-    if seen.candidate is not None:
-        return Target(version=seen.candidate.version, trigger="trained")
-    return None
+        target = Target(version=seen.pinned, trigger="pinned")
+    elif retry and not _is_refused(seen, seen.candidate):
+        target = Target(version=seen.blocked[-1].version, trigger="trained")
+    elif seen.candidate is not None:
+        target = Target(version=seen.candidate.version, trigger="trained")
+    refused = target is not None and _is_refused(seen, target)
+    return None if refused and not retry else target
+
+
+def _is_refused(seen: Observed, target: Target | VersionReference | None) -> bool:
+    """Whether the target came at a wrong time, and the spec has not changed since."""
+    refused = seen.refused
+    if refused is None or target is None:
+        return False
+    return (refused.version, refused.generation) == (target.version, seen.generation)
 
 
 def _block(seen: Observed, version: str) -> Blocked | None:
@@ -322,6 +387,8 @@ def _phase(seen: Observed, *, starting: bool, training: bool) -> tuple[Phase, st
     if block is not None:
         message = f"{block.version} was rolled back ({block.reason}: {block.message})"
         return Phase.BLOCKED, Reason.VERSION_BLOCKED, message
+    if seen.stable is not None and seen.refused is not None:
+        return Phase.SERVING, Reason.TARGET_REFUSED, seen.refused.message
     in_training = training or (seen.training is not None and seen.training.state is RunState.ACTIVE)
     if seen.stable is not None:
         return Phase.SERVING, Reason.SERVING, _serving(seen, training=in_training)
@@ -346,7 +413,8 @@ def _not_serving(seen: Observed) -> tuple[Phase, str, str]:
 
 def _rolling_out(seen: Observed) -> str:
     if seen.rollout is not None and seen.rollout.state is RunState.ACTIVE:
-        return f"to {seen.rollout.reference.version}"
+        refused = f"; {seen.refused.message}" if seen.refused is not None else ""
+        return f"to {seen.rollout.reference.version}{refused}"
     return "starting"
 
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.model import BlockedVersion, GateStatus, ModelStatus
+from fairlead_operator.api.model import BlockedVersion, GateStatus, ModelStatus, RefusedTarget
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.observe import Seen
-from fairlead_operator.model.state_machine import Decision, Phase, RunState
+from fairlead_operator.model.state_machine import Decision, Phase, Reason, RunState
 from fairlead_operator.report import Report
 from fairlead_operator.requests import announce_refusals, record
 
@@ -48,6 +48,13 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
             )
             for entry in decision.blocked
         ),
+        refused=RefusedTarget(
+            version=decision.refused.version,
+            message=decision.refused.message[:1024],
+            generation=decision.refused.generation,
+        )
+        if decision.refused
+        else None,
         conditions=merge(old.conditions, _conditions(meta, decision, seen), now=now),
     )
     return Report(status=status.to_manifest(), events=_events(old, status, decision))
@@ -99,7 +106,8 @@ def _conditions(meta: Mapping[str, Any], decision: Decision, seen: Seen) -> tupl
         or decision.start_training is not None
         or (training is not None and training.state is RunState.ACTIVE)
     )
-    current = serving and decision.phase in {Phase.SERVING, Phase.SUSPENDED}
+    settled = decision.phase in {Phase.SERVING, Phase.SUSPENDED}
+    current = serving and settled and decision.reason != Reason.TARGET_REFUSED
     common = {
         "reason": decision.reason,
         "message": decision.message[:1024],
@@ -130,6 +138,10 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
         before = f", before {old.stable.version}" if old.stable else ""
         events.append(
             Event(reason="Promoted", message=f"{new.stable.version} is in charge{before}")
+        )
+    if new.refused is not None and new.refused != old.refused:
+        events.append(
+            Event(reason=Reason.TARGET_REFUSED, message=new.refused.message, warning=True)
         )
     if new.phase != old.phase:
         warning = decision.phase in _WARNING

@@ -1,13 +1,19 @@
-"""A decision into the cluster: the servers of both versions, and the route between them."""
+"""A decision into the cluster: the servers of all versions, and the route between them."""
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.group import LABEL_VERSION
-from fairlead_operator.kube.metadata import Owner, component_labels, route_name
-from fairlead_operator.ports import Ports
-from fairlead_operator.rollout.manifests import build_server
+from fairlead_operator.api.group import LABEL_MODEL, LABEL_VERSION
+from fairlead_operator.kube.metadata import (
+    Owner,
+    component_labels,
+    preview_name,
+    route_name,
+    version_name,
+)
+from fairlead_operator.ports import Kube, Ports
+from fairlead_operator.rollout.manifests import build_preview, build_server
 from fairlead_operator.rollout.observe import Seen
-from fairlead_operator.rollout.state_machine import Decision, Phase, is_finished
-from fairlead_operator.rollout.traffic import build_route, split
+from fairlead_operator.rollout.states import Decision, Phase, is_finished
+from fairlead_operator.rollout.traffic import build_route, options, split
 from fairlead_operator.settings import Settings
 
 
@@ -20,6 +26,9 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
     if not seen.observed.has_turn:
         return
     owner = Owner.of(seen.model)
+    for reference in _stopped(decision, seen):
+        name = version_name(owner.name, reference.version)
+        await ports.kube.delete("Deployment", owner.namespace, name)
     for reference in _wanted(decision, seen):
         for manifest in build_server(
             reference,
@@ -29,44 +38,97 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
             mlflow_url=settings.mlflow_url,
         ):
             await ports.kube.apply(manifest)
-    versions = split(
-        decision.phase,
-        decision.weight,
-        candidate=seen.candidate.version if seen.candidate else None,
-        stable=seen.stable.version if seen.stable else None,
+    await _route(decision, seen, owner, ports.kube)
+    if is_finished(decision.phase):
+        await _retire(decision, seen, owner, ports.kube)
+
+
+async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> None:
+    """Weights and what goes with them, and the preview address while there is one."""
+    steps = seen.observed.steps
+    in_step = decision.phase in {Phase.PROGRESSING, Phase.PAUSED} and decision.step < len(steps)
+    stable = seen.stable.version if seen.stable else None
+    extra = options(
+        decision,
+        steps[decision.step] if in_step else None,
+        seen.policy,
+        stable=stable,
+        owner=owner,
+        rollout_uid=seen.uid,
     )
+    if "preview" in extra and await _owns_preview(owner, kube):
+        await kube.apply(build_preview(owner))
+    versions = split(decision, stable=stable)
     if versions:
         timeout = seen.spec.serving.request_timeout
-        await ports.kube.apply(build_route(versions, owner=owner, timeout=timeout))
+        await kube.apply(build_route(versions, owner=owner, timeout=timeout, options=extra))
     elif is_finished(decision.phase):
-        await ports.kube.delete("ConfigMap", owner.namespace, route_name(owner.name))
-    if is_finished(decision.phase):
-        await _retire(decision, seen, owner, ports)
+        await kube.delete("ConfigMap", owner.namespace, route_name(owner.name))
+    ended = is_finished(decision.phase) and any(step.preview for step in steps)
+    if ended and await _owns_preview(owner, kube):
+        await kube.delete("Service", owner.namespace, preview_name(owner.name))
+
+
+async def _owns_preview(owner: Owner, kube: Kube) -> bool:
+    """Whether the preview address is ours to write: another Model may have that very name."""
+    found = await kube.get("Service", owner.namespace, preview_name(owner.name))
+    labels = (found or {}).get("metadata", {}).get("labels") or {}
+    return found is None or labels.get(LABEL_MODEL) == owner.name
 
 
 def _wanted(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
     """Versions whose servers must run."""
-    wanted: tuple[VersionReference | None, ...]
+    stable = (seen.stable,) if seen.stable else ()
+    candidates = seen.candidates
+    chosen = {version for version, share in decision.shares if share}
+    wanted: tuple[VersionReference, ...]
     match decision.phase:
         case Phase.SUCCEEDED:
-            wanted = (seen.candidate,)
+            wanted = tuple(ref for ref in candidates if ref.version in chosen)
         case Phase.ROLLED_BACK:
-            wanted = (seen.stable,)
+            wanted = stable
+        case Phase.PENDING | Phase.REPLACING | Phase.ROLLING_BACK if seen.observed.exclusive:
+            wanted = _wanted_alone(decision, seen)
+        case Phase.GUARDING if seen.observed.exclusive:
+            wanted = candidates
         case _:
-            wanted = (seen.candidate, seen.stable)
-    return tuple({ref.version: ref for ref in wanted if ref is not None}.values())
+            wanted = (*candidates, *stable)
+    return tuple({ref.version: ref for ref in wanted}.values())
 
 
-async def _retire(decision: Decision, seen: Seen, owner: Owner, ports: Ports) -> None:
+def _wanted_alone(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
+    """Of two versions that may not run together, the one whose time it is."""
+    observed, stable = seen.observed, (seen.stable,) if seen.stable else ()
+    if decision.phase is Phase.PENDING:
+        return stable
+    if decision.phase is Phase.REPLACING:
+        gone = observed.stable is not None and observed.stable.gone
+        return seen.candidates if gone else ()
+    return stable if observed.candidate.gone else ()
+
+
+def _stopped(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
+    """Versions that must be gone before another starts; their Services stay."""
+    observed = seen.observed
+    if not observed.exclusive:
+        return ()
+    if decision.phase is Phase.REPLACING:
+        return (seen.stable,) if seen.stable else ()
+    if decision.phase is Phase.ROLLING_BACK and not observed.candidate.gone:
+        return seen.candidates
+    return ()
+
+
+async def _retire(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> None:
     """Remove the servers of every other version once no gateway pod needs them."""
-    if seen.stable is not None and seen.observed.weight != decision.weight:
+    reported = {arm.version: arm.weight for arm in seen.observed.arms}
+    settled = all(reported[version] == share for version, share in decision.shares)
+    if seen.stable is not None and not settled:
         return  # a gateway pod may still send them traffic
     keep = {reference.version for reference in _wanted(decision, seen)}
-    servers = await ports.kube.list(
-        "Deployment", owner.namespace, component_labels("server", owner.name)
-    )
+    servers = await kube.list("Deployment", owner.namespace, component_labels("server", owner.name))
     for server in servers:
         if server["metadata"]["labels"].get(LABEL_VERSION) not in keep:
             name = server["metadata"]["name"]
-            await ports.kube.delete("Deployment", owner.namespace, name)
-            await ports.kube.delete("Service", owner.namespace, name)
+            await kube.delete("Deployment", owner.namespace, name)
+            await kube.delete("Service", owner.namespace, name)

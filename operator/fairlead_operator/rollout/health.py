@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_operator.rollout.state_machine import Health
+from fairlead_operator.rollout.states import Health
 
 # The server ends with this code when another try cannot help (docs/contracts.md).
 _EXIT_PERMANENT: Final = 3

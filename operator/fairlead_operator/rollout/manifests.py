@@ -3,10 +3,16 @@
 from typing import Any
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.group import LABEL_MODEL, LABEL_VERSION
+from fairlead_operator.api.group import (
+    LABEL_COMPONENT,
+    LABEL_MANAGED_BY,
+    LABEL_MODEL,
+    LABEL_VERSION,
+    MANAGED_BY,
+)
 from fairlead_operator.api.model import ServingSpec
 from fairlead_operator.kube.images import Images
-from fairlead_operator.kube.metadata import Owner, component_labels, version_name
+from fairlead_operator.kube.metadata import Owner, component_labels, preview_name, version_name
 from fairlead_operator.kube.security import (
     container_security,
     environment,
@@ -58,6 +64,21 @@ def build_server(
         },
     }
     return service, deployment
+
+
+def build_preview(owner: Owner) -> dict[str, Any]:
+    """The address at which a candidate can be tried before it is live: the gateway's."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": owner.metadata(
+            preview_name(owner.name), component_labels("address", owner.name)
+        ),
+        "spec": {
+            "selector": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: "gateway"},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
 
 
 def _pod(

@@ -13,7 +13,7 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports
 from fairlead_operator.rollout import queries
 from fairlead_operator.rollout.analysis import Bounds, Judgment, Measurement, Verdict, judge
-from fairlead_operator.rollout.state_machine import Phase
+from fairlead_operator.rollout.states import Phase
 
 _MIN_SAMPLES: Final = 20
 

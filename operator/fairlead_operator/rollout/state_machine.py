@@ -1,154 +1,93 @@
 """The rollout state machine: what was seen in, what should be true out.
 
     From                When                                            To
-    Pending             it is another Rollout's turn, doubt             Pending
+    Pending             it is another Rollout's turn, doubt, a freeze   Pending
     Pending             the candidate is ready, a stable version is     Progressing, first step
+    Pending             recreate: its turn has come                     Replacing, downtime begins
     Pending             the candidate is ready, nothing is stable yet   Succeeded
     Pending             the candidate failed, or is late                RolledBack, no traffic taken
+    Replacing           stable is gone and the candidate is ready       Guarding, all traffic
+    Replacing           the candidate failed, or is late                RollingBack
     Progressing         the step held and the analysis succeeded        Progressing, next step
     Progressing         the same, and the step asks for approval        Paused
     Progressing         the last step held                              Guarding, all traffic
     Progressing         no clear verdict for longer than patience       Paused
     Paused              a person approved, or the doubt is gone         on from where it paused
+    Paused              nobody answered for longer than the deadline    RollingBack
     Guarding            the guard window passed with good evidence      Succeeded
-    any but Pending     analysis failed, alert, crash, abort            RollingBack
+    any in traffic      a person pauses                                 Paused until resumed
+    any in traffic      a person promotes                               Guarding; from there the end
+    any in traffic      analysis failed, alert, guard, crash, abort     RollingBack
     RollingBack         every gateway pod reports no traffic            RolledBack
 
-Pure: no cluster, no clock, no log.  ``observe.py`` builds ``Observed``;
-``act.py`` makes ``Decision`` true.  A decision names a state to reach and never
-a step to take, so carrying one out twice does no harm.  Doubt never widens
-traffic: only ``Verdict.SUCCESSFUL`` leads to a larger weight, and only a ready
-candidate that every gateway pod already gives the present one.
+One machine for every strategy: ``plan.py`` compiles a policy into the steps.
+Pure: no cluster, no clock, no log.  Doubt never widens traffic: only
+``Verdict.SUCCESSFUL`` or a person's promotion leads to a larger weight, and only
+of a ready candidate that every gateway pod already gives the present one.
+``pending.py`` has what comes before traffic, ``causes.py`` what takes it back.
 """
 
 import dataclasses
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Final, assert_never
+from typing import assert_never
 
+from fairlead_operator.requests import Action, Answer, Request
 from fairlead_operator.rollout.analysis import Verdict
-
-_SUSPENDED: Final = "the Model is suspended; set spec.suspend to false to go on"
-
-
-class Phase(StrEnum):
-    PENDING = "Pending"
-    PROGRESSING = "Progressing"
-    PAUSED = "Paused"
-    GUARDING = "Guarding"
-    ROLLING_BACK = "RollingBack"
-    ROLLED_BACK = "RolledBack"
-    SUCCEEDED = "Succeeded"
-
-
-class Reason(StrEnum):
-    """Why the phase is what it is; part of the API, so never renamed."""
-
-    WAITING_FOR_TURN = "WaitingForTurn"
-    SUSPENDED = "Suspended"
-    WAITING_FOR_REGISTRY = "WaitingForRegistry"
-    WAITING_FOR_CANDIDATE = "WaitingForCandidate"
-    WAITING_FOR_GATEWAY = "WaitingForGateway"
-    CANDIDATE_NOT_READY = "CandidateNotReady"
-    STEP_STARTED = "StepStarted"
-    STEP_HOLDING = "StepHolding"
-    GUARD_STARTED = "GuardStarted"
-    GUARD_HOLDING = "GuardHolding"
-    ANALYSIS_INCONCLUSIVE = "AnalysisInconclusive"
-    AWAITING_APPROVAL = "AwaitingApproval"
-    PROMOTED = "Promoted"
-    VERSION_NOT_FOUND = "VersionNotFound"
-    CANDIDATE_FAILED = "CandidateFailed"
-    START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
-    ANALYSIS_FAILED = "AnalysisFailed"
-    ALERT_FIRED = "AlertFired"
-    ABORTED = "Aborted"
-
-
-class Health(StrEnum):
-    """What the cluster says of a version's pods."""
-
-    UNKNOWN = "Unknown"  # not found in the registry yet, or not created yet
-    STARTING = "Starting"
-    READY = "Ready"
-    FAILED = "Failed"  # cannot start, or crashes
-
-
-class Resolution(StrEnum):
-    """What the registry says of the candidate."""
-
-    FOUND = "Found"
-    MISSING = "Missing"
-    UNAVAILABLE = "Unavailable"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    weight: int  # percent of traffic the candidate takes
-    hold: timedelta  # how long the step must stay healthy before the next
-    pause: bool = False  # wait for approval after the hold
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """Everything a decision may depend on, read once per reconcile."""
-
-    now: datetime
-    phase: Phase
-    step: int  # index; len(steps) means all traffic
-    since: datetime  # when this phase and step were entered
-    doubt_since: datetime | None  # since when there is no clear verdict
-    reason: Reason  # the last decision's; a rollback keeps its cause to the end
-    message: str
-    has_turn: bool  # the Model names this Rollout as its current one
-    suspended: bool  # the Model is: no traffic is added, going back works
-    has_stable: bool  # False for a first version: there is no way back
-    resolution: Resolution
-    candidate: Health
-    candidate_message: str  # what the pods say, for people
-    weight: int | None  # what every gateway pod reports; None while one is behind
-    verdict: Verdict
-    verdict_message: str
-    alert: str | None  # what Alertmanager said of the candidate
-    abort: str | None  # who asked and why
-    approved: bool  # a person approved since the phase was entered
-    steps: tuple[Step, ...]
-    guard: timedelta
-    patience: timedelta  # longest doubt before a person is asked
-    start_deadline: timedelta
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """The state the rollout should be in after this reconcile."""
-
-    phase: Phase
-    step: int
-    weight: int  # percent for the candidate
-    reason: Reason
-    message: str
-    restart: bool = False  # the same phase and step begin anew: holds count from now
-    doubtful: bool = False  # no clear verdict; the clock of patience runs
+from fairlead_operator.rollout.answers import answer_requests
+from fairlead_operator.rollout.causes import drop_bad_arms, rollback_cause
+from fairlead_operator.rollout.pending import (
+    SUSPENDED,
+    enter_step,
+    while_pending,
+    while_replacing,
+)
+from fairlead_operator.rollout.states import (
+    Cause,
+    Decision,
+    Health,
+    Observed,
+    Phase,
+    Reason,
+    all_traffic,
+    in_seconds,
+    no_traffic,
+    present_shares,
+    reported,
+)
 
 
 def decide(seen: Observed) -> Decision:
-    """Choose the next state.  Total: every phase has exactly one branch."""
-    seen = _within_steps(seen)
+    """Choose the next state, and say what became of people's requests."""
+    seen = drop_bad_arms(_within_steps(seen))
+    wish, answers = answer_requests(seen)
+    decision = _next(seen, wish)
+    if wish is not None:
+        accepted = Answer(request=wish, accepted=True, message=decision.message)
+        answers = (accepted, *answers)
+    return dataclasses.replace(
+        decision,
+        winner=decision.winner or seen.winner,
+        dropped=tuple((arm.version, arm.dropped) for arm in seen.arms if arm.dropped is not None),
+        answers=answers,
+    )
+
+
+def _next(seen: Observed, wish: Request | None) -> Decision:
+    """Total: every phase has exactly one branch."""
     match seen.phase:
         case Phase.PENDING:
-            return _while_pending(seen)
+            return while_pending(seen, wish)
+        case Phase.REPLACING:
+            return while_replacing(seen, wish)
         case Phase.PROGRESSING:
-            return _rollback_cause(seen) or _while_progressing(seen)
+            return _by_cause_or_wish(seen, wish) or _while_progressing(seen)
         case Phase.PAUSED:
-            return _rollback_cause(seen) or _while_paused(seen)
+            return _by_cause_or_wish(seen, wish) or _while_paused(seen, wish)
         case Phase.GUARDING:
-            return _rollback_cause(seen) or _while_guarding(seen)
+            return _by_cause_or_wish(seen, wish) or _while_guarding(seen)
         case Phase.ROLLING_BACK:
             return _while_rolling_back(seen)
-        case Phase.ROLLED_BACK:
-            return _stay(seen, weight=0)
-        case Phase.SUCCEEDED:
-            return _stay(seen, weight=100)
+        case Phase.ROLLED_BACK | Phase.SUCCEEDED:
+            return _hold(seen, seen.reason, seen.message)
     assert_never(seen.phase)
 
 
@@ -158,70 +97,38 @@ def _within_steps(seen: Observed) -> Observed:
     return dataclasses.replace(seen, step=min(seen.step, last))
 
 
-def is_finished(phase: Phase) -> bool:
-    """Whether nothing can move any more."""
-    return phase in {Phase.ROLLED_BACK, Phase.SUCCEEDED}
-
-
-def _while_pending(seen: Observed) -> Decision:
-    """No traffic yet, so giving up needs no way back."""
-    give_up = _give_up_before_traffic(seen)
-    if give_up is not None:
-        reason, message = give_up
-        return Decision(phase=Phase.ROLLED_BACK, step=0, weight=0, reason=reason, message=message)
-    if not seen.has_turn:
-        return _wait(seen, Reason.WAITING_FOR_TURN, "waiting for its turn")
-    if seen.resolution is not Resolution.FOUND:
-        return _wait(seen, Reason.WAITING_FOR_REGISTRY, "the registry does not answer; retrying")
-    if seen.candidate is not Health.READY:
-        return _wait(seen, Reason.WAITING_FOR_CANDIDATE, seen.candidate_message)
-    if seen.suspended:
-        return _wait(seen, Reason.SUSPENDED, _SUSPENDED)
-    if not seen.has_stable:
-        return _enter(seen, len(seen.steps), Phase.SUCCEEDED, Reason.PROMOTED, "first version")
-    return _enter_step(seen, 0)
-
-
-def _give_up_before_traffic(seen: Observed) -> tuple[Reason, str] | None:
-    if seen.abort is not None:
-        return Reason.ABORTED, seen.abort
-    if seen.alert is not None:
-        return Reason.ALERT_FIRED, seen.alert
-    if seen.resolution is Resolution.MISSING:
-        return Reason.VERSION_NOT_FOUND, seen.candidate_message
-    if seen.candidate is Health.FAILED:
-        return Reason.CANDIDATE_FAILED, seen.candidate_message
-    starting = seen.reason is Reason.WAITING_FOR_CANDIDATE and seen.candidate is not Health.READY
-    if starting and _waited(seen) > seen.start_deadline:
-        return Reason.START_DEADLINE_EXCEEDED, (
-            f"not ready after {_seconds(seen.start_deadline)}: {seen.candidate_message}"
+def _by_cause_or_wish(seen: Observed, wish: Request | None) -> Decision | None:
+    """What comes first wherever the candidate has traffic: going back, then what people want."""
+    if wish is not None and wish.action is Action.ABORT:
+        return _roll_back(seen, Cause(reason=Reason.ABORTED, message=wish.describe()))
+    cause = rollback_cause(seen)
+    if cause is not None:
+        return _roll_back(seen, cause)
+    if wish is not None and wish.action is Action.PAUSE:
+        message = f"paused by request ({wish.describe()}); resume to go on"
+        return dataclasses.replace(
+            _hold(seen, Reason.PAUSED_BY_REQUEST, message), phase=Phase.PAUSED, restart=True
         )
-    return None
-
-
-def _rollback_cause(seen: Observed) -> Decision | None:
-    """The evidence against the candidate, strongest first; doubt is none."""
-    if seen.abort is not None:
-        return _roll_back(seen, Reason.ABORTED, seen.abort)
-    if seen.alert is not None:
-        return _roll_back(seen, Reason.ALERT_FIRED, seen.alert)
-    if seen.candidate is Health.FAILED:
-        return _roll_back(seen, Reason.CANDIDATE_FAILED, seen.candidate_message)
-    if seen.verdict is Verdict.FAILED:
-        return _roll_back(seen, Reason.ANALYSIS_FAILED, seen.verdict_message)
+    if wish is not None and wish.action is Action.PROMOTE:
+        message = f"promoted by request ({wish.describe()})"
+        guarded = seen.step >= len(seen.steps)
+        return _succeed(seen, message) if guarded else _enter_guard(seen, message)
     return None
 
 
 def _while_progressing(seen: Observed) -> Decision:
     step = seen.steps[seen.step]
+    stop = _stop(seen)
+    if stop is not None:
+        return _hold(seen, stop.reason, stop.message)
     doubt = _doubt(seen)
     if doubt is not None:
-        reason, message = doubt
-        if reason is Reason.ANALYSIS_INCONCLUSIVE and _waited(seen) < step.hold:
+        reason = doubt.reason
+        if reason is Reason.ANALYSIS_INCONCLUSIVE and seen.waited < step.hold:
             reason = Reason.STEP_HOLDING  # evidence is not due yet
-        return _hold_in_doubt(seen, reason, message)
-    if _waited(seen) < step.hold:
-        return _hold(seen, Reason.STEP_HOLDING, seen.verdict_message)
+        return _hold_in_doubt(seen, reason, doubt.message)
+    if seen.waited < step.hold:
+        return _hold(seen, Reason.STEP_HOLDING, seen.candidate.verdict_message)
     if step.pause:
         return dataclasses.replace(
             _hold(seen, Reason.AWAITING_APPROVAL, f"step {seen.step + 1} held; approve to go on"),
@@ -230,59 +137,78 @@ def _while_progressing(seen: Observed) -> Decision:
     return _after_step(seen)
 
 
-def _while_paused(seen: Observed) -> Decision:
-    doubt = _doubt(seen)
+def _while_paused(seen: Observed, wish: Request | None) -> Decision:
+    asked = seen.reason in {Reason.AWAITING_APPROVAL, Reason.PAUSED_BY_REQUEST}
+    if asked and wish is None:
+        if seen.waited > seen.approval_deadline:
+            waited = f"nobody answered within {in_seconds(seen.approval_deadline)}"
+            return _roll_back(seen, Cause(reason=Reason.APPROVAL_DEADLINE_EXCEEDED, message=waited))
+        return _hold(seen, seen.reason, seen.message)
     if seen.reason is Reason.AWAITING_APPROVAL:
-        if seen.approved and doubt is None:
-            return _after_step(seen)
-        return _hold(seen, Reason.AWAITING_APPROVAL, seen.message)
-    if doubt is None or seen.approved:
+        return _after_step(seen)
+    doubt = _stop(seen) or _doubt(seen)
+    if doubt is None or wish is not None:
         # Not onwards: the present step begins anew and must hold in full.
         phase = Phase.GUARDING if seen.step == len(seen.steps) else Phase.PROGRESSING
         reason = Reason.GUARD_STARTED if phase is Phase.GUARDING else Reason.STEP_STARTED
-        return dataclasses.replace(
-            _hold(seen, reason, f"going on with {_weight(seen)} %"), phase=phase, restart=True
-        )
-    return dataclasses.replace(_hold(seen, *doubt), doubtful=True)
+        held = _hold(seen, reason, "")
+        message = f"going on with {held.weight} %"
+        return dataclasses.replace(held, phase=phase, message=message, restart=True)
+    return dataclasses.replace(_hold(seen, doubt.reason, doubt.message), doubtful=True)
 
 
 def _while_guarding(seen: Observed) -> Decision:
     doubt = _doubt(seen)
-    if _waited(seen) < seen.guard:
-        reason, message = doubt or (Reason.GUARD_HOLDING, seen.verdict_message)
-        if reason is Reason.ANALYSIS_INCONCLUSIVE:
-            reason = Reason.GUARD_HOLDING  # evidence is not due yet
-        return dataclasses.replace(_hold(seen, reason, message), doubtful=doubt is not None)
+    if seen.waited < seen.guard:
+        if doubt is None or doubt.reason is Reason.ANALYSIS_INCONCLUSIVE:
+            # Evidence is not due yet.
+            held = _hold(seen, Reason.GUARD_HOLDING, seen.candidate.verdict_message)
+        else:
+            held = _hold(seen, doubt.reason, doubt.message)
+        return dataclasses.replace(held, doubtful=doubt is not None)
+    stop = _stop(seen)
+    if stop is not None:
+        return _hold(seen, stop.reason, stop.message)
     if doubt is not None:
-        return _hold_in_doubt(seen, *doubt)
-    return _enter(
-        seen,
-        len(seen.steps),
-        Phase.SUCCEEDED,
-        Reason.PROMOTED,
-        f"guard of {_seconds(seen.guard)} passed: {seen.verdict_message}",
+        return _hold_in_doubt(seen, doubt.reason, doubt.message)
+    return _succeed(
+        seen, f"guard of {in_seconds(seen.guard)} passed: {seen.candidate.verdict_message}"
     )
 
 
 def _while_rolling_back(seen: Observed) -> Decision:
-    phase = Phase.ROLLED_BACK if seen.weight == 0 else Phase.ROLLING_BACK
-    return Decision(phase=phase, step=seen.step, weight=0, reason=seen.reason, message=seen.message)
+    """Back when no gateway pod sends traffic and, after a downtime, the stable version answers."""
+    stable_back = not seen.exclusive or seen.stable is None or seen.stable.health is Health.READY
+    none_left = reported(seen, no_traffic(seen))
+    phase = Phase.ROLLED_BACK if none_left and stable_back else Phase.ROLLING_BACK
+    return dataclasses.replace(_hold(seen, seen.reason, seen.message), phase=phase)
 
 
-def _doubt(seen: Observed) -> tuple[Reason, str] | None:
-    """Why the evidence does not allow more traffic; None when it does."""
+def _stop(seen: Observed) -> Cause | None:
+    """Why nothing may widen though nothing is in doubt; the clock of patience stands still."""
     if seen.suspended:
-        return Reason.SUSPENDED, _SUSPENDED
-    if seen.candidate is not Health.READY:
-        return Reason.CANDIDATE_NOT_READY, seen.candidate_message
-    if seen.weight != _weight(seen):
-        return Reason.WAITING_FOR_GATEWAY, f"not every gateway pod gives {_weight(seen)} % yet"
-    match seen.verdict:
+        return Cause(reason=Reason.SUSPENDED, message=SUSPENDED)
+    if seen.frozen is not None:
+        return Cause(reason=Reason.FROZEN, message=seen.frozen)
+    return None
+
+
+def _doubt(seen: Observed) -> Cause | None:
+    """Why the evidence does not allow more traffic; None when it does."""
+    candidate = seen.candidate
+    if candidate.health is not Health.READY:
+        return Cause(reason=Reason.CANDIDATE_NOT_READY, message=candidate.message)
+    shares = present_shares(seen)
+    if not reported(seen, shares):
+        wanted = " and ".join(f"{version} {share} %" for version, share in shares)
+        message = f"not every gateway pod gives {wanted} yet"
+        return Cause(reason=Reason.WAITING_FOR_GATEWAY, message=message)
+    match candidate.verdict:
         case Verdict.SUCCESSFUL:
             return None
         case Verdict.INCONCLUSIVE | Verdict.ERROR | Verdict.FAILED:
-            return Reason.ANALYSIS_INCONCLUSIVE, seen.verdict_message
-    assert_never(seen.verdict)
+            return Cause(reason=Reason.ANALYSIS_INCONCLUSIVE, message=candidate.verdict_message)
+    assert_never(candidate.verdict)
 
 
 def _hold_in_doubt(seen: Observed, reason: Reason, message: str) -> Decision:
@@ -295,67 +221,50 @@ def _hold_in_doubt(seen: Observed, reason: Reason, message: str) -> Decision:
 
 def _after_step(seen: Observed) -> Decision:
     if seen.step + 1 < len(seen.steps):
-        return _enter_step(seen, seen.step + 1)
-    return _enter(
-        seen,
-        len(seen.steps),
-        Phase.GUARDING,
-        Reason.GUARD_STARTED,
-        f"all traffic; going back stays possible for {_seconds(seen.guard)}",
+        return enter_step(seen, seen.step + 1)
+    back = f"going back stays possible for {in_seconds(seen.guard)}"
+    return _enter_guard(seen, f"all traffic; {back}")
+
+
+def _enter_guard(seen: Observed, message: str) -> Decision:
+    return Decision(
+        phase=Phase.GUARDING,
+        step=len(seen.steps),
+        shares=all_traffic(seen),
+        reason=Reason.GUARD_STARTED,
+        message=message,
     )
 
 
-def _enter_step(seen: Observed, index: int) -> Decision:
-    step = seen.steps[index]
+def _succeed(seen: Observed, message: str) -> Decision:
     return Decision(
-        phase=Phase.PROGRESSING,
-        step=index,
-        weight=step.weight,
-        reason=Reason.STEP_STARTED,
-        message=f"step {index + 1} of {len(seen.steps)}: {step.weight} % for {_seconds(step.hold)}",
+        phase=Phase.SUCCEEDED,
+        step=len(seen.steps),
+        shares=all_traffic(seen),
+        reason=Reason.PROMOTED,
+        message=message,
     )
 
 
-def _enter(seen: Observed, step: int, phase: Phase, reason: Reason, message: str) -> Decision:
-    return Decision(phase=phase, step=step, weight=100, reason=reason, message=message)
-
-
-def _roll_back(seen: Observed, reason: Reason, message: str) -> Decision:
-    if not seen.has_stable:  # unreachable by the table above; there is nothing to go back to
-        return _hold(seen, reason, message)
+def _roll_back(seen: Observed, cause: Cause) -> Decision:
+    if seen.stable is None:  # unreachable by the table above; there is nothing to go back to
+        return _hold(seen, cause.reason, cause.message)
     return Decision(
-        phase=Phase.ROLLING_BACK, step=seen.step, weight=0, reason=reason, message=message
-    )
-
-
-def _wait(seen: Observed, reason: Reason, message: str) -> Decision:
-    """Wait without traffic.  The clock of the start runs from when it is the candidate's turn."""
-    begins = reason is Reason.WAITING_FOR_CANDIDATE and seen.reason is not reason
-    return Decision(
-        phase=Phase.PENDING, step=0, weight=0, reason=reason, message=message, restart=begins
+        phase=Phase.ROLLING_BACK,
+        step=seen.step,
+        shares=no_traffic(seen),
+        reason=cause.reason,
+        message=cause.message,
     )
 
 
 def _hold(seen: Observed, reason: Reason, message: str) -> Decision:
+    """The present phase, step, shares and copies."""
     return Decision(
-        phase=seen.phase, step=seen.step, weight=_weight(seen), reason=reason, message=message
+        phase=seen.phase,
+        step=seen.step,
+        shares=present_shares(seen),
+        mirror=seen.present.mirror if seen.present else 0,
+        reason=reason,
+        message=message,
     )
-
-
-def _stay(seen: Observed, *, weight: int) -> Decision:
-    return Decision(
-        phase=seen.phase, step=seen.step, weight=weight, reason=seen.reason, message=seen.message
-    )
-
-
-def _weight(seen: Observed) -> int:
-    """The weight of the present step."""
-    return 100 if seen.step >= len(seen.steps) else seen.steps[seen.step].weight
-
-
-def _waited(seen: Observed) -> timedelta:
-    return seen.now - seen.since
-
-
-def _seconds(span: timedelta) -> str:
-    return f"{span.total_seconds():g} s"

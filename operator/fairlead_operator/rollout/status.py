@@ -4,40 +4,44 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.rollout import CheckStatus, RolloutStatus
+from fairlead_operator.api.rollout import ArmStatus, CheckStatus, RolloutStatus
 from fairlead_operator.report import Report
+from fairlead_operator.requests import announce_refusals, record
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.schedule import look_again
-from fairlead_operator.rollout.state_machine import Decision, Phase, Reason, is_finished
+from fairlead_operator.rollout.states import Arm, Decision, Phase, Reason, is_finished
 
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
+_NO_TRAFFIC: Final = frozenset({Phase.PENDING, Phase.REPLACING})
 
 
 def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
     """What the object says after this reconcile."""
     old, now = seen.status, seen.observed.now
-    entered = (
-        old.phase is None
-        or (decision.phase, decision.step) != (old.phase, old.step)
-        or decision.restart
-    )
-    approved = seen.observed.approved and entered
+    entered = _entered(seen, decision)
     status = RolloutStatus(
         phase=decision.phase,
         step=decision.step,
         since=now if entered else old.since,
+        step_since=_step_since(seen, decision),
         doubt_since=(old.doubt_since or now) if decision.doubtful else None,
         weight=decision.weight,
         observed_weight=_observed_weight(seen, decision),
+        mirror=decision.mirror or None,
+        arms=_arms(seen, decision),
+        winner=decision.winner,
         stable=seen.stable,
-        candidate=seen.candidate,
+        candidate=_candidate(seen, decision),
         reason=decision.reason,
         message=decision.message[:1024],
         started_at=old.started_at or now,
         finished_at=(old.finished_at or now) if is_finished(decision.phase) else None,
-        handled_approval=seen.approval if approved else old.handled_approval,
+        requests=record(
+            old.requests, decision.answers, body["metadata"].get("annotations") or {}, now=now
+        ),
         triggered_at=_triggered_at(seen, decision),
         reaction_seconds=_reaction_seconds(seen, decision),
         conditions=merge(old.conditions, _conditions(body, decision), now=now),
@@ -45,7 +49,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
     )
     return Report(
         status=status.to_manifest(),
-        events=_events(seen, decision, status) if entered else (),
+        events=_events(seen, decision, status),
         look_again=look_again(seen.observed, decision, next_measurement=seen.next_measurement),
     )
 
@@ -69,33 +73,79 @@ def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str,
     checks = tuple(
         CheckStatus(
             name=judgment.name,
+            version=version,
             verdict=judgment.verdict,
             value=judgment.value,
             samples=judgment.samples,
             failures=judgment.failures,
             message=judgment.message[:1024],
         )
-        for judgment in seen.judgments
+        for version, judgment in seen.judgments
     )
-    verdict = seen.observed.verdict if seen.judgments else None
+    verdict = seen.observed.candidate.verdict if seen.judgments else None
     return {"checks": checks, "verdict": verdict, "measured_at": seen.measured_at}
 
 
+def _step_since(seen: Seen, decision: Decision) -> datetime | None:
+    """When the step began: a pause and going on leave it, so that what was counted still counts."""
+    in_step = decision.phase not in _NO_TRAFFIC and not is_finished(decision.phase)
+    if not in_step:
+        return None
+    same = decision.step == seen.status.step and seen.observed.phase not in _NO_TRAFFIC
+    return (seen.status.step_since if same else None) or seen.observed.now
+
+
 def _observed_weight(seen: Seen, decision: Decision) -> int | None:
+    """What the gateway reports of all candidates together."""
+    weights = [_observed_arm(arm, seen, decision) for arm in seen.observed.arms]
+    known = [weight for weight in weights if weight is not None]
+    return sum(known) if len(known) == len(weights) else None
+
+
+def _observed_arm(arm: Arm, seen: Seen, decision: Decision) -> int | None:
     """What the gateway reports; of a version that was never routed, nothing is 0."""
-    if seen.observed.phase is Phase.PENDING and decision.phase is not Phase.SUCCEEDED:
+    if seen.observed.phase in _NO_TRAFFIC and decision.phase is not Phase.SUCCEEDED:
         return 0
-    return seen.observed.weight
+    return arm.weight
+
+
+def _arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
+    """Each candidate: what the registry knows of it, and where it stands."""
+    references = {reference.version: reference for reference in seen.candidates}
+    shares, dropped = dict(decision.shares), dict(decision.dropped)
+    found = []
+    for arm in seen.observed.arms:
+        reference, cause = references.get(arm.version), dropped.get(arm.version)
+        found.append(
+            ArmStatus(
+                version=arm.version,
+                registry_version=reference.registry_version if reference else "",
+                digest=reference.digest if reference else "",
+                weight=shares[arm.version],
+                observed_weight=_observed_arm(arm, seen, decision),
+                reason=cause.reason if cause else None,
+                message=cause.message[:1024] if cause else None,
+            )
+        )
+    return tuple(found)
+
+
+def _candidate(seen: Seen, decision: Decision) -> VersionReference | None:
+    """The winner of a trial, else the Rollout's own version."""
+    for reference in seen.candidates:
+        if decision.winner in {None, reference.version}:
+            return reference
+    return seen.status.candidate
 
 
 def _triggered_at(seen: Seen, decision: Decision) -> datetime | None:
-    """When the cause of the rollback was known: the webhook's receipt, or the measurement."""
+    """When the cause was known: the webhook's receipt, the gateway's trip, or the measurement."""
     if decision.phase not in _BACK:
         return None
     if seen.status.triggered_at is not None:
         return seen.status.triggered_at
-    if decision.reason is Reason.ALERT_FIRED and seen.alert_received is not None:
-        return seen.alert_received
+    if decision.reason in {Reason.ALERT_FIRED, Reason.GUARD_TRIPPED} and seen.known_since:
+        return seen.known_since
     return seen.observed.now
 
 
@@ -134,12 +184,38 @@ def _conditions(body: Mapping[str, Any], decision: Decision) -> tuple[Condition,
 
 def _events(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:
     """One event for each transition, with the numbers."""
-    if decision.reason is Reason.WAITING_FOR_TURN:
-        return ()  # the usual first moment of every rollout
+    return (*announce_refusals(decision.answers), *_transition(seen, decision, status))
+
+
+def _transition(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:
+    old = seen.status
+    entered = _entered(seen, decision)
+    dropped = tuple(
+        Event(
+            reason=cause.reason,
+            message=f"{version} left the trial: {cause.message}",
+            warning=True,
+        )
+        for version, cause in decision.dropped
+        if all(arm.reason is None for arm in old.arms if arm.version == version)
+    )
+    if not entered or decision.reason is Reason.WAITING_FOR_TURN:
+        return dropped  # waiting for the turn is the usual first moment of every rollout
     if decision.phase is Phase.ROLLED_BACK and seen.observed.phase is Phase.ROLLING_BACK:
         message = f"no traffic on the candidate {status.reaction_seconds:g} s after the cause"
-        return (Event(reason="RolledBack", message=f"{message}: {decision.message}", warning=True),)
-    candidate = seen.candidate.version if seen.candidate else "candidate"
+        back = Event(reason="RolledBack", message=f"{message}: {decision.message}", warning=True)
+        return (*dropped, back)
+    candidate = " and ".join(arm.version for arm in seen.observed.playing)
     message = f"{candidate} at {decision.weight} %: {decision.message}"
-    warning = decision.phase in _BACK or decision.phase is Phase.PAUSED
-    return (Event(reason=decision.reason, message=message, warning=warning),)
+    warning = decision.phase in _BACK | {Phase.PAUSED, Phase.REPLACING}
+    return (*dropped, Event(reason=decision.reason, message=message, warning=warning))
+
+
+def _entered(seen: Seen, decision: Decision) -> bool:
+    """Whether this decision begins a phase or a step."""
+    old = seen.status
+    return (
+        old.phase is None
+        or (decision.phase, decision.step) != (old.phase, old.step)
+        or decision.restart
+    )

@@ -1,40 +1,101 @@
-"""The route of a Model as the gateway agent reads it, and the weight read back.  Pure."""
+"""The route of a Model as the gateway agent reads it, and what is read back.  Pure."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from fairlead_operator.kube.metadata import Owner, component_labels, route_name, version_name
-from fairlead_operator.rollout.state_machine import Phase
+from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.api.strategy import FastGuard
+from fairlead_operator.kube.metadata import (
+    Owner,
+    component_labels,
+    preview_name,
+    route_name,
+    version_name,
+)
+from fairlead_operator.rollout.plan import Step
+from fairlead_operator.rollout.states import Decision, Phase, is_finished
+
+_GUARDED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING, Phase.ROLLING_BACK})
 
 
-def split(
-    phase: Phase, weight: int, *, candidate: str | None, stable: str | None
-) -> tuple[tuple[str, int], ...]:
-    """Versions and their weights, candidate first; empty when nobody may be served.
+def split(decision: Decision, *, stable: str | None) -> tuple[tuple[str, int], ...]:
+    """Versions and their weights, candidates first; empty when nobody may be served.
 
     A weight of 0 keeps a version warm and reachable by header.
     """
+    shares = decision.shares
+    promoted = tuple(share for share in shares if share[1])
     if stable is None:
-        return ((candidate, 100),) if candidate and phase is Phase.SUCCEEDED else ()
-    if candidate is None or candidate == stable or phase is Phase.ROLLED_BACK:
+        return promoted if decision.phase is Phase.SUCCEEDED else ()
+    if decision.phase is Phase.ROLLED_BACK or any(version == stable for version, _ in shares):
         return ((stable, 100),)
-    if phase is Phase.SUCCEEDED:
-        return ((candidate, 100),)
-    return ((candidate, weight), (stable, 100 - weight))
+    if decision.phase is Phase.SUCCEEDED:
+        return promoted
+    return (*shares, (stable, 100 - decision.weight))
+
+
+def options(
+    decision: Decision,
+    step: Step | None,
+    policy: RolloutPolicy,
+    *,
+    stable: str | None,
+    owner: Owner,
+    rollout_uid: str,
+) -> dict[str, Any]:
+    """What the route says beside its weights: mirror, preview and guard (docs/contracts.md §3).
+
+    ``step`` is the one the decision leads to.
+    """
+    versions = [version for version, _ in decision.shares]
+    found: dict[str, Any] = {}
+    if stable is None or stable in versions or is_finished(decision.phase):
+        return found
+    if decision.mirror:
+        found["mirror"] = {"version": versions[0], "percent": decision.mirror}
+    if step is not None and step.preview:
+        found["preview"] = {
+            "version": versions[0],
+            "hosts": _hosts(preview_name(owner.name), owner.namespace),
+        }
+    guard = policy.fast_guard or FastGuard.model_validate({})
+    if guard.enabled and policy.strategy != "recreate" and decision.phase in _GUARDED:
+        found["guard"] = _guard(guard, versions, stable=stable, rollout_uid=rollout_uid)
+    return found
+
+
+def _guard(
+    guard: FastGuard, versions: Sequence[str], *, stable: str, rollout_uid: str
+) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "id": rollout_uid,
+        "versions": list(versions),
+        "fallback": stable,
+        "minRequests": guard.min_requests,
+        "maxFailureRatio": guard.max_failure_ratio,
+        "windowSeconds": int(guard.window.total_seconds()),
+    }
+    if guard.slow_milliseconds is not None:
+        document["slowMilliseconds"] = guard.slow_milliseconds
+        document["maxSlowRatio"] = guard.max_slow_ratio
+    return document
 
 
 def build_route(
-    versions: Sequence[tuple[str, int]], *, owner: Owner, timeout: timedelta
+    versions: Sequence[tuple[str, int]],
+    *,
+    owner: Owner,
+    timeout: timedelta,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The ConfigMap that carries one Model's route."""
-    host = f"{owner.name}.{owner.namespace}"
     route: dict[str, Any] = {
         "model": owner.name,
         "namespace": owner.namespace,
-        "hosts": [owner.name, host, f"{host}.svc", f"{host}.svc.cluster.local"],
+        "hosts": _hosts(owner.name, owner.namespace),
         "timeoutSeconds": int(timeout.total_seconds()),
         "versions": [
             {
@@ -44,6 +105,7 @@ def build_route(
             }
             for version, weight in versions
         ],
+        **(options or {}),
     }
     route["revision"] = _digest(route)
     return {
@@ -78,6 +140,37 @@ def read_weight(
     if any(report.get("revision") != wanted for report in reports):
         return None
     return weights.pop() if len(weights) == 1 else None
+
+
+def read_trip(
+    applied: Mapping[str, str],
+    *,
+    model: str,
+    version: str,
+    guard: str,
+    gateway_pods: Sequence[str],
+) -> tuple[str, datetime] | None:
+    """What the first gateway pod whose fast guard tripped says of the version, and when.
+
+    A trip counts whatever route is in force: it can only take traffic away.
+    """
+    found = []
+    for pod in gateway_pods:
+        try:
+            trip = json.loads(applied[f"{model}.{pod}"])["tripped"][version]
+            if trip["guard"] == guard:
+                found.append((datetime.fromisoformat(trip["at"]), str(trip["message"])))
+        except (KeyError, ValueError, TypeError):
+            continue
+    if not found:
+        return None
+    at, message = min(found)
+    return message, at
+
+
+def _hosts(name: str, namespace: str) -> list[str]:
+    host = f"{name}.{namespace}"
+    return [name, host, f"{host}.svc", f"{host}.svc.cluster.local"]
 
 
 def _digest(route: Mapping[str, Any]) -> str:

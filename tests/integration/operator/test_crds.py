@@ -57,14 +57,23 @@ FULL_POLICY = {
     "strategy": "canary",
     "steps": [
         {"weight": 10, "hold": "0s", "pause": True},
-        {"weight": 10, "hold": "168h"},
+        {"weight": 10, "hold": "168h", "checks": [{"name": "step", "query": "x", "atMost": 1}]},
         {"weight": 100},
     ],
+    "fastGuard": {
+        "enabled": True,
+        "minRequests": 1,
+        "maxFailureRatio": 0.99,
+        "window": "60s",
+        "slowMilliseconds": 60000,
+        "maxSlowRatio": 0,
+    },
     "analysis": {"interval": "1s", "checks": FULL_CHECKS},
     "guard": {"duration": "0s"},
     "patience": "10s",
     "startDeadline": "24h",
-    "onNewTarget": "queue",
+    "approvalDeadline": "8760h",
+    "onNewTarget": "reject",
 }
 FULL_MODEL = manifest(
     "Model",
@@ -130,6 +139,10 @@ def check(**fields: Any) -> Manifest:
 
 def steps(*steps: Manifest) -> Manifest:
     return with_(MODEL, "spec.rollout.steps", list(steps))
+
+
+def policy(**fields: Any) -> Manifest:
+    return with_(MODEL, "spec.rollout", fields)
 
 
 def search(**fields: Any) -> Manifest:
@@ -204,6 +217,17 @@ def refusal(error: client.ApiException) -> str:
         pytest.param(with_(MODEL, "spec.rollout", {}), model.ModelSpec, id="an empty policy"),
         pytest.param(search(trials=3), model.ModelSpec, id="a search with one field"),
         pytest.param(steps({"weight": 1}), model.ModelSpec, id="a step with one field"),
+        pytest.param(
+            policy(strategy="blueGreen", blueGreen={"mirror": 0, "hold": "0s", "pause": True}),
+            model.ModelSpec,
+            id="blueGreen",
+        ),
+        pytest.param(
+            policy(strategy="shadow", shadow={"mirror": 1}, steps=[{"weight": 50}]),
+            model.ModelSpec,
+            id="shadow with steps",
+        ),
+        pytest.param(policy(strategy="recreate"), model.ModelSpec, id="recreate"),
         pytest.param(check(query="x", atMost=1), model.ModelSpec, id="a check of one's own"),
         pytest.param(TRAINING_RUN, training_run.TrainingRunSpec, id="a minimal TrainingRun"),
         pytest.param(ROLLOUT, rollout.RolloutSpec, id="a minimal Rollout"),
@@ -387,8 +411,53 @@ def filled(spec_type: type[Spec], spec: Manifest) -> Manifest:
         ),
         pytest.param(with_(MODEL, "spec.suspend", "yes"), "spec.suspend", id="suspend: a word"),
         # Rollout policy
+        pytest.param(policy(strategy="rainbow"), "rollout.strategy", id="strategy: unknown"),
         pytest.param(
-            with_(MODEL, "spec.rollout", {"strategy": "blueGreen"}), "rollout.strategy", id="blue"
+            policy(strategy="blueGreen", steps=[{"weight": 5}]),
+            "steps has no effect under this strategy; remove it, or choose strategy: canary",
+            id="blueGreen with steps",
+        ),
+        pytest.param(
+            policy(strategy="recreate", steps=[{"weight": 5}]), "steps", id="recreate with steps"
+        ),
+        pytest.param(policy(blueGreen={}), "blueGreen has no effect", id="canary with blueGreen"),
+        pytest.param(policy(shadow={}), "shadow has no effect", id="canary with shadow"),
+        pytest.param(
+            policy(strategy="blueGreen", shadow={}), "choose strategy: shadow", id="blue: shadow"
+        ),
+        pytest.param(
+            policy(strategy="recreate", fastGuard={}), "fastGuard has no effect", id="recreate"
+        ),
+        pytest.param(
+            policy(fastGuard={"slowMilliseconds": 100}), "maxSlowRatio", id="fastGuard: half"
+        ),
+        pytest.param(policy(fastGuard={"window": "0s"}), "fastGuard.window", id="fastGuard: now"),
+        pytest.param(
+            policy(fastGuard={"maxFailureRatio": 1}), "maxFailureRatio", id="fastGuard: never"
+        ),
+        pytest.param(
+            policy(strategy="blueGreen", blueGreen={"hold": "169h"}), "blueGreen.hold", id="preview"
+        ),
+        pytest.param(
+            policy(strategy="shadow", shadow={"mirror": 0}), "shadow.mirror", id="shadow: no copies"
+        ),
+        pytest.param(
+            policy(strategy="shadow", shadow={"hold": "169h"}), "shadow.hold", id="shadow: long"
+        ),
+        pytest.param(
+            steps({"weight": 5, "checks": [{"name": "success-rate", "query": "x", "atMost": 1}]}),
+            "must not have the name of one of analysis.checks",
+            id="step: a check of the analysis again",
+        ),
+        pytest.param(
+            steps({"weight": 5, "checks": [{"name": "a", "query": "x", "atMost": 1}] * 2}),
+            "names must be unique",
+            id="step: a check twice",
+        ),
+        pytest.param(
+            steps({"weight": 5, "checks": [{"name": "a", "query": "x"}]}),
+            "atLeast, atMost",
+            id="step: a check without a bound",
         ),
         pytest.param(steps(), "rollout.steps", id="steps: none"),
         pytest.param(
@@ -409,9 +478,8 @@ def filled(spec_type: type[Spec], spec: Manifest) -> Manifest:
         pytest.param(
             with_(MODEL, "spec.rollout", {"guard": {"duration": "169h"}}), "duration", id="guard"
         ),
-        pytest.param(
-            with_(MODEL, "spec.rollout", {"onNewTarget": "reject"}), "onNewTarget", id="new target"
-        ),
+        pytest.param(policy(onNewTarget="ignore"), "onNewTarget", id="new target"),
+        pytest.param(policy(approvalDeadline="0s"), "approvalDeadline", id="approval: at once"),
         # Analysis
         pytest.param(
             with_(MODEL, "spec.rollout.analysis", {"interval": "0s"}), "interval", id="interval"

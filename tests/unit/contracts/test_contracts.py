@@ -15,7 +15,7 @@ from fairlead_operator.model.gate import Demand, judge_candidate, parse_comparis
 from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.rollout.health import read_health
 from fairlead_operator.rollout.manifests import build_server
-from fairlead_operator.rollout.state_machine import Health
+from fairlead_operator.rollout.states import Health
 from fairlead_operator.rollout.traffic import build_route, read_weight
 from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import build_job

@@ -13,6 +13,8 @@ from fairlead_operator.model.state_machine import (
     Decision,
     Observed,
     Phase,
+    Reason,
+    Refused,
     RolloutSeen,
     RunState,
     Target,
@@ -52,7 +54,8 @@ def observed(**changes: Any) -> Observed:
         generation=3,
         suspend=False,
         pinned=None,
-        queue_targets=False,
+        on_new_target="supersede",
+        refused=None,
         demand=Demand(min_improvement=0.0, significance=True, threshold=None),
         recipe="sha256:recipe",
         trained_recipe="sha256:recipe",
@@ -73,6 +76,10 @@ def observed(**changes: Any) -> Observed:
 
 def blocked(version: str, generation: int = 3) -> tuple[Blocked, ...]:
     return (Blocked(version=version, reason="AnalysisFailed", message="m", generation=generation),)
+
+
+def refused(version: str, generation: int = 3) -> Refused:
+    return Refused(version=version, message="m", generation=generation)
 
 
 def started(decision: Decision) -> tuple[Target | None, str | None, str | None, str | None]:
@@ -128,8 +135,21 @@ TRAINED = Target(version="1.1.0", trigger="trained")
         pytest.param(observed(pinned="1.2.0", rollout=rollout(abort="x"), rollout_folded=False),
                      (None, None, None, None), id="superseding is asked for once"),
         pytest.param(observed(pinned="1.2.0", rollout=rollout(), rollout_folded=False,
-                              queue_targets=True),
+                              on_new_target="queue"),
                      (None, None, None, None), id="a new target waits when told to queue"),
+        pytest.param(observed(pinned="1.2.0", rollout=rollout(), rollout_folded=False,
+                              on_new_target="reject"),
+                     (None, None, None, None), id="a new target is refused when told to reject"),
+        pytest.param(observed(pinned="1.2.0", refused=refused("1.2.0")), (None, None, None, None),
+                     id="a refused target is not tried later by itself"),
+        pytest.param(observed(pinned="1.1.0", refused=refused("1.1.0"), requests=RETRY),
+                     (PIN, None, None, None), id="a person says retry of a refused target"),
+        pytest.param(observed(pinned="1.1.0", refused=refused("1.1.0", generation=2)),
+                     (PIN, None, None, None), id="the spec changed since the refusal"),
+        pytest.param(observed(pinned="1.0.0", rollout=rollout(), rollout_folded=False,
+                              on_new_target="reject"),
+                     (None, None, f"{SUPERSEDED}1.0.0", None),
+                     id="pinning the version in charge is never refused"),
         pytest.param(observed(pinned="1.0.0", rollout=rollout(), rollout_folded=False),
                      (None, None, f"{SUPERSEDED}1.0.0", None),
                      id="pinning the version in charge takes the rollout back"),
@@ -301,3 +321,18 @@ def test_a_request_is_accepted_or_refused_with_the_reason(
         assert decision == dataclasses.replace(
             decide(dataclasses.replace(seen, requests=())), answers=decision.answers
         )
+
+
+def test_a_refused_target_is_said_and_stays_said_until_the_spec_changes() -> None:
+    in_flight = observed(
+        pinned="1.2.0", rollout=rollout(), rollout_folded=False, on_new_target="reject"
+    )
+
+    first = decide(in_flight)
+    ended = decide(observed(pinned="1.2.0", refused=first.refused))
+    changed = decide(observed(pinned="1.0.0", refused=first.refused, generation=4))
+
+    assert first.refused is not None
+    assert "1.2.0 was refused" in first.message
+    assert (ended.phase, ended.reason) == (Phase.SERVING, Reason.TARGET_REFUSED)
+    assert changed.refused is None

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fairlead_operator.rollout.health import read_health
-from fairlead_operator.rollout.state_machine import Health
+from fairlead_operator.rollout.states import Health
 
 
 def deployment(available: int = 0, *, observed: int = 2, **status: int) -> dict[str, Any]:

@@ -8,27 +8,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_operator.requests import Action, Request
 from fairlead_operator.rollout.analysis import Verdict
-from fairlead_operator.rollout.state_machine import (
+from fairlead_operator.rollout.plan import Step
+from fairlead_operator.rollout.state_machine import decide
+from fairlead_operator.rollout.states import (
+    Arm,
     Decision,
     Health,
     Observed,
     Phase,
     Reason,
     Resolution,
-    Step,
-    decide,
+    Stable,
     is_finished,
+    present_shares,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 STEPS = (Step(weight=10, hold=MINUTE), Step(weight=50, hold=MINUTE))
+GOOD = Arm(version="1.1.0", health=Health.READY, weight=10, asked=10, verdict=Verdict.SUCCESSFUL)
+STABLE = Stable(version="1.0.0")
+ARM_FIELDS = {field.name for field in dataclasses.fields(Arm)}
 
 
 def observed(*, waited: timedelta = timedelta(0), **changes: Any) -> Observed:
-    """A healthy rollout at its first step; each test names only what differs."""
+    """A healthy rollout at its first step; each test names only what differs.
+
+    A field of the candidate is given by its own name.
+    """
     healthy = Observed(
         now=NOW,
         phase=Phase.PROGRESSING,
@@ -39,22 +49,29 @@ def observed(*, waited: timedelta = timedelta(0), **changes: Any) -> Observed:
         message="",
         has_turn=True,
         suspended=False,
-        has_stable=True,
+        frozen=None,
+        stable=STABLE,
         resolution=Resolution.FOUND,
-        candidate=Health.READY,
-        candidate_message="",
-        weight=10,
-        verdict=Verdict.SUCCESSFUL,
-        verdict_message="",
-        alert=None,
-        abort=None,
-        approved=False,
+        resolution_message="",
+        arms=(GOOD,),
+        winner=None,
+        trial=None,
+        requests=(),
         steps=STEPS,
         guard=MINUTE,
         patience=10 * MINUTE,
         start_deadline=5 * MINUTE,
+        approval_deadline=24 * HOUR,
     )
-    return dataclasses.replace(healthy, **changes)
+    arm = {name: value for name, value in changes.items() if name in ARM_FIELDS}
+    rest = {name: value for name, value in changes.items() if name not in ARM_FIELDS}
+    if arm:
+        rest["arms"] = (dataclasses.replace(GOOD, **arm),)
+    return dataclasses.replace(healthy, **rest)
+
+
+def asks(*actions: Action) -> tuple[Request, ...]:
+    return tuple(Request(action=action, text="Ada: why", by="Ada", why="why") for action in actions)
 
 
 def pending(**changes: Any) -> Observed:
@@ -69,7 +86,23 @@ def paused(**changes: Any) -> Observed:
     return observed(**{"phase": Phase.PAUSED, "reason": Reason.ANALYSIS_INCONCLUSIVE} | changes)
 
 
+def replacing(**changes: Any) -> Observed:
+    """Recreate, in its downtime."""
+    defaults = {
+        "phase": Phase.REPLACING,
+        "reason": Reason.WAITING_FOR_CANDIDATE,
+        "stable": GONE,
+        "weight": 0,
+        "steps": ALONE,
+    }
+    return observed(**defaults | changes)
+
+
 APPROVAL = (Step(weight=10, hold=MINUTE, pause=True), Step(weight=50, hold=MINUTE))
+ALONE = (Step(weight=0, hold=timedelta(0), exclusive=True),)
+PREVIEW = (Step(weight=0, hold=MINUTE, mirror=100, preview=True),)
+GONE = Stable(version="1.0.0", health=Health.UNKNOWN, gone=True)
+STOPPING = Stable(version="1.0.0", health=Health.UNKNOWN)
 BACK = (Phase.ROLLING_BACK, 0)
 NEVER_STARTED = (Phase.ROLLED_BACK, 0)
 
@@ -79,31 +112,102 @@ TABLE = [
                  id="pending: a ready candidate takes the first step"),
     pytest.param(pending(has_turn=False), (Phase.PENDING, 0), Reason.WAITING_FOR_TURN,
                  id="pending: another rollout is in flight"),
-    pytest.param(pending(resolution=Resolution.UNAVAILABLE, candidate=Health.UNKNOWN, waited=HOUR),
+    pytest.param(pending(resolution=Resolution.UNAVAILABLE, health=Health.UNKNOWN, waited=HOUR),
                  (Phase.PENDING, 0), Reason.WAITING_FOR_REGISTRY,
                  id="pending: a registry outage is waited for, however long"),
-    pytest.param(pending(resolution=Resolution.MISSING, candidate=Health.UNKNOWN),
+    pytest.param(pending(resolution=Resolution.MISSING, health=Health.UNKNOWN),
                  NEVER_STARTED, Reason.VERSION_NOT_FOUND, id="pending: no such version"),
-    pytest.param(pending(candidate=Health.STARTING), (Phase.PENDING, 0),
+    pytest.param(pending(health=Health.STARTING), (Phase.PENDING, 0),
                  Reason.WAITING_FOR_CANDIDATE, id="pending: the candidate starts"),
-    pytest.param(pending(candidate=Health.STARTING, waited=HOUR,
+    pytest.param(pending(health=Health.STARTING, waited=HOUR,
                          reason=Reason.WAITING_FOR_CANDIDATE),
                  NEVER_STARTED, Reason.START_DEADLINE_EXCEEDED,
                  id="pending: the candidate is late"),
-    pytest.param(pending(candidate=Health.STARTING, waited=HOUR, reason=Reason.WAITING_FOR_TURN),
+    pytest.param(pending(health=Health.STARTING, waited=HOUR, reason=Reason.WAITING_FOR_TURN),
                  (Phase.PENDING, 0), Reason.WAITING_FOR_CANDIDATE,
                  id="pending: waiting for the turn is not the candidate's time"),
     pytest.param(pending(suspended=True), (Phase.PENDING, 0), Reason.SUSPENDED,
                  id="pending: suspended"),
-    pytest.param(pending(candidate=Health.FAILED), NEVER_STARTED, Reason.CANDIDATE_FAILED,
+    pytest.param(pending(health=Health.FAILED), NEVER_STARTED, Reason.CANDIDATE_FAILED,
                  id="pending: the candidate cannot start"),
-    pytest.param(pending(abort="enough"), NEVER_STARTED, Reason.ABORTED, id="pending: aborted"),
+    pytest.param(pending(requests=asks(Action.ABORT)), NEVER_STARTED, Reason.ABORTED,
+                 id="pending: aborted"),
     pytest.param(pending(alert="slow"), NEVER_STARTED, Reason.ALERT_FIRED, id="pending: alert"),
-    pytest.param(pending(has_stable=False), (Phase.SUCCEEDED, 100), Reason.PROMOTED,
+    pytest.param(pending(stable=None), (Phase.SUCCEEDED, 100), Reason.PROMOTED,
                  id="pending: a first version takes everything"),
-    pytest.param(pending(has_stable=False, candidate=Health.FAILED), NEVER_STARTED,
+    pytest.param(pending(stable=None, health=Health.FAILED), NEVER_STARTED,
                  Reason.CANDIDATE_FAILED, id="pending: a broken first version takes nothing"),
+    pytest.param(pending(frozen="until Monday"), (Phase.PENDING, 0), Reason.FROZEN,
+                 id="pending: frozen"),
+    pytest.param(pending(stable=None, frozen="until Monday"), (Phase.PENDING, 0), Reason.FROZEN,
+                 id="pending: a first version is not promoted in a freeze window"),
+    pytest.param(pending(requests=asks(Action.PROMOTE)), (Phase.PROGRESSING, 10),
+                 Reason.STEP_STARTED, id="pending: a promotion comes too early"),
+    pytest.param(pending(steps=ALONE, health=Health.UNKNOWN), (Phase.REPLACING, 0),
+                 Reason.STOPPING_STABLE, id="pending: recreate begins its downtime"),
+    pytest.param(pending(steps=ALONE, health=Health.UNKNOWN, stable=None), (Phase.PENDING, 0),
+                 Reason.WAITING_FOR_CANDIDATE, id="pending: recreate without a stable version"),
+    pytest.param(pending(steps=ALONE, health=Health.UNKNOWN, frozen="until Monday"),
+                 (Phase.PENDING, 0), Reason.FROZEN, id="pending: recreate waits for the freeze"),
+    # Replacing
+    pytest.param(replacing(stable=STOPPING, reason=Reason.STOPPING_STABLE), (Phase.REPLACING, 0),
+                 Reason.STOPPING_STABLE, id="replacing: the stable version ends"),
+    pytest.param(replacing(stable=STOPPING, health=Health.READY), (Phase.REPLACING, 0),
+                 Reason.STOPPING_STABLE, id="replacing: two versions never run together"),
+    pytest.param(replacing(health=Health.UNKNOWN), (Phase.REPLACING, 0),
+                 Reason.WAITING_FOR_CANDIDATE, id="replacing: the candidate starts"),
+    pytest.param(replacing(), (Phase.GUARDING, 100), Reason.GUARD_STARTED,
+                 id="replacing: the candidate is ready"),
+    pytest.param(replacing(suspended=True, frozen="until Monday"), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="replacing: nothing makes the downtime longer"),
+    pytest.param(replacing(health=Health.FAILED), BACK, Reason.CANDIDATE_FAILED,
+                 id="replacing: the candidate cannot start"),
+    pytest.param(replacing(health=Health.STARTING, waited=HOUR), BACK,
+                 Reason.START_DEADLINE_EXCEEDED, id="replacing: the candidate is late"),
+    pytest.param(replacing(stable=STOPPING, health=Health.UNKNOWN, waited=HOUR,
+                           reason=Reason.STOPPING_STABLE), BACK,
+                 Reason.START_DEADLINE_EXCEEDED, id="replacing: the stable version never ends"),
+    pytest.param(replacing(health=Health.STARTING, requests=asks(Action.ABORT)), BACK,
+                 Reason.ABORTED, id="replacing: aborted"),
+    pytest.param(replacing(health=Health.STARTING, requests=asks(Action.PAUSE)),
+                 (Phase.REPLACING, 0), Reason.WAITING_FOR_CANDIDATE,
+                 id="replacing: a downtime cannot be paused"),
     # Progressing
+    pytest.param(observed(tripped="12 of 14 failed"), BACK, Reason.GUARD_TRIPPED,
+                 id="progressing: the fast guard tripped"),
+    pytest.param(observed(waited=MINUTE, frozen="until Monday"), (Phase.PROGRESSING, 10),
+                 Reason.FROZEN, id="progressing: frozen, the weight stays"),
+    pytest.param(observed(verdict=Verdict.FAILED, frozen="until Monday"), BACK,
+                 Reason.ANALYSIS_FAILED, id="progressing: going back works while frozen"),
+    pytest.param(observed(frozen="until Monday", verdict=Verdict.ERROR, waited=HOUR,
+                          doubt_since=NOW - HOUR), (Phase.PROGRESSING, 10), Reason.FROZEN,
+                 id="progressing: a freeze does not use up the patience"),
+    pytest.param(observed(steps=PREVIEW, weight=0, waited=MINUTE), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="progressing: a good preview is switched to at once"),
+    pytest.param(observed(steps=PREVIEW, weight=0, waited=HOUR, verdict=Verdict.INCONCLUSIVE),
+                 (Phase.PROGRESSING, 0), Reason.ANALYSIS_INCONCLUSIVE,
+                 id="progressing: a preview that nobody tried is not switched to"),
+    pytest.param(observed(steps=PREVIEW, weight=0, verdict=Verdict.FAILED), BACK,
+                 Reason.ANALYSIS_FAILED, id="progressing: a bad preview is given up"),
+    pytest.param(observed(requests=asks(Action.PAUSE)), (Phase.PAUSED, 10),
+                 Reason.PAUSED_BY_REQUEST, id="progressing: a person pauses"),
+    pytest.param(observed(requests=asks(Action.PROMOTE)), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="progressing: a person promotes"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), verdict=Verdict.INCONCLUSIVE),
+                 (Phase.GUARDING, 100), Reason.GUARD_STARTED,
+                 id="progressing: a person promotes without evidence"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), verdict=Verdict.FAILED), BACK,
+                 Reason.ANALYSIS_FAILED, id="progressing: nobody promotes past a failed verdict"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), health=Health.STARTING),
+                 (Phase.PROGRESSING, 10), Reason.CANDIDATE_NOT_READY,
+                 id="progressing: nobody promotes a candidate that is not ready"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), frozen="until Monday"),
+                 (Phase.PROGRESSING, 10), Reason.FROZEN,
+                 id="progressing: nobody promotes in a freeze window"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), weight=None), (Phase.PROGRESSING, 10),
+                 Reason.WAITING_FOR_GATEWAY, id="progressing: a promotion waits for the gateway"),
+    pytest.param(observed(requests=asks(Action.ABORT, Action.PROMOTE)), BACK, Reason.ABORTED,
+                 id="progressing: an abort is stronger than a promotion"),
     pytest.param(observed(), (Phase.PROGRESSING, 10), Reason.STEP_HOLDING,
                  id="progressing: a step must hold"),
     pytest.param(observed(waited=MINUTE), (Phase.PROGRESSING, 50), Reason.STEP_STARTED,
@@ -115,8 +219,9 @@ TABLE = [
     pytest.param(observed(verdict=Verdict.FAILED), BACK, Reason.ANALYSIS_FAILED,
                  id="progressing: bad metrics roll back at once"),
     pytest.param(observed(alert="slow"), BACK, Reason.ALERT_FIRED, id="progressing: alert"),
-    pytest.param(observed(abort="enough"), BACK, Reason.ABORTED, id="progressing: aborted"),
-    pytest.param(observed(candidate=Health.FAILED), BACK, Reason.CANDIDATE_FAILED,
+    pytest.param(observed(requests=asks(Action.ABORT)), BACK, Reason.ABORTED,
+                 id="progressing: aborted"),
+    pytest.param(observed(health=Health.FAILED), BACK, Reason.CANDIDATE_FAILED,
                  id="progressing: a crash-looping candidate"),
     pytest.param(observed(verdict=Verdict.ERROR, waited=HOUR), (Phase.PROGRESSING, 10),
                  Reason.ANALYSIS_INCONCLUSIVE, id="progressing: a Prometheus outage holds"),
@@ -129,7 +234,7 @@ TABLE = [
                  id="progressing: a long outage pauses for a person"),
     pytest.param(observed(weight=None, waited=HOUR), (Phase.PROGRESSING, 10),
                  Reason.WAITING_FOR_GATEWAY, id="progressing: a gateway pod is behind"),
-    pytest.param(observed(candidate=Health.STARTING, waited=HOUR), (Phase.PROGRESSING, 10),
+    pytest.param(observed(health=Health.STARTING, waited=HOUR), (Phase.PROGRESSING, 10),
                  Reason.CANDIDATE_NOT_READY, id="progressing: the candidate lost its pods"),
     pytest.param(observed(waited=MINUTE, suspended=True), (Phase.PROGRESSING, 10),
                  Reason.SUSPENDED, id="progressing: suspended, the weight stays"),
@@ -142,18 +247,50 @@ TABLE = [
                  id="paused: bad metrics still roll back"),
     pytest.param(paused(), (Phase.PROGRESSING, 10), Reason.STEP_STARTED,
                  id="paused: evidence is back, the step begins anew"),
-    pytest.param(paused(verdict=Verdict.ERROR, approved=True), (Phase.PROGRESSING, 10),
+    pytest.param(paused(verdict=Verdict.ERROR, requests=asks(Action.APPROVE)),
+                 (Phase.PROGRESSING, 10),
                  Reason.STEP_STARTED, id="paused: a person goes on in doubt, at the same weight"),
     pytest.param(paused(step=2, weight=100), (Phase.GUARDING, 100), Reason.GUARD_STARTED,
                  id="paused: the guard goes on"),
     pytest.param(paused(reason=Reason.AWAITING_APPROVAL), (Phase.PAUSED, 10),
                  Reason.AWAITING_APPROVAL, id="paused: good metrics are no approval"),
-    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, approved=True), (Phase.PROGRESSING, 50),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE)),
+                 (Phase.PROGRESSING, 50),
                  Reason.STEP_STARTED, id="paused: approval leads to the next step"),
-    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, approved=True, verdict=Verdict.ERROR),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE),
+                        verdict=Verdict.ERROR),
                  (Phase.PAUSED, 10), Reason.AWAITING_APPROVAL,
                  id="paused: approval does not widen in doubt"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST), (Phase.PAUSED, 10),
+                 Reason.PAUSED_BY_REQUEST, id="paused: a person's pause holds until a resume"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST, requests=asks(Action.APPROVE)),
+                 (Phase.PAUSED, 10), Reason.PAUSED_BY_REQUEST, id="paused: approval is no resume"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST, requests=asks(Action.RESUME)),
+                 (Phase.PROGRESSING, 10), Reason.STEP_STARTED,
+                 id="paused: resumed, the step begins anew"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST, tripped="slow"), BACK,
+                 Reason.GUARD_TRIPPED, id="paused: the fast guard goes back even then"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST, waited=25 * HOUR), BACK,
+                 Reason.APPROVAL_DEADLINE_EXCEEDED, id="paused: a pause nobody ends"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, waited=25 * HOUR), BACK,
+                 Reason.APPROVAL_DEADLINE_EXCEEDED, id="paused: an approval nobody gives"),
+    pytest.param(paused(verdict=Verdict.ERROR, waited=25 * HOUR), (Phase.PAUSED, 10),
+                 Reason.ANALYSIS_INCONCLUSIVE, id="paused: doubt never goes back, however long"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE),
+                        frozen="until Monday"), (Phase.PAUSED, 10), Reason.AWAITING_APPROVAL,
+                 id="paused: approval does not widen in a freeze window"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.RESUME)),
+                 (Phase.PAUSED, 10), Reason.AWAITING_APPROVAL,
+                 id="paused: a resume is no approval"),
+    pytest.param(paused(requests=asks(Action.PROMOTE), verdict=Verdict.ERROR),
+                 (Phase.GUARDING, 100), Reason.GUARD_STARTED, id="paused: a person promotes"),
     # Guarding
+    pytest.param(guarding(requests=asks(Action.PROMOTE)), (Phase.SUCCEEDED, 100), Reason.PROMOTED,
+                 id="guarding: a person ends the guard window"),
+    pytest.param(guarding(requests=asks(Action.PAUSE)), (Phase.PAUSED, 100),
+                 Reason.PAUSED_BY_REQUEST, id="guarding: a person pauses"),
+    pytest.param(guarding(waited=MINUTE, frozen="until Monday"), (Phase.GUARDING, 100),
+                 Reason.FROZEN, id="guarding: nothing is promoted in a freeze window"),
     pytest.param(guarding(), (Phase.GUARDING, 100), Reason.GUARD_HOLDING, id="guarding: holds"),
     pytest.param(guarding(waited=MINUTE), (Phase.SUCCEEDED, 100), Reason.PROMOTED,
                  id="guarding: passed"),
@@ -170,6 +307,12 @@ TABLE = [
                  Reason.ABORTED, id="rolling back: not knowing is not zero"),
     pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=0),
                  (Phase.ROLLED_BACK, 0), Reason.ABORTED, id="rolling back: done, with its cause"),
+    pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=0, steps=ALONE,
+                          stable=GONE), BACK, Reason.ABORTED,
+                 id="rolling back: recreate waits until the stable version answers again"),
+    pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=0, steps=ALONE),
+                 (Phase.ROLLED_BACK, 0), Reason.ABORTED,
+                 id="rolling back: recreate is done when the stable version is back"),
     pytest.param(observed(phase=Phase.ROLLED_BACK, reason=Reason.ALERT_FIRED),
                  (Phase.ROLLED_BACK, 0), Reason.ALERT_FIRED, id="rolled back: stays"),
     pytest.param(observed(phase=Phase.SUCCEEDED, reason=Reason.PROMOTED, verdict=Verdict.FAILED,
@@ -191,6 +334,19 @@ def test_the_table_has_a_row_for_every_phase() -> None:
 
 
 spans = st.integers(0, 7200).map(lambda seconds: timedelta(seconds=seconds))
+plans = st.sampled_from([STEPS, APPROVAL, ALONE, PREVIEW, (*PREVIEW, *STEPS)])
+requests = st.lists(st.sampled_from(Action), unique=True, max_size=3).map(lambda few: asks(*few))
+arms = st.builds(
+    Arm,
+    version=st.just("1.1.0"),
+    health=st.sampled_from(Health),
+    gone=st.booleans(),
+    weight=st.none() | st.integers(0, 100),
+    asked=st.integers(0, 100),
+    verdict=st.sampled_from(Verdict),
+    alert=st.none() | st.just("alert"),
+    tripped=st.none() | st.just("tripped"),
+)
 anything = st.builds(
     Observed,
     now=st.just(NOW),
@@ -202,30 +358,32 @@ anything = st.builds(
     message=st.just(""),
     has_turn=st.booleans(),
     suspended=st.booleans(),
-    has_stable=st.booleans(),
+    frozen=st.none() | st.just("until Monday"),
+    stable=st.none() | st.sampled_from([STABLE, GONE, STOPPING]),
     resolution=st.sampled_from(Resolution),
-    candidate=st.sampled_from(Health),
-    candidate_message=st.just(""),
-    weight=st.none() | st.integers(0, 100),
-    verdict=st.sampled_from(Verdict),
-    verdict_message=st.just(""),
-    alert=st.none() | st.just("alert"),
-    abort=st.none() | st.just("abort"),
-    approved=st.booleans(),
-    steps=st.just(STEPS) | st.just(APPROVAL),
+    resolution_message=st.just(""),
+    arms=arms.map(lambda arm: (arm,)),
+    winner=st.none(),
+    trial=st.none(),
+    requests=requests,
+    steps=plans,
     guard=spans,
     patience=spans,
     start_deadline=spans,
+    approval_deadline=spans,
 )
+IN_TRAFFIC = {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}
 
 
 def present_weight(seen: Observed) -> int:
-    """What the candidate has in the phase and step it is in."""
-    if seen.phase in {Phase.PENDING, Phase.ROLLING_BACK, Phase.ROLLED_BACK}:
-        return 0
+    """What the candidates have in the phase and step they are in."""
     last = len(seen.steps) - (seen.phase is Phase.PROGRESSING)
-    step = min(seen.step, last)
-    return 100 if step == len(seen.steps) else seen.steps[step].weight
+    clamped = dataclasses.replace(seen, step=min(seen.step, last))
+    return sum(share for _, share in present_shares(clamped))
+
+
+def asked(seen: Observed, action: Action) -> bool:
+    return any(request.action is action for request in seen.requests)
 
 
 @given(anything)
@@ -236,41 +394,80 @@ def test_every_state_has_a_decision_with_a_weight_of_its_steps(seen: Observed) -
     assert decide(seen) == decision
 
 
-@given(anything.filter(lambda seen: seen.phase is not Phase.SUCCEEDED))
+@given(anything)
 def test_doubt_never_widens_traffic(seen: Observed) -> None:
-    doubt = seen.verdict is not Verdict.SUCCESSFUL or seen.weight != present_weight(seen)
-    if seen.phase is Phase.PENDING or not doubt:
-        return
+    arm = seen.arms[0]
+    unproven = arm.verdict is not Verdict.SUCCESSFUL and not asked(seen, Action.PROMOTE)
+    behind = arm.weight != present_weight(seen)
+    stopped = seen.suspended or seen.frozen is not None
+    if seen.phase in IN_TRAFFIC and (unproven or behind or stopped):
+        assert decide(seen).weight <= present_weight(seen)
 
-    assert decide(seen).weight <= present_weight(seen)
+
+@given(anything)
+def test_nothing_is_promoted_in_a_freeze_window_nor_while_suspended(seen: Observed) -> None:
+    ends = decide(seen).phase is Phase.SUCCEEDED and seen.phase is not Phase.SUCCEEDED
+
+    assert not ends or (seen.frozen is None and not seen.suspended)
+
+
+@given(anything)
+def test_copies_are_sent_only_to_a_version_without_a_cause_against_it(seen: Observed) -> None:
+    decision = decide(seen)
+
+    assert decision.mirror in {0, *(step.mirror for step in seen.steps)}
+    assert not decision.mirror or decision.phase in {Phase.PROGRESSING, Phase.PAUSED}
+
+
+@given(anything)
+def test_each_request_is_answered_at_most_once_and_one_is_accepted(seen: Observed) -> None:
+    answers = decide(seen).answers
+    answered = [answer.request for answer in answers]
+
+    assert len(set(answered)) == len(answered)
+    assert set(answered) <= set(seen.requests)
+    assert sum(answer.accepted for answer in answers) <= 1
+    assert all(answer.message for answer in answers if not answer.accepted)
 
 
 @given(anything)
 def test_only_a_ready_candidate_gets_more_traffic(seen: Observed) -> None:
     widened = decide(seen).weight > present_weight(seen) and seen.phase is not Phase.SUCCEEDED
 
-    assert not widened or seen.candidate is Health.READY
+    assert not widened or seen.arms[0].health is Health.READY
 
 
 @given(anything)
 def test_no_rollback_without_a_cause(seen: Observed) -> None:
     decision = decide(seen)
     goes_back = decision.phase is Phase.ROLLING_BACK and seen.phase is not Phase.ROLLING_BACK
-    cause = (
-        seen.verdict is Verdict.FAILED
-        or seen.candidate is Health.FAILED
-        or seen.alert is not None
-        or seen.abort is not None
+    arm = seen.arms[0]
+    evidence = (
+        arm.verdict is Verdict.FAILED
+        or arm.health is Health.FAILED
+        or arm.alert is not None
+        or arm.tripped is not None
+        or seen.resolution is Resolution.MISSING
     )
+    late = seen.waited > min(seen.start_deadline, seen.approval_deadline)
+    cause = evidence or asked(seen, Action.ABORT) or late
 
     assert not goes_back or cause
 
 
 @given(anything)
 def test_a_failed_verdict_takes_all_traffic_from_the_candidate(seen: Observed) -> None:
-    in_traffic = {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}
-    if seen.phase in in_traffic and seen.has_stable and seen.verdict is Verdict.FAILED:
+    failed = seen.arms[0].verdict is Verdict.FAILED
+    if seen.phase in IN_TRAFFIC and seen.stable is not None and failed:
         assert decide(seen).weight == 0
+
+
+@given(anything)
+def test_recreate_gives_no_traffic_while_the_stable_version_is_still_there(seen: Observed) -> None:
+    if seen.phase in {Phase.PENDING, Phase.REPLACING} and seen.exclusive:
+        decision = decide(seen)
+
+        assert decision.weight == 0 or (seen.stable is not None and seen.stable.gone)
 
 
 @given(anything.filter(lambda seen: is_finished(seen.phase)))
@@ -296,7 +493,7 @@ def test_a_whole_life() -> None:
             since=seen.now if entered else seen.since,
             phase=decision.phase,
             step=decision.step,
-            weight=decision.weight,
+            arms=(dataclasses.replace(seen.arms[0], weight=decision.weight),),
             reason=decision.reason,
         )
 
@@ -312,3 +509,50 @@ def test_a_whole_life() -> None:
         (Phase.GUARDING, 100),
         (Phase.SUCCEEDED, 100),
     ]
+
+
+REFUSALS = [
+    pytest.param(pending(requests=asks(Action.PAUSE)), "no traffic yet", id="pending: pause"),
+    pytest.param(pending(requests=asks(Action.APPROVE)), "nothing waits", id="pending: approve"),
+    pytest.param(observed(requests=asks(Action.RESUME)), "not paused", id="progressing: resume"),
+    pytest.param(observed(requests=asks(Action.APPROVE)), "nothing waits",
+                 id="progressing: approve"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), suspended=True), "suspended",
+                 id="progressing: promote while suspended"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), verdict=Verdict.FAILED), "failed",
+                 id="progressing: promote past a failed verdict"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), health=Health.STARTING), "not ready",
+                 id="progressing: promote what is not ready"),
+    pytest.param(observed(requests=asks(Action.RETRY)), "asked of a Model", id="retry"),
+    pytest.param(paused(requests=asks(Action.RESUME), reason=Reason.AWAITING_APPROVAL),
+                 "approve it", id="awaiting approval: resume"),
+    pytest.param(paused(requests=asks(Action.PAUSE), reason=Reason.PAUSED_BY_REQUEST),
+                 "paused already", id="paused by request: pause"),
+    pytest.param(observed(phase=Phase.ROLLING_BACK, requests=asks(Action.PROMOTE)),
+                 "going back already", id="rolling back: promote"),
+    pytest.param(observed(phase=Phase.SUCCEEDED, requests=asks(Action.ABORT)), "has ended",
+                 id="succeeded: abort"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "words"), REFUSALS)
+def test_a_request_that_does_not_apply_is_refused_with_the_reason(
+    seen: Observed, words: str
+) -> None:
+    (answer,) = decide(seen).answers
+
+    assert not answer.accepted
+    assert words in answer.message
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(paused(requests=asks(Action.APPROVE), reason=Reason.AWAITING_APPROVAL,
+                            verdict=Verdict.ERROR), id="an approval in doubt"),
+        pytest.param(observed(requests=asks(Action.PROMOTE), weight=None),
+                     id="a promotion while the gateway is behind"),
+    ],
+)  # fmt: skip
+def test_a_request_that_must_wait_is_not_answered_yet(seen: Observed) -> None:
+    assert decide(seen).answers == ()

@@ -1,0 +1,69 @@
+"""The candidates' registrations, looked up once and kept: a deleted one changes nothing."""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.errors import TransientError
+from fairlead_operator.ports import Ports, Registry
+from fairlead_operator.rollout.states import Resolution
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """What the registry says."""
+
+    references: tuple[VersionReference, ...]  # in order; empty unless every one was found
+    resolution: Resolution
+    message: str = ""
+
+
+async def resolve(
+    versions: Sequence[str], status: RolloutStatus, registered_model: str, ports: Ports
+) -> Candidates:
+    """Find every candidate; one that is missing is missing for all."""
+    known = {
+        arm.version: VersionReference(
+            version=arm.version, registry_version=arm.registry_version, digest=arm.digest
+        )
+        for arm in status.arms
+        if arm.digest
+    }
+    if status.candidate is not None:
+        known.setdefault(status.candidate.version, status.candidate)
+    try:
+        found = await asyncio.gather(
+            *(
+                _find(version, registered_model, ports.registry)
+                for version in versions
+                if version not in known
+            )
+        )
+    except TransientError as error:
+        return Candidates(references=(), resolution=Resolution.UNAVAILABLE, message=str(error))
+    problems = [answer for answer in found if isinstance(answer, str)]
+    if problems:
+        return Candidates(references=(), resolution=Resolution.MISSING, message=problems[0])
+    known |= {answer.version: answer for answer in found if isinstance(answer, VersionReference)}
+    references = tuple(known[version] for version in versions)
+    return Candidates(references=references, resolution=Resolution.FOUND)
+
+
+async def _find(version: str, registered_model: str, registry: Registry) -> VersionReference | str:
+    """The registration, or what is wrong with it."""
+    found = await registry.find_version(registered_model, version)
+    if found is None:
+        return (
+            f"MLflow has no version of {registered_model} with the tag "
+            f"fairlead.version={version}; register it or choose another"
+        )
+    if not found.digest:
+        return (
+            f"{registered_model} {version} (registry version {found.registry_version}) "
+            "has no tag fairlead.digest; set it to the artifact's digest"
+        )
+    return VersionReference(
+        version=version, registry_version=found.registry_version, digest=found.digest
+    )

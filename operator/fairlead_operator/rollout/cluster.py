@@ -1,0 +1,119 @@
+"""What the cluster says of a Model's servers and of its gateway, listed once a look."""
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from fairlead_operator.api.group import GATEWAY_NAME, LABEL_VERSION
+from fairlead_operator.kube.metadata import component_labels, route_name
+from fairlead_operator.ports import Kube
+from fairlead_operator.rollout.health import read_health
+from fairlead_operator.rollout.states import Arm, Stable
+from fairlead_operator.rollout.traffic import read_trip, read_weight
+
+_ENDED: Final = frozenset({"Succeeded", "Failed"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Servers and gateway of one Model."""
+
+    model: str
+    servers: Mapping[str, Mapping[str, Any]]  # the Deployment of each version
+    pods: Mapping[str, Sequence[Mapping[str, Any]]]  # the pods of each version
+    route: Mapping[str, Any] | None
+    reports: Mapping[str, str]  # of the gateway's pods
+    gateway_pods: Sequence[str]  # that may answer clients
+
+    def arm(self, version: str) -> Arm:
+        """A candidate: its pods, and the weight the gateway really gives it."""
+        health, message = read_health(self.servers.get(version), self.pods.get(version, ()))
+        weight = read_weight(
+            self.route,
+            self.reports,
+            model=self.model,
+            version=version,
+            gateway_pods=self.gateway_pods,
+        )
+        return Arm(
+            version=version,
+            health=health,
+            message=message,
+            gone=self._is_gone(version),
+            weight=weight,
+        )
+
+    def stable(self, version: str) -> Stable:
+        """The version in charge."""
+        health, message = read_health(self.servers.get(version), self.pods.get(version, ()))
+        return Stable(version=version, health=health, message=message, gone=self._is_gone(version))
+
+    def trip(self, version: str, *, guard: str) -> tuple[str, datetime] | None:
+        """What the gateway's fast guard said of the version, and when."""
+        return read_trip(
+            self.reports,
+            model=self.model,
+            version=version,
+            guard=guard,
+            gateway_pods=self.gateway_pods,
+        )
+
+    def _is_gone(self, version: str) -> bool:
+        """Whether no pod of the version is left, not even one that is ending."""
+        left = [
+            pod
+            for pod in self.pods.get(version, ())
+            if (pod.get("status") or {}).get("phase") not in _ENDED
+        ]
+        return version not in self.servers and not left
+
+
+async def look_at_cluster(model: str, namespace: str, kube: Kube) -> Cluster:
+    """List once.
+
+    Raises:
+        TransientError: the cluster did not answer.
+    """
+    labels = component_labels("server", model)
+    servers, pods, route, applied, gateways = await asyncio.gather(
+        kube.list("Deployment", namespace, labels),
+        kube.list("Pod", namespace, labels),
+        kube.get("ConfigMap", namespace, route_name(model)),
+        kube.get("ConfigMap", namespace, GATEWAY_NAME),
+        kube.list("Pod", namespace, component_labels("gateway")),
+    )
+    by_version: dict[str, list[Mapping[str, Any]]] = {}
+    for pod in pods:
+        by_version.setdefault(_version(pod), []).append(pod)
+    reports = (applied or {}).get("data") or {}
+    return Cluster(
+        model=model,
+        servers={_version(server): server for server in servers},
+        pods=by_version,
+        route=route,
+        reports=reports,
+        gateway_pods=[
+            pod["metadata"]["name"] for pod in gateways if _may_serve(pod, model, reports)
+        ],
+    )
+
+
+def _version(item: Mapping[str, Any]) -> str:
+    return str((item["metadata"].get("labels") or {}).get(LABEL_VERSION, ""))
+
+
+def _may_serve(pod: Mapping[str, Any], model: str, reports: Mapping[str, str]) -> bool:
+    """Whether a gateway pod may answer clients: it is ready, or was once and still runs.
+
+    A pod whose agent died still serves the routes it last had.
+    """
+    status = pod.get("status") or {}
+    if status.get("phase") != "Running" or pod["metadata"].get("deletionTimestamp"):
+        return False
+    ready = any(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for condition in status.get("conditions") or []
+    )
+    return ready or f"{model}.{pod['metadata']['name']}" in reports
