@@ -12,10 +12,19 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import alert_reaction, evidence, operator_memory, single_row, weight_changes
+from bench import (
+    alert_reaction,
+    evidence,
+    guard,
+    many_models,
+    operator_memory,
+    single_row,
+    weight_changes,
+)
 from bench.installed import installed
 from bench.machine import describe_machine, load_average
 from bench.result import Result, replace_between_markers, to_markdown, to_terminal
@@ -30,13 +39,10 @@ _DOCUMENT = _REPOSITORY / "docs" / "benchmarks.md"
 _DOCUMENTS = {evidence.NAME: _REPOSITORY / "docs" / "evidence.md"}  # of the others
 _INTERRUPTED = 130
 
-_NAMES = (
-    evidence.NAME,
-    single_row.NAME,
-    weight_changes.NAME,
-    operator_memory.NAME,
-    alert_reaction.NAME,
-)
+_LOCAL = {
+    each.NAME: each.run for each in (evidence, single_row, weight_changes, guard, many_models)
+}
+_NAMES = (*_LOCAL, operator_memory.NAME, alert_reaction.NAME)
 _ON_CLUSTER = frozenset({operator_memory.NAME, alert_reaction.NAME})
 
 
@@ -95,12 +101,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(bench: Bench, names: Sequence[str], *, runs: int) -> None:
-    if evidence.NAME in names:
-        bench.measure(evidence.NAME, lambda: evidence.run(bench.say))
-    if single_row.NAME in names:
-        bench.measure(single_row.NAME, lambda: single_row.run(bench.say))
-    if weight_changes.NAME in names:
-        bench.measure(weight_changes.NAME, lambda: weight_changes.run(bench.say))
+    for name, run in _LOCAL.items():
+        if name in names:
+            bench.measure(name, partial(run, bench.say))
     if _ON_CLUSTER.isdisjoint(names):
         return
     with installed(bench.say) as place:

@@ -149,6 +149,7 @@ class EnvoyProcess:
         bootstrap = directory / "bootstrap.json"
         bootstrap.write_text(json.dumps(build_bootstrap(self._settings)))
         arguments = ["--disable-hot-restart", "--concurrency", "2", "--log-level", "warning"]
+        arguments += ["--ignore-unknown-dynamic-fields"]
         with (directory / "envoy.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 str(_ENVOY), "-c", str(bootstrap), *arguments, stdout=log, stderr=log

@@ -6,6 +6,7 @@ written or a newer one takes its place.
 
 import asyncio
 import dataclasses
+import functools
 import json
 import logging
 from collections.abc import Mapping
@@ -72,6 +73,7 @@ def difference(
     return patch
 
 
+@functools.lru_cache(maxsize=8192)  # nearly all are those of last time
 def _timeless(text: str | None) -> object:
     try:
         document = json.loads(text or "")

@@ -4,7 +4,8 @@ Listeners are here and nowhere else: one that changes at run time closes its con
 
     python -m fairlead_serving.gateway.bootstrap /run/gateway/bootstrap.json
     envoy -c /run/gateway/bootstrap.json --concurrency 2 --disable-hot-restart \
-        --drain-time-s 30 --drain-strategy immediate --log-level warning
+        --drain-time-s 30 --drain-strategy immediate --log-level warning \
+        --ignore-unknown-dynamic-fields
 
 The first is an init step, the second a container of its own in the same image.  Envoy writes
 nothing; it needs the emptyDir `/run/gateway` that it shares with the agent.

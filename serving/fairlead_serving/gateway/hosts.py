@@ -40,6 +40,7 @@ def build_virtual_hosts(route: Route) -> list[Resource]:
             {
                 "name": name,
                 "domains": list(preview.hosts),
+                "retry_policy": _retries(),
                 "routes": [{"name": name, "match": _match(), "route": action}],
             }
         )
@@ -52,6 +53,7 @@ def _live_host(route: Route) -> Resource:
     return {
         "name": name,
         "domains": list(route.hosts),
+        "retry_policy": _retries(),  # once for all of the Model's routes: Envoy reads it faster
         "routes": [
             *(_forced(route, version) for version in route.versions),
             {
@@ -179,26 +181,28 @@ def _match(*headers: Mapping[str, Any]) -> Resource:
 
 def _action(route: Route) -> Resource:
     idle = max(_MIN_IDLE_SECONDS, route.timeout_seconds)
+    return {"timeout": f"{route.timeout_seconds:g}s", "idle_timeout": f"{idle:g}s"}
+
+
+def _retries() -> Resource:
+    """Only of what cannot have reached the model.
+
+    A retried 5xx would hide a bad version from the metrics that judge it.
+    """
     return {
-        "timeout": f"{route.timeout_seconds:g}s",
-        "idle_timeout": f"{idle:g}s",
-        # Only what cannot have reached the model.  A retried 5xx would hide a bad version from
-        # the metrics that judge it.
-        "retry_policy": {
-            "retry_on": "connect-failure,refused-stream,reset-before-request",
-            "num_retries": 2,
-            "retry_back_off": {"base_interval": "0.002s", "max_interval": "0.025s"},
-            "host_selection_retry_max_attempts": 10,
-            "retry_host_predicate": [
-                {
-                    "name": _PREVIOUS_HOSTS,
-                    "typed_config": {
-                        "@type": "type.googleapis.com/envoy.extensions.retry.host"
-                        ".previous_hosts.v3.PreviousHostsPredicate"
-                    },
-                }
-            ],
-        },
+        "retry_on": "connect-failure,refused-stream,reset-before-request",
+        "num_retries": 2,
+        "retry_back_off": {"base_interval": "0.002s", "max_interval": "0.025s"},
+        "host_selection_retry_max_attempts": 10,
+        "retry_host_predicate": [
+            {
+                "name": _PREVIOUS_HOSTS,
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.retry.host"
+                    ".previous_hosts.v3.PreviousHostsPredicate"
+                },
+            }
+        ],
     }
 
 

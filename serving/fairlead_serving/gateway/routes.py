@@ -113,7 +113,10 @@ def to_document(route: Route) -> dict[str, Any]:
         "revision": route.revision,
         "hosts": list(route.hosts),
         "timeoutSeconds": route.timeout_seconds,
-        "versions": [dataclasses.asdict(version) for version in route.versions],
+        "versions": [
+            {"version": each.version, "weight": each.weight, "service": each.service}
+            for each in route.versions
+        ],
         "mirror": route.mirror and dataclasses.asdict(route.mirror),
         "sticky": route.sticky and sticky_document(route.sticky),
         "preview": route.preview and dataclasses.asdict(route.preview),

@@ -54,7 +54,7 @@ def write(snapshot: Snapshot, path: Path) -> None:
         "format": _FORMAT,
         "routes": [to_document(route) for route in snapshot.routes],
         "endpoints": {
-            service: [dataclasses.asdict(endpoint) for endpoint in endpoints]
+            service: [{"address": each.address, "port": each.port} for each in endpoints]
             for service, endpoints in snapshot.endpoints.items()
         },
         "tripped": {
@@ -62,9 +62,10 @@ def write(snapshot: Snapshot, path: Path) -> None:
             for model, tripped in snapshot.tripped.items()
         },
     }
+    text = json.dumps(document, separators=(",", ":"))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(document, file, separators=(",", ":"))
+        file.write(text)
     os.replace(name, path)
 
 

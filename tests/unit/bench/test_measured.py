@@ -2,7 +2,14 @@
 
 import pytest
 
-from bench import alert_reaction, operator_memory, single_row, weight_changes
+from bench import (
+    alert_reaction,
+    guard,
+    many_models,
+    operator_memory,
+    single_row,
+    weight_changes,
+)
 from bench.alert_reaction import Reaction, build_alert, seconds_to_last_answer
 from bench.installed import NAMESPACE, STABLE, build_model, is_serving
 from bench.machine import describe_machine, resident_mebibytes
@@ -122,6 +129,40 @@ def test_weight_changes_are_told_in_milliseconds() -> None:
 
 def test_a_failed_request_misses_the_goal_of_weight_changes() -> None:
     assert not weight_changes.to_result(measured("reset")).goals[0].is_met
+
+
+def guarded(*seconds: float, lost: int = 0) -> list[guard.Run]:
+    return [guard.Run(seconds=each, bad=7, lost=lost, requests=100) for each in seconds]
+
+
+def test_the_goals_of_the_guard_are_for_every_case() -> None:
+    good, slow = guarded(*[0.5] * 20), guarded(*[0.5] * 18, 1.6, 1.7)
+
+    result = guard.to_result({guard.Case.TURNS_BAD: good, guard.Case.BAD_FROM_START: slow})
+
+    assert [goal.is_met for goal in result.goals] == [False, True]
+    assert result.rows[0][1:] == ("20", "0.50", "0.50", "0.50", "0.50")
+    assert result.rows[1][1:] == ("20", "7", "7", "7", "7")
+
+
+def test_another_failure_than_the_candidates_misses_the_goal_of_the_guard() -> None:
+    result = guard.to_result({guard.Case.TURNS_BAD: guarded(0.5, lost=1)})
+
+    assert str(result.goals[1]) == "no other failed request (1 of 100 failed): missed"
+
+
+@pytest.mark.parametrize(("slowest", "is_met"), [(0.049, True), (0.051, False)])
+def test_the_goal_of_many_models_is_the_p99_of_the_largest(slowest: float, *, is_met: bool) -> None:
+    def sized(models: int, *answers: float) -> many_models.Measured:
+        return many_models.Measured(
+            models=models, answers=[*answers], lost=0, agent_mebibytes=60.4, envoy_mebibytes=70.6
+        )
+
+    result = many_models.to_result([sized(1, 9.0), sized(1000, 0.01, slowest)])
+
+    assert [goal.is_met for goal in result.goals] == [is_met, True]
+    assert result.rows[1][0] == "1,000"
+    assert result.rows[1][-2:] == ("60", "71")
 
 
 def test_writes_of_our_kinds_are_counted_and_nothing_else() -> None:

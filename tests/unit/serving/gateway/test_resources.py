@@ -99,11 +99,13 @@ def test_forced_versions_come_before_the_unknown_and_the_split() -> None:
 
 
 def test_only_what_cannot_have_reached_a_model_is_tried_again() -> None:
-    retried = {
-        each["route"]["retry_policy"]["retry_on"] for each in routes(ROUTE) if "route" in each
-    }
+    preview = Preview(version="1.1.0", hosts=("p",))
 
-    assert retried == {"connect-failure,refused-stream,reset-before-request"}
+    for host in build_virtual_hosts(dataclasses.replace(ROUTE, preview=preview)):
+        assert host["retry_policy"]["retry_on"] == (
+            "connect-failure,refused-stream,reset-before-request"
+        )
+        assert not any("retry_policy" in each.get("route", {}) for each in host["routes"])
 
 
 @pytest.mark.parametrize(
