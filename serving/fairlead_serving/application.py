@@ -8,8 +8,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from fairlead_serving.endpoint import error_response
+from fairlead_serving.feedback_endpoint import FeedbackEndpoint
 
 # What BentoML wraps around each request, and why we take it off:
 _UNWANTED = frozenset(
@@ -26,9 +28,13 @@ _UNWANTED = frozenset(
 )
 
 
-def build_application(service: bentoml.Service) -> Starlette:
-    """Turn the service into an application with one form of error."""
+def build_application(service: bentoml.Service, feedback: FeedbackEndpoint) -> Starlette:
+    """Turn the service into an application with one form of error.
+
+    Feedback is a route of its own: BentoML would answer what is wrong with it in its own forms.
+    """
     app = cast(Starlette, service.to_asgi())
+    app.router.routes.insert(0, Route("/feedback", feedback.answer, methods=["POST"]))
     app.user_middleware = [
         middleware
         for middleware in app.user_middleware
@@ -42,7 +48,10 @@ async def _refuse(request: Request, error: Exception) -> Response:
     refusal = cast(HTTPException, error)
     detail = refusal.detail
     if refusal.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"there is nothing at {request.url.path}; predictions are at POST /predict"
+        detail = (
+            f"there is nothing at {request.url.path}; predictions are at POST /predict, "
+            "feedback at POST /feedback"
+        )
     response = error_response(refusal.status_code, detail)
     response.headers.update(refusal.headers or {})
     return response

@@ -13,11 +13,14 @@ from concurrent.futures import Executor
 from http import HTTPStatus
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from fairlead_serving.instances import BadInputError, TooLargeError
 from fairlead_serving.metrics import Metrics, Outcome
+from fairlead_serving.prediction_log import PredictionLog
 from fairlead_serving.predictor import Predictions, Predictor
+from fairlead_serving.schemas import Question
 from fairlead_serving.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -33,23 +36,30 @@ class PredictEndpoint:
     """Answers requests for predictions of one model version."""
 
     def __init__(
-        self, predictor: Predictor, metrics: Metrics, settings: Settings, *, thread: Executor
+        self,
+        predictor: Predictor,
+        metrics: Metrics,
+        settings: Settings,
+        *,
+        thread: Executor,
+        log: PredictionLog | None = None,
     ) -> None:
         self._predictor = predictor
         self._metrics = metrics
         self._identity = {"model": settings.model, "version": settings.version}
         self._timeout = settings.request_timeout.total_seconds()
         self._thread = thread
+        self._log = log
 
-    async def answer(self, instances: object) -> Response:
+    async def answer(self, question: Question) -> Response:
         """Predict for what the client sent, or say why not.  Never raises."""
         started = time.perf_counter()
         try:
-            predictions = await self._predict(instances)
-            outcome, response = Outcome.SUCCESS, self._success(predictions)
+            predictions = await self._predict(question.instances)
+            outcome, response = Outcome.SUCCESS, self._success(predictions, question.headers)
             self._metrics.record_predictions(predictions)
         except BadInputError as error:
-            outcome, response = Outcome.BAD_INPUT, _refusal(error)
+            outcome, response = Outcome.BAD_INPUT, refusal(error)
         except _TooSlowError:
             outcome = Outcome.TIMEOUT
             response = error_response(
@@ -79,12 +89,16 @@ class PredictEndpoint:
             raise _TooSlowError
         return work.result()
 
-    def _success(self, predictions: Predictions) -> Response:
-        body = {
-            **self._identity,
-            "predictionId": str(uuid.uuid4()),
-            "predictions": predictions,
-        }
+    def _success(self, predictions: Predictions, headers: Headers) -> Response:
+        prediction_id = str(uuid.uuid4())
+        body = {**self._identity, "predictionId": prediction_id, "predictions": predictions}
+        if self._log is not None:
+            self._log.offer(
+                prediction_id,
+                headers.get("x-request-id"),
+                predictions,
+                mirrored=headers.get("x-fairlead-shadow") == "true",
+            )
         return Response(
             orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
         )
@@ -97,7 +111,8 @@ def error_response(status: int, message: str) -> Response:
     )
 
 
-def _refusal(error: BadInputError) -> Response:
+def refusal(error: BadInputError) -> Response:
+    """Say what is wrong with the request."""
     is_large = isinstance(error, TooLargeError)
     return error_response(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE if is_large else HTTPStatus.BAD_REQUEST, str(error)

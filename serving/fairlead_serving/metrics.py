@@ -63,3 +63,22 @@ class Metrics:
             for score in predictions[:: len(predictions) // _SCORED_ROWS + 1].tolist():
                 if 0 <= score <= 1:
                     self._scores.observe(score)
+
+
+class LogMetrics:
+    """The counters of the prediction log of one model version; rows, not requests."""
+
+    def __init__(self, *, model: str, version: str, registry: CollectorRegistry = REGISTRY) -> None:
+        names, values = ("model", "version"), (model, version)
+        self.written = Counter(
+            "fairlead_prediction_log_written_total",
+            "Predicted rows written to the record.",
+            names,
+            registry=registry,
+        ).labels(*values)
+        self.dropped = Counter(
+            "fairlead_prediction_log_dropped_total",
+            "Predicted rows that the record did not get: the database was away too long.",
+            names,
+            registry=registry,
+        ).labels(*values)

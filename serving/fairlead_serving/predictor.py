@@ -1,5 +1,7 @@
 """Load a model and predict with it.  Knows nothing of HTTP or BentoML."""
 
+import logging
+import time
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -8,6 +10,9 @@ import numpy.typing as npt
 from fairlead_serving.artifact import Artifact
 from fairlead_serving.failure import Reason, StartupError
 from fairlead_serving.signature import Kind
+
+_log = logging.getLogger(__name__)
+_WARMUP_SECONDS = 10.0  # a slow model is warm after one
 
 Predictions: TypeAlias = npt.NDArray[np.floating[Any]] | list[Any]  # one entry an instance
 
@@ -30,8 +35,10 @@ class Predictor(Protocol):
         """
 
 
-def open_predictor(artifact: Artifact) -> Predictor:
-    """Load the model by the fastest way it allows, and score its input example.
+def open_predictor(artifact: Artifact, *, warmup: int = 1) -> Predictor:
+    """Load the model by the fastest way it allows, and score its input example so many times.
+
+    The first predictions of a process are slow; no client should wait for them.
 
     Raises:
         StartupError: it cannot be loaded, or fails on its own example.
@@ -43,7 +50,7 @@ def open_predictor(artifact: Artifact) -> Predictor:
             Reason.ARTIFACT_INVALID, f"model cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     if artifact.example is not None:
-        _test(predictor, artifact.example)
+        _test(predictor, artifact.example, times=max(warmup, 1))
     return predictor
 
 
@@ -59,11 +66,22 @@ def _load(artifact: Artifact) -> Predictor:
     return PyfuncPredictor.load(artifact)
 
 
-def _test(predictor: Predictor, example: list[dict[str, Any]]) -> None:
-    try:
-        predictor.predict(example)
-    except Exception as error:  # model code of any author runs here
-        raise StartupError(
-            Reason.SELF_TEST_FAILED,
-            f"model fails on its own input example: {type(error).__name__}: {error}",
-        ) from error
+def _test(predictor: Predictor, example: list[dict[str, Any]], *, times: int) -> None:
+    taken: list[float] = []
+    began = time.monotonic()
+    while len(taken) < times and time.monotonic() - began < _WARMUP_SECONDS:
+        started = time.perf_counter()
+        try:
+            predictor.predict(example)
+        except Exception as error:  # model code of any author runs here
+            raise StartupError(
+                Reason.SELF_TEST_FAILED,
+                f"model fails on its own input example: {type(error).__name__}: {error}",
+            ) from error
+        taken.append(time.perf_counter() - started)
+    _log.info(
+        "Scored the input example %d times; the first took %.1f ms, the last %.1f ms",
+        len(taken),
+        taken[0] * 1000,
+        taken[-1] * 1000,
+    )

@@ -4,16 +4,26 @@ The types are what the OpenAPI document shows.  Reading is our own, and never ra
 would log a traceback for each bad request and answer in three different forms.
 """
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
 from bentoml import IODescriptor
 from pydantic import Field
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from fairlead_serving.instances import MAX_INSTANCES, BadInputError, TooLargeError
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a client asks, as it came."""
+
+    instances: object  # a BadInputError where the body cannot be read
+    headers: Headers
 
 
 class PredictRequest(IODescriptor):  # type: ignore[misc]  # BentoML has no types
@@ -25,12 +35,15 @@ class PredictRequest(IODescriptor):  # type: ignore[misc]  # BentoML has no type
 
     @classmethod
     async def from_http_request(cls, request: Request, _serde: object) -> Self:
-        """Read the body; what is wrong with it becomes the value of `instances`."""
+        """Read the body; what is wrong with it becomes the value of `instances`.
+
+        The one field carries the whole question, because BentoML hands on nothing else.
+        """
         try:
-            instances: object = parse_instances(await _read_body(request))
+            instances: object = parse_instances(await read_body(request, MAX_BODY_BYTES))
         except BadInputError as error:
             instances = error
-        return cls.model_construct(instances=instances)  # type: ignore[no-any-return]
+        return cls.model_construct(instances=Question(instances, request.headers))  # type: ignore[no-any-return]
 
 
 class PredictResponse(IODescriptor):  # type: ignore[misc]  # BentoML has no types
@@ -60,13 +73,18 @@ def parse_instances(body: bytes) -> object:
     return request["instances"]
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
+    """Read at most so many bytes.
+
+    Raises:
+        BadInputError: there are more, or the client hung up.
+    """
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise TooLargeError(f"body is over {MAX_BODY_BYTES} bytes; send fewer instances")
+            if len(body) > most:
+                raise TooLargeError(f"body is over {most} bytes; send less at once")
     except ClientDisconnect as error:
         raise BadInputError("client hung up before the end of the body") from error
     return bytes(body)

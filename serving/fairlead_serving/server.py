@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from fairlead_serving.artifact import fetch_artifact, read_artifact
 from fairlead_serving.failure import Reason, StartupError
 from fairlead_serving.logs import configure_logs
+from fairlead_serving.prediction_log import PredictionLog
 from fairlead_serving.predictor import Predictor, open_predictor
 from fairlead_serving.registry import MlflowRegistry
 from fairlead_serving.settings import (
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 # The pod has 30 seconds to end, and its preStop hook has slept 5 of them.
 _DRAIN_SECONDS = 22
+_FLUSH_SECONDS = 2  # for predictions that are not written yet
 # Longer than the 4 seconds Envoy keeps an idle connection: were we the first to close one, a
 # request could be on its way to it.
 _KEEP_ALIVE_SECONDS = 75
@@ -51,7 +53,8 @@ def main() -> int:
     environment = read_environment()
     try:
         settings, predictor = prepare(environment)
-        app = build(settings, predictor)
+        log = open_log(settings)
+        app = build(settings, predictor, log)
     except StartupError as error:
         return report(error, termination_log(environment))
     except Exception as error:
@@ -59,7 +62,10 @@ def main() -> int:
         unknown = StartupError(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
         return report(unknown, termination_log(environment))
     _log.info("Serving %s %s on port %d", settings.model, settings.version, settings.port)
-    return serve(app, settings)
+    exit_code = serve(app, settings)
+    if log is not None:
+        log.stop(timeout=_FLUSH_SECONDS)
+    return exit_code
 
 
 def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
@@ -76,21 +82,37 @@ def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
     artifact = read_artifact(directory)
     if artifact.example is None:
         _log.warning("The version has no input example of rows; it is served untested")
-    return settings, open_predictor(artifact)
+    return settings, open_predictor(artifact, warmup=settings.warmup_requests)
 
 
-def build(settings: Settings, predictor: Predictor) -> Starlette:
+def open_log(settings: Settings) -> PredictionLog | None:
+    """Start the log of predictions, if they are logged; the database may be away."""
+    if settings.record is None:
+        return None
+    from fairlead_serving.metrics import LogMetrics  # noqa: PLC0415 - reads the environment, as below
+    from fairlead_serving.record_store import RecordStore  # noqa: PLC0415 - 10 MB for those who log
+
+    metrics = LogMetrics(model=settings.model, version=settings.version)
+    store = RecordStore(settings.record, settings)
+    log = PredictionLog(store, metrics, sample=settings.record.sample)
+    log.start()
+    return log
+
+
+def build(settings: Settings, predictor: Predictor, log: PredictionLog | None = None) -> Starlette:
     """Put the application together."""
     # Both import libraries that read the environment once, after `prepare_libraries`.
     from fairlead_serving.application import build_application  # noqa: PLC0415 - see above
     from fairlead_serving.endpoint import PredictEndpoint  # noqa: PLC0415 - see above
+    from fairlead_serving.feedback_endpoint import FeedbackEndpoint  # noqa: PLC0415 - see above
     from fairlead_serving.metrics import Metrics  # noqa: PLC0415 - see above
     from fairlead_serving.service import build_service  # noqa: PLC0415 - see above
 
     metrics = Metrics(model=settings.model, version=settings.version)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
-    endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread)
-    return build_application(build_service(endpoint))
+    endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, log=log)
+    feedback = FeedbackEndpoint(settings.record, log)
+    return build_application(build_service(endpoint), feedback)
 
 
 def serve(app: Starlette, settings: Settings) -> int:

@@ -4,7 +4,7 @@ import bentoml
 from starlette.responses import Response
 
 from fairlead_serving.endpoint import PredictEndpoint
-from fairlead_serving.schemas import PredictRequest, PredictResponse
+from fairlead_serving.schemas import PredictRequest, PredictResponse, Question
 
 
 def build_service(endpoint: PredictEndpoint) -> bentoml.Service:
@@ -19,7 +19,7 @@ def build_service(endpoint: PredictEndpoint) -> bentoml.Service:
     )
     class ModelServer:
         @bentoml.api(route="/predict", input_spec=PredictRequest, output_spec=PredictResponse)  # type: ignore[untyped-decorator]  # BentoML has no types
-        async def predict(self, instances: object) -> Response:
+        async def predict(self, instances: Question) -> Response:
             """Predict for each instance."""
             return await endpoint.answer(instances)
 

@@ -3,14 +3,33 @@
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from fairlead_serving.failure import Reason, StartupError
 
 _SCRATCH = Path("/tmp/fairlead")  # noqa: S108 - the only writable place of the pod, and its own
 _TERMINATION_LOG = Path("/dev/termination-log")
+
+
+class Task(StrEnum):
+    """What kind of prediction the model makes."""
+
+    BINARY = "binary-classification"
+    MULTICLASS = "multiclass-classification"
+    REGRESSION = "regression"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordSettings:
+    """Where predictions and feedback are kept."""
+
+    url: str = field(repr=False)  # a secret
+    task: Task
+    sample: float  # share of the requests, above 0 to 1
+    feedback_token: str = field(repr=False)  # a secret; empty: feedback is open to everyone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +46,8 @@ class Settings:
     request_timeout: timedelta
     host: str
     port: int
+    warmup_requests: int = 20
+    record: RecordSettings | None = None  # None: predictions are not logged
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -46,6 +67,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         request_timeout=_seconds(environment, "FAIRLEAD_REQUEST_TIMEOUT_SECONDS", default="60"),
         host=environment.get("FAIRLEAD_HOST", "0.0.0.0"),  # noqa: S104 - a pod has one address
         port=_port(environment, "FAIRLEAD_PORT", default="3000"),
+        warmup_requests=_count(environment, "FAIRLEAD_WARMUP_REQUESTS", default="20"),
+        record=_record(environment),
     )
 
 
@@ -81,6 +104,49 @@ def prepare_libraries(scratch: Path) -> None:
         PROMETHEUS_MULTIPROC_DIR=str(metrics),
         MLFLOW_DISABLE_TELEMETRY="true",
     )
+
+
+def _record(environment: Mapping[str, str]) -> RecordSettings | None:
+    url = environment.get("FAIRLEAD_DATABASE_URL", "")
+    if not url:
+        return None
+    task, sample = (
+        _text(environment, name) for name in ("FAIRLEAD_TASK", "FAIRLEAD_PREDICTION_SAMPLE")
+    )
+    if task not in list(Task):
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable FAIRLEAD_TASK is {task!r}; give one of {', '.join(Task)}",
+        )
+    return RecordSettings(
+        url=url,
+        task=Task(task),
+        sample=_share("FAIRLEAD_PREDICTION_SAMPLE", sample),
+        feedback_token=environment.get("FAIRLEAD_FEEDBACK_TOKEN", "").strip(),
+    )
+
+
+def _share(name: str, text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable {name} is {text!r}; give a number above 0, up to 1",
+        )
+    return share
+
+
+def _count(environment: Mapping[str, str], name: str, *, default: str) -> int:
+    text = environment.get(name, default)
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable {name} is {text!r}; give a whole number up to 99999",
+        )
+    return int(text)
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

@@ -343,3 +343,19 @@ async def test_a_rollout_by_hand_waits_its_turn_and_then_has_its_full_time(servi
     assert waiting == "WaitingForCandidate"
     late = serving.kube.objects["Rollout", NAMESPACE, "back"]["status"]
     assert (late["phase"], late["reason"]) == ("RolledBack", "StartDeadlineExceeded")
+
+
+async def test_a_model_that_never_trains_has_the_database_for_its_predictions() -> None:
+    world = World()
+    world.registry.register("energy.nsw-price", "1.0.0")
+    log = {"enabled": True, "sample": 0.5}
+    world.kube.put(model_manifest(version="1.0.0", serving={"predictionLog": log}))
+
+    await world.run()
+
+    deployment = world.kube.objects["Deployment", NAMESPACE, "nsw-price-1-0-0"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    told = {entry["name"]: entry for entry in container["env"]}
+    assert told["FAIRLEAD_PREDICTION_SAMPLE"]["value"] == "0.5"
+    assert ("Secret", NAMESPACE, "fairlead-database") in world.kube.objects
+    assert not [key for key in world.kube.objects if key[0] == "Job"]

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -145,9 +145,14 @@ class ServerProcess:
         message: dict[str, str] = json.loads((self.folder / "termination-log").read_text())
         return message
 
-    def predict(self, *instances: dict[str, Any]) -> httpx.Response:
-        """Ask for predictions."""
-        return httpx.post(f"{self.uri}/predict", json={"instances": instances}, timeout=20)
+    def predict(self, *instances: dict[str, Any], **headers: str) -> httpx.Response:
+        """Ask for predictions; a header is named with underscores."""
+        return httpx.post(
+            f"{self.uri}/predict",
+            json={"instances": instances},
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            timeout=20,
+        )
 
     def wait_until_ready(self) -> None:
         """Wait as the readiness probe does."""
@@ -167,13 +172,17 @@ class ServerProcess:
 
 @contextlib.contextmanager
 def model_server(
-    model: Registered, *, timeout_seconds: int = 5, **changes: str
+    model: Registered,
+    *,
+    timeout_seconds: int = 5,
+    environment: Mapping[str, str] | None = None,
+    **changes: str,
 ) -> Iterator[ServerProcess]:
     """Start a server of a version, or of one that differs from it by `changes`."""
     model = replace(model, **changes)
     with tempfile.TemporaryDirectory(prefix="fairlead-server-") as name:
         folder, port = Path(name), free_port()
-        environment = {
+        variables = {
             **os.environ,
             "FAIRLEAD_NAMESPACE": "energy",
             "FAIRLEAD_MODEL": "nsw-price",
@@ -188,10 +197,11 @@ def model_server(
             "FAIRLEAD_SCRATCH": str(folder / "scratch"),
             "FAIRLEAD_TERMINATION_LOG": str(folder / "termination-log"),
             "PYTHONWARNINGS": "ignore",
+            **(environment or {}),
         }
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "fairlead_serving.server"], env=environment, stderr=log
+                [sys.executable, "-m", "fairlead_serving.server"], env=variables, stderr=log
             )
         try:
             yield ServerProcess(uri=f"http://127.0.0.1:{port}", process=process, folder=folder)

@@ -23,6 +23,7 @@ from fairlead_operator.api.common import (
 )
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.api.prediction_log import PredictionLog
 
 SearchMetric = Literal["roc_auc", "pr_auc", "log_loss", "accuracy", "f1_macro", "rmse", "mae", "r2"]
 METRICS_BY_TASK: dict[str, tuple[str, ...]] = {
@@ -248,6 +249,20 @@ class ServingSpec(Spec):
     ]
     resources: Annotated[
         Resources, Field(default=Resources(), description="Of the server container.")
+    ]
+    prediction_log: Annotated[
+        PredictionLog,
+        Field(default=PredictionLog(), description="Predictions that are kept for later."),
+    ]
+    warmup_requests: Annotated[
+        int,
+        Field(
+            default=20,
+            ge=0,
+            le=1000,
+            description="How often a server predicts its input example before it is ready; "
+            "stopped after 10 s.",
+        ),
     ]
 
     rules = (

@@ -41,3 +41,7 @@ def _amounts(amounts: ResourceList) -> dict[str, str]:
 
 def environment(values: dict[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def secret_variable(name: str, secret: str, key: str) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fairlead_operator.api.group import ANNOTATION_ABORT
+from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
@@ -26,6 +27,8 @@ async def act(
     ):
         await ports.kube.apply(manifest)
     await ports.kube.apply(build_address(owner))
+    if seen.spec.serving.prediction_log.enabled:
+        await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
     if decision.start_training is not None:
         await ports.kube.apply(
             build_training_run(

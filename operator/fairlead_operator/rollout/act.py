@@ -33,6 +33,7 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
         for manifest in build_server(
             reference,
             seen.spec.serving,
+            task=seen.spec.task,
             owner=owner,
             images=settings.images,
             mlflow_url=settings.mlflow_url,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.common import Task, VersionReference
 from fairlead_operator.api.group import (
     LABEL_COMPONENT,
     LABEL_MANAGED_BY,
@@ -11,6 +11,8 @@ from fairlead_operator.api.group import (
     MANAGED_BY,
 )
 from fairlead_operator.api.model import ServingSpec
+from fairlead_operator.api.prediction_log import PredictionLog
+from fairlead_operator.kube.database_secret import database_variable
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name, version_name
 from fairlead_operator.kube.security import (
@@ -18,6 +20,7 @@ from fairlead_operator.kube.security import (
     environment,
     pod_security,
     resources,
+    secret_variable,
 )
 
 
@@ -25,6 +28,7 @@ def build_server(
     reference: VersionReference,
     serving: ServingSpec,
     *,
+    task: Task,
     owner: Owner,
     images: Images,
     mlflow_url: str,
@@ -59,7 +63,9 @@ def build_server(
             },
             "template": {
                 "metadata": {"labels": labels},
-                "spec": _pod(reference, serving, owner=owner, images=images, mlflow=mlflow_url),
+                "spec": _pod(
+                    reference, serving, task=task, owner=owner, images=images, mlflow=mlflow_url
+                ),
             },
         },
     }
@@ -85,6 +91,7 @@ def _pod(
     reference: VersionReference,
     serving: ServingSpec,
     *,
+    task: Task,
     owner: Owner,
     images: Images,
     mlflow: str,
@@ -95,7 +102,9 @@ def _pod(
         "terminationGracePeriodSeconds": 30,
         "securityContext": pod_security(),
         "imagePullSecrets": [{"name": name} for name in images.pull_secrets],
-        "containers": [_server(reference, serving, owner=owner, images=images, mlflow=mlflow)],
+        "containers": [
+            _server(reference, serving, task=task, owner=owner, images=images, mlflow=mlflow)
+        ],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
 
@@ -104,6 +113,7 @@ def _server(
     reference: VersionReference,
     serving: ServingSpec,
     *,
+    task: Task,
     owner: Owner,
     images: Images,
     mlflow: str,
@@ -114,20 +124,24 @@ def _server(
         "image": images.serving,
         "imagePullPolicy": images.pull_policy,
         "args": ["fairlead_serving.server"],
-        "env": environment(
-            {
-                "FAIRLEAD_NAMESPACE": owner.namespace,
-                "FAIRLEAD_MODEL": owner.name,
-                "FAIRLEAD_VERSION": reference.version,
-                "FAIRLEAD_REGISTERED_MODEL": f"{owner.namespace}.{owner.name}",
-                "FAIRLEAD_REGISTRY_VERSION": reference.registry_version,
-                "FAIRLEAD_DIGEST": reference.digest,
-                "FAIRLEAD_REQUEST_TIMEOUT_SECONDS": (
-                    f"{serving.request_timeout.total_seconds():g}"
-                ),
-                "MLFLOW_TRACKING_URI": mlflow,
-            }
-        ),
+        "env": [
+            *environment(
+                {
+                    "FAIRLEAD_NAMESPACE": owner.namespace,
+                    "FAIRLEAD_MODEL": owner.name,
+                    "FAIRLEAD_VERSION": reference.version,
+                    "FAIRLEAD_REGISTERED_MODEL": f"{owner.namespace}.{owner.name}",
+                    "FAIRLEAD_REGISTRY_VERSION": reference.registry_version,
+                    "FAIRLEAD_DIGEST": reference.digest,
+                    "FAIRLEAD_REQUEST_TIMEOUT_SECONDS": (
+                        f"{serving.request_timeout.total_seconds():g}"
+                    ),
+                    "FAIRLEAD_WARMUP_REQUESTS": str(serving.warmup_requests),
+                    "MLFLOW_TRACKING_URI": mlflow,
+                }
+            ),
+            *_record(serving.prediction_log, task),
+        ],
         "ports": [{"name": "http", "containerPort": 3000, "protocol": "TCP"}],
         # The server says here why it could not start; the Rollout shows it.
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -159,3 +173,17 @@ def _server(
         ),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own emptyDir
     }
+
+
+def _record(log: PredictionLog, task: Task) -> list[dict[str, Any]]:
+    """What the server needs to keep its predictions."""
+    if not log.enabled:
+        return []
+    variables = [
+        *environment({"FAIRLEAD_TASK": task, "FAIRLEAD_PREDICTION_SAMPLE": f"{log.sample:g}"}),
+        database_variable(),
+    ]
+    if log.feedback_secret is not None:
+        secret = log.feedback_secret.name
+        variables.append(secret_variable("FAIRLEAD_FEEDBACK_TOKEN", secret, "token"))
+    return variables

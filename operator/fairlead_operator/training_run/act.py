@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.ports import Ports
 from fairlead_operator.settings import Settings
 from fairlead_operator.training_run.manifests import (
     Stage,
-    build_database_secret,
     build_job,
     job_name,
 )

@@ -4,14 +4,11 @@ import json
 from typing import Any, Final, Literal
 
 from fairlead_operator.api.group import (
-    DATABASE_SECRET,
-    LABEL_COMPONENT,
-    LABEL_MANAGED_BY,
     LABEL_STAGE,
     LABEL_TRAINING_RUN,
-    MANAGED_BY,
 )
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.kube.database_secret import database_variable
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner, child_name, component_labels
 from fairlead_operator.kube.security import (
@@ -19,6 +16,7 @@ from fairlead_operator.kube.security import (
     environment,
     pod_security,
     resources,
+    secret_variable,
 )
 
 Stage = Literal["search", "finish"]
@@ -95,21 +93,6 @@ def job_labels(stage: Stage, *, model: str, run: str) -> dict[str, str]:
     return component_labels("trainer", model) | {LABEL_TRAINING_RUN: run, LABEL_STAGE: stage}
 
 
-def build_database_secret(namespace: str, url: str) -> dict[str, Any]:
-    """The study database's address, for the Jobs of one namespace."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": DATABASE_SECRET,
-            "namespace": namespace,
-            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: "trainer"},
-        },
-        "type": "Opaque",
-        "stringData": {"url": url},
-    }
-
-
 def _trainer(
     stage: Stage, config: str, spec: ModelSpec, images: Images, mlflow_url: str
 ) -> dict[str, Any]:
@@ -120,7 +103,7 @@ def _trainer(
         "args": [stage, "--config", config],
         "env": [
             *environment({"MLFLOW_TRACKING_URI": mlflow_url}),
-            _secret_variable("FAIRLEAD_DATABASE_URL", DATABASE_SECRET, "url"),
+            database_variable(),
             *_data_credentials(spec),
         ],
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -139,10 +122,6 @@ def _data_credentials(spec: ModelSpec) -> list[dict[str, Any]]:
         return []
     secret = spec.data.source.credentials.name
     return [
-        _secret_variable("FAIRLEAD_DATA_USERNAME", secret, "username"),
-        _secret_variable("FAIRLEAD_DATA_PASSWORD", secret, "password"),
+        secret_variable("FAIRLEAD_DATA_USERNAME", secret, "username"),
+        secret_variable("FAIRLEAD_DATA_PASSWORD", secret, "password"),
     ]
-
-
-def _secret_variable(name: str, secret: str, key: str) -> dict[str, Any]:
-    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}

@@ -100,7 +100,17 @@ FULL_MODEL = manifest(
             },
         },
         "promotion": {"minImprovement": -0.5, "significance": False, "threshold": 12},
-        "serving": {"replicas": 3, "requestTimeout": "1s", "resources": {"limits": {"cpu": "1"}}},
+        "serving": {
+            "replicas": 3,
+            "requestTimeout": "1s",
+            "resources": {"limits": {"cpu": "1"}},
+            "predictionLog": {
+                "enabled": True,
+                "sample": 0.1,
+                "feedbackSecret": {"name": "labels"},
+            },
+            "warmupRequests": 0,
+        },
         "rollout": FULL_POLICY,
     },
 )
@@ -408,6 +418,24 @@ def filled(spec_type: type[Spec], spec: Manifest) -> Manifest:
         ),
         pytest.param(
             with_(MODEL, "spec.serving", {"requestTimeout": "11m"}), "requestTimeout", id="answer"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.serving", {"predictionLog": {"enabled": True, "sample": 0}}),
+            "predictionLog.sample",
+            id="log: no sample",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.serving", {"predictionLog": {"sample": 0.5}}),
+            "sample has no effect",
+            id="log: a sample of nothing",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.serving", {"predictionLog": {"feedbackSecret": {"name": "s"}}}),
+            "feedbackSecret has no effect",
+            id="log: a token for nothing",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.serving", {"warmupRequests": 1001}), "warmupRequests", id="warm-up"
         ),
         pytest.param(with_(MODEL, "spec.suspend", "yes"), "spec.suspend", id="suspend: a word"),
         # Rollout policy

@@ -11,10 +11,12 @@ from cluster.control_plane import ControlPlane
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import API_VERSION
 from fairlead_operator.api.model import ServingSpec
+from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.kube import client as kube_client
 from fairlead_operator.kube.applied import is_applied, sign
 from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.kinds import WATCHED
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.store import Store
@@ -23,7 +25,6 @@ from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.model.manifests import build_address
 from fairlead_operator.rollout.manifests import build_server
 from fairlead_operator.rollout.traffic import build_route
-from fairlead_operator.training_run.manifests import build_database_secret
 from support.conformance import KUBE, KubeCheck, config_map, training_run
 from support.kube_desk import authority_of
 from support.ports import free_port
@@ -37,7 +38,8 @@ MANIFESTS = (
     *build_gateway("namespace", images=SETTINGS.images, replicas=1),
     *build_server(
         _SERVED,
-        ServingSpec(),
+        ServingSpec(prediction_log=PredictionLog(enabled=True)),
+        task="regression",
         owner=_OWNER,
         images=SETTINGS.images,
         mlflow_url=SETTINGS.mlflow_url,

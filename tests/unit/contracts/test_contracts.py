@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.common import SecretReference, VersionReference
+from fairlead_operator.api.common import Task as ModelTask
+from fairlead_operator.api.model import ModelSpec, ServingSpec
+from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.model.gate import Demand, judge_candidate, parse_comparison
@@ -27,7 +29,7 @@ from fairlead_serving.gateway.applied import Applied
 from fairlead_serving.gateway.routes import parse_route
 from fairlead_serving.gateway.settings import read_settings as read_gateway_settings
 from fairlead_serving.server import report
-from fairlead_serving.settings import read_settings
+from fairlead_serving.settings import Settings, read_settings
 from fairlead_training.artifact import digest_directory
 from fairlead_training.budget import Counts
 from fairlead_training.config import Task, parse_config
@@ -160,16 +162,44 @@ def test_trainer_and_server_compute_the_same_digest(tmp_path: Path) -> None:
 
 
 def test_the_server_reads_the_deployments_environment() -> None:
-    _, deployment = build_server(
-        CHAMPION, SPEC.serving, owner=MODEL, images=IMAGES, mlflow_url="http://mlflow:5000"
-    )
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-
-    settings = read_settings(variables(container))
+    settings, container = read_by_the_server(SPEC.serving)
 
     assert (settings.model, settings.version) == ("nsw-price", "1.0.0")
     assert (settings.registered_model, settings.registry_version) == ("energy.nsw-price", "1")
+    assert (settings.record, settings.warmup_requests) == (None, 20)
     assert container["args"] == ["fairlead_serving.server"]
+
+
+@pytest.mark.parametrize(
+    "task", ["binary-classification", "multiclass-classification", "regression"]
+)
+def test_the_server_keeps_predictions_as_the_model_says(task: ModelTask) -> None:
+    log = PredictionLog(enabled=True, sample=0.25, feedback_secret=SecretReference(name="labels"))
+    serving = ServingSpec(prediction_log=log, warmup_requests=3)
+
+    settings, container = read_by_the_server(serving, task=task)
+
+    assert settings.record is not None
+    assert (settings.record.task, settings.record.sample) == (task, 0.25)
+    assert settings.warmup_requests == 3
+    secrets = [
+        entry["valueFrom"]["secretKeyRef"] for entry in container["env"] if "valueFrom" in entry
+    ]
+    assert secrets == [
+        {"name": "fairlead-database", "key": "url"},
+        {"name": "labels", "key": "token"},
+    ]
+
+
+def read_by_the_server(
+    serving: ServingSpec, *, task: ModelTask = "regression"
+) -> tuple[Settings, dict[str, Any]]:
+    """What the server makes of the environment that the operator gives it."""
+    _, deployment = build_server(
+        CHAMPION, serving, task=task, owner=MODEL, images=IMAGES, mlflow_url="http://mlflow:5000"
+    )
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return read_settings(variables(container)), container
 
 
 def test_the_rollout_shows_the_servers_last_words(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from fairlead_operator.api.common import Resources, VersionReference
 from fairlead_operator.api.model import ModelSpec, ServingSpec
+from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
@@ -15,7 +16,7 @@ from fairlead_operator.model.state_machine import Target
 from fairlead_operator.rollout.manifests import build_server
 from fairlead_operator.rollout.traffic import build_route
 from fairlead_operator.training_run.config import build_config
-from fairlead_operator.training_run.manifests import build_database_secret, build_job
+from fairlead_operator.training_run.manifests import build_job
 from support.world import SETTINGS, model_manifest
 
 LONGEST = Owner(kind="Model", namespace="n" * 63, name="m" * 40, uid="1")
@@ -58,7 +59,12 @@ def job(stage: Any, spec: ModelSpec = SECRET_SPEC) -> dict[str, Any]:
 
 
 SERVER = build_server(
-    VERSION, ServingSpec(), owner=LONGEST, images=SETTINGS.images, mlflow_url="http://mlflow"
+    VERSION,
+    ServingSpec(),
+    task="regression",
+    owner=LONGEST,
+    images=SETTINGS.images,
+    mlflow_url="http://mlflow",
 )
 GATEWAY = build_gateway("energy", images=SETTINGS.images, replicas=1)
 EVERYTHING = [

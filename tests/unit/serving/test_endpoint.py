@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from fairlead_serving.application import build_application
 from fairlead_serving.endpoint import PredictEndpoint
+from fairlead_serving.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.instances import FLOAT32_MAX, BadInputError, InstanceReader
 from fairlead_serving.logs import JsonFormatter
 from fairlead_serving.metrics import Metrics
@@ -79,7 +80,7 @@ async def post(registry: CollectorRegistry) -> AsyncIterator[Post]:
 
     async def _post(predictor: FakePredictor, body: object) -> httpx.Response:
         endpoint = PredictEndpoint(predictor, metrics, SETTINGS, thread=thread)
-        app = build_application(build_service(endpoint))
+        app = build_application(build_service(endpoint), FeedbackEndpoint(None, None))
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         async with (
             app.router.lifespan_context(app),
@@ -125,7 +126,7 @@ async def test_predictions_come_with_their_version(post: Post, registry: Collect
         pytest.param(rows(0), 400, "instances is empty", id="no rows"),
         pytest.param({"instances": [{"price": "x"}]}, 400, "column 'price'", id="a bad cell"),
         pytest.param(rows(10_001), 413, "at most 10000", id="too many rows"),
-        pytest.param(b" " * (MAX_BODY_BYTES + 1), 413, "fewer instances", id="too many bytes"),
+        pytest.param(b" " * (MAX_BODY_BYTES + 1), 413, "send less at once", id="too many bytes"),
     ],
 )
 async def test_a_bad_request_says_what_is_wrong(
@@ -222,7 +223,7 @@ async def test_every_refusal_has_one_form(registry: CollectorRegistry) -> None:
         SETTINGS,
         thread=ThreadPoolExecutor(1),
     )
-    app = build_application(build_service(endpoint))
+    app = build_application(build_service(endpoint), FeedbackEndpoint(None, None))
 
     async with (
         app.router.lifespan_context(app),
@@ -244,7 +245,7 @@ async def test_a_client_that_hangs_up_is_no_error_of_ours() -> None:
         return {"type": "http.disconnect"}
 
     request = await PredictRequest.from_http_request(
-        Request({"type": "http", "method": "POST"}, receive), None
+        Request({"type": "http", "method": "POST", "headers": []}, receive), None
     )
 
-    assert isinstance(request.instances, BadInputError)
+    assert isinstance(request.instances.instances, BadInputError)

@@ -224,3 +224,25 @@ def test_a_model_of_another_flavor_is_loaded_by_mlflow(
     predictor = open_predictor(artifact(tmp_path, None, booster=None, example=None))
 
     assert predictor.predict([{"a": 1, "b": 2}]) == [str(tmp_path)]
+
+
+@pytest.mark.parametrize(("warmup", "times"), [(0, 1), (1, 1), (20, 20)])
+def test_a_server_is_warm_before_it_is_ready(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, warmup: int, times: int
+) -> None:
+    caplog.set_level("INFO")
+
+    open_predictor(artifact(tmp_path, train("reg:squarederror", FRAME["a"])), warmup=warmup)
+
+    assert f"Scored the input example {times} times; the first took" in caplog.text
+
+
+def test_a_slow_model_is_not_warmed_up_for_ever(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fairlead_serving.predictor._WARMUP_SECONDS", 0.02)
+    caplog.set_level("INFO")
+
+    open_predictor(artifact(tmp_path, train("reg:squarederror", FRAME["a"])), warmup=1_000_000)
+
+    assert "Scored the input example" in caplog.text

@@ -7,6 +7,7 @@ import pytest
 
 from fairlead_serving.failure import Reason, StartupError
 from fairlead_serving.settings import (
+    Task,
     prepare_libraries,
     prepare_scratch,
     read_settings,
@@ -31,6 +32,40 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert settings.request_timeout == timedelta(seconds=60)
     assert settings.registered_model == "energy.nsw-price"
     assert settings.registry_version == "4"
+
+
+LOGGED = COMPLETE | {
+    "FAIRLEAD_DATABASE_URL": "postgresql://fairlead:secret@database/fairlead",
+    "FAIRLEAD_TASK": "regression",
+    "FAIRLEAD_PREDICTION_SAMPLE": "0.5",
+}
+
+
+def test_predictions_are_kept_where_a_database_is_given() -> None:
+    kept = read_settings(LOGGED | {"FAIRLEAD_FEEDBACK_TOKEN": "secret-token"})
+
+    assert read_settings(COMPLETE).record is None
+    assert kept.record is not None
+    assert (kept.record.task, kept.record.sample) == (Task.REGRESSION, 0.5)
+    assert kept.record.feedback_token == "secret-token"
+    assert "secret" not in repr(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FAIRLEAD_TASK", "clustering"),
+        ("FAIRLEAD_PREDICTION_SAMPLE", "half"),
+        ("FAIRLEAD_PREDICTION_SAMPLE", "0"),
+        ("FAIRLEAD_PREDICTION_SAMPLE", "1.1"),
+        ("FAIRLEAD_PREDICTION_SAMPLE", "nan"),
+        ("FAIRLEAD_WARMUP_REQUESTS", "-1"),
+        ("FAIRLEAD_WARMUP_REQUESTS", "many"),
+    ],
+)
+def test_what_the_log_cannot_be_told_is_named(name: str, value: str) -> None:
+    with pytest.raises(StartupError, match=f"{name} is {value!r}"):
+        read_settings({**LOGGED, name: value})
 
 
 @pytest.mark.parametrize("name", sorted(COMPLETE))
