@@ -44,6 +44,11 @@ test-e2e: install ## Run end-to-end tests on a real cluster; one that is up stay
 bench: install ## Measure what docs/benchmarks.md reports
 	$(RUN) -m bench
 
+.PHONY: chaos
+chaos: install ## Take every part away in mid-rollout, at every call and on a real cluster
+	$(PYTEST) tests/scenario/test_faults.py --faults all
+	@$(RUN) -m chaos
+
 # --- the local cluster ----------------------------------------------------------------------
 
 .PHONY: cluster-up

@@ -7,7 +7,7 @@ there is brought up and taken down again.
 import base64
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,11 @@ class Place:
         )  # fmt: skip
         return base64.b64decode(json.loads(secret.stdout)["data"]["token"]).decode()
 
-    def serve(self, models: Sequence[str]) -> None:
+    def serve(
+        self, models: Sequence[str], build: Callable[[str], dict[str, Any]] | None = None
+    ) -> None:
         """Have these Models, each with its stable version in charge."""
-        manifests = [build_model(name) for name in models]
+        manifests = [(build or build_model)(name) for name in models]
         document = {"apiVersion": "v1", "kind": "List", "items": manifests}
         self.cluster.kubectl("apply", "--filename=-", input=json.dumps(document))
         wait_for(

@@ -36,6 +36,7 @@ class FakeKube:
         self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.writes: list[tuple[str, str, str]] = []  # verb, kind, name
         self.fail_next: list[Exception] = []
+        self.after_write: Callable[[], None] = lambda: None
         self._clock = clock
         self._applied: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._serial = 0
@@ -101,6 +102,7 @@ class FakeKube:
         if gone is None:
             return
         self.writes.append(("delete", kind, name))
+        self.after_write()
         uid = gone["metadata"]["uid"]
         for child in list(self.objects.values()):
             owners = child["metadata"].get("ownerReferences") or []
@@ -144,6 +146,7 @@ class FakeKube:
         live["metadata"]["resourceVersion"] = str(self._serial)
         self.objects[key] = live
         self.writes.append((verb, key[0], key[2]))
+        self.after_write()
 
     def _born(self, key: tuple[str, str, str], extra: dict[str, Any]) -> dict[str, Any]:
         kind, namespace, name = key

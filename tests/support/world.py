@@ -90,8 +90,13 @@ class World:
         """What a process has in its memory."""
         self.store = Store()
         self.wakeup = Wakeup()
-        watched = dataclasses.replace(self.ports, kube=WatchedKube(self.kube, self.store))
+        outside = self._outside()
+        watched = dataclasses.replace(outside, kube=WatchedKube(outside.kube, self.store))
         self.controller = Controller(self.queue, watched, SETTINGS)
+
+    def _outside(self) -> Ports:
+        """What a process reaches of the world."""
+        return self.ports
 
     async def run(self, *, limit: int = 500) -> None:
         """Work until nothing is left to do at this moment."""

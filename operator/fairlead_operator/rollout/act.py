@@ -40,7 +40,7 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
         ):
             await ports.kube.apply(manifest)
     await _route(decision, seen, owner, ports.kube)
-    if is_finished(decision.phase):
+    if is_finished(seen.observed.phase):  # not before the status says so: it may be decided anew
         await _retire(decision, seen, owner, ports.kube)
 
 

@@ -53,7 +53,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     namespace = meta["namespace"]
     annotations = meta.get("annotations") or {}
     spec = RolloutSpec.model_validate(body["spec"])
-    status = RolloutStatus.model_validate(body.get("status") or {})
+    status = _not_ahead(RolloutStatus.model_validate(body.get("status") or {}), ports.now())
     model = await read_parent(spec.model, namespace, ports.kube)
     policy = spec.policy or model.spec.rollout
     steps = compile_plan(policy)
@@ -119,6 +119,14 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         measured_at=analyses[0].measured_at,
         next_measurement=min(analysis.next_measurement for analysis in analyses),
         known_since=min(moments, default=None),
+    )
+
+
+def _not_ahead(status: RolloutStatus, now: datetime) -> RolloutStatus:
+    """A clock that was set back must not let a hold or a measurement wait until it catches up."""
+    known = {name: getattr(status, name) for name in ("since", "doubt_since", "measured_at")}
+    return status.model_copy(
+        update={name: min(moment, now) for name, moment in known.items() if moment is not None}
     )
 
 

@@ -1,0 +1,141 @@
+"""Take the operator away, or what it talks to, at one chosen call.
+
+All that a reconcile does to the world, and all it learns of it, goes through the
+ports: so every await at which a process can be killed is a call that ``Gate``
+counts.  A life is lived once to learn how many there are, and then again for
+each of them, with the process killed just before the call, or just after it
+took effect and before its answer was heard.
+"""
+
+import contextlib
+import dataclasses
+import inspect
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, cast
+
+from fairlead_operator.errors import TransientError
+from fairlead_operator.ports import Ports
+from fairlead_operator.wakeup import Key
+from support.world import World
+
+_RETRY = timedelta(seconds=1)
+
+
+class Killed(BaseException):
+    """The process is gone: nothing may catch this but the world itself."""
+
+
+class Trouble(StrEnum):
+    """What happens at the chosen call."""
+
+    KILLED_BEFORE = "killed before the call"
+    KILLED_AFTER = "killed after its effect"
+    CONFLICT = "409 conflict"
+    THROTTLED = "429 too many requests"
+    GONE = "410 gone"
+    LOST_ANSWER = "done, but the answer is lost"
+
+
+_ERRORS = {
+    Trouble.CONFLICT: TransientError("PATCH: 409 the object has been modified"),
+    Trouble.THROTTLED: TransientError("PATCH: 429 too many requests", retry_after=2.0),
+    Trouble.GONE: TransientError("GET: 410 the resourceVersion is too old"),
+    Trouble.LOST_ANSWER: TransientError("PATCH: connection reset by peer"),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A port that does not answer for a while."""
+
+    port: str
+    begins: datetime
+    ends: datetime
+
+
+class Gate:
+    """Every call of the operator to the outside passes here."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.calls = 0
+        self.outages: list[Outage] = []
+        self._now = now
+        self._at = 0
+        self._trouble: Trouble | None = None
+
+    def plan(self, trouble: Trouble, *, at: int) -> None:
+        """Let the trouble happen at that call, counted from 1, and once."""
+        self._trouble, self._at = trouble, at
+
+    def guard(self, ports: Ports) -> Ports:
+        """The same ports, through this gate."""
+        names = [field.name for field in dataclasses.fields(ports) if field.name != "now"]
+        guarded = {name: _Guarded(name, getattr(ports, name), self) for name in names}
+        return dataclasses.replace(ports, **cast("Any", guarded))
+
+    async def call(self, port: str, method: Callable[[], Awaitable[Any]]) -> Any:
+        self.calls += 1
+        if any(out.port == port and out.begins <= self._now() < out.ends for out in self.outages):
+            raise TransientError(f"{port}: no answer")
+        trouble = self._trouble if self.calls == self._at else None
+        if trouble is Trouble.KILLED_BEFORE:
+            raise Killed
+        if trouble in {Trouble.CONFLICT, Trouble.THROTTLED, Trouble.GONE}:
+            raise _ERRORS[trouble]
+        if trouble is Trouble.KILLED_AFTER:
+            with contextlib.suppress(TransientError):
+                await method()
+            raise Killed
+        answer = await method()
+        if trouble is not None:
+            raise _ERRORS[trouble]
+        return answer
+
+
+class _Guarded:
+    """One port whose calls go through the gate."""
+
+    def __init__(self, name: str, port: object, gate: Gate) -> None:
+        self._name, self._port, self._gate = name, port, gate
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+        if not inspect.iscoroutinefunction(method):
+            return method
+
+        async def guarded(*arguments: Any, **named: Any) -> Any:
+            return await self._gate.call(self._name, lambda: method(*arguments, **named))
+
+        return guarded
+
+
+class FaultyWorld(World):
+    """A world whose operator can be killed and cut off."""
+
+    def __init__(self) -> None:
+        self.gate = Gate(self._now)
+        self.kills = 0
+        super().__init__()
+
+    def jump(self, span: timedelta) -> None:
+        """Set the clock; what the operator has planned runs by another, which does not jump."""
+        self.clock.advance(span)
+        self._planned = {key: moment + span for key, moment in self._planned.items()}
+
+    def _now(self) -> datetime:
+        return self.clock()
+
+    def _outside(self) -> Ports:
+        return self.gate.guard(self.ports)
+
+    async def _turn(self, key: Key) -> None:
+        try:
+            await super()._turn(key)
+        except Killed:
+            self.kills += 1
+            self.restart_operator()
+        except TransientError as error:
+            pause = timedelta(seconds=error.retry_after or 0)
+            self._planned[key] = self.clock() + max(pause, _RETRY)
