@@ -152,9 +152,15 @@ class Webhook:
         self, key: Key, body: dict[str, Any], alert: Alert, received: datetime
     ) -> None:
         annotations = body["metadata"].setdefault("annotations", {})
-        if ANNOTATION_ALERT in annotations:
+        noted = annotations.get(ANNOTATION_ALERT)
+        if noted is not None and not _acted_on(noted, body, alert):
             return  # the first one is being acted on; Alertmanager repeats itself
-        text = json.dumps({"receivedAt": to_moment(received), "message": alert.message})
+        document = {
+            "receivedAt": to_moment(received),
+            "version": alert.version,
+            "message": alert.message,
+        }
+        text = json.dumps(document)
         annotations[ANNOTATION_ALERT] = text
         await self._ports.kube.annotate(key.kind, key.namespace, key.name, {ANNOTATION_ALERT: text})
         self._wake(key)
@@ -169,6 +175,21 @@ def _candidates(body: Mapping[str, Any]) -> tuple[str, ...]:
     """The versions on trial."""
     spec = body["spec"]
     return (spec["version"], *spec.get("alternatives", ()))
+
+
+def _acted_on(noted: str, body: Mapping[str, Any], alert: Alert) -> bool:
+    """Whether the alert noted before is of another candidate, which has left the trial since.
+
+    Raises:
+        TransientError: it is, and has not left yet.
+    """
+    version = json.loads(noted).get("version", body["spec"]["version"])
+    if version == alert.version:
+        return False
+    arms = (body.get("status") or {}).get("arms", ())
+    if any(arm["version"] == version and arm.get("reason") for arm in arms):
+        return True
+    raise TransientError(f"an alert on {version} is being acted on; send this one again")
 
 
 def _why_not(alert: Alert, body: Mapping[str, Any]) -> str:

@@ -4,7 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Message, Moment, ObjectName, Rule, Spec, Status
+from fairlead_operator.api.base import (
+    Message,
+    Moment,
+    ObjectName,
+    Rule,
+    SemanticVersion,
+    Spec,
+    Status,
+)
 
 Quantity = Annotated[
     str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)
@@ -75,3 +83,42 @@ class RequestStatus(Status):
     answered_at: Annotated[
         Moment | None, Field(default=None, description="When it was accepted or refused.")
     ]
+
+
+# Other candidates beside the first, for the strategies that try several at once.
+Alternatives = Annotated[
+    tuple[SemanticVersion, ...],
+    Field(
+        default=(),
+        max_length=4,
+        description="Other candidates beside version, tried at the same time; for the strategies "
+        "abTest and bandit.",
+    ),
+]
+
+
+def alternatives_rules(policy: str) -> tuple[Rule, ...]:
+    """The rules of a spec with alternatives, whose policy is at this CEL path."""
+    return (
+        Rule(
+            "!has(self.alternatives) || (has(self.version) && self.alternatives.all(a, "
+            "a != self.version && self.alternatives.exists_one(b, b == a)))",
+            "alternatives stand beside version: set version, and name each version once",
+            ".alternatives",
+        ),
+        Rule(
+            f"!has(self.alternatives) || !has({policy}) || "
+            f"{policy}.strategy in ['abTest', 'bandit']",
+            "alternatives have no effect under this strategy; remove them, or choose strategy: "
+            "abTest or bandit",
+            ".alternatives",
+        ),
+        Rule(
+            f"!has({policy}) || !has({policy}.abTest) || !has({policy}.abTest.weight) || "
+            f"{policy}.abTest.weight * (1 + (has(self.alternatives) ? "
+            "size(self.alternatives) : 0)) < 100",
+            "abTest.weight is of each candidate: all of them together must leave something for "
+            "the stable version",
+            f"{policy.removeprefix('self')}.abTest.weight",
+        ),
+    )

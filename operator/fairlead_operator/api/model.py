@@ -15,11 +15,13 @@ from fairlead_operator.api.base import (
     parse_duration,
 )
 from fairlead_operator.api.common import (
+    Alternatives,
     RequestStatus,
     Resources,
     SecretReference,
     Task,
     VersionReference,
+    alternatives_rules,
 )
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.policy import RolloutPolicy
@@ -289,6 +291,7 @@ class ModelSpec(Spec):
             "multiclass-classification log_loss, accuracy, f1_macro",
             ".training.search.metric",
         ),
+        *alternatives_rules("self.rollout"),
     )
 
     task: Annotated[Task, Field(description="What kind of prediction the model makes.")]
@@ -307,6 +310,7 @@ class ModelSpec(Spec):
             "Unset: the newest that passes the gate.",
         ),
     ]
+    alternatives: Alternatives
     serving: Annotated[ServingSpec, Field(default=ServingSpec(), description="How it is served.")]
     rollout: Annotated[
         RolloutPolicy,

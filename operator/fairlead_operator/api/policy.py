@@ -9,9 +9,18 @@ from pydantic import Field
 
 from fairlead_operator.api.base import Duration, Rule, Spec, parse_duration
 from fairlead_operator.api.checks import Analysis
-from fairlead_operator.api.strategy import BlueGreen, FastGuard, Guard, Shadow, Step, between
+from fairlead_operator.api.strategy import (
+    AbTest,
+    Bandit,
+    BlueGreen,
+    FastGuard,
+    Guard,
+    Shadow,
+    Step,
+    between,
+)
 
-Strategy = Literal["canary", "blueGreen", "shadow", "recreate"]
+Strategy = Literal["canary", "blueGreen", "shadow", "recreate", "abTest", "bandit"]
 
 # Strategies that take their weights from ``steps``.
 _STEPPED: Final = ("canary", "shadow")
@@ -34,6 +43,18 @@ class RolloutPolicy(Spec):
         _only_under("steps", *_STEPPED, instead=" or ".join(_STEPPED)),
         _only_under("blueGreen", "blueGreen", instead="blueGreen"),
         _only_under("shadow", "shadow", instead="shadow"),
+        _only_under("abTest", "abTest", instead="abTest"),
+        _only_under("bandit", "bandit", instead="bandit"),
+        Rule(
+            "self.strategy != 'abTest' || has(self.abTest)",
+            "strategy abTest needs abTest.goal: what decides between the versions",
+            ".abTest",
+        ),
+        Rule(
+            "self.strategy != 'bandit' || has(self.bandit)",
+            "strategy bandit needs bandit.goal: what counts as reward",
+            ".bandit",
+        ),
         Rule(
             "!has(self.fastGuard) || self.strategy != 'recreate'",
             "fastGuard has no effect under recreate: no other version runs to take the traffic; "
@@ -63,7 +84,8 @@ class RolloutPolicy(Spec):
             default="canary",
             description="canary: weighted steps, each judged before the next. blueGreen: a "
             "preview, then all traffic at once. shadow: copies of live requests first. recreate: "
-            "the old version stops before the new one starts, with downtime.",
+            "the old version stops before the new one starts, with downtime. abTest: a fixed split "
+            "that a sequential test decides. bandit: shares that follow the reward.",
         ),
     ]
     steps: Annotated[
@@ -81,6 +103,12 @@ class RolloutPolicy(Spec):
     ]
     shadow: Annotated[
         Shadow | None, Field(default=None, description="The copies of strategy shadow.")
+    ]
+    ab_test: Annotated[
+        AbTest | None, Field(default=None, description="The test of strategy abTest.")
+    ]
+    bandit: Annotated[
+        Bandit | None, Field(default=None, description="The trial of strategy bandit.")
     ]
     analysis: Annotated[
         Analysis, Field(default=Analysis(), description="What the candidate must prove.")

@@ -13,7 +13,12 @@ from fairlead_operator.api.base import (
     Spec,
     Status,
 )
-from fairlead_operator.api.common import RequestStatus, VersionReference
+from fairlead_operator.api.common import (
+    Alternatives,
+    RequestStatus,
+    VersionReference,
+    alternatives_rules,
+)
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.policy import RolloutPolicy
 
@@ -27,10 +32,12 @@ class RolloutSpec(Spec):
             "a Rollout's spec is immutable; create another Rollout, or use the annotations "
             "fairlead.dev/abort, pause, resume, approve and promote",
         ),
+        *alternatives_rules("self.policy"),
     )
 
     model: Annotated[ObjectName, Field(description="The Model in the same namespace.")]
     version: Annotated[SemanticVersion, Field(description="The version to move to.")]
+    alternatives: Alternatives
     trigger: Annotated[
         Literal["trained", "pinned", "restored", "hand"],
         Field(
@@ -47,7 +54,7 @@ class RolloutSpec(Spec):
     @property
     def versions(self) -> tuple[str, ...]:
         """Every candidate, the first first."""
-        return (self.version,)
+        return (self.version, *self.alternatives)
 
 
 class CheckStatus(Status):
@@ -81,10 +88,35 @@ class ArmStatus(Status):
         int | None,
         Field(default=None, description="Percent every gateway pod reports; unset when unknown."),
     ]
+    samples: Annotated[
+        float | None, Field(default=None, description="Outcomes counted in the trial.")
+    ]
+    value: Annotated[
+        float | None, Field(default=None, description="Share of good outcomes, 0 to 1.")
+    ]
+    probability: Annotated[
+        float | None, Field(default=None, description="Of being the best, 0 to 1.")
+    ]
     reason: Annotated[
         str | None, Field(default=None, max_length=64, description="Why it left the trial.")
     ]
     message: Annotated[Message | None, Field(default=None, description="The same with numbers.")]
+
+
+class TrialStatus(Status):
+    """Where a trial stands: an A/B test's, or a bandit's."""
+
+    message: Annotated[Message, Field(default="", description="The numbers.")]
+    leader: Annotated[
+        str | None, Field(default=None, max_length=32, description="The best candidate so far.")
+    ]
+    measured_at: Annotated[Moment | None, Field(default=None, description="When it was counted.")]
+    changed_at: Annotated[
+        Moment | None, Field(default=None, description="When the shares were last moved.")
+    ]
+    stable: Annotated[
+        ArmStatus | None, Field(default=None, description="The stable version's standing.")
+    ]
 
 
 class RolloutStatus(Status):
@@ -116,6 +148,9 @@ class RolloutStatus(Status):
     arms: Annotated[
         tuple[ArmStatus, ...],
         Field(default=(), max_length=5, description="Each candidate, the Rollout's own first."),
+    ]
+    trial: Annotated[
+        TrialStatus | None, Field(default=None, description="Of an A/B test or a bandit.")
     ]
     winner: Annotated[
         str | None, Field(default=None, max_length=32, description="The version that won a trial.")

@@ -183,6 +183,13 @@ class Goal(Spec):
             "the goal is the share of answers quicker than this",
             ".latencyMilliseconds",
         ),
+        Rule(
+            "!has(self.latencyMilliseconds) || self.latencyMilliseconds in "
+            "[5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000]",
+            "latencyMilliseconds must be a bound of the gateway's histogram: 5, 10, 25, 50, 100, "
+            "250, 500, 1000, 2500, 5000, 10000 or 30000",
+            ".latencyMilliseconds",
+        ),
     )
 
     metric: Annotated[

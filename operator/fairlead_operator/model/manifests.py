@@ -53,6 +53,7 @@ def build_rollout(owner: Owner, spec: ModelSpec, target: Target, *, number: int)
         "spec": {
             "model": owner.name,
             "version": target.version,
+            **({"alternatives": list(target.alternatives)} if target.alternatives else {}),
             "trigger": target.trigger,
             "policy": policy,
         },

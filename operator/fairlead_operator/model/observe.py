@@ -83,6 +83,7 @@ def _observed(
         generation=meta["generation"],
         suspend=spec.suspend,
         pinned=spec.version,
+        alternatives=spec.alternatives,
         on_new_target=spec.rollout.on_new_target,
         demand=Demand(
             min_improvement=promotion.min_improvement,
@@ -161,17 +162,39 @@ def _training(run: Mapping[str, Any]) -> Training:
 
 
 def _rollout(rollout: Mapping[str, Any]) -> RolloutSeen:
-    status = rollout.get("status") or {}
-    known = status.get("candidate") or {"version": rollout["spec"]["version"]}
+    spec, status = rollout["spec"], rollout.get("status") or {}
+    known = status.get("candidate") or {"version": spec["version"]}
     annotations = rollout["metadata"].get("annotations") or {}
+    state = _state(rollout, good="Succeeded", bad="RolledBack")
+    versions = (spec["version"], *spec.get("alternatives", ()))
     return RolloutSeen(
         name=rollout["metadata"]["name"],
         reference=VersionReference.model_validate(known),
-        trigger=rollout["spec"].get("trigger", "hand"),
-        state=_state(rollout, good="Succeeded", bad="RolledBack"),
+        versions=versions,
+        lost=_lost(versions, status, state),
+        trigger=spec.get("trigger", "hand"),
+        state=state,
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         abort=annotations.get(ANNOTATION_ABORT),
+    )
+
+
+def _lost(
+    versions: Sequence[str], status: Mapping[str, Any], state: RunState
+) -> tuple[tuple[str, str, str], ...]:
+    """Candidates that did not make it, each with its own reason where it has one."""
+    if state is RunState.ACTIVE:
+        return ()
+    winner = status.get("winner") or versions[0]
+    reason = "TrialLost" if state is RunState.SUCCEEDED else status.get("reason", "")
+    arms = {arm["version"]: arm for arm in status.get("arms", ()) if arm.get("reason")}
+    common = {"reason": reason, "message": status.get("message", "")}
+    return tuple(
+        (version, known["reason"], known.get("message", ""))
+        for version in versions
+        if state is RunState.FAILED or version != winner
+        for known in (arms.get(version, common),)
     )
 
 

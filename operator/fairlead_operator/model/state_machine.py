@@ -73,7 +73,9 @@ class Training:
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutSeen:
     name: str
-    reference: VersionReference
+    reference: VersionReference  # the version it moves to; of a trial, the winner or first
+    versions: tuple[str, ...]  # every candidate
+    lost: tuple[tuple[str, str, str], ...]  # those that did not make it: version, reason, message
     trigger: str
     state: RunState
     reason: str
@@ -105,6 +107,7 @@ class Observed:
     generation: int
     suspend: bool
     pinned: str | None
+    alternatives: tuple[str, ...]  # tried beside the pinned version
     on_new_target: Literal["supersede", "queue", "reject"]
     demand: Demand
     recipe: str  # digest of the recipe in the spec
@@ -131,6 +134,11 @@ class Observed:
 class Target:
     version: str
     trigger: str
+    alternatives: tuple[str, ...] = ()  # other candidates, tried at the same time
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return (self.version, *self.alternatives)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +182,7 @@ def decide(seen: Observed) -> Decision:
         rollout, training = _next_rollout(seen), _next_training(seen)
     blocked, start = seen.blocked, rollout.start
     if start is not None:  # tried again, so no longer blocked
-        blocked = tuple(entry for entry in blocked if entry.version != start.version)
+        blocked = tuple(entry for entry in blocked if entry.version not in start.versions)
     seen = dataclasses.replace(seen, refused=_refusal(seen, rollout))
     starting = start is not None or rollout.adopt is not None
     phase, reason, message = _phase(seen, starting=starting, training=training is not None)
@@ -226,7 +234,9 @@ def _refuse_retry(seen: Observed) -> str | None:
         return f"{seen.waiting[0]} goes first"
     if seen.pinned is not None:
         pinned = Target(version=seen.pinned, trigger="pinned")
-        is_blocked = _block(seen, seen.pinned) is not None or _is_refused(seen, pinned)
+        wanted = (seen.pinned, *seen.alternatives)
+        blocked = any(_block(seen, version) is not None for version in wanted)
+        is_blocked = blocked or _is_refused(seen, pinned)
         return None if is_blocked else f"spec.version pins {seen.pinned}, which is not blocked"
     if _is_refused(seen, seen.candidate):
         return None
@@ -246,19 +256,18 @@ def _fold_rollout(seen: Observed) -> Observed:
     if rollout.state is RunState.SUCCEEDED:
         # A person who went elsewhere by hand wants to stay there until the next training.
         candidate = None if rollout.trigger == "hand" else candidate
-        return dataclasses.replace(seen, stable=rollout.reference, candidate=candidate)
-    if rollout.message.startswith(SUPERSEDED):
+        seen = dataclasses.replace(seen, stable=rollout.reference, candidate=candidate)
+    elif rollout.message.startswith(SUPERSEDED):
         return seen
-    if candidate is not None and candidate.version == rollout.reference.version:
-        candidate = None
-    entry = Blocked(
-        version=rollout.reference.version,
-        reason=rollout.reason,
-        message=rollout.message,
-        generation=seen.generation,
+    elif candidate is not None and candidate.version == rollout.reference.version:
+        seen = dataclasses.replace(seen, candidate=None)
+    lost = tuple(
+        Blocked(version=version, reason=reason, message=message, generation=seen.generation)
+        for version, reason, message in rollout.lost
     )
-    others = tuple(known for known in seen.blocked if known.version != entry.version)
-    return dataclasses.replace(seen, candidate=candidate, blocked=(*others, entry)[-_BLOCKED_KEPT:])
+    names = {entry.version for entry in lost}
+    others = tuple(known for known in seen.blocked if known.version not in names)
+    return dataclasses.replace(seen, blocked=(*others, *lost)[-_BLOCKED_KEPT:])
 
 
 def _fold_training(seen: Observed) -> Observed:
@@ -283,7 +292,7 @@ def _next_rollout(seen: Observed) -> _Next:
     target = _target(seen)
     rollout = seen.rollout
     if rollout is not None and rollout.state is RunState.ACTIVE:
-        if target is None or target.version == rollout.reference.version:
+        if target is None or set(rollout.versions) <= set(target.versions):
             return _Next()
         if _by_hand_from(seen, rollout, target) or rollout.abort is not None:
             return _Next()
@@ -292,11 +301,20 @@ def _next_rollout(seen: Observed) -> _Next:
         return _Next(start=Target(version=seen.stable.version, trigger="restored"))
     if seen.waiting:
         return _Next(adopt=seen.waiting[0])
-    if target is None or _in_charge(seen, target.version):
-        return _Next()
-    if _block(seen, target.version) is not None and not seen.asks(Action.RETRY):
-        return _Next()
-    return _Next(start=target)
+    return _Next(start=None if target is None else _open(seen, target))
+
+
+def _open(seen: Observed, target: Target) -> Target | None:
+    """What of the target is still to be tried: not in charge, and not blocked."""
+    retry = seen.asks(Action.RETRY)
+    versions = [
+        version
+        for version in target.versions
+        if not _in_charge(seen, version) and (retry or _block(seen, version) is None)
+    ]
+    if not versions:
+        return None
+    return dataclasses.replace(target, version=versions[0], alternatives=tuple(versions[1:]))
 
 
 def _instead_of(seen: Observed, rollout: RolloutSeen, target: Target) -> _Next:
@@ -343,7 +361,7 @@ def _target(seen: Observed) -> Target | None:
     """The version that should be in charge, or None to leave it."""
     target, retry = None, seen.asks(Action.RETRY)
     if seen.pinned is not None:
-        target = Target(version=seen.pinned, trigger="pinned")
+        target = Target(version=seen.pinned, trigger="pinned", alternatives=seen.alternatives)
     elif retry and not _is_refused(seen, seen.candidate):
         target = Target(version=seen.blocked[-1].version, trigger="trained")
     elif seen.candidate is not None:
@@ -384,7 +402,8 @@ def _phase(seen: Observed, *, starting: bool, training: bool) -> tuple[Phase, st
     if starting or (seen.rollout is not None and seen.rollout.state is RunState.ACTIVE):
         return Phase.ROLLING_OUT, Reason.ROLLING_OUT, _rolling_out(seen)
     block = _block(seen, seen.pinned) if seen.pinned is not None else None
-    if block is not None:
+    chosen = seen.stable is not None and seen.stable.version in seen.alternatives
+    if block is not None and not chosen:
         message = f"{block.version} was rolled back ({block.reason}: {block.message})"
         return Phase.BLOCKED, Reason.VERSION_BLOCKED, message
     if seen.stable is not None and seen.refused is not None:

@@ -28,7 +28,8 @@ def cause_against(arm: Arm) -> Cause | None:
 
 def rollback_cause(seen: Observed) -> Cause | None:
     """Why the rollout must go back: there is evidence against every candidate in play."""
-    causes = [cause_against(arm) for arm in seen.playing]
+    left = [arm.dropped for arm in seen.arms]
+    causes = left if all(left) else [cause_against(arm) for arm in seen.playing]
     return causes[0] if all(causes) else None
 
 

@@ -12,6 +12,7 @@ from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
+from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.parent import read_parent
 from fairlead_operator.ports import Ports
 from fairlead_operator.requests import unanswered
@@ -21,6 +22,8 @@ from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.measure import Analysis, analyze
 from fairlead_operator.rollout.plan import Step, compile_plan
 from fairlead_operator.rollout.states import Arm, Cause, Health, Observed, Phase, Reason
+from fairlead_operator.rollout.tallies import TrialLook, run_trial
+from fairlead_operator.rollout.trial import Trial
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,12 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     status = _not_ahead(RolloutStatus.model_validate(body.get("status") or {}), ports.now())
     model = await read_parent(spec.model, namespace, ports.kube)
     policy = spec.policy or model.spec.rollout
-    steps = compile_plan(policy)
+    if spec.alternatives and policy.strategy not in {"abTest", "bandit"}:
+        raise InvalidSpecError(
+            f"spec.alternatives: have no effect under strategy {policy.strategy} of the Model; "
+            "give this Rollout a policy of its own with abTest or bandit"
+        )
+    steps = compile_plan(policy, candidates=len(spec.versions))
     stable = status.stable if status.phase else model.status.stable
     has_way_back = stable is not None and stable.version not in spec.versions
     candidates = await resolve(spec.versions, status, f"{namespace}.{spec.model}", ports)
@@ -95,7 +103,8 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
                 for version, analysis in zip(spec.versions, analyses, strict=True)
             ),
             winner=status.winner,
-            trial=None,
+            trial=await _try_out(status, policy, names, ports) if _is_trial(steps) else None,
+            leader=status.trial.leader if status.trial else None,
             requests=unanswered(annotations, status.requests),
             steps=steps,
             guard=policy.guard.duration,
@@ -178,6 +187,35 @@ async def _analyze(
             for version in spec.versions
         )
     )
+
+
+async def _try_out(
+    status: RolloutStatus, policy: RolloutPolicy, names: Mapping[str, str], ports: Ports
+) -> Trial | None:
+    """What the trial says, when it is one and due."""
+    if status.phase not in {Phase.PROGRESSING, Phase.PAUSED} or status.step > 0:
+        return None  # a trial is the only step of its plan
+    now = ports.now()
+    since = status.step_since or now
+    known = status.trial
+    if now - ((known and known.measured_at) or since) < policy.analysis.interval:
+        return None
+    shares = {arm.version: arm.weight for arm in status.arms}
+    stable = names["stable"]
+    look = TrialLook(
+        namespace=names["namespace"],
+        model=names["model"],
+        stable=stable,
+        versions=tuple(arm.version for arm in status.arms if arm.reason is None),
+        shares=shares | {stable: 100 - sum(shares.values())},
+        since=since,
+        changed_at=(known and known.changed_at) or since,
+    )
+    return await run_trial(look, policy, ports=ports, now=now)
+
+
+def _is_trial(steps: tuple[Step, ...]) -> bool:
+    return any(step.trial is not None for step in steps)
 
 
 def _with_own_checks(

@@ -4,10 +4,9 @@ Giving up here needs no way back, but for recreate: there the stable version was
 stopped, and starts again when the candidate is really gone.
 """
 
-from typing import Final
-
 from fairlead_operator.requests import Action, Request
 from fairlead_operator.rollout.causes import rollback_cause
+from fairlead_operator.rollout.moves import SUSPENDED, enter_step
 from fairlead_operator.rollout.states import (
     Cause,
     Decision,
@@ -20,10 +19,7 @@ from fairlead_operator.rollout.states import (
     all_traffic,
     in_seconds,
     no_traffic,
-    step_shares,
 )
-
-SUSPENDED: Final = "the Model is suspended; set spec.suspend to false to go on"
 
 
 def while_pending(seen: Observed, wish: Request | None) -> Decision:
@@ -78,21 +74,6 @@ def while_replacing(seen: Observed, wish: Request | None) -> Decision:
         reason=Reason.GUARD_STARTED,
         message="downtime is over: all traffic; going back means downtime again, "
         f"guarded for {in_seconds(seen.guard)}",
-    )
-
-
-def enter_step(seen: Observed, index: int) -> Decision:
-    """The beginning of a step."""
-    step = seen.steps[index]
-    copies = f" and copies of {step.mirror} %" if step.mirror else ""
-    return Decision(
-        phase=Phase.PROGRESSING,
-        step=index,
-        shares=step_shares(seen, step),
-        mirror=step.mirror,
-        reason=Reason.STEP_STARTED,
-        message=f"step {index + 1} of {len(seen.steps)}: {step.weight} %{copies} for "
-        f"{in_seconds(step.hold)}",
     )
 
 

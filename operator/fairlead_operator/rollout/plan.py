@@ -5,6 +5,8 @@
     blueGreen   no traffic but a preview address and copies of live requests, then all
     shadow      no traffic but copies of live requests, then the policy's steps, if any
     recreate    one exclusive step: the stable version is stopped before the candidate starts
+    abTest      one trial: a fixed split that ends by a sequential test, or at its longest
+    bandit      one trial: shares that follow the reward, until a version is best
 
 After the last step all traffic follows, and the guard window.
 """
@@ -12,11 +14,12 @@ After the last step all traffic follows, and the guard window.
 import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 from fairlead_operator.api import strategy as api
 from fairlead_operator.api.checks import Analysis, Check
 from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.errors import InvalidSpecError
 
 _WEIGHTS: Final = (5, 10, 20, 40, 80)
 _SHORTEST: Final = timedelta(minutes=1)
@@ -32,11 +35,13 @@ class Step:
     mirror: int = 0  # percent of live requests that the candidate gets as copies
     preview: bool = False  # the candidate can be reached at the preview address
     exclusive: bool = False  # the stable version is gone before the candidate starts
+    trial: Literal["abTest", "bandit"] | None = None  # the hold is its longest duration
+    undecided_goes_back: bool = False  # a trial without a decision: back instead of a pause
     checks: tuple[Check, ...] = ()  # beside those of the analysis
 
 
-def compile_plan(policy: RolloutPolicy) -> tuple[Step, ...]:
-    """The steps of a rollout under this policy; never empty."""
+def compile_plan(policy: RolloutPolicy, *, candidates: int = 1) -> tuple[Step, ...]:
+    """The steps of a rollout of so many candidates under this policy; never empty."""
     match policy.strategy:
         case "canary":
             return _steps(policy.steps) if policy.steps else automatic_steps(policy.analysis)
@@ -57,6 +62,8 @@ def compile_plan(policy: RolloutPolicy) -> tuple[Step, ...]:
             return (first, *_steps(policy.steps or ()))
         case "recreate":
             return (Step(weight=0, hold=timedelta(0), exclusive=True),)
+        case "abTest" | "bandit":
+            return (_trial(policy, candidates),)
     assert_never(policy.strategy)
 
 
@@ -69,6 +76,20 @@ def automatic_steps(analysis: Analysis) -> tuple[Step, ...]:
     longest = max(check.window for check in analysis.checks)
     hold = max(_SHORTEST, longest + 2 * analysis.interval)
     return tuple(Step(weight=weight, hold=hold) for weight in _WEIGHTS)
+
+
+def _trial(policy: RolloutPolicy, candidates: int) -> Step:
+    """All versions at once; equal shares for all of them unless the policy says otherwise."""
+    design = policy.ab_test if policy.strategy == "abTest" else policy.bandit
+    if design is None:  # the API server refuses such a policy
+        raise InvalidSpecError(f"{policy.strategy}: missing; it names the goal that decides")
+    weight = design.weight if isinstance(design, api.AbTest) else None
+    return Step(
+        weight=weight or 100 // (candidates + 1),
+        hold=design.max_duration,
+        trial="abTest" if policy.strategy == "abTest" else "bandit",
+        undecided_goes_back=design.on_undecided == "rollBack",
+    )
 
 
 def _steps(steps: Sequence[api.Step]) -> tuple[Step, ...]:

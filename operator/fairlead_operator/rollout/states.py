@@ -141,7 +141,8 @@ class Observed:
     resolution_message: str
     arms: tuple[Arm, ...]  # the candidates, the Rollout's own version first
     winner: str | None  # of a trial
-    trial: Trial | None  # where the present trial stands
+    trial: Trial | None  # what the present trial says now; None when it is not due
+    leader: str | None  # the best candidate of the trial so far
     requests: tuple[Request, ...]  # of people, not answered yet, the strongest first
     steps: tuple[Step, ...]
     guard: timedelta
@@ -243,7 +244,16 @@ def present_shares(seen: Observed) -> Shares:
         case Phase.SUCCEEDED | Phase.GUARDING:
             return all_traffic(seen)
         case Phase.PROGRESSING | Phase.PAUSED:
-            return all_traffic(seen) if seen.present is None else step_shares(seen, seen.present)
+            return all_traffic(seen) if seen.present is None else _in_step(seen, seen.present)
+
+
+def _in_step(seen: Observed, step: Step) -> Shares:
+    """A step's shares; those of a bandit are what they have become."""
+    shares = step_shares(seen, step)
+    if step.trial != "bandit":
+        return shares
+    asked = {arm.version: arm.asked for arm in seen.arms}
+    return tuple((version, share and (asked[version] or share)) for version, share in shares)
 
 
 def reported(seen: Observed, shares: Sequence[tuple[str, int]]) -> bool:

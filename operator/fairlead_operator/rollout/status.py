@@ -7,21 +7,27 @@ from typing import Any, Final
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.rollout import ArmStatus, CheckStatus, RolloutStatus
+from fairlead_operator.api.rollout import CheckStatus, RolloutStatus
 from fairlead_operator.report import Report
 from fairlead_operator.requests import announce_refusals, record
+from fairlead_operator.rollout.arms import (
+    NO_TRAFFIC,
+    observed_weight,
+    report_arms,
+    report_trial,
+)
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.schedule import look_again
-from fairlead_operator.rollout.states import Arm, Decision, Phase, Reason, is_finished
+from fairlead_operator.rollout.states import Decision, Phase, Reason, is_finished
 
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
-_NO_TRAFFIC: Final = frozenset({Phase.PENDING, Phase.REPLACING})
 
 
 def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
     """What the object says after this reconcile."""
     old, now = seen.status, seen.observed.now
     entered = _entered(seen, decision)
+    arms = report_arms(seen, decision)
     status = RolloutStatus(
         phase=decision.phase,
         step=decision.step,
@@ -29,9 +35,10 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
         step_since=_step_since(seen, decision),
         doubt_since=(old.doubt_since or now) if decision.doubtful else None,
         weight=decision.weight,
-        observed_weight=_observed_weight(seen, decision),
+        observed_weight=observed_weight(arms),
         mirror=decision.mirror or None,
-        arms=_arms(seen, decision),
+        arms=arms,
+        trial=report_trial(seen, decision),
         winner=decision.winner,
         stable=seen.stable,
         candidate=_candidate(seen, decision),
@@ -88,46 +95,11 @@ def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str,
 
 def _step_since(seen: Seen, decision: Decision) -> datetime | None:
     """When the step began: a pause and going on leave it, so that what was counted still counts."""
-    in_step = decision.phase not in _NO_TRAFFIC and not is_finished(decision.phase)
+    in_step = decision.phase not in NO_TRAFFIC and not is_finished(decision.phase)
     if not in_step:
         return None
-    same = decision.step == seen.status.step and seen.observed.phase not in _NO_TRAFFIC
+    same = decision.step == seen.status.step and seen.observed.phase not in NO_TRAFFIC
     return (seen.status.step_since if same else None) or seen.observed.now
-
-
-def _observed_weight(seen: Seen, decision: Decision) -> int | None:
-    """What the gateway reports of all candidates together."""
-    weights = [_observed_arm(arm, seen, decision) for arm in seen.observed.arms]
-    known = [weight for weight in weights if weight is not None]
-    return sum(known) if len(known) == len(weights) else None
-
-
-def _observed_arm(arm: Arm, seen: Seen, decision: Decision) -> int | None:
-    """What the gateway reports; of a version that was never routed, nothing is 0."""
-    if seen.observed.phase in _NO_TRAFFIC and decision.phase is not Phase.SUCCEEDED:
-        return 0
-    return arm.weight
-
-
-def _arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
-    """Each candidate: what the registry knows of it, and where it stands."""
-    references = {reference.version: reference for reference in seen.candidates}
-    shares, dropped = dict(decision.shares), dict(decision.dropped)
-    found = []
-    for arm in seen.observed.arms:
-        reference, cause = references.get(arm.version), dropped.get(arm.version)
-        found.append(
-            ArmStatus(
-                version=arm.version,
-                registry_version=reference.registry_version if reference else "",
-                digest=reference.digest if reference else "",
-                weight=shares[arm.version],
-                observed_weight=_observed_arm(arm, seen, decision),
-                reason=cause.reason if cause else None,
-                message=cause.message[:1024] if cause else None,
-            )
-        )
-    return tuple(found)
 
 
 def _candidate(seen: Seen, decision: Decision) -> VersionReference | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.api.strategy import FastGuard
+from fairlead_operator.api.strategy import FastGuard, Sticky
 from fairlead_operator.kube.metadata import (
     Owner,
     component_labels,
@@ -18,6 +18,7 @@ from fairlead_operator.kube.metadata import (
 from fairlead_operator.rollout.plan import Step
 from fairlead_operator.rollout.states import Decision, Phase, is_finished
 
+_COOKIE_AGE: Final = timedelta(hours=24)
 _GUARDED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING, Phase.ROLLING_BACK})
 
 
@@ -46,7 +47,7 @@ def options(
     owner: Owner,
     rollout_uid: str,
 ) -> dict[str, Any]:
-    """What the route says beside its weights: mirror, preview and guard (docs/contracts.md §3).
+    """What the route says beside its weights: mirror, sticky, preview, guard (contracts.md §3).
 
     ``step`` is the one the decision leads to.
     """
@@ -61,10 +62,21 @@ def options(
             "version": versions[0],
             "hosts": _hosts(preview_name(owner.name), owner.namespace),
         }
+    if step is not None and step.trial is not None:
+        design = policy.ab_test if step.trial == "abTest" else policy.bandit
+        if design is not None and design.sticky is not None:
+            found["sticky"] = _sticky(design.sticky)
     guard = policy.fast_guard or FastGuard.model_validate({})
     if guard.enabled and policy.strategy != "recreate" and decision.phase in _GUARDED:
         found["guard"] = _guard(guard, versions, stable=stable, rollout_uid=rollout_uid)
     return found
+
+
+def _sticky(sticky: Sticky) -> dict[str, Any]:
+    if sticky.by == "header":
+        return {"by": "header", "header": sticky.header}
+    age = sticky.max_age or _COOKIE_AGE
+    return {"by": "cookie", "maxAgeSeconds": int(age.total_seconds())}
 
 
 def _guard(

@@ -155,6 +155,23 @@ def policy(**fields: Any) -> Manifest:
     return with_(MODEL, "spec.rollout", fields)
 
 
+AB_TEST: Manifest = {"goal": {"metric": "success-rate"}}
+
+
+def goal(**fields: Any) -> Manifest:
+    return policy(strategy="abTest", abTest={"goal": fields})
+
+
+def sticky(**fields: Any) -> Manifest:
+    return policy(strategy="abTest", abTest=AB_TEST | {"sticky": fields})
+
+
+def trial_of(version: str, *others: str, **fields: Any) -> Manifest:
+    """A Model that tries several versions at once."""
+    whole = policy(**{"strategy": "abTest", "abTest": AB_TEST} | fields)
+    return with_(with_(whole, "spec.version", version), "spec.alternatives", list(others))
+
+
 def search(**fields: Any) -> Manifest:
     return with_(MODEL, "spec.training.search", fields)
 
@@ -238,6 +255,17 @@ def refusal(error: client.ApiException) -> str:
             id="shadow with steps",
         ),
         pytest.param(policy(strategy="recreate"), model.ModelSpec, id="recreate"),
+        pytest.param(policy(strategy="abTest", abTest=AB_TEST), model.ModelSpec, id="abTest"),
+        pytest.param(
+            trial_of("1.1.0", "1.2.0", abTest=AB_TEST | {"weight": 33}),
+            model.ModelSpec,
+            id="abTest of several",
+        ),
+        pytest.param(
+            policy(strategy="bandit", bandit={"goal": {"metric": "reward"}, "sticky": {}}),
+            model.ModelSpec,
+            id="bandit",
+        ),
         pytest.param(check(query="x", atMost=1), model.ModelSpec, id="a check of one's own"),
         pytest.param(TRAINING_RUN, training_run.TrainingRunSpec, id="a minimal TrainingRun"),
         pytest.param(ROLLOUT, rollout.RolloutSpec, id="a minimal Rollout"),
@@ -253,11 +281,15 @@ def test_the_server_fills_in_what_the_operator_would(
 
 
 def filled(spec_type: type[Spec], spec: Manifest) -> Manifest:
-    """What the operator makes of a spec; it alone has a word for features not named."""
+    """What the operator makes of a spec; it alone has a word for a list that is not there."""
     whole = spec_type.model_validate(spec).model_dump(mode="json", by_alias=True, exclude_none=True)
-    if not whole.get("data", {}).get("features", True):
-        del whole["data"]["features"]
-    return whole
+    return dict(without_empty_lists(whole))
+
+
+def without_empty_lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_empty_lists(item) for key, item in value.items() if item != []}
+    return [without_empty_lists(item) for item in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize(
@@ -486,6 +518,79 @@ def filled(spec_type: type[Spec], spec: Manifest) -> Manifest:
             steps({"weight": 5, "checks": [{"name": "a", "query": "x"}]}),
             "atLeast, atMost",
             id="step: a check without a bound",
+        ),
+        pytest.param(policy(strategy="abTest"), "abTest.goal", id="abTest without a goal"),
+        pytest.param(policy(strategy="abTest", abTest={}), "abTest.goal", id="abTest: no goal"),
+        pytest.param(policy(strategy="bandit"), "bandit.goal", id="bandit without a goal"),
+        pytest.param(policy(abTest=AB_TEST), "abTest has no effect", id="canary with abTest"),
+        pytest.param(
+            policy(strategy="abTest", abTest=AB_TEST, bandit={"goal": {"metric": "reward"}}),
+            "bandit has no effect",
+            id="abTest with bandit",
+        ),
+        pytest.param(
+            policy(strategy="abTest", abTest=AB_TEST, steps=[{"weight": 5}]),
+            "steps has no effect",
+            id="abTest with steps",
+        ),
+        pytest.param(goal(), "metric and query", id="goal: neither"),
+        pytest.param(goal(metric="reward", query="x", total="x"), "metric and query", id="both"),
+        pytest.param(goal(query="x"), "goal.total", id="goal: a query without its total"),
+        pytest.param(goal(metric="latency"), "latencyMilliseconds", id="goal: how quick"),
+        pytest.param(
+            goal(metric="reward", latencyMilliseconds=50), "latencyMilliseconds", id="goal: slow"
+        ),
+        pytest.param(
+            goal(metric="latency", latencyMilliseconds=60), "5, 10, 25", id="goal: no such bound"
+        ),
+        pytest.param(goal(metric="revenue"), "goal.metric", id="goal: unknown metric"),
+        pytest.param(sticky(by="header"), "sticky.header", id="sticky: which header"),
+        pytest.param(sticky(header="x-user"), "sticky.header", id="sticky: a cookie's header"),
+        pytest.param(
+            sticky(by="header", header="x-user", maxAge="1h"), "sticky.maxAge", id="sticky: no age"
+        ),
+        pytest.param(
+            sticky(by="header", header="x-fairlead-version"), "Fairlead's own", id="sticky: ours"
+        ),
+        pytest.param(sticky(maxAge="59s"), "sticky.maxAge", id="sticky: a minute at least"),
+        pytest.param(
+            policy(strategy="abTest", abTest=AB_TEST | {"alpha": 0}), "abTest.alpha", id="alpha"
+        ),
+        pytest.param(
+            policy(strategy="abTest", abTest=AB_TEST | {"maxDuration": "0s"}),
+            "maxDuration",
+            id="abTest: over at once",
+        ),
+        pytest.param(
+            trial_of("1.1.0", "1.1.0"), "name each version once", id="alternatives: the version"
+        ),
+        pytest.param(
+            trial_of("1.1.0", "1.2.0", "1.2.0"), "name each version once", id="alternatives: twice"
+        ),
+        pytest.param(
+            trial_of("1.1.0", *(f"1.{minor}.0" for minor in range(2, 7))),
+            "spec.alternatives",
+            id="alternatives: too many",
+        ),
+        pytest.param(
+            without(trial_of("1.1.0", "1.2.0"), "spec.version"),
+            "set version",
+            id="alternatives: to what",
+        ),
+        pytest.param(
+            with_(with_(MODEL, "spec.version", "1.1.0"), "spec.alternatives", ["1.2.0"]),
+            "alternatives have no effect under this strategy",
+            id="alternatives: canary",
+        ),
+        pytest.param(
+            trial_of("1.1.0", "1.2.0", abTest=AB_TEST | {"weight": 50}),
+            "leave something for the stable version",
+            id="alternatives: nothing is left",
+        ),
+        pytest.param(
+            with_(ROLLOUT, "spec.alternatives", ["1.0.0"]),
+            "name each version once",
+            id="rollout: an alternative twice",
         ),
         pytest.param(steps(), "rollout.steps", id="steps: none"),
         pytest.param(

@@ -37,8 +37,11 @@ def rollout(version: str = "1.1.0", state: RunState = RunState.ACTIVE, **more: A
     common: dict[str, Any] = {
         "name": "r-2", "reference": reference(version), "trigger": "trained", "state": state,
         "reason": "AnalysisFailed", "message": "success-rate: 0.7", "abort": None,
-    }  # fmt: skip
-    return RolloutSeen(**common | more)
+        "versions": (version,),
+    } | more  # fmt: skip
+    failed = (version, common["reason"], common["message"])
+    lost = (failed,) if state is RunState.FAILED else ()
+    return RolloutSeen(**{"lost": lost} | common)
 
 
 def training(state: RunState = RunState.ACTIVE, **more: Any) -> Training:
@@ -54,6 +57,7 @@ def observed(**changes: Any) -> Observed:
         generation=3,
         suspend=False,
         pinned=None,
+        alternatives=(),
         on_new_target="supersede",
         refused=None,
         demand=Demand(min_improvement=0.0, significance=True, threshold=None),
@@ -321,6 +325,67 @@ def test_a_request_is_accepted_or_refused_with_the_reason(
         assert decision == dataclasses.replace(
             decide(dataclasses.replace(seen, requests=())), answers=decision.answers
         )
+
+
+TRIAL = {"pinned": "1.1.0", "alternatives": ("1.2.0",)}
+
+
+def lost(*versions: str) -> tuple[tuple[str, str, str], ...]:
+    return tuple((version, "TrialLost", "m") for version in versions)
+
+
+@pytest.mark.parametrize(
+    ("seen", "versions"),
+    [
+        pytest.param(observed(**TRIAL), ("1.1.0", "1.2.0"), id="all are tried at once"),
+        pytest.param(observed(**TRIAL, blocked=blocked("1.1.0")), ("1.2.0",),
+                     id="a blocked one is left out"),
+        pytest.param(observed(**TRIAL, stable=reference("1.1.0"), rollout=None), ("1.2.0",),
+                     id="the one in charge is tried against the others"),
+        pytest.param(observed(**TRIAL, blocked=blocked("1.1.0") + blocked("1.2.0")), None,
+                     id="nothing is left to try"),
+        pytest.param(observed(**TRIAL, rollout=rollout(versions=("1.1.0", "1.2.0")),
+                              rollout_folded=False), None, id="they are tried already"),
+        pytest.param(observed(**TRIAL, rollout=rollout(), rollout_folded=False), None,
+                     id="another alternative waits for the end of the trial"),
+    ],
+)  # fmt: skip
+def test_several_targets_are_tried_together(
+    seen: Observed, versions: tuple[str, ...] | None
+) -> None:
+    start = decide(seen).start_rollout
+
+    assert (start.versions if start else None) == versions
+    assert decide(seen).abort_rollout is None
+
+
+def test_a_trial_without_one_of_its_versions_is_superseded() -> None:
+    both = rollout(versions=("1.1.0", "1.2.0"))
+
+    decision = decide(observed(pinned="1.1.0", rollout=both, rollout_folded=False))
+
+    assert decision.abort_rollout == f"{SUPERSEDED}1.1.0"
+
+
+def test_the_winner_of_a_trial_is_in_charge_and_the_losers_are_not_tried_again() -> None:
+    ended = rollout("1.2.0", RunState.SUCCEEDED, versions=("1.1.0", "1.2.0"), lost=lost("1.1.0"))
+
+    decision = decide(observed(**TRIAL, rollout=ended, rollout_folded=False))
+
+    assert decision.stable == reference("1.2.0")
+    assert [entry.version for entry in decision.blocked] == ["1.1.0"]
+    assert decision.start_rollout is None
+    assert (decision.phase, decision.reason) == (Phase.SERVING, Reason.SERVING)
+
+
+def test_all_candidates_of_a_lost_trial_are_blocked() -> None:
+    both = ("1.1.0", "1.2.0")
+    ended = rollout("1.1.0", RunState.FAILED, versions=both, lost=lost(*both))
+
+    decision = decide(observed(**TRIAL, rollout=ended, rollout_folded=False))
+
+    assert [entry.version for entry in decision.blocked] == ["1.1.0", "1.2.0"]
+    assert decision.phase is Phase.BLOCKED
 
 
 def test_a_refused_target_is_said_and_stays_said_until_the_spec_changes() -> None:

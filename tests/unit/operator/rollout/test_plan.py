@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 
 from fairlead_operator.api.checks import Analysis
 from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.rollout.plan import Step, automatic_steps, compile_plan
 
 MINUTE = timedelta(minutes=1)
 STEPS = [{"weight": 5, "hold": "1m"}, {"weight": 50, "hold": "2m", "pause": True}]
 COMPILED = (Step(weight=5, hold=MINUTE), Step(weight=50, hold=2 * MINUTE, pause=True))
+
+
+GOAL = {"metric": "reward"}
 
 
 def plan(**policy: Any) -> tuple[Step, ...]:
@@ -40,10 +44,33 @@ def plan(**policy: Any) -> tuple[Step, ...]:
         pytest.param({"strategy": "recreate"},
                      (Step(weight=0, hold=timedelta(0), exclusive=True),),
                      id="recreate: alone"),
+        pytest.param({"strategy": "abTest", "abTest": {"goal": GOAL, "maxDuration": "1h"}},
+                     (Step(weight=50, hold=60 * MINUTE, trial="abTest"),),
+                     id="abTest: one trial of equal shares"),
+        pytest.param({"strategy": "abTest", "abTest": {"goal": GOAL, "weight": 10,
+                      "maxDuration": "1h", "onUndecided": "rollBack"}},
+                     (Step(weight=10, hold=60 * MINUTE, trial="abTest",
+                           undecided_goes_back=True),), id="abTest: as declared"),
+        pytest.param({"strategy": "bandit", "bandit": {"goal": GOAL, "maxDuration": "1h"}},
+                     (Step(weight=50, hold=60 * MINUTE, trial="bandit"),),
+                     id="bandit: begins with equal shares"),
     ],
 )  # fmt: skip
 def test_compile_plan(policy: dict[str, Any], steps: tuple[Step, ...]) -> None:
     assert plan(**policy) == steps
+
+
+def test_several_candidates_and_the_stable_version_share_alike() -> None:
+    policy = RolloutPolicy.model_validate({"strategy": "bandit", "bandit": {"goal": GOAL}})
+
+    (step,) = compile_plan(policy, candidates=4)
+
+    assert step.weight == 20
+
+
+def test_a_trial_without_a_design_is_refused_by_name() -> None:
+    with pytest.raises(InvalidSpecError, match="abTest: missing"):
+        plan(strategy="abTest")
 
 
 def test_a_step_keeps_its_own_checks() -> None:

@@ -14,6 +14,7 @@ from fairlead_operator.rollout.plan import Step
 from fairlead_operator.rollout.state_machine import decide
 from fairlead_operator.rollout.states import (
     Arm,
+    Cause,
     Decision,
     Health,
     Observed,
@@ -24,6 +25,7 @@ from fairlead_operator.rollout.states import (
     is_finished,
     present_shares,
 )
+from fairlead_operator.rollout.trial import Outcome, Trial
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -56,6 +58,7 @@ def observed(*, waited: timedelta = timedelta(0), **changes: Any) -> Observed:
         arms=(GOOD,),
         winner=None,
         trial=None,
+        leader=None,
         requests=(),
         steps=STEPS,
         guard=MINUTE,
@@ -105,6 +108,24 @@ GONE = Stable(version="1.0.0", health=Health.UNKNOWN, gone=True)
 STOPPING = Stable(version="1.0.0", health=Health.UNKNOWN)
 BACK = (Phase.ROLLING_BACK, 0)
 NEVER_STARTED = (Phase.ROLLED_BACK, 0)
+
+AB = (Step(weight=20, hold=HOUR, trial="abTest"),)
+BACK_AB = (Step(weight=20, hold=HOUR, trial="abTest", undecided_goes_back=True),)
+BANDIT = (Step(weight=33, hold=HOUR, trial="bandit"),)
+TWO = (
+    dataclasses.replace(GOOD, weight=20, asked=20, verdict=Verdict.INCONCLUSIVE),
+    dataclasses.replace(GOOD, version="1.2.0", weight=20, asked=20, verdict=Verdict.INCONCLUSIVE),
+)
+
+
+def trial(outcome: Outcome, **more: Any) -> Trial:
+    return Trial(**{"outcome": outcome, "message": "numbers", "leader": "1.2.0"} | more)
+
+
+def trying(**changes: Any) -> Observed:
+    """An A/B test of two candidates against the stable version."""
+    return observed(**{"steps": AB, "arms": TWO} | changes)
+
 
 TABLE = [
     # Pending
@@ -240,7 +261,53 @@ TABLE = [
                  Reason.SUSPENDED, id="progressing: suspended, the weight stays"),
     pytest.param(observed(verdict=Verdict.FAILED, suspended=True), BACK, Reason.ANALYSIS_FAILED,
                  id="progressing: going back works while suspended"),
+    # A trial
+    pytest.param(trying(phase=Phase.PENDING), (Phase.PROGRESSING, 40), Reason.STEP_STARTED,
+                 id="trial: all candidates get their shares at once"),
+    pytest.param(trying(), (Phase.PROGRESSING, 40), Reason.TRIAL_RUNNING,
+                 id="trial: between two counts it goes on"),
+    pytest.param(trying(trial=trial(Outcome.RUNNING)), (Phase.PROGRESSING, 40),
+                 Reason.TRIAL_RUNNING, id="trial: no decision yet"),
+    pytest.param(trying(trial=trial(Outcome.WON, winner="1.2.0")), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="trial: a candidate won"),
+    pytest.param(trying(trial=trial(Outcome.STABLE_WON)), BACK, Reason.TRIAL_LOST,
+                 id="trial: the stable version won"),
+    pytest.param(trying(trial=trial(Outcome.UNDECIDED)), (Phase.PAUSED, 40),
+                 Reason.TRIAL_UNDECIDED, id="trial: undecided asks a person"),
+    pytest.param(trying(trial=trial(Outcome.UNDECIDED), steps=BACK_AB), BACK,
+                 Reason.TRIAL_UNDECIDED, id="trial: undecided goes back when told to"),
+    pytest.param(trying(trial=trial(Outcome.WON, winner="1.2.0"), suspended=True),
+                 (Phase.PROGRESSING, 40), Reason.SUSPENDED,
+                 id="trial: nobody wins while suspended"),
+    pytest.param(trying(trial=trial(Outcome.WON, winner="1.2.0"),
+                        arms=(TWO[0], dataclasses.replace(TWO[1], weight=None))),
+                 (Phase.PROGRESSING, 40), Reason.WAITING_FOR_GATEWAY,
+                 id="trial: nobody wins while a gateway pod is behind"),
+    pytest.param(trying(arms=(dataclasses.replace(TWO[0], verdict=Verdict.FAILED), TWO[1])),
+                 (Phase.PROGRESSING, 20), Reason.WAITING_FOR_GATEWAY,
+                 id="trial: a bad candidate leaves, the others go on"),
+    pytest.param(trying(arms=tuple(dataclasses.replace(arm, tripped="burst") for arm in TWO)),
+                 BACK, Reason.GUARD_TRIPPED, id="trial: no good candidate is left"),
+    pytest.param(trying(steps=BANDIT, trial=trial(
+                     Outcome.RUNNING, shares=(("1.1.0", 10), ("1.2.0", 45)))),
+                 (Phase.PROGRESSING, 55), Reason.TRIAL_RUNNING,
+                 id="bandit: the shares follow the reward"),
+    pytest.param(trying(steps=BANDIT, arms=(TWO[0], dataclasses.replace(TWO[1], weight=19)),
+                        trial=trial(Outcome.RUNNING, shares=(("1.1.0", 10), ("1.2.0", 45)))),
+                 (Phase.PROGRESSING, 40), Reason.WAITING_FOR_GATEWAY,
+                 id="bandit: the shares stand still while the gateway is behind"),
+    pytest.param(trying(requests=asks(Action.PROMOTE), leader="1.2.0"), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="trial: a person promotes the leader"),
     # Paused
+    pytest.param(paused(steps=AB, arms=TWO, reason=Reason.TRIAL_UNDECIDED), (Phase.PAUSED, 40),
+                 Reason.TRIAL_UNDECIDED, id="paused: an undecided trial waits for a person"),
+    pytest.param(paused(steps=AB, arms=TWO, reason=Reason.TRIAL_UNDECIDED, leader="1.2.0",
+                        requests=asks(Action.APPROVE)), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="paused: an undecided trial is approved"),
+    pytest.param(paused(steps=AB, arms=TWO, reason=Reason.TRIAL_UNDECIDED, waited=25 * HOUR), BACK,
+                 Reason.APPROVAL_DEADLINE_EXCEEDED, id="paused: nobody answers for the trial"),
+    pytest.param(paused(steps=AB, arms=TWO, reason=Reason.WAITING_FOR_GATEWAY),
+                 (Phase.PROGRESSING, 40), Reason.STEP_STARTED, id="paused: the trial goes on"),
     pytest.param(paused(verdict=Verdict.ERROR), (Phase.PAUSED, 10), Reason.ANALYSIS_INCONCLUSIVE,
                  id="paused: doubt stays"),
     pytest.param(paused(verdict=Verdict.FAILED), BACK, Reason.ANALYSIS_FAILED,
@@ -336,7 +403,7 @@ def test_the_table_has_a_row_for_every_phase() -> None:
 spans = st.integers(0, 7200).map(lambda seconds: timedelta(seconds=seconds))
 plans = st.sampled_from([STEPS, APPROVAL, ALONE, PREVIEW, (*PREVIEW, *STEPS)])
 requests = st.lists(st.sampled_from(Action), unique=True, max_size=3).map(lambda few: asks(*few))
-arms = st.builds(
+one_arm = st.builds(
     Arm,
     version=st.just("1.1.0"),
     health=st.sampled_from(Health),
@@ -362,15 +429,50 @@ anything = st.builds(
     stable=st.none() | st.sampled_from([STABLE, GONE, STOPPING]),
     resolution=st.sampled_from(Resolution),
     resolution_message=st.just(""),
-    arms=arms.map(lambda arm: (arm,)),
+    arms=one_arm.map(lambda arm: (arm,)),
     winner=st.none(),
     trial=st.none(),
+    leader=st.none(),
     requests=requests,
     steps=plans,
     guard=spans,
     patience=spans,
     start_deadline=spans,
     approval_deadline=spans,
+)
+VERSIONS = ("1.1.0", "1.2.0", "1.3.0")
+causes = st.none() | st.just(Cause(reason=Reason.ALERT_FIRED, message="alert"))
+several = st.tuples(*(st.tuples(one_arm, causes) for _ in VERSIONS)).map(
+    lambda found: tuple(
+        dataclasses.replace(arm, version=version, dropped=cause)
+        for version, (arm, cause) in zip(VERSIONS, found, strict=True)
+    )
+)
+some_version = st.none() | st.sampled_from(VERSIONS)
+trials = st.builds(
+    Trial,
+    outcome=st.sampled_from(Outcome),
+    message=st.just("numbers"),
+    winner=st.sampled_from(VERSIONS),
+    leader=some_version,
+    shares=st.tuples(*(st.integers(5, 30) for _ in VERSIONS)).map(
+        lambda shares: tuple(zip(VERSIONS, shares, strict=True))
+    ),
+)
+
+
+def in_trial(
+    seen: Observed, arms: tuple[Arm, ...], trial: Trial | None, winner: str | None
+) -> Observed:
+    left = {arm.version for arm in arms if arm.dropped is not None}
+    known = None if winner in left else winner  # nobody wins who has left
+    return dataclasses.replace(seen, arms=arms, trial=trial, winner=known, leader=winner)
+
+
+any_trial = st.builds(
+    lambda steps, seen: dataclasses.replace(seen, steps=steps),
+    st.sampled_from([AB, BACK_AB, BANDIT, STEPS]),
+    st.builds(in_trial, anything, several, st.none() | trials, some_version),
 )
 IN_TRAFFIC = {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}
 
@@ -509,6 +611,39 @@ def test_a_whole_life() -> None:
         (Phase.GUARDING, 100),
         (Phase.SUCCEEDED, 100),
     ]
+
+
+@given(any_trial)
+def test_shares_of_a_trial_add_up_and_stay_within_the_plan(seen: Observed) -> None:
+    decision = decide(seen)
+    shares = dict(decision.shares)
+
+    assert list(shares) == list(VERSIONS)
+    assert all(share >= 0 for share in shares.values())
+    if decision.phase in {Phase.GUARDING, Phase.SUCCEEDED}:
+        assert sorted(shares.values()) == [0, 0, 100]
+    if decision.phase is Phase.PROGRESSING and seen.steps == AB:
+        assert set(shares.values()) <= {0, 20}
+
+
+@given(any_trial)
+def test_a_candidate_that_left_a_trial_never_gets_traffic_again(seen: Observed) -> None:
+    decision = decide(seen)
+    out = {version for version, _ in decision.dropped}
+
+    assert {arm.version for arm in seen.arms if arm.dropped is not None} <= out
+    if decision.phase is Phase.PROGRESSING and seen.winner is None:
+        assert all(not share for version, share in decision.shares if version in out)
+
+
+@given(any_trial)
+def test_only_its_own_test_or_a_person_ends_a_trial_well(seen: Observed) -> None:
+    decision = decide(seen)
+    in_trial = seen.phase in {Phase.PROGRESSING, Phase.PAUSED} and seen.steps in {AB, BANDIT}
+    if in_trial and seen.step == 0 and decision.phase is Phase.GUARDING:
+        won = seen.trial is not None and seen.trial.outcome is Outcome.WON
+        assert won or asked(seen, Action.PROMOTE) or asked(seen, Action.APPROVE)
+        assert decision.winner is not None
 
 
 REFUSALS = [

@@ -150,6 +150,30 @@ def test_a_preview_has_an_address_and_copies() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("sticky", "document"),
+    [
+        pytest.param({}, {"by": "cookie", "maxAgeSeconds": 86400}, id="a cookie for a day"),
+        pytest.param({"maxAge": "1h"}, {"by": "cookie", "maxAgeSeconds": 3600}, id="for an hour"),
+        pytest.param({"by": "header", "header": "x-user-id"},
+                     {"by": "header", "header": "x-user-id"}, id="a header"),
+    ],
+)  # fmt: skip
+def test_users_keep_their_version_during_a_trial_alone(
+    sticky: dict[str, object], document: dict[str, object]
+) -> None:
+    policy: dict[str, object] = {
+        "strategy": "abTest",
+        "abTest": {"goal": {"metric": "reward"}, "sticky": sticky},
+    }
+
+    during = extra(decision(Phase.PROGRESSING, ("1.1.0", 30), ("1.2.0", 30)), **policy)
+    after = extra(decision(Phase.GUARDING, ("1.1.0", 0), ("1.2.0", 100)), **policy)
+
+    assert during["sticky"] == document
+    assert "sticky" not in after
+
+
 def tripped(guard: str = "u1", at: str = "2026-01-01T00:00:00Z", **more: object) -> str:
     trip = {"guard": guard, "at": at, "message": "12 of 14 answers failed", **more}
     return json.dumps({"revision": "old", "weights": {}, "tripped": {"1.1.0": trip}})

@@ -1,0 +1,82 @@
+"""Each candidate and the trial between them, as status shows them.  Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.rollout import ArmStatus, TrialStatus
+from fairlead_operator.rollout.observe import Seen
+from fairlead_operator.rollout.states import Arm, Decision, Phase
+
+NO_TRAFFIC: Final = frozenset({Phase.PENDING, Phase.REPLACING})
+
+
+def report_arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
+    """Each candidate: what the registry knows of it, and where it stands."""
+    references = {reference.version: reference for reference in seen.candidates}
+    shares, dropped = dict(decision.shares), dict(decision.dropped)
+    found = []
+    for arm in seen.observed.arms:
+        unknown = VersionReference(version=arm.version, registry_version="", digest="")
+        reference = references.get(arm.version, unknown)
+        cause = dropped.get(arm.version)
+        entry = _arm(seen, reference, weight=shares[arm.version])
+        more = {
+            "observed_weight": _observed(arm, seen, decision),
+            "reason": cause.reason if cause else None,
+            "message": cause.message[:1024] if cause else None,
+        }
+        found.append(entry.model_copy(update=more))
+    return tuple(found)
+
+
+def observed_weight(arms: Sequence[ArmStatus]) -> int | None:
+    """What the gateway reports of all candidates together."""
+    known = [arm.observed_weight for arm in arms if arm.observed_weight is not None]
+    return sum(known) if len(known) == len(arms) else None
+
+
+def _observed(arm: Arm, seen: Seen, decision: Decision) -> int | None:
+    """What the gateway reports; of a version that was never routed, nothing is 0."""
+    if seen.observed.phase in NO_TRAFFIC and decision.phase is not Phase.SUCCEEDED:
+        return 0
+    return arm.weight
+
+
+def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
+    """A version with its numbers in the trial: the newest, or the last that were counted."""
+    newest = seen.observed.trial.arms if seen.observed.trial else ()
+    stable = seen.status.trial.stable if seen.status.trial else None
+    known = (*newest, *seen.status.arms, *((stable,) if stable else ()))
+    standing = next((entry for entry in known if entry.version == reference.version), None)
+    return ArmStatus(
+        version=reference.version,
+        registry_version=reference.registry_version,
+        digest=reference.digest,
+        weight=weight,
+        observed_weight=None,
+        samples=standing.samples if standing else None,
+        value=standing.value if standing else None,
+        probability=standing.probability if standing else None,
+        reason=None,
+        message=None,
+    )
+
+
+def report_trial(seen: Seen, decision: Decision) -> TrialStatus | None:
+    """Where the trial stands; it stays when the trial is over."""
+    old, trial, stable = seen.status.trial, seen.observed.trial, seen.stable
+    if all(step.trial is None for step in seen.observed.steps) or stable is None:
+        return old
+    if trial is None and old is None:
+        return None
+    before = {arm.version: arm.weight for arm in seen.status.arms}
+    moved = before != dict(decision.shares)
+    changed = old.changed_at if old else None
+    return TrialStatus(
+        message=trial.message[:1024] if trial else (old.message if old else ""),
+        leader=trial.leader if trial else (old.leader if old else None),
+        measured_at=seen.observed.now if trial else (old.measured_at if old else None),
+        changed_at=seen.observed.now if moved else changed,
+        stable=_arm(seen, stable, weight=100 - decision.weight),
+    )

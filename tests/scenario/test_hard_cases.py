@@ -1,0 +1,274 @@
+"""The hard cases a rollout must survive, one named test each."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fairlead_operator.kube.metadata import component_labels
+from support.world import NAMESPACE, World, model_manifest, pod
+
+MINUTE = timedelta(minutes=1)
+POLICY = model_manifest()["spec"]["rollout"]
+MODEL = ("Model", NAMESPACE, "nsw-price")
+
+
+async def serving(**policy: Any) -> World:
+    """1.0.0 is in charge; 1.1.0 and 1.2.0 are registered."""
+    world = World()
+    world.kube.put(model_manifest(rollout=POLICY | policy))
+    await world.train("nsw-price-training-1", "1.0.0")
+    world.prometheus.healthy()
+    for version in ("1.1.0", "1.2.0"):
+        world.registry.register(f"{NAMESPACE}.nsw-price", version)
+    return world
+
+
+def pin(world: World, version: str) -> None:
+    world.kube.put(
+        {
+            "kind": "Model",
+            "metadata": {"namespace": NAMESPACE, "name": "nsw-price"},
+            "spec": {"version": version},
+        }
+    )
+
+
+async def moving(**policy: Any) -> World:
+    """10 % of the traffic is on 1.1.0."""
+    world = await serving(**policy)
+    pin(world, "1.1.0")
+    await world.run()
+    assert world.weights() == {"1.1.0": 10, "1.0.0": 90}
+    return world
+
+
+def status(world: World) -> dict[str, Any]:
+    return dict(world.rollout()["status"])
+
+
+async def test_an_operator_killed_at_any_instant_resumes_without_harm() -> None:
+    world = await moving()
+    seen = []
+
+    while status(world)["phase"] != "Succeeded":
+        world.restart_operator()
+        await world.pass_time(timedelta(seconds=7))
+        seen.append(world.weights().get("1.1.0", 0))
+
+    assert list(dict.fromkeys(seen)) == [10, 50, 100]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        pytest.param("down", True, id="Prometheus is down"),
+        pytest.param("requests", 0, id="no traffic"),
+        pytest.param("requests", None, id="no data"),
+        pytest.param("success_rate", None, id="no sample"),
+        pytest.param("success_rate", float("nan"), id="NaN"),
+        pytest.param("success_rate", float("inf"), id="infinite"),
+        pytest.param("refusal", "parse error", id="Prometheus refuses the query"),
+    ],
+)
+async def test_missing_evidence_holds_then_pauses_and_neither_promotes_nor_goes_back(
+    field: str, value: Any
+) -> None:
+    world = await moving()
+    setattr(world.prometheus, field, value)
+
+    await world.pass_time(3 * MINUTE)
+    held = status(world)["phase"], world.weights()["1.1.0"]
+    await world.pass_time(10 * MINUTE)
+
+    assert held == ("Progressing", 10)
+    assert (status(world)["phase"], world.weights()["1.1.0"]) == ("Paused", 10)
+    assert status(world)["reason"] == "AnalysisInconclusive"
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        pytest.param("artifact has another digest", "DigestMismatch", id="a wrong digest"),
+        pytest.param("no such version", "VersionNotFound", id="the artifact is gone"),
+        pytest.param("the example is refused", "SelfTestFailed", id="it cannot predict"),
+    ],
+)
+async def test_a_candidate_that_cannot_start_is_rolled_back_before_it_takes_traffic(
+    message: str, reason: str
+) -> None:
+    world = await serving()
+    world.broken["1.1.0"] = json.dumps({"reason": reason, "message": message})
+    pin(world, "1.1.0")
+
+    await world.pass_time(MINUTE)
+
+    assert (status(world)["phase"], status(world)["reason"]) == ("RolledBack", "CandidateFailed")
+    assert status(world)["message"] == f"{reason}: {message}"
+    assert world.weights() == {"1.0.0": 100}
+
+
+async def test_a_missing_image_is_rolled_back_before_it_takes_traffic() -> None:
+    world = await serving()
+    world.slow.add("1.1.0")
+    pin(world, "1.1.0")
+    await world.run()
+    labels = component_labels("server", "nsw-price", "1.1.0")
+    stuck = pod("candidate", labels=labels)
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    stuck["status"]["containerStatuses"][0]["state"] = waiting
+    world.kube.put(stuck)
+
+    await world.run()
+
+    assert status(world)["reason"] == "CandidateFailed"
+    assert "ImagePullBackOff: no such image" in status(world)["message"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "first", "weights"),
+    [
+        pytest.param("supersede", ("RolledBack", "Aborted"), {"1.2.0": 10, "1.0.0": 90},
+                     id="supersede: the present one goes back first"),
+        pytest.param("queue", ("Progressing", "StepHolding"), {"1.1.0": 10, "1.0.0": 90},
+                     id="queue: the new one waits"),
+        pytest.param("reject", ("Progressing", "StepHolding"), {"1.1.0": 10, "1.0.0": 90},
+                     id="reject: the new one is refused"),
+    ],
+)  # fmt: skip
+async def test_a_new_version_during_a_rollout_follows_the_declared_policy(
+    policy: str, first: tuple[str, str], weights: dict[str, int]
+) -> None:
+    world = await moving(onNewTarget=policy)
+    pin(world, "1.2.0")
+
+    await world.run()
+
+    before = world.kube.objects["Rollout", NAMESPACE, "nsw-price-rollout-2"]["status"]
+    assert (before["phase"], before["reason"]) == first
+    assert world.weights() == weights
+    assert status(world)["stable"]["version"] == "1.0.0"
+
+
+async def test_a_rejected_target_is_said_and_not_tried_after_the_rollout() -> None:
+    world = await moving(onNewTarget="reject")
+    pin(world, "1.2.0")
+
+    await world.pass_time(30 * MINUTE)
+    model = world.model()["status"]
+
+    assert model["stable"]["version"] == "1.1.0"
+    assert model["rollout"] == "nsw-price-rollout-2"
+    up_to_date = next(c for c in model["conditions"] if c["type"] == "UpToDate")
+    assert (up_to_date["status"], up_to_date["reason"]) == ("False", "TargetRefused")
+    assert any(reason == "TargetRefused" for reason, _ in world.events())
+
+
+async def test_of_two_rollouts_for_one_model_one_runs_and_the_other_says_that_it_waits() -> None:
+    world = await moving()
+    world.kube.put(
+        {
+            "kind": "Rollout",
+            "metadata": {"namespace": NAMESPACE, "name": "mine"},
+            "spec": {"model": "nsw-price", "version": "1.2.0"},
+        }
+    )
+
+    await world.run()
+
+    mine = world.kube.objects["Rollout", NAMESPACE, "mine"]["status"]
+    assert (mine["phase"], mine["reason"]) == ("Pending", "WaitingForTurn")
+    assert world.weights() == {"1.1.0": 10, "1.0.0": 90}
+    assert ("Deployment", NAMESPACE, "nsw-price-1-2-0") not in world.kube.objects
+
+
+async def test_a_registered_version_that_is_deleted_in_mid_rollout_changes_nothing() -> None:
+    world = await moving()
+    world.registry.versions.clear()
+
+    await world.pass_time(10 * MINUTE)
+
+    assert status(world)["phase"] == "Succeeded"
+    assert world.weights() == {"1.1.0": 100}
+
+
+async def test_git_that_still_asks_for_the_bad_version_is_blocked_and_causes_no_loop() -> None:
+    world = await moving()
+    world.prometheus.success_rate = 0.2
+    await world.pass_time(MINUTE)
+    world.prometheus.success_rate = 1.0
+
+    for _ in range(4):
+        pin(world, "1.1.0")  # Argo CD applies it again and again
+        await world.pass_time(3 * MINUTE)
+
+    assert world.model()["status"]["phase"] == "Blocked"
+    assert world.model()["status"]["rollout"] == "nsw-price-rollout-2"
+    assert world.weights() == {"1.0.0": 100}
+
+
+async def test_a_bad_stable_version_never_blocks_the_fix() -> None:
+    world = await serving()
+    world.broken["1.0.0"] = json.dumps({"reason": "InternalError", "message": "crashes"})
+    pin(world, "1.1.0")
+
+    await world.pass_time(10 * MINUTE)
+
+    assert status(world)["phase"] == "Succeeded"
+    assert world.model()["status"]["stable"]["version"] == "1.1.0"
+
+
+async def test_a_model_deleted_in_mid_rollout_takes_everything_with_it() -> None:
+    world = await moving()
+    assert "finalizers" not in world.kube.objects[MODEL]["metadata"]
+
+    await world.kube.delete(*MODEL)
+    await world.run()
+    await world.pass_time(10 * MINUTE)
+
+    left = {key[0] for key in world.kube.objects}
+    assert left <= {"Event", "Pod", "Secret"}  # the Secret is the namespace's, not the Model's
+
+
+async def test_a_namespace_deleted_in_mid_rollout_leaves_the_operator_at_rest() -> None:
+    world = await moving()
+    for key in list(world.kube.objects):  # in whatever order
+        await world.kube.delete(*key)
+
+    await world.pass_time(10 * MINUTE)
+
+    assert not [key for key in world.kube.objects if key[0] in {"Model", "Rollout", "Deployment"}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "trouble", "end"),
+    [
+        pytest.param({}, "slow", ("RolledBack", "StartDeadlineExceeded"), id="the start"),
+        pytest.param({"strategy": "recreate"}, "slow", ("RolledBack", "StartDeadlineExceeded"),
+                     id="the start, while nothing serves"),
+        pytest.param({}, "silence", ("Paused", "AnalysisInconclusive"), id="a step in doubt"),
+        pytest.param({"steps": [{"weight": 10, "hold": "1m", "pause": True}]}, "",
+                     ("RolledBack", "ApprovalDeadlineExceeded"), id="an approval"),
+    ],
+)  # fmt: skip
+async def test_every_phase_has_a_deadline(
+    policy: dict[str, Any], trouble: str, end: tuple[str, str]
+) -> None:
+    known = POLICY | policy | {"approvalDeadline": "10m"}
+    if known.get("strategy") == "recreate":
+        del known["steps"]
+    world = World()
+    world.kube.put(model_manifest(rollout=known))
+    await world.train("nsw-price-training-1", "1.0.0")
+    world.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
+    world.prometheus.healthy()
+    if trouble == "slow":
+        world.slow.add("1.1.0")
+    if trouble == "silence":
+        world.prometheus.requests = 0
+    pin(world, "1.1.0")
+
+    await world.pass_time(15 * MINUTE)
+
+    assert (status(world)["phase"], status(world)["reason"]) == end
