@@ -25,6 +25,7 @@ from fairlead_operator.ports import Ports
 from fairlead_operator.prometheus.client import PrometheusClient
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.retention import keep_record
+from fairlead_operator.registrations import Registrations, keep_listing
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import logging as log
 from fairlead_operator.telemetry import metrics
@@ -56,11 +57,13 @@ async def run(settings: Settings) -> None:
         await _until(stopped, lease.acquire())
         if stopped.is_set():
             return
+        registrations = Registrations()
         store, record = Store(settings.watch_namespaces), RecordClient(settings.database_url)
         asking = Ports(
             kube=kube,
             prometheus=PrometheusClient(settings.prometheus_url, session),
             registry=MlflowClient(settings.mlflow_url, session),
+            registrations=registrations,
             record=record,
             now=now,
         )
@@ -80,6 +83,7 @@ async def run(settings: Settings) -> None:
         keeping = asyncio.create_task(
             keep_record(record, retention=settings.record_retention, now=now)
         )
+        listing = asyncio.create_task(keep_listing(registrations, asking.registry))
         try:
             await _until(stopped, sync.fill())
             async with _serving(webhook.application(), settings.webhook_port):
@@ -92,6 +96,7 @@ async def run(settings: Settings) -> None:
         finally:
             holding.cancel()
             keeping.cancel()
+            listing.cancel()
             await lease.release()
             await record.close()
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from fairlead_operator.api.common import VersionReference
+
 
 class Kube(Protocol):
     """The cluster.  Kinds are named as in a manifest: ``Deployment``, ``Model``.
@@ -76,6 +78,9 @@ class Registry(Protocol):
 
     async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
         """The newest registration that carries this semantic version, or None."""
+
+    async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
+        """All there are, by registered model and registry version."""
 
     async def start_run(self, *, experiment: str, name: str, key: str) -> str:
         """The id of the run that carries ``key``; created when there is none."""
@@ -175,10 +180,18 @@ class Record(Protocol):
         """The latest entries of a Model, newest first."""
 
 
+class Registrations(Protocol):
+    """The registry as it was listed last: answers at once, from memory."""
+
+    def problem(self, registered_model: str, reference: VersionReference) -> str | None:
+        """What is wrong with this registration; empty when nothing is, None when not known."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     kube: Kube
     prometheus: Prometheus
     registry: Registry
+    registrations: Registrations
     record: Record
     now: Callable[[], datetime]

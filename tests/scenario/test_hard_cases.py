@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.ports import RegisteredVersion
 from support.world import NAMESPACE, World, model_manifest, pod
 
 MINUTE = timedelta(minutes=1)
@@ -42,6 +43,11 @@ async def moving(**policy: Any) -> World:
     await world.run()
     assert world.weights() == {"1.1.0": 10, "1.0.0": 90}
     return world
+
+
+def registered(world: World) -> dict[str, Any]:
+    conditions = world.model()["status"]["conditions"]
+    return dict(next(known for known in conditions if known["type"] == "Registered"))
 
 
 def status(world: World) -> dict[str, Any]:
@@ -191,6 +197,43 @@ async def test_a_registered_version_that_is_deleted_in_mid_rollout_changes_nothi
 
     assert status(world)["phase"] == "Succeeded"
     assert world.weights() == {"1.1.0": 100}
+
+
+@pytest.mark.parametrize(
+    ("digest", "words"),
+    [
+        pytest.param(None, "was deleted", id="deleted"),
+        pytest.param("sha256:other", "now says version 1.0.0 with digest sha256:other",
+                     id="its tags were changed"),
+    ],
+)  # fmt: skip
+async def test_a_registered_version_that_is_altered_while_it_serves_is_a_condition(
+    digest: str | None, words: str
+) -> None:
+    world = await serving()
+    world.registrations.take(await world.registry.registrations())
+    world.restart_operator()
+    await world.run()
+    before = registered(world)
+    name = f"{NAMESPACE}.nsw-price"
+    del world.registry.versions[name, "1.0.0"]
+    if digest is not None:
+        altered = RegisteredVersion(version="1.0.0", registry_version="1", digest=digest)
+        world.registry.versions[name, "1.0.0"] = altered
+
+    world.registrations.take(await world.registry.registrations())
+    world.restart_operator()
+    await world.run()
+
+    assert before["status"] == "True"
+    assert (registered(world)["status"], registered(world)["reason"]) == (
+        "False",
+        "RegistrationChanged",
+    )
+    assert words in registered(world)["message"]
+    assert world.weights() == {"1.0.0": 100}
+    assert world.model()["status"]["phase"] == "Serving"
+    assert [reason for reason, _ in world.events()].count("RegistrationChanged") == 1
 
 
 async def test_git_that_still_asks_for_the_bad_version_is_blocked_and_causes_no_loop() -> None:

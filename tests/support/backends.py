@@ -69,9 +69,13 @@ class Backends:
                 await registry.finish_run(asked["run_id"], succeeded=asked["status"] == "FINISHED")
                 return {}
             case "model-versions/search":
-                name = asked["filter"].split("'")[1]
-                found = [item for key, item in registry.versions.items() if key[0] == name]
-                return {"model_versions": [_version(item) for item in found]}
+                name = asked["filter"].split("'")[1] if "filter" in asked else None
+                found = [
+                    _version(key[0], item)
+                    for key, item in registry.versions.items()
+                    if name in {None, key[0]}
+                ]
+                return {"model_versions": found}
         return {"error_code": "ENDPOINT_NOT_FOUND"}
 
 
@@ -79,9 +83,10 @@ def _run(run_id: str, *, tags: Any = (), status: str = "RUNNING") -> dict[str, A
     return {"info": {"run_id": run_id, "status": status}, "data": {"tags": list(tags)}}
 
 
-def _version(item: Any) -> dict[str, Any]:
+def _version(name: str, item: Any) -> dict[str, Any]:
     tags = {"fairlead.version": item.version, "fairlead.digest": item.digest}
     return {
+        "name": name,
         "version": item.registry_version,
         "tags": [{"key": key, "value": value} for key, value in tags.items()],
     }

@@ -311,6 +311,17 @@ async def a_registered_version_is_found_by_its_tag(desk: RegistryDesk, name: str
     assert found.digest == "sha256:b"
 
 
+async def all_registrations_are_listed_at_once(desk: RegistryDesk, name: str) -> None:
+    first = await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
+    other = await desk.register(f"energy.{name}-other", "2.0.0", None)
+
+    listed = await desk.port.registrations()
+
+    assert listed[f"energy.{name}", first].digest == "sha256:a"
+    assert listed[f"energy.{name}-other", other].version == "2.0.0"
+    assert (f"energy.{name}", "99") not in listed
+
+
 async def the_newest_registration_counts(desk: RegistryDesk, name: str) -> None:
     await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
     number = await desk.register(f"energy.{name}", "1.0.0", "sha256:b")
@@ -387,6 +398,7 @@ async def a_registry_that_is_down_is_transient(desk: RegistryDesk, name: str) ->
 REGISTRY: tuple[RegistryCheck, ...] = (
     a_version_nobody_registered_is_none,
     a_registered_version_is_found_by_its_tag,
+    all_registrations_are_listed_at_once,
     the_newest_registration_counts,
     a_version_without_a_digest_says_so,
     a_run_is_started_once_for_a_key,

@@ -250,6 +250,10 @@ class FakeRegistry:
         self._maybe_fail()
         return self.versions.get((registered_model, version))
 
+    async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
+        self._maybe_fail()
+        return {(name, found.registry_version): found for (name, _), found in self.versions.items()}
+
     async def start_run(self, *, experiment: str, name: str, key: str) -> str:
         self._maybe_fail()
         return self.runs.setdefault(key, f"run-{len(self.runs) + 1}")

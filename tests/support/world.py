@@ -20,6 +20,7 @@ from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.kube.store import Place, Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.ports import Ports
+from fairlead_operator.registrations import Registrations
 from fairlead_operator.settings import Settings
 from fairlead_operator.wakeup import Key, Wakeup, sort_keys
 from fairlead_operator.work_queue import WorkQueue
@@ -62,10 +63,12 @@ class World:
         self.prometheus = FakePrometheus()
         self.registry = FakeRegistry()
         self.record = FakeRecord(self.clock)
+        self.registrations = Registrations()
         self.ports = Ports(
             kube=self.kube,
             prometheus=self.prometheus,
             registry=self.registry,
+            registrations=self.registrations,
             record=self.record,
             now=self.clock,
         )

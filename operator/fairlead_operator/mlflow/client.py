@@ -1,6 +1,7 @@
 """MLflow's REST API, as far as the operator needs it: versions of a model, and runs."""
 
 import time
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -10,6 +11,7 @@ from fairlead_operator.ports import RegisteredVersion
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=8, connect=3)
 _PAGE: Final = "200"
+_LARGE_PAGE: Final = "5000"
 _TAG_VERSION: Final = "fairlead.version"
 _TAG_DIGEST: Final = "fairlead.digest"
 _TAG_KEY: Final = "fairlead.training_run"
@@ -24,26 +26,39 @@ class MlflowClient:
         self._session = session
 
     async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
+        newest_first = {"filter": f"name='{registered_model}'", "order_by": "version_number DESC"}
+        async for _, found in self._versions(newest_first):
+            if found.version == version:
+                return found
+        return None
+
+    async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
+        return {
+            (name, found.registry_version): found
+            async for name, found in self._versions({"max_results": _LARGE_PAGE})
+        }
+
+    async def _versions(
+        self, query: Mapping[str, str]
+    ) -> AsyncIterator[tuple[str, RegisteredVersion]]:
+        """Registered model and version, page by page."""
         token = ""
         while True:
-            query = {
-                "filter": f"name='{registered_model}'",
-                "max_results": _PAGE,
-                "order_by": "version_number DESC",
-                "page_token": token,
-            }
-            page = await self._get("model-versions/search", query) or {}
+            asked = {"max_results": _PAGE, **query, "page_token": token}
+            page = await self._get("model-versions/search", asked) or {}
             for found in page.get("model_versions", []):
                 tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
-                if tags.get(_TAG_VERSION) == version:
-                    return RegisteredVersion(
-                        version=version,
+                yield (
+                    str(found["name"]),
+                    RegisteredVersion(
+                        version=tags.get(_TAG_VERSION, ""),
                         registry_version=str(found["version"]),
                         digest=tags.get(_TAG_DIGEST, ""),
-                    )
+                    ),
+                )
             token = page.get("next_page_token", "")
             if not token:
-                return None
+                return
 
     async def start_run(self, *, experiment: str, name: str, key: str) -> str:
         experiment_id = await self._experiment(experiment)

@@ -32,6 +32,9 @@ class Seen:
     observed: Observed
     spec: ModelSpec
     status: ModelStatus
+    unregistered: (
+        str | None
+    )  # what is wrong with the stable version's registration; None: not known
     annotations: Mapping[str, str]
     training_runs: Sequence[Mapping[str, Any]]  # of this Model
     rollouts: Sequence[Mapping[str, Any]]
@@ -61,10 +64,17 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         ),
         spec=spec,
         status=status,
+        unregistered=_registration(status, meta, ports),
         annotations=annotations,
         training_runs=runs,
         rollouts=rollouts,
     )
+
+
+def _registration(status: ModelStatus, meta: Mapping[str, Any], ports: Ports) -> str | None:
+    if status.stable is None or not status.stable.registry_version:
+        return None
+    return ports.registrations.problem(f"{meta['namespace']}.{meta['name']}", status.stable)
 
 
 def _observed(

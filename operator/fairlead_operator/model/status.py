@@ -123,7 +123,23 @@ def _conditions(meta: Mapping[str, Any], decision: Decision, seen: Seen) -> tupl
         condition("Ready", serving),
         condition("UpToDate", current),
         condition("Progressing", moving),
+        *_registered(meta, seen),
     )
+
+
+def _registered(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, ...]:
+    """Registered: the stable version is in the registry as it was; as it was known last."""
+    if seen.unregistered is None:
+        return tuple(known for known in seen.status.conditions if known.type == "Registered")
+    stable = seen.status.stable.version if seen.status.stable else ""
+    found = {
+        "type": "Registered",
+        "status": "False" if seen.unregistered else "True",
+        "reason": "RegistrationChanged" if seen.unregistered else "Registered",
+        "message": seen.unregistered or f"{stable} is registered as it was verified",
+        "observedGeneration": meta.get("generation"),
+    }
+    return (Condition.model_validate(found),)
 
 
 def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Event, ...]:
@@ -143,8 +159,17 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
         events.append(
             Event(reason=Reason.TARGET_REFUSED, message=new.refused.message, warning=True)
         )
+    lost = _unregistered(new)
+    if lost is not None and _unregistered(old) is None:
+        events.append(Event(reason=lost.reason, message=lost.message, warning=True))
     if new.phase != old.phase:
         warning = decision.phase in _WARNING
         message = f"{decision.phase}: {decision.message}"
         events.append(Event(reason=decision.reason, message=message, warning=warning))
     return tuple(events)
+
+
+def _unregistered(status: ModelStatus) -> Condition | None:
+    """The condition that says that the stable version's registration is not as it was."""
+    found = (known for known in status.conditions if known.type == "Registered")
+    return next((known for known in found if known.status == "False"), None)

@@ -1,0 +1,54 @@
+"""Whether the versions that serve are still registered as they were.
+
+All of them are listed at once, now and then, into memory: nobody asks MLflow for a
+quiet Model.  What is found changes nothing for traffic; a condition says it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.errors import TransientError
+from fairlead_operator.ports import RegisteredVersion, Registry
+
+_LOGGER = logging.getLogger(__name__)
+_EVERY: Final = 300.0  # seconds
+
+
+class Registrations:
+    """The last list."""
+
+    def __init__(self) -> None:
+        self._versions: Mapping[tuple[str, str], RegisteredVersion] | None = None
+
+    def take(self, versions: Mapping[tuple[str, str], RegisteredVersion]) -> None:
+        """Replace the list; the key is the registered model and its version's number."""
+        self._versions = versions
+
+    def problem(self, registered_model: str, reference: VersionReference) -> str | None:
+        """What is wrong with this registration; empty when nothing is, None when not known."""
+        if self._versions is None:
+            return None
+        number = reference.registry_version
+        found = self._versions.get((registered_model, number))
+        named = f"registry version {number} of {registered_model} ({reference.version})"
+        if found is None:
+            return f"{named} was deleted; what serves goes on, but a new pod could not load it"
+        if (found.version, found.digest) != (reference.version, reference.digest):
+            return (
+                f"{named} now says version {found.version or 'none'} with digest "
+                f"{found.digest or 'none'}; what serves is as it was verified"
+            )
+        return ""
+
+
+async def keep_listing(registrations: Registrations, registry: Registry) -> None:
+    """Renew the list; never returns.  While MLflow is away the last one stands."""
+    while True:
+        try:
+            registrations.take(await registry.registrations())
+        except TransientError as error:
+            _LOGGER.debug("registrations not listed", extra={"error": str(error)})
+        await asyncio.sleep(_EVERY)
