@@ -16,6 +16,10 @@ class TransientError(Exception):
         self.retry_after = retry_after
 
 
+class UnknownKindError(TransientError):
+    """The cluster has no such kind: what brings it is not installed, or not yet."""
+
+
 class InvalidSpecError(Exception):
     """A spec that no schema could refuse; waits for a new generation."""
 

@@ -34,7 +34,11 @@ class Kube(Protocol):
         """TrainingRuns or Rollouts whose ``spec.model`` is this one, sorted by name."""
 
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Server-side apply with our field manager; twice is the same as once."""
+        """Server-side apply with our field manager; twice is the same as once.
+
+        Raises:
+            UnknownKindError: the cluster has no such kind.
+        """
 
     async def annotate(
         self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
@@ -50,6 +54,16 @@ class Kube(Protocol):
         self, namespace: str, name: str, data: Mapping[str, str | None]
     ) -> dict[str, Any] | None:
         """Merge into a ConfigMap's data; None removes a key.  Answers as ``annotate`` does."""
+
+    async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
+        """Give a Deployment, as it was just read, so many pods.
+
+        From then on ``apply`` may leave ``replicas`` out without resetting it: the number is
+        whoever's changes it next, for example an autoscaler's.
+
+        Raises:
+            TransientError: it has changed since it was read.
+        """
 
     async def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete with its dependents; silent when there is none."""

@@ -245,6 +245,47 @@ async def a_write_of_another_is_seen_by_apply(kube: Kube, namespace: str) -> Non
     assert found["data"] == {"a": "1", "b": "2"}
 
 
+def deployment(namespace: str, **spec: Any) -> Manifest:
+    labels = {"app": "server"}
+    container = {"name": "main", "image": "x"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "server", "namespace": namespace},
+        "spec": {"selector": {"matchLabels": labels}, "template": template, **spec},
+    }
+
+
+async def replicas_that_are_left_out_fall_back_to_one(kube: Kube, namespace: str) -> None:
+    """Why they must be handed over before: an autoscaler would find one pod of many."""
+    await kube.apply(deployment(namespace, replicas=3))
+    fallen = await kube.apply(deployment(namespace))
+
+    assert fallen["spec"]["replicas"] == 1
+
+
+async def replicas_that_were_scaled_are_left_alone(kube: Kube, namespace: str) -> None:
+    born = await kube.apply(deployment(namespace, replicas=3))
+    await kube.scale(born, 3)
+    handed_over = await kube.apply(deployment(namespace))
+    await kube.scale(handed_over, 5)
+    scaled = await kube.apply(deployment(namespace))
+    taken_back = await kube.apply(deployment(namespace, replicas=2))
+
+    seen = [item["spec"]["replicas"] for item in (handed_over, scaled, taken_back)]
+    assert seen == [3, 5, 2]
+
+
+async def what_has_changed_is_not_scaled(kube: Kube, namespace: str) -> None:
+    old = await kube.apply(deployment(namespace))
+    await kube.scale(await must_get(kube, "Deployment", namespace, "server"), 5)
+
+    with pytest.raises(TransientError):
+        await kube.scale(old, 2)
+    assert (await must_get(kube, "Deployment", namespace, "server"))["spec"]["replicas"] == 5
+
+
 KUBE: tuple[KubeCheck, ...] = (
     what_is_missing_is_none,
     apply_creates_what_get_finds,
@@ -266,6 +307,9 @@ KUBE: tuple[KubeCheck, ...] = (
     children_are_told_by_their_spec,
     writes_answer_what_was_written,
     a_write_of_another_is_seen_by_apply,
+    replicas_that_are_left_out_fall_back_to_one,
+    replicas_that_were_scaled_are_left_alone,
+    what_has_changed_is_not_scaled,
 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fairlead_operator.errors import TransientError
+from fairlead_operator.errors import TransientError, UnknownKindError
 from fairlead_operator.kube.kinds import RESOURCES
 from fairlead_operator.ports import RegisteredVersion
 
@@ -39,6 +39,8 @@ class FakeKube:
         self.after_write: Callable[[], None] = lambda: None
         self._clock = clock
         self._applied: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._scaled: set[tuple[str, str, str]] = set()  # whose replicas have another owner too
+        self.unknown_kinds: set[str] = set()
         self._serial = 0
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
@@ -68,13 +70,20 @@ class FakeKube:
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         self._maybe_fail()
         key = _key(manifest)
+        if key[0] in self.unknown_kinds:
+            raise UnknownKindError(f"PATCH {key[0]}: 404 page not found", reason="KindUnknown")
         wanted = copy.deepcopy(dict(manifest))
         live = self.objects.get(key)
         before = copy.deepcopy(live)
         if live is None:
             live = self._born(key, {})
+        replicas = (live.get("spec") or {}).get("replicas", 1) if key in self._scaled else 1
         _forget_fields(live, self._applied.get(key, {}), wanted)
         _merge(live, wanted)
+        if key[0] == "Deployment":
+            live["spec"].setdefault("replicas", replicas)  # the API server's default
+            if "replicas" in wanted["spec"]:
+                self._scaled.discard(key)
         self._applied[key] = wanted
         self._store(key, before, live, "apply")
         return copy.deepcopy(live)
@@ -95,9 +104,23 @@ class FakeKube:
     ) -> dict[str, Any] | None:
         return self._patch(("ConfigMap", namespace, name), {"data": data}, "data")
 
+    async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
+        self._maybe_fail()
+        key = _key(deployment)
+        live = self.objects.get(key)
+        known = deployment["metadata"]["resourceVersion"]
+        if live is None or live["metadata"]["resourceVersion"] != known:
+            raise TransientError(f"scale {key[2]}: 409 it was changed", reason="ApiServerRefuses")
+        self._scaled.add(key)
+        before = copy.deepcopy(live)
+        live["spec"]["replicas"] = replicas
+        self._store(key, before, live, "scale")
+        return copy.deepcopy(live)
+
     async def delete(self, kind: str, namespace: str, name: str) -> None:
         self._maybe_fail()
         gone = self.objects.pop((kind, namespace, name), None)
+        self._scaled.discard((kind, namespace, name))
         self._applied.pop((kind, namespace, name), None)
         if gone is None:
             return

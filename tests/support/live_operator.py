@@ -167,6 +167,7 @@ class Stage:
         self.kube = kube
         self.namespace = namespace
         self.slow: set[str] = set()  # versions that do not become ready
+        self.room: dict[str, int] = {}  # version → most pods that find a node
         self.reports = True
 
     @contextlib.asynccontextmanager
@@ -190,7 +191,7 @@ class Stage:
     async def _become_ready(self, deployment: Manifest) -> None:
         meta, replicas = deployment["metadata"], deployment["spec"]["replicas"]
         version = (meta.get("labels") or {}).get(LABEL_VERSION)
-        ready = 0 if version in self.slow else replicas
+        ready = 0 if version in self.slow else min(replicas, self.room.get(version, replicas))
         status = {
             "observedGeneration": meta["generation"],
             "replicas": replicas,

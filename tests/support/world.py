@@ -78,6 +78,8 @@ class World:
         self.slow: set[str] = set()  # versions that never become ready
         self.gateway_reports = True
         self.trips: dict[str, dict[str, Any]] = {}  # version → what the fast guard says of it
+        self.demand = 1  # pods that all of the traffic needs: what autoscalers see their part of
+        self.room: dict[str, int] = {}  # version → most pods that find a node
         self._planned: dict[Key, datetime] = {}
         self._seen: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._work: list[Key] = []
@@ -162,13 +164,27 @@ class World:
             if kind == "Deployment" and name == GATEWAY_NAME:
                 self._gateway(namespace)
             elif kind == "Deployment":
-                self._deployment(namespace, name, item)
+                self._scale(namespace, name, item)
+                self._deployment(namespace, name, self.kube.objects[kind, namespace, name])
+
+    def _scale(self, namespace: str, name: str, item: dict[str, Any]) -> None:
+        """What the autoscaler of a version does at once: up and down, within its bounds."""
+        found = self.kube.objects.get(("HorizontalPodAutoscaler", namespace, name))
+        if found is None:
+            return
+        labels = item["metadata"]["labels"]
+        percent = self.weights(labels["fairlead.dev/model"]).get(labels["fairlead.dev/version"], 0)
+        low, high = found["spec"]["minReplicas"], found["spec"]["maxReplicas"]
+        replicas = max(low, min(high, -(-self.demand * percent // 100)))
+        meta = {"namespace": namespace, "name": name}
+        self.kube.put({"kind": "Deployment", "metadata": meta, "spec": {"replicas": replicas}})
 
     def _deployment(self, namespace: str, name: str, item: dict[str, Any]) -> None:
         version = item["metadata"]["labels"]["fairlead.dev/version"]
         model = item["metadata"]["labels"]["fairlead.dev/model"]
         ready = version not in self.broken and version not in self.slow
         replicas = item["spec"]["replicas"]
+        replicas = min(replicas, self.room.get(version, replicas))
         self.kube.put(
             {
                 "kind": "Deployment",

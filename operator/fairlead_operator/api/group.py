@@ -6,6 +6,7 @@ GROUP: Final = "fairlead.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 FIELD_MANAGER: Final = "fairlead"
+REPLICAS_MANAGER: Final = "fairlead-replicas"  # so that leaving replicas out resets nothing
 
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "fairlead"
@@ -24,6 +25,8 @@ ANNOTATION_ALERT: Final = f"{GROUP}/alert"
 
 # Of a child: what we last applied, so that the same is not sent again.
 ANNOTATION_APPLIED: Final = f"{GROUP}/applied"
+# Set by us on a Deployment: the kind that scales it.
+ANNOTATION_AUTOSCALER: Final = f"{GROUP}/autoscaler"
 
 GATEWAY_NAME: Final = "fairlead-gateway"
 DATABASE_SECRET: Final = "fairlead-database"  # noqa: S105  the name of a Secret, not its content

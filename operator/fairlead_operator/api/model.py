@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from fairlead_operator.api.autoscaling import MOST_REPLICAS, Autoscaling
 from fairlead_operator.api.base import (
     Column,
     Duration,
@@ -242,7 +243,19 @@ class PromotionSpec(Spec):
 class ServingSpec(Spec):
     """How each version is served."""
 
-    replicas: Annotated[int, Field(default=1, ge=1, le=100, description="Pods of each version.")]
+    replicas: Annotated[
+        int | None,
+        Field(
+            default=None,
+            ge=1,
+            le=MOST_REPLICAS,
+            description="Pods of each version; 1 unless set. Not together with autoscaling.",
+        ),
+    ]
+    autoscaling: Annotated[
+        Autoscaling | None,
+        Field(default=None, description="Let the number of pods follow the load."),
+    ]
     request_timeout: Annotated[
         Duration,
         Field(
@@ -273,6 +286,12 @@ class ServingSpec(Spec):
             "duration(self.requestTimeout) <= duration('10m')",
             "requestTimeout must be between 1s and 10m",
             ".requestTimeout",
+        ),
+        Rule(
+            "!has(self.replicas) || !has(self.autoscaling)",
+            "replicas has no effect with autoscaling; remove it, and set autoscaling.minReplicas "
+            "for the fewest pods",
+            ".replicas",
         ),
     )
 

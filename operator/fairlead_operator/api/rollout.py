@@ -84,6 +84,9 @@ class ArmStatus(Status):
         str, Field(default="", max_length=71, description="SHA-256 over the artifact's files.")
     ]
     weight: Annotated[int, Field(default=0, description="Percent it should have.")]
+    prepared: Annotated[
+        int, Field(default=0, description="Most percent that its pods were ever counted for.")
+    ]
     observed_weight: Annotated[
         int | None,
         Field(default=None, description="Percent every gateway pod reports; unset when unknown."),
@@ -151,6 +154,14 @@ class RolloutStatus(Status):
     ]
     trial: Annotated[
         TrialStatus | None, Field(default=None, description="Of an A/B test or a bandit.")
+    ]
+    capacity: Annotated[
+        int | None,
+        Field(
+            default=None,
+            description="Pods that all of the traffic needs; the way back keeps them. With "
+            "autoscaling only.",
+        ),
     ]
     winner: Annotated[
         str | None, Field(default=None, max_length=32, description="The version that won a trial.")

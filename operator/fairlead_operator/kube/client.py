@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from fairlead_operator.api.group import FIELD_MANAGER
-from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.api.group import FIELD_MANAGER, REPLICAS_MANAGER
+from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
 from fairlead_operator.kube.kinds import RESOURCES, Selector
 
 _APPLY: Final = "application/apply-patch+yaml"
@@ -105,10 +105,16 @@ class KubeClient:
                 return
 
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        meta = manifest["metadata"]
-        path = RESOURCES[manifest["kind"]].path(meta["namespace"], meta["name"])
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return await self._call("PATCH", path, query=query, body=manifest, content=_APPLY) or {}
+        return await self._apply(manifest, FIELD_MANAGER)
+
+    async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
+        known = {
+            key: deployment["metadata"][key] for key in ("name", "namespace", "resourceVersion")
+        }
+        wanted = {"apiVersion": deployment["apiVersion"], "kind": deployment["kind"]}
+        return await self._apply(
+            {**wanted, "metadata": known, "spec": {"replicas": replicas}}, REPLICAS_MANAGER
+        )
 
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Create; raises ``TransientError`` with status 409 text when it exists."""
@@ -142,6 +148,12 @@ class KubeClient:
         path = RESOURCES[kind].path(namespace, name)
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         await self._call("DELETE", path, body=body, content="application/json", missing_ok=True)
+
+    async def _apply(self, manifest: Mapping[str, Any], manager: str) -> dict[str, Any]:
+        meta = manifest["metadata"]
+        path = RESOURCES[manifest["kind"]].path(meta["namespace"], meta["name"])
+        query = {"fieldManager": manager, "force": "true"}
+        return await self._call("PATCH", path, query=query, body=manifest, content=_APPLY) or {}
 
     async def _merge(self, path: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         query = {"fieldManager": FIELD_MANAGER}
@@ -200,11 +212,13 @@ class KubeClient:
 def _refusal(
     method: str, path: str, response: aiohttp.ClientResponse, answer: bytes
 ) -> TransientError | ClusterRefusalError:
+    text = f"{method} {path}: {response.status} "
     try:
-        message = json.loads(answer).get("message", "")
+        text += json.loads(answer).get("message", "")
     except ValueError:
-        message = answer[:200].decode(errors="replace")
-    text = f"{method} {path}: {response.status} {message}"
+        text += answer[:200].decode(errors="replace").strip()
+        if response.status == 404:  # an object that is missing is told of in JSON
+            return UnknownKindError(text, reason="KindUnknown")
     if response.status in _RETRIABLE or response.status in {401, 404}:
         after = response.headers.get("Retry-After", "")
         return TransientError(

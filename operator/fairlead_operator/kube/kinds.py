@@ -25,6 +25,10 @@ RESOURCES: Final = {
     "TrainingRun": Resource(api_version=API_VERSION, plural="trainingruns"),
     "Rollout": Resource(api_version=API_VERSION, plural="rollouts"),
     "Deployment": Resource(api_version="apps/v1", plural="deployments"),
+    "HorizontalPodAutoscaler": Resource(
+        api_version="autoscaling/v2", plural="horizontalpodautoscalers"
+    ),
+    "ScaledObject": Resource(api_version="keda.sh/v1alpha1", plural="scaledobjects"),
     "Job": Resource(api_version="batch/v1", plural="jobs"),
     "Pod": Resource(api_version="v1", plural="pods"),
     "Service": Resource(api_version="v1", plural="services"),

@@ -56,6 +56,9 @@ class WatchedKube:
             return live
         return self._noted(await self._api.apply(signed))
 
+    async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
+        return self._noted(await self._api.scale(deployment, replicas))
+
     async def annotate(
         self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
     ) -> dict[str, Any] | None:

@@ -7,41 +7,44 @@ from fairlead_operator.kube.metadata import (
     component_labels,
     preview_name,
     route_name,
-    version_name,
 )
 from fairlead_operator.ports import Kube, Ports
-from fairlead_operator.rollout.manifests import build_preview, build_server
+from fairlead_operator.rollout.holding import floors
+from fairlead_operator.rollout.manifests import build_preview
 from fairlead_operator.rollout.observe import Seen
+from fairlead_operator.rollout.servers import apply_server, remove_server
 from fairlead_operator.rollout.states import Decision, Phase, is_finished
 from fairlead_operator.rollout.traffic import build_route, options, split
 from fairlead_operator.settings import Settings
 
 
-async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) -> None:
-    """Make the decision true; twice is the same as once.
+async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) -> str | None:
+    """Make the decision true; twice is the same as once.  Answers why there is no autoscaler.
 
     Only the Model's current Rollout acts.  Servers come before the route that
     sends them traffic, and go after every gateway pod has stopped doing so.
     """
     if not seen.observed.has_turn:
-        return
+        return None
     owner = Owner.of(seen.model)
     for reference in _stopped(decision, seen):
-        name = version_name(owner.name, reference.version)
-        await ports.kube.delete("Deployment", owner.namespace, name)
+        if (server := seen.servers.get(reference.version)) is not None:
+            await remove_server(server, ports.kube, service=False)
+    fewest, unscaled = floors(seen.observed, decision), None
     for reference in _wanted(decision, seen):
-        for manifest in build_server(
+        unscaled = await apply_server(
             reference,
-            seen.spec.serving,
-            task=seen.spec.task,
+            seen.spec,
+            live=seen.servers.get(reference.version),
+            floor=fewest.get(reference.version),
             owner=owner,
-            images=settings.images,
-            mlflow_url=settings.mlflow_url,
-        ):
-            await ports.kube.apply(manifest)
+            kube=ports.kube,
+            settings=settings,
+        )
     await _route(decision, seen, owner, ports.kube)
     if is_finished(seen.observed.phase):  # not before the status says so: it may be decided anew
         await _retire(decision, seen, owner, ports.kube)
+    return unscaled
 
 
 async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> None:
@@ -130,6 +133,4 @@ async def _retire(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> N
     servers = await kube.list("Deployment", owner.namespace, component_labels("server", owner.name))
     for server in servers:
         if server["metadata"]["labels"].get(LABEL_VERSION) not in keep:
-            name = server["metadata"]["name"]
-            await kube.delete("Deployment", owner.namespace, name)
-            await kube.delete("Service", owner.namespace, name)
+            await remove_server(server, kube)

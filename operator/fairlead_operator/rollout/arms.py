@@ -5,6 +5,7 @@ from typing import Final
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.rollout import ArmStatus, TrialStatus
+from fairlead_operator.rollout.holding import prepared_loads
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.states import Arm, Decision, Phase
 
@@ -15,6 +16,7 @@ def report_arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
     """Each candidate: what the registry knows of it, and where it stands."""
     references = {reference.version: reference for reference in seen.candidates}
     shares, dropped = dict(decision.shares), dict(decision.dropped)
+    prepared = prepared_loads(seen.observed, decision) if seen.observed.capacity else {}
     found = []
     for arm in seen.observed.arms:
         unknown = VersionReference(version=arm.version, registry_version="", digest="")
@@ -22,6 +24,7 @@ def report_arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
         cause = dropped.get(arm.version)
         entry = _arm(seen, reference, weight=shares[arm.version])
         more = {
+            "prepared": prepared.get(arm.version, 0),
             "observed_weight": _observed(arm, seen, decision),
             "reason": cause.reason if cause else None,
             "message": cause.message[:1024] if cause else None,
@@ -54,6 +57,7 @@ def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
         registry_version=reference.registry_version,
         digest=reference.digest,
         weight=weight,
+        prepared=0,
         observed_weight=None,
         samples=standing.samples if standing else None,
         value=standing.value if standing else None,

@@ -6,11 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.group import GATEWAY_NAME, LABEL_VERSION
+from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.kube.metadata import component_labels, route_name
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.health import read_health
-from fairlead_operator.rollout.states import Arm, Stable
+from fairlead_operator.rollout.scaling import (
+    Bounds,
+    Capacity,
+    Load,
+    asked_replicas,
+    full_capacity,
+    ready_replicas,
+)
+from fairlead_operator.rollout.states import Arm, Health, Phase, Stable, is_finished
 from fairlead_operator.rollout.traffic import read_trip, read_weight
 
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
@@ -27,9 +37,12 @@ class Cluster:
     reports: Mapping[str, str]  # of the gateway's pods
     gateway_pods: Sequence[str]  # that may answer clients
 
-    def arm(self, version: str) -> Arm:
-        """A candidate: its pods, and the weight the gateway really gives it."""
-        health, message = read_health(self.servers.get(version), self.pods.get(version, ()))
+    def arm(self, version: str, *, needed: int | None = None) -> Arm:
+        """A candidate: its pods, and the weight the gateway really gives it.
+
+        ``needed`` is the number of pods it must have; None for all it is asked to have.
+        """
+        health, message = self._health(version, needed)
         weight = read_weight(
             self.route,
             self.reports,
@@ -45,10 +58,30 @@ class Cluster:
             weight=weight,
         )
 
-    def stable(self, version: str) -> Stable:
+    def stable(self, version: str, *, needed: int | None = None) -> Stable:
         """The version in charge."""
-        health, message = read_health(self.servers.get(version), self.pods.get(version, ()))
+        health, message = self._health(version, needed)
         return Stable(version=version, health=health, message=message, gone=self._is_gone(version))
+
+    def capacity(
+        self, scaling: Autoscaling | None, status: RolloutStatus, *, stable: str
+    ) -> Capacity | None:
+        """The pods that answer, and those all traffic needs; None where their number is fixed."""
+        if scaling is None:
+            return None
+        bounds, full = Bounds.of(scaling), status.capacity or 0
+        if status.phase is None or not is_finished(Phase(status.phase)):
+            candidates = [
+                Load(
+                    percent=arm.prepared,
+                    replicas=asked_replicas(self.servers.get(arm.version)),
+                )
+                for arm in status.arms
+            ]
+            now = asked_replicas(self.servers.get(stable))
+            full = full_capacity(full, now, candidates, bounds)
+        ready = {version: ready_replicas(server) for version, server in self.servers.items()}
+        return Capacity(full=bounds.within(full), bounds=bounds, ready=ready)
 
     def trip(self, version: str, *, guard: str) -> tuple[str, datetime] | None:
         """What the gateway's fast guard said of the version, and when."""
@@ -59,6 +92,9 @@ class Cluster:
             guard=guard,
             gateway_pods=self.gateway_pods,
         )
+
+    def _health(self, version: str, needed: int | None) -> tuple[Health, str]:
+        return read_health(self.servers.get(version), self.pods.get(version, ()), needed=needed)
 
     def _is_gone(self, version: str) -> bool:
         """Whether no pod of the version is left, not even one that is ending."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from fairlead_operator.rollout.scaling import asked_replicas, ready_replicas
 from fairlead_operator.rollout.states import Health
 
 # The server ends with this code when another try cannot help (docs/contracts.md).
@@ -15,16 +16,24 @@ _IMAGE_TROUBLE: Final = frozenset(
 
 
 def read_health(
-    deployment: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]]
+    deployment: Mapping[str, Any] | None,
+    pods: Sequence[Mapping[str, Any]],
+    *,
+    needed: int | None = None,
 ) -> tuple[Health, str]:
-    """Health of a version, and a sentence for people."""
+    """Health of a version, and a sentence for people.
+
+    ``needed`` pods are enough where an autoscaler may ask for more at any moment; None
+    asks for all, none of them on its way.
+    """
     if deployment is None:
         return Health.UNKNOWN, "its Deployment is not created yet"
     status = deployment.get("status") or {}
-    wanted = deployment["spec"].get("replicas", 1)
-    available = status.get("availableReplicas", 0)
+    wanted = asked_replicas(deployment) if needed is None else needed
+    available = ready_replicas(deployment)
     current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    if current and available >= wanted and not status.get("unavailableReplicas"):
+    settled = needed is not None or not status.get("unavailableReplicas")
+    if current and available >= wanted and settled:
         return Health.READY, f"{available} of {wanted} pods ready"
     for pod in pods:
         failure = _failure(pod)

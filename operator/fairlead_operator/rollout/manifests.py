@@ -4,6 +4,7 @@ from typing import Any
 
 from fairlead_operator.api.common import Task, VersionReference
 from fairlead_operator.api.group import (
+    ANNOTATION_AUTOSCALER,
     LABEL_COMPONENT,
     LABEL_MANAGED_BY,
     LABEL_MODEL,
@@ -22,6 +23,7 @@ from fairlead_operator.kube.security import (
     resources,
     secret_variable,
 )
+from fairlead_operator.rollout.autoscaler import KINDS
 
 
 def build_server(
@@ -52,9 +54,10 @@ def build_server(
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": owner.metadata(name, labels),
+        "metadata": owner.metadata(name, labels) | _scaled_by(serving),
         "spec": {
-            "replicas": serving.replicas,
+            # An autoscaler's number is not ours to set.
+            **({} if serving.autoscaling else {"replicas": serving.replicas or 1}),
             "revisionHistoryLimit": 0,
             "selector": {"matchLabels": selector},
             "strategy": {
@@ -70,6 +73,13 @@ def build_server(
         },
     }
     return service, deployment
+
+
+def _scaled_by(serving: ServingSpec) -> dict[str, Any]:
+    """What tells a later look which autoscaler a Deployment has."""
+    if serving.autoscaling is None:
+        return {}
+    return {"annotations": {ANNOTATION_AUTOSCALER: KINDS[serving.autoscaling.provider]}}
 
 
 def build_preview(owner: Owner) -> dict[str, Any]:

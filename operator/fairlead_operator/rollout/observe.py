@@ -21,6 +21,7 @@ from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.measure import Analysis, analyze
 from fairlead_operator.rollout.plan import Step, compile_plan
+from fairlead_operator.rollout.scaling import Capacity
 from fairlead_operator.rollout.states import Arm, Cause, Health, Observed, Phase, Reason
 from fairlead_operator.rollout.tallies import TrialLook, run_trial
 from fairlead_operator.rollout.trial import Trial
@@ -77,6 +78,10 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     analyses = await _analyze(spec, status, _with_own_checks(policy, steps, status), names, ports)
     trips = {version: cluster.trip(version, guard=meta["uid"]) for version in spec.versions}
     alert = _Alert.read(annotations, spec)
+    capacity = cluster.capacity(
+        model.spec.serving.autoscaling, status, stable=stable.version if stable else ""
+    )
+    needed = _needed(capacity, status, steps)
     moments = [trip[1] for trip in trips.values() if trip] + ([alert.received] if alert else [])
     return Seen(
         observed=Observed(
@@ -90,12 +95,16 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
             has_turn=model.status.rollout == meta["name"],
             suspended=model.spec.suspend,
             frozen=None,
-            stable=cluster.stable(stable.version) if stable and has_way_back else None,
+            stable=(
+                cluster.stable(stable.version, needed=capacity.full if capacity else None)
+                if stable and has_way_back
+                else None
+            ),
             resolution=candidates.resolution,
             resolution_message=candidates.message,
             arms=tuple(
                 _judged(
-                    _arm(version, cluster, candidates, status),
+                    _arm(version, cluster, candidates, status, needed),
                     analysis,
                     alert=alert.message if alert and alert.version == version else None,
                     trip=trips[version],
@@ -111,6 +120,8 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
             patience=policy.patience,
             start_deadline=policy.start_deadline,
             approval_deadline=policy.approval_deadline,
+            capacity=capacity,
+            finished_at=status.finished_at,
         ),
         status=status,
         model=model.body,
@@ -139,9 +150,15 @@ def _not_ahead(status: RolloutStatus, now: datetime) -> RolloutStatus:
     )
 
 
-def _arm(version: str, cluster: Cluster, candidates: Candidates, status: RolloutStatus) -> Arm:
+def _arm(
+    version: str,
+    cluster: Cluster,
+    candidates: Candidates,
+    status: RolloutStatus,
+    needed: int | None,
+) -> Arm:
     """One candidate, as the cluster and our last decision have it."""
-    arm = cluster.arm(version)
+    arm = cluster.arm(version, needed=needed)
     known = next((entry for entry in status.arms if entry.version == version), None)
     if not candidates.references:
         arm = dataclasses.replace(arm, health=Health.UNKNOWN, message="not in the registry yet")
@@ -150,7 +167,22 @@ def _arm(version: str, cluster: Cluster, candidates: Candidates, status: Rollout
     dropped = None
     if known.reason is not None:
         dropped = Cause(reason=Reason(known.reason), message=known.message or "")
-    return dataclasses.replace(arm, asked=known.weight, dropped=dropped)
+    return dataclasses.replace(arm, asked=known.weight, prepared=known.prepared, dropped=dropped)
+
+
+def _needed(
+    capacity: Capacity | None, status: RolloutStatus, steps: tuple[Step, ...]
+) -> int | None:
+    """Pods with which a candidate counts as ready; None: as many as it is asked to have.
+
+    An autoscaler asks for more at any moment, which is no doubt of the version.  What a weight
+    needs is looked at when it is to be given (``holding``); only after a downtime it is now.
+    """
+    if capacity is None:
+        return None
+    alone = any(step.exclusive for step in steps)
+    has_none = status.phase in {None, Phase.PENDING, Phase.REPLACING}
+    return capacity.full if alone and has_none else capacity.bounds.least
 
 
 def _judged(

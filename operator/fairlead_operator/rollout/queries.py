@@ -42,6 +42,12 @@ def latency(quantile: float, *, namespace: str, model: str, version: str, window
     return f"histogram_quantile({quantile}, sum by (le) ({buckets}))"
 
 
+def request_rate(*, namespace: str, model: str, version: str) -> str:
+    """Requests a second over the last minute, mirrored ones included: the load of its pods."""
+    names = f'model_namespace="{namespace}",model="{model}",version="{version}"'
+    return f"sum(rate(envoy_cluster_upstream_rq_completed{{{names}}}[1m]))"
+
+
 def for_check(check: Check, *, namespace: str, model: str, version: str, stable: str) -> str:
     """The PromQL of one check."""
     names = {"namespace": namespace, "model": model, "version": version}

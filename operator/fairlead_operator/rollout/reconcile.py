@@ -27,5 +27,5 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
     except InvalidSpecError as error:
         return report_invalid(body, error, now=ports.now())
     decision = decide(seen.observed)
-    await act(decision, seen, ports, settings)
-    return report(body, seen, decision)
+    unscaled = await act(decision, seen, ports, settings)
+    return report(body, seen, decision, unscaled=unscaled)

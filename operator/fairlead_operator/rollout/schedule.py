@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from fairlead_operator.rollout.holding import settling
 from fairlead_operator.rollout.states import (
     Decision,
     Observed,
@@ -14,17 +15,19 @@ from fairlead_operator.rollout.states import (
 
 _SOONEST: Final = timedelta(milliseconds=200)
 _UNANSWERED: Final = timedelta(seconds=5)  # a registry or gateway that tells us nothing by itself
+_MISSING: Final = timedelta(minutes=1)  # what has to be installed
 _GATEWAY: Final = timedelta(seconds=1)
 
 
 def look_again(
-    seen: Observed, decision: Decision, *, next_measurement: timedelta
+    seen: Observed, decision: Decision, *, next_measurement: timedelta, unscaled: bool = False
 ) -> timedelta | None:
-    """Time until the next look; None when only an event can change anything."""
+    """Time until the next look; None when only an event can change anything.
+
+    ``unscaled`` says that no autoscaler could be made: nothing tells when one can.
+    """
     if is_finished(decision.phase):
-        # Zero cost at rest: only a route no gateway has reported yet is looked after.
-        settled = reported(seen, decision.shares) or not seen.has_turn
-        return None if settled else _UNANSWERED
+        return _at_rest(seen, decision, unscaled=unscaled)
     if decision.phase is Phase.ROLLING_BACK:
         return _GATEWAY
     if decision.phase in {Phase.PENDING, Phase.REPLACING}:
@@ -40,6 +43,18 @@ def look_again(
         moments.append(_GATEWAY)
     ahead = [moment for moment in moments if moment > timedelta(0)]
     return max(_SOONEST, min(ahead, default=_SOONEST))
+
+
+def _at_rest(seen: Observed, decision: Decision, *, unscaled: bool) -> timedelta | None:
+    """Zero cost: only what is not as it should be yet is looked after."""
+    if not seen.has_turn:
+        return None
+    moments = [settling(seen, decision)]
+    if not reported(seen, decision.shares):
+        moments.append(_UNANSWERED)
+    if unscaled:
+        moments.append(_MISSING)
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _before_traffic(seen: Observed, decision: Decision) -> timedelta | None:

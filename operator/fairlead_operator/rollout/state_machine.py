@@ -9,6 +9,7 @@
     Replacing           stable is gone and the candidate is ready       Guarding, all traffic
     Replacing           the candidate failed, or is late                RollingBack
     Progressing         the step held and the analysis succeeded        Progressing, next step
+    any                 the pods for more traffic are not ready         as it is, until they are
     Progressing         the same, and the step asks for approval        Paused
     Progressing         the last step held                              Guarding, all traffic
     Progressing         a trial: a candidate won                        Guarding, all for the winner
@@ -38,6 +39,7 @@ from typing import Final, assert_never
 from fairlead_operator.requests import Action, Answer, Request
 from fairlead_operator.rollout.answers import answer_requests
 from fairlead_operator.rollout.causes import drop_bad_arms, rollback_cause
+from fairlead_operator.rollout.holding import hold_for_pods
 from fairlead_operator.rollout.moves import (
     doubt_cause,
     enter_guard,
@@ -73,6 +75,9 @@ def decide(seen: Observed) -> Decision:
     seen = drop_bad_arms(_within_steps(seen))
     wish, answers = answer_requests(seen)
     decision = _next(seen, wish)
+    held = hold_for_pods(seen, decision)
+    if held is not None:
+        decision, wish = held, None  # what a person asks is answered once it can be done
     if wish is not None:
         accepted = Answer(request=wish, accepted=True, message=decision.message)
         answers = (accepted, *answers)

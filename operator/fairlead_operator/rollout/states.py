@@ -14,6 +14,7 @@ from typing import Final
 from fairlead_operator.requests import Answer, Request
 from fairlead_operator.rollout.analysis import Verdict
 from fairlead_operator.rollout.plan import Step
+from fairlead_operator.rollout.scaling import Capacity
 from fairlead_operator.rollout.trial import Trial
 
 
@@ -37,6 +38,7 @@ class Reason(StrEnum):
     WAITING_FOR_REGISTRY = "WaitingForRegistry"
     WAITING_FOR_CANDIDATE = "WaitingForCandidate"
     WAITING_FOR_GATEWAY = "WaitingForGateway"
+    WAITING_FOR_REPLICAS = "WaitingForReplicas"
     STOPPING_STABLE = "StoppingStable"
     CANDIDATE_NOT_READY = "CandidateNotReady"
     STEP_STARTED = "StepStarted"
@@ -105,6 +107,7 @@ class Arm:
     gone: bool = False  # no pod of it is left, not even one that ends
     weight: int | None = None  # what every gateway pod reports; None while one is behind
     asked: int = 0  # percent the last decision gave it
+    prepared: int = 0  # the most its pods were ever counted for
     verdict: Verdict = Verdict.INCONCLUSIVE
     verdict_message: str = ""
     alert: str | None = None  # what Alertmanager said of it
@@ -149,6 +152,8 @@ class Observed:
     patience: timedelta  # longest doubt before a person is asked
     start_deadline: timedelta
     approval_deadline: timedelta
+    capacity: Capacity | None = None  # None while the number of pods is fixed
+    finished_at: datetime | None = None
 
     @property
     def playing(self) -> tuple[Arm, ...]:
@@ -203,6 +208,7 @@ class Decision:
     message: str
     shares: Shares  # percent of every candidate; the stable version has the rest
     mirror: int = 0  # percent of live requests that the candidate gets as copies
+    prepare: Shares = ()  # what candidates get once they have the pods for it
     restart: bool = False  # the same phase and step begin anew: holds count from now
     doubtful: bool = False  # no clear verdict; the clock of patience runs
     winner: str | None = None

@@ -16,6 +16,7 @@ from fairlead_operator.rollout.arms import (
     report_arms,
     report_trial,
 )
+from fairlead_operator.rollout.holding import floors
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.schedule import look_again
 from fairlead_operator.rollout.states import Decision, Phase, Reason, is_finished
@@ -23,8 +24,13 @@ from fairlead_operator.rollout.states import Decision, Phase, Reason, is_finishe
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 
 
-def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
-    """What the object says after this reconcile."""
+def report(
+    body: Mapping[str, Any], seen: Seen, decision: Decision, *, unscaled: str | None = None
+) -> Report:
+    """What the object says after this reconcile.
+
+    ``unscaled`` is why no autoscaler could be made.
+    """
     old, now = seen.status, seen.observed.now
     entered = _entered(seen, decision)
     arms = report_arms(seen, decision)
@@ -39,6 +45,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
         mirror=decision.mirror or None,
         arms=arms,
         trial=report_trial(seen, decision),
+        capacity=seen.observed.capacity.full if seen.observed.capacity else None,
         winner=decision.winner,
         stable=seen.stable,
         candidate=_candidate(seen, decision),
@@ -51,13 +58,18 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
         ),
         triggered_at=_triggered_at(seen, decision),
         reaction_seconds=_reaction_seconds(seen, decision),
-        conditions=merge(old.conditions, _conditions(body, decision), now=now),
+        conditions=merge(old.conditions, _conditions(body, seen, decision, unscaled), now=now),
         **_measurements(seen, decision, entered=entered),
     )
     return Report(
         status=status.to_manifest(),
         events=_events(seen, decision, status),
-        look_again=look_again(seen.observed, decision, next_measurement=seen.next_measurement),
+        look_again=look_again(
+            seen.observed,
+            decision,
+            next_measurement=seen.next_measurement,
+            unscaled=unscaled is not None,
+        ),
     )
 
 
@@ -131,26 +143,39 @@ def _reaction_seconds(seen: Seen, decision: Decision) -> float | None:
     return round((seen.observed.now - triggered).total_seconds(), 3)
 
 
-def _conditions(body: Mapping[str, Any], decision: Decision) -> tuple[Condition, ...]:
+def _conditions(
+    body: Mapping[str, Any], seen: Seen, decision: Decision, unscaled: str | None
+) -> tuple[Condition, ...]:
     generation = body["metadata"].get("generation")
     succeeded = {Phase.SUCCEEDED: "True", Phase.ROLLED_BACK: "False"}.get(decision.phase, "Unknown")
     moving = not is_finished(decision.phase) and decision.phase is not Phase.PAUSED
     message = decision.message[:1024]
 
-    def condition(kind: str, status: str) -> Condition:
+    def condition(
+        kind: str, status: str, reason: str = decision.reason, message: str = message
+    ) -> Condition:
         return Condition.model_validate(
             {
                 "type": kind,
                 "status": status,
-                "reason": decision.reason,
+                "reason": reason,
                 "message": message,
                 "observedGeneration": generation,
             }
         )
 
-    return (
+    always = (
         condition("Succeeded", succeeded),
         condition("Progressing", "True" if moving else "False"),
+    )
+    if seen.observed.capacity is None or not seen.observed.has_turn:
+        return always
+    if unscaled is not None:
+        return (*always, condition("Autoscaled", "False", "AutoscalerMissing", unscaled))
+    held = ", ".join(f"{v}: {n}" for v, n in floors(seen.observed, decision).items())
+    return (
+        *always,
+        condition("Autoscaled", "True", "AutoscalerApplied", f"fewest pods of {held}"),
     )
 
 

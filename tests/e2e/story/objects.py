@@ -39,9 +39,13 @@ class Objects:
     def rollout(self, name: str) -> Object:
         return self._find("rollouts", name)
 
-    def rollout_to(self, version: str) -> Object:
-        """The newest Rollout to a version; empty when there is none."""
-        known = [item for item in self._list("rollouts") if item["spec"]["version"] == version]
+    def rollout_to(self, version: str, *, model: str | None = None) -> Object:
+        """The newest Rollout to a version, of any Model unless named; empty when there is none."""
+        known = [
+            item
+            for item in self._list("rollouts")
+            if item["spec"]["version"] == version and model in {None, item["spec"]["model"]}
+        ]
         return max(known, key=lambda item: str(item["metadata"]["creationTimestamp"]), default={})
 
     def events(self, name: str) -> Sequence[Object]:

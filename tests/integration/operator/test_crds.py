@@ -180,6 +180,10 @@ def source(**fields: Any) -> Manifest:
     return with_(MODEL, "spec.data.source", fields)
 
 
+def scaling(**fields: Any) -> Manifest:
+    return with_(MODEL, "spec.serving.autoscaling", {"maxReplicas": 8, **fields})
+
+
 def resources(where: str, **fields: Any) -> Manifest:
     return with_(MODEL, f"spec.{where}.resources", fields)
 
@@ -267,6 +271,12 @@ def refusal(error: client.ApiException) -> str:
             id="bandit",
         ),
         pytest.param(check(query="x", atMost=1), model.ModelSpec, id="a check of one's own"),
+        pytest.param(scaling(), model.ModelSpec, id="autoscaling with one field"),
+        pytest.param(
+            scaling(provider="keda", minReplicas=8, target={"requestsPerSecond": 0.5}),
+            model.ModelSpec,
+            id="autoscaling by requests",
+        ),
         pytest.param(TRAINING_RUN, training_run.TrainingRunSpec, id="a minimal TrainingRun"),
         pytest.param(ROLLOUT, rollout.RolloutSpec, id="a minimal Rollout"),
         pytest.param(FULL_ROLLOUT, rollout.RolloutSpec, id="a full Rollout"),
@@ -448,6 +458,44 @@ def without_empty_lists(value: Any) -> Any:
         pytest.param(
             with_(MODEL, "spec.serving", {"replicas": 0}), "serving.replicas", id="replicas: none"
         ),
+        # Autoscaling
+        pytest.param(
+            with_(scaling(), "spec.serving.replicas", 2), "serving.replicas", id="a fixed number"
+        ),
+        pytest.param(
+            without(scaling(), "spec.serving.autoscaling.maxReplicas"),
+            "autoscaling.maxReplicas",
+            id="most pods: missing",
+        ),
+        pytest.param(scaling(maxReplicas=101), "autoscaling.maxReplicas", id="most pods: many"),
+        pytest.param(scaling(minReplicas=9), "autoscaling.minReplicas", id="fewest above most"),
+        pytest.param(
+            scaling(minReplicas=0),
+            "autoscaling.minReplicas: Invalid value: minReplicas must be at least 1: the version "
+            "in charge is never without pods",
+            id="fewest pods: none",
+        ),
+        pytest.param(
+            scaling(provider="keda", minReplicas=0),
+            "autoscaling.minReplicas",
+            id="fewest pods: none, with keda",
+        ),
+        pytest.param(scaling(target={}), "autoscaling.target", id="target: empty"),
+        pytest.param(
+            scaling(target={"cpuUtilization": 9}), "target.cpuUtilization", id="target: too little"
+        ),
+        pytest.param(
+            scaling(target={"requestsPerSecond": 5}),
+            "target.requestsPerSecond",
+            id="target: requests without keda",
+        ),
+        pytest.param(
+            scaling(provider="keda", target={"requestsPerSecond": 0}),
+            "target.requestsPerSecond",
+            id="target: no requests",
+        ),
+        pytest.param(scaling(provider="vpa"), "autoscaling.provider", id="provider: unknown"),
+        pytest.param(scaling(scaleToZero=True), "autoscaling.scaleToZero", id="scale to zero"),
         pytest.param(
             with_(MODEL, "spec.serving", {"requestTimeout": "11m"}), "requestTimeout", id="answer"
         ),

@@ -12,12 +12,12 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import API_VERSION
 from fairlead_operator.api.model import ServingSpec
 from fairlead_operator.api.prediction_log import PredictionLog
-from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
 from fairlead_operator.kube import client as kube_client
 from fairlead_operator.kube.applied import is_applied, sign
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.database_secret import build_database_secret
-from fairlead_operator.kube.kinds import WATCHED
+from fairlead_operator.kube.kinds import RESOURCES, WATCHED, Resource
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
@@ -157,6 +157,22 @@ async def test_a_manifest_that_breaks_a_rule_is_refused_for_good(
 async def test_apply_into_a_namespace_that_is_gone_may_pass_later(kube: KubeClient) -> None:
     with pytest.raises(TransientError, match="404"):
         await kube.apply(config_map("no-such-namespace"))
+
+
+async def test_a_kind_the_cluster_has_not_is_told_apart(
+    kube: KubeClient, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KEDA may be missing, which is another thing than a missing namespace."""
+    api_version = "absent.example/v1"
+    monkeypatch.setitem(RESOURCES, "Absent", Resource(api_version=api_version, plural="absents"))
+    meta = {"name": "a", "namespace": namespace}
+
+    with pytest.raises(UnknownKindError, match="404"):
+        await kube.apply({"apiVersion": api_version, "kind": "Absent", "metadata": meta})
+    with pytest.raises(TransientError) as missing:
+        await kube.apply(config_map("no-such-namespace"))
+
+    assert not isinstance(missing.value, UnknownKindError)
 
 
 async def test_a_token_nobody_gave_out_is_transient(plane: ControlPlane) -> None:

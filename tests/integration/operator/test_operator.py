@@ -19,6 +19,8 @@ from support.live_operator import Launcher, Stage, fetch, launching, quick_polic
 
 pytestmark = pytest.mark.integration
 
+SCALED = {"autoscaling": {"minReplicas": 1, "maxReplicas": 9}}
+
 
 @pytest.fixture(name="backends")
 def _backends() -> Iterator[Backends]:
@@ -323,6 +325,57 @@ async def test_outages_of_mlflow_are_waited_for(
     await stage.wait("TrainingRun", "nsw-price-training-1", phase="Searching")
 
 
+async def test_pods_are_handed_over_to_an_autoscaler_and_taken_back(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    await launcher.lead("operator-0")
+    await serve_first_version(stage, backends, serving={"replicas": 3})
+
+    await stage.apply_model(serving=SCALED)
+    scaler = await stage.wait("HorizontalPodAutoscaler", "nsw-price-1-0-0")
+    handed_over = await stage.get("Deployment", "nsw-price-1-0-0")
+    # What the autoscaler does, by its own way.
+    await stage.kube.scale(handed_over, 6)
+    await stage.apply_model(serving={**SCALED, "requestTimeout": "20s"})
+    await until(lambda: _observes(stage, "nsw-price"), "the change to be seen")
+    scaled = await stage.get("Deployment", "nsw-price-1-0-0")
+    await stage.apply_model(serving={"replicas": 2})
+    await until(
+        lambda: _gone(stage, "HorizontalPodAutoscaler", "nsw-price-1-0-0"), "the autoscaler to go"
+    )
+
+    async def is_fixed() -> bool:
+        deployment = await stage.get("Deployment", "nsw-price-1-0-0")
+        return bool(deployment["spec"]["replicas"] == 2)
+
+    await until(is_fixed, "two pods")
+    assert scaler["spec"]["minReplicas"] == 1
+    assert (handed_over["spec"]["replicas"], scaled["spec"]["replicas"]) == (3, 6)
+
+
+async def test_a_weight_waits_for_the_pods_it_needs(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    await launcher.lead("operator-0")
+    await serve_first_version(stage, backends, serving=SCALED)
+    await stage.kube.scale(await stage.get("Deployment", "nsw-price-1-0-0"), 8)
+    stage.room["1.1.0"] = 2
+
+    await pin(stage, backends, "1.1.0")
+    said = "2 of 4 pods of 1.1.0 ready for 50 %"
+    waiting = await stage.wait("Rollout", "nsw-price-rollout-2", message=said)
+    weights, floor = await stage.weights(), await stage.get("Deployment", "nsw-price-1-1-0")
+    stage.room.clear()
+    await stage.wait("Model", "nsw-price", phase="Serving")
+    await until(lambda: _gone(stage, "Deployment", "nsw-price-1-0-0"), "1.0.0 to be removed")
+
+    assert waiting["status"]["reason"] == "WaitingForReplicas"
+    assert weights == {"1.1.0": 10, "1.0.0": 90}
+    assert floor["spec"]["replicas"] == 4
+    assert await stage.weights() == {"1.1.0": 100}
+    assert await _gone(stage, "HorizontalPodAutoscaler", "nsw-price-1-0-0")
+
+
 @pytest.mark.parametrize("everywhere", [True, False], ids=["all namespaces", "one namespace"])
 async def test_the_rights_the_chart_gives_are_enough(
     plane: ControlPlane,
@@ -340,7 +393,7 @@ async def test_the_rights_the_chart_gives_are_enough(
         kubeconfig=kubeconfig, backends=backends, namespace=own, folder=tmp_path, watch=watch
     ) as launcher:
         operator = await launcher.lead("operator-0", FAIRLEAD_LOG_LEVEL="DEBUG")
-        await serve_first_version(stage, backends)
+        await serve_first_version(stage, backends, serving=SCALED)
         await pin(stage, backends, "1.1.0", steps=[{"weight": 10, "hold": "10m"}])
         await stage.wait("Rollout", "nsw-price-rollout-2", phase="Progressing", observedWeight=10)
         labels = {"model_namespace": namespace, "model": "nsw-price", "version": "1.1.0"}
@@ -360,6 +413,12 @@ async def test_the_rights_the_chart_gives_are_enough(
 
     assert [status for status, _ in answers] == [200, 200]
     assert "forbidden" not in operator.log.read_text().lower()
+
+
+async def _observes(stage: Stage, name: str) -> bool:
+    """Whether the operator has acted on the Model's newest spec."""
+    model = await stage.get("Model", name)
+    return bool(model["status"].get("observedGeneration") == model["metadata"]["generation"])
 
 
 async def _gone(stage: Stage, kind: str, name: str) -> bool:

@@ -1,0 +1,178 @@
+"""Pods that follow the load, on the real cluster: a promotion while they are added loses nobody."""
+
+import json
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.story import energy
+from e2e.story.answers import failed, of_version, refused
+from e2e.story.following import describe_rollout, expect_phase, has_ended
+from e2e.story.objects import Object, status_of
+from e2e.story.rows import EXAMPLE
+from e2e.story.tell import Told
+from e2e.story.traffic import Traffic
+from e2e.story.waiting import wait_for
+
+pytestmark = pytest.mark.e2e
+
+MODEL = "scaled"
+REGISTERED_MODEL = f"{energy.NAMESPACE}.{MODEL}"
+FIRST, SECOND = "1.0.0", "1.0.1"
+MOST = 4
+LOCAL_PORT = 18081
+# A pod may use 40 millicores; one request takes some 4 milliseconds of one.
+SERVING = {
+    "requestTimeout": "10s",
+    "resources": {"requests": {"cpu": "80m"}},
+    "autoscaling": {"minReplicas": 1, "maxReplicas": MOST, "target": {"cpuUtilization": 50}},
+}
+RATE = 30.0  # requests a second
+POLICY = {
+    "steps": [{"weight": 25, "hold": "10s"}, {"weight": 50, "hold": "10s"}],
+    "analysis": {
+        "interval": "2s",
+        "checks": [
+            {"name": "success-rate", "builtin": "success-rate", "atLeast": 0.99, "window": "15s"}
+        ],
+    },
+    "guard": {"duration": "20s"},
+    "startDeadline": "3m",
+}
+
+
+def call_mlflow(told: Told, path: str, *, method: str = "POST", **body: Any) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"{told.world.mlflow_url}/api/2.0/mlflow/{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+        method=method,
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return dict(json.load(answer))
+
+
+def register_versions(told: Told) -> None:
+    """The story's two good versions under another name: nothing is trained or copied."""
+    query = urllib.parse.urlencode({"filter": f"name='{energy.REGISTERED_MODEL}'"})
+    found = call_mlflow(told, f"model-versions/search?{query}", method="GET")["model_versions"]
+    call_mlflow(told, "registered-models/create", name=REGISTERED_MODEL)
+    for known in found:
+        tags = {tag["key"]: tag["value"] for tag in known["tags"]}
+        if tags["fairlead.version"] in {FIRST, SECOND}:
+            kept = ("fairlead.version", "fairlead.digest")
+            call_mlflow(
+                told,
+                "model-versions/create",
+                name=REGISTERED_MODEL,
+                source=known["source"],
+                run_id=known["run_id"],
+                model_id=known["source"].removeprefix("models:/"),
+                tags=[{"key": key, "value": tags[key]} for key in kept],
+            )
+
+
+@pytest.fixture(name="scaled")
+def _scaled(told: Told, tmp_path: Path) -> Iterator[Traffic]:
+    """A Model that serves its first version, scaled by its load, and a generator for it."""
+    register_versions(told)
+    manifest = yaml.safe_load((EXAMPLE / "model.yaml").read_text())
+    manifest["metadata"]["name"] = MODEL
+    manifest["spec"] |= {"version": FIRST, "serving": SERVING, "rollout": POLICY}
+    told.world.cluster.kubectl("apply", "--filename=-", input=json.dumps(manifest))
+    traffic = Traffic(tmp_path)
+    yield traffic
+    traffic.stop()
+    told.world.cluster.kubectl("delete", "model", MODEL, f"--namespace={energy.NAMESPACE}")
+    call_mlflow(told, "registered-models/delete", method="DELETE", name=REGISTERED_MODEL)
+
+
+def get(told: Told, kind: str, version: str) -> Object:
+    """An object named after a version; empty when there is none."""
+    found = told.world.cluster.kubectl(
+        "get", kind, f"{MODEL}-{version.replace('.', '-')}", f"--namespace={energy.NAMESPACE}",
+        "--ignore-not-found", "--output=json",
+    ).stdout  # fmt: skip
+    return dict(json.loads(found)) if found else {}
+
+
+def asked(deployment: Object) -> int:
+    return int(deployment["spec"]["replicas"]) if deployment else 0
+
+
+def ready(deployment: Object) -> int:
+    return int(status_of(deployment).get("availableReplicas", 0)) if deployment else 0
+
+
+def wait_for_pods(told: Told, version: str, least: int, *, timeout: float = 180) -> None:
+    wait_for(
+        f"{least} pods of {version}",
+        lambda: get(told, "deployment", version),
+        lambda deployment: ready(deployment) >= least,
+        describe=lambda deployment: (
+            f"{version}: {ready(deployment)} of {asked(deployment)} pods ready"
+        ),
+        say=told.world.say,
+        timeout=timeout,
+    )
+
+
+def start(told: Told, traffic: Traffic, rate: float) -> None:
+    url = told.world.cluster.expose(
+        namespace=energy.NAMESPACE, service=MODEL, port=80, local_port=LOCAL_PORT
+    )
+    host = f"{MODEL}.{energy.NAMESPACE}"
+    traffic.start(url=url, host=host, rate=rate, first=energy.ALL_ROWS, count=2000)
+
+
+def test_a_promotion_while_pods_are_added_loses_no_request(told: Told, scaled: Traffic) -> None:
+    wait_for_pods(told, FIRST, 1)
+    asked_at = time.monotonic()
+    # The load comes while there is one pod, and the promotion while pods are being added.
+    start(told, scaled, RATE)
+    wait_for_pods(told, FIRST, 2)
+    told.world.say(f"two pods {time.monotonic() - asked_at:.0f} s after the load came")
+    told.world.cluster.kubectl(
+        "patch", "model", MODEL, f"--namespace={energy.NAMESPACE}", "--type=merge",
+        f"--patch={json.dumps({'spec': {'version': SECOND}})}",
+    )  # fmt: skip
+    weights: dict[int, tuple[int, int, int]] = {}  # weight → pods ready, pods of stable, capacity
+
+    def look() -> Object:
+        # Pods are read after the weight: fewer of them than it needs would be seen.
+        rollout = told.world.objects.rollout_to(SECOND, model=MODEL)
+        status = status_of(rollout)
+        if status.get("observedWeight") and not has_ended(rollout):
+            pods = ready(get(told, "deployment", SECOND)), asked(get(told, "deployment", FIRST))
+            weights.setdefault(status["observedWeight"], (*pods, status["capacity"]))
+        return rollout
+
+    end = wait_for(
+        f"the Rollout to {SECOND} to end",
+        look,
+        lambda rollout: bool(rollout) and has_ended(rollout),
+        describe=describe_rollout,
+        say=told.world.say,
+        timeout=420,
+        aside=scaled.describe,
+    )
+    expect_phase(end, "Succeeded")
+    answers = scaled.stop()
+
+    assert failed(answers) == []
+    assert refused(answers) == []
+    assert of_version(answers, FIRST)
+    assert of_version(answers, SECOND)
+    assert set(weights) == {25, 50, 100}
+    for weight, (candidate, stable, capacity) in weights.items():
+        assert candidate >= min(MOST, -(-capacity * weight // 100))
+        assert stable >= capacity >= 2
+    assert get(told, "deployment", FIRST) == {}
+    assert get(told, "horizontalpodautoscaler", FIRST) == {}
+    assert get(told, "horizontalpodautoscaler", SECOND)["spec"]["maxReplicas"] == MOST
