@@ -164,7 +164,8 @@ class Record(Protocol):
     which version was live when.
 
     A mirrored prediction, whose id no client ever saw, takes the label of the live answer to
-    the same request, and no reward.
+    the same request, and no reward.  Of very many predictions, the latest 200,000 of the Model
+    are looked at.
     """
 
     async def tally(self, rating: Rating, subject: Subject) -> Tally:

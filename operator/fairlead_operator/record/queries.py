@@ -16,6 +16,15 @@ _LAG: Final = "interval '1 minute'"
 _OF_MODEL: Final = "namespace = %(namespace)s AND model = %(model)s"
 _OURS: Final = f"{_OF_MODEL} AND version = %(version)s AND at >= %(since)s"
 
+# When the latest ``most`` rows begin.  Asked first, so that the queries below are planned with
+# the moment in hand, and end in time however many rows there are.
+START: Final = f"""
+SELECT coalesce(
+    (SELECT at FROM {SCHEMA}.predictions WHERE {_OF_MODEL} AND at >= %(since)s
+     ORDER BY at DESC OFFSET %(most)s LIMIT 1),
+    %(since)s::timestamptz)
+"""
+
 # The version's rows, each under the prediction id that its label comes with.
 _LABELLED: Final = f"""
 WITH ours AS (

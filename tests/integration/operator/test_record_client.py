@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import Subject
+from fairlead_operator.ports import Subject, Tally
 from fairlead_operator.record import connections, schema
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.retention import keep_record
@@ -113,6 +113,20 @@ async def test_old_rows_go_in_batches_and_history_stays(
     late = await desk.port.remove_old(START + timedelta(hours=1))
 
     assert (removed, again, late) == (23, 0, 2 + 25)
+    await desk.port.close()
+
+
+async def test_of_too_many_rows_the_latest_count(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fairlead_operator.record.client._MOST", 5)
+    desk = Desk(database)
+    writer = Writer(desk, "nsw-price")
+    for at in range(20):
+        name = await writer.predict("1.1.0", at=START + timedelta(seconds=at), class_="1")
+        await writer.tell(name, label=1 if at >= 14 else 0)
+
+    assert await desk.port.tally("accuracy", writer.candidate) == Tally(successes=6, trials=6)
     await desk.port.close()
 
 
