@@ -128,7 +128,8 @@ class PredictionLog:
 
     def _empty(self) -> None:
         while self._answers or self._feedback:
-            self._write(*self._take())
+            if not self._write(*self._take()):
+                return
 
     def _take(self) -> tuple[list[Answer], list[Feedback]]:
         """Take the next batch off the queue."""
@@ -142,8 +143,8 @@ class PredictionLog:
         told = range(min(len(self._feedback), _BATCH_ROWS))
         return answers, [self._feedback.popleft() for _ in told]
 
-    def _write(self, answers: Sequence[Answer], feedback: Sequence[Feedback]) -> None:
-        """Write one batch, however long the database is away; give up only at the end."""
+    def _write(self, answers: Sequence[Answer], feedback: Sequence[Feedback]) -> bool:
+        """Write one batch, however long the database is away; False gives up, at the end."""
         pause = _FIRST_PAUSE
         while True:
             is_last = self._stopping.is_set()
@@ -153,16 +154,17 @@ class PredictionLog:
                 if pause == _FIRST_PAUSE:
                     _log.warning("Predictions cannot be logged for now: %s", error)
                 if is_last:
-                    break
+                    self._lose(answers, feedback)
+                    return False
                 self._stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except Exception:  # whatever it is, the next batch is another one
                 _log.exception("A batch of predictions cannot be logged")
-                break
+                self._lose(answers, feedback)
+                return True
             else:
                 self._metrics.written.inc(_rows(answers))
-                return
-        self._lose(answers, feedback)
+                return True
 
     def _lose(self, answers: Sequence[Answer], feedback: Sequence[Feedback]) -> None:
         self._metrics.dropped.inc(_rows(answers))
