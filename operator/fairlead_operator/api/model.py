@@ -25,6 +25,7 @@ from fairlead_operator.api.common import (
     alternatives_rules,
 )
 from fairlead_operator.api.conditions import Conditions
+from fairlead_operator.api.freeze import FreezeWindows
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.prediction_log import PredictionLog
 
@@ -335,6 +336,7 @@ class ModelSpec(Spec):
         RolloutPolicy,
         Field(default=RolloutPolicy(), description="How traffic moves to a new version."),
     ]
+    freeze_windows: FreezeWindows
     suspend: Annotated[
         bool,
         Field(

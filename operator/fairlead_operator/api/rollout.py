@@ -1,6 +1,6 @@
 """Rollout: one move from the stable version to a candidate, with its verdict."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,9 @@ from fairlead_operator.api.common import (
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.policy import RolloutPolicy
 
+# What a person creates, and the Model takes up when nothing else is in flight.
+BY_HAND: Final = frozenset({"hand", "rollback"})
+
 
 class RolloutSpec(Spec):
     """Which version, and how.  Immutable: another wish is another Rollout."""
@@ -39,11 +42,12 @@ class RolloutSpec(Spec):
     version: Annotated[SemanticVersion, Field(description="The version to move to.")]
     alternatives: Alternatives
     trigger: Annotated[
-        Literal["trained", "pinned", "restored", "hand"],
+        Literal["trained", "pinned", "restored", "hand", "rollback"],
         Field(
             default="hand",
             description="Why: it passed the gate, the Model pins it, a lost Rollout is restored, "
-            "or created by hand.",
+            "created by hand, or created by hand to go back to a version that was in charge. "
+            "No freeze window holds what goes back.",
         ),
     ]
     policy: Annotated[
@@ -55,6 +59,11 @@ class RolloutSpec(Spec):
     def versions(self) -> tuple[str, ...]:
         """Every candidate, the first first."""
         return (self.version, *self.alternatives)
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether it brings what was in charge before, so that no freeze window holds it."""
+        return self.trigger in {"restored", "rollback"}
 
 
 class CheckStatus(Status):

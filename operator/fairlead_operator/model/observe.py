@@ -11,6 +11,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import ANNOTATION_ABORT
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.recipe import recipe_digest
+from fairlead_operator.api.rollout import BY_HAND
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.model.gate import Demand, GateReason, Outcome, parse_comparison
 from fairlead_operator.model.state_machine import (
@@ -131,7 +132,7 @@ def _observed(
         waiting=tuple(
             item["metadata"]["name"]
             for item in sorted(rollouts, key=_age)
-            if item["spec"].get("trigger", "hand") == "hand"
+            if item["spec"].get("trigger", "hand") in BY_HAND
             and item["metadata"]["name"] != status.rollout
             and _state(item, good="Succeeded", bad="RolledBack") is RunState.ACTIVE
         ),

@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Final, Literal, assert_never
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.rollout import BY_HAND
 from fairlead_operator.model.gate import Comparison, Demand, Outcome, judge_candidate
 from fairlead_operator.requests import Action, Answer, Request
 
@@ -255,7 +256,7 @@ def _fold_rollout(seen: Observed) -> Observed:
     candidate = seen.candidate
     if rollout.state is RunState.SUCCEEDED:
         # A person who went elsewhere by hand wants to stay there until the next training.
-        candidate = None if rollout.trigger == "hand" else candidate
+        candidate = None if rollout.trigger in BY_HAND else candidate
         seen = dataclasses.replace(seen, stable=rollout.reference, candidate=candidate)
     elif rollout.message.startswith(SUPERSEDED):
         return seen
@@ -350,7 +351,7 @@ def _refusal(seen: Observed, rollout: _Next) -> Refused | None:
 def _by_hand_from(seen: Observed, rollout: RolloutSeen, target: Target) -> bool:
     """A person leaves the stable version by hand: that it was once trained asks for nothing new."""
     at_target = _in_charge(seen, target.version)
-    return rollout.trigger == "hand" and at_target and seen.pinned is None
+    return rollout.trigger in BY_HAND and at_target and seen.pinned is None
 
 
 def _in_charge(seen: Observed, version: str) -> bool:

@@ -19,6 +19,7 @@ from fairlead_operator.requests import unanswered
 from fairlead_operator.rollout.analysis import Judgment, summarize, worst
 from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
+from fairlead_operator.rollout.freeze import find_freeze
 from fairlead_operator.rollout.measure import Analysis, analyze
 from fairlead_operator.rollout.plan import Step, compile_plan
 from fairlead_operator.rollout.scaling import Capacity
@@ -82,6 +83,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         model.spec.serving.autoscaling, status, stable=stable.version if stable else ""
     )
     needed = _needed(capacity, status, steps)
+    freeze = None if spec.goes_back else find_freeze(model.spec.freeze_windows, ports.now())
     moments = [trip[1] for trip in trips.values() if trip] + ([alert.received] if alert else [])
     return Seen(
         observed=Observed(
@@ -94,7 +96,8 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
             message=status.message or "",
             has_turn=model.status.rollout == meta["name"],
             suspended=model.spec.suspend,
-            frozen=None,
+            frozen=freeze.message if freeze else None,
+            frozen_until=freeze.until if freeze else None,
             stable=(
                 cluster.stable(stable.version, needed=capacity.full if capacity else None)
                 if stable and has_way_back

@@ -41,6 +41,8 @@ def look_again(
         moments.append(seen.approval_deadline - seen.waited + _SOONEST)
     if decision.reason is Reason.WAITING_FOR_GATEWAY:
         moments.append(_GATEWAY)
+    if seen.frozen_until is not None:
+        moments.append(seen.frozen_until - seen.now)
     ahead = [moment for moment in moments if moment > timedelta(0)]
     return max(_SOONEST, min(ahead, default=_SOONEST))
 
@@ -61,6 +63,8 @@ def _before_traffic(seen: Observed, decision: Decision) -> timedelta | None:
     """Pods tell when they change; only the deadline of a start must be looked for."""
     if decision.reason in {Reason.WAITING_FOR_TURN, Reason.SUSPENDED}:
         return None
+    if decision.reason is Reason.FROZEN and seen.frozen_until is not None:
+        return max(_SOONEST, seen.frozen_until - seen.now)
     if decision.reason not in {Reason.WAITING_FOR_CANDIDATE, Reason.STOPPING_STABLE}:
         return _UNANSWERED
     entered = decision.restart or decision.phase is not seen.phase

@@ -139,6 +139,7 @@ class Observed:
     has_turn: bool  # the Model names this Rollout as its current one
     suspended: bool  # the Model is: no traffic is added, going back works
     frozen: str | None  # the freeze window in force: the same
+    frozen_until: datetime | None = None  # when it ends
     stable: Stable | None  # None for a first version: there is no way back
     resolution: Resolution
     resolution_message: str

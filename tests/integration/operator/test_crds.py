@@ -53,6 +53,23 @@ FULL_CHECKS = [
     {"name": "p95", "builtin": "latency-p95", "atMost": 250, "window": "5s"},
     {"name": "own", "query": "sum(x{v='{{version}}'})", "atLeast": -1.5, "atMost": -1.5},
 ]
+FULL_FREEZE = [
+    {
+        "name": "nights",
+        "why": "nobody is on call",
+        "days": ["Mon", "Fri"],
+        "from": "18:00",
+        "to": "08:00",
+        "timeZone": "Australia/Sydney",
+    },
+    {"name": "Sundays", "why": "", "days": ["Sun"], "from": "00:00", "to": "24:00"},
+    {
+        "name": "year's end",
+        "why": "",
+        "startsAt": "2026-12-20T00:00:00.000Z",
+        "endsAt": "2027-01-05T00:00:00.000Z",
+    },
+]
 FULL_POLICY = {
     "strategy": "canary",
     "steps": [
@@ -112,6 +129,7 @@ FULL_MODEL = manifest(
             "warmupRequests": 0,
         },
         "rollout": FULL_POLICY,
+        "freezeWindows": FULL_FREEZE,
     },
 )
 FULL_ROLLOUT = manifest(
@@ -170,6 +188,18 @@ def trial_of(version: str, *others: str, **fields: Any) -> Manifest:
     """A Model that tries several versions at once."""
     whole = policy(**{"strategy": "abTest", "abTest": AB_TEST} | fields)
     return with_(with_(whole, "spec.version", version), "spec.alternatives", list(others))
+
+
+def weekly(**fields: Any) -> Manifest:
+    """A Model with one weekly freeze window; None leaves a field out."""
+    whole = {"name": "a", "days": ["Fri"], "from": "18:00", "to": "08:00", **fields}
+    window = {key: value for key, value in whole.items() if value is not None}
+    return with_(MODEL, "spec.freezeWindows", [window])
+
+
+def dated(starts_at: str, ends_at: str, **fields: Any) -> Manifest:
+    window = {"name": "a", "startsAt": starts_at, "endsAt": ends_at, **fields}
+    return with_(MODEL, "spec.freezeWindows", [window])
 
 
 def search(**fields: Any) -> Manifest:
@@ -518,6 +548,48 @@ def without_empty_lists(value: Any) -> Any:
             with_(MODEL, "spec.serving", {"warmupRequests": 1001}), "warmupRequests", id="warm-up"
         ),
         pytest.param(with_(MODEL, "spec.suspend", "yes"), "spec.suspend", id="suspend: a word"),
+        # Freeze windows
+        pytest.param(weekly(name=None), "freezeWindows[0].name", id="freeze: no name"),
+        pytest.param(weekly(to=None), "weekly (days, from, to", id="freeze: no end"),
+        pytest.param(weekly(days=None), "weekly (days, from, to", id="freeze: no day"),
+        pytest.param(weekly(days=[]), "freezeWindows[0].days", id="freeze: days: none"),
+        pytest.param(weekly(days=["Friday"]), "days[0]", id="freeze: days: whole word"),
+        pytest.param(weekly(days=["Fri", "Fri"]), "days[1]", id="freeze: days: twice"),
+        pytest.param(weekly(**{"from": "6pm"}), "freezeWindows[0].from", id="freeze: from: words"),
+        pytest.param(
+            weekly(**{"from": "24:00"}), "freezeWindows[0].from", id="freeze: from: end of day"
+        ),
+        pytest.param(weekly(to="24:30"), "freezeWindows[0].to", id="freeze: to: after the day"),
+        pytest.param(weekly(to="18:00"), "freezeWindows[0].to", id="freeze: to: no time between"),
+        pytest.param(
+            weekly(timeZone="Europe/Atlantis"), "unknown time zone Europe/Atl", id="freeze: no zone"
+        ),
+        pytest.param(
+            weekly(timeZone="Local"), "freezeWindows[0].timeZone", id="freeze: the server's zone"
+        ),
+        pytest.param(
+            weekly(timeZone="+10:00"), "freezeWindows[0].timeZone", id="freeze: an offset"
+        ),
+        pytest.param(
+            weekly(startsAt="2026-12-20T00:00:00Z"), "weekly (days, from, to", id="freeze: mixed"
+        ),
+        pytest.param(
+            dated("2026-12-20T00:00:00Z", "2026-12-20T00:00:00Z"), "endsAt", id="freeze: empty"
+        ),
+        pytest.param(
+            dated("2026-12-20T00:00:00", "2026-12-21T00:00:00Z"), "startsAt", id="freeze: no offset"
+        ),
+        pytest.param(
+            dated("2026-12-20", "2026-12-21T00:00:00Z"), "startsAt", id="freeze: only a day"
+        ),
+        pytest.param(
+            dated("2026-12-20T00:00:00Z", "9999-12-31T23:59:59Z"), "years", id="freeze: for ever"
+        ),
+        pytest.param(
+            dated("2026-12-20T00:00:00Z", "2026-12-21T00:00:00Z", timeZone="UTC"),
+            "dated (startsAt",
+            id="freeze: a zone without effect",
+        ),
         # Rollout policy
         pytest.param(policy(strategy="rainbow"), "rollout.strategy", id="strategy: unknown"),
         pytest.param(

@@ -1,0 +1,157 @@
+"""Freeze windows: times in which nothing is promoted, while going back works."""
+
+from datetime import UTC, datetime, time
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field
+
+from fairlead_operator.api.base import Moment, Rule, Spec
+
+Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+END_OF_DAY: Final = "24:00"
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone such as Australia/Sydney") from error
+    return name
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("has no offset from UTC, such as Z or +10:00")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is outside of the calendar") from error
+
+
+_Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
+_EndClock = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", max_length=5)]
+_Zone = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$",
+    ),
+    AfterValidator(_known_zone),
+]
+# A moment without an offset would be another one in another place.
+_Dated = Annotated[
+    Moment,
+    AfterValidator(_in_utc),
+    Field(
+        json_schema_extra={
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})$"
+        }
+    ),
+]
+
+_WEEKLY: Final = "has(self.days) && has(self.from) && has(self.to)"
+_DATED: Final = "has(self.startsAt) && has(self.endsAt)"
+_ANY_WEEKLY: Final = "has(self.days) || has(self.from) || has(self.to) || has(self.timeZone)"
+_ANY_DATED: Final = "has(self.startsAt) || has(self.endsAt)"
+
+
+class FreezeWindow(Spec):
+    """Every week, or once: a time in which nothing is promoted."""
+
+    rules = (
+        Rule(
+            f"({_WEEKLY} && !({_ANY_DATED})) || ({_DATED} && !({_ANY_WEEKLY}))",
+            "a freeze window is either weekly (days, from, to, timeZone) or dated (startsAt, "
+            "endsAt)",
+        ),
+        Rule(
+            "!has(self.from) || !has(self.to) || self.from != self.to",
+            "from and to must differ; a whole day is from 00:00 to 24:00",
+            ".to",
+        ),
+        Rule(
+            "!has(self.startsAt) || !has(self.endsAt) || self.startsAt < self.endsAt",
+            "endsAt must be after startsAt",
+            ".endsAt",
+        ),
+        Rule(
+            "!has(self.startsAt) || !has(self.endsAt) || "
+            "(self.startsAt >= timestamp('2000-01-01T00:00:00Z') && "
+            "self.endsAt < timestamp('2200-01-01T00:00:00Z'))",
+            "startsAt and endsAt must lie between the years 2000 and 2200",
+            ".startsAt",
+        ),
+        # An unknown zone makes the evaluation fail, which refuses the object as well.
+        Rule(
+            "!has(self.timeZone) || (self.timeZone != 'Local' && "
+            "timestamp('2026-01-01T00:00:00Z').getHours(self.timeZone) >= 0)",
+            "timeZone must be an IANA time zone such as Australia/Sydney",
+            ".timeZone",
+        ),
+    )
+
+    name: Annotated[
+        str, Field(min_length=1, max_length=63, description="Shown while it holds a rollout.")
+    ]
+    why: Annotated[str, Field(default="", max_length=256, description="For people.")]
+    days: Annotated[
+        tuple[Day, ...] | None,
+        Field(
+            default=None,
+            min_length=1,
+            max_length=7,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+            description="Weekly: the days on which it begins.",
+        ),
+    ]
+    from_: Annotated[
+        _Clock | None,
+        Field(default=None, alias="from", description="Weekly: when it begins, such as 18:00."),
+    ]
+    to: Annotated[
+        _EndClock | None,
+        Field(
+            default=None,
+            description="Weekly: when it ends, such as 08:00, up to 24:00; not after `from` means "
+            "on the next day.",
+        ),
+    ]
+    time_zone: Annotated[
+        _Zone | None,
+        Field(
+            default=None,
+            description="Weekly: IANA time zone of `from` and `to`; UTC unless set.",
+        ),
+    ]
+    starts_at: Annotated[
+        _Dated | None,
+        Field(default=None, description="Dated: when it begins, with its offset from UTC."),
+    ]
+    ends_at: Annotated[
+        _Dated | None,
+        Field(default=None, description="Dated: when it ends, with its offset from UTC."),
+    ]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where ``from`` and ``to`` are read from the clock on the wall."""
+        return ZoneInfo(self.time_zone or "UTC")
+
+
+def parse_clock(text: str) -> time:
+    """Read ``18:00``; the end of the day is its beginning, of the next day."""
+    return time(0, 0) if text == END_OF_DAY else time.fromisoformat(text)
+
+
+FreezeWindows = Annotated[
+    tuple[FreezeWindow, ...],
+    Field(
+        default=(),
+        max_length=20,
+        description="Times in which nothing is promoted and no traffic is added; going back works.",
+    ),
+]
