@@ -16,6 +16,7 @@ from aiohttp import web
 from fairlead_operator.controller import Controller
 from fairlead_operator.handlers import register
 from fairlead_operator.health import Health
+from fairlead_operator.histories import LOOPBACK, Histories
 from fairlead_operator.kube.login import client, login
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
@@ -51,14 +52,16 @@ async def run(settings: Settings) -> None:
     async with (
         client(login()) as kube,
         aiohttp.ClientSession() as session,
+        _recording(settings.database_url) as record,
         _serving(health.application(), settings.http_port),
+        _serving(Histories(record).application(), settings.history_port, LOOPBACK),
     ):
         lease = Lease(kube, namespace=settings.namespace, identity=settings.identity, now=now)
         await _until(stopped, lease.acquire())
         if stopped.is_set():
             return
         registrations = Registrations()
-        store, record = Store(settings.watch_namespaces), RecordClient(settings.database_url)
+        store = Store(settings.watch_namespaces)
         asking = Ports(
             kube=kube,
             prometheus=PrometheusClient(settings.prometheus_url, session),
@@ -98,7 +101,6 @@ async def run(settings: Settings) -> None:
             keeping.cancel()
             listing.cancel()
             await lease.release()
-            await record.close()
 
 
 async def _lead(
@@ -177,11 +179,24 @@ async def _until(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> Non
 
 
 @contextlib.asynccontextmanager
-async def _serving(application: web.Application, port: int) -> AsyncIterator[None]:
+async def _recording(url: str) -> AsyncIterator[RecordClient]:
+    record = RecordClient(url)
+    try:
+        yield record
+    finally:
+        await record.close()
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    application: web.Application,
+    port: int,
+    address: str = "0.0.0.0",  # noqa: S104  a pod's port
+) -> AsyncIterator[None]:
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104  a pod's port
+        await web.TCPSite(runner, address, port).start()
         yield
     finally:
         await runner.cleanup()

@@ -24,6 +24,7 @@ class Settings:
     gateway_replicas: int
     http_port: int
     webhook_port: int
+    history_port: int  # on the loopback address alone
     log_format: str
     log_level: str
 
@@ -69,6 +70,7 @@ class Settings:
             gateway_replicas=_number(env, "FAIRLEAD_GATEWAY_REPLICAS", 1),
             http_port=_number(env, "FAIRLEAD_HTTP_PORT", 8080),
             webhook_port=_number(env, "FAIRLEAD_WEBHOOK_PORT", 8443),
+            history_port=_number(env, "FAIRLEAD_HISTORY_PORT", 8081),
             log_format=env.get("FAIRLEAD_LOG_FORMAT", "json"),
             log_level=env.get("FAIRLEAD_LOG_LEVEL", "INFO"),
         )

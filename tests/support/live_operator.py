@@ -47,6 +47,7 @@ class Operator:
     identity: str
     http_port: int
     webhook_port: int
+    history_port: int
     log: Path
 
     async def health(self) -> str:
@@ -102,7 +103,7 @@ class Launcher:
 
     def start(self, identity: str, **more: str) -> Operator:
         log = self.folder / f"{identity}.log"
-        http_port, webhook_port = free_port(), free_port()
+        http_port, webhook_port, history_port = (free_port() for _ in range(3))
         environment = {
             **os.environ,
             "KUBECONFIG": str(self.kubeconfig),
@@ -117,6 +118,7 @@ class Launcher:
             "FAIRLEAD_WEBHOOK_TOKEN": TOKEN,
             "FAIRLEAD_HTTP_PORT": str(http_port),
             "FAIRLEAD_WEBHOOK_PORT": str(webhook_port),
+            "FAIRLEAD_HISTORY_PORT": str(history_port),
             **more,
         }
         with log.open("wb") as output:
@@ -133,6 +135,7 @@ class Launcher:
             identity=identity,
             http_port=http_port,
             webhook_port=webhook_port,
+            history_port=history_port,
             log=log,
         )
         self.started.append(operator)

@@ -49,6 +49,7 @@ SETTINGS = Settings(
     gateway_replicas=1,
     http_port=8080,
     webhook_port=8443,
+    history_port=8081,
     log_format="text",
     log_level="INFO",
 )

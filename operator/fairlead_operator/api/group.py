@@ -22,6 +22,7 @@ ANNOTATION_RETRAIN: Final = f"{GROUP}/retrain"
 ANNOTATION_RETRY: Final = f"{GROUP}/retry"
 ANNOTATION_ABORT: Final = f"{GROUP}/abort"
 ANNOTATION_ALERT: Final = f"{GROUP}/alert"
+ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # who made a Rollout by hand, when and why
 
 # Of a child: what we last applied, so that the same is not sent again.
 ANNOTATION_APPLIED: Final = f"{GROUP}/applied"

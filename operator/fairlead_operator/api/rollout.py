@@ -135,13 +135,24 @@ class RolloutStatus(Status):
     """Where the move stands."""
 
     phase: Annotated[str | None, Field(default=None, max_length=32, description="Where it stands.")]
+    strategy: Annotated[
+        str | None, Field(default=None, max_length=16, description="The strategy in force.")
+    ]
     step: Annotated[int, Field(default=0, description="Index of the step, from 0.")]
+    progress: Annotated[
+        str | None,
+        Field(default=None, max_length=16, description="The step of how many, such as 2/4; guard."),
+    ]
     since: Annotated[
         Moment | None, Field(default=None, description="When this phase and step were entered.")
     ]
     step_since: Annotated[
         Moment | None,
         Field(default=None, description="When this step began; a pause does not renew it."),
+    ]
+    holds_until: Annotated[
+        Moment | None,
+        Field(default=None, description="Earliest moment at which it can go on by itself."),
     ]
     doubt_since: Annotated[
         Moment | None, Field(default=None, description="Since when there is no clear verdict.")
@@ -192,6 +203,16 @@ class RolloutStatus(Status):
         tuple[CheckStatus, ...],
         Field(default=(), max_length=125, description="The last measurement of each check."),
     ]
+    live_since: Annotated[
+        Moment | None, Field(default=None, description="When a candidate first took traffic.")
+    ]
+    peak_weight: Annotated[
+        int, Field(default=0, description="Most percent the candidates were given.")
+    ]
+    recorded: Annotated[
+        str | None,
+        Field(default=None, max_length=16, description="Last transition kept in the history."),
+    ]
     measured_at: Annotated[Moment | None, Field(default=None, description="When it was measured.")]
     started_at: Annotated[Moment | None, Field(default=None, description="When it started.")]
     triggered_at: Annotated[
@@ -212,12 +233,14 @@ class RolloutStatus(Status):
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "Model", "type": "string", "jsonPath": ".spec.model"},
     {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
-    {"name": "Step", "type": "integer", "jsonPath": ".status.step", "priority": 1},
+    {"name": "Strategy", "type": "string", "jsonPath": ".status.strategy"},
+    {"name": "Step", "type": "string", "jsonPath": ".status.progress"},
     {"name": "Weight", "type": "integer", "jsonPath": ".status.observedWeight"},
     {"name": "Stable", "type": "string", "jsonPath": ".status.stable.version"},
     {"name": "Candidate", "type": "string", "jsonPath": ".spec.version"},
     {"name": "Verdict", "type": "string", "jsonPath": ".status.verdict"},
     {"name": "Reason", "type": "string", "jsonPath": ".status.reason"},
     {"name": "Message", "type": "string", "jsonPath": ".status.message"},
+    {"name": "Until", "type": "string", "jsonPath": ".status.holdsUntil", "priority": 1},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 )

@@ -295,7 +295,7 @@ def _next_rollout(seen: Observed) -> _Next:
     if rollout is not None and rollout.state is RunState.ACTIVE:
         if target is None or set(rollout.versions) <= set(target.versions):
             return _Next()
-        if _by_hand_from(seen, rollout, target) or rollout.abort is not None:
+        if _asks_nothing_new(seen, rollout, target) or rollout.abort is not None:
             return _Next()
         return _instead_of(seen, rollout, target)
     if seen.rollout_lost and seen.stable is not None:
@@ -348,10 +348,13 @@ def _refusal(seen: Observed, rollout: _Next) -> Refused | None:
     return None if tried or _in_charge(seen, refused.version) else refused
 
 
-def _by_hand_from(seen: Observed, rollout: RolloutSeen, target: Target) -> bool:
-    """A person leaves the stable version by hand: that it was once trained asks for nothing new."""
-    at_target = _in_charge(seen, target.version)
-    return rollout.trigger in BY_HAND and at_target and seen.pinned is None
+def _asks_nothing_new(seen: Observed, rollout: RolloutSeen, target: Target) -> bool:
+    """A person leaves the stable version, by hand or by a retry: it need not be trained again.
+
+    A pin that was taken out of the spec is another thing: that takes its rollout back.
+    """
+    unpinned = seen.pinned is None and rollout.trigger != "pinned"
+    return unpinned and _in_charge(seen, target.version)
 
 
 def _in_charge(seen: Observed, version: str) -> bool:

@@ -7,6 +7,7 @@ from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import Report, report_invalid
 from fairlead_operator.rollout.act import act
+from fairlead_operator.rollout.history import remember
 from fairlead_operator.rollout.observe import observe
 from fairlead_operator.rollout.state_machine import decide
 from fairlead_operator.rollout.status import report
@@ -28,4 +29,5 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
         return report_invalid(body, error, now=ports.now())
     decision = decide(seen.observed)
     unscaled = await act(decision, seen, ports, settings)
-    return report(body, seen, decision, unscaled=unscaled)
+    said = report(body, seen, decision, unscaled=unscaled)
+    return await remember(body, seen.status, said, ports.record)

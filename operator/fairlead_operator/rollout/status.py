@@ -18,6 +18,7 @@ from fairlead_operator.rollout.arms import (
 )
 from fairlead_operator.rollout.holding import floors
 from fairlead_operator.rollout.observe import Seen
+from fairlead_operator.rollout.progress import describe_progress, holds_until
 from fairlead_operator.rollout.schedule import look_again
 from fairlead_operator.rollout.states import Decision, Phase, Reason, is_finished
 
@@ -34,10 +35,14 @@ def report(
     old, now = seen.status, seen.observed.now
     entered = _entered(seen, decision)
     arms = report_arms(seen, decision)
+    since = now if entered else old.since or now
     status = RolloutStatus(
         phase=decision.phase,
+        strategy=seen.policy.strategy,
         step=decision.step,
-        since=now if entered else old.since,
+        progress=describe_progress(decision, len(seen.observed.steps)),
+        since=since,
+        holds_until=holds_until(seen.observed, decision, since),
         step_since=_step_since(seen, decision),
         doubt_since=(old.doubt_since or now) if decision.doubtful else None,
         weight=decision.weight,
@@ -47,6 +52,9 @@ def report(
         trial=report_trial(seen, decision),
         capacity=seen.observed.capacity.full if seen.observed.capacity else None,
         winner=decision.winner,
+        live_since=old.live_since or (now if decision.weight > 0 else None),
+        peak_weight=max(old.peak_weight, decision.weight),
+        recorded=old.recorded,
         stable=seen.stable,
         candidate=_candidate(seen, decision),
         reason=decision.reason,

@@ -6,47 +6,18 @@ The other end of these lives is ``tests/scenario``: there on fakes and a clock t
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from cluster.control_plane import ControlPlane
-from fairlead_operator.kube.client import KubeClient
-from support.backends import Backends, progress, running_backends
+from support.backends import Backends, progress
 from support.kube_desk import chart_account, create_namespace
 from support.live_operator import Launcher, Stage, fetch, launching, quick_policy, until
 
 pytestmark = pytest.mark.integration
 
 SCALED = {"autoscaling": {"minReplicas": 1, "maxReplicas": 9}}
-
-
-@pytest.fixture(name="backends")
-def _backends() -> Iterator[Backends]:
-    with running_backends() as backends:
-        backends.prometheus.healthy()
-        yield backends
-
-
-@pytest.fixture(name="launcher")
-def _launcher(
-    plane: ControlPlane, backends: Backends, namespace: str, tmp_path: Path
-) -> Iterator[Launcher]:
-    with launching(
-        kubeconfig=plane.kubeconfig,
-        backends=backends,
-        namespace=namespace,
-        folder=tmp_path,
-        watch=namespace,
-    ) as launcher:
-        yield launcher
-
-
-@pytest.fixture(name="stage")
-async def _stage(kube: KubeClient, namespace: str) -> AsyncIterator[Stage]:
-    async with Stage(kube, namespace).playing() as stage:
-        yield stage
 
 
 async def serve_first_version(stage: Stage, backends: Backends, **spec: object) -> None:

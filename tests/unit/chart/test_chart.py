@@ -200,7 +200,7 @@ def test_all_namespaces_take_a_cluster_role() -> None:
     manifests = render(*EXTERNAL)
 
     find(manifests, "ClusterRole", "fairlead-operator")
-    assert [role["metadata"]["namespace"] for role in of_kind(manifests, "Role")] == [NAMESPACE]
+    assert {role["metadata"]["namespace"] for role in of_kind(manifests, "Role")} == {NAMESPACE}
 
 
 def test_named_namespaces_take_a_role_in_each_and_none_elsewhere() -> None:
@@ -226,6 +226,22 @@ def test_people_get_rights_by_their_usual_roles() -> None:
     assert {f"{to}view", f"{to}edit", f"{to}admin"} <= set(view["metadata"]["labels"])
     assert {f"{to}edit", f"{to}admin"} <= set(edit["metadata"]["labels"])
     assert f"{to}view" not in edit["metadata"]["labels"]
+
+
+def test_the_history_is_on_loopback_and_has_a_role_that_is_bound_to_nobody() -> None:
+    manifests = render(*EXTERNAL)
+
+    (container,) = containers(find(manifests, "Deployment", "fairlead-operator"))
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    (service,) = [
+        item for item in of_kind(manifests, "Service") if "operator" in item["metadata"]["name"]
+    ]
+    role = find(manifests, "Role", "fairlead-history")
+    bound = {binding["roleRef"]["name"] for binding in of_kind(manifests, "RoleBinding")}
+    assert ports["history"] == 8081
+    assert 8081 not in {port["port"] for port in service["spec"]["ports"]}
+    assert [rule["resources"] for rule in role["rules"]] == [["pods"], ["pods/portforward"]]
+    assert "fairlead-history" not in bound
 
 
 # --- the operator --------------------------------------------------------------------------

@@ -23,6 +23,7 @@ def test_defaults() -> None:
     assert settings.identity
     assert settings.watch_namespaces == ()
     assert (settings.http_port, settings.webhook_port) == (8080, 8443)
+    assert settings.history_port == 8081
     assert (settings.gateway_replicas, settings.log_format) == (1, "json")
     assert settings.images.pull_policy == "IfNotPresent"
     assert settings.record_retention == timedelta(days=30)

@@ -1,0 +1,92 @@
+"""Ask the operator for something, and wait for its answer.
+
+A request is an annotation with who, when and why; the answer stands in
+``status.requests`` of the same object.  The moment makes each request a new one.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fairlead_operator.api.base import to_moment
+from fairlead_operator.api.group import GROUP
+from fairlead_operator.command.cluster import Cluster, Object
+from fairlead_operator.command.failures import RefusedError, UnansweredError
+from fairlead_operator.requests import Action, parse_request
+
+LONGEST_WHY: Final = 256  # the whole request must fit what the operator keeps of it
+_LOOK_EVERY: Final = 0.3  # seconds
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for an answer, and by which clock."""
+
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def compose(*, by: str, at: datetime, why: str) -> str:
+    """The annotation's value."""
+    return json.dumps({"by": by, "at": to_moment(at), "why": why}, ensure_ascii=False)
+
+
+def ask(
+    cluster: Cluster,
+    action: Action,
+    kind: str,
+    name: str,
+    *,
+    why: str,
+    patience: Patience | None,
+) -> str:
+    """Write the request; with patience, wait for the answer and give its words.
+
+    Raises:
+        RefusedError: the operator refuses, with its reason.
+        UnansweredError: no answer in time; the request stays.
+        CommandError: the cluster does not take it.
+    """
+    text = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why)
+    cluster.annotate(kind, name, {f"{GROUP}/{action}": text})
+    if patience is None:
+        return f"{action} of {name} is asked for"
+    known = parse_request(action, text).text
+
+    def answer() -> Mapping[str, Any] | None:
+        return find_answer(_look(cluster, kind, name), action, known)
+
+    found = _wait(answer, patience)
+    if found is None:
+        raise UnansweredError(
+            f"no answer to {action} of {name} within {patience.seconds:g} s; the request stays and "
+            "is answered once it can be"
+        )
+    if found["outcome"] != "Accepted":
+        raise RefusedError(f"{action} of {name} is refused: {found.get('message', '')}")
+    return f"{action} of {name} is accepted: {found.get('message', '')}"
+
+
+def find_answer(body: Object | None, action: Action, text: str) -> Mapping[str, Any] | None:
+    """The entry in status that answers this request."""
+    entries = ((body or {}).get("status") or {}).get("requests") or []
+    return next(
+        (entry for entry in entries if (entry["action"], entry["text"]) == (action, text)), None
+    )
+
+
+def _look(cluster: Cluster, kind: str, name: str) -> Object | None:
+    return cluster.model(name) if kind == "Model" else cluster.rollout(name)
+
+
+def _wait(
+    look: Callable[[], Mapping[str, Any] | None], patience: Patience
+) -> Mapping[str, Any] | None:
+    end = patience.clock() + patience.seconds
+    while (found := look()) is None and patience.clock() < end:
+        patience.sleep(_LOOK_EVERY)
+    return found

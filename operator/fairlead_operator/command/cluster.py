@@ -1,0 +1,156 @@
+"""The API server as the command sees it: few calls, short timeouts, failures in words."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.config import ConfigException
+
+from fairlead_operator.api.group import GROUP, VERSION
+from fairlead_operator.command.failures import CommandError
+
+Object = dict[str, Any]
+
+_TIMEOUT: Final = (5, 20)  # seconds to connect, to answer
+_PLURALS: Final = {"Model": "models", "Rollout": "rollouts"}
+
+
+class Cluster:
+    """One namespace of a cluster, with the rights of the kubeconfig's user."""
+
+    def __init__(self, connection: client.ApiClient, *, namespace: str, user: str) -> None:
+        self.namespace = namespace
+        self.connection = connection
+        self._user = user
+        self._objects = client.CustomObjectsApi(connection)
+
+    @classmethod
+    def connect(
+        cls, *, kubeconfig: Path | None, context: str | None, namespace: str | None
+    ) -> "Cluster":
+        """Read the kubeconfig, as kubectl would; nothing is sent yet.
+
+        Raises:
+            CommandError: there is none, or it has no such context.
+        """
+        path = str(kubeconfig) if kubeconfig else None
+        try:
+            contexts, active = config.list_kube_config_contexts(path)
+            chosen = next((found for found in contexts if found["name"] == context), active)
+            connection = config.new_client_from_config(path, context=context)
+        except (ConfigException, OSError) as error:
+            raise CommandError(f"kubeconfig: {error}") from error
+        connection.configuration.retries = urllib3.Retry(1, backoff_factor=0.2)
+        place = chosen["context"]
+        return cls(
+            connection,
+            namespace=namespace or place.get("namespace") or "default",
+            user=str(place.get("user", "")),
+        )
+
+    def model(self, name: str) -> Object:
+        """Raises:
+        CommandError: there is none.
+        """
+        found = self._get("Model", name)
+        if found is None:
+            raise CommandError(f"there is no Model {name} in namespace {self.namespace}")
+        return found
+
+    def rollout(self, name: str) -> Object | None:
+        """A Rollout, or None when there is none."""
+        return self._get("Rollout", name)
+
+    def models(self) -> Sequence[Object]:
+        return self._list("Model")
+
+    def rollouts(self, model: str) -> Sequence[Object]:
+        """Those of a Model, oldest first."""
+        found = [item for item in self._list("Rollout") if item["spec"].get("model") == model]
+        return sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp", "")))
+
+    def annotate(self, kind: str, name: str, annotations: Mapping[str, str]) -> None:
+        """Set annotations."""
+        patch = {"metadata": {"annotations": dict(annotations)}}
+        with self._words(f"annotate {kind} {name}"):
+            self._objects.patch_namespaced_custom_object(
+                *self._place(kind), name, patch, _request_timeout=_TIMEOUT
+            )
+
+    def create(self, manifest: Mapping[str, Any]) -> Object:
+        """Create one of our objects; the server completes a ``generateName``."""
+        kind = str(manifest["kind"])
+        with self._words(f"create a {kind}"):
+            return dict(
+                self._objects.create_namespaced_custom_object(
+                    *self._place(kind), dict(manifest), _request_timeout=_TIMEOUT
+                )
+            )
+
+    def whoami(self) -> str:
+        """Who the API server takes us for; the kubeconfig's word where it does not say."""
+        review = client.AuthenticationV1Api(self.connection).create_self_subject_review
+        with contextlib.suppress(client.ApiException, urllib3.exceptions.HTTPError):
+            found = review(client.V1SelfSubjectReview(), _request_timeout=_TIMEOUT)
+            return str(found.status.user_info.username)
+        return self._user or "unknown"
+
+    def _get(self, kind: str, name: str) -> Object | None:
+        with self._words(f"read {kind} {name}"):
+            try:
+                return dict(
+                    self._objects.get_namespaced_custom_object(
+                        *self._place(kind), name, _request_timeout=_TIMEOUT
+                    )
+                )
+            except client.ApiException as error:
+                # Without a body of its own, it is the kind that is not there.
+                if error.status == 404 and f'"{name}"' in str(error.body):
+                    return None
+                raise
+
+    def _list(self, kind: str) -> Sequence[Object]:
+        with self._words(f"list {kind}s"):
+            found = self._objects.list_namespaced_custom_object(
+                *self._place(kind), _request_timeout=_TIMEOUT
+            )
+        return list(found["items"])
+
+    def _place(self, kind: str) -> tuple[str, str, str, str]:
+        return GROUP, VERSION, self.namespace, _PLURALS[kind]
+
+    @contextlib.contextmanager
+    def _words(self, doing: str) -> Iterator[None]:
+        """Failures as a person reads them."""
+        try:
+            yield
+        except client.ApiException as error:
+            raise CommandError(f"cannot {doing}: {explain(error)}") from error
+        except urllib3.exceptions.HTTPError as error:
+            host = self.connection.configuration.host
+            raise CommandError(f"cannot {doing}: no answer from {host}: {_cause(error)}") from error
+
+
+def explain(error: client.ApiException) -> str:
+    """What the API server said, or what its silence means."""
+    message = ""
+    with contextlib.suppress(ValueError, AttributeError):
+        message = str(json.loads(error.body or "{}").get("message", ""))
+    if error.status == 401:
+        return "the cluster does not know the kubeconfig's user (401)"
+    if error.status == 404 and not message:
+        return "the cluster has no Fairlead: its CRDs are not installed"
+    return message or f"{error.status} {error.reason}"
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost words of urllib3's nested ones."""
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, BaseException):
+        return _cause(reason)
+    text = str(error)
+    return text.rpartition(": ")[2] or type(error).__name__

@@ -1,0 +1,58 @@
+"""A connection into an operator pod, by the API server's port-forward.
+
+The person's right to ``pods/portforward`` in the operator's namespace decides.
+"""
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import urllib3
+from kubernetes import client
+from kubernetes.stream import portforward
+
+from fairlead_operator.command.cluster import Cluster, explain
+from fairlead_operator.command.failures import CommandError
+
+DEFAULT_NAMESPACE: Final = "fairlead"
+_SELECTOR: Final = "app.kubernetes.io/component=operator"
+_PORT_NAME: Final = "history"
+
+
+def forwarded(cluster: Cluster, namespace: str) -> Callable[[], socket.socket]:
+    """How to connect to the history port of a ready operator pod in this namespace."""
+
+    def connect() -> socket.socket:
+        api = client.CoreV1Api(cluster.connection)
+        try:
+            pods = api.list_namespaced_pod(namespace, label_selector=_SELECTOR).items
+            place = next((found for pod in pods if (found := _history_port(pod))), None)
+            if place is None:
+                raise CommandError(
+                    f"no ready pod of the operator in namespace {namespace}; name its namespace "
+                    "with --operator-namespace"
+                )
+            name, port = place
+            forward = portforward(
+                api.connect_get_namespaced_pod_portforward, name, namespace, ports=str(port)
+            )
+            opened: socket.socket = forward.socket(port)
+        except client.ApiException as error:
+            raise CommandError(f"cannot reach the operator: {explain(error)}") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise CommandError(f"cannot reach the operator: {error}") from error
+        return opened
+
+    return connect
+
+
+def _history_port(pod: client.V1Pod) -> tuple[str, int] | None:
+    """Name and port of a ready pod that tells histories."""
+    conditions = pod.status.conditions or []
+    if not any(entry.type == "Ready" and entry.status == "True" for entry in conditions):
+        return None
+    for container in pod.spec.containers:
+        for port in container.ports or []:
+            if port.name == _PORT_NAME:
+                return pod.metadata.name, port.container_port
+    return None

@@ -1,0 +1,107 @@
+"""What ``rollback`` means now: take back what is in flight, or go to an earlier version.  Pure."""
+
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairlead_operator.api.group import ANNOTATION_REQUEST, API_VERSION
+from fairlead_operator.command.refusals import ENDED, Object, status_of
+from fairlead_operator.kube.metadata import Owner, component_labels
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Back:
+    """What to do, in this order; nothing to do is a refusal."""
+
+    abort: str | None = None  # the Rollout to take back
+    to: str | None = None  # the version to go to by a Rollout of its own
+    refusal: str | None = None
+
+
+def plan_back(
+    model: Object, current: Object | None, rollouts: Sequence[Object], to: str | None
+) -> Back:
+    """Decide what going back means; ``to`` is None for "to the version before"."""
+    stable = (status_of(model).get("stable") or {}).get("version")
+    flying = current is not None and status_of(current).get("phase") not in ENDED
+    if flying and current is not None:
+        return _from_flight(model, current, stable, to)
+    if stable is None:
+        return Back(refusal=f"{model['metadata']['name']} serves no version yet")
+    wanted = to or previous_version(rollouts, stable)
+    if wanted is None:
+        return Back(refusal=f"no version before {stable} is known; name one with --to")
+    if wanted == stable:
+        return Back(refusal=f"{stable} is in charge already and no rollout is in flight")
+    return _refuse(model, wanted) or Back(to=wanted)
+
+
+def _from_flight(model: Object, current: Object, stable: str | None, to: str | None) -> Back:
+    name, target = current["metadata"]["name"], current["spec"]["version"]
+    if to == target:
+        return Back(refusal=f"{name} is on its way to {target} already")
+    if status_of(current).get("phase") == "RollingBack":
+        if to in {None, stable}:
+            return Back(refusal=f"{name} is going back to {stable} already")
+        return _refuse(model, str(to)) or Back(to=to)
+    if to in {None, stable}:
+        if stable is None:
+            return Back(refusal=f"{name} brings the first version; there is no way back")
+        return Back(abort=name)
+    return _refuse(model, str(to)) or Back(abort=name, to=to)
+
+
+def _refuse(model: Object, to: str) -> Back | None:
+    """Why no Rollout to this version could start."""
+    spec = model["spec"]
+    if spec.get("suspend"):
+        return Back(refusal="the Model is suspended; set spec.suspend to false")
+    pinned = spec.get("version")
+    if pinned not in {None, to}:
+        return Back(refusal=f"spec.version pins {pinned}; set it to {to} in Git")
+    return None
+
+
+def previous_version(rollouts: Sequence[Object], stable: str) -> str | None:
+    """The version in charge before this one, from the Rollout that brought it."""
+    for rollout in reversed(rollouts):
+        status = status_of(rollout)
+        brought = status.get("phase") == "Succeeded" and rollout["spec"]["version"] == stable
+        before = (status.get("stable") or {}).get("version")
+        if brought and before and before != stable:
+            return str(before)
+    return None
+
+
+def build_back(model: Object, to: str, *, request: str, by_steps: bool) -> dict[str, Any]:
+    """The Rollout that goes back: all traffic as soon as the version is ready, then the guard.
+
+    It was in charge before, so it need not climb; ``by_steps`` makes it all the same.
+    """
+    owner = Owner.of(model)
+    spec: dict[str, Any] = {"model": owner.name, "version": to, "trigger": "rollback"}
+    if not by_steps:
+        spec["policy"] = _at_once(model["spec"].get("rollout") or {})
+    meta = owner.metadata("", component_labels("rollout", owner.name))
+    del meta["name"]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Rollout",
+        "metadata": {
+            **meta,
+            "generateName": f"{owner.name}-rollback-",
+            "annotations": {ANNOTATION_REQUEST: request},
+        },
+        "spec": spec,
+    }
+
+
+def _at_once(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """The Model's analysis and limits, on the shortest way."""
+    kept = ("analysis", "fastGuard", "guard", "patience", "startDeadline")
+    return {
+        "strategy": "canary",
+        "steps": [{"weight": 100, "hold": "0s"}],
+        **{key: copy.deepcopy(policy[key]) for key in kept if key in policy},
+    }

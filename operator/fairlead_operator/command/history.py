@@ -1,0 +1,118 @@
+"""What was live when: asked of the operator, and written as a table, JSON or CSV."""
+
+import contextlib
+import csv
+import http.client
+import io
+import json
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fairlead_operator.command.draw import number
+from fairlead_operator.command.failures import CommandError
+
+Entry = Mapping[str, Any]
+
+COLUMNS: Final = (
+    "at", "transition", "version", "stable", "began", "ended", "weight", "trigger", "by",
+    "reason", "message", "rollout", "rollout_uid", "namespace", "model", "numbers",
+)  # fmt: skip
+_SECONDS: Final = 10.0
+
+
+class _Forwarded(http.client.HTTPConnection):
+    """HTTP over a connection that is there already."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__("localhost", timeout=_SECONDS)
+        self._connection = connection
+
+    def connect(self) -> None:
+        self._connection.settimeout(_SECONDS)
+        self.sock = self._connection
+
+
+def fetch(
+    connect: Callable[[], socket.socket], namespace: str, model: str, limit: int
+) -> Sequence[Entry]:
+    """The latest entries, newest first.
+
+    Raises:
+        CommandError: the operator or its database does not answer.
+    """
+    path = f"/history/{quote(namespace)}/{quote(model)}?limit={limit}"
+    try:
+        with contextlib.closing(_Forwarded(connect())) as connection:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            document = json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise CommandError(f"the operator does not answer about the history: {error}") from error
+    if response.status != http.client.OK:
+        raise CommandError(f"the operator does not tell the history: {document.get('error')}")
+    entries: Sequence[Entry] = document["entries"]
+    return entries
+
+
+def to_csv(entries: Sequence[Entry]) -> str:
+    """One line for each entry; the numbers as JSON."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for entry in entries:
+        writer.writerow([_cell(entry.get(name)) for name in COLUMNS])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else str(value)
+
+
+def to_json(entries: Sequence[Entry]) -> str:
+    return json.dumps(list(entries), indent=2, ensure_ascii=False) + "\n"
+
+
+def draw_history(entries: Sequence[Entry]) -> RenderableType:
+    """A table, newest first."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("AT (UTC)", "VERSION", "BEFORE", "RESULT", "LIVE FROM", "TO"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("PEAK", justify="right", no_wrap=True)
+    table.add_column("BY", overflow="fold")
+    table.add_column("WHY", overflow="fold")
+    for entry in entries:
+        table.add_row(
+            _moment(entry["at"]),
+            Text(entry["version"], "bold"),
+            entry["stable"] or "-",
+            Text(entry["transition"], _style(entry)),
+            _moment(entry["began"]),
+            _moment(entry["ended"]),
+            f"{entry['weight']} %",
+            Text(entry["by"]),
+            Text(_why(entry)),
+        )
+    return table
+
+
+def _style(entry: Entry) -> str:
+    return {"Promoted": "green", "RolledBack": "red"}.get(entry["transition"], "")
+
+
+def _why(entry: Entry) -> str:
+    """Reason and message; of a rollback how quick it was."""
+    text = ": ".join(part for part in (entry["reason"], entry["message"]) if part)
+    seconds = (entry.get("numbers") or {}).get("reactionSeconds")
+    return text if seconds is None else f"{text} (no traffic after {number(seconds)} s)"
+
+
+def _moment(text: str | None) -> str:
+    return "-" if text is None else text[:19].replace("T", " ")

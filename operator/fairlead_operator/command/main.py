@@ -1,0 +1,253 @@
+"""``fairlead``, also as ``kubectl fairlead``: ask of a rollout, and look at it.
+
+A shell: it reads the arguments, and turns failures into a line and an exit code.
+"""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Group
+from rich.text import Text
+
+from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose
+from fairlead_operator.command.cluster import Cluster, Object
+from fairlead_operator.command.draw import draw, draw_models
+from fairlead_operator.command.failures import CommandError, RefusedError
+from fairlead_operator.command.forward import DEFAULT_NAMESPACE, forwarded
+from fairlead_operator.command.going_back import build_back, plan_back
+from fairlead_operator.command.history import draw_history, fetch, to_csv, to_json
+from fairlead_operator.command.output import Frame, follow, show
+from fairlead_operator.command.refusals import refuse_for_model, refuse_for_rollout, status_of
+from fairlead_operator.command.view import View, build_view
+from fairlead_operator.requests import Action
+
+_HELP: Final = {
+    Action.APPROVE: "Let a rollout that waits for approval go on.",
+    Action.PAUSE: "Hold the traffic where it is until resume.",
+    Action.RESUME: "Go on after pause.",
+    Action.ABORT: "Take the rollout in flight back to the stable version.",
+    Action.PROMOTE: "Give the candidate all traffic now, past the remaining steps.",
+    Action.RETRY: "Try the version that was rolled back again.",
+    Action.RETRAIN: "Start a training.",
+}
+
+
+def _cluster_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``--namespace``, ``--context`` and ``--kubeconfig``, as kubectl has them."""
+
+    @click.option("-n", "--namespace", help="Namespace; by default the context's.")
+    @click.option("--context", help="Context of the kubeconfig.")
+    @click.option(
+        "--kubeconfig", type=click.Path(path_type=Path), help="By default KUBECONFIG or ~/.kube."
+    )
+    @functools.wraps(command)
+    def connected(
+        *, namespace: str | None, context: str | None, kubeconfig: Path | None, **rest: Any
+    ) -> None:
+        cluster = Cluster.connect(kubeconfig=kubeconfig, context=context, namespace=namespace)
+        command(cluster, **rest)
+
+    return connected
+
+
+def _request_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``--why`` and how long to wait for the answer."""
+
+    @click.option("--why", default="", help="Recorded with your name.")
+    @click.option("--no-wait", is_flag=True, help="Ask, and do not wait for the answer.")
+    @click.option(
+        "--timeout",
+        type=click.FloatRange(1, 3600),
+        default=30.0,
+        show_default=True,
+        help="Longest wait for the answer, in seconds.",
+    )
+    @functools.wraps(command)
+    def asking(*, why: str, no_wait: bool, timeout: float, **rest: Any) -> None:
+        if len(why) > LONGEST_WHY:
+            raise click.UsageError(f"--why takes at most {LONGEST_WHY} characters")
+        command(why=why, patience=None if no_wait else Patience(seconds=timeout), **rest)
+
+    return asking
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def fairlead() -> None:
+    """Look at Fairlead's rollouts, and decide about them.
+
+    Exit codes: 0 done or accepted, 1 refused, 2 wrong usage, 3 the cluster does not answer,
+    forbids it or has no such object, 4 no answer of the operator in time.
+    """
+
+
+@fairlead.command()
+@click.argument("model")
+@click.option("-w", "--watch", is_flag=True, help="Draw it again each second, until Ctrl-C.")
+@_cluster_options
+def status(cluster: Cluster, *, model: str, watch: bool) -> None:
+    """Show a Model: versions, traffic, step, time left, checks, requests."""
+    if watch:
+        follow(_frames(cluster, model))
+    else:
+        show(_frame(_look(cluster, model)))
+
+
+@fairlead.command(name="list")
+@_cluster_options
+def list_models(cluster: Cluster) -> None:
+    """Show the Models of a namespace, one a line."""
+    models = cluster.models()
+    if not models:
+        click.echo(f"there is no Model in namespace {cluster.namespace}", err=True)
+        return
+    show(lambda _: draw_models(models))
+
+
+@fairlead.command()
+@click.argument("model")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to write it.",
+)
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, help="The latest so many.")
+@click.option(
+    "--operator-namespace",
+    envvar="FAIRLEAD_OPERATOR_NAMESPACE",
+    default=DEFAULT_NAMESPACE,
+    show_default=True,
+    help="Where the operator runs.",
+)
+@_cluster_options
+def history(
+    cluster: Cluster, *, model: str, output: str, limit: int, operator_namespace: str
+) -> None:
+    """Show what was live when, by whom, and why it ended; newest first.
+
+    Needs the right to port-forward into the operator's namespace.
+    """
+    connect = forwarded(cluster, operator_namespace)
+    entries = fetch(connect, cluster.namespace, model, limit)
+    if output == "json":
+        click.echo(to_json(entries), nl=False)
+    elif output == "csv":
+        click.echo(to_csv(entries), nl=False)
+    elif not entries:
+        click.echo(f"nothing is recorded of {model} in namespace {cluster.namespace}", err=True)
+    else:
+        show(lambda _: draw_history(entries))
+
+
+def _look(cluster: Cluster, name: str) -> View:
+    model, rollout = _read(cluster, name)
+    return build_view(model, rollout, now=datetime.now(UTC))
+
+
+def _read(cluster: Cluster, name: str) -> tuple[Object, Object | None]:
+    """The Model and its current Rollout."""
+    model = cluster.model(name)
+    current = status_of(model).get("rollout")
+    return model, cluster.rollout(current) if current else None
+
+
+def _frame(view: View, note: str = "") -> Frame:
+    def frame(width: int) -> Group:
+        return Group(draw(view, width=width), *([Text(note, "yellow")] if note else []))
+
+    return frame
+
+
+def _frames(cluster: Cluster, name: str) -> Iterator[Frame]:
+    """Without end; what was last known stays while the cluster does not answer."""
+    view = _look(cluster, name)
+    while True:
+        note = ""
+        try:
+            view = _look(cluster, name)
+        except CommandError as error:
+            note = str(error)
+        yield _frame(view, note)
+
+
+def _add_action(action: Action, *, of_model: bool) -> None:
+    """One command for each request."""
+
+    @fairlead.command(name=action.value, help=_HELP[action])
+    @click.argument("model")
+    @_request_options
+    @_cluster_options
+    def command(cluster: Cluster, *, model: str, why: str, patience: Patience | None) -> None:
+        body, rollout = _read(cluster, model)
+        refusal = (
+            refuse_for_model(action, body)
+            if of_model
+            else refuse_for_rollout(action, body, rollout)
+        )
+        if refusal is not None:
+            raise RefusedError(refusal)
+        kind, name = ("Model", model) if of_model else ("Rollout", status_of(body)["rollout"])
+        click.echo(ask(cluster, action, kind, name, why=why, patience=patience))
+
+
+for _action in (Action.APPROVE, Action.PAUSE, Action.RESUME, Action.ABORT, Action.PROMOTE):
+    _add_action(_action, of_model=False)
+for _action in (Action.RETRY, Action.RETRAIN):
+    _add_action(_action, of_model=True)
+
+
+@fairlead.command()
+@click.argument("model")
+@click.option("--to", metavar="VERSION", help="By default the version before.")
+@click.option(
+    "--by-steps", is_flag=True, help="Climb by the Model's own steps, not with all traffic at once."
+)
+@_request_options
+@_cluster_options
+def rollback(
+    cluster: Cluster,
+    *,
+    model: str,
+    to: str | None,
+    by_steps: bool,
+    why: str,
+    patience: Patience | None,
+) -> None:
+    """Go back: take the rollout in flight back, or bring an earlier version."""
+    body, rollout = _read(cluster, model)
+    back = plan_back(body, rollout, cluster.rollouts(model), to)
+    if back.refusal is not None:
+        raise RefusedError(back.refusal)
+    if back.abort is not None:
+        click.echo(ask(cluster, Action.ABORT, "Rollout", back.abort, why=why, patience=patience))
+    if back.to is not None:
+        request = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why)
+        made = cluster.create(build_back(body, back.to, request=request, by_steps=by_steps))
+        turn = "starts after that one" if back.abort else "starts now"
+        click.echo(
+            f"{made['metadata']['name']} to {back.to} is created and {turn}; "
+            f"follow it with: fairlead status {model} --watch"
+        )
+
+
+def main() -> None:
+    """Entry of the console scripts."""
+    program = Path(sys.argv[0]).name
+    name = "kubectl fairlead" if program.startswith("kubectl-") else "fairlead"
+    try:
+        fairlead.main(prog_name=name, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except CommandError as error:
+        click.echo(f"{name}: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,56 @@
+"""What the command writes: to a terminal in color, to a pipe in plain lines."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+Frame = Callable[[int], RenderableType]  # from the width in columns
+
+_EVERY: Final = 1.0  # seconds between two frames
+
+
+def console() -> Console:
+    """Standard output; nothing in what people wrote is taken for markup."""
+    return Console(markup=False, highlight=False, emoji=False)
+
+
+def show(frame: Frame) -> None:
+    """Write one frame."""
+    out = console()
+    if out.is_terminal:
+        out.print(frame(out.width))
+    else:
+        out.file.write(_plain(frame, out.width))
+
+
+def follow(frames: Iterator[Frame]) -> None:
+    """Write frames as they come: in place on a terminal, one below the other elsewhere.
+
+    Without a terminal a frame is written when it differs from the one before.
+    """
+    out = console()
+    if not out.is_terminal:
+        before = ""
+        for frame in frames:
+            text = _plain(frame, out.width)
+            if text != before:
+                out.file.write(f"{text}\n")
+                out.file.flush()
+            before = text
+            time.sleep(_EVERY)
+        return
+    with Live(console=out, auto_refresh=False, vertical_overflow="crop") as live:
+        for frame in frames:
+            live.update(frame(out.width), refresh=True)
+            time.sleep(_EVERY)
+
+
+def _plain(frame: Frame, width: int) -> str:
+    """Lines without color, and without the spaces that tables end in."""
+    quiet = Console(width=width, markup=False, highlight=False, emoji=False, color_system=None)
+    with quiet.capture() as captured:
+        quiet.print(frame(width))
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())

@@ -1,0 +1,55 @@
+"""What can be told before asking: why a request does not apply.  Pure.
+
+The operator has the last word; here is only what a person can be told at once.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fairlead_operator.requests import Action
+
+OF_MODEL: Final = frozenset({Action.RETRAIN, Action.RETRY})
+ENDED: Final = frozenset({"Succeeded", "RolledBack"})
+
+Object = Mapping[str, Any]
+
+
+def refuse_for_rollout(action: Action, model: Object, rollout: Object | None) -> str | None:
+    """Why the Model's current Rollout cannot be asked for this; None when it can."""
+    name = model["metadata"]["name"]
+    if rollout is None:
+        return f"{name} has had no rollout yet"
+    phase = status_of(rollout).get("phase")
+    if phase in ENDED:
+        return f"no rollout of {name} is in flight; {describe_end(rollout)}"
+    if phase == "RollingBack":
+        return f"{rollout['metadata']['name']} is going back already"
+    if action is Action.APPROVE and phase != "Paused":
+        return f"{rollout['metadata']['name']} does not wait for an approval; it is {phase}"
+    return None
+
+
+def refuse_for_model(action: Action, model: Object) -> str | None:
+    """Why the Model cannot be asked for this; None when it can."""
+    name, spec, status = model["metadata"]["name"], model["spec"], status_of(model)
+    if spec.get("suspend"):
+        return f"{name} is suspended; set spec.suspend to false"
+    if action is Action.RETRY and not status.get("blocked"):
+        return f"no version of {name} was rolled back; there is nothing to try again"
+    blocked = {entry["version"] for entry in status.get("blocked") or ()}
+    if action is Action.RETRY and spec.get("version") not in {None, *blocked}:
+        return f"spec.version pins {spec['version']}, which is not blocked; change it in Git"
+    return None
+
+
+def describe_end(rollout: Object) -> str:
+    """How the last one ended."""
+    status = status_of(rollout)
+    return (
+        f"the last, {rollout['metadata']['name']} to {rollout['spec']['version']}, ended "
+        f"{status.get('phase')} ({status.get('reason', '')})"
+    )
+
+
+def status_of(body: Object) -> Mapping[str, Any]:
+    return body.get("status") or {}

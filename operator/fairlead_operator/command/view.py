@@ -1,0 +1,242 @@
+"""Model and Rollout documents into what ``status`` shows.  Pure.
+
+It reads the documents as they are and takes nothing for granted: the command may be
+older or newer than the operator.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from fairlead_operator.api.base import to_duration
+from fairlead_operator.command.refusals import ENDED, Object, status_of
+
+_SHOWN_REQUESTS = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version, and its part of the traffic in percent."""
+
+    version: str
+    role: str
+    asked: int | None  # what the operator wants
+    seen: int | None  # what every gateway pod reports
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """The last measurement of one check."""
+
+    name: str
+    version: str
+    verdict: str
+    value: float | None
+    bound: str
+    samples: float | None
+    stable: float | None  # the stable version's value
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request of a person, and its answer."""
+
+    at: str
+    action: str
+    outcome: str
+    who: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """All that is shown of one Model."""
+
+    title: str
+    phase: str
+    facts: tuple[tuple[str, str], ...]
+    versions: tuple[Version, ...]
+    checks: tuple[Check, ...]
+    requests: tuple[Asked, ...]
+
+
+def build_view(model: Object, rollout: Object | None, *, now: datetime) -> View:
+    """What to show of a Model and of its current Rollout, if it has one."""
+    meta, status = model["metadata"], status_of(model)
+    progress = status_of(rollout or {})
+    requests = [*(status.get("requests") or ()), *(progress.get("requests") or ())]
+    return View(
+        title=f"{meta['name']} in {meta.get('namespace', '')}",
+        phase=str(status.get("phase", "Pending")),
+        facts=tuple(_facts(model, rollout, now)),
+        versions=_versions(model, rollout),
+        checks=_checks(model, rollout),
+        requests=tuple(_asked(entry) for entry in sorted(requests, key=_moment)[-_SHOWN_REQUESTS:]),
+    )
+
+
+def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tuple[str, str]]:
+    spec = model["spec"]
+    yield "Model", _of_ready(status_of(model))
+    if spec.get("suspend"):
+        yield "Suspended", "no training and no rollout starts; traffic stays as it is"
+    if spec.get("version"):
+        yield "Pinned", f"{spec['version']} by spec.version"
+    for entry in status_of(model).get("blocked") or ():
+        yield "Blocked", f"{entry['version']} ({entry['reason']}: {entry.get('message', '')})"
+    if rollout is None:
+        return
+    status = status_of(rollout)
+    policy = _policy(model, rollout)
+    phase = str(status.get("phase", "Pending"))
+    wanted = (rollout["spec"]["version"], *(rollout["spec"].get("alternatives") or ()))
+    yield "Rollout", f"{rollout['metadata']['name']} to {' or '.join(wanted)}"
+    yield "Strategy", str(status.get("strategy") or policy.get("strategy", ""))
+    yield "Phase", f"{phase}, {status.get('reason', '')}".rstrip(", ")
+    if phase not in ENDED:
+        yield from _progress(status, now)
+    if status.get("mirror"):
+        yield "Mirror", f"{status['mirror']} % of the live requests are copied to the candidate"
+    if status.get("winner"):
+        yield "Winner", str(status["winner"])
+    if status.get("reactionSeconds") is not None:
+        yield "Reaction", f"{status['reactionSeconds']:g} s from the cause to no traffic"
+    if status.get("message"):
+        yield "Message", str(status["message"])
+
+
+def _of_ready(status: Mapping[str, Any]) -> str:
+    conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
+    ready = conditions.get("Ready") or {}
+    phase, message = str(status.get("phase", "Pending")), str(ready.get("message", ""))
+    return f"{phase}: {message}" if message else phase
+
+
+def _progress(status: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str]]:
+    if status.get("progress"):
+        yield "Step", str(status["progress"])
+    if status.get("holdsUntil"):
+        left = datetime.fromisoformat(status["holdsUntil"]) - now
+        yield "Time left", _left(left)
+    if status.get("doubtSince"):
+        doubt = now - datetime.fromisoformat(status["doubtSince"])
+        yield "In doubt", f"for {to_duration(doubt)}"
+
+
+def _left(span: timedelta) -> str:
+    if span > timedelta(0):
+        return to_duration(span)
+    return "none: it goes on with the next good evidence"
+
+
+def _versions(model: Object, rollout: Object | None) -> tuple[Version, ...]:
+    in_charge = (status_of(model).get("stable") or {}).get("version")
+    if rollout is None:
+        if in_charge is None:
+            return ()
+        return (Version(version=in_charge, role="stable", asked=100, seen=None),)
+    status = status_of(rollout)
+    arms = _arms(rollout)
+    asked = sum(arm.get("weight") or 0 for arm in arms)
+    reports = [arm.get("observedWeight") for arm in arms]
+    seen = None if None in reports else sum(report or 0 for report in reports)
+    found = [_arm(arm, status) for arm in arms]
+    before = (status.get("stable") or {}).get("version")
+    if before is None or status.get("phase") == "Succeeded":
+        return tuple(found)
+    rest = None if seen is None else 100 - seen
+    return (Version(version=before, role="stable", asked=100 - asked, seen=rest), *found)
+
+
+def _arms(rollout: Object) -> Sequence[Mapping[str, Any]]:
+    status = status_of(rollout)
+    alone = {
+        "version": rollout["spec"]["version"],
+        "weight": status.get("weight"),
+        "observedWeight": status.get("observedWeight"),
+    }
+    return status.get("arms") or (alone,)
+
+
+def _arm(arm: Mapping[str, Any], status: Mapping[str, Any]) -> Version:
+    if status.get("phase") == "Succeeded" and arm.get("weight"):
+        role = "stable"
+    elif arm.get("reason"):
+        role = "out"
+    else:
+        role = "winner" if status.get("winner") == arm["version"] else "candidate"
+    note = ": ".join(str(arm[key]) for key in ("reason", "message") if arm.get(key))
+    return Version(
+        version=arm["version"],
+        role=role,
+        asked=arm.get("weight"),
+        seen=arm.get("observedWeight"),
+        note=note,
+    )
+
+
+def _checks(model: Object, rollout: Object | None) -> tuple[Check, ...]:
+    if rollout is None:
+        return ()
+    written = {
+        check["name"]: check
+        for check in (_policy(model, rollout).get("analysis") or {}).get("checks") or ()
+    }
+    several = len(_arms(rollout)) > 1
+    return tuple(
+        Check(
+            name=entry["name"],
+            version=entry.get("version", "") if several else "",
+            verdict=entry["verdict"] + (" (dry run)" if entry.get("dryRun") else ""),
+            value=entry.get("value"),
+            bound=_bound(entry, written.get(entry["name"], {})),
+            samples=entry.get("samples"),
+            stable=entry.get("stable"),
+            message=entry.get("message", ""),
+        )
+        for entry in status_of(rollout).get("checks") or ()
+    )
+
+
+def _bound(entry: Mapping[str, Any], written: Mapping[str, Any]) -> str:
+    """The bound as written; of a template the operator's words; and how far from stable it is."""
+    parts = [describe_bound(written) or str(entry.get("message", "")).partition(", allowed ")[2]]
+    low, high = entry.get("low"), entry.get("high")
+    if low is not None and high is not None:
+        parts.append(f"differs by {low:+.3g} to {high:+.3g}")
+    return "; ".join(part for part in parts if part)
+
+
+def describe_bound(check: Mapping[str, Any]) -> str:
+    """The bounds of a check in a few signs."""
+    low, high, relative = check.get("atLeast"), check.get("atMost"), check.get("relative")
+    parts = []
+    if low is not None:
+        parts.append(f"≥ {low:g}")
+    if high is not None:
+        parts.append(f"≤ {high:g}")
+    if relative is not None:
+        parts.append(f"worse by < {relative.get('margin', 0):g}")
+    return ", ".join(parts)
+
+
+def _policy(model: Object, rollout: Object) -> Mapping[str, Any]:
+    return rollout["spec"].get("policy") or model["spec"].get("rollout") or {}
+
+
+def _moment(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("answeredAt") or entry.get("at") or "")
+
+
+def _asked(entry: Mapping[str, Any]) -> Asked:
+    who = ": ".join(part for part in (entry.get("by"), entry.get("why")) if part)
+    return Asked(
+        at=_moment(entry)[:19].replace("T", " "),
+        action=entry["action"],
+        outcome=str(entry.get("outcome", "")).lower(),
+        who=who,
+        message=entry.get("message", ""),
+    )

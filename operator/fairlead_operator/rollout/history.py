@@ -1,0 +1,95 @@
+"""What of a Rollout goes into the record: its start, and how it ended.
+
+An entry is told from the status that was written, never from a decision that is not: a
+crash repeats the same entry, and the record keeps one of each.  ``status.recorded`` says
+which is there.  A database that does not answer stops nothing: the entry stays due, and
+the Rollout is looked at again until it is written, also after its end.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from fairlead_operator.api.group import ANNOTATION_REQUEST
+from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
+from fairlead_operator.errors import TransientError
+from fairlead_operator.ports import HistoryEntry, Record
+from fairlead_operator.report import Report
+from fairlead_operator.requests import Action, parse_request
+
+_LOGGER = logging.getLogger(__name__)
+_RETRY: Final = timedelta(seconds=30)
+_ENDS: Final = {"Succeeded": "Promoted", "RolledBack": "RolledBack"}
+_STARTED: Final = "Started"
+_CAUSES: Final = {"AlertFired": "Alertmanager", "GuardTripped": "gateway"}
+
+
+async def remember(
+    body: Mapping[str, Any], status: RolloutStatus, report: Report, record: Record
+) -> Report:
+    """Write the entry that is due; the report with what became of it."""
+    entry = due_entry(body, status)
+    if entry is None:
+        return report
+    try:
+        await record.add_history(entry)
+    except TransientError as error:
+        _LOGGER.debug("history not written", extra={"error": str(error)})
+        soonest = min(report.look_again or _RETRY, _RETRY)
+        return dataclasses.replace(report, look_again=soonest)
+    return dataclasses.replace(report, status={**report.status, "recorded": entry.transition})
+
+
+def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | None:
+    """The entry for where the Rollout stands, unless it is recorded or there is none."""
+    transition = _ENDS.get(status.phase or "") or (_STARTED if status.live_since else None)
+    if transition is None or status.recorded == transition or status.started_at is None:
+        return None
+    meta, spec = body["metadata"], body["spec"]
+    ended = status.finished_at if transition != _STARTED else None
+    trigger = spec.get("trigger", "hand")
+    return HistoryEntry(
+        namespace=meta["namespace"],
+        model=spec["model"],
+        rollout=meta["name"],
+        rollout_uid=meta["uid"],
+        transition=transition,
+        at=ended or status.live_since or status.started_at,
+        version=status.candidate.version if status.candidate else spec["version"],
+        stable=status.stable.version if status.stable else "",
+        began=status.live_since,
+        ended=ended if transition == "RolledBack" and status.live_since else None,
+        weight=status.peak_weight,
+        trigger=trigger,
+        by=_by(meta, status, trigger),
+        reason=status.reason or "",
+        message=status.message or "",
+        numbers=_numbers(status),
+    )
+
+
+def _by(meta: Mapping[str, Any], status: RolloutStatus, trigger: str) -> str:
+    """The person who decided it or asked for it, else what did."""
+    for request in reversed(status.requests):
+        decides = request.action in {Action.ABORT, Action.PROMOTE}
+        if decides and request.outcome == "Accepted" and request.by:
+            return request.by
+    if status.reason in _CAUSES:
+        return _CAUSES[status.reason]
+    if trigger in BY_HAND:
+        asked = (meta.get("annotations") or {}).get(ANNOTATION_REQUEST, "")
+        return parse_request(Action.PROMOTE, asked).by or "a person"
+    return "spec.version" if trigger == "pinned" else "operator"
+
+
+def _numbers(status: RolloutStatus) -> dict[str, Any]:
+    """What it was decided on, as JSON."""
+    checks = [
+        check.model_dump(mode="json", by_alias=True, exclude_none=True) for check in status.checks
+    ]
+    numbers: dict[str, Any] = {"checks": checks}
+    if status.reaction_seconds is not None:
+        numbers["reactionSeconds"] = status.reaction_seconds
+    return numbers

@@ -1,0 +1,228 @@
+"""The ``fairlead`` command as a process, against a live operator on a real API server."""
+
+import asyncio
+import dataclasses
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster.control_plane import ControlPlane
+from fairlead_operator.api.group import API_VERSION
+from fairlead_operator.command.failures import CommandError
+from fairlead_operator.command.history import fetch
+from support.backends import Backends
+from support.live_operator import Launcher, Operator, Stage, quick_policy, until
+from support.ports import free_port
+from support.postgres import running_postgres
+
+pytestmark = pytest.mark.integration
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a command wrote, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Where a person types."""
+
+    kubeconfig: Path
+    namespace: str
+
+    async def fairlead(self, *arguments: str) -> Said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "from fairlead_operator.command.main import main; main()"),
+            *arguments,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "COLUMNS": "100"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 90)
+        assert "Traceback" not in err.decode(), err.decode()
+        return Said(code=process.returncode or 0, out=out.decode(), err=err.decode())
+
+    async def on_model(self, command: str, *arguments: str) -> Said:
+        return await self.fairlead(command, "nsw-price", "-n", self.namespace, *arguments)
+
+
+@pytest.fixture(name="desk")
+def _desk(plane: ControlPlane, namespace: str) -> Desk:
+    return Desk(kubeconfig=plane.kubeconfig, namespace=namespace)
+
+
+@pytest.fixture(name="serving")
+async def _serving(launcher: Launcher, stage: Stage, backends: Backends) -> Operator:
+    """The operator leads, and version 1.0.0 serves."""
+    operator = await launcher.lead("operator-0")
+    await stage.apply_model()
+    await stage.train(1, "1.0.0", backends)
+    await stage.wait("Model", "nsw-price", phase="Serving")
+    return operator
+
+
+async def start(stage: Stage, backends: Backends, version: str) -> None:
+    """A Rollout made by hand that stays in its first step."""
+    backends.registry.register(f"{stage.namespace}.nsw-price", version)
+    policy = quick_policy(steps=[{"weight": 10, "hold": "1h"}])
+    await stage.kube.create(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "Rollout",
+            "metadata": {"name": f"to-{version}", "namespace": stage.namespace},
+            "spec": {"model": "nsw-price", "version": version, "policy": policy},
+        }
+    )
+    await stage.wait("Rollout", f"to-{version}", phase="Progressing", observedWeight=10)
+
+
+@pytest.mark.usefixtures("serving")
+async def test_a_rollout_is_watched_paused_promoted_and_gone_back_from(
+    stage: Stage, backends: Backends, desk: Desk
+) -> None:
+    await start(stage, backends, "1.1.0")
+
+    shown = await desk.on_model("status")
+    paused = await desk.on_model("pause", "--why", "lunch")
+    approved = await desk.on_model("approve")
+    resumed = await desk.on_model("resume")
+    again = await desk.on_model("resume")
+    promoted = await desk.on_model("promote", "--why", "looks good")
+    await stage.wait("Rollout", "to-1.1.0", phase="Succeeded")
+    ended = await desk.on_model("abort")
+    back = await desk.on_model("rollback", "--why", "too dear")
+    name = back.out.split()[0]
+    await stage.wait("Rollout", name, phase="Succeeded")
+    await until(lambda: _serves(stage, "1.0.0"), "1.0.0 to be in charge")
+
+    assert (shown.code, shown.err) == (0, "")
+    assert "Rollout    to-1.1.0 to 1.1.0" in shown.out
+    assert "1.1.0    candidate   10 %  10 %" in shown.out
+    assert "Step       1/1" in shown.out
+    assert "\x1b" not in shown.out
+    assert (paused.code, "pause of to-1.1.0 is accepted" in paused.out) == (0, True)
+    assert (approved.code, "paused by request; resume it" in approved.err) == (1, True)
+    assert (resumed.code, again.code, "not paused" in again.err) == (0, 1, True)
+    assert (promoted.code, "is accepted" in promoted.out) == (0, True)
+    assert (ended.code, "no rollout of nsw-price is in flight" in ended.err) == (1, True)
+    assert (back.code, "to 1.0.0 is created and starts now" in back.out) == (0, True)
+    requests = (await stage.status("Rollout", "to-1.1.0"))["requests"]
+    assert [(entry["action"], entry["outcome"]) for entry in requests] == [
+        ("pause", "Accepted"),
+        ("approve", "Refused"),
+        ("resume", "Accepted"),
+        ("resume", "Refused"),
+        ("promote", "Accepted"),
+    ]
+    assert (requests[0]["by"], requests[0]["why"]) == ("admin", "lunch")
+    request = (await stage.get("Rollout", name))["metadata"]["annotations"]["fairlead.dev/request"]
+    assert json.loads(request)["why"] == "too dear"
+
+
+@pytest.mark.usefixtures("serving")
+async def test_going_back_from_a_rollout_in_flight_takes_it_back(
+    stage: Stage, backends: Backends, desk: Desk
+) -> None:
+    await start(stage, backends, "1.1.0")
+
+    back = await desk.on_model("rollback", "--why", "wrong data")
+    await stage.wait("Rollout", "to-1.1.0", phase="RolledBack", reason="Aborted")
+    retried = await desk.on_model("retry", "--no-wait")
+    await stage.wait("Rollout", "nsw-price-rollout-2", phase="Progressing")
+
+    assert (back.code, "abort of to-1.1.0 is accepted" in back.out) == (0, True)
+    assert (retried.code, retried.out) == (0, "retry of nsw-price is asked for\n")
+
+
+@pytest.mark.usefixtures("serving")
+async def test_what_is_asked_of_a_model_is_answered(stage: Stage, desk: Desk) -> None:
+    nothing = await desk.on_model("retry")
+    trained = await desk.on_model("retrain", "--why", "new tariff")
+    await stage.wait("TrainingRun", "nsw-price-training-2")
+    twice = await desk.on_model("retrain")
+    listed = await desk.fairlead("list", "-n", desk.namespace)
+
+    assert (nothing.code, "nothing to try again" in nothing.err) == (1, True)
+    assert (trained.code, trained.out) == (
+        0,
+        "retrain of nsw-price is accepted: a training starts\n",
+    )
+    assert (twice.code, "nsw-price-training-2 is under way" in twice.err) == (1, True)
+    assert "nsw-price  Serving  1.0.0" in listed.out
+
+
+async def test_what_cannot_be_done_is_said_in_a_line(
+    plane: ControlPlane, desk: Desk, tmp_path: Path
+) -> None:
+    document = json.loads(plane.kubeconfig.read_text())
+    document["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
+    away = tmp_path / "away"
+    away.write_text(json.dumps(document))
+    stranger = _stranger(plane, desk.namespace, tmp_path)
+
+    missing = await desk.on_model("status")
+    unreachable = await dataclasses.replace(desk, kubeconfig=away).on_model("pause")
+    forbidden = await dataclasses.replace(desk, kubeconfig=stranger).on_model("status")
+    nowhere = await dataclasses.replace(desk, kubeconfig=tmp_path / "none").on_model("status")
+    context = await desk.on_model("status", "--context", "elsewhere")
+    usage = await desk.fairlead("status")
+
+    assert missing.code == 3
+    assert missing.err == (f"fairlead: there is no Model nsw-price in namespace {desk.namespace}\n")
+    assert (unreachable.code, "no answer from https://127.0.0.1" in unreachable.err) == (3, True)
+    assert (forbidden.code, "forbidden" in forbidden.err) == (3, True)
+    assert (nowhere.code, nowhere.err.startswith("fairlead: kubeconfig: ")) == (3, True)
+    assert (context.code, "elsewhere" in context.err) == (3, True)
+    assert (usage.code, "Missing argument 'MODEL'" in usage.err) == (2, True)
+
+
+async def test_the_history_is_told_from_the_database_or_that_it_is_away(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    with running_postgres() as database:
+        url = database.uri(database.create_database("record"))
+        operator = await launcher.lead("operator-0", FAIRLEAD_DATABASE_URL=url)
+        await stage.apply_model()
+        await stage.train(1, "1.0.0", backends)
+        await stage.wait("Rollout", "nsw-price-rollout-1", recorded="Promoted")
+
+        entries = await asyncio.to_thread(_history, operator, stage.namespace)
+    with pytest.raises(CommandError, match="does not tell the history: record database"):
+        await asyncio.to_thread(_history, operator, stage.namespace)
+
+    assert [(entry["version"], entry["transition"]) for entry in entries] == [("1.0.0", "Promoted")]
+
+
+def _history(operator: Operator, namespace: str) -> list[dict[str, object]]:
+    """Over a plain connection in place of a forwarded one: there is no kubelet here."""
+    return list(
+        fetch(
+            lambda: socket.create_connection(("127.0.0.1", operator.history_port)),
+            namespace,
+            "nsw-price",
+            10,
+        )
+    )
+
+
+def _stranger(plane: ControlPlane, namespace: str, folder: Path) -> Path:
+    """The kubeconfig of one who may do nothing."""
+    plane.kubectl(f"--namespace={namespace}", "create", "serviceaccount", "stranger")
+    token = plane.kubectl(f"--namespace={namespace}", "create", "token", "stranger").stdout.strip()
+    document = json.loads(plane.kubeconfig.read_text())
+    document["users"][0]["user"] = {"token": token}
+    kubeconfig = folder / "stranger"
+    kubeconfig.write_text(json.dumps(document))
+    return kubeconfig
+
+
+async def _serves(stage: Stage, version: str) -> bool:
+    return bool((await stage.status("Model", "nsw-price"))["stable"]["version"] == version)
