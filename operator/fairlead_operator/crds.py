@@ -1,4 +1,4 @@
-"""The three CustomResourceDefinitions, and their reference, from the types in ``api``.
+"""The CustomResourceDefinitions, and their reference, from the types in ``api``.
 
 ``python -m fairlead_operator.crds`` writes them, ``--check`` tells which differ.
 """
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from fairlead_operator.api import model, rollout, training_run
+from fairlead_operator.api import model, rollout, template, training_run
 from fairlead_operator.api.base import Rule, Spec, Status
 from fairlead_operator.api.group import API_VERSION, GROUP, VERSION
 from fairlead_operator.api.schema import Schema, structural_schema
@@ -34,7 +34,7 @@ class _Kind:
     short: str
     module: ModuleType
     spec: type[Spec]
-    status: type[Status]
+    status: type[Status] | None
     naming: Rule | None = None
 
 
@@ -73,6 +73,14 @@ _KINDS: Final = (
         spec=rollout.RolloutSpec,
         status=rollout.RolloutStatus,
     ),
+    _Kind(
+        name="AnalysisTemplate",
+        plural="analysistemplates",
+        short="mat",
+        module=template,
+        spec=template.AnalysisTemplateSpec,
+        status=None,
+    ),
 )
 
 
@@ -86,7 +94,7 @@ def _crd(kind: _Kind) -> dict[str, Any]:
         "name": VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        **({"subresources": {"status": {}}} if kind.status else {}),
         "additionalPrinterColumns": list(kind.module.COLUMNS),
         "schema": {"openAPIV3Schema": _schema(kind)},
     }
@@ -121,7 +129,7 @@ def _schema(kind: _Kind) -> Schema:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": structural_schema(kind.spec, path="spec"),
-            "status": structural_schema(kind.status, path="status"),
+            **({"status": structural_schema(kind.status, path="status")} if kind.status else {}),
         },
     }
     if kind.naming:
@@ -136,7 +144,7 @@ def render_reference() -> str:
     for kind in _KINDS:
         schema = _schema(kind)
         lines += ["", f"## {kind.name}", "", schema["description"]]
-        for part in ("spec", "status"):
+        for part in ("spec", "status") if kind.status else ("spec",):
             lines += ["", "| Field | Type | Default | Meaning |", "| --- | --- | --- | --- |"]
             lines += _rows(schema["properties"][part], part)
         lines += ["", "Rules across fields, held by the API server:", ""]

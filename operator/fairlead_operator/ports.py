@@ -77,6 +77,13 @@ class Prometheus(Protocol):
             ValueError: the query is refused, or yields something else than one number.
         """
 
+    async def query_by(self, promql: str, label: str) -> Mapping[str, float]:
+        """The numbers of one answer by a label that tells them apart, NaN left out.
+
+        Raises:
+            ValueError: the query is refused, or yields something else.
+        """
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredVersion:

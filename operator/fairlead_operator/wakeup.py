@@ -53,6 +53,8 @@ class Wakeup:
                 model = body["spec"]["model"]
                 self._note(self._runs, body, (namespace, model), deleted=deleted)
                 return {Key("TrainingRun", namespace, name), Key("Model", namespace, model)}
+            case "AnalysisTemplate":
+                return self._moving(namespace)
             case "ConfigMap" if name == GATEWAY_NAME and not deleted:
                 return self._gateway_reported(namespace, body.get("data") or {})
         if (meta.get("labels") or {}).get(LABEL_COMPONENT) == "gateway" or name == GATEWAY_NAME:
@@ -66,6 +68,12 @@ class Wakeup:
         if owner in self._current:
             names.add(self._current[owner])
         return {Key("Rollout", namespace, name) for name in names}
+
+    def _moving(self, namespace: str) -> set[Key]:
+        """The Rollouts of every Model there that has one in flight."""
+        return set().union(
+            *(self.rollouts_of(*owner) for owner in self._live if owner[0] == namespace)
+        )
 
     def _model_changed(
         self, body: Mapping[str, Any], namespace: str, name: str, *, deleted: bool
@@ -95,9 +103,7 @@ class Wakeup:
         self, body: Mapping[str, Any], namespace: str, *, deleted: bool
     ) -> set[Key]:
         """A gateway pod, or a part of the gateway that every Model there applies."""
-        moving = set().union(
-            *(self.rollouts_of(*owner) for owner in self._live if owner[0] == namespace)
-        )
+        moving = self._moving(namespace)
         tidy = Key(GATEWAY, namespace, GATEWAY_NAME)
         if body["kind"] == "Pod":
             return moving | {tidy} if deleted else moving
@@ -114,9 +120,7 @@ class Wakeup:
         before = self._reports.get(namespace)
         if before is None:  # some who reported may be gone since
             self._reports[namespace] = dict(data)
-            return {Key(GATEWAY, namespace, GATEWAY_NAME)} | set().union(
-                *(self.rollouts_of(*owner) for owner in self._live if owner[0] == namespace)
-            )
+            return {Key(GATEWAY, namespace, GATEWAY_NAME)} | self._moving(namespace)
         changed = {key for key in data.keys() | before.keys() if data.get(key) != before.get(key)}
         self._reports[namespace] = dict(data)
         models = {key.rpartition(".")[0] for key in changed}

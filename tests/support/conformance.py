@@ -503,15 +503,17 @@ async def a_silent_version_has_none(desk: PrometheusDesk) -> None:
 
 async def a_refused_query_is_a_value_error(desk: PrometheusDesk) -> None:
     query = await desk.refuse()
-    with pytest.raises(ValueError, match=r"\w"):
-        await desk.port.query(query)
+    for asked in (desk.port.query(query), desk.port.query_by(query, "job")):
+        with pytest.raises(ValueError, match=r"\w"):
+            await asked
 
 
 async def a_prometheus_that_is_down_is_transient(desk: PrometheusDesk) -> None:
     await desk.go_down()
-    with pytest.raises(TransientError) as caught:
-        await desk.port.query("up")
-    assert caught.value.reason == "PrometheusUnreachable"
+    for asked in (desk.port.query("up"), desk.port.query_by("up", "job")):
+        with pytest.raises(TransientError) as caught:
+            await asked
+        assert caught.value.reason == "PrometheusUnreachable"
 
 
 PROMETHEUS: tuple[PrometheusCheck, ...] = (

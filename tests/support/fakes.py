@@ -232,6 +232,7 @@ class FakePrometheus:
         self.latency: float | None = None
         self.requests: float | None = None
         self.custom: float | None = None
+        self.counts: dict[str, float] = {}  # of both versions, for a comparison
         self.down = False
         self.refusal: str | None = None
 
@@ -251,6 +252,10 @@ class FakePrometheus:
         if "upstream_rq_completed" in promql:
             return self.requests
         return self.custom
+
+    async def query_by(self, promql: str, label: str) -> dict[str, float]:
+        await self.query("1")  # down, or refusing
+        return dict(self.counts)
 
 
 class FakeRegistry:

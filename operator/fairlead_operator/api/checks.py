@@ -1,14 +1,68 @@
 """What is judged while a candidate has traffic: checks, their bounds, and how often."""
 
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Duration, Rule, Spec, parse_duration
+from fairlead_operator.api.base import Duration, ObjectName, Rule, Spec, parse_duration
+
+Builtin = Literal[
+    "success-rate",
+    "latency-p50",
+    "latency-p95",
+    "latency-p99",
+    "saturation",
+    "live-accuracy",
+    "live-log-loss",
+    "live-mae",
+    "live-rmse",
+    "prediction-drift",
+    "prediction-agreement",
+]
+# What needs ``serving.predictionLog``, and of that what needs labels that fit the task.
+FOR_CLASSES: Final = ["live-accuracy", "live-log-loss"]
+FOR_NUMBERS: Final = ["live-mae", "live-rmse"]
+RECORDED: Final = [*FOR_CLASSES, *FOR_NUMBERS, "prediction-drift", "prediction-agreement"]
+DEFAULT_WINDOW: Final = timedelta(seconds=30)
+
+_SHARES: Final = "['success-rate', 'live-accuracy', 'prediction-agreement']"
+_RECORDED: Final = f"has(self.builtin) && self.builtin in {RECORDED}"
+
+
+class Relative(Spec):
+    """A comparison with the stable version over the same minutes."""
+
+    # The API server cuts a minimum to a whole number where the value is one: 0 would pass.
+    rules = (
+        Rule("self.margin > 0.0", "margin must be above 0, for example 0.01", ".margin"),
+        Rule("self.alpha > 0.0", "alpha must be above 0, for example 0.05", ".alpha"),
+    )
+
+    margin: Annotated[
+        float,
+        Field(
+            ge=0.0001,
+            le=1e9,
+            description="How much worse the candidate may be: a share from 0 to 1, or a loss in "
+            "its own unit. For latency, how many more answers may be slower than the stable "
+            "version's quantile.",
+        ),
+    ]
+    alpha: Annotated[
+        float,
+        Field(
+            default=0.05,
+            ge=0.0001,
+            le=0.5,
+            description="How often, at most, a candidate that is not worse by more than margin is "
+            "called worse, over all looks and steps of a rollout together.",
+        ),
+    ]
 
 
 class Check(Spec):
-    """One question to Prometheus, and the bounds of a good answer."""
+    """One question, and the bounds of a good answer."""
 
     rules = (
         Rule(
@@ -16,8 +70,8 @@ class Check(Spec):
             "a check needs exactly one of builtin and query",
         ),
         Rule(
-            "has(self.atLeast) || has(self.atMost)",
-            "a check needs atLeast, atMost or both",
+            "has(self.atLeast) || has(self.atMost) || has(self.relative)",
+            "a check needs atLeast, atMost or relative",
         ),
         Rule(
             "!has(self.atLeast) || !has(self.atMost) || self.atLeast <= self.atMost",
@@ -25,28 +79,77 @@ class Check(Spec):
             ".atLeast",
         ),
         Rule(
-            "!has(self.builtin) || self.builtin != 'success-rate' || !has(self.atMost)",
-            "success-rate takes atLeast; atMost would refuse a good version",
+            f"!has(self.builtin) || !(self.builtin in {_SHARES}) || !has(self.atMost)",
+            "success-rate, live-accuracy and prediction-agreement take atLeast; atMost would "
+            "refuse a good version",
             ".atMost",
         ),
         Rule(
-            "!has(self.builtin) || self.builtin != 'success-rate' || !has(self.atLeast) || "
+            f"!has(self.builtin) || !(self.builtin in {_SHARES}) || !has(self.atLeast) || "
             "(self.atLeast > 0.0 && self.atLeast <= 1.0)",
-            "success-rate is a ratio: atLeast must be above 0 and at most 1, for example 0.99",
+            "success-rate, live-accuracy and prediction-agreement are shares: atLeast must be "
+            "above 0 and at most 1, for example 0.99",
             ".atLeast",
         ),
         Rule(
-            "!has(self.builtin) || !self.builtin.startsWith('latency') || !has(self.atLeast)",
-            "latency takes atMost (milliseconds); atLeast would refuse a fast version",
+            f"!has(self.builtin) || self.builtin in {_SHARES} || !has(self.atLeast)",
+            "latency (milliseconds), saturation, losses and prediction-drift take atMost; atLeast "
+            "would refuse a good version",
             ".atLeast",
         ),
         Rule(
-            "!has(self.query) || !has(self.minSamples)",
-            "minSamples has no effect on a query; put the condition into the PromQL",
+            "!has(self.total) || has(self.query)",
+            "total belongs to query, which then counts the good ones among them; a builtin counts "
+            "by itself",
+            ".total",
+        ),
+        Rule(
+            "!has(self.relative) || !has(self.query) || has(self.total)",
+            "relative needs counts to know how sure it is: let query count good events and total "
+            "all of them",
+            ".relative",
+        ),
+        Rule(
+            "!has(self.relative) || !has(self.query) || !has(self.total) || "
+            "(self.query.contains('{{version}}') && self.total.contains('{{version}}'))",
+            "relative asks query and total once for each version: write {{version}} into both",
+            ".query",
+        ),
+        Rule(
+            "!has(self.relative) || !has(self.builtin) || !(self.builtin in "
+            "['saturation', 'prediction-drift', 'prediction-agreement'])",
+            "relative does not go with saturation, which differs with the weight, nor with "
+            "prediction-drift and prediction-agreement, which compare with the stable version "
+            "anyway; use atMost or atLeast",
+            ".relative",
+        ),
+        Rule(
+            "!has(self.relative) || self.relative.margin < 1.0 || (has(self.builtin) && "
+            "self.builtin in ['live-log-loss', 'live-mae', 'live-rmse'])",
+            "margin is a share of answers here: it must be below 1, for example 0.01",
+            ".relative.margin",
+        ),
+        Rule(
+            "!has(self.query) || has(self.total) || !has(self.minSamples)",
+            "minSamples has no effect on a query without total; add total, or put the condition "
+            "into the PromQL",
             ".minSamples",
         ),
         Rule(
-            "duration(self.window) >= duration('5s') && duration(self.window) <= duration('24h')",
+            "has(self.atLeast) || has(self.atMost) || !has(self.failureLimit) || "
+            "self.failureLimit == 0",
+            "failureLimit has no effect on relative, which weighs all answers together; remove it",
+            ".failureLimit",
+        ),
+        Rule(
+            f"!has(self.window) || ((has(self.atLeast) || has(self.atMost)) && !({_RECORDED}))",
+            "window has no effect here: relative, live- and prediction- checks count since the "
+            "step began; remove it",
+            ".window",
+        ),
+        Rule(
+            "!has(self.window) || (duration(self.window) >= duration('5s') && "
+            "duration(self.window) <= duration('24h'))",
             "window must be between 5s and 24h",
             ".window",
         ),
@@ -61,11 +164,14 @@ class Check(Spec):
         ),
     ]
     builtin: Annotated[
-        Literal["success-rate", "latency-p50", "latency-p95", "latency-p99"] | None,
+        Builtin | None,
         Field(
             default=None,
-            description="success-rate: share of answers below 500, 0 to 1. "
-            "latency-pNN: milliseconds. Both as the gateway sees the candidate.",
+            description="As the gateway sees the candidate: success-rate, share of answers below "
+            "500, 0 to 1; latency-pNN, milliseconds. saturation: requests at work in a pod on "
+            "average. As labels show: live-accuracy, live-log-loss (classes), live-mae, live-rmse "
+            "(numbers). Against the stable version's predictions: prediction-drift (PSI), "
+            "prediction-agreement (share, 0 to 1).",
         ),
     ]
     query: Annotated[
@@ -78,11 +184,29 @@ class Check(Spec):
             "{{stable}} and {{window}} are replaced.",
         ),
     ]
+    total: Annotated[
+        str | None,
+        Field(
+            default=None,
+            min_length=1,
+            max_length=4096,
+            description="PromQL that counts all events, of which query counts the good ones; the "
+            "check's value is their share.",
+        ),
+    ]
     at_least: Annotated[
         float | None, Field(default=None, ge=-1e15, le=1e15, description="Lower bound.")
     ]
     at_most: Annotated[
         float | None, Field(default=None, ge=-1e15, le=1e15, description="Upper bound.")
+    ]
+    relative: Annotated[
+        Relative | None,
+        Field(
+            default=None,
+            description="Compare with the stable version over the same minutes, with a test that "
+            "may be looked at continuously.",
+        ),
     ]
     min_samples: Annotated[
         int | None,
@@ -90,7 +214,7 @@ class Check(Spec):
             default=None,
             ge=1,
             le=1_000_000,
-            description="Fewer requests in the window prove nothing; 20 unless set.",
+            description="Fewer prove nothing; 20 unless set, 100 labels, 200 predictions compared.",
         ),
     ]
     failure_limit: Annotated[
@@ -99,12 +223,67 @@ class Check(Spec):
             default=0,
             ge=0,
             le=100,
-            description="Failed measurements in a row that are tolerated.",
+            description="Measurements in a row outside atLeast and atMost that are tolerated.",
         ),
     ]
     window: Annotated[
-        Duration,
-        Field(default=parse_duration("30s"), description="How far back a measurement looks."),
+        Duration | None,
+        Field(default=None, description="How far back a measurement looks; 30s unless set."),
+    ]
+    dry_run: Annotated[
+        bool,
+        Field(
+            default=False,
+            description="Judge and show, and nothing else: it neither rolls back nor holds.",
+        ),
+    ]
+
+    @property
+    def look_back(self) -> timedelta:
+        """The window in force."""
+        return self.window or DEFAULT_WINDOW
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it asks the record of predictions and not Prometheus."""
+        return self.builtin in RECORDED
+
+
+DEFAULT_CHECKS: Final = (
+    Check.model_validate({"name": "success-rate", "builtin": "success-rate", "atLeast": 0.99}),
+)
+
+
+class Argument(Spec):
+    """A value for a template."""
+
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-zA-Z][a-zA-Z0-9]*$", max_length=63, description="Name in the template."
+        ),
+    ]
+    value: Annotated[
+        str, Field(max_length=1024, description="What takes the place of {{arguments.NAME}}.")
+    ]
+
+
+class TemplateReference(Spec):
+    """An AnalysisTemplate in the same namespace."""
+
+    rules = (
+        Rule(
+            "!has(self.arguments) || "
+            "self.arguments.all(a, self.arguments.exists_one(b, b.name == a.name))",
+            "each argument can be given once",
+            ".arguments",
+        ),
+    )
+
+    name: Annotated[ObjectName, Field(description="Name of the AnalysisTemplate.")]
+    arguments: Annotated[
+        tuple[Argument, ...],
+        Field(default=(), max_length=10, description="Values of its arguments."),
     ]
 
 
@@ -119,8 +298,13 @@ class Analysis(Spec):
             ".interval",
         ),
         Rule(
-            "self.checks.all(a, self.checks.exists_one(b, b.name == a.name))",
+            "!has(self.checks) || self.checks.all(a, self.checks.exists_one(b, b.name == a.name))",
             "check names must be unique",
+            ".checks",
+        ),
+        Rule(
+            "has(self.templateRef) || !has(self.checks) || self.checks.exists(c, !c.dryRun)",
+            "every check is a dry run, so that nothing could ever be promoted; let one decide",
             ".checks",
         ),
     )
@@ -129,11 +313,16 @@ class Analysis(Spec):
         Duration, Field(default=parse_duration("10s"), description="Time between measurements.")
     ]
     checks: Annotated[
-        tuple[Check, ...],
+        tuple[Check, ...] | None,
         Field(
-            default=(Check(name="success-rate", builtin="success-rate", at_least=0.99),),
+            default=None,
             min_length=1,
             max_length=20,
-            description="All must be within bounds.",
+            description="All must be within bounds. With neither checks nor templateRef: a "
+            "success-rate of at least 0.99.",
         ),
+    ]
+    template_ref: Annotated[
+        TemplateReference | None,
+        Field(default=None, description="Checks of an AnalysisTemplate, beside those here."),
     ]

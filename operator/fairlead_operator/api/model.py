@@ -1,5 +1,6 @@
 """Model: the long-lived wish of a person or of Git, and what became of it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from fairlead_operator.api.base import (
     Status,
     parse_duration,
 )
+from fairlead_operator.api.checks import FOR_CLASSES, FOR_NUMBERS, RECORDED
 from fairlead_operator.api.common import (
     Alternatives,
     RequestStatus,
@@ -297,6 +299,19 @@ class ServingSpec(Spec):
     )
 
 
+def _checks_need(condition: str, builtins: Sequence[str], message: str) -> Rule:
+    """The rule that these builtins, in the analysis or in a step, need the condition."""
+    asks = f"exists(c, has(c.builtin) && c.builtin in {list(builtins)})"
+    return Rule(
+        f"{condition} || ("
+        f"(!has(self.rollout.analysis.checks) || !self.rollout.analysis.checks.{asks}) && "
+        f"(!has(self.rollout.steps) || "
+        f"!self.rollout.steps.exists(s, has(s.checks) && s.checks.{asks})))",
+        message,
+        ".rollout.analysis.checks",
+    )
+
+
 class ModelSpec(Spec):
     """The wish."""
 
@@ -312,6 +327,24 @@ class ModelSpec(Spec):
             ".training.search.metric",
         ),
         *alternatives_rules("self.rollout"),
+        _checks_need(
+            "self.serving.predictionLog.enabled",
+            RECORDED,
+            "live- and prediction- checks need the record of predictions: set "
+            "serving.predictionLog.enabled to true, or remove them",
+        ),
+        _checks_need(
+            "self.task != 'regression'",
+            FOR_CLASSES,
+            "live-accuracy and live-log-loss are for classes; a regression takes live-mae or "
+            "live-rmse",
+        ),
+        _checks_need(
+            "self.task == 'regression'",
+            FOR_NUMBERS,
+            "live-mae and live-rmse are for numbers; a classification takes live-accuracy or "
+            "live-log-loss",
+        ),
     )
 
     task: Annotated[Task, Field(description="What kind of prediction the model makes.")]

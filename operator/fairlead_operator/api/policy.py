@@ -68,10 +68,34 @@ class RolloutPolicy(Spec):
         ),
         Rule(
             "!has(self.steps) || self.steps.all(s, !has(s.checks) || s.checks.all(c, "
-            "!self.analysis.checks.exists(a, a.name == c.name)))",
+            "!has(self.analysis.checks) || !self.analysis.checks.exists(a, a.name == c.name)))",
             "a check of a step must not have the name of one of analysis.checks; rename it, or "
             "remove it: those of the analysis go on in every step",
             ".steps",
+        ),
+        Rule(
+            "!has(self.steps) || self.steps.all(s, !has(s.checks) || s.checks.all(c, "
+            "!has(c.builtin) || c.builtin != 'prediction-agreement'))",
+            "prediction-agreement needs copies of live requests, which no step with a weight has; "
+            "put it into analysis.checks of strategy shadow or blueGreen",
+            ".steps",
+        ),
+        Rule(
+            "!has(self.analysis.checks) || self.strategy == 'shadow' || "
+            "(self.strategy == 'blueGreen' && (!has(self.blueGreen) || self.blueGreen.mirror > 0)) "
+            "|| self.analysis.checks.all(c, !has(c.builtin) || c.builtin != "
+            "'prediction-agreement')",
+            "prediction-agreement compares answers of both versions to the same requests: choose "
+            "strategy shadow, or blueGreen with a mirror",
+            ".analysis.checks",
+        ),
+        Rule(
+            "self.strategy != 'recreate' || !has(self.analysis.checks) || "
+            "self.analysis.checks.all(c, !has(c.relative) && "
+            "(!has(c.builtin) || c.builtin != 'prediction-drift'))",
+            "relative and prediction-drift compare with the stable version, which does not run "
+            "beside the candidate under recreate; use atLeast or atMost",
+            ".analysis.checks",
         ),
         between("patience", "10s", "168h"),
         between("startDeadline", "10s", "24h"),

@@ -77,9 +77,33 @@ class CheckStatus(Status):
         str, Field(max_length=16, description="Successful, Failed, Inconclusive or Error.")
     ]
     value: Annotated[float | None, Field(default=None, description="What was measured.")]
-    samples: Annotated[float | None, Field(default=None, description="Requests in the window.")]
+    samples: Annotated[
+        float | None,
+        Field(default=None, description="Requests, labels or predictions it is made of."),
+    ]
     failures: Annotated[int, Field(default=0, description="Failed measurements in a row.")]
     message: Annotated[Message, Field(default="", description="Measured and allowed.")]
+    dry_run: Annotated[bool, Field(default=False, description="It is shown, and decides nothing.")]
+    bound: Annotated[
+        float | None,
+        Field(default=None, description="Milliseconds that divide quick from slow in this step."),
+    ]
+    stable: Annotated[
+        float | None, Field(default=None, description="The stable version's value beside it.")
+    ]
+    low: Annotated[
+        float | None,
+        Field(default=None, description="Lower end of what candidate - stable may really be."),
+    ]
+    high: Annotated[float | None, Field(default=None, description="Upper end of the same.")]
+    evidence_against: Annotated[
+        float | None,
+        Field(default=None, description="E-value that it is worse than stable by the margin."),
+    ]
+    evidence_for: Annotated[
+        float | None,
+        Field(default=None, description="E-value that it is not worse than stable by the margin."),
+    ]
 
 
 class ArmStatus(Status):
@@ -201,7 +225,7 @@ class RolloutStatus(Status):
     ]
     checks: Annotated[
         tuple[CheckStatus, ...],
-        Field(default=(), max_length=125, description="The last measurement of each check."),
+        Field(default=(), max_length=175, description="The last measurement of each check."),
     ]
     live_since: Annotated[
         Moment | None, Field(default=None, description="When a candidate first took traffic.")

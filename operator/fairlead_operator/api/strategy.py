@@ -185,10 +185,16 @@ class Goal(Spec):
         ),
         Rule(
             "!has(self.latencyMilliseconds) || self.latencyMilliseconds in "
-            "[5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000]",
+            "[5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000]",
             "latencyMilliseconds must be a bound of the gateway's histogram: 5, 10, 25, 50, 100, "
-            "250, 500, 1000, 2500, 5000, 10000 or 30000",
+            "250, 500, 1000, 2500, 5000, 10000, 30000 or 60000",
             ".latencyMilliseconds",
+        ),
+        Rule(
+            "!has(self.query) || !has(self.total) || "
+            "(self.query.contains('{{version}}') && self.total.contains('{{version}}'))",
+            "query and total are asked once for each version: write {{version}} into both",
+            ".query",
         ),
     )
 

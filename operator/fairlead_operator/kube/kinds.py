@@ -24,6 +24,7 @@ RESOURCES: Final = {
     "Model": Resource(api_version=API_VERSION, plural="models"),
     "TrainingRun": Resource(api_version=API_VERSION, plural="trainingruns"),
     "Rollout": Resource(api_version=API_VERSION, plural="rollouts"),
+    "AnalysisTemplate": Resource(api_version=API_VERSION, plural="analysistemplates"),
     "Deployment": Resource(api_version="apps/v1", plural="deployments"),
     "HorizontalPodAutoscaler": Resource(
         api_version="autoscaling/v2", plural="horizontalpodautoscalers"
@@ -58,6 +59,7 @@ WATCHED: Final[Mapping[str, Selector]] = {
     "Model": Selector(),
     "TrainingRun": Selector(),
     "Rollout": Selector(),
+    "AnalysisTemplate": Selector(),
     "Deployment": _OURS,
     "Job": _OURS,
     "Pod": _OURS,

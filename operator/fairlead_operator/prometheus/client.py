@@ -1,4 +1,4 @@
-"""One instant query to Prometheus: a number, nothing, or an error that says which."""
+"""One instant query to Prometheus: numbers, nothing, or an error that says which."""
 
 import math
 from typing import Any, Final
@@ -18,6 +18,13 @@ class PrometheusClient:
         self._session = session
 
     async def query(self, promql: str) -> float | None:
+        return parse_number(await self._ask(promql))
+
+    async def query_by(self, promql: str, label: str) -> dict[str, float]:
+        return parse_numbers(await self._ask(promql), label)
+
+    async def _ask(self, promql: str) -> Any:
+        """The body of an answer that holds a result."""
         try:
             async with self._session.post(
                 self._url, data={"query": promql}, timeout=_TIMEOUT
@@ -33,7 +40,7 @@ class PrometheusClient:
             raise TransientError(
                 f"prometheus: HTTP {status} {_error(body)}", reason="PrometheusUnreachable"
             )
-        return parse_number(body)
+        return body
 
 
 def parse_number(body: Any) -> float | None:
@@ -42,19 +49,54 @@ def parse_number(body: Any) -> float | None:
     Raises:
         ValueError: the answer holds several series, or is no number.
     """
-    try:
-        kind, result = body["data"]["resultType"], body["data"]["result"]
-    except (TypeError, KeyError) as error:
-        raise ValueError("prometheus answered something else than a result") from error
-    if kind == "scalar":
-        value = float(result[1])
-    elif kind == "vector":
-        if len(result) > 1:
+    kind, result = _result(body)
+    match kind, result:
+        case "scalar", [_, value]:
+            number = _number(value)
+        case "vector", []:
+            return None
+        case "vector", [{"value": [_, value]}]:
+            number = _number(value)
+        case "vector", [_]:
+            raise ValueError("the query yields a histogram; it must yield one number")
+        case "vector", _:
             raise ValueError(f"the query yields {len(result)} series; aggregate them to one")
-        value = float(result[0]["value"][1]) if result else math.nan
-    else:
-        raise ValueError(f"the query yields a {kind}; it must yield one number")
-    return None if math.isnan(value) else value
+        case _:
+            raise ValueError(f"the query yields a {kind}; it must yield one number")
+    return None if math.isnan(number) else number
+
+
+def parse_numbers(body: Any, label: str) -> dict[str, float]:
+    """The numbers of an answer by a label that each of them has; NaN is left out.
+
+    Raises:
+        ValueError: the answer holds something else.
+    """
+    kind, result = _result(body)
+    if kind != "vector":
+        raise ValueError(f"the query yields a {kind}; it must yield numbers")
+    numbers = {}
+    for sample in result:
+        match sample:
+            case {"metric": {**labels}, "value": [_, value]} if label in labels:
+                numbers[str(labels[label])] = _number(value)
+            case _:
+                raise ValueError(f"the query yields something else than numbers by {label}")
+    return {name: number for name, number in numbers.items() if not math.isnan(number)}
+
+
+def _result(body: Any) -> tuple[str, Any]:
+    match body:
+        case {"data": {"resultType": str(kind), "result": list(result)}}:
+            return kind, result
+    raise ValueError("prometheus answered something else than a result")
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"prometheus answered {str(value)[:50]!r} for a number") from error
 
 
 def _error(body: Any) -> str:

@@ -5,8 +5,9 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
+from fairlead_operator.api.checks import Check
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.model import ModelSpec
@@ -20,12 +21,24 @@ from fairlead_operator.rollout.analysis import Judgment, summarize, worst
 from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.freeze import find_freeze
-from fairlead_operator.rollout.measure import Analysis, analyze
+from fairlead_operator.rollout.measure import Analysis, Look, analyze
 from fairlead_operator.rollout.plan import Step, compile_plan
 from fairlead_operator.rollout.scaling import Capacity
-from fairlead_operator.rollout.states import Arm, Cause, Health, Observed, Phase, Reason
+from fairlead_operator.rollout.states import (
+    Arm,
+    Cause,
+    Health,
+    Observed,
+    Phase,
+    Reason,
+    is_finished,
+)
 from fairlead_operator.rollout.tallies import TrialLook, run_trial
+from fairlead_operator.rollout.templates import ChecksError, resolve_checks
 from fairlead_operator.rollout.trial import Trial
+
+_MEASURED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
+_REFERENCE: Final = timedelta(minutes=1)  # least of the stable version's last minutes at 100 %
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +89,8 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         "model": spec.model,
         "stable": stable.version if stable else "",
     }
-    analyses = await _analyze(spec, status, _with_own_checks(policy, steps, status), names, ports)
+    checks = await _resolve_checks(policy, model.spec, namespace, status, ports)
+    analyses = await _analyze(spec, status, policy, checks, names, steps=steps, ports=ports)
     trips = {version: cluster.trip(version, guard=meta["uid"]) for version in spec.versions}
     alert = _Alert.read(annotations, spec)
     capacity = cluster.capacity(
@@ -105,6 +119,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
             ),
             resolution=candidates.resolution,
             resolution_message=candidates.message,
+            problem=checks if isinstance(checks, str) else None,
             arms=tuple(
                 _judged(
                     _arm(version, cluster, candidates, status, needed),
@@ -112,7 +127,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
                     alert=alert.message if alert and alert.version == version else None,
                     trip=trips[version],
                 )
-                for version, analysis in zip(spec.versions, analyses, strict=True)
+                for version, analysis in analyses.items()
             ),
             winner=status.winner,
             trial=await _try_out(status, policy, names, ports) if _is_trial(steps) else None,
@@ -136,11 +151,13 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         servers=cluster.servers,
         judgments=tuple(
             (version, judgment)
-            for version, analysis in zip(spec.versions, analyses, strict=True)
+            for version, analysis in analyses.items()
             for judgment in analysis.judgments
         ),
-        measured_at=analyses[0].measured_at,
-        next_measurement=min(analysis.next_measurement for analysis in analyses),
+        measured_at=max(
+            (found.measured_at for found in analyses.values() if found.measured_at), default=None
+        ),
+        next_measurement=min(found.next_measurement for found in analyses.values()),
         known_since=min(moments, default=None),
     )
 
@@ -201,27 +218,63 @@ def _judged(
     )
 
 
+async def _resolve_checks(
+    policy: RolloutPolicy, spec: ModelSpec, namespace: str, status: RolloutStatus, ports: Ports
+) -> tuple[Check, ...] | str:
+    """The checks of every step, or why they are not known."""
+    if is_finished(Phase(status.phase or Phase.PENDING)):
+        return ()
+    try:
+        return await resolve_checks(policy, spec, namespace, ports.kube)
+    except ChecksError as error:
+        return str(error)[:1000]
+
+
 async def _analyze(
     spec: RolloutSpec,
     status: RolloutStatus,
     policy: RolloutPolicy,
+    checks: tuple[Check, ...] | str,
     names: Mapping[str, str],
+    *,
+    steps: tuple[Step, ...],
     ports: Ports,
-) -> list[Analysis]:
-    """The checks of each candidate."""
-
-    def known(version: str) -> RolloutStatus:
-        checks = tuple(check for check in status.checks if check.version in {version, ""})
-        return status.model_copy(update={"checks": checks})
-
-    return await asyncio.gather(
-        *(
-            analyze(
-                known(version), policy, {**names, "version": version}, ports=ports, now=ports.now()
-            )
-            for version in spec.versions
+) -> dict[str, Analysis]:
+    """The checks of each candidate, those of the present step beside the policy's."""
+    now, interval = ports.now(), policy.analysis.interval
+    in_play = _in_play(spec, status) if status.phase in _MEASURED else frozenset()
+    step = steps[status.step] if status.step < len(steps) else None
+    known = () if isinstance(checks, str) else checks
+    looks = {
+        version: Look(
+            **names,
+            version=version,
+            checks=(*known, *(step.checks if step else ())),
+            interval=interval,
+            since=status.step_since or status.since or now,
+            mirrored=step is not None and step.mirror > 0,
+            stages=len(steps) + 1,
+            reference=None if step else max(_REFERENCE, steps[-1].hold),
+            problem=checks if isinstance(checks, str) else None,
+            last=tuple(check for check in status.checks if check.version in {version, ""}),
+            measured_at=status.measured_at,
         )
+        for version in in_play
+    }
+    analyses = await asyncio.gather(
+        *(analyze(look, ports=ports, now=now) for look in looks.values())
     )
+    found = dict(zip(looks, analyses, strict=True))
+    nothing = Analysis(judgments=(), measured_at=None, next_measurement=interval)
+    return {version: found.get(version, nothing) for version in spec.versions}
+
+
+def _in_play(spec: RolloutSpec, status: RolloutStatus) -> frozenset[str]:
+    """The candidates that take part: the winner of a trial, or all that did not leave it."""
+    if status.winner is not None:
+        return frozenset({status.winner})
+    left = {arm.version for arm in status.arms if arm.reason is not None}
+    return frozenset(spec.versions) - left
 
 
 async def _try_out(
@@ -251,16 +304,6 @@ async def _try_out(
 
 def _is_trial(steps: tuple[Step, ...]) -> bool:
     return any(step.trial is not None for step in steps)
-
-
-def _with_own_checks(
-    policy: RolloutPolicy, steps: tuple[Step, ...], status: RolloutStatus
-) -> RolloutPolicy:
-    """The policy whose analysis has the checks of the present step beside its own."""
-    in_step = status.phase in {Phase.PROGRESSING, Phase.PAUSED} and status.step < len(steps)
-    own = steps[status.step].checks if in_step else ()
-    analysis = policy.analysis.model_copy(update={"checks": (*policy.analysis.checks, *own)})
-    return policy.model_copy(update={"analysis": analysis})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

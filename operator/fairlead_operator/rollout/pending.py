@@ -31,6 +31,8 @@ def while_pending(seen: Observed, wish: Request | None) -> Decision:
         return _wait(seen, Reason.WAITING_FOR_TURN, "waiting for its turn")
     if seen.resolution is not Resolution.FOUND:
         return _wait(seen, Reason.WAITING_FOR_REGISTRY, "the registry does not answer; retrying")
+    if seen.problem is not None and seen.stable is not None:
+        return _wait(seen, Reason.ANALYSIS_UNAVAILABLE, seen.problem)
     if not seen.exclusive and seen.candidate.health is not Health.READY:
         return _wait(seen, Reason.WAITING_FOR_CANDIDATE, seen.candidate.message)
     if seen.suspended:

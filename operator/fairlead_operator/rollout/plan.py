@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Final, Literal, assert_never
 
 from fairlead_operator.api import strategy as api
-from fairlead_operator.api.checks import Analysis, Check
+from fairlead_operator.api.checks import DEFAULT_CHECKS, Analysis, Check
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.errors import InvalidSpecError
 
@@ -73,7 +73,7 @@ def automatic_steps(analysis: Analysis) -> tuple[Step, ...]:
     A measurement looks back over its window: only when the longest window and two
     intervals have passed, two measurements have seen nothing but the step's own traffic.
     """
-    longest = max(check.window for check in analysis.checks)
+    longest = max(check.look_back for check in analysis.checks or DEFAULT_CHECKS)
     hold = max(_SHORTEST, longest + 2 * analysis.interval)
     return tuple(Step(weight=weight, hold=hold) for weight in _WEIGHTS)
 

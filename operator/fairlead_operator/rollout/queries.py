@@ -8,37 +8,61 @@ sample before the window, and where there is none, or a restart of the gateway
 took the counter back, the last sample itself.  A Prometheus that has only just
 started knows nothing from before the window: then there is no sample, since a
 lifetime's count is none of a window.  Nor is there one where there was no traffic.
+
+A copy of a live request that the gateway drops, since too many are under way, counts as an
+answer with 503 and as an overflow: it says nothing of the version, and is taken off again.
+
+A comparison asks for the counts of both versions in one query, so that all of them
+are of the same scrape: a page more of one version's failures would be evidence.
 """
 
+import dataclasses
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
 from fairlead_operator.api.checks import Check
 
-_QUANTILES: Final = {"latency-p50": 0.5, "latency-p95": 0.95, "latency-p99": 0.99}
+QUANTILES: Final = {"latency-p50": 0.5, "latency-p95": 0.95, "latency-p99": 0.99}
+# Milliseconds; the gateway's agent asks Envoy for these bounds (its bootstrap.py).
+BUCKETS: Final = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000)
+COUNT: Final = "fairlead_count"  # label that names a count in an answer of several
+_NONE: Final = timedelta(0)
 
 
-def requests(*, namespace: str, model: str, version: str, window: timedelta) -> str:
-    """Requests the version finished in the window."""
-    return f"sum({_finished(namespace, model, version, window)})"
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Whose answers."""
+
+    namespace: str
+    model: str
+    version: str
+    mirrored: bool = False  # answers to copies of live requests, which nobody gets
 
 
-def success_rate(*, namespace: str, model: str, version: str, window: timedelta) -> str:
-    """Share of answers below 500 over the window, from 0 to 1."""
-    finished = f"sum({_finished(namespace, model, version, window)})"
-    failed = _counted(
-        "envoy_cluster_upstream_rq",
-        f'{_labels(namespace, model, version)},envoy_response_code=~"5.."',
-        window,
-    )
-    return f"clamp_min(1 - (sum({failed}) or 0 * {finished}) / ({finished} > 0), 0)"
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Which minutes: this long, ended so long ago."""
+
+    length: timedelta
+    ago: timedelta = _NONE
 
 
-def latency(quantile: float, *, namespace: str, model: str, version: str, window: timedelta) -> str:
-    """Quantile of the answer time over the window, in milliseconds."""
-    buckets = _counted(
-        "envoy_cluster_upstream_rq_time_bucket", _labels(namespace, model, version), window
-    )
+def requests(target: Target, span: Span) -> str:
+    """Requests the version finished in the span."""
+    completed = "envoy_cluster_upstream_rq_completed"
+    return _without_dropped(f"sum({_counted(completed, _labels(target), span)})", target, span)
+
+
+def success_rate(target: Target, span: Span) -> str:
+    """Share of answers below 500 over the span, from 0 to 1."""
+    finished = requests(target, span)
+    return f"clamp_min(1 - ({_failed(target, span)} or 0 * {finished}) / ({finished} > 0), 0)"
+
+
+def latency(quantile: float, target: Target, span: Span) -> str:
+    """Quantile of the answer time over the span, in milliseconds."""
+    buckets = _counted("envoy_cluster_upstream_rq_time_bucket", _labels(target), span)
     return f"histogram_quantile({quantile}, sum by (le) ({buckets}))"
 
 
@@ -48,39 +72,121 @@ def request_rate(*, namespace: str, model: str, version: str) -> str:
     return f"sum(rate(envoy_cluster_upstream_rq_completed{{{names}}}[1m]))"
 
 
-def for_check(check: Check, *, namespace: str, model: str, version: str, stable: str) -> str:
-    """The PromQL of one check."""
-    names = {"namespace": namespace, "model": model, "version": version}
-    if check.query is not None:
-        window = _range(check.window)
-        return _fill(check.query, **names, stable=stable, window=window)
-    if check.builtin in _QUANTILES:
-        return latency(_QUANTILES[check.builtin], **names, window=check.window)
-    return success_rate(**names, window=check.window)
+def latency_ever(quantile: float, target: Target) -> str:
+    """The same over the life of the gateway's pods."""
+    series = f"envoy_cluster_upstream_rq_time_bucket{{{_labels(target)}}}"
+    return f"histogram_quantile({quantile}, sum by (le) ({series}))"
 
 
-def _finished(namespace: str, model: str, version: str, window: timedelta) -> str:
-    return _counted(
-        "envoy_cluster_upstream_rq_completed", _labels(namespace, model, version), window
+def saturation(target: Target, span: Span) -> str:
+    """Requests at work in a pod of the version at a time, on average."""
+    names = (
+        f'model_namespace="{target.namespace}",model="{target.model}",version="{target.version}"'
+    )
+    return f"avg(rate(fairlead_prediction_seconds_sum{{{names}}}[{_range(span.length)}]))"
+
+
+def success_counts(targets: Mapping[str, tuple[Target, Span]]) -> str:
+    """Answers of each, as NAME-total and NAME-bad."""
+    return _labelled(
+        {
+            f"{name}-{part}": count(target, span)
+            for name, (target, span) in targets.items()
+            for part, count in (("total", requests), ("bad", _failed))
+        }
     )
 
 
-def _labels(namespace: str, model: str, version: str) -> str:
-    return f'model_namespace="{namespace}",model="{model}",version="{version}",role=""'
+def latency_counts(targets: Mapping[str, tuple[Target, Span]], bound: float) -> str:
+    """Answers of each, as NAME-total and NAME-good: those no later than one of ``BUCKETS``."""
+    return _labelled(
+        {
+            f"{name}-{part}": f"sum({_bucket(target, span, le)})"
+            for name, (target, span) in targets.items()
+            # Prometheus 3 writes a whole bound as 5.0, its predecessors as 5.
+            for part, le in (("total", r"\\+Inf"), ("good", rf"{bound:g}(\\.0)?"))
+        }
+    )
 
 
-def _counted(metric: str, labels: str, window: timedelta) -> str:
-    """What each series gained in the window, its very first count included."""
-    series, span = f"{metric}{{{labels}}}", _range(window)
-    known = f"count(up offset {span})"
-    return f"(({series} - {series} offset {span}) >= 0 or {series} and on () {known})"
+def next_bucket(milliseconds: float) -> float:
+    """The first bound of the gateway's histogram that is not below."""
+    return next((bound for bound in BUCKETS if bound >= milliseconds), BUCKETS[-1])
 
 
-def _fill(query: str, **names: str) -> str:
+def absolute(check: Check, target: Target, *, stable: str) -> str:
+    """The PromQL of one check that is held against fixed bounds."""
+    span = Span(length=check.look_back)
+    if check.query is not None:
+        return fill(check.query, target, stable=stable, length=check.look_back)
+    if check.builtin in QUANTILES:
+        return latency(QUANTILES[check.builtin], target, span)
+    if check.builtin == "saturation":
+        return saturation(target, span)
+    return success_rate(target, span)
+
+
+def fill(query: str, target: Target, *, stable: str, length: timedelta) -> str:
+    """A user's query with the names it asks for."""
+    names = {
+        "namespace": target.namespace,
+        "model": target.model,
+        "version": target.version,
+        "stable": stable,
+        "window": _range(length),
+    }
     for name, value in names.items():
         query = query.replace("{{" + name + "}}", value)
     return query
 
 
-def _range(window: timedelta) -> str:
-    return f"{max(1, int(window.total_seconds()))}s"
+def _failed(target: Target, span: Span) -> str:
+    """No sample where nothing ever failed."""
+    labels = f'{_labels(target)},envoy_response_code=~"5.."'
+    failed = f"sum({_counted('envoy_cluster_upstream_rq', labels, span)})"
+    return _without_dropped(failed, target, span)
+
+
+def _without_dropped(count: str, target: Target, span: Span) -> str:
+    """The count without the copies that never reached the version."""
+    if not target.mirrored:
+        return count
+    overflow = "envoy_cluster_upstream_rq_pending_overflow"
+    dropped = f"sum({_counted(overflow, _labels(target), span)})"
+    return f"clamp_min({count} - ({dropped} or 0 * {count}), 0)"
+
+
+def _bucket(target: Target, span: Span, le: str) -> str:
+    labels = f'{_labels(target)},le=~"{le}"'
+    return _counted("envoy_cluster_upstream_rq_time_bucket", labels, span)
+
+
+def _labels(target: Target) -> str:
+    role = "shadow" if target.mirrored else ""
+    return (
+        f'model_namespace="{target.namespace}",model="{target.model}",'
+        f'version="{target.version}",role="{role}"'
+    )
+
+
+def _counted(metric: str, labels: str, span: Span) -> str:
+    """What each series gained in the span, its very first count included."""
+    selector = f"{metric}{{{labels}}}"
+    now = selector + _offset(span.ago)
+    before = _offset(span.ago + span.length)
+    return f"(({now} - {selector}{before}) >= 0 or {now} and on () count(up{before}))"
+
+
+def _labelled(counts: Mapping[str, str]) -> str:
+    """Several numbers in one answer, told apart by a label."""
+    return " or ".join(
+        f'label_replace({query}, "{COUNT}", "{name}", "", "")' for name, query in counts.items()
+    )
+
+
+def _offset(ago: timedelta) -> str:
+    return f" offset {_range(ago)}" if ago > _NONE else ""
+
+
+def _range(span: timedelta) -> str:
+    return f"{max(1, int(span.total_seconds()))}s"

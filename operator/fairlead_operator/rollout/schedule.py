@@ -61,7 +61,11 @@ def _at_rest(seen: Observed, decision: Decision, *, unscaled: bool) -> timedelta
 
 def _before_traffic(seen: Observed, decision: Decision) -> timedelta | None:
     """Pods tell when they change; only the deadline of a start must be looked for."""
-    if decision.reason in {Reason.WAITING_FOR_TURN, Reason.SUSPENDED}:
+    if decision.reason in {
+        Reason.WAITING_FOR_TURN,
+        Reason.SUSPENDED,
+        Reason.ANALYSIS_UNAVAILABLE,
+    }:
         return None
     if decision.reason is Reason.FROZEN and seen.frozen_until is not None:
         return max(_SOONEST, seen.frozen_until - seen.now)

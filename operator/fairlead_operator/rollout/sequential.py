@@ -43,6 +43,9 @@ from typing import Final
 CENTRES: Final = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
 BETS: Final = tuple(0.9 / 2**power for power in range(9))
 _LEAST_SHARE: Final = 1e-9  # beyond it a bet is no number any more
+_MOST: Final = 1e15  # answers; beyond it counting one more changes nothing
+_MOST_LOSS: Final = 1e100
+_WIDE: Final = 5  # margins that a difference to be shown may well have
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,21 +69,31 @@ class Counts:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Losses:
-    """Values without a bound, of which less is better: count, sum, sum of squares."""
+    """Values without a bound, of which less is better: how many, their sum, that of squares."""
 
     total: float
     sum: float
     squares: float
+    root: bool = False  # the loss is the root of the mean, as RMSE is of squared errors
 
     @property
     def mean(self) -> float:
-        """NaN of none."""
-        return self.sum / self.total if self.total > 0 else math.nan
+        """The loss; NaN of no values."""
+        if self.total <= 0:
+            return math.nan
+        mean = self.sum / self.total
+        return math.sqrt(max(0.0, mean)) if self.root else mean
 
     @property
     def variance(self) -> float:
-        """Of one value."""
-        return max(0.0, self.squares / self.total - self.mean**2) if self.total > 0 else math.nan
+        """Of what one value adds to the loss; that of a root by its slope (delta method)."""
+        if self.total <= 0:
+            return math.nan
+        mean = self.sum / self.total
+        variance = max(0.0, self.squares / self.total - mean * mean)
+        if not self.root:
+            return variance
+        return variance / (4 * mean) if mean > 0 else 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +118,9 @@ def compare(candidate: Counts, stable: Counts, *, margin: float, alpha: float) -
         ValueError: counts that cannot be, such as more good answers than answers.
     """
     for counts in (candidate, stable):
-        if not 0 <= counts.good <= counts.total < math.inf:
+        if not 0 <= counts.good <= counts.total < _MOST:
             raise ValueError(f"{counts.good:g} good answers of {counts.total:g} cannot be")
-    low, high = _interval(candidate, stable, scale=margin, alpha=alpha)
+    low, high = _interval(candidate, stable, scale=_WIDE * margin, alpha=alpha)
     return Comparison(
         difference=candidate.mean - stable.mean,
         low=max(-1.0, low),
@@ -123,10 +136,13 @@ def compare_losses(candidate: Losses, stable: Losses, *, margin: float, alpha: f
     Raises:
         ValueError: sums that are no numbers.
     """
-    if not all(map(math.isfinite, (*_fields(candidate), *_fields(stable)))):
-        raise ValueError("a sum of losses is not finite")
-    low, high = _interval(candidate, stable, scale=margin, alpha=alpha)
-    difference, information = candidate.mean - stable.mean, _information(candidate, stable)
+    if not all(abs(field) < _MOST_LOSS for field in (*_fields(candidate), *_fields(stable))):
+        raise ValueError("a sum of losses is no number, or beyond all bounds")
+    low, high = _interval(candidate, stable, scale=_WIDE * margin, alpha=alpha)
+    difference, information = (
+        candidate.mean - stable.mean,
+        _information(candidate, stable, scale=margin),
+    )
     beyond = difference - margin
     return Comparison(
         difference=difference,
@@ -183,19 +199,23 @@ def factors(share: float, margin: float) -> Iterator[tuple[float, float, float, 
         )
 
 
-def _information(candidate: Counts | Losses, stable: Counts | Losses) -> float:
-    """One over the variance of the difference of the means; 0 of nothing."""
+def _information(candidate: Counts | Losses, stable: Counts | Losses, *, scale: float) -> float:
+    """One over the variance of the difference of the means; 0 of nothing.
+
+    Values that were all alike are taken to vary by a tenth of the scale: they prove no certainty.
+    """
     if candidate.total <= 0 or stable.total <= 0:
         return 0.0
-    variance = candidate.variance / candidate.total + stable.variance / stable.total
-    return 1 / variance if variance > 0 else 0.0
+    least = (scale / 10) ** 2
+    variances = (max(least, one.variance) / one.total for one in (candidate, stable))
+    return 1 / sum(variances)
 
 
 def _interval(
     candidate: Counts | Losses, stable: Counts | Losses, *, scale: float, alpha: float
 ) -> tuple[float, float]:
     """Confidence sequence of the difference by a normal mixture of standard deviation ``scale``."""
-    information = _information(candidate, stable)
+    information = _information(candidate, stable, scale=scale)
     if information == 0:
         return -math.inf, math.inf
     spread = information * scale * scale

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     WAITING_FOR_CANDIDATE = "WaitingForCandidate"
     WAITING_FOR_GATEWAY = "WaitingForGateway"
     WAITING_FOR_REPLICAS = "WaitingForReplicas"
+    ANALYSIS_UNAVAILABLE = "AnalysisUnavailable"
     STOPPING_STABLE = "StoppingStable"
     CANDIDATE_NOT_READY = "CandidateNotReady"
     STEP_STARTED = "StepStarted"
@@ -143,6 +144,7 @@ class Observed:
     stable: Stable | None  # None for a first version: there is no way back
     resolution: Resolution
     resolution_message: str
+    problem: str | None = None  # why the checks are not known
     arms: tuple[Arm, ...]  # the candidates, the Rollout's own version first
     winner: str | None  # of a trial
     trial: Trial | None  # what the present trial says now; None when it is not due

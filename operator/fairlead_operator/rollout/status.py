@@ -7,7 +7,7 @@ from typing import Any, Final
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.rollout import CheckStatus, RolloutStatus
+from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.report import Report
 from fairlead_operator.requests import announce_refusals, record
 from fairlead_operator.rollout.arms import (
@@ -17,6 +17,7 @@ from fairlead_operator.rollout.arms import (
     report_trial,
 )
 from fairlead_operator.rollout.holding import floors
+from fairlead_operator.rollout.measure import to_status
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.progress import describe_progress, holds_until
 from fairlead_operator.rollout.schedule import look_again
@@ -97,18 +98,7 @@ def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str,
             }
     elif entered:
         return {"checks": (), "verdict": None, "measured_at": None}
-    checks = tuple(
-        CheckStatus(
-            name=judgment.name,
-            version=version,
-            verdict=judgment.verdict,
-            value=judgment.value,
-            samples=judgment.samples,
-            failures=judgment.failures,
-            message=judgment.message[:1024],
-        )
-        for version, judgment in seen.judgments
-    )
+    checks = tuple(to_status(judgment, version) for version, judgment in seen.judgments)
     verdict = seen.observed.candidate.verdict if seen.judgments else None
     return {"checks": checks, "verdict": verdict, "measured_at": seen.measured_at}
 

@@ -13,7 +13,7 @@ import pytest
 from kubernetes import client, config
 
 from cluster.control_plane import ControlPlane
-from fairlead_operator.api import model, rollout, training_run
+from fairlead_operator.api import model, rollout, template, training_run
 from fairlead_operator.api.base import Spec
 from fairlead_operator.api.group import API_VERSION, GROUP, VERSION
 from support.kube_desk import create_namespace
@@ -22,7 +22,12 @@ pytestmark = pytest.mark.integration
 
 Manifest = dict[str, Any]
 
-PLURALS = {"Model": "models", "TrainingRun": "trainingruns", "Rollout": "rollouts"}
+PLURALS = {
+    "Model": "models",
+    "TrainingRun": "trainingruns",
+    "Rollout": "rollouts",
+    "AnalysisTemplate": "analysistemplates",
+}
 LONGEST_NAME = "n" * 40
 
 
@@ -45,6 +50,23 @@ MODEL = manifest(
 TRAINING_RUN = manifest("TrainingRun", "nsw-price-training-1", {"model": "nsw-price"})
 ROLLOUT = manifest("Rollout", "nsw-price-rollout-1", {"model": "nsw-price", "version": "1.0.0"})
 
+TEMPLATE = manifest(
+    "AnalysisTemplate",
+    "orders",
+    {
+        "description": "paid orders",
+        "arguments": [{"name": "shop"}, {"name": "currency", "value": "EUR"}],
+        "checks": [
+            {
+                "name": "orders",
+                "query": 'sum(orders{shop="{{arguments.shop}}",v="{{version}}",paid="yes"})',
+                "total": 'sum(orders{v="{{version}}",c="{{arguments.currency}}"})',
+                "relative": {"margin": 0.02},
+            }
+        ],
+    },
+)
+
 TRAINED = {"version": "1.4.0", "registryVersion": "7", "digest": "", "metric": "rmse"}
 POSTGRESQL = {"uri": "postgresql://market-db:5432/market", "query": "select * from rows"}
 FULL_SEARCH = {"trials": 24, "parallelism": 24, "timeout": "1h30m", "metric": "rmse", "seed": 0}
@@ -52,6 +74,22 @@ FULL_CHECKS = [
     {"name": "up", "builtin": "success-rate", "atLeast": 1, "minSamples": 1},
     {"name": "p95", "builtin": "latency-p95", "atMost": 250, "window": "5s"},
     {"name": "own", "query": "sum(x{v='{{version}}'})", "atLeast": -1.5, "atMost": -1.5},
+    {
+        "name": "beside",
+        "builtin": "latency-p99",
+        "atMost": 500,
+        "relative": {"margin": 0.01, "alpha": 0.01},
+        "failureLimit": 2,
+        "dryRun": True,
+    },
+    {
+        "name": "paid",
+        "query": "sum(paid{v='{{version}}'})",
+        "total": "sum(orders{v='{{version}}'})",
+        "relative": {"margin": 0.02},
+        "minSamples": 100,
+    },
+    {"name": "busy", "builtin": "saturation", "atMost": 2},
 ]
 FULL_FREEZE = [
     {
@@ -81,11 +119,15 @@ FULL_POLICY = {
         "enabled": True,
         "minRequests": 1,
         "maxFailureRatio": 0.99,
-        "window": "60s",
+        "window": "1m",
         "slowMilliseconds": 60000,
         "maxSlowRatio": 0,
     },
-    "analysis": {"interval": "1s", "checks": FULL_CHECKS},
+    "analysis": {
+        "interval": "1s",
+        "checks": FULL_CHECKS,
+        "templateRef": {"name": "orders", "arguments": [{"name": "shop", "value": "a"}]},
+    },
     "guard": {"duration": "0s"},
     "patience": "10s",
     "startDeadline": "24h",
@@ -163,6 +205,16 @@ def without(base: Manifest, path: str) -> Manifest:
 def check(**fields: Any) -> Manifest:
     """A Model with one check."""
     return with_(MODEL, "spec.rollout.analysis.checks", [{"name": "a", **fields}])
+
+
+def recorded(builtin: str, **fields: Any) -> Manifest:
+    """A Model with one check that asks the record of predictions."""
+    return with_(check(builtin=builtin, **fields), "spec.serving.predictionLog.enabled", True)
+
+
+def templated(**fields: Any) -> Manifest:
+    """A template whose one check differs."""
+    return with_(TEMPLATE, "spec.checks", [{**TEMPLATE["spec"]["checks"][0], **fields}])
 
 
 def steps(*steps: Manifest) -> Manifest:
@@ -307,6 +359,27 @@ def refusal(error: client.ApiException) -> str:
             model.ModelSpec,
             id="autoscaling by requests",
         ),
+        pytest.param(
+            check(builtin="success-rate", relative={"margin": 0.01}),
+            model.ModelSpec,
+            id="a comparison",
+        ),
+        pytest.param(recorded("live-accuracy", atLeast=0.7), model.ModelSpec, id="labels"),
+        pytest.param(
+            with_(recorded("live-rmse", relative={"margin": 5}), "spec.task", "regression"),
+            model.ModelSpec,
+            id="a loss in its own unit",
+        ),
+        pytest.param(
+            with_(
+                recorded("prediction-agreement", atLeast=0.9),
+                "spec.rollout.strategy",
+                "shadow",
+            ),
+            model.ModelSpec,
+            id="agreement of copies",
+        ),
+        pytest.param(TEMPLATE, template.AnalysisTemplateSpec, id="a template"),
         pytest.param(TRAINING_RUN, training_run.TrainingRunSpec, id="a minimal TrainingRun"),
         pytest.param(ROLLOUT, rollout.RolloutSpec, id="a minimal Rollout"),
         pytest.param(FULL_ROLLOUT, rollout.RolloutSpec, id="a full Rollout"),
@@ -326,10 +399,11 @@ def filled(spec_type: type[Spec], spec: Manifest) -> Manifest:
     return dict(without_empty_lists(whole))
 
 
-def without_empty_lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: without_empty_lists(item) for key, item in value.items() if item != []}
-    return [without_empty_lists(item) for item in value] if isinstance(value, list) else value
+def without_empty_lists(node: Any) -> Any:
+    """The operator alone has a word for a list that is not given."""
+    if isinstance(node, dict):
+        return {key: without_empty_lists(value) for key, value in node.items() if value != []}
+    return [without_empty_lists(item) for item in node] if isinstance(node, list) else node
 
 
 @pytest.mark.parametrize(
@@ -625,7 +699,11 @@ def without_empty_lists(value: Any) -> Any:
             policy(strategy="shadow", shadow={"hold": "169h"}), "shadow.hold", id="shadow: long"
         ),
         pytest.param(
-            steps({"weight": 5, "checks": [{"name": "success-rate", "query": "x", "atMost": 1}]}),
+            with_(
+                check(query="x", atMost=1),
+                "spec.rollout.steps",
+                [{"weight": 5, "checks": [{"name": "a", "query": "x", "atMost": 1}]}],
+            ),
             "must not have the name of one of analysis.checks",
             id="step: a check of the analysis again",
         ),
@@ -773,6 +851,127 @@ def without_empty_lists(value: Any) -> Any:
         pytest.param(check(query="x", atMost=1, window="4s"), "window", id="window: short"),
         pytest.param(check(query="x", atMost=1, failureLimit=-1), "failureLimit", id="failures"),
         pytest.param(check(name="A", query="x", atMost=1), "checks[0].name", id="check's name"),
+        pytest.param(
+            check(query="x", atMost=1, dryRun=True), "every check is a dry run", id="all dry"
+        ),
+        pytest.param(
+            check(query="x", total="y", relative={"margin": 0.1}),
+            "write {{version}} into both",
+            id="relative: the same question for both",
+        ),
+        pytest.param(
+            check(query="{{version}}", relative={"margin": 0.1}),
+            "relative needs counts",
+            id="relative: no total",
+        ),
+        pytest.param(
+            check(builtin="success-rate", total="x", atLeast=1), "total", id="total of a builtin"
+        ),
+        pytest.param(
+            check(builtin="saturation", relative={"margin": 0.1}),
+            "relative does not go with saturation",
+            id="relative: saturation",
+        ),
+        pytest.param(
+            check(builtin="success-rate", relative={"margin": 1}), "margin", id="margin: all"
+        ),
+        pytest.param(
+            check(builtin="success-rate", relative={"margin": 0}), "margin", id="margin: none"
+        ),
+        pytest.param(
+            check(builtin="success-rate", relative={"margin": 0.1, "alpha": 0.6}),
+            "alpha",
+            id="alpha: a coin",
+        ),
+        pytest.param(
+            check(builtin="success-rate", relative={"margin": 0.1}, failureLimit=1),
+            "failureLimit has no effect",
+            id="relative with failureLimit",
+        ),
+        pytest.param(
+            check(builtin="success-rate", relative={"margin": 0.1}, window="1m"),
+            "window has no effect",
+            id="relative with window",
+        ),
+        pytest.param(
+            recorded("live-accuracy", atLeast=0.5, window="1m"), "window", id="labels with window"
+        ),
+        pytest.param(recorded("live-accuracy", atMost=0.5), "atMost", id="accuracy: atMost"),
+        pytest.param(recorded("prediction-drift", atLeast=0.5), "atLeast", id="drift: atLeast"),
+        pytest.param(
+            check(builtin="live-accuracy", atLeast=0.5), "predictionLog.enabled", id="no record"
+        ),
+        pytest.param(
+            steps(
+                {"weight": 5, "checks": [{"name": "a", "builtin": "live-accuracy", "atLeast": 1}]}
+            ),
+            "predictionLog.enabled",
+            id="no record, in a step",
+        ),
+        pytest.param(recorded("live-mae", atMost=1), "for numbers", id="mae of classes"),
+        pytest.param(
+            with_(recorded("live-accuracy", atLeast=0.5), "spec.task", "regression"),
+            "for classes",
+            id="accuracy of numbers",
+        ),
+        pytest.param(
+            recorded("prediction-agreement", atLeast=0.9), "strategy shadow", id="no copies"
+        ),
+        pytest.param(
+            policy(
+                strategy="blueGreen",
+                blueGreen={"mirror": 0},
+                analysis={
+                    "checks": [{"name": "a", "builtin": "prediction-agreement", "atLeast": 0.9}]
+                },
+            ),
+            "blueGreen with a mirror",
+            id="blueGreen: no copies",
+        ),
+        pytest.param(
+            policy(
+                strategy="recreate",
+                analysis={
+                    "checks": [
+                        {"name": "a", "builtin": "success-rate", "relative": {"margin": 0.1}}
+                    ]
+                },
+            ),
+            "does not run beside",
+            id="recreate: nothing to compare with",
+        ),
+        # AnalysisTemplate
+        pytest.param(with_(TEMPLATE, "spec.checks", []), "checks", id="template: no checks"),
+        pytest.param(
+            with_(TEMPLATE, "spec.arguments", [{"name": "unused"}]),
+            "no query or total names",
+            id="template: an argument for nothing",
+        ),
+        pytest.param(
+            with_(TEMPLATE, "spec.arguments", [{"name": "shop"}] * 2),
+            "argument names must be unique",
+            id="template: an argument twice",
+        ),
+        pytest.param(
+            with_(TEMPLATE, "spec.checks", [*TEMPLATE["spec"]["checks"]] * 2),
+            "check names must be unique",
+            id="template: a check twice",
+        ),
+        pytest.param(templated(total=None), "relative needs counts", id="template: a bad check"),
+        pytest.param(
+            with_(MODEL, "spec.rollout.analysis", {"templateRef": {}}),
+            "templateRef.name",
+            id="templateRef: no name",
+        ),
+        pytest.param(
+            with_(
+                MODEL,
+                "spec.rollout.analysis",
+                {"templateRef": {"name": "a", "arguments": [{"name": "b", "value": ""}] * 2}},
+            ),
+            "each argument can be given once",
+            id="templateRef: an argument twice",
+        ),
         # TrainingRun and Rollout
         pytest.param(without(TRAINING_RUN, "spec.model"), "spec.model", id="run: no model"),
         pytest.param(with_(TRAINING_RUN, "spec.model", "a.b"), "spec.model", id="run: no name"),
@@ -895,6 +1094,15 @@ def test_kubectl_get_shows_the_state(
         f"--namespace={desk.namespace}", "get", PLURALS[whole["kind"]], "--output=wide"
     ).stdout
 
+    assert cells(table).items() >= shown.items()
+
+
+def test_kubectl_get_lists_templates(plane: ControlPlane, desk: Desk) -> None:
+    desk.create(TEMPLATE)
+
+    table = plane.kubectl(f"--namespace={desk.namespace}", "get", "mat").stdout
+
+    shown = {"DESCRIPTION": "paid orders", "CHECK": "orders"}
     assert cells(table).items() >= shown.items()
 
 

@@ -18,7 +18,7 @@ from support.prometheus_server import PrometheusServer
 
 pytestmark = pytest.mark.integration
 
-WINDOW = timedelta(seconds=2)
+SPAN = queries.Span(length=timedelta(seconds=2))
 ENVOY = """
 # TYPE envoy_cluster_upstream_rq_completed counter
 envoy_cluster_upstream_rq_completed{{{labels}}} COUNT
@@ -33,11 +33,11 @@ BUSY = ENVOY.format(labels='model_namespace="energy",model="busy",version="1.1.0
 
 
 def built(model: str) -> dict[str, str]:
-    names = {"namespace": "energy", "model": model, "version": "1.1.0"}
+    target = queries.Target(namespace="energy", model=model, version="1.1.0")
     return {
-        "success-rate": queries.success_rate(**names, window=WINDOW),
-        "latency": queries.latency(0.95, **names, window=WINDOW),
-        "requests": queries.requests(**names, window=WINDOW),
+        "success-rate": queries.success_rate(target, SPAN),
+        "latency": queries.latency(0.95, target, SPAN),
+        "requests": queries.requests(target, SPAN),
     }
 
 
@@ -104,6 +104,22 @@ async def test_what_is_not_one_number_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         await desk.port.query(promql)
+
+
+async def test_counts_of_several_versions_come_in_one_answer(desk: Prometheus) -> None:
+    busy, silent = (
+        queries.Target(namespace="energy", model=model, version="1.1.0")
+        for model in ("busy", "silent")
+    )
+    both = {"candidate": (busy, SPAN), "stable": (silent, SPAN)}
+
+    counts = await desk.port.query_by(queries.success_counts(both), queries.COUNT)
+    quick = await desk.port.query_by(queries.latency_counts(both, 25), queries.COUNT)
+    slow = await desk.port.query_by(queries.latency_counts(both, 10), queries.COUNT)
+
+    assert counts.keys() == {"candidate-total"}
+    assert quick["candidate-good"] == quick["candidate-total"] == counts["candidate-total"]
+    assert slow["candidate-good"] == 0
 
 
 async def test_a_long_query_fits(desk: Prometheus) -> None:

@@ -1,5 +1,6 @@
 """The generator, what it makes of our types, and the files that must agree with it."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -207,6 +208,7 @@ FIELDS = [
     (path, node)
     for kind, schema in SCHEMAS.items()
     for part in ("spec", "status")
+    if part in schema["properties"]
     for path, node in nodes(schema["properties"][part], f"{kind}.{part}")
 ]
 
@@ -283,6 +285,24 @@ def test_an_example_is_valid(document: dict[str, Any]) -> None:
     jsonschema.validate(
         document, closed(SCHEMAS[document["kind"]]) | {"additionalProperties": True}
     )
+
+
+def blocks(document: Path) -> list[dict[str, Any]]:
+    """The YAML that stands in a document."""
+    text = document.read_text(encoding="utf-8")
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+@pytest.mark.parametrize("block", blocks(REPO / "docs" / "evidence.md"))
+def test_what_the_page_on_evidence_shows_is_valid(block: dict[str, Any]) -> None:
+    """It shows whole templates, and a Model's analysis alone."""
+    whole = closed(SCHEMAS[block.get("kind", "Model")])
+    schema = whole | {"additionalProperties": True}
+    if "analysis" in block:
+        schema = {"properties": whole["properties"]["spec"]["properties"]["rollout"]["properties"]}
+        schema["additionalProperties"] = False
+
+    jsonschema.validate(block, schema)
 
 
 def test_the_committed_files_are_as_generated() -> None:

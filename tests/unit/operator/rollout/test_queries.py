@@ -14,21 +14,24 @@ import pytest
 
 from fairlead_operator.api.checks import Check
 from fairlead_operator.rollout import queries
+from fairlead_serving.gateway.bootstrap import build_bootstrap
+from fairlead_serving.gateway.settings import read_settings
 from images.prometheus import promtool_path
 
-WINDOW = timedelta(seconds=30)
-NAMES = {"namespace": "energy", "model": "nsw-price", "version": "1.1.0"}
+SPAN = queries.Span(length=timedelta(seconds=30))
+TARGET = queries.Target(namespace="energy", model="nsw-price", version="1.1.0")
+STABLE = queries.Target(namespace="energy", model="nsw-price", version="1.0.0")
 Series = Mapping[str, str]
 SCRAPED = {'up{job="gateway"}': "1x6"}  # Prometheus has been there all the time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Series, a query, and the one value it yields; None is no sample."""
+    """Series, a query, and what it yields: one value, None for no sample, or several by name."""
 
     series: Series
     query: str
-    value: float | None
+    value: float | Mapping[str, float] | None
 
 
 def labels(**changed: str) -> str:
@@ -58,22 +61,28 @@ def bucket(le: str, values: str, **changed: str) -> dict[str, str]:
 
 def success_rate(*series: Series, value: float | None) -> Case:
     merged = {name: values for part in series for name, values in part.items()}
-    return Case(series=merged, query=queries.success_rate(**NAMES, window=WINDOW), value=value)
+    return Case(series=merged, query=queries.success_rate(TARGET, SPAN), value=value)
 
 
 def requests(*series: Series, value: float | None) -> Case:
     merged = {name: values for part in series for name, values in part.items()}
-    return Case(series=merged, query=queries.requests(**NAMES, window=WINDOW), value=value)
+    return Case(series=merged, query=queries.requests(TARGET, SPAN), value=value)
 
 
 def latency(quantile: float, *series: Series, value: float | None) -> Case:
     merged = {name: values for part in series for name, values in part.items()}
-    query = queries.latency(quantile, **NAMES, window=WINDOW)
+    query = queries.latency(quantile, TARGET, SPAN)
     return Case(series=merged, query=query, value=value)
 
 
 def run_promtool(case: Case, folder: Path) -> None:
-    samples = [] if case.value is None else [{"labels": "{}", "value": case.value}]
+    if isinstance(case.value, Mapping):
+        samples = [
+            {"labels": f'{{{queries.COUNT}="{name}"}}', "value": value}
+            for name, value in case.value.items()
+        ]
+    else:
+        samples = [] if case.value is None else [{"labels": "{}", "value": case.value}]
     test = {
         "interval": "10s",
         "input_series": [
@@ -90,6 +99,40 @@ def run_promtool(case: Case, folder: Path) -> None:
         [program, "test", "rules", file], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def success_counts(*series: Series, value: Mapping[str, float], past: bool = False) -> Case:
+    """Both versions; the stable one in the first half minute only, when it is past."""
+    merged = {name: values for part in series for name, values in part.items()}
+    before = queries.Span(length=SPAN.length, ago=SPAN.length) if past else SPAN
+    targets = {"candidate": (TARGET, SPAN), "stable": (STABLE, before)}
+    return Case(series=merged, query=queries.success_counts(targets), value=value)
+
+
+def latency_counts(bound: float, *series: Series, value: Mapping[str, float]) -> Case:
+    merged = {name: values for part in series for name, values in part.items()}
+    targets = {"candidate": (TARGET, SPAN), "stable": (STABLE, SPAN)}
+    return Case(series=merged, query=queries.latency_counts(targets, bound), value=value)
+
+
+def mirrored(*series: Series, value: float | None) -> Case:
+    """The success rate of copies."""
+    merged = {name: values for part in series for name, values in part.items()}
+    copies = dataclasses.replace(TARGET, mirrored=True)
+    return Case(series=merged, query=queries.success_rate(copies, SPAN), value=value)
+
+
+def dropped(values: str) -> dict[str, str]:
+    return {f"envoy_cluster_upstream_rq_pending_overflow{{{labels(role='shadow')}}}": values}
+
+
+def saturation(*series: Series, value: float | None) -> Case:
+    merged = {name: values for part in series for name, values in part.items()}
+    return Case(series=merged, query=queries.saturation(TARGET, SPAN), value=value)
+
+
+def busy(values: str, **changed: str) -> dict[str, str]:
+    return {f"fairlead_prediction_seconds_sum{{{labels(**changed)}}}": values}
 
 
 OTHERS = (
@@ -247,6 +290,87 @@ CASES = [
         id="latency over several gateway pods, of this version",
     ),
     pytest.param(latency(0.5, value=None), id="no latency known"),
+    pytest.param(
+        success_counts(
+            finished("0+10x6"),
+            answers(503, "0+1x6"),
+            finished("0+30x6", version="1.0.0"),
+            answers(500, "0+2x6", version="1.0.0"),
+            value={
+                "candidate-total": 30,
+                "candidate-bad": 3,
+                "stable-total": 90,
+                "stable-bad": 6,
+            },
+        ),
+        id="counts of both versions in one answer",
+    ),
+    pytest.param(
+        success_counts(finished("0+10x6"), value={"candidate-total": 30}),
+        id="counts while the stable version is silent and nothing failed",
+    ),
+    pytest.param(
+        success_counts(
+            finished("0 0 0 0 10 20 30"),
+            finished("0 10 20 30 30 30 30", version="1.0.0"),
+            answers(500, "_ _ _ 4 4 4 4", version="1.0.0"),
+            past=True,
+            value={"candidate-total": 30, "stable-total": 30, "stable-bad": 4},
+        ),
+        id="counts of a stable version that had its traffic before",
+    ),
+    pytest.param(
+        mirrored(
+            finished("0+20x6", role="shadow"),
+            answers(503, "0+11x6", role="shadow"),
+            dropped("0+10x6"),
+            finished("0+90x6"),
+            value=0.9,
+        ),
+        id="copies that were dropped are no answers",
+    ),
+    pytest.param(
+        mirrored(
+            finished("0+10x6", role="shadow"), answers(500, "0+1x6", role="shadow"), value=0.9
+        ),
+        id="copies of which none was dropped",
+    ),
+    pytest.param(
+        mirrored(
+            finished("0+10x6", role="shadow"),
+            answers(503, "0+10x6", role="shadow"),
+            dropped("0+10x6"),
+            value=None,
+        ),
+        id="copies that were all dropped prove nothing",
+    ),
+    pytest.param(
+        latency_counts(
+            10,
+            bucket("10", "0+8x6"),
+            bucket("100", "0+9x6"),
+            bucket("+Inf", "0+10x6"),
+            bucket("10.0", "0+20x6", version="1.0.0"),
+            bucket("+Inf", "0+30x6", version="1.0.0"),
+            value={
+                "candidate-total": 30,
+                "candidate-good": 24,
+                "stable-total": 90,
+                "stable-good": 60,
+            },
+        ),
+        id="quick answers of both versions, however the bound is written",
+    ),
+    pytest.param(
+        saturation(
+            busy("0+5x6", pod="a"),
+            busy("0+15x6", pod="b"),
+            busy("0+90x6", pod="c", version="1.0.0"),
+            value=1,
+        ),
+        id="half a request at work in one pod, one and a half in the other",
+    ),
+    pytest.param(saturation(value=None), id="no pod known"),
 ]
 
 
@@ -267,23 +391,42 @@ def test_query(case: Case, tmp_path: Path) -> None:
 def test_a_builtin_check_asks_for_its_version_and_window(builtin: str, part: str) -> None:
     check = Check.model_validate({"name": "c", "builtin": builtin, "atMost": 1, "window": "45s"})
 
-    query = queries.for_check(check, **NAMES, stable="1.0.0")
+    query = queries.absolute(check, TARGET, stable="1.0.0")
 
     assert part in query
-    assert 'version="1.1.0"' in query
+    assert 'version="1.1.0",role=""' in query
     assert "offset 45s" in query
 
 
+def test_a_mirrored_candidate_is_judged_by_the_copies() -> None:
+    mirrored = dataclasses.replace(TARGET, mirrored=True)
+    check = Check.model_validate({"name": "c", "builtin": "success-rate", "atLeast": 1})
+
+    query = queries.absolute(check, mirrored, stable="1.0.0")
+
+    assert 'version="1.1.0",role="shadow"' in query
+    assert 'role=""' not in query
+
+
 def test_the_names_in_a_query_are_filled_in() -> None:
-    check = Check.model_validate(
-        {
-            "name": "own",
-            "query": 'x{n="{{namespace}}",m="{{model}}",v=~"{{version}}|{{stable}}"}[{{window}}]',
-            "atLeast": 1,
-            "window": "2m",
-        }
+    query = queries.fill(
+        'x{n="{{namespace}}",m="{{model}}",v=~"{{version}}|{{stable}}"}[{{window}}]',
+        TARGET,
+        stable="1.0.0",
+        length=timedelta(minutes=2),
     )
 
-    query = queries.for_check(check, **NAMES, stable="1.0.0")
-
     assert query == 'x{n="energy",m="nsw-price",v=~"1.1.0|1.0.0"}[120s]'
+
+
+@pytest.mark.parametrize(
+    ("quantile", "bound"), [(0.2, 5), (5, 5), (5.1, 10), (99, 100), (70000, 60000)]
+)
+def test_a_bound_is_one_of_the_histograms(quantile: float, bound: float) -> None:
+    assert queries.next_bucket(quantile) == bound
+
+
+def test_the_bounds_are_those_the_gateway_asks_envoy_for() -> None:
+    settings = read_settings({"FAIRLEAD_NAMESPACE": "energy", "POD_NAME": "fairlead-gateway-1"})
+
+    assert f'"buckets": {list(queries.BUCKETS)}' in json.dumps(build_bootstrap(settings))
