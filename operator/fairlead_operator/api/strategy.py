@@ -22,6 +22,14 @@ def between(field: str, low: str, high: str) -> Rule:
     )
 
 
+def above(field: str, low: float) -> Rule:
+    """The rule that a fraction is above this: to the API server's own minimum, 0 passes for 0.05.
+
+    It cuts the bound to a whole number when the value is one.
+    """
+    return Rule(f"self.{field} > {low!r}", f"{field} must be above {low:g}", f".{field}")
+
+
 class Step(Spec):
     """One weight, and how long it must stay healthy."""
 
@@ -238,7 +246,12 @@ OnUndecided = Literal["pause", "rollBack"]
 class AbTest(Spec):
     """A fixed, sticky split that ends by a sequential test on a goal."""
 
-    rules = (between("maxDuration", "1m", "8760h"),)
+    rules = (
+        between("maxDuration", "1m", "8760h"),
+        above("alpha", 0.0),
+        above("beta", 0.0),
+        above("minEffect", 0.0),
+    )
 
     goal: Annotated[Goal, Field(description="What decides.")]
     weight: Annotated[
@@ -300,7 +313,7 @@ class AbTest(Spec):
 class Bandit(Spec):
     """Shares that follow the reward, until one version is best."""
 
-    rules = (between("maxDuration", "1m", "8760h"),)
+    rules = (between("maxDuration", "1m", "8760h"), above("stopProbability", 0.4))
 
     goal: Annotated[Goal, Field(description="What counts as reward.")]
     floor: Annotated[

@@ -755,6 +755,14 @@ def without_empty_lists(node: Any) -> Any:
             policy(strategy="abTest", abTest=AB_TEST | {"alpha": 0}), "abTest.alpha", id="alpha"
         ),
         pytest.param(
+            policy(strategy="abTest", abTest=AB_TEST | {"minEffect": 0}), "minEffect", id="effect"
+        ),
+        pytest.param(
+            policy(strategy="bandit", bandit={"goal": {"metric": "reward"}, "stopProbability": 0}),
+            "stopProbability",
+            id="bandit: over at once",
+        ),
+        pytest.param(
             policy(strategy="abTest", abTest=AB_TEST | {"maxDuration": "0s"}),
             "maxDuration",
             id="abTest: over at once",

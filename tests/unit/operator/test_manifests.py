@@ -13,7 +13,7 @@ from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.state_machine import Target
-from fairlead_operator.rollout.manifests import build_server
+from fairlead_operator.rollout.manifests import build_preview, build_server
 from fairlead_operator.rollout.traffic import build_route
 from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import build_job
@@ -73,9 +73,15 @@ EVERYTHING = [
     job("search"),
     job("finish"),
     build_address(LONGEST),
+    build_preview(LONGEST),
     build_route(((VERSION.version, 100),), owner=LONGEST, timeout=timedelta(seconds=10)),
     build_training_run(LONGEST, number=10**9, trigger="initial"),
-    build_rollout(LONGEST, SPEC, Target(version="1.0.0", trigger="trained"), number=10**9),
+    build_rollout(
+        LONGEST,
+        SPEC,
+        Target(version="1.0.0", trigger="pinned", alternatives=("1.1.0",)),
+        number=10**9,
+    ),
     build_database_secret("energy", "postgresql://x"),
 ]
 TEMPLATES = [

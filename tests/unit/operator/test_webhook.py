@@ -227,3 +227,45 @@ async def test_a_token_that_is_no_text_is_refused(world: World) -> None:
         headers: ClassVar = {"Authorization": "Bearer t\udcff"}
 
     assert (await webhook(world).handle(cast("web.Request", Odd()))).status == 401
+
+
+def on_trial(world: World, *, left: str | None = None) -> None:
+    """1.1.0 and 1.2.0 are tried at once; one may have left."""
+    arms = [
+        {"version": version, **({"reason": "AlertFired"} if version == left else {})}
+        for version in ("1.1.0", "1.2.0")
+    ]
+    world.kube.put(
+        {
+            "kind": "Rollout",
+            "metadata": {"namespace": NAMESPACE, "name": ROLLOUT.name},
+            "spec": {"model": "nsw-price", "version": "1.1.0", "alternatives": ["1.2.0"]},
+            "status": {"phase": "Progressing", "arms": arms},
+        }
+    )
+
+
+def noted(world: World) -> dict[str, Any]:
+    annotations = world.kube.objects[ROLLOUT]["metadata"]["annotations"]
+    return dict(json.loads(annotations["fairlead.dev/alert"]))
+
+
+async def test_an_alert_on_another_candidate_of_a_trial_names_it(world: World) -> None:
+    on_trial(world)
+
+    status, answer = await post(world, body(alert(labels=LABELS | {"version": "1.2.0"})))
+
+    assert (status, answer["alerts"][0]["outcome"]) == (200, "rollback")
+    assert noted(world)["version"] == "1.2.0"
+
+
+async def test_a_second_candidates_alert_is_noted_once_the_first_has_left(world: World) -> None:
+    on_trial(world)
+    await post(world, body(alert()))
+    too_early, _ = await post(world, body(alert(labels=LABELS | {"version": "1.2.0"})))
+    on_trial(world, left="1.1.0")
+
+    status, _ = await post(world, body(alert(labels=LABELS | {"version": "1.2.0"})))
+
+    assert (too_early, status) == (503, 200)
+    assert noted(world)["version"] == "1.2.0"
