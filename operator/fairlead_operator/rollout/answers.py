@@ -9,6 +9,7 @@ from typing import Final, assert_never
 
 from fairlead_operator.requests import Action, Answer, Request
 from fairlead_operator.rollout.analysis import Verdict
+from fairlead_operator.rollout.causes import rollback_cause
 from fairlead_operator.rollout.states import (
     Health,
     Observed,
@@ -42,6 +43,9 @@ def _refusal(action: Action, seen: Observed) -> str | None:
         return _ENDED
     if seen.phase is Phase.ROLLING_BACK:
         return f"the rollout is going back already ({seen.reason})"
+    cause = rollback_cause(seen)
+    if cause is not None and action is not Action.ABORT:
+        return f"the candidate goes back ({cause.reason}: {cause.message})"
     match action:
         case Action.ABORT:
             return None
@@ -74,8 +78,6 @@ def _refuse_promote(seen: Observed) -> str | None:
         return "the Model is suspended"
     if seen.frozen is not None:
         return seen.frozen
-    if candidate.verdict is Verdict.FAILED:
-        return f"the analysis failed: {candidate.verdict_message}"
     if candidate.health is not Health.READY:
         return f"the candidate is not ready: {candidate.message}"
     return None if reported(seen, present_shares(seen)) else _LATER
