@@ -236,6 +236,18 @@ async def test_a_registered_version_that_is_altered_while_it_serves_is_a_conditi
     assert [reason for reason, _ in world.events()].count("RegistrationChanged") == 1
 
 
+async def test_a_version_that_is_newer_than_the_list_is_not_said_to_be_deleted() -> None:
+    """A version that was registered and promoted since the list was taken once seemed gone."""
+    world = World()
+    world.registrations.take({})
+    world.kube.put(model_manifest(rollout=POLICY))
+    await world.train("nsw-price-training-1", "1.0.0")
+    world.restart_operator()
+    await world.run()
+
+    assert registered(world)["status"] == "True"
+
+
 async def test_git_that_still_asks_for_the_bad_version_is_blocked_and_causes_no_loop() -> None:
     world = await moving()
     world.prometheus.success_rate = 0.2

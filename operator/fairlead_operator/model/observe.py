@@ -12,7 +12,7 @@ from fairlead_operator.api.group import ANNOTATION_ABORT
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.api.rollout import BY_HAND
-from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.model.gate import Demand, GateReason, Outcome, parse_comparison
 from fairlead_operator.model.state_machine import (
     Blocked,
@@ -65,17 +65,32 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         ),
         spec=spec,
         status=status,
-        unregistered=_registration(status, meta, ports),
+        unregistered=await _registration(status, meta, ports),
         annotations=annotations,
         training_runs=runs,
         rollouts=rollouts,
     )
 
 
-def _registration(status: ModelStatus, meta: Mapping[str, Any], ports: Ports) -> str | None:
-    if status.stable is None or not status.stable.registry_version:
+async def _registration(status: ModelStatus, meta: Mapping[str, Any], ports: Ports) -> str | None:
+    """What is wrong with the stable version's registration; empty when nothing is, None unknown.
+
+    The list may be older than the version: before it is said, MLflow is asked.
+    """
+    stable = status.stable
+    if stable is None or not stable.registry_version:
         return None
-    return ports.registrations.problem(f"{meta['namespace']}.{meta['name']}", status.stable)
+    name = f"{meta['namespace']}.{meta['name']}"
+    problem = ports.registrations.problem(name, stable)
+    if not problem:
+        return problem
+    try:
+        found = await ports.registry.find_version(name, stable.version)
+    except TransientError:
+        return None
+    known = (stable.registry_version, stable.digest)
+    same = found is not None and (found.registry_version, found.digest) == known
+    return "" if same else problem
 
 
 def _observed(

@@ -664,6 +664,8 @@ REFUSALS = [
     pytest.param(observed(requests=asks(Action.RETRY)), "asked of a Model", id="retry"),
     pytest.param(paused(requests=asks(Action.RESUME), reason=Reason.AWAITING_APPROVAL),
                  "approve it", id="awaiting approval: resume"),
+    pytest.param(paused(requests=asks(Action.RESUME), reason=Reason.TRIAL_UNDECIDED),
+                 "approve or promote the leader", id="trial undecided: resume"),
     pytest.param(paused(requests=asks(Action.PAUSE), reason=Reason.PAUSED_BY_REQUEST),
                  "paused already", id="paused by request: pause"),
     pytest.param(observed(phase=Phase.ROLLING_BACK, requests=asks(Action.PROMOTE)),
