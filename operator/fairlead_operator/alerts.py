@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fairlead_operator.api.base import NAME_PATTERN, VERSION_PATTERN
+from fairlead_operator.text import printable
 
 _ACTION: Final = "fairlead_action"
 _ROLLBACK: Final = "rollback"
 _TEXT_LIMIT: Final = 253
 _ALERTS_LIMIT: Final = 1000
+_LONGEST: Final = 500  # characters of a message
 _NAME: Final = re.compile(NAME_PATTERN)
 _VERSION: Final = re.compile(VERSION_PATTERN)
 
@@ -75,7 +77,7 @@ def _parse_alert(where: str, alert: Any, labels: Labels) -> Alert | Refused | No
     said = alert["labels"]
     if alert.get("status") != "firing" or said.get(_ACTION) != _ROLLBACK:
         return None
-    name = _printable(said.get("alertname"))
+    name = printable(said.get("alertname", "alert"), limit=_TEXT_LIMIT)
     for label, pattern, kind in (
         (labels.namespace, _NAME, "name of a namespace"),
         (labels.model, _NAME, "name of a Model"),
@@ -96,11 +98,9 @@ def _parse_alert(where: str, alert: Any, labels: Labels) -> Alert | Refused | No
 
 def _message(name: str, annotations: Any) -> str:
     texts = annotations if isinstance(annotations, Mapping) else {}
-    said = [_printable(texts[key]) for key in ("summary", "description") if texts.get(key)]
-    return ": ".join([name, *said])[:500]
-
-
-def _printable(text: Any) -> str:
-    """Text that any log, status and terminal can take."""
-    words = "".join(char if char.isprintable() else " " for char in str(text)[: 2 * _TEXT_LIMIT])
-    return words.encode("utf-8", "replace").decode() or "alert"
+    said = [
+        printable(texts[key], limit=_LONGEST)
+        for key in ("summary", "description")
+        if texts.get(key)
+    ]
+    return ": ".join([name, *said])[:_LONGEST]

@@ -15,6 +15,7 @@ from typing import Any, Final
 from fairlead_operator.api.common import RequestStatus
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import GROUP
+from fairlead_operator.text import printable
 
 _LONGEST_TEXT: Final = 512
 _LONGEST_NAME: Final = 64
@@ -65,9 +66,9 @@ def parse_request(action: Action, value: str) -> Request:
         return Request(
             action=action,
             text=text[:_LONGEST_TEXT],
-            by=_text(document.get("by"))[:_LONGEST_NAME],
+            by=_text(document.get("by"), limit=_LONGEST_NAME),
             at=_moment(document.get("at")),
-            why=_text(document.get("why"))[:_LONGEST_TEXT],
+            why=_text(document.get("why"), limit=_LONGEST_TEXT),
         )
     by, colon, why = text.partition(": ")
     if not colon or len(by) > _LONGEST_NAME or text.startswith("{"):
@@ -152,8 +153,8 @@ def _document(text: str) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) and found.keys() & {"by", "at", "why"} else None
 
 
-def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
+def _text(value: Any, *, limit: int) -> str:
+    return printable(value.strip(), limit=limit) if isinstance(value, str) else ""
 
 
 def _moment(value: Any) -> datetime | None:

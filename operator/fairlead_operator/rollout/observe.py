@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.checks import Check
@@ -36,7 +36,9 @@ from fairlead_operator.rollout.states import (
 from fairlead_operator.rollout.tallies import TrialLook, run_trial
 from fairlead_operator.rollout.templates import ChecksError, resolve_checks
 from fairlead_operator.rollout.trial import Trial
+from fairlead_operator.text import printable
 
+_LONGEST_ALERT: Final = 500  # characters
 _MEASURED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
 _REFERENCE: Final = timedelta(minutes=1)  # least of the stable version's last minutes at 100 %
 
@@ -92,12 +94,12 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     checks = await _resolve_checks(policy, model.spec, namespace, status, ports)
     analyses = await _analyze(spec, status, policy, checks, names, steps=steps, ports=ports)
     trips = {version: cluster.trip(version, guard=meta["uid"]) for version in spec.versions}
-    alert = _Alert.read(annotations, spec)
     capacity = cluster.capacity(
         model.spec.serving.autoscaling, status, stable=stable.version if stable else ""
     )
     needed = _needed(capacity, status, steps)
     freeze = None if spec.goes_back else find_freeze(model.spec.freeze_windows, ports.now())
+    alert = _Alert.read(annotations, spec, now=ports.now())
     moments = [trip[1] for trip in trips.values() if trip] + ([alert.received] if alert else [])
     return Seen(
         observed=Observed(
@@ -315,13 +317,21 @@ class _Alert:
     received: datetime
 
     @classmethod
-    def read(cls, annotations: Mapping[str, str], spec: RolloutSpec) -> "_Alert | None":
+    def read(
+        cls, annotations: Mapping[str, str], spec: RolloutSpec, *, now: datetime
+    ) -> "_Alert | None":
         text = annotations.get(ANNOTATION_ALERT)
         if text is None:
             return None
-        document = json.loads(text)
-        return cls(
-            version=document.get("version", spec.version),
-            message=document["message"],
-            received=datetime.fromisoformat(document["receivedAt"]),
-        )
+        try:
+            document = json.loads(text)
+            return cls(
+                version=str(document.get("version", spec.version)),
+                message=printable(document["message"], limit=_LONGEST_ALERT),
+                received=datetime.fromisoformat(document["receivedAt"]).astimezone(UTC),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            # Set by hand: what it says cannot be read, what it asks for can.
+            return cls(
+                version=spec.version, message=printable(text, limit=_LONGEST_ALERT), received=now
+            )
