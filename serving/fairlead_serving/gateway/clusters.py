@@ -40,11 +40,11 @@ def build_cluster(name: str) -> Resource:
     }
 
 
-def build_shadow_cluster(name: str) -> Resource:
+def build_shadow_cluster(name: str, seconds: float) -> Resource:
     """Where copies go.  Whatever happens to them, the live request does not notice.
 
     What the version cannot take is dropped, what it does not read fits into the buffer (or the
-    live request would wait), and what it does not answer ends after a while.
+    live request would wait), and what it does not answer ends after so many seconds.
     """
     return {
         **_cluster(name),
@@ -52,7 +52,7 @@ def build_shadow_cluster(name: str) -> Resource:
         "connect_timeout": "0.25s",
         "circuit_breakers": _breakers(connections=16, pending=16, retries=0),
         "per_connection_buffer_limit_bytes": _LARGEST_BODY,
-        "typed_extension_protocol_options": _http_options(max_stream_duration="30s"),
+        "typed_extension_protocol_options": _http_options(max_stream_duration=f"{seconds:g}s"),
     }
 
 

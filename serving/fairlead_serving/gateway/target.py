@@ -28,6 +28,8 @@ from fairlead_serving.gateway.endpoints import Endpoint
 from fairlead_serving.gateway.routes import Route
 from fairlead_serving.gateway.snapshot import Snapshot
 
+_COPY_SECONDS = 30.0  # a mirrored request may take; more where the Model's timeout is longer
+
 _TYPE = "type.googleapis.com/"
 CLUSTER = _TYPE + Cluster.DESCRIPTOR.full_name
 ASSIGNMENT = _TYPE + ClusterLoadAssignment.DESCRIPTOR.full_name
@@ -67,7 +69,7 @@ def build_target(snapshot: Snapshot) -> Target:
         if (mirror := route.mirror) is not None:
             name = clusters.shadow_name(route, mirror)
             service = services[mirror.version]
-            packed[name] = _shadow_cluster(name)
+            packed[name] = _shadow_cluster(name, max(_COPY_SECONDS, route.timeout_seconds))
             assignments[name] = _assignment(name, snapshot.endpoints.get(service, ()))
     return Target(
         snapshot=snapshot,
@@ -108,8 +110,8 @@ def _cluster(name: str) -> Packed:
 
 
 @functools.lru_cache(maxsize=1024)
-def _shadow_cluster(name: str) -> Packed:
-    return _pack(_parse(clusters.build_shadow_cluster(name), Cluster()))
+def _shadow_cluster(name: str, seconds: float) -> Packed:
+    return _pack(_parse(clusters.build_shadow_cluster(name, seconds), Cluster()))
 
 
 @functools.lru_cache(maxsize=8192)

@@ -1,14 +1,24 @@
 """The fast guard on a real Envoy: a bad version loses its traffic without anybody's help."""
 
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from fairlead_serving.gateway.process import running
-from support.gateway import MODEL, Caller, Conduct, EnvoyProcess, eventually, model_server
+from support.gateway import (
+    MODEL,
+    Caller,
+    Conduct,
+    EnvoyProcess,
+    eventually,
+    local_settings,
+    model_server,
+)
 from support.gateway_world import NEW, OLD, READY, World
 
 pytestmark = pytest.mark.integration
@@ -47,6 +57,10 @@ async def until_out(caller: Caller) -> None:
 async def _gone(caller: Caller) -> bool:
     answers = await caller.tally(40)
     return not answers.failures and answers.versions == {OLD: 40}
+
+
+async def _both(caller: Caller) -> bool:
+    return set((await caller.tally(40)).versions) == {NEW, OLD}
 
 
 async def test_a_version_that_fails_is_out_and_reported(
@@ -155,6 +169,26 @@ async def test_it_works_and_lasts_with_the_api_server_down(
         fresh = await world.until_applied(await world.route({NEW: 80, OLD: 20}, guard=following))
         assert "tripped" not in fresh
         assert (await caller.tally(40)).versions[NEW] > 10
+
+
+async def test_every_gateway_pod_guards_by_itself(
+    candidate: Conduct, gateway: World, caller: Caller, tmp_path: Path
+) -> None:
+    """The one that sees no bad answers keeps the version, until it does."""
+    directory = tmp_path / "other"
+    directory.mkdir()
+    other = dataclasses.replace(local_settings(directory, gateway.api), pod="other-pod")
+    async with EnvoyProcess(other), running(other), Caller(other) as elsewhere:
+        await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, guard=GUARD))
+        await eventually(lambda: _both(elsewhere))
+        candidate.status = 500
+        await until_out(caller)
+        untouched = await elsewhere.call(x_fairlead_version=OLD)
+        share = await elsewhere.tally(18)
+        await until_out(elsewhere)
+
+    assert untouched[0] == 200
+    assert share.failures
 
 
 async def test_users_and_mirror_of_what_has_tripped_go_with_it(

@@ -10,6 +10,7 @@ import pytest
 from fairlead_operator.api.common import SecretReference, VersionReference
 from fairlead_operator.api.common import Task as ModelTask
 from fairlead_operator.api.model import ModelSpec, ServingSpec
+from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner
@@ -17,17 +18,21 @@ from fairlead_operator.model.gate import Demand, judge_candidate, parse_comparis
 from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.rollout.health import read_health
 from fairlead_operator.rollout.manifests import build_server
-from fairlead_operator.rollout.states import Health
-from fairlead_operator.rollout.traffic import build_route, read_weight
+from fairlead_operator.rollout.plan import compile_plan
+from fairlead_operator.rollout.states import Decision, Health, Phase
+from fairlead_operator.rollout.states import Reason as RolloutReason
+from fairlead_operator.rollout.traffic import build_route, options, read_trip, read_weight, split
 from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import build_job
 from fairlead_operator.training_run.result import parse_progress, parse_result
 from fairlead_serving.artifact import compute_digest
 from fairlead_serving.failure import Reason as StartupReason
 from fairlead_serving.failure import StartupError
-from fairlead_serving.gateway.applied import Applied
-from fairlead_serving.gateway.routes import parse_route
+from fairlead_serving.gateway.applied import Applied, to_text
+from fairlead_serving.gateway.options import ByCookie, ByHeader
+from fairlead_serving.gateway.routes import Route, parse_route
 from fairlead_serving.gateway.settings import read_settings as read_gateway_settings
+from fairlead_serving.gateway.trips import Trip, narrow
 from fairlead_serving.server import report
 from fairlead_serving.settings import Settings, read_settings
 from fairlead_training.artifact import digest_directory
@@ -241,3 +246,113 @@ def test_the_operator_reads_back_the_weight_the_agent_reports(weight: int) -> No
 
     assert found == weight
     assert json.loads(text)["weights"] == {"1.1.0": weight, "1.0.0": 100 - weight}
+
+
+def route_of(policy: dict[str, Any], phase: Phase, *shares: tuple[str, int]) -> Route:
+    """What the agent reads of a rollout in its first step, under its policy."""
+    parsed = RolloutPolicy.model_validate(policy)
+    step = compile_plan(parsed)[0]
+    decision = Decision(
+        phase=phase,
+        step=0,
+        reason=RolloutReason.WAITING_FOR_GATEWAY,
+        message="",
+        shares=shares,
+        mirror=step.mirror,
+    )
+    beside = options(decision, step, parsed, stable="1.0.0", owner=MODEL, rollout_uid="5f0c-uid")
+    config_map = build_route(
+        split(decision, stable="1.0.0"),
+        owner=MODEL,
+        timeout=timedelta(seconds=10),
+        options=beside,
+    )
+    return parse_route(config_map["data"]["route.json"], namespace="energy", model="nsw-price")
+
+
+@pytest.mark.parametrize("phase", sorted(Phase))
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param({"strategy": "canary"}, id="canary"),
+        pytest.param({"strategy": "blueGreen", "blueGreen": {"mirror": 30}}, id="blue-green"),
+        pytest.param({"strategy": "shadow", "shadow": {"mirror": 50}}, id="shadow"),
+        pytest.param(
+            {"strategy": "canary", "fastGuard": {"slowMilliseconds": 500, "maxSlowRatio": 0.2}},
+            id="a guard of slowness",
+        ),
+        pytest.param(
+            {"strategy": "canary", "fastGuard": {"window": "1s", "minRequests": 1_000_000}},
+            id="a guard at its bounds",
+        ),
+    ],
+)
+def test_the_agent_takes_every_route_the_operator_writes(
+    policy: dict[str, Any], phase: Phase
+) -> None:
+    route = route_of(policy, phase, ("1.1.0", 100 if phase is Phase.SUCCEEDED else 10))
+
+    assert sum(route.weights.values()) == 100
+
+
+def test_the_agent_reads_mirror_preview_and_guard() -> None:
+    policy = {"strategy": "blueGreen", "blueGreen": {"mirror": 30}}
+
+    route = route_of(policy, Phase.PROGRESSING, ("1.1.0", 0))
+
+    assert route.mirror is not None
+    assert (route.mirror.version, route.mirror.percent) == ("1.1.0", 30)
+    assert route.preview is not None
+    assert route.preview.version == "1.1.0"
+    assert "nsw-price-preview.energy" in route.preview.hosts
+    assert route.guard is not None
+    assert (route.guard.guard_id, route.guard.versions) == ("5f0c-uid", ("1.1.0",))
+    assert (route.guard.fallback, route.guard.window_seconds) == ("1.0.0", 2)
+
+
+@pytest.mark.parametrize(
+    ("sticky", "read"),
+    [
+        pytest.param(
+            {"by": "header", "header": "x-user-id"}, ByHeader(header="x-user-id"), id="header"
+        ),
+        pytest.param({"by": "cookie"}, ByCookie(max_age_seconds=86_400), id="cookie"),
+        pytest.param(
+            {"by": "cookie", "maxAge": "1m"}, ByCookie(max_age_seconds=60), id="short cookie"
+        ),
+    ],
+)
+def test_the_agent_reads_who_keeps_a_version(
+    sticky: dict[str, Any], read: ByHeader | ByCookie
+) -> None:
+    trial = {"goal": {"metric": "success-rate"}, "sticky": sticky}
+
+    route = route_of(
+        {"strategy": "abTest", "abTest": trial}, Phase.PROGRESSING, ("1.1.0", 30), ("1.2.0", 30)
+    )
+
+    assert route.sticky == read
+    assert route.weights == {"1.1.0": 30, "1.2.0": 30, "1.0.0": 40}
+    assert route.guard is not None
+    assert route.guard.versions == ("1.1.0", "1.2.0")
+
+
+def test_the_operator_reads_what_the_guard_has_taken_out() -> None:
+    at = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    trip = Trip(
+        guard_id="5f0c-uid", at=to_text(at), message="12 of 14 failed", requests=14, failures=12
+    )
+    route = narrow(
+        route_of({"strategy": "canary"}, Phase.PROGRESSING, ("1.1.0", 10)), {"1.1.0": trip}
+    )
+    text = Applied(route=route, at=at, tripped={"1.1.0": trip}).to_text()
+
+    def read(guard: str) -> tuple[str, datetime] | None:
+        return read_trip(
+            {"nsw-price.gateway-a": text}, model="nsw-price", version="1.1.0", guard=guard,
+            gateway_pods=["gateway-a"],
+        )  # fmt: skip
+
+    assert read("5f0c-uid") == ("12 of 14 failed", at)
+    assert read("another") is None
+    assert json.loads(text)["weights"] == {"1.1.0": 0, "1.0.0": 100}

@@ -146,7 +146,7 @@ def test_copies_go_to_a_cluster_of_their_own() -> None:
 
     (policy,) = routes(route)[-1]["route"]["request_mirror_policies"]
     fraction = policy["runtime_fraction"]["default_value"]
-    shadow = build_shadow_cluster(policy["cluster"])
+    shadow = build_shadow_cluster(policy["cluster"], 30.0)
 
     assert policy["cluster"] == "energy|nsw-price|1.1.0|shadow"
     assert fraction == {"numerator": 125_000, "denominator": "MILLION"}
