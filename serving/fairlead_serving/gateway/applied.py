@@ -6,7 +6,6 @@ written or a newer one takes its place.
 
 import asyncio
 import dataclasses
-import functools
 import json
 import logging
 from collections.abc import Mapping
@@ -56,15 +55,20 @@ class Applied:
 
 
 def difference(
-    wanted: Mapping[str, Applied], written: Mapping[str, str], *, pod: str
+    wanted: Mapping[str, Applied],
+    written: Mapping[str, str],
+    *,
+    pod: str,
+    unchanged: frozenset[str] = frozenset(),
 ) -> dict[str, str | None]:
     """The `data` of a merge patch; `written` are this pod's keys.  None removes a key.
 
     A report that says the same but for its time is not written again, so that a restarted agent
-    does not make old news look new.
+    does not make old news look new.  Models that are `unchanged` are not even looked at.
     """
     patch: dict[str, str | None] = {}
-    for model, applied in wanted.items():
+    for model in wanted.keys() - unchanged:
+        applied = wanted[model]
         key, text = f"{model}.{pod}", applied.to_text()
         if _timeless(written.get(key)) != _timeless(text):
             patch[key] = text
@@ -73,7 +77,6 @@ def difference(
     return patch
 
 
-@functools.lru_cache(maxsize=8192)  # nearly all are those of last time
 def _timeless(text: str | None) -> object:
     try:
         document = json.loads(text or "")
@@ -92,6 +95,7 @@ class Reporter:
         self._path = f"/api/v1/namespaces/{namespace}/configmaps/{CONFIG_MAP}"
         self._pod = pod
         self._wanted: Mapping[str, Applied] = {}
+        self._said: Mapping[str, Applied] = {}
         self._news = asyncio.Event()
 
     def report(self, applied: Mapping[str, Applied]) -> None:
@@ -108,7 +112,7 @@ class Reporter:
             self._news.clear()
             try:
                 if written is None:
-                    written = await self._read()
+                    self._said, written = {}, await self._read()
                 await self._write(written)
                 backoff.reset()
             except ApiError as error:
@@ -122,10 +126,14 @@ class Reporter:
         return {key: text for key, text in data.items() if key.endswith(f".{self._pod}")}
 
     async def _write(self, written: dict[str, str]) -> None:
-        patch = difference(self._wanted, written, pod=self._pod)
-        if not patch:
-            return
-        await self._client.merge_patch(self._path, {"data": patch})
+        wanted = self._wanted
+        unchanged = frozenset(
+            model for model, each in wanted.items() if self._said.get(model) == each
+        )
+        patch = difference(wanted, written, pod=self._pod, unchanged=unchanged)
+        if patch:
+            await self._client.merge_patch(self._path, {"data": patch})
+        self._said = wanted
         for key, text in patch.items():
             if text is None:
                 written.pop(key, None)

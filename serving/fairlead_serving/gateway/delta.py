@@ -63,7 +63,7 @@ class _Subscription:
         return {
             name: packed
             for name, packed in wanted.items()
-            if packed.version not in (self.held.get(name), self.refused.get(name))
+            if self.held.get(name) != packed.version and self.refused.get(name) != packed.version
         }
 
     def can_send(self) -> bool:
@@ -107,9 +107,9 @@ class Session:
     def is_settled(self, target: Target) -> bool:
         """Whether Envoy has acknowledged all that the target says."""
         return all(
-            self._types[url].held.get(name) == version
+            self._types[url].held.get(name) == packed.version
             for url in (CLUSTER, ASSIGNMENT, ROUTES)
-            for name, version in target.versions(url).items()
+            for name, packed in target.packed[url].items()
         )
 
     def _take_answer(self, kind: _Subscription, request: Request) -> Rejection | None:

@@ -77,3 +77,11 @@ def test_only_differences_are_written(written: dict[str, str], expected: set[str
 
 def test_a_key_is_removed_by_null() -> None:
     assert difference({}, {"old.p": "{}"}, pod="p") == {"old.p": None}
+
+
+def test_what_is_unchanged_is_neither_written_again_nor_removed() -> None:
+    applied = Applied(route=ROUTE, at=NOW)
+
+    patch = difference({"m": applied}, {"m.p": "{}"}, pod="p", unchanged=frozenset({"m"}))
+
+    assert patch == {}
