@@ -110,7 +110,7 @@ def ready(deployment: Object) -> int:
     return int(status_of(deployment).get("availableReplicas", 0)) if deployment else 0
 
 
-def wait_for_pods(told: Told, version: str, least: int, *, timeout: float = 180) -> None:
+def wait_for_pods(told: Told, version: str, least: int, *, timeout: float = 300) -> None:
     wait_for(
         f"{least} pods of {version}",
         lambda: get(told, "deployment", version),
