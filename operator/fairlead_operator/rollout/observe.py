@@ -166,7 +166,8 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
 
 def _not_ahead(status: RolloutStatus, now: datetime) -> RolloutStatus:
     """A clock that was set back must not let a hold or a measurement wait until it catches up."""
-    known = {name: getattr(status, name) for name in ("since", "doubt_since", "measured_at")}
+    names = ("since", "step_since", "doubt_since", "measured_at")
+    known = {name: getattr(status, name) for name in names}
     return status.model_copy(
         update={name: min(moment, now) for name, moment in known.items() if moment is not None}
     )
@@ -288,8 +289,9 @@ async def _try_out(
     now = ports.now()
     since = status.step_since or now
     known = status.trial
-    if now - ((known and known.measured_at) or since) < policy.analysis.interval:
-        return None
+    passed = now - ((known and known.measured_at) or since)
+    if timedelta(0) <= passed < policy.analysis.interval:
+        return None  # not due; below zero the clock was set back
     shares = {arm.version: arm.weight for arm in status.arms}
     stable = names["stable"]
     look = TrialLook(
