@@ -23,7 +23,7 @@ demo: install ## Bring up a cluster, install Fairlead, and tell the whole story 
 	@$(RUN) -m e2e.story
 
 .PHONY: test
-test: install tools test-packages ## Run all tests: unit, scenario, integration, end to end; with coverage
+test: install tools gateway-tools test-packages ## Run all tests: unit, scenario, integration, end to end; with coverage
 	$(PYTEST) tests --cov --cov-report=term --cov-fail-under=85
 
 # --- tests in parts -------------------------------------------------------------------------
@@ -33,7 +33,7 @@ test-unit: install tools ## Run unit and scenario tests (seconds)
 	$(PYTEST) tests/unit tests/scenario
 
 .PHONY: test-integration
-test-integration: install tools test-packages ## Run integration tests on a real API server
+test-integration: install tools gateway-tools test-packages ## Run integration tests on a real API server
 	$(PYTEST) tests/integration
 
 .PHONY: test-e2e
@@ -132,6 +132,11 @@ $(INSTALLED): constraints.txt pyproject.toml
 tools: install
 	@$(RUN) -m e2e.helm version --short >/dev/null
 	@$(RUN) -m images promtool >/dev/null
+
+# A real implementation of the Gateway API for one integration test; minutes the first time.
+.PHONY: gateway-tools
+gateway-tools: install
+	@$(RUN) -m images envoy-gateway >/dev/null
 
 .PHONY: test-packages
 test-packages:

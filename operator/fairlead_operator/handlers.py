@@ -4,11 +4,12 @@
 deleted while the operator is away, and a quiet object costs nothing.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import kopf
 
-from fairlead_operator.kube.kinds import RESOURCES, WATCHED
+from fairlead_operator.kube.kinds import RESOURCES, Selector
 
 
 async def changed(memo: kopf.Memo, event: kopf.RawEvent, **_: Any) -> None:
@@ -16,9 +17,13 @@ async def changed(memo: kopf.Memo, event: kopf.RawEvent, **_: Any) -> None:
     memo.watches.tell(event["object"], event["type"])
 
 
-def register(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings) -> None:
-    """Watch our kinds, and of the others only what is ours."""
-    for kind, selector in WATCHED.items():
+def register(
+    registry: kopf.OperatorRegistry,
+    settings: kopf.OperatorSettings,
+    kinds: Mapping[str, Selector],
+) -> None:
+    """Watch these kinds, and of others' only what is ours."""
+    for kind, selector in kinds.items():
         resource = RESOURCES[kind]
         group, _, version = resource.api_version.rpartition("/")
         kopf.on.event(group, version, resource.plural, registry=registry)(changed)

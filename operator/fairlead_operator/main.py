@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import logging
 import signal
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -17,6 +17,7 @@ from fairlead_operator.controller import Controller
 from fairlead_operator.handlers import register
 from fairlead_operator.health import Health
 from fairlead_operator.histories import LOOPBACK, Histories
+from fairlead_operator.kube.kinds import Selector
 from fairlead_operator.kube.login import client, login
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
@@ -80,8 +81,8 @@ async def run(settings: Settings) -> None:
             rollouts_of=wakeup.rollouts_of,
             wake=queue.add,
         )
-        watching = dataclasses.replace(asking, kube=WatchedKube(kube, store))
-        controller = Controller(queue, watching, settings)
+        reading = dataclasses.replace(asking, kube=WatchedKube(kube, store))
+        controller = Controller(queue, reading, settings)
         holding = asyncio.create_task(lease.hold())
         keeping = asyncio.create_task(
             keep_record(record, retention=settings.record_retention, now=now)
@@ -95,7 +96,8 @@ async def run(settings: Settings) -> None:
                     sync.run(),
                     sync.patrol(),
                 )
-                await _lead(settings, watches, (holding, *work), health, stopped)
+                watching = asyncio.create_task(_watch(settings, sync.kinds, watches, stopped))
+                await _lead(settings, watching, (holding, *work), health, stopped)
         finally:
             holding.cancel()
             keeping.cancel()
@@ -105,13 +107,12 @@ async def run(settings: Settings) -> None:
 
 async def _lead(
     settings: Settings,
-    watches: Watches,
+    watching: asyncio.Task[None],
     work: Sequence[asyncio.Future[None] | Coroutine[Any, Any, None]],
     health: Health,
     stopped: asyncio.Event,
 ) -> None:
     """Act, as long as the Lease is ours and nothing ends that must not."""
-    watching = asyncio.create_task(_watch(settings, watches, stopped))
     tasks = [watching, *map(asyncio.ensure_future, work), asyncio.create_task(stopped.wait())]
     metrics.IS_LEADER.set(1)
     health.leading(watching)
@@ -126,7 +127,12 @@ async def _lead(
             raise result
 
 
-async def _watch(settings: Settings, watches: Watches, stopped: asyncio.Event) -> None:
+async def _watch(
+    settings: Settings,
+    kinds: Mapping[str, Selector],
+    watches: Watches,
+    stopped: asyncio.Event,
+) -> None:
     registry = kopf.OperatorRegistry()
     options = kopf.OperatorSettings()
     options.posting.enabled = False
@@ -136,7 +142,7 @@ async def _watch(settings: Settings, watches: Watches, stopped: asyncio.Event) -
     options.watching.client_timeout = 330
     options.watching.connect_timeout = 5
     options.networking.request_timeout = 30
-    register(registry, options)
+    register(registry, options, kinds)
     kopf.on.login(registry=registry)(lambda **_: login())
     started = asyncio.Event()
     keeping = asyncio.create_task(_keep_signals(started, stopped))

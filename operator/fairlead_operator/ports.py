@@ -28,7 +28,11 @@ class Kube(Protocol):
     async def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Sequence[dict[str, Any]]:
-        """Objects with all of these labels, sorted by name."""
+        """Objects with all of these labels, sorted by name.
+
+        Raises:
+            UnknownKindError: the cluster does not know the kind.
+        """
 
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
         """TrainingRuns or Rollouts whose ``spec.model`` is this one, sorted by name."""

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
 from fairlead_operator.kube.client import KubeClient
-from fairlead_operator.kube.kinds import WATCHED
+from fairlead_operator.kube.kinds import OPTIONAL, WATCHED, Selector
 from fairlead_operator.kube.store import Place, Store, version_of
 from fairlead_operator.wakeup import Key, Wakeup, sort_keys
 from fairlead_operator.work_queue import WorkQueue
@@ -66,16 +66,19 @@ class Sync:
         self._store = store
         self._watches = watches
         self._namespaces = namespaces or ("",)
+        self.kinds: Mapping[str, Selector] = WATCHED  # what can be watched here; after ``fill``
 
     async def fill(self) -> None:
         """Read everything for the first time, when the API server knows all kinds."""
         while True:
             try:
                 await self.read_all()
+                there = {kind: OPTIONAL[kind] for kind in OPTIONAL if await self._knows(kind)}
             except TransientError as error:
                 _LOGGER.warning("waiting for the CRDs", extra={"error": str(error)})
                 await asyncio.sleep(_RETRY)
             else:
+                self.kinds = {**WATCHED, **there}
                 return
 
     async def run(self) -> None:
@@ -107,6 +110,15 @@ class Sync:
         for kind in WATCHED:
             for namespace in self._namespaces:
                 await self._read(kind, namespace)
+
+    async def _knows(self, kind: str) -> bool:
+        """Whether the cluster has a kind that others install, and lets us look at it."""
+        try:
+            async for _ in self._client.pages(kind, self._namespaces[0], OPTIONAL[kind]):
+                break
+        except (UnknownKindError, ClusterRefusalError):
+            return False
+        return True
 
     async def _read(self, kind: str, namespace: str) -> None:
         there: set[Place] = set()

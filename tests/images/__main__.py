@@ -1,4 +1,7 @@
-"""`python3 -m images build [NAME...]` builds what changed; `promtool` prints where it is."""
+"""`python3 -m images build [NAME...]` builds what changed.
+
+`promtool` and `envoy-gateway` build that program unless it is there, and print where it is.
+"""
 
 import argparse
 import sys
@@ -7,6 +10,7 @@ from collections.abc import Sequence
 from images.build import build_all
 from images.catalogue import IMAGES
 from images.commands import BuildError
+from images.envoy_gateway import build_envoy_gateway
 from images.prometheus import build_promtool
 
 
@@ -16,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "promtool":
             print(build_promtool())
+        elif arguments.command == "envoy-gateway":
+            print(build_envoy_gateway())
         else:
             build_all(arguments.names or None, progress=_say)
     except BuildError as error:
@@ -34,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     names = ", ".join(image.name for image in IMAGES)
     build.add_argument("names", nargs="*", metavar="NAME", help=f"of {names}; none means all")
     commands.add_parser("promtool", help="build promtool and print where it is")
+    commands.add_parser("envoy-gateway", help="build Envoy Gateway and print where it is")
     return parser
 
 

@@ -66,6 +66,12 @@ ALERTMANAGER = GoProgram(
     ),
 )
 
+# In no image: the integration tests run it as a process.
+ENVOY_GATEWAY = GoProgram(
+    version="v1.9.1",
+    commands=("github.com/envoyproxy/gateway/cmd/envoy-gateway",),
+)
+
 
 def _go_image(name: str, program: GoProgram) -> Image:
     dockerfile = STANDINS / name / "Dockerfile"

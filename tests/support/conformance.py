@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from fairlead_operator.api.group import API_VERSION
-from fairlead_operator.errors import TransientError
+from fairlead_operator.errors import TransientError, UnknownKindError
 from fairlead_operator.ports import Kube, Prometheus, Registry
 
 Manifest = dict[str, Any]
@@ -109,6 +109,21 @@ async def list_stays_in_its_namespace(kube: Kube, namespace: str) -> None:
     await kube.apply(config_map(namespace, "here", metadata={"labels": {"l": "namespace"}}))
 
     assert await kube.list("ConfigMap", "default", {"l": "namespace"}) == []
+
+
+async def a_kind_the_cluster_does_not_know_is_told_apart(kube: Kube, namespace: str) -> None:
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "route", "namespace": namespace},
+    }
+
+    with pytest.raises(UnknownKindError):
+        await kube.list("HTTPRoute", namespace, {})
+    with pytest.raises(TransientError):
+        await kube.apply(route)
+    assert await kube.get("HTTPRoute", namespace, "route") is None
+    await kube.delete("HTTPRoute", namespace, "route")
 
 
 async def annotate_merges_and_none_removes(kube: Kube, namespace: str) -> None:

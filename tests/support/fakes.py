@@ -40,7 +40,7 @@ class FakeKube:
         self._clock = clock
         self._applied: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._scaled: set[tuple[str, str, str]] = set()  # whose replicas have another owner too
-        self.unknown_kinds: set[str] = set()
+        self.unknown_kinds = {"HTTPRoute"}  # whose CRD is not installed
         self._serial = 0
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
@@ -59,6 +59,8 @@ class FakeKube:
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Sequence[dict[str, Any]]:
         self._maybe_fail()
+        if kind in self.unknown_kinds:
+            raise UnknownKindError(f"GET {kind}: 404 page not found", reason="KindUnknown")
         found = [
             item
             for key, item in self.objects.items()
@@ -235,21 +237,23 @@ class FakePrometheus:
         self.counts: dict[str, float] = {}  # of both versions, for a comparison
         self.down = False
         self.refusal: str | None = None
+        self.asked: list[str] = []
 
     def healthy(self) -> None:
         """A version with plenty of good, quick answers."""
         self.success_rate, self.latency, self.requests, self.custom = 1.0, 20.0, 500.0, 1.0
 
     async def query(self, promql: str) -> float | None:
+        self.asked.append(promql)
         if self.down:
             raise TransientError("prometheus: connection refused", reason="PrometheusUnreachable")
         if self.refusal is not None:
             raise ValueError(self.refusal)
         if "histogram_quantile" in promql:
             return self.latency
-        if "5.." in promql:
+        if "5.." in promql or "error|timeout" in promql:
             return self.success_rate
-        if "upstream_rq_completed" in promql:
+        if "upstream_rq_completed" in promql or "fairlead_predictions_total" in promql:
             return self.requests
         return self.custom
 

@@ -81,6 +81,7 @@ class World:
         self.trips: dict[str, dict[str, Any]] = {}  # version → what the fast guard says of it
         self.demand = 1  # pods that all of the traffic needs: what autoscalers see their part of
         self.room: dict[str, int] = {}  # version → most pods that find a node
+        self.route_refusal = ""  # why the cluster's own Gateway does not take the route
         self._planned: dict[Key, datetime] = {}
         self._seen: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._work: list[Key] = []
@@ -167,6 +168,8 @@ class World:
             elif kind == "Deployment":
                 self._scale(namespace, name, item)
                 self._deployment(namespace, name, self.kube.objects[kind, namespace, name])
+            elif kind == "HTTPRoute":
+                self._accept(item)
 
     def _scale(self, namespace: str, name: str, item: dict[str, Any]) -> None:
         """What the autoscaler of a version does at once: up and down, within its bounds."""
@@ -233,6 +236,26 @@ class World:
             }
         )
 
+    def _accept(self, route: dict[str, Any]) -> None:
+        """A Gateway of the cluster looks at each change at once, as its implementation would."""
+        meta = route["metadata"]
+        refused = {"status": "False", "reason": "NotAllowed", "message": self.route_refusal}
+        accepted = {"status": "True", "reason": "Accepted", "message": ""}
+        conditions = [
+            {
+                "type": kind,
+                "observedGeneration": meta["generation"],
+                **(refused if self.route_refusal else accepted),
+            }
+            for kind in ("Accepted", "ResolvedRefs")
+        ]
+        parents = [
+            {"parentRef": parent, "controllerName": "example.com/gateway", "conditions": conditions}
+            for parent in route["spec"]["parentRefs"]
+        ]
+        name = {"namespace": meta["namespace"], "name": meta["name"]}
+        self.kube.put({"kind": "HTTPRoute", "metadata": name, "status": {"parents": parents}})
+
     # -- what people and trainers do, and what one can look at
 
     def model(self, name: str = "nsw-price") -> dict[str, Any]:
@@ -250,6 +273,12 @@ class World:
             return {}
         versions = json.loads(route["data"]["route.json"])["versions"]
         return {version["version"]: version["weight"] for version in versions}
+
+    def http_weights(self, name: str = "nsw-price") -> dict[str, int]:
+        """What the cluster's own Gateway is told, by name of the Service."""
+        route = self.kube.objects.get(("HTTPRoute", NAMESPACE, f"{name}-route"))
+        split = route["spec"]["rules"][0]["backendRefs"] if route else []
+        return {backend["name"]: backend["weight"] for backend in split}
 
     def events(self) -> list[tuple[str, str]]:
         """Reason and message of every Event, oldest first."""

@@ -28,6 +28,7 @@ from fairlead_operator.api.common import (
 )
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.freeze import FreezeWindows
+from fairlead_operator.api.gateway import GatewayKind, GatewaySpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.prediction_log import PredictionLog
 
@@ -282,6 +283,14 @@ class ServingSpec(Spec):
             "stopped after 10 s.",
         ),
     ]
+    gateway: Annotated[
+        GatewaySpec,
+        Field(
+            default=GatewaySpec(),
+            description="What carries the traffic. A rollout in flight ends with the gateway it "
+            "began with.",
+        ),
+    ]
 
     rules = (
         Rule(
@@ -344,6 +353,35 @@ class ModelSpec(Spec):
             FOR_NUMBERS,
             "live-mae and live-rmse are for numbers; a classification takes live-accuracy or "
             "live-log-loss",
+        ),
+        _checks_need(
+            "self.serving.gateway.kind == 'BuiltIn'",
+            ("prediction-agreement",),
+            "prediction-agreement needs the built-in gateway, which marks the copies of a request: "
+            "remove it, or set serving.gateway.kind to BuiltIn",
+        ),
+        Rule(
+            "self.serving.gateway.kind == 'BuiltIn' || !has(self.rollout.fastGuard) || "
+            "!self.rollout.fastGuard.enabled",
+            "fastGuard needs the agent of the built-in gateway: remove it, or set "
+            "serving.gateway.kind to BuiltIn",
+            ".rollout.fastGuard",
+        ),
+        Rule(
+            "self.serving.gateway.kind == 'BuiltIn' || ("
+            "(!has(self.rollout.abTest) || self.rollout.abTest.sticky.by == 'cookie') && "
+            "(!has(self.rollout.bandit) || !has(self.rollout.bandit.sticky) || "
+            "self.rollout.bandit.sticky.by == 'cookie'))",
+            "the Gateway API cannot keep a user by the hash of a header: choose sticky by: cookie, "
+            "or set serving.gateway.kind to BuiltIn",
+            ".rollout",
+        ),
+        Rule(
+            "self.serving.gateway.kind == 'BuiltIn' || !has(self.serving.autoscaling) || "
+            "!has(self.serving.autoscaling.target.requestsPerSecond)",
+            "requestsPerSecond is counted by the built-in gateway: choose cpuUtilization, or set "
+            "serving.gateway.kind to BuiltIn",
+            ".serving.autoscaling.target.requestsPerSecond",
         ),
     )
 
@@ -430,7 +468,20 @@ class ModelStatus(Status):
     ]
     url: Annotated[
         str | None,
-        Field(default=None, max_length=512, description="Stable address inside the cluster."),
+        Field(
+            default=None,
+            max_length=512,
+            description="Stable address: inside the cluster, or the first of "
+            "spec.serving.gateway.hostnames.",
+        ),
+    ]
+    gateway: Annotated[
+        GatewayKind | None,
+        Field(
+            default=None,
+            description="The kind of gateway that alone carries the traffic; unset while it "
+            "changes.",
+        ),
     ]
     stable: Annotated[
         VersionReference | None, Field(default=None, description="The version in charge.")

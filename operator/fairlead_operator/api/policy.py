@@ -142,7 +142,8 @@ class RolloutPolicy(Spec):
         Field(
             default=None,
             description="Limits at which the gateway goes back by itself within seconds. In force "
-            "when unset, with the defaults of its fields; not under recreate.",
+            "when unset, with the defaults of its fields; not under recreate, and only in the "
+            "built-in gateway.",
         ),
     ]
     guard: Annotated[Guard, Field(default=Guard(), description="After 100 %.")]

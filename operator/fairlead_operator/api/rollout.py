@@ -20,6 +20,7 @@ from fairlead_operator.api.common import (
     alternatives_rules,
 )
 from fairlead_operator.api.conditions import Conditions
+from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.policy import RolloutPolicy
 
 # What a person creates, and the Model takes up when nothing else is in flight.
@@ -186,7 +187,15 @@ class RolloutStatus(Status):
     ]
     observed_weight: Annotated[
         int | None,
-        Field(default=None, description="Percent every gateway pod reports; unset when unknown."),
+        Field(
+            default=None,
+            description="Percent every gateway pod reports, or every Gateway of the cluster has "
+            "accepted; unset when unknown.",
+        ),
+    ]
+    gateway: Annotated[
+        GatewaySpec | None,
+        Field(default=None, description="What carries the traffic: the Model's at the start."),
     ]
     mirror: Annotated[
         int | None,

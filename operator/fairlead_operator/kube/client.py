@@ -83,7 +83,12 @@ class KubeClient:
         return [item for item in found if item["spec"]["model"] == model]
 
     async def pages(self, kind: str, namespace: str, selector: Selector) -> AsyncIterator[Page]:
-        """A collection page by page, so that a large one is never whole in memory."""
+        """A collection page by page, so that a large one is never whole in memory.
+
+        Raises:
+            UnknownKindError: the cluster does not know the kind.
+            TransientError: the cluster did not answer.
+        """
         token = ""
         while True:
             query = {

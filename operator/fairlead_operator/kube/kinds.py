@@ -39,6 +39,7 @@ RESOURCES: Final = {
     "Event": Resource(api_version="v1", plural="events"),
     "RoleBinding": Resource(api_version="rbac.authorization.k8s.io/v1", plural="rolebindings"),
     "PodDisruptionBudget": Resource(api_version="policy/v1", plural="poddisruptionbudgets"),
+    "HTTPRoute": Resource(api_version="gateway.networking.k8s.io/v1", plural="httproutes"),
     "Lease": Resource(api_version="coordination.k8s.io/v1", plural="leases"),
 }
 
@@ -69,3 +70,7 @@ WATCHED: Final[Mapping[str, Selector]] = {
     "PodDisruptionBudget": _OURS,
     "RoleBinding": Selector(fields=f"metadata.name={GATEWAY_NAME}"),
 }
+
+# Kinds that others install.  Watched where they are there when we start, so that their changes
+# wake us; read from the API server, since they may come and go.
+OPTIONAL: Final[Mapping[str, Selector]] = {"HTTPRoute": _OURS}

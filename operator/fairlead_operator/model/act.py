@@ -1,15 +1,18 @@
 """A decision into the cluster: gateway, address, and the children that are to start."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fairlead_operator.api.group import ANNOTATION_ABORT
+from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
-from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.observe import Seen
 from fairlead_operator.model.state_machine import Decision
+from fairlead_operator.model.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.settings import Settings
 
@@ -22,11 +25,7 @@ async def act(
 ) -> None:
     """Make the decision true; twice is the same as once."""
     owner = Owner.of(body)
-    for manifest in build_gateway(
-        owner.namespace, images=settings.images, replicas=settings.gateway_replicas
-    ):
-        await ports.kube.apply(manifest)
-    await ports.kube.apply(build_address(owner))
+    await _act_on_gateway(owner, seen, ports.kube, settings)
     if seen.spec.serving.prediction_log.enabled:
         await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
     if decision.start_training is not None:
@@ -48,6 +47,35 @@ async def act(
             {ANNOTATION_ABORT: decision.abort_rollout},
         )
     await _forget(seen, ports.kube)
+
+
+async def _act_on_gateway(owner: Owner, seen: Seen, kube: Kube, settings: Settings) -> None:
+    """The built-in gateway and the Model's address at it, or their end.
+
+    Whoever carried the traffic before goes on until the other has confirmed the route.
+    """
+    kind = seen.spec.serving.gateway.kind
+    if kind == "BuiltIn":
+        for manifest in build_gateway(
+            owner.namespace, images=settings.images, replicas=settings.gateway_replicas
+        ):
+            await kube.apply(manifest)
+        await kube.apply(build_address(owner))
+    if kind != seen.settled or kind == seen.status.gateway:
+        return
+    if kind == "BuiltIn":
+        with contextlib.suppress(UnknownKindError):  # then there is none
+            await _remove("HTTPRoute", owner, "route", kube)
+    else:
+        await _remove("ConfigMap", owner, "route", kube)
+        await _remove("Service", owner, "address", kube)
+        await tidy_gateway(owner.namespace, kube)
+
+
+async def _remove(kind: str, owner: Owner, component: str, kube: Kube) -> None:
+    """Delete what we made of this kind for the Model, and nothing of others."""
+    for item in await kube.list(kind, owner.namespace, component_labels(component, owner.name)):
+        await kube.delete(kind, owner.namespace, item["metadata"]["name"])
 
 
 async def _forget(seen: Seen, kube: Kube) -> None:

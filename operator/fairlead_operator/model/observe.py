@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.group import ANNOTATION_ABORT
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.recipe import recipe_digest
-from fairlead_operator.api.rollout import BY_HAND
+from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.model.gate import Demand, GateReason, Outcome, parse_comparison
 from fairlead_operator.model.state_machine import (
@@ -37,6 +38,7 @@ class Seen:
         str | None
     )  # what is wrong with the stable version's registration; None: not known
     annotations: Mapping[str, str]
+    settled: GatewayKind | None  # what carries the traffic and confirmed it; None: not known
     training_runs: Sequence[Mapping[str, Any]]  # of this Model
     rollouts: Sequence[Mapping[str, Any]]
 
@@ -67,6 +69,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         status=status,
         unregistered=await _registration(status, meta, ports),
         annotations=annotations,
+        settled=_settled(_named(rollouts, status.rollout)),
         training_runs=runs,
         rollouts=rollouts,
     )
@@ -152,6 +155,16 @@ def _observed(
             and _state(item, good="Succeeded", bad="RolledBack") is RunState.ACTIVE
         ),
     )
+
+
+def _settled(rollout: Mapping[str, Any] | None) -> GatewayKind | None:
+    """The gateway the last Rollout ended with, once every part of it has confirmed the route."""
+    if rollout is None or _state(rollout, good="Succeeded", bad="RolledBack") is RunState.ACTIVE:
+        return None
+    status = RolloutStatus.model_validate(rollout["status"])
+    if status.gateway is None or status.observed_weight is None:
+        return None
+    return status.gateway.kind
 
 
 def _folded(status: ModelStatus) -> bool:

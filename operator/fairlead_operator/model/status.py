@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
+from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import BlockedVersion, GateStatus, ModelStatus, RefusedTarget
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.observe import Seen
@@ -27,7 +28,8 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
     status = ModelStatus(
         phase=decision.phase,
         observed_generation=meta.get("generation"),
-        url=f"http://{name}.{meta['namespace']}",
+        url=_url(meta, seen.spec.serving.gateway),
+        gateway=seen.settled if seen.settled == seen.spec.serving.gateway.kind else None,
         stable=decision.stable,
         candidate=decision.candidate,
         recipe=seen.observed.recipe if started_run else old.recipe,
@@ -58,6 +60,13 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         conditions=merge(old.conditions, _conditions(meta, decision, seen), now=now),
     )
     return Report(status=status.to_manifest(), events=_events(old, status, decision))
+
+
+def _url(meta: Mapping[str, Any], gateway: GatewaySpec) -> str:
+    """Where clients find the Model; scheme and port of another's Gateway are not ours to know."""
+    if gateway.hostnames:
+        return f"http://{gateway.hostnames[0]}"
+    return f"http://{meta['name']}.{meta['namespace']}"
 
 
 def _gate(seen: Seen, decision: Decision) -> GateStatus | None:

@@ -1,5 +1,8 @@
 """What is left of a namespace's gateway when Models or gateway pods are gone."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.ports import Kube
@@ -9,12 +12,12 @@ _PARTS = ("PodDisruptionBudget", "Deployment", "RoleBinding", "ConfigMap", "Serv
 
 
 async def tidy_gateway(namespace: str, kube: Kube) -> None:
-    """Remove the gateway of a namespace without Models; else the reports of who is gone.
+    """Remove the gateway of a namespace where no Model needs it; else the reports of who is gone.
 
     Raises:
         TransientError: the cluster did not answer.
     """
-    models = {model["metadata"]["name"] for model in await kube.list("Model", namespace, {})}
+    models = await _at_gateway(namespace, kube)
     if not models:
         for kind in _PARTS:
             if await kube.get(kind, namespace, GATEWAY_NAME) is not None:
@@ -30,3 +33,20 @@ async def tidy_gateway(namespace: str, kube: Kube) -> None:
             gone[key] = None
     if gone:
         await kube.patch_data(namespace, GATEWAY_NAME, gone)
+
+
+async def _at_gateway(namespace: str, kube: Kube) -> set[str]:
+    """Models whose traffic the gateway carries, by wish or until another has taken it over."""
+    addresses = await kube.list("Service", namespace, component_labels("address"))
+    left = {service["metadata"]["name"] for service in addresses}
+    models = await kube.list("Model", namespace, {})
+    return {
+        model["metadata"]["name"]
+        for model in models
+        if _is_built_in(model) or model["metadata"]["name"] in left
+    }
+
+
+def _is_built_in(model: Mapping[str, Any]) -> bool:
+    gateway = (model["spec"].get("serving") or {}).get("gateway") or {}
+    return bool(gateway.get("kind", "BuiltIn") == "BuiltIn")

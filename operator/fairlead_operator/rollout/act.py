@@ -10,11 +10,12 @@ from fairlead_operator.kube.metadata import (
 )
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.rollout.holding import floors
+from fairlead_operator.rollout.httproute import build_http_route
 from fairlead_operator.rollout.manifests import build_preview
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.servers import apply_server, remove_server
 from fairlead_operator.rollout.states import Decision, Phase, is_finished
-from fairlead_operator.rollout.traffic import build_route, options, split
+from fairlead_operator.rollout.traffic import build_route, document_of, options, split
 from fairlead_operator.settings import Settings
 
 
@@ -60,14 +61,22 @@ async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> No
         owner=owner,
         rollout_uid=seen.uid,
     )
-    if "preview" in extra and await _owns_preview(owner, kube):
+    built_in = seen.gateway.kind == "BuiltIn"
+    if built_in and "preview" in extra and await _owns_preview(owner, kube):
         await kube.apply(build_preview(owner))
     versions = split(decision, stable=stable)
     if versions:
         timeout = seen.spec.serving.request_timeout
-        await kube.apply(build_route(versions, owner=owner, timeout=timeout, options=extra))
+        route = build_route(versions, owner=owner, timeout=timeout, options=extra)
+        if built_in:
+            await kube.apply(route)
+        elif seen.observed.gateway.missing is None:
+            await kube.apply(
+                build_http_route(document_of(route), owner=owner, gateway=seen.gateway)
+            )
     elif is_finished(decision.phase):
-        await kube.delete("ConfigMap", owner.namespace, route_name(owner.name))
+        kind = "ConfigMap" if built_in else "HTTPRoute"
+        await kube.delete(kind, owner.namespace, route_name(owner.name))
     ended = is_finished(decision.phase) and any(step.preview for step in steps)
     if ended and await _owns_preview(owner, kube):
         await kube.delete("Service", owner.namespace, preview_name(owner.name))

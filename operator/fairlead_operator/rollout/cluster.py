@@ -7,11 +7,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from fairlead_operator.api.autoscaling import Autoscaling
+from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import GATEWAY_NAME, LABEL_VERSION
 from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.metadata import component_labels, route_name
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.health import read_health
+from fairlead_operator.rollout.httproute import MISSING, Routed, read_http_route
 from fairlead_operator.rollout.scaling import (
     Bounds,
     Capacity,
@@ -36,6 +39,7 @@ class Cluster:
     route: Mapping[str, Any] | None
     reports: Mapping[str, str]  # of the gateway's pods
     gateway_pods: Sequence[str]  # that may answer clients
+    routed: Routed | None = None  # what the cluster's own Gateways say, where they carry it
 
     def arm(self, version: str, *, needed: int | None = None) -> Arm:
         """A candidate: its pods, and the weight the gateway really gives it.
@@ -43,19 +47,12 @@ class Cluster:
         ``needed`` is the number of pods it must have; None for all it is asked to have.
         """
         health, message = self._health(version, needed)
-        weight = read_weight(
-            self.route,
-            self.reports,
-            model=self.model,
-            version=version,
-            gateway_pods=self.gateway_pods,
-        )
         return Arm(
             version=version,
             health=health,
             message=message,
             gone=self._is_gone(version),
-            weight=weight,
+            weight=self._weight(version),
         )
 
     def stable(self, version: str, *, needed: int | None = None) -> Stable:
@@ -96,6 +93,17 @@ class Cluster:
     def _health(self, version: str, needed: int | None) -> tuple[Health, str]:
         return read_health(self.servers.get(version), self.pods.get(version, ()), needed=needed)
 
+    def _weight(self, version: str) -> int | None:
+        if self.routed is not None:
+            return self.routed.weight_of(self.model, version)
+        return read_weight(
+            self.route,
+            self.reports,
+            model=self.model,
+            version=version,
+            gateway_pods=self.gateway_pods,
+        )
+
     def _is_gone(self, version: str) -> bool:
         """Whether no pod of the version is left, not even one that is ending."""
         left = [
@@ -106,19 +114,22 @@ class Cluster:
         return version not in self.servers and not left
 
 
-async def look_at_cluster(model: str, namespace: str, kube: Kube) -> Cluster:
+async def look_at_cluster(
+    model: str, namespace: str, kube: Kube, *, gateway: GatewaySpec, now: datetime
+) -> Cluster:
     """List once.
 
     Raises:
         TransientError: the cluster did not answer.
     """
     labels = component_labels("server", model)
-    servers, pods, route, applied, gateways = await asyncio.gather(
+    servers, pods, route, applied, gateways, routed = await asyncio.gather(
         kube.list("Deployment", namespace, labels),
         kube.list("Pod", namespace, labels),
         kube.get("ConfigMap", namespace, route_name(model)),
         kube.get("ConfigMap", namespace, GATEWAY_NAME),
         kube.list("Pod", namespace, component_labels("gateway")),
+        _look_at_http_route(model, namespace, kube, gateway=gateway, now=now),
     )
     by_version: dict[str, list[Mapping[str, Any]]] = {}
     for pod in pods:
@@ -133,7 +144,20 @@ async def look_at_cluster(model: str, namespace: str, kube: Kube) -> Cluster:
         gateway_pods=[
             pod["metadata"]["name"] for pod in gateways if _may_serve(pod, model, reports)
         ],
+        routed=routed,
     )
+
+
+async def _look_at_http_route(
+    model: str, namespace: str, kube: Kube, *, gateway: GatewaySpec, now: datetime
+) -> Routed | None:
+    if gateway.kind != "GatewayAPI":
+        return None
+    try:
+        routes = await kube.list("HTTPRoute", namespace, component_labels("route", model))
+    except UnknownKindError:
+        return MISSING
+    return read_http_route(next(iter(routes), None), now=now)
 
 
 def _version(item: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from fairlead_operator.rollout.analysis import (
     Verdict,
     judge,
 )
-from fairlead_operator.rollout.queries import Target
+from fairlead_operator.rollout.queries import GATEWAY, Series, Target
 from fairlead_operator.rollout.sources import Scene, measure
 
 _MIN_SAMPLES: Final = (("live-", 100, "labels"), ("prediction-", 200, "predictions"))
@@ -41,6 +41,7 @@ class Look:
     problem: str | None = None  # why the checks are not known
     last: tuple[CheckStatus, ...] = ()
     measured_at: datetime | None = None
+    series: Series = GATEWAY  # who counts its answers
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ async def _judge(
             model=look.model,
             version=look.version,
             mirrored=look.mirrored,
+            series=look.series,
         ),
         stable=look.stable,
         since=look.since,

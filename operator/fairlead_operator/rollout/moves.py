@@ -39,7 +39,9 @@ def doubt_cause(seen: Observed) -> Cause | None:
     shares = present_shares(seen)
     if not reported(seen, shares):
         wanted = " and ".join(f"{version} {share} %" for version, share in shares)
-        message = f"not every gateway pod gives {wanted} yet"
+        message = f"not every gateway gives {wanted} yet"
+        if seen.gateway.message:
+            message = f"{message}: {seen.gateway.message}"
         return Cause(reason=Reason.WAITING_FOR_GATEWAY, message=message)
     if seen.present is not None and seen.present.trial is not None:
         return None  # the trial has a test of its own; the checks need not be convinced

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from fairlead_operator.api.checks import Check
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import RolloutPolicy
@@ -21,12 +22,15 @@ from fairlead_operator.rollout.analysis import Judgment, summarize, worst
 from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.freeze import find_freeze
+from fairlead_operator.rollout.httproute import MISSING, Routed, find_unsupported
 from fairlead_operator.rollout.measure import Analysis, Look, analyze
 from fairlead_operator.rollout.plan import Step, compile_plan
+from fairlead_operator.rollout.queries import GATEWAY, SERVERS, Series
 from fairlead_operator.rollout.scaling import Capacity
 from fairlead_operator.rollout.states import (
     Arm,
     Cause,
+    Gateway,
     Health,
     Observed,
     Phase,
@@ -52,6 +56,8 @@ class Seen:
     model: Mapping[str, Any]
     spec: ModelSpec
     policy: RolloutPolicy
+    gateway: GatewaySpec  # what carries the traffic
+    routed: Routed | None  # what the cluster's own Gateways say; None with the built-in one
     uid: str  # of the Rollout: the id of its fast guard
     candidates: tuple[VersionReference, ...]  # empty until the registry has answered
     stable: VersionReference | None
@@ -85,14 +91,21 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     stable = status.stable if status.phase else model.status.stable
     has_way_back = stable is not None and stable.version not in spec.versions
     candidates = await resolve(spec.versions, status, f"{namespace}.{spec.model}", ports)
-    cluster = await look_at_cluster(spec.model, namespace, ports.kube)
+    gateway = _gateway(status, model.spec)
+    cluster = await look_at_cluster(
+        spec.model, namespace, ports.kube, gateway=gateway, now=ports.now()
+    )
+    series = GATEWAY if cluster.routed is None else SERVERS
     names = {
         "namespace": namespace,
         "model": spec.model,
         "stable": stable.version if stable else "",
     }
     checks = await _resolve_checks(policy, model.spec, namespace, status, ports)
-    analyses = await _analyze(spec, status, policy, checks, names, steps=steps, ports=ports)
+    analyses = await _analyze(
+        spec, status, policy, checks, names, steps=steps, series=series, ports=ports
+    )
+    trial = await _try_out(status, policy, names, series, ports) if _is_trial(steps) else None
     trips = {version: cluster.trip(version, guard=meta["uid"]) for version in spec.versions}
     capacity = cluster.capacity(
         model.spec.serving.autoscaling, status, stable=stable.version if stable else ""
@@ -132,8 +145,9 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
                 for version, analysis in analyses.items()
             ),
             winner=status.winner,
-            trial=await _try_out(status, policy, names, ports) if _is_trial(steps) else None,
+            trial=trial,
             leader=status.trial.leader if status.trial else None,
+            gateway=_say_of_gateway(cluster.routed, policy),
             requests=unanswered(annotations, status.requests),
             steps=steps,
             guard=policy.guard.duration,
@@ -147,6 +161,8 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         model=model.body,
         spec=model.spec,
         policy=policy,
+        gateway=gateway,
+        routed=cluster.routed,
         uid=meta["uid"],
         candidates=candidates.references,
         stable=stable,
@@ -170,6 +186,24 @@ def _not_ahead(status: RolloutStatus, now: datetime) -> RolloutStatus:
     known = {name: getattr(status, name) for name in names}
     return status.model_copy(
         update={name: min(moment, now) for name, moment in known.items() if moment is not None}
+    )
+
+
+def _gateway(status: RolloutStatus, model: ModelSpec) -> GatewaySpec:
+    """What carries the traffic: in mid-rollout what it began with, else what the Model says now."""
+    in_flight = status.phase is not None and not is_finished(Phase(status.phase))
+    if in_flight and status.gateway is not None:
+        return status.gateway
+    return model.serving.gateway
+
+
+def _say_of_gateway(routed: Routed | None, policy: RolloutPolicy) -> Gateway:
+    if routed is None:
+        return Gateway()
+    return Gateway(
+        missing=routed.message if routed is MISSING else None,
+        unsupported=find_unsupported(policy),
+        message=routed.message,
     )
 
 
@@ -241,6 +275,7 @@ async def _analyze(
     names: Mapping[str, str],
     *,
     steps: tuple[Step, ...],
+    series: Series,
     ports: Ports,
 ) -> dict[str, Analysis]:
     """The checks of each candidate, those of the present step beside the policy's."""
@@ -261,6 +296,7 @@ async def _analyze(
             problem=checks if isinstance(checks, str) else None,
             last=tuple(check for check in status.checks if check.version in {version, ""}),
             measured_at=status.measured_at,
+            series=series,
         )
         for version in in_play
     }
@@ -281,7 +317,11 @@ def _in_play(spec: RolloutSpec, status: RolloutStatus) -> frozenset[str]:
 
 
 async def _try_out(
-    status: RolloutStatus, policy: RolloutPolicy, names: Mapping[str, str], ports: Ports
+    status: RolloutStatus,
+    policy: RolloutPolicy,
+    names: Mapping[str, str],
+    series: Series,
+    ports: Ports,
 ) -> Trial | None:
     """What the trial says, when it is one and due."""
     if status.phase not in {Phase.PROGRESSING, Phase.PAUSED} or status.step > 0:
@@ -302,6 +342,7 @@ async def _try_out(
         shares=shares | {stable: 100 - sum(shares.values())},
         since=since,
         changed_at=(known and known.changed_at) or since,
+        series=series,
     )
     return await run_trial(look, policy, ports=ports, now=now)
 

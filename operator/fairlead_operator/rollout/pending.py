@@ -39,6 +39,13 @@ def while_pending(seen: Observed, wish: Request | None) -> Decision:
         return _wait(seen, Reason.SUSPENDED, SUSPENDED)
     if seen.frozen is not None:
         return _wait(seen, Reason.FROZEN, seen.frozen)
+    if seen.gateway.missing is not None:
+        return _wait(seen, Reason.WAITING_FOR_GATEWAY, seen.gateway.missing)
+    return _begin(seen)
+
+
+def _begin(seen: Observed) -> Decision:
+    """Nothing is in the way any more."""
     if seen.stable is None:
         return _decide(
             seen, Phase.SUCCEEDED, Reason.PROMOTED, "first version", shares=all_traffic(seen)
@@ -84,6 +91,8 @@ def _give_up(seen: Observed, wish: Request | None) -> Cause | None:
         return Cause(reason=Reason.ABORTED, message=wish.describe())
     if seen.resolution is Resolution.MISSING:
         return Cause(reason=Reason.VERSION_NOT_FOUND, message=seen.resolution_message)
+    if seen.gateway.unsupported is not None:
+        return Cause(reason=Reason.UNSUPPORTED_BY_TARGET, message=seen.gateway.unsupported)
     cause = rollback_cause(seen)
     if cause is not None and cause.reason is not Reason.ANALYSIS_FAILED:  # nothing was measured
         return cause

@@ -1,9 +1,13 @@
 """PromQL for the built-in checks, and a user's query with its names filled in.  Pure text.
 
-The gateway's Envoy counts every answer of every version.  A code's series does
-not exist before its first occurrence, and ``increase`` leaves out what a series
-held at its first sample: it would miss the first failures of a version, which
-are the ones that matter.  So a window's count is taken as last sample minus the
+The gateway's Envoy counts every answer of every version.  Where another gateway carries the
+traffic, the model servers' own counts stand in (``SERVERS``): they have every request that
+reached a server, and cannot have one that never did (a refused or broken connection, a
+time-out at the proxy).
+
+A code's series does not exist before its first occurrence, and ``increase`` leaves
+out what a series held at its first sample: it would miss the first failures of a
+version, which are the ones that matter.  So a window's count is taken as last sample minus the
 sample before the window, and where there is none, or a restart of the gateway
 took the counter back, the last sample itself.  A Prometheus that has only just
 started knows nothing from before the window: then there is no sample, since a
@@ -31,13 +35,44 @@ _NONE: Final = timedelta(0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Who counts a version's answers, and under which names."""
+
+    finished: str
+    answered: str  # the same by outcome
+    failed: str  # the outcomes that are failures, as a matcher
+    buckets: str  # of the answer time
+    milliseconds: int  # in one unit of the buckets
+    has_roles: bool  # tells copies of live requests apart
+
+
+GATEWAY: Final = Series(
+    finished="envoy_cluster_upstream_rq_completed",
+    answered="envoy_cluster_upstream_rq",
+    failed='envoy_response_code=~"5.."',
+    buckets="envoy_cluster_upstream_rq_time_bucket",
+    milliseconds=1,
+    has_roles=True,
+)
+SERVERS: Final = Series(
+    finished="fairlead_predictions_total",
+    answered="fairlead_predictions_total",
+    failed='outcome=~"error|timeout"',
+    buckets="fairlead_prediction_seconds_bucket",
+    milliseconds=1000,
+    has_roles=False,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Whose answers."""
+    """Whose answers, and who counts them."""
 
     namespace: str
     model: str
     version: str
     mirrored: bool = False  # answers to copies of live requests, which nobody gets
+    series: Series = GATEWAY
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +85,8 @@ class Span:
 
 def requests(target: Target, span: Span) -> str:
     """Requests the version finished in the span."""
-    completed = "envoy_cluster_upstream_rq_completed"
-    return _without_dropped(f"sum({_counted(completed, _labels(target), span)})", target, span)
+    finished = f"sum({_counted(target.series.finished, _labels(target), span)})"
+    return _without_dropped(finished, target, span)
 
 
 def success_rate(target: Target, span: Span) -> str:
@@ -62,8 +97,8 @@ def success_rate(target: Target, span: Span) -> str:
 
 def latency(quantile: float, target: Target, span: Span) -> str:
     """Quantile of the answer time over the span, in milliseconds."""
-    buckets = _counted("envoy_cluster_upstream_rq_time_bucket", _labels(target), span)
-    return f"histogram_quantile({quantile}, sum by (le) ({buckets}))"
+    buckets = _counted(target.series.buckets, _labels(target), span)
+    return _quantile(quantile, buckets, target)
 
 
 def request_rate(*, namespace: str, model: str, version: str) -> str:
@@ -73,9 +108,8 @@ def request_rate(*, namespace: str, model: str, version: str) -> str:
 
 
 def latency_ever(quantile: float, target: Target) -> str:
-    """The same over the life of the gateway's pods."""
-    series = f"envoy_cluster_upstream_rq_time_bucket{{{_labels(target)}}}"
-    return f"histogram_quantile({quantile}, sum by (le) ({series}))"
+    """The same over the life of the pods that count."""
+    return _quantile(quantile, f"{target.series.buckets}{{{_labels(target)}}}", target)
 
 
 def saturation(target: Target, span: Span) -> str:
@@ -103,8 +137,7 @@ def latency_counts(targets: Mapping[str, tuple[Target, Span]], bound: float) -> 
         {
             f"{name}-{part}": f"sum({_bucket(target, span, le)})"
             for name, (target, span) in targets.items()
-            # Prometheus 3 writes a whole bound as 5.0, its predecessors as 5.
-            for part, le in (("total", r"\\+Inf"), ("good", rf"{bound:g}(\\.0)?"))
+            for part, le in (("total", r"\\+Inf"), ("good", _le(bound, target.series)))
         }
     )
 
@@ -142,14 +175,14 @@ def fill(query: str, target: Target, *, stable: str, length: timedelta) -> str:
 
 def _failed(target: Target, span: Span) -> str:
     """No sample where nothing ever failed."""
-    labels = f'{_labels(target)},envoy_response_code=~"5.."'
-    failed = f"sum({_counted('envoy_cluster_upstream_rq', labels, span)})"
+    labels = f"{_labels(target)},{target.series.failed}"
+    failed = f"sum({_counted(target.series.answered, labels, span)})"
     return _without_dropped(failed, target, span)
 
 
 def _without_dropped(count: str, target: Target, span: Span) -> str:
     """The count without the copies that never reached the version."""
-    if not target.mirrored:
+    if not (target.mirrored and target.series.has_roles):
         return count
     overflow = "envoy_cluster_upstream_rq_pending_overflow"
     dropped = f"sum({_counted(overflow, _labels(target), span)})"
@@ -158,15 +191,30 @@ def _without_dropped(count: str, target: Target, span: Span) -> str:
 
 def _bucket(target: Target, span: Span, le: str) -> str:
     labels = f'{_labels(target)},le=~"{le}"'
-    return _counted("envoy_cluster_upstream_rq_time_bucket", labels, span)
+    return _counted(target.series.buckets, labels, span)
+
+
+def _le(milliseconds: float, series: Series) -> str:
+    """A bound as the series has it.  Prometheus 3 writes a whole one as 5.0, before it was 5."""
+    text = f"{milliseconds / series.milliseconds:g}".replace(".", r"\\.")
+    return rf"{text}(\\.0)?"
+
+
+def _quantile(quantile: float, buckets: str, target: Target) -> str:
+    """In milliseconds, whatever the unit of the buckets."""
+    found = f"histogram_quantile({quantile}, sum by (le) ({buckets}))"
+    unit = target.series.milliseconds
+    return found if unit == 1 else f"{unit} * {found}"
 
 
 def _labels(target: Target) -> str:
-    role = "shadow" if target.mirrored else ""
-    return (
-        f'model_namespace="{target.namespace}",model="{target.model}",'
-        f'version="{target.version}",role="{role}"'
+    names = (
+        f'model_namespace="{target.namespace}",model="{target.model}",version="{target.version}"'
     )
+    if not target.series.has_roles:
+        return names
+    role = "shadow" if target.mirrored else ""
+    return f'{names},role="{role}"'
 
 
 def _counted(metric: str, labels: str, span: Span) -> str:

@@ -47,9 +47,7 @@ class Scene:
         past = Span(length=self.length)
         if self.reference is not None:
             past = Span(length=max(_SECOND, self.reference), ago=self.length)
-        stable = Target(
-            namespace=self.target.namespace, model=self.target.model, version=self.stable
-        )
+        stable = dataclasses.replace(self.target, version=self.stable, mirrored=False)
         return {
             "candidate": (self.target, Span(length=self.length)),
             "stable": (stable, past),

@@ -1,11 +1,12 @@
 """The rollout state machine: what was seen in, what should be true out.
 
     From                When                                            To
-    Pending             it is another Rollout's turn, doubt, a freeze   Pending
+    Pending             another's turn, no gateway, doubt, a freeze     Pending
     Pending             the candidate is ready, a stable version is     Progressing, first step
     Pending             recreate: its turn has come                     Replacing, downtime begins
     Pending             the candidate is ready, nothing is stable yet   Succeeded
-    Pending             the candidate failed, or is late                RolledBack, no traffic taken
+    Pending             the candidate failed, is late, or the gateway   RolledBack, no traffic taken
+                        cannot do what the policy asks
     Replacing           stable is gone and the candidate is ready       Guarding, all traffic
     Replacing           the candidate failed, or is late                RollingBack
     Progressing         the step held and the analysis succeeded        Progressing, next step

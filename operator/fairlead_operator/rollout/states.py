@@ -55,6 +55,7 @@ class Reason(StrEnum):
     VERSION_NOT_FOUND = "VersionNotFound"
     CANDIDATE_FAILED = "CandidateFailed"
     START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
+    UNSUPPORTED_BY_TARGET = "UnsupportedByTarget"
     APPROVAL_DEADLINE_EXCEEDED = "ApprovalDeadlineExceeded"
     ANALYSIS_FAILED = "AnalysisFailed"
     ALERT_FIRED = "AlertFired"
@@ -127,6 +128,15 @@ class Stable:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """What is to say of the gateway beside its weights; nothing of the built-in one."""
+
+    missing: str | None = None  # why nothing in the cluster can carry the route
+    unsupported: str | None = None  # what it cannot do of the policy
+    message: str = ""  # why the weights are what they are, for people
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything a decision may depend on, read once per reconcile."""
 
@@ -157,6 +167,7 @@ class Observed:
     approval_deadline: timedelta
     capacity: Capacity | None = None  # None while the number of pods is fixed
     finished_at: datetime | None = None
+    gateway: Gateway = Gateway()
 
     @property
     def playing(self) -> tuple[Arm, ...]:

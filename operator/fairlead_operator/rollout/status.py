@@ -17,6 +17,7 @@ from fairlead_operator.rollout.arms import (
     report_trial,
 )
 from fairlead_operator.rollout.holding import floors
+from fairlead_operator.rollout.httproute import RouteReason
 from fairlead_operator.rollout.measure import to_status
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.progress import describe_progress, holds_until
@@ -49,6 +50,7 @@ def report(
         weight=decision.weight,
         observed_weight=observed_weight(arms),
         mirror=decision.mirror or None,
+        gateway=seen.gateway,
         arms=arms,
         trial=report_trial(seen, decision),
         capacity=seen.observed.capacity.full if seen.observed.capacity else None,
@@ -144,37 +146,39 @@ def _reaction_seconds(seen: Seen, decision: Decision) -> float | None:
 def _conditions(
     body: Mapping[str, Any], seen: Seen, decision: Decision, unscaled: str | None
 ) -> tuple[Condition, ...]:
+    """Succeeded, Progressing; Routed and Autoscaled where others carry and scale."""
     generation = body["metadata"].get("generation")
     succeeded = {Phase.SUCCEEDED: "True", Phase.ROLLED_BACK: "False"}.get(decision.phase, "Unknown")
     moving = not is_finished(decision.phase) and decision.phase is not Phase.PAUSED
-    message = decision.message[:1024]
 
     def condition(
-        kind: str, status: str, reason: str = decision.reason, message: str = message
+        kind: str, status: str, reason: str = decision.reason, message: str = decision.message
     ) -> Condition:
         return Condition.model_validate(
             {
                 "type": kind,
                 "status": status,
                 "reason": reason,
-                "message": message,
+                "message": message[:1024],
                 "observedGeneration": generation,
             }
         )
 
-    always = (
+    conditions = [
         condition("Succeeded", succeeded),
         condition("Progressing", "True" if moving else "False"),
-    )
+    ]
+    if seen.routed is not None:
+        accepted = "True" if seen.routed.reason is RouteReason.ACCEPTED else "False"
+        conditions.append(condition("Routed", accepted, seen.routed.reason, seen.routed.message))
     if seen.observed.capacity is None or not seen.observed.has_turn:
-        return always
+        return tuple(conditions)
     if unscaled is not None:
-        return (*always, condition("Autoscaled", "False", "AutoscalerMissing", unscaled))
-    held = ", ".join(f"{v}: {n}" for v, n in floors(seen.observed, decision).items())
-    return (
-        *always,
-        condition("Autoscaled", "True", "AutoscalerApplied", f"fewest pods of {held}"),
-    )
+        scaled = condition("Autoscaled", "False", "AutoscalerMissing", unscaled)
+    else:
+        held = ", ".join(f"{v}: {n}" for v, n in floors(seen.observed, decision).items())
+        scaled = condition("Autoscaled", "True", "AutoscalerApplied", f"fewest pods of {held}")
+    return (*conditions, scaled)
 
 
 def _events(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:

@@ -11,7 +11,7 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports, Rating, Subject
 from fairlead_operator.rollout import queries
 from fairlead_operator.rollout.bandit import judge_bandit
-from fairlead_operator.rollout.queries import Span, Target
+from fairlead_operator.rollout.queries import GATEWAY, Series, Span, Target
 from fairlead_operator.rollout.trial import Outcome, Tally, Trial, judge_trial
 
 
@@ -26,12 +26,21 @@ class TrialLook:
     shares: Mapping[str, int]  # present percent of every version, the stable one's too
     since: datetime  # when the trial began
     changed_at: datetime  # when the shares were last moved
+    series: Series = GATEWAY  # who counts their answers
 
     def targets(self, now: datetime) -> dict[str, tuple[Target, Span]]:
         """The stable version first, then the candidates, with the time that counts."""
         span = Span(length=max(timedelta(seconds=1), now - self.since))
         return {
-            version: (Target(namespace=self.namespace, model=self.model, version=version), span)
+            version: (
+                Target(
+                    namespace=self.namespace,
+                    model=self.model,
+                    version=version,
+                    series=self.series,
+                ),
+                span,
+            )
             for version in (self.stable, *self.versions)
         }
 

@@ -128,6 +128,12 @@ def build_route(
     }
 
 
+def document_of(route: Mapping[str, Any]) -> dict[str, Any]:
+    """The route document that the ConfigMap carries."""
+    document: dict[str, Any] = json.loads(route["data"]["route.json"])
+    return document
+
+
 def read_weight(
     route: Mapping[str, Any] | None,
     applied: Mapping[str, str],

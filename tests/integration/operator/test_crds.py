@@ -254,6 +254,20 @@ def dated(starts_at: str, ends_at: str, **fields: Any) -> Manifest:
     return with_(MODEL, "spec.freezeWindows", [window])
 
 
+def gateway(**fields: Any) -> Manifest:
+    return with_(MODEL, "spec.serving.gateway", fields)
+
+
+BY_HEADER = {"by": "header", "header": "x-user-id"}
+PARENTS = [{"name": "models", "namespace": "gateways"}]
+HOSTS = ["nsw-price.example.com"]
+
+
+def others(**fields: Any) -> Manifest:
+    """A Model behind a Gateway of the cluster."""
+    return gateway(**{"kind": "GatewayAPI", "parentRefs": PARENTS, "hostnames": HOSTS} | fields)
+
+
 def search(**fields: Any) -> Manifest:
     return with_(MODEL, "spec.training.search", fields)
 
@@ -380,6 +394,17 @@ def refusal(error: client.ApiException) -> str:
             id="agreement of copies",
         ),
         pytest.param(TEMPLATE, template.AnalysisTemplateSpec, id="a template"),
+        pytest.param(others(), model.ModelSpec, id="a Gateway of the cluster"),
+        pytest.param(
+            with_(others(), "spec.rollout", {"strategy": "abTest", "abTest": AB_TEST}),
+            model.ModelSpec,
+            id="a test by cookie behind a Gateway of the cluster",
+        ),
+        pytest.param(
+            others(parentRefs=[{"name": "a", "sectionName": s} for s in ("web", "inner")]),
+            model.ModelSpec,
+            id="two listeners of a Gateway",
+        ),
         pytest.param(TRAINING_RUN, training_run.TrainingRunSpec, id="a minimal TrainingRun"),
         pytest.param(ROLLOUT, rollout.RolloutSpec, id="a minimal Rollout"),
         pytest.param(FULL_ROLLOUT, rollout.RolloutSpec, id="a full Rollout"),
@@ -664,6 +689,48 @@ def without_empty_lists(node: Any) -> Any:
             "dated (startsAt",
             id="freeze: a zone without effect",
         ),
+        # Gateway
+        pytest.param(gateway(kind="Mesh"), "gateway.kind", id="gateway: unknown"),
+        pytest.param(gateway(hostnames=HOSTS), "gateway.hostnames", id="gateway: built-in, hosts"),
+        pytest.param(
+            gateway(parentRefs=PARENTS), "gateway.parentRefs", id="gateway: built-in, parents"
+        ),
+        pytest.param(
+            gateway(kind="GatewayAPI", hostnames=HOSTS), "gateway.parentRefs", id="gateway: whose"
+        ),
+        pytest.param(
+            gateway(kind="GatewayAPI", parentRefs=PARENTS),
+            "gateway.hostnames",
+            id="gateway: every host",
+        ),
+        pytest.param(
+            with_(others(), "spec.rollout.fastGuard", {"minRequests": 5}),
+            "rollout.fastGuard",
+            id="gateway: another's has no guard",
+        ),
+        pytest.param(
+            with_(
+                others(),
+                "spec.rollout",
+                {"strategy": "abTest", "abTest": AB_TEST | {"sticky": BY_HEADER}},
+            ),
+            "spec.rollout",
+            id="gateway: another's has no hash",
+        ),
+        pytest.param(
+            with_(
+                others(),
+                "spec.serving.autoscaling",
+                {"provider": "keda", "maxReplicas": 3, "target": {"requestsPerSecond": 5}},
+            ),
+            "requestsPerSecond",
+            id="gateway: another's does not count for us",
+        ),
+        pytest.param(others(hostnames=[]), "gateway.hostnames", id="gateway: no host"),
+        pytest.param(others(hostnames=["*.a.example"]), "hostnames[0]", id="gateway: any host"),
+        pytest.param(others(hostnames=["a b"]), "hostnames[0]", id="gateway: a space"),
+        pytest.param(others(hostnames=["a", "a"]), "hostnames[1]", id="gateway: a host twice"),
+        pytest.param(others(parentRefs=[{}]), "parentRefs[0].name", id="gateway: no name"),
         # Rollout policy
         pytest.param(policy(strategy="rainbow"), "rollout.strategy", id="strategy: unknown"),
         pytest.param(

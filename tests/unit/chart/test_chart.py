@@ -196,6 +196,17 @@ def test_nobody_may_give_more_rights_than_the_gateways(manifests: list[Manifest]
             assert "escalate" not in rule["verbs"]
 
 
+def test_routes_of_the_cluster_s_gateways_are_written_and_their_gateways_left_alone(
+    manifests: list[Manifest],
+) -> None:
+    about = [rule for rule in rules(manifests) if "gateway.networking.k8s.io" in rule["apiGroups"]]
+
+    assert about
+    for rule in about:
+        assert rule["resources"] == ["httproutes"]
+        assert set(rule["verbs"]) == {"get", "list", "watch", "create", "patch", "delete"}
+
+
 def test_all_namespaces_take_a_cluster_role() -> None:
     manifests = render(*EXTERNAL)
 

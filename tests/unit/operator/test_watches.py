@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from fairlead_operator import watches as module
-from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
 from fairlead_operator.kube.client import Page
-from fairlead_operator.kube.kinds import WATCHED, Selector
+from fairlead_operator.kube.kinds import OPTIONAL, WATCHED, Selector
 from fairlead_operator.kube.store import Place, Store
 from fairlead_operator.wakeup import Key, Wakeup
 from fairlead_operator.watches import Sync, Watches
@@ -41,6 +41,7 @@ class Cluster:
         self.errors: list[Exception] = []
         self.reads = 0
         self.asked: set[tuple[str, str]] = set()
+        self.absent: dict[str, Exception] = {}
 
     def put(self, body: dict[str, Any]) -> dict[str, Any]:
         self.version += 1
@@ -49,7 +50,9 @@ class Cluster:
         return copy.deepcopy(body)
 
     async def pages(self, kind: str, namespace: str, selector: Selector) -> AsyncIterator[Page]:
-        assert selector is WATCHED[kind]
+        assert selector is {**WATCHED, **OPTIONAL}[kind]
+        if kind in self.absent:
+            raise self.absent[kind]
         self.asked.add((kind, namespace))
         self.reads += kind == "Model"
         if self.errors:
@@ -186,6 +189,25 @@ async def test_the_first_reading_waits_for_the_kinds(
     await desk.sync.fill()
 
     assert desk.woken() == [MODEL]
+
+
+@pytest.mark.parametrize(
+    ("answer", "watched"),
+    [
+        pytest.param(None, True, id="it is there"),
+        pytest.param(UnknownKindError("404"), False, id="nobody installed it"),
+        pytest.param(ClusterRefusalError("403"), False, id="we may not look at it"),
+    ],
+)
+async def test_a_kind_that_others_install_is_watched_where_it_can_be(
+    desk: Desk, answer: Exception | None, watched: bool
+) -> None:
+    if answer is not None:
+        desk.cluster.absent["HTTPRoute"] = answer
+
+    await desk.sync.fill()
+
+    assert set(desk.sync.kinds) == {*WATCHED, *(["HTTPRoute"] if watched else [])}
 
 
 async def _until(holds: Any) -> None:

@@ -135,6 +135,75 @@ def busy(values: str, **changed: str) -> dict[str, str]:
     return {f"fairlead_prediction_seconds_sum{{{labels(**changed)}}}": values}
 
 
+# -- the model servers' own counts
+
+
+def predicted(outcome: str, values: str, **changed: str) -> dict[str, str]:
+    return {f'fairlead_predictions_total{{{labels(**changed)},outcome="{outcome}"}}': values}
+
+
+def seconds(le: str, values: str, **changed: str) -> dict[str, str]:
+    return {f'fairlead_prediction_seconds_bucket{{{labels(**changed)},le="{le}"}}': values}
+
+
+def by_servers(query: str, *series: Series, value: float | None) -> Case:
+    merged = {name: values for part in series for name, values in part.items()}
+    return Case(series=merged, query=query, value=value)
+
+
+BY_SERVERS = dataclasses.replace(TARGET, series=queries.SERVERS)
+SERVERS_RATE = queries.success_rate(BY_SERVERS, SPAN)
+SERVERS_REQUESTS = queries.requests(dataclasses.replace(BY_SERVERS, mirrored=True), SPAN)
+SERVERS_P95 = queries.latency(0.95, BY_SERVERS, SPAN)
+SERVERS_QUICK = queries.latency_counts({"candidate": (BY_SERVERS, SPAN)}, 2500)
+SERVERS_CASES = [
+    pytest.param(
+        by_servers(
+            SERVERS_RATE,
+            predicted("success", "0+16x6"),
+            predicted("bad_input", "0+2x6"),
+            predicted("error", "0+1x6"),
+            predicted("timeout", "0+1x6"),
+            predicted("error", "0+50x6", version="1.0.0"),
+            predicted("error", "0+50x6", model_namespace="b"),
+            value=0.9,
+        ),
+        id="servers: errors and time-outs count, the client's mistakes do not",
+    ),
+    pytest.param(by_servers(SERVERS_RATE, value=None), id="servers: no series"),
+    pytest.param(
+        by_servers(SERVERS_RATE, predicted("success", "50+0x6"), value=None),
+        id="servers: no traffic in the window",
+    ),
+    pytest.param(
+        by_servers(
+            SERVERS_REQUESTS,
+            predicted("success", "0+10x6"),
+            predicted("error", "0+1x6", pod="server-b"),
+            value=33,
+        ),
+        id="servers: requests of every pod",
+    ),
+    pytest.param(
+        by_servers(
+            SERVERS_P95,
+            seconds("0.01", "0+0x6"),
+            seconds("0.02", "0+20x6"),
+            seconds("+Inf", "0+20x6"),
+            value=19.5,
+        ),
+        id="servers: p95 in milliseconds",
+    ),
+    pytest.param(
+        Case(
+            series=seconds("2.5", "0+9x6") | seconds("+Inf", "0+10x6") | seconds("25", "0+10x6"),
+            query=SERVERS_QUICK,
+            value={"candidate-total": 30, "candidate-good": 27},
+        ),
+        id="servers: answers within a bound",
+    ),
+]
+
 OTHERS = (
     (finished("0+100x6", version="1.0.0"), answers(503, "0+100x6", version="1.0.0")),
     (finished("0+100x6", model="other"), answers(503, "0+100x6", model="other")),
@@ -374,7 +443,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *SERVERS_CASES])
 def test_query(case: Case, tmp_path: Path) -> None:
     run_promtool(case, tmp_path)
 

@@ -16,6 +16,7 @@ from fairlead_operator.rollout.states import (
     Arm,
     Cause,
     Decision,
+    Gateway,
     Health,
     Observed,
     Phase,
@@ -59,6 +60,7 @@ def observed(*, waited: timedelta = timedelta(0), **changes: Any) -> Observed:
         winner=None,
         trial=None,
         leader=None,
+        gateway=Gateway(),
         requests=(),
         steps=STEPS,
         guard=MINUTE,
@@ -129,6 +131,14 @@ def trying(**changes: Any) -> Observed:
 
 TABLE = [
     # Pending
+    pytest.param(pending(gateway=Gateway(missing="no HTTPRoutes")), (Phase.PENDING, 0),
+                 Reason.WAITING_FOR_GATEWAY, id="pending: nothing can carry the route"),
+    pytest.param(pending(gateway=Gateway(missing="no HTTPRoutes"), stable=None), (Phase.PENDING, 0),
+                 Reason.WAITING_FOR_GATEWAY, id="pending: a first version waits for a gateway too"),
+    pytest.param(pending(gateway=Gateway(unsupported="no guard")), NEVER_STARTED,
+                 Reason.UNSUPPORTED_BY_TARGET, id="pending: the gateway cannot do what is asked"),
+    pytest.param(observed(gateway=Gateway(unsupported="no guard")), (Phase.PROGRESSING, 10),
+                 Reason.STEP_HOLDING, id="progressing: a policy changed in flight is no evidence"),
     pytest.param(pending(), (Phase.PROGRESSING, 10), Reason.STEP_STARTED,
                  id="pending: a ready candidate takes the first step"),
     pytest.param(pending(has_turn=False), (Phase.PENDING, 0), Reason.WAITING_FOR_TURN,

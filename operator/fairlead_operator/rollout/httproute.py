@@ -1,0 +1,280 @@
+"""The route of a Model as a Gateway API HTTPRoute, and what its Gateways say of it.  Pure.
+
+The same document that the gateway agent reads (``traffic.build_route``) becomes rules that
+every conformant implementation understands: the split, one for each version that is asked
+for by name, one for each that has users who stay with it.  A rule with a header match wins
+over one without, and of two the first, so a forced version is never overruled.  The split
+comes first because implementations name what they make of a rule by its place: a rule that
+moves up when a version leaves is another one to them, and its requests fail for a moment.
+
+An implementation confirms a route by conditions, not by what its proxies do: ``Accepted`` and
+``ResolvedRefs`` of every parent, for the generation in force.  Proxies follow a moment later,
+so a route counts as in force only ``SETTLE`` after it was last written.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from fairlead_operator.api.checks import Check
+from fairlead_operator.api.gateway import GatewaySpec, ParentReference
+from fairlead_operator.api.group import FIELD_MANAGER
+from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.kube.metadata import Owner, component_labels, route_name, version_name
+
+SETTLE: Final = timedelta(seconds=3)
+
+_FORCE: Final = "x-fairlead-version"
+_ANY_PATH: Final = {"type": "PathPrefix", "value": "/"}
+_PORT: Final = 80
+_NEEDED: Final = ("Accepted", "ResolvedRefs")
+
+
+class RouteReason(StrEnum):
+    """Why the route is in force or not; part of the API, so never renamed."""
+
+    ACCEPTED = "RouteAccepted"
+    PENDING = "RoutePending"
+    REFUSED = "RouteRefused"
+    KIND_MISSING = "GatewayApiMissing"
+    KIND_TOO_OLD = "GatewayApiTooOld"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """What the Gateways of the cluster have accepted."""
+
+    reason: RouteReason
+    message: str
+    weights: Mapping[str, int] | None = None  # by name of the Service; None when not in force
+
+    def weight_of(self, model: str, version: str) -> int | None:
+        """Percent the version has; None while it is not known."""
+        if self.weights is None:
+            return None
+        return self.weights.get(version_name(model, version), 0)
+
+
+MISSING: Final = Routed(
+    reason=RouteReason.KIND_MISSING,
+    message="the cluster does not know the kind HTTPRoute: install the Gateway API CRDs "
+    "(https://gateway-api.sigs.k8s.io) and an implementation, or set spec.serving.gateway.kind "
+    "to BuiltIn",
+)
+
+
+def find_unsupported(policy: RolloutPolicy) -> str | None:
+    """What an HTTPRoute cannot do of the policy, and the way out; None when it can do all.
+
+    The Model's own policy is refused by the API server; a Rollout may bring another.
+    """
+    if policy.fast_guard is not None and policy.fast_guard.enabled:
+        return (
+            "fastGuard needs the agent of the built-in gateway: remove it, or set "
+            "spec.serving.gateway.kind of the Model to BuiltIn"
+        )
+    if any(check.builtin == "prediction-agreement" for check in _checks(policy)):
+        return (
+            "prediction-agreement needs the built-in gateway, which marks the copies of a request: "
+            "remove it, or set spec.serving.gateway.kind of the Model to BuiltIn"
+        )
+    trial = policy.ab_test or policy.bandit
+    if trial is not None and trial.sticky is not None and trial.sticky.by == "header":
+        return (
+            "the Gateway API cannot keep a user by the hash of a header: choose sticky by: cookie, "
+            "or set spec.serving.gateway.kind of the Model to BuiltIn"
+        )
+    return None
+
+
+def _checks(policy: RolloutPolicy) -> Iterator[Check]:
+    yield from policy.analysis.checks or ()
+    for step in policy.steps or ():
+        yield from step.checks or ()
+
+
+def build_http_route(
+    route: Mapping[str, Any], *, owner: Owner, gateway: GatewaySpec
+) -> dict[str, Any]:
+    """The HTTPRoute that says the same as a route document (docs/contracts.md §3)."""
+    versions = route["versions"]
+    arms = [entry for entry in versions if entry["weight"]]
+    cookie = _Cookie.of(route)
+    split: dict[str, Any] = {
+        "matches": [{"path": _ANY_PATH}],
+        "backendRefs": [
+            _backend(entry, weight=entry["weight"])
+            | ({} if cookie is None else {"filters": [cookie.assign(entry["version"])]})
+            for entry in arms
+        ],
+    }
+    if mirror := route.get("mirror"):
+        target = next(entry for entry in versions if entry["version"] == mirror["version"])
+        split["filters"] = [_mirror(target, mirror["percent"])]
+    rules = [split, *(_rule(entry, header=_forced(entry["version"])) for entry in versions)]
+    if cookie is not None:
+        rules += [_rule(entry, header=cookie.match(entry["version"])) for entry in arms]
+    timeouts = {"request": f"{route['timeoutSeconds']}s"}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": owner.metadata(route_name(owner.name), component_labels("route", owner.name)),
+        "spec": {
+            "parentRefs": [_parent(parent) for parent in gateway.parent_refs or ()],
+            "hostnames": list(gateway.hostnames or ()),
+            "rules": [{**rule, "timeouts": timeouts} for rule in rules],
+        },
+    }
+
+
+def read_http_route(route: Mapping[str, Any] | None, *, now: datetime) -> Routed:
+    """What every parent has accepted of the route as it stands; doubt is no weight."""
+    if route is None:
+        return _pending("the HTTPRoute is not written yet")
+    if refusal := _forgotten(route):
+        return refusal
+    meta, spec = route["metadata"], route["spec"]
+    statuses = (route.get("status") or {}).get("parents") or []
+    for parent in spec.get("parentRefs") or []:
+        mine = [entry for entry in statuses if _same(entry["parentRef"], parent, meta["namespace"])]
+        problem = _problem(_name(parent, meta["namespace"]), mine, meta.get("generation", 0))
+        if problem is not None:
+            return problem
+    written = _last_written(meta.get("managedFields") or ())
+    # The time is the API server's.  A clock far behind it must not keep a route pending.
+    if written is not None and abs(now - written) < SETTLE:
+        return _pending(f"accepted; proxies have {SETTLE.seconds} s to follow")
+    weights = {ref["name"]: int(ref.get("weight", 1)) for ref in _split(spec)["backendRefs"]}
+    return Routed(
+        reason=RouteReason.ACCEPTED,
+        message=f"accepted by {_listed(spec, meta['namespace'])}",
+        weights=weights,
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Cookie:
+    """Keeps a user at the version that answered first."""
+
+    name: str
+    max_age: int  # seconds
+
+    @classmethod
+    def of(cls, route: Mapping[str, Any]) -> "_Cookie | None":
+        sticky = route.get("sticky")
+        if sticky is None:
+            return None
+        return cls(name=f"fairlead-{route['model']}", max_age=sticky["maxAgeSeconds"])
+
+    def match(self, version: str) -> dict[str, Any]:
+        """Header match of who carries it; written to mean the same in full and partial match."""
+        value = version.replace(".", r"\.")
+        pattern = f"^(.*; ?)?{self.name}={value}(;.*)?$"
+        return {"type": "RegularExpression", "name": "cookie", "value": pattern}
+
+    def assign(self, version: str) -> dict[str, Any]:
+        value = f"{self.name}={version}; Max-Age={self.max_age}; Path=/; HttpOnly; SameSite=Lax"
+        return {
+            "type": "ResponseHeaderModifier",
+            "responseHeaderModifier": {"add": [{"name": "set-cookie", "value": value}]},
+        }
+
+
+def _forced(version: str) -> dict[str, Any]:
+    return {"type": "Exact", "name": _FORCE, "value": version}
+
+
+def _rule(entry: Mapping[str, Any], *, header: Mapping[str, Any]) -> dict[str, Any]:
+    """All of a version's own requests, by one header."""
+    return {
+        "matches": [{"path": _ANY_PATH, "headers": [header]}],
+        "backendRefs": [_backend(entry, weight=1)],
+    }
+
+
+def _backend(entry: Mapping[str, Any], *, weight: int) -> dict[str, Any]:
+    return {"name": entry["service"], "port": _PORT, "weight": weight}
+
+
+def _mirror(entry: Mapping[str, Any], percent: int) -> dict[str, Any]:
+    backend = {"name": entry["service"], "port": _PORT}
+    return {
+        "type": "RequestMirror",
+        "requestMirror": {"backendRef": backend, "percent": percent},
+    }
+
+
+def _parent(parent: ParentReference) -> dict[str, Any]:
+    return parent.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _split(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    rules: Sequence[Mapping[str, Any]] = spec["rules"]
+    return rules[0]
+
+
+def _forgotten(route: Mapping[str, Any]) -> Routed | None:
+    """An older CRD drops the share of a mirror silently, and would mirror every request."""
+    for each in _split(route["spec"]).get("filters") or ():
+        mirror = each.get("requestMirror")
+        if mirror is not None and "percent" not in mirror:
+            return Routed(
+                reason=RouteReason.KIND_TOO_OLD,
+                message="the cluster's HTTPRoute has no requestMirror.percent, so every request "
+                "would be mirrored: install the Gateway API CRDs 1.3 or newer",
+            )
+    return None
+
+
+def _problem(name: str, statuses: Sequence[Mapping[str, Any]], generation: int) -> Routed | None:
+    """Why a parent does not carry the route, or None when it does."""
+    if not statuses:
+        return _pending(f"{name} says nothing of the route yet; is there such a Gateway?")
+    conditions = [
+        {entry["type"]: entry for entry in status.get("conditions") or ()} for status in statuses
+    ]
+    for known in conditions:
+        for kind in _NEEDED:
+            condition = known.get(kind)
+            if condition is None or condition.get("observedGeneration", 0) < generation:
+                return _pending(f"{name} has not looked at the route yet")
+            if condition["status"] != "True":
+                why = f"{condition.get('reason', '')}: {condition.get('message', '')}"
+                return Routed(
+                    reason=RouteReason.REFUSED, message=f"{name}: {kind} is not true, {why}"[:900]
+                )
+    return None
+
+
+def _pending(message: str) -> Routed:
+    return Routed(reason=RouteReason.PENDING, message=message)
+
+
+def _same(left: Mapping[str, Any], right: Mapping[str, Any], namespace: str) -> bool:
+    return _key(left, namespace) == _key(right, namespace)
+
+
+def _key(parent: Mapping[str, Any], namespace: str) -> tuple[str, str, str]:
+    """What tells one parent from another; its namespace may be left out."""
+    return parent.get("namespace") or namespace, parent["name"], parent.get("sectionName") or ""
+
+
+def _name(parent: Mapping[str, Any], namespace: str) -> str:
+    owner, name, section = _key(parent, namespace)
+    return f"Gateway {owner}/{name}" + (f" listener {section}" if section else "")
+
+
+def _listed(spec: Mapping[str, Any], namespace: str) -> str:
+    return ", ".join(_name(parent, namespace) for parent in spec.get("parentRefs") or ())
+
+
+def _last_written(fields: Iterable[Mapping[str, Any]]) -> datetime | None:
+    """When we last changed the spec, as the API server has it."""
+    moments = [
+        datetime.fromisoformat(entry["time"])
+        for entry in fields
+        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
+    ]
+    return max(moments, default=None)

@@ -1,0 +1,59 @@
+"""Envoy Gateway, an implementation of the Gateway API, and the CRDs that belong to it.
+
+Nothing of it is in the repository: the program is built from its Go module, and the CRDs are
+read from that module and from the version of the Gateway API it was written for.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+from images.cache import default_cache
+from images.catalogue import ENVOY_GATEWAY
+from images.commands import HostRunner
+from images.programs import binary_path, ensure_program
+
+_MODULE = "github.com/envoyproxy/gateway"
+_GATEWAY_API = "sigs.k8s.io/gateway-api"
+
+
+def envoy_gateway_path() -> Path | None:
+    """Return the program, or nothing.  Never builds; `python3 -m images envoy-gateway` does."""
+    built = binary_path(default_cache(), ENVOY_GATEWAY, "envoy-gateway")
+    return built if built.exists() else None
+
+
+def build_envoy_gateway() -> Path:
+    """Build it unless it is there: minutes, once."""
+    cache = default_cache()
+    with cache.lock():
+        folder = ensure_program(cache, ENVOY_GATEWAY, HostRunner(log=cache.log))
+    return folder / "envoy-gateway"
+
+
+def gateway_crds() -> list[str]:
+    """YAML of the standard Gateway API, and of Envoy Gateway's own kinds."""
+    own = _module_folder(_MODULE, ENVOY_GATEWAY.version)
+    standard = _module_folder(_GATEWAY_API, _required_version(own, _GATEWAY_API))
+    files = [
+        *(standard / "config/crd/standard").glob("gateway.networking.k8s.io_*.yaml"),
+        *(own / "charts/gateway-crds-helm/templates/generated").glob("*.yaml"),
+    ]
+    kinds = sorted(file for file in files if "_vap_" not in file.name)  # policies of upgrades
+    return [_without_template(file.read_text()) for file in kinds]
+
+
+def _without_template(text: str) -> str:
+    """A chart's file is the plain CRD between two lines of template."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("{{"))
+
+
+def _required_version(module: Path, name: str) -> str:
+    lines = (module / "go.mod").read_text().splitlines()
+    return next(words[1] for line in lines if (words := line.split()) and words[0] == name)
+
+
+def _module_folder(name: str, version: str) -> Path:
+    command = ["go", "mod", "download", "-json", f"{name}@{version}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Path(json.loads(done.stdout)["Dir"])

@@ -1,0 +1,263 @@
+"""Lives of a Model whose traffic the cluster's own Gateways carry."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from support.world import NAMESPACE, World, model_manifest
+
+MINUTE = timedelta(minutes=1)
+OTHERS = {
+    "kind": "GatewayAPI",
+    "parentRefs": [{"name": "models", "namespace": "gateways"}],
+    "hostnames": ["nsw-price.example.com"],
+}
+STABLE, CANDIDATE = "nsw-price-1-0-0", "nsw-price-1-1-0"
+
+
+@pytest.fixture
+def world() -> World:
+    """A cluster that knows HTTPRoutes."""
+    world = World()
+    world.kube.unknown_kinds.clear()
+    return world
+
+
+@pytest.fixture
+async def serving(world: World) -> World:
+    """The first version is in charge, behind a Gateway of the cluster."""
+    world.kube.put(model_manifest(serving={"gateway": OTHERS}))
+    await world.train("nsw-price-training-1", "1.0.0")
+    return world
+
+
+def change(world: World, **spec: Any) -> None:
+    world.kube.put(
+        {
+            "kind": "Model",
+            "metadata": {"namespace": NAMESPACE, "name": "nsw-price"},
+            "spec": spec,
+        }
+    )
+
+
+async def pin(world: World, version: str = "1.1.0") -> None:
+    world.registry.register(f"{NAMESPACE}.nsw-price", version)
+    change(world, version=version)
+    await world.run()
+
+
+async def choose(world: World, gateway: dict[str, Any]) -> None:
+    """Another gateway, as a person would apply it: whole."""
+    change(world, serving={"gateway": {"parentRefs": None, "hostnames": None} | gateway})
+    await world.run()
+
+
+def condition(world: World, kind: str) -> tuple[str, str, str]:
+    found = {c["type"]: c for c in world.rollout()["status"]["conditions"]}
+    return found[kind]["status"], found[kind]["reason"], found[kind]["message"]
+
+
+def kinds(world: World) -> set[tuple[str, str]]:
+    return {(kind, name) for kind, _, name in world.kube.objects}
+
+
+async def test_the_cluster_s_own_gateway_gets_the_route_and_no_other_is_made(
+    serving: World,
+) -> None:
+    assert serving.http_weights() == {STABLE: 100}
+    assert serving.model()["status"]["url"] == "http://nsw-price.example.com"
+    assert condition(serving, "Routed")[:2] == ("True", "RouteAccepted")
+    assert not {
+        ("Deployment", "fairlead-gateway"),
+        ("Service", "nsw-price"),
+        ("ConfigMap", "nsw-price-route"),
+    } & kinds(serving)
+
+
+async def test_a_candidate_goes_up_step_by_step_and_old_servers_go(serving: World) -> None:
+    serving.prometheus.healthy()
+    await pin(serving)
+    seen = [serving.http_weights().get(CANDIDATE)]
+
+    for _ in range(24):
+        await serving.pass_time(timedelta(seconds=10))
+        seen.append(serving.http_weights().get(CANDIDATE))
+
+    assert sorted({weight for weight in seen if weight}) == [10, 50, 100]
+    assert serving.model()["status"]["stable"]["version"] == "1.1.0"
+    assert ("Deployment", STABLE) not in kinds(serving)
+
+
+async def test_the_servers_own_counts_are_asked(serving: World) -> None:
+    serving.prometheus.healthy()
+    await pin(serving)
+    await serving.pass_time(MINUTE)
+
+    assert serving.prometheus.asked
+    assert all("fairlead_predictions_total" in query for query in serving.prometheus.asked)
+
+
+async def test_a_bad_candidate_is_taken_out_of_the_route(serving: World) -> None:
+    serving.prometheus.healthy()
+    await pin(serving)
+    serving.prometheus.success_rate = 0.5
+    await serving.pass_time(MINUTE)
+
+    assert serving.rollout()["status"]["phase"] == "RolledBack"
+    assert serving.http_weights() == {STABLE: 100}
+    assert ("Deployment", CANDIDATE) not in kinds(serving)
+
+
+async def test_a_refusal_of_the_gateway_holds_the_rollout_and_is_told(serving: World) -> None:
+    serving.prometheus.healthy()
+    await pin(serving)
+    serving.route_refusal = "no listener takes the host"
+    await serving.run()
+    await serving.pass_time(2 * MINUTE)
+
+    status = serving.rollout()["status"]
+    assert (status["phase"], status["weight"]) == ("Progressing", 10)
+    assert status["reason"] == "WaitingForGateway"
+    assert "no listener takes the host" in status["message"]
+    assert condition(serving, "Routed")[1] == "RouteRefused"
+    assert "observedWeight" not in status
+
+
+async def test_servers_stay_until_the_rollback_is_accepted(serving: World) -> None:
+    serving.prometheus.healthy()
+    await pin(serving)
+    serving.route_refusal = "busy"
+    serving.prometheus.success_rate = 0.5
+    await serving.pass_time(MINUTE)
+
+    assert serving.rollout()["status"]["phase"] == "RollingBack"
+    assert serving.http_weights() == {STABLE: 100}
+    assert ("Deployment", CANDIDATE) in kinds(serving)
+
+    serving.route_refusal = ""
+    await serving.pass_time(MINUTE)
+
+    assert serving.rollout()["status"]["phase"] == "RolledBack"
+    assert ("Deployment", CANDIDATE) not in kinds(serving)
+
+
+async def test_a_cluster_without_the_gateway_api_is_told_so_and_waited_for(world: World) -> None:
+    world.kube.unknown_kinds.add("HTTPRoute")
+    world.kube.put(model_manifest(serving={"gateway": OTHERS}))
+    await world.train("nsw-price-training-1", "1.0.0")
+    await world.pass_time(MINUTE)
+
+    status = world.rollout()["status"]
+    assert (status["phase"], status["reason"]) == ("Pending", "WaitingForGateway")
+    assert "install the Gateway API CRDs" in status["message"]
+    assert condition(world, "Routed")[:2] == ("False", "GatewayApiMissing")
+
+    world.kube.unknown_kinds.clear()
+    await world.pass_time(MINUTE)
+
+    assert world.rollout()["status"]["phase"] == "Succeeded"
+    assert world.http_weights() == {STABLE: 100}
+
+
+async def test_a_rollout_that_asks_for_more_than_a_route_can_say_never_starts(
+    serving: World,
+) -> None:
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
+    serving.kube.put(
+        {
+            "apiVersion": "fairlead.dev/v1alpha1",
+            "kind": "Rollout",
+            "metadata": {"namespace": NAMESPACE, "name": "by-hand"},
+            "spec": {
+                "model": "nsw-price",
+                "version": "1.1.0",
+                "policy": {"fastGuard": {"minRequests": 5}},
+            },
+        }
+    )
+    await serving.pass_time(MINUTE)
+
+    status = serving.kube.objects["Rollout", NAMESPACE, "by-hand"]["status"]
+    assert (status["phase"], status["reason"]) == ("RolledBack", "UnsupportedByTarget")
+    assert "fastGuard needs the agent of the built-in gateway" in status["message"]
+    assert serving.http_weights() == {STABLE: 100}
+
+
+async def test_the_gateway_is_changed_without_a_gap(world: World) -> None:
+    world.kube.put(model_manifest())
+    await world.train("nsw-price-training-1", "1.0.0")
+    await world.run()
+    world.route_refusal = "not yet"
+
+    await choose(world, OTHERS)
+    await world.pass_time(MINUTE)
+
+    assert world.http_weights() == {STABLE: 100}
+    assert world.weights() == {"1.0.0": 100}, "the old gateway serves until the new one has it"
+    assert "gateway" not in world.model()["status"]
+
+    world.route_refusal = ""
+    await world.pass_time(MINUTE)
+
+    assert world.model()["status"]["gateway"] == "GatewayAPI"
+    assert not {
+        ("Deployment", "fairlead-gateway"),
+        ("Service", "nsw-price"),
+        ("ConfigMap", "nsw-price-route"),
+    } & kinds(world)
+
+
+async def test_the_built_in_gateway_takes_the_traffic_back(serving: World) -> None:
+    await choose(serving, {"kind": "BuiltIn"})
+    await serving.pass_time(MINUTE)
+
+    assert serving.weights() == {"1.0.0": 100}
+    assert ("HTTPRoute", "nsw-price-route") not in kinds(serving)
+    assert serving.model()["status"]["url"] == "http://nsw-price.energy"
+    with pytest.raises(KeyError):
+        condition(serving, "Routed")
+
+
+async def test_a_rollout_in_flight_ends_with_the_gateway_it_began_with(world: World) -> None:
+    world.prometheus.healthy()
+    world.kube.put(model_manifest())
+    await world.train("nsw-price-training-1", "1.0.0")
+    await pin(world)
+
+    await choose(world, OTHERS)
+    await world.pass_time(MINUTE)
+
+    assert ("HTTPRoute", "nsw-price-route") not in kinds(world)
+    assert world.weights()["1.1.0"] > 0
+
+    await world.pass_time(10 * MINUTE)
+
+    assert world.http_weights() == {CANDIDATE: 100}
+    assert ("ConfigMap", "nsw-price-route") not in kinds(world)
+
+
+async def test_the_gateway_of_the_namespace_stays_for_other_models(world: World) -> None:
+    world.kube.put(model_manifest())
+    other = model_manifest()
+    other["metadata"]["name"] = "demand"
+    world.kube.put(other)
+    await world.train("nsw-price-training-1", "1.0.0")
+
+    await choose(world, OTHERS)
+    await world.pass_time(MINUTE)
+
+    assert ("Deployment", "fairlead-gateway") in kinds(world)
+    assert ("Service", "nsw-price") not in kinds(world)
+
+
+async def test_what_is_not_ours_is_left_alone(world: World) -> None:
+    world.kube.put(
+        {"kind": "Service", "metadata": {"namespace": NAMESPACE, "name": "nsw-price"}, "spec": {}}
+    )
+    world.kube.put(model_manifest(serving={"gateway": OTHERS}))
+    await world.train("nsw-price-training-1", "1.0.0")
+    await world.pass_time(MINUTE)
+
+    assert ("Service", "nsw-price") in kinds(world)
