@@ -28,6 +28,12 @@ def resident_mebibytes(pid: int) -> float:
     return round(int(resident.split()[0]) / 1024, 1)
 
 
+def processor_seconds(pid: int) -> float:
+    """How long a process has kept a processor busy so far, in all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _field(file: Path, name: str) -> str:
     for line in file.read_text().splitlines():
         key, _, value = line.partition(":")

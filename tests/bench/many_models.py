@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.machine import resident_mebibytes
+from bench.machine import processor_seconds, resident_mebibytes
 from bench.numbers import Summary, summarize
 from bench.result import Goal, Result
 from fairlead_serving.gateway.applied import CONFIG_MAP
@@ -42,6 +42,8 @@ class Measured:
     models: int
     answers: list[float]  # seconds from a write to the first answer by the new weights
     lost: int
+    agent_processor_seconds: float  # of all changes together
+    envoy_processor_seconds: float
     agent_mebibytes: float
     envoy_mebibytes: float
 
@@ -78,6 +80,8 @@ async def measure(models: int, say: Callable[[str], None]) -> Measured:
 
         await eventually(serves, seconds=120, pause=0.1)
         say(f"{models} Models are served; {CHANGES} weight changes")
+        pids = (agent.pid, envoy.process.pid if envoy.process else 0)
+        busy = [processor_seconds(pid) for pid in pids]
         answers, lost = [], 0
         for number in range(CHANGES):
             # Each Model in its turn, from all of its traffic on one version to all on the other.
@@ -85,12 +89,18 @@ async def measure(models: int, say: Callable[[str], None]) -> Measured:
             seconds, failed = await _until_answered(world, caller, name, turn)
             answers.append(seconds)
             lost += failed
+        agent_seconds, envoy_seconds = (
+            processor_seconds(pid) - before for pid, before in zip(pids, busy, strict=True)
+        )
+        agent_mebibytes, envoy_mebibytes = (resident_mebibytes(pid) for pid in pids)
         return Measured(
             models=models,
             answers=answers,
             lost=lost,
-            agent_mebibytes=resident_mebibytes(agent.pid),
-            envoy_mebibytes=resident_mebibytes(envoy.process.pid if envoy.process else 0),
+            agent_processor_seconds=agent_seconds,
+            envoy_processor_seconds=envoy_seconds,
+            agent_mebibytes=agent_mebibytes,
+            envoy_mebibytes=envoy_mebibytes,
         )
 
 
@@ -120,7 +130,7 @@ def to_result(measured: list[Measured]) -> Result:
         name=NAME,
         headers=(
             *("Models", "changes", "min ms", "median ms", "p99 ms", "max ms"),
-            *("agent MiB", "Envoy MiB"),
+            *("agent CPU ms", "Envoy CPU ms", "agent MiB", "Envoy MiB"),
         ),
         rows=tuple(_row(each, seconds[each.models]) for each in measured),
         goals=(
@@ -134,6 +144,10 @@ def to_result(measured: list[Measured]) -> Result:
         numbers={
             str(each.models): {
                 "write_to_new_answer_seconds": dataclasses.asdict(seconds[each.models]),
+                "processor_seconds": {
+                    "agent": each.agent_processor_seconds,
+                    "envoy": each.envoy_processor_seconds,
+                },
                 "resident_mebibytes": {
                     "agent": each.agent_mebibytes,
                     "envoy": each.envoy_mebibytes,
@@ -145,7 +159,11 @@ def to_result(measured: list[Measured]) -> Result:
 
 
 def _row(measured: Measured, seconds: Summary) -> tuple[str, ...]:
-    values = (seconds.minimum, seconds.median, seconds.p99, seconds.maximum)
+    values = (
+        *(seconds.minimum, seconds.median, seconds.p99, seconds.maximum),
+        measured.agent_processor_seconds / seconds.count,
+        measured.envoy_processor_seconds / seconds.count,
+    )
     return (
         f"{measured.models:,}",
         str(seconds.count),

@@ -155,14 +155,20 @@ def test_another_failure_than_the_candidates_misses_the_goal_of_the_guard() -> N
 def test_the_goal_of_many_models_is_the_p99_of_the_largest(slowest: float, *, is_met: bool) -> None:
     def sized(models: int, *answers: float) -> many_models.Measured:
         return many_models.Measured(
-            models=models, answers=[*answers], lost=0, agent_mebibytes=60.4, envoy_mebibytes=70.6
+            models=models,
+            answers=[*answers],
+            lost=0,
+            agent_processor_seconds=0.02,
+            envoy_processor_seconds=0.04,
+            agent_mebibytes=60.4,
+            envoy_mebibytes=70.6,
         )
 
     result = many_models.to_result([sized(1, 9.0), sized(1000, 0.01, slowest)])
 
     assert [goal.is_met for goal in result.goals] == [is_met, True]
     assert result.rows[1][0] == "1,000"
-    assert result.rows[1][-2:] == ("60", "71")
+    assert result.rows[1][-4:] == ("10.0", "20.0", "60", "71")
 
 
 def test_writes_of_our_kinds_are_counted_and_nothing_else() -> None:
