@@ -34,6 +34,11 @@ class Kube(Protocol):
             UnknownKindError: the cluster does not know the kind.
         """
 
+    async def relist(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        """The same as the API server has them now: where another kind's watch may be ahead."""
+
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
         """TrainingRuns or Rollouts whose ``spec.model`` is this one, sorted by name."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_operator.api.group import LABEL_TRAINING_RUN
 from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.work_queue import Key
 from support.world import GATEWAY_POD, NAMESPACE, World, model_manifest
@@ -178,6 +179,22 @@ async def test_progress_is_shown_and_an_outage_keeps_the_last() -> None:
 
     status = world.kube.objects["TrainingRun", NAMESPACE, "nsw-price-training-1"]["status"]
     assert status["summary"].startswith("trial 3/40, best roc_auc 0.91")
+
+
+async def test_a_result_is_read_though_the_watch_of_pods_is_behind_that_of_jobs() -> None:
+    """A training that had ended well was declared failed, its pod's last word not seen yet."""
+    world = World()
+    world.kube.put(model_manifest())
+    listed = world.kube.list
+
+    async def behind(kind: str, namespace: str, labels: dict[str, str]) -> Any:
+        return [] if LABEL_TRAINING_RUN in labels else await listed(kind, namespace, labels)
+
+    world.kube.list = behind
+    world.kube.relist = listed
+    await world.train("nsw-price-training-1", "1.0.0")
+
+    assert world.model()["status"]["stable"]["version"] == "1.0.0"
 
 
 async def test_only_the_latest_children_are_kept(serving: World) -> None:

@@ -222,6 +222,17 @@ async def reread_is_what_get_finds(kube: Kube, namespace: str) -> None:
     assert found["metadata"]["resourceVersion"] == applied["metadata"]["resourceVersion"]
 
 
+async def relist_is_what_list_finds(kube: Kube, namespace: str) -> None:
+    labels = {"purpose": "relist"}
+    run = training_run(namespace)
+    run["metadata"]["labels"] = labels
+    await kube.apply(run)
+
+    found = await kube.relist("TrainingRun", namespace, labels)
+    assert [item["metadata"]["name"] for item in found] == ["run"]
+    assert list(await kube.relist("TrainingRun", namespace, {"purpose": "none"})) == []
+
+
 async def children_are_told_by_their_spec(kube: Kube, namespace: str) -> None:
     for name, model in (("b", "nsw-price"), ("c", "other"), ("a", "nsw-price")):
         run = training_run(namespace)
@@ -319,6 +330,7 @@ KUBE: tuple[KubeCheck, ...] = (
     what_is_created_again_is_another,
     spec_bumps_the_generation_and_status_does_not,
     reread_is_what_get_finds,
+    relist_is_what_list_finds,
     children_are_told_by_their_spec,
     writes_answer_what_was_written,
     a_write_of_another_is_seen_by_apply,

@@ -51,6 +51,11 @@ class FakeKube:
     async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         return await self.get(kind, namespace, name)
 
+    async def relist(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        return await self.list(kind, namespace, labels)
+
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
         found = await self.list(kind, namespace, {})
         return [item for item in found if item["spec"]["model"] == model]

@@ -78,6 +78,11 @@ class KubeClient:
             items += page.items
         return sorted(items, key=lambda item: str(item["metadata"]["name"]))
 
+    async def relist(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        return await self.list(kind, namespace, labels)
+
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
         found = await self.list(kind, namespace, {})
         return [item for item in found if item["spec"]["model"] == model]

@@ -41,6 +41,11 @@ class WatchedKube:
             return list(self._store.list(kind, namespace, labels))
         return await self._api.list(kind, namespace, labels)
 
+    async def relist(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        return await self._api.relist(kind, namespace, labels)
+
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
         if self._store.covers(kind, namespace):
             return list(self._store.children(kind, namespace, model))

@@ -125,8 +125,10 @@ async def _job(owner: Owner, stage: Stage, model: str, ports: Ports) -> _Job:
     if state is JobState.ACTIVE:
         return _Job(state=state, failure="", result=None)
     labels = job_labels(stage, model=model, run=owner.name)
-    pods = await ports.kube.list("Pod", owner.namespace, labels)
-    return _Job(state=state, failure=failure, result=read_result(pods))
+    result = read_result(await ports.kube.list("Pod", owner.namespace, labels))
+    if result is None:  # the watch of Jobs may be ahead of that of pods
+        result = read_result(await ports.kube.relist("Pod", owner.namespace, labels))
+    return _Job(state=state, failure=failure, result=result)
 
 
 def read_job(job: Mapping[str, Any]) -> tuple[JobState, str]:
