@@ -216,9 +216,9 @@ def _interval(
 ) -> tuple[float, float]:
     """Confidence sequence of the difference by a normal mixture of standard deviation ``scale``."""
     information = _information(candidate, stable, scale=scale)
-    if information == 0:
-        return -math.inf, math.inf
     spread = information * scale * scale
+    if information * spread == 0:  # nothing, or less than a float can square
+        return -math.inf, math.inf
     radius = math.sqrt(
         2 * (spread + 1) / (information * spread) * math.log(math.sqrt(spread + 1) / alpha)
     )
