@@ -23,6 +23,7 @@ from bench import (
     many_models,
     operator_memory,
     single_row,
+    trials,
     weight_changes,
 )
 from bench.installed import installed
@@ -36,11 +37,14 @@ from images.commands import BuildError
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _REPORT = _REPOSITORY / "build" / "bench.json"
 _DOCUMENT = _REPOSITORY / "docs" / "benchmarks.md"
-_DOCUMENTS = {evidence.NAME: _REPOSITORY / "docs" / "evidence.md"}  # of the others
+_DOCUMENTS = dict.fromkeys(  # of the others
+    (evidence.NAME, trials.NAME), _REPOSITORY / "docs" / "evidence.md"
+)
 _INTERRUPTED = 130
 
 _LOCAL = {
-    each.NAME: each.run for each in (evidence, single_row, weight_changes, guard, many_models)
+    each.NAME: each.run
+    for each in (evidence, trials, single_row, weight_changes, guard, many_models)
 }
 _NAMES = (*_LOCAL, operator_memory.NAME, alert_reaction.NAME)
 _ON_CLUSTER = frozenset({operator_memory.NAME, alert_reaction.NAME})
