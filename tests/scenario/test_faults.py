@@ -85,6 +85,27 @@ async def a_tripped_guard(world: FaultyWorld, checker: Invariants) -> None:
     }
 
 
+async def a_trial_that_is_won(world: FaultyWorld, _: Invariants) -> None:
+    await until_step(world, 0)
+    world.prometheus.counts = counted(failed=50)
+
+
+async def a_trial_that_is_lost(world: FaultyWorld, checker: Invariants) -> None:
+    await until_step(world, 0)
+    checker.expected.may_roll_back = True
+    world.prometheus.counts = counted(failed=2500)
+
+
+def counted(*, failed: int) -> dict[str, float]:
+    """Answers of both versions since the trial began; of the stable one's 1,000 failed."""
+    return {
+        "1.0.0-total": 5000.0,
+        "1.0.0-bad": 1000.0,
+        "1.1.0-total": 5000.0,
+        "1.1.0-bad": float(failed),
+    }
+
+
 async def an_outage_of_prometheus(world: FaultyWorld, checker: Invariants) -> None:
     await until_step(world, 0)
     checker.expected.has_evidence = False
@@ -103,6 +124,10 @@ CANARY: Final = {"steps": [{"weight": 10, "hold": "1m"}, {"weight": 50, "hold": 
 BLUE_GREEN: Final = {"strategy": "blueGreen", "blueGreen": {"hold": "1m"}}
 SHADOW: Final = {"strategy": "shadow", "shadow": {"hold": "1m"}, "steps": [{"weight": 20}]}
 RECREATE: Final = {"strategy": "recreate"}
+AB_TEST: Final = {
+    "strategy": "abTest",
+    "abTest": {"goal": {"metric": "success-rate"}, "weight": 20, "maxDuration": "1h"},
+}
 
 PROMOTED: Final = ("Succeeded", "Promoted")
 FAILED: Final = ("RolledBack", "AnalysisFailed")
@@ -144,6 +169,7 @@ IN_GUARD: Final = bad_answers_in_the_guard_window
 ALERT: Final = ("RolledBack", "AlertFired")
 ABORT: Final = ("RolledBack", "Aborted")
 TRIP: Final = ("RolledBack", "GuardTripped")
+LOST: Final = ("RolledBack", "TrialLost")
 CRASH: Final = ("RolledBack", "CandidateFailed")
 
 LIVES: Final = {
@@ -162,6 +188,9 @@ LIVES: Final = {
     "shadow, bad answers": back(SHADOW, 0, 20, happens=bad_answers),
     "recreate, good": forward(RECREATE),
     "recreate, bad in the guard window": back(RECREATE, happens=IN_GUARD),
+    "abTest, won": forward(AB_TEST, 20, happens=a_trial_that_is_won),
+    "abTest, lost": back(AB_TEST, 20, happens=a_trial_that_is_lost, end=LOST),
+    "abTest, the guard trips": back(AB_TEST, 20, happens=a_tripped_guard, end=TRIP),
 }
 
 

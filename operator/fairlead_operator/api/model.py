@@ -321,6 +321,16 @@ def _checks_need(condition: str, builtins: Sequence[str], message: str) -> Rule:
     )
 
 
+def _goal_needs(condition: str, metrics: Sequence[str], message: str) -> Rule:
+    """The rule that these metrics as the goal of a trial need the condition."""
+    asks = (
+        f"(has(self.rollout.{name}) && has(self.rollout.{name}.goal.metric) && "
+        f"self.rollout.{name}.goal.metric in {list(metrics)})"
+        for name in ("abTest", "bandit")
+    )
+    return Rule(f"{condition} || !({' || '.join(asks)})", message, ".rollout")
+
+
 class ModelSpec(Spec):
     """The wish."""
 
@@ -336,6 +346,17 @@ class ModelSpec(Spec):
             ".training.search.metric",
         ),
         *alternatives_rules("self.rollout"),
+        _goal_needs(
+            "self.serving.predictionLog.enabled",
+            ("live-accuracy", "reward"),
+            "the goals live-accuracy and reward need the record of predictions: set "
+            "serving.predictionLog.enabled to true, or choose another goal.metric",
+        ),
+        _goal_needs(
+            "self.task != 'regression'",
+            ("live-accuracy",),
+            "the goal live-accuracy is for classes; for a regression choose another goal.metric",
+        ),
         _checks_need(
             "self.serving.predictionLog.enabled",
             RECORDED,

@@ -362,7 +362,11 @@ def refusal(error: client.ApiException) -> str:
             id="abTest of several",
         ),
         pytest.param(
-            policy(strategy="bandit", bandit={"goal": {"metric": "reward"}, "sticky": {}}),
+            with_(
+                policy(strategy="bandit", bandit={"goal": {"metric": "reward"}, "sticky": {}}),
+                "spec.serving.predictionLog",
+                {"enabled": True},
+            ),
             model.ModelSpec,
             id="bandit",
         ),
@@ -797,6 +801,23 @@ def without_empty_lists(node: Any) -> Any:
             policy(strategy="abTest", abTest=AB_TEST, steps=[{"weight": 5}]),
             "steps has no effect",
             id="abTest with steps",
+        ),
+        pytest.param(
+            goal(metric="reward"), "predictionLog.enabled", id="goal: rewards nobody keeps"
+        ),
+        pytest.param(
+            policy(strategy="bandit", bandit={"goal": {"metric": "live-accuracy"}}),
+            "predictionLog.enabled",
+            id="bandit: labels nobody keeps",
+        ),
+        pytest.param(
+            with_(
+                with_(goal(metric="live-accuracy"), "spec.task", "regression"),
+                "spec.serving.predictionLog",
+                {"enabled": True},
+            ),
+            "is for classes",
+            id="goal: accuracy of a regression",
         ),
         pytest.param(goal(), "metric and query", id="goal: neither"),
         pytest.param(goal(metric="reward", query="x", total="x"), "metric and query", id="both"),
