@@ -48,6 +48,9 @@ bench: install ## Measure what docs/benchmarks.md reports
 chaos: install ## Take every part away in mid-rollout, at every call and on a real cluster
 	$(PYTEST) tests/scenario/test_faults.py --faults all
 	@$(RUN) -m chaos
+.PHONY: bench-scale
+bench-scale: install ## Measure operator and gateway with thousands of Models; nodes are simulated
+	$(RUN) -m bench many-models operator-scale
 
 # --- the local cluster ----------------------------------------------------------------------
 

@@ -137,7 +137,9 @@ async def _watch(
     options = kopf.OperatorSettings()
     options.posting.enabled = False
     options.scanning.disabled = True
-    options.watching.chunk_size = 500
+    # At the start there is a worker for each object, which holds it as long as it idles.
+    options.watching.chunk_size = 100
+    options.queueing.idle_timeout = 0.05
     options.watching.server_timeout = 300
     options.watching.client_timeout = 330
     options.watching.connect_timeout = 5

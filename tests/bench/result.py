@@ -25,26 +25,21 @@ class Result:
     rows: tuple[tuple[str, ...], ...]
     goals: tuple[Goal, ...]
     numbers: Mapping[str, Any]  # everything, unrounded, for build/bench.json
+    more: tuple[Sequence[tuple[str, ...]], ...] = ()  # further tables, each with its headers
 
 
 def to_markdown(result: Result, conditions: str) -> str:
     """The table, its goals and under which conditions it was made."""
     goals = "; ".join(str(goal) for goal in result.goals)
-    parts = [_markdown_table(result.headers, result.rows)]
+    parts = [_markdown_table(headers, rows) for headers, *rows in _tables(result)]
     parts += [f"Goal: {goals}."] if goals else []
     return "\n\n".join([*parts, conditions])
 
 
 def to_terminal(result: Result) -> str:
     """The same for people before a terminal: columns in line."""
-    table = [result.headers, *result.rows]
-    widths = [max(len(row[at]) for row in table) for at in range(len(result.headers))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([f"{result.name}", *lines, *(f"goal {goal}" for goal in result.goals)])
+    tables = "\n\n".join(map(_terminal_table, _tables(result)))
+    return "\n".join([f"{result.name}", tables, *(f"goal {goal}" for goal in result.goals)])
 
 
 def replace_between_markers(document: str, name: str, content: str) -> str:
@@ -59,6 +54,20 @@ def replace_between_markers(document: str, name: str, content: str) -> str:
     if not found or not closed:
         raise ValueError(f"the document has no {begin} … {end}")
     return f"{before}{begin}\n{content}\n{end}{after}"
+
+
+def _tables(result: Result) -> Sequence[Sequence[tuple[str, ...]]]:
+    return ((result.headers, *result.rows), *result.more)
+
+
+def _terminal_table(table: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[at]) for row in table) for at in range(len(table[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
 
 
 def _markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

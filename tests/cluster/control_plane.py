@@ -36,9 +36,10 @@ _ATTEMPTS = 3  # a port that was free may be taken before we listen on it
 class ControlPlane:
     """One etcd and one API server over it."""
 
-    def __init__(self, layout: Layout, daemons: Daemons) -> None:
+    def __init__(self, layout: Layout, daemons: Daemons, flags: Sequence[str] = ()) -> None:
         self._layout = layout
         self._daemons = daemons
+        self._flags = flags  # of the API server, besides its own
 
     @property
     def kubeconfig(self) -> Path:
@@ -92,7 +93,8 @@ class ControlPlane:
         write_atomically(self.kubeconfig, admin)
         # Nothing here has to survive a power cut.
         self._daemons.start("etcd", [*components.etcd(programs, store), "--unsafe-no-fsync"])
-        self._daemons.start("kube-apiserver", _api_server(programs, self._layout.pki, store, port))
+        server_command = _api_server(programs, self._layout.pki, store, port)
+        self._daemons.start("kube-apiserver", [*server_command, *self._flags])
         wait_until(
             lambda: self._is_ready() or self._ended() is not None,
             timeout=60,
@@ -125,11 +127,13 @@ def lone_control_plane(environ: Mapping[str, str]) -> ControlPlane:
 
 
 @contextmanager
-def control_plane(environ: Mapping[str, str]) -> Iterator[ControlPlane]:
+def control_plane(
+    environ: Mapping[str, str], *, flags: Sequence[str] = ()
+) -> Iterator[ControlPlane]:
     """One for a block of code.  It ends with the block, or with the process if that is killed."""
     folder = Path(tempfile.mkdtemp(prefix="fairlead-control-plane-"))
     place = Layout(state=folder / "state", cache=layout(environ).cache)
-    plane = ControlPlane(place, Bound(log=place.log))
+    plane = ControlPlane(place, Bound(log=place.log), flags)
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         undo.callback(plane.down, lambda _: None)

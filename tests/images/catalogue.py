@@ -71,6 +71,8 @@ ENVOY_GATEWAY = GoProgram(
     version="v1.9.1",
     commands=("github.com/envoyproxy/gateway/cmd/envoy-gateway",),
 )
+# Simulated nodes and pods, for `make bench-scale`; part of no image.
+KWOK = GoProgram(version="v0.8.0", commands=("sigs.k8s.io/kwok/cmd/kwok",))
 
 
 def _go_image(name: str, program: GoProgram) -> Image:

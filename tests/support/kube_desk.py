@@ -46,13 +46,19 @@ def create_namespace(plane: ControlPlane, prefix: str) -> str:
 
 def admin_client(kubeconfig: Path) -> KubeClient:
     """The operator's client with the administrator's certificate."""
+    server, context = admin_of(kubeconfig)
+    return KubeClient(server, context=context)
+
+
+def admin_of(kubeconfig: Path) -> tuple[str, SSLContext]:
+    """Address, and a context that brings the administrator's certificate."""
     document = json.loads(kubeconfig.read_text())
     cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
     authority = b64decode(cluster["certificate-authority-data"]).decode()
     context = create_default_context(cadata=authority)
     with _certificate(user) as (certificate, key):
         context.load_cert_chain(certificate, key)
-    return KubeClient(cluster["server"], context=context)
+    return cluster["server"], context
 
 
 def authority_of(kubeconfig: Path) -> tuple[str, SSLContext]:

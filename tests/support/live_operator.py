@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,7 @@ class Launcher:
     namespace: str  # of the Lease
     folder: Path
     watch: str = ""
+    program: Sequence[str] = ("-m", "fairlead_operator")  # what Python is told to run
     started: list[Operator] = dataclasses.field(default_factory=list)
 
     def start(self, identity: str, **more: str) -> Operator:
@@ -124,7 +125,7 @@ class Launcher:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 # It ends with the tests even where those are killed.
-                ["setpriv", "--pdeathsig=KILL", sys.executable, "-m", "fairlead_operator"],
+                ["setpriv", "--pdeathsig=KILL", sys.executable, *self.program],
                 env=environment,
                 stdout=output,
                 stderr=output,
@@ -150,11 +151,11 @@ class Launcher:
 
 @contextlib.contextmanager
 def launching(
-    *, kubeconfig: Path, backends: Backends, namespace: str, folder: Path, watch: str = ""
+    *, kubeconfig: Path, backends: Backends, namespace: str, folder: Path, **more: Any
 ) -> Iterator[Launcher]:
     """Operators end with the block."""
     launcher = Launcher(
-        kubeconfig=kubeconfig, backends=backends, namespace=namespace, folder=folder, watch=watch
+        kubeconfig=kubeconfig, backends=backends, namespace=namespace, folder=folder, **more
     )
     try:
         yield launcher

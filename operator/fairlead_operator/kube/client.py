@@ -24,7 +24,9 @@ _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10, connect=3)
 _TOKEN_SECONDS: Final = 60.0
-_PAGE: Final = 500
+_CONNECTIONS: Final = 32
+_KEPT_SECONDS: Final = 75.0  # a burst after a quiet minute needs no handshakes; servers wait 90 s
+_PAGE: Final = 250
 _RETRIABLE: Final = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
 
 
@@ -55,7 +57,9 @@ class KubeClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "KubeClient":
-        connector = aiohttp.TCPConnector(ssl=self._context or True, limit=64)
+        connector = aiohttp.TCPConnector(
+            ssl=self._context or True, limit=_CONNECTIONS, keepalive_timeout=_KEPT_SECONDS
+        )
         self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
         return self
 
