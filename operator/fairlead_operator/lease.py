@@ -19,8 +19,8 @@ from fairlead_operator.kube.kinds import RESOURCES
 _LOGGER = logging.getLogger(__name__)
 _NAME: Final = "fairlead-operator"
 _DURATION: Final = 5  # seconds
-_DEADLINE: Final = 4.0  # the holder gives up before a standby may take over
-_RENEW: Final = 2.6
+_DEADLINE: Final = 4.5  # the holder gives up before a standby may take over
+_RENEW: Final = 2.4
 _RETRY: Final = 0.5
 
 

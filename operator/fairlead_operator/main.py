@@ -140,8 +140,8 @@ async def _watch(
     # At the start there is a worker for each object, which holds it as long as it idles.
     options.watching.chunk_size = 100
     options.queueing.idle_timeout = 0.05
-    options.watching.server_timeout = 300
-    options.watching.client_timeout = 330
+    options.watching.server_timeout = 900
+    options.watching.client_timeout = 930
     options.watching.connect_timeout = 5
     options.networking.request_timeout = 30
     register(registry, options, kinds)

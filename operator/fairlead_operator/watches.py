@@ -19,7 +19,7 @@ from fairlead_operator.work_queue import WorkQueue
 
 _LOGGER = logging.getLogger(__name__)
 _SETTLED: Final = 5.0  # seconds without a listed object: the watch's own list is over
-_PERIOD: Final = 900.0  # seconds from one reading of everything to the next
+_PERIOD: Final = 1800.0  # seconds from one reading of everything to the next
 _RETRY: Final = 1.0
 # Kinds whose every change is looked at, even one we made: the next step follows from it.
 _OWN: Final = frozenset({"Model", "TrainingRun", "Rollout"})
