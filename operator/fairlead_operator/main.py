@@ -37,7 +37,7 @@ from fairlead_operator.webhook import Webhook
 from fairlead_operator.work_queue import WorkQueue
 
 _LOGGER = logging.getLogger(__name__)
-_WORKERS: Final = 16
+_WORKERS: Final = 32
 
 
 def now() -> datetime:
