@@ -16,7 +16,8 @@ from fairlead_operator.api.common import VersionReference
 class Kube(Protocol):
     """The cluster.  Kinds are named as in a manifest: ``Deployment``, ``Model``.
 
-    What is read may be a moment old, but never older than one's own last write.
+    What is read may be a moment old, but never older than one's own last write; and of two objects
+    one may be older than the other.
     """
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from fairlead_operator.kube.kinds import WATCHED
 from support.world import NAMESPACE, World, model_manifest
 
 MINUTE = timedelta(minutes=1)
@@ -359,3 +360,21 @@ async def test_a_model_that_never_trains_has_the_database_for_its_predictions() 
     assert told["FAIRLEAD_PREDICTION_SAMPLE"]["value"] == "0.5"
     assert ("Secret", NAMESPACE, "fairlead-database") in world.kube.objects
     assert not [key for key in world.kube.objects if key[0] == "Job"]
+
+
+@pytest.mark.parametrize("kind", WATCHED)
+async def test_a_watch_that_is_behind_the_others_changes_no_outcome(
+    world: World, kind: str
+) -> None:
+    """No order is promised between kinds: a Job's end may be told before its pod's result."""
+    world.prometheus.healthy()
+    world.late = {kind}
+    await world.train("nsw-price-training-1", "1.0.0")
+    await retrain(world, "1.1.0")
+    await world.pass_time(timedelta(minutes=10))
+
+    runs = [item for key, item in world.kube.objects.items() if key[0] == "TrainingRun"]
+    assert {run["status"]["phase"] for run in runs} == {"Succeeded"}
+    assert world.model()["status"]["phase"] == "Serving"
+    assert world.model()["status"]["stable"]["version"] == "1.1.0"
+    assert world.weights() == {"1.1.0": 100}

@@ -78,6 +78,7 @@ class World:
         self.broken: dict[str, str] = {}  # version → what its server says when it ends
         self.slow: set[str] = set()  # versions that never become ready
         self.gateway_reports = True
+        self.late: set[str] = set()  # kinds whose watches tell after all others have
         self.trips: dict[str, dict[str, Any]] = {}  # version → what the fast guard says of it
         self.demand = 1  # pods that all of the traffic needs: what autoscalers see their part of
         self.room: dict[str, int] = {}  # version → most pods that find a node
@@ -115,6 +116,8 @@ class World:
                 del self._planned[key]
                 self._add(key)
             if not self._work:
+                self.deliver(late=True)
+            if not self._work:
                 return
             await self._turn(self._work.pop(0))
         raise AssertionError(f"the operator never comes to rest: {self._work}")
@@ -135,16 +138,17 @@ class World:
         if again is not None:
             self._planned[key] = self.clock() + again
 
-    def deliver(self) -> None:
+    def deliver(self, *, late: bool = False) -> None:
         """What the watches would tell since the last time."""
-        watched = {key: item for key, item in self.kube.objects.items() if key[0] in WATCHED}
+        kinds = WATCHED.keys() - (set() if late else self.late)
+        watched = {key: item for key, item in self.kube.objects.items() if key[0] in kinds}
         told: list[tuple[dict[str, Any], bool]] = []
         for known, item in watched.items():
             before = self._seen.get(known, {"metadata": {}})["metadata"]
             if before.get("resourceVersion") != item["metadata"]["resourceVersion"]:
                 told.append((copy.deepcopy(item), False))
         for known in list(self._seen):
-            if known not in watched:
+            if known[0] in kinds and known not in watched:
                 told.append((self._seen.pop(known), True))
         for item, gone in told:  # all into the store first: a process lists before it works
             place = Place.of(item)

@@ -394,3 +394,31 @@ async def _observes(stage: Stage, name: str) -> bool:
 
 async def _gone(stage: Stage, kind: str, name: str) -> bool:
     return await stage.kube.get(kind, stage.namespace, name) is None
+
+
+async def test_what_a_person_removes_comes_back_at_once(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    await launcher.lead("operator-0")
+    await serve_first_version(stage, backends)
+    parts = [
+        *((kind, "fairlead-gateway") for kind in ("Deployment", "ServiceAccount", "ConfigMap")),
+        *((kind, "fairlead-gateway") for kind in ("RoleBinding", "PodDisruptionBudget")),
+        ("Service", "nsw-price"),
+        ("Service", "nsw-price-1-0-0"),
+        ("Deployment", "nsw-price-1-0-0"),
+        ("ConfigMap", "nsw-price-route"),
+    ]
+    before = {part: (await stage.get(*part))["metadata"]["uid"] for part in parts}
+
+    for kind, name in parts:
+        await stage.kube.delete(kind, stage.namespace, name)
+
+    async def all_back() -> bool:
+        found = [await stage.kube.get(kind, stage.namespace, name) for kind, name in parts]
+        return all(
+            item is not None and item["metadata"]["uid"] != before[part]
+            for part, item in zip(parts, found, strict=True)
+        )
+
+    await until(all_back, "everything removed to be there again")
