@@ -203,6 +203,23 @@ async def test_recreate_starts_the_stable_version_again_when_the_candidate_is_re
     assert world.weights() == {"1.0.0": 100}
 
 
+async def test_recreate_goes_back_only_when_a_pod_made_a_moment_ago_must_have_been_seen() -> None:
+    """Pods and Deployments are watched apart: a candidate just started may have an unseen pod."""
+    world = await moving(strategy="recreate")
+    world.slow.add("1.1.0")
+    await world.pass_time(timedelta(seconds=3))
+    assert phase(world)[0] == "Replacing"
+
+    await ask(world, "abort", "Ada: not now")
+    at_once = STABLE_SERVER in world.kube.objects
+    await world.pass_time(timedelta(seconds=4))
+
+    assert not at_once
+    assert phase(world) == ("RolledBack", "Aborted")
+    assert STABLE_SERVER in world.kube.objects
+    assert CANDIDATE_SERVER not in world.kube.objects
+
+
 async def test_recreate_goes_back_from_its_guard_window() -> None:
     world = await moving(strategy="recreate")
     await world.pass_time(TEN_SECONDS)

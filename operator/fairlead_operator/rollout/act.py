@@ -1,5 +1,8 @@
 """A decision into the cluster: the servers of all versions, and the route between them."""
 
+from datetime import timedelta
+from typing import Final
+
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import LABEL_MODEL, LABEL_VERSION
 from fairlead_operator.kube.metadata import (
@@ -17,6 +20,8 @@ from fairlead_operator.rollout.servers import apply_server, remove_server
 from fairlead_operator.rollout.states import Decision, Phase, is_finished
 from fairlead_operator.rollout.traffic import build_route, document_of, options, split
 from fairlead_operator.settings import Settings
+
+_SETTLED: Final = timedelta(seconds=2)  # after which every pod of a version has been seen
 
 
 async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) -> str | None:
@@ -117,7 +122,9 @@ def _wanted_alone(decision: Decision, seen: Seen) -> tuple[VersionReference, ...
     if decision.phase is Phase.REPLACING:
         gone = observed.stable is not None and observed.stable.gone
         return seen.candidates if gone else ()
-    return stable if observed.candidate.gone else ()
+    # A pod that was made a moment ago may not be seen yet.
+    settled = observed.phase is Phase.ROLLING_BACK and observed.waited >= _SETTLED
+    return stable if settled and observed.candidate.gone else ()
 
 
 def _stopped(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
