@@ -3,6 +3,8 @@
 The person's right to ``pods/portforward`` in the operator's namespace decides.
 """
 
+import contextlib
+import json
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +19,7 @@ from fairlead_operator.command.failures import CommandError
 DEFAULT_NAMESPACE: Final = "fairlead"
 _SELECTOR: Final = "app.kubernetes.io/component=operator"
 _PORT_NAME: Final = "history"
+_HANDSHAKE_PART: Final = " -+-+- "  # as the websocket client joins status, headers and body
 
 
 def forwarded(cluster: Cluster, namespace: str) -> Callable[[], socket.socket]:
@@ -38,12 +41,23 @@ def forwarded(cluster: Cluster, namespace: str) -> Callable[[], socket.socket]:
             )
             opened: socket.socket = forward.socket(port)
         except client.ApiException as error:
-            raise CommandError(f"cannot reach the operator: {explain(error)}") from error
+            raise CommandError(f"cannot reach the operator: {_words(error)}") from error
         except urllib3.exceptions.HTTPError as error:
             raise CommandError(f"cannot reach the operator: {error}") from error
         return opened
 
     return connect
+
+
+def _words(error: client.ApiException) -> str:
+    """What the API server said; a refused handshake has its answer within the reason."""
+    if error.status:
+        return explain(error)
+    handshake, _, answer = str(error.reason).partition(_HANDSHAKE_PART)
+    body = answer.rpartition(_HANDSHAKE_PART)[2]
+    with contextlib.suppress(ValueError, KeyError):
+        return str(json.loads(body[body.index("{") : body.rindex("}") + 1])["message"])
+    return handshake.strip()
 
 
 def _history_port(pod: client.V1Pod) -> tuple[str, int] | None:

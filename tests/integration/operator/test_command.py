@@ -14,6 +14,7 @@ from cluster.control_plane import ControlPlane
 from fairlead_operator.api.group import API_VERSION
 from fairlead_operator.command.failures import CommandError
 from fairlead_operator.command.history import fetch
+from fairlead_operator.kube.client import KubeClient
 from support.backends import Backends
 from support.live_operator import Launcher, Operator, Stage, quick_policy, until
 from support.ports import free_port
@@ -182,6 +183,43 @@ async def test_what_cannot_be_done_is_said_in_a_line(
     assert (nowhere.code, nowhere.err.startswith("fairlead: kubeconfig: ")) == (3, True)
     assert (context.code, "elsewhere" in context.err) == (3, True)
     assert (usage.code, "Missing argument 'MODEL'" in usage.err) == (2, True)
+
+
+async def test_a_history_that_cannot_be_reached_is_said_in_a_line(
+    plane: ControlPlane, kube: KubeClient, desk: Desk, tmp_path: Path
+) -> None:
+    stranger = _stranger(plane, desk.namespace, tmp_path)
+    where = ("--operator-namespace", desk.namespace)
+
+    nobody = await desk.on_model("history", *where)
+    await _put_operator_pod(kube, desk.namespace)
+    unreachable = await desk.on_model("history", *where)
+    forbidden = await dataclasses.replace(desk, kubeconfig=stranger).on_model("history", *where)
+
+    assert (nobody.code, "no ready pod of the operator" in nobody.err) == (3, True)
+    for said in (unreachable, forbidden):
+        assert (said.code, said.out) == (3, "")
+        assert said.err.startswith("fairlead: cannot reach the operator: ")
+        assert len(said.err.splitlines()) == 1
+        assert "-+-" not in said.err
+    assert "host" in unreachable.err  # a pod without a node
+    assert "forbidden" in forbidden.err
+
+
+async def _put_operator_pod(kube: KubeClient, namespace: str) -> None:
+    """A pod that says it is ready, on no node."""
+    port = {"name": "history", "containerPort": 8081}
+    labels = {"app.kubernetes.io/component": "operator"}
+    await kube.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "operator-0", "namespace": namespace, "labels": labels},
+            "spec": {"containers": [{"name": "operator", "image": "x", "ports": [port]}]},
+        }
+    )
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    await kube.patch_status("Pod", namespace, "operator-0", ready)
 
 
 async def test_the_history_is_told_from_the_database_or_that_it_is_away(
