@@ -25,7 +25,10 @@ def apply_crds(plane: ControlPlane) -> None:
     plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={CRDS}")
     plane.kubectl(
         *("wait", "--for=condition=Established", "--timeout=60s"),
-        *(f"crd/{name}.fairlead.dev" for name in ("models", "trainingruns", "rollouts")),
+        *(
+            f"crd/{name}.fairlead.dev"
+            for name in ("models", "trainingruns", "rollouts", "analysistemplates")
+        ),
     )
     # Established kinds are served at once, and listed for kubectl a moment later.
     wait_until(

@@ -32,6 +32,7 @@ QUANTILES: Final = {"latency-p50": 0.5, "latency-p95": 0.95, "latency-p99": 0.99
 BUCKETS: Final = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000)
 COUNT: Final = "fairlead_count"  # label that names a count in an answer of several
 _NONE: Final = timedelta(0)
+_SCRAPE: Final = timedelta(seconds=15)  # at most this long before the span is its first sample
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,10 +220,12 @@ def _labels(target: Target) -> str:
 
 def _counted(metric: str, labels: str, span: Span) -> str:
     """What each series gained in the span, its very first count included."""
-    selector = f"{metric}{{{labels}}}"
-    now = selector + _offset(span.ago)
-    before = _offset(span.ago + span.length)
-    return f"(({now} - {selector}{before}) >= 0 or {now} and on () count(up{before}))"
+    selector, ago = f"{metric}{{{labels}}}", _offset(span.ago)
+    now, before = selector + ago, _offset(span.ago + span.length)
+    # A counter that began anew may have grown beyond what it was: its resets tell.
+    resets = f"resets({selector}[{_range(span.length + _SCRAPE)}]{ago}) == 0"
+    gained = f"({now} - {selector}{before}) >= 0 and {resets}"
+    return f"({gained} or {now} and on () count(up{before}))"
 
 
 def _labelled(counts: Mapping[str, str]) -> str:

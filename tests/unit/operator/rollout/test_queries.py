@@ -293,6 +293,10 @@ CASES = [
     pytest.param(requests(finished("0+10x6"), value=30), id="requests in the window"),
     pytest.param(requests(finished("_ _ _ _ _ 7 9"), value=9), id="requests of a new series"),
     pytest.param(requests(finished("50 50 50 50 50 5 8"), value=8), id="requests after a restart"),
+    pytest.param(
+        requests(finished("100 100 100 100 5 105 150"), value=150),
+        id="requests after a restart that are more than there were before",
+    ),
     pytest.param(requests(finished("5+0x6"), value=0), id="no requests in the window"),
     pytest.param(requests(value=None), id="no requests known"),
     pytest.param(
