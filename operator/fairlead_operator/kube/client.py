@@ -27,6 +27,7 @@ _TOKEN_SECONDS: Final = 60.0
 _CONNECTIONS: Final = 48  # the workers', the webhook's, and one for the Lease
 _KEPT_SECONDS: Final = 75.0  # a burst after a quiet minute needs no handshakes; servers wait 90 s
 _PAGE: Final = 250
+_UNDECLARED: Final = "field not declared in schema"
 _RETRIABLE: Final = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
 
 
@@ -233,6 +234,8 @@ def _refusal(
         text += answer[:200].decode(errors="replace").strip()
         if response.status == 404:  # an object that is missing is told of in JSON
             return UnknownKindError(text, reason="KindUnknown")
+    if _UNDECLARED in text:  # another's CRD is older than what we write; answered with 500
+        return ClusterRefusalError(text)
     if response.status in _RETRIABLE or response.status in {401, 404}:
         after = response.headers.get("Retry-After", "")
         return TransientError(

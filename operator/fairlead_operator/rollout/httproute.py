@@ -39,7 +39,6 @@ class RouteReason(StrEnum):
     PENDING = "RoutePending"
     REFUSED = "RouteRefused"
     KIND_MISSING = "GatewayApiMissing"
-    KIND_TOO_OLD = "GatewayApiTooOld"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +132,6 @@ def read_http_route(route: Mapping[str, Any] | None, *, now: datetime) -> Routed
     """What every parent has accepted of the route as it stands; doubt is no weight."""
     if route is None:
         return _pending("the HTTPRoute is not written yet")
-    if refusal := _forgotten(route):
-        return refusal
     meta, spec = route["metadata"], route["spec"]
     statuses = (route.get("status") or {}).get("parents") or []
     for parent in spec.get("parentRefs") or []:
@@ -213,19 +210,6 @@ def _parent(parent: ParentReference) -> dict[str, Any]:
 def _split(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     rules: Sequence[Mapping[str, Any]] = spec["rules"]
     return rules[0]
-
-
-def _forgotten(route: Mapping[str, Any]) -> Routed | None:
-    """An older CRD drops the share of a mirror silently, and would mirror every request."""
-    for each in _split(route["spec"]).get("filters") or ():
-        mirror = each.get("requestMirror")
-        if mirror is not None and "percent" not in mirror:
-            return Routed(
-                reason=RouteReason.KIND_TOO_OLD,
-                message="the cluster's HTTPRoute has no requestMirror.percent, so every request "
-                "would be mirrored: install the Gateway API CRDs 1.3 or newer",
-            )
-    return None
 
 
 def _problem(name: str, statuses: Sequence[Mapping[str, Any]], generation: int) -> Routed | None:

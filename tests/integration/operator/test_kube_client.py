@@ -175,6 +175,14 @@ async def test_a_kind_the_cluster_has_not_is_told_apart(
     assert not isinstance(missing.value, UnknownKindError)
 
 
+async def test_a_field_that_an_older_kind_lacks_is_a_refusal(
+    kube: KubeClient, namespace: str
+) -> None:
+    """The API server calls it an error of its own, which no repetition mends."""
+    with pytest.raises(ClusterRefusalError, match="field not declared in schema"):
+        await kube.apply(config_map(namespace, percent=20))
+
+
 async def test_a_token_nobody_gave_out_is_transient(plane: ControlPlane) -> None:
     server, context = authority_of(plane.kubeconfig)
     async with KubeClient(server, context=context, token="wrong") as client:
