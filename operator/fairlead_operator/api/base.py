@@ -22,6 +22,14 @@ class Rule(NamedTuple):
     field_path: str | None = None  # for example ".search.metric"
 
 
+def above(field: str, low: float) -> Rule:
+    """The rule that a fraction is above this: to the API server's own minimum, 0 passes for 0.05.
+
+    It cuts the bound to a whole number when the value is one.
+    """
+    return Rule(f"self.{field} > {low!r}", f"{field} must be above {low:g}", f".{field}")
+
+
 class _Base(BaseModel):
     """What spec and status types have in common."""
 

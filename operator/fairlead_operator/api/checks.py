@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Duration, ObjectName, Rule, Spec, parse_duration
+from fairlead_operator.api.base import Duration, ObjectName, Rule, Spec, above, parse_duration
 
 Builtin = Literal[
     "success-rate",
@@ -33,11 +33,7 @@ _RECORDED: Final = f"has(self.builtin) && self.builtin in {RECORDED}"
 class Relative(Spec):
     """A comparison with the stable version over the same minutes."""
 
-    # The API server cuts a minimum to a whole number where the value is one: 0 would pass.
-    rules = (
-        Rule("self.margin > 0.0", "margin must be above 0, for example 0.01", ".margin"),
-        Rule("self.alpha > 0.0", "alpha must be above 0, for example 0.05", ".alpha"),
-    )
+    rules = (above("margin", 0.0), above("alpha", 0.0))
 
     margin: Annotated[
         float,

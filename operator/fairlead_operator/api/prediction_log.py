@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Rule, Spec
+from fairlead_operator.api.base import Rule, Spec, above
 from fairlead_operator.api.common import SecretReference
 
 
@@ -12,8 +12,7 @@ class PredictionLog(Spec):
     """Predictions kept in the operator's database, which feedback joins."""
 
     rules = (
-        # The schema's own minimum lets a whole 0 pass: the API server compares whole numbers.
-        Rule("self.sample >= 0.0001", "sample must be above 0, up to 1", ".sample"),
+        above("sample", 0.0),
         Rule(
             "self.enabled || self.sample == 1.0",
             "sample has no effect while enabled is false; set enabled or remove it",

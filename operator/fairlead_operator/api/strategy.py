@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Duration, Rule, Spec, parse_duration
+from fairlead_operator.api.base import Duration, Rule, Spec, above, parse_duration
 from fairlead_operator.api.checks import Check
 
 
@@ -20,14 +20,6 @@ def between(field: str, low: str, high: str) -> Rule:
         f"{field} must be between {low} and {high}",
         f".{field}",
     )
-
-
-def above(field: str, low: float) -> Rule:
-    """The rule that a fraction is above this: to the API server's own minimum, 0 passes for 0.05.
-
-    It cuts the bound to a whole number when the value is one.
-    """
-    return Rule(f"self.{field} > {low!r}", f"{field} must be above {low:g}", f".{field}")
 
 
 class Step(Spec):

@@ -843,6 +843,9 @@ def without_empty_lists(node: Any) -> Any:
             policy(strategy="abTest", abTest=AB_TEST | {"alpha": 0}), "abTest.alpha", id="alpha"
         ),
         pytest.param(
+            policy(strategy="abTest", abTest=AB_TEST | {"beta": 0}), "abTest.beta", id="beta"
+        ),
+        pytest.param(
             policy(strategy="abTest", abTest=AB_TEST | {"minEffect": 0}), "minEffect", id="effect"
         ),
         pytest.param(
@@ -973,6 +976,11 @@ def without_empty_lists(node: Any) -> Any:
         ),
         pytest.param(
             check(builtin="success-rate", relative={"margin": 0}), "margin", id="margin: none"
+        ),
+        pytest.param(
+            check(builtin="success-rate", relative={"margin": 0.1, "alpha": 0}),
+            "relative.alpha",
+            id="alpha: none",
         ),
         pytest.param(
             check(builtin="success-rate", relative={"margin": 0.1, "alpha": 0.6}),

@@ -235,6 +235,23 @@ def test_every_field_has_a_bound() -> None:
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)
+def test_every_minimum_with_a_fraction_has_a_rule_for_whole_numbers(kind: str) -> None:
+    """The API server holds a whole number against the whole part of the minimum."""
+    open_to_whole_numbers = [
+        f"{path}.{name}"
+        for path, node in nodes(SCHEMAS[kind], kind)
+        for name, field in node.get("properties", {}).items()
+        if field.get("minimum", 0) % 1
+        and not any(
+            rule.get("fieldPath") == f".{name}" and re.search(rf"self\.{name} >=? ", rule["rule"])
+            for rule in node.get("x-kubernetes-validations", [])
+        )
+    ]
+
+    assert open_to_whole_numbers == []
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
 def test_every_default_fits_its_own_field(kind: str) -> None:
     defaults = [
         (node, node["default"]) for _, node in nodes(SCHEMAS[kind], kind) if "default" in node
