@@ -37,7 +37,9 @@ from fairlead_operator.webhook import Webhook
 from fairlead_operator.work_queue import WorkQueue
 
 _LOGGER = logging.getLogger(__name__)
-_WORKERS: Final = 32
+# Coroutines, so many: an API server gives out a few addresses a second, and who waits for the
+# Service of a new version must not hold up a rollback.
+_WORKERS: Final = 96
 
 
 def now() -> datetime:
