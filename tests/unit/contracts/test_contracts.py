@@ -139,12 +139,6 @@ def test_the_operator_shows_every_reason_of_the_trainer(reason: Reason) -> None:
     assert (result.reason, result.message) == (str(reason), "column price_up is not in the data")
 
 
-def test_every_reason_is_documented() -> None:
-    documented = Path(__file__).parents[3].joinpath("docs", "reasons.md").read_text()
-
-    assert [reason for reason in Reason if f"`{reason}`" not in documented] == []
-
-
 def test_the_operator_reads_the_trainers_progress() -> None:
     said: list[str] = []
     progress = Progress(said.append, trials=40, metric="roc_auc")

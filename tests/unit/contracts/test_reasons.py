@@ -1,0 +1,53 @@
+"""docs/reasons.md lists the reasons that the code gives: all of them, and no others."""
+
+import re
+from pathlib import Path
+
+from fairlead_operator.model.gate import GateReason
+from fairlead_operator.model.state_machine import Reason as ModelReason
+from fairlead_operator.rollout.httproute import RouteReason
+from fairlead_operator.rollout.states import Reason as RolloutReason
+from fairlead_operator.training_run.state_machine import Reason as TrainingReason
+from fairlead_training.failure import Reason as TrainerReason
+
+ROOT = Path(__file__).parents[3]
+DOCS = (ROOT / "docs" / "reasons.md").read_text(encoding="utf-8")
+OPERATOR = ROOT / "operator" / "fairlead_operator"
+ENUMS = (ModelReason, GateReason, RouteReason, RolloutReason, TrainingReason, TrainerReason)
+
+# Said where they arise, in words of their own.
+IN_PLACE = {
+    "InvalidSpec", "ClusterRefused", "Registered", "RegistrationChanged", "AutoscalerApplied",
+    "AutoscalerMissing", "GatePassed", "Promoted", "RolledBack", "AlertIgnored", "RequestRefused",
+}  # fmt: skip
+
+
+def given() -> set[str]:
+    return IN_PLACE | {str(reason) for enum in ENUMS for reason in enum}
+
+
+def listed() -> set[str]:
+    """The first cells of the tables of reasons, and the gate's, which need no table."""
+    found: set[str] = set()
+    for table in re.findall(r"^\| Reason \|.*\n\| ---.*\n((?:\|.*\n?)+)", DOCS, re.MULTILINE):
+        for row in table.splitlines():
+            found |= set(re.findall(r"`(\w+)`", row.split("|")[1]))
+    gate = re.search(r"^Gate \(.*?\): (.*)$", DOCS, re.MULTILINE)
+    assert gate is not None
+    return found | set(re.findall(r"`(\w+)`", gate[1]))
+
+
+def test_every_reason_is_listed_and_every_listed_one_is_given() -> None:
+    assert listed() == given()
+
+
+def test_an_event_with_a_reason_of_its_own_is_among_them() -> None:
+    sources = "".join(path.read_text() for path in OPERATOR.rglob("*.py"))
+
+    assert set(re.findall(r'Event\(\s*reason="(\w+)"', sources)) <= IN_PLACE
+
+
+def test_no_reason_is_explained_twice_in_one_table_for_the_same_phase() -> None:
+    rows = [line.split("|")[1:3] for line in DOCS.splitlines() if line.startswith("| `")]
+
+    assert sorted(rows) == sorted([list(row) for row in {tuple(row) for row in rows}])
