@@ -44,13 +44,14 @@ test-e2e: install ## Run end-to-end tests on a real cluster; one that is up stay
 bench: install ## Measure what docs/benchmarks.md reports
 	$(RUN) -m bench
 
+.PHONY: bench-scale
+bench-scale: install ## Measure operator and gateway with thousands of Models; nodes are simulated
+	$(RUN) -m bench many-models operator-scale
+
 .PHONY: chaos
 chaos: install ## Take every part away in mid-rollout, at every call and on a real cluster
 	$(PYTEST) tests/scenario/test_faults.py --faults all
 	@$(RUN) -m chaos
-.PHONY: bench-scale
-bench-scale: install ## Measure operator and gateway with thousands of Models; nodes are simulated
-	$(RUN) -m bench many-models operator-scale
 
 # --- the local cluster ----------------------------------------------------------------------
 

@@ -215,7 +215,7 @@ class _Subject:
 
 
 def build_alert(model: str, version: str, number: int) -> dict[str, object]:
-    """What Alertmanager posts, as docs/contracts.md §4 has it.  Pure."""
+    """What Alertmanager posts, as docs/contracts.md §5 has it.  Pure."""
     labels = {
         "alertname": "BenchAlert",
         "fairlead_action": "rollback",

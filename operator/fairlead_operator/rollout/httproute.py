@@ -97,7 +97,7 @@ def _checks(policy: RolloutPolicy) -> Iterator[Check]:
 def build_http_route(
     route: Mapping[str, Any], *, owner: Owner, gateway: GatewaySpec
 ) -> dict[str, Any]:
-    """The HTTPRoute that says the same as a route document (docs/contracts.md §3)."""
+    """The HTTPRoute that says the same as a route document (docs/contracts.md §4)."""
     versions = route["versions"]
     arms = [entry for entry in versions if entry["weight"]]
     cookie = _Cookie.of(route)
