@@ -200,11 +200,11 @@ def factors(share: float, margin: float) -> Iterator[tuple[float, float, float, 
 
 
 def _information(candidate: Counts | Losses, stable: Counts | Losses, *, scale: float) -> float:
-    """One over the variance of the difference of the means; 0 of nothing.
+    """One over the variance of the difference of the means; 0 of less than one answer.
 
     Values that were all alike are taken to vary by a tenth of the scale: they prove no certainty.
     """
-    if candidate.total <= 0 or stable.total <= 0:
+    if candidate.total < 1 or stable.total < 1:
         return 0.0
     least = (scale / 10) ** 2
     variances = (max(least, one.variance) / one.total for one in (candidate, stable))
@@ -228,6 +228,8 @@ def _interval(
 
 def _log_e_normal(beyond: float, information: float, *, scale: float) -> float:
     """Evidence that a difference is above 0; of one below, none."""
+    if information == 0:
+        return 0.0
     spread = information * scale * scale
     squared = max(0.0, beyond) ** 2 * information
     return 0.5 * squared * spread / (1 + spread) - 0.5 * math.log1p(spread)

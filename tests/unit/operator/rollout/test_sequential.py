@@ -177,6 +177,14 @@ def test_losses_that_are_no_numbers_are_refused() -> None:
         compare_losses(broken, losses(1, 1, 5), margin=0.1, alpha=0.05)
 
 
+def test_less_than_one_value_says_nothing() -> None:
+    seen = compare_losses(
+        Losses(total=1e-189, sum=1.0, squares=0.0), losses(1, 1, 5), margin=0.1, alpha=0.05
+    )
+
+    assert (seen.low, seen.high, seen.worse, seen.fine) == (-math.inf, math.inf, 1.0, 1.0)
+
+
 def _side(seen: Comparison, *, alpha: float) -> str:
     if seen.worse >= 1 / alpha:
         return "worse"
