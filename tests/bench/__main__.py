@@ -1,9 +1,8 @@
 """``python -m bench [NAME …] [--write]``: measure, print, keep.
 
-Each benchmark is bounded in count and in time; without operator-scale, which must be named, all
-take less than fifteen minutes once cluster and images are there.  Goals are shown and never
-asserted.  The local ones come first, so that a cluster brought up for the others does not disturb
-them.
+Each benchmark is bounded in count and in time; those of ``_BY_NAME_ONLY`` left out, all take less
+than fifteen minutes once cluster and images are there.  Goals are shown and never asserted.  The
+local ones come first, so that a cluster brought up for the others does not disturb them.
 """
 
 import argparse
@@ -19,11 +18,15 @@ from typing import Any
 
 from bench import (
     alert_reaction,
+    bad_canary,
+    crash,
     evidence,
     guard,
     many_models,
+    no_evidence,
     operator_memory,
     operator_scale,
+    promotions,
     single_row,
     trials,
     weight_changes,
@@ -56,9 +59,10 @@ _LOCAL = {
         operator_scale,
     )
 }
-_NAMES = (*_LOCAL, operator_memory.NAME, alert_reaction.NAME)
-_BY_NAME_ONLY = frozenset({operator_scale.NAME})  # `make bench-scale`
-_ON_CLUSTER = frozenset({operator_memory.NAME, alert_reaction.NAME})
+_LIKE_A_PEER = {each.NAME: each.run for each in (bad_canary, crash, promotions, no_evidence)}
+_ON_CLUSTER = (operator_memory.NAME, alert_reaction.NAME, *_LIKE_A_PEER)
+_NAMES = (*_LOCAL, *_ON_CLUSTER)
+_BY_NAME_ONLY = frozenset({operator_scale.NAME, *_LIKE_A_PEER})
 
 
 class Bench:
@@ -94,7 +98,11 @@ class Bench:
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmarks asked for; return the exit code."""
     parser = argparse.ArgumentParser(prog="bench", description="Measure what we promise.")
-    parser.add_argument("name", nargs="*", help=f"of {', '.join(_NAMES)}; all but operator-scale")
+    parser.add_argument(
+        "name",
+        nargs="*",
+        help=f"of {', '.join(_NAMES)}; unless named, all but {', '.join(sorted(_BY_NAME_ONLY))}",
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into the document")
     parser.add_argument("--runs", type=int, default=alert_reaction.RUNS, help="of alert-reaction")
     options = parser.parse_args(arguments)
@@ -123,13 +131,16 @@ def _run(bench: Bench, names: Sequence[str], *, runs: int) -> None:
     for name, run in _LOCAL.items():
         if name in names:
             bench.measure(name, partial(run, bench.say))
-    if _ON_CLUSTER.isdisjoint(names):
+    if not set(_ON_CLUSTER) & set(names):
         return
     with installed(bench.say) as place:
         if operator_memory.NAME in names:
             bench.measure(operator_memory.NAME, lambda: operator_memory.run(place))
         if alert_reaction.NAME in names:
             bench.measure(alert_reaction.NAME, lambda: alert_reaction.run(place, runs=runs))
+        for name, measure in _LIKE_A_PEER.items():
+            if name in names:
+                bench.measure(name, partial(measure, place))
 
 
 def _tell(bench: Bench, *, write: bool) -> None:

@@ -22,15 +22,18 @@ _ROUNDS = 50
 _RUN_NAME = "fairlead-bench"
 
 
-def register(tracking_uri: str, versions: Iterable[tuple[str, str]]) -> None:
+def register(
+    tracking_uri: str, versions: Iterable[tuple[str, str]], *, code: Path | None = None
+) -> None:
     """Register the booster as these versions of these registered models.
 
     Args:
         versions: pairs of a registered model's name and a semantic version.
+        code: models-from-code file that wraps the booster; None takes it as it is.
     """
     with _client(tracking_uri) as client, tempfile.TemporaryDirectory() as name:
         folder = Path(name, "model")
-        digest = _save(folder)
+        digest = _save(folder, code)
         run = client.create_run(_experiment_id(client), run_name=_RUN_NAME)
         client.log_artifacts(run.info.run_id, str(folder), "model")
         client.set_terminated(run.info.run_id)
@@ -74,7 +77,7 @@ def _have_registered_model(client: Any, name: str) -> None:
         client.create_registered_model(name)
 
 
-def _save(folder: Path) -> str:
+def _save(folder: Path, code: Path | None) -> str:
     """Train on the example's rows, save as MLflow does; return the digest."""
     table = pd.read_csv(EXAMPLE / "nsw-electricity.csv.gz")
     columns = list(read_rows(first=0, count=1)[0])
@@ -84,12 +87,26 @@ def _save(folder: Path) -> str:
         xgboost.DMatrix(inputs, target),
         num_boost_round=_ROUNDS,
     )
-    mlflow.xgboost.save_model(
-        booster,
-        str(folder),
-        model_format="ubj",
-        signature=mlflow.models.infer_signature(inputs, target.astype(float)),
-        input_example=inputs.head(3),
-        pip_requirements=["xgboost-cpu"],
-    )
+    described: dict[str, Any] = {
+        "signature": mlflow.models.infer_signature(inputs, target.astype(float)),
+        "input_example": inputs.head(3),
+    }
+    if code is None:
+        mlflow.xgboost.save_model(
+            booster,
+            str(folder),
+            model_format="ubj",
+            pip_requirements=["xgboost-cpu"],
+            **described,
+        )
+    else:
+        file = folder.with_name("booster.ubj")
+        booster.save_model(file)
+        mlflow.pyfunc.save_model(
+            str(folder),
+            python_model=str(code),
+            artifacts={"booster": str(file)},
+            pip_requirements=["mlflow-skinny", "pandas", "xgboost-cpu"],
+            **described,
+        )
     return compute_digest(folder)

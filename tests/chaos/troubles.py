@@ -76,12 +76,14 @@ def inflict(trouble: Trouble, place: Place) -> None:
         case "killed":
             processes.kill(_pids(part, place))
         case "frozen":
-            with _frozen(_pids(part, place)):
+            with frozen(trouble.part, place):
                 time.sleep(trouble.seconds)  # the fault is its length
 
 
 @contextlib.contextmanager
-def _frozen(pids: Sequence[int]) -> Iterator[None]:
+def frozen(part: str, place: Place) -> Iterator[None]:
+    """A part holds its connections and answers nothing for the length of the block."""
+    pids = _pids(PARTS[part], place)
     processes.freeze(pids)
     try:
         yield

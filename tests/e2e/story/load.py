@@ -2,7 +2,8 @@
 
 Open loop: requests leave at a fixed rate whatever becomes of the earlier ones, as those of
 independent clients do.  Each answer is one line of the output file.  SIGTERM and SIGINT end it
-once the answers under way are in; so does the end of the process that started it.
+once the answers under way are in; so does the end of the process that started it.  From SIGUSR1
+to SIGUSR2 every row carries the marker.
 """
 
 import argparse
@@ -40,6 +41,7 @@ class Load:
         self._url = f"{url}/predict"
         self._rows = rows
         self._out = out
+        self.marker: Row = {}  # put over each row
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self, rate: float, stop: asyncio.Event) -> None:
@@ -48,7 +50,7 @@ class Load:
         for number, row in enumerate(itertools.cycle(self._rows)):
             if await _is_set_within(stop, begin + number / rate - time.monotonic()):
                 break
-            task = asyncio.create_task(self._send(row))
+            task = asyncio.create_task(self._send({**row, **self.marker}))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
         await asyncio.gather(*self._under_way)
@@ -94,11 +96,21 @@ async def _main(options: argparse.Namespace, out: TextIO) -> None:
         loop.add_signal_handler(number, stop.set)
     watcher = asyncio.create_task(_end_with_parent(os.getppid(), stop))
     rows = shuffle_rows(read_rows(first=options.first, count=options.count))
+    connector = aiohttp.TCPConnector(limit=0, force_close=options.new_connections)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), headers={"Host": options.host}, timeout=_TIMEOUT
+        connector=connector, headers={"Host": options.host}, timeout=_TIMEOUT
     ) as session:
-        await Load(session, options.url, rows, out).run(options.rate, stop)
+        load = Load(session, options.url, rows, out)
+        marker = dict([options.marker]) if options.marker else {}
+        loop.add_signal_handler(signal.SIGUSR1, setattr, load, "marker", marker)
+        loop.add_signal_handler(signal.SIGUSR2, setattr, load, "marker", {})
+        await load.run(options.rate, stop)
     watcher.cancel()
+
+
+def _parse_marker(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    return name, float(value)
 
 
 def main() -> None:
@@ -109,6 +121,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, required=True, help="number of the first row")
     parser.add_argument("--count", type=int, required=True, help="rows, sent over and over")
     parser.add_argument("--out", required=True, help="file of the answers")
+    parser.add_argument("--marker", type=_parse_marker, help="COLUMN=VALUE of a marked row")
+    parser.add_argument("--new-connections", action="store_true", help="one for each request")
     options = parser.parse_args()
     with Path(options.out).open("w", buffering=1) as out:
         asyncio.run(_main(options, out))

@@ -1,5 +1,6 @@
 """The load generator's process, seen from the story: start, read, end."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,15 +23,38 @@ class Traffic:
         self._answers: list[Answer] = []
         self._read = 0  # bytes of the file
 
-    def start(self, *, url: str, host: str, rate: float, first: int, count: int) -> None:
-        """Begin; the rows of the data set from ``first`` on are sent over and over."""
+    def start(
+        self,
+        *,
+        url: str,
+        host: str,
+        rate: float,
+        first: int,
+        count: int,
+        options: Sequence[str] = (),
+    ) -> None:
+        """Begin; the rows of the data set from ``first`` on are sent over and over.
+
+        Args:
+            options: further ones of ``e2e.story.load``.
+        """
         self._out.parent.mkdir(parents=True, exist_ok=True)
         self._out.write_text("")
-        options = {"url": url, "host": host, "rate": rate, "first": first, "count": count}
-        argv = [sys.executable, "-m", "e2e.story.load", f"--out={self._out}"]
-        argv += [f"--{name}={value}" for name, value in options.items()]
+        values = {"url": url, "host": host, "rate": rate, "first": first, "count": count}
+        argv = [sys.executable, "-m", "e2e.story.load", f"--out={self._out}", *options]
+        argv += [f"--{name}={value}" for name, value in values.items()]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(argv, cwd=_TESTS, stdout=log, stderr=log)
+
+    def mark(self, *, marked: bool) -> None:
+        """Send marked rows from now on, or plain ones again; only once answers have come.
+
+        Raises:
+            StoryError: the generator does not run.
+        """
+        if self._process is None:
+            raise StoryError("no load generator runs")
+        self._process.send_signal(signal.SIGUSR1 if marked else signal.SIGUSR2)
 
     def stop(self) -> Sequence[Answer]:
         """End it once all answers are in; return them."""
