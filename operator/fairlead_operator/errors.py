@@ -4,15 +4,12 @@
 class TransientError(Exception):
     """The cluster, Prometheus or MLflow did not answer, or refused for now.
 
-    The key goes back into the queue.  ``reason`` is shown to the user once the
-    trouble lasts; ``retry_after`` is seconds, when the other side named them.
+    The key goes back into the queue; ``retry_after`` is seconds, when the other side
+    named them.
     """
 
-    def __init__(
-        self, message: str, *, reason: str = "Unreachable", retry_after: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.reason = reason
         self.retry_after = retry_after
 
 

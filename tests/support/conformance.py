@@ -461,9 +461,8 @@ async def a_registry_that_is_down_is_transient(desk: RegistryDesk, name: str) ->
         desk.port.progress("0" * 32),
         desk.port.finish_run("0" * 32, succeeded=True),
     ):
-        with pytest.raises(TransientError) as caught:
+        with pytest.raises(TransientError, match=r"^mlflow: "):
             await call
-        assert caught.value.reason == "TrackingUnavailable"
 
 
 REGISTRY: tuple[RegistryCheck, ...] = (
@@ -538,9 +537,8 @@ async def a_refused_query_is_a_value_error(desk: PrometheusDesk) -> None:
 async def a_prometheus_that_is_down_is_transient(desk: PrometheusDesk) -> None:
     await desk.go_down()
     for asked in (desk.port.query("up"), desk.port.query_by("up", "job")):
-        with pytest.raises(TransientError) as caught:
+        with pytest.raises(TransientError, match=r"^prometheus: "):
             await asked
-        assert caught.value.reason == "PrometheusUnreachable"
 
 
 PROMETHEUS: tuple[PrometheusCheck, ...] = (

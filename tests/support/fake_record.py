@@ -186,7 +186,7 @@ class FakeRecord:
 
     def _maybe_fail(self) -> None:
         if self.down:
-            raise TransientError("record database: is away", reason="RecordUnavailable")
+            raise TransientError("record database: is away")
 
 
 def _model(item: Prediction | Feedback) -> tuple[str, str]:

@@ -65,7 +65,7 @@ class FakeKube:
     ) -> Sequence[dict[str, Any]]:
         self._maybe_fail()
         if kind in self.unknown_kinds:
-            raise UnknownKindError(f"GET {kind}: 404 page not found", reason="KindUnknown")
+            raise UnknownKindError(f"GET {kind}: 404 page not found")
         found = [
             item
             for key, item in self.objects.items()
@@ -78,7 +78,7 @@ class FakeKube:
         self._maybe_fail()
         key = _key(manifest)
         if key[0] in self.unknown_kinds:
-            raise UnknownKindError(f"PATCH {key[0]}: 404 page not found", reason="KindUnknown")
+            raise UnknownKindError(f"PATCH {key[0]}: 404 page not found")
         wanted = copy.deepcopy(dict(manifest))
         live = self.objects.get(key)
         before = copy.deepcopy(live)
@@ -117,7 +117,7 @@ class FakeKube:
         live = self.objects.get(key)
         known = deployment["metadata"]["resourceVersion"]
         if live is None or live["metadata"]["resourceVersion"] != known:
-            raise TransientError(f"scale {key[2]}: 409 it was changed", reason="ApiServerRefuses")
+            raise TransientError(f"scale {key[2]}: 409 it was changed")
         self._scaled.add(key)
         before = copy.deepcopy(live)
         live["spec"]["replicas"] = replicas
@@ -251,7 +251,7 @@ class FakePrometheus:
     async def query(self, promql: str) -> float | None:
         self.asked.append(promql)
         if self.down:
-            raise TransientError("prometheus: connection refused", reason="PrometheusUnreachable")
+            raise TransientError("prometheus: connection refused")
         if self.refusal is not None:
             raise ValueError(self.refusal)
         if "histogram_quantile" in promql:
@@ -305,4 +305,4 @@ class FakeRegistry:
 
     def _maybe_fail(self) -> None:
         if self.down:
-            raise TransientError("mlflow: connection refused", reason="TrackingUnavailable")
+            raise TransientError("mlflow: connection refused")

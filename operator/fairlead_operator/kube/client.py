@@ -210,9 +210,7 @@ class KubeClient:
                     raise _refusal(method, path, response, answer)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
-            raise TransientError(
-                f"{method} {path}: {what}", reason="ApiServerUnreachable"
-            ) from error
+            raise TransientError(f"{method} {path}: {what}") from error
         parsed: dict[str, Any] = json.loads(answer)
         return parsed
 
@@ -233,14 +231,13 @@ def _refusal(
     except ValueError:
         text += answer[:200].decode(errors="replace").strip()
         if response.status == 404:  # an object that is missing is told of in JSON
-            return UnknownKindError(text, reason="KindUnknown")
+            return UnknownKindError(text)
     if _UNDECLARED in text:  # another's CRD is older than what we write; answered with 500
         return ClusterRefusalError(text)
     if response.status in _RETRIABLE or response.status in {401, 404}:
         after = response.headers.get("Retry-After", "")
         return TransientError(
             text,
-            reason="ApiServerRefuses",
             retry_after=float(after) if after.isdigit() else None,
         )
     return ClusterRefusalError(text)

@@ -121,13 +121,11 @@ class MlflowClient:
                 status = response.status
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             what = str(error) or type(error).__name__
-            raise TransientError(f"mlflow: {path}: {what}", reason="TrackingUnavailable") from error
+            raise TransientError(f"mlflow: {path}: {what}") from error
         code = body.get("error_code", "") if isinstance(body, dict) else ""
         if code == "RESOURCE_DOES_NOT_EXIST":
             return None
         if status >= 400 or not isinstance(body, dict):
             message = body.get("message", "") if isinstance(body, dict) else ""
-            raise TransientError(
-                f"mlflow: {path}: HTTP {status} {message}", reason="TrackingUnavailable"
-            )
+            raise TransientError(f"mlflow: {path}: HTTP {status} {message}")
         return body

@@ -33,13 +33,11 @@ class PrometheusClient:
                 status = response.status
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             what = str(error) or type(error).__name__
-            raise TransientError(f"prometheus: {what}", reason="PrometheusUnreachable") from error
+            raise TransientError(f"prometheus: {what}") from error
         if status in {400, 422}:
             raise ValueError(f"prometheus refuses the query: {_error(body)}")
         if status != 200:
-            raise TransientError(
-                f"prometheus: HTTP {status} {_error(body)}", reason="PrometheusUnreachable"
-            )
+            raise TransientError(f"prometheus: HTTP {status} {_error(body)}")
         return body
 
 

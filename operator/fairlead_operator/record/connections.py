@@ -150,7 +150,7 @@ async def _answer(connection: Connection, query: str, *parameters: str) -> bool:
 
 
 def _unreachable(trouble: str) -> TransientError:
-    return TransientError(f"record database: {trouble}", reason="RecordUnavailable")
+    return TransientError(f"record database: {trouble}")
 
 
 def _first_line(error: psycopg.Error) -> str:
