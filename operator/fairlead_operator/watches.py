@@ -13,7 +13,7 @@ from typing import Any, Final
 from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.kinds import OPTIONAL, WATCHED, Selector
-from fairlead_operator.kube.store import Place, Store, version_of
+from fairlead_operator.kube.store import News, Place, Store, version_of
 from fairlead_operator.wakeup import Key, Wakeup, sort_keys
 from fairlead_operator.work_queue import WorkQueue
 
@@ -41,8 +41,7 @@ class Watches:
             concerns = self._store.remove(Place.of(body), version_of(body))
         else:
             news = self._store.put(body)
-            echo = how in {"ADDED", "MODIFIED"} and body["kind"] in _OWN
-            concerns = news > 0 or (news == 0 and echo)
+            concerns = news is News.NEW or (news is News.OURS and body["kind"] in _OWN)
         if how is None:
             self.listed.set()
         if concerns:

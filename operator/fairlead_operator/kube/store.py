@@ -8,6 +8,7 @@ always gets a copy of its own.
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
 from fairlead_operator.api.group import LABEL_COMPONENT, LABEL_MODEL
@@ -30,15 +31,25 @@ class Place(NamedTuple):
         return cls(body["kind"], body["metadata"]["namespace"], body["metadata"]["name"])
 
 
+class News(Enum):
+    """What a state that comes is to what is known."""
+
+    NEW = auto()
+    OURS = auto()  # known from the answer to our own request; nobody had told it yet
+    KNOWN = auto()
+    OLD = auto()
+
+
 class _Known:
     """One object."""
 
-    __slots__ = ("groups", "text", "verified", "version")
+    __slots__ = ("groups", "text", "told", "verified", "version")
 
-    def __init__(self, version: int, text: str, groups: tuple[str, ...]) -> None:
+    def __init__(self, version: int, text: str, groups: tuple[str, ...], *, told: bool) -> None:
         self.version = version
         self.text = text
         self.groups = groups
+        self.told = told
         self.verified: str | None = None  # the manifest this very state was compared with
 
 
@@ -55,23 +66,28 @@ class Store:
         """Whether this kind is watched there, so that what is not known does not exist."""
         return kind in WATCHED and (not self._namespaces or namespace in self._namespaces)
 
-    def put(self, body: Mapping[str, Any]) -> int:
+    def put(self, body: Mapping[str, Any], *, told: bool = True) -> News:
         """Keep it, unless a newer state is known.
 
-        Answers 1 for news, 0 for what was known and -1 for what was known to be older.
+        ``told`` is false for the answer to a request of ours, which a watch tells as well.
         """
         place, version = Place.of(body), version_of(body)
         before = self._known.get(place[:2], {}).get(place.name)
         newest = self._graves.get(place, -1) if before is None else before.version
-        if version <= newest:
-            return 0 if version == newest and before is not None else -1
+        if version < newest or (version == newest and before is None):
+            return News.OLD
+        if before is not None and version == newest:
+            ours = told and not before.told
+            before.told = before.told or told
+            return News.OURS if ours else News.KNOWN
         if before is not None:
             self._drop(place)
         groups = tuple(_groups(body))
-        self._known.setdefault(place[:2], {})[place.name] = _Known(version, _to_text(body), groups)
+        known = _Known(version, _to_text(body), groups, told=told)
+        self._known.setdefault(place[:2], {})[place.name] = known
         for group in groups:
             self._groups.setdefault((place.kind, place.namespace, group), set()).add(place.name)
-        return 1
+        return News.NEW
 
     def remove(self, place: Place, version: int = 0) -> bool:
         """Forget it, unless it is known to be newer than its end; answers whether it is gone.

@@ -97,5 +97,5 @@ class WatchedKube:
 
     def _noted(self, body: dict[str, Any]) -> dict[str, Any]:
         if self._store.covers(body["kind"], body["metadata"]["namespace"]):
-            self._store.put(body)
+            self._store.put(body, told=False)
         return body

@@ -104,17 +104,28 @@ def test_an_event_is_kept_before_it_wakes(desk: Desk) -> None:
     assert desk.store.get("Model", NAMESPACE, "m") is not None
 
 
-def test_our_own_write_wakes_our_kinds_alone(desk: Desk) -> None:
-    for body in (desk.cluster.put(model()), desk.cluster.put(service())):
-        desk.store.put(body)  # the answer to the write came first
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("ADDED", id="by the watch"),
+        pytest.param(None, id="by the list of a watch that begins anew meanwhile"),
+        pytest.param("LISTED", id="by reading everything"),
+    ],
+)
+def test_our_own_write_wakes_our_kinds_alone_and_once(desk: Desk, how: str | None) -> None:
+    for body in (desk.cluster.put(rollout()), desk.cluster.put(service())):
+        desk.store.put(body, told=False)  # the answer to the write came first
+        desk.watches.tell(body, how)
         desk.watches.tell(body, "MODIFIED")
 
-    assert desk.woken() == [MODEL]
+    assert desk.woken() == [ROLLOUT, MODEL]
+    desk.watches.look_at(NAMESPACE, "m")
+    assert desk.woken() == [ROLLOUT, MODEL]
 
 
 def test_an_old_event_wakes_nobody(desk: Desk) -> None:
     old, new = desk.cluster.put(model()), desk.cluster.put(model(phase="Serving"))
-    desk.store.put(new)
+    desk.store.put(new, told=False)
     desk.watches.tell(old, "MODIFIED")
 
     assert desk.woken() == []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_operator.kube import store as stores
-from fairlead_operator.kube.store import Place, Store
+from fairlead_operator.kube.store import News, Place, Store
 
 NAMESPACE = "energy"
 PLACE = Place("ConfigMap", NAMESPACE, "c")
@@ -32,8 +32,19 @@ def names_of(found: Any) -> list[str]:
 def test_put_tells_news_from_what_was_known() -> None:
     store = Store()
 
-    assert [store.put(body(version)) for version in (2, 2, 1, 3)] == [1, 0, -1, 1]
+    told = [store.put(body(version)) for version in (2, 2, 1, 3)]
+
+    assert told == [News.NEW, News.KNOWN, News.OLD, News.NEW]
     assert store.get(*PLACE) == body(3)
+
+
+def test_an_answer_to_our_own_request_is_told_once() -> None:
+    store = Store()
+    store.put(body(1))
+    answers = [store.put(body(version), told=False) for version in (1, 2, 2)]
+
+    assert answers == [News.KNOWN, News.NEW, News.KNOWN]
+    assert [store.put(body(version)) for version in (1, 2, 2)] == [News.OLD, News.OURS, News.KNOWN]
 
 
 def test_an_answer_that_comes_after_the_end_brings_nothing_back() -> None:
@@ -41,9 +52,9 @@ def test_an_answer_that_comes_after_the_end_brings_nothing_back() -> None:
     store.put(body(1))
     store.remove(PLACE, 3)
 
-    assert store.put(body(2)) == -1
+    assert store.put(body(2)) is News.OLD
     assert store.get(*PLACE) is None
-    assert store.put(body(4)) == 1
+    assert store.put(body(4)) is News.NEW
 
 
 def test_an_old_end_does_not_end_what_was_created_again() -> None:
@@ -60,7 +71,8 @@ def test_only_so_many_ends_are_remembered(monkeypatch: pytest.MonkeyPatch) -> No
     for name in "abc":
         store.remove(Place("ConfigMap", NAMESPACE, name), 5)
 
-    assert [store.put(body(1, name=name)) for name in "abc"] == [1, -1, -1]
+    told = [store.put(body(1, name=name)) for name in "abc"]
+    assert told == [News.NEW, News.OLD, News.OLD]
 
 
 def test_a_reader_cannot_change_what_is_kept() -> None:
