@@ -16,7 +16,7 @@ from kubernetes.stream import portforward
 from fairlead_operator.command.cluster import Cluster, explain
 from fairlead_operator.command.failures import CommandError
 
-DEFAULT_NAMESPACE: Final = "fairlead"
+DEFAULT_NAMESPACE: Final = "fairlead-system"
 _SELECTOR: Final = "app.kubernetes.io/component=operator"
 _PORT_NAME: Final = "history"
 _HANDSHAKE_PART: Final = " -+-+- "  # as the websocket client joins status, headers and body

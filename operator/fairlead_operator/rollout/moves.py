@@ -20,6 +20,7 @@ from fairlead_operator.rollout.states import (
 )
 
 SUSPENDED: Final = "the Model is suspended; set spec.suspend to false to go on"
+_IN_DOUBT: Final = "paused in doubt: it goes on with clear evidence or when resumed; or abort"
 
 
 def stop_cause(seen: Observed) -> Cause | None:
@@ -69,8 +70,14 @@ def hold_in_doubt(seen: Observed, reason: Reason, message: str) -> Decision:
     """Hold the weight; once patience is over, pause until a person or evidence comes."""
     held = dataclasses.replace(hold(seen, reason, message), doubtful=True)
     if seen.doubt_since is not None and seen.now - seen.doubt_since > seen.patience:
-        return dataclasses.replace(held, phase=Phase.PAUSED)
+        return stay_in_doubt(held)
     return held
+
+
+def stay_in_doubt(held: Decision) -> Decision:
+    """Paused until a person or evidence comes."""
+    message = f"{held.message}; {_IN_DOUBT}"
+    return dataclasses.replace(held, phase=Phase.PAUSED, message=message, doubtful=True)
 
 
 def enter_step(seen: Observed, index: int) -> Decision:

@@ -48,6 +48,7 @@ from fairlead_operator.rollout.moves import (
     hold,
     hold_in_doubt,
     roll_back,
+    stay_in_doubt,
     stop_cause,
     succeed,
 )
@@ -176,7 +177,7 @@ def _while_paused(seen: Observed, wish: Request | None) -> Decision:
         held = hold(seen, reason, "")
         message = f"going on with {held.weight} %"
         return dataclasses.replace(held, phase=phase, message=message, restart=True)
-    return dataclasses.replace(hold(seen, doubt.reason, doubt.message), doubtful=True)
+    return stay_in_doubt(hold(seen, doubt.reason, doubt.message))
 
 
 def _while_guarding(seen: Observed) -> Decision:

@@ -506,6 +506,20 @@ def test_every_state_has_a_decision_with_a_weight_of_its_steps(seen: Observed) -
     assert decide(seen) == decision
 
 
+@pytest.mark.parametrize(
+    "seen",
+    [
+        observed(verdict=Verdict.ERROR, waited=HOUR, doubt_since=NOW - HOUR),
+        paused(verdict=Verdict.ERROR),
+    ],
+    ids=["at its beginning", "later"],
+)
+def test_a_pause_in_doubt_names_the_ways_out(seen: Observed) -> None:
+    message = decide(seen).message
+
+    assert "goes on with clear evidence or when resumed; or abort" in message
+
+
 @given(anything)
 def test_doubt_never_widens_traffic(seen: Observed) -> None:
     arm = seen.arms[0]
