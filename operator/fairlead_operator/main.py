@@ -37,9 +37,8 @@ from fairlead_operator.webhook import Webhook
 from fairlead_operator.work_queue import WorkQueue
 
 _LOGGER = logging.getLogger(__name__)
-# Coroutines, so many: an API server gives out a few addresses a second, and who waits for the
-# Service of a new version must not hold up a rollback.
-_WORKERS: Final = 96
+# More of them would queue up before a slow API server, and the Lease's renewal behind them.
+_WORKERS: Final = 32
 
 
 def now() -> datetime:

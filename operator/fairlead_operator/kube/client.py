@@ -24,7 +24,7 @@ _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10, connect=3)
 _TOKEN_SECONDS: Final = 60.0
-_CONNECTIONS: Final = 112  # the workers', the webhook's, and one for the Lease
+_CONNECTIONS: Final = 48  # the workers', the webhook's, and one for the Lease
 _KEPT_SECONDS: Final = 75.0  # a burst after a quiet minute needs no handshakes; servers wait 90 s
 _PAGE: Final = 250
 _UNDECLARED: Final = "field not declared in schema"
