@@ -36,6 +36,7 @@ class Life:
     route: Mapping[str, int]
     broken: bool = False  # the candidate cannot start
     has_downtime: bool = False
+    follows_reward: bool = False
 
 
 async def nothing(_: FaultyWorld, __: Invariants) -> None:
@@ -96,6 +97,14 @@ async def a_trial_that_is_lost(world: FaultyWorld, checker: Invariants) -> None:
     world.prometheus.counts = counted(failed=2500)
 
 
+async def a_bandit_that_is_won(world: FaultyWorld, _: Invariants) -> None:
+    """The shares move for some minutes before the candidate is surely the best."""
+    await until_step(world, 0)
+    world.prometheus.counts = counted(failed=980)
+    await world.pass_time(5 * MINUTE)
+    world.prometheus.counts = counted(failed=50)
+
+
 def counted(*, failed: int) -> dict[str, float]:
     """Answers of both versions since the trial began; of the stable one's 1,000 failed."""
     return {
@@ -128,6 +137,10 @@ AB_TEST: Final = {
     "strategy": "abTest",
     "abTest": {"goal": {"metric": "success-rate"}, "weight": 20, "maxDuration": "1h"},
 }
+BANDIT: Final = {
+    "strategy": "bandit",
+    "bandit": {"goal": {"metric": "success-rate"}, "maxDuration": "1h"},
+}
 
 PROMOTED: Final = ("Succeeded", "Promoted")
 FAILED: Final = ("RolledBack", "AnalysisFailed")
@@ -143,6 +156,7 @@ def forward(rollout: Mapping[str, Any], *weights: int, happens: Happening = noth
         happens=happens,
         route={"1.1.0": 100},
         has_downtime=rollout is RECREATE,
+        follows_reward=rollout is BANDIT,
     )
 
 
@@ -162,6 +176,7 @@ def back(
         route={"1.0.0": 100},
         broken=broken,
         has_downtime=rollout is RECREATE,
+        follows_reward=rollout is BANDIT,
     )
 
 
@@ -191,6 +206,8 @@ LIVES: Final = {
     "abTest, won": forward(AB_TEST, 20, happens=a_trial_that_is_won),
     "abTest, lost": back(AB_TEST, 20, happens=a_trial_that_is_lost, end=LOST),
     "abTest, the guard trips": back(AB_TEST, 20, happens=a_tripped_guard, end=TRIP),
+    "bandit, won": forward(BANDIT, 50, happens=a_bandit_that_is_won),
+    "bandit, lost": back(BANDIT, 50, happens=a_trial_that_is_lost, end=LOST),
 }
 
 
@@ -224,7 +241,10 @@ async def begin(life: Life) -> tuple[FaultyWorld, Invariants]:
     if life.broken:
         world.broken["1.1.0"] = json.dumps({"reason": "DigestMismatch", "message": "altered"})
     expected = Expectation(
-        weights=life.weights, may_roll_back=life.broken, has_downtime=life.has_downtime
+        weights=life.weights,
+        may_roll_back=life.broken,
+        has_downtime=life.has_downtime,
+        follows_reward=life.follows_reward,
     )
     checker = Invariants(world, expected)
     world.kube.after_write = checker.after_write
