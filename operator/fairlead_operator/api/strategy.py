@@ -232,7 +232,21 @@ class Goal(Spec):
     ]
 
 
-OnUndecided = Literal["pause", "rollBack"]
+# Fields of both trials.
+MinSamples = Annotated[
+    int,
+    Field(default=100, ge=1, le=100_000_000, description="Fewer per version decide nothing."),
+]
+MaxDuration = Annotated[
+    Duration, Field(default=parse_duration("168h"), description="Longest trial.")
+]
+OnUndecided = Annotated[
+    Literal["pause", "rollBack"],
+    Field(
+        default="pause",
+        description="No decision after maxDuration: pause and ask, or go back.",
+    ),
+]
 
 
 class AbTest(Spec):
@@ -285,21 +299,9 @@ class AbTest(Spec):
             description="Smallest gain in the goal's share that is worth finding.",
         ),
     ]
-    min_samples: Annotated[
-        int,
-        Field(default=100, ge=1, le=100_000_000, description="Fewer per version decide nothing."),
-    ]
-    max_duration: Annotated[
-        Duration,
-        Field(default=parse_duration("168h"), description="Longest trial."),
-    ]
-    on_undecided: Annotated[
-        OnUndecided,
-        Field(
-            default="pause",
-            description="No decision after maxDuration: pause and ask, or go back.",
-        ),
-    ]
+    min_samples: MinSamples
+    max_duration: MaxDuration
+    on_undecided: OnUndecided
 
 
 class Bandit(Spec):
@@ -331,21 +333,9 @@ class Bandit(Spec):
             description="The trial ends when a version is best with this probability.",
         ),
     ]
-    min_samples: Annotated[
-        int,
-        Field(default=100, ge=1, le=100_000_000, description="Fewer per version decide nothing."),
-    ]
-    max_duration: Annotated[
-        Duration,
-        Field(default=parse_duration("168h"), description="Longest trial."),
-    ]
-    on_undecided: Annotated[
-        OnUndecided,
-        Field(
-            default="pause",
-            description="No version is best after maxDuration: pause and ask, or go back.",
-        ),
-    ]
+    min_samples: MinSamples
+    max_duration: MaxDuration
+    on_undecided: OnUndecided
 
 
 class FastGuard(Spec):
