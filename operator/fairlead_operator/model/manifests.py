@@ -5,7 +5,7 @@ from typing import Any
 from fairlead_operator.api.group import API_VERSION, LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.kube.metadata import Owner, child_name, component_labels
-from fairlead_operator.model.state_machine import Target
+from fairlead_operator.model.states import Target
 
 
 def build_address(owner: Owner) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.model.gate import Demand, GateReason, Outcome, parse_comparison
-from fairlead_operator.model.state_machine import (
+from fairlead_operator.model.states import (
     Blocked,
     Observed,
     Refused,

@@ -10,7 +10,7 @@ from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import BlockedVersion, GateStatus, ModelStatus, RefusedTarget
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.observe import Seen
-from fairlead_operator.model.state_machine import Decision, Phase, Reason, RunState
+from fairlead_operator.model.states import Decision, Phase, Reason, RunState
 from fairlead_operator.report import Report
 from fairlead_operator.requests import announce_refusals, record
 

@@ -11,8 +11,8 @@ from fairlead_operator.api.group import (
     LABEL_VERSION,
     MANAGED_BY,
 )
-from fairlead_operator.api.model import ServingSpec
 from fairlead_operator.api.prediction_log import PredictionLog
+from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.kube.database_secret import database_variable
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name, version_name

@@ -10,8 +10,8 @@ import pytest
 from cluster.control_plane import ControlPlane
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import API_VERSION
-from fairlead_operator.api.model import ServingSpec
 from fairlead_operator.api.prediction_log import PredictionLog
+from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
 from fairlead_operator.kube import client as kube_client
 from fairlead_operator.kube.applied import is_applied, sign

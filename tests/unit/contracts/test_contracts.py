@@ -9,9 +9,10 @@ import pytest
 
 from fairlead_operator.api.common import SecretReference, VersionReference
 from fairlead_operator.api.common import Task as ModelTask
-from fairlead_operator.api.model import ModelSpec, ServingSpec
+from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.prediction_log import PredictionLog
+from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.model.gate import Demand, judge_candidate, parse_comparison

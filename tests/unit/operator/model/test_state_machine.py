@@ -7,8 +7,8 @@ import pytest
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.model.gate import Demand, GateReason, Outcome
-from fairlead_operator.model.state_machine import (
-    SUPERSEDED,
+from fairlead_operator.model.state_machine import SUPERSEDED, decide
+from fairlead_operator.model.states import (
     Blocked,
     Decision,
     Observed,
@@ -19,7 +19,6 @@ from fairlead_operator.model.state_machine import (
     RunState,
     Target,
     Training,
-    decide,
 )
 from fairlead_operator.requests import Action, Request
 from unit.operator.model.test_gate import comparison
