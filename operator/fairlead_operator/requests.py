@@ -33,6 +33,11 @@ class Action(StrEnum):
     RETRAIN = "retrain"
     RETRY = "retry"
 
+    @property
+    def annotation(self) -> str:
+        """Where it is asked: an annotation survives a crash, and every later look sees it."""
+        return f"{GROUP}/{self.value}"
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -79,9 +84,9 @@ def parse_request(action: Action, value: str) -> Request:
 def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
     """All that is asked of an object, the strongest first."""
     return tuple(
-        parse_request(action, annotations[f"{GROUP}/{action}"])
+        parse_request(action, annotations[action.annotation])
         for action in Action
-        if f"{GROUP}/{action}" in annotations
+        if action.annotation in annotations
     )
 
 

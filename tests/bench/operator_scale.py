@@ -19,7 +19,7 @@ from bench.result import Goal, Result
 from bench.scale.fleet import CANDIDATE, STABLE, Fleet, Name, is_serving
 from bench.scale.gateways import reporting
 from bench.scale.place import Place, simulated_cluster
-from fairlead_operator.api.group import ANNOTATION_ABORT
+from fairlead_operator.requests import Action
 from support.live_operator import Operator, until
 
 NAME = "operator-scale"
@@ -201,7 +201,7 @@ class _Run:
         seconds = []
         for name in names:
             rollout = self._fleet.rollout_of(name)
-            annotations = {"metadata": {"annotations": {ANNOTATION_ABORT: "measured"}}}
+            annotations = {"metadata": {"annotations": {Action.ABORT.annotation: "measured"}}}
             began = time.monotonic()
             await self._fleet.patch("Rollout", [rollout], annotations)
             ended = await self._fleet.wait(

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from fairlead_operator.api.group import (
-    ANNOTATION_RETRAIN,
     API_VERSION,
     GATEWAY_NAME,
     LABEL_VERSION,
@@ -29,6 +28,7 @@ from fairlead_operator.api.group import (
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.requests import Action
 from support.backends import Backends
 from support.ports import free_port
 
@@ -273,7 +273,9 @@ class Stage:
         }
 
     async def retrain(self, word: str) -> None:
-        await self.kube.annotate("Model", self.namespace, "nsw-price", {ANNOTATION_RETRAIN: word})
+        await self.kube.annotate(
+            "Model", self.namespace, "nsw-price", {Action.RETRAIN.annotation: word}
+        )
 
     async def train(self, number: int, version: str, backends: Backends) -> None:
         """Every Job of the run ends well, as the Job controller and the trainer say it."""

@@ -16,12 +16,8 @@ LABEL_VERSION: Final = f"{GROUP}/version"
 LABEL_TRAINING_RUN: Final = f"{GROUP}/training-run"
 LABEL_STAGE: Final = f"{GROUP}/stage"
 
-# Requests of people, and of Alertmanager through the webhook.  A request is an
-# annotation because it survives a crash and is seen by every later reconcile.
-ANNOTATION_RETRAIN: Final = f"{GROUP}/retrain"
-ANNOTATION_RETRY: Final = f"{GROUP}/retry"
-ANNOTATION_ABORT: Final = f"{GROUP}/abort"
-ANNOTATION_ALERT: Final = f"{GROUP}/alert"
+# Beside the requests of people (``requests.Action``).
+ANNOTATION_ALERT: Final = f"{GROUP}/alert"  # of Alertmanager, through the webhook
 ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # who made a Rollout by hand, when and why
 
 # Of a child: what we last applied, so that the same is not sent again.

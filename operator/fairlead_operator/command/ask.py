@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from fairlead_operator.api.base import to_moment
-from fairlead_operator.api.group import GROUP
 from fairlead_operator.command.cluster import Cluster, Object
 from fairlead_operator.command.failures import RefusedError, UnansweredError
 from fairlead_operator.requests import Action, parse_request
@@ -52,7 +51,7 @@ def ask(
         CommandError: the cluster does not take it.
     """
     text = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why)
-    cluster.annotate(kind, name, {f"{GROUP}/{action}": text})
+    cluster.annotate(kind, name, {action.annotation: text})
     if patience is None:
         return f"{action} of {name} is asked for"
     known = parse_request(action, text).text

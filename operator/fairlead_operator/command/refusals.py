@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from fairlead_operator.requests import Action
 
-OF_MODEL: Final = frozenset({Action.RETRAIN, Action.RETRY})
 ENDED: Final = frozenset({"Succeeded", "RolledBack"})
 
 Object = Mapping[str, Any]

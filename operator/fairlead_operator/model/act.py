@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_operator.api.group import ANNOTATION_ABORT
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels
@@ -14,6 +13,7 @@ from fairlead_operator.model.observe import Seen
 from fairlead_operator.model.states import Decision
 from fairlead_operator.model.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
+from fairlead_operator.requests import Action
 from fairlead_operator.settings import Settings
 
 _HISTORY: Final = 10
@@ -44,7 +44,7 @@ async def act(
             "Rollout",
             owner.namespace,
             seen.status.rollout,
-            {ANNOTATION_ABORT: decision.abort_rollout},
+            {Action.ABORT.annotation: decision.abort_rollout},
         )
     await _forget(seen, ports.kube)
 

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.gateway import GatewayKind
-from fairlead_operator.api.group import ANNOTATION_ABORT
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
@@ -24,7 +23,7 @@ from fairlead_operator.model.states import (
     Training,
 )
 from fairlead_operator.ports import Ports
-from fairlead_operator.requests import Request, unanswered
+from fairlead_operator.requests import Action, Request, unanswered
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +214,7 @@ def _rollout(rollout: Mapping[str, Any]) -> RolloutSeen:
         state=state,
         reason=status.get("reason", ""),
         message=status.get("message", ""),
-        abort=annotations.get(ANNOTATION_ABORT),
+        abort=annotations.get(Action.ABORT.annotation),
     )
 
 
