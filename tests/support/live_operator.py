@@ -142,6 +142,10 @@ class Launcher:
         self.started.append(operator)
         return operator
 
+    def logs(self) -> str:
+        """What all of them wrote."""
+        return "\n".join(f"--- {one.identity}\n{_read(one.log)}" for one in self.started)
+
     async def lead(self, identity: str, **more: str) -> Operator:
         """Start one and wait until it leads."""
         operator = self.start(identity, **more)

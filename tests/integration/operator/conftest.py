@@ -54,6 +54,7 @@ def _launcher(
         watch=namespace,
     ) as launcher:
         yield launcher
+    print(launcher.logs())  # shown with a test that fails
 
 
 @pytest.fixture(name="stage")
