@@ -2,20 +2,17 @@
 
 import json
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
+from e2e import beside
+from e2e.beside import FIRST, SECOND
 from e2e.story import energy
 from e2e.story.answers import failed, of_version, refused
 from e2e.story.following import describe_rollout, expect_phase, has_ended
 from e2e.story.objects import Object, status_of
-from e2e.story.rows import EXAMPLE
 from e2e.story.tell import Told
 from e2e.story.traffic import Traffic
 from e2e.story.waiting import wait_for
@@ -23,8 +20,6 @@ from e2e.story.waiting import wait_for
 pytestmark = pytest.mark.e2e
 
 MODEL = "scaled"
-REGISTERED_MODEL = f"{energy.NAMESPACE}.{MODEL}"
-FIRST, SECOND = "1.0.0", "1.0.1"
 MOST = 4
 LOCAL_PORT = 18081
 # A pod may use 40 millicores; one request takes some 4 milliseconds of one.
@@ -47,50 +42,15 @@ POLICY = {
 }
 
 
-def call_mlflow(told: Told, path: str, *, method: str = "POST", **body: Any) -> dict[str, Any]:
-    request = urllib.request.Request(
-        f"{told.world.mlflow_url}/api/2.0/mlflow/{path}",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-        method=method,
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return dict(json.load(answer))
-
-
-def register_versions(told: Told) -> None:
-    """The story's two good versions under another name: nothing is trained or copied."""
-    query = urllib.parse.urlencode({"filter": f"name='{energy.REGISTERED_MODEL}'"})
-    found = call_mlflow(told, f"model-versions/search?{query}", method="GET")["model_versions"]
-    call_mlflow(told, "registered-models/create", name=REGISTERED_MODEL)
-    for known in found:
-        tags = {tag["key"]: tag["value"] for tag in known["tags"]}
-        if tags["fairlead.version"] in {FIRST, SECOND}:
-            kept = ("fairlead.version", "fairlead.digest")
-            call_mlflow(
-                told,
-                "model-versions/create",
-                name=REGISTERED_MODEL,
-                source=known["source"],
-                run_id=known["run_id"],
-                model_id=known["source"].removeprefix("models:/"),
-                tags=[{"key": key, "value": tags[key]} for key in kept],
-            )
-
-
 @pytest.fixture(name="scaled")
 def _scaled(told: Told, tmp_path: Path) -> Iterator[Traffic]:
     """A Model that serves its first version, scaled by its load, and a generator for it."""
-    register_versions(told)
-    manifest = yaml.safe_load((EXAMPLE / "model.yaml").read_text())
-    manifest["metadata"]["name"] = MODEL
-    manifest["spec"] |= {"version": FIRST, "serving": SERVING, "rollout": POLICY}
-    told.world.cluster.kubectl("apply", "--filename=-", input=json.dumps(manifest))
+    beside.register_versions(told, MODEL)
+    beside.apply_model(told, MODEL, serving=SERVING, rollout=POLICY)
     traffic = Traffic(tmp_path)
     yield traffic
     traffic.stop()
-    told.world.cluster.kubectl("delete", "model", MODEL, f"--namespace={energy.NAMESPACE}")
-    call_mlflow(told, "registered-models/delete", method="DELETE", name=REGISTERED_MODEL)
+    beside.delete_model(told, MODEL)
 
 
 def get(told: Told, kind: str, version: str) -> Object:
@@ -124,9 +84,7 @@ def wait_for_pods(told: Told, version: str, least: int, *, timeout: float = 300)
 
 
 def start(told: Told, traffic: Traffic, rate: float) -> None:
-    url = told.world.cluster.expose(
-        namespace=energy.NAMESPACE, service=MODEL, port=80, local_port=LOCAL_PORT
-    )
+    url = beside.expose(told, MODEL, local_port=LOCAL_PORT)
     host = f"{MODEL}.{energy.NAMESPACE}"
     traffic.start(url=url, host=host, rate=rate, first=energy.ALL_ROWS, count=2000)
 

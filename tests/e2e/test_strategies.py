@@ -1,0 +1,307 @@
+"""Every strategy on the real cluster: each moves a Model to another version and loses no request.
+
+One Model goes to and fro between the story's two good versions, each time under another strategy;
+the tests may come in any order.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e import beside
+from e2e.beside import FIRST, SECOND
+from e2e.story import energy
+from e2e.story.following import describe_rollout, expect_phase, has_ended
+from e2e.story.objects import Object, status_of
+from e2e.story.rows import read_rows
+from e2e.story.tell import Told
+from e2e.story.waiting import wait_for
+
+pytestmark = pytest.mark.e2e
+
+MODEL = "tried"
+LOCAL_PORT = 18082
+VERSION_HEADER = "x-fairlead-version"
+USER_HEADER = "x-user-id"
+SERVING = {"replicas": 1, "predictionLog": {"enabled": True}}
+CHECK = {
+    "name": "success", "builtin": "success-rate", "atLeast": 0.99, "window": "5s", "minSamples": 5,
+}  # fmt: skip
+STEPS = [{"weight": 50, "hold": "6s"}]
+COMMON = {
+    "analysis": {"interval": "1s", "checks": [CHECK]},
+    "guard": {"duration": "3s"},
+    "startDeadline": "3m",
+    **dict.fromkeys(("steps", "blueGreen", "shadow", "abTest", "bandit")),
+}
+
+
+class Clients:
+    """Users that send one request after the other, and say how they liked the answer."""
+
+    def __init__(self, url: str, *, users: int = 8) -> None:
+        self.url = url
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._use, args=(f"user-{number}",), daemon=True)
+            for number in range(users)
+        ]
+        self.liked = ""  # the version that users like
+        self.answers: Counter[str] = Counter()  # by version
+        self.seen: dict[str, set[str]] = {}  # versions that each user met
+        self.failed: list[str] = []
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def forget(self) -> None:
+        """Count anew."""
+        self.answers, self.seen, self.failed = Counter(), {}, []
+
+    def _use(self, user: str) -> None:
+        rows = read_rows(first=energy.ALL_ROWS, count=500)
+        while True:
+            for row in rows:
+                if self._stop.wait(0.05):  # twenty requests a second and user
+                    return
+                self._ask(user, row)
+
+    def _ask(self, user: str, row: object) -> None:
+        try:
+            status, headers, body = post(
+                f"{self.url}/predict", {"instances": [row]}, MODEL, **{USER_HEADER: user}
+            )
+        except OSError as error:
+            self.failed.append(str(error))
+            return
+        if status != 200:
+            self.failed.append(f"{status} {body}")
+            return
+        version = headers[VERSION_HEADER]
+        self.answers[version] += 1
+        self.seen.setdefault(user, set()).add(version)
+        if self.liked:
+            reward = {"predictionId": body["predictionId"], "reward": int(version == self.liked)}
+            post(f"{self.url}/feedback", reward, MODEL)
+
+
+def post(url: str, body: object, host: str, **headers: str) -> tuple[int, Any, Any]:
+    """Status, headers and JSON of an answer, whatever its status."""
+    request = urllib.request.Request(
+        url,
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", "Host": f"{host}.{energy.NAMESPACE}"}
+        | headers,
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.headers, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read().decode(errors="replace")
+
+
+@pytest.fixture(name="clients", scope="module")
+def _clients(told: Told) -> Iterator[Clients]:
+    """A Model that serves its first version, and its users."""
+    beside.register_versions(told, MODEL)
+    beside.apply_model(told, MODEL, serving=SERVING, rollout=COMMON)
+    wait_until_stable(told, FIRST)
+    with Clients(beside.expose(told, MODEL, local_port=LOCAL_PORT)) as clients:
+        yield clients
+    beside.delete_model(told, MODEL)
+
+
+def wait_until_stable(told: Told, version: str) -> None:
+    wait_for(
+        f"{version} in charge",
+        lambda: status_of(told.world.objects.model(MODEL)),
+        lambda status: status.get("phase") == "Serving" and status["stable"]["version"] == version,
+        describe=lambda status: f"model {MODEL}: {status.get('phase', 'not looked at yet')}",
+        say=told.world.say,
+        timeout=180,
+    )
+
+
+def other_version(told: Told) -> str:
+    """The one that is not in charge."""
+    stable = status_of(told.world.objects.model(MODEL))["stable"]["version"]
+    return SECOND if stable == FIRST else FIRST
+
+
+def begin(told: Told, clients: Clients, to: str, **rollout: Any) -> str:
+    """Ask for a version under this strategy; the name of the Rollout that brings it."""
+    told.world.say(f"{rollout['strategy']} to {to}")
+    clients.forget()
+    known = status_of(told.world.objects.model(MODEL)).get("rollout")
+    patch = {"spec": {"version": to, "rollout": COMMON | rollout}}
+    told.world.cluster.kubectl(
+        "patch", "model", MODEL, f"--namespace={energy.NAMESPACE}", "--type=merge",
+        f"--patch={json.dumps(patch)}",
+    )  # fmt: skip
+
+    found = wait_for(
+        f"a rollout to {to}",
+        lambda: status_of(told.world.objects.model(MODEL)).get("rollout"),
+        lambda name: name not in {None, known},
+        describe=lambda name: f"rollout {name}",
+        say=told.world.say,
+        timeout=60,
+    )
+    return str(found)
+
+
+def follow(told: Told, rollout: str, to: str) -> Object:
+    """The Rollout at its good end."""
+    end = wait_until(told, rollout, has_ended, "to end")
+    expect_phase(end, "Succeeded")
+    wait_until_stable(told, to)
+    return end
+
+
+def wait_until(told: Told, rollout: str, done: Callable[[Object], bool], expected: str) -> Object:
+    return wait_for(
+        f"{rollout} {expected}",
+        lambda: told.world.objects.rollout(rollout),
+        done,
+        describe=describe_rollout,
+        say=told.world.say,
+        timeout=300,
+    )
+
+
+def check_of(rollout: Object, name: str) -> Object:
+    """The last measurement of a check."""
+    (found,) = [check for check in status_of(rollout)["checks"] if check["name"] == name]
+    return dict(found)
+
+
+def fairlead(told: Told, *arguments: str) -> str:
+    """What the command prints."""
+    program = Path(sys.executable).with_name("fairlead")
+    options = [f"--namespace={energy.NAMESPACE}", f"--kubeconfig={told.world.cluster.kubeconfig}"]
+    done = subprocess.run(
+        [program, *arguments, *options], check=True, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout
+
+
+def test_blue_green_is_tried_at_its_preview_and_by_copies(told: Told, clients: Clients) -> None:
+    to = other_version(told)
+    rollout = begin(
+        told, clients, to, strategy="blueGreen", blueGreen={"hold": "8s", "pause": True}
+    )
+    wait_until(told, rollout, lambda r: status_of(r).get("phase") == "Paused", "to wait for a word")
+    before = dict(clients.answers)
+
+    status, headers, _ = post(
+        f"{clients.url}/predict",
+        {"instances": list(read_rows(first=energy.ALL_ROWS, count=1))},
+        f"{MODEL}-preview",
+    )
+    shown = fairlead(told, "status", MODEL)
+    told.world.say.block(shown)
+    fairlead(told, "approve", MODEL, "--why", "tried the preview")
+    end = follow(told, rollout, to)
+
+    assert (status, headers[VERSION_HEADER]) == (200, to)
+    assert set(before) == {FIRST, SECOND} - {to}  # clients met nothing of it before the switch
+    assert "blueGreen" in shown
+    assert to in shown
+    assert check_of(end, "success")["samples"] >= CHECK["minSamples"]
+    assert [(r["action"], r["outcome"]) for r in status_of(end)["requests"]] == [
+        ("approve", "Accepted")
+    ]
+    assert not clients.failed
+
+
+def test_shadow_compares_the_answers_of_both_versions(told: Told, clients: Clients) -> None:
+    agreement = {"name": "agreement", "builtin": "prediction-agreement", "atLeast": 0.01}
+    analysis = {"interval": "1s", "checks": [CHECK, agreement]}
+    shadow = {"hold": "10s", "pause": True}
+    to = other_version(told)
+
+    rollout = begin(told, clients, to, strategy="shadow", shadow=shadow, analysis=analysis)
+    waiting = wait_until(
+        told,
+        rollout,
+        lambda r: status_of(r).get("phase") == "Paused" and bool(status_of(r).get("checks")),
+        "to be measured while it waits for a word",
+    )
+    compared = check_of(waiting, "agreement")
+    before = dict(clients.answers)
+    fairlead(told, "approve", MODEL, "--why", "they agree")
+    follow(told, rollout, to)
+
+    assert compared["samples"] >= 20
+    assert 0.01 <= compared["value"] <= 1
+    assert set(before) == {FIRST, SECOND} - {to}  # answers of the copies reach nobody
+    assert not clients.failed
+
+
+def test_an_ab_test_is_won_by_the_version_that_users_like(told: Told, clients: Clients) -> None:
+    to = clients.liked = other_version(told)
+    sticky = {"by": "header", "header": USER_HEADER}
+    trial = {"goal": {"metric": "reward"}, "sticky": sticky, "minSamples": 50, "maxDuration": "10m"}
+
+    rollout = begin(told, clients, to, strategy="abTest", abTest=trial)
+    end = follow(told, rollout, to)
+    clients.liked = ""
+
+    assert to in status_of(end)["message"] or status_of(end)["winner"] == to
+    assert not clients.failed
+
+
+def test_a_bandit_gives_the_traffic_to_the_version_that_users_like(
+    told: Told, clients: Clients
+) -> None:
+    to = clients.liked = other_version(told)
+    trial = {
+        "goal": {"metric": "reward"}, "minSamples": 50, "maxChangePerMinute": 100,
+        "maxDuration": "10m",
+    }  # fmt: skip
+
+    rollout = begin(told, clients, to, strategy="bandit", bandit=trial)
+    end = follow(told, rollout, to)
+    clients.liked = ""
+
+    assert status_of(end)["winner"] == to
+    assert not clients.failed
+
+
+def test_recreate_runs_one_version_at_a_time_and_says_that_it_has_downtime(
+    told: Told, clients: Clients
+) -> None:
+    to = other_version(told)
+
+    end = follow(told, begin(told, clients, to, strategy="recreate"), to)
+
+    events = told.world.objects.events(end["metadata"]["name"])
+    assert any("downtime" in event["message"] for event in events)
+    assert clients.answers[to] > 0
+
+
+def test_what_was_live_when_is_told_by_the_command(told: Told, clients: Clients) -> None:
+    follow(
+        told, begin(told, clients, to := other_version(told), strategy="canary", steps=STEPS), to
+    )
+
+    history = json.loads(fairlead(told, "history", MODEL, "--output=json"))
+
+    assert any(entry["version"] == to for entry in history)
+    assert not clients.failed
