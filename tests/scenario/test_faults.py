@@ -277,7 +277,7 @@ async def to_the_end(world: FaultyWorld, checker: Invariants) -> None:
 
 def chosen(points: range, seed: str, request: pytest.FixtureRequest) -> Sequence[int]:
     """All of them, or in the short run a few that the seed decides."""
-    if request.config.getoption("--faults") == "all":
+    if request.config.getoption("--faults", default="some") == "all":
         return points
     return sorted(random.Random(seed).sample(points, k=min(_SAMPLED, len(points))))
 
