@@ -99,22 +99,31 @@ def installed(say: Narrator) -> Iterator[Place]:
     was_up = all(part.running for part in cluster.status())
     with alone():
         install(say)
-        say.chapter("set-up")
-        place = Place(
-            cluster=cluster,
-            objects=Objects(cluster.kubeconfig, NAMESPACE),
-            say=say,
-            mlflow_url=expose_component(cluster, "mlflow", MLFLOW_PORT),
-        )
-        _clear(place)
         try:
-            _create_namespace(cluster)
-            yield place
+            with prepared(cluster, say) as place:
+                yield place
         finally:
-            say.chapter("clean-up")
-            _clear(place)
             if not was_up:
                 cluster.down(say)
+
+
+@contextlib.contextmanager
+def prepared(cluster: Cluster, say: Narrator) -> Iterator[Place]:
+    """An empty namespace on a cluster that has the release; it is gone afterwards."""
+    say.chapter("set-up")
+    place = Place(
+        cluster=cluster,
+        objects=Objects(cluster.kubeconfig, NAMESPACE),
+        say=say,
+        mlflow_url=expose_component(cluster, "mlflow", MLFLOW_PORT),
+    )
+    _clear(place)
+    try:
+        _create_namespace(cluster)
+        yield place
+    finally:
+        say.chapter("clean-up")
+        _clear(place)
 
 
 def model_names(count: int) -> Sequence[str]:
