@@ -115,9 +115,19 @@ def _expect_rollback(world: World, episode: Episode, rollout: Followed) -> None:
     expect(bad.reason in episode.row, f"{bad.reason} in kubectl get rollouts", episode.row)
     took = episode.rollback.candidate_requests > 0
     expect(took is bad.takes_traffic, f"traffic: {bad.takes_traffic}", episode.rollback)
-    model = status_of(world.objects.model(energy.MODEL))
-    blocked = [entry["version"] for entry in model.get("blocked", [])]
-    expect(bad.version in blocked, f"{bad.version} among status.blocked", blocked)
+    _wait_until_blocked(world, bad.version)
+
+
+def _wait_until_blocked(world: World, version: str) -> None:
+    """The Model hears of it a moment after the Rollout has ended."""
+    wait_for(
+        f"{version} among status.blocked",
+        lambda: status_of(world.objects.model(energy.MODEL)).get("blocked", []),
+        lambda blocked: version in [entry["version"] for entry in blocked],
+        describe=lambda blocked: f"blocked: {[entry['version'] for entry in blocked]}",
+        say=lambda line: None,
+        timeout=_EVENT_TIMEOUT,
+    )
 
 
 def _expect_no_later_traffic(world: World, episode: Episode) -> None:
