@@ -16,6 +16,10 @@ class Health:
         """From now on, health depends on the watches."""
         self._watches = watches
 
+    def standing_by(self) -> None:
+        """The Lease is another's, or lost."""
+        self._watches = None
+
     def application(self) -> web.Application:
         application = web.Application()
         application.router.add_get("/healthz", self._alive)

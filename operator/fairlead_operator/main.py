@@ -17,6 +17,7 @@ from fairlead_operator.controller import Controller
 from fairlead_operator.handlers import register
 from fairlead_operator.health import Health
 from fairlead_operator.histories import LOOPBACK, Histories
+from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.kinds import Selector
 from fairlead_operator.kube.login import client, login
 from fairlead_operator.kube.store import Store
@@ -47,7 +48,11 @@ def now() -> datetime:
 
 
 async def run(settings: Settings) -> None:
-    """Live until SIGTERM, or until the Lease is lost."""
+    """Live until SIGTERM: stand by, lead, and stand by again when the Lease is lost.
+
+    A process that ended with its Lease would wait for the kubelet's back-off, which
+    grows with each outage of the API server, before it could act again.
+    """
     stopped = asyncio.Event()
     _stop_on_signals(stopped)
     health = Health()
@@ -58,52 +63,65 @@ async def run(settings: Settings) -> None:
         _serving(health.application(), settings.http_port),
         _serving(Histories(record).application(), settings.history_port, LOOPBACK),
     ):
+        clients = _Clients(kube=kube, session=session, record=record)
         lease = Lease(kube, namespace=settings.namespace, identity=settings.identity, now=now)
-        await _until(stopped, lease.acquire())
-        if stopped.is_set():
-            return
-        registrations = Registrations()
-        store = Store(settings.watch_namespaces)
-        asking = Ports(
-            kube=kube,
-            prometheus=PrometheusClient(settings.prometheus_url, session),
-            registry=MlflowClient(settings.mlflow_url, session),
-            registrations=registrations,
-            record=record,
-            now=now,
-        )
-        queue, wakeup = WorkQueue(), Wakeup()
-        watches = Watches(store, wakeup, queue)
-        sync = Sync(kube, store, watches, namespaces=settings.watch_namespaces)
-        webhook = Webhook(
-            asking,
-            token=settings.webhook_token,
-            labels=settings.alert_labels,
-            rollouts_of=wakeup.rollouts_of,
-            wake=queue.add,
-        )
-        reading = dataclasses.replace(asking, kube=WatchedKube(kube, store))
-        controller = Controller(queue, reading, settings)
-        holding = asyncio.create_task(lease.hold())
-        keeping = asyncio.create_task(
-            keep_record(record, retention=settings.record_retention, now=now)
-        )
-        listing = asyncio.create_task(keep_listing(registrations, asking.registry))
-        try:
-            await _until(stopped, sync.fill())
-            async with _serving(webhook.application(), settings.webhook_port):
-                work = (
-                    *(controller.run() for _ in range(_WORKERS)),
-                    sync.run(),
-                    sync.patrol(),
-                )
-                watching = asyncio.create_task(_watch(settings, sync.kinds, watches, stopped))
-                await _lead(settings, watching, (holding, *work), health, stopped)
-        finally:
-            holding.cancel()
-            keeping.cancel()
-            listing.cancel()
-            await lease.release()
+        while not stopped.is_set():
+            await _until(stopped, lease.acquire())
+            if not stopped.is_set():
+                await _serve_term(settings, clients, lease, health, stopped)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Clients:
+    """What outlives a time in charge."""
+
+    kube: KubeClient
+    session: aiohttp.ClientSession
+    record: RecordClient
+
+
+async def _serve_term(
+    settings: Settings, clients: _Clients, lease: Lease, health: Health, stopped: asyncio.Event
+) -> None:
+    """One time in charge, with a memory of its own."""
+    kube, record = clients.kube, clients.record
+    registrations = Registrations()
+    outside = Ports(
+        kube=kube,
+        prometheus=PrometheusClient(settings.prometheus_url, clients.session),
+        registry=MlflowClient(settings.mlflow_url, clients.session),
+        registrations=registrations,
+        record=record,
+        now=now,
+    )
+    store = Store(settings.watch_namespaces)
+    queue, wakeup = WorkQueue(), Wakeup()
+    watches = Watches(store, wakeup, queue)
+    sync = Sync(kube, store, watches, namespaces=settings.watch_namespaces)
+    webhook = Webhook(
+        outside,
+        token=settings.webhook_token,
+        labels=settings.alert_labels,
+        rollouts_of=wakeup.rollouts_of,
+        wake=queue.add,
+    )
+    reading = dataclasses.replace(outside, kube=WatchedKube(kube, store))
+    controller = Controller(queue, reading, settings)
+    holding = asyncio.create_task(lease.hold())
+    keeping = asyncio.create_task(keep_record(record, retention=settings.record_retention, now=now))
+    listing = asyncio.create_task(keep_listing(registrations, outside.registry))
+    try:
+        await _until(stopped, sync.fill())
+        async with _serving(webhook.application(), settings.webhook_port):
+            work = (*(controller.run() for _ in range(_WORKERS)), sync.run(), sync.patrol())
+            watching = asyncio.create_task(_watch(settings, sync.kinds, watches, stopped))
+            await _lead(settings, watching, (holding, *work), health, stopped)
+    finally:
+        health.standing_by()
+        holding.cancel()
+        keeping.cancel()
+        listing.cancel()
+        await lease.release()
 
 
 async def _lead(

@@ -198,6 +198,26 @@ async def test_a_standby_takes_over(launcher: Launcher, stage: Stage, backends: 
     await serve_first_version(stage, backends)
 
 
+async def test_an_operator_that_lost_its_lease_leads_again_without_a_restart(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    """It once ended, and waited for the kubelet's back-off after each outage of the API server."""
+    operator = await launcher.lead("operator-0")
+    lease = await stage.kube.get("Lease", launcher.namespace, "fairlead-operator")
+    assert lease is not None
+    lease["spec"]["holderIdentity"] = "somebody-else"
+    await stage.kube.replace(lease)
+
+    async def stands_by() -> bool:
+        return await operator.health() == "standing by"
+
+    await until(stands_by, "the operator to stand by", log=operator.log)
+    await until(operator.leads, "the operator to lead again", log=operator.log)
+    await serve_first_version(stage, backends)
+
+    assert operator.process.poll() is None
+
+
 async def _answers(port: int) -> bool:
     return (await fetch(f"http://127.0.0.1:{port}/healthz"))[0] == 200
 

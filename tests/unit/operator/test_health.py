@@ -33,6 +33,17 @@ async def test_a_leader_is_well_while_its_watches_run() -> None:
     assert (await ask(health, "/healthz")).status == 503
 
 
+async def test_a_leader_that_lost_its_lease_is_a_standby() -> None:
+    health = Health()
+    watches = asyncio.create_task(asyncio.sleep(0))
+    health.leading(watches)
+    await watches
+
+    health.standing_by()
+
+    assert (await ask(health, "/healthz")).text == "standing by"
+
+
 async def test_metrics_are_exposed() -> None:
     response = await ask(Health(), "/metrics")
 
