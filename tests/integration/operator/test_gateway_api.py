@@ -9,7 +9,6 @@ import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +20,10 @@ from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.rollout.httproute import build_http_route
 from fairlead_operator.rollout.traffic import build_route, document_of
 from images.envoy_gateway import envoy_gateway_path
-from support.backends import Backends, running_backends
+from support.backends import Backends
 from support.envoy_gateway import DOMAIN, PARENT, Answer, ClusterGateway, ask, cluster_gateway
-from support.kube_desk import admin_client, apply_crds, create_namespace
-from support.live_operator import Launcher, Stage, launching, quick_policy, until
+from support.kube_desk import admin_client, apply_crds
+from support.live_operator import Launcher, Stage, quick_policy, until
 
 pytestmark = [
     pytest.mark.integration,
@@ -49,39 +48,6 @@ def _gateway(
         pytest.fail("Envoy Gateway is not built; run: make gateway-tools")
     with cluster_gateway(plane, program, tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
-
-
-@pytest.fixture(name="backends")
-def _backends() -> Iterator[Backends]:
-    with running_backends() as backends:
-        backends.prometheus.healthy()
-        yield backends
-
-
-@pytest.fixture(name="namespace")
-def _namespace(plane: ControlPlane) -> str:
-    return create_namespace(plane, "energy")
-
-
-@pytest.fixture(name="launcher")
-def _launcher(
-    plane: ControlPlane, backends: Backends, namespace: str, tmp_path: Path
-) -> Iterator[Launcher]:
-    with launching(
-        kubeconfig=plane.kubeconfig,
-        backends=backends,
-        namespace=namespace,
-        folder=tmp_path,
-        watch=namespace,
-    ) as launcher:
-        yield launcher
-    print(launcher.logs())  # shown with a test that fails
-
-
-@pytest.fixture(name="stage")
-async def _stage(plane: ControlPlane, namespace: str) -> AsyncIterator[Stage]:
-    async with admin_client(plane.kubeconfig) as kube, Stage(kube, namespace).playing() as stage:
-        yield stage
 
 
 def host(namespace: str) -> str:
