@@ -41,7 +41,9 @@ async def test_a_model_is_trained_and_served(
     backends.registry.progress_of["run-1"] = progress(3)
     run = await stage.wait("TrainingRun", "nsw-price-training-1", summary="trial 3/40")
     await stage.train(1, "1.0.0", backends)
-    model = await stage.wait("Model", "nsw-price", phase="Serving")
+    await stage.wait("Model", "nsw-price", phase="Serving")
+    await until(lambda: _is_registered(stage), "the registration to be looked at")
+    model = await stage.get("Model", "nsw-price")
 
     assert run["metadata"]["ownerReferences"][0]["uid"] == model["metadata"]["uid"]
     for item in (
@@ -60,13 +62,24 @@ async def test_a_model_is_trained_and_served(
         assert ("fairlead", "Apply") in how, item["kind"]
         assert "finalizers" not in item["metadata"]
     conditions = {c["type"]: c["status"] for c in model["status"]["conditions"]}
-    assert conditions == {"Ready": "True", "UpToDate": "True", "Progressing": "False"}
+    assert conditions == {
+        "Ready": "True",
+        "UpToDate": "True",
+        "Progressing": "False",
+        "Registered": "True",
+    }
     assert model["status"]["stable"]["version"] == "1.0.0"
     assert model["status"]["url"] == f"http://nsw-price.{stage.namespace}"
     assert await stage.weights() == {"1.0.0": 100}
     assert backends.registry.finished == {"run-1": True}
     assert (await operator.metrics())["fairlead_leader"] == 1
     assert operator.stop() == 0
+
+
+async def _is_registered(stage: Stage) -> bool:
+    """Whether the look after the first one at phase Serving has come."""
+    conditions = (await stage.status("Model", "nsw-price"))["conditions"]
+    return any(condition["type"] == "Registered" for condition in conditions)
 
 
 async def test_a_pinned_version_goes_up_step_by_step(
