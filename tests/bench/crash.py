@@ -30,11 +30,11 @@ from e2e.story.errors import expect
 from e2e.story.waiting import wait_for
 
 NAME = "crash"
-RUNS = 6
+RUNS = 5
 RATE = 50.0  # requests a second
 WEIGHTS = (25, 50, 100)
 
-_BUDGET = 300.0  # seconds; no run is begun after them
+_BUDGET = 200.0  # seconds; no run is begun after them
 _INTO = 3.0  # seconds into the step
 _POLICY = build_policy([(25, "10s"), (50, "1s")], interval="2s")
 _LEASE = "fairlead-operator"
