@@ -264,7 +264,14 @@ def present_shares(seen: Observed) -> Shares:
         case Phase.SUCCEEDED | Phase.GUARDING:
             return all_traffic(seen)
         case Phase.PROGRESSING | Phase.PAUSED:
-            return all_traffic(seen) if seen.present is None else _in_step(seen, seen.present)
+            step = seen.present
+            return _as_asked(seen, all_traffic(seen) if step is None else _in_step(seen, step))
+
+
+def _as_asked(seen: Observed, shares: Shares) -> Shares:
+    """No more than the last decision gave: a policy edited in flight widens nothing by itself."""
+    asked = {arm.version: arm.asked for arm in seen.arms}
+    return tuple((version, min(share, asked[version])) for version, share in shares)
 
 
 def _in_step(seen: Observed, step: Step) -> Shares:
@@ -273,7 +280,7 @@ def _in_step(seen: Observed, step: Step) -> Shares:
     if step.trial != "bandit":
         return shares
     asked = {arm.version: arm.asked for arm in seen.arms}
-    return tuple((version, share and (asked[version] or share)) for version, share in shares)
+    return tuple((version, share and asked[version]) for version, share in shares)
 
 
 def reported(seen: Observed, shares: Sequence[tuple[str, int]]) -> bool:

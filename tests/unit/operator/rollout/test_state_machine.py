@@ -243,8 +243,12 @@ TABLE = [
                  id="progressing: a step must hold"),
     pytest.param(observed(waited=MINUTE), (Phase.PROGRESSING, 50), Reason.STEP_STARTED,
                  id="progressing: a passed step leads to the next"),
-    pytest.param(observed(step=1, weight=50, waited=MINUTE), (Phase.GUARDING, 100),
+    pytest.param(observed(step=1, weight=50, asked=50, waited=MINUTE), (Phase.GUARDING, 100),
                  Reason.GUARD_STARTED, id="progressing: the last step leads to all traffic"),
+    pytest.param(observed(steps=(Step(weight=40, hold=HOUR),)), (Phase.PROGRESSING, 10),
+                 Reason.STEP_HOLDING, id="progressing: an edited policy widens nothing by itself"),
+    pytest.param(observed(steps=(Step(weight=5, hold=HOUR),)), (Phase.PROGRESSING, 5),
+                 Reason.WAITING_FOR_GATEWAY, id="progressing: an edited policy narrows at once"),
     pytest.param(observed(waited=MINUTE, steps=APPROVAL), (Phase.PAUSED, 10),
                  Reason.AWAITING_APPROVAL, id="progressing: a step asks for approval"),
     pytest.param(observed(verdict=Verdict.FAILED), BACK, Reason.ANALYSIS_FAILED,
@@ -327,8 +331,12 @@ TABLE = [
     pytest.param(paused(verdict=Verdict.ERROR, requests=asks(Action.APPROVE)),
                  (Phase.PROGRESSING, 10),
                  Reason.STEP_STARTED, id="paused: a person goes on in doubt, at the same weight"),
-    pytest.param(paused(step=2, weight=100), (Phase.GUARDING, 100), Reason.GUARD_STARTED,
+    pytest.param(paused(step=2, weight=100, asked=100), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED,
                  id="paused: the guard goes on"),
+    pytest.param(paused(step=1, steps=STEPS[:1], verdict=Verdict.ERROR), (Phase.PAUSED, 10),
+                 Reason.ANALYSIS_INCONCLUSIVE,
+                 id="paused: a policy with fewer steps gives no traffic in doubt"),
     pytest.param(paused(reason=Reason.AWAITING_APPROVAL), (Phase.PAUSED, 10),
                  Reason.AWAITING_APPROVAL, id="paused: good metrics are no approval"),
     pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE)),
@@ -502,8 +510,20 @@ def asked(seen: Observed, action: Action) -> bool:
 def test_every_state_has_a_decision_with_a_weight_of_its_steps(seen: Observed) -> None:
     decision = decide(seen)
 
-    assert decision.weight in {0, 100, *(step.weight for step in seen.steps)}
+    had = sum(arm.asked for arm in seen.arms)  # less than a step's where the policy was edited
+    assert decision.weight in {0, 100, had, *(step.weight for step in seen.steps)}
     assert decide(seen) == decision
+
+
+@given(any_trial)
+def test_nothing_widens_within_a_step(seen: Observed) -> None:
+    """A policy edited in flight once gave its new weight at once, without a verdict."""
+    decision = decide(seen)
+    stays = (decision.phase, decision.step, decision.restart) == (seen.phase, seen.step, False)
+    had = {arm.version: arm.asked for arm in seen.arms}
+
+    if stays and seen.phase in {Phase.PROGRESSING, Phase.PAUSED} and seen.steps != BANDIT:
+        assert all(share <= had[version] for version, share in decision.shares)
 
 
 @pytest.mark.parametrize(
@@ -647,7 +667,7 @@ def test_shares_of_a_trial_add_up_and_stay_within_the_plan(seen: Observed) -> No
     if decision.phase in {Phase.GUARDING, Phase.SUCCEEDED}:
         assert sorted(shares.values()) == [0, 0, 100]
     if decision.phase is Phase.PROGRESSING and seen.steps == AB:
-        assert set(shares.values()) <= {0, 20}
+        assert set(shares.values()) <= {0, 20, *(arm.asked for arm in seen.arms)}
 
 
 @given(any_trial)
