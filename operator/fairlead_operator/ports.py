@@ -218,6 +218,9 @@ class Registrations(Protocol):
     def problem(self, registered_model: str, reference: VersionReference) -> str | None:
         """What is wrong with this registration; empty when nothing is, None when not known."""
 
+    def note(self, registered_model: str, found: RegisteredVersion) -> None:
+        """What the registry said of one since."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:

@@ -21,11 +21,16 @@ class Registrations:
     """The last list."""
 
     def __init__(self) -> None:
-        self._versions: Mapping[tuple[str, str], RegisteredVersion] | None = None
+        self._versions: dict[tuple[str, str], RegisteredVersion] | None = None
 
     def take(self, versions: Mapping[tuple[str, str], RegisteredVersion]) -> None:
         """Replace the list; the key is the registered model and its version's number."""
-        self._versions = versions
+        self._versions = dict(versions)
+
+    def note(self, registered_model: str, found: RegisteredVersion) -> None:
+        """Put into the list what MLflow said of one since it was made."""
+        if self._versions is not None:
+            self._versions[registered_model, found.registry_version] = found
 
     def problem(self, registered_model: str, reference: VersionReference) -> str | None:
         """What is wrong with this registration; empty when nothing is, None when not known."""

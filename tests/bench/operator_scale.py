@@ -97,8 +97,8 @@ class _Run:
                     await self._grow(count)
                     await self._rest(count, 0)
                     if count == MANY:
-                        self._measured.start = await self._start_again("operator-1")
                         await self._change()
+                        self._measured.start = await self._start_again("operator-1")
                         await self._fly()
         return self._measured
 
@@ -184,9 +184,10 @@ class _Run:
         return names
 
     async def _land(self, names: Sequence[Name]) -> None:
-        """Have these Models back at their stable version."""
+        """Have these Models back at their stable version, and nothing left to do."""
         await self._fleet.patch("Model", names, {"spec": {"version": STABLE}})
         await self._fleet.wait(self._fleet.models, names, is_serving)
+        await asyncio.sleep(_SETTLING)
 
     async def _observed(self, names: Sequence[Name], body: Mapping[str, Any]) -> Summary:
         """Change these Models at once; how long after the first change each was observed."""
@@ -271,7 +272,6 @@ def _goals(measured: Measured) -> tuple[Goal, ...]:
     memory = max(rest.mebibytes for rest in quiet if rest.models <= MANY)
     flying = max(rest.mebibytes for rest in measured.rests if rest.in_flight)
     slowest = max(rest.rate for rest in quiet)
-    specs = max(measured.light.maximum, measured.heavy.maximum)  # type: ignore[union-attr]
     reaction = max(measured.events.p95, measured.removals.p95)  # type: ignore[union-attr]
     return (
         Goal(wanted=f"below {_MODEST:g} MiB with {MANY:,} Models at rest", is_met=memory < _MODEST),
@@ -280,7 +280,14 @@ def _goals(measured: Measured) -> tuple[Goal, ...]:
             is_met=flying < _MOST,
         ),
         Goal(wanted=f"at most {_QUIET:g} requests/s at rest", is_met=slowest <= _QUIET),
-        Goal(wanted="200 changed specs observed in less than 2 s", is_met=specs < 2),
+        Goal(
+            wanted="200 changed specs observed in less than 2 s",
+            is_met=measured.light.maximum < 2,  # type: ignore[union-attr]
+        ),
+        Goal(
+            wanted="the same where each starts a rollout",
+            is_met=measured.heavy.maximum < 2,  # type: ignore[union-attr]
+        ),
         Goal(wanted="p95 of the reaction to an event below 1 s", is_met=reaction < 1),
         Goal(wanted="all looked at less than 5 s after the start", is_met=measured.start < 5),
     )

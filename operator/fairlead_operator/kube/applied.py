@@ -8,9 +8,10 @@ way (``1000m`` for ``1``) the answer is "may change", which costs a request and 
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+import orjson
 
 from fairlead_operator.api.group import ANNOTATION_APPLIED
 
@@ -20,8 +21,8 @@ _WHOLE: Final = frozenset({"selector"})
 
 def sign(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest with its own digest in an annotation."""
-    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    text = orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.sha256(text).hexdigest()[:16]
     meta = manifest["metadata"]
     annotations = {**(meta.get("annotations") or {}), ANNOTATION_APPLIED: digest}
     return {**manifest, "metadata": {**meta, "annotations": annotations}}

@@ -6,7 +6,6 @@ whose file is read again when it is rotated, or a kubeconfig.
 """
 
 import dataclasses
-import json
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
+import orjson
 
 from fairlead_operator.api.group import FIELD_MANAGER, REPLICAS_MANAGER
 from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
@@ -200,7 +200,7 @@ class KubeClient:
         token = self._bearer()
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        data = None if body is None else orjson.dumps(body)
         try:
             async with self._session.request(method, url, data=data, headers=headers) as response:
                 answer = await response.read()
@@ -211,7 +211,7 @@ class KubeClient:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
             raise TransientError(f"{method} {path}: {what}") from error
-        parsed: dict[str, Any] = json.loads(answer)
+        parsed: dict[str, Any] = orjson.loads(answer)
         return parsed
 
     def _bearer(self) -> str | None:
@@ -227,7 +227,7 @@ def _refusal(
 ) -> TransientError | ClusterRefusalError:
     text = f"{method} {path}: {response.status} "
     try:
-        text += json.loads(answer).get("message", "")
+        text += orjson.loads(answer).get("message", "")
     except ValueError:
         text += answer[:200].decode(errors="replace").strip()
         if response.status == 404:  # an object that is missing is told of in JSON

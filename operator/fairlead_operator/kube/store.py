@@ -6,10 +6,11 @@ JSON text without what nobody reads, a fifth of what they take as dicts, so that
 always gets a copy of its own.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
+
+import orjson
 
 from fairlead_operator.api.group import LABEL_COMPONENT, LABEL_MODEL
 from fairlead_operator.kube.kinds import WATCHED
@@ -45,7 +46,7 @@ class _Known:
 
     __slots__ = ("groups", "text", "told", "verified", "version")
 
-    def __init__(self, version: int, text: str, groups: tuple[str, ...], *, told: bool) -> None:
+    def __init__(self, version: int, text: bytes, groups: tuple[str, ...], *, told: bool) -> None:
         self.version = version
         self.text = text
         self.groups = groups
@@ -108,7 +109,7 @@ class Store:
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """A copy, or None."""
         known = self._known.get((kind, namespace), {}).get(name)
-        return None if known is None else json.loads(known.text)
+        return None if known is None else orjson.loads(known.text)
 
     def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
@@ -151,7 +152,7 @@ class Store:
         self, kind: str, namespace: str, names: Collection[str]
     ) -> Iterator[dict[str, Any]]:
         known = self._known.get((kind, namespace), {})
-        return (json.loads(known[name].text) for name in sorted(names))
+        return (orjson.loads(known[name].text) for name in sorted(names))
 
     def _drop(self, place: Place) -> None:
         objects = self._known[place[:2]]
@@ -179,7 +180,7 @@ def _groups(body: Mapping[str, Any]) -> Iterator[str]:
         yield f"spec.model={body['spec']['model']}"
 
 
-def _to_text(body: Mapping[str, Any]) -> str:
+def _to_text(body: Mapping[str, Any]) -> bytes:
     """Compact, without what nobody reads: field managers, and how a pod was asked for."""
     meta = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
     annotations = meta.get("annotations")
@@ -188,4 +189,4 @@ def _to_text(body: Mapping[str, Any]) -> str:
     kept = {**body, "metadata": meta}
     if body["kind"] == "Pod":
         kept.pop("spec", None)
-    return json.dumps(kept, separators=(",", ":"), ensure_ascii=True)
+    return orjson.dumps(kept)

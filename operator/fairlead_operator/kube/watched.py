@@ -13,6 +13,11 @@ _PARTS: Final = frozenset({
 })  # fmt: skip
 
 
+# Of a status, what is said to people and read by no reconcile: nothing follows from it.
+_SAID: Final = frozenset({"observedGeneration", "conditions"})
+_VERSIONED: Final = frozenset({"resourceVersion", "managedFields"})  # differs at each write
+
+
 class WatchedKube:
     """Reads from the store where it covers a kind; every write's answer goes into it.
 
@@ -72,7 +77,11 @@ class WatchedKube:
     async def patch_status(
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
     ) -> dict[str, Any] | None:
-        return self._note(await self._api.patch_status(kind, namespace, name, status))
+        body = await self._api.patch_status(kind, namespace, name, status)
+        if body is None:
+            return None
+        before = self._store.get(kind, namespace, name)
+        return self._noted(body, told=before is not None and _read(before) == _read(body))
 
     async def patch_data(
         self, namespace: str, name: str, data: Mapping[str, str | None]
@@ -95,7 +104,14 @@ class WatchedKube:
     def _note(self, body: dict[str, Any] | None) -> dict[str, Any] | None:
         return None if body is None else self._noted(body)
 
-    def _noted(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _noted(self, body: dict[str, Any], *, told: bool = False) -> dict[str, Any]:
         if self._store.covers(body["kind"], body["metadata"]["namespace"]):
-            self._store.put(body, told=False)
+            self._store.put(body, told=told)
         return body
+
+
+def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What reconciles read of an object of ours."""
+    meta = {k: v for k, v in body["metadata"].items() if k not in _VERSIONED}
+    status = {k: v for k, v in (body.get("status") or {}).items() if k not in _SAID}
+    return {"metadata": meta, "spec": body.get("spec"), "status": status}

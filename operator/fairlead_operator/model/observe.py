@@ -90,9 +90,10 @@ async def _registration(status: ModelStatus, meta: Mapping[str, Any], ports: Por
         found = await ports.registry.find_version(name, stable.version)
     except TransientError:
         return None
-    known = (stable.registry_version, stable.digest)
-    same = found is not None and (found.registry_version, found.digest) == known
-    return "" if same else problem
+    if found is None or found.registry_version != stable.registry_version:
+        return problem
+    ports.registrations.note(name, found)
+    return ports.registrations.problem(name, stable)
 
 
 def _observed(

@@ -46,6 +46,20 @@ def test_before_the_first_list_nothing_is_known() -> None:
     assert Registrations().problem(NAME, SERVES) is None
 
 
+def test_what_mlflow_says_later_stands_until_the_next_list() -> None:
+    registrations = Registrations()
+    found = RegisteredVersion(version="1.0.0", registry_version="7", digest="sha256:a")
+    registrations.note(NAME, found)
+    assert registrations.problem(NAME, SERVES) is None  # no list yet
+
+    registrations.take({})
+    registrations.note(NAME, found)
+    assert registrations.problem(NAME, SERVES) == ""
+
+    registrations.take({})
+    assert registrations.problem(NAME, SERVES)
+
+
 @pytest.mark.parametrize(("down", "known"), [(False, ""), (True, None)], ids=["up", "down"])
 async def test_a_registry_that_is_away_is_asked_again_later(down: bool, known: str | None) -> None:
     registry, registrations = FakeRegistry(), Registrations()
