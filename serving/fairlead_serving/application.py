@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fairlead_serving.endpoint import error_response
 from fairlead_serving.feedback_endpoint import FeedbackEndpoint
@@ -42,6 +43,20 @@ def build_application(service: bentoml.Service, feedback: FeedbackEndpoint) -> S
     ]
     app.add_exception_handler(HTTPException, _refuse)
     return app
+
+
+def mark_copies(app: ASGIApp, port: int) -> ASGIApp:
+    """Mark what comes in at this port as the built-in gateway marks the copies of its mirror.
+
+    A Gateway of the cluster can send a copy elsewhere, but cannot change it.
+    """
+
+    async def marked(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["server"][1] == port:
+            scope["headers"] = [(b"x-fairlead-shadow", b"true"), *scope["headers"]]
+        await app(scope, receive, send)
+
+    return marked
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

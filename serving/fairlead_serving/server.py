@@ -6,10 +6,12 @@ a worker that cannot load for ever, and leave the probes without an answer.  So 
 application runs under uvicorn in this one process.
 """
 
+import contextlib
 import gc
 import json
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from fairlead_serving.artifact import fetch_artifact, read_artifact
 from fairlead_serving.failure import Reason, StartupError
@@ -99,10 +101,10 @@ def open_log(settings: Settings) -> PredictionLog | None:
     return log
 
 
-def build(settings: Settings, predictor: Predictor, log: PredictionLog | None = None) -> Starlette:
+def build(settings: Settings, predictor: Predictor, log: PredictionLog | None = None) -> ASGIApp:
     """Put the application together."""
     # Both import libraries that read the environment once, after `prepare_libraries`.
-    from fairlead_serving.application import build_application  # noqa: PLC0415 - see above
+    from fairlead_serving.application import build_application, mark_copies  # noqa: PLC0415 - see above
     from fairlead_serving.endpoint import PredictEndpoint  # noqa: PLC0415 - see above
     from fairlead_serving.feedback_endpoint import FeedbackEndpoint  # noqa: PLC0415 - see above
     from fairlead_serving.metrics import Metrics  # noqa: PLC0415 - see above
@@ -112,15 +114,14 @@ def build(settings: Settings, predictor: Predictor, log: PredictionLog | None = 
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
     endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, log=log)
     feedback = FeedbackEndpoint(settings.record, log)
-    return build_application(build_service(endpoint), feedback)
+    app = build_application(build_service(endpoint), feedback)
+    return mark_copies(app, settings.shadow_port)
 
 
-def serve(app: Starlette, settings: Settings) -> int:
+def serve(app: ASGIApp, settings: Settings) -> int:
     """Answer requests until SIGTERM, then finish those under way."""
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -134,7 +135,9 @@ def serve(app: Starlette, settings: Settings) -> int:
     # uvicorn drains, then raises the signal again for the handler it found here.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     server = uvicorn.Server(config)
-    server.run()
+    with contextlib.ExitStack() as stack:
+        addresses = ((settings.host, port) for port in (settings.port, settings.shadow_port))
+        server.run([stack.enter_context(socket.create_server(each)) for each in addresses])
     return 0 if server.started else 1
 
 

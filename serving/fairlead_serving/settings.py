@@ -46,6 +46,7 @@ class Settings:
     request_timeout: timedelta
     host: str
     port: int
+    shadow_port: int = 3001  # what comes in here is a copy of a request
     warmup_requests: int = 20
     record: RecordSettings | None = None  # None: predictions are not logged
 
@@ -67,6 +68,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         request_timeout=_seconds(environment, "FAIRLEAD_REQUEST_TIMEOUT_SECONDS", default="60"),
         host=environment.get("FAIRLEAD_HOST", "0.0.0.0"),  # noqa: S104 - a pod has one address
         port=_port(environment, "FAIRLEAD_PORT", default="3000"),
+        shadow_port=_port(environment, "FAIRLEAD_SHADOW_PORT", default="3001"),
         warmup_requests=_count(environment, "FAIRLEAD_WARMUP_REQUESTS", default="20"),
         record=_record(environment),
     )

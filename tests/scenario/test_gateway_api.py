@@ -13,6 +13,7 @@ OTHERS = {
     "parentRefs": [{"name": "models", "namespace": "gateways"}],
     "hostnames": ["nsw-price.example.com"],
 }
+BLUE_GREEN = {"strategy": "blueGreen", "blueGreen": {"hold": "1m"}, "steps": None}
 STABLE, CANDIDATE = "nsw-price-1-0-0", "nsw-price-1-1-0"
 
 
@@ -141,6 +142,32 @@ async def test_servers_stay_until_the_rollback_is_accepted(serving: World) -> No
 
     assert serving.rollout()["status"]["phase"] == "RolledBack"
     assert ("Deployment", CANDIDATE) not in kinds(serving)
+
+
+async def test_a_preview_has_a_route_of_its_own_until_the_switch(serving: World) -> None:
+    serving.prometheus.healthy()
+    preview = {"previewHostnames": ["nsw-price-preview.example.com"]}
+    change(serving, serving={"gateway": OTHERS | preview}, rollout=BLUE_GREEN)
+    await serving.run()
+    await pin(serving)
+    route = serving.kube.objects["HTTPRoute", NAMESPACE, "nsw-price-preview"]
+
+    assert route["spec"]["hostnames"] == ["nsw-price-preview.example.com"]
+    assert route["spec"]["rules"][0]["backendRefs"][0]["name"] == CANDIDATE
+
+    await serving.pass_time(2 * MINUTE)
+
+    assert serving.http_weights() == {CANDIDATE: 100}
+    assert ("HTTPRoute", "nsw-price-preview") not in kinds(serving)
+
+
+async def test_a_preview_nobody_could_reach_is_refused(serving: World) -> None:
+    change(serving, rollout=BLUE_GREEN)
+    await pin(serving)
+
+    status = serving.rollout()["status"]
+    assert (status["phase"], status["reason"]) == ("RolledBack", "UnsupportedByTarget")
+    assert "previewHostnames" in status["message"]
 
 
 async def test_a_cluster_without_the_gateway_api_is_told_so_and_waited_for(world: World) -> None:

@@ -8,6 +8,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -133,20 +134,30 @@ class ClusterGateway:
 
 
 class Served:
-    """Requests that reached a server: version, and whether somebody waited for the answer."""
+    """Headers of the requests that reached the servers of each version, by port."""
 
     def __init__(self) -> None:
-        self.hosts: dict[str, list[str]] = {}
+        self.live: dict[str, list[Message]] = {}
+        self.copies: dict[str, list[Message]] = {}
 
     @contextlib.contextmanager
     def listen(self, room: Room, address: str, version: str) -> Iterator[None]:
-        hosts = self.hosts.setdefault(version, [])
+        live, copies = self.live.setdefault(version, []), self.copies.setdefault(version, [])
+        with (
+            self._listen(room, (address, 3000), version, live),
+            self._listen(room, (address, 3001), version, copies),
+        ):
+            yield
 
+    @contextlib.contextmanager
+    def _listen(
+        self, room: Room, place: tuple[str, int], version: str, requests: list[Message]
+    ) -> Iterator[None]:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                hosts.append(self.headers["host"])
+                requests.append(self.headers)
                 self.send_response(200)
                 self.send_header("content-length", "0")
                 self.send_header("x-fairlead-version", version)
@@ -155,9 +166,9 @@ class Served:
             def log_message(self, *_: object) -> None:
                 """Quiet."""
 
-        server = http.server.ThreadingHTTPServer((address, 3000), Handler, bind_and_activate=False)
+        server = http.server.ThreadingHTTPServer(place, Handler, bind_and_activate=False)
         server.socket.close()
-        server.socket = room.listener(address, 3000)
+        server.socket = room.listener(*place)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -250,6 +261,9 @@ def _endpoints(namespace: str, service: str, address: str) -> dict[str, Any]:
             "labels": {"kubernetes.io/service-name": service},
         },
         "addressType": "IPv4",
-        "ports": [{"name": "http", "port": 3000, "protocol": "TCP"}],
+        "ports": [
+            {"name": "http", "port": 3000, "protocol": "TCP"},
+            {"name": "shadow", "port": 3001, "protocol": "TCP"},
+        ],
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
     }

@@ -131,6 +131,7 @@ class ServerProcess:
     """A server that is starting, ready or gone."""
 
     uri: str
+    shadow_uri: str  # where the copies of requests come in
     process: "subprocess.Popen[bytes]"
     folder: Path
 
@@ -145,10 +146,12 @@ class ServerProcess:
         message: dict[str, str] = json.loads((self.folder / "termination-log").read_text())
         return message
 
-    def predict(self, *instances: dict[str, Any], **headers: str) -> httpx.Response:
+    def predict(
+        self, *instances: dict[str, Any], copied: bool = False, **headers: str
+    ) -> httpx.Response:
         """Ask for predictions; a header is named with underscores."""
         return httpx.post(
-            f"{self.uri}/predict",
+            f"{self.shadow_uri if copied else self.uri}/predict",
             json={"instances": instances},
             headers={name.replace("_", "-"): value for name, value in headers.items()},
             timeout=20,
@@ -181,7 +184,7 @@ def model_server(
     """Start a server of a version, or of one that differs from it by `changes`."""
     model = replace(model, **changes)
     with tempfile.TemporaryDirectory(prefix="fairlead-server-") as name:
-        folder, port = Path(name), free_port()
+        folder, port, shadow_port = Path(name), free_port(), free_port()
         variables = {
             **os.environ,
             "FAIRLEAD_NAMESPACE": "energy",
@@ -194,6 +197,7 @@ def model_server(
             "FAIRLEAD_REQUEST_TIMEOUT_SECONDS": str(timeout_seconds),
             "FAIRLEAD_HOST": "127.0.0.1",
             "FAIRLEAD_PORT": str(port),
+            "FAIRLEAD_SHADOW_PORT": str(shadow_port),
             "FAIRLEAD_SCRATCH": str(folder / "scratch"),
             "FAIRLEAD_TERMINATION_LOG": str(folder / "termination-log"),
             "PYTHONWARNINGS": "ignore",
@@ -204,7 +208,12 @@ def model_server(
                 [sys.executable, "-m", "fairlead_serving.server"], env=variables, stderr=log
             )
         try:
-            yield ServerProcess(uri=f"http://127.0.0.1:{port}", process=process, folder=folder)
+            yield ServerProcess(
+                uri=f"http://127.0.0.1:{port}",
+                shadow_uri=f"http://127.0.0.1:{shadow_port}",
+                process=process,
+                folder=folder,
+            )
         finally:
             if process.poll() is None:
                 process.kill()

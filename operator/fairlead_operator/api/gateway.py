@@ -49,6 +49,13 @@ class GatewaySpec(Spec):
             "<model>.<namespace> and takes none",
             ".hostnames",
         ),
+        Rule(
+            "!has(self.previewHostnames) || has(self.hostnames) && "
+            "!self.previewHostnames.exists(host, host in self.hostnames)",
+            "previewHostnames lead to the candidate alone: GatewayAPI takes them, and none that is "
+            "in hostnames too; BuiltIn answers to <model>-preview.<namespace> and takes none",
+            ".previewHostnames",
+        ),
     )
 
     kind: Annotated[
@@ -76,5 +83,16 @@ class GatewaySpec(Spec):
             max_length=16,
             json_schema_extra={"x-kubernetes-list-type": "set"},
             description="Hosts clients ask for; GatewayAPI only.",
+        ),
+    ]
+    preview_hostnames: Annotated[
+        tuple[Hostname, ...] | None,
+        Field(
+            default=None,
+            min_length=1,
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+            description="Hosts at which the candidate of strategy blueGreen can be tried before "
+            "the switch; GatewayAPI only.",
         ),
     ]

@@ -89,11 +89,12 @@ class ModelSpec(Spec):
             "live-mae and live-rmse are for numbers; a classification takes live-accuracy or "
             "live-log-loss",
         ),
-        _checks_need(
-            "self.serving.gateway.kind == 'BuiltIn'",
-            ("prediction-agreement",),
-            "prediction-agreement needs the built-in gateway, which marks the copies of a request: "
-            "remove it, or set serving.gateway.kind to BuiltIn",
+        Rule(
+            "self.serving.gateway.kind == 'BuiltIn' || self.rollout.strategy != 'blueGreen' || "
+            "has(self.serving.gateway.previewHostnames)",
+            "blueGreen has a preview address: name its hosts in serving.gateway.previewHostnames, "
+            "choose strategy shadow, or set serving.gateway.kind to BuiltIn",
+            ".serving.gateway.previewHostnames",
         ),
         Rule(
             "self.serving.gateway.kind == 'BuiltIn' || !has(self.rollout.fastGuard) || "

@@ -14,6 +14,8 @@ from fairlead_operator.api.group import (
     MANAGED_BY,
 )
 
+SHADOW_PORT: Final = 81  # of a version's Service: what comes there is a copy of a request
+
 _LONGEST: Final = 63
 
 

@@ -13,7 +13,7 @@ from fairlead_operator.kube.metadata import (
 )
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.rollout.holding import floors
-from fairlead_operator.rollout.httproute import build_http_route
+from fairlead_operator.rollout.httproute import build_http_routes
 from fairlead_operator.rollout.manifests import build_preview
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.servers import apply_server, remove_server
@@ -76,12 +76,14 @@ async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> No
         if built_in:
             await kube.apply(route)
         elif seen.observed.gateway.missing is None:
-            await kube.apply(
-                build_http_route(document_of(route), owner=owner, gateway=seen.gateway)
-            )
+            document = document_of(route)
+            for manifest in build_http_routes(document, owner=owner, gateway=seen.gateway):
+                await kube.apply(manifest)
     elif is_finished(decision.phase):
         kind = "ConfigMap" if built_in else "HTTPRoute"
         await kube.delete(kind, owner.namespace, route_name(owner.name))
+    if seen.routed is not None and seen.routed.preview and "preview" not in extra:
+        await kube.delete("HTTPRoute", owner.namespace, preview_name(owner.name))
     ended = is_finished(decision.phase) and any(step.preview for step in steps)
     if ended and await _owns_preview(owner, kube):
         await kube.delete("Service", owner.namespace, preview_name(owner.name))

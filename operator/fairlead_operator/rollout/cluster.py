@@ -14,7 +14,7 @@ from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.metadata import component_labels, route_name
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.health import read_health
-from fairlead_operator.rollout.httproute import MISSING, Routed, read_http_route
+from fairlead_operator.rollout.httproute import MISSING, Routed, read_http_routes
 from fairlead_operator.rollout.scaling import (
     Bounds,
     Capacity,
@@ -157,7 +157,7 @@ async def _look_at_http_route(
         routes = await kube.list("HTTPRoute", namespace, component_labels("route", model))
     except UnknownKindError:
         return MISSING
-    return read_http_route(next(iter(routes), None), now=now)
+    return read_http_routes(routes, model, now=now)
 
 
 def _version(item: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The route of a Model as a Gateway API HTTPRoute, and what its Gateways say of it.  Pure.
+"""The route of a Model as HTTPRoutes of the Gateway API, and what its Gateways say.  Pure.
 
 The same document that the gateway agent reads (``traffic.build_route``) becomes rules that
 every conformant implementation understands: the split, one for each version that is asked
@@ -6,6 +6,10 @@ for by name, one for each that has users who stay with it.  A rule with a header
 over one without, and of two the first, so a forced version is never overruled.  The split
 comes first because implementations name what they make of a rule by its place: a rule that
 moves up when a version leaves is another one to them, and its requests fail for a moment.
+A preview has hosts of its own, so it is an HTTPRoute of its own.
+
+A mirror cannot change the copies it sends, so they go to a port of their own, where the server
+takes all that comes for copies; the header that marks them elsewhere is taken from clients.
 
 An implementation confirms a route by conditions, not by what its proxies do: ``Accepted`` and
 ``ResolvedRefs`` of every parent, for the generation in force.  Proxies follow a moment later,
@@ -13,16 +17,22 @@ so a route counts as in force only ``SETTLE`` after it was last written.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from fairlead_operator.api.checks import Check
 from fairlead_operator.api.gateway import GatewaySpec, ParentReference
 from fairlead_operator.api.group import FIELD_MANAGER
 from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.kube.metadata import Owner, component_labels, route_name, version_name
+from fairlead_operator.kube.metadata import (
+    SHADOW_PORT,
+    Owner,
+    component_labels,
+    preview_name,
+    route_name,
+    version_name,
+)
 
 SETTLE: Final = timedelta(seconds=3)
 
@@ -30,6 +40,10 @@ _FORCE: Final = "x-fairlead-version"
 _ANY_PATH: Final = {"type": "PathPrefix", "value": "/"}
 _PORT: Final = 80
 _NEEDED: Final = ("Accepted", "ResolvedRefs")
+_UNMARKED: Final = {
+    "type": "RequestHeaderModifier",
+    "requestHeaderModifier": {"remove": ["x-fairlead-shadow"]},  # ours to say
+}
 
 
 class RouteReason(StrEnum):
@@ -48,6 +62,7 @@ class Routed:
     reason: RouteReason
     message: str
     weights: Mapping[str, int] | None = None  # by name of the Service; None when not in force
+    preview: bool = False  # there is a route for the preview
 
     def weight_of(self, model: str, version: str) -> int | None:
         """Percent the version has; None while it is not known."""
@@ -64,7 +79,7 @@ MISSING: Final = Routed(
 )
 
 
-def find_unsupported(policy: RolloutPolicy) -> str | None:
+def find_unsupported(policy: RolloutPolicy, gateway: GatewaySpec) -> str | None:
     """What an HTTPRoute cannot do of the policy, and the way out; None when it can do all.
 
     The Model's own policy is refused by the API server; a Rollout may bring another.
@@ -74,10 +89,10 @@ def find_unsupported(policy: RolloutPolicy) -> str | None:
             "fastGuard needs the agent of the built-in gateway: remove it, or set "
             "spec.serving.gateway.kind of the Model to BuiltIn"
         )
-    if any(check.builtin == "prediction-agreement" for check in _checks(policy)):
+    if policy.strategy == "blueGreen" and not gateway.preview_hostnames:
         return (
-            "prediction-agreement needs the built-in gateway, which marks the copies of a request: "
-            "remove it, or set spec.serving.gateway.kind of the Model to BuiltIn"
+            "blueGreen has a preview address: name its hosts in "
+            "spec.serving.gateway.previewHostnames of the Model, or choose strategy shadow"
         )
     trial = policy.ab_test or policy.bandit
     if trial is not None and trial.sticky is not None and trial.sticky.by == "header":
@@ -88,21 +103,39 @@ def find_unsupported(policy: RolloutPolicy) -> str | None:
     return None
 
 
-def _checks(policy: RolloutPolicy) -> Iterator[Check]:
-    yield from policy.analysis.checks or ()
-    for step in policy.steps or ():
-        yield from step.checks or ()
-
-
-def build_http_route(
+def build_http_routes(
     route: Mapping[str, Any], *, owner: Owner, gateway: GatewaySpec
-) -> dict[str, Any]:
-    """The HTTPRoute that says the same as a route document (docs/contracts.md §4)."""
+) -> tuple[dict[str, Any], ...]:
+    """The HTTPRoutes that say the same as a route document (docs/contracts.md §4)."""
+    live = _route(
+        route_name(owner.name),
+        gateway.hostnames or (),
+        _live_rules(route),
+        timeout=route["timeoutSeconds"],
+        owner=owner,
+        gateway=gateway,
+    )
+    if "preview" not in route or not gateway.preview_hostnames:
+        return (live,)
+    preview = _route(
+        preview_name(owner.name),
+        gateway.preview_hostnames,
+        [_rule(_entry(route, route["preview"]["version"]))],
+        timeout=route["timeoutSeconds"],
+        owner=owner,
+        gateway=gateway,
+    )
+    return (live, preview)
+
+
+def _live_rules(route: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The split, forced versions, and users who stay."""
     versions = route["versions"]
     arms = [entry for entry in versions if entry["weight"]]
     cookie = _Cookie.of(route)
     split: dict[str, Any] = {
         "matches": [{"path": _ANY_PATH}],
+        "filters": [_UNMARKED],
         "backendRefs": [
             _backend(entry, weight=entry["weight"])
             | ({} if cookie is None else {"filters": [cookie.assign(entry["version"])]})
@@ -110,26 +143,51 @@ def build_http_route(
         ],
     }
     if mirror := route.get("mirror"):
-        target = next(entry for entry in versions if entry["version"] == mirror["version"])
-        split["filters"] = [_mirror(target, mirror["percent"])]
-    rules = [split, *(_rule(entry, header=_forced(entry["version"])) for entry in versions)]
+        split["filters"] += [_mirror(_entry(route, mirror["version"]), mirror["percent"])]
+    rules = [split, *(_rule(entry, _forced(entry["version"])) for entry in versions)]
     if cookie is not None:
-        rules += [_rule(entry, header=cookie.match(entry["version"])) for entry in arms]
-    timeouts = {"request": f"{route['timeoutSeconds']}s"}
+        rules += [_rule(entry, cookie.match(entry["version"])) for entry in arms]
+    return rules
+
+
+def _route(
+    name: str,
+    hosts: Sequence[str],
+    rules: Sequence[Mapping[str, Any]],
+    *,
+    timeout: int,
+    owner: Owner,
+    gateway: GatewaySpec,
+) -> dict[str, Any]:
+    timeouts = {"request": f"{timeout}s"}
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
-        "metadata": owner.metadata(route_name(owner.name), component_labels("route", owner.name)),
+        "metadata": owner.metadata(name, component_labels("route", owner.name)),
         "spec": {
             "parentRefs": [_parent(parent) for parent in gateway.parent_refs or ()],
-            "hostnames": list(gateway.hostnames or ()),
+            "hostnames": list(hosts),
             "rules": [{**rule, "timeouts": timeouts} for rule in rules],
         },
     }
 
 
-def read_http_route(route: Mapping[str, Any] | None, *, now: datetime) -> Routed:
-    """What every parent has accepted of the route as it stands; doubt is no weight."""
+def read_http_routes(routes: Iterable[Mapping[str, Any]], model: str, *, now: datetime) -> Routed:
+    """What every parent has accepted of a Model's routes as they stand; doubt is no weight.
+
+    A preview that nobody can reach is doubt as well.
+    """
+    known = {route["metadata"]["name"]: route for route in routes}
+    found = _read(known.get(route_name(model)), now=now)
+    preview = known.get(preview_name(model))
+    if preview is None:
+        return found
+    if found.weights is not None and (tried := _read(preview, now=now)).weights is None:
+        found = dataclasses.replace(tried, message=f"preview: {tried.message}")
+    return dataclasses.replace(found, preview=True)
+
+
+def _read(route: Mapping[str, Any] | None, *, now: datetime) -> Routed:
     if route is None:
         return _pending("the HTTPRoute is not written yet")
     meta, spec = route["metadata"], route["spec"]
@@ -183,12 +241,20 @@ def _forced(version: str) -> dict[str, Any]:
     return {"type": "Exact", "name": _FORCE, "value": version}
 
 
-def _rule(entry: Mapping[str, Any], *, header: Mapping[str, Any]) -> dict[str, Any]:
-    """All of a version's own requests, by one header."""
+def _rule(entry: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, Any]:
+    """All requests with these headers to one version."""
+    match = {"path": _ANY_PATH, "headers": list(headers)} if headers else {"path": _ANY_PATH}
     return {
-        "matches": [{"path": _ANY_PATH, "headers": [header]}],
+        "matches": [match],
+        "filters": [_UNMARKED],
         "backendRefs": [_backend(entry, weight=1)],
     }
+
+
+def _entry(route: Mapping[str, Any], version: str) -> Mapping[str, Any]:
+    """What a route document says of one version."""
+    entries: Sequence[Mapping[str, Any]] = route["versions"]
+    return next(entry for entry in entries if entry["version"] == version)
 
 
 def _backend(entry: Mapping[str, Any], *, weight: int) -> dict[str, Any]:
@@ -196,7 +262,7 @@ def _backend(entry: Mapping[str, Any], *, weight: int) -> dict[str, Any]:
 
 
 def _mirror(entry: Mapping[str, Any], percent: int) -> dict[str, Any]:
-    backend = {"name": entry["service"], "port": _PORT}
+    backend = {"name": entry["service"], "port": SHADOW_PORT}
     return {
         "type": "RequestMirror",
         "requestMirror": {"backendRef": backend, "percent": percent},

@@ -15,7 +15,13 @@ from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.kube.database_secret import database_variable
 from fairlead_operator.kube.images import Images
-from fairlead_operator.kube.metadata import Owner, component_labels, preview_name, version_name
+from fairlead_operator.kube.metadata import (
+    SHADOW_PORT,
+    Owner,
+    component_labels,
+    preview_name,
+    version_name,
+)
 from fairlead_operator.kube.security import (
     container_security,
     environment,
@@ -48,7 +54,11 @@ def build_server(
         "metadata": owner.metadata(name, labels),
         "spec": {
             "selector": selector,
-            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [
+                {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"},
+                # Copies of requests, from Gateways that cannot mark them.
+                {"name": "shadow", "port": SHADOW_PORT, "targetPort": "shadow", "protocol": "TCP"},
+            ],
         },
     }
     deployment = {
@@ -152,7 +162,10 @@ def _server(
             ),
             *_record(serving.prediction_log, task),
         ],
-        "ports": [{"name": "http", "containerPort": 3000, "protocol": "TCP"}],
+        "ports": [
+            {"name": "http", "containerPort": 3000, "protocol": "TCP"},
+            {"name": "shadow", "containerPort": 3001, "protocol": "TCP"},
+        ],
         # The server says here why it could not start; the Rollout shows it.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "startupProbe": {

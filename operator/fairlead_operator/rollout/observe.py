@@ -74,6 +74,7 @@ class _Read:
     steps: tuple[Step, ...]
     stable: VersionReference | None
     candidates: Candidates
+    gateway: GatewaySpec
     cluster: Cluster
     evidence: Evidence
     alert: "_Alert | None"
@@ -126,6 +127,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         steps=steps,
         stable=stable,
         candidates=candidates,
+        gateway=gateway,
         cluster=cluster,
         evidence=evidence,
         alert=_Alert.read(annotations, spec, now=ports.now()),
@@ -181,7 +183,7 @@ def _to_observed(read: _Read, *, now: datetime) -> Observed:
         winner=status.winner,
         trial=read.evidence.trial,
         leader=status.trial.leader if status.trial else None,
-        gateway=_say_of_gateway(read.cluster.routed, policy),
+        gateway=_say_of_gateway(read),
         requests=unanswered(read.annotations, status.requests),
         steps=read.steps,
         guard=policy.guard.duration,
@@ -225,12 +227,13 @@ def _gateway(status: RolloutStatus, model: ModelSpec) -> GatewaySpec:
     return model.serving.gateway
 
 
-def _say_of_gateway(routed: Routed | None, policy: RolloutPolicy) -> Gateway:
+def _say_of_gateway(read: _Read) -> Gateway:
+    routed = read.cluster.routed
     if routed is None:
         return Gateway()
     return Gateway(
         missing=routed.message if routed is MISSING else None,
-        unsupported=find_unsupported(policy),
+        unsupported=find_unsupported(read.policy, read.gateway),
         message=routed.message,
     )
 

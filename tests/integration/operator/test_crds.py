@@ -400,6 +400,11 @@ def refusal(error: client.ApiException) -> str:
         pytest.param(TEMPLATE, template.AnalysisTemplateSpec, id="a template"),
         pytest.param(others(), model.ModelSpec, id="a Gateway of the cluster"),
         pytest.param(
+            with_(others(previewHostnames=["b"]), "spec.rollout.strategy", "blueGreen"),
+            model.ModelSpec,
+            id="a preview behind a Gateway of the cluster",
+        ),
+        pytest.param(
             with_(others(), "spec.rollout", {"strategy": "abTest", "abTest": AB_TEST}),
             model.ModelSpec,
             id="a test by cookie behind a Gateway of the cluster",
@@ -729,6 +734,19 @@ def without_empty_lists(node: Any) -> Any:
             ),
             "requestsPerSecond",
             id="gateway: another's does not count for us",
+        ),
+        pytest.param(
+            with_(others(), "spec.rollout.strategy", "blueGreen"),
+            "gateway.previewHostnames",
+            id="gateway: a preview nobody could reach",
+        ),
+        pytest.param(
+            gateway(previewHostnames=HOSTS),
+            "gateway.previewHostnames",
+            id="gateway: built-in, preview",
+        ),
+        pytest.param(
+            others(previewHostnames=HOSTS), "gateway.previewHostnames", id="gateway: both at once"
         ),
         pytest.param(others(hostnames=[]), "gateway.hostnames", id="gateway: no host"),
         pytest.param(others(hostnames=["*.a.example"]), "hostnames[0]", id="gateway: any host"),

@@ -17,7 +17,7 @@ from cluster.control_plane import ControlPlane, control_plane
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.rollout.httproute import build_http_route
+from fairlead_operator.rollout.httproute import build_http_routes
 from fairlead_operator.rollout.traffic import build_route, document_of
 from images.envoy_gateway import envoy_gateway_path
 from support.backends import Backends
@@ -65,12 +65,16 @@ def behind_gateway(namespace: str, **changed: Any) -> dict[str, Any]:
     }
 
 
+def preview_host(namespace: str) -> str:
+    return f"{namespace}-preview.{DOMAIN}"
+
+
 def ask_many(
-    gateway: ClusterGateway, namespace: str, number: int, **headers: str
+    gateway: ClusterGateway, namespace: str, number: int, *, at: str | None = None, **headers: str
 ) -> collections.Counter[tuple[int, str]]:
     connection = gateway.connect()
     with contextlib.closing(connection):
-        answers = [ask(connection, host(namespace), headers) for _ in range(number)]
+        answers = [ask(connection, at or host(namespace), headers) for _ in range(number)]
     return collections.Counter((answer.status, answer.version) for answer in answers)
 
 
@@ -165,6 +169,71 @@ async def test_a_candidate_that_stays_good_takes_all_traffic_without_a_failed_re
     assert {answer.status for answer in answers} == {200}
 
 
+async def test_a_preview_has_hosts_of_its_own_until_the_switch(
+    launcher: Launcher, stage: Stage, backends: Backends, gateway: ClusterGateway
+) -> None:
+    await launcher.lead("operator-0")
+    namespace = stage.namespace
+    at = preview_host(namespace)
+    serving = behind_gateway(namespace, previewHostnames=[at])
+
+    async def answers(expected: tuple[int, str]) -> bool:
+        return ask_many(gateway, namespace, 5, at=at) == {expected: 5}
+
+    with gateway.serve(namespace, "1.0.0", "1.1.0") as served:
+        await serve_first_version(stage, backends, gateway, serving=serving)
+        backends.registry.register(f"{namespace}.nsw-price", "1.1.0")
+        policy = quick_policy(
+            steps=None, strategy="blueGreen", blueGreen={"hold": "1s", "pause": True, "mirror": 100}
+        )
+        await stage.apply_model(version="1.1.0", rollout=policy)
+        await until(lambda: answers((200, "1.1.0")), "the preview to answer", log=gateway.log)
+        await stage.wait("Rollout", "nsw-price-rollout-2", phase="Paused")
+        served.live["1.1.0"].clear()
+        live = ask_many(gateway, namespace, 100)
+        await until(lambda: _has(served.copies["1.1.0"], 100), "the copies", log=gateway.log)
+        early = len(served.live["1.1.0"])
+
+        await stage.kube.annotate(
+            "Rollout", namespace, "nsw-price-rollout-2", {"fairlead.dev/approve": "Ada: tried it"}
+        )
+        await stage.wait("Rollout", "nsw-price-rollout-2", phase="Succeeded")
+        await until(lambda: answers((404, "")), "the preview to end", log=gateway.log)
+        after = ask_many(gateway, namespace, 20)
+
+    assert live == {(200, "1.0.0"): 100}
+    assert early == 0, "a live request reached the preview"
+    assert after == {(200, "1.1.0"): 20}
+
+
+async def test_a_preview_that_no_listener_takes_is_told_and_not_switched_to(
+    launcher: Launcher, stage: Stage, backends: Backends, gateway: ClusterGateway
+) -> None:
+    await launcher.lead("operator-0")
+    namespace = stage.namespace
+    serving = behind_gateway(namespace, previewHostnames=["preview.elsewhere.example"])
+    with gateway.serve(namespace, "1.0.0", "1.1.0"):
+        await serve_first_version(stage, backends, gateway, serving=serving)
+        backends.registry.register(f"{namespace}.nsw-price", "1.1.0")
+        policy = quick_policy(steps=None, strategy="blueGreen", blueGreen={"hold": "1s"})
+        await stage.apply_model(version="1.1.0", rollout=policy)
+
+        async def told() -> bool:
+            status = await stage.status("Rollout", "nsw-price-rollout-2")
+            message = status.get("message", "")
+            return status.get("reason") == "WaitingForGateway" and (
+                "preview: Gateway gateways/models: Accepted is not true" in message
+            )
+
+        await until(told, "the refusal to be shown", log=gateway.log)
+        await stage.kube.annotate(
+            "Rollout", namespace, "nsw-price-rollout-2", {"fairlead.dev/abort": "Ada: no host"}
+        )
+        await stage.wait("Rollout", "nsw-price-rollout-2", phase="RolledBack")
+
+    assert await stage.kube.get("HTTPRoute", namespace, "nsw-price-preview") is None
+
+
 async def test_a_host_that_no_listener_takes_is_told(
     launcher: Launcher, stage: Stage, backends: Backends, gateway: ClusterGateway
 ) -> None:
@@ -216,14 +285,19 @@ async def route(kube: KubeClient, namespace: str, *versions: tuple[str, int], **
     owner = Owner(kind="Model", namespace=namespace, name="nsw-price", uid="none")
     document = document_of(build_route(versions, owner=owner, timeout=timedelta(seconds=10)))
     spec = GatewaySpec.model_validate(behind_gateway(namespace)["gateway"])
-    manifest = build_http_route(document | more, owner=owner, gateway=spec)
+    (manifest,) = build_http_routes(document | more, owner=owner, gateway=spec)
     for entry in document["versions"]:
         await kube.apply(
             {
                 "apiVersion": "v1",
                 "kind": "Service",
                 "metadata": {"name": entry["service"], "namespace": namespace},
-                "spec": {"ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
+                "spec": {
+                    "ports": [
+                        {"name": "http", "port": 80, "targetPort": "http"},
+                        {"name": "shadow", "port": 81, "targetPort": "shadow"},
+                    ]
+                },
             }
         )
     await kube.apply(manifest)
@@ -236,17 +310,21 @@ async def test_a_share_of_the_requests_is_mirrored(
         mirror = {"version": "1.1.0", "percent": 50}
         await route(kube, namespace, ("1.1.0", 0), ("1.0.0", 100), mirror=mirror)
         await until(lambda: _answers(gateway, namespace, "1.0.0"), "a route", log=gateway.log)
-        served.hosts["1.1.0"].clear()
+        served.copies["1.1.0"].clear()
 
-        found = ask_many(gateway, namespace, 400)
-        await until(lambda: _settled(served.hosts["1.1.0"]), "the last copies")
+        found = ask_many(gateway, namespace, 400, **{"x-fairlead-shadow": "true"})
+        await until(lambda: _has(served.copies["1.1.0"], 150), "the last copies")
 
     assert found == {(200, "1.0.0"): 400}
-    assert 150 <= len(served.hosts["1.1.0"]) <= 250
+    assert 150 <= len(served.copies["1.1.0"]) <= 250
+    assert served.live["1.1.0"] == []
+    assert not any("x-fairlead-shadow" in request for request in served.live["1.0.0"])
+    asked = {request["x-request-id"] for request in served.live["1.0.0"]}
+    assert {request["x-request-id"] for request in served.copies["1.1.0"]} <= asked
 
 
-async def _settled(requests: list[str]) -> bool:
-    return len(requests) >= 150
+async def _has(requests: list[Any], number: int) -> bool:
+    return len(requests) >= number
 
 
 async def test_a_user_stays_with_the_version_of_the_cookie(

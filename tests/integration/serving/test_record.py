@@ -100,7 +100,10 @@ async def test_the_operator_reads_what_two_versions_predicted(
     ):
         for at, (row, label) in enumerate(((UP, 1), (DOWN, 0), (UP, 0))):
             live = stable.predict(row, x_request_id=f"r{at}")
-            candidate.predict(row, x_request_id=f"r{at}", x_fairlead_shadow="true")
+            if at:
+                candidate.predict(row, x_request_id=f"r{at}", x_fairlead_shadow="true")
+            else:
+                candidate.predict(row, copied=True, x_request_id="r0")
             pod = candidate if at else stable
             assert tell(pod, live, label=label, reward=0.5).status_code == 202
 

@@ -28,7 +28,7 @@ COMPLETE = {
 def test_defaults_are_those_of_the_contract() -> None:
     settings = read_settings(COMPLETE)
 
-    assert (settings.host, settings.port) == ("0.0.0.0", 3000)
+    assert (settings.host, settings.port, settings.shadow_port) == ("0.0.0.0", 3000, 3001)
     assert settings.request_timeout == timedelta(seconds=60)
     assert settings.registered_model == "energy.nsw-price"
     assert settings.registry_version == "4"

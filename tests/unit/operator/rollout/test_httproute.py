@@ -14,9 +14,9 @@ from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.rollout.httproute import (
     SETTLE,
     RouteReason,
-    build_http_route,
+    build_http_routes,
     find_unsupported,
-    read_http_route,
+    read_http_routes,
 )
 from fairlead_operator.rollout.traffic import build_route, document_of
 
@@ -27,6 +27,7 @@ GATEWAY = GatewaySpec.model_validate(
         "kind": "GatewayAPI",
         "parentRefs": [{"name": "models", "namespace": "gateways"}, {"name": "inner"}],
         "hostnames": ["nsw-price.example.com"],
+        "previewHostnames": ["nsw-price-preview.example.com"],
     }
 )
 VERSIONS = (("1.1.0", 10), ("1.0.0", 90))
@@ -38,7 +39,7 @@ def document(*versions: tuple[str, int], **more: Any) -> dict[str, Any]:
 
 
 def built(*versions: tuple[str, int], **more: Any) -> dict[str, Any]:
-    return build_http_route(document(*versions, **more), owner=OWNER, gateway=GATEWAY)
+    return build_http_routes(document(*versions, **more), owner=OWNER, gateway=GATEWAY)[0]
 
 
 def rules(*versions: tuple[str, int], **more: Any) -> list[dict[str, Any]]:
@@ -89,13 +90,43 @@ def test_every_rule_gives_up_after_the_timeout_of_the_model() -> None:
 def test_a_share_of_the_split_is_mirrored_and_forced_requests_are_not() -> None:
     split, *forced = rules(("1.1.0", 0), ("1.0.0", 100), mirror={"version": "1.1.0", "percent": 20})
 
-    assert split["filters"] == [
-        {
-            "type": "RequestMirror",
-            "requestMirror": {"backendRef": {"name": "nsw-price-1-1-0", "port": 80}, "percent": 20},
+    assert split["filters"][1] == {
+        "type": "RequestMirror",
+        "requestMirror": {"backendRef": {"name": "nsw-price-1-1-0", "port": 81}, "percent": 20},
+    }
+    assert {len(rule["filters"]) for rule in forced} == {1}
+
+
+def test_no_client_can_call_its_request_a_copy() -> None:
+    for rule in rules(sticky=STICKY):
+        assert rule["filters"][0] == {
+            "type": "RequestHeaderModifier",
+            "requestHeaderModifier": {"remove": ["x-fairlead-shadow"]},
         }
-    ]
-    assert not any("filters" in rule for rule in forced)
+
+
+PREVIEW = {"version": "1.1.0", "hosts": ["nsw-price-preview"]}
+
+
+def test_a_preview_has_a_route_and_hosts_of_its_own() -> None:
+    live, preview = build_http_routes(
+        document(("1.1.0", 0), ("1.0.0", 100), preview=PREVIEW), owner=OWNER, gateway=GATEWAY
+    )
+
+    assert live == built(("1.1.0", 0), ("1.0.0", 100))
+    assert preview["metadata"]["name"] == "nsw-price-preview"
+    assert preview["metadata"]["labels"] == live["metadata"]["labels"]
+    assert preview["spec"]["parentRefs"] == live["spec"]["parentRefs"]
+    assert preview["spec"]["hostnames"] == ["nsw-price-preview.example.com"]
+    (rule,) = preview["spec"]["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+    assert rule["backendRefs"] == [{"name": "nsw-price-1-1-0", "port": 80, "weight": 1}]
+
+
+def test_a_preview_without_hosts_takes_no_one_else_s() -> None:
+    nowhere = GATEWAY.model_copy(update={"preview_hostnames": None})
+
+    assert len(build_http_routes(document(preview=PREVIEW), owner=OWNER, gateway=nowhere)) == 1
 
 
 STICKY = {"by": "cookie", "maxAgeSeconds": 3600}
@@ -182,23 +213,21 @@ def test_the_split_keeps_its_place_when_a_version_leaves() -> None:
             "sticky by: cookie",
             id="a bandit by header",
         ),
-        pytest.param(
-            {
-                "strategy": "shadow",
-                "analysis": {
-                    "checks": [{"name": "a", "builtin": "prediction-agreement", "atLeast": 0.9}]
-                },
-            },
-            "marks the copies",
-            id="agreement of copies nobody marked",
-        ),
+        pytest.param({"strategy": "blueGreen"}, None, id="a preview"),
     ],
 )
 def test_what_a_route_cannot_say_is_found(policy: dict[str, Any], words: str | None) -> None:
-    found = find_unsupported(RolloutPolicy.model_validate(policy))
+    found = find_unsupported(RolloutPolicy.model_validate(policy), GATEWAY)
 
     assert (found is None) == (words is None)
     assert words is None or words in (found or "")
+
+
+def test_a_preview_nobody_could_reach_is_found() -> None:
+    nowhere = GATEWAY.model_copy(update={"preview_hostnames": None})
+    policy = RolloutPolicy.model_validate({"strategy": "blueGreen"})
+
+    assert "gateway.previewHostnames" in (find_unsupported(policy, nowhere) or "")
 
 
 def condition(kind: str, *, generation: int = 4, status: str = "True") -> dict[str, Any]:
@@ -228,8 +257,11 @@ def parent(
 BOTH = (parent(), parent("inner", "energy"))
 
 
-def live(*parents: dict[str, Any], written: timedelta = SETTLE) -> dict[str, Any]:
+def live(
+    *parents: dict[str, Any], written: timedelta = SETTLE, name: str = "nsw-price-route"
+) -> dict[str, Any]:
     route = built()
+    route["metadata"]["name"] = name
     moment = (NOW - written).isoformat().replace("+00:00", "Z")
     route["metadata"] |= {
         "generation": 4,
@@ -269,7 +301,7 @@ def live(*parents: dict[str, Any], written: timedelta = SETTLE) -> dict[str, Any
     ],
 )  # fmt: skip
 def test_doubt_is_no_weight(route: dict[str, Any] | None, reason: RouteReason, words: str) -> None:
-    found = read_http_route(route, now=NOW)
+    found = read_http_routes([route] if route else [], "nsw-price", now=NOW)
 
     assert found.reason is reason
     assert words in found.message
@@ -277,19 +309,43 @@ def test_doubt_is_no_weight(route: dict[str, Any] | None, reason: RouteReason, w
 
 
 def test_a_clock_far_behind_the_api_server_s_does_not_hold_a_route_up() -> None:
-    found = read_http_route(live(*BOTH, written=timedelta(hours=-1)), now=NOW)
+    route = live(*BOTH, written=timedelta(hours=-1))
+
+    found = read_http_routes([route], "nsw-price", now=NOW)
 
     assert found.reason is RouteReason.ACCEPTED
 
 
 def test_what_every_gateway_accepted_is_in_force() -> None:
-    found = read_http_route(live(*BOTH), now=NOW)
+    found = read_http_routes([live(*BOTH)], "nsw-price", now=NOW)
 
     assert found.reason is RouteReason.ACCEPTED
     assert found.message == "accepted by Gateway gateways/models, Gateway energy/inner"
     assert found.weight_of("nsw-price", "1.1.0") == 10
     assert found.weight_of("nsw-price", "1.0.0") == 90
     assert found.weight_of("nsw-price", "2.0.0") == 0
+
+
+def test_a_preview_nobody_can_reach_is_doubt() -> None:
+    refusal = parent(
+        "models", "gateways", condition("Accepted", status="False"), condition("ResolvedRefs")
+    )
+    waiting = live(refusal, BOTH[1], name="nsw-price-preview")
+
+    found = read_http_routes([live(*BOTH), waiting], "nsw-price", now=NOW)
+
+    assert (found.reason, found.preview) == (RouteReason.REFUSED, True)
+    assert found.message.startswith("preview: Gateway gateways/models: Accepted is not true")
+    assert found.weight_of("nsw-price", "1.1.0") is None
+
+
+def test_a_preview_beside_a_route_in_force_changes_no_weight() -> None:
+    preview = live(*BOTH, name="nsw-price-preview")
+
+    found = read_http_routes([preview, live(*BOTH)], "nsw-price", now=NOW)
+
+    assert (found.reason, found.preview) == (RouteReason.ACCEPTED, True)
+    assert found.weight_of("nsw-price", "1.1.0") == 10
 
 
 shares = st.integers(0, 100).map(lambda weight: (("1.1.0", weight), ("1.0.0", 100 - weight)))
@@ -301,7 +357,7 @@ def test_what_is_written_is_what_is_read_back(versions: tuple[tuple[str, int], .
     route["metadata"]["generation"] = 4
     route["status"] = {"parents": list(BOTH)}
 
-    found = read_http_route(route, now=NOW)
+    found = read_http_routes([route], "nsw-price", now=NOW)
 
     assert {version: found.weight_of("nsw-price", version) for version, _ in versions} == dict(
         versions
