@@ -246,8 +246,8 @@ async def begin(life: Life) -> tuple[FaultyWorld, Invariants]:
         has_downtime=life.has_downtime,
         follows_reward=life.follows_reward,
     )
-    checker = Invariants(world, expected)
-    world.kube.after_write = checker.after_write
+    checker = Invariants(world.snapshot(), expected)
+    world.kube.after_write = lambda: checker.hold(world.snapshot())
     world.gate.calls = 0
     return world, checker
 
@@ -272,7 +272,7 @@ async def to_the_end(world: FaultyWorld, checker: Invariants) -> None:
         if world.rollout()["status"]["phase"] in {"Succeeded", "RolledBack"}:
             break
     await world.pass_time(MINUTE)
-    checker.at_rest()
+    checker.at_rest(world.snapshot())
 
 
 def chosen(points: range, seed: str, request: pytest.FixtureRequest) -> Sequence[int]:

@@ -1,9 +1,9 @@
 """What must be true of a Model's traffic at every instant, whatever goes wrong.
 
-``Invariants`` looks after each write of the operator, so that nothing between
-two reconciles stays unseen, and once more when the world has come to rest.  It
-knows what the life it watches has done to the candidate, and nothing of how the
-operator decides.
+``Invariants`` is the one checker: of the scenarios, which show it the world after each write of
+the operator, and of ``python -m chaos``, which shows it each write that a real API server has
+seen, in their order.  So nothing between two reconciles stays unseen.  It knows what the life it
+watches has done to the candidate, and nothing of how the operator decides.
 """
 
 import dataclasses
@@ -11,11 +11,72 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from support.world import GATEWAY_POD, NAMESPACE, World
+Object = Mapping[str, Any]
+Key = tuple[str, str, str]  # kind, namespace, name
+Weights = Mapping[str, int]  # percent by version
 
 _ENDED: Final = frozenset({"RolledBack", "Succeeded"})
 _BACK: Final = frozenset({"RollingBack", "RolledBack"})
 _BEFORE_TRAFFIC: Final = frozenset({"", "Pending"})
+_GATEWAY: Final = "fairlead-gateway"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A Model and its traffic at one instant."""
+
+    model: Object
+    rollouts: tuple[Object, ...]
+    route: Weights  # what the gateway is told; empty where there is no route
+    reports: Mapping[str, Weights]  # what is in force, by gateway pod
+    servers: frozenset[str]  # versions with a pod that can answer
+    artifacts: frozenset[str] | None = None  # versions in the registry; None: nobody looked
+    broken: frozenset[str] = frozenset()  # versions that cannot answer
+
+    @property
+    def stable(self) -> str | None:
+        return ((self.model.get("status") or {}).get("stable") or {}).get("version")
+
+    @property
+    def current(self) -> Object:
+        """The Rollout the Model names; empty where there is none."""
+        name = (self.model.get("status") or {}).get("rollout")
+        return next((each for each in self.rollouts if each["metadata"]["name"] == name), {})
+
+
+def read_snapshot(objects: Mapping[Key, Object], *, namespace: str, model: str) -> Snapshot:
+    """What the cluster's objects say of a Model.  Pure."""
+    route = objects.get(("ConfigMap", namespace, f"{model}-route"), {}).get("data") or {}
+    versions = json.loads(route["route.json"])["versions"] if "route.json" in route else []
+    reports = objects.get(("ConfigMap", namespace, _GATEWAY), {}).get("data") or {}
+    return Snapshot(
+        model=objects.get(("Model", namespace, model), {}),
+        rollouts=tuple(
+            item
+            for key, item in objects.items()
+            if key[0] == "Rollout" and item["spec"]["model"] == model
+        ),
+        route={entry["version"]: entry["weight"] for entry in versions},
+        reports={
+            pod: json.loads(text)["weights"]
+            for known, pod, text in (
+                (*key.partition(".")[::2], text) for key, text in reports.items()
+            )
+            if known == model
+        },
+        servers=frozenset(
+            item["metadata"]["labels"]["fairlead.dev/version"]
+            for key, item in objects.items()
+            if key[0] == "Deployment" and _serves(item, model)
+        ),
+    )
+
+
+def _serves(deployment: Object, model: str) -> bool:
+    labels = deployment["metadata"].get("labels") or {}
+    if labels.get("fairlead.dev/model") != model or "fairlead.dev/version" not in labels:
+        return False
+    return bool((deployment.get("status") or {}).get("availableReplicas"))
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -32,74 +93,62 @@ class Expectation:
 class Invariants:
     """One checker for all lives."""
 
-    def __init__(self, world: World, expected: Expectation, *, model: str = "nsw-price") -> None:
-        self._world = world
-        self._model = model
-        self._weight = self._candidate_weight(self._route())
+    def __init__(self, begin: Snapshot, expected: Expectation) -> None:
+        self._weight = _candidate_weight(begin)
+        self._before = {rollout["metadata"]["name"] for rollout in begin.rollouts}
+        self._reported: list[Weights] = []
         self._steps: dict[str, int] = {}
         self._ended: dict[str, str] = {}
         self.expected = expected
+        self.held = 0  # snapshots
 
-    def after_write(self) -> None:
-        """Hold the present state against every invariant."""
-        route = self._route()
-        self._weights_sum_to_hundred(route)
-        self._only_known_versions_have_traffic(route)
-        self._weight_follows_the_plan(route)
-        self._what_serves_is_kept(route)
-        for rollout in self._rollouts():
+    def hold(self, seen: Snapshot) -> None:
+        """Hold what is seen now against every invariant."""
+        self.held += 1
+        self._reported += [each for each in seen.reports.values() if each not in self._reported]
+        self._weights_sum_to_hundred(seen)
+        self._only_known_versions_have_traffic(seen)
+        self._weight_follows_the_plan(seen)
+        self._what_serves_is_kept(seen)
+        for rollout in seen.rollouts:
             self._steps_are_taken_one_by_one(rollout)
             self._what_ended_stays_ended(rollout)
-            self._going_back_has_a_cause(rollout)
-        self._a_version_rolled_back_is_not_tried_again()
+            if rollout["metadata"]["name"] not in self._before:
+                self._going_back_has_a_cause(rollout)
+                self._what_is_said_was_so(rollout)
+        self._a_version_rolled_back_is_not_tried_again(seen)
 
-    def at_rest(self) -> None:
-        """What is said is what Envoy does."""
-        self.after_write()
-        rollout = self._world.rollout(self._model)
-        report = self._world.kube.objects["ConfigMap", NAMESPACE, "fairlead-gateway"]["data"]
-        real = json.loads(report[f"{self._model}.{GATEWAY_POD}"])["weights"]
-        status = rollout["status"]
+    def at_rest(self, seen: Snapshot) -> None:
+        """What is said is what every Envoy does."""
+        self.hold(seen)
+        status = seen.current["status"]
         said = status["weight"], status.get("observedWeight")
-        candidates = _candidates(rollout)
-        assert said == (sum(real.get(version, 0) for version in candidates),) * 2, (said, real)
+        assert seen.reports, "no gateway reports"
+        for pod, real in seen.reports.items():
+            assert said == (_share(real, seen.current),) * 2, (said, pod, real)
 
-    def _route(self) -> dict[str, int]:
-        return self._world.weights(self._model)
+    def _weights_sum_to_hundred(self, seen: Snapshot) -> None:
+        for weights in (seen.route, *seen.reports.values()):
+            assert not weights or sum(weights.values()) == 100, f"not 100 in sum: {weights}"
+            assert all(0 <= weight <= 100 for weight in weights.values()), weights
 
-    def _rollouts(self) -> list[dict[str, Any]]:
-        objects = self._world.kube.objects
-        found = [item for key, item in objects.items() if key[0] == "Rollout"]
-        return [item for item in found if item["spec"]["model"] == self._model]
-
-    def _stable(self) -> str | None:
-        return (self._world.model(self._model).get("status") or {}).get("stable", {}).get("version")
-
-    def _candidate_weight(self, route: Mapping[str, int]) -> int:
-        return sum(weight for version, weight in route.items() if version != self._stable())
-
-    def _weights_sum_to_hundred(self, route: Mapping[str, int]) -> None:
-        assert not route or sum(route.values()) == 100, f"weights do not sum to 100: {route}"
-        assert all(0 <= weight <= 100 for weight in route.values()), route
-
-    def _only_known_versions_have_traffic(self, route: Mapping[str, int]) -> None:
+    def _only_known_versions_have_traffic(self, seen: Snapshot) -> None:
         """An unverified version has none: it is stable, or a ready candidate of the current one."""
-        current = (self._world.model(self._model).get("status") or {}).get("rollout")
-        allowed = {self._stable()}
-        for rollout in self._rollouts():
-            if rollout["metadata"]["name"] == current:
-                allowed |= set(_candidates(rollout))
-                allowed.add((rollout.get("status") or {}).get("stable", {}).get("version"))
-        for version, weight in route.items():
+        allowed = {seen.stable}
+        if seen.current:
+            allowed |= set(_candidates(seen.current))
+            status = seen.current.get("status") or {}
+            allowed.add((status.get("stable") or {}).get("version"))
+        for version, weight in seen.route.items():
             if weight:
                 assert version in allowed, f"{version} has {weight} % and is not on trial"
-                assert version not in self._world.broken, f"{version} cannot answer: {weight} %"
+                assert version not in seen.broken, f"{version} cannot answer: {weight} %"
 
-    def _weight_follows_the_plan(self, route: Mapping[str, int]) -> None:
+    def _weight_follows_the_plan(self, seen: Snapshot) -> None:
         """More traffic only along the plan, one step at a time, and only on evidence."""
-        weight = self._candidate_weight(route)
+        weight = _candidate_weight(seen)
         before, self._weight = self._weight, weight
-        if weight <= before or (before == 0 and not self._in_flight()):
+        if weight <= before or (before == 0 and not _in_flight(seen)):
             return
         plan = self.expected.weights
         first = before == 0 and weight == plan[0]
@@ -109,27 +158,21 @@ class Invariants:
             assert weight == following, f"from {before} % to {weight} %, past {following} %"
         assert first or self.expected.has_evidence, f"{before} % became {weight} % in doubt"
 
-    def _in_flight(self) -> bool:
-        phases = [(rollout.get("status") or {}).get("phase", "") for rollout in self._rollouts()]
-        return any(phase not in _ENDED for phase in phases)
-
-    def _what_serves_is_kept(self, route: Mapping[str, int]) -> None:
+    def _what_serves_is_kept(self, seen: Snapshot) -> None:
         """Whatever has traffic has servers, and so has the way back until the end."""
-        if self.expected.has_downtime:
-            return
-        needed = {version for version, weight in route.items() if weight}
-        for rollout in self._rollouts():
+        needed = {version for version, weight in seen.route.items() if weight}
+        for rollout in seen.rollouts:
             status = rollout.get("status") or {}
             if status.get("stable") and status.get("phase", "") not in _ENDED | _BEFORE_TRAFFIC:
                 needed.add(status["stable"]["version"])
-        for version in needed:
-            name = f"{self._model}-{version.replace('.', '-')}"
-            kept = ("Deployment", NAMESPACE, name) in self._world.kube.objects
-            assert kept, f"the servers of {version} are gone: {route}"
+        if not self.expected.has_downtime:
+            assert needed <= seen.servers, f"{needed} must serve; {seen.servers} do: {seen.route}"
+        if seen.artifacts is not None:
+            assert needed <= seen.artifacts, f"artifacts are gone of {needed - seen.artifacts}"
 
-    def _steps_are_taken_one_by_one(self, rollout: Mapping[str, Any]) -> None:
+    def _steps_are_taken_one_by_one(self, rollout: Object) -> None:
         name, status = rollout["metadata"]["name"], rollout.get("status") or {}
-        if status.get("phase", "") in _BEFORE_TRAFFIC | _BACK:
+        if name in self._before or status.get("phase", "") in _BEFORE_TRAFFIC | _BACK:
             return
         before, step = self._steps.get(name, -1), status.get("step", 0)
         assert before <= step <= before + 1 or not status.get("stable"), (
@@ -137,27 +180,48 @@ class Invariants:
         )
         self._steps[name] = step
 
-    def _what_ended_stays_ended(self, rollout: Mapping[str, Any]) -> None:
+    def _what_ended_stays_ended(self, rollout: Object) -> None:
         name, phase = rollout["metadata"]["name"], (rollout.get("status") or {}).get("phase", "")
         ended = self._ended.get(name)
         assert ended in {None, phase}, f"{name} was {ended} and is {phase}"
         if phase in _ENDED:
             self._ended[name] = phase
 
-    def _going_back_has_a_cause(self, rollout: Mapping[str, Any]) -> None:
+    def _going_back_has_a_cause(self, rollout: Object) -> None:
         status = rollout.get("status") or {}
         if status.get("phase") in _BACK:
             assert self.expected.may_roll_back, f"rolled back by mistake: {status}"
 
-    def _a_version_rolled_back_is_not_tried_again(self) -> None:
+    def _what_is_said_was_so(self, rollout: Object) -> None:
+        """A weight that the status calls observed was in force in some gateway."""
+        said = (rollout.get("status") or {}).get("observedWeight")
+        real = {_share(each, rollout) for each in self._reported}
+        assert said is None or said in real, f"{said} % observed; in force were {real}"
+
+    def _a_version_rolled_back_is_not_tried_again(self, seen: Snapshot) -> None:
         back = [
             rollout["spec"]["version"]
-            for rollout in self._rollouts()
+            for rollout in seen.rollouts
             if (rollout.get("status") or {}).get("phase") == "RolledBack"
+            and rollout["metadata"]["name"] not in self._before
         ]
         assert len(back) == len(set(back)), f"tried again by itself: {back}"
 
 
-def _candidates(rollout: Mapping[str, Any]) -> tuple[str, ...]:
+def _candidates(rollout: Object) -> tuple[str, ...]:
     spec = rollout["spec"]
     return (spec["version"], *spec.get("alternatives", ()))
+
+
+def _share(weights: Weights, rollout: Object) -> int:
+    """Percent of a Rollout's candidates."""
+    return sum(weights.get(version, 0) for version in _candidates(rollout))
+
+
+def _candidate_weight(seen: Snapshot) -> int:
+    return sum(weight for version, weight in seen.route.items() if version != seen.stable)
+
+
+def _in_flight(seen: Snapshot) -> bool:
+    phases = [(rollout.get("status") or {}).get("phase", "") for rollout in seen.rollouts]
+    return any(phase not in _ENDED for phase in phases)

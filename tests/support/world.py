@@ -26,6 +26,7 @@ from fairlead_operator.wakeup import Key, Wakeup, sort_keys
 from fairlead_operator.work_queue import WorkQueue
 from support.fake_record import FakeRecord
 from support.fakes import Clock, FakeKube, FakePrometheus, FakeRegistry
+from support.invariants import Snapshot, read_snapshot
 
 NAMESPACE = "energy"
 GATEWAY_POD = "fairlead-gateway-0"
@@ -277,6 +278,12 @@ class World:
             return {}
         versions = json.loads(route["data"]["route.json"])["versions"]
         return {version["version"]: version["weight"] for version in versions}
+
+    def snapshot(self, name: str = "nsw-price") -> Snapshot:
+        """What the checker looks at."""
+        seen = read_snapshot(self.kube.objects, namespace=NAMESPACE, model=name)
+        known = [version for model, version in self.registry.versions if model.endswith(f".{name}")]
+        return dataclasses.replace(seen, artifacts=frozenset(known), broken=frozenset(self.broken))
 
     def http_weights(self, name: str = "nsw-price") -> dict[str, int]:
         """What the cluster's own Gateway is told, by name of the Service."""
