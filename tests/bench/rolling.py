@@ -6,18 +6,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench import registry
 from bench.installed import CANDIDATE, NAMESPACE, STABLE, Place, build_model, is_serving
 from chaos.troubles import Trouble, inflict
 from e2e.story import energy, installation
+from e2e.story.answers import of_version
 from e2e.story.errors import expect
 from e2e.story.following import describe_rollout
 from e2e.story.good_versions import describe_model
 from e2e.story.objects import Object, status_of
 from e2e.story.traffic import Traffic
 from e2e.story.waiting import wait_for
+
+T = TypeVar("T")
 
 LOOK = 0.1  # seconds between two looks
 ENDS = frozenset({"Succeeded", "RolledBack"})
@@ -26,7 +29,7 @@ _MARKER = "transfer=-1"
 _MARKED = Path(__file__).resolve().with_name("versions") / "marked.py"
 _ROWS = 2000
 _TIMEOUT = 120.0
-_SERVE = {"replicas": 1, "resources": {"requests": {"cpu": "20m", "memory": "192Mi"}}}
+_SERVING = {"replicas": 1, "resources": {"requests": {"cpu": "20m", "memory": "192Mi"}}}
 
 
 class Rolling:
@@ -35,10 +38,15 @@ class Rolling:
     def __init__(self, place: Place, traffic: Traffic, model: str) -> None:
         self.place = place
         self.traffic = traffic
-        self._model = model
+        self.model = model
 
     def read(self) -> Object:
-        return self.place.objects.model(self._model)
+        return self.place.objects.model(self.model)
+
+    @property
+    def stable(self) -> str:
+        """The version in charge."""
+        return str(status_of(self.read())["stable"]["version"])
 
     def begin(self, version: str, rollout: Mapping[str, Any]) -> str:
         """Ask for a version by a policy; return the name of its Rollout."""
@@ -54,7 +62,7 @@ class Rolling:
     def pin(self, version: str, rollout: Mapping[str, Any]) -> None:
         patch = json.dumps({"spec": {"version": version, "rollout": rollout}})
         self.place.cluster.kubectl(
-            "patch", "model", self._model, f"--namespace={NAMESPACE}", "--type=merge",
+            "patch", "model", self.model, f"--namespace={NAMESPACE}", "--type=merge",
             f"--patch={patch}",
         )  # fmt: skip
 
@@ -76,24 +84,35 @@ class Rolling:
         )
         return status_of(found)
 
-    def rest(self, version: str) -> None:
+    def rest(self, version: str, *, timeout: float = _TIMEOUT) -> None:
         """Wait until a version is in charge and nothing moves."""
         self._wait(
             f"{version} in charge",
             self.read,
             lambda model: is_serving(model, version),
             describe_model,
+            timeout=timeout,
         )
+
+    def wait_for_answers(self, version: str, count: int) -> None:
+        """Wait until clients got so many answers of a version from now on."""
+        begin = time.time()
+
+        def look() -> int:
+            fresh = [a for a in self.traffic.answers()[-2000:] if a.sent > begin]
+            return len(of_version(fresh, version))
+
+        self._wait(f"{count} answers of {version}", look, lambda seen: seen >= count, str)
 
     def _wait(
         self,
         expected: str,
-        look: Callable[[], Object],
-        done: Callable[[Object], bool],
-        describe: Callable[[Object], str],
+        look: Callable[[], T],
+        done: Callable[[T], bool],
+        describe: Callable[[T], str],
         *,
         timeout: float = _TIMEOUT,
-    ) -> Object:
+    ) -> T:
         return wait_for(
             expected,
             look,
@@ -106,18 +125,28 @@ class Rolling:
 
 
 @contextlib.contextmanager
-def rolling(place: Place, model: str, *, rate: float, marked: bool = False) -> Iterator[Rolling]:
-    """A Model that serves 1.0.0, a 1.1.0 to go to, and clients, each request on a new connection.
+def rolling(
+    place: Place,
+    model: str,
+    *,
+    rate: float,
+    marked: bool = False,
+    serving: Mapping[str, Any] = _SERVING,
+    new_connections: bool = True,
+) -> Iterator[Rolling]:
+    """A Model that serves 1.0.0, a 1.1.0 to go to, and clients.
 
     Args:
         rate: requests a second.
         marked: 1.1.0 fails whatever row is marked.
+        serving: ``spec.serving`` of the Model.
+        new_connections: one for each request; else they are kept.
     """
     registered = f"{NAMESPACE}.{model}"
     registry.forget(place.mlflow_url, NAMESPACE)
     registry.register(place.mlflow_url, [(registered, STABLE)])
     registry.register(place.mlflow_url, [(registered, CANDIDATE)], code=_MARKED if marked else None)
-    place.serve([model], _build)
+    place.serve([model], lambda name: _build(name, serving))
     with tempfile.TemporaryDirectory() as folder:
         traffic = Traffic(Path(folder))
         traffic.start(
@@ -126,7 +155,7 @@ def rolling(place: Place, model: str, *, rate: float, marked: bool = False) -> I
             rate=rate,
             first=energy.ALL_ROWS,
             count=_ROWS,
-            options=[f"--marker={_MARKER}", "--new-connections"],
+            options=[f"--marker={_MARKER}", *(["--new-connections"] if new_connections else [])],
         )
         try:
             wait_for(
@@ -202,7 +231,7 @@ def has_ended(status: Mapping[str, Any]) -> bool:
     return status.get("phase") in ENDS
 
 
-def _build(name: str) -> dict[str, Any]:
+def _build(name: str, serving: Mapping[str, Any]) -> dict[str, Any]:
     model = build_model(name)
-    model["spec"]["serving"] = _SERVE
+    model["spec"]["serving"] = serving
     return model
