@@ -93,12 +93,16 @@ class Place:
 
 
 @contextlib.contextmanager
-def installed(say: Narrator) -> Iterator[Place]:
-    """Cluster, release and an empty namespace; the namespace is gone afterwards."""
+def installed(say: Narrator, *values: str) -> Iterator[Place]:
+    """Cluster, release and an empty namespace; the namespace is gone afterwards.
+
+    Args:
+        values: ``NAME=VALUE`` of the chart, beside the demo's.
+    """
     cluster = choose()
     was_up = all(part.running for part in cluster.status())
     with alone():
-        install(say)
+        install(say, *values)
         try:
             with prepared(cluster, say) as place:
                 yield place

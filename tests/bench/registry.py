@@ -48,6 +48,13 @@ def register(
             )
 
 
+def versions(tracking_uri: str, model: str) -> frozenset[str]:
+    """The semantic versions of a registered model that are there now."""
+    with _client(tracking_uri) as client:
+        found = client.search_model_versions(f"name='{model}'")
+        return frozenset(known.tags["fairlead.version"] for known in found)
+
+
 def forget(tracking_uri: str, namespace: str) -> None:
     """Delete every registered model of a namespace.  The run of its files stays."""
     with _client(tracking_uri) as client:

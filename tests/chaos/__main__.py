@@ -1,141 +1,111 @@
-"""``python -m chaos [--seed N] [--lives N]``: rollouts on the real cluster, a fault in each.
+"""``python -m chaos [--seed N] [--lives FIRST-LAST] [--write]``: rollouts on the real cluster.
 
-The operator is killed again and again, at moments spread over the whole rollout; every other part
-is taken away for a while.  A client sends 100 requests a second meanwhile.  Ends at the first life
-that breaks a promise, and says which.  All that was seen goes to ``build/chaos.json``.
+Every strategy, with the operator killed at moments spread over the whole rollout, and every other
+part taken away for a while.  A client sends 100 requests a second meanwhile.  Ends at the first
+life that breaks a promise, and says which.  All that was seen goes to ``build/chaos.json``, where
+the portions of one seed come together.
 """
 
 import argparse
-import json
-import random
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from bench import registry
-from bench.installed import CANDIDATE, NAMESPACE, STABLE, Place, installed
-from chaos.life import Lived, Subject, build_model
-from chaos.troubles import Moment, Trouble
+from bench.installed import Place, installed
+from bench.machine import describe_machine
+from bench.result import replace_between_markers, to_markdown, to_terminal
+from bench.rolling import rolling
+from chaos.life import Life, Lived
+from chaos.plan import plan
+from chaos.record import NAME, Record
+from chaos.subject import Subject
 from cluster.errors import ClusterError
-from e2e.story import energy
 from e2e.story.errors import StoryError
 from e2e.story.narrator import Narrator
-from e2e.story.traffic import Traffic
 from images.commands import BuildError
 
-_REPORT: Final = Path(__file__).resolve().parents[2] / "build" / "chaos.json"
-_MODEL: Final = "chaos"
+_DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 _RATE: Final = 100.0
-_ROWS: Final = 2000
-_KILLS: Final = 20
-_MOMENTS: Final[tuple[Moment, ...]] = ("starting", "first step", "second step", "guard")
-_LONGEST_DELAY: Final = 3.0  # seconds: a step lasts four
+_SERVING: Final[Mapping[str, Any]] = {
+    "replicas": 2,
+    "predictionLog": {"enabled": True},
+    "resources": {"requests": {"cpu": "20m", "memory": "192Mi"}},
+}
+_GATEWAYS: Final = "operator.gatewayReplicas=2"  # so that one can be taken away
 _INTERRUPTED: Final = 130
 
-OTHERS: Final = (
-    Trouble(part="operator", how="frozen", moment="first step", seconds=20),
-    Trouble(part="prometheus", how="frozen", moment="first step", seconds=30),
-    Trouble(part="prometheus", how="killed", moment="second step"),
-    Trouble(part="alertmanager", how="frozen", moment="first step", seconds=20),
-    Trouble(part="mlflow", how="frozen", moment="starting", seconds=30),
-    Trouble(part="postgresql", how="frozen", moment="first step", seconds=20),
-    Trouble(part="postgresql", how="killed", moment="second step"),
-    Trouble(part="gateway agent", how="killed", moment="first step"),
-    Trouble(part="gateway agent", how="frozen", moment="second step", seconds=20),
-    Trouble(part="gateway", how="deleted", moment="second step"),
-    Trouble(part="stable", how="deleted", moment="first step"),
-    Trouble(part="candidate", how="deleted", moment="second step"),
-    Trouble(part="kube-apiserver", how="frozen", moment="first step", seconds=5),
-    Trouble(part="kube-apiserver", how="frozen", moment="guard", seconds=20),
-    Trouble(part="etcd", how="frozen", moment="second step", seconds=15),
-)
+
+@contextmanager
+def subject(place: Place) -> Iterator[Subject]:
+    """A Model with its stable version in charge, and clients."""
+    with rolling(
+        place, NAME, rate=_RATE, marked=True, serving=_SERVING, new_connections=False
+    ) as begun:
+        yield Subject(begun)
 
 
-def plan(*, seed: int) -> list[Trouble]:
-    """Every fault of a whole run, in an order that the seed decides.  Pure."""
-    chance = random.Random(seed)
-    kills = [
-        Trouble(
-            part="operator",
-            how="killed",
-            moment=_MOMENTS[number % len(_MOMENTS)],
-            delay=chance.uniform(0, _LONGEST_DELAY),
-        )
-        for number in range(_KILLS)
-    ]
-    troubles = [*kills, *OTHERS]
-    chance.shuffle(troubles)
-    return troubles
-
-
-def run(place: Place, troubles: Sequence[Trouble], say: Narrator) -> list[Lived]:
-    """Live one life for each fault.
+def live(subject: Subject, number: int, life: Life, say: Narrator) -> Lived:
+    """Live one life, and say how it went.
 
     Raises:
         StoryError: a promise was broken.
     """
-    lives: list[Lived] = []
-    with _subject(place) as subject:
-        for number, trouble in enumerate(troubles, start=1):
-            try:
-                lived = subject.live(trouble)
-            except StoryError as error:
-                raise StoryError(f"{trouble}: {error}") from error
-            lives.append(lived)
-            say(
-                f"{number}/{len(troubles)} {trouble}: {lived.phase} in {lived.seconds:g} s, "
-                f"{lived.answers} answers, {len(lived.failures)} failed"
-            )
-    return lives
-
-
-@contextmanager
-def _subject(place: Place) -> Iterator[Subject]:
-    """A Model with its stable version in charge, and clients."""
-    registered = f"{NAMESPACE}.{_MODEL}"
-    registry.forget(place.mlflow_url, NAMESPACE)
-    registry.register(place.mlflow_url, [(registered, STABLE), (registered, CANDIDATE)])
-    place.serve([_MODEL], build_model)
-    with tempfile.TemporaryDirectory() as folder:
-        traffic = Traffic(Path(folder))
-        traffic.start(
-            url=place.expose_gateway(_MODEL),
-            host=f"{_MODEL}.{NAMESPACE}",
-            rate=_RATE,
-            first=energy.ALL_ROWS,
-            count=_ROWS,
-        )
-        try:
-            yield Subject(place, traffic, _MODEL)
-        finally:
-            traffic.stop()
+    try:
+        lived = subject.live(life)
+    except (StoryError, ClusterError) as error:
+        raise StoryError(f"life {number}, {life}: {error}") from error
+    say(
+        f"{number} {life}: {lived.reason} in {lived.seconds:g} s, {lived.states} states, "
+        f"{lived.answers} answers, {len(lived.failures)} failed, {lived.bad} by the bad version, "
+        f"{lived.without} in a downtime"
+    )
+    return lived
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="chaos", description="Break things in mid-rollout.")
     parser.add_argument("--seed", type=int, default=1, help="of moments and order")
-    parser.add_argument("--lives", type=int, default=None, help="only so many of them")
+    parser.add_argument("--lives", type=_range, default=None, help="only those from FIRST to LAST")
+    parser.add_argument("--list", action="store_true", help="say what would be lived")
+    parser.add_argument("--write", action="store_true", help="put the table into the document")
     options = parser.parse_args(arguments)
+    lives = list(enumerate(plan(seed=options.seed), start=1))
+    chosen = [(n, life) for n, life in lives if options.lives is None or n in options.lives]
     say = Narrator()
+    if options.list:
+        say.block("\n".join(f"{number} {life}" for number, life in chosen))
+        return 0
+    record = Record(seed=options.seed, planned=len(lives))
     try:
-        with installed(say) as place:
+        with installed(say, _GATEWAYS) as place, subject(place) as begun:
             say.chapter("chaos")
-            lives = run(place, plan(seed=options.seed)[: options.lives], say)
+            for number, life in chosen:
+                record.keep(number, live(begun, number, life, say))
     except (StoryError, ClusterError, BuildError) as error:
         sys.stderr.write(f"\nchaos: {error}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nchaos: interrupted\n")
         return _INTERRUPTED
-    _REPORT.parent.mkdir(parents=True, exist_ok=True)
-    _REPORT.write_text(json.dumps([asdict(lived) for lived in lives], indent=2) + "\n")
-    answers = sum(lived.answers for lived in lives)
-    say.block(f"\n{len(lives)} lives, {answers:,} answers, 0 failed; all of it is in {_REPORT}")
+    _tell(record, say, write=options.write)
     return 0
+
+
+def _tell(record: Record, say: Narrator, *, write: bool) -> None:
+    result = record.to_result()
+    say.block(f"\n{to_terminal(result)}")
+    if write:
+        conditions = f"Run until {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {describe_machine()}."
+        table = to_markdown(result, conditions)
+        _DOCUMENT.write_text(replace_between_markers(_DOCUMENT.read_text(), NAME, table))
+
+
+def _range(text: str) -> range:
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 if __name__ == "__main__":

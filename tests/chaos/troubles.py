@@ -9,13 +9,20 @@ from typing import Any, Literal
 
 from bench.installed import NAMESPACE, Place
 from chaos import processes
+from chaos.ways import Moment
+from cluster.native import NativeCluster
+from cluster.topology import API_PORT, NODE_NAME
 from e2e.story import installation
 from e2e.story.errors import StoryError
 
-How = Literal["killed", "frozen", "deleted"]
-Moment = Literal["starting", "first step", "second step", "guard"]
+# killed: SIGKILL; a daemon of the node is away for a while, a container starts again by itself.
+# frozen: it holds its connections and answers nothing.  slow: the same by turns, each second.
+# cut: each connection to it is broken, again and again.  removed: a pod is drained, and there is
+# room for another one only after a while.
+How = Literal["killed", "frozen", "slow", "cut", "removed"]
 
 _RELEASE = installation.NAMESPACE
+_STOPPED = 0.8  # of each second
 _COMPONENT = "app.kubernetes.io/component="
 
 
@@ -44,8 +51,6 @@ PARTS: Mapping[str, Part] = {
             container="agent",
         ),
         Part(name="gateway", namespace=NAMESPACE, selector="fairlead.dev/component=gateway"),
-        Part(name="stable", namespace=NAMESPACE, selector="fairlead.dev/version=1.0.0"),
-        Part(name="candidate", namespace=NAMESPACE, selector="fairlead.dev/version=1.1.0"),
         Part(name="kube-apiserver"),
         Part(name="etcd"),
     )
@@ -58,26 +63,41 @@ class Trouble:
 
     part: str
     how: How
-    moment: Moment
+    moment: Moment = "first step"
     delay: float = 0.0  # seconds into the moment
-    seconds: float = 0.0  # how long it stays frozen
+    seconds: float = 0.0  # how long it lasts
+
+    @property
+    def what(self) -> str:
+        return f"{self.part} {self.how}"
 
     def __str__(self) -> str:
-        lasting = f" for {self.seconds:g} s" if self.how == "frozen" else ""
-        return f"{self.part} {self.how}{lasting}, {self.moment} + {self.delay:.1f} s"
+        lasting = f" for {self.seconds:g} s" if self.seconds else ""
+        return f"{self.what}{lasting}, {self.moment} + {self.delay:.1f} s"
 
 
-def inflict(trouble: Trouble, place: Place) -> None:
-    """Do it, and undo it; returns when the part may work again."""
-    part = PARTS[trouble.part]
+def inflict(trouble: Trouble, place: Place, versions: Mapping[str, str] | None = None) -> None:
+    """Do it, and undo it; returns when the part may work again.
+
+    Args:
+        versions: which are ``stable`` and ``candidate``, whose pods are parts too.
+    """
+    part = PARTS.get(trouble.part) or _servers(trouble.part, (versions or {})[trouble.part])
     match trouble.how:
-        case "deleted":
-            _delete_pod(part, place)
         case "killed":
             processes.kill(_pids(part, place))
+            if not part.namespace:
+                time.sleep(trouble.seconds)  # the fault is its length, here and below
+                place.cluster.up(lambda _: None)
         case "frozen":
             with frozen(trouble.part, place):
-                time.sleep(trouble.seconds)  # the fault is its length
+                time.sleep(trouble.seconds)
+        case "slow":
+            _make_slow(_pids(part, place), trouble.seconds)
+        case "cut":
+            _cut(place, trouble.seconds)
+        case "removed":
+            _remove_pod(part, place, trouble.seconds)
 
 
 @contextlib.contextmanager
@@ -89,6 +109,36 @@ def frozen(part: str, place: Place) -> Iterator[None]:
         yield
     finally:
         processes.thaw(pids)
+
+
+def _servers(name: str, version: str) -> Part:
+    return Part(name=name, namespace=NAMESPACE, selector=f"fairlead.dev/version={version}")
+
+
+def _make_slow(pids: Sequence[int], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            processes.freeze(pids)
+            time.sleep(_STOPPED)
+            processes.thaw(pids)
+            time.sleep(1 - _STOPPED)
+    finally:
+        processes.thaw(pids)
+
+
+def _cut(place: Place, seconds: float) -> None:
+    """Break every connection to the API server, each second anew: watches, and answers under way.
+
+    Raises:
+        StoryError: it is not the local cluster's.
+    """
+    if not isinstance(place.cluster, NativeCluster):
+        raise StoryError("connections can be cut on the local cluster only")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        place.cluster.node_exec(["ss", "--kill", "--tcp", "--no-header", f"sport = :{API_PORT}"])
+        time.sleep(1)
 
 
 def _pids(part: Part, place: Place) -> Sequence[int]:
@@ -118,10 +168,15 @@ def _containers(part: Part, place: Place) -> Sequence[str]:
     ]
 
 
-def _delete_pod(part: Part, place: Place) -> None:
-    """One pod of it, as a drained node would."""
+def _remove_pod(part: Part, place: Place, seconds: float) -> None:
     name = _pods(part, place)[0]["metadata"]["name"]
-    place.cluster.kubectl("delete", "pod", name, f"--namespace={part.namespace}", "--wait=false")
+    kubectl = place.cluster.kubectl
+    kubectl("cordon", NODE_NAME)
+    try:
+        kubectl("delete", "pod", name, f"--namespace={part.namespace}", "--wait=false")
+        time.sleep(seconds)
+    finally:
+        kubectl("uncordon", NODE_NAME)
 
 
 def _pods(part: Part, place: Place) -> Sequence[Mapping[str, Any]]:

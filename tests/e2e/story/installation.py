@@ -68,8 +68,12 @@ def alone() -> Iterator[None]:
         yield
 
 
-def install(say: Narrator) -> Installation:
-    """Have everything there; what is there already is kept."""
+def install(say: Narrator, *values: str) -> Installation:
+    """Have everything there; what is there already is kept.
+
+    Args:
+        values: ``NAME=VALUE`` of the chart, beside the story's.
+    """
     seconds: dict[str, float] = {}
     cluster = choose()
     with _stage("cluster", say, seconds):
@@ -79,7 +83,7 @@ def install(say: Narrator) -> Installation:
         cluster.load_images([image.archive for image in built], say)
     images = {image.name: image.reference for image in built}
     with _stage("install", say, seconds):
-        _install_chart(cluster, images, say)
+        _install_chart(cluster, [*image_values(images), *values], say)
     return Installation(cluster=cluster, images=images, seconds=seconds)
 
 
@@ -91,12 +95,12 @@ def _stage(name: str, say: Narrator, seconds: dict[str, float]) -> Iterator[None
     seconds[name] = round(time.monotonic() - begin, 1)
 
 
-def _install_chart(cluster: Cluster, images: Mapping[str, str], say: Narrator) -> None:
+def _install_chart(cluster: Cluster, values: Sequence[str], say: Narrator) -> None:
     cluster.kubectl("apply", "--filename=-", input=json.dumps(_NAMESPACE_MANIFEST))
     _undo_interrupted(cluster, say)
     arguments = ["upgrade", "--install", RELEASE, str(CHART)]
     arguments += [f"--values={file}" for file in VALUES]
-    arguments += [f"--set={assignment}" for assignment in image_values(images)]
+    arguments += [f"--set={assignment}" for assignment in values]
     say.command(f"helm upgrade --install {RELEASE} charts/fairlead --namespace {NAMESPACE}")
     with ThreadPoolExecutor(max_workers=1) as beside:
         done = beside.submit(_helm, cluster, *arguments, "--wait", "--timeout=5m")

@@ -1,0 +1,194 @@
+"""Every write that an API server has seen of a Model's objects, in the order of the writes.
+
+Each kind is watched through cut connections and outages, from the last version on.  The versions
+of all kinds come from one counter, the store's revision, so sorting by them gives the states
+that really were, one after each write.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from bench.installed import NAMESPACE, Place
+from e2e.story.errors import StoryError
+from support.invariants import Key, Object, Snapshot, read_snapshot
+
+_TIMEOUT: Final = (5.0, 2.0)  # to connect, and of silence before the thread looks up
+_LATE: Final = 3.0
+_PAUSE: Final = 0.2
+_GONE: Final = 410
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One object as one write left it."""
+
+    revision: int
+    seen: float  # when we heard of it, in seconds since the epoch
+    item: Object
+    gone: bool = False
+
+    @property
+    def key(self) -> Key:
+        meta = self.item["metadata"]
+        return self.item["kind"], meta["namespace"], meta["name"]
+
+
+class Chronicle:
+    """Watches from its beginning to its end; to be read afterwards."""
+
+    def __init__(self, place: Place) -> None:
+        api: Any = config.new_client_from_config(str(place.cluster.kubeconfig))
+        custom, core, apps = (
+            client.CustomObjectsApi(api),
+            client.CoreV1Api(api),
+            client.AppsV1Api(api),
+        )
+        ours = ("fairlead.dev", "v1alpha1", NAMESPACE)
+        self._followers = [
+            _Follower("Model", partial(custom.list_namespaced_custom_object, *ours, "models")),
+            _Follower("Rollout", partial(custom.list_namespaced_custom_object, *ours, "rollouts")),
+            _Follower("ConfigMap", partial(core.list_namespaced_config_map, NAMESPACE)),
+            _Follower("Deployment", partial(apps.list_namespaced_deployment, NAMESPACE)),
+        ]
+
+    def __enter__(self) -> "Chronicle":
+        for follower in self._followers:
+            follower.begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for follower in self._followers:
+            follower.stop.set()
+        for follower in self._followers:
+            follower.join()
+
+    def catch_up(self) -> None:
+        """Hear of all that was written until now.
+
+        Raises:
+            StoryError: the history was lost on the way.
+        """
+        for follower in self._followers:
+            follower.catch_up()
+
+    def writes(self) -> Sequence[Write]:
+        """Of all kinds, in their order."""
+        found = [write for follower in self._followers for write in list(follower.writes)]
+        return sorted(found, key=lambda write: write.revision)
+
+    def snapshots(self, model: str) -> Iterator[tuple[float, Snapshot]]:
+        """The state at the beginning, and after each write; with when we heard of it."""
+        return replay(self.writes(), model, since=max(each.begun for each in self._followers))
+
+
+def replay(writes: Sequence[Write], model: str, *, since: int) -> Iterator[tuple[float, Snapshot]]:
+    """The states one after the other.  What came before ``since`` makes the first.  Pure."""
+    objects: dict[Key, Object] = {}
+    begun = False
+    for write in writes:
+        if write.revision > since and not begun:
+            begun = True
+            yield write.seen, read_snapshot(objects, namespace=NAMESPACE, model=model)
+        if write.gone:
+            objects.pop(write.key, None)
+        else:
+            objects[write.key] = write.item
+        if begun:
+            yield write.seen, read_snapshot(objects, namespace=NAMESPACE, model=model)
+
+
+class _Follower(threading.Thread):
+    """Hears of every write to the objects of one kind."""
+
+    def __init__(self, kind: str, call: Callable[..., Any]) -> None:
+        super().__init__(daemon=True)
+        self.writes: list[Write] = []
+        self.begun = 0  # revision of the first list
+        self.stop = threading.Event()
+        self._kind = kind
+        self._call = call
+        self._revision = ""
+        self._lost = ""
+
+    def begin(self) -> None:
+        self.writes, self.begun = self._read()
+        self._revision = str(self.begun)
+        self.start()
+
+    def run(self) -> None:
+        while not self.stop.is_set() and not self._lost:
+            try:
+                self._watch()
+            except ApiException as error:
+                if error.status == _GONE:
+                    self._lost = str(error)
+                self.stop.wait(_PAUSE)
+            except (urllib3.exceptions.HTTPError, OSError, ValueError):
+                self.stop.wait(_PAUSE)  # cut, silent or half a line
+
+    def catch_up(self) -> None:
+        """Whatever the watch is late with is taken from a list."""
+        if self._lost:
+            raise StoryError(f"the history of {self._kind} is lost: {self._lost}")
+        present, _ = self._read()
+        deadline = time.monotonic() + _LATE
+        while missing := self._missing(present):
+            if time.monotonic() > deadline:
+                self.writes += missing
+                return
+            time.sleep(_PAUSE / 4)
+
+    def _missing(self, present: Sequence[Write]) -> list[Write]:
+        known = {(write.key, write.revision) for write in list(self.writes)}
+        return [write for write in present if (write.key, write.revision) not in known]
+
+    def _read(self) -> tuple[list[Write], int]:
+        """All objects now, and the revision of that."""
+        answer = json.loads(self._call(_preload_content=False, _request_timeout=_TIMEOUT).data)
+        items = [self._write({**item, "kind": self._kind}) for item in answer["items"]]
+        return items, int(answer["metadata"]["resourceVersion"])
+
+    def _watch(self) -> None:
+        response = self._call(
+            watch=True, resource_version=self._revision, allow_watch_bookmarks=True,
+            _preload_content=False, _request_timeout=_TIMEOUT,
+        )  # fmt: skip
+        try:
+            for line in _lines(response):
+                if self.stop.is_set():
+                    return
+                self._take(json.loads(line))
+        finally:
+            response.close()
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        item = event["object"]
+        if event["type"] == "ERROR":
+            if item.get("code") == _GONE:
+                self._lost = str(item)
+            return
+        if event["type"] != "BOOKMARK":
+            self.writes.append(
+                self._write({**item, "kind": self._kind}, gone=event["type"] == "DELETED")
+            )
+        self._revision = item["metadata"]["resourceVersion"]
+
+    def _write(self, item: Object, *, gone: bool = False) -> Write:
+        revision = int(item["metadata"]["resourceVersion"])
+        return Write(revision=revision, seen=time.time(), item=item, gone=gone)
+
+
+def _lines(response: Any) -> Iterator[bytes]:
+    rest = b""
+    for chunk in response.stream(amt=None):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in whole if line)
