@@ -324,8 +324,33 @@ async def test_an_outage_at_any_time_only_delays(
         assert (status["phase"], status["reason"]) == life.end, f"{port} away at {begins} s"
 
 
+@pytest.mark.parametrize("port", ["kube", "prometheus", "registry", "record"])
+@pytest.mark.parametrize("name", ["canary, good", "canary, an alert", "abTest, lost"])
+async def test_slow_answers_for_a_minute_only_delay(
+    name: str, port: str, request: pytest.FixtureRequest
+) -> None:
+    life = LIVES[name]
+    for begins in chosen(range(0, 180, 10), f"{name}/{port}/slow", request):
+        world, checker = await begin(life)
+        start = world.clock() + begins * SECOND
+        slow = Outage(port=port, begins=start, ends=start + MINUTE, delay=3 * SECOND)
+        world.gate.outages = [slow]
+        await world.run()
+        await life.happens(world, checker)
+        await to_the_end(world, checker)
+
+        status = world.rollout()["status"]
+        assert (status["phase"], status["reason"]) == life.end, f"{port} slow at {begins} s"
+
+
 @pytest.mark.parametrize("jump", [-3600, -5, 5, 3600], ids=lambda jump: f"{jump} s")
-@pytest.mark.parametrize("name", ["canary, good", "canary, an alert"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("canary, good", "canary, an alert", "blueGreen, good", "shadow, bad answers"),
+        *("recreate, good", "abTest, won", "bandit, lost"),
+    ],
+)
 async def test_a_clock_that_jumps_skips_no_step(
     name: str, jump: int, request: pytest.FixtureRequest
 ) -> None:

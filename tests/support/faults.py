@@ -18,9 +18,11 @@ from typing import Any, cast
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports
 from fairlead_operator.wakeup import Key
+from support.fakes import Clock
 from support.world import World
 
 _RETRY = timedelta(seconds=1)
+_LONG = timedelta(seconds=25)  # shorter than what the clients wait for
 
 
 class Killed(BaseException):
@@ -36,6 +38,7 @@ class Trouble(StrEnum):
     THROTTLED = "429 too many requests"
     GONE = "410 gone"
     LOST_ANSWER = "done, but the answer is lost"
+    SLOW = "answered after a long time"
 
 
 _ERRORS = {
@@ -48,20 +51,21 @@ _ERRORS = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """A port that does not answer for a while."""
+    """A port that does not answer for a while, or answers slowly."""
 
     port: str
     begins: datetime
     ends: datetime
+    delay: timedelta | None = None  # of each answer; None: there is none
 
 
 class Gate:
     """Every call of the operator to the outside passes here."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.calls = 0
         self.outages: list[Outage] = []
-        self._now = now
+        self._clock = clock
         self._at = 0
         self._trouble: Trouble | None = None
 
@@ -77,8 +81,11 @@ class Gate:
 
     async def call(self, port: str, method: Callable[[], Awaitable[Any]]) -> Any:
         self.calls += 1
-        if any(out.port == port and out.begins <= self._now() < out.ends for out in self.outages):
-            raise TransientError(f"{port}: no answer")
+        for outage in self.outages:
+            if outage.port == port and outage.begins <= self._clock() < outage.ends:
+                if outage.delay is None:
+                    raise TransientError(f"{port}: no answer")
+                self._clock.advance(outage.delay)
         trouble = self._trouble if self.calls == self._at else None
         if trouble is Trouble.KILLED_BEFORE:
             raise Killed
@@ -89,7 +96,9 @@ class Gate:
                 await method()
             raise Killed
         answer = await method()
-        if trouble is not None:
+        if trouble is Trouble.SLOW:
+            self._clock.advance(_LONG)
+        elif trouble is not None:
             raise _ERRORS[trouble]
         return answer
 
@@ -115,17 +124,15 @@ class FaultyWorld(World):
     """A world whose operator can be killed and cut off."""
 
     def __init__(self) -> None:
-        self.gate = Gate(self._now)
+        clock = Clock()
+        self.gate = Gate(clock)
         self.kills = 0
-        super().__init__()
+        super().__init__(clock)
 
     def jump(self, span: timedelta) -> None:
         """Set the clock; what the operator has planned runs by another, which does not jump."""
         self.clock.advance(span)
         self._planned = {key: moment + span for key, moment in self._planned.items()}
-
-    def _now(self) -> datetime:
-        return self.clock()
 
     def _outside(self) -> Ports:
         return self.gate.guard(self.ports)

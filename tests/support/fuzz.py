@@ -1,6 +1,7 @@
 """Documents that are nearly right: a good one with a few places changed, the same each time."""
 
 import copy
+import json
 import random
 from collections.abc import Iterator
 from typing import Any, Final
@@ -22,6 +23,14 @@ def mutations(document: Any, *, count: int, seed: int) -> Iterator[Any]:
         for _ in range(chance.randint(1, _MOST_CHANGES)):
             mutant = _changed(mutant, chance)
         yield mutant
+
+
+def to_json(document: Any) -> str | None:
+    """As it would be sent; None for a number that JSON cannot say."""
+    try:
+        return json.dumps(document, allow_nan=False)
+    except ValueError:
+        return None
 
 
 def _changed(document: Any, chance: random.Random) -> Any:

@@ -59,8 +59,8 @@ SETTINGS = Settings(
 class World:
     """Everything a scenario needs."""
 
-    def __init__(self) -> None:
-        self.clock = Clock()
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self.kube = FakeKube(self.clock)
         self.prometheus = FakePrometheus()
         self.registry = FakeRegistry()
