@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
 from fairlead_operator.kube.client import KubeClient
-from fairlead_operator.kube.kinds import OPTIONAL, WATCHED, Selector
+from fairlead_operator.kube.kinds import OPTIONAL, UNSTORED, WATCHED, Selector
 from fairlead_operator.kube.store import News, Place, Store, version_of
 from fairlead_operator.wakeup import Key, Wakeup, sort_keys
 from fairlead_operator.work_queue import WorkQueue
@@ -71,13 +71,15 @@ class Sync:
         """Read everything for the first time, when the API server knows all kinds."""
         while True:
             try:
-                await self.read_all()
                 there = {kind: OPTIONAL[kind] for kind in OPTIONAL if await self._knows(kind)}
+                self.kinds = {**WATCHED, **there}
+                for kind in there.keys() - UNSTORED:
+                    self._store.cover(kind)
+                await self.read_all()
             except TransientError as error:
                 _LOGGER.warning("waiting for the CRDs", extra={"error": str(error)})
                 await asyncio.sleep(_RETRY)
             else:
-                self.kinds = {**WATCHED, **there}
                 return
 
     async def run(self) -> None:
@@ -106,9 +108,10 @@ class Sync:
         Raises:
             TransientError: the cluster did not answer; what was read is kept.
         """
-        for kind in WATCHED:
-            for namespace in self._namespaces:
-                await self._read(kind, namespace)
+        for kind in self.kinds:
+            if kind not in UNSTORED:
+                for namespace in self._namespaces:
+                    await self._read(kind, namespace)
 
     async def _knows(self, kind: str) -> bool:
         """Whether the cluster has a kind that others install, and lets us look at it."""
@@ -122,7 +125,7 @@ class Sync:
     async def _read(self, kind: str, namespace: str) -> None:
         there: set[Place] = set()
         version = 0
-        async for page in self._client.pages(kind, namespace, WATCHED[kind]):
+        async for page in self._client.pages(kind, namespace, self.kinds[kind]):
             version = int(page.version)
             for body in page.items:
                 there.add(Place.of(body))

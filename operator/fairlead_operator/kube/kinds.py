@@ -62,6 +62,7 @@ WATCHED: Final[Mapping[str, Selector]] = {
     "Rollout": Selector(),
     "AnalysisTemplate": Selector(),
     "Deployment": _OURS,
+    "HorizontalPodAutoscaler": _OURS,
     "Job": _OURS,
     "Pod": _OURS,
     "ConfigMap": _OURS,
@@ -72,5 +73,7 @@ WATCHED: Final[Mapping[str, Selector]] = {
 }
 
 # Kinds that others install.  Watched where they are there when we start, so that their changes
-# wake us; read from the API server, since they may come and go.
-OPTIONAL: Final[Mapping[str, Selector]] = {"HTTPRoute": _OURS}
+# wake us.
+OPTIONAL: Final[Mapping[str, Selector]] = {"HTTPRoute": _OURS, "ScaledObject": _OURS}
+# Of these, what is read from the API server even so: who wrote a route, and when, is not stored.
+UNSTORED: Final = frozenset({"HTTPRoute"})

@@ -17,6 +17,8 @@ from fairlead_operator.kube.kinds import WATCHED
 
 _GRAVES: Final = 2000  # deletions that are remembered
 _UNREAD: Final = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+# Their status follows the load, every few seconds, and nobody reads it.
+_AUTOSCALERS: Final = frozenset({"HorizontalPodAutoscaler", "ScaledObject"})
 _CHILDREN: Final = frozenset({"TrainingRun", "Rollout"})
 
 
@@ -59,13 +61,18 @@ class Store:
 
     def __init__(self, namespaces: Collection[str] = ()) -> None:
         self._namespaces = frozenset(namespaces)  # empty: all
+        self._kinds = set(WATCHED)
         self._known: dict[tuple[str, str], dict[str, _Known]] = {}
         self._groups: dict[tuple[str, str, str], set[str]] = {}
         self._graves: dict[Place, int] = {}  # oldest first
 
     def covers(self, kind: str, namespace: str) -> bool:
         """Whether this kind is watched there, so that what is not known does not exist."""
-        return kind in WATCHED and (not self._namespaces or namespace in self._namespaces)
+        return kind in self._kinds and (not self._namespaces or namespace in self._namespaces)
+
+    def cover(self, kind: str) -> None:
+        """Say that this kind is watched as well."""
+        self._kinds.add(kind)
 
     def put(self, body: Mapping[str, Any], *, told: bool = True) -> News:
         """Keep it, unless a newer state is known.
@@ -81,10 +88,14 @@ class Store:
             ours = told and not before.told
             before.told = before.told or told
             return News.OURS if ours else News.KNOWN
+        text = _to_text(body)
         if before is not None:
+            if before.text == text:
+                before.version, before.told = version, before.told or told
+                return News.KNOWN
             self._drop(place)
         groups = tuple(_groups(body))
-        known = _Known(version, _to_text(body), groups, told=told)
+        known = _Known(version, text, groups, told=told)
         self._known.setdefault(place[:2], {})[place.name] = known
         for group in groups:
             self._groups.setdefault((place.kind, place.namespace, group), set()).add(place.name)
@@ -181,7 +192,7 @@ def _groups(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _to_text(body: Mapping[str, Any]) -> bytes:
-    """Compact, without what nobody reads: field managers, and how a pod was asked for."""
+    """Compact, without what nobody reads: field managers, how a pod was asked for, a load."""
     meta = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
     annotations = meta.get("annotations")
     if annotations:
@@ -189,4 +200,7 @@ def _to_text(body: Mapping[str, Any]) -> bytes:
     kept = {**body, "metadata": meta}
     if body["kind"] == "Pod":
         kept.pop("spec", None)
+    if body["kind"] in _AUTOSCALERS:
+        kept.pop("status", None)
+        meta.pop("resourceVersion")
     return orjson.dumps(kept)

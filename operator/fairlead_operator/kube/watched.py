@@ -10,6 +10,7 @@ from fairlead_operator.ports import Kube
 # What is applied again at each look.  The others are applied once and then belong to others too.
 _PARTS: Final = frozenset({
     "Deployment", "Service", "ConfigMap", "ServiceAccount", "RoleBinding", "PodDisruptionBudget",
+    "HorizontalPodAutoscaler", "ScaledObject",
 })  # fmt: skip
 
 

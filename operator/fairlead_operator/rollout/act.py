@@ -85,8 +85,8 @@ async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> No
     if seen.routed is not None and seen.routed.preview and "preview" not in extra:
         await kube.delete("HTTPRoute", owner.namespace, preview_name(owner.name))
     ended = is_finished(decision.phase) and any(step.preview for step in steps)
-    if ended and await _owns_preview(owner, kube):
-        await kube.delete("Service", owner.namespace, preview_name(owner.name))
+    if ended:
+        await _remove_preview(owner, kube)
 
 
 async def _owns_preview(owner: Owner, kube: Kube) -> bool:
@@ -94,6 +94,12 @@ async def _owns_preview(owner: Owner, kube: Kube) -> bool:
     found = await kube.get("Service", owner.namespace, preview_name(owner.name))
     labels = (found or {}).get("metadata", {}).get("labels") or {}
     return found is None or labels.get(LABEL_MODEL) == owner.name
+
+
+async def _remove_preview(owner: Owner, kube: Kube) -> None:
+    ours = await kube.list("Service", owner.namespace, component_labels("address", owner.name))
+    if any(service["metadata"]["name"] == preview_name(owner.name) for service in ours):
+        await kube.delete("Service", owner.namespace, preview_name(owner.name))
 
 
 def _wanted(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:

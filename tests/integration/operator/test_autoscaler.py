@@ -1,6 +1,6 @@
 """Our autoscalers before a real API server, KEDA's with KEDA's own CRD."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -9,6 +9,8 @@ from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.errors import ClusterRefusalError
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.kube.store import Store
+from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.rollout.autoscaler import build_autoscaler
 from support.go_modules import module_folder
 
@@ -60,6 +62,22 @@ async def test_an_autoscaler_is_taken_whole_and_written_once(
     for key, value in manifest["spec"].items():
         assert first["spec"][key] == value
     assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+
+
+@pytest.mark.parametrize("provider", ["hpa", "keda"])
+async def test_an_autoscaler_in_force_is_not_sent_again(
+    keda: ControlPlane, kube: KubeClient, namespace: str, provider: str
+) -> None:
+    store, nobody = Store(), cast("Any", None)
+    store.cover("ScaledObject")
+    target = {"cpuUtilization": 70} if provider == "hpa" else BOTH
+    await WatchedKube(kube, store).apply(build(namespace, provider, **target))
+
+    again = await WatchedKube(nobody, store).apply(build(namespace, provider, **target))
+
+    assert again["metadata"]["name"] == "nsw-price-1-1-0"
+    with pytest.raises(AttributeError, match="apply"):
+        await WatchedKube(nobody, store).apply(build(namespace, provider, floor=3, **target))
 
 
 @pytest.mark.parametrize("provider", ["hpa", "keda"])

@@ -97,6 +97,12 @@ def service() -> dict[str, Any]:
     return {"kind": "Service", "metadata": meta, "spec": {}}
 
 
+def scaler(kind: str, *, floor: int = 1, status: Any = None) -> dict[str, Any]:
+    labels = {"fairlead.dev/component": "server", "fairlead.dev/model": "m"}
+    meta = {"namespace": NAMESPACE, "name": "m-1-0-0", "labels": labels}
+    return {"kind": kind, "metadata": meta, "spec": {"min": floor}, "status": status}
+
+
 def test_an_event_is_kept_before_it_wakes(desk: Desk) -> None:
     desk.watches.tell(desk.cluster.put(model()), "ADDED")
 
@@ -210,15 +216,41 @@ async def test_the_first_reading_waits_for_the_kinds(
         pytest.param(ClusterRefusalError("403"), False, id="we may not look at it"),
     ],
 )
+@pytest.mark.parametrize("kind", OPTIONAL)
 async def test_a_kind_that_others_install_is_watched_where_it_can_be(
-    desk: Desk, answer: Exception | None, watched: bool
+    desk: Desk, kind: str, answer: Exception | None, watched: bool
 ) -> None:
     if answer is not None:
-        desk.cluster.absent["HTTPRoute"] = answer
+        desk.cluster.absent[kind] = answer
 
     await desk.sync.fill()
 
-    assert set(desk.sync.kinds) == {*WATCHED, *(["HTTPRoute"] if watched else [])}
+    assert set(desk.sync.kinds) == {*WATCHED, *OPTIONAL} - (set() if watched else {kind})
+
+
+async def test_scaled_objects_are_stored_where_they_are_watched(desk: Desk) -> None:
+    assert not desk.store.covers("ScaledObject", NAMESPACE)
+    desk.cluster.put(scaler("ScaledObject"))
+
+    await desk.sync.fill()
+
+    assert desk.store.covers("ScaledObject", NAMESPACE)
+    assert desk.store.get("ScaledObject", NAMESPACE, "m-1-0-0") is not None
+    assert not desk.store.covers("HTTPRoute", NAMESPACE)
+
+
+@pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "ScaledObject"])
+def test_an_autoscaler_wakes_nobody_for_the_load_it_sees(desk: Desk, kind: str) -> None:
+    desk.watches.tell(desk.cluster.put(rollout()), "ADDED")
+    desk.watches.tell(desk.cluster.put(scaler(kind)), "ADDED")
+    desk.woken()
+
+    desk.watches.tell(desk.cluster.put(scaler(kind, status={"currentReplicas": 3})), "MODIFIED")
+    assert desk.woken() == []
+    desk.watches.tell(desk.cluster.put(scaler(kind, floor=2)), "MODIFIED")
+    assert desk.woken() == [ROLLOUT]
+    desk.watches.tell(desk.cluster.put(scaler(kind, floor=2)), "DELETED")
+    assert desk.woken() == [ROLLOUT]
 
 
 async def _until(holds: Any) -> None:
