@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from e2e import beside
 from e2e.beside import FIRST, SECOND
 from e2e.story import energy
 from e2e.story.following import describe_rollout, expect_phase, has_ended
+from e2e.story.installation import NAMESPACE
 from e2e.story.objects import Object, status_of
 from e2e.story.rows import read_rows
 from e2e.story.tell import Told
@@ -193,12 +195,18 @@ def check_of(rollout: Object, name: str) -> Object:
 
 def fairlead(told: Told, *arguments: str) -> str:
     """What the command prints."""
-    program = Path(sys.executable).with_name("fairlead")
-    options = [f"--namespace={energy.NAMESPACE}", f"--kubeconfig={told.world.cluster.kubeconfig}"]
-    done = subprocess.run(
-        [program, *arguments, *options], check=True, capture_output=True, text=True, timeout=60
-    )
+    done = run_fairlead(told.world.cluster.kubeconfig, *arguments)
+    done.check_returncode()
     return done.stdout
+
+
+def run_fairlead(kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, with the rights of this kubeconfig."""
+    program = Path(sys.executable).with_name("fairlead")
+    options = [f"--namespace={energy.NAMESPACE}", f"--kubeconfig={kubeconfig}"]
+    return subprocess.run(
+        [program, *arguments, *options], check=False, capture_output=True, text=True, timeout=60
+    )
 
 
 def test_blue_green_is_tried_at_its_preview_and_by_copies(told: Told, clients: Clients) -> None:
@@ -305,3 +313,43 @@ def test_what_was_live_when_is_told_by_the_command(told: Told, clients: Clients)
 
     assert any(entry["version"] == to for entry in history)
     assert not clients.failed
+
+
+def test_who_is_bound_to_the_role_for_it_reads_the_history_and_nobody_else(
+    told: Told, clients: Clients, tmp_path: Path
+) -> None:
+    ada = kubeconfig_of_a_new_account(told, "ada", tmp_path)
+    history = ("history", MODEL, "--output=json")
+
+    refused = run_fairlead(ada, *history)
+    told.world.cluster.kubectl(
+        "create", "rolebinding", "ada-history", f"--namespace={NAMESPACE}",
+        "--role=fairlead-history", f"--serviceaccount={energy.NAMESPACE}:ada",
+    )  # fmt: skip
+    allowed = wait_for(
+        "the history",
+        lambda: run_fairlead(ada, *history),
+        lambda done: done.returncode == 0,
+        describe=lambda done: done.stderr.strip() or "told",
+        say=told.world.say,
+        timeout=30,
+    )
+
+    assert refused.returncode != 0
+    assert "forbidden" in refused.stderr
+    assert json.loads(allowed.stdout) == json.loads(fairlead(told, *history))
+    assert not clients.failed
+
+
+def kubeconfig_of_a_new_account(told: Told, name: str, folder: Path) -> Path:
+    """Of a ServiceAccount that may do nothing."""
+    kubectl, where = told.world.cluster.kubectl, f"--namespace={energy.NAMESPACE}"
+    kubectl("create", "serviceaccount", name, where)
+    token = kubectl("create", "token", name, where).stdout.strip()
+    document = yaml.safe_load(told.world.cluster.kubeconfig.read_text())
+    document["users"] = [
+        {"name": user["name"], "user": {"token": token}} for user in document["users"]
+    ]
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(json.dumps(document))
+    return kubeconfig

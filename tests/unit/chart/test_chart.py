@@ -400,9 +400,17 @@ def test_prometheus_looks_only_where_models_are_watched() -> None:
 
     assert scraped == {
         "fairlead-gateway": ["a", "b"],
+        "fairlead-agent": ["a", "b"],
         "fairlead-server": ["a", "b"],
         "fairlead-operator": [NAMESPACE],
     }
+
+
+def test_both_ports_of_a_gateway_are_scraped_by_the_prometheus_operator_too() -> None:
+    options = ("prometheusOperator.monitors=true", "prometheusOperator.rules=true")
+    monitor = find(render(*EXTERNAL, *options), "PodMonitor", "fairlead-gateway")
+
+    assert [each["port"] for each in monitor["spec"]["podMetricsEndpoints"]] == ["metrics", "agent"]
 
 
 def test_every_part_lets_only_some_in() -> None:
