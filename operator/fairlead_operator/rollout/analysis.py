@@ -180,7 +180,7 @@ def _within(measurement: Measurement, bounds: Bounds, failures_before: int) -> _
         message = f"{samples or 0:.0f} {bounds.unit}, {bounds.min_samples:.0f} needed"
         return _Finding(Verdict.INCONCLUSIVE, message, failures_before)
     if value is None or math.isnan(value):
-        return _Finding(Verdict.INCONCLUSIVE, "no data", failures_before)
+        return _Finding(Verdict.INCONCLUSIVE, "no data: no series, or NaN", failures_before)
     if math.isinf(value):
         return _Finding(Verdict.INCONCLUSIVE, f"the answer is {value}, no number", failures_before)
     measured = _describe(value, samples, bounds)
