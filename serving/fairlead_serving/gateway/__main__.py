@@ -8,6 +8,7 @@ See `bootstrap` for Envoy's own command line and `drain` for the pod's end.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -33,6 +34,8 @@ def main() -> None:
         stream=sys.stdout,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    # A full collection takes 40 ms with a thousand Models: rarely.  Young garbage goes as ever.
+    gc.set_threshold(700, 10, 1000)
     try:
         settings = read_settings()
     except ValueError as error:

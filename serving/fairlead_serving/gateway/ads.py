@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import grpc.aio
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
+from google.protobuf import any_pb2
 
 from fairlead_serving.gateway.delta import Push, Rejection, Request, Session
 from fairlead_serving.gateway.target import Target
@@ -124,7 +125,11 @@ def _to_message(push: Push) -> Any:
         type_url=push.type_url,
         nonce=push.nonce,
         resources=[
-            discovery_pb2.Resource(name=name, version=packed.version, resource=packed.body)
+            discovery_pb2.Resource(
+                name=name,
+                version=packed.version,
+                resource=any_pb2.Any(type_url=push.type_url, value=packed.body),
+            )
             for name, packed in push.packed.items()
         ],
         removed_resources=push.removed,

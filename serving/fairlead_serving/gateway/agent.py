@@ -19,6 +19,8 @@ from fairlead_serving.gateway.delta import Rejection
 from fairlead_serving.gateway.endpoints import Endpoint, ready_endpoints
 from fairlead_serving.gateway.follow import Objects
 from fairlead_serving.gateway.guard import Burst
+from fairlead_serving.gateway.kubernetes import Manifest
+from fairlead_serving.gateway.memo import Memo
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.routes import Route
 from fairlead_serving.gateway.snapshot import Snapshot
@@ -72,7 +74,7 @@ class Agent:
         self._ports = ports
         self._namespace = namespace
         self._path = snapshot_path
-        self._documents: tuple[RouteDocument, ...] | None = None  # None: not read yet
+        self._config_maps: Objects | None = None  # None: not read yet
         self._endpoints: Mapping[str, tuple[Endpoint, ...]] | None = None
         self._published: Snapshot | None = None
         self._kept = Snapshot()  # the last good: Envoy has taken it
@@ -85,6 +87,7 @@ class Agent:
         self._refused: dict[tuple[str, str], str] = {}  # with Envoy's words
         self._suspects: list[tuple[str, str]] = []  # refused together; tried one after the other
         self._refresh_is_due = False
+        self._applied = Memo(_to_applied)
 
     def load(self) -> None:
         """Serve what was kept, until the cluster says otherwise."""
@@ -96,14 +99,7 @@ class Agent:
 
     def see_routes(self, config_maps: Objects) -> None:
         """Take all route ConfigMaps there are."""
-        self._documents = tuple(
-            RouteDocument(
-                model=item["metadata"].get("labels", {}).get(MODEL_LABEL)
-                or name.removesuffix("-route"),
-                text=(item.get("data") or {}).get("route.json", ""),
-            )
-            for name, item in sorted(config_maps.items())
-        )
+        self._config_maps = config_maps
         self._refresh_soon()
 
     def see_slices(self, slices: Objects) -> None:
@@ -117,8 +113,8 @@ class Agent:
         self._ports.metrics.apply_seconds.observe((now - self._published_at).total_seconds())
         before = self._in_force
         self._in_force = {
-            route.model: before[route.model]
-            if route.model in before and before[route.model][0] == route
+            route.model: since
+            if (since := before.get(route.model)) and _are_same(since[0], route)
             else (route, now)
             for route in target.snapshot.routes
         }
@@ -183,11 +179,11 @@ class Agent:
 
     def _refresh(self) -> None:
         self._refresh_is_due = False
-        if self._documents is None or self._endpoints is None:
+        if self._config_maps is None or self._endpoints is None:
             return  # half of the truth would take working routes away
         self._ports.metrics.synced.set(1)
         assembly = assemble(
-            self._documents,
+            self._documents(),
             self._endpoints,
             namespace=self._namespace,
             last_good=self._last_good,
@@ -200,6 +196,12 @@ class Agent:
         if assembly.snapshot != self._published:
             self._publish(assembly.snapshot)
         self._report()
+
+    def _documents(self) -> list[RouteDocument]:
+        return [
+            RouteDocument(_model(name, item), (item.get("data") or {}).get("route.json", ""))
+            for name, item in sorted((self._config_maps or {}).items())
+        ]
 
     def _tripped(self) -> Mapping[str, Tripped]:
         return self._published.tripped if self._published else {}
@@ -217,20 +219,42 @@ class Agent:
         self._ports.envoy.publish(build_target(snapshot))
 
     def _report(self) -> None:
-        if self._documents is None:
+        if self._config_maps is None:
             return  # the Models are not known yet
         self._ports.metrics.routes.set(len(self._in_force))
         self._ports.metrics.refused.set(len(self._errors))
-        applied, tripped = {}, self._tripped()
-        for model in sorted({document.model for document in self._documents}):
-            error, waiting = self._errors.get(model), self._waiting.get(model)
-            route, at = self._in_force.get(model, (None, None))
-            if route is not None or error is not None:
-                applied[model] = Applied(
-                    route=route,
-                    at=at or self._ports.now(),
-                    error=error,
-                    waiting=waiting,
-                    tripped=tripped.get(model, {}),
-                )
-        self._ports.reports.report(applied)
+        tripped, nothing = self._tripped(), (None, self._ports.now())
+        models = sorted({_model(name, item) for name, item in self._config_maps.items()})
+        applied = self._applied.map(
+            (
+                *self._in_force.get(model, nothing),
+                self._errors.get(model),
+                self._waiting.get(model),
+                tuple(tripped.get(model, {}).items()),
+            )
+            for model in models
+        )
+        self._ports.reports.report(
+            {
+                model: each
+                for model, each in zip(models, applied, strict=True)
+                if each.route is not None or each.error is not None
+            }
+        )
+
+
+def _model(name: str, config_map: Manifest) -> str:
+    """Whose routes a ConfigMap holds."""
+    label: str | None = (config_map["metadata"].get("labels") or {}).get(MODEL_LABEL)
+    return label or name.removesuffix("-route")
+
+
+def _are_same(one: Route, other: Route) -> bool:
+    return one is other or one == other
+
+
+def _to_applied(
+    known: tuple[Route | None, datetime, str | None, str | None, tuple[tuple[str, Trip], ...]],
+) -> Applied:
+    route, at, error, waiting, tripped = known
+    return Applied(route=route, at=at, error=error, waiting=waiting, tripped=dict(tripped))

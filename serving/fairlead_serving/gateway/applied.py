@@ -128,7 +128,9 @@ class Reporter:
     async def _write(self, written: dict[str, str]) -> None:
         wanted = self._wanted
         unchanged = frozenset(
-            model for model, each in wanted.items() if self._said.get(model) == each
+            model
+            for model, each in wanted.items()
+            if (said := self._said.get(model)) is each or said == each
         )
         patch = difference(wanted, written, pod=self._pod, unchanged=unchanged)
         if patch:

@@ -6,6 +6,7 @@ Model on the route it has.
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from fairlead_serving.gateway.endpoints import Endpoint
 from fairlead_serving.gateway.fields import InvalidRouteError
@@ -16,8 +17,7 @@ from fairlead_serving.gateway.trips import Tripped, narrow, still_tripped
 Endpoints = Mapping[str, tuple[Endpoint, ...]]  # by Service
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RouteDocument:
+class RouteDocument(NamedTuple):
     """What a route ConfigMap holds, unread."""
 
     model: str
@@ -53,9 +53,9 @@ def assemble(
     waiting: dict[str, str] = {}
     for document in documents:
         model, out = document.model, tripped.get(document.model, {})
-        current = narrow(last_good[model], out) if model in last_good else None
+        current = last_good.get(model) and narrow(last_good[model], out)
         try:
-            route = narrow(parse_route(document.text, namespace=namespace, model=model), out)
+            route = narrow(parse_route(document.text, namespace, model), out)
         except InvalidRouteError as error:
             errors[model] = str(error)
         else:
@@ -86,7 +86,11 @@ def _lacks(route: Route, current: Route | None, endpoints: Endpoints) -> str | N
     slower than a Deployment's status.  A change that sends less traffic nowhere never waits, so
     a rollback away from a version without pods goes through at once.
     """
-    if current is None or _reach(route, endpoints) >= _reach(current, endpoints):
+    if (
+        current is None
+        or current is route
+        or _reach(route, endpoints) >= _reach(current, endpoints)
+    ):
         return None
     missing = [
         version.version
@@ -105,7 +109,11 @@ def _join(
     routes: tuple[Route, ...], endpoints: Endpoints, tripped: Mapping[str, Tripped]
 ) -> Snapshot:
     services = sorted({version.service for route in routes for version in route.versions})
-    out = {route.model: still_tripped(route, tripped.get(route.model, {})) for route in routes}
+    out = {
+        route.model: still_tripped(route, tripped[route.model])
+        for route in routes
+        if route.model in tripped
+    }
     return Snapshot(
         routes=routes,
         endpoints={name: endpoints.get(name, ()) for name in services},

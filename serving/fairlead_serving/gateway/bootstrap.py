@@ -16,7 +16,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fairlead_serving.gateway.hosts import ROUTE_CONFIGURATION
 from fairlead_serving.gateway.settings import Ports, Settings, read_settings
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
@@ -52,7 +51,7 @@ _KEPT_STATISTICS = (
     r"|upstream_cx_(none_healthy|destroy_remote_with_active_rq)"
     r"|membership_(healthy|total)|outlier_detection\.ejections_active)$",
     r"^http\.gw\.(no_cluster|no_route|downstream_(rq_(active|completed|\dxx|rx_reset)|cx_active))$",
-    r"^http\.gw\.rds\..*(update_(rejected|failure|success)|version_text)$",
+    r"^http\.gw\.scoped_rds\..*(update_(rejected|failure|success)|version_text|_scopes)$",
     r"^cluster_manager\.(warming_clusters|cds\.(update_(rejected|failure|success)|version_text))$",
     r"^(server\.(live|state|uptime|memory_allocated|dynamic_unknown_fields)|control_plane\..*)$",
 )
@@ -71,6 +70,15 @@ _ACCESS_LOG = {
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
     "request_id": "%REQ(X-REQUEST-ID)%",
 }
+
+
+_CAPITALS_TO_SMALL = """
+function envoy_on_request(request)
+  local headers = request:headers()
+  headers:replace(":authority", string.lower(headers:get(":authority")))
+  request:clearRouteCache()
+end
+"""
 
 
 def build_bootstrap(settings: Settings) -> dict[str, Any]:
@@ -173,7 +181,9 @@ def _traffic(ports: Ports) -> dict[str, Any]:
         "stream_idle_timeout": "300s",
         "request_timeout": "0s",
         "common_http_protocol_options": {"idle_timeout": "3600s"},
-        "rds": {"route_config_name": ROUTE_CONFIGURATION, "config_source": _ADS},
+        "scoped_routes": _scoped_routes(),
+        "http_filters": [_capitals(), _ROUTER],
+        "local_reply_config": _unknown_host(),
         "access_log": [
             {
                 "name": "envoy.access_loggers.stdout",
@@ -185,6 +195,62 @@ def _traffic(ports: Ports) -> dict[str, Any]:
         ],
     }
     return _listener("models", _address(ports.bind, ports.traffic), manager)
+
+
+def _scoped_routes() -> dict[str, Any]:
+    """The host, without its port, says which Model's routes there are for a request."""
+    host = {"name": ":authority", "element_separator": ":", "index": 0}
+    return {
+        "name": "models",
+        "scope_key_builder": {"fragments": [{"header_value_extractor": host}]},
+        "rds_config_source": _ADS,
+        "scoped_rds": {"scoped_rds_config_source": _ADS},
+    }
+
+
+def _capitals() -> dict[str, Any]:
+    """A host may be written with capitals, but a scope is found by its exact text.
+
+    The script runs only for a host that has some: it would cost every request a third more.
+    """
+    host = {
+        "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+        "header_name": ":authority",
+    }
+    has_none = {
+        "input": {"name": "host", "typed_config": host},
+        "value_match": {"safe_regex": {"google_re2": {}, "regex": "[^A-Z]*"}},
+    }
+    skip = {"@type": f"{_EXTENSIONS}.filters.common.matcher.action.v3.SkipFilter"}
+    matcher = {
+        "predicate": {"single_predicate": has_none},
+        "on_match": {"action": {"name": "skip", "typed_config": skip}},
+    }
+    script = {
+        "@type": f"{_EXTENSIONS}.filters.http.lua.v3.Lua",
+        "default_source_code": {"inline_string": _CAPITALS_TO_SMALL},
+    }
+    return {
+        "name": "envoy.filters.http.match_delegate",
+        "typed_config": {
+            "@type": f"{_EXTENSIONS}.common.matching.v3.ExtensionWithMatcher",
+            "xds_matcher": {"matcher_list": {"matchers": [matcher]}},
+            "extension_config": {"name": "envoy.filters.http.lua", "typed_config": script},
+        },
+    }
+
+
+def _unknown_host() -> dict[str, Any]:
+    """What a request without a route is told: every Model has one for each request to its hosts."""
+    text = "no model is served under host %REQ(:AUTHORITY)% in this namespace\n"
+    return {
+        "mappers": [
+            {
+                "filter": {"response_flag_filter": {"flags": ["NR"]}},
+                "body_format_override": {"text_format_source": {"inline_string": text}},
+            }
+        ]
+    }
 
 
 def _metrics(ports: Ports) -> dict[str, Any]:
@@ -199,6 +265,7 @@ def _metrics(ports: Ports) -> dict[str, Any]:
     ]
     manager = {
         "stat_prefix": "metrics",
+        "http_filters": [_ROUTER],
         "route_config": {
             "name": "metrics",
             "virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": routes}],
@@ -210,7 +277,7 @@ def _metrics(ports: Ports) -> dict[str, Any]:
 def _listener(name: str, address: dict[str, Any], manager: dict[str, Any]) -> dict[str, Any]:
     connection_manager = {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": {"@type": _HTTP, **manager, "http_filters": [_ROUTER]},
+        "typed_config": {"@type": _HTTP, **manager},
     }
     return {
         "name": name,

@@ -1,17 +1,15 @@
 """Which addresses answer for a Service: its EndpointSlices as a value.  Pure."""
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 PORT_NAME = "http"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Endpoint:
-    """One pod's address."""
+class Endpoint(NamedTuple):
+    """One pod's address.  A tuple, since thousands are compared at each change."""
 
     address: str
     port: int

@@ -1,4 +1,8 @@
-"""Envoy's routes for all Models, as dictionaries in Envoy's JSON form.  Pure."""
+"""Envoy's routes, as dictionaries in Envoy's JSON form.  Pure.
+
+Each Model has a route configuration of its own, and each of its hosts a scope that leads there, so
+that a change of one Model costs Envoy the same however many others there are.
+"""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +13,6 @@ from fairlead_serving.gateway.options import ByCookie, ByHeader
 from fairlead_serving.gateway.routes import Route, Version
 from fairlead_serving.gateway.shares import lay_out
 
-ROUTE_CONFIGURATION = "models"
 VERSION_HEADER = "x-fairlead-version"
 SHADOW_HEADER = "x-fairlead-shadow"
 
@@ -18,41 +21,53 @@ _MIN_IDLE_SECONDS = 300
 _CREDENTIALS = ("authorization", "cookie")
 
 
-def build_route_configuration(virtual_hosts: list[Resource]) -> Resource:
-    """The one route configuration around the virtual hosts of all Models."""
+def configuration_name(route: Route) -> str:
+    """The Model's route configuration."""
+    return f"{route.namespace}/{route.model}"
+
+
+def build_route_configuration(route: Route) -> Resource:
+    """One Model: its live traffic, and the hosts that go to one version alone."""
     return {
-        "name": ROUTE_CONFIGURATION,
+        "name": configuration_name(route),
         # Refuse routes to a cluster that is not there, and keep the last good ones.
         "validate_clusters": True,
         "ignore_port_in_host_matching": True,
         "request_headers_to_remove": [SHADOW_HEADER],  # ours to say
-        "virtual_hosts": virtual_hosts,
+        "virtual_hosts": [_live_host(route), *_preview_hosts(route)],
     }
 
 
-def build_virtual_hosts(route: Route) -> list[Resource]:
-    """One Model: its live traffic, and the hosts that go to one version alone."""
-    hosts = [_live_host(route)]
-    if (preview := route.preview) is not None:
-        name = f"{route.namespace}/{route.model}/preview"
-        action = {**_action(route), "cluster": cluster_name(route, preview.version)}
-        hosts.append(
-            {
-                "name": name,
-                "domains": list(preview.hosts),
-                "retry_policy": _retries(),
-                "routes": [{"name": name, "match": _match(), "route": action}],
-            }
-        )
-    return hosts
+def build_scope(host: str, configuration: str) -> Resource:
+    """What sends the requests for a host to a Model."""
+    return {
+        "name": host,
+        "route_configuration_name": configuration,
+        "key": {"fragments": [{"string_key": host}]},
+    }
+
+
+def _preview_hosts(route: Route) -> list[Resource]:
+    if (preview := route.preview) is None:
+        return []
+    name = f"{configuration_name(route)}/preview"
+    action = {**_action(route), "cluster": cluster_name(route, preview.version)}
+    return [
+        {
+            "name": name,
+            "domains": list(preview.hosts),
+            "retry_policy": _retries(),
+            "routes": [{"name": name, "match": _match(), "route": action}],
+        }
+    ]
 
 
 def _live_host(route: Route) -> Resource:
     """A forced version, a version that is not there, who has been here before, the split."""
-    name = f"{route.namespace}/{route.model}"
+    name = configuration_name(route)
     return {
         "name": name,
-        "domains": list(route.hosts),
+        "domains": ["*"],  # those whose scope leads here
         "retry_policy": _retries(),  # once for all of the Model's routes: Envoy reads it faster
         "routes": [
             *(_forced(route, version) for version in route.versions),
@@ -69,23 +84,6 @@ def _live_host(route: Route) -> Resource:
                 "match": _match(),
                 "route": {**_action(route), **_split(route), **_mirrored(route)},
             },
-        ],
-    }
-
-
-def build_unknown_host() -> Resource:
-    """What answers when no Model has the host."""
-    return {
-        "name": "unknown-host",
-        "domains": ["*"],
-        "routes": [
-            {
-                "name": "unknown-host",
-                "match": _match(),
-                "direct_response": _not_found(
-                    "no model is served under host %REQ(:AUTHORITY)% in this namespace"
-                ),
-            }
         ],
     }
 

@@ -1,7 +1,7 @@
 """The routes the operator wants: `route.json` of each Model's ConfigMap as a value.
 
 Pure.  Whatever Envoy would refuse is refused here first, with a message that names the field,
-because Envoy takes or refuses the routes of all Models together.
+because Envoy takes or refuses together what is sent together.
 """
 
 import dataclasses
@@ -58,6 +58,15 @@ class Route:
     preview: Preview | None = None
     guard: Guard | None = None
 
+    def __hash__(self) -> int:
+        """Of what all but names it: routes are looked up by the thousand."""
+        return hash((self.model, self.revision))
+
+    @property
+    def all_hosts(self) -> tuple[str, ...]:
+        """Those of the live traffic and those of the preview."""
+        return (*self.hosts, *_preview_hosts(self))
+
     @property
     def weights(self) -> dict[str, int]:
         """Percent by version, in the order of the document."""
@@ -65,7 +74,7 @@ class Route:
 
 
 @functools.lru_cache(maxsize=4096)
-def parse_route(text: str, *, namespace: str, model: str) -> Route:
+def parse_route(text: str, namespace: str, model: str) -> Route:
     """Read the document of one Model.
 
     Raises:
@@ -133,6 +142,9 @@ def settle_hosts(routes: Iterable[Route]) -> tuple[tuple[Route, ...], dict[str, 
     each Model that lost one.
     """
     ordered = sorted(routes, key=lambda route: route.model)
+    hosts = [host for route in ordered for host in route.all_hosts]
+    if len(set(hosts)) == len(hosts):
+        return tuple(ordered), {}
     owners: dict[str, str] = {}
     for claims in (_live_hosts, _preview_hosts):
         for route in ordered:
@@ -140,8 +152,7 @@ def settle_hosts(routes: Iterable[Route]) -> tuple[tuple[Route, ...], dict[str, 
                 owners.setdefault(host, route.model)
     errors, settled = {}, []
     for route in ordered:
-        claimed = (*_live_hosts(route), *_preview_hosts(route))
-        if lost := {host: owners[host] for host in claimed if owners[host] != route.model}:
+        if lost := {host: owners[host] for host in route.all_hosts if owners[host] != route.model}:
             named = ", ".join(f"{host} (of Model {owner})" for host, owner in lost.items())
             errors[route.model] = f"host taken by another Model: {named}"
         if kept := _without(route, lost):

@@ -9,9 +9,11 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from fairlead_serving.gateway import trips as trip_documents
 from fairlead_serving.gateway.endpoints import Endpoint
+from fairlead_serving.gateway.memo import Memo
 from fairlead_serving.gateway.routes import Route, from_document, to_document
 from fairlead_serving.gateway.trips import Trip, Tripped, narrow
 
@@ -50,23 +52,33 @@ class Snapshot:
 
 def write(snapshot: Snapshot, path: Path) -> None:
     """Replace the file in one step, so that a reader or a crash never meets half of it."""
-    document = {
-        "format": _FORMAT,
-        "routes": [to_document(route) for route in snapshot.routes],
-        "endpoints": {
-            service: [{"address": each.address, "port": each.port} for each in endpoints]
-            for service, endpoints in snapshot.endpoints.items()
-        },
-        "tripped": {
-            model: {version: trip.to_document() for version, trip in tripped.items()}
-            for model, tripped in snapshot.tripped.items()
-        },
+    tripped = {
+        model: {version: trip.to_document() for version, trip in tripped.items()}
+        for model, tripped in snapshot.tripped.items()
     }
-    text = json.dumps(document, separators=(",", ":"))
+    text = (
+        f'{{"format":{_FORMAT},"routes":[{",".join(_routes.map(snapshot.routes))}],'
+        f'"endpoints":{{{",".join(_services.map(snapshot.endpoints.items()))}}},'
+        f'"tripped":{_to_text(tripped)}}}'
+    )
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(name, path)
+
+
+def _to_text(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def _service_text(service: tuple[str, tuple[Endpoint, ...]]) -> str:
+    name, endpoints = service
+    return f"{_to_text(name)}:{_to_text([each._asdict() for each in endpoints])}"
+
+
+# The parts of the file: of a thousand Models most are as they were.
+_routes = Memo[Route, str](lambda route: _to_text(to_document(route)))
+_services = Memo[tuple[str, tuple[Endpoint, ...]], str](_service_text)
 
 
 def read(path: Path) -> Snapshot | None:

@@ -52,7 +52,7 @@ def from_document(document: Mapping[str, Any]) -> Trip:
 
 def still_tripped(route: Route, tripped: Tripped) -> Tripped:
     """The trips that go on under this route."""
-    if route.guard is None:
+    if route.guard is None or not tripped:
         return {}
     guard_id = route.guard.guard_id
     return {version: trip for version, trip in tripped.items() if trip.guard_id == guard_id}

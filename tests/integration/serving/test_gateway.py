@@ -61,6 +61,38 @@ async def test_an_unknown_version_or_host_is_named_in_the_answer(
     )
 
 
+@pytest.mark.parametrize("host", [f"{MODEL}:8080", MODEL.upper(), f"{MODEL.title()}.Energy:80"])
+async def test_a_host_is_known_in_capitals_and_with_a_port(
+    gateway: World, caller: Caller, host: str
+) -> None:
+    assert (await caller.call(host))[0] == 200
+
+
+async def test_a_host_that_moves_from_model_to_model_is_always_served(
+    gateway: World, caller: Caller
+) -> None:
+    """Models are served by routes of their own; the first by name has the host."""
+    for model in ("a", "b"):
+        for version in (OLD, NEW):
+            await gateway.pods(version, READY, model=model)
+    revision = await gateway.route({OLD: 100}, model="b", hosts=["b", "shared"])
+    await gateway.until_applied(revision, model="b")
+
+    async with caller.load(rate=200, host="shared") as tally:
+        for _ in range(5):
+            revision = await gateway.route({NEW: 100}, model="a", hosts=["a", "shared"])
+            await gateway.until_applied(revision, model="a")
+            await gateway.api.remove("configmaps", NAMESPACE, "a-route")
+            await eventually(lambda: _is_without_error(gateway, "b"))
+
+    assert tally.failures == []
+    assert tally.versions.keys() == {OLD, NEW}
+
+
+async def _is_without_error(gateway: World, model: str) -> bool:
+    return "error" not in gateway.applied(model)
+
+
 async def test_the_applied_route_is_reported(gateway: World) -> None:
     revision = await gateway.route({NEW: 50, OLD: 50})
 
@@ -175,13 +207,15 @@ async def test_a_route_envoy_refuses_keeps_the_last_good_one(
 ) -> None:
     """Our own checks let nothing through that Envoy refuses, so the builder is bent here."""
     good = await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}))
-    build = targets.hosts.build_virtual_hosts
+    build = targets.hosts.build_route_configuration
 
-    def bent(route: Any) -> list[dict[str, Any]]:
-        bad = {"domains": ["twice", "twice"]} if route.timeout_seconds == 13 else {}
-        return [host | bad for host in build(route)]
+    def bent(route: Any) -> dict[str, Any]:
+        built = build(route)
+        if route.timeout_seconds == 13:
+            built["virtual_hosts"][0]["domains"] = ["twice", "twice"]
+        return built
 
-    monkeypatch.setattr(targets.hosts, "build_virtual_hosts", bent)
+    monkeypatch.setattr(targets.hosts, "build_route_configuration", bent)
     await gateway.route({NEW: 50, OLD: 50}, timeoutSeconds=13)
 
     async def is_refused() -> bool:
@@ -251,6 +285,23 @@ async def test_a_restarted_pod_serves_the_kept_routes_while_the_api_server_is_aw
 
     assert away.versions == {NEW: 50}
     assert back.versions == {OLD: 50}
+
+
+async def test_an_envoy_that_is_ready_serves_every_model(world: World) -> None:
+    """More of them than fit into one message: the listener must wait for all."""
+    names = [f"model-{number}" for number in range(250)]
+    for name in names:
+        await world.pods(OLD, READY, model=name)
+        await world.route({OLD: 100}, model=name)
+
+    async with running(world.settings), Caller(world.settings) as caller:
+        async with EnvoyProcess(world.settings):
+            await world.until_ready()
+        for _ in range(3):
+            async with EnvoyProcess(world.settings):
+                await world.until_ready()
+                statuses = {(await caller.call(name))[0] for name in reversed(names)}
+                assert statuses == {200}
 
 
 async def test_nothing_is_served_before_the_cluster_was_read(

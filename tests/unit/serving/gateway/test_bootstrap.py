@@ -80,8 +80,9 @@ def test_envoy_waits_for_its_agent() -> None:
     manager = built()["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
 
     assert built()["dynamic_resources"]["cds_config"]["initial_fetch_timeout"] == "0s"
-    source = manager["typed_config"]["rds"]["config_source"]
-    assert source["initial_fetch_timeout"] == "0s"
+    scoped = manager["typed_config"]["scoped_routes"]
+    for source in (scoped["rds_config_source"], scoped["scoped_rds"]["scoped_rds_config_source"]):
+        assert source["initial_fetch_timeout"] == "0s"
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,7 @@ def test_labels_are_read_from_the_name_of_a_statistic(version: str, role: str) -
         pytest.param("cluster.e|m|1.0.0|.upstream_rq_5xx", False, id="a class"),
         pytest.param("cluster.agent.upstream_rq_200", False, id="our own"),
         pytest.param("http.gw.downstream_rq_active", True, id="what drain waits for"),
+        pytest.param("http.gw.rds.e/m.update_success", False, id="one of each Model's routes"),
     ],
 )
 def test_kept_statistics(statistic: str, *, kept: bool) -> None:

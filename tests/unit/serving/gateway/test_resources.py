@@ -5,7 +5,7 @@ import itertools
 from typing import Any
 
 import pytest
-from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.config.route.v3.scoped_route_pb2 import ScopedRouteConfiguration
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,15 +16,18 @@ from fairlead_serving.gateway.clusters import (
     cluster_name,
 )
 from fairlead_serving.gateway.endpoints import Endpoint
-from fairlead_serving.gateway.hosts import (
-    build_route_configuration,
-    build_unknown_host,
-    build_virtual_hosts,
-)
+from fairlead_serving.gateway.hosts import build_route_configuration
 from fairlead_serving.gateway.options import ByCookie, ByHeader, Mirror, Preview
 from fairlead_serving.gateway.routes import TOTAL_WEIGHT, Route, Version
 from fairlead_serving.gateway.snapshot import Snapshot
-from fairlead_serving.gateway.target import ASSIGNMENT, CLUSTER, ROUTES, build_target
+from fairlead_serving.gateway.target import (
+    ASSIGNMENT,
+    CLUSTER,
+    ROUTES,
+    SCOPES,
+    TYPES,
+    build_target,
+)
 
 ROUTE = Route(
     namespace="energy",
@@ -39,9 +42,14 @@ ROUTE = Route(
 )
 
 
+def virtual_hosts(route: Route) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = build_route_configuration(route)["virtual_hosts"]
+    return found
+
+
 def routes(route: Route) -> list[dict[str, Any]]:
     """Envoy's routes for the live traffic."""
-    found: list[dict[str, Any]] = build_virtual_hosts(route)[0]["routes"]
+    found: list[dict[str, Any]] = virtual_hosts(route)[0]["routes"]
     return found
 
 
@@ -101,7 +109,7 @@ def test_forced_versions_come_before_the_unknown_and_the_split() -> None:
 def test_only_what_cannot_have_reached_a_model_is_tried_again() -> None:
     preview = Preview(version="1.1.0", hosts=("p",))
 
-    for host in build_virtual_hosts(dataclasses.replace(ROUTE, preview=preview)):
+    for host in virtual_hosts(dataclasses.replace(ROUTE, preview=preview)):
         assert host["retry_policy"]["retry_on"] == (
             "connect-failure,refused-stream,reset-before-request"
         )
@@ -124,13 +132,11 @@ def test_timeouts(seconds: float, timeout: str, idle: str) -> None:
     assert (action["timeout"], action["idle_timeout"]) == (timeout, idle)
 
 
-def test_what_is_not_there_answers_404_with_its_name() -> None:
+def test_a_version_that_is_not_there_answers_404_with_its_name() -> None:
     unknown_version = routes(ROUTE)[-2]["direct_response"]
-    unknown_host = build_unknown_host()["routes"][0]["direct_response"]
 
-    assert unknown_version["status"] == unknown_host["status"] == 404
+    assert unknown_version["status"] == 404
     assert "%REQ(x-fairlead-version)%" in str(unknown_version)
-    assert "%REQ(:AUTHORITY)%" in str(unknown_host)
 
 
 def test_a_cluster_is_the_same_whatever_its_endpoints() -> None:
@@ -152,7 +158,7 @@ def test_copies_go_to_a_cluster_of_their_own() -> None:
     assert fraction == {"numerator": 125_000, "denominator": "MILLION"}
     assert shadow["alt_stat_name"] == policy["cluster"]
     assert shadow["circuit_breakers"]["thresholds"][0]["max_requests"] == 16
-    assert policy["cluster"] in build_target(Snapshot(routes=(route,))).versions(CLUSTER)
+    assert policy["cluster"] in build_target(Snapshot(routes=(route,))).versions[CLUSTER]
 
 
 def test_only_live_traffic_is_copied() -> None:
@@ -162,7 +168,7 @@ def test_only_live_traffic_is_copied() -> None:
         preview=Preview(version="1.1.0", hosts=("p",)),
         sticky=ByCookie(max_age_seconds=60),
     )
-    every = [each for host in build_virtual_hosts(route) for each in host["routes"]]
+    every = [each for host in virtual_hosts(route) for each in host["routes"]]
 
     copied = {each["name"] for each in every if "request_mirror_policies" in each.get("route", {})}
 
@@ -199,15 +205,16 @@ def test_an_assignment_may_be_empty() -> None:
 
 
 def test_unknown_clusters_are_refused_by_envoy() -> None:
-    assert build_route_configuration([])["validate_clusters"] is True
+    assert build_route_configuration(ROUTE)["validate_clusters"] is True
 
 
 def test_a_target_holds_everything_under_its_name() -> None:
     target = build_target(Snapshot(routes=(ROUTE,)))
 
     clusters = {"energy|nsw-price|1.1.0", "energy|nsw-price|1.0.0"}
-    assert set(target.versions(CLUSTER)) == set(target.versions(ASSIGNMENT)) == clusters
-    assert set(target.versions(ROUTES)) == {"models"}
+    assert set(target.versions[CLUSTER]) == set(target.versions[ASSIGNMENT]) == clusters
+    assert set(target.versions[ROUTES]) == {"energy/nsw-price"}
+    assert set(target.versions[SCOPES]) == {"nsw-price"}
 
 
 def test_versions_change_with_content_and_nothing_else() -> None:
@@ -216,23 +223,36 @@ def test_versions_change_with_content_and_nothing_else() -> None:
     renamed = build_target(Snapshot(routes=(dataclasses.replace(ROUTE, revision="2"),)))
     moved = build_target(Snapshot(routes=(ROUTE,), endpoints=endpoints))
 
-    for url in (CLUSTER, ASSIGNMENT, ROUTES):
-        assert before.versions(url) == renamed.versions(url)
-    assert before.versions(CLUSTER) == moved.versions(CLUSTER)
-    assert before.versions(ROUTES) == moved.versions(ROUTES)
-    assert before.versions(ASSIGNMENT) != moved.versions(ASSIGNMENT)
+    for url in TYPES:
+        assert before.versions[url] == renamed.versions[url]
+    assert before.versions[CLUSTER] == moved.versions[CLUSTER]
+    assert before.versions[ROUTES] == moved.versions[ROUTES]
+    assert before.versions[ASSIGNMENT] != moved.versions[ASSIGNMENT]
 
 
-def test_the_parts_of_a_route_configuration_are_put_together_right() -> None:
-    other = dataclasses.replace(ROUTE, model="vic-price", hosts=("vic-price",))
-    packed = build_target(Snapshot(routes=(ROUTE, other))).packed[ROUTES]["models"]
+def test_every_host_leads_to_the_routes_of_its_model() -> None:
+    preview = Preview(version="1.1.0", hosts=("nsw-next",))
+    other = dataclasses.replace(ROUTE, model="vic-price", hosts=("vic-price", "vic.example.com"))
+    routes = (dataclasses.replace(ROUTE, preview=preview), other)
 
-    built = RouteConfiguration()
-    assert packed.body.Unpack(built)
+    found = {}
+    for host, packed in build_target(Snapshot(routes=routes)).packed[SCOPES].items():
+        scope = ScopedRouteConfiguration.FromString(packed.body)
+        assert [each.string_key for each in scope.key.fragments] == [scope.name] == [host]
+        found[host] = scope.route_configuration_name
 
-    assert built.validate_clusters.value is True
-    assert [host.name for host in built.virtual_hosts] == [
-        "unknown-host",
-        "energy/nsw-price",
-        "energy/vic-price",
-    ]
+    assert found == {
+        "nsw-price": "energy/nsw-price",
+        "nsw-next": "energy/nsw-price",
+        "vic-price": "energy/vic-price",
+        "vic.example.com": "energy/vic-price",
+    }
+
+
+def test_hosts_of_the_preview_are_told_from_all_others() -> None:
+    preview = Preview(version="1.1.0", hosts=("nsw-next",))
+
+    live, previewed = virtual_hosts(dataclasses.replace(ROUTE, preview=preview))
+
+    assert live["domains"] == ["*"]
+    assert previewed["domains"] == ["nsw-next"]
