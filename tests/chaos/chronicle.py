@@ -1,16 +1,19 @@
 """Every write that an API server has seen of a Model's objects, in the order of the writes.
 
-Each kind is watched through cut connections and outages, from the last version on.  The versions
-of all kinds come from one counter, the store's revision, so sorting by them gives the states
-that really were, one after each write.
+Each kind is watched through cut connections and outages, from the last version on.  An API server
+that has started anew knows no older ones: then the objects are listed again, which may leave out a
+write in between.  The versions of all kinds come from one counter, the store's revision, so
+sorting by them gives the states that really were, one after each write.
 """
 
+import dataclasses
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import urllib3
@@ -18,9 +21,9 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from bench.installed import NAMESPACE, Place
-from e2e.story.errors import StoryError
 from support.invariants import Key, Object, Snapshot, read_snapshot
 
+_HISTORY: Final = Path(__file__).resolve().parents[2] / "build" / "chaos-life.jsonl"
 _TIMEOUT: Final = (5.0, 2.0)  # to connect, and of silence before the thread looks up
 _LATE: Final = 3.0
 _PAUSE: Final = 0.2
@@ -46,7 +49,10 @@ class Chronicle:
     """Watches from its beginning to its end; to be read afterwards."""
 
     def __init__(self, place: Place) -> None:
-        api: Any = config.new_client_from_config(str(place.cluster.kubeconfig))
+        settings: Any = client.Configuration()
+        settings.retries = False  # the library's own wait as long as an API server that starts asks
+        config.load_kube_config(str(place.cluster.kubeconfig), client_configuration=settings)
+        api: Any = client.ApiClient(settings)
         custom, core, apps = (
             client.CustomObjectsApi(api),
             client.CoreV1Api(api),
@@ -54,10 +60,10 @@ class Chronicle:
         )
         ours = ("fairlead.dev", "v1alpha1", NAMESPACE)
         self._followers = [
-            _Follower("Model", partial(custom.list_namespaced_custom_object, *ours, "models")),
-            _Follower("Rollout", partial(custom.list_namespaced_custom_object, *ours, "rollouts")),
-            _Follower("ConfigMap", partial(core.list_namespaced_config_map, NAMESPACE)),
-            _Follower("Deployment", partial(apps.list_namespaced_deployment, NAMESPACE)),
+            Follower("Model", partial(custom.list_namespaced_custom_object, *ours, "models")),
+            Follower("Rollout", partial(custom.list_namespaced_custom_object, *ours, "rollouts")),
+            Follower("ConfigMap", partial(core.list_namespaced_config_map, NAMESPACE)),
+            Follower("Deployment", partial(apps.list_namespaced_deployment, NAMESPACE)),
         ]
 
     def __enter__(self) -> "Chronicle":
@@ -72,11 +78,7 @@ class Chronicle:
             follower.join()
 
     def catch_up(self) -> None:
-        """Hear of all that was written until now.
-
-        Raises:
-            StoryError: the history was lost on the way.
-        """
+        """Hear of all that was written until now."""
         for follower in self._followers:
             follower.catch_up()
 
@@ -84,6 +86,13 @@ class Chronicle:
         """Of all kinds, in their order."""
         found = [write for follower in self._followers for write in list(follower.writes)]
         return sorted(found, key=lambda write: write.revision)
+
+    def keep(self) -> Path:
+        """Write the history down, to find out what went wrong."""
+        _HISTORY.parent.mkdir(parents=True, exist_ok=True)
+        lines = [json.dumps(dataclasses.asdict(write)) for write in self.writes()]
+        _HISTORY.write_text("\n".join([*lines, ""]))
+        return _HISTORY
 
     def snapshots(self, model: str) -> Iterator[tuple[float, Snapshot]]:
         """The state at the beginning, and after each write; with when we heard of it."""
@@ -106,7 +115,7 @@ def replay(writes: Sequence[Write], model: str, *, since: int) -> Iterator[tuple
             yield write.seen, read_snapshot(objects, namespace=NAMESPACE, model=model)
 
 
-class _Follower(threading.Thread):
+class Follower(threading.Thread):
     """Hears of every write to the objects of one kind."""
 
     def __init__(self, kind: str, call: Callable[..., Any]) -> None:
@@ -116,8 +125,7 @@ class _Follower(threading.Thread):
         self.stop = threading.Event()
         self._kind = kind
         self._call = call
-        self._revision = ""
-        self._lost = ""
+        self._revision = ""  # of what was heard last; empty: the objects are to be listed
 
     def begin(self) -> None:
         self.writes, self.begun = self._read()
@@ -125,20 +133,20 @@ class _Follower(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while not self.stop.is_set() and not self._lost:
+        while not self.stop.is_set():
             try:
+                if not self._revision:
+                    self._list_again()
                 self._watch()
             except ApiException as error:
                 if error.status == _GONE:
-                    self._lost = str(error)
+                    self._revision = ""
                 self.stop.wait(_PAUSE)
             except (urllib3.exceptions.HTTPError, OSError, ValueError):
-                self.stop.wait(_PAUSE)  # cut, silent or half a line
+                self.stop.wait(_PAUSE)  # cut, silent, away or half a line
 
     def catch_up(self) -> None:
         """Whatever the watch is late with is taken from a list."""
-        if self._lost:
-            raise StoryError(f"the history of {self._kind} is lost: {self._lost}")
         present, _ = self._read()
         deadline = time.monotonic() + _LATE
         while missing := self._missing(present):
@@ -146,6 +154,20 @@ class _Follower(threading.Thread):
                 self.writes += missing
                 return
             time.sleep(_PAUSE / 4)
+
+    def _list_again(self) -> None:
+        present, revision = self._read()
+        self.writes += [*self._missing(present), *self._gone(present, revision)]
+        self._revision = str(revision)
+
+    def _gone(self, present: Sequence[Write], revision: int) -> list[Write]:
+        last = {write.key: write for write in self.writes}
+        lost = last.keys() - {write.key for write in present}
+        return [
+            dataclasses.replace(last[key], revision=revision, seen=time.time(), gone=True)
+            for key in lost
+            if not last[key].gone
+        ]
 
     def _missing(self, present: Sequence[Write]) -> list[Write]:
         known = {(write.key, write.revision) for write in list(self.writes)}
@@ -173,9 +195,7 @@ class _Follower(threading.Thread):
     def _take(self, event: Mapping[str, Any]) -> None:
         item = event["object"]
         if event["type"] == "ERROR":
-            if item.get("code") == _GONE:
-                self._lost = str(item)
-            return
+            raise ApiException(status=item.get("code"), reason=item.get("message"))
         if event["type"] != "BOOKMARK":
             self.writes.append(
                 self._write({**item, "kind": self._kind}, gone=event["type"] == "DELETED")

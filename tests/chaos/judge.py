@@ -37,6 +37,16 @@ def hold(states: States, course: Course, last: Snapshot) -> None:
         raise StoryError(str(error)) from error
 
 
+def expect_end(course: Course, status: Mapping[str, Any]) -> None:
+    """Expect the reason with which such a life ends.
+
+    Raises:
+        StoryError: it ended otherwise.
+    """
+    wanted = ENDS[course.life.cause]
+    expect(status["reason"] in wanted, f"one of {sorted(wanted)}", status)
+
+
 def sum_up(
     course: Course,
     status: Mapping[str, Any],
@@ -45,10 +55,10 @@ def sum_up(
     *,
     seconds: float,
 ) -> Lived:
-    """Count, and expect the right end and no failure that nothing excuses.
+    """Count, and expect no failure that nothing excuses.
 
     Raises:
-        StoryError: it ended otherwise, or a request failed.
+        StoryError: a request failed.
     """
     life, lost = course.life, failed(answers)
     bad = [a for a in lost if life.cause == "bad answers" and a.version == course.candidate]
@@ -69,8 +79,6 @@ def sum_up(
         without=len(without),
         failures=tuple(a for a in lost if a not in bad and a not in without),
     )
-    wanted = ENDS[life.cause]
-    expect(lived.reason in wanted, f"one of {sorted(wanted)}", status)
     expect(not lived.failures, "no failed request", lived.failures[:3])
     return lived
 

@@ -30,7 +30,7 @@ _OTHERS: Final = (
     Trouble(part="gateway", how="removed", moment="last step", seconds=15),
     Trouble(part="stable", how="removed", seconds=15),
     Trouble(part="candidate", how="removed", moment="last step", seconds=15),
-    Trouble(part="kube-apiserver", how="frozen", seconds=20),
+    Trouble(part="kube-apiserver", how="frozen", seconds=60),
     Trouble(part="kube-apiserver", how="frozen", moment="guard", seconds=5),
     Trouble(part="kube-apiserver", how="killed", moment="last step", seconds=10),
     Trouble(part="kube-apiserver", how="slow", seconds=20),

@@ -11,11 +11,11 @@ from bench.alerts import Alerts
 from bench.installed import CANDIDATE, NAMESPACE, STABLE
 from bench.rolling import Rolling, has_ended, renew_operator
 from chaos.chronicle import Chronicle
-from chaos.judge import hold, sum_up
+from chaos.judge import expect_end, hold, sum_up
 from chaos.life import Course, Life, Lived
 from chaos.troubles import inflict
 from chaos.ways import has_come, way
-from e2e.story.errors import expect
+from e2e.story.errors import StoryError, expect
 from support.invariants import Snapshot
 
 _TIMEOUT: Final = 240.0
@@ -36,25 +36,36 @@ class Subject:
         """Roll a version out with the troubles in it; one that goes back is taken away again.
 
         Raises:
-            StoryError: something that must hold did not.
+            StoryError: something that must hold did not; the Model has come to rest again.
         """
         course = self._prepare(life)
-        before, begin = len(self._rolling.traffic.answers()), time.monotonic()
         with Chronicle(self._place) as chronicle:
-            rollout = self._rolling.begin(course.candidate, course.way.policy)
-            self._undergo(course, rollout)
-            end = self._rolling.follow(rollout, "to end", has_ended, timeout=_TIMEOUT)
-            seconds = time.monotonic() - begin
-            self._rolling.traffic.mark(marked=False)
-            if life.cause:
-                time.sleep(_TRIED_AGAIN)  # nothing happens: that is seen by its time only
-            else:
-                self._rolling.rest(course.candidate, timeout=_TIMEOUT)
-            self._expect_only(course.serving)
-            chronicle.catch_up()
+            try:
+                return self._live(course, chronicle)
+            except StoryError as error:
+                self._rolling.traffic.mark(marked=False)
+                self._rolling.pin(course.stable, course.way.policy)
+                self._rolling.rest(course.stable, timeout=_TIMEOUT)
+                history = chronicle.keep()
+                raise StoryError(f"{error}; all that was written is in {history}") from error
+
+    def _live(self, course: Course, chronicle: Chronicle) -> Lived:
+        before, begin = len(self._rolling.traffic.answers()), time.monotonic()
+        rollout = self._rolling.begin(course.candidate, course.way.policy)
+        self._undergo(course, rollout)
+        end = self._rolling.follow(rollout, "to end", has_ended, timeout=_TIMEOUT)
+        seconds = time.monotonic() - begin
+        expect_end(course, end)
+        self._rolling.traffic.mark(marked=False)
+        if course.life.cause:
+            time.sleep(_TRIED_AGAIN)  # nothing happens: that is seen by its time only
+        else:
+            self._rolling.rest(course.candidate, timeout=_TIMEOUT)
+        self._expect_only(course.serving)
+        chronicle.catch_up()
         states = list(chronicle.snapshots(self._rolling.model))
         hold(states, course, self._complete(states[-1][1]))
-        if life.cause:
+        if course.life.cause:
             self._rolling.pin(course.stable, course.way.policy)
             self._rolling.rest(course.stable, timeout=_TIMEOUT)
         answers = self._rolling.traffic.answers()[before:]

@@ -1,6 +1,7 @@
 """What ``make chaos`` lives, and how it reads a life back from the writes of the API server."""
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from bench.installed import NAMESPACE
 from bench.result import replace_between_markers
-from chaos.chronicle import Write, replay
+from chaos.chronicle import Follower, Write, replay
 from chaos.plan import STRATEGIES, plan
 from chaos.record import NAME, to_result
 from chaos.troubles import PARTS
@@ -131,3 +132,76 @@ def test_the_table_counts_what_nothing_excuses() -> None:
 
 def test_the_document_has_a_place_for_the_table() -> None:
     assert "\nput here\n" in replace_between_markers(DOCUMENT.read_text(), NAME, "put here")
+
+
+class Answers:
+    """What an API server says, one call after the other; then nothing more."""
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = list(answers)
+        self.asked: list[str | None] = []
+
+    def __call__(self, *, resource_version: str | None = None, **_: Any) -> Any:
+        self.asked.append(resource_version)
+        if not self._answers:
+            raise OSError("away")
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Response:
+    """A list's answer, or a watch's."""
+
+    def __init__(self, *documents: Any, cut: bool = False) -> None:
+        self.data = json.dumps(documents[0]) if documents else ""
+        text = "".join(f"{json.dumps(document)}\n" for document in documents).encode()
+        self._chunks = [text[:7], text[7:-5] if cut else text[7:]]
+
+    def stream(self, **_: Any) -> list[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def listed(revision: int, *items: dict[str, Any]) -> Response:
+    return Response({"metadata": {"resourceVersion": str(revision)}, "items": list(items)})
+
+
+def event(kind: str, revision: int, name: str) -> dict[str, Any]:
+    return {"type": kind, "object": item(revision, name)}
+
+
+def item(revision: int, name: str) -> dict[str, Any]:
+    meta = {"namespace": NAMESPACE, "name": name, "resourceVersion": str(revision)}
+    return {"metadata": meta}
+
+
+def test_a_history_is_followed_through_cuts_and_a_server_that_knows_no_old_version() -> None:
+    gone = {"type": "ERROR", "object": {"code": 410, "message": "too old"}}
+    answers = Answers(
+        listed(5, item(3, "first")),
+        Response(event("MODIFIED", 6, "first"), event("ADDED", 7, "second"), cut=True),
+        OSError("cut"),
+        Response(event("ADDED", 7, "second"), event("BOOKMARK", 8, ""), gone),
+        listed(12, item(11, "second")),
+    )
+    follower = Follower("Rollout", answers)
+
+    follower.begin()
+    while len(answers.asked) < 6:
+        time.sleep(0.01)
+    follower.stop.set()
+    follower.join()
+
+    heard = [(write.revision, write.key[2], write.gone) for write in follower.writes]
+    assert heard == [
+        (3, "first", False),
+        (6, "first", False),
+        (7, "second", False),
+        (11, "second", False),
+        (12, "first", True),
+    ]
+    assert answers.asked[:6] == [None, "5", "6", "6", None, "12"]

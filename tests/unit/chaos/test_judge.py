@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chaos.judge import States, hold, sum_up
+from chaos.judge import States, expect_end, hold, sum_up
 from chaos.life import Course, Life
 from chaos.troubles import Trouble
 from chaos.ways import Strategy, way
@@ -112,4 +112,4 @@ def test_a_downtime_excuses_only_what_falls_into_it() -> None:
 
 def test_another_end_is_no_end() -> None:
     with pytest.raises(StoryError, match="expected one of"):
-        sum_up(course(), {"phase": "RolledBack", "reason": "AlertFired"}, STATES, [], seconds=1)
+        expect_end(course(), {"phase": "RolledBack", "reason": "AlertFired"})
