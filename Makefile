@@ -142,6 +142,11 @@ tools: install
 gateway-tools: install
 	@$(RUN) -m images envoy-gateway >/dev/null
 
+# KEDA itself for one integration test, which is skipped without it; five minutes the first time.
+.PHONY: keda-tools
+keda-tools: install ## Build KEDA, for the test that runs it; CI does
+	@$(RUN) -m images keda >/dev/null
+
 .PHONY: test-packages
 test-packages:
 	@mkdir -p build && flock build/install.lock bash -c 'compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null \

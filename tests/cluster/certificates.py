@@ -43,6 +43,12 @@ _API_SERVER = Certificate(
 _ADMIN = Certificate(name="admin", subject="/O=system:masters/CN=admin", usage="clientAuth")
 
 CONTROL_PLANE = (_API_SERVER, _ADMIN)
+FRONT_PROXY = Certificate(
+    name="front-proxy-client",
+    subject="/CN=front-proxy-client",
+    usage="clientAuth",
+    authority="front-proxy-ca",
+)
 FULL = (
     *CONTROL_PLANE,
     Certificate(
@@ -50,12 +56,7 @@ FULL = (
         subject="/O=system:masters/CN=kube-apiserver-kubelet-client",
         usage="clientAuth",
     ),
-    Certificate(
-        name="front-proxy-client",
-        subject="/CN=front-proxy-client",
-        usage="clientAuth",
-        authority="front-proxy-ca",
-    ),
+    FRONT_PROXY,
     Certificate(
         name="controller-manager",
         subject="/CN=system:kube-controller-manager",

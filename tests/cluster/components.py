@@ -92,7 +92,13 @@ def _node_api_server(layout: Layout, programs: Binaries) -> Argv:
         f"--kubelet-client-certificate={pki / 'apiserver-kubelet-client.crt'}",
         f"--kubelet-client-key={pki / 'apiserver-kubelet-client.key'}",
         "--kubelet-preferred-address-types=InternalIP",
-        # Aggregated APIs (metrics-server) trust the API server by this authority.
+        *aggregation(pki),
+    ]
+
+
+def aggregation(pki: Path) -> Argv:
+    """Flags of an API server whom servers of other APIs trust, such as metrics-server."""
+    return [
         f"--requestheader-client-ca-file={pki / 'front-proxy-ca.crt'}",
         "--requestheader-allowed-names=front-proxy-client",
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",

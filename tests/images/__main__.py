@@ -1,6 +1,6 @@
 """`python3 -m images build [NAME...]` builds what changed.
 
-`promtool` and `envoy-gateway` build that program unless it is there, and print where it is.
+`promtool`, `envoy-gateway` and `keda` build that program unless it is there, and print where it is.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from images.build import build_all
 from images.catalogue import IMAGES
 from images.commands import BuildError
 from images.envoy_gateway import build_envoy_gateway
+from images.keda import build_keda
 from images.prometheus import build_promtool
 
 
@@ -22,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(build_promtool())
         elif arguments.command == "envoy-gateway":
             print(build_envoy_gateway())
+        elif arguments.command == "keda":
+            print(build_keda())
         else:
             build_all(arguments.names or None, progress=_say)
     except BuildError as error:
@@ -41,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("names", nargs="*", metavar="NAME", help=f"of {names}; none means all")
     commands.add_parser("promtool", help="build promtool and print where it is")
     commands.add_parser("envoy-gateway", help="build Envoy Gateway and print where it is")
+    commands.add_parser("keda", help="build KEDA and print where it is")
     return parser
 
 

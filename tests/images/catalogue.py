@@ -12,8 +12,9 @@ class GoProgram:
     """Commands built from one Go module version, outside the image, and copied into it."""
 
     commands: tuple[str, ...]  # import paths; the last element names the binary
-    module: Path | None = None  # a folder with go.mod; `None` installs `version` directly
+    module: Path | None = None  # a folder with go.mod; `None` takes `version` as published
     version: str = ""
+    locked: str = ""  # a module that cannot be installed: it is built with its own go.sum
     build_tags: str = ""
 
 
@@ -70,6 +71,15 @@ ALERTMANAGER = GoProgram(
 ENVOY_GATEWAY = GoProgram(
     version="v1.9.1",
     commands=("github.com/envoyproxy/gateway/cmd/envoy-gateway",),
+)
+# In no image either: its operator, and the adapter that brings its metrics to the API server.
+KEDA = GoProgram(
+    version="v2.21.0",
+    locked="github.com/kedacore/keda/v2",
+    commands=(
+        "github.com/kedacore/keda/v2/cmd/operator",
+        "github.com/kedacore/keda/v2/cmd/adapter",
+    ),
 )
 # Simulated nodes and pods, for `make bench-scale`; part of no image.
 KWOK = GoProgram(version="v0.8.0", commands=("sigs.k8s.io/kwok/cmd/kwok",))

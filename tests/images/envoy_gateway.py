@@ -4,13 +4,12 @@ Nothing of it is in the repository: the program is built from its Go module, and
 read from that module and from the version of the Gateway API it was written for.
 """
 
-import json
-import subprocess
 from pathlib import Path
 
 from images.cache import default_cache
 from images.catalogue import ENVOY_GATEWAY
 from images.commands import HostRunner
+from images.go_modules import module_folder
 from images.programs import binary_path, ensure_program
 
 _MODULE = "github.com/envoyproxy/gateway"
@@ -33,8 +32,8 @@ def build_envoy_gateway() -> Path:
 
 def gateway_crds() -> list[str]:
     """YAML of the standard Gateway API, and of Envoy Gateway's own kinds."""
-    own = _module_folder(_MODULE, ENVOY_GATEWAY.version)
-    standard = _module_folder(_GATEWAY_API, _required_version(own, _GATEWAY_API))
+    own = module_folder(_MODULE, ENVOY_GATEWAY.version)
+    standard = module_folder(_GATEWAY_API, _required_version(own, _GATEWAY_API))
     files = [
         *(standard / "config/crd/standard").glob("gateway.networking.k8s.io_*.yaml"),
         *(own / "charts/gateway-crds-helm/templates/generated").glob("*.yaml"),
@@ -51,9 +50,3 @@ def _without_template(text: str) -> str:
 def _required_version(module: Path, name: str) -> str:
     lines = (module / "go.mod").read_text().splitlines()
     return next(words[1] for line in lines if (words := line.split()) and words[0] == name)
-
-
-def _module_folder(name: str, version: str) -> Path:
-    command = ["go", "mod", "download", "-json", f"{name}@{version}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return Path(json.loads(done.stdout)["Dir"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from images.cache import Cache
 from images.catalogue import GoProgram
 from images.commands import BuildError, Runner
+from images.go_modules import module_folder
 
 _LINKER_FLAGS = "-s -w"
 _PASSWD = "root:x:0:0::/:/sbin/nologin\nnobody:x:65534:65534::/:/sbin/nologin\n"
@@ -51,9 +52,12 @@ def ensure_program(cache: Cache, program: GoProgram, runner: Runner) -> Path:
 
 def _build_command(program: GoProgram, folder: Path) -> list[str]:
     flags = ["-trimpath", "-tags", program.build_tags, "-ldflags", _LINKER_FLAGS]
-    if program.module:
+    module = program.module
+    if program.locked:
+        module = module_folder(program.locked, program.version)
+    if module:
         output = f"{folder}{os.sep}"  # the separator makes it a folder, not one file
-        return ["go", "-C", str(program.module), "build", *flags, "-o", output, *program.commands]
+        return ["go", "-C", str(module), "build", *flags, "-o", output, *program.commands]
     wanted = (f"{command}@{program.version}" for command in program.commands)
     return ["go", "install", *flags, *wanted]
 

@@ -207,7 +207,9 @@ class Stage:
             "readyReplicas": ready,
             "availableReplicas": ready,
         }
-        if (deployment.get("status") or {}).get("availableReplicas", 0) != ready:
+        known = deployment.get("status") or {}
+        seen = known.get("observedGeneration") == meta["generation"]
+        if not seen or known.get("availableReplicas", 0) != ready:
             await self.kube.patch_status("Deployment", self.namespace, meta["name"], status)
         if meta["name"] == GATEWAY_NAME:
             await self.put_pod(GATEWAY_POD, component_labels("gateway"), {"phase": "Running"})

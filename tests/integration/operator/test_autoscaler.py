@@ -12,19 +12,17 @@ from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.rollout.autoscaler import build_autoscaler
-from support.go_modules import module_folder
+from images.keda import keda_crds
 
 pytestmark = pytest.mark.integration
 
-KEDA = ("github.com/kedacore/keda/v2", "v2.21.0")
 BOTH = {"cpuUtilization": 70, "requestsPerSecond": 12.5}
 
 
 @pytest.fixture(scope="module", name="keda")
 def _keda(plane: ControlPlane) -> ControlPlane:
     """The control plane with the kind ScaledObject, as KEDA's release has it."""
-    crd = module_folder(*KEDA) / "config/crd/bases/keda.sh_scaledobjects.yaml"
-    plane.kubectl("apply", "--server-side", f"--filename={crd}")
+    plane.kubectl("apply", "--server-side", f"--filename={keda_crds()}")
     plane.kubectl(
         *("wait", "--for=condition=Established", "--timeout=60s", "crd/scaledobjects.keda.sh")
     )

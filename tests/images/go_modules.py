@@ -4,19 +4,21 @@ import json
 import subprocess
 from pathlib import Path
 
+from images.commands import BuildError
+
 
 def module_folder(module: str, version: str) -> Path:
     """The module unpacked in Go's cache, downloaded where it is not there yet.
 
     Raises:
-        RuntimeError: Go is missing, or the module proxy does not have it; says which.
+        BuildError: Go is missing, or the module proxy does not have it; says which.
     """
     command = ["go", "mod", "download", "-json", f"{module}@{version}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
     except FileNotFoundError as error:
-        raise RuntimeError("go is not installed") from error
+        raise BuildError("go: command not found") from error
     answer = json.loads(done.stdout or "{}")
     if "Dir" not in answer:
-        raise RuntimeError(f"{module}@{version}: {answer.get('Error') or done.stderr}")
+        raise BuildError(f"{module}@{version}: {answer.get('Error') or done.stderr}")
     return Path(answer["Dir"])
