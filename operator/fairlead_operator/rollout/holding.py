@@ -24,7 +24,8 @@ from fairlead_operator.rollout.states import (
 def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
     """The present state instead of one that lacks pods; None when it lacks none.
 
-    ``prepare`` of the answer is what the pods are wanted for.
+    ``prepare`` of the answer is what the pods are wanted for.  Where a bandit moves its shares,
+    only the arms that lack pods stay where they are: the others need not wait for them.
     """
     if seen.capacity is None or is_finished(seen.phase):
         return None
@@ -36,9 +37,10 @@ def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
         for version, percent in wanted.items()
         if percent > (0 if ends else present[version])
     }
-    short = seen.capacity.shortage(growing)
-    if short is None:
+    lacks = seen.capacity.shortages(growing)
+    if not lacks:
         return None
+    short = "; ".join(lacks.values())
     waiting = seen.reason is Reason.WAITING_FOR_REPLICAS
     if seen.phase is Phase.PENDING and waiting and seen.waited > seen.start_deadline:
         return Decision(
@@ -48,11 +50,19 @@ def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
             reason=Reason.START_DEADLINE_EXCEEDED,
             message=f"not ready after {in_seconds(seen.start_deadline)}: {short}",
         )
-    return dataclasses.replace(
+    held = dataclasses.replace(
         hold(seen, Reason.WAITING_FOR_REPLICAS, short),
         prepare=tuple(wanted.items()),
         restart=seen.phase is Phase.PENDING and not waiting,
     )
+    if (decision.phase, decision.step) != (seen.phase, seen.step):
+        return held
+    asked = {arm.version: arm.asked for arm in seen.arms}
+    shares = (
+        (version, asked[version] if version in lacks else share)
+        for version, share in decision.shares
+    )
+    return dataclasses.replace(held, shares=tuple(shares))
 
 
 def floors(seen: Observed, decision: Decision) -> dict[str, int]:
@@ -103,9 +113,14 @@ def _present_loads(seen: Observed) -> dict[str, int]:
 
 
 def prepared_loads(seen: Observed, decision: Decision) -> dict[str, int]:
-    """The most each candidate's pods were ever counted for: their number tells of that."""
+    """The most each candidate's pods were ever counted for: their number tells of that.
+
+    Who has left a trial never gets traffic again.
+    """
     prepare, given = dict(decision.prepare), loads(decision.shares, decision.mirror)
     return {
         arm.version: max(arm.prepared, prepare.get(arm.version, 0), given[arm.version])
+        if arm.dropped is None
+        else 0
         for arm in seen.arms
     }

@@ -66,15 +66,14 @@ class Capacity:
         """Pods for so many percent of the traffic, where ``full`` bear all of it."""
         return self.bounds.within(-(-self.full * percent // 100))
 
-    def shortage(self, wanted: Mapping[str, int]) -> str | None:
-        """Which version lacks ready pods for the percent it is to get; None when none does."""
-        lacks = [
-            f"{self.ready.get(version, 0)} of {self.share(percent)} pods of {version} ready "
-            f"for {percent} %"
+    def shortages(self, wanted: Mapping[str, int]) -> dict[str, str]:
+        """What each version lacks that has too few ready pods for the percent it is to get."""
+        return {
+            version: f"{self.ready.get(version, 0)} of {self.share(percent)} pods of {version} "
+            f"ready for {percent} %"
             for version, percent in sorted(wanted.items())
             if self.ready.get(version, 0) < self.share(percent)
-        ]
-        return "; ".join(lacks) or None
+        }
 
 
 def full_capacity(known: int, stable: int, candidates: Iterable[Load], bounds: Bounds) -> int:

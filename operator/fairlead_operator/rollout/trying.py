@@ -38,8 +38,9 @@ def while_trying(seen: Observed, step: Step) -> Decision:
         return hold_in_doubt(seen, doubt.reason, doubt.message)
     trial = seen.trial
     if trial is None:  # not due; what it last said still stands
-        said = seen.message if seen.reason is Reason.TRIAL_RUNNING else "the trial runs"
-        return hold(seen, Reason.TRIAL_RUNNING, said)
+        if seen.reason in {Reason.TRIAL_RUNNING, Reason.WAITING_FOR_REPLICAS}:
+            return hold(seen, seen.reason, seen.message)
+        return hold(seen, Reason.TRIAL_RUNNING, "the trial runs")
     match trial.outcome:
         case Outcome.RUNNING:
             return _follow(seen, step, trial)

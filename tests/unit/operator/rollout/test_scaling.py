@@ -65,20 +65,20 @@ def test_the_fewest_pods_of_a_share_say_nothing_of_the_whole() -> None:
 @pytest.mark.parametrize(
     ("wanted", "ready", "said"),
     [
-        pytest.param({"b": 50}, {"b": 4}, None, id="enough"),
-        pytest.param({"b": 50}, {"b": 3}, "3 of 4 pods of b ready for 50 %", id="one too few"),
-        pytest.param({"b": 10}, {}, "0 of 1 pods of b ready for 10 %", id="none at all"),
-        pytest.param({}, {"b": 0}, None, id="nothing wanted"),
+        pytest.param({"b": 50}, {"b": 4}, [], id="enough"),
+        pytest.param({"b": 50}, {"b": 3}, ["3 of 4 pods of b ready for 50 %"], id="one too few"),
+        pytest.param({"b": 10}, {}, ["0 of 1 pods of b ready for 10 %"], id="none at all"),
+        pytest.param({}, {"b": 0}, [], id="nothing wanted"),
         pytest.param(
             {"c": 20, "b": 30},
             {"b": 1, "c": 1},
-            "1 of 3 pods of b ready for 30 %; 1 of 2 pods of c ready for 20 %",
+            ["1 of 3 pods of b ready for 30 %", "1 of 2 pods of c ready for 20 %"],
             id="several candidates",
         ),
     ],
 )
-def test_shortage(wanted: dict[str, int], ready: dict[str, int], said: str | None) -> None:
-    assert capacity(8, **ready).shortage(wanted) == said
+def test_shortages(wanted: dict[str, int], ready: dict[str, int], said: list[str]) -> None:
+    assert list(capacity(8, **ready).shortages(wanted).values()) == said
 
 
 bounds_of_any_kind = st.tuples(st.integers(1, 50), st.integers(0, 50)).map(
@@ -149,6 +149,6 @@ def test_going_back_always_finds_the_pods_that_were_seen_to_be_needed(
         assert full == bounds.most or weight < 25 or known.share(prepared) >= demand.share(weight)
         assert weight >= 25 or full * 100 >= bounds.within(moment.demand) * 74
         prepared = max(prepared, moment.percent)
-        if known.shortage({"candidate": moment.percent}) is None:
+        if not known.shortages({"candidate": moment.percent}):
             weight = moment.percent
             assert candidate >= known.share(weight)
