@@ -112,8 +112,12 @@ def _next(seen: Observed, wish: Request | None) -> Decision:
 
 
 def _within_steps(seen: Observed) -> Observed:
-    """A policy edited in flight may have fewer steps than were taken."""
-    last = len(seen.steps) - (seen.phase is Phase.PROGRESSING)
+    """A policy edited in flight may have fewer steps than were taken.
+
+    Who was paused with less than all traffic was paused in a step, not in the guard window.
+    """
+    paused_in_step = seen.phase is Phase.PAUSED and sum(arm.asked for arm in seen.arms) < 100
+    last = len(seen.steps) - (seen.phase is Phase.PROGRESSING or paused_in_step)
     return dataclasses.replace(seen, step=min(seen.step, last))
 
 

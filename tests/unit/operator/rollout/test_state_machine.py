@@ -337,6 +337,8 @@ TABLE = [
     pytest.param(paused(step=1, steps=STEPS[:1], verdict=Verdict.ERROR), (Phase.PAUSED, 10),
                  Reason.ANALYSIS_INCONCLUSIVE,
                  id="paused: a policy with fewer steps gives no traffic in doubt"),
+    pytest.param(paused(step=1, steps=STEPS[:1]), (Phase.PROGRESSING, 10), Reason.STEP_STARTED,
+                 id="paused: a policy with fewer steps leads to no guard without a step"),
     pytest.param(paused(reason=Reason.AWAITING_APPROVAL), (Phase.PAUSED, 10),
                  Reason.AWAITING_APPROVAL, id="paused: good metrics are no approval"),
     pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE)),
