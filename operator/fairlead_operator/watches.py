@@ -111,7 +111,12 @@ class Sync:
         for kind in self.kinds:
             if kind not in UNSTORED:
                 for namespace in self._namespaces:
-                    await self._read(kind, namespace)
+                    try:
+                        await self._read(kind, namespace)
+                    except UnknownKindError:
+                        if kind in WATCHED:
+                            raise
+                        self._forget(kind, namespace)  # who brought the kind took it away
 
     async def _knows(self, kind: str) -> bool:
         """Whether the cluster has a kind that others install, and lets us look at it."""
@@ -132,9 +137,16 @@ class Sync:
                 self._watches.tell(body, "LISTED")
         for place, known in self._store.places(kind, namespace):
             if place not in there and known <= version:
-                gone = self._store.get(*place) or {}
-                gone["metadata"]["resourceVersion"] = str(version)
-                self._watches.tell(gone, "DELETED")
+                self._tell_gone(place, version)
+
+    def _forget(self, kind: str, namespace: str) -> None:
+        for place, known in self._store.places(kind, namespace):
+            self._tell_gone(place, known)
+
+    def _tell_gone(self, place: Place, version: int) -> None:
+        gone = self._store.get(*place) or {}
+        gone["metadata"]["resourceVersion"] = str(version)
+        self._watches.tell(gone, "DELETED")
 
     async def _reason(self) -> None:
         """Wait until everything should be read again."""

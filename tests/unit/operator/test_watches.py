@@ -239,6 +239,19 @@ async def test_scaled_objects_are_stored_where_they_are_watched(desk: Desk) -> N
     assert not desk.store.covers("HTTPRoute", NAMESPACE)
 
 
+async def test_a_kind_that_is_taken_away_again_takes_its_objects_along(desk: Desk) -> None:
+    desk.watches.tell(desk.cluster.put(rollout()), "ADDED")
+    desk.cluster.put(scaler("ScaledObject"))
+    await desk.sync.fill()
+    desk.woken()
+    desk.cluster.absent["ScaledObject"] = UnknownKindError("404")
+
+    await desk.sync.read_all()
+
+    assert desk.store.get("ScaledObject", NAMESPACE, "m-1-0-0") is None
+    assert desk.woken() == [ROLLOUT]
+
+
 @pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "ScaledObject"])
 def test_an_autoscaler_wakes_nobody_for_the_load_it_sees(desk: Desk, kind: str) -> None:
     desk.watches.tell(desk.cluster.put(rollout()), "ADDED")
