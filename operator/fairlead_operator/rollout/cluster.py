@@ -14,7 +14,7 @@ from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.metadata import component_labels, route_name
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.health import read_health
-from fairlead_operator.rollout.httproute import MISSING, Routed, read_http_routes
+from fairlead_operator.rollout.routed import MISSING, Routed, read_http_routes
 from fairlead_operator.rollout.scaling import (
     Bounds,
     Capacity,

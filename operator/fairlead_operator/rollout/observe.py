@@ -21,9 +21,10 @@ from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.evidence import Case, Evidence, gather_evidence
 from fairlead_operator.rollout.freeze import find_freeze
-from fairlead_operator.rollout.httproute import MISSING, Routed, find_unsupported
+from fairlead_operator.rollout.httproute import find_unsupported
 from fairlead_operator.rollout.plan import Step, compile_plan
 from fairlead_operator.rollout.queries import GATEWAY, SERVERS
+from fairlead_operator.rollout.routed import MISSING, Routed
 from fairlead_operator.rollout.scaling import Capacity
 from fairlead_operator.rollout.states import (
     Arm,

@@ -17,10 +17,10 @@ from fairlead_operator.rollout.arms import (
     report_trial,
 )
 from fairlead_operator.rollout.holding import floors
-from fairlead_operator.rollout.httproute import RouteReason
 from fairlead_operator.rollout.measure import to_status
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.progress import describe_progress, holds_until
+from fairlead_operator.rollout.routed import RouteReason
 from fairlead_operator.rollout.schedule import look_again
 from fairlead_operator.rollout.states import Decision, Phase, Reason, is_finished
 

@@ -12,12 +12,10 @@ from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.rollout.httproute import (
-    SETTLE,
-    RouteReason,
     build_http_routes,
     find_unsupported,
-    read_http_routes,
 )
+from fairlead_operator.rollout.routed import SETTLE, RouteReason, read_http_routes
 from fairlead_operator.rollout.traffic import build_route, document_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
