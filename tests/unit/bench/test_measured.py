@@ -10,7 +10,8 @@ from bench import (
     single_row,
     weight_changes,
 )
-from bench.alert_reaction import Reaction, build_alert, seconds_to_last_answer
+from bench.alert_reaction import Reaction, seconds_to_last_answer
+from bench.alerts import build_alert
 from bench.installed import NAMESPACE, STABLE, build_model, is_serving
 from bench.machine import describe_machine, resident_mebibytes
 from bench.numbers import summarize
@@ -50,7 +51,7 @@ def test_the_last_answer_is_the_candidates(answers: list[Answer], seconds: float
 
 
 def test_the_alert_is_one_the_operator_acts_on() -> None:
-    (alert,) = parse_alerts(build_alert("model-1", "1.1.0", 3), Labels())
+    (alert,) = parse_alerts(build_alert("model-1", "1.1.0", "run 3"), Labels())
 
     assert isinstance(alert, Alert)
     assert (alert.namespace, alert.model, alert.version) == (NAMESPACE, "model-1", "1.1.0")
