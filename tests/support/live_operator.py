@@ -100,6 +100,7 @@ class Launcher:
     folder: Path
     watch: str = ""
     program: Sequence[str] = ("-m", "fairlead_operator")  # what Python is told to run
+    database: str = "postgresql://fairlead:secret@database:5432/fairlead"  # nobody answers there
     started: list[Operator] = dataclasses.field(default_factory=list)
 
     def start(self, identity: str, **more: str) -> Operator:
@@ -115,7 +116,7 @@ class Launcher:
             "FAIRLEAD_SERVING_IMAGE": "fairlead/serving:test",
             "FAIRLEAD_MLFLOW_URL": self.backends.url,
             "FAIRLEAD_PROMETHEUS_URL": self.backends.url,
-            "FAIRLEAD_DATABASE_URL": "postgresql://fairlead:secret@database:5432/fairlead",
+            "FAIRLEAD_DATABASE_URL": self.database,
             "FAIRLEAD_WEBHOOK_TOKEN": TOKEN,
             "FAIRLEAD_HTTP_PORT": str(http_port),
             "FAIRLEAD_WEBHOOK_PORT": str(webhook_port),

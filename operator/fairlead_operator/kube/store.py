@@ -203,4 +203,5 @@ def _to_text(body: Mapping[str, Any]) -> bytes:
     if body["kind"] in _AUTOSCALERS:
         kept.pop("status", None)
         meta.pop("resourceVersion")
-    return orjson.dumps(kept)
+    # A copy, since what orjson answers keeps all the room that it was written in.
+    return bytes(memoryview(orjson.dumps(kept)))

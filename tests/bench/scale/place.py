@@ -25,6 +25,7 @@ from images.programs import binary_path, ensure_program
 from support.backends import Backends, running_backends
 from support.kube_desk import admin_client, apply_crds, chart_account
 from support.live_operator import Launcher, launching
+from support.postgres import running_postgres
 
 NAMESPACE = "fairlead"  # the operator's own
 # kopf imports a Kubernetes library where it finds one.  The development environment has one, for
@@ -94,6 +95,7 @@ def simulated_cluster() -> Iterator[Place]:
         plane.kubectl("taint", "nodes", "--all", "node.kubernetes.io/not-ready:NoSchedule-")
         backends = stack.enter_context(running_backends())
         backends.prometheus.healthy()
+        postgres = stack.enter_context(running_postgres())
         account = chart_account(plane, namespace=NAMESPACE, watch="", folder=folder)
         launcher = stack.enter_context(
             launching(
@@ -102,6 +104,7 @@ def simulated_cluster() -> Iterator[Place]:
                 namespace=NAMESPACE,
                 folder=folder,
                 program=("-c", _AS_IN_THE_IMAGE),
+                database=postgres.uri(postgres.create_database()),
             )
         )
         yield Place(plane=plane, launcher=launcher, backends=backends, audit=audit)
