@@ -28,8 +28,8 @@ MANY = 1000  # Models while rollouts are in flight, and while specs change
 IN_FLIGHT = (50, 100, 200)
 EVENTS = 60
 
-_SETTLING = 20.0  # seconds after the last thing happened
-_WINDOW = 60.0
+_SETTLING = 10.0  # seconds after the last thing happened
+_WINDOW = 45.0
 _BETWEEN_EVENTS = 0.2
 _MODEST, _MOST = 150.0, 300.0  # MiB
 _QUIET = 0.5  # requests a second
@@ -40,7 +40,7 @@ Requests = Counter[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
-    """A minute in which nobody asks for anything."""
+    """A while in which nobody asks for anything."""
 
     models: int
     in_flight: int
