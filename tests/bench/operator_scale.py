@@ -109,6 +109,8 @@ class _Run:
 
     async def _rest(self, models: int, in_flight: int) -> None:
         """Look at an operator nobody asks anything."""
+        if in_flight == 0:
+            await until(self._is_idle, "the operator to have nothing left to look at")
         await asyncio.sleep(_SETTLING)
         process = self._operator.process.pid
         self._place.audit.skip()
@@ -130,6 +132,16 @@ class _Run:
             f"{models} Models, {in_flight} rollouts in flight: {most:.0f} MiB, "
             f"{rest.rate:.2f} requests/s, {rest.cpu:.1%} of a core"
         )
+
+    async def _is_idle(self) -> bool:
+        """Whether it looks at nothing for a while."""
+        before = await self._looks()
+        await asyncio.sleep(_SETTLING)
+        return await self._looks() == before
+
+    async def _looks(self) -> float:
+        found = await self._operator.metrics()
+        return sum(n for name, n in found.items() if name.startswith("fairlead_reconciles_total"))
 
     async def _start_again(self, identity: str) -> float:
         """Stop the operator, start another: seconds until it has looked at everything once."""
@@ -170,6 +182,7 @@ class _Run:
         self._measured.restart = await self._start_again("operator-2")
         await self._abort(names[:EVENTS])
         await self._remove(names[-EVENTS:])
+        await self._land(names[EVENTS:])
 
     async def _start_rollouts(self, names: Sequence[Name]) -> Sequence[Name]:
         """Have these Models' candidates in traffic."""
