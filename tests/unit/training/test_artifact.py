@@ -38,7 +38,7 @@ def test_the_digest_is_what_the_contract_says(tmp_path: Path) -> None:
     assert digest_directory(tmp_path) == f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(contents, contents)
 def test_digests_are_equal_when_the_files_are(
     tmp_path_factory: pytest.TempPathFactory, one: dict[str, bytes], other: dict[str, bytes]

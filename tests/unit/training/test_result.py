@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_training.budget import Counts
@@ -80,7 +80,6 @@ def test_a_search_worker_says_its_stage() -> None:
     assert stage_document("search") == {"outcome": "Succeeded", "stage": "search"}
 
 
-@settings(deadline=None)
 @given(st.text(max_size=20_000), st.sampled_from(Reason))
 def test_a_failure_always_fits_and_keeps_its_reason(message: str, reason: Reason) -> None:
     text = to_message(failure_document(TrainingFailure(reason, message), "data"))
@@ -89,7 +88,6 @@ def test_a_failure_always_fits_and_keeps_its_reason(message: str, reason: Reason
     assert json.loads(text)["reason"] == reason
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="\x00\ud800🎈a", max_size=5000))
 def test_a_success_always_fits(said: str) -> None:
     text = to_message(document(CHAMPION, champion_unavailable=said))

@@ -244,7 +244,7 @@ _PATHS = [
 ]
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(changes=st.dictionaries(st.sampled_from(_PATHS), _json, min_size=1, max_size=3))
 def test_a_fuzzed_document_is_served_or_refused_by_the_name_of_a_field(
     changes: dict[tuple[str, ...], Any],
