@@ -18,6 +18,7 @@ from cluster.control_plane import ControlPlane
 from cluster.kubeconfig import server_port
 from cluster.wait import wait_until
 from images.envoy_gateway import gateway_crds
+from support.kube_desk import wait_established
 from support.room import Room, furnished
 
 PARENT = {"name": "models", "namespace": "gateways"}
@@ -241,7 +242,7 @@ def _prepare(plane: ControlPlane, program: Path, home: Path) -> Path:
     certificates = home / "config" / "certs"
     apply = ("apply", "--server-side", "--filename=-")
     plane.kubectl(*apply, input="\n---\n".join(gateway_crds()))
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+    wait_established(plane)
     for namespace in (_SYSTEM, PARENT["namespace"]):
         plane.kubectl("create", "namespace", namespace)
     for secret in ("envoy", "envoy-oidc-hmac"):

@@ -18,6 +18,7 @@ from cluster.kubeconfig import server_port
 from cluster.layout import layout
 from cluster.wait import wait_until
 from images.keda import keda_crds
+from support.kube_desk import wait_established
 from support.ports import free_port
 from support.room import Room, furnished
 
@@ -71,7 +72,7 @@ def _keda(
     """Install the CRDs, start both programs, and wait until the API server has their metrics."""
     apply = ("apply", "--server-side", "--filename")
     plane.kubectl(*apply, str(keda_crds()))
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+    wait_established(plane)
     plane.kubectl("create", "namespace", _NAMESPACE)
     home = folder / "home"
     home.mkdir()

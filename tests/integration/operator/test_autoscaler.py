@@ -13,6 +13,7 @@ from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.rollout.autoscaler import build_autoscaler
 from images.keda import keda_crds
+from support.kube_desk import wait_established
 
 pytestmark = pytest.mark.integration
 
@@ -23,9 +24,7 @@ BOTH = {"cpuUtilization": 70, "requestsPerSecond": 12.5}
 def _keda(plane: ControlPlane) -> ControlPlane:
     """The control plane with the kind ScaledObject, as KEDA's release has it."""
     plane.kubectl("apply", "--server-side", f"--filename={keda_crds()}")
-    plane.kubectl(
-        *("wait", "--for=condition=Established", "--timeout=60s", "crd/scaledobjects.keda.sh")
-    )
+    wait_established(plane)
     return plane
 
 

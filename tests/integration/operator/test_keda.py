@@ -160,7 +160,10 @@ async def test_a_candidate_has_its_pods_before_its_weight_and_then_follows_its_l
     assert floor["spec"]["minReplicaCount"] == 2
     assert early == [1, 2]
     assert way_back == MOST, "the stable version could lose the pods of the way back"
-    assert pods == {"1.0.0": [1, MOST], "1.1.0": [1, 2, MOST]}, "somebody took pods away"
+    assert set(pods) == {"1.0.0", "1.1.0"}
+    for seen in pods.values():  # an autoscaler may take several steps
+        assert seen == sorted(seen), f"somebody took pods away: {pods}"
+        assert seen[-1] == MOST
     assert await fewest(stage, candidate) == MOST, "the floor outlasts the rollout"
 
 
