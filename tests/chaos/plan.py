@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from chaos.life import Life
+from chaos.life import Cause, Life
 from chaos.troubles import Trouble
 from chaos.ways import Moment, Strategy
 
@@ -38,47 +38,19 @@ _OTHERS: Final = (
     Trouble(part="etcd", how="frozen", moment="last step", seconds=15),
     Trouble(part="etcd", how="killed", seconds=5),
 )
-_GOING_BACK: Final = (
-    Life(
-        strategy="canary",
-        cause="bad answers",
-        troubles=(Trouble(part="operator", how="killed"),),
+_GOING_BACK: Final[tuple[tuple[Strategy, Cause, Trouble], ...]] = (
+    ("canary", "bad answers", Trouble(part="operator", how="killed")),
+    ("blueGreen", "alert", Trouble(part="operator", how="killed", moment="guard")),
+    ("shadow", "abort", Trouble(part="operator", how="killed", moment="last step")),
+    ("bandit", "bad answers", Trouble(part="operator", how="killed")),
+    (
+        "canary",
+        "bad answers",
+        Trouble(part="kube-apiserver", how="frozen", moment="last step", seconds=15),
     ),
-    Life(
-        strategy="blueGreen",
-        cause="alert",
-        troubles=(Trouble(part="operator", how="killed", moment="guard"),),
-    ),
-    Life(
-        strategy="shadow",
-        cause="abort",
-        troubles=(Trouble(part="operator", how="killed", moment="last step"),),
-    ),
-    Life(
-        strategy="bandit",
-        cause="bad answers",
-        troubles=(Trouble(part="operator", how="killed"),),
-    ),
-    Life(
-        strategy="canary",
-        cause="bad answers",
-        troubles=(Trouble(part="kube-apiserver", how="frozen", moment="last step", seconds=15),),
-    ),
-    Life(
-        strategy="abTest",
-        cause="bad answers",
-        troubles=(Trouble(part="prometheus", how="frozen", seconds=15),),
-    ),
-    Life(
-        strategy="canary",
-        cause="bad answers",
-        troubles=(Trouble(part="gateway agent", how="killed"),),
-    ),
-    Life(
-        strategy="shadow",
-        cause="alert",
-        troubles=(Trouble(part="alertmanager", how="frozen", moment="last step", seconds=10),),
-    ),
+    ("abTest", "bad answers", Trouble(part="prometheus", how="frozen", seconds=15)),
+    ("canary", "bad answers", Trouble(part="gateway agent", how="killed")),
+    ("shadow", "alert", Trouble(part="alertmanager", how="frozen", moment="last step", seconds=10)),
 )
 
 
@@ -107,6 +79,10 @@ def plan(*, seed: int) -> Sequence[Life]:
         Life(strategy=serving[number % len(serving)], troubles=(trouble,))
         for number, trouble in enumerate(_OTHERS)
     ]
-    lives = [*kills, *others, *_GOING_BACK]
+    back = [
+        Life(strategy=strategy, cause=cause, troubles=(trouble,))
+        for strategy, cause, trouble in _GOING_BACK
+    ]
+    lives = [*kills, *others, *back]
     chance.shuffle(lives)
     return lives

@@ -266,6 +266,40 @@ async def live(life: Life, trouble: Trouble | None = None, *, at: int = 0) -> Fa
     return world
 
 
+async def end_of(life: Life, disturb: Callable[[FaultyWorld], Awaitable[None]]) -> tuple[str, str]:
+    """Live the life with this disturbance from its begin; phase and reason at its end."""
+    world, checker = await begin(life)
+    await disturb(world)
+    await life.happens(world, checker)
+    await to_the_end(world, checker)
+    status = world.rollout()["status"]
+    return status["phase"], status["reason"]
+
+
+def out_of_order(
+    port: str, *, begins: int, seconds: int, delay: timedelta | None = None
+) -> Callable[[FaultyWorld], Awaitable[None]]:
+    """A port that does not answer for a while, or slowly, so many seconds from now."""
+
+    async def disturb(world: FaultyWorld) -> None:
+        start = world.clock() + begins * SECOND
+        end = start + seconds * SECOND
+        world.gate.outages = [Outage(port=port, begins=start, ends=end, delay=delay)]
+        await world.run()
+
+    return disturb
+
+
+def jumping(after: timedelta, by: timedelta) -> Callable[[FaultyWorld], Awaitable[None]]:
+    """The clock is set, that long from now."""
+
+    async def disturb(world: FaultyWorld) -> None:
+        await world.pass_time(after)
+        world.jump(by)
+
+    return disturb
+
+
 async def to_the_end(world: FaultyWorld, checker: Invariants) -> None:
     for _ in range(_LONGEST):
         await world.pass_time(MINUTE)
@@ -313,15 +347,9 @@ async def test_an_outage_at_any_time_only_delays(
 ) -> None:
     life = LIVES[name]
     for begins in chosen(range(0, 180, 10), f"{name}/{port}/{seconds}", request):
-        world, checker = await begin(life)
-        start = world.clock() + begins * SECOND
-        world.gate.outages = [Outage(port=port, begins=start, ends=start + seconds * SECOND)]
-        await world.run()
-        await life.happens(world, checker)
-        await to_the_end(world, checker)
+        end = await end_of(life, out_of_order(port, begins=begins, seconds=seconds))
 
-        status = world.rollout()["status"]
-        assert (status["phase"], status["reason"]) == life.end, f"{port} away at {begins} s"
+        assert end == life.end, f"{port} away at {begins} s"
 
 
 @pytest.mark.parametrize("port", ["kube", "prometheus", "registry", "record"])
@@ -331,16 +359,10 @@ async def test_slow_answers_for_a_minute_only_delay(
 ) -> None:
     life = LIVES[name]
     for begins in chosen(range(0, 180, 10), f"{name}/{port}/slow", request):
-        world, checker = await begin(life)
-        start = world.clock() + begins * SECOND
-        slow = Outage(port=port, begins=start, ends=start + MINUTE, delay=3 * SECOND)
-        world.gate.outages = [slow]
-        await world.run()
-        await life.happens(world, checker)
-        await to_the_end(world, checker)
+        slow = out_of_order(port, begins=begins, seconds=60, delay=3 * SECOND)
+        end = await end_of(life, slow)
 
-        status = world.rollout()["status"]
-        assert (status["phase"], status["reason"]) == life.end, f"{port} slow at {begins} s"
+        assert end == life.end, f"{port} slow at {begins} s"
 
 
 @pytest.mark.parametrize("jump", [-3600, -5, 5, 3600], ids=lambda jump: f"{jump} s")
@@ -357,11 +379,6 @@ async def test_a_clock_that_jumps_skips_no_step(
     """A jump ahead may end a hold early, but each weight is still measured and reported."""
     life = LIVES[name]
     for after in chosen(range(0, 150, 10), f"{name}/{jump}", request):
-        world, checker = await begin(life)
-        await world.pass_time(after * SECOND)
-        world.jump(jump * SECOND)
-        await life.happens(world, checker)
-        await to_the_end(world, checker)
+        end = await end_of(life, jumping(after * SECOND, jump * SECOND))
 
-        status = world.rollout()["status"]
-        assert (status["phase"], status["reason"]) == life.end, f"jumped after {after} s"
+        assert end == life.end, f"jumped after {after} s"

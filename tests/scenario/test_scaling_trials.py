@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.trials import count
 from support.world import NAMESPACE, World, model_manifest
 
 MINUTE = timedelta(minutes=1)
@@ -67,15 +68,6 @@ async def start(room: dict[str, int], **policy: Any) -> Watched:
     count(world)
     await world.run()
     return world
-
-
-def count(world: World, *, total: int = 0, **bad: int) -> None:
-    """So many answers of each version since the trial began, and so many failed ones."""
-    counts = {}
-    for version in ("1.0.0", "1.1.0", "1.2.0"):
-        counts[f"{version}-total"] = float(total)
-        counts[f"{version}-bad"] = float(bad.get(f"v{version.replace('.', '')}", 0))
-    world.prometheus.counts = counts
 
 
 async def test_a_split_begins_when_every_arm_has_its_pods() -> None:

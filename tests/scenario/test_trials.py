@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from support.trials import count
 from support.world import NAMESPACE, World, model_manifest
 
 MINUTE = timedelta(minutes=1)
@@ -34,15 +35,6 @@ async def trying(**policy: Any) -> World:
     count(world)
     await world.run()
     return world
-
-
-def count(world: World, *, total: int = 0, **bad: int) -> None:
-    """So many answers of each version since the trial began, and so many failed ones."""
-    counts = {}
-    for version in ("1.0.0", "1.1.0", "1.2.0"):
-        counts[f"{version}-total"] = float(total)
-        counts[f"{version}-bad"] = float(bad.get(f"v{version.replace('.', '')}", 0))
-    world.prometheus.counts = counts
 
 
 def status(world: World) -> dict[str, Any]:

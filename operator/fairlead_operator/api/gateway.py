@@ -10,6 +10,10 @@ GatewayKind = Literal["BuiltIn", "GatewayAPI"]
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 Hostname = Annotated[str, Field(pattern=rf"^{_LABEL}(\.{_LABEL})*$", min_length=1, max_length=253)]
+_Hostnames = Annotated[
+    tuple[Hostname, ...],
+    Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
+]
 
 
 class ParentReference(Spec):
@@ -76,22 +80,13 @@ class GatewaySpec(Spec):
         ),
     ]
     hostnames: Annotated[
-        tuple[Hostname, ...] | None,
-        Field(
-            default=None,
-            min_length=1,
-            max_length=16,
-            json_schema_extra={"x-kubernetes-list-type": "set"},
-            description="Hosts clients ask for; GatewayAPI only.",
-        ),
+        _Hostnames | None,
+        Field(default=None, description="Hosts clients ask for; GatewayAPI only."),
     ]
     preview_hostnames: Annotated[
-        tuple[Hostname, ...] | None,
+        _Hostnames | None,
         Field(
             default=None,
-            min_length=1,
-            max_length=16,
-            json_schema_extra={"x-kubernetes-list-type": "set"},
             description="Hosts at which the candidate of strategy blueGreen can be tried before "
             "the switch; GatewayAPI only.",
         ),
