@@ -18,12 +18,6 @@ class ScalingTarget(Spec):
             "has(self.cpuUtilization) || has(self.requestsPerSecond)",
             "target needs cpuUtilization, requestsPerSecond or both",
         ),
-        # The API server holds a whole number against the bound without its fraction.
-        Rule(
-            "!has(self.requestsPerSecond) || self.requestsPerSecond >= 0.01",
-            "requestsPerSecond must be at least 0.01",
-            ".requestsPerSecond",
-        ),
     )
 
     cpu_utilization: Annotated[
@@ -36,7 +30,8 @@ class ScalingTarget(Spec):
         ),
     ]
     requests_per_second: Annotated[
-        float | None,
+        float | None,  # The API server holds a whole number against the bound without its fraction.
+        Rule("self >= 0.01", "must be at least 0.01"),
         Field(
             default=None,
             ge=0.01,
@@ -51,13 +46,6 @@ class Autoscaling(Spec):
     """Bounds and target of the number of pods; each version is scaled on its own."""
 
     rules = (
-        Rule(
-            "self.minReplicas >= 1",
-            "minReplicas must be at least 1: the version in charge is never without pods, because "
-            "the gateway cannot hold a request until one has started; a version that is neither "
-            "in charge, on trial nor the way back has no pods whatever stands here",
-            ".minReplicas",
-        ),
         Rule(
             "self.minReplicas <= self.maxReplicas",
             "minReplicas must not exceed maxReplicas",
@@ -80,7 +68,14 @@ class Autoscaling(Spec):
         ),
     ]
     min_replicas: Annotated[
-        int, Field(default=1, ge=0, le=MOST_REPLICAS, description="Fewest pods of each version.")
+        int,
+        Rule(
+            "self >= 1",
+            "must be at least 1: the version in charge is never without pods, because the gateway "
+            "cannot hold a request until one has started; a version that is neither in charge, on "
+            "trial nor the way back has no pods whatever stands here",
+        ),
+        Field(default=1, ge=0, le=MOST_REPLICAS, description="Fewest pods of each version."),
     ]
     max_replicas: Annotated[
         int,

@@ -2,8 +2,11 @@
 
 A type here is frozen, speaks camelCase outside, and refuses unknown fields in a
 spec (``Spec``) while it keeps silent about those of a newer status (``Status``).
-Cross-field rules are CEL strings in ``rules``; ``api.schema`` writes them into
-the CRD so that the API server refuses the mistake before the operator sees it.
+Rules are CEL: those across fields in ``rules``, those of one field beside its
+``Field``.  ``api.schema`` writes them into the CRD so that the API server refuses
+the mistake before the operator sees it.  It evaluates all of them on every write,
+and each ``self.field`` costs it a walk over all fields of the object: say first what
+most objects are let pass by, and put into a field's own rule what needs no other field.
 """
 
 import re
@@ -15,19 +18,40 @@ from pydantic.alias_generators import to_camel
 
 
 class Rule(NamedTuple):
-    """One CEL rule: what must hold, and what the user reads when it does not."""
+    """One CEL rule: what must hold, and what the user reads when it does not.
+
+    A field's own rule has the field as ``self``; its message goes on after the field's name.
+    """
 
     rule: str
     message: str
     field_path: str | None = None  # for example ".search.metric"
 
 
-def above(field: str, low: float) -> Rule:
-    """The rule that a fraction is above this: to the API server's own minimum, 0 passes for 0.05.
+def above(low: float) -> Rule:
+    """A field's rule that a fraction is above this: the API server's own minimum lets 0 pass.
 
     It cuts the bound to a whole number when the value is one.
     """
-    return Rule(f"self.{field} > {low!r}", f"{field} must be above {low:g}", f".{field}")
+    return Rule(f"self > {low!r}", f"must be above {low:g}")
+
+
+def between(low: str, high: str) -> Rule:
+    """A field's rule that bounds a duration."""
+    return Rule(
+        f"duration(self) >= duration('{low}') && duration(self) <= duration('{high}')",
+        f"must be between {low} and {high}",
+    )
+
+
+def at_most(high: str) -> Rule:
+    """A field's rule that a duration is not longer than this."""
+    return Rule(f"duration(self) <= duration('{high}')", f"must be at most {high}")
+
+
+NAMED_ONCE: Final = Rule(
+    "self.all(a, self.exists_one(b, b.name == a.name))", "must not use a name twice"
+)
 
 
 class _Base(BaseModel):

@@ -5,7 +5,16 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Duration, ObjectName, Rule, Spec, above, parse_duration
+from fairlead_operator.api.base import (
+    NAMED_ONCE,
+    Duration,
+    ObjectName,
+    Rule,
+    Spec,
+    above,
+    between,
+    parse_duration,
+)
 
 Builtin = Literal[
     "success-rate",
@@ -27,16 +36,15 @@ RECORDED: Final = [*FOR_CLASSES, *FOR_NUMBERS, "prediction-drift", "prediction-a
 DEFAULT_WINDOW: Final = timedelta(seconds=30)
 
 _SHARES: Final = "['success-rate', 'live-accuracy', 'prediction-agreement']"
-_RECORDED: Final = f"has(self.builtin) && self.builtin in {RECORDED}"
+_BUILTIN: Final = "self.?builtin.orValue('')"
 
 
 class Relative(Spec):
     """A comparison with the stable version over the same minutes."""
 
-    rules = (above("margin", 0.0), above("alpha", 0.0))
-
     margin: Annotated[
         float,
+        above(0.0),
         Field(
             ge=0.0001,
             le=1e9,
@@ -47,6 +55,7 @@ class Relative(Spec):
     ]
     alpha: Annotated[
         float,
+        above(0.0),
         Field(
             default=0.05,
             ge=0.0001,
@@ -70,27 +79,22 @@ class Check(Spec):
             "a check needs atLeast, atMost or relative",
         ),
         Rule(
-            "!has(self.atLeast) || !has(self.atMost) || self.atLeast <= self.atMost",
+            "!has(self.atMost) || !has(self.atLeast) || self.atLeast <= self.atMost",
             "atLeast must not exceed atMost",
             ".atLeast",
         ),
         Rule(
-            f"!has(self.builtin) || !(self.builtin in {_SHARES}) || !has(self.atMost)",
+            f"!has(self.atMost) || !({_BUILTIN} in {_SHARES})",
             "success-rate, live-accuracy and prediction-agreement take atLeast; atMost would "
             "refuse a good version",
             ".atMost",
         ),
         Rule(
-            f"!has(self.builtin) || !(self.builtin in {_SHARES}) || !has(self.atLeast) || "
-            "(self.atLeast > 0.0 && self.atLeast <= 1.0)",
-            "success-rate, live-accuracy and prediction-agreement are shares: atLeast must be "
-            "above 0 and at most 1, for example 0.99",
-            ".atLeast",
-        ),
-        Rule(
-            f"!has(self.builtin) || self.builtin in {_SHARES} || !has(self.atLeast)",
-            "latency (milliseconds), saturation, losses and prediction-drift take atMost; atLeast "
-            "would refuse a good version",
+            "!has(self.atLeast) || !has(self.builtin) || "
+            f"(self.builtin in {_SHARES} && self.atLeast > 0.0 && self.atLeast <= 1.0)",
+            "atLeast is for success-rate, live-accuracy and prediction-agreement, shares above 0 "
+            "and at most 1, for example 0.99; latency (milliseconds), saturation, losses and "
+            "prediction-drift take atMost",
             ".atLeast",
         ),
         Rule(
@@ -100,19 +104,14 @@ class Check(Spec):
             ".total",
         ),
         Rule(
-            "!has(self.relative) || !has(self.query) || has(self.total)",
-            "relative needs counts to know how sure it is: let query count good events and total "
-            "all of them",
-            ".relative",
-        ),
-        Rule(
-            "!has(self.relative) || !has(self.query) || !has(self.total) || "
-            "(self.query.contains('{{version}}') && self.total.contains('{{version}}'))",
-            "relative asks query and total once for each version: write {{version}} into both",
+            "!has(self.relative) || !has(self.query) || (has(self.total) && "
+            "self.query.contains('{{version}}') && self.total.contains('{{version}}'))",
+            "relative needs counts of each version to know how sure it is: let query count good "
+            "events and total all of them, and write {{version}} into both",
             ".query",
         ),
         Rule(
-            "!has(self.relative) || !has(self.builtin) || !(self.builtin in "
+            f"!has(self.relative) || !({_BUILTIN} in "
             "['saturation', 'prediction-drift', 'prediction-agreement'])",
             "relative does not go with saturation, which differs with the weight, nor with "
             "prediction-drift and prediction-agreement, which compare with the stable version "
@@ -120,33 +119,27 @@ class Check(Spec):
             ".relative",
         ),
         Rule(
-            "!has(self.relative) || self.relative.margin < 1.0 || (has(self.builtin) && "
-            "self.builtin in ['live-log-loss', 'live-mae', 'live-rmse'])",
+            "!has(self.relative) || self.relative.margin < 1.0 || "
+            f"{_BUILTIN} in ['live-log-loss', 'live-mae', 'live-rmse']",
             "margin is a share of answers here: it must be below 1, for example 0.01",
             ".relative.margin",
         ),
         Rule(
-            "!has(self.query) || has(self.total) || !has(self.minSamples)",
+            "!has(self.minSamples) || !has(self.query) || has(self.total)",
             "minSamples has no effect on a query without total; add total, or put the condition "
             "into the PromQL",
             ".minSamples",
         ),
         Rule(
-            "has(self.atLeast) || has(self.atMost) || !has(self.failureLimit) || "
-            "self.failureLimit == 0",
+            "self.failureLimit == 0 || has(self.atLeast) || has(self.atMost)",
             "failureLimit has no effect on relative, which weighs all answers together; remove it",
             ".failureLimit",
         ),
         Rule(
-            f"!has(self.window) || ((has(self.atLeast) || has(self.atMost)) && !({_RECORDED}))",
+            "!has(self.window) || ((has(self.atLeast) || has(self.atMost)) && "
+            f"!({_BUILTIN} in {RECORDED}))",
             "window has no effect here: relative, live- and prediction- checks count since the "
             "step began; remove it",
-            ".window",
-        ),
-        Rule(
-            "!has(self.window) || (duration(self.window) >= duration('5s') && "
-            "duration(self.window) <= duration('24h'))",
-            "window must be between 5s and 24h",
             ".window",
         ),
     )
@@ -224,6 +217,7 @@ class Check(Spec):
     ]
     window: Annotated[
         Duration | None,
+        between("5s", "24h"),
         Field(default=None, description="How far back a measurement looks; 30s unless set."),
     ]
     dry_run: Annotated[
@@ -267,18 +261,10 @@ class Argument(Spec):
 class TemplateReference(Spec):
     """An AnalysisTemplate in the same namespace."""
 
-    rules = (
-        Rule(
-            "!has(self.arguments) || "
-            "self.arguments.all(a, self.arguments.exists_one(b, b.name == a.name))",
-            "each argument can be given once",
-            ".arguments",
-        ),
-    )
-
     name: Annotated[ObjectName, Field(description="Name of the AnalysisTemplate.")]
     arguments: Annotated[
         tuple[Argument, ...],
+        NAMED_ONCE,
         Field(default=(), max_length=10, description="Values of its arguments."),
     ]
 
@@ -288,17 +274,6 @@ class Analysis(Spec):
 
     rules = (
         Rule(
-            "duration(self.interval) >= duration('1s') && "
-            "duration(self.interval) <= duration('1h')",
-            "interval must be between 1s and 1h",
-            ".interval",
-        ),
-        Rule(
-            "!has(self.checks) || self.checks.all(a, self.checks.exists_one(b, b.name == a.name))",
-            "check names must be unique",
-            ".checks",
-        ),
-        Rule(
             "has(self.templateRef) || !has(self.checks) || self.checks.exists(c, !c.dryRun)",
             "every check is a dry run, so that nothing could ever be promoted; let one decide",
             ".checks",
@@ -306,10 +281,13 @@ class Analysis(Spec):
     )
 
     interval: Annotated[
-        Duration, Field(default=parse_duration("10s"), description="Time between measurements.")
+        Duration,
+        between("1s", "1h"),
+        Field(default=parse_duration("10s"), description="Time between measurements."),
     ]
     checks: Annotated[
         tuple[Check, ...] | None,
+        NAMED_ONCE,
         Field(
             default=None,
             min_length=1,

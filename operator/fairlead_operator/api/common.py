@@ -114,9 +114,9 @@ def alternatives_rules(policy: str) -> tuple[Rule, ...]:
             ".alternatives",
         ),
         Rule(
-            f"!has({policy}) || !has({policy}.abTest) || !has({policy}.abTest.weight) || "
-            f"{policy}.abTest.weight * (1 + (has(self.alternatives) ? "
-            "size(self.alternatives) : 0)) < 100",
+            f"!has(self.alternatives) || !has({policy}) || !has({policy}.abTest) || "
+            f"!has({policy}.abTest.weight) || "
+            f"{policy}.abTest.weight * (1 + size(self.alternatives)) < 100",
             "abTest.weight is of each candidate: all of them together must leave something for "
             "the stable version",
             f"{policy.removeprefix('self')}.abTest.weight",

@@ -1,7 +1,6 @@
 """Model: the long-lived wish of a person or of Git, and what became of it."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
@@ -21,28 +20,32 @@ from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.api.training import DataSpec, PromotionSpec, TrainingSpec
 
+_ASKS_RECORD: Final = (
+    f"exists(c, c.?builtin.orValue('') in {RECORDED} && "
+    "(!self.serving.predictionLog.enabled || "
+    f"c.builtin in (self.task == 'regression' ? {FOR_CLASSES} : {FOR_NUMBERS})))"
+)
 
-def _checks_need(condition: str, builtins: Sequence[str], message: str) -> Rule:
-    """The rule that these builtins, in the analysis or in a step, need the condition."""
-    asks = f"exists(c, has(c.builtin) && c.builtin in {list(builtins)})"
+_RECORD_NEEDED: Final = (
+    "live- and prediction- checks need the record of predictions (serving.predictionLog.enabled: "
+    "true); of them live-accuracy and live-log-loss are for classes, live-mae and live-rmse for "
+    "task: regression"
+)
+
+
+def _goal_fits(trial: str) -> Rule:
+    """The rule that the record holds what is the goal of this trial."""
+    goal = f"self.rollout.{trial}.goal"
     return Rule(
-        f"{condition} || ("
-        f"(!has(self.rollout.analysis.checks) || !self.rollout.analysis.checks.{asks}) && "
-        f"(!has(self.rollout.steps) || "
-        f"!self.rollout.steps.exists(s, has(s.checks) && s.checks.{asks})))",
-        message,
-        ".rollout.analysis.checks",
+        f"!has(self.rollout.{trial}) || !has({goal}.metric) || "
+        f"!({goal}.metric in ['live-accuracy', 'reward']) || "
+        f"(self.serving.predictionLog.enabled && "
+        f"({goal}.metric == 'reward' || self.task != 'regression'))",
+        "the goals live-accuracy and reward need the record of predictions "
+        "(serving.predictionLog.enabled: true), and live-accuracy is for classes; enable it, or "
+        "choose another goal.metric",
+        f".rollout.{trial}.goal",
     )
-
-
-def _goal_needs(condition: str, metrics: Sequence[str], message: str) -> Rule:
-    """The rule that these metrics as the goal of a trial need the condition."""
-    asks = (
-        f"(has(self.rollout.{name}) && has(self.rollout.{name}.goal.metric) && "
-        f"self.rollout.{name}.goal.metric in {list(metrics)})"
-        for name in ("abTest", "bandit")
-    )
-    return Rule(f"{condition} || !({' || '.join(asks)})", message, ".rollout")
 
 
 class ModelSpec(Spec):
@@ -50,7 +53,7 @@ class ModelSpec(Spec):
 
     rules = (
         Rule(
-            "!has(self.training) || !has(self.training.search) || !has(self.training.search.metric)"
+            "!has(self.training.search.metric)"
             " || self.training.search.metric in (self.task == 'regression' ? ['rmse','mae','r2'] :"
             " self.task == 'binary-classification' ? ['roc_auc','pr_auc','log_loss','accuracy'] :"
             " ['log_loss','accuracy','f1_macro'])",
@@ -60,34 +63,18 @@ class ModelSpec(Spec):
             ".training.search.metric",
         ),
         *alternatives_rules("self.rollout"),
-        _goal_needs(
-            "self.serving.predictionLog.enabled",
-            ("live-accuracy", "reward"),
-            "the goals live-accuracy and reward need the record of predictions: set "
-            "serving.predictionLog.enabled to true, or choose another goal.metric",
+        _goal_fits("abTest"),
+        _goal_fits("bandit"),
+        Rule(
+            f"!has(self.rollout.analysis.checks) || !self.rollout.analysis.checks.{_ASKS_RECORD}",
+            _RECORD_NEEDED,
+            ".rollout.analysis.checks",
         ),
-        _goal_needs(
-            "self.task != 'regression'",
-            ("live-accuracy",),
-            "the goal live-accuracy is for classes; for a regression choose another goal.metric",
-        ),
-        _checks_need(
-            "self.serving.predictionLog.enabled",
-            RECORDED,
-            "live- and prediction- checks need the record of predictions: set "
-            "serving.predictionLog.enabled to true, or remove them",
-        ),
-        _checks_need(
-            "self.task != 'regression'",
-            FOR_CLASSES,
-            "live-accuracy and live-log-loss are for classes; a regression takes live-mae or "
-            "live-rmse",
-        ),
-        _checks_need(
-            "self.task == 'regression'",
-            FOR_NUMBERS,
-            "live-mae and live-rmse are for numbers; a classification takes live-accuracy or "
-            "live-log-loss",
+        Rule(
+            "!has(self.rollout.steps) || "
+            f"!self.rollout.steps.exists(s, has(s.checks) && s.checks.{_ASKS_RECORD})",
+            _RECORD_NEEDED,
+            ".rollout.steps",
         ),
         Rule(
             "self.serving.gateway.kind == 'BuiltIn' || self.rollout.strategy != 'blueGreen' || "
@@ -97,8 +84,8 @@ class ModelSpec(Spec):
             ".serving.gateway.previewHostnames",
         ),
         Rule(
-            "self.serving.gateway.kind == 'BuiltIn' || !has(self.rollout.fastGuard) || "
-            "!self.rollout.fastGuard.enabled",
+            "!has(self.rollout.fastGuard) || !self.rollout.fastGuard.enabled || "
+            "self.serving.gateway.kind == 'BuiltIn'",
             "fastGuard needs the agent of the built-in gateway: remove it, or set "
             "serving.gateway.kind to BuiltIn",
             ".rollout.fastGuard",
@@ -111,13 +98,6 @@ class ModelSpec(Spec):
             "the Gateway API cannot keep a user by the hash of a header: choose sticky by: cookie, "
             "or set serving.gateway.kind to BuiltIn",
             ".rollout",
-        ),
-        Rule(
-            "self.serving.gateway.kind == 'BuiltIn' || !has(self.serving.autoscaling) || "
-            "!has(self.serving.autoscaling.target.requestsPerSecond)",
-            "requestsPerSecond is counted by the built-in gateway: choose cpuUtilization, or set "
-            "serving.gateway.kind to BuiltIn",
-            ".serving.autoscaling.target.requestsPerSecond",
         ),
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Duration, Rule, Spec, parse_duration
+from fairlead_operator.api.base import Duration, Rule, Spec, between, parse_duration
 from fairlead_operator.api.checks import Analysis
 from fairlead_operator.api.strategy import (
     AbTest,
@@ -17,7 +17,6 @@ from fairlead_operator.api.strategy import (
     Guard,
     Shadow,
     Step,
-    between,
 )
 
 Strategy = Literal["canary", "blueGreen", "shadow", "recreate", "abTest", "bandit"]
@@ -43,16 +42,16 @@ class RolloutPolicy(Spec):
         _only_under("steps", *_STEPPED, instead=" or ".join(_STEPPED)),
         _only_under("blueGreen", "blueGreen", instead="blueGreen"),
         _only_under("shadow", "shadow", instead="shadow"),
-        _only_under("abTest", "abTest", instead="abTest"),
-        _only_under("bandit", "bandit", instead="bandit"),
         Rule(
-            "self.strategy != 'abTest' || has(self.abTest)",
-            "strategy abTest needs abTest.goal: what decides between the versions",
+            "has(self.abTest) == (self.strategy == 'abTest')",
+            "strategy abTest needs abTest.goal: what decides between the versions; abTest has no "
+            "effect under another strategy",
             ".abTest",
         ),
         Rule(
-            "self.strategy != 'bandit' || has(self.bandit)",
-            "strategy bandit needs bandit.goal: what counts as reward",
+            "has(self.bandit) == (self.strategy == 'bandit')",
+            "strategy bandit needs bandit.goal: what counts as reward; bandit has no effect under "
+            "another strategy",
             ".bandit",
         ),
         Rule(
@@ -62,11 +61,6 @@ class RolloutPolicy(Spec):
             ".fastGuard",
         ),
         Rule(
-            "!has(self.steps) || self.steps.map(s, s.weight).isSorted()",
-            "the weights of steps must not decrease",
-            ".steps",
-        ),
-        Rule(
             "!has(self.steps) || self.steps.all(s, !has(s.checks) || s.checks.all(c, "
             "!has(self.analysis.checks) || !self.analysis.checks.exists(a, a.name == c.name)))",
             "a check of a step must not have the name of one of analysis.checks; rename it, or "
@@ -74,17 +68,9 @@ class RolloutPolicy(Spec):
             ".steps",
         ),
         Rule(
-            "!has(self.steps) || self.steps.all(s, !has(s.checks) || s.checks.all(c, "
-            "!has(c.builtin) || c.builtin != 'prediction-agreement'))",
-            "prediction-agreement needs copies of live requests, which no step with a weight has; "
-            "put it into analysis.checks of strategy shadow or blueGreen",
-            ".steps",
-        ),
-        Rule(
-            "!has(self.analysis.checks) || self.strategy == 'shadow' || "
-            "(self.strategy == 'blueGreen' && (!has(self.blueGreen) || self.blueGreen.mirror > 0)) "
-            "|| self.analysis.checks.all(c, !has(c.builtin) || c.builtin != "
-            "'prediction-agreement')",
+            "!has(self.analysis.checks) || (self.strategy in ['shadow', 'blueGreen'] && "
+            "(!has(self.blueGreen) || self.blueGreen.mirror > 0)) || self.analysis.checks.all(c, "
+            "c.?builtin.orValue('') != 'prediction-agreement')",
             "prediction-agreement compares answers of both versions to the same requests: choose "
             "strategy shadow, or blueGreen with a mirror",
             ".analysis.checks",
@@ -92,14 +78,11 @@ class RolloutPolicy(Spec):
         Rule(
             "self.strategy != 'recreate' || !has(self.analysis.checks) || "
             "self.analysis.checks.all(c, !has(c.relative) && "
-            "(!has(c.builtin) || c.builtin != 'prediction-drift'))",
+            "c.?builtin.orValue('') != 'prediction-drift')",
             "relative and prediction-drift compare with the stable version, which does not run "
             "beside the candidate under recreate; use atLeast or atMost",
             ".analysis.checks",
         ),
-        between("patience", "10s", "168h"),
-        between("startDeadline", "10s", "24h"),
-        between("approvalDeadline", "1m", "8760h"),
     )
 
     strategy: Annotated[
@@ -114,6 +97,7 @@ class RolloutPolicy(Spec):
     ]
     steps: Annotated[
         tuple[Step, ...] | None,
+        Rule("self.map(s, s.weight).isSorted()", "must not decrease in weight"),
         Field(
             default=None,
             min_length=1,
@@ -149,6 +133,7 @@ class RolloutPolicy(Spec):
     guard: Annotated[Guard, Field(default=Guard(), description="After 100 %.")]
     patience: Annotated[
         Duration,
+        between("10s", "168h"),
         Field(
             default=parse_duration("10m"),
             description="Longest doubt (no clear verdict) before the rollout pauses.",
@@ -156,6 +141,7 @@ class RolloutPolicy(Spec):
     ]
     start_deadline: Annotated[
         Duration,
+        between("10s", "24h"),
         Field(
             default=parse_duration("10m"),
             description="Longest start of the candidate before it is given up.",
@@ -163,6 +149,7 @@ class RolloutPolicy(Spec):
     ]
     approval_deadline: Annotated[
         Duration,
+        between("1m", "8760h"),
         Field(
             default=parse_duration("168h"),
             description="Longest wait for a person's approval, or pause by a person, before the "

@@ -12,7 +12,6 @@ class PredictionLog(Spec):
     """Predictions kept in the operator's database, which feedback joins."""
 
     rules = (
-        above("sample", 0.0),
         Rule(
             "self.enabled || self.sample == 1.0",
             "sample has no effect while enabled is false; set enabled or remove it",
@@ -34,6 +33,7 @@ class PredictionLog(Spec):
     ]
     sample: Annotated[
         float,
+        above(0.0),
         Field(
             default=1.0,
             ge=0.0001,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fairlead_operator.api.base import to_duration
+from fairlead_operator.api.base import Rule, to_duration
 
 Schema = dict[str, Any]
 
@@ -61,8 +61,8 @@ def _object(model: type[BaseModel], path: str, above: tuple[type[BaseModel], ...
     schema: Schema = {"type": "object", "description": _first_line(model), "properties": properties}
     if required:
         schema["required"] = required
-    if rules := _rules(model):
-        schema["x-kubernetes-validations"] = rules
+    if rules := getattr(model, "rules", ()):
+        schema["x-kubernetes-validations"] = [_validation(rule) for rule in rules]
     return schema
 
 
@@ -76,6 +76,8 @@ def _field(
         inner = _object(nested, where, above)
         node = node | {"items": inner} if node["type"] == "array" else inner
     complete = node | {"description": field.description}
+    if own := [_own_validation(rule, where) for rule in field.metadata if isinstance(rule, Rule)]:
+        complete["x-kubernetes-validations"] = [*complete.get("x-kubernetes-validations", ()), *own]
     default = None if field.is_required() else _in_manifest(field.get_default())
     if default is not None:
         complete["default"] = default
@@ -162,12 +164,14 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
     return next((found for part in parts if (found := _model_of(part))), None)
 
 
-def _rules(model: type[BaseModel]) -> list[Schema]:
-    return [
-        {"rule": rule.rule, "message": rule.message}
-        | ({"fieldPath": rule.field_path} if rule.field_path else {})
-        for rule in getattr(model, "rules", ())
-    ]
+def _validation(rule: Rule) -> Schema:
+    path = {"fieldPath": rule.field_path} if rule.field_path else {}
+    return {"rule": rule.rule, "message": rule.message} | path
+
+
+def _own_validation(rule: Rule, where: str) -> Schema:
+    """A rule of one field, whose message goes on after the field's name."""
+    return _validation(rule._replace(message=f"{where.rpartition('.')[2]} {rule.message}"))
 
 
 def _first_line(model: type[BaseModel]) -> str:

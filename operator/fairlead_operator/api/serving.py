@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from fairlead_operator.api.autoscaling import MOST_REPLICAS, Autoscaling
-from fairlead_operator.api.base import Duration, Rule, Spec, parse_duration
+from fairlead_operator.api.base import Duration, Rule, Spec, between, parse_duration
 from fairlead_operator.api.common import Resources
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.prediction_log import PredictionLog
@@ -29,6 +29,7 @@ class ServingSpec(Spec):
     ]
     request_timeout: Annotated[
         Duration,
+        between("1s", "10m"),
         Field(
             default=parse_duration("10s"), description="Longest answer before the gateway gives up."
         ),
@@ -61,15 +62,16 @@ class ServingSpec(Spec):
 
     rules = (
         Rule(
-            "duration(self.requestTimeout) >= duration('1s') && "
-            "duration(self.requestTimeout) <= duration('10m')",
-            "requestTimeout must be between 1s and 10m",
-            ".requestTimeout",
-        ),
-        Rule(
-            "!has(self.replicas) || !has(self.autoscaling)",
+            "!has(self.autoscaling) || !has(self.replicas)",
             "replicas has no effect with autoscaling; remove it, and set autoscaling.minReplicas "
             "for the fewest pods",
             ".replicas",
+        ),
+        Rule(
+            "!has(self.autoscaling) || self.gateway.kind == 'BuiltIn' || "
+            "!has(self.autoscaling.target.requestsPerSecond)",
+            "requestsPerSecond is counted by the built-in gateway: choose cpuUtilization, or set "
+            "gateway.kind to BuiltIn",
+            ".autoscaling.target.requestsPerSecond",
         ),
     )

@@ -8,41 +8,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Duration, Rule, Spec, above, parse_duration
+from fairlead_operator.api.base import (
+    NAMED_ONCE,
+    Duration,
+    Rule,
+    Spec,
+    above,
+    at_most,
+    between,
+    parse_duration,
+)
 from fairlead_operator.api.checks import Check
-
-
-def between(field: str, low: str, high: str) -> Rule:
-    """The rule that bounds a duration."""
-    return Rule(
-        f"duration(self.{field}) >= duration('{low}') && "
-        f"duration(self.{field}) <= duration('{high}')",
-        f"{field} must be between {low} and {high}",
-        f".{field}",
-    )
 
 
 class Step(Spec):
     """One weight, and how long it must stay healthy."""
-
-    rules = (
-        Rule(
-            "duration(self.hold) <= duration('168h')",
-            "hold must be at most 168h",
-            ".hold",
-        ),
-        Rule(
-            "!has(self.checks) || self.checks.all(a, self.checks.exists_one(b, b.name == a.name))",
-            "check names must be unique",
-            ".checks",
-        ),
-    )
 
     weight: Annotated[
         int, Field(ge=1, le=100, description="Percent of the traffic the candidate takes.")
     ]
     hold: Annotated[
         Duration,
+        at_most("168h"),
         Field(
             default=parse_duration("1m"),
             description="How long it must stay healthy before the next step.",
@@ -54,6 +41,12 @@ class Step(Spec):
     ]
     checks: Annotated[
         tuple[Check, ...],
+        NAMED_ONCE,
+        Rule(
+            "self.all(c, c.?builtin.orValue('') != 'prediction-agreement')",
+            "must not ask for prediction-agreement: it needs copies of live requests, which no "
+            "step with a weight has; put it into analysis.checks of strategy shadow or blueGreen",
+        ),
         Field(
             default=(),
             max_length=5,
@@ -64,8 +57,6 @@ class Step(Spec):
 
 class BlueGreen(Spec):
     """A preview beside the live version, then the switch of all traffic at once."""
-
-    rules = (Rule("duration(self.hold) <= duration('168h')", "hold must be at most 168h", ".hold"),)
 
     mirror: Annotated[
         int,
@@ -79,6 +70,7 @@ class BlueGreen(Spec):
     ]
     hold: Annotated[
         Duration,
+        at_most("168h"),
         Field(
             default=parse_duration("5m"),
             description="How long the preview must stay healthy before the switch.",
@@ -93,8 +85,6 @@ class BlueGreen(Spec):
 class Shadow(Spec):
     """Copies of live requests, whose answers nobody gets, before any traffic."""
 
-    rules = (Rule("duration(self.hold) <= duration('168h')", "hold must be at most 168h", ".hold"),)
-
     mirror: Annotated[
         int,
         Field(
@@ -103,6 +93,7 @@ class Shadow(Spec):
     ]
     hold: Annotated[
         Duration,
+        at_most("168h"),
         Field(
             default=parse_duration("10m"),
             description="How long the copies must be answered well before the first traffic.",
@@ -125,19 +116,8 @@ class Sticky(Spec):
             ".header",
         ),
         Rule(
-            "!has(self.header) || !self.header.startsWith('x-fairlead-')",
-            "headers x-fairlead- are Fairlead's own; name one that identifies a user",
-            ".header",
-        ),
-        Rule(
             "self.by == 'cookie' || !has(self.maxAge)",
             "maxAge is the cookie's; remove it, or choose by: cookie",
-            ".maxAge",
-        ),
-        Rule(
-            "!has(self.maxAge) || (duration(self.maxAge) >= duration('1m') && "
-            "duration(self.maxAge) <= duration('8760h'))",
-            "maxAge must be between 1m and 8760h",
             ".maxAge",
         ),
     )
@@ -151,6 +131,11 @@ class Sticky(Spec):
     ]
     header: Annotated[
         str | None,
+        Rule(
+            "!self.startsWith('x-fairlead-')",
+            "must not begin with x-fairlead-, which is Fairlead's own; name one that identifies a "
+            "user",
+        ),
         Field(
             default=None,
             pattern=r"^[a-z0-9][-a-z0-9]*$",
@@ -160,6 +145,7 @@ class Sticky(Spec):
     ]
     max_age: Annotated[
         Duration | None,
+        between("1m", "8760h"),
         Field(default=None, description="Life of the cookie; 24h unless set."),
     ]
 
@@ -184,13 +170,6 @@ class Goal(Spec):
             ".latencyMilliseconds",
         ),
         Rule(
-            "!has(self.latencyMilliseconds) || self.latencyMilliseconds in "
-            "[5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000]",
-            "latencyMilliseconds must be a bound of the gateway's histogram: 5, 10, 25, 50, 100, "
-            "250, 500, 1000, 2500, 5000, 10000, 30000 or 60000",
-            ".latencyMilliseconds",
-        ),
-        Rule(
             "!has(self.query) || !has(self.total) || "
             "(self.query.contains('{{version}}') && self.total.contains('{{version}}'))",
             "query and total are asked once for each version: write {{version}} into both",
@@ -209,6 +188,11 @@ class Goal(Spec):
     ]
     latency_milliseconds: Annotated[
         int | None,
+        Rule(
+            "self in [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000]",
+            "must be a bound of the gateway's histogram: 5, 10, 25, 50, 100, 250, 500, 1000, 2500, "
+            "5000, 10000, 30000 or 60000",
+        ),
         Field(default=None, ge=1, le=600_000, description="Bound of a quick answer."),
     ]
     query: Annotated[
@@ -238,7 +222,9 @@ MinSamples = Annotated[
     Field(default=100, ge=1, le=100_000_000, description="Fewer per version decide nothing."),
 ]
 MaxDuration = Annotated[
-    Duration, Field(default=parse_duration("168h"), description="Longest trial.")
+    Duration,
+    between("1m", "8760h"),
+    Field(default=parse_duration("168h"), description="Longest trial."),
 ]
 OnUndecided = Annotated[
     Literal["pause", "rollBack"],
@@ -251,13 +237,6 @@ OnUndecided = Annotated[
 
 class AbTest(Spec):
     """A fixed, sticky split that ends by a sequential test on a goal."""
-
-    rules = (
-        between("maxDuration", "1m", "8760h"),
-        above("alpha", 0.0),
-        above("beta", 0.0),
-        above("minEffect", 0.0),
-    )
 
     goal: Annotated[Goal, Field(description="What decides.")]
     weight: Annotated[
@@ -274,6 +253,7 @@ class AbTest(Spec):
     ]
     alpha: Annotated[
         float,
+        above(0.0),
         Field(
             default=0.05,
             ge=0.0001,
@@ -283,6 +263,7 @@ class AbTest(Spec):
     ]
     beta: Annotated[
         float,
+        above(0.0),
         Field(
             default=0.2,
             ge=0.0001,
@@ -292,6 +273,7 @@ class AbTest(Spec):
     ]
     min_effect: Annotated[
         float,
+        above(0.0),
         Field(
             default=0.02,
             ge=0.0001,
@@ -306,8 +288,6 @@ class AbTest(Spec):
 
 class Bandit(Spec):
     """Shares that follow the reward, until one version is best."""
-
-    rules = (between("maxDuration", "1m", "8760h"), above("stopProbability", 0.4))
 
     goal: Annotated[Goal, Field(description="What counts as reward.")]
     floor: Annotated[
@@ -326,6 +306,7 @@ class Bandit(Spec):
     ]
     stop_probability: Annotated[
         float,
+        above(0.4),
         Field(
             default=0.95,
             ge=0.5,
@@ -342,7 +323,6 @@ class FastGuard(Spec):
     """Limits at which the gateway takes a candidate's traffic away by itself."""
 
     rules = (
-        between("window", "1s", "60s"),
         Rule(
             "has(self.slowMilliseconds) == has(self.maxSlowRatio)",
             "slowMilliseconds and maxSlowRatio belong together; give both or neither",
@@ -367,7 +347,9 @@ class FastGuard(Spec):
         ),
     ]
     window: Annotated[
-        Duration, Field(default=parse_duration("2s"), description="How far back it counts.")
+        Duration,
+        between("1s", "60s"),
+        Field(default=parse_duration("2s"), description="How far back it counts."),
     ]
     slow_milliseconds: Annotated[
         int | None,
@@ -387,15 +369,8 @@ class FastGuard(Spec):
 class Guard(Spec):
     """The time after 100 % in which going back is one weight."""
 
-    rules = (
-        Rule(
-            "duration(self.duration) <= duration('168h')",
-            "duration must be at most 168h",
-            ".duration",
-        ),
-    )
-
     duration: Annotated[
         Duration,
+        at_most("168h"),
         Field(default=parse_duration("5m"), description="How long analysis and alerts go on."),
     ]

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Rule, Spec
+from fairlead_operator.api.base import NAMED_ONCE, Rule, Spec
 from fairlead_operator.api.checks import Check
 
 
@@ -30,17 +30,6 @@ class AnalysisTemplateSpec(Spec):
 
     rules = (
         Rule(
-            "self.checks.all(a, self.checks.exists_one(b, b.name == a.name))",
-            "check names must be unique",
-            ".checks",
-        ),
-        Rule(
-            "!has(self.arguments) || "
-            "self.arguments.all(a, self.arguments.exists_one(b, b.name == a.name))",
-            "argument names must be unique",
-            ".arguments",
-        ),
-        Rule(
             "!has(self.arguments) || self.arguments.all(a, self.checks.exists(c, "
             "(has(c.query) && c.query.contains('{{arguments.' + a.name + '}}')) || "
             "(has(c.total) && c.total.contains('{{arguments.' + a.name + '}}'))))",
@@ -56,10 +45,12 @@ class AnalysisTemplateSpec(Spec):
     ]
     arguments: Annotated[
         tuple[Parameter, ...],
+        NAMED_ONCE,
         Field(default=(), max_length=10, description="What the checks leave open."),
     ]
     checks: Annotated[
         tuple[Check, ...],
+        NAMED_ONCE,
         Field(min_length=1, max_length=10, description="As in a Model's rollout.analysis."),
     ]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Column, Duration, Rule, Spec, parse_duration
+from fairlead_operator.api.base import Column, Duration, Rule, Spec, between, parse_duration
 from fairlead_operator.api.common import Resources, SecretReference
 
 SearchMetric = Literal["roc_auc", "pr_auc", "log_loss", "accuracy", "f1_macro", "rmse", "mae", "r2"]
@@ -25,16 +25,15 @@ class DataSource(Spec):
             "format has no effect on a postgresql:// source; remove it",
             ".format",
         ),
-        Rule(
-            "!self.uri.matches('^[a-z]+://[^/?#]*@|[?&](ssl)?password=')",
-            "uri must not hold credentials; put username and password into a Secret and name it "
-            "in credentials",
-            ".uri",
-        ),
     )
 
     uri: Annotated[
         str,
+        Rule(
+            "!self.matches('^[a-z]+://[^/?#]*@|[?&](ssl)?password=')",
+            "must not hold credentials; put username and password into a Secret and name it in "
+            "credentials",
+        ),
         Field(
             pattern=r"^(https?|postgresql)://[^\s]+$",
             max_length=1024,
@@ -108,12 +107,6 @@ class SearchSpec(Spec):
             "parallelism must not exceed trials",
             ".parallelism",
         ),
-        Rule(
-            "duration(self.timeout) >= duration('30s') && "
-            "duration(self.timeout) <= duration('24h')",
-            "timeout must be between 30s and 24h",
-            ".timeout",
-        ),
     )
 
     trials: Annotated[
@@ -122,6 +115,7 @@ class SearchSpec(Spec):
     parallelism: Annotated[int, Field(default=1, ge=1, le=32, description="Workers at a time.")]
     timeout: Annotated[
         Duration,
+        between("30s", "24h"),
         Field(
             default=parse_duration("15m"),
             description="The search ends after this with the best so far.",

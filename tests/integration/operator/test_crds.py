@@ -609,7 +609,7 @@ def without_empty_lists(node: Any) -> Any:
         pytest.param(scaling(minReplicas=9), "autoscaling.minReplicas", id="fewest above most"),
         pytest.param(
             scaling(minReplicas=0),
-            "autoscaling.minReplicas: Invalid value: minReplicas must be at least 1: the version "
+            "autoscaling.minReplicas: Invalid value: 0: minReplicas must be at least 1: the version "
             "in charge is never without pods",
             id="fewest pods: none",
         ),
@@ -798,7 +798,7 @@ def without_empty_lists(node: Any) -> Any:
         ),
         pytest.param(
             steps({"weight": 5, "checks": [{"name": "a", "query": "x", "atMost": 1}] * 2}),
-            "names must be unique",
+            "checks must not use a name twice",
             id="step: a check twice",
         ),
         pytest.param(
@@ -1030,7 +1030,9 @@ def without_empty_lists(node: Any) -> Any:
             "predictionLog.enabled",
             id="no record, in a step",
         ),
-        pytest.param(recorded("live-mae", atMost=1), "for numbers", id="mae of classes"),
+        pytest.param(
+            recorded("live-mae", atMost=1), "live-rmse for task: regression", id="mae of classes"
+        ),
         pytest.param(
             with_(recorded("live-accuracy", atLeast=0.5), "spec.task", "regression"),
             "for classes",
@@ -1071,12 +1073,12 @@ def without_empty_lists(node: Any) -> Any:
         ),
         pytest.param(
             with_(TEMPLATE, "spec.arguments", [{"name": "shop"}] * 2),
-            "argument names must be unique",
+            "arguments must not use a name twice",
             id="template: an argument twice",
         ),
         pytest.param(
             with_(TEMPLATE, "spec.checks", [*TEMPLATE["spec"]["checks"]] * 2),
-            "check names must be unique",
+            "checks must not use a name twice",
             id="template: a check twice",
         ),
         pytest.param(templated(total=None), "relative needs counts", id="template: a bad check"),
@@ -1091,7 +1093,7 @@ def without_empty_lists(node: Any) -> Any:
                 "spec.rollout.analysis",
                 {"templateRef": {"name": "a", "arguments": [{"name": "b", "value": ""}] * 2}},
             ),
-            "each argument can be given once",
+            "arguments must not use a name twice",
             id="templateRef: an argument twice",
         ),
         # TrainingRun and Rollout
