@@ -60,8 +60,8 @@ async def run(settings: Settings) -> None:
         client(login()) as kube,
         aiohttp.ClientSession() as session,
         _recording(settings.database_url) as record,
-        _serving(health.application(), settings.http_port),
-        _serving(Histories(record).application(), settings.history_port, LOOPBACK),
+        _serving(health.application(), settings.bind, settings.http_port),
+        _serving(Histories(record).application(), LOOPBACK, settings.history_port),
     ):
         clients = _Clients(kube=kube, session=session, record=record)
         lease = Lease(kube, namespace=settings.namespace, identity=settings.identity, now=now)
@@ -112,7 +112,7 @@ async def _serve_term(
     listing = asyncio.create_task(keep_listing(registrations, outside.registry))
     try:
         await _until(stopped, sync.fill())
-        async with _serving(webhook.application(), settings.webhook_port):
+        async with _serving(webhook.application(), settings.bind, settings.webhook_port):
             work = (*(controller.run() for _ in range(_WORKERS)), sync.run(), sync.patrol())
             watching = asyncio.create_task(_watch(settings, sync.kinds, watches, stopped))
             await _lead(settings, watching, (holding, *work), health, stopped)
@@ -215,11 +215,7 @@ async def _recording(url: str) -> AsyncIterator[RecordClient]:
 
 
 @contextlib.asynccontextmanager
-async def _serving(
-    application: web.Application,
-    port: int,
-    address: str = "0.0.0.0",  # noqa: S104  a pod's port
-) -> AsyncIterator[None]:
+async def _serving(application: web.Application, address: str, port: int) -> AsyncIterator[None]:
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

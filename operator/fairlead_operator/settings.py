@@ -22,6 +22,7 @@ class Settings:
     webhook_token: str  # a secret
     alert_labels: Labels
     gateway_replicas: int
+    bind: str  # address at which it listens
     http_port: int
     webhook_port: int
     history_port: int  # on the loopback address alone
@@ -68,6 +69,7 @@ class Settings:
                 version=env.get("FAIRLEAD_ALERT_LABEL_VERSION") or Labels().version,
             ),
             gateway_replicas=_number(env, "FAIRLEAD_GATEWAY_REPLICAS", 1),
+            bind=env.get("FAIRLEAD_BIND", "0.0.0.0"),  # noqa: S104  a pod's ports
             http_port=_number(env, "FAIRLEAD_HTTP_PORT", 8080),
             webhook_port=_number(env, "FAIRLEAD_WEBHOOK_PORT", 8443),
             history_port=_number(env, "FAIRLEAD_HISTORY_PORT", 8081),

@@ -118,6 +118,7 @@ class Launcher:
             "FAIRLEAD_PROMETHEUS_URL": self.backends.url,
             "FAIRLEAD_DATABASE_URL": self.database,
             "FAIRLEAD_WEBHOOK_TOKEN": TOKEN,
+            "FAIRLEAD_BIND": "127.0.0.1",
             "FAIRLEAD_HTTP_PORT": str(http_port),
             "FAIRLEAD_WEBHOOK_PORT": str(webhook_port),
             "FAIRLEAD_HISTORY_PORT": str(history_port),

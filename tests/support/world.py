@@ -48,6 +48,7 @@ SETTINGS = Settings(
     webhook_token="token",
     alert_labels=Labels(),
     gateway_replicas=1,
+    bind="127.0.0.1",
     http_port=8080,
     webhook_port=8443,
     history_port=8081,

@@ -22,7 +22,7 @@ def test_defaults() -> None:
 
     assert settings.identity
     assert settings.watch_namespaces == ()
-    assert (settings.http_port, settings.webhook_port) == (8080, 8443)
+    assert (settings.bind, settings.http_port, settings.webhook_port) == ("0.0.0.0", 8080, 8443)
     assert settings.history_port == 8081
     assert (settings.gateway_replicas, settings.log_format) == (1, "json")
     assert settings.images.pull_policy == "IfNotPresent"
@@ -41,6 +41,7 @@ def test_everything_that_can_be_said() -> None:
             "FAIRLEAD_GATEWAY_REPLICAS": "2",
             "FAIRLEAD_RECORD_RETENTION_DAYS": "7",
             "FAIRLEAD_ALERT_LABEL_MODEL": "exported_model",
+            "FAIRLEAD_BIND": "127.0.0.1",
             "FAIRLEAD_HTTP_PORT": "1",
             "FAIRLEAD_WEBHOOK_PORT": "2",
             "FAIRLEAD_LOG_FORMAT": "text",
@@ -51,6 +52,7 @@ def test_everything_that_can_be_said() -> None:
     assert (settings.namespace, settings.identity) == ("fairlead", "operator-0")
     assert settings.watch_namespaces == ("a", "b")
     assert (settings.images.pull_secrets, settings.images.pull_policy) == (("registry",), "Always")
+    assert settings.bind == "127.0.0.1"
     assert (settings.gateway_replicas, settings.http_port, settings.webhook_port) == (2, 1, 2)
     assert (settings.log_format, settings.log_level) == ("text", "DEBUG")
     assert settings.record_retention == timedelta(days=7)
