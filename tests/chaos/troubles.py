@@ -86,6 +86,9 @@ def inflict(trouble: Trouble, place: Place, versions: Mapping[str, str] | None =
     match trouble.how:
         case "killed":
             processes.kill(_pids(part, place))
+            if part.name == "kube-apiserver":
+                # Elsewhere it ends by itself, since it cannot renew its Lease; here it has none.
+                processes.kill([_daemon("kube-controller-manager", place)])
             if not part.namespace:
                 time.sleep(trouble.seconds)  # the fault is its length, here and below
                 place.cluster.up(lambda _: None)

@@ -16,7 +16,7 @@ from fairlead_serving.gateway import snapshot as snapshots
 from fairlead_serving.gateway.applied import Applied, to_text
 from fairlead_serving.gateway.assembly import RouteDocument, assemble
 from fairlead_serving.gateway.delta import Rejection
-from fairlead_serving.gateway.endpoints import Endpoint, ready_endpoints
+from fairlead_serving.gateway.endpoints import Endpoints, find_endpoints
 from fairlead_serving.gateway.follow import Objects
 from fairlead_serving.gateway.guard import Burst
 from fairlead_serving.gateway.kubernetes import Manifest
@@ -75,7 +75,7 @@ class Agent:
         self._namespace = namespace
         self._path = snapshot_path
         self._config_maps: Objects | None = None  # None: not read yet
-        self._endpoints: Mapping[str, tuple[Endpoint, ...]] | None = None
+        self._endpoints: Endpoints | None = None
         self._published: Snapshot | None = None
         self._kept = Snapshot()  # the last good: Envoy has taken it
         self._published_at = ports.now()
@@ -104,7 +104,8 @@ class Agent:
 
     def see_slices(self, slices: Objects) -> None:
         """Take all EndpointSlices there are."""
-        self._endpoints = ready_endpoints(slices.values())
+        before = self._kept.endpoints if self._endpoints is None else self._endpoints
+        self._endpoints = find_endpoints(slices.values(), before)
         self._refresh_soon()
 
     def settled(self, target: Target) -> None:

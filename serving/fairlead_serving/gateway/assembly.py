@@ -8,13 +8,11 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from fairlead_serving.gateway.endpoints import Endpoint
+from fairlead_serving.gateway.endpoints import Endpoints
 from fairlead_serving.gateway.fields import InvalidRouteError
 from fairlead_serving.gateway.routes import Route, parse_route, settle_hosts
 from fairlead_serving.gateway.snapshot import Snapshot
 from fairlead_serving.gateway.trips import Tripped, narrow, still_tripped
-
-Endpoints = Mapping[str, tuple[Endpoint, ...]]  # by Service
 
 
 class RouteDocument(NamedTuple):

@@ -15,26 +15,36 @@ class Endpoint(NamedTuple):
     port: int
 
 
-def ready_endpoints(
-    slices: Iterable[Mapping[str, Any]],
-) -> dict[str, tuple[Endpoint, ...]]:
-    """Ready endpoints by Service, sorted, from all slices of a namespace.
+Endpoints = Mapping[str, tuple[Endpoint, ...]]  # by Service, sorted
+
+
+def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> Endpoints:
+    """Ready endpoints by Service, from all slices of a namespace.
 
     A pod that still serves while it terminates is left out: it finishes what it has and gets
-    nothing new.
+    nothing new.  Where none is ready any more, those that were and have not gone are kept: when
+    all turn unready at once it is more often the one who looks that is ill (a node whose word
+    does not get through) than every pod, and without an endpoint every request fails.
     """
-    found: defaultdict[str, set[Endpoint]] = defaultdict(set)
+    ready: defaultdict[str, set[Endpoint]] = defaultdict(set)
+    unready: defaultdict[str, set[Endpoint]] = defaultdict(set)
     for piece in slices:
         service = piece["metadata"].get("labels", {}).get(SERVICE_LABEL)
         port = _port(piece.get("ports") or ())
         if service is None or port is None or piece.get("addressType") == "FQDN":
             continue
         for entry in piece.get("endpoints") or ():
-            if _takes_traffic(entry.get("conditions") or {}):
+            conditions = entry.get("conditions") or {}
+            if not conditions.get("terminating"):
+                # Kubernetes asks readers to take an unknown `ready` as true.
+                found = unready if conditions.get("ready") is False else ready
                 found[service].update(
                     Endpoint(address=address, port=port) for address in entry["addresses"]
                 )
-    return {service: tuple(sorted(endpoints)) for service, endpoints in sorted(found.items())}
+    for service in unready.keys() - ready.keys():
+        if kept := unready[service].intersection(before.get(service, ())):
+            ready[service] = kept
+    return {service: tuple(sorted(endpoints)) for service, endpoints in sorted(ready.items())}
 
 
 def _port(ports: Iterable[Mapping[str, Any]]) -> int | None:
@@ -43,8 +53,3 @@ def _port(ports: Iterable[Mapping[str, Any]]) -> int | None:
     if PORT_NAME in numbers:
         return numbers[PORT_NAME]
     return next(iter(numbers.values())) if len(numbers) == 1 else None
-
-
-def _takes_traffic(conditions: Mapping[str, bool | None]) -> bool:
-    # Kubernetes asks readers to take an unknown `ready` as true.
-    return conditions.get("ready") is not False and not conditions.get("terminating")

@@ -609,8 +609,8 @@ def without_empty_lists(node: Any) -> Any:
         pytest.param(scaling(minReplicas=9), "autoscaling.minReplicas", id="fewest above most"),
         pytest.param(
             scaling(minReplicas=0),
-            "autoscaling.minReplicas: Invalid value: 0: minReplicas must be at least 1: the version "
-            "in charge is never without pods",
+            "autoscaling.minReplicas: Invalid value: 0: minReplicas must be at least 1: the "
+            "version in charge is never without pods",
             id="fewest pods: none",
         ),
         pytest.param(

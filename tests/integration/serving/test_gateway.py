@@ -178,6 +178,26 @@ async def test_without_ready_pods_a_version_answers_503(gateway: World, caller: 
     await eventually(is_unavailable)
 
 
+async def test_pods_that_all_turn_unready_at_once_go_on_answering(
+    gateway: World, caller: Caller
+) -> None:
+    """As when their node's word has not got through for a while."""
+    await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}))
+    async with caller.load(rate=200) as tally:
+        for version in (OLD, NEW):
+            await gateway.pods(version, READY | {"ready": False})
+        await gateway.until_applied(await gateway.route({NEW: 25, OLD: 75}))
+        after = tally.total + 200  # a second, in which the agent hears of both
+
+        async def has_gone_on() -> bool:
+            return tally.total >= after
+
+        await eventually(has_gone_on)
+
+    assert tally.failures == []
+    assert set(tally.versions) == {NEW, OLD}
+
+
 async def test_a_dead_pod_in_the_list_costs_no_request(gateway: World, caller: Caller) -> None:
     """127.0.0.2 refuses connections: the model servers listen on 127.0.0.1 only."""
     await gateway.pods(OLD, READY, READY)

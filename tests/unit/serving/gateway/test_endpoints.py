@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fairlead_serving.gateway.endpoints import Endpoint, ready_endpoints
+from fairlead_serving.gateway.endpoints import Endpoint, find_endpoints
 
 
 def slice_of(*endpoints: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -76,4 +76,44 @@ def at(*addresses: str, port: int = 3000) -> dict[str, tuple[Endpoint, ...]]:
 def test_ready_endpoints(
     slices: list[dict[str, Any]], expected: dict[str, tuple[Endpoint, ...]]
 ) -> None:
-    assert ready_endpoints(slices) == expected
+    assert find_endpoints(slices, {}) == expected
+
+
+@pytest.mark.parametrize(
+    ("slices", "expected"),
+    [
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False), pod("10.0.0.2", ready=False))],
+            at("10.0.0.1", "10.0.0.2"),
+            id="all turned unready at once: kept",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False), pod("10.0.0.2", ready=True))],
+            at("10.0.0.2"),
+            id="another one is ready",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False))], at("10.0.0.1"), id="the other one is gone"
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False), pod("10.0.0.3", ready=False))],
+            at("10.0.0.1"),
+            id="never ready: not kept",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False, serving=True, terminating=True))],
+            {},
+            id="terminating: not kept",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False), ports=[{"name": "http", "port": 3001}])],
+            {},
+            id="another port: not kept",
+        ),
+        pytest.param([], {}, id="all gone"),
+    ],
+)
+def test_what_was_ready_is_kept_while_nothing_is(
+    slices: list[dict[str, Any]], expected: dict[str, tuple[Endpoint, ...]]
+) -> None:
+    assert find_endpoints(slices, at("10.0.0.1", "10.0.0.2")) == expected
