@@ -139,14 +139,11 @@ class _Run:
         )
 
     async def _is_idle(self) -> bool:
-        """Whether it looks at nothing for a while."""
-        before = await self._looks()
+        """Whether it asks for nothing for a while but its Lease."""
+        self._place.audit.skip()
         await asyncio.sleep(_SETTLING)
-        return await self._looks() == before
-
-    async def _looks(self) -> float:
-        found = await self._operator.metrics()
-        return sum(n for name, n in found.items() if name.startswith("fairlead_reconciles_total"))
+        asked = self._place.audit.count()
+        return all(verb == "watch" or resource == "leases" for verb, resource in asked)
 
     async def _start_again(self, identity: str) -> float:
         """Stop the operator, start another: seconds until it has looked at everything once."""
