@@ -64,14 +64,25 @@ class Measured:
     empty_mebibytes: float = 0.0
     rests: list[Rest] = field(default_factory=list)
     created: dict[int, float] = field(default_factory=dict)  # seconds, by Models created
-    light: Summary | None = None  # seconds from a change of 200 specs to each observed
-    rounds: Summary | None = None  # the same to the last of a round's, by round
-    heavy: Summary | None = None  # the same where each change starts a rollout
+    # Seconds of 200 specs changed at once: from each one's change until it is observed, and from
+    # the first change until all are, by round.
+    light: Summary | None = None
+    rounds: Summary | None = None
+    heavy: Summary | None = None  # the same until each is, where each change starts a rollout
+    heavy_round: float = 0.0  # and until all are
     events: Summary | None = None  # seconds from a person's abort to the rollback's begin
     removals: Summary | None = None  # seconds from a removed Service to a new one
     start: float = 0.0  # seconds from the process's start to all reconciled, nothing in flight
     restart: float = 0.0  # the same with rollouts in flight
     start_requests: Requests = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """Seconds of many specs changed at once."""
+
+    each: Sequence[float]  # from its own change until it was observed
+    all: float  # from the first change until the last was
 
 
 def run(say: Say) -> Result:
@@ -168,13 +179,13 @@ class _Run:
     async def _change(self) -> None:
         """Change many specs at once in a way that starts nothing, several times."""
         names = self._fleet.names(max(IN_FLIGHT))
-        rounds: list[Sequence[float]] = []
+        rounds: list[_Round] = []
         for number in range(ROUNDS):
             body = {"spec": {"promotion": {"minImprovement": 0.01 * (number + 1)}}}
             rounds.append(await self._observed(names, body))
             await asyncio.sleep(_SETTLING)
-        self._measured.light = summarize([seconds for one in rounds for seconds in one])
-        self._measured.rounds = summarize([max(one) for one in rounds])
+        self._measured.light = summarize([seconds for one in rounds for seconds in one.each])
+        self._measured.rounds = summarize([one.all for one in rounds])
 
     async def _fly(self) -> None:
         """Start rollouts, all of the last step at once; then have things happen to them."""
@@ -195,7 +206,8 @@ class _Run:
         """Have these Models' candidates in traffic."""
         began = time.monotonic()
         body = {"spec": {"version": CANDIDATE}}
-        self._measured.heavy = summarize(await self._observed(names, body))
+        observed = await self._observed(names, body)
+        self._measured.heavy, self._measured.heavy_round = summarize(observed.each), observed.all
         rollouts = [self._fleet.rollout_of(name) for name in names]
         await self._fleet.wait(
             self._fleet.rollouts, rollouts, lambda rollout: rollout.status.get("observedWeight")
@@ -209,13 +221,20 @@ class _Run:
         await self._fleet.wait(self._fleet.models, names, is_serving)
         await asyncio.sleep(_SETTLING)
 
-    async def _observed(self, names: Sequence[Name], body: Mapping[str, Any]) -> Sequence[float]:
-        """Change these Models at once; how long after the first change each was observed."""
+    async def _observed(self, names: Sequence[Name], body: Mapping[str, Any]) -> _Round:
+        """Change these Models at once."""
         began = time.monotonic()
-        ended = await self._fleet.observed(await self._fleet.patch("Model", names, body))
-        seconds = [moment - began for moment in ended.values()]
-        self._say(f"{len(names)} changed specs observed after {max(seconds):.2f} s")
-        return seconds
+        changed = await self._fleet.patch("Model", names, body)
+        ended = await self._fleet.observed(changed)
+        found = _Round(
+            each=[moment - changed[name].at for name, moment in ended.items()],
+            all=max(ended.values()) - began,
+        )
+        self._say(
+            f"{len(names)} changed specs observed after {found.all:.2f} s, "
+            f"each after {max(found.each):.2f} s or less"
+        )
+        return found
 
     async def _abort(self, names: Sequence[Name]) -> None:
         """One person after the other aborts a rollout."""
@@ -271,9 +290,9 @@ def _moments(measured: Measured) -> Sequence[tuple[str, ...]]:
     flying = max(IN_FLIGHT)
     rows = [("Seconds, with 1,000 Models", "count", "min", "median", "p95", "max")]
     for what, summary in (
-        (f"{flying} specs changed at once, {ROUNDS} times → each observed", measured.light),
-        ("the same → all of a round observed", measured.rounds),
-        (f"{flying} versions changed at once → each observed, rollout created", measured.heavy),
+        (f"{flying} specs changed at once, {ROUNDS} times: each → observed", measured.light),
+        ("the same: first sent → all observed", measured.rounds),
+        (f"{flying} versions changed at once: each → observed, rollout created", measured.heavy),
         (f"abort, {flying} in flight → route without the candidate", measured.events),
         (f"address removed, {flying} in flight → back", measured.removals),
     ):
@@ -281,6 +300,7 @@ def _moments(measured: Measured) -> Sequence[tuple[str, ...]]:
             values = (summary.minimum, summary.median, summary.p95, summary.maximum)
             rows.append((what, str(summary.count), *(f"{value:.2f}" for value in values)))
     for what, seconds in (
+        ("the same: first sent → all observed, rollouts created", measured.heavy_round),
         ("process started → every Model looked at, at rest", measured.start),
         (f"the same, {flying} in flight", measured.restart),
     ):
@@ -302,8 +322,8 @@ def _goals(measured: Measured) -> tuple[Goal, ...]:
         ),
         Goal(wanted=f"at most {_QUIET:g} requests/s at rest", is_met=slowest <= _QUIET),
         Goal(
-            wanted=f"200 changed specs all observed in less than 2 s (median of {ROUNDS} rounds)",
-            is_met=measured.rounds.median < 2,  # type: ignore[union-attr]
+            wanted="each of 200 specs changed at once observed in less than 2 s",
+            is_met=measured.light.maximum < 2,  # type: ignore[union-attr]
         ),
         Goal(wanted="p95 of the reaction to an event below 1 s", is_met=reaction < 1),
         Goal(wanted="all looked at less than 5 s after the start", is_met=measured.start < 5),

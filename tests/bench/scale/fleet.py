@@ -27,9 +27,18 @@ Name = tuple[str, str]  # namespace and name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A change of an object."""
+
+    generation: int  # that it made
+    at: float  # it was sent, by the monotonic clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What was last seen of an object, and when."""
 
+    name: Name
     generation: int
     status: Mapping[str, Any]
     at: float  # of the monotonic clock
@@ -81,18 +90,20 @@ class Fleet:
 
     async def patch(
         self, kind: str, names: Iterable[Name], body: Mapping[str, Any]
-    ) -> Mapping[Name, int]:
-        """Change many objects at once, as people would; answers their new generations."""
-        changed: dict[Name, int] = {}
+    ) -> Mapping[Name, Changed]:
+        """Change many objects at once, as people would."""
+        changed: dict[Name, Changed] = {}
         await self._all(self._patch(kind, name, body, changed) for name in names)
         return changed
 
-    async def observed(self, changed: Mapping[Name, int]) -> Mapping[Name, float]:
-        """Wait until the operator has seen these generations of Models; answers when it had."""
-        ended: dict[Name, float] = {}
-        for name, generation in changed.items():
-            ended |= await self.wait(self.models, [name], _reaches(generation))
-        return ended
+    async def observed(self, changed: Mapping[Name, Changed]) -> Mapping[Name, float]:
+        """Wait until the operator has seen these changes of Models; answers when it had."""
+
+        def is_seen(model: Seen) -> bool:
+            reached = int(model.status.get("observedGeneration", 0))
+            return reached >= changed[model.name].generation
+
+        return await self.wait(self.models, changed, is_seen)
 
     async def exists(self, kind: str, name: Name) -> bool:
         """Whether there is such an object."""
@@ -136,6 +147,7 @@ class Fleet:
                 where.pop(name, None)
             else:
                 where[name] = Seen(
+                    name=name,
                     generation=meta["generation"],
                     status=item.get("status") or {},
                     at=time.monotonic(),
@@ -152,22 +164,20 @@ class Fleet:
         await asyncio.gather(*(one(item) for item in work))
 
     async def _patch(
-        self, kind: str, name: Name, body: Mapping[str, Any], changed: dict[Name, int]
+        self, kind: str, name: Name, body: Mapping[str, Any], changed: dict[Name, Changed]
     ) -> None:
         path = RESOURCES[kind].path(*name)
         headers = {"Content-Type": _MERGE}
+        at = time.monotonic()
         async with self._session.patch(path, json=body, headers=headers) as response:
             response.raise_for_status()
-            changed[name] = (await response.json())["metadata"]["generation"]
+            generation = (await response.json())["metadata"]["generation"]
+        changed[name] = Changed(generation=generation, at=at)
 
     async def _have_namespace(self, name: str) -> None:
         manifest = {"metadata": {"name": name}}
         async with self._session.post("/api/v1/namespaces", json=manifest) as response:
             assert response.status in {201, 409}, await response.text()
-
-
-def _reaches(generation: int) -> Holds:
-    return lambda seen: int(seen.status.get("observedGeneration", 0)) >= generation
 
 
 def is_serving(model: Seen) -> bool:
