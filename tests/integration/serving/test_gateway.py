@@ -150,6 +150,7 @@ async def test_versions_come_and_go_under_load_without_a_lost_request(
 
 
 async def test_a_version_gets_traffic_only_when_it_has_pods(gateway: World, caller: Caller) -> None:
+    await _until_without_pods(gateway, caller)
     await gateway.pods(NEW, READY | {"ready": False})
     await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}))
     revision = await gateway.route({NEW: 50, OLD: 50})
@@ -169,8 +170,15 @@ async def test_a_version_gets_traffic_only_when_it_has_pods(gateway: World, call
 
 
 async def test_without_ready_pods_a_version_answers_503(gateway: World, caller: Caller) -> None:
-    terminating = {"ready": False, "serving": True, "terminating": True}
-    await gateway.pods(NEW, terminating)
+    await _until_without_pods(gateway, caller)
+    await gateway.pods(NEW, READY | {"ready": False})
+
+    assert (await caller.call(x_fairlead_version=NEW))[0] == 503
+
+
+async def _until_without_pods(gateway: World, caller: Caller) -> None:
+    """The last pod of the new version ends."""
+    await gateway.pods(NEW, {"ready": False, "serving": True, "terminating": True})
 
     async def is_unavailable() -> bool:
         return (await caller.call(x_fairlead_version=NEW))[0] == 503
