@@ -1,13 +1,15 @@
 """What becomes of a good candidate while Prometheus is away, or has nothing to say.
 
-A real cluster; a candidate is given 50 % while Prometheus refuses connections, hangs, or answers
-a check with nothing or NaN.  It is watched for 45 s, in which a peer has gone back or on.  Then
-Prometheus comes back; where it only had no answer, another target ends the rollout.
+A real cluster; a candidate is given 50 % while Prometheus refuses connections, hangs, answers
+HTTP 503, or answers a check with nothing or NaN.  It is watched for 45 s, in which a peer has
+gone back or on.  Then Prometheus comes back; where it only had no answer, another target ends the
+rollout.
 """
 
 import contextlib
 import dataclasses
 import enum
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -27,6 +29,18 @@ _WATCHED = 45.0  # seconds from the first weight on
 _PATIENCE = "10s"
 _COMES_BACK = 90.0
 _PROMETHEUS = "app.kubernetes.io/component=prometheus"
+_UNAVAILABLE = """
+import http.server
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_error(503)
+
+    do_POST = do_GET
+
+http.server.ThreadingHTTPServer(("", 9090), Handler).serve_forever()
+"""
 
 
 class Case(enum.StrEnum):
@@ -34,6 +48,7 @@ class Case(enum.StrEnum):
 
     REFUSED = "refuses connections"
     FROZEN = "hangs"
+    UNAVAILABLE = "answers HTTP 503"
     EMPTY = "answers with no series"
     NAN = "answers NaN"
 
@@ -117,12 +132,68 @@ def _run_once(subject: Rolling, case: Case, *, stable: str, candidate: str) -> R
 def _trouble(case: Case, place: Place) -> Iterator[None]:
     """Prometheus in trouble for the length of the block."""
     with contextlib.ExitStack() as stack:
-        if case is Case.REFUSED:
+        if case in {Case.REFUSED, Case.UNAVAILABLE}:
             stack.callback(_scale, place, 1)
             _scale(place, 0)
+        if case is Case.UNAVAILABLE:
+            stack.enter_context(_stand_in(place))
         if case is Case.FROZEN:
             stack.enter_context(frozen("prometheus", place))
         yield
+
+
+@contextlib.contextmanager
+def _stand_in(place: Place) -> Iterator[None]:
+    """A pod in Prometheus's place behind its Service that answers 503 to everything."""
+    kubectl, namespace = place.cluster.kubectl, f"--namespace={installation.NAMESPACE}"
+
+    def deployment(component: str) -> Mapping[str, Any]:
+        selector = f"--selector=app.kubernetes.io/component={component}"
+        found = kubectl("get", "deployments", namespace, selector, "--output=json")
+        (one,) = json.loads(found.stdout)["items"]
+        return one["spec"]["template"]  # type: ignore[no-any-return]
+
+    prometheus, operator = deployment("prometheus"), deployment("operator")
+    pod = build_stand_in(prometheus, image=operator["spec"]["containers"][0]["image"])
+    kubectl("apply", namespace, "--filename=-", input=json.dumps(pod))
+    name = f"pod/{pod['metadata']['name']}"
+    try:
+        kubectl("wait", name, namespace, "--for=condition=Ready", "--timeout=90s")
+        yield
+    finally:
+        kubectl("delete", name, namespace, "--wait", "--timeout=90s")
+
+
+def build_stand_in(prometheus: Mapping[str, Any], *, image: str) -> Mapping[str, Any]:
+    """The pod that says 503: with Prometheus's labels, port and security.  Pure.
+
+    Args:
+        prometheus: the pod template of its Deployment.
+        image: one with Python.
+    """
+    (container,) = prometheus["spec"]["containers"]
+    kept = ("name", "imagePullPolicy", "ports", "resources", "securityContext")
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "prometheus-unavailable",
+            "labels": dict(prometheus["metadata"]["labels"]),
+        },
+        "spec": {
+            "automountServiceAccountToken": False,
+            "securityContext": prometheus["spec"]["securityContext"],
+            "terminationGracePeriodSeconds": 1,
+            "containers": [
+                {key: container[key] for key in kept if key in container}
+                | {
+                    "image": image,
+                    "command": ["python", "-c", _UNAVAILABLE],
+                    "readinessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1},
+                }
+            ],
+        },
+    }
 
 
 def _scale(place: Place, replicas: int) -> None:

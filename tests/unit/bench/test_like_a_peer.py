@@ -38,6 +38,31 @@ def test_the_policy_is_one_the_operator_takes(query: str | None) -> None:
     assert not policy.fast_guard.enabled
 
 
+def test_what_stands_in_for_prometheus_is_behind_its_service_and_as_secure() -> None:
+    container = {
+        "name": "prometheus",
+        "image": "prometheus",
+        "args": ["--config.file=/etc/prometheus/prometheus.yml"],
+        "ports": [{"name": "http", "containerPort": 9090}],
+        "securityContext": {"allowPrivilegeEscalation": False},
+        "volumeMounts": [{"name": "data", "mountPath": "/prometheus"}],
+    }
+    template = {
+        "metadata": {"labels": {"app": "prometheus"}, "annotations": {"checksum": "1"}},
+        "spec": {"securityContext": {"runAsNonRoot": True}, "containers": [container]},
+    }
+
+    pod = no_evidence.build_stand_in(template, image="python")
+
+    assert pod["metadata"]["labels"] == {"app": "prometheus"}
+    assert pod["spec"]["securityContext"] == {"runAsNonRoot": True}
+    (ours,) = pod["spec"]["containers"]
+    assert ours["image"] == "python"
+    assert ours["ports"] == container["ports"]
+    assert ours["securityContext"] == container["securityContext"]
+    assert not {"args", "volumeMounts"} & ours.keys()
+
+
 def test_only_failures_of_the_candidate_are_bad_answers() -> None:
     answers = [answer(1), answer(2, 500), answer(3.25, 500), answer(4, 503, STABLE), answer(5)]
 
