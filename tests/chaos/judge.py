@@ -32,6 +32,8 @@ def hold(states: States, course: Course, last: Snapshot) -> None:
                 _, name, value = changes.pop(0)
                 setattr(expected, name, value)
             checker.hold(state)
+        for _, name, value in changes:
+            setattr(expected, name, value)
         checker.at_rest(last)
     except AssertionError as error:
         raise StoryError(str(error)) from error

@@ -61,6 +61,7 @@ class Subject:
             time.sleep(_TRIED_AGAIN)  # nothing happens: that is seen by its time only
         else:
             self._rolling.rest(course.candidate, timeout=_TIMEOUT)
+        course.expect("hears_of_pods", value=True)
         self._expect_only(course.serving)
         chronicle.catch_up()
         states = list(chronicle.snapshots(self._rolling.model))
@@ -96,6 +97,8 @@ class Subject:
             time.sleep(trouble.delay)  # where in the moment it happens is the point
             if trouble.what == "prometheus frozen":
                 course.expect("has_evidence", value=False, at=time.time() + _STALE)
+            if trouble.silences_nodes:
+                course.expect("hears_of_pods", value=False)
             inflict(trouble, self._place, versions)
             course.expect("has_evidence", value=True)
 

@@ -23,6 +23,7 @@ How = Literal["killed", "frozen", "slow", "cut", "removed"]
 
 _RELEASE = installation.NAMESPACE
 _STOPPED = 0.8  # of each second
+_NODE_GRACE = 40.0  # seconds until a silent node's pods may count as not ready; 50 by default
 _COMPONENT = "app.kubernetes.io/component="
 
 
@@ -70,6 +71,11 @@ class Trouble:
     @property
     def what(self) -> str:
         return f"{self.part} {self.how}"
+
+    @property
+    def silences_nodes(self) -> bool:
+        """Whether it keeps a node's word away for longer than Kubernetes waits for it."""
+        return self.part in {"kube-apiserver", "etcd"} and self.seconds > _NODE_GRACE
 
     def __str__(self) -> str:
         lasting = f" for {self.seconds:g} s" if self.seconds else ""

@@ -94,6 +94,15 @@ def test_traffic_does_not_grow_in_doubt() -> None:
         held.hold(seen(50, step=1))
 
 
+def test_pods_of_a_silent_node_serve_whatever_is_said_of_them() -> None:
+    held = checker(hears_of_pods=False)
+    held.hold(dataclasses.replace(seen(10), servers=frozenset()))
+    held.expected.hears_of_pods = True
+
+    with pytest.raises(AssertionError, match="must serve"):
+        held.hold(dataclasses.replace(seen(10), servers=frozenset()))
+
+
 def test_an_end_is_an_end() -> None:
     held = checker(may_roll_back=True)
     held.hold(seen(10))

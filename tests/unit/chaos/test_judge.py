@@ -74,6 +74,20 @@ def test_what_may_be_expected_has_its_time() -> None:
         hold(STATES, doubtful, END)
 
 
+def test_at_rest_what_may_be_expected_last_counts() -> None:
+    silent = course()
+    silent.expect("hears_of_pods", value=False, at=21.0)
+    silent.expect("hears_of_pods", value=True, at=51.0)
+    deaf = [
+        *STATES[:2],
+        *((seen, dataclasses.replace(s, servers=frozenset())) for seen, s in STATES[2:]),
+    ]
+    hold(deaf, silent, END)
+
+    with pytest.raises(StoryError, match="must serve"):
+        hold(deaf, silent, deaf[-1][1])
+
+
 def test_going_back_needs_a_cause_that_came_before() -> None:
     back = [*STATES[:2], (25.0, state(0, "RolledBack"))]
     caused = course(cause="alert")
