@@ -289,22 +289,22 @@ def _row(rest: Rest) -> tuple[str, ...]:
 def _moments(measured: Measured) -> Sequence[tuple[str, ...]]:
     flying = max(IN_FLIGHT)
     rows = [("Seconds, with 1,000 Models", "count", "min", "median", "p95", "max")]
-    for what, summary in (
+    found: Sequence[tuple[str, Summary | float | None]] = (
         (f"{flying} specs changed at once, {ROUNDS} times: each → observed", measured.light),
         ("the same: first sent → all observed", measured.rounds),
         (f"{flying} versions changed at once: each → observed, rollout created", measured.heavy),
+        ("the same: first sent → all observed", measured.heavy_round),
         (f"abort, {flying} in flight → route without the candidate", measured.events),
         (f"address removed, {flying} in flight → back", measured.removals),
-    ):
-        if summary is not None:
-            values = (summary.minimum, summary.median, summary.p95, summary.maximum)
-            rows.append((what, str(summary.count), *(f"{value:.2f}" for value in values)))
-    for what, seconds in (
-        ("the same: first sent → all observed, rollouts created", measured.heavy_round),
         ("process started → every Model looked at, at rest", measured.start),
         (f"the same, {flying} in flight", measured.restart),
-    ):
-        rows.append((what, "1", "", f"{seconds:.2f}", "", ""))
+    )
+    for what, seconds in found:
+        if isinstance(seconds, Summary):
+            values = (seconds.minimum, seconds.median, seconds.p95, seconds.maximum)
+            rows.append((what, str(seconds.count), *(f"{value:.2f}" for value in values)))
+        elif seconds is not None:
+            rows.append((what, "1", "", f"{seconds:.2f}", "", ""))
     return rows
 
 
