@@ -1,5 +1,6 @@
 """One instant query to Prometheus: numbers, nothing, or an error that says which."""
 
+import json
 import math
 from typing import Any, Final
 
@@ -29,15 +30,18 @@ class PrometheusClient:
             async with self._session.post(
                 self._url, data={"query": promql}, timeout=_TIMEOUT
             ) as response:
-                body = await response.json(content_type=None)
-                status = response.status
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                text = await response.text(errors="replace")
+                status, reason = response.status, response.reason
+        except (TimeoutError, aiohttp.ClientError, OSError, LookupError) as error:
             what = str(error) or type(error).__name__
             raise TransientError(f"prometheus: {what}") from error
+        body = _json(text)
         if status in {400, 422}:
             raise ValueError(f"prometheus refuses the query: {_error(body)}")
-        if status != 200:
-            raise TransientError(f"prometheus: HTTP {status} {_error(body)}")
+        if status != 200:  # often a proxy's word, and no JSON
+            raise TransientError(f"prometheus: HTTP {status} {_error(body) or reason}")
+        if body is None:
+            raise TransientError("prometheus: the answer is not JSON")
         return body
 
 
@@ -95,6 +99,13 @@ def _number(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"prometheus answered {str(value)[:50]!r} for a number") from error
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _error(body: Any) -> str:

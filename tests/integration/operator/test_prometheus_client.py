@@ -150,14 +150,14 @@ async def test_a_silent_server_is_transient(
 
 
 @pytest.mark.parametrize(
-    ("status", "body"),
+    ("status", "body", "said"),
     [
-        pytest.param(503, '{"error": "starting"}', id="unavailable"),
-        pytest.param(502, "<html>", id="a proxy's page"),
-        pytest.param(200, "<html>", id="another server's page"),
+        pytest.param(503, '{"error": "starting"}', "HTTP 503 starting", id="unavailable"),
+        pytest.param(502, "<html>", "HTTP 502 Bad Gateway", id="a proxy's page"),
+        pytest.param(200, "<html>", "not JSON", id="another server's page"),
     ],
 )
-async def test_an_answer_of_another_is_transient(status: int, body: str) -> None:
+async def test_an_answer_of_another_is_transient(status: int, body: str, said: str) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=status, text=body)
 
@@ -170,7 +170,7 @@ async def test_an_answer_of_another_is_transient(status: int, body: str) -> None
     port = runner.addresses[0][1]
     try:
         async with aiohttp.ClientSession() as session:
-            with pytest.raises(TransientError):
+            with pytest.raises(TransientError, match=said):
                 await PrometheusClient(f"http://127.0.0.1:{port}", session).query("up")
     finally:
         await runner.cleanup()
