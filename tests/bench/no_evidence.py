@@ -147,13 +147,13 @@ def _stand_in(place: Place) -> Iterator[None]:
     """A pod in Prometheus's place behind its Service that answers 503 to everything."""
     kubectl, namespace = place.cluster.kubectl, f"--namespace={installation.NAMESPACE}"
 
-    def deployment(component: str) -> Mapping[str, Any]:
+    def template(component: str) -> Mapping[str, Any]:
         selector = f"--selector=app.kubernetes.io/component={component}"
         found = kubectl("get", "deployments", namespace, selector, "--output=json")
-        (one,) = json.loads(found.stdout)["items"]
-        return one["spec"]["template"]  # type: ignore[no-any-return]
+        (deployment,) = json.loads(found.stdout)["items"]
+        return deployment["spec"]["template"]  # type: ignore[no-any-return]
 
-    prometheus, operator = deployment("prometheus"), deployment("operator")
+    prometheus, operator = template("prometheus"), template("operator")
     pod = build_stand_in(prometheus, image=operator["spec"]["containers"][0]["image"])
     kubectl("apply", namespace, "--filename=-", input=json.dumps(pod))
     name = f"pod/{pod['metadata']['name']}"

@@ -1,5 +1,6 @@
 """Whether a life went as it must.  Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -26,14 +27,17 @@ def hold(states: States, course: Course, last: Snapshot) -> None:
     )
     checker = Invariants(states[0][1], expected)
     changes = sorted(course.changes)
+
+    def expect_as_of(moment: float) -> None:
+        while changes and changes[0][0] <= moment:
+            _, name, value = changes.pop(0)
+            setattr(expected, name, value)
+
     try:
         for seen, state in states:
-            while changes and changes[0][0] <= seen:
-                _, name, value = changes.pop(0)
-                setattr(expected, name, value)
+            expect_as_of(seen)
             checker.hold(state)
-        for _, name, value in changes:
-            setattr(expected, name, value)
+        expect_as_of(math.inf)
         checker.at_rest(last)
     except AssertionError as error:
         raise StoryError(str(error)) from error

@@ -30,8 +30,8 @@ class ScalingTarget(Spec):
         ),
     ]
     requests_per_second: Annotated[
-        float | None,  # The API server holds a whole number against the bound without its fraction.
-        Rule("self >= 0.01", "must be at least 0.01"),
+        float | None,
+        Rule("self >= 0.01", "must be at least 0.01"),  # as in ``above``: the minimum lets 0 pass
         Field(
             default=None,
             ge=0.01,

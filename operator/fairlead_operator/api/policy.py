@@ -35,6 +35,16 @@ def _only_under(field: str, *strategies: str, instead: str) -> Rule:
     )
 
 
+def _goes_with(trial: str, *, goal: str) -> Rule:
+    """The rule that the field of a trial is there under the strategy of its name, and only then."""
+    return Rule(
+        f"has(self.{trial}) == (self.strategy == '{trial}')",
+        f"strategy {trial} needs {trial}.goal: {goal}; {trial} has no effect under another "
+        "strategy",
+        f".{trial}",
+    )
+
+
 class RolloutPolicy(Spec):
     """Strategy, steps, analysis and limits of a rollout."""
 
@@ -42,18 +52,8 @@ class RolloutPolicy(Spec):
         _only_under("steps", *_STEPPED, instead=" or ".join(_STEPPED)),
         _only_under("blueGreen", "blueGreen", instead="blueGreen"),
         _only_under("shadow", "shadow", instead="shadow"),
-        Rule(
-            "has(self.abTest) == (self.strategy == 'abTest')",
-            "strategy abTest needs abTest.goal: what decides between the versions; abTest has no "
-            "effect under another strategy",
-            ".abTest",
-        ),
-        Rule(
-            "has(self.bandit) == (self.strategy == 'bandit')",
-            "strategy bandit needs bandit.goal: what counts as reward; bandit has no effect under "
-            "another strategy",
-            ".bandit",
-        ),
+        _goes_with("abTest", goal="what decides between the versions"),
+        _goes_with("bandit", goal="what counts as reward"),
         Rule(
             "!has(self.fastGuard) || self.strategy != 'recreate'",
             "fastGuard has no effect under recreate: no other version runs to take the traffic; "
