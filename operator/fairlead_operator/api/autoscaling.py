@@ -52,7 +52,7 @@ class Autoscaling(Spec):
             ".minReplicas",
         ),
         Rule(
-            "self.provider == 'keda' || !has(self.target.requestsPerSecond)",
+            "self.provider == 'keda' || !self.?target.?requestsPerSecond.hasValue()",
             "target.requestsPerSecond needs provider keda: a HorizontalPodAutoscaler alone sees "
             "CPU only",
             ".target.requestsPerSecond",
@@ -88,5 +88,8 @@ class Autoscaling(Spec):
     ]
     target: Annotated[
         ScalingTarget,
-        Field(default=ScalingTarget(cpu_utilization=70), description="The load of each pod."),
+        Field(
+            default=ScalingTarget(cpu_utilization=70),
+            description="The load of each pod; cpuUtilization 70 unless set.",
+        ),
     ]

@@ -33,13 +33,13 @@ class Resources(Spec):
     # The API server would refuse such a pod later, where nobody looks.
     rules = (
         Rule(
-            "!has(self.requests.cpu) || !has(self.limits.cpu) || "
+            "!self.?requests.?cpu.hasValue() || !self.?limits.?cpu.hasValue() || "
             "!quantity(self.requests.cpu).isGreaterThan(quantity(self.limits.cpu))",
             "requests.cpu must not exceed limits.cpu",
             ".requests.cpu",
         ),
         Rule(
-            "!has(self.requests.memory) || !has(self.limits.memory) || "
+            "!self.?requests.?memory.hasValue() || !self.?limits.?memory.hasValue() || "
             "!quantity(self.requests.memory).isGreaterThan(quantity(self.limits.memory))",
             "requests.memory must not exceed limits.memory",
             ".requests.memory",
@@ -97,8 +97,11 @@ Alternatives = Annotated[
 ]
 
 
-def alternatives_rules(policy: str) -> tuple[Rule, ...]:
-    """The rules of a spec with alternatives, whose policy is at this CEL path."""
+def alternatives_rules(policy: str, *, unless: str = "false") -> tuple[Rule, ...]:
+    """The rules of a spec with alternatives, whose policy is in this field.
+
+    ``unless``: the CEL condition under which the strategy is said elsewhere.
+    """
     return (
         Rule(
             "!has(self.alternatives) || (has(self.version) && self.alternatives.all(a, "
@@ -107,18 +110,17 @@ def alternatives_rules(policy: str) -> tuple[Rule, ...]:
             ".alternatives",
         ),
         Rule(
-            f"!has(self.alternatives) || !has({policy}) || "
-            f"{policy}.strategy in ['abTest', 'bandit']",
+            f"!has(self.alternatives) || {unless} || "
+            f"self.?{policy}.?strategy.orValue('') in ['abTest', 'bandit']",
             "alternatives have no effect under this strategy; remove them, or choose strategy: "
             "abTest or bandit",
             ".alternatives",
         ),
         Rule(
-            f"!has(self.alternatives) || !has({policy}) || !has({policy}.abTest) || "
-            f"!has({policy}.abTest.weight) || "
-            f"{policy}.abTest.weight * (1 + size(self.alternatives)) < 100",
+            f"!has(self.alternatives) || "
+            f"self.?{policy}.?abTest.?weight.orValue(0) * (1 + size(self.alternatives)) < 100",
             "abTest.weight is of each candidate: all of them together must leave something for "
             "the stable version",
-            f"{policy.removeprefix('self')}.abTest.weight",
+            f".{policy}.abTest.weight",
         ),
     )

@@ -20,9 +20,12 @@ from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.api.training import DataSpec, PromotionSpec, TrainingSpec
 
+# What nobody wrote is not there, and counts as its default.
+_IS_BUILT_IN: Final = "self.?serving.?gateway.?kind.orValue('BuiltIn') == 'BuiltIn'"
+_KEEPS_RECORD: Final = "self.?serving.?predictionLog.?enabled.orValue(false)"
 _ASKS_RECORD: Final = (
     f"exists(c, c.?builtin.orValue('') in {RECORDED} && "
-    "(!self.serving.predictionLog.enabled || "
+    f"(!{_KEEPS_RECORD} || "
     f"c.builtin in (self.task == 'regression' ? {FOR_CLASSES} : {FOR_NUMBERS})))"
 )
 
@@ -35,12 +38,10 @@ _RECORD_NEEDED: Final = (
 
 def _goal_fits(trial: str) -> Rule:
     """The rule that the record holds what is the goal of this trial."""
-    goal = f"self.rollout.{trial}.goal"
     return Rule(
-        f"!has(self.rollout.{trial}) || !has({goal}.metric) || "
-        f"!({goal}.metric in ['live-accuracy', 'reward']) || "
-        f"(self.serving.predictionLog.enabled && "
-        f"({goal}.metric == 'reward' || self.task != 'regression'))",
+        f"!(self.?rollout.?{trial}.?goal.?metric.orValue('') in ['live-accuracy', 'reward']) || "
+        f"({_KEEPS_RECORD} && "
+        f"(self.rollout.{trial}.goal.metric == 'reward' || self.task != 'regression'))",
         "the goals live-accuracy and reward need the record of predictions "
         "(serving.predictionLog.enabled: true), and live-accuracy is for classes; enable it, or "
         "choose another goal.metric",
@@ -53,7 +54,7 @@ class ModelSpec(Spec):
 
     rules = (
         Rule(
-            "!has(self.training.search.metric)"
+            "!self.?training.?search.?metric.hasValue()"
             " || self.training.search.metric in (self.task == 'regression' ? ['rmse','mae','r2'] :"
             " self.task == 'binary-classification' ? ['roc_auc','pr_auc','log_loss','accuracy'] :"
             " ['log_loss','accuracy','f1_macro'])",
@@ -62,39 +63,37 @@ class ModelSpec(Spec):
             "multiclass-classification log_loss, accuracy, f1_macro",
             ".training.search.metric",
         ),
-        *alternatives_rules("self.rollout"),
+        *alternatives_rules("rollout"),
         _goal_fits("abTest"),
         _goal_fits("bandit"),
         Rule(
-            f"!has(self.rollout.analysis.checks) || !self.rollout.analysis.checks.{_ASKS_RECORD}",
+            "!self.?rollout.?analysis.?checks.hasValue() || "
+            f"!self.rollout.analysis.checks.{_ASKS_RECORD}",
             _RECORD_NEEDED,
             ".rollout.analysis.checks",
         ),
         Rule(
-            "!has(self.rollout.steps) || "
+            "!self.?rollout.?steps.hasValue() || "
             f"!self.rollout.steps.exists(s, has(s.checks) && s.checks.{_ASKS_RECORD})",
             _RECORD_NEEDED,
             ".rollout.steps",
         ),
         Rule(
-            "self.serving.gateway.kind == 'BuiltIn' || self.rollout.strategy != 'blueGreen' || "
+            f"{_IS_BUILT_IN} || self.?rollout.?strategy.orValue('') != 'blueGreen' || "
             "has(self.serving.gateway.previewHostnames)",
             "blueGreen has a preview address: name its hosts in serving.gateway.previewHostnames, "
             "choose strategy shadow, or set serving.gateway.kind to BuiltIn",
             ".serving.gateway.previewHostnames",
         ),
         Rule(
-            "!has(self.rollout.fastGuard) || !self.rollout.fastGuard.enabled || "
-            "self.serving.gateway.kind == 'BuiltIn'",
+            f"!self.?rollout.?fastGuard.?enabled.orValue(false) || {_IS_BUILT_IN}",
             "fastGuard needs the agent of the built-in gateway: remove it, or set "
             "serving.gateway.kind to BuiltIn",
             ".rollout.fastGuard",
         ),
         Rule(
-            "self.serving.gateway.kind == 'BuiltIn' || ("
-            "(!has(self.rollout.abTest) || self.rollout.abTest.sticky.by == 'cookie') && "
-            "(!has(self.rollout.bandit) || !has(self.rollout.bandit.sticky) || "
-            "self.rollout.bandit.sticky.by == 'cookie'))",
+            f"{_IS_BUILT_IN} || (self.?rollout.?abTest.?sticky.?by.orValue('') != 'header' && "
+            "self.?rollout.?bandit.?sticky.?by.orValue('') != 'header')",
             "the Gateway API cannot keep a user by the hash of a header: choose sticky by: cookie, "
             "or set serving.gateway.kind to BuiltIn",
             ".rollout",

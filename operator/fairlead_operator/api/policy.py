@@ -20,6 +20,7 @@ from fairlead_operator.api.strategy import (
 )
 
 Strategy = Literal["canary", "blueGreen", "shadow", "recreate", "abTest", "bandit"]
+DEFAULT_STRATEGY: Final[Strategy] = "canary"
 
 # Strategies that take their weights from ``steps``.
 _STEPPED: Final = ("canary", "shadow")
@@ -61,14 +62,15 @@ class RolloutPolicy(Spec):
             ".fastGuard",
         ),
         Rule(
-            "!has(self.steps) || self.steps.all(s, !has(s.checks) || s.checks.all(c, "
-            "!has(self.analysis.checks) || !self.analysis.checks.exists(a, a.name == c.name)))",
+            "!has(self.steps) || !self.?analysis.?checks.hasValue() || "
+            "self.steps.all(s, !has(s.checks) || s.checks.all(c, "
+            "!self.analysis.checks.exists(a, a.name == c.name)))",
             "a check of a step must not have the name of one of analysis.checks; rename it, or "
             "remove it: those of the analysis go on in every step",
             ".steps",
         ),
         Rule(
-            "!has(self.analysis.checks) || (self.strategy in ['shadow', 'blueGreen'] && "
+            "!self.?analysis.?checks.hasValue() || (self.strategy in ['shadow', 'blueGreen'] && "
             "(!has(self.blueGreen) || self.blueGreen.mirror > 0)) || self.analysis.checks.all(c, "
             "c.?builtin.orValue('') != 'prediction-agreement')",
             "prediction-agreement compares answers of both versions to the same requests: choose "
@@ -76,7 +78,7 @@ class RolloutPolicy(Spec):
             ".analysis.checks",
         ),
         Rule(
-            "self.strategy != 'recreate' || !has(self.analysis.checks) || "
+            "self.strategy != 'recreate' || !self.?analysis.?checks.hasValue() || "
             "self.analysis.checks.all(c, !has(c.relative) && "
             "c.?builtin.orValue('') != 'prediction-drift')",
             "relative and prediction-drift compare with the stable version, which does not run "
@@ -88,7 +90,7 @@ class RolloutPolicy(Spec):
     strategy: Annotated[
         Strategy,
         Field(
-            default="canary",
+            default=DEFAULT_STRATEGY,
             description="canary: weighted steps, each judged before the next. blueGreen: a "
             "preview, then all traffic at once. shadow: copies of live requests first. recreate: "
             "the old version stops before the new one starts, with downtime. abTest: a fixed split "

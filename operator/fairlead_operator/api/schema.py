@@ -37,6 +37,10 @@ class NotStructuralError(TypeError):
 def structural_schema(model: type[BaseModel], *, path: str = "") -> Schema:
     """Schema of an object: its fields, defaults and cross-field rules.
 
+    An object that a manifest leaves out stays out of what the API server keeps: every write
+    costs it a walk over all that is kept, and ``kubectl get`` shows what somebody wrote.  What
+    reads it takes the default from the model, and a rule from an optional path.
+
     Raises:
         NotStructuralError: a field has no description, no bound, or a type of no use in a CRD.
     """
@@ -78,18 +82,14 @@ def _field(
     complete = node | {"description": field.description}
     if own := [_own_validation(rule, where) for rule in field.metadata if isinstance(rule, Rule)]:
         complete["x-kubernetes-validations"] = [*complete.get("x-kubernetes-validations", ()), *own]
-    default = None if field.is_required() else _in_manifest(field.get_default())
-    if default is not None:
+    has_default = not field.is_required() and node["type"] != "object"
+    if has_default and (default := _in_manifest(field.get_default())) is not None:
         complete["default"] = default
     return _ordered(complete)
 
 
 def _in_manifest(value: Any) -> Any:
-    """A default as it stands in a manifest; None where there is none.
-
-    Written out in full: the API server holds a default against the rules as it is,
-    before it fills in the defaults of the fields within.
-    """
+    """A default as it stands in a manifest; None where there is none."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(value, timedelta):

@@ -68,8 +68,8 @@ class ServingSpec(Spec):
             ".replicas",
         ),
         Rule(
-            "!has(self.autoscaling) || self.gateway.kind == 'BuiltIn' || "
-            "!has(self.autoscaling.target.requestsPerSecond)",
+            "!self.?autoscaling.?target.?requestsPerSecond.hasValue() || "
+            "self.?gateway.?kind.orValue('BuiltIn') == 'BuiltIn'",
             "requestsPerSecond is counted by the built-in gateway: choose cpuUtilization, or set "
             "gateway.kind to BuiltIn",
             ".autoscaling.target.requestsPerSecond",

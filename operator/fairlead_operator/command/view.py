@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fairlead_operator.api.base import to_duration
+from fairlead_operator.api.policy import DEFAULT_STRATEGY
 from fairlead_operator.command.refusals import ENDED, Object, status_of
 
 _SHOWN_REQUESTS = 3
@@ -94,7 +95,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     phase = str(status.get("phase", "Pending"))
     wanted = (rollout["spec"]["version"], *(rollout["spec"].get("alternatives") or ()))
     yield "Rollout", f"{rollout['metadata']['name']} to {' or '.join(wanted)}"
-    yield "Strategy", str(status.get("strategy") or policy.get("strategy", ""))
+    yield "Strategy", str(status.get("strategy") or policy.get("strategy", DEFAULT_STRATEGY))
     yield "Phase", f"{phase}, {status.get('reason', '')}".rstrip(", ")
     if phase not in ENDED:
         yield from _progress(status, now)

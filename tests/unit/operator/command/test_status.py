@@ -159,6 +159,9 @@ def test_several_candidates_are_told_apart_and_one_that_left_says_why() -> None:
         ),
         pytest.param({"winner": "1.4.0"}, "1.4.0    winner", id="the winner of a trial"),
         pytest.param(
+            {"strategy": None}, "Strategy   canary", id="what nobody wrote, before the first look"
+        ),
+        pytest.param(
             {"phase": "RolledBack", "reactionSeconds": 0.84},
             "Reaction   0.84 s from the cause to no traffic",
             id="how quick a rollback was",
