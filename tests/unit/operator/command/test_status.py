@@ -12,7 +12,6 @@ from fairlead_operator.command.view import build_view, describe_bound
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 POLICY = {
-    "strategy": "canary",
     "analysis": {
         "checks": [
             {"name": "success-rate", "builtin": "success-rate", "atLeast": 0.99},
