@@ -666,7 +666,9 @@ def test_shares_of_a_trial_add_up_and_stay_within_the_plan(seen: Observed) -> No
 
     assert list(shares) == list(VERSIONS)
     assert all(share >= 0 for share in shares.values())
-    if decision.phase in {Phase.GUARDING, Phase.SUCCEEDED}:
+    # Nobody is paused in the guard window of a trial that nobody won.
+    unknown_winner = seen.phase is Phase.PAUSED and seen.winner is None
+    if decision.phase in {Phase.GUARDING, Phase.SUCCEEDED} and not unknown_winner:
         assert sorted(shares.values()) == [0, 0, 100]
     if decision.phase is Phase.PROGRESSING and seen.steps == AB:
         assert set(shares.values()) <= {0, 20, *(arm.asked for arm in seen.arms)}
