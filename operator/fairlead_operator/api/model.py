@@ -254,11 +254,11 @@ COLUMNS: tuple[dict[str, Any], ...] = (
     },
     {"name": "Training", "type": "string", "jsonPath": ".status.trainingRun"},
     {"name": "Rollout", "type": "string", "jsonPath": ".status.rollout"},
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
     {
         "name": "Message",
         "type": "string",
         "priority": 1,
         "jsonPath": ".status.conditions[?(@.type=='Ready')].message",
     },
-    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 )

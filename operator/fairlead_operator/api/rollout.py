@@ -273,7 +273,8 @@ COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "Candidate", "type": "string", "jsonPath": ".spec.version"},
     {"name": "Verdict", "type": "string", "jsonPath": ".status.verdict"},
     {"name": "Reason", "type": "string", "jsonPath": ".status.reason"},
-    {"name": "Message", "type": "string", "jsonPath": ".status.message"},
     {"name": "Until", "type": "string", "jsonPath": ".status.holdsUntil", "priority": 1},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    # The longest last: what stands behind it would be out of sight.
+    {"name": "Message", "type": "string", "jsonPath": ".status.message"},
 )

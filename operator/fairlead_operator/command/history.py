@@ -24,6 +24,7 @@ COLUMNS: Final = (
     "reason", "message", "rollout", "rollout_uid", "namespace", "model", "numbers",
 )  # fmt: skip
 _SECONDS: Final = 10.0
+_ROOM: Final = 150  # columns that the whole table needs
 
 
 class _Forwarded(http.client.HTTPConnection):
@@ -80,11 +81,33 @@ def to_json(entries: Sequence[Entry]) -> str:
     return json.dumps(list(entries), indent=2, ensure_ascii=False) + "\n"
 
 
-def draw_history(entries: Sequence[Entry]) -> RenderableType:
-    """A table, newest first."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("AT (UTC)", "VERSION", "BEFORE", "RESULT", "LIVE FROM", "TO"):
-        table.add_column(name, no_wrap=True)
+def draw_history(entries: Sequence[Entry], *, width: int) -> RenderableType:
+    """A table, newest first; a narrow one says under the reason what it has no column for."""
+    return _table(entries) if width >= _ROOM else _narrow_table(entries)
+
+
+def _narrow_table(entries: Sequence[Entry]) -> Table:
+    table = _empty_table("AT (UTC)", "VERSION", "RESULT")
+    table.add_column("WHY", overflow="fold")
+    for entry in entries:
+        more = (
+            f"after {entry['stable']}" if entry["stable"] else "",
+            f"at most {entry['weight']} %",
+            f"from {_moment(entry['began'])}" if entry["began"] else "",
+            f"to {_moment(entry['ended'])}" if entry["ended"] else "",
+            f"by {entry['by']}" if entry["by"] else "",
+        )
+        table.add_row(
+            _moment(entry["at"]),
+            Text(entry["version"], "bold"),
+            Text(entry["transition"], _style(entry)),
+            Text.assemble(_why(entry), "\n", (", ".join(filter(None, more)), "dim")),
+        )
+    return table
+
+
+def _table(entries: Sequence[Entry]) -> Table:
+    table = _empty_table("AT (UTC)", "VERSION", "BEFORE", "RESULT", "LIVE FROM", "TO")
     table.add_column("PEAK", justify="right", no_wrap=True)
     table.add_column("BY", overflow="fold")
     table.add_column("WHY", overflow="fold")
@@ -100,6 +123,13 @@ def draw_history(entries: Sequence[Entry]) -> RenderableType:
             Text(entry["by"]),
             Text(_why(entry)),
         )
+    return table
+
+
+def _empty_table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in columns:
+        table.add_column(name, no_wrap=True)
     return table
 
 

@@ -143,7 +143,7 @@ def history(
     elif not entries:
         click.echo(f"nothing is recorded of {model} in namespace {cluster.namespace}", err=True)
     else:
-        show(lambda _: draw_history(entries))
+        show(lambda width: draw_history(entries, width=width))
 
 
 def _look(cluster: Cluster, name: str) -> View:

@@ -10,6 +10,9 @@ from rich.live import Live
 Frame = Callable[[int], RenderableType]  # from the width in columns
 
 _EVERY: Final = 1.0  # seconds between two frames
+_WIDE: Final = (
+    1000  # columns where nobody looks: what is searched or kept is neither cut nor folded
+)
 
 
 def console() -> Console:
@@ -23,7 +26,7 @@ def show(frame: Frame) -> None:
     if out.is_terminal:
         out.print(frame(out.width))
     else:
-        out.file.write(_plain(frame, out.width))
+        out.file.write(_plain(frame))
 
 
 def follow(frames: Iterator[Frame]) -> None:
@@ -35,7 +38,7 @@ def follow(frames: Iterator[Frame]) -> None:
     if not out.is_terminal:
         before = ""
         for frame in frames:
-            text = _plain(frame, out.width)
+            text = _plain(frame)
             if text != before:
                 out.file.write(f"{text}\n")
                 out.file.flush()
@@ -48,9 +51,9 @@ def follow(frames: Iterator[Frame]) -> None:
             time.sleep(_EVERY)
 
 
-def _plain(frame: Frame, width: int) -> str:
+def _plain(frame: Frame) -> str:
     """Lines without color, and without the spaces that tables end in."""
-    quiet = Console(width=width, markup=False, highlight=False, emoji=False, color_system=None)
+    quiet = Console(width=_WIDE, markup=False, highlight=False, emoji=False, color_system=None)
     with quiet.capture() as captured:
-        quiet.print(frame(width))
+        quiet.print(frame(_WIDE))
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())

@@ -5,7 +5,8 @@ import io
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -80,12 +81,15 @@ def test_what_does_not_answer_is_said(
         fetch(serve(answer), "energy", "nsw-price", 10)
 
 
-def test_as_a_table() -> None:
-    console = Console(width=200, color_system=None, markup=False, highlight=False)
+def drawn(entries: Sequence[Mapping[str, Any]], *, width: int) -> list[str]:
+    console = Console(width=width, color_system=None, markup=False, highlight=False)
     with console.capture() as captured:
-        console.print(draw_history([BACK, PROMOTED]))
+        console.print(draw_history(entries, width=width))
+    return [line.rstrip() for line in captured.get().splitlines()]
 
-    heads, *lines = [line.split() for line in captured.get().splitlines()]
+
+def test_as_a_table() -> None:
+    heads, *lines = [line.split() for line in drawn([BACK, PROMOTED], width=200)]
     at, began = ("2026-03-04", "12:00:00"), ("2026-03-04", "11:50:00")
     assert heads == [
         "AT",
@@ -106,6 +110,21 @@ def test_as_a_table() -> None:
         [*at, "1.1.0", "1.0.0", "Promoted", *began, "-", "100", "%", "operator",
          *["Promoted:", "guard", "passed"]],
     ]  # fmt: skip
+
+
+def test_a_narrow_table_cuts_nothing() -> None:
+    first = PROMOTED | {"stable": None, "began": None, "by": ""}
+
+    assert drawn([BACK, first], width=80) == [
+        "AT (UTC)             VERSION  RESULT      WHY",
+        '2026-03-04 12:00:00  1.2.0    RolledBack  Aborted: ada: "wrong", data (no',
+        "                                          traffic after 0.42 s)",
+        "                                          after 1.1.0, at most 10 %, from",
+        "                                          2026-03-04 11:50:00, to 2026-03-04",
+        "                                          12:00:00, by ada",
+        "2026-03-04 12:00:00  1.1.0    Promoted    Promoted: guard passed",
+        "                                          at most 100 %",
+    ]
 
 
 def test_as_csv_every_field_has_its_cell() -> None:
