@@ -95,7 +95,8 @@ async def _serve_term(
         now=now,
     )
     store = Store(settings.watch_namespaces)
-    queue, wakeup = WorkQueue(), Wakeup()
+    wakeup = Wakeup()
+    queue = WorkQueue(wakeup.urgency)
     watches = Watches(store, wakeup, queue)
     sync = Sync(kube, store, watches, namespaces=settings.watch_namespaces)
     webhook = Webhook(

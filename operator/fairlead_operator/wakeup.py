@@ -2,7 +2,8 @@
 
 A Rollout is looked at when it, its Model, or anything that carries the Model's
 label changes, but only while it is in flight or the Model's current one: ended
-ones of the past cost nothing.
+ones of the past cost nothing.  ``urgency`` says who is looked at first when many
+wait: a rollback does not queue behind a thousand Models that a start has to see.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ from fairlead_operator.api.group import (
 
 GATEWAY: Final = "Gateway"  # the kind of a key that is no object: a namespace's gateway
 _ENDED: Final = frozenset({"Succeeded", "RolledBack", "Failed"})
+_FIRST, _USUAL, _LAST = range(3)  # urgency
 
 
 class Key(NamedTuple):
@@ -33,6 +35,7 @@ class Wakeup:
     def __init__(self) -> None:
         self._live: dict[tuple[str, str], set[str]] = {}  # unfinished Rollouts of a Model
         self._current: dict[tuple[str, str], str] = {}  # the Rollout a Model names
+        self._urgency: dict[Key, int] = {}  # of Rollouts, where it is not the usual one
         self._runs: dict[tuple[str, str], set[str]] = {}  # unfinished TrainingRuns of a Model
         self._reports: dict[str, dict[str, str]] = {}  # what gateway pods said, by namespace
         self._models: dict[str, set[str]] = {}  # by namespace
@@ -48,6 +51,7 @@ class Wakeup:
             case "Rollout":
                 model = body["spec"]["model"]
                 self._note(self._live, body, (namespace, model), deleted=deleted)
+                self._note_urgency(body, deleted=deleted)
                 return {Key("Rollout", namespace, name), Key("Model", namespace, model)}
             case "TrainingRun":
                 model = body["spec"]["model"]
@@ -60,6 +64,10 @@ class Wakeup:
         if (meta.get("labels") or {}).get(LABEL_COMPONENT) == "gateway" or name == GATEWAY_NAME:
             return self._gateway_changed(body, namespace, deleted=deleted)
         return self._child_changed(meta)
+
+    def urgency(self, key: Key) -> int:
+        """Rollouts that have traffic first, those that do not have any yet last."""
+        return self._urgency.get(key, _USUAL)
 
     def rollouts_of(self, namespace: str, model: str) -> set[Key]:
         """The Rollouts of a Model that can still move, and its current one."""
@@ -125,6 +133,14 @@ class Wakeup:
         self._reports[namespace] = dict(data)
         models = {key.rpartition(".")[0] for key in changed}
         return set().union(*(self.rollouts_of(namespace, model) for model in models))
+
+    def _note_urgency(self, body: Mapping[str, Any], *, deleted: bool) -> None:
+        key = Key("Rollout", body["metadata"]["namespace"], body["metadata"]["name"])
+        if deleted or has_ended(body):
+            self._urgency.pop(key, None)
+        else:
+            phase = (body.get("status") or {}).get("phase")
+            self._urgency[key] = _LAST if phase in {None, "Pending"} else _FIRST
 
     @staticmethod
     def _note(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from fairlead_operator.wakeup import Key, Wakeup, sort_keys
 
 NAMESPACE = "energy"
@@ -52,6 +54,28 @@ def test_a_deleted_rollout_is_forgotten() -> None:
     wakeup.keys_for(rollout("Progressing"), deleted=True)
 
     assert wakeup.rollouts_of(NAMESPACE, "m") == set()
+
+
+@pytest.mark.parametrize("phase", ["Replacing", "Progressing", "Paused", "Guarding", "RollingBack"])
+def test_a_rollout_with_traffic_comes_before_models_and_one_without_after(phase: str) -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout(phase), deleted=False)
+    wakeup.keys_for(rollout("Pending", "m-rollout-2"), deleted=False)
+    wakeup.keys_for(body("Rollout", "m-rollout-3", spec={"model": "m"}), deleted=False)
+    late = [Key("Rollout", NAMESPACE, f"m-rollout-{number}") for number in (2, 3)]
+
+    urgencies = [wakeup.urgency(key) for key in (ROLLOUT, MODEL, *late)]
+    assert urgencies == sorted(urgencies)
+    assert urgencies[0] < urgencies[1] < urgencies[2] == urgencies[3]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_rollout_that_has_ended_is_no_more_urgent_than_its_model(deleted: bool) -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Progressing"), deleted=False)
+    wakeup.keys_for(rollout("RolledBack"), deleted=deleted)
+
+    assert wakeup.urgency(ROLLOUT) == wakeup.urgency(MODEL)
 
 
 def test_a_job_wakes_its_training_run() -> None:
