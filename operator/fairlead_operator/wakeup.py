@@ -38,7 +38,7 @@ class Wakeup:
         self._urgency: dict[Key, int] = {}  # of Rollouts, where it is not the usual one
         self._runs: dict[tuple[str, str], set[str]] = {}  # unfinished TrainingRuns of a Model
         self._reports: dict[str, dict[str, str]] = {}  # what gateway pods said, by namespace
-        self._models: dict[str, set[str]] = {}  # by namespace
+        self._models: dict[str, dict[str, int]] = {}  # generations, by namespace and name
         self._parts: dict[tuple[str, str], int] = {}  # generations of gateway parts
 
     def keys_for(self, body: Mapping[str, Any], *, deleted: bool) -> set[Key]:
@@ -71,11 +71,13 @@ class Wakeup:
 
     def rollouts_of(self, namespace: str, model: str) -> set[Key]:
         """The Rollouts of a Model that can still move, and its current one."""
-        owner = (namespace, model)
-        names = set(self._live.get(owner, ()))
-        if owner in self._current:
-            names.add(self._current[owner])
-        return {Key("Rollout", namespace, name) for name in names}
+        found = self._live_of((namespace, model))
+        if (namespace, model) in self._current:
+            found.add(Key("Rollout", namespace, self._current[namespace, model]))
+        return found
+
+    def _live_of(self, owner: tuple[str, str]) -> set[Key]:
+        return {Key("Rollout", owner[0], name) for name in self._live.get(owner, ())}
 
     def _moving(self, namespace: str) -> set[Key]:
         """The Rollouts of every Model there that has one in flight."""
@@ -87,15 +89,22 @@ class Wakeup:
         self, body: Mapping[str, Any], namespace: str, name: str, *, deleted: bool
     ) -> set[Key]:
         owner = (namespace, name)
-        models = self._models.setdefault(namespace, set())
-        (models.discard if deleted else models.add)(name)
+        models = self._models.setdefault(namespace, {})
+        generation = int(body["metadata"].get("generation", 0))
         current = None if deleted else (body.get("status") or {}).get("rollout")
+        known = models.get(name) == generation and self._current.get(owner) == current
+        if deleted:
+            models.pop(name, None)
+        else:
+            models[name] = generation
         if current:
             self._current[owner] = current
         else:
             self._current.pop(owner, None)
         runs = {Key("TrainingRun", namespace, run) for run in self._runs.get(owner, ())}
-        return {Key("Model", namespace, name)} | runs | self.rollouts_of(namespace, name)
+        # One that has ended reads the Model's spec and nothing of its status.
+        rollouts = self._live_of(owner) if known else self.rollouts_of(namespace, name)
+        return {Key("Model", namespace, name)} | runs | rollouts
 
     def _child_changed(self, meta: Mapping[str, Any]) -> set[Key]:
         labels, namespace = meta.get("labels") or {}, meta["namespace"]
