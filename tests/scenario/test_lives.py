@@ -232,6 +232,19 @@ async def test_a_new_target_takes_the_rollout_in_flight_back_first(serving: Worl
     assert serving.weights() == {"1.2.0": 10, "1.0.0": 90}
 
 
+async def test_a_started_rollout_costs_one_write_of_its_model(serving: World) -> None:
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.2.0")
+    pin(serving, "1.2.0")
+    before = len(serving.kube.writes)
+    for _ in range(3):
+        await serving.pass_time(timedelta(seconds=10))
+
+    writes = [write for write in serving.kube.writes[before:] if write[1] == "Model"]
+    assert writes == [("status", "Model", "nsw-price")]
+    assert serving.model()["status"]["gateway"] == "BuiltIn"
+    assert ("RollingOut", "RollingOut: to 1.2.0") in serving.events()
+
+
 async def test_a_lost_rollout_is_restored_without_moving_traffic(serving: World) -> None:
     await serving.kube.delete("Rollout", NAMESPACE, "nsw-price-rollout-1")
     serving.restart_operator()
