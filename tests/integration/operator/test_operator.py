@@ -339,8 +339,7 @@ async def test_pods_are_handed_over_to_an_autoscaler_and_taken_back(
     await stage.apply_model(serving=SCALED)
     scaler = await stage.wait("HorizontalPodAutoscaler", "nsw-price-1-0-0")
     handed_over = await stage.get("Deployment", "nsw-price-1-0-0")
-    # What the autoscaler does, by its own way.
-    await stage.kube.scale(handed_over, 6)
+    await stage.scale("nsw-price-1-0-0", 6)
     await stage.apply_model(serving={**SCALED, "requestTimeout": "20s"})
     await until(lambda: _observes(stage, "nsw-price"), "the change to be seen")
     scaled = await stage.get("Deployment", "nsw-price-1-0-0")
@@ -363,7 +362,7 @@ async def test_a_weight_waits_for_the_pods_it_needs(
 ) -> None:
     await launcher.lead("operator-0")
     await serve_first_version(stage, backends, serving=SCALED)
-    await stage.kube.scale(await stage.get("Deployment", "nsw-price-1-0-0"), 8)
+    await stage.scale("nsw-price-1-0-0", 8)
     stage.room["1.1.0"] = 2
 
     await pin(stage, backends, "1.1.0")
