@@ -6,6 +6,7 @@ ones of the past cost nothing.  ``urgency`` says who is looked at first when man
 wait: a rollback does not queue behind a thousand Models that a start has to see.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -38,7 +39,7 @@ class Wakeup:
         self._urgency: dict[Key, int] = {}  # of Rollouts, where it is not the usual one
         self._runs: dict[tuple[str, str], set[str]] = {}  # unfinished TrainingRuns of a Model
         self._reports: dict[str, dict[str, str]] = {}  # what gateway pods said, by namespace
-        self._models: dict[str, dict[str, int]] = {}  # generations, by namespace and name
+        self._models: dict[str, dict[str, int]] = {}  # ``_for_ended``, by namespace and name
         self._parts: dict[tuple[str, str], int] = {}  # generations of gateway parts
 
     def keys_for(self, body: Mapping[str, Any], *, deleted: bool) -> set[Key]:
@@ -90,19 +91,18 @@ class Wakeup:
     ) -> set[Key]:
         owner = (namespace, name)
         models = self._models.setdefault(namespace, {})
-        generation = int(body["metadata"].get("generation", 0))
+        read = _for_ended(body)
         current = None if deleted else (body.get("status") or {}).get("rollout")
-        known = models.get(name) == generation and self._current.get(owner) == current
+        known = models.get(name) == read and self._current.get(owner) == current
         if deleted:
             models.pop(name, None)
         else:
-            models[name] = generation
+            models[name] = read
         if current:
             self._current[owner] = current
         else:
             self._current.pop(owner, None)
         runs = {Key("TrainingRun", namespace, run) for run in self._runs.get(owner, ())}
-        # One that has ended reads the Model's spec and nothing of its status.
         rollouts = self._live_of(owner) if known else self.rollouts_of(namespace, name)
         return {Key("Model", namespace, name)} | runs | rollouts
 
@@ -164,6 +164,13 @@ class Wakeup:
         (names.discard if over else names.add)(body["metadata"]["name"])
         if not names:
             known.pop(owner)
+
+
+def _for_ended(model: Mapping[str, Any]) -> int:
+    """A digest of all that a Rollout reads of its Model once it has ended: how it is served."""
+    spec = model.get("spec") or {}
+    parts = [spec.get(part) for part in ("task", "serving", "rollout")]
+    return hash(json.dumps(parts, sort_keys=True))
 
 
 def has_ended(body: Mapping[str, Any]) -> bool:

@@ -48,17 +48,17 @@ def test_an_ended_rollout_sleeps_unless_it_is_the_current_one() -> None:
     assert wakeup.keys_for(pod, deleted=False) == {ROLLOUT}
 
 
-def test_an_ended_rollout_sleeps_while_only_the_status_of_its_model_changes() -> None:
-    def model(generation: int, **status: Any) -> Any:
-        found = body("Model", "m", status={"rollout": "m-rollout-1", **status})
-        found["metadata"]["generation"] = generation
-        return found
+def test_an_ended_rollout_sleeps_while_its_model_changes_in_what_it_does_not_read() -> None:
+    def model(replicas: int, suspend: bool = False, **status: Any) -> Any:
+        spec = {"serving": {"replicas": replicas}, "suspend": suspend}
+        return body("Model", "m", spec=spec, status={"rollout": "m-rollout-1", **status})
 
     wakeup = Wakeup()
     wakeup.keys_for(rollout("Succeeded"), deleted=False)
 
     assert wakeup.keys_for(model(1), deleted=False) == {MODEL, ROLLOUT}
     assert wakeup.keys_for(model(1, phase="Serving"), deleted=False) == {MODEL}
+    assert wakeup.keys_for(model(1, suspend=True), deleted=False) == {MODEL}
     assert wakeup.keys_for(model(2), deleted=False) == {MODEL, ROLLOUT}
     assert wakeup.keys_for(model(2, rollout="m-rollout-0"), deleted=False) == {
         MODEL,
