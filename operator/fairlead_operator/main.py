@@ -95,8 +95,7 @@ async def _serve_term(
         now=now,
     )
     store = Store(settings.watch_namespaces)
-    wakeup = Wakeup()
-    queue = WorkQueue(wakeup.urgency)
+    queue, wakeup = WorkQueue(), Wakeup()
     watches = Watches(store, wakeup, queue)
     sync = Sync(kube, store, watches, namespaces=settings.watch_namespaces)
     webhook = Webhook(

@@ -50,12 +50,6 @@ class Kube(Protocol):
             UnknownKindError: the cluster has no such kind.
         """
 
-    async def ensure(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Create; what has the name already stays as it is, and is answered instead.
-
-        For what may not change once it is there: applying another spec would be refused.
-        """
-
     async def annotate(
         self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
     ) -> dict[str, Any] | None:

@@ -2,11 +2,9 @@
 
 A Rollout is looked at when it, its Model, or anything that carries the Model's
 label changes, but only while it is in flight or the Model's current one: ended
-ones of the past cost nothing.  ``urgency`` says who is looked at first when many
-wait: a rollback does not queue behind a thousand Models that a start has to see.
+ones of the past cost nothing.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +17,6 @@ from fairlead_operator.api.group import (
 
 GATEWAY: Final = "Gateway"  # the kind of a key that is no object: a namespace's gateway
 _ENDED: Final = frozenset({"Succeeded", "RolledBack", "Failed"})
-_FIRST, _USUAL, _LAST = range(3)  # urgency
 
 
 class Key(NamedTuple):
@@ -36,10 +33,9 @@ class Wakeup:
     def __init__(self) -> None:
         self._live: dict[tuple[str, str], set[str]] = {}  # unfinished Rollouts of a Model
         self._current: dict[tuple[str, str], str] = {}  # the Rollout a Model names
-        self._urgency: dict[Key, int] = {}  # of Rollouts, where it is not the usual one
         self._runs: dict[tuple[str, str], set[str]] = {}  # unfinished TrainingRuns of a Model
         self._reports: dict[str, dict[str, str]] = {}  # what gateway pods said, by namespace
-        self._models: dict[str, dict[str, int]] = {}  # ``_for_ended``, by namespace and name
+        self._models: dict[str, set[str]] = {}  # by namespace
         self._parts: dict[tuple[str, str], int] = {}  # generations of gateway parts
 
     def keys_for(self, body: Mapping[str, Any], *, deleted: bool) -> set[Key]:
@@ -52,7 +48,6 @@ class Wakeup:
             case "Rollout":
                 model = body["spec"]["model"]
                 self._note(self._live, body, (namespace, model), deleted=deleted)
-                self._note_urgency(body, deleted=deleted)
                 return {Key("Rollout", namespace, name), Key("Model", namespace, model)}
             case "TrainingRun":
                 model = body["spec"]["model"]
@@ -66,19 +61,13 @@ class Wakeup:
             return self._gateway_changed(body, namespace, deleted=deleted)
         return self._child_changed(meta)
 
-    def urgency(self, key: Key) -> int:
-        """Rollouts that have traffic first, those that do not have any yet last."""
-        return self._urgency.get(key, _USUAL)
-
     def rollouts_of(self, namespace: str, model: str) -> set[Key]:
         """The Rollouts of a Model that can still move, and its current one."""
-        found = self._live_of((namespace, model))
-        if (namespace, model) in self._current:
-            found.add(Key("Rollout", namespace, self._current[namespace, model]))
-        return found
-
-    def _live_of(self, owner: tuple[str, str]) -> set[Key]:
-        return {Key("Rollout", owner[0], name) for name in self._live.get(owner, ())}
+        owner = (namespace, model)
+        names = set(self._live.get(owner, ()))
+        if owner in self._current:
+            names.add(self._current[owner])
+        return {Key("Rollout", namespace, name) for name in names}
 
     def _moving(self, namespace: str) -> set[Key]:
         """The Rollouts of every Model there that has one in flight."""
@@ -90,21 +79,15 @@ class Wakeup:
         self, body: Mapping[str, Any], namespace: str, name: str, *, deleted: bool
     ) -> set[Key]:
         owner = (namespace, name)
-        models = self._models.setdefault(namespace, {})
-        read = _for_ended(body)
+        models = self._models.setdefault(namespace, set())
+        (models.discard if deleted else models.add)(name)
         current = None if deleted else (body.get("status") or {}).get("rollout")
-        known = models.get(name) == read and self._current.get(owner) == current
-        if deleted:
-            models.pop(name, None)
-        else:
-            models[name] = read
         if current:
             self._current[owner] = current
         else:
             self._current.pop(owner, None)
         runs = {Key("TrainingRun", namespace, run) for run in self._runs.get(owner, ())}
-        rollouts = self._live_of(owner) if known else self.rollouts_of(namespace, name)
-        return {Key("Model", namespace, name)} | runs | rollouts
+        return {Key("Model", namespace, name)} | runs | self.rollouts_of(namespace, name)
 
     def _child_changed(self, meta: Mapping[str, Any]) -> set[Key]:
         labels, namespace = meta.get("labels") or {}, meta["namespace"]
@@ -143,14 +126,6 @@ class Wakeup:
         models = {key.rpartition(".")[0] for key in changed}
         return set().union(*(self.rollouts_of(namespace, model) for model in models))
 
-    def _note_urgency(self, body: Mapping[str, Any], *, deleted: bool) -> None:
-        key = Key("Rollout", body["metadata"]["namespace"], body["metadata"]["name"])
-        if deleted or has_ended(body):
-            self._urgency.pop(key, None)
-        else:
-            phase = (body.get("status") or {}).get("phase")
-            self._urgency[key] = _LAST if phase in {None, "Pending"} else _FIRST
-
     @staticmethod
     def _note(
         known: dict[tuple[str, str], set[str]],
@@ -164,13 +139,6 @@ class Wakeup:
         (names.discard if over else names.add)(body["metadata"]["name"])
         if not names:
             known.pop(owner)
-
-
-def _for_ended(model: Mapping[str, Any]) -> int:
-    """A digest of all that a Rollout reads of its Model once it has ended: how it is served."""
-    spec = model.get("spec") or {}
-    parts = [spec.get(part) for part in ("task", "serving", "rollout")]
-    return hash(json.dumps(parts, sort_keys=True))
 
 
 def has_ended(body: Mapping[str, Any]) -> bool:

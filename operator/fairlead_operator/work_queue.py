@@ -2,13 +2,11 @@
 
 The semantics are those of Kubernetes' controller queue.  A key added while it is
 worked on comes back after that; a key added many times waits once; a failure
-comes back with back-off; ``add_after`` keeps the soonest of several wishes.  What
-is urgent overtakes what is not; of the same urgency the first is served first.
+comes back with back-off; ``add_after`` keeps the soonest of several wishes.
 """
 
 import asyncio
 import dataclasses
-import itertools
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
@@ -26,16 +24,10 @@ class _Timer:
 
 
 class WorkQueue:
-    """Keys to work on; used from one event loop only.
+    """Keys to work on; used from one event loop only."""
 
-    Args:
-        urgency: a key's place in the order when it is added; lower is sooner.
-    """
-
-    def __init__(self, urgency: Callable[[Key], int] = lambda _: 0) -> None:
-        self._urgency = urgency
-        self._turns = itertools.count()
-        self._ready: asyncio.PriorityQueue[tuple[int, int, Key]] = asyncio.PriorityQueue()
+    def __init__(self) -> None:
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
         self._waiting: set[Key] = set()  # added, not taken
         self._working: set[Key] = set()
         self._again: set[Key] = set()  # added while worked on
@@ -51,7 +43,7 @@ class WorkQueue:
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting.add(key)
-            self._ready.put_nowait((self._urgency(key), next(self._turns), key))
+            self._ready.put_nowait(key)
 
     def add_after(self, key: Key, delay: timedelta) -> None:
         """Look at it after the delay, unless a sooner look is already planned."""
@@ -84,7 +76,7 @@ class WorkQueue:
         and may name the seconds to wait; without them the back-off doubles.
         """
         while True:
-            *_, key = await self._ready.get()
+            key = await self._ready.get()
             self._waiting.discard(key)
             self._working.add(key)
             self._cancel(key)

@@ -27,7 +27,6 @@ COUNTS = (10, 100, 1000, 3000)
 MANY = 1000  # Models while rollouts are in flight, and while specs change
 IN_FLIGHT = (50, 100, 200)
 EVENTS = 60
-MISSED = 10  # aborts that people asked for while no operator ran
 ROUNDS = 5  # of specs changed at once
 
 _SETTLING = 10.0  # seconds after the last thing happened
@@ -36,8 +35,6 @@ _WINDOW = 45.0
 _BETWEEN_EVENTS = 0.2
 _MODEST, _MOST = 150.0, 300.0  # MiB
 _QUIET = 0.5  # requests a second
-
-_ABORT = {"metadata": {"annotations": {Action.ABORT.annotation: "measured"}}}
 
 Say = Callable[[str], None]
 Requests = Counter[tuple[str, str]]
@@ -77,9 +74,6 @@ class Measured:
     removals: Summary | None = None  # seconds from a removed Service to a new one
     start: float = 0.0  # seconds from the process's start to all reconciled, nothing in flight
     restart: float = 0.0  # the same with rollouts in flight
-    missed: Summary | None = (
-        None  # from the process's start to the begin of a missed abort's rollback
-    )
     start_requests: Requests = field(default_factory=Counter)
 
 
@@ -162,24 +156,14 @@ class _Run:
         asked = self._place.audit.count()
         return all(verb == "watch" or resource == "leases" for verb, resource in asked)
 
-    async def _start_again(self, identity: str, *, missed: Sequence[Name] = ()) -> float:
-        """Stop the operator, start another: seconds until it has looked at everything once.
-
-        Args:
-            missed: Rollouts that a person aborts while none runs.
-        """
+    async def _start_again(self, identity: str) -> float:
+        """Stop the operator, start another: seconds until it has looked at everything once."""
         self._operator.stop()
-        await self._fleet.patch("Rollout", missed, _ABORT)
         self._place.audit.skip()
         began = time.monotonic()
         self._operator = self._place.launcher.start(identity)
-        async with asyncio.TaskGroup() as waiting:
-            going_back = waiting.create_task(self._going_back(missed))
-            waiting.create_task(until(self._has_looked_at_all, "the new process to look at all"))
+        await until(self._has_looked_at_all, "the new process to look at all")
         seconds = time.monotonic() - began
-        if missed:
-            ended = going_back.result().values()
-            self._measured.missed = summarize([moment - began for moment in ended])
         self._measured.start_requests = self._place.audit.count()
         self._say(f"a new process had looked at every Model after {seconds:.1f} s")
         return seconds
@@ -205,19 +189,18 @@ class _Run:
 
     async def _fly(self) -> None:
         """Start rollouts, all of the last step at once; then have things happen to them."""
-        names = self._fleet.names(MANY)[:: MANY // max(IN_FLIGHT)]  # all over the namespaces
         flying: list[Name] = []
         for count in IN_FLIGHT[:-1]:
-            flying += await self._start_rollouts(names[len(flying) : count])
+            flying += await self._start_rollouts(self._fleet.names(count)[len(flying) :])
             await self._rest(MANY, count)
         await self._land(flying)
+        names = self._fleet.names(max(IN_FLIGHT))
         await self._start_rollouts(names)
         await self._rest(MANY, len(names))
-        missed = [self._fleet.rollout_of(name) for name in names[:MISSED]]
-        self._measured.restart = await self._start_again("operator-2", missed=missed)
-        await self._abort(names[MISSED : MISSED + EVENTS])
+        self._measured.restart = await self._start_again("operator-2")
+        await self._abort(names[:EVENTS])
         await self._remove(names[-EVENTS:])
-        await self._land(names[MISSED + EVENTS :])
+        await self._land(names[EVENTS:])
 
     async def _start_rollouts(self, names: Sequence[Name]) -> Sequence[Name]:
         """Have these Models' candidates in traffic."""
@@ -258,18 +241,15 @@ class _Run:
         seconds = []
         for name in names:
             rollout = self._fleet.rollout_of(name)
+            annotations = {"metadata": {"annotations": {Action.ABORT.annotation: "measured"}}}
             began = time.monotonic()
-            await self._fleet.patch("Rollout", [rollout], _ABORT)
-            ended = await self._going_back([rollout])
+            await self._fleet.patch("Rollout", [rollout], annotations)
+            ended = await self._fleet.wait(
+                self._fleet.rollouts, [rollout], lambda seen: seen.status.get("weight") == 0
+            )
             seconds.append(ended[rollout] - began)
             await asyncio.sleep(_BETWEEN_EVENTS)
         self._measured.events = summarize(seconds)
-
-    async def _going_back(self, rollouts: Sequence[Name]) -> dict[Name, float]:
-        """Wait until these are going back; answers when each began to."""
-        return await self._fleet.wait(
-            self._fleet.rollouts, rollouts, lambda seen: seen.status.get("weight") == 0
-        )
 
     async def _remove(self, names: Sequence[Name]) -> None:
         """One person after the other removes the Service that clients call."""
@@ -318,7 +298,6 @@ def _moments(measured: Measured) -> Sequence[tuple[str, ...]]:
         (f"address removed, {flying} in flight → back", measured.removals),
         ("process started → every Model looked at, at rest", measured.start),
         (f"the same, {flying} in flight", measured.restart),
-        ("process started → missed abort: route without the candidate", measured.missed),
     )
     for what, seconds in found:
         if isinstance(seconds, Summary):

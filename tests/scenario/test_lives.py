@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.kube.kinds import WATCHED
 from support.world import NAMESPACE, World, model_manifest
 
@@ -231,64 +230,6 @@ async def test_a_new_target_takes_the_rollout_in_flight_back_first(serving: Worl
     first = serving.kube.objects["Rollout", NAMESPACE, "nsw-price-rollout-2"]["status"]
     assert (first["phase"], first["reason"]) == ("RolledBack", "Aborted")
     assert serving.weights() == {"1.2.0": 10, "1.0.0": 90}
-
-
-async def test_a_started_rollout_costs_one_write_of_its_model(serving: World) -> None:
-    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.2.0")
-    pin(serving, "1.2.0")
-    before = len(serving.kube.writes)
-    for _ in range(3):
-        await serving.pass_time(timedelta(seconds=10))
-
-    writes = [write for write in serving.kube.writes[before:] if write[1] == "Model"]
-    assert writes == [("status", "Model", "nsw-price")]
-    assert serving.model()["status"]["gateway"] == "BuiltIn"
-    assert ("RollingOut", "RollingOut: to 1.2.0") in serving.events()
-
-
-async def test_a_target_that_changes_before_its_rollout_was_noted_is_taken_back(
-    serving: World,
-) -> None:
-    """The API server was gone between the two writes, and the spec changed meanwhile."""
-    serving.prometheus.healthy()
-    for version in ("1.1.0", "1.2.0"):
-        serving.registry.register(f"{NAMESPACE}.nsw-price", version)
-
-    def cut_off() -> None:
-        if serving.kube.writes[-1][1] == "Rollout":
-            serving.kube.after_write = lambda: None
-            pin(serving, "1.2.0")
-            raise TransientError("the API server is gone")
-
-    pin(serving, "1.1.0")
-    serving.kube.after_write = cut_off
-    with pytest.raises(TransientError):
-        await serving.run()
-    await serving.pass_time(MINUTE)
-
-    first = serving.kube.objects["Rollout", NAMESPACE, "nsw-price-rollout-2"]
-    assert (first["spec"]["version"], first["status"]["reason"]) == ("1.1.0", "Aborted")
-    assert serving.weights()["1.2.0"] > 0
-
-
-async def test_a_rollout_of_an_earlier_model_is_not_taken_up(serving: World) -> None:
-    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
-    serving.kube.put(
-        {
-            "kind": "Rollout",
-            "metadata": {"namespace": NAMESPACE, "name": "nsw-price-rollout-2"},
-            "spec": {"model": "nsw-price", "version": "1.1.0", "trigger": "pinned"},
-        }
-    )
-    pin(serving, "1.1.0")
-
-    with pytest.raises(ClusterRefusalError, match="is not of this Model: delete it"):
-        await serving.run()
-
-    await serving.kube.delete("Rollout", NAMESPACE, "nsw-price-rollout-2")
-    await serving.pass_time(MINUTE)
-
-    assert serving.weights()["1.1.0"] > 0
 
 
 async def test_a_lost_rollout_is_restored_without_moving_traffic(serving: World) -> None:

@@ -68,16 +68,6 @@ async def apply_does_not_change_what_it_is_given(kube: Kube, namespace: str) -> 
     assert manifest == config_map(namespace, data={"a": "1"})
 
 
-async def ensure_creates_and_leaves_what_is_there(kube: Kube, namespace: str) -> None:
-    first = await kube.ensure(config_map(namespace, data={"a": "1"}))
-    second = await kube.ensure(config_map(namespace, data={"a": "2"}))
-    found = await must_get(kube, "ConfigMap", namespace, "settings")
-
-    assert first["data"] == second["data"] == found["data"] == {"a": "1"}
-    assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
-    assert first["kind"] == "ConfigMap"
-
-
 async def a_field_applied_before_and_left_out_later_is_removed(kube: Kube, namespace: str) -> None:
     labels = {"kept": "1", "dropped": "1"}
     await kube.apply(config_map(namespace, data={"a": "1", "b": "2"}, metadata={"labels": labels}))
@@ -327,7 +317,6 @@ KUBE: tuple[KubeCheck, ...] = (
     apply_creates_what_get_finds,
     apply_twice_is_the_same_as_once,
     apply_does_not_change_what_it_is_given,
-    ensure_creates_and_leaves_what_is_there,
     a_field_applied_before_and_left_out_later_is_removed,
     what_others_wrote_is_kept,
     list_finds_all_labels_sorted_by_name,

@@ -95,15 +95,6 @@ class FakeKube:
         self._store(key, before, live, "apply")
         return copy.deepcopy(live)
 
-    async def ensure(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        self._maybe_fail()
-        key = _key(manifest)
-        if key not in self.objects:
-            made = self._born(key, {})
-            _merge(made, copy.deepcopy(dict(manifest)))
-            self._store(key, None, made, "ensure")
-        return copy.deepcopy(self.objects[key])
-
     async def annotate(
         self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
     ) -> dict[str, Any] | None:

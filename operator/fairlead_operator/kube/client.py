@@ -69,7 +69,7 @@ class KubeClient:
             await self._session.close()
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        return await self._call("GET", RESOURCES[kind].path(namespace, name), none_at=404)
+        return await self._call("GET", RESOURCES[kind].path(namespace, name), missing_ok=True)
 
     async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         return await self.get(kind, namespace, name)
@@ -131,18 +131,6 @@ class KubeClient:
             {**wanted, "metadata": known, "spec": {"replicas": replicas}}, REPLICAS_MANAGER
         )
 
-    async def ensure(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        meta = manifest["metadata"]
-        path = RESOURCES[manifest["kind"]].path(meta["namespace"])
-        query = {"fieldManager": FIELD_MANAGER}
-        made = await self._call(
-            "POST", path, query=query, body=manifest, content="application/json", none_at=409
-        )
-        found = made or await self.get(manifest["kind"], meta["namespace"], meta["name"])
-        if found is None:
-            raise TransientError(f"{manifest['kind']} {meta['name']} was there and is gone")
-        return found
-
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Create; raises ``TransientError`` with status 409 text when it exists."""
         path = RESOURCES[manifest["kind"]].path(manifest["metadata"]["namespace"])
@@ -174,7 +162,7 @@ class KubeClient:
     async def delete(self, kind: str, namespace: str, name: str) -> None:
         path = RESOURCES[kind].path(namespace, name)
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-        await self._call("DELETE", path, body=body, content="application/json", none_at=404)
+        await self._call("DELETE", path, body=body, content="application/json", missing_ok=True)
 
     async def _apply(self, manifest: Mapping[str, Any], manager: str) -> dict[str, Any]:
         meta = manifest["metadata"]
@@ -184,7 +172,9 @@ class KubeClient:
 
     async def _merge(self, path: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         query = {"fieldManager": FIELD_MANAGER}
-        return await self._call("PATCH", path, query=query, body=body, content=_MERGE, none_at=404)
+        return await self._call(
+            "PATCH", path, query=query, body=body, content=_MERGE, missing_ok=True
+        )
 
     async def _call(
         self,
@@ -194,9 +184,9 @@ class KubeClient:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content: str = "",
-        none_at: int | None = None,
+        missing_ok: bool = False,
     ) -> dict[str, Any] | None:
-        """One request; None where the answer has the status ``none_at``.
+        """One request.
 
         Raises:
             TransientError: no answer, or one that may be another next time.
@@ -214,7 +204,7 @@ class KubeClient:
         try:
             async with self._session.request(method, url, data=data, headers=headers) as response:
                 answer = await response.read()
-                if response.status == none_at:
+                if response.status == 404 and missing_ok:
                     return None
                 if response.status >= 400:
                     raise _refusal(method, path, response, answer)

@@ -77,11 +77,6 @@ class Owner:
             "ownerReferences": [self.reference()],
         }
 
-    def owns(self, body: Mapping[str, Any]) -> bool:
-        """Whether it is a child of this object, and not of an earlier one of the same name."""
-        owners = body["metadata"].get("ownerReferences") or ()
-        return any(owner["uid"] == self.uid for owner in owners)
-
     def reference(self) -> dict[str, Any]:
         return {
             "apiVersion": API_VERSION,

@@ -67,9 +67,6 @@ class WatchedKube:
             return live
         return self._noted(await self._api.apply(signed))
 
-    async def ensure(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        return self._noted(await self._api.ensure(manifest))
-
     async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
         return self._noted(await self._api.scale(deployment, replicas))
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_operator.errors import ClusterRefusalError, UnknownKindError
+from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.model.gateway import build_gateway
@@ -29,18 +29,15 @@ async def act(
     if seen.spec.serving.prediction_log.enabled:
         await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
     if decision.start_training is not None:
-        number = seen.status.training_number + 1
-        await _start(
-            build_training_run(owner, number=number, trigger=decision.start_training),
-            owner,
-            ports.kube,
+        await ports.kube.apply(
+            build_training_run(
+                owner, number=seen.status.training_number + 1, trigger=decision.start_training
+            )
         )
     if decision.start_rollout is not None:
         number = seen.status.rollout_number + 1
-        await _start(
-            build_rollout(owner, seen.spec, decision.start_rollout, number=number),
-            owner,
-            ports.kube,
+        await ports.kube.apply(
+            build_rollout(owner, seen.spec, decision.start_rollout, number=number)
         )
     if decision.abort_rollout is not None and seen.status.rollout is not None:
         await ports.kube.annotate(
@@ -50,20 +47,6 @@ async def act(
             {Action.ABORT.annotation: decision.abort_rollout},
         )
     await _forget(seen, ports.kube)
-
-
-async def _start(child: Mapping[str, Any], owner: Owner, kube: Kube) -> None:
-    """Create a child, unless we were cut off after we had: then that one is taken up.
-
-    What is asked for now may be another: the next look at the Model sees to that.
-    """
-    found = await kube.ensure(child)
-    if not owner.owns(found):
-        kind, name = child["kind"], child["metadata"]["name"]
-        raise ClusterRefusalError(
-            f"{kind} {name} is there already and is not of this {owner.kind}: delete it, or wait "
-            "until it is gone if it is of an earlier one"
-        )
 
 
 async def _act_on_gateway(owner: Owner, seen: Seen, kube: Kube, settings: Settings) -> None:

@@ -65,7 +65,8 @@ def decide(seen: Observed) -> Decision:
     if start is not None:  # tried again, so no longer blocked
         blocked = tuple(entry for entry in blocked if entry.version not in start.versions)
     seen = dataclasses.replace(seen, refused=_refusal(seen, rollout))
-    phase, reason, message = _phase(seen, rollout, training=training is not None)
+    starting = start is not None or rollout.adopt is not None
+    phase, reason, message = _phase(seen, starting=starting, training=training is not None)
     return Decision(
         phase=phase,
         reason=reason,
@@ -280,11 +281,10 @@ def _next_training(seen: Observed) -> str | None:
     return "recipe" if seen.trained_recipe != seen.recipe else None
 
 
-def _phase(seen: Observed, rollout: _Next, *, training: bool) -> tuple[Phase, str, str]:
+def _phase(seen: Observed, *, starting: bool, training: bool) -> tuple[Phase, str, str]:
     """One word for people, why, and the numbers."""
-    moving = _rolling_out(seen, rollout)
-    if moving is not None:
-        return Phase.ROLLING_OUT, Reason.ROLLING_OUT, moving
+    if starting or (seen.rollout is not None and seen.rollout.state is RunState.ACTIVE):
+        return Phase.ROLLING_OUT, Reason.ROLLING_OUT, _rolling_out(seen)
     block = _block(seen, seen.pinned) if seen.pinned is not None else None
     chosen = seen.stable is not None and seen.stable.version in seen.alternatives
     if block is not None and not chosen:
@@ -314,14 +314,11 @@ def _not_serving(seen: Observed) -> tuple[Phase, str, str]:
     return Phase.PENDING, Reason.WAITING, "nothing trained yet"
 
 
-def _rolling_out(seen: Observed, rollout: _Next) -> str | None:
-    """What is rolled out; None when nothing is."""
+def _rolling_out(seen: Observed) -> str:
     if seen.rollout is not None and seen.rollout.state is RunState.ACTIVE:
         refused = f"; {seen.refused.message}" if seen.refused is not None else ""
         return f"to {seen.rollout.reference.version}{refused}"
-    if rollout.start is not None:
-        return f"to {rollout.start.versions[0]}"
-    return None if rollout.adopt is None else f"with {rollout.adopt}"
+    return "starting"
 
 
 def _serving(seen: Observed, *, training: bool) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.gateway import GatewayKind, GatewaySpec
+from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import BlockedVersion, GateStatus, ModelStatus, RefusedTarget
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.observe import Seen
@@ -29,7 +29,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         phase=decision.phase,
         observed_generation=meta.get("generation"),
         url=_url(meta, seen.spec.serving.gateway),
-        gateway=_gateway(seen),
+        gateway=seen.settled if seen.settled == seen.spec.serving.gateway.kind else None,
         stable=decision.stable,
         candidate=decision.candidate,
         recipe=seen.observed.recipe if started_run else old.recipe,
@@ -67,13 +67,6 @@ def _url(meta: Mapping[str, Any], gateway: GatewaySpec) -> str:
     if gateway.hostnames:
         return f"http://{gateway.hostnames[0]}"
     return f"http://{meta['name']}.{meta['namespace']}"
-
-
-def _gateway(seen: Seen) -> GatewayKind | None:
-    """What alone carries the traffic: as it is known, or was while nobody asked for another."""
-    kind = seen.spec.serving.gateway.kind
-    known = seen.settled if seen.settled is not None else seen.status.gateway
-    return kind if known == kind else None
 
 
 def _gate(seen: Seen, decision: Decision) -> GateStatus | None:

@@ -32,7 +32,6 @@ def measured(*rests: Rest, slowest: float = 0.5) -> Measured:
         removals=summary,
         start=2.5,
         restart=4.0,
-        missed=summary,
     )
 
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from fairlead_operator.wakeup import Key, Wakeup, sort_keys
 
 NAMESPACE = "energy"
@@ -48,53 +46,12 @@ def test_an_ended_rollout_sleeps_unless_it_is_the_current_one() -> None:
     assert wakeup.keys_for(pod, deleted=False) == {ROLLOUT}
 
 
-def test_an_ended_rollout_sleeps_while_its_model_changes_in_what_it_does_not_read() -> None:
-    def model(replicas: int, suspend: bool = False, **status: Any) -> Any:
-        spec = {"serving": {"replicas": replicas}, "suspend": suspend}
-        return body("Model", "m", spec=spec, status={"rollout": "m-rollout-1", **status})
-
-    wakeup = Wakeup()
-    wakeup.keys_for(rollout("Succeeded"), deleted=False)
-
-    assert wakeup.keys_for(model(1), deleted=False) == {MODEL, ROLLOUT}
-    assert wakeup.keys_for(model(1, phase="Serving"), deleted=False) == {MODEL}
-    assert wakeup.keys_for(model(1, suspend=True), deleted=False) == {MODEL}
-    assert wakeup.keys_for(model(2), deleted=False) == {MODEL, ROLLOUT}
-    assert wakeup.keys_for(model(2, rollout="m-rollout-0"), deleted=False) == {
-        MODEL,
-        Key("Rollout", NAMESPACE, "m-rollout-0"),
-    }
-    assert wakeup.keys_for(model(2), deleted=True) == {MODEL}
-
-
 def test_a_deleted_rollout_is_forgotten() -> None:
     wakeup = Wakeup()
     wakeup.keys_for(rollout("Progressing"), deleted=False)
     wakeup.keys_for(rollout("Progressing"), deleted=True)
 
     assert wakeup.rollouts_of(NAMESPACE, "m") == set()
-
-
-@pytest.mark.parametrize("phase", ["Replacing", "Progressing", "Paused", "Guarding", "RollingBack"])
-def test_a_rollout_with_traffic_comes_before_models_and_one_without_after(phase: str) -> None:
-    wakeup = Wakeup()
-    wakeup.keys_for(rollout(phase), deleted=False)
-    wakeup.keys_for(rollout("Pending", "m-rollout-2"), deleted=False)
-    wakeup.keys_for(body("Rollout", "m-rollout-3", spec={"model": "m"}), deleted=False)
-    late = [Key("Rollout", NAMESPACE, f"m-rollout-{number}") for number in (2, 3)]
-
-    urgencies = [wakeup.urgency(key) for key in (ROLLOUT, MODEL, *late)]
-    assert urgencies == sorted(urgencies)
-    assert urgencies[0] < urgencies[1] < urgencies[2] == urgencies[3]
-
-
-@pytest.mark.parametrize("deleted", [False, True])
-def test_a_rollout_that_has_ended_is_no_more_urgent_than_its_model(deleted: bool) -> None:
-    wakeup = Wakeup()
-    wakeup.keys_for(rollout("Progressing"), deleted=False)
-    wakeup.keys_for(rollout("RolledBack"), deleted=deleted)
-
-    assert wakeup.urgency(ROLLOUT) == wakeup.urgency(MODEL)
 
 
 def test_a_job_wakes_its_training_run() -> None:

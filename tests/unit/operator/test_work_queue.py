@@ -54,21 +54,6 @@ async def test_a_key_is_never_worked_on_twice_at_once_and_comes_back() -> None:
     assert most == 1
 
 
-async def test_what_is_urgent_overtakes_and_the_rest_keeps_its_order() -> None:
-    keys = [Key("Model", "energy", name) for name in ("b", "a")]
-    urgent = Key("Rollout", "energy", "z")
-    queue, seen = WorkQueue(lambda key: 0 if key == urgent else 1), []
-
-    async def handle(key: Key) -> None:
-        seen.append(key)
-
-    for key in (*keys, urgent):
-        queue.add(key)
-    await drain(queue, handle, until=lambda: len(seen) == 3)
-
-    assert seen == [urgent, *keys]
-
-
 async def test_a_failure_comes_back_and_a_success_forgives() -> None:
     queue, turns = WorkQueue(), 0
 
