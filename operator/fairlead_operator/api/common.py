@@ -97,11 +97,13 @@ Alternatives = Annotated[
 ]
 
 
-def alternatives_rules(policy: str, *, unless: str = "false") -> tuple[Rule, ...]:
+def alternatives_rules(policy: str, *, inherits: bool = False) -> tuple[Rule, ...]:
     """The rules of a spec with alternatives, whose policy is in this field.
 
-    ``unless``: the CEL condition under which the strategy is said elsewhere.
+    Args:
+        inherits: without a policy of its own, the strategy is said elsewhere.
     """
+    unknown = f"!has(self.{policy}) || " if inherits else ""
     return (
         Rule(
             "!has(self.alternatives) || (has(self.version) && self.alternatives.all(a, "
@@ -110,14 +112,14 @@ def alternatives_rules(policy: str, *, unless: str = "false") -> tuple[Rule, ...
             ".alternatives",
         ),
         Rule(
-            f"!has(self.alternatives) || {unless} || "
+            f"!has(self.alternatives) || {unknown}"
             f"self.?{policy}.?strategy.orValue('') in ['abTest', 'bandit']",
             "alternatives have no effect under this strategy; remove them, or choose strategy: "
             "abTest or bandit",
             ".alternatives",
         ),
         Rule(
-            f"!has(self.alternatives) || "
+            "!has(self.alternatives) || "
             f"self.?{policy}.?abTest.?weight.orValue(0) * (1 + size(self.alternatives)) < 100",
             "abTest.weight is of each candidate: all of them together must leave something for "
             "the stable version",

@@ -36,7 +36,7 @@ class RolloutSpec(Spec):
             "a Rollout's spec is immutable; create another Rollout, or use the annotations "
             "fairlead.dev/abort, pause, resume, approve and promote",
         ),
-        *alternatives_rules("policy", unless="!has(self.policy)"),
+        *alternatives_rules("policy", inherits=True),
     )
 
     model: Annotated[ObjectName, Field(description="The Model in the same namespace.")]

@@ -10,9 +10,7 @@ from rich.live import Live
 Frame = Callable[[int], RenderableType]  # from the width in columns
 
 _EVERY: Final = 1.0  # seconds between two frames
-_WIDE: Final = (
-    1000  # columns where nobody looks: what is searched or kept is neither cut nor folded
-)
+_WIDE: Final = 1000  # columns of a pipe: what is searched or kept is neither cut nor folded
 
 
 def console() -> Console:
