@@ -55,7 +55,7 @@ def _facts(facts: Sequence[tuple[str, str]]) -> Table:
 
 
 def _versions(versions: Sequence[Version], *, bars: bool) -> Table:
-    table = _table("VERSION", "ROLE", right=("ASKED", "SEEN"))
+    table = empty_table("VERSION", "ROLE", right=("ASKED", "SEEN"))
     if bars:
         table.add_column("")
     for version in versions:
@@ -82,7 +82,7 @@ def _bar(version: Version) -> Text:
 def _checks(checks: Sequence[Check]) -> Table:
     several = any(check.version for check in checks)
     versions = ("VERSION",) if several else ()
-    table = _table("CHECK", *versions, "VERDICT", right=("VALUE", "SAMPLES", "STABLE"))
+    table = empty_table("CHECK", *versions, "VERDICT", right=("VALUE", "SAMPLES", "STABLE"))
     table.add_column("BOUND", overflow="fold")
     for check in checks:
         cells: list[RenderableType] = [check.name, *([check.version] if several else [])]
@@ -110,7 +110,7 @@ def _verdict(check: Check) -> Text:
 
 
 def _requests(requests: Sequence[Asked]) -> Table:
-    table = _table("ASKED AT (UTC)", "REQUEST", "ANSWER")
+    table = empty_table("ASKED AT (UTC)", "REQUEST", "ANSWER")
     table.add_column("BY AND WHY", overflow="fold")
     for asked in requests:
         table.add_row(asked.at, asked.action, _answer(asked), Text(_words(asked)))
@@ -137,7 +137,8 @@ def _words(asked: Asked) -> str:
     return f"{asked.who} ({asked.message})" if asked.who else asked.message
 
 
-def _table(*left: str, right: Sequence[str] = ()) -> Table:
+def empty_table(*left: str, right: Sequence[str] = ()) -> Table:
+    """Columns by their side, without a frame; none of them is folded."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in left:
         table.add_column(name, no_wrap=True)
@@ -160,7 +161,7 @@ def _percent(value: int | None) -> str:
 
 def draw_models(models: Sequence[Object]) -> RenderableType:
     """One line for each Model."""
-    table = _table("MODEL", "PHASE", "STABLE", "ROLLOUT")
+    table = empty_table("MODEL", "PHASE", "STABLE", "ROLLOUT")
     table.add_column("MESSAGE", overflow="fold")
     for model in models:
         status = status_of(model)

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fairlead_operator.command.draw import number
+from fairlead_operator.command.draw import empty_table, number
 from fairlead_operator.command.failures import CommandError
 
 Entry = Mapping[str, Any]
@@ -87,7 +87,7 @@ def draw_history(entries: Sequence[Entry], *, width: int) -> RenderableType:
 
 
 def _narrow_table(entries: Sequence[Entry]) -> Table:
-    table = _empty_table("AT (UTC)", "VERSION", "RESULT")
+    table = empty_table("AT (UTC)", "VERSION", "RESULT")
     table.add_column("WHY", overflow="fold")
     for entry in entries:
         more = (
@@ -107,8 +107,8 @@ def _narrow_table(entries: Sequence[Entry]) -> Table:
 
 
 def _table(entries: Sequence[Entry]) -> Table:
-    table = _empty_table("AT (UTC)", "VERSION", "BEFORE", "RESULT", "LIVE FROM", "TO")
-    table.add_column("PEAK", justify="right", no_wrap=True)
+    live = ("LIVE FROM", "TO")
+    table = empty_table("AT (UTC)", "VERSION", "BEFORE", "RESULT", *live, right=("PEAK",))
     table.add_column("BY", overflow="fold")
     table.add_column("WHY", overflow="fold")
     for entry in entries:
@@ -123,13 +123,6 @@ def _table(entries: Sequence[Entry]) -> Table:
             Text(entry["by"]),
             Text(_why(entry)),
         )
-    return table
-
-
-def _empty_table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in columns:
-        table.add_column(name, no_wrap=True)
     return table
 
 
