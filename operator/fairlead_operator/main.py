@@ -13,29 +13,29 @@ import aiohttp
 import kopf
 from aiohttp import web
 
-from fairlead_operator.controller import Controller
-from fairlead_operator.handlers import register
-from fairlead_operator.health import Health
-from fairlead_operator.histories import LOOPBACK, Histories
+from fairlead_operator.engine.controller import Controller
+from fairlead_operator.engine.handlers import register
+from fairlead_operator.engine.lease import Lease
+from fairlead_operator.engine.wakeup import Wakeup
+from fairlead_operator.engine.watches import Sync, Watches
+from fairlead_operator.engine.work_queue import WorkQueue
+from fairlead_operator.inbound.health import Health
+from fairlead_operator.inbound.histories import LOOPBACK, Histories
+from fairlead_operator.inbound.webhook import Webhook
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.kinds import Selector
 from fairlead_operator.kube.login import client, login
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
-from fairlead_operator.lease import Lease
 from fairlead_operator.mlflow.client import MlflowClient
+from fairlead_operator.mlflow.registrations import Registrations, keep_listing
 from fairlead_operator.ports import Ports
 from fairlead_operator.prometheus.client import PrometheusClient
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.retention import keep_record
-from fairlead_operator.registrations import Registrations, keep_listing
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import logging as log
 from fairlead_operator.telemetry import metrics
-from fairlead_operator.wakeup import Wakeup
-from fairlead_operator.watches import Sync, Watches
-from fairlead_operator.webhook import Webhook
-from fairlead_operator.work_queue import WorkQueue
 
 _LOGGER = logging.getLogger(__name__)
 # More of them would queue up before a slow API server, and the Lease's renewal behind them.

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 
-from fairlead_operator.alerts import Labels
+from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.kube.images import Images
 
 

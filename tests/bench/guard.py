@@ -19,7 +19,7 @@ import aiohttp
 
 from bench.numbers import Summary, summarize
 from bench.result import Goal, Result
-from fairlead_serving.gateway.applied import CONFIG_MAP
+from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
 from fairlead_serving.gateway.settings import Settings
 from support.fake_api import FakeApi
 from support.gateway import (

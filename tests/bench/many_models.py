@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.machine import processor_seconds, resident_mebibytes
 from bench.numbers import Summary, summarize
 from bench.result import Goal, Result
-from fairlead_serving.gateway.applied import CONFIG_MAP
+from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
 from support.fake_api import FakeApi
 from support.gateway import (
     NAMESPACE,

@@ -15,7 +15,7 @@ import pandas as pd
 import xgboost
 
 from e2e.story.rows import EXAMPLE, read_rows
-from fairlead_serving.artifact import compute_digest
+from fairlead_serving.server.artifact import compute_digest
 from support.quiet_mlflow import mlflow
 
 _ROUNDS = 50

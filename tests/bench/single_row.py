@@ -30,7 +30,7 @@ import yaml
 from bench.machine import resident_mebibytes
 from bench.numbers import Summary, summarize
 from bench.result import Result
-from fairlead_serving.gateway.applied import CONFIG_MAP
+from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
 from support import gateway as gateway_support
 from support.fake_api import FakeApi
 from support.ports import free_port
@@ -253,10 +253,10 @@ async def _gateway(port: int) -> AsyncIterator[int]:
 
 def serve_fairlead(folder: Path, port: int) -> None:
     """Run our server without the download."""
-    from fairlead_serving import server  # noqa: PLC0415 - the other processes do without
-    from fairlead_serving.artifact import read_artifact  # noqa: PLC0415
-    from fairlead_serving.predictor import open_predictor  # noqa: PLC0415
-    from fairlead_serving.settings import Settings, prepare_libraries  # noqa: PLC0415
+    from fairlead_serving.server import __main__ as server  # noqa: PLC0415 - the other processes do without
+    from fairlead_serving.server.artifact import read_artifact  # noqa: PLC0415
+    from fairlead_serving.server.predictors.predictor import open_predictor  # noqa: PLC0415
+    from fairlead_serving.server.settings import Settings, prepare_libraries  # noqa: PLC0415
 
     prepare_libraries(folder)
     settings = Settings(

@@ -13,8 +13,8 @@ import numpy as np
 from bench.evidence import Numbers, Scene, simulate
 from bench.result import Goal, Result
 from fairlead_operator.api.strategy import Bandit
-from fairlead_operator.rollout.bandit import judge_bandit
-from fairlead_operator.rollout.trial import Outcome, Tally
+from fairlead_operator.rollout.statistics.ab_test import Outcome, Tally
+from fairlead_operator.rollout.statistics.bandit import judge_bandit
 
 NAME: Final = "trials"
 

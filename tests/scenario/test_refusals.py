@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fairlead_operator.api.group import LABEL_TRAINING_RUN
+from fairlead_operator.engine.work_queue import Key
 from fairlead_operator.errors import ClusterRefusalError, TransientError
-from fairlead_operator.work_queue import Key
 from support.world import GATEWAY_POD, NAMESPACE, World, model_manifest
 
 MINUTE = timedelta(minutes=1)

@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
+from fairlead_operator.engine.wakeup import Key
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports
-from fairlead_operator.wakeup import Key
 from support.fakes import Clock
 from support.world import World
 

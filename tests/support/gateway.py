@@ -16,8 +16,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from fairlead_serving.gateway.bootstrap import build_bootstrap
 from fairlead_serving.gateway.settings import Ports, Settings
+from fairlead_serving.gateway.xds.bootstrap import build_bootstrap
 from support.fake_api import FakeApi
 
 NAMESPACE = "energy"

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from fairlead_serving.gateway.applied import CONFIG_MAP
+from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
 from fairlead_serving.gateway.settings import Settings
 from support.fake_api import FakeApi
 from support.gateway import (

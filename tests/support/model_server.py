@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from fairlead_serving.artifact import compute_digest
+from fairlead_serving.server.artifact import compute_digest
 from support.ports import free_port
 
 with warnings.catch_warnings():  # MLflow warns about itself

@@ -11,19 +11,19 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from fairlead_operator.alerts import Labels
 from fairlead_operator.api.group import GATEWAY_NAME
-from fairlead_operator.controller import Controller
+from fairlead_operator.engine.controller import Controller
+from fairlead_operator.engine.wakeup import Key, Wakeup, sort_keys
+from fairlead_operator.engine.work_queue import WorkQueue
+from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.kinds import WATCHED
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.kube.store import Place, Store
 from fairlead_operator.kube.watched import WatchedKube
+from fairlead_operator.mlflow.registrations import Registrations
 from fairlead_operator.ports import Ports
-from fairlead_operator.registrations import Registrations
 from fairlead_operator.settings import Settings
-from fairlead_operator.wakeup import Key, Wakeup, sort_keys
-from fairlead_operator.work_queue import WorkQueue
 from support.fake_record import FakeRecord
 from support.fakes import Clock, FakeKube, FakePrometheus, FakeRegistry
 from support.invariants import Snapshot, read_snapshot

@@ -7,11 +7,11 @@ from typing import Any, Final
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels
-from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.observe import Seen
 from fairlead_operator.model.states import Decision
-from fairlead_operator.model.tidy import tidy_gateway
+from fairlead_operator.namespace.gateway import build_gateway
+from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.requests import Action
 from fairlead_operator.settings import Settings

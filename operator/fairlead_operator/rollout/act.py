@@ -12,13 +12,13 @@ from fairlead_operator.kube.metadata import (
     route_name,
 )
 from fairlead_operator.ports import Kube, Ports
-from fairlead_operator.rollout.holding import floors
-from fairlead_operator.rollout.httproute import build_http_routes
-from fairlead_operator.rollout.manifests import build_preview
+from fairlead_operator.rollout.decision.pods_first import floors
+from fairlead_operator.rollout.decision.states import Decision, Phase, is_finished
 from fairlead_operator.rollout.observe import Seen
-from fairlead_operator.rollout.servers import apply_server, remove_server
-from fairlead_operator.rollout.states import Decision, Phase, is_finished
-from fairlead_operator.rollout.traffic import build_route, document_of, options, split
+from fairlead_operator.rollout.servers.apply import apply_server, remove_server
+from fairlead_operator.rollout.servers.manifests import build_preview
+from fairlead_operator.rollout.traffic.http_route import build_http_routes
+from fairlead_operator.rollout.traffic.route import build_route, document_of, options, split
 from fairlead_operator.settings import Settings
 
 _SETTLED: Final = timedelta(seconds=2)  # after which every pod of a version has been seen

@@ -5,9 +5,9 @@ from typing import Final
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.rollout import ArmStatus, TrialStatus
-from fairlead_operator.rollout.holding import prepared_loads
+from fairlead_operator.rollout.decision.pods_first import prepared_loads
+from fairlead_operator.rollout.decision.states import Arm, Decision, Phase
 from fairlead_operator.rollout.observe import Seen
-from fairlead_operator.rollout.states import Arm, Decision, Phase
 
 NO_TRAFFIC: Final = frozenset({Phase.PENDING, Phase.REPLACING})
 

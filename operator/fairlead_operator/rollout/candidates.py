@@ -8,7 +8,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports, Registry
-from fairlead_operator.rollout.states import Resolution
+from fairlead_operator.rollout.decision.states import Resolution
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,7 @@ from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.metadata import component_labels, route_name
 from fairlead_operator.ports import Kube
-from fairlead_operator.rollout.health import read_health
-from fairlead_operator.rollout.routed import MISSING, Routed, read_http_routes
-from fairlead_operator.rollout.scaling import (
+from fairlead_operator.rollout.decision.capacity import (
     Bounds,
     Capacity,
     Load,
@@ -23,8 +21,10 @@ from fairlead_operator.rollout.scaling import (
     full_capacity,
     ready_replicas,
 )
-from fairlead_operator.rollout.states import Arm, Health, Phase, Stable, is_finished
-from fairlead_operator.rollout.traffic import read_trip, read_weight
+from fairlead_operator.rollout.decision.states import Arm, Health, Phase, Stable, is_finished
+from fairlead_operator.rollout.servers.health import read_health
+from fairlead_operator.rollout.traffic.accepted import MISSING, Routed, read_http_routes
+from fairlead_operator.rollout.traffic.route import read_trip, read_weight
 
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 

@@ -16,17 +16,12 @@ from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.parent import Parent, read_parent
 from fairlead_operator.ports import Ports
 from fairlead_operator.requests import unanswered
-from fairlead_operator.rollout.analysis import Judgment, summarize, worst
 from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
-from fairlead_operator.rollout.evidence import Case, Evidence, gather_evidence
-from fairlead_operator.rollout.freeze import find_freeze
-from fairlead_operator.rollout.httproute import find_unsupported
-from fairlead_operator.rollout.plan import Step, compile_plan
-from fairlead_operator.rollout.queries import GATEWAY, SERVERS
-from fairlead_operator.rollout.routed import MISSING, Routed
-from fairlead_operator.rollout.scaling import Capacity
-from fairlead_operator.rollout.states import (
+from fairlead_operator.rollout.decision.capacity import Capacity
+from fairlead_operator.rollout.decision.freeze import find_freeze
+from fairlead_operator.rollout.decision.plan import Step, compile_plan
+from fairlead_operator.rollout.decision.states import (
     Arm,
     Cause,
     Gateway,
@@ -36,6 +31,11 @@ from fairlead_operator.rollout.states import (
     Reason,
     is_finished,
 )
+from fairlead_operator.rollout.evidence.gather import Case, Evidence, gather_evidence
+from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS
+from fairlead_operator.rollout.statistics.verdict import Judgment, summarize, worst
+from fairlead_operator.rollout.traffic.accepted import MISSING, Routed
+from fairlead_operator.rollout.traffic.http_route import find_unsupported
 from fairlead_operator.text import printable
 
 _LONGEST_ALERT: Final = 500  # characters

@@ -16,13 +16,13 @@ from fairlead_operator.rollout.arms import (
     report_arms,
     report_trial,
 )
-from fairlead_operator.rollout.holding import floors
-from fairlead_operator.rollout.measure import to_status
+from fairlead_operator.rollout.decision.pods_first import floors
+from fairlead_operator.rollout.decision.progress import describe_progress, holds_until
+from fairlead_operator.rollout.decision.schedule import look_again
+from fairlead_operator.rollout.decision.states import Decision, Phase, Reason, is_finished
+from fairlead_operator.rollout.evidence.analysis import to_status
 from fairlead_operator.rollout.observe import Seen
-from fairlead_operator.rollout.progress import describe_progress, holds_until
-from fairlead_operator.rollout.routed import RouteReason
-from fairlead_operator.rollout.schedule import look_again
-from fairlead_operator.rollout.states import Decision, Phase, Reason, is_finished
+from fairlead_operator.rollout.traffic.accepted import RouteReason
 
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 

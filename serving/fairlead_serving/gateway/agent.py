@@ -12,21 +12,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from fairlead_serving.gateway import snapshot as snapshots
-from fairlead_serving.gateway.applied import Applied, to_text
-from fairlead_serving.gateway.assembly import RouteDocument, assemble
-from fairlead_serving.gateway.delta import Rejection
-from fairlead_serving.gateway.endpoints import Endpoints, find_endpoints
-from fairlead_serving.gateway.follow import Objects
-from fairlead_serving.gateway.guard import Burst
-from fairlead_serving.gateway.kubernetes import Manifest
-from fairlead_serving.gateway.memo import Memo
+from fairlead_serving.gateway.cluster.applied import Applied, to_text
+from fairlead_serving.gateway.cluster.follow import Objects
+from fairlead_serving.gateway.cluster.kubernetes import Manifest
+from fairlead_serving.gateway.guard.guard import Burst
+from fairlead_serving.gateway.guard.watch import Guarded, find_guarded
 from fairlead_serving.gateway.metrics import Metrics
-from fairlead_serving.gateway.routes import Route
-from fairlead_serving.gateway.snapshot import Snapshot
-from fairlead_serving.gateway.target import Target, build_target
-from fairlead_serving.gateway.trips import Trip, Tripped
-from fairlead_serving.gateway.watch import Guarded, find_guarded
+from fairlead_serving.gateway.routes.endpoints import Endpoints, find_endpoints
+from fairlead_serving.gateway.routes.route import Route
+from fairlead_serving.gateway.routes.trips import Trip, Tripped
+from fairlead_serving.gateway.xds import snapshot as snapshots
+from fairlead_serving.gateway.xds.assembly import RouteDocument, assemble
+from fairlead_serving.gateway.xds.delta import Rejection
+from fairlead_serving.gateway.xds.memo import Memo
+from fairlead_serving.gateway.xds.snapshot import Snapshot
+from fairlead_serving.gateway.xds.target import Target, build_target
 
 logger = logging.getLogger(__name__)
 

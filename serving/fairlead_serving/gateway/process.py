@@ -9,17 +9,17 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from fairlead_serving.gateway.ads import AdsServer
 from fairlead_serving.gateway.agent import Agent, Ports
-from fairlead_serving.gateway.applied import Reporter
-from fairlead_serving.gateway.counters import AdminCounters
-from fairlead_serving.gateway.credentials import Credentials
-from fairlead_serving.gateway.follow import follow
+from fairlead_serving.gateway.cluster.applied import Reporter
+from fairlead_serving.gateway.cluster.credentials import Credentials
+from fairlead_serving.gateway.cluster.follow import follow
+from fairlead_serving.gateway.cluster.kubernetes import KubernetesClient, Patience, Selection
+from fairlead_serving.gateway.guard.counters import AdminCounters
+from fairlead_serving.gateway.guard.watch import Watch
 from fairlead_serving.gateway.health import build_app
-from fairlead_serving.gateway.kubernetes import KubernetesClient, Patience, Selection
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.settings import SERVICE_ACCOUNT, Settings
-from fairlead_serving.gateway.watch import Watch
+from fairlead_serving.gateway.xds.ads import AdsServer
 
 
 def selections(namespace: str) -> tuple[Selection, Selection]:

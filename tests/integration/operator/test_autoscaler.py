@@ -11,7 +11,7 @@ from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
-from fairlead_operator.rollout.autoscaler import build_autoscaler
+from fairlead_operator.rollout.servers.autoscaler import build_autoscaler
 from images.keda import keda_crds
 from support.kube_desk import wait_established
 

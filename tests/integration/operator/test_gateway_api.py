@@ -17,8 +17,8 @@ from cluster.control_plane import ControlPlane, control_plane
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.rollout.httproute import build_http_routes
-from fairlead_operator.rollout.traffic import build_route, document_of
+from fairlead_operator.rollout.traffic.http_route import build_http_routes
+from fairlead_operator.rollout.traffic.route import build_route, document_of
 from images.envoy_gateway import envoy_gateway_path
 from support.backends import Backends
 from support.envoy_gateway import DOMAIN, PARENT, Answer, ClusterGateway, ask, cluster_gateway

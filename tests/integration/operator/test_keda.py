@@ -14,7 +14,7 @@ import pytest
 from cluster.control_plane import ControlPlane
 from fairlead_operator.api.group import LABEL_VERSION
 from fairlead_operator.kube.metadata import component_labels
-from fairlead_operator.rollout.queries import request_rate
+from fairlead_operator.rollout.servers.autoscaler import request_rate
 from images.keda import keda_path
 from support.backends import Backends
 from support.keda import scaling_control_plane

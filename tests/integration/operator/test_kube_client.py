@@ -21,10 +21,10 @@ from fairlead_operator.kube.kinds import RESOURCES, WATCHED, Resource
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
-from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.model.manifests import build_address
-from fairlead_operator.rollout.manifests import build_server
-from fairlead_operator.rollout.traffic import build_route
+from fairlead_operator.namespace.gateway import build_gateway
+from fairlead_operator.rollout.servers.manifests import build_server
+from fairlead_operator.rollout.traffic.route import build_route
 from support.conformance import KUBE, KubeCheck, config_map, training_run
 from support.kube_desk import authority_of
 from support.ports import free_port

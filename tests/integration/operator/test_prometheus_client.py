@@ -11,7 +11,7 @@ from aiohttp import web
 from fairlead_operator.errors import TransientError
 from fairlead_operator.prometheus import client as prometheus_client
 from fairlead_operator.prometheus.client import PrometheusClient
-from fairlead_operator.rollout import queries
+from fairlead_operator.rollout.evidence import queries
 from support.conformance import PROMETHEUS, PrometheusCheck, Queries
 from support.ports import free_port
 from support.prometheus_server import PrometheusServer

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fairlead_serving.gateway.applied import CONFIG_MAP
-from fairlead_serving.gateway.kubernetes import Patience
+from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
+from fairlead_serving.gateway.cluster.kubernetes import Patience
 from fairlead_serving.gateway.process import running
 from support.fake_api import FakeApi
 from support.gateway import NAMESPACE, Caller, EnvoyProcess, local_settings, model_server

@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 from fairlead_serving.gateway import drain as drain_command
-from fairlead_serving.gateway import target as targets
 from fairlead_serving.gateway.__main__ import run
-from fairlead_serving.gateway.applied import CONFIG_MAP
+from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
 from fairlead_serving.gateway.process import running
+from fairlead_serving.gateway.xds import target as targets
 from support.gateway import (
     MODEL,
     NAMESPACE,

@@ -18,8 +18,8 @@ from bench.numbers import summarize
 from bench.operator_memory import Memory, parse_resident, parse_writes
 from bench.weight_changes import Measured
 from e2e.story.answers import Answer
-from fairlead_operator.alerts import Alert, Labels, parse_alerts
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.inbound.alerts import Alert, Labels, parse_alerts
 from support.gateway import Tally
 
 METRICS = """

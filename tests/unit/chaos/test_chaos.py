@@ -16,7 +16,7 @@ from chaos.record import NAME, to_result
 from chaos.troubles import PARTS
 from chaos.ways import MOMENTS, has_come, way
 from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.rollout.plan import compile_plan
+from fairlead_operator.rollout.decision.plan import compile_plan
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "benchmarks.md"
 

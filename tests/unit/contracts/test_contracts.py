@@ -16,26 +16,32 @@ from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.model.gate import Demand, judge_candidate, parse_comparison
-from fairlead_operator.model.gateway import build_gateway
-from fairlead_operator.rollout.health import read_health
-from fairlead_operator.rollout.manifests import build_server
-from fairlead_operator.rollout.plan import compile_plan
-from fairlead_operator.rollout.states import Decision, Health, Phase
-from fairlead_operator.rollout.states import Reason as RolloutReason
-from fairlead_operator.rollout.traffic import build_route, options, read_trip, read_weight, split
+from fairlead_operator.namespace.gateway import build_gateway
+from fairlead_operator.rollout.decision.plan import compile_plan
+from fairlead_operator.rollout.decision.states import Decision, Health, Phase
+from fairlead_operator.rollout.decision.states import Reason as RolloutReason
+from fairlead_operator.rollout.servers.health import read_health
+from fairlead_operator.rollout.servers.manifests import build_server
+from fairlead_operator.rollout.traffic.route import (
+    build_route,
+    options,
+    read_trip,
+    read_weight,
+    split,
+)
 from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import build_job
 from fairlead_operator.training_run.result import parse_progress, parse_result
-from fairlead_serving.artifact import compute_digest
-from fairlead_serving.failure import Reason as StartupReason
-from fairlead_serving.failure import StartupError
-from fairlead_serving.gateway.applied import Applied, to_text
-from fairlead_serving.gateway.options import ByCookie, ByHeader
-from fairlead_serving.gateway.routes import Route, parse_route
+from fairlead_serving.gateway.cluster.applied import Applied, to_text
+from fairlead_serving.gateway.routes.options import ByCookie, ByHeader
+from fairlead_serving.gateway.routes.route import Route, parse_route
+from fairlead_serving.gateway.routes.trips import Trip, narrow
 from fairlead_serving.gateway.settings import read_settings as read_gateway_settings
-from fairlead_serving.gateway.trips import Trip, narrow
-from fairlead_serving.server import report
-from fairlead_serving.settings import Settings, read_settings
+from fairlead_serving.server.__main__ import report
+from fairlead_serving.server.artifact import compute_digest
+from fairlead_serving.server.failure import Reason as StartupReason
+from fairlead_serving.server.failure import StartupError
+from fairlead_serving.server.settings import Settings, read_settings
 from fairlead_training.artifact import digest_directory
 from fairlead_training.budget import Counts
 from fairlead_training.config import Task, parse_config

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fairlead_operator.model.gate import GateReason
 from fairlead_operator.model.states import Reason as ModelReason
-from fairlead_operator.rollout.routed import RouteReason
-from fairlead_operator.rollout.states import Reason as RolloutReason
+from fairlead_operator.rollout.decision.states import Reason as RolloutReason
+from fairlead_operator.rollout.traffic.accepted import RouteReason
 from fairlead_operator.training_run.state_machine import Reason as TrainingReason
 from fairlead_training.failure import Reason as TrainerReason
 

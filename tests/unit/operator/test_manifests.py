@@ -11,11 +11,11 @@ from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.model.gateway import build_gateway
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.states import Target
-from fairlead_operator.rollout.manifests import build_preview, build_server
-from fairlead_operator.rollout.traffic import build_route
+from fairlead_operator.namespace.gateway import build_gateway
+from fairlead_operator.rollout.servers.manifests import build_preview, build_server
+from fairlead_operator.rollout.traffic.route import build_route
 from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import build_job
 from support.world import SETTINGS, model_manifest

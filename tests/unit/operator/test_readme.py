@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.rollout.plan import compile_plan
+from fairlead_operator.rollout.decision.plan import compile_plan
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
 BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from fairlead_operator.alerts import Labels
+from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.settings import Settings
 
 NEEDED = {

@@ -10,7 +10,7 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import fairlead_serving.pyfunc
-    import fairlead_serving.service
+    import fairlead_serving.server.predictors.pyfunc
+    import fairlead_serving.server.service
 
 __all__ = ["fairlead_serving"]

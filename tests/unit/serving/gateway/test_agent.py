@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from fairlead_serving.gateway.agent import Agent, Ports
-from fairlead_serving.gateway.applied import Applied
-from fairlead_serving.gateway.delta import Push, Rejection
-from fairlead_serving.gateway.guard import Burst
+from fairlead_serving.gateway.cluster.applied import Applied
+from fairlead_serving.gateway.guard.guard import Burst
+from fairlead_serving.gateway.guard.watch import Guarded
 from fairlead_serving.gateway.metrics import Metrics
-from fairlead_serving.gateway.target import ROUTES, Target
-from fairlead_serving.gateway.watch import Guarded
+from fairlead_serving.gateway.xds.delta import Push, Rejection
+from fairlead_serving.gateway.xds.target import ROUTES, Target
 
 
 @dataclasses.dataclass(slots=True)

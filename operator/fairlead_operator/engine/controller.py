@@ -1,0 +1,118 @@
+"""One key's turn: read the object, reconcile it, publish the report."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from fairlead_operator.engine.wakeup import GATEWAY, Key, has_ended
+from fairlead_operator.engine.work_queue import WorkQueue
+from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.model.reconcile import reconcile as reconcile_model
+from fairlead_operator.namespace.tidy import tidy_gateway
+from fairlead_operator.ports import Ports
+from fairlead_operator.report import Report, publish, report_refused
+from fairlead_operator.rollout.reconcile import reconcile as reconcile_rollout
+from fairlead_operator.settings import Settings
+from fairlead_operator.telemetry import metrics
+from fairlead_operator.training_run.reconcile import reconcile as reconcile_training_run
+
+_LOGGER = logging.getLogger(__name__)
+# So many failures in a row are shown to the user; fewer pass by themselves.
+_SHOWN_AFTER: Final = 6
+
+Reconcile = Callable[[Mapping[str, Any], Ports, Settings], Awaitable[Report]]
+_RECONCILERS: Final[Mapping[str, Reconcile]] = {
+    "Model": reconcile_model,
+    "TrainingRun": reconcile_training_run,
+    "Rollout": reconcile_rollout,
+}
+
+
+class Controller:
+    """Works the queue off."""
+
+    def __init__(self, queue: WorkQueue, ports: Ports, settings: Settings) -> None:
+        self._queue = queue
+        self._ports = ports
+        self._settings = settings
+
+    async def run(self) -> None:
+        """One of several workers; never returns."""
+        await self._queue.work(self.handle, self._failed)
+
+    async def handle(self, key: Key) -> timedelta | None:
+        """Look at one object; answers when to look again."""
+        metrics.QUEUE_LENGTH.set(len(self._queue))
+        with metrics.RECONCILE_SECONDS.labels(kind=key.kind).time():
+            if key.kind == GATEWAY:
+                await tidy_gateway(key.namespace, self._ports.kube)
+                return None
+            body = await self._read(key)
+            if body is None or body["metadata"].get("deletionTimestamp"):
+                await self._gone(key)
+                return None
+            try:
+                report = await _RECONCILERS[key.kind](body, self._ports, self._settings)
+            except ClusterRefusalError as error:
+                refused = report_refused(body, error, now=self._ports.now())
+                await publish(body, refused, self._ports.kube, now=self._ports.now())
+                raise
+            await publish(body, report, self._ports.kube, now=self._ports.now())
+        self._tell(key, body, report)
+        metrics.RECONCILES.labels(kind=key.kind, outcome="done").inc()
+        return report.look_again
+
+    async def _read(self, key: Key) -> dict[str, Any] | None:
+        """The object; one that moves traffic as it is now, whatever the watches have told."""
+        body = await self._ports.kube.get(key.kind, key.namespace, key.name)
+        if key.kind != "Rollout" or body is None or has_ended(body):
+            return body
+        return await self._ports.kube.reread(key.kind, key.namespace, key.name)
+
+    async def _gone(self, key: Key) -> None:
+        self._queue.forget(key)
+        if key.kind == "Model":
+            await tidy_gateway(key.namespace, self._ports.kube)
+
+    def _tell(self, key: Key, body: Mapping[str, Any], report: Report) -> None:
+        """Log and count a transition, once."""
+        before, after = (body.get("status") or {}).get("phase"), report.status.get("phase")
+        if before == after:
+            return
+        reason = report.status.get("reason", "")
+        _LOGGER.info(
+            "phase changed",
+            extra={
+                "kind": key.kind,
+                "namespace": key.namespace,
+                "object": key.name,
+                "from": before or "",
+                "to": after or "",
+                "reason": reason,
+            },
+        )
+        if key.kind != "Rollout":
+            return
+        labels = {"model_namespace": key.namespace, "model": body["spec"]["model"]}
+        if before:
+            metrics.ROLLOUT_PHASE.labels(**labels, phase=before).set(0)
+        metrics.ROLLOUT_PHASE.labels(**labels, phase=after).set(1)
+        if after == "RolledBack":
+            metrics.ROLLBACKS.labels(reason=reason).inc()
+            seconds = report.status.get("reactionSeconds")
+            if seconds is not None:
+                metrics.ROLLBACK_SECONDS.labels(reason=reason).observe(seconds)
+
+    def _failed(self, key: Key, error: Exception) -> float | None:
+        """Say it: quietly at first, to the user once it lasts."""
+        failures = self._queue.failures(key)
+        fields = {"kind": key.kind, "namespace": key.namespace, "object": key.name}
+        if isinstance(error, TransientError):
+            metrics.RECONCILES.labels(kind=key.kind, outcome="retried").inc()
+            level = logging.WARNING if failures == _SHOWN_AFTER else logging.DEBUG
+            _LOGGER.log(level, "reconcile retried", extra=fields | {"error": str(error)})
+        else:
+            metrics.RECONCILES.labels(kind=key.kind, outcome="failed").inc()
+            _LOGGER.error("reconcile failed", exc_info=error, extra=fields)
+        return error.retry_after if isinstance(error, TransientError) else None

@@ -1,0 +1,160 @@
+"""What is told of the cluster: into the store first, then whom it concerns into the queue.
+
+kopf's watches tell it as it happens.  ``Sync`` reads everything before they start, and
+again when there is reason to: a watch that begins anew does not tell what ended meanwhile,
+and no watch tells what it missed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fairlead_operator.engine.wakeup import Key, Wakeup, sort_keys
+from fairlead_operator.engine.work_queue import WorkQueue
+from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
+from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.kube.kinds import OPTIONAL, UNSTORED, WATCHED, Selector
+from fairlead_operator.kube.store import News, Place, Store, version_of
+
+_LOGGER = logging.getLogger(__name__)
+_SETTLED: Final = 5.0  # seconds without a listed object: the watch's own list is over
+_PERIOD: Final = 1800.0  # seconds from one reading of everything to the next
+_RETRY: Final = 1.0
+# Kinds whose every change is looked at, even one we made: the next step follows from it.
+_OWN: Final = frozenset({"Model", "TrainingRun", "Rollout"})
+
+
+class Watches:
+    """Store, wake-up and queue, in this order."""
+
+    def __init__(self, store: Store, wakeup: Wakeup, queue: WorkQueue) -> None:
+        self._store = store
+        self._wakeup = wakeup
+        self._queue = queue
+        self.listed = asyncio.Event()  # a watch has begun anew
+
+    def tell(self, body: Mapping[str, Any], how: str | None) -> None:
+        """Take note of an object; ``how`` is a watch event's type, None in a watch's own list."""
+        deleted = how == "DELETED"
+        if deleted:
+            concerns = self._store.remove(Place.of(body), version_of(body))
+        else:
+            news = self._store.put(body)
+            concerns = news is News.NEW or (news is News.OURS and body["kind"] in _OWN)
+        if how is None:
+            self.listed.set()
+        if concerns:
+            for key in sort_keys(self._wakeup.keys_for(body, deleted=deleted)):
+                self._queue.add(key)
+
+    def look_at(self, namespace: str, model: str) -> None:
+        """Wake a Model and its live Rollouts although nothing was told of them."""
+        for key in sort_keys(self._wakeup.rollouts_of(namespace, model)):
+            self._queue.add(key)
+        self._queue.add(Key("Model", namespace, model))
+
+
+class Sync:
+    """Reads everything, and tells what the watches did not."""
+
+    def __init__(
+        self, client: KubeClient, store: Store, watches: Watches, *, namespaces: Sequence[str]
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._watches = watches
+        self._namespaces = namespaces or ("",)
+        self.kinds: Mapping[str, Selector] = WATCHED  # what can be watched here; after ``fill``
+
+    async def fill(self) -> None:
+        """Read everything for the first time, when the API server knows all kinds."""
+        while True:
+            try:
+                there = {kind: OPTIONAL[kind] for kind in OPTIONAL if await self._knows(kind)}
+                self.kinds = {**WATCHED, **there}
+                for kind in there.keys() - UNSTORED:
+                    self._store.cover(kind)
+                await self.read_all()
+            except TransientError as error:
+                _LOGGER.warning("waiting for the CRDs", extra={"error": str(error)})
+                await asyncio.sleep(_RETRY)
+            else:
+                return
+
+    async def run(self) -> None:
+        """Read again after a watch has begun anew, and else now and then; never returns."""
+        while True:
+            await self._reason()
+            try:
+                await self.read_all()
+            except (TransientError, ClusterRefusalError) as error:
+                _LOGGER.warning("reading everything failed", extra={"error": str(error)})
+                self._watches.listed.set()
+
+    async def patrol(self) -> None:
+        """Look at every Model now and then, evenly spread; never returns."""
+        while True:
+            models = [place for place, _ in self._store.places("Model")]
+            for place in models:
+                self._watches.look_at(place.namespace, place.name)
+                await asyncio.sleep(_PERIOD / len(models))
+            if not models:
+                await asyncio.sleep(_PERIOD)
+
+    async def read_all(self) -> None:
+        """Make the store as the cluster is.
+
+        Raises:
+            TransientError: the cluster did not answer; what was read is kept.
+        """
+        for kind in self.kinds:
+            if kind not in UNSTORED:
+                for namespace in self._namespaces:
+                    try:
+                        await self._read(kind, namespace)
+                    except UnknownKindError:
+                        if kind in WATCHED:
+                            raise
+                        self._forget(kind, namespace)  # who brought the kind took it away
+
+    async def _knows(self, kind: str) -> bool:
+        """Whether the cluster has a kind that others install, and lets us look at it."""
+        try:
+            async for _ in self._client.pages(kind, self._namespaces[0], OPTIONAL[kind]):
+                break
+        except (UnknownKindError, ClusterRefusalError):
+            return False
+        return True
+
+    async def _read(self, kind: str, namespace: str) -> None:
+        there: set[Place] = set()
+        version = 0
+        async for page in self._client.pages(kind, namespace, self.kinds[kind]):
+            version = int(page.version)
+            for body in page.items:
+                there.add(Place.of(body))
+                self._watches.tell(body, "LISTED")
+        for place, known in self._store.places(kind, namespace):
+            if place not in there and known <= version:
+                self._tell_gone(place, version)
+
+    def _forget(self, kind: str, namespace: str) -> None:
+        for place, known in self._store.places(kind, namespace):
+            self._tell_gone(place, known)
+
+    def _tell_gone(self, place: Place, version: int) -> None:
+        gone = self._store.get(*place) or {}
+        gone["metadata"]["resourceVersion"] = str(version)
+        self._watches.tell(gone, "DELETED")
+
+    async def _reason(self) -> None:
+        """Wait until everything should be read again."""
+        try:
+            async with asyncio.timeout(_PERIOD):
+                await self._watches.listed.wait()
+        except TimeoutError:
+            return
+        while self._watches.listed.is_set():
+            self._watches.listed.clear()
+            await asyncio.sleep(_SETTLED)

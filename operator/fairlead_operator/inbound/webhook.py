@@ -1,0 +1,214 @@
+"""Alertmanager's webhook: authenticated, bounded, and durable before it answers.
+
+A rollback is asked for by an annotation on the Rollout.  It is written before
+the 200, so that a crash loses nothing, and it reaches every later reconcile.
+Alertmanager sends again only what was answered by 5xx, so whatever may work
+another time is 503, and what never will is 4xx.
+"""
+
+import asyncio
+import hmac
+import json
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from fairlead_operator.api.base import to_moment
+from fairlead_operator.api.events import Event
+from fairlead_operator.api.group import ANNOTATION_ALERT
+from fairlead_operator.engine.wakeup import Key
+from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.inbound.alerts import (
+    Alert,
+    Labels,
+    NotAlertmanagerError,
+    Refused,
+    parse_alerts,
+)
+from fairlead_operator.ports import Ports
+from fairlead_operator.report import build_event
+from fairlead_operator.telemetry import metrics
+
+_LOGGER = logging.getLogger(__name__)
+_BODY_LIMIT: Final = 1024 * 1024
+_BODY_SECONDS: Final = 5.0
+_AT_ONCE: Final = 16  # requests worked on at a time
+_IN_TRAFFIC: Final = frozenset({"Pending", "Replacing", "Progressing", "Paused", "Guarding"})
+
+Bodies = dict[Key, dict[str, Any]]
+
+
+class Webhook:
+    """``POST /alerts``."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        *,
+        token: str,
+        labels: Labels,
+        rollouts_of: Callable[[str, str], set[Key]],
+        wake: Callable[[Key], None],
+    ) -> None:
+        self._ports = ports
+        self._token = token
+        self._labels = labels
+        self._rollouts_of = rollouts_of
+        self._wake = wake
+        self._working = 0
+
+    def application(self) -> web.Application:
+        application = web.Application(client_max_size=_BODY_LIMIT)
+        application.router.add_post("/alerts", self.handle)
+        return application
+
+    async def handle(self, request: web.Request) -> web.Response:
+        received = self._ports.now()
+        if not self._authentic(request.headers.get("Authorization", "")):
+            return _refuse(401, "unauthorized", "send Authorization: Bearer <token>")
+        if self._working >= _AT_ONCE:
+            return _refuse(503, "flooded", f"{_AT_ONCE} requests are in hand; send it again")
+        self._working += 1
+        try:
+            return await self._answer(request, received)
+        finally:
+            self._working -= 1
+
+    async def _answer(self, request: web.Request, received: datetime) -> web.Response:
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                body = await request.json()
+            alerts = parse_alerts(body, self._labels)
+            outcomes = await self._act_on(alerts, received)
+        except TimeoutError:
+            return _refuse(408, "slow", f"the body did not arrive within {_BODY_SECONDS:g} seconds")
+        except web.HTTPRequestEntityTooLarge:
+            return _refuse(413, "too_large", f"the body is over {_BODY_LIMIT} bytes")
+        except NotAlertmanagerError as error:
+            return _refuse(400, "malformed", str(error))
+        except (ValueError, RecursionError):
+            return _refuse(400, "malformed", "the body is not JSON")
+        except TransientError as error:
+            return _refuse(503, "unavailable", str(error))
+        refused = [outcome for outcome in outcomes if outcome["outcome"] == "refused"]
+        if refused and len(refused) == len(outcomes):
+            return _refuse(400, "malformed", "; ".join(entry["why"] for entry in refused)[:1000])
+        for outcome in outcomes:
+            metrics.ALERTS.labels(outcome=outcome["outcome"]).inc()
+        return web.json_response({"alerts": outcomes})
+
+    async def _act_on(
+        self, alerts: tuple[Alert | Refused, ...], received: datetime
+    ) -> list[dict[str, str]]:
+        """One answer for each alert; a Model's Rollouts are read once, however many name it."""
+        outcomes = []
+        known: dict[tuple[str, str], Bodies] = {}
+        for alert in alerts:
+            if isinstance(alert, Refused):
+                outcomes.append({"alert": alert.name, "outcome": "refused", "why": alert.why})
+                continue
+            model = (alert.namespace, alert.model)
+            if model not in known:
+                known[model] = await self._rollouts(*model)
+            told = {"alert": alert.name, "model": alert.model, "version": alert.version}
+            outcomes.append(told | await self._ask(alert, known[model], received))
+        return outcomes
+
+    async def _ask(self, alert: Alert, rollouts: Bodies, received: datetime) -> dict[str, str]:
+        """Ask the Rollout that has this version in traffic to roll back, or say why not."""
+        for key, body in rollouts.items():
+            phase = (body.get("status") or {}).get("phase") or "Pending"
+            if phase in _IN_TRAFFIC and alert.version in _candidates(body):
+                await self._annotate(key, body, alert, received)
+                return {"outcome": "rollback", "rollout": key.name}
+        if not rollouts:
+            return {"outcome": "ignored", "why": "the Model has no rollout"}
+        key, body = next(iter(rollouts.items()))
+        why = _why_not(alert, body)
+        message = f"alert {alert.message}: {why}; nothing was rolled back"
+        event = Event(reason="AlertIgnored", message=message, warning=True)
+        await self._ports.kube.apply(build_event(body, event, now=received))
+        return {"outcome": "ignored", "why": why, "rollout": key.name}
+
+    async def _rollouts(self, namespace: str, model: str) -> Bodies:
+        """The Model's Rollouts that the watches know, then those they do not know yet.
+
+        A leader that has just started must not tell Alertmanager that there is nothing.
+        """
+        found: Bodies = {}
+        for key in sorted(self._rollouts_of(namespace, model)):
+            body = await self._ports.kube.get(key.kind, key.namespace, key.name)
+            if body is not None:
+                found[key] = body
+        try:
+            listed = await self._ports.kube.list("Rollout", namespace, {})
+        except ClusterRefusalError:
+            return found  # a namespace that is not ours to watch
+        for body in listed:
+            key = Key("Rollout", namespace, body["metadata"]["name"])
+            live = (body.get("status") or {}).get("phase") in _IN_TRAFFIC
+            if body["spec"]["model"] == model and live:
+                found.setdefault(key, body)
+        return found
+
+    async def _annotate(
+        self, key: Key, body: dict[str, Any], alert: Alert, received: datetime
+    ) -> None:
+        annotations = body["metadata"].setdefault("annotations", {})
+        noted = annotations.get(ANNOTATION_ALERT)
+        if noted is not None and not _acted_on(noted, body, alert):
+            return  # the first one is being acted on; Alertmanager repeats itself
+        document = {
+            "receivedAt": to_moment(received),
+            "version": alert.version,
+            "message": alert.message,
+        }
+        text = json.dumps(document)
+        annotations[ANNOTATION_ALERT] = text
+        await self._ports.kube.annotate(key.kind, key.namespace, key.name, {ANNOTATION_ALERT: text})
+        self._wake(key)
+        _LOGGER.info("alert asks for a rollback", extra={"rollout": key.name, "alert": alert.name})
+
+    def _authentic(self, header: str) -> bool:
+        expected = f"Bearer {self._token}".encode()
+        return hmac.compare_digest(header.encode("utf-8", "surrogateescape"), expected)
+
+
+def _candidates(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """The versions on trial."""
+    spec = body["spec"]
+    return (spec["version"], *spec.get("alternatives", ()))
+
+
+def _acted_on(noted: str, body: Mapping[str, Any], alert: Alert) -> bool:
+    """Whether the alert noted before is of another candidate, which has left the trial since.
+
+    Raises:
+        TransientError: it is, and has not left yet.
+    """
+    version = json.loads(noted).get("version", body["spec"]["version"])
+    if version == alert.version:
+        return False
+    arms = (body.get("status") or {}).get("arms", ())
+    if any(arm["version"] == version and arm.get("reason") for arm in arms):
+        return True
+    raise TransientError(f"an alert on {version} is being acted on; send this one again")
+
+
+def _why_not(alert: Alert, body: Mapping[str, Any]) -> str:
+    """Why this alert moves no traffic."""
+    status = body.get("status") or {}
+    way_back = (status.get("stable") or {}).get("version")
+    if status.get("phase") == "Succeeded" and alert.version in _candidates(body):
+        return f"{alert.version} is the stable version and there is no way back from it"
+    if alert.version == way_back:
+        return f"{alert.version} is the stable version, not the candidate"
+    return f"{alert.version} has no traffic"
+
+
+def _refuse(status: int, outcome: str, message: str) -> web.Response:
+    metrics.ALERTS.labels(outcome=outcome).inc()
+    return web.json_response({"error": message}, status=status)

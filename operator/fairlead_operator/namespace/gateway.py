@@ -1,0 +1,163 @@
+"""The gateway of one namespace: Envoy and its agent in one pod, and what they may do.  Pure."""
+
+from typing import Any, Final
+
+from fairlead_operator.api.group import GATEWAY_NAME
+from fairlead_operator.kube.images import Images
+from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.kube.security import container_security, environment, pod_security
+
+_ENVOY: Final = "/opt/fairlead/bin/envoy"
+_RUN: Final = {"name": "run", "mountPath": "/run/gateway"}
+_TMP: Final = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108  the pod's own emptyDir
+# The agent waits as well: while Envoy drains, endpoints still change.
+_DRAIN: Final = {
+    "preStop": {
+        "exec": {
+            "command": [
+                *("python", "-m", "fairlead_serving.gateway.drain"),
+                *("--grace", "5", "--deadline", "25"),
+            ]
+        }
+    }
+}
+_BOOTSTRAP: Final = "/run/gateway/bootstrap.json"
+
+
+def build_gateway(namespace: str, *, images: Images, replicas: int) -> tuple[dict[str, Any], ...]:
+    """Everything the gateway of a namespace needs, in order."""
+    meta = {"name": GATEWAY_NAME, "namespace": namespace, "labels": component_labels("gateway")}
+    selector = component_labels("gateway")
+    return (
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": meta,
+            "automountServiceAccountToken": False,
+        },
+        # Without data: the keys are the agents', each its own.
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": GATEWAY_NAME,
+            },
+            "subjects": [{"kind": "ServiceAccount", "name": GATEWAY_NAME, "namespace": namespace}],
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": meta,
+            "spec": {
+                "replicas": replicas,
+                "revisionHistoryLimit": 2,
+                "selector": {"matchLabels": selector},
+                "strategy": {
+                    "type": "RollingUpdate",
+                    "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+                },
+                "template": {
+                    "metadata": {"labels": selector},
+                    "spec": _pod(namespace, images),
+                },
+            },
+        },
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": meta,
+            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector}},
+        },
+    )
+
+
+def _pod(namespace: str, images: Images) -> dict[str, Any]:
+    return {
+        "serviceAccountName": GATEWAY_NAME,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 60,
+        "securityContext": pod_security(),
+        "imagePullSecrets": [{"name": name} for name in images.pull_secrets],
+        "initContainers": [
+            {
+                **_container("bootstrap", images),
+                "args": ["fairlead_serving.gateway.xds.bootstrap", _BOOTSTRAP],
+                "env": _identity(namespace),
+                "resources": {"limits": {"memory": "128Mi"}, "requests": {"cpu": "10m"}},
+            }
+        ],
+        "containers": [_agent(namespace, images), _envoy(images)],
+        "volumes": [{"name": "run", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+    }
+
+
+def _agent(namespace: str, images: Images) -> dict[str, Any]:
+    return {
+        **_container("agent", images),
+        "args": ["fairlead_serving.gateway"],
+        "env": _identity(namespace),
+        "ports": [{"name": "agent", "containerPort": 9091, "protocol": "TCP"}],
+        "lifecycle": _DRAIN,
+        "livenessProbe": {
+            "httpGet": {"path": "/healthz", "port": "agent"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+        },
+        "resources": {
+            "requests": {"cpu": "20m", "memory": "64Mi"},
+            "limits": {"memory": "256Mi"},
+        },
+    }
+
+
+def _envoy(images: Images) -> dict[str, Any]:
+    return {
+        **_container("envoy", images),
+        "command": [_ENVOY],
+        "args": [
+            *("-c", _BOOTSTRAP, "--concurrency", "2", "--disable-hot-restart"),
+            *("--drain-time-s", "30", "--drain-strategy", "immediate", "--log-level", "warning"),
+            # The agent's types have no unknown fields; to look for some takes a quarter of Envoy's
+            # time for new routes.
+            "--ignore-unknown-dynamic-fields",
+        ],
+        "ports": [
+            {"name": "http", "containerPort": 8080, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": 9090, "protocol": "TCP"},
+        ],
+        # Not the agent's word: a gateway whose agent is away serves its last routes.
+        "readinessProbe": {
+            "httpGet": {"path": "/ready", "port": "metrics"},
+            "periodSeconds": 1,
+            "timeoutSeconds": 2,
+            "failureThreshold": 3,
+        },
+        "lifecycle": _DRAIN,
+        "resources": {
+            "requests": {"cpu": "50m", "memory": "96Mi"},
+            "limits": {"memory": "512Mi"},
+        },
+    }
+
+
+def _identity(namespace: str) -> list[dict[str, Any]]:
+    return [
+        *environment({"FAIRLEAD_NAMESPACE": namespace}),
+        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+    ]
+
+
+def _container(name: str, images: Images) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": images.serving,
+        "imagePullPolicy": images.pull_policy,
+        "securityContext": container_security(),
+        "volumeMounts": [_RUN, _TMP],
+    }

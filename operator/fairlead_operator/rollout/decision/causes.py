@@ -1,0 +1,45 @@
+"""What takes traffic from a candidate, strongest first.  Pure.
+
+Evidence only: a person, an alert, the gateway's fast guard, pods that fail, a
+failed verdict.  Doubt is no cause.
+"""
+
+import dataclasses
+from typing import Final
+
+from fairlead_operator.rollout.decision.states import Arm, Cause, Health, Observed, Phase, Reason
+from fairlead_operator.rollout.statistics.verdict import Verdict
+
+_ON_TRIAL: Final = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
+
+
+def cause_against(arm: Arm) -> Cause | None:
+    """The evidence against one candidate."""
+    if arm.alert is not None:
+        return Cause(reason=Reason.ALERT_FIRED, message=arm.alert)
+    if arm.tripped is not None:
+        return Cause(reason=Reason.GUARD_TRIPPED, message=arm.tripped)
+    if arm.health is Health.FAILED:
+        return Cause(reason=Reason.CANDIDATE_FAILED, message=arm.message)
+    if arm.verdict is Verdict.FAILED:
+        return Cause(reason=Reason.ANALYSIS_FAILED, message=arm.verdict_message)
+    return None
+
+
+def rollback_cause(seen: Observed) -> Cause | None:
+    """Why the rollout must go back: there is evidence against every candidate in play."""
+    left = [arm.dropped for arm in seen.arms]
+    causes = left if all(left) else [cause_against(arm) for arm in seen.playing]
+    return causes[0] if all(causes) else None
+
+
+def drop_bad_arms(seen: Observed) -> Observed:
+    """Take the bad candidates out of a trial that goes on with the others."""
+    if seen.phase not in _ON_TRIAL or rollback_cause(seen) is not None:
+        return seen
+    playing = seen.playing
+    arms = tuple(
+        dataclasses.replace(arm, dropped=cause_against(arm)) if arm in playing else arm
+        for arm in seen.arms
+    )
+    return dataclasses.replace(seen, arms=arms)

@@ -1,0 +1,86 @@
+"""The trial of an A/B test or a bandit: several versions live, until one is better.  Pure.
+
+What ends a trial is its own test (``trial.py``, ``bandit.py``), never the checks of
+the analysis: those only take a bad candidate out.  A bandit's shares follow the
+reward, but stand still while anything is in doubt.
+"""
+
+import dataclasses
+from typing import assert_never
+
+from fairlead_operator.rollout.decision.moves import (
+    doubt_cause,
+    enter_guard,
+    hold,
+    hold_in_doubt,
+    roll_back,
+    stop_cause,
+)
+from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.decision.states import (
+    Cause,
+    Decision,
+    Observed,
+    Phase,
+    Reason,
+    in_seconds,
+)
+from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
+
+
+def while_trying(seen: Observed, step: Step) -> Decision:
+    """Hold the split until the trial decides."""
+    stop = stop_cause(seen)
+    if stop is not None:
+        return hold(seen, stop.reason, stop.message)
+    doubt = doubt_cause(seen)
+    if doubt is not None:
+        return hold_in_doubt(seen, doubt.reason, doubt.message)
+    trial = seen.trial
+    if trial is None:  # not due; what it last said still stands
+        if seen.reason in {Reason.TRIAL_RUNNING, Reason.WAITING_FOR_REPLICAS}:
+            return hold(seen, seen.reason, seen.message)
+        return hold(seen, Reason.TRIAL_RUNNING, "the trial runs")
+    match trial.outcome:
+        case Outcome.RUNNING:
+            return _follow(seen, step, trial)
+        case Outcome.WON:
+            winner = dataclasses.replace(seen, winner=trial.winner)
+            return enter_guard(winner, f"{trial.winner} won: {trial.message}")
+        case Outcome.STABLE_WON:
+            return roll_back(seen, Cause(reason=Reason.TRIAL_LOST, message=trial.message))
+        case Outcome.UNDECIDED:
+            return _undecided(seen, step, trial)
+    assert_never(trial.outcome)
+
+
+def with_leader(seen: Observed) -> Observed:
+    """A person ends a trial: the best candidate so far wins."""
+    present = seen.present
+    if present is None or present.trial is None:
+        return seen
+    playing = [arm.version for arm in seen.playing]
+    leader = seen.leader if seen.leader in playing else playing[0]
+    return dataclasses.replace(seen, winner=leader)
+
+
+def _follow(seen: Observed, step: Step, trial: Trial) -> Decision:
+    """The same split in an A/B test; in a bandit the shares its rewards ask for."""
+    held = hold(seen, Reason.TRIAL_RUNNING, trial.message)
+    if step.trial != "bandit" or not trial.shares:
+        return held
+    wanted = dict(trial.shares)
+    shares = tuple(
+        (version, wanted.get(version, share) if share else 0) for version, share in held.shares
+    )
+    return dataclasses.replace(held, shares=shares)
+
+
+def _undecided(seen: Observed, step: Step, trial: Trial) -> Decision:
+    message = f"undecided after {in_seconds(step.hold)}: {trial.message}"
+    if step.undecided_goes_back:
+        return roll_back(seen, Cause(reason=Reason.TRIAL_UNDECIDED, message=message))
+    ways = "approve or promote to go on with the leader, or abort"
+    return dataclasses.replace(
+        hold(seen, Reason.TRIAL_UNDECIDED, f"{message}; {ways}"), phase=Phase.PAUSED
+    )

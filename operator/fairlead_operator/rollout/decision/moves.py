@@ -1,0 +1,144 @@
+"""The decisions that every phase chooses among, and what stands against the next step.  Pure."""
+
+import dataclasses
+from typing import Final, assert_never
+
+from fairlead_operator.rollout.decision.states import (
+    Cause,
+    Decision,
+    Health,
+    Observed,
+    Phase,
+    Reason,
+    all_traffic,
+    in_seconds,
+    no_traffic,
+    present_shares,
+    reported,
+    step_shares,
+)
+from fairlead_operator.rollout.statistics.verdict import Verdict
+
+SUSPENDED: Final = "the Model is suspended; set spec.suspend to false to go on"
+_IN_DOUBT: Final = "paused in doubt: it goes on with clear evidence or when resumed; or abort"
+
+
+def stop_cause(seen: Observed) -> Cause | None:
+    """Why nothing may widen though nothing is in doubt; the clock of patience stands still."""
+    if seen.suspended:
+        return Cause(reason=Reason.SUSPENDED, message=SUSPENDED)
+    if seen.frozen is not None:
+        return Cause(reason=Reason.FROZEN, message=seen.frozen)
+    return None
+
+
+def doubt_cause(seen: Observed) -> Cause | None:
+    """Why the evidence does not allow more traffic; None when it does."""
+    candidate = seen.candidate
+    if candidate.health is not Health.READY:
+        return Cause(reason=Reason.CANDIDATE_NOT_READY, message=candidate.message)
+    shares = present_shares(seen)
+    if not reported(seen, shares):
+        wanted = " and ".join(f"{version} {share} %" for version, share in shares)
+        message = f"not every gateway gives {wanted} yet"
+        if seen.gateway.message:
+            message = f"{message}: {seen.gateway.message}"
+        return Cause(reason=Reason.WAITING_FOR_GATEWAY, message=message)
+    if seen.present is not None and seen.present.trial is not None:
+        return None  # the trial has a test of its own; the checks need not be convinced
+    match candidate.verdict:
+        case Verdict.SUCCESSFUL:
+            return None
+        case Verdict.INCONCLUSIVE | Verdict.ERROR | Verdict.FAILED:
+            return Cause(reason=Reason.ANALYSIS_INCONCLUSIVE, message=candidate.verdict_message)
+    assert_never(candidate.verdict)
+
+
+def hold(seen: Observed, reason: Reason, message: str) -> Decision:
+    """The present phase, step, shares and copies."""
+    return Decision(
+        phase=seen.phase,
+        step=seen.step,
+        shares=present_shares(seen),
+        mirror=seen.present.mirror if seen.present else 0,
+        reason=reason,
+        message=message,
+    )
+
+
+def hold_in_doubt(seen: Observed, reason: Reason, message: str) -> Decision:
+    """Hold the weight; once patience is over, pause until a person or evidence comes."""
+    held = dataclasses.replace(hold(seen, reason, message), doubtful=True)
+    if seen.doubt_since is not None and seen.now - seen.doubt_since > seen.patience:
+        return stay_in_doubt(held)
+    return held
+
+
+def stay_in_doubt(held: Decision) -> Decision:
+    """Paused until a person or evidence comes."""
+    message = f"{held.message}; {_IN_DOUBT}"
+    return dataclasses.replace(held, phase=Phase.PAUSED, message=message, doubtful=True)
+
+
+def enter_step(seen: Observed, index: int) -> Decision:
+    """The beginning of a step."""
+    step = seen.steps[index]
+    if step.trial is not None:
+        return _enter_trial(seen, index)
+    copies = f" and copies of {step.mirror} %" if step.mirror else ""
+    return Decision(
+        phase=Phase.PROGRESSING,
+        step=index,
+        shares=step_shares(seen, step),
+        mirror=step.mirror,
+        reason=Reason.STEP_STARTED,
+        message=f"step {index + 1} of {len(seen.steps)}: {step.weight} %{copies} for "
+        f"{in_seconds(step.hold)}",
+    )
+
+
+def _enter_trial(seen: Observed, index: int) -> Decision:
+    """All candidates get their first shares at once."""
+    step = seen.steps[index]
+    shares = step_shares(seen, step)
+    split = ", ".join(f"{version} {share} %" for version, share in shares)
+    return Decision(
+        phase=Phase.PROGRESSING,
+        step=index,
+        shares=shares,
+        reason=Reason.STEP_STARTED,
+        message=f"{step.trial} of {split} for at most {in_seconds(step.hold)}",
+    )
+
+
+def enter_guard(seen: Observed, message: str) -> Decision:
+    return Decision(
+        phase=Phase.GUARDING,
+        step=len(seen.steps),
+        shares=all_traffic(seen),
+        reason=Reason.GUARD_STARTED,
+        message=message,
+        winner=seen.winner,
+    )
+
+
+def succeed(seen: Observed, message: str) -> Decision:
+    return Decision(
+        phase=Phase.SUCCEEDED,
+        step=len(seen.steps),
+        shares=all_traffic(seen),
+        reason=Reason.PROMOTED,
+        message=message,
+    )
+
+
+def roll_back(seen: Observed, cause: Cause) -> Decision:
+    if seen.stable is None:  # unreachable by the table above; there is nothing to go back to
+        return hold(seen, cause.reason, cause.message)
+    return Decision(
+        phase=Phase.ROLLING_BACK,
+        step=seen.step,
+        shares=no_traffic(seen),
+        reason=cause.reason,
+        message=cause.message,
+    )

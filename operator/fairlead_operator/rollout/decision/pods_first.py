@@ -1,0 +1,126 @@
+"""No weight without the pods for it: a decision is held back until they are ready.  Pure.
+
+Not a doubt: the evidence is good, and only the pods are on their way, so the clock
+of patience stands still.  Going back never waits.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import timedelta
+
+from fairlead_operator.rollout.decision.capacity import SETTLING
+from fairlead_operator.rollout.decision.moves import hold
+from fairlead_operator.rollout.decision.states import (
+    Decision,
+    Observed,
+    Phase,
+    Reason,
+    in_seconds,
+    is_finished,
+    no_traffic,
+)
+
+
+def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
+    """The present state instead of one that lacks pods; None when it lacks none.
+
+    ``prepare`` of the answer is what the pods are wanted for.  Where a bandit moves its shares,
+    only the arms that lack pods stay where they are: the others need not wait for them.
+    """
+    if seen.capacity is None or is_finished(seen.phase):
+        return None
+    wanted, present = loads(decision.shares, decision.mirror), _present_loads(seen)
+    # At the end the way back goes, so that what a version has must bear it as well.
+    ends = decision.phase is Phase.SUCCEEDED
+    growing = {
+        version: percent
+        for version, percent in wanted.items()
+        if percent > (0 if ends else present[version])
+    }
+    lacks = seen.capacity.shortages(growing)
+    if not lacks:
+        return None
+    short = "; ".join(lacks.values())
+    waiting = seen.reason is Reason.WAITING_FOR_REPLICAS
+    if seen.phase is Phase.PENDING and waiting and seen.waited > seen.start_deadline:
+        return Decision(
+            phase=Phase.ROLLED_BACK,
+            step=0,
+            shares=no_traffic(seen),
+            reason=Reason.START_DEADLINE_EXCEEDED,
+            message=f"not ready after {in_seconds(seen.start_deadline)}: {short}",
+        )
+    held = dataclasses.replace(
+        hold(seen, Reason.WAITING_FOR_REPLICAS, short),
+        prepare=tuple(wanted.items()),
+        restart=seen.phase is Phase.PENDING and not waiting,
+    )
+    if (decision.phase, decision.step) != (seen.phase, seen.step):
+        return held
+    asked = {arm.version: arm.asked for arm in seen.arms}
+    shares = (
+        (version, asked[version] if version in lacks else share)
+        for version, share in decision.shares
+    )
+    return dataclasses.replace(held, shares=tuple(shares))
+
+
+def floors(seen: Observed, decision: Decision) -> dict[str, int]:
+    """Fewest pods of each version; empty when their number is fixed.
+
+    A candidate's never fall before it goes back: a look at which nothing is due would otherwise
+    take away the pods that the next weight waits for.  Where only one version may run at a
+    time, whichever runs has everything to bear.
+    """
+    capacity = seen.capacity
+    if capacity is None:
+        return {}
+    if is_finished(decision.phase):
+        fewest = capacity.full if settling(seen, decision) else capacity.bounds.least
+        left = [version for version, percent in decision.shares if percent]
+        if not left and seen.stable is not None:
+            left = [seen.stable.version]
+        return dict.fromkeys(left, fewest)
+    if decision.phase is Phase.ROLLING_BACK:
+        percents = loads(decision.shares, 0)
+    else:
+        percents = prepared_loads(seen, decision)
+    shares = {
+        version: capacity.share(100 if seen.exclusive else percent)
+        for version, percent in percents.items()
+    }
+    return shares | ({seen.stable.version: capacity.full} if seen.stable else {})
+
+
+def settling(seen: Observed, decision: Decision) -> timedelta | None:
+    """How long the floor of the last version stays after the end; None when that is over."""
+    if seen.capacity is None or not is_finished(decision.phase):
+        return None
+    left = SETTLING - (seen.now - (seen.finished_at or seen.now))
+    return left if left > timedelta(0) else None
+
+
+def loads(shares: Sequence[tuple[str, int]], mirror: int) -> dict[str, int]:
+    """Percent of all requests that reach each candidate; copies go to the first."""
+    (first, share), *others = shares
+    return {first: min(100, share + mirror), **dict(others)}
+
+
+def _present_loads(seen: Observed) -> dict[str, int]:
+    """The same of what the last decision gave them."""
+    mirror = seen.present.mirror if seen.present else 0
+    return loads([(arm.version, arm.asked) for arm in seen.arms], mirror)
+
+
+def prepared_loads(seen: Observed, decision: Decision) -> dict[str, int]:
+    """The most each candidate's pods were ever counted for: their number tells of that.
+
+    Who has left a trial never gets traffic again.
+    """
+    prepare, given = dict(decision.prepare), loads(decision.shares, decision.mirror)
+    return {
+        arm.version: max(arm.prepared, prepare.get(arm.version, 0), given[arm.version])
+        if arm.dropped is None
+        else 0
+        for arm in seen.arms
+    }

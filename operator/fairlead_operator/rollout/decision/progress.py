@@ -1,0 +1,29 @@
+"""How far a rollout is, in words for columns and people.  Pure."""
+
+from datetime import datetime
+
+from fairlead_operator.rollout.decision.states import Decision, Observed, Phase
+
+
+def describe_progress(decision: Decision, steps: int) -> str:
+    """``2/4`` in the second of four steps, ``guard`` after the last."""
+    match decision.phase:
+        case Phase.PENDING | Phase.REPLACING:
+            return f"0/{steps}"
+        case Phase.SUCCEEDED:
+            return f"{steps}/{steps}"
+        case Phase.PROGRESSING | Phase.PAUSED | Phase.GUARDING:
+            return "guard" if decision.step >= steps else f"{decision.step + 1}/{steps}"
+        case Phase.ROLLING_BACK | Phase.ROLLED_BACK:
+            return f"{min(decision.step + 1, steps)}/{steps}"
+
+
+def holds_until(seen: Observed, decision: Decision, since: datetime) -> datetime | None:
+    """The earliest moment at which it can go on; None when no clock decides about that."""
+    if decision.phase is Phase.PROGRESSING and decision.step < len(seen.steps):
+        moment = since + seen.steps[decision.step].hold
+    elif decision.phase is Phase.GUARDING:
+        moment = since + seen.guard
+    else:
+        return None
+    return moment if seen.frozen_until is None else max(moment, seen.frozen_until)

@@ -1,0 +1,76 @@
+"""When to look again: the moment something could change without an event.  Pure."""
+
+from datetime import timedelta
+from typing import Final
+
+from fairlead_operator.rollout.decision.pods_first import settling
+from fairlead_operator.rollout.decision.states import (
+    Decision,
+    Observed,
+    Phase,
+    Reason,
+    is_finished,
+    reported,
+)
+
+_SOONEST: Final = timedelta(milliseconds=200)
+_UNANSWERED: Final = timedelta(seconds=5)  # a registry or gateway that tells us nothing by itself
+_MISSING: Final = timedelta(minutes=1)  # what has to be installed
+_GATEWAY: Final = timedelta(seconds=1)
+
+
+def look_again(
+    seen: Observed, decision: Decision, *, next_measurement: timedelta, unscaled: bool = False
+) -> timedelta | None:
+    """Time until the next look; None when only an event can change anything.
+
+    ``unscaled`` says that no autoscaler could be made: nothing tells when one can.
+    """
+    if is_finished(decision.phase):
+        return _at_rest(seen, decision, unscaled=unscaled)
+    if decision.phase is Phase.ROLLING_BACK:
+        return _GATEWAY
+    if decision.phase in {Phase.PENDING, Phase.REPLACING}:
+        return _before_traffic(seen, decision)
+    moments = [next_measurement]
+    if decision.phase is Phase.PROGRESSING and decision.step < len(seen.steps):
+        moments.append(seen.steps[decision.step].hold - seen.waited)
+    if decision.phase is Phase.GUARDING:
+        moments.append(seen.guard - seen.waited)
+    if decision.phase is Phase.PAUSED:
+        moments.append(seen.approval_deadline - seen.waited + _SOONEST)
+    if decision.reason is Reason.WAITING_FOR_GATEWAY:
+        moments.append(_GATEWAY)
+    if seen.frozen_until is not None:
+        moments.append(seen.frozen_until - seen.now)
+    ahead = [moment for moment in moments if moment > timedelta(0)]
+    return max(_SOONEST, min(ahead, default=_SOONEST))
+
+
+def _at_rest(seen: Observed, decision: Decision, *, unscaled: bool) -> timedelta | None:
+    """Zero cost: only what is not as it should be yet is looked after."""
+    if not seen.has_turn:
+        return None
+    moments = [settling(seen, decision)]
+    if not reported(seen, decision.shares):
+        moments.append(_UNANSWERED)
+    if unscaled:
+        moments.append(_MISSING)
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _before_traffic(seen: Observed, decision: Decision) -> timedelta | None:
+    """Pods tell when they change; only the deadline of a start must be looked for."""
+    if decision.reason in {
+        Reason.WAITING_FOR_TURN,
+        Reason.SUSPENDED,
+        Reason.ANALYSIS_UNAVAILABLE,
+    }:
+        return None
+    if decision.reason is Reason.FROZEN and seen.frozen_until is not None:
+        return max(_SOONEST, seen.frozen_until - seen.now)
+    if decision.reason not in {Reason.WAITING_FOR_CANDIDATE, Reason.STOPPING_STABLE}:
+        return _UNANSWERED
+    entered = decision.restart or decision.phase is not seen.phase
+    waited = timedelta(0) if entered else seen.waited
+    return max(_SOONEST, seen.start_deadline - waited + _SOONEST)

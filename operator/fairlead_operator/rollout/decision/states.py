@@ -1,0 +1,293 @@
+"""The words of the rollout's state machine: what is observed, and what is decided.  Pure.
+
+``observe.py`` builds ``Observed``, ``state_machine.decide`` makes a ``Decision``
+of it, ``act.py`` makes that true.  A decision names a state to reach and never a
+step to take, so carrying one out twice does no harm.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from fairlead_operator.requests import Answer, Request
+from fairlead_operator.rollout.decision.capacity import Capacity
+from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.statistics.ab_test import Trial
+from fairlead_operator.rollout.statistics.verdict import Verdict
+
+
+class Phase(StrEnum):
+    PENDING = "Pending"
+    REPLACING = "Replacing"
+    PROGRESSING = "Progressing"
+    PAUSED = "Paused"
+    GUARDING = "Guarding"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+    SUCCEEDED = "Succeeded"
+
+
+class Reason(StrEnum):
+    """Why the phase is what it is; part of the API, so never renamed."""
+
+    WAITING_FOR_TURN = "WaitingForTurn"
+    SUSPENDED = "Suspended"
+    FROZEN = "Frozen"
+    WAITING_FOR_REGISTRY = "WaitingForRegistry"
+    WAITING_FOR_CANDIDATE = "WaitingForCandidate"
+    WAITING_FOR_GATEWAY = "WaitingForGateway"
+    WAITING_FOR_REPLICAS = "WaitingForReplicas"
+    ANALYSIS_UNAVAILABLE = "AnalysisUnavailable"
+    STOPPING_STABLE = "StoppingStable"
+    CANDIDATE_NOT_READY = "CandidateNotReady"
+    STEP_STARTED = "StepStarted"
+    STEP_HOLDING = "StepHolding"
+    TRIAL_RUNNING = "TrialRunning"
+    TRIAL_UNDECIDED = "TrialUndecided"
+    GUARD_STARTED = "GuardStarted"
+    GUARD_HOLDING = "GuardHolding"
+    ANALYSIS_INCONCLUSIVE = "AnalysisInconclusive"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    PAUSED_BY_REQUEST = "PausedByRequest"
+    PROMOTED = "Promoted"
+    VERSION_NOT_FOUND = "VersionNotFound"
+    CANDIDATE_FAILED = "CandidateFailed"
+    START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
+    UNSUPPORTED_BY_TARGET = "UnsupportedByTarget"
+    APPROVAL_DEADLINE_EXCEEDED = "ApprovalDeadlineExceeded"
+    ANALYSIS_FAILED = "AnalysisFailed"
+    ALERT_FIRED = "AlertFired"
+    GUARD_TRIPPED = "GuardTripped"
+    TRIAL_LOST = "TrialLost"
+    ABORTED = "Aborted"
+
+
+class Health(StrEnum):
+    """What the cluster says of a version's pods."""
+
+    UNKNOWN = "Unknown"  # not found in the registry yet, or not created yet
+    STARTING = "Starting"
+    READY = "Ready"
+    FAILED = "Failed"  # cannot start, or crashes
+
+
+class Resolution(StrEnum):
+    """What the registry says of the candidates."""
+
+    FOUND = "Found"
+    MISSING = "Missing"
+    UNAVAILABLE = "Unavailable"
+
+
+# Worst first: what holds for candidates together is what holds for the worst of them.
+_WORST_HEALTH: Final = (Health.FAILED, Health.UNKNOWN, Health.STARTING, Health.READY)
+_WORST_VERDICT: Final = (
+    Verdict.FAILED,
+    Verdict.ERROR,
+    Verdict.INCONCLUSIVE,
+    Verdict.SUCCESSFUL,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why traffic is taken back."""
+
+    reason: Reason
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One candidate: most rollouts have one, a trial may have several."""
+
+    version: str
+    health: Health
+    message: str = ""  # what the pods say, for people
+    gone: bool = False  # no pod of it is left, not even one that ends
+    weight: int | None = None  # what every gateway pod reports; None while one is behind
+    asked: int = 0  # percent the last decision gave it
+    prepared: int = 0  # the most its pods were ever counted for
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    verdict_message: str = ""
+    alert: str | None = None  # what Alertmanager said of it
+    tripped: str | None = None  # what the gateway's fast guard said of it
+    dropped: Cause | None = None  # it left the trial, and why
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stable:
+    """The version in charge; looked at only where it must stop for the candidate."""
+
+    version: str
+    health: Health = Health.READY
+    message: str = ""
+    gone: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """What is to say of the gateway beside its weights; nothing of the built-in one."""
+
+    missing: str | None = None  # why nothing in the cluster can carry the route
+    unsupported: str | None = None  # what it cannot do of the policy
+    message: str = ""  # why the weights are what they are, for people
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Everything a decision may depend on, read once per reconcile."""
+
+    now: datetime
+    phase: Phase
+    step: int  # index; len(steps) means all traffic
+    since: datetime  # when this phase and step were entered
+    doubt_since: datetime | None  # since when there is no clear verdict
+    reason: Reason  # the last decision's; a rollback keeps its cause to the end
+    message: str
+    has_turn: bool  # the Model names this Rollout as its current one
+    suspended: bool  # the Model is: no traffic is added, going back works
+    frozen: str | None  # the freeze window in force: the same
+    frozen_until: datetime | None = None  # when it ends
+    stable: Stable | None  # None for a first version: there is no way back
+    resolution: Resolution
+    resolution_message: str
+    problem: str | None = None  # why the checks are not known
+    arms: tuple[Arm, ...]  # the candidates, the Rollout's own version first
+    winner: str | None  # of a trial
+    trial: Trial | None  # what the present trial says now; None when it is not due
+    leader: str | None  # the best candidate of the trial so far
+    requests: tuple[Request, ...]  # of people, not answered yet, the strongest first
+    steps: tuple[Step, ...]
+    guard: timedelta
+    patience: timedelta  # longest doubt before a person is asked
+    start_deadline: timedelta
+    approval_deadline: timedelta
+    capacity: Capacity | None = None  # None while the number of pods is fixed
+    finished_at: datetime | None = None
+    gateway: Gateway = Gateway()
+
+    @property
+    def playing(self) -> tuple[Arm, ...]:
+        """The candidates that are still in: the winner, or all that were not dropped."""
+        if self.winner is not None:
+            playing = tuple(arm for arm in self.arms if arm.version == self.winner)
+        else:
+            playing = tuple(arm for arm in self.arms if arm.dropped is None)
+        return playing or self.arms[:1]
+
+    @property
+    def candidate(self) -> Arm:
+        """The candidates in play seen as one: the worst health, the worst verdict."""
+        playing = self.playing
+        sick = min(playing, key=lambda arm: _WORST_HEALTH.index(arm.health))
+        judged = min(playing, key=lambda arm: _WORST_VERDICT.index(arm.verdict))
+        return dataclasses.replace(
+            playing[0],
+            health=sick.health,
+            message=sick.message,
+            gone=all(arm.gone for arm in playing),
+            verdict=judged.verdict,
+            verdict_message=judged.verdict_message,
+        )
+
+    @property
+    def present(self) -> Step | None:
+        """The step it is in; None before the first, after the last, and on the way back."""
+        in_steps = self.phase in {Phase.REPLACING, Phase.PROGRESSING, Phase.PAUSED}
+        return self.steps[self.step] if in_steps and self.step < len(self.steps) else None
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether only one version may run at a time."""
+        return self.stable is not None and any(step.exclusive for step in self.steps)
+
+    @property
+    def waited(self) -> timedelta:
+        return self.now - self.since
+
+
+Shares = tuple[tuple[str, int], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The state the rollout should be in after this reconcile."""
+
+    phase: Phase
+    step: int
+    reason: Reason
+    message: str
+    shares: Shares  # percent of every candidate; the stable version has the rest
+    mirror: int = 0  # percent of live requests that the candidate gets as copies
+    prepare: Shares = ()  # what candidates get once they have the pods for it
+    restart: bool = False  # the same phase and step begin anew: holds count from now
+    doubtful: bool = False  # no clear verdict; the clock of patience runs
+    winner: str | None = None
+    dropped: tuple[tuple[str, Cause], ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+    @property
+    def weight(self) -> int:
+        """Percent of all candidates together."""
+        return sum(share for _, share in self.shares)
+
+
+def is_finished(phase: Phase) -> bool:
+    """Whether nothing can move any more."""
+    return phase in {Phase.ROLLED_BACK, Phase.SUCCEEDED}
+
+
+def no_traffic(seen: Observed) -> Shares:
+    return tuple((arm.version, 0) for arm in seen.arms)
+
+
+def all_traffic(seen: Observed) -> Shares:
+    """Everything for the winner, or for the one candidate there is."""
+    first = seen.playing[0].version
+    return tuple((arm.version, 100 if arm.version == first else 0) for arm in seen.arms)
+
+
+def step_shares(seen: Observed, step: Step) -> Shares:
+    """What a step gives each candidate; the share of a dropped one is the stable version's."""
+    playing = {arm.version for arm in seen.playing}
+    return tuple((arm.version, step.weight if arm.version in playing else 0) for arm in seen.arms)
+
+
+def present_shares(seen: Observed) -> Shares:
+    """What the present phase and step give each candidate."""
+    match seen.phase:
+        case Phase.PENDING | Phase.REPLACING | Phase.ROLLING_BACK | Phase.ROLLED_BACK:
+            return no_traffic(seen)
+        case Phase.SUCCEEDED | Phase.GUARDING:
+            return all_traffic(seen)
+        case Phase.PROGRESSING | Phase.PAUSED:
+            step = seen.present
+            return _as_asked(seen, all_traffic(seen) if step is None else _in_step(seen, step))
+
+
+def _as_asked(seen: Observed, shares: Shares) -> Shares:
+    """No more than the last decision gave: a policy edited in flight widens nothing by itself."""
+    asked = {arm.version: arm.asked for arm in seen.arms}
+    return tuple((version, min(share, asked[version])) for version, share in shares)
+
+
+def _in_step(seen: Observed, step: Step) -> Shares:
+    """A step's shares; those of a bandit are what they have become."""
+    shares = step_shares(seen, step)
+    if step.trial != "bandit":
+        return shares
+    asked = {arm.version: arm.asked for arm in seen.arms}
+    return tuple((version, share and asked[version]) for version, share in shares)
+
+
+def reported(seen: Observed, shares: Sequence[tuple[str, int]]) -> bool:
+    """Whether every gateway pod reports these shares."""
+    weights = {arm.version: arm.weight for arm in seen.arms}
+    return all(weights[version] == share for version, share in shares)
+
+
+def in_seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():g} s"

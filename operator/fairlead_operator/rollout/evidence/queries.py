@@ -1,0 +1,237 @@
+"""PromQL for the built-in checks, and a user's query with its names filled in.  Pure text.
+
+The gateway's Envoy counts every answer of every version.  Where another gateway carries the
+traffic, the model servers' own counts stand in (``SERVERS``): they have every request that
+reached a server, and cannot have one that never did (a refused or broken connection, a
+time-out at the proxy).
+
+A code's series does not exist before its first occurrence, and ``increase`` leaves
+out what a series held at its first sample: it would miss the first failures of a
+version, which are the ones that matter.  So a window's count is taken as last sample minus the
+sample before the window, and where there is none, or a restart of the gateway
+took the counter back, the last sample itself.  A Prometheus that has only just
+started knows nothing from before the window: then there is no sample, since a
+lifetime's count is none of a window.  Nor is there one where there was no traffic.
+
+A copy of a live request that the gateway drops, since too many are under way, counts as an
+answer with 503 and as an overflow: it says nothing of the version, and is taken off again.
+
+A comparison asks for the counts of both versions in one query, so that all of them
+are of the same scrape: a page more of one version's failures would be evidence.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from fairlead_operator.api.checks import Check
+
+QUANTILES: Final = {"latency-p50": 0.5, "latency-p95": 0.95, "latency-p99": 0.99}
+# Milliseconds; the gateway's agent asks Envoy for these bounds (its bootstrap.py).
+BUCKETS: Final = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000)
+COUNT: Final = "fairlead_count"  # label that names a count in an answer of several
+_NONE: Final = timedelta(0)
+_SCRAPE: Final = timedelta(seconds=15)  # at most this long before the span is its first sample
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Who counts a version's answers, and under which names."""
+
+    finished: str
+    answered: str  # the same by outcome
+    failed: str  # the outcomes that are failures, as a matcher
+    buckets: str  # of the answer time
+    milliseconds: int  # in one unit of the buckets
+    has_roles: bool  # tells copies of live requests apart
+
+
+GATEWAY: Final = Series(
+    finished="envoy_cluster_upstream_rq_completed",
+    answered="envoy_cluster_upstream_rq",
+    failed='envoy_response_code=~"5.."',
+    buckets="envoy_cluster_upstream_rq_time_bucket",
+    milliseconds=1,
+    has_roles=True,
+)
+SERVERS: Final = Series(
+    finished="fairlead_predictions_total",
+    answered="fairlead_predictions_total",
+    failed='outcome=~"error|timeout"',
+    buckets="fairlead_prediction_seconds_bucket",
+    milliseconds=1000,
+    has_roles=False,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Whose answers, and who counts them."""
+
+    namespace: str
+    model: str
+    version: str
+    mirrored: bool = False  # answers to copies of live requests, which nobody gets
+    series: Series = GATEWAY
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Which minutes: this long, ended so long ago."""
+
+    length: timedelta
+    ago: timedelta = _NONE
+
+
+def requests(target: Target, span: Span) -> str:
+    """Requests the version finished in the span."""
+    finished = f"sum({_counted(target.series.finished, _labels(target), span)})"
+    return _without_dropped(finished, target, span)
+
+
+def success_rate(target: Target, span: Span) -> str:
+    """Share of answers below 500 over the span, from 0 to 1."""
+    finished = requests(target, span)
+    return f"clamp_min(1 - ({_failed(target, span)} or 0 * {finished}) / ({finished} > 0), 0)"
+
+
+def latency(quantile: float, target: Target, span: Span) -> str:
+    """Quantile of the answer time over the span, in milliseconds."""
+    buckets = _counted(target.series.buckets, _labels(target), span)
+    return _quantile(quantile, buckets, target)
+
+
+def latency_ever(quantile: float, target: Target) -> str:
+    """The same over the life of the pods that count."""
+    return _quantile(quantile, f"{target.series.buckets}{{{_labels(target)}}}", target)
+
+
+def saturation(target: Target, span: Span) -> str:
+    """Requests at work in a pod of the version at a time, on average."""
+    names = (
+        f'model_namespace="{target.namespace}",model="{target.model}",version="{target.version}"'
+    )
+    return f"avg(rate(fairlead_prediction_seconds_sum{{{names}}}[{_range(span.length)}]))"
+
+
+def success_counts(targets: Mapping[str, tuple[Target, Span]]) -> str:
+    """Answers of each, as NAME-total and NAME-bad."""
+    return _labelled(
+        {
+            f"{name}-{part}": count(target, span)
+            for name, (target, span) in targets.items()
+            for part, count in (("total", requests), ("bad", _failed))
+        }
+    )
+
+
+def latency_counts(targets: Mapping[str, tuple[Target, Span]], bound: float) -> str:
+    """Answers of each, as NAME-total and NAME-good: those no later than one of ``BUCKETS``."""
+    return _labelled(
+        {
+            f"{name}-{part}": f"sum({_bucket(target, span, le)})"
+            for name, (target, span) in targets.items()
+            for part, le in (("total", r"\\+Inf"), ("good", _le(bound, target.series)))
+        }
+    )
+
+
+def next_bucket(milliseconds: float) -> float:
+    """The first bound of the gateway's histogram that is not below."""
+    return next((bound for bound in BUCKETS if bound >= milliseconds), BUCKETS[-1])
+
+
+def absolute(check: Check, target: Target, *, stable: str) -> str:
+    """The PromQL of one check that is held against fixed bounds."""
+    span = Span(length=check.look_back)
+    if check.query is not None:
+        return fill(check.query, target, stable=stable, length=check.look_back)
+    if check.builtin in QUANTILES:
+        return latency(QUANTILES[check.builtin], target, span)
+    if check.builtin == "saturation":
+        return saturation(target, span)
+    return success_rate(target, span)
+
+
+def fill(query: str, target: Target, *, stable: str, length: timedelta) -> str:
+    """A user's query with the names it asks for."""
+    names = {
+        "namespace": target.namespace,
+        "model": target.model,
+        "version": target.version,
+        "stable": stable,
+        "window": _range(length),
+    }
+    for name, value in names.items():
+        query = query.replace("{{" + name + "}}", value)
+    return query
+
+
+def _failed(target: Target, span: Span) -> str:
+    """No sample where nothing ever failed."""
+    labels = f"{_labels(target)},{target.series.failed}"
+    failed = f"sum({_counted(target.series.answered, labels, span)})"
+    return _without_dropped(failed, target, span)
+
+
+def _without_dropped(count: str, target: Target, span: Span) -> str:
+    """The count without the copies that never reached the version."""
+    if not (target.mirrored and target.series.has_roles):
+        return count
+    overflow = "envoy_cluster_upstream_rq_pending_overflow"
+    dropped = f"sum({_counted(overflow, _labels(target), span)})"
+    return f"clamp_min({count} - ({dropped} or 0 * {count}), 0)"
+
+
+def _bucket(target: Target, span: Span, le: str) -> str:
+    labels = f'{_labels(target)},le=~"{le}"'
+    return _counted(target.series.buckets, labels, span)
+
+
+def _le(milliseconds: float, series: Series) -> str:
+    """A bound as the series has it.  Prometheus 3 writes a whole one as 5.0, before it was 5."""
+    text = f"{milliseconds / series.milliseconds:g}".replace(".", r"\\.")
+    return rf"{text}(\\.0)?"
+
+
+def _quantile(quantile: float, buckets: str, target: Target) -> str:
+    """In milliseconds, whatever the unit of the buckets."""
+    found = f"histogram_quantile({quantile}, sum by (le) ({buckets}))"
+    unit = target.series.milliseconds
+    return found if unit == 1 else f"{unit} * {found}"
+
+
+def _labels(target: Target) -> str:
+    names = (
+        f'model_namespace="{target.namespace}",model="{target.model}",version="{target.version}"'
+    )
+    if not target.series.has_roles:
+        return names
+    role = "shadow" if target.mirrored else ""
+    return f'{names},role="{role}"'
+
+
+def _counted(metric: str, labels: str, span: Span) -> str:
+    """What each series gained in the span, its very first count included."""
+    selector, ago = f"{metric}{{{labels}}}", _offset(span.ago)
+    now, before = selector + ago, _offset(span.ago + span.length)
+    # A counter that began anew may have grown beyond what it was: its resets tell.
+    resets = f"resets({selector}[{_range(span.length + _SCRAPE)}]{ago}) == 0"
+    gained = f"({now} - {selector}{before}) >= 0 and {resets}"
+    return f"({gained} or {now} and on () count(up{before}))"
+
+
+def _labelled(counts: Mapping[str, str]) -> str:
+    """Several numbers in one answer, told apart by a label."""
+    return " or ".join(
+        f'label_replace({query}, "{COUNT}", "{name}", "", "")' for name, query in counts.items()
+    )
+
+
+def _offset(ago: timedelta) -> str:
+    return f" offset {_range(ago)}" if ago > _NONE else ""
+
+
+def _range(span: timedelta) -> str:
+    return f"{max(1, int(span.total_seconds()))}s"

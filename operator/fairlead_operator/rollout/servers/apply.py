@@ -1,0 +1,97 @@
+"""The server of one version, and what scales it, into the cluster.
+
+The number of pods has one master.  A fixed one is part of the Deployment we apply.
+With an autoscaler we leave it out, and only ever raise it, to a floor that the
+autoscaler has been given as well: it acts every 15 s, and a weight that waits for
+pods need not wait for that.  Leaving out what was applied before would reset it to
+one pod, so it is handed over first (``Kube.scale``).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.group import ANNOTATION_AUTOSCALER
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.errors import UnknownKindError
+from fairlead_operator.kube.metadata import Owner, version_name
+from fairlead_operator.ports import Kube
+from fairlead_operator.rollout.decision.capacity import asked_replicas
+from fairlead_operator.rollout.servers.autoscaler import KINDS, build_autoscaler
+from fairlead_operator.rollout.servers.manifests import build_server
+from fairlead_operator.settings import Settings
+
+
+async def apply_server(
+    reference: VersionReference,
+    spec: ModelSpec,
+    *,
+    live: Mapping[str, Any] | None,
+    floor: int | None,
+    owner: Owner,
+    kube: Kube,
+    settings: Settings,
+) -> str | None:
+    """Make the server of a version as it should be; answers what is missing to scale it.
+
+    Args:
+        live: its Deployment as it was observed.
+        floor: fewest pods; None when their number is fixed.
+    """
+    scaling = spec.serving.autoscaling
+    kind = KINDS[scaling.provider] if scaling else None
+    before = _autoscaler_of(live)
+    if before is not None and before != kind:
+        await kube.delete(before, owner.namespace, version_name(owner.name, reference.version))
+    if live is not None and before is None and kind is not None:
+        await kube.scale(live, asked_replicas(live))
+    service, deployment = build_server(
+        reference,
+        spec.serving,
+        task=spec.task,
+        owner=owner,
+        images=settings.images,
+        mlflow_url=settings.mlflow_url,
+    )
+    await kube.apply(service)
+    applied = await kube.apply(deployment)
+    if scaling is None or floor is None:
+        return None
+    missing = None
+    try:
+        await kube.apply(
+            build_autoscaler(
+                reference.version,
+                scaling,
+                floor=floor,
+                owner=owner,
+                prometheus_url=settings.prometheus_url,
+            )
+        )
+    except UnknownKindError:
+        missing = (
+            f"the cluster has no kind {kind}: install what brings it, or set "
+            "serving.autoscaling.provider to hpa; until then the number of pods is only raised "
+            "for a weight, and follows no load"
+        )
+    if asked_replicas(applied) < floor:
+        await kube.scale(applied, floor)
+    return missing
+
+
+async def remove_server(server: Mapping[str, Any], kube: Kube, *, service: bool = True) -> None:
+    """Remove a version's Deployment and its autoscaler, and its Service unless it is to stay."""
+    name, namespace = server["metadata"]["name"], server["metadata"]["namespace"]
+    autoscaler = _autoscaler_of(server)
+    if autoscaler is not None:
+        await kube.delete(autoscaler, namespace, name)
+    await kube.delete("Deployment", namespace, name)
+    if service:
+        await kube.delete("Service", namespace, name)
+
+
+def _autoscaler_of(server: Mapping[str, Any] | None) -> str | None:
+    """The kind that scales a Deployment by our doing."""
+    annotations = ((server or {}).get("metadata") or {}).get("annotations") or {}
+    kind = annotations.get(ANNOTATION_AUTOSCALER)
+    return str(kind) if kind is not None else None

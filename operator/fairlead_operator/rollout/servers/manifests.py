@@ -1,0 +1,212 @@
+"""Deployment and Service of one model version.  Pure: values in, manifests out."""
+
+from typing import Any
+
+from fairlead_operator.api.common import Task, VersionReference
+from fairlead_operator.api.group import (
+    ANNOTATION_AUTOSCALER,
+    LABEL_COMPONENT,
+    LABEL_MANAGED_BY,
+    LABEL_MODEL,
+    LABEL_VERSION,
+    MANAGED_BY,
+)
+from fairlead_operator.api.prediction_log import PredictionLog
+from fairlead_operator.api.serving import ServingSpec
+from fairlead_operator.kube.database_secret import database_variable
+from fairlead_operator.kube.images import Images
+from fairlead_operator.kube.metadata import (
+    SHADOW_PORT,
+    Owner,
+    component_labels,
+    preview_name,
+    version_name,
+)
+from fairlead_operator.kube.security import (
+    container_security,
+    environment,
+    pod_security,
+    resources,
+    secret_variable,
+)
+from fairlead_operator.rollout.servers.autoscaler import KINDS
+
+
+def build_server(
+    reference: VersionReference,
+    serving: ServingSpec,
+    *,
+    task: Task,
+    owner: Owner,
+    images: Images,
+    mlflow_url: str,
+) -> tuple[dict[str, Any], ...]:
+    """What serves one version, complete, ready for server-side apply.
+
+    ``owner`` is the Model: a version outlives the Rollout that brought it.
+    """
+    labels = component_labels("server", owner.name, reference.version)
+    name = version_name(owner.name, reference.version)
+    selector = {key: labels[key] for key in (LABEL_MODEL, LABEL_VERSION)}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": owner.metadata(name, labels),
+        "spec": {
+            "selector": selector,
+            "ports": [
+                {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"},
+                # Copies of requests, from Gateways that cannot mark them.
+                {"name": "shadow", "port": SHADOW_PORT, "targetPort": "shadow", "protocol": "TCP"},
+            ],
+        },
+    }
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": owner.metadata(name, labels) | _scaled_by(serving),
+        "spec": {
+            # An autoscaler's number is not ours to set.
+            **({} if serving.autoscaling else {"replicas": serving.replicas or 1}),
+            "revisionHistoryLimit": 0,
+            "selector": {"matchLabels": selector},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+            },
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": _pod(
+                    reference, serving, task=task, owner=owner, images=images, mlflow=mlflow_url
+                ),
+            },
+        },
+    }
+    return service, deployment
+
+
+def _scaled_by(serving: ServingSpec) -> dict[str, Any]:
+    """What tells a later look which autoscaler a Deployment has."""
+    if serving.autoscaling is None:
+        return {}
+    return {"annotations": {ANNOTATION_AUTOSCALER: KINDS[serving.autoscaling.provider]}}
+
+
+def build_preview(owner: Owner) -> dict[str, Any]:
+    """The address at which a candidate can be tried before it is live: the gateway's."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": owner.metadata(
+            preview_name(owner.name), component_labels("address", owner.name)
+        ),
+        "spec": {
+            "selector": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: "gateway"},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def _pod(
+    reference: VersionReference,
+    serving: ServingSpec,
+    *,
+    task: Task,
+    owner: Owner,
+    images: Images,
+    mlflow: str,
+) -> dict[str, Any]:
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": pod_security(),
+        "imagePullSecrets": [{"name": name} for name in images.pull_secrets],
+        "containers": [
+            _server(reference, serving, task=task, owner=owner, images=images, mlflow=mlflow)
+        ],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+
+
+def _server(
+    reference: VersionReference,
+    serving: ServingSpec,
+    *,
+    task: Task,
+    owner: Owner,
+    images: Images,
+    mlflow: str,
+) -> dict[str, Any]:
+    ready = {"path": "/readyz", "port": "http"}
+    return {
+        "name": "server",
+        "image": images.serving,
+        "imagePullPolicy": images.pull_policy,
+        "args": ["fairlead_serving.server"],
+        "env": [
+            *environment(
+                {
+                    "FAIRLEAD_NAMESPACE": owner.namespace,
+                    "FAIRLEAD_MODEL": owner.name,
+                    "FAIRLEAD_VERSION": reference.version,
+                    "FAIRLEAD_REGISTERED_MODEL": f"{owner.namespace}.{owner.name}",
+                    "FAIRLEAD_REGISTRY_VERSION": reference.registry_version,
+                    "FAIRLEAD_DIGEST": reference.digest,
+                    "FAIRLEAD_REQUEST_TIMEOUT_SECONDS": (
+                        f"{serving.request_timeout.total_seconds():g}"
+                    ),
+                    "FAIRLEAD_WARMUP_REQUESTS": str(serving.warmup_requests),
+                    "MLFLOW_TRACKING_URI": mlflow,
+                }
+            ),
+            *_record(serving.prediction_log, task),
+        ],
+        "ports": [
+            {"name": "http", "containerPort": 3000, "protocol": "TCP"},
+            {"name": "shadow", "containerPort": 3001, "protocol": "TCP"},
+        ],
+        # The server says here why it could not start; the Rollout shows it.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "startupProbe": {
+            "httpGet": ready,
+            "periodSeconds": 1,
+            "timeoutSeconds": 2,
+            "failureThreshold": 600,
+        },
+        "readinessProbe": {
+            "httpGet": ready,
+            "periodSeconds": 1,
+            "timeoutSeconds": 2,
+            "failureThreshold": 3,
+        },
+        "livenessProbe": {
+            "httpGet": {"path": "/livez", "port": "http"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 6,
+        },
+        # Endpoints lag behind a deletion; without the wait, requests meet a closed port.
+        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+        "securityContext": container_security(),
+        "resources": resources(
+            serving.resources,
+            requests={"cpu": "100m", "memory": "256Mi"},
+            limits={"memory": "1Gi"},
+        ),
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own emptyDir
+    }
+
+
+def _record(log: PredictionLog, task: Task) -> list[dict[str, Any]]:
+    """What the server needs to keep its predictions."""
+    if not log.enabled:
+        return []
+    variables = [
+        *environment({"FAIRLEAD_TASK": task, "FAIRLEAD_PREDICTION_SAMPLE": f"{log.sample:g}"}),
+        database_variable(),
+    ]
+    if log.feedback_secret is not None:
+        secret = log.feedback_secret.name
+        variables.append(secret_variable("FAIRLEAD_FEEDBACK_TOKEN", secret, "token"))
+    return variables

@@ -1,0 +1,263 @@
+"""Measurements into verdicts.  Pure, and total over whatever is answered.
+
+``Successful`` and ``Failed`` need evidence.  Silence (no sample, NaN, infinity, too few
+requests) is ``Inconclusive``; an answer that is none is ``Error``.  Neither of the two speaks
+for or against the candidate.  A check with bounds and a comparison is as good as the worse of
+the two; one in a dry run has a verdict, which counts for nothing.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from fairlead_operator.rollout.statistics.sequential import (
+    Comparison,
+    Counts,
+    Losses,
+    compare,
+    compare_losses,
+)
+
+
+class Verdict(StrEnum):
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    INCONCLUSIVE = "Inconclusive"
+    ERROR = "Error"
+
+
+# Worst first: one failed check outweighs any number of unanswered ones.
+_SEVERITY = (Verdict.FAILED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.SUCCESSFUL)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How much worse than the stable version is allowed, and how sure one must be."""
+
+    margin: float
+    alpha: float  # of this look's stage of the rollout
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    at_least: float | None
+    at_most: float | None
+    min_samples: float  # that a verdict needs; 0 where samples have no meaning
+    failure_limit: int  # measurements in a row out of bounds that are tolerated
+    tolerance: Tolerance | None = None
+    unit: str = "requests"  # what samples are, for people
+    dry_run: bool = False
+
+    @property
+    def is_absolute(self) -> bool:
+        return self.at_least is not None or self.at_most is not None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What both versions did over the same minutes."""
+
+    candidate: Counts | Losses
+    stable: Counts | Losses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One look at one check."""
+
+    name: str
+    value: float | None = None  # None: no sample
+    samples: float | None = None  # that the value is made of; None: not counted
+    error: str | None = None  # why there is no answer
+    pair: Pair | None = None  # for a comparison
+    bound: float | None = None  # milliseconds that divide quick from slow in it
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Judgment:
+    """A measurement with its verdict; ``failures`` counts failed ones in a row."""
+
+    name: str
+    verdict: Verdict
+    value: float | None
+    samples: float | None
+    failures: int
+    message: str
+    dry_run: bool = False
+    bound: float | None = None
+    stable: float | None = None  # the stable version's value in a comparison
+    low: float | None = None  # confidence sequence of candidate - stable
+    high: float | None = None
+    evidence_against: float | None = None  # e-values; 1 says nothing
+    evidence_for: float | None = None
+
+
+class _Finding(NamedTuple):
+    """The outcome of one of the two ways to judge."""
+
+    verdict: Verdict
+    message: str
+    failures: int = 0
+
+
+def judge(measurement: Measurement, bounds: Bounds, *, failures_before: int) -> Judgment:
+    """Compare one measurement with its bounds, and with the stable version.
+
+    A value out of bounds within the failure limit is ``Inconclusive``: no reason
+    to roll back yet, and none to go on.
+    """
+    comparison = None
+    if measurement.error is not None:
+        findings = [_Finding(Verdict.ERROR, measurement.error, failures_before)]
+    else:
+        findings = [_within(measurement, bounds, failures_before)] if bounds.is_absolute else []
+        if bounds.tolerance is not None:
+            finding, comparison = _against(measurement.pair, bounds, bounds.tolerance)
+            findings.append(finding)
+    verdict = _worst_of([finding.verdict for finding in findings])
+    told = [finding for finding in findings if finding.verdict is verdict]
+    value, samples = _shown(measurement, bounds)
+    stable = measurement.pair.stable.mean if measurement.pair else None
+    return Judgment(
+        name=measurement.name,
+        verdict=verdict,
+        value=value,
+        samples=samples,
+        failures=max((finding.failures for finding in findings), default=0),
+        message=f"{measurement.name}: {'; '.join(finding.message for finding in told)}"[:1000],
+        dry_run=bounds.dry_run,
+        bound=measurement.bound,
+        stable=_finite(stable),
+        low=_finite(comparison.low) if comparison else None,
+        high=_finite(comparison.high) if comparison else None,
+        evidence_against=comparison.worse if comparison else None,
+        evidence_for=comparison.fine if comparison else None,
+    )
+
+
+def worst(judgments: Iterable[Judgment]) -> Verdict:
+    """Fold many verdicts into one; no checks at all prove nothing, nor do dry runs."""
+    return _worst_of([judgment.verdict for judgment in judgments if not judgment.dry_run])
+
+
+def summarize(judgments: Iterable[Judgment]) -> str:
+    """Name the checks that decided, with their numbers."""
+    known = [judgment for judgment in judgments if not judgment.dry_run]
+    verdict = worst(known)
+    return "; ".join(j.message for j in known if j.verdict is verdict) or "not measured yet"
+
+
+def stability_index(candidate: Sequence[int], stable: Sequence[int]) -> float | None:
+    """Population stability index of two sets of predictions counted over the same bins.
+
+    The expectation of what chance alone gives two samples of one distribution, (bins - 1) *
+    (1/n + 1/m), is taken off, so that a bound means the same for few samples and for many
+    (B. Yurdakul, Statistical properties of population stability index, 2018).  A bin that one
+    version never uses counts as half a prediction there.  None without predictions.
+    """
+    total, other = sum(candidate), sum(stable)
+    if not total or not other or len(candidate) != len(stable):
+        return None
+    index = 0.0
+    for here, there in zip(candidate, stable, strict=True):
+        if here or there:
+            left, right = max(here, 0.5) / total, max(there, 0.5) / other
+            index += (left - right) * math.log(left / right)
+    by_chance = (len(candidate) - 1) * (1 / total + 1 / other)
+    return max(0.0, index - by_chance)
+
+
+def _worst_of(verdicts: Sequence[Verdict]) -> Verdict:
+    return min(verdicts, key=_SEVERITY.index, default=Verdict.INCONCLUSIVE)
+
+
+def _within(measurement: Measurement, bounds: Bounds, failures_before: int) -> _Finding:
+    """The value against fixed bounds."""
+    samples, value = measurement.samples, measurement.value
+    if bounds.min_samples > 0 and not (samples or 0) >= bounds.min_samples:
+        message = f"{samples or 0:.0f} {bounds.unit}, {bounds.min_samples:.0f} needed"
+        return _Finding(Verdict.INCONCLUSIVE, message, failures_before)
+    if value is None or math.isnan(value):
+        return _Finding(Verdict.INCONCLUSIVE, "no data: no series, or NaN", failures_before)
+    if math.isinf(value):
+        return _Finding(Verdict.INCONCLUSIVE, f"the answer is {value}, no number", failures_before)
+    measured = _describe(value, samples, bounds)
+    above = bounds.at_least is None or value >= bounds.at_least
+    if above and (bounds.at_most is None or value <= bounds.at_most):
+        return _Finding(Verdict.SUCCESSFUL, measured)
+    failures = failures_before + 1
+    if failures > bounds.failure_limit:
+        return _Finding(Verdict.FAILED, measured, failures)
+    return _Finding(
+        Verdict.INCONCLUSIVE,
+        f"{measured}; failure {failures} of {bounds.failure_limit} tolerated",
+        failures,
+    )
+
+
+def _against(
+    pair: Pair | None, bounds: Bounds, tolerance: Tolerance
+) -> tuple[_Finding, Comparison | None]:
+    """The candidate against the stable version."""
+    if pair is None:
+        return _Finding(Verdict.INCONCLUSIVE, "no data of both versions"), None
+    try:
+        comparison = _compare(pair, tolerance)
+    except ValueError as error:
+        return _Finding(Verdict.ERROR, str(error)), None
+    for role, counted in (("candidate", pair.candidate), ("stable version", pair.stable)):
+        if counted.total < bounds.min_samples:
+            message = (
+                f"{counted.total:.0f} {bounds.unit} of the {role}, {bounds.min_samples:.0f} needed"
+            )
+            return _Finding(Verdict.INCONCLUSIVE, message), comparison
+    needed = 1 / tolerance.alpha
+    measured = (
+        f"{pair.candidate.mean:.4g} over {pair.candidate.total:.0f} against "
+        f"{pair.stable.mean:.4g} over {pair.stable.total:.0f} of the stable version, "
+        f"margin {tolerance.margin:g}"
+    )
+    if comparison.worse >= needed:
+        message = f"{measured}: worse, evidence {comparison.worse:.3g} of {needed:.3g}"
+        return _Finding(Verdict.FAILED, message, 1), comparison
+    if comparison.fine >= needed:
+        message = f"{measured}: not worse, evidence {comparison.fine:.3g} of {needed:.3g}"
+        return _Finding(Verdict.SUCCESSFUL, message), comparison
+    message = (
+        f"{measured}: not decided, evidence against {comparison.worse:.3g}, "
+        f"for {comparison.fine:.3g} of {needed:.3g}"
+    )
+    return _Finding(Verdict.INCONCLUSIVE, message), comparison
+
+
+def _compare(pair: Pair, tolerance: Tolerance) -> Comparison:
+    match pair.candidate, pair.stable:
+        case Counts() as candidate, Counts() as stable:
+            return compare(candidate, stable, margin=tolerance.margin, alpha=tolerance.alpha)
+        case Losses() as loss, Losses() as other:
+            return compare_losses(loss, other, margin=tolerance.margin, alpha=tolerance.alpha)
+    raise ValueError("a share cannot be compared with a loss")
+
+
+def _shown(measurement: Measurement, bounds: Bounds) -> tuple[float | None, float | None]:
+    """Value and samples for people: of a mere comparison, the candidate's in it."""
+    if not bounds.is_absolute and measurement.pair is not None:
+        return _finite(measurement.pair.candidate.mean), _finite(measurement.pair.candidate.total)
+    return _finite(measurement.value), _finite(measurement.samples)
+
+
+def _finite(value: float | None) -> float | None:
+    """Status is JSON, which has neither NaN nor infinity."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _describe(value: float, samples: float | None, bounds: Bounds) -> str:
+    limits = [
+        f"{word} {limit:g}"
+        for word, limit in (("at least", bounds.at_least), ("at most", bounds.at_most))
+        if limit is not None
+    ]
+    counted = "" if samples is None else f" over {samples:.0f} {bounds.unit}"
+    return f"{value:.4g}{counted}, allowed {' and '.join(limits)}"

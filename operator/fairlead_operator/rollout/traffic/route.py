@@ -1,0 +1,196 @@
+"""The route of a Model as the gateway agent reads it, and what is read back.  Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.api.strategy import FastGuard, Sticky
+from fairlead_operator.kube.metadata import (
+    Owner,
+    component_labels,
+    preview_name,
+    route_name,
+    version_name,
+)
+from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.decision.states import Decision, Phase, is_finished
+
+_COOKIE_AGE: Final = timedelta(hours=24)
+_GUARDED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING, Phase.ROLLING_BACK})
+
+
+def split(decision: Decision, *, stable: str | None) -> tuple[tuple[str, int], ...]:
+    """Versions and their weights, candidates first; empty when nobody may be served.
+
+    A weight of 0 keeps a version warm and reachable by header.
+    """
+    shares = decision.shares
+    promoted = tuple(share for share in shares if share[1])
+    if stable is None:
+        return promoted if decision.phase is Phase.SUCCEEDED else ()
+    if decision.phase is Phase.ROLLED_BACK or any(version == stable for version, _ in shares):
+        return ((stable, 100),)
+    if decision.phase is Phase.SUCCEEDED:
+        return promoted
+    return (*shares, (stable, 100 - decision.weight))
+
+
+def options(
+    decision: Decision,
+    step: Step | None,
+    policy: RolloutPolicy,
+    *,
+    stable: str | None,
+    owner: Owner,
+    rollout_uid: str,
+) -> dict[str, Any]:
+    """What the route says beside its weights: mirror, sticky, preview, guard (contracts.md §3).
+
+    ``step`` is the one the decision leads to.
+    """
+    versions = [version for version, _ in decision.shares]
+    found: dict[str, Any] = {}
+    if stable is None or stable in versions or is_finished(decision.phase):
+        return found
+    if decision.mirror:
+        found["mirror"] = {"version": versions[0], "percent": decision.mirror}
+    if step is not None and step.preview:
+        found["preview"] = {
+            "version": versions[0],
+            "hosts": _hosts(preview_name(owner.name), owner.namespace),
+        }
+    if step is not None and step.trial is not None:
+        design = policy.ab_test if step.trial == "abTest" else policy.bandit
+        if design is not None and design.sticky is not None:
+            found["sticky"] = _sticky(design.sticky)
+    guard = policy.fast_guard or FastGuard.model_validate({})
+    if guard.enabled and policy.strategy != "recreate" and decision.phase in _GUARDED:
+        found["guard"] = _guard(guard, versions, stable=stable, rollout_uid=rollout_uid)
+    return found
+
+
+def _sticky(sticky: Sticky) -> dict[str, Any]:
+    if sticky.by == "header":
+        return {"by": "header", "header": sticky.header}
+    age = sticky.max_age or _COOKIE_AGE
+    return {"by": "cookie", "maxAgeSeconds": int(age.total_seconds())}
+
+
+def _guard(
+    guard: FastGuard, versions: Sequence[str], *, stable: str, rollout_uid: str
+) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "id": rollout_uid,
+        "versions": list(versions),
+        "fallback": stable,
+        "minRequests": guard.min_requests,
+        "maxFailureRatio": guard.max_failure_ratio,
+        "windowSeconds": int(guard.window.total_seconds()),
+    }
+    if guard.slow_milliseconds is not None:
+        document["slowMilliseconds"] = guard.slow_milliseconds
+        document["maxSlowRatio"] = guard.max_slow_ratio
+    return document
+
+
+def build_route(
+    versions: Sequence[tuple[str, int]],
+    *,
+    owner: Owner,
+    timeout: timedelta,
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The ConfigMap that carries one Model's route."""
+    route: dict[str, Any] = {
+        "model": owner.name,
+        "namespace": owner.namespace,
+        "hosts": _hosts(owner.name, owner.namespace),
+        "timeoutSeconds": int(timeout.total_seconds()),
+        "versions": [
+            {
+                "version": version,
+                "weight": weight,
+                "service": version_name(owner.name, version),
+            }
+            for version, weight in versions
+        ],
+        **(options or {}),
+    }
+    route["revision"] = _digest(route)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": owner.metadata(route_name(owner.name), component_labels("route", owner.name)),
+        "data": {"route.json": json.dumps(route, sort_keys=True)},
+    }
+
+
+def document_of(route: Mapping[str, Any]) -> dict[str, Any]:
+    """The route document that the ConfigMap carries."""
+    document: dict[str, Any] = json.loads(route["data"]["route.json"])
+    return document
+
+
+def read_weight(
+    route: Mapping[str, Any] | None,
+    applied: Mapping[str, str],
+    *,
+    model: str,
+    version: str,
+    gateway_pods: Sequence[str],
+) -> int | None:
+    """Percent that every live gateway pod gives the version.
+
+    None while there is no gateway pod, one has not reported the route in force,
+    or its report names another one, because it refused this or waits for endpoints.
+    """
+    if route is None or not gateway_pods:
+        return None
+    try:
+        wanted = json.loads(route["data"]["route.json"])["revision"]
+        reports = [json.loads(applied[f"{model}.{pod}"]) for pod in gateway_pods]
+        weights = {int(report["weights"].get(version, 0)) for report in reports}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
+    if any(report.get("revision") != wanted for report in reports):
+        return None
+    return weights.pop() if len(weights) == 1 else None
+
+
+def read_trip(
+    applied: Mapping[str, str],
+    *,
+    model: str,
+    version: str,
+    guard: str,
+    gateway_pods: Sequence[str],
+) -> tuple[str, datetime] | None:
+    """What the first gateway pod whose fast guard tripped says of the version, and when.
+
+    A trip counts whatever route is in force: it can only take traffic away.
+    """
+    found = []
+    for pod in gateway_pods:
+        try:
+            trip = json.loads(applied[f"{model}.{pod}"])["tripped"][version]
+            if trip["guard"] == guard:
+                found.append((datetime.fromisoformat(trip["at"]), str(trip["message"])))
+        except (KeyError, ValueError, TypeError):
+            continue
+    if not found:
+        return None
+    at, message = min(found)
+    return message, at
+
+
+def _hosts(name: str, namespace: str) -> list[str]:
+    host = f"{name}.{namespace}"
+    return [name, host, f"{host}.svc", f"{host}.svc.cluster.local"]
+
+
+def _digest(route: Mapping[str, Any]) -> str:
+    text = json.dumps(route, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

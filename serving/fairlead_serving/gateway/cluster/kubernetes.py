@@ -1,0 +1,161 @@
+"""The few calls to the Kubernetes API that the agent makes.  The only module that makes them."""
+
+import dataclasses
+import json
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import aiohttp
+
+from fairlead_serving.gateway.cluster.credentials import Credentials
+
+Manifest = dict[str, Any]
+
+GONE = 410
+NOT_FOUND = 404
+
+_PAGE = 500
+_ANSWER_SECONDS = 30
+_CONNECT_SECONDS = 5
+# One watch event is one line; an EndpointSlice of a hundred pods is far below this.
+_LONGEST_LINE = 8 * 1024 * 1024
+
+
+class ApiError(Exception):
+    """The API server did not answer (status None), or answered with an error."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The objects of one kind in one namespace that carry a label."""
+
+    path: str
+    labels: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Objects at one moment of the cluster's history."""
+
+    items: tuple[Manifest, ...]
+    resource_version: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a watch may run, and how long it may say nothing (bookmarks come each minute)."""
+
+    watch_seconds: int = 290
+    silence_seconds: float = 90
+
+
+class KubernetesClient:
+    """List, watch, get and merge-patch over one HTTP session."""
+
+    def __init__(self, url: str, credentials: Credentials, patience: Patience) -> None:
+        self._url = url
+        self._credentials = credentials
+        self._patience = patience
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "KubernetesClient":
+        self._http = aiohttp.ClientSession(read_bufsize=_LONGEST_LINE)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def list(self, selection: Selection) -> Listing:
+        """All pages."""
+        items: list[Manifest] = []
+        query = {"labelSelector": selection.labels, "limit": str(_PAGE)}
+        while True:
+            page = await self._request("GET", selection.path, query=query)
+            items += page.get("items") or ()
+            if not (more := page["metadata"].get("continue")):
+                break
+            query["continue"] = more
+        return Listing(items=tuple(items), resource_version=page["metadata"]["resourceVersion"])
+
+    async def watch(
+        self, selection: Selection, resource_version: str
+    ) -> AsyncGenerator[tuple[str, Manifest], None]:
+        """Events (type, object) after a version, until the server ends the watch."""
+        query = {
+            "watch": "true",
+            "labelSelector": selection.labels,
+            "resourceVersion": resource_version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(self._patience.watch_seconds),
+        }
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=_CONNECT_SECONDS, sock_read=self._patience.silence_seconds
+        )
+        try:
+            async with self._send("GET", selection.path, query=query, timeout=timeout) as response:
+                await _check(response)
+                async for line in response.content:
+                    event = json.loads(line)
+                    yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise ApiError(f"watch of {selection.path} broke: {error!r}") from error
+
+    async def get(self, path: str) -> Manifest:
+        """One object."""
+        return await self._request("GET", path)
+
+    async def merge_patch(self, path: str, patch: Manifest) -> None:
+        """Change the named fields of one object and no others."""
+        await self._request("PATCH", path, patch=patch)
+
+    async def _request(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, patch: Any = None
+    ) -> Manifest:
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        try:
+            async with self._send(
+                method, path, query=query, timeout=timeout, patch=patch
+            ) as response:
+                await _check(response)
+                answer: Manifest = await response.json()
+                return answer
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise ApiError(f"{method} {path} failed: {error!r}") from error
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None,
+        timeout: aiohttp.ClientTimeout,
+        patch: Any = None,
+    ) -> Any:
+        if self._http is None:
+            raise RuntimeError("the client is used outside its context")
+        headers = self._credentials.headers()
+        if patch is not None:
+            headers["Content-Type"] = "application/merge-patch+json"
+        return self._http.request(
+            method,
+            self._url + path,
+            params=query,
+            headers=headers,
+            data=None if patch is None else json.dumps(patch),
+            ssl=self._credentials.trust(),
+            timeout=timeout,
+        )
+
+
+async def _check(response: aiohttp.ClientResponse) -> None:
+    if response.status >= 400:
+        text = (await response.text())[:500]
+        raise ApiError(
+            f"{response.method} {response.url.path} answered {response.status}: {text}",
+            status=response.status,
+        )

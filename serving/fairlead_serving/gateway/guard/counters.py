@@ -1,0 +1,91 @@
+"""Envoy's own statistics of some clusters, from its admin interface on loopback."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+import aiohttp
+
+from fairlead_serving.gateway.guard.guard import Counts
+
+_STATISTICS = r"(upstream_rq_(5\d\d|completed|active|time)|membership_total)"
+_NAMED_AT_MOST = 100  # in one question; more would not fit into its first line
+_LINE = re.compile(r"cluster\.(?P<cluster>.+)\|\.(?P<statistic>[a-z]\w*): (?P<value>.*)")
+_BUCKET = re.compile(r"B(\d+)\(\d+,(\d+)\)")  # in the interval, in all
+_ANSWER_SECONDS = 1.0
+
+
+class CountersError(Exception):
+    """Envoy did not answer, or not with statistics."""
+
+
+class AdminCounters:
+    """Reads over one kept connection."""
+
+    def __init__(self, http: aiohttp.ClientSession, admin: str) -> None:
+        self._http = http
+        self._url = f"{admin}/stats"
+
+    async def read(self, clusters: Collection[str]) -> dict[str, Counts]:
+        """Counts by cluster name; without those Envoy does not have.
+
+        Raises:
+            CountersError: nothing can be said now.
+        """
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+        try:
+            async with self._http.get(
+                self._url, params=build_query(clusters), timeout=timeout
+            ) as response:
+                response.raise_for_status()
+                text = await response.text()
+        except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
+            raise CountersError(f"no statistics from Envoy: {error!r}") from error
+        counts = parse(text)
+        return {name: counts[name] for name in clusters if name in counts}
+
+
+def build_query(clusters: Collection[str]) -> dict[str, str]:
+    """The query that asks for few clusters by name, for many by their form."""
+    names = "|".join(re.escape(name) for name in sorted(clusters))
+    if len(clusters) > _NAMED_AT_MOST:
+        names = r"[^|.]+\|[^|.]+\|[^|]+"
+    return {
+        "filter": rf"^cluster\.({names})\|\.{_STATISTICS}$",
+        "histogram_buckets": "cumulative",
+    }
+
+
+def parse(text: str) -> dict[str, Counts]:
+    """Counts by cluster name.  A cluster that Envoy has, and has not counted for yet, has zeros.
+
+    Raises:
+        CountersError: a value is not a number.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for cluster, statistic, value in _lines(text):
+        found.setdefault(cluster, {})[statistic] = value
+    return {
+        cluster: _counts(values)
+        for cluster, values in found.items()
+        if "membership_total" in values  # or it may be half an answer
+    }
+
+
+def _lines(text: str) -> Iterator[tuple[str, str, str]]:
+    for line in text.splitlines():
+        if (found := _LINE.fullmatch(line)) is not None:
+            yield found["cluster"], found["statistic"], found["value"]
+
+
+def _counts(values: Mapping[str, str]) -> Counts:
+    buckets = _BUCKET.findall(values.get("upstream_rq_time", ""))
+    codes = [value for name, value in values.items() if re.fullmatch(r"upstream_rq_5\d\d", name)]
+    try:
+        return Counts(
+            finished=int(values.get("upstream_rq_completed", 0)),
+            failed=sum(int(value) for value in codes),
+            active=int(values.get("upstream_rq_active", 0)),
+            within={int(bound): int(count) for bound, count in buckets},
+        )
+    except ValueError as error:
+        raise CountersError(f"a statistic is not a number: {error}") from error

@@ -1,0 +1,134 @@
+"""The fast guard's decision: what Envoy has counted of one version in, a burst or none out.  Pure.
+
+A version is looked at several times a second.  The newest look is compared with each earlier one
+of the window, so that the answers that were good before do not hide those that are bad now.
+
+Doubt is no burst: too few requests, counters that went back (Envoy or the cluster began anew) and
+numbers that contradict each other never take a version out.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from fairlead_serving.gateway.routes.options import Guard
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What Envoy has counted of one version since the cluster is there."""
+
+    finished: int = 0  # answers of every kind, also Envoy's own in place of the version's
+    failed: int = 0  # of these, with a 5xx code
+    active: int = 0  # requests under way now
+    within: Mapping[int, int] = dataclasses.field(default_factory=dict)  # timed, by milliseconds
+
+    def timed(self) -> int:
+        """Answers with a known time."""
+        return max(self.within.values(), default=0)
+
+    def slower_than(self, milliseconds: float) -> int:
+        """Answers that surely took longer: the bound is rounded up to one Envoy counts by."""
+        bounds = [bound for bound in self.within if bound >= milliseconds]
+        return self.timed() - self.within[min(bounds)] if bounds else 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The counts at one moment, in seconds of a clock that only goes forward."""
+
+    at: float
+    counts: Counts
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """Why a version has to go."""
+
+    message: str
+    requests: int
+    failures: int  # of these: answers that failed, or were too slow
+
+
+def remember(looks: Sequence[Look], newest: Look, guard: Guard) -> tuple[Look, ...]:
+    """The looks that the next decision needs, the newest last."""
+    if looks and _went_back(looks[-1].counts, newest.counts):
+        return (newest,)
+    horizon = newest.at - max(guard.window_seconds, _slow_seconds(guard) + 1)
+    return (*(look for look in looks if look.at >= horizon), newest)
+
+
+def find_burst(looks: Sequence[Look], guard: Guard) -> Burst | None:
+    """Whether the newest look, held against any earlier one of the window, shows a burst."""
+    if not looks:
+        return None
+    newest = looks[-1]
+    for earlier in reversed(looks[:-1]):
+        if newest.at - earlier.at > guard.window_seconds:
+            break
+        seconds = max(newest.at - earlier.at, 0.1)
+        if burst := _failures(earlier.counts, newest.counts, seconds, guard):
+            return burst
+        if burst := _slowness(earlier.counts, newest.counts, seconds, guard):
+            return burst
+    return _hanging(looks, guard)
+
+
+def _failures(earlier: Counts, newest: Counts, seconds: float, guard: Guard) -> Burst | None:
+    requests, failures = newest.finished - earlier.finished, newest.failed - earlier.failed
+    if not _exceeds(failures, requests, guard.max_failure_ratio, guard):
+        return None
+    allowed = f"allowed {guard.max_failure_ratio:.0%}"
+    message = f"{failures} of {requests} answers failed in {seconds:.1f} s, {allowed}"
+    return Burst(message=message, requests=requests, failures=failures)
+
+
+def _slowness(earlier: Counts, newest: Counts, seconds: float, guard: Guard) -> Burst | None:
+    if guard.slow_milliseconds is None or guard.max_slow_ratio is None:
+        return None
+    requests = newest.timed() - earlier.timed()
+    limit = guard.slow_milliseconds
+    slow = newest.slower_than(limit) - earlier.slower_than(limit)
+    if not _exceeds(slow, requests, guard.max_slow_ratio, guard):
+        return None
+    allowed = f"allowed {guard.max_slow_ratio:.0%}"
+    message = f"{slow} of {requests} answers took over {limit:g} ms in {seconds:.1f} s, {allowed}"
+    return Burst(message=message, requests=requests, failures=slow)
+
+
+def _hanging(looks: Sequence[Look], guard: Guard) -> Burst | None:
+    """Requests that have no answer yet and are slow already, which no histogram shows.
+
+    Of the requests under way at an earlier look, at least those beyond all that finished since
+    are still there.
+    """
+    if guard.slow_milliseconds is None or guard.max_slow_ratio is None:
+        return None
+    newest = looks[-1]
+    before = [look for look in looks if newest.at - look.at >= _slow_seconds(guard)]
+    if not before:
+        return None
+    earlier = before[-1].counts
+    finished = newest.counts.finished - earlier.finished
+    hanging = min(earlier.active - finished, newest.counts.active)
+    if not _exceeds(hanging, hanging + finished, guard.max_slow_ratio, guard):
+        return None
+    allowed = f"allowed {guard.max_slow_ratio:.0%}"
+    waited = f"have waited over {guard.slow_milliseconds:g} ms for an answer"
+    message = f"{hanging} of {hanging + finished} requests {waited}, {allowed}"
+    return Burst(message=message, requests=hanging + finished, failures=hanging)
+
+
+def _exceeds(bad: int, requests: int, allowed: float, guard: Guard) -> bool:
+    return requests >= guard.min_requests and 0 < bad <= requests and bad / requests > allowed
+
+
+def _slow_seconds(guard: Guard) -> float:
+    return (guard.slow_milliseconds or 0) / 1000
+
+
+def _went_back(earlier: Counts, newest: Counts) -> bool:
+    return (
+        newest.finished < earlier.finished
+        or newest.failed < earlier.failed
+        or any(newest.within.get(bound, 0) < count for bound, count in earlier.within.items())
+    )

@@ -1,0 +1,165 @@
+"""What a route may say beside its weights: mirror, stickiness, preview and guard.  Pure.
+
+Each is an optional object of the route document; `names` are the versions that document lists.
+"""
+
+import dataclasses
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fairlead_serving.gateway.routes import fields
+from fairlead_serving.gateway.routes.fields import InvalidRouteError
+
+_HEADER = re.compile(r"[A-Za-z0-9][-_A-Za-z0-9]{0,127}")
+_OWN_HEADERS = "x-fairlead-"
+_YEAR_SECONDS = 366 * 24 * 3600
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """A share of the live requests is copied to a version; its answers are thrown away."""
+
+    version: str
+    percent: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ByHeader:
+    """The same value of a header gets the same version; requests without it get any."""
+
+    header: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ByCookie:
+    """The first answer sets a cookie with the version, which later requests go to."""
+
+    max_age_seconds: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """Hosts whose requests all go to one version."""
+
+    version: str
+    hosts: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """When a version loses its traffic to `fallback` on what Envoy counts, without the operator.
+
+    `guard_id` names the rollout: a version that tripped stays out for as long as the id is there.
+    """
+
+    guard_id: str
+    versions: tuple[str, ...]
+    fallback: str
+    min_requests: int
+    max_failure_ratio: float
+    window_seconds: float
+    slow_milliseconds: float | None = None
+    max_slow_ratio: float | None = None  # with slow_milliseconds, or neither
+
+
+def read_mirror(document: Mapping[str, Any], names: Collection[str]) -> Mirror | None:
+    """The field `mirror`."""
+    if (found := fields.optional(document, "mirror")) is None:
+        return None
+    return Mirror(
+        version=_listed(found, "mirror.version", names),
+        percent=fields.number(found, "mirror.percent", 0, 100),
+    )
+
+
+def read_sticky(document: Mapping[str, Any]) -> ByHeader | ByCookie | None:
+    """The field `sticky`."""
+    if (found := fields.optional(document, "sticky")) is None:
+        return None
+    match found.get("by"):
+        case "header":
+            header = fields.text(found, "header", name="sticky.header").lower()
+            if not _HEADER.fullmatch(header) or header.startswith(_OWN_HEADERS):
+                raise InvalidRouteError(f"sticky.header {header!r} is not a header to go by")
+            return ByHeader(header=header)
+        case "cookie":
+            seconds = fields.integer(found, "sticky.maxAgeSeconds", 1, _YEAR_SECONDS)
+            return ByCookie(max_age_seconds=seconds)
+        case by:
+            raise InvalidRouteError(f"sticky.by is {by!r}, expected 'header' or 'cookie'")
+
+
+def read_preview(
+    document: Mapping[str, Any], names: Collection[str], hosts: Collection[str]
+) -> Preview | None:
+    """The field `preview`; `hosts` are those of the live traffic."""
+    if (found := fields.optional(document, "preview")) is None:
+        return None
+    preview = Preview(
+        version=_listed(found, "preview.version", names),
+        hosts=fields.hosts(found, "preview.hosts"),
+    )
+    if twice := [host for host in preview.hosts if host in hosts]:
+        raise InvalidRouteError(f"preview.hosts has {', '.join(twice)}, which hosts has too")
+    return preview
+
+
+def read_guard(document: Mapping[str, Any], names: Collection[str]) -> Guard | None:
+    """The field `guard`."""
+    if (found := fields.optional(document, "guard")) is None:
+        return None
+    versions = found.get("versions")
+    if not isinstance(versions, list) or not versions:
+        raise InvalidRouteError("guard.versions is missing or empty")
+    if strange := [version for version in versions if version not in names]:
+        raise InvalidRouteError(f"guard.versions has {strange[0]!r}, which is not in versions")
+    fallback = _listed(found, "guard.fallback", names)
+    if fallback in versions:
+        raise InvalidRouteError(f"guard.fallback {fallback!r} is in guard.versions")
+    slow, ratio = found.get("slowMilliseconds"), found.get("maxSlowRatio")
+    if (slow is None) != (ratio is None):
+        raise InvalidRouteError("guard.slowMilliseconds and guard.maxSlowRatio go together")
+    if slow is not None:
+        slow = fields.number(found, "guard.slowMilliseconds", 1, 60_000)
+        ratio = fields.number(found, "guard.maxSlowRatio", 0, 1)
+    return Guard(
+        guard_id=fields.text(found, "id", name="guard.id"),
+        versions=tuple(dict.fromkeys(versions)),
+        fallback=fallback,
+        min_requests=fields.integer(found, "guard.minRequests", 1, 1_000_000),
+        max_failure_ratio=fields.number(found, "guard.maxFailureRatio", 0, 1),
+        window_seconds=fields.number(found, "guard.windowSeconds", 0.5, 60),
+        slow_milliseconds=slow,
+        max_slow_ratio=ratio,
+    )
+
+
+def sticky_document(sticky: ByHeader | ByCookie) -> dict[str, Any]:
+    """As `read_sticky` reads it."""
+    match sticky:
+        case ByHeader(header=header):
+            return {"by": "header", "header": header}
+        case ByCookie(max_age_seconds=seconds):
+            return {"by": "cookie", "maxAgeSeconds": seconds}
+
+
+def guard_document(guard: Guard) -> dict[str, Any]:
+    """As `read_guard` reads it."""
+    return {
+        "id": guard.guard_id,
+        "versions": list(guard.versions),
+        "fallback": guard.fallback,
+        "minRequests": guard.min_requests,
+        "maxFailureRatio": guard.max_failure_ratio,
+        "windowSeconds": guard.window_seconds,
+        "slowMilliseconds": guard.slow_milliseconds,
+        "maxSlowRatio": guard.max_slow_ratio,
+    }
+
+
+def _listed(found: Mapping[str, Any], name: str, names: Collection[str]) -> str:
+    version = fields.text(found, name.rpartition(".")[2], name=name)
+    if version not in names:
+        raise InvalidRouteError(f"{name} {version!r} is not in versions")
+    return version

@@ -1,0 +1,129 @@
+"""Envoy's clusters and their endpoints, as dictionaries in Envoy's JSON form.  Pure.
+
+One cluster per version with its endpoints apart, so that pods may come and go without touching
+the cluster's counters, and one more for the copies of a mirror.
+"""
+
+from typing import Any
+
+from fairlead_serving.gateway.routes.endpoints import Endpoint
+from fairlead_serving.gateway.routes.options import Mirror
+from fairlead_serving.gateway.routes.route import Route
+
+Resource = dict[str, Any]
+
+_ADS: Resource = {"ads": {}, "resource_api_version": "V3"}
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_LARGEST_BODY = 32 * 1024 * 1024  # that a model server takes, in bytes
+
+
+def cluster_name(route: Route, version: str) -> str:
+    """The cluster of one version; metric labels are read from it."""
+    return f"{route.namespace}|{route.model}|{version}"
+
+
+def shadow_name(route: Route, mirror: Mirror) -> str:
+    """The cluster that takes the copies; its statistics have the role `shadow`."""
+    return f"{cluster_name(route, mirror.version)}|shadow"
+
+
+def build_cluster(name: str) -> Resource:
+    """One version's cluster.  The same for ever: a changed cluster loses its counters."""
+    return {
+        **_cluster(name),
+        # Versions have dots, as statistic names do; the bar says where the version ends.
+        "alt_stat_name": f"{name}|",
+        "connect_timeout": "1s",
+        "circuit_breakers": _breakers(connections=4096, pending=4096, retries=1024),
+        "outlier_detection": _outlier_detection(),
+        "typed_extension_protocol_options": _http_options(),
+    }
+
+
+def build_shadow_cluster(name: str, seconds: float) -> Resource:
+    """Where copies go.  Whatever happens to them, the live request does not notice.
+
+    What the version cannot take is dropped, what it does not read fits into the buffer (or the
+    live request would wait), and what it does not answer ends after so many seconds.
+    """
+    return {
+        **_cluster(name),
+        "alt_stat_name": name,
+        "connect_timeout": "0.25s",
+        "circuit_breakers": _breakers(connections=16, pending=16, retries=0),
+        "per_connection_buffer_limit_bytes": _LARGEST_BODY,
+        "typed_extension_protocol_options": _http_options(max_stream_duration=f"{seconds:g}s"),
+    }
+
+
+def _cluster(name: str) -> Resource:
+    return {
+        "name": name,
+        "type": "EDS",
+        "eds_cluster_config": {"eds_config": _ADS},
+        "lb_policy": "LEAST_REQUEST",
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+    }
+
+
+def _breakers(*, connections: int, pending: int, retries: int) -> Resource:
+    return {
+        "thresholds": [
+            {
+                "max_connections": connections,
+                "max_pending_requests": pending,
+                "max_requests": connections,
+                "max_retries": retries,
+            }
+        ]
+    }
+
+
+def _http_options(**common: str) -> Resource:
+    return {
+        _HTTP_OPTIONS: {
+            "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
+            # Below the 5 s after which common servers close an idle connection: a request sent
+            # into that moment would be lost.
+            "common_http_protocol_options": {"idle_timeout": "4s", **common},
+            "explicit_http_config": {"http_protocol_options": {}},
+        }
+    }
+
+
+def build_assignment(name: str, endpoints: tuple[Endpoint, ...]) -> Resource:
+    """The endpoints of one cluster."""
+    return {
+        "cluster_name": name,
+        "endpoints": [
+            {
+                "lb_endpoints": [
+                    {
+                        "endpoint": {
+                            "address": {
+                                "socket_address": {
+                                    "address": endpoint.address,
+                                    "port_value": endpoint.port,
+                                }
+                            }
+                        }
+                    }
+                    for endpoint in endpoints
+                ]
+            }
+        ],
+    }
+
+
+def _outlier_detection() -> Resource:
+    """Leave out an endpoint that cannot be reached, never the last one."""
+    return {
+        "consecutive_gateway_failure": 5,
+        "enforcing_consecutive_gateway_failure": 100,
+        "enforcing_consecutive_5xx": 0,
+        "enforcing_success_rate": 0,
+        "interval": "5s",
+        "base_ejection_time": "10s",
+        "max_ejection_time": "60s",
+        "max_ejection_percent": 50,
+    }

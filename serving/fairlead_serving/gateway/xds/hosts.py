@@ -1,0 +1,211 @@
+"""Envoy's routes, as dictionaries in Envoy's JSON form.  Pure.
+
+Each Model has a route configuration of its own, and each of its hosts a scope that leads there, so
+that a change of one Model costs Envoy the same however many others there are.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fairlead_serving.gateway.routes.options import ByCookie, ByHeader
+from fairlead_serving.gateway.routes.route import Route, Version
+from fairlead_serving.gateway.routes.shares import lay_out
+from fairlead_serving.gateway.xds.clusters import Resource, cluster_name, shadow_name
+
+VERSION_HEADER = "x-fairlead-version"
+SHADOW_HEADER = "x-fairlead-shadow"
+
+_PREVIOUS_HOSTS = "envoy.retry_host_predicates.previous_hosts"
+_MIN_IDLE_SECONDS = 300
+_CREDENTIALS = ("authorization", "cookie")
+
+
+def configuration_name(route: Route) -> str:
+    """The Model's route configuration."""
+    return f"{route.namespace}/{route.model}"
+
+
+def build_route_configuration(route: Route) -> Resource:
+    """One Model: its live traffic, and the hosts that go to one version alone."""
+    return {
+        "name": configuration_name(route),
+        # Refuse routes to a cluster that is not there, and keep the last good ones.
+        "validate_clusters": True,
+        "ignore_port_in_host_matching": True,
+        "request_headers_to_remove": [SHADOW_HEADER],  # ours to say
+        "virtual_hosts": [_live_host(route), *_preview_hosts(route)],
+    }
+
+
+def build_scope(host: str, configuration: str) -> Resource:
+    """What sends the requests for a host to a Model."""
+    return {
+        "name": host,
+        "route_configuration_name": configuration,
+        "key": {"fragments": [{"string_key": host}]},
+    }
+
+
+def _preview_hosts(route: Route) -> list[Resource]:
+    if (preview := route.preview) is None:
+        return []
+    name = f"{configuration_name(route)}/preview"
+    action = {**_action(route), "cluster": cluster_name(route, preview.version)}
+    return [
+        {
+            "name": name,
+            "domains": list(preview.hosts),
+            "retry_policy": _retries(),
+            "routes": [{"name": name, "match": _match(), "route": action}],
+        }
+    ]
+
+
+def _live_host(route: Route) -> Resource:
+    """A forced version, a version that is not there, who has been here before, the split."""
+    name = configuration_name(route)
+    return {
+        "name": name,
+        "domains": ["*"],  # those whose scope leads here
+        "retry_policy": _retries(),  # once for all of the Model's routes: Envoy reads it faster
+        "routes": [
+            *(_forced(route, version) for version in route.versions),
+            {
+                "name": f"{name}/unknown-version",
+                "match": _match({"name": VERSION_HEADER, "present_match": True}),
+                "direct_response": _not_found(
+                    f"model {route.model} has no version %REQ({VERSION_HEADER})% to serve"
+                ),
+            },
+            *_assigned(route),
+            {
+                "name": f"{name}/default",
+                "match": _match(),
+                "route": {**_action(route), **_split(route), **_mirrored(route)},
+            },
+        ],
+    }
+
+
+def _forced(route: Route, version: Version) -> Resource:
+    exactly = {"name": VERSION_HEADER, "string_match": {"exact": version.version}}
+    return {
+        "name": f"{route.namespace}/{route.model}/force/{version.version}",
+        "match": _match(exactly),
+        "route": {**_action(route), "cluster": cluster_name(route, version.version)},
+    }
+
+
+def _assigned(route: Route) -> list[Resource]:
+    """Routes of the users whose cookie names a version that still has traffic."""
+    if not isinstance(route.sticky, ByCookie):
+        return []
+    return [_of_cookie(route, version.version) for version in route.versions if version.weight]
+
+
+def _of_cookie(route: Route, version: str) -> Resource:
+    cookie = re.escape(f"{_cookie(route)}={version}")
+    pattern = {"regex": f"(?:^|.*;)[ ]*{cookie}[ ]*(?:;.*|$)"}
+    # Who answers already needs no copy of the question.
+    copies = {} if route.mirror and route.mirror.version == version else _mirrored(route)
+    return {
+        "name": f"{route.namespace}/{route.model}/sticky/{version}",
+        "match": _match({"name": "cookie", "string_match": {"safe_regex": pattern}}),
+        "route": {**_action(route), **copies, "cluster": cluster_name(route, version)},
+    }
+
+
+def _cookie(route: Route) -> str:
+    return f"fairlead-{route.model}"
+
+
+def _split(route: Route) -> Resource:
+    match route.sticky:
+        case ByHeader(header=header):
+            names = [cluster_name(route, version.version) for version in route.versions]
+            pieces = lay_out([version.weight for version in route.versions])
+            shares = [{"name": names[position], "weight": width} for position, width in pieces]
+            return {
+                "hash_policy": [_salted(route, header)],
+                "weighted_clusters": {"use_hash_policy": True, "clusters": shares},
+            }
+        case sticky:
+            shares = [_share(route, each, sticky) for each in route.versions if each.weight]
+            return {"weighted_clusters": {"clusters": shares}}
+
+
+def _salted(route: Route, header: str) -> Resource:
+    """The Model's name in front: or the same users would be the candidates of every Model."""
+    rewrite = {
+        "pattern": {"regex": "^(.*)$"},
+        "substitution": rf"{route.namespace}/{route.model}:\1",
+    }
+    return {"header": {"header_name": header, "regex_rewrite": rewrite}, "terminal": True}
+
+
+def _share(route: Route, version: Version, sticky: ByCookie | None) -> Resource:
+    share: Resource = {
+        "name": cluster_name(route, version.version),
+        "weight": version.weight,
+    }
+    if sticky is not None:
+        attributes = f"Path=/; Max-Age={sticky.max_age_seconds}; HttpOnly; SameSite=Lax"
+        cookie = f"{_cookie(route)}={version.version}; {attributes}"
+        share["response_headers_to_add"] = [{"header": {"key": "set-cookie", "value": cookie}}]
+    return share
+
+
+def _mirrored(route: Route) -> Resource:
+    if (mirror := route.mirror) is None:
+        return {}
+    per_million = {"numerator": round(mirror.percent * 10_000), "denominator": "MILLION"}
+    marked = {"header": {"key": SHADOW_HEADER, "value": "true"}}
+    policy = {
+        "cluster": shadow_name(route, mirror),
+        "runtime_fraction": {"default_value": per_million},
+        "disable_shadow_host_suffix_append": True,
+        "request_headers_mutations": [
+            *({"remove": header} for header in _CREDENTIALS),
+            {"append": marked | {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}},
+        ],
+    }
+    return {"request_mirror_policies": [policy]}
+
+
+def _match(*headers: Mapping[str, Any]) -> Resource:
+    return {"prefix": "/", "headers": list(headers)}
+
+
+def _action(route: Route) -> Resource:
+    idle = max(_MIN_IDLE_SECONDS, route.timeout_seconds)
+    return {"timeout": f"{route.timeout_seconds:g}s", "idle_timeout": f"{idle:g}s"}
+
+
+def _retries() -> Resource:
+    """Only of what cannot have reached the model.
+
+    A retried 5xx would hide a bad version from the metrics that judge it.
+    """
+    return {
+        "retry_on": "connect-failure,refused-stream,reset-before-request",
+        "num_retries": 2,
+        "retry_back_off": {"base_interval": "0.002s", "max_interval": "0.025s"},
+        "host_selection_retry_max_attempts": 10,
+        "retry_host_predicate": [
+            {
+                "name": _PREVIOUS_HOSTS,
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.retry.host"
+                    ".previous_hosts.v3.PreviousHostsPredicate"
+                },
+            }
+        ],
+    }
+
+
+def _not_found(message: str) -> Resource:
+    return {
+        "status": 404,
+        "body_format": {"text_format_source": {"inline_string": f"{message}\n"}},
+    }

@@ -1,0 +1,161 @@
+"""Serve one model version: `python -m fairlead_serving.server`.
+
+The version is downloaded, verified, loaded and tested before anything listens, and a failure
+ends the process with a message for the operator.  BentoML's own command would instead restart
+a worker that cannot load for ever, and leave the probes without an answer.  So the BentoML
+application runs under uvicorn in this one process.
+"""
+
+import contextlib
+import gc
+import json
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from fairlead_serving.server.artifact import fetch_artifact, read_artifact
+from fairlead_serving.server.failure import Reason, StartupError
+from fairlead_serving.server.logs import configure_logs
+from fairlead_serving.server.prediction_log import PredictionLog
+from fairlead_serving.server.predictors.predictor import Predictor, open_predictor
+from fairlead_serving.server.registry import MlflowRegistry
+from fairlead_serving.server.settings import (
+    Settings,
+    prepare_libraries,
+    prepare_scratch,
+    read_environment,
+    read_settings,
+    termination_log,
+)
+
+_log = logging.getLogger(__name__)
+
+# The pod has 30 seconds to end, and its preStop hook has slept 5 of them.
+_DRAIN_SECONDS = 22
+_FLUSH_SECONDS = 2  # for predictions that are not written yet
+# Longer than the 4 seconds Envoy keeps an idle connection: were we the first to close one, a
+# request could be on its way to it.
+_KEEP_ALIVE_SECONDS = 75
+_STOPPED = 143  # 128 + SIGTERM
+_LONGEST_MESSAGE = 900  # characters of up to 4 bytes; Kubernetes keeps 4096 bytes in all
+
+
+def main() -> int:
+    """Serve until told to stop; the result is the exit code."""
+    signal.signal(signal.SIGTERM, _stop)  # process 1 has no default action
+    configure_logs()
+    environment = read_environment()
+    try:
+        settings, predictor = prepare(environment)
+        log = open_log(settings)
+        app = build(settings, predictor, log)
+    except StartupError as error:
+        return report(error, termination_log(environment))
+    except Exception as error:
+        _log.exception("Start failed")
+        unknown = StartupError(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+        return report(unknown, termination_log(environment))
+    _log.info("Serving %s %s on port %d", settings.model, settings.version, settings.port)
+    exit_code = serve(app, settings)
+    if log is not None:
+        log.stop(timeout=_FLUSH_SECONDS)
+    return exit_code
+
+
+def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
+    """Do all that can fail before anything listens.
+
+    Raises:
+        StartupError: the version cannot be served.
+    """
+    settings = read_settings(environment)
+    scratch = prepare_scratch(environment)
+    prepare_libraries(scratch)
+    directory = scratch / "model"
+    fetch_artifact(settings, MlflowRegistry.at(settings.tracking_uri), directory)
+    artifact = read_artifact(directory)
+    if artifact.example is None:
+        _log.warning("The version has no input example of rows; it is served untested")
+    return settings, open_predictor(artifact, warmup=settings.warmup_requests)
+
+
+def open_log(settings: Settings) -> PredictionLog | None:
+    """Start the log of predictions, if they are logged; the database may be away."""
+    if settings.record is None:
+        return None
+    from fairlead_serving.server.metrics import LogMetrics  # noqa: PLC0415 - reads the environment, as below
+    from fairlead_serving.server.record_store import RecordStore  # noqa: PLC0415 - 10 MB for those who log
+
+    metrics = LogMetrics(model=settings.model, version=settings.version)
+    store = RecordStore(settings.record, settings)
+    log = PredictionLog(store, metrics, sample=settings.record.sample)
+    log.start()
+    return log
+
+
+def build(settings: Settings, predictor: Predictor, log: PredictionLog | None = None) -> ASGIApp:
+    """Put the application together."""
+    # Both import libraries that read the environment once, after `prepare_libraries`.
+    from fairlead_serving.server.application import build_application, mark_copies  # noqa: PLC0415 - see above
+    from fairlead_serving.server.endpoint import PredictEndpoint  # noqa: PLC0415 - see above
+    from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint  # noqa: PLC0415 - see above
+    from fairlead_serving.server.metrics import Metrics  # noqa: PLC0415 - see above
+    from fairlead_serving.server.service import build_service  # noqa: PLC0415 - see above
+
+    metrics = Metrics(model=settings.model, version=settings.version)
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
+    endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, log=log)
+    feedback = FeedbackEndpoint(settings.record, log)
+    app = build_application(build_service(endpoint), feedback)
+    return mark_copies(app, settings.shadow_port)
+
+
+def serve(app: ASGIApp, settings: Settings) -> int:
+    """Answer requests until SIGTERM, then finish those under way."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        headers=[("x-fairlead-version", settings.version)],
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    # Nothing loaded so far will go; without this, each full collection walks all of it (p99).
+    gc.collect()
+    gc.freeze()
+    # uvicorn drains, then raises the signal again for the handler it found here.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    server = uvicorn.Server(config)
+    with contextlib.ExitStack() as stack:
+        addresses = ((settings.host, port) for port in (settings.port, settings.shadow_port))
+        server.run([stack.enter_context(socket.create_server(each)) for each in addresses])
+    return 0 if server.started else 1
+
+
+def report(error: StartupError, path: Path) -> int:
+    """Leave the operator a message; the result is the exit code."""
+    message = error.message[:_LONGEST_MESSAGE]
+    document = {"reason": error.reason, "message": message}
+    _log.error("Cannot serve: %s: %s", error.reason, message)
+    try:
+        path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    except OSError as failure:
+        _log.warning("Termination message cannot be written: %s", failure)
+    return error.exit_code
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(_STOPPED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Find, verify and open the model artifact.
+
+The digest is checked because nothing else would notice: XGBoost loads most corrupted models
+without a word, and MLflow keeps no checksum.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fairlead_serving.server.failure import Reason, StartupError
+from fairlead_serving.server.registry import Registry
+from fairlead_serving.server.settings import Settings
+from fairlead_serving.server.signature import Column, parse_columns
+
+_WRITTEN_BY_MLFLOW = "registered_model_meta"  # on download, and so no part of the model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A model directory that has been read, but not loaded."""
+
+    path: Path
+    columns: tuple[Column, ...]
+    booster: Path | None  # the XGBoost model; None for any other flavor
+    is_sklearn: bool  # XGBoost's scikit-learn classes stop at the best iteration, boosters do not
+    example: list[dict[str, Any]] | None
+
+
+def fetch_artifact(settings: Settings, registry: Registry, target: Path) -> None:
+    """Download the version of the settings into `target` and compare its digest.
+
+    Raises:
+        StartupError: it is not there, cannot be had, or is not what was registered.
+    """
+    version = registry.find(settings.registered_model, settings.registry_version)
+    subject = f"{version.name} version {version.version}"
+    if version.digest is not None and version.digest != settings.digest:
+        raise StartupError(
+            Reason.DIGEST_MISMATCH,
+            f"{subject} is registered with digest {version.digest}, and asked for with "
+            f"{settings.digest}; its tag fairlead.digest was changed, or another version was "
+            "registered under its number",
+        )
+    registry.download(version, target)
+    actual = compute_digest(target)
+    if actual != settings.digest:
+        raise StartupError(
+            Reason.DIGEST_MISMATCH,
+            f"artifact of {subject} has digest {actual}, registered as {settings.digest}; its "
+            "files were changed after registration, so restore them or train a new version",
+        )
+
+
+def compute_digest(directory: Path) -> str:
+    """Digest a model directory, as docs/contracts.md defines it."""
+    total = hashlib.sha256()
+    files = {
+        path.relative_to(directory).as_posix(): path
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+    for name in sorted(files.keys() - {_WRITTEN_BY_MLFLOW}):
+        with files[name].open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{name}\0{content}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def read_artifact(path: Path) -> Artifact:
+    """Read what a model directory says about itself.
+
+    Raises:
+        StartupError: it is no MLflow model that can be served.
+    """
+    try:
+        return _read(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise StartupError(
+            Reason.ARTIFACT_INVALID, f"artifact cannot be served: {error}"
+        ) from error
+
+
+def _read(path: Path) -> Artifact:
+    description = yaml.safe_load((path / "MLmodel").read_text())
+    flavors = description["flavors"]
+    xgboost = flavors.get("xgboost")
+    if xgboost is None and "python_function" not in flavors:
+        raise ValueError(f"no flavor that can be served among {', '.join(flavors)}")
+    return Artifact(
+        path=path,
+        columns=parse_columns(description.get("signature")),
+        booster=path / xgboost["data"] if xgboost else None,
+        is_sklearn=bool(xgboost) and "sklearn" in str(xgboost.get("model_class")),
+        example=_read_example(path, description.get("saved_input_example_info")),
+    )
+
+
+def _read_example(path: Path, info: dict[str, Any] | None) -> list[dict[str, Any]] | None:
+    """Read the input example as instances; None when there is none made of rows."""
+    if info is None:
+        return None
+    example = json.loads((path / info["artifact_path"]).read_text())
+    if isinstance(example, dict) and {"columns", "data"} <= example.keys():
+        return [dict(zip(example["columns"], row, strict=True)) for row in example["data"]]
+    if isinstance(example, dict):
+        return [example]
+    if isinstance(example, list) and all(isinstance(row, dict) for row in example):
+        return example
+    return None

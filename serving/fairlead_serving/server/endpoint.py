@@ -1,0 +1,119 @@
+"""What `POST /predict` answers: one status and one body for each way a prediction can end.
+
+A few rows of a fast model are predicted on the event loop, because a change of thread costs
+more than they do.  Everything else goes to the one prediction thread, so that probes and
+metrics are answered meanwhile, and a model that is not safe for threads never meets two.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from concurrent.futures import Executor
+from http import HTTPStatus
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from fairlead_serving.server.instances import BadInputError, TooLargeError
+from fairlead_serving.server.metrics import Metrics, Outcome
+from fairlead_serving.server.prediction_log import PredictionLog
+from fairlead_serving.server.predictors.predictor import Predictions, Predictor
+from fairlead_serving.server.schemas import Question
+from fairlead_serving.server.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_FEW_ROWS = 200
+
+
+class _TooSlowError(Exception):
+    """Our patience is over; the model's own TimeoutError is another matter."""
+
+
+class PredictEndpoint:
+    """Answers requests for predictions of one model version."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        metrics: Metrics,
+        settings: Settings,
+        *,
+        thread: Executor,
+        log: PredictionLog | None = None,
+    ) -> None:
+        self._predictor = predictor
+        self._metrics = metrics
+        self._identity = {"model": settings.model, "version": settings.version}
+        self._timeout = settings.request_timeout.total_seconds()
+        self._thread = thread
+        self._log = log
+
+    async def answer(self, question: Question) -> Response:
+        """Predict for what the client sent, or say why not.  Never raises."""
+        started = time.perf_counter()
+        try:
+            predictions = await self._predict(question.instances)
+            outcome, response = Outcome.SUCCESS, self._success(predictions, question.headers)
+            self._metrics.record_predictions(predictions)
+        except BadInputError as error:
+            outcome, response = Outcome.BAD_INPUT, refusal(error)
+        except _TooSlowError:
+            outcome = Outcome.TIMEOUT
+            response = error_response(
+                HTTPStatus.GATEWAY_TIMEOUT, f"no prediction within {self._timeout:g} seconds"
+            )
+        except Exception:  # model code of any author runs here
+            _log.exception("Prediction failed")
+            outcome = Outcome.ERROR
+            response = error_response(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed; its log has the reason"
+            )
+        self._metrics.record(outcome, seconds=time.perf_counter() - started)
+        return response
+
+    async def _predict(self, instances: object) -> Predictions:
+        if isinstance(instances, BadInputError):
+            raise instances
+        is_short = isinstance(instances, list) and len(instances) <= _FEW_ROWS
+        if is_short and self._predictor.is_fast:
+            return self._predictor.predict(instances)
+        work = asyncio.get_running_loop().run_in_executor(
+            self._thread, self._predictor.predict, instances
+        )
+        done, _ = await asyncio.wait({work}, timeout=self._timeout)
+        if not done:
+            work.cancel()  # if it still waits for the thread; a started one runs on, unheard
+            raise _TooSlowError
+        return work.result()
+
+    def _success(self, predictions: Predictions, headers: Headers) -> Response:
+        prediction_id = str(uuid.uuid4())
+        body = {**self._identity, "predictionId": prediction_id, "predictions": predictions}
+        if self._log is not None:
+            self._log.offer(
+                prediction_id,
+                headers.get("x-request-id"),
+                predictions,
+                mirrored=headers.get("x-fairlead-shadow") == "true",
+            )
+        return Response(
+            orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
+        )
+
+
+def error_response(status: int, message: str) -> Response:
+    """Build the one form in which this server refuses anything."""
+    return Response(
+        orjson.dumps({"error": message}), status_code=status, media_type="application/json"
+    )
+
+
+def refusal(error: BadInputError) -> Response:
+    """Say what is wrong with the request."""
+    is_large = isinstance(error, TooLargeError)
+    return error_response(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE if is_large else HTTPStatus.BAD_REQUEST, str(error)
+    )

@@ -1,0 +1,94 @@
+"""Feedback: what a client tells of a prediction, read and checked.  Pure."""
+
+import math
+import uuid
+from dataclasses import dataclass
+
+import orjson
+
+from fairlead_serving.server.instances import MAX_INSTANCES, BadInputError
+from fairlead_serving.server.outputs import class_name
+from fairlead_serving.server.settings import Task
+
+_FIELDS = frozenset({"predictionId", "row", "label", "reward"})
+_LONGEST_LABEL = 256  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What became of one row of a prediction: a label, a reward, or both."""
+
+    prediction_id: str
+    row_index: int
+    label_value: float | None = None
+    label_class: str | None = None
+    reward: float | None = None
+
+
+def parse_feedback(body: bytes, task: Task) -> Feedback:
+    """Read the body of `POST /feedback`.
+
+    Raises:
+        BadInputError: names the field that is wrong.
+    """
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadInputError(f"body is not JSON: {error}") from error
+    if not isinstance(told, dict):
+        raise BadInputError('body is not an object; give {"predictionId": "…", "label": 1}')
+    if unknown := told.keys() - _FIELDS:
+        names = ", ".join(sorted(unknown))[:100]
+        raise BadInputError(f"body has the unknown fields {names}; known are {_known()}")
+    label, reward = told.get("label"), told.get("reward")
+    if label is None and reward is None:
+        raise BadInputError("label and reward are both missing; give one of them or both")
+    value, name = (None, None) if label is None else _parse_label(label, task)
+    return Feedback(
+        prediction_id=_parse_prediction_id(told.get("predictionId")),
+        row_index=_parse_row(told.get("row", 0)),
+        label_value=value,
+        label_class=name,
+        reward=None if reward is None else _parse_reward(reward),
+    )
+
+
+def _parse_prediction_id(given: object) -> str:
+    try:
+        if isinstance(given, str):
+            return str(uuid.UUID(given))
+    except ValueError:
+        pass
+    raise BadInputError("predictionId is no UUID; give the predictionId of an answer")
+
+
+def _parse_row(given: object) -> int:
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < MAX_INSTANCES:
+        return given
+    raise BadInputError("row is no row; give the number of the instance, counted from 0")
+
+
+def _parse_label(given: object, task: Task) -> tuple[float | None, str | None]:
+    """The label as a number, where it is one, and as the name of a class."""
+    if isinstance(given, str) and task is not Task.REGRESSION:
+        if not 0 < len(given) <= _LONGEST_LABEL:
+            raise BadInputError(f"label must have 1 to {_LONGEST_LABEL} characters")
+        return None, class_name(given)
+    if not isinstance(given, int | float) or not math.isfinite(given):
+        wanted = "a number" if task is Task.REGRESSION else "a number, a string, true or false"
+        raise BadInputError(f"label is not {wanted}")
+    if task is Task.REGRESSION and isinstance(given, bool):
+        raise BadInputError("label is not a number")
+    if task is Task.BINARY and given not in {0, 1}:
+        raise BadInputError("label is neither 0 nor 1; the model tells two classes apart")
+    return float(given), class_name(given)
+
+
+def _parse_reward(given: object) -> float:
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= 1:
+        return float(given)
+    raise BadInputError("reward is not a number from 0 to 1")
+
+
+def _known() -> str:
+    return ", ".join(sorted(_FIELDS))

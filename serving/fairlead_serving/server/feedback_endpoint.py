@@ -1,0 +1,60 @@
+"""What `POST /feedback` answers.
+
+Feedback is kept, not looked up: it may come before its prediction is written, and through the
+pod of another version.  So an id that nobody ever gave out is accepted, and joins nothing.
+"""
+
+import hmac
+from http import HTTPStatus
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fairlead_serving.server.endpoint import error_response, refusal
+from fairlead_serving.server.feedback import parse_feedback
+from fairlead_serving.server.instances import BadInputError
+from fairlead_serving.server.prediction_log import PredictionLog
+from fairlead_serving.server.schemas import read_body
+from fairlead_serving.server.settings import RecordSettings
+
+_MAX_BODY_BYTES = 64 * 1024
+
+
+class FeedbackEndpoint:
+    """Takes labels and rewards for the predictions of a Model."""
+
+    def __init__(self, record: RecordSettings | None, log: PredictionLog | None) -> None:
+        self._record = record
+        self._log = log
+
+    async def answer(self, request: Request) -> Response:
+        """Keep what the client tells, or say why not."""
+        if self._record is None or self._log is None:
+            return error_response(
+                HTTPStatus.NOT_FOUND,
+                "the model keeps no predictions; set spec.serving.predictionLog.enabled",
+            )
+        if not _is_allowed(request, self._record.feedback_token):
+            response = error_response(HTTPStatus.UNAUTHORIZED, "feedback needs its bearer token")
+            response.headers["www-authenticate"] = "Bearer"
+            return response
+        try:
+            feedback = parse_feedback(await read_body(request, _MAX_BODY_BYTES), self._record.task)
+        except BadInputError as error:
+            return refusal(error)
+        if not self._log.offer_feedback(feedback):
+            response = error_response(
+                HTTPStatus.SERVICE_UNAVAILABLE, "feedback cannot be kept now; send it again later"
+            )
+            response.headers["retry-after"] = "30"
+            return response
+        body = {"predictionId": feedback.prediction_id, "row": feedback.row_index}
+        return Response(
+            orjson.dumps(body), status_code=HTTPStatus.ACCEPTED, media_type="application/json"
+        )
+
+
+def _is_allowed(request: Request, token: str) -> bool:
+    given = request.headers.get("authorization", "")
+    return not token or hmac.compare_digest(given.encode(), f"Bearer {token}".encode())

@@ -1,0 +1,172 @@
+"""What a client may send: rows that fit the model's columns, or a refusal that says where not.
+
+Two readers.  `read_rows` looks at every cell and explains the first that does not fit.
+`read_matrix` answers in microseconds when everything fits at first sight, and asks
+`read_rows` whenever it does not; it never refuses by itself.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fairlead_serving.server.signature import Column, Kind
+
+MAX_INSTANCES = 10_000
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+Cell: TypeAlias = float | bool | str | None  # int is meant by float
+Row: TypeAlias = tuple[Cell, ...]
+Matrix: TypeAlias = npt.NDArray[np.float64]
+
+_LIMITS = {"integer": 2.0**31 - 1, "long": 2**63 - 1, "float": FLOAT32_MAX}
+_SHOWN = 40  # characters of a refused value that are repeated to the client
+
+
+class BadInputError(Exception):
+    """The client's mistake; the message names the row and the column."""
+
+
+class TooLargeError(BadInputError):
+    """More than one request may hold."""
+
+
+class InstanceReader:
+    """Reads instances for one model.
+
+    Args:
+        columns: in the order the model takes them.
+        null_is_missing: whether null may stand in any column, because the model knows missing
+            values.  Otherwise only in floating-point columns and optional ones.
+        limit: the largest number the model can hold; None asks the column's type.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        null_is_missing: bool,
+        limit: float | None = None,
+    ) -> None:
+        self._columns = {column.name: column for column in columns}
+        self._null_is_missing = null_is_missing
+        self._limits = {
+            column.name: limit or _LIMITS.get(column.mlflow_type, sys.float_info.max)
+            for column in columns
+        }
+        self._limit_row = np.array([float(value) for value in self._limits.values()])
+        names = list(self._columns)
+        self._pick = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+        self._whole = [at for at, column in enumerate(columns) if column.kind is Kind.WHOLE]
+        self._plain: set[type] = set()
+        if all(column.kind in {Kind.NUMBER, Kind.WHOLE} for column in columns):
+            self._plain = {int, float} | ({type(None)} if null_is_missing else set())
+
+    def read_matrix(self, instances: object) -> Matrix:
+        """Read instances of numbers as one array; a missing value is NaN.
+
+        Raises:
+            BadInputError: as `read_rows`.
+        """
+        _check_number_of(instances)
+        matrix = self._read_plain(instances)
+        if matrix is None:
+            matrix = np.array(self.read_rows(instances), dtype=np.float64)
+        return matrix
+
+    def read_rows(self, instances: object) -> list[Row]:
+        """Read instances of any kind, cell by cell, in the order of the columns.
+
+        Raises:
+            BadInputError: they do not fit the columns.
+        """
+        return [
+            self._read_row(f"instances[{at}]", instance)
+            for at, instance in enumerate(_check_number_of(instances))
+        ]
+
+    def _read_plain(self, instances: Any) -> Matrix | None:
+        """Read what certainly fits; None where a closer look is needed."""
+        names, plain, pick = self._columns.keys(), self._plain, self._pick
+        rows = []
+        for instance in instances:
+            if type(instance) is not dict or instance.keys() != names:
+                return None
+            row = pick(instance)
+            if not plain.issuperset(map(type, row)):
+                return None
+            rows.append(row)
+        try:
+            matrix = np.array(rows, dtype=np.float64)
+        except OverflowError:
+            return None
+        return matrix if self._holds(matrix) else None
+
+    def _holds(self, matrix: Matrix) -> bool:
+        if (np.abs(matrix) > self._limit_row).any():
+            return False
+        whole = matrix[:, self._whole]
+        return bool(((np.floor(whole) == whole) | np.isnan(whole)).all())
+
+    def _read_row(self, where: str, instance: object) -> Row:
+        if not isinstance(instance, dict):
+            raise BadInputError(f"{where} is {_show(instance)}; give an object of column: value")
+        for name in instance:
+            if name not in self._columns:
+                raise BadInputError(
+                    f"{where} has the unknown column {_show(name)}; the model takes "
+                    f"{', '.join(self._columns)}"
+                )
+        return tuple(self._read_cell(where, column, instance) for column in self._columns.values())
+
+    def _read_cell(self, where: str, column: Column, instance: dict[str, object]) -> Cell:
+        if column.name not in instance:
+            if column.required:
+                raise BadInputError(f"{where} lacks the column {column.name!r}")
+            return None
+        value = instance[column.name]
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            if self._null_is_missing or not column.required or column.kind is Kind.NUMBER:
+                return None
+            raise BadInputError(f"{where}, column {column.name!r}: null; give a {column.kind}")
+        problem = _find_problem(column.kind, value, self._limits[column.name])
+        if problem:
+            raise BadInputError(f"{where}, column {column.name!r}: {_show(value)} {problem}")
+        return value  # type: ignore[return-value]  # `_find_problem` has seen the type
+
+
+def _find_problem(kind: Kind, value: object, limit: float) -> str | None:
+    """Say what is wrong with a value for a column of this kind."""
+    if kind is Kind.TEXT:
+        return None if isinstance(value, str) else "is not a string"
+    if kind is Kind.BOOLEAN:
+        is_boolean = isinstance(value, bool) or (isinstance(value, int) and value in {0, 1})
+        return None if is_boolean else "is not true or false"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "is not a number"
+    if abs(value) > limit:
+        return "is too large for the model"
+    if kind is Kind.WHOLE and value != math.floor(value):
+        return "is not a whole number"
+    return None
+
+
+def _check_number_of(instances: object) -> list[object]:
+    if not isinstance(instances, list):
+        raise BadInputError(f"instances is {_show(instances)}; give a list of objects")
+    if not instances:
+        raise BadInputError("instances is empty; give at least one object")
+    if len(instances) > MAX_INSTANCES:
+        raise TooLargeError(
+            f"{len(instances)} instances in one request; send at most {MAX_INSTANCES}"
+        )
+    return instances
+
+
+def _show(value: object) -> str:
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,0 +1,84 @@
+"""What we measure about predictions.  A fixed list; labels are bounded."""
+
+from enum import StrEnum
+
+import numpy as np
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+
+from fairlead_serving.server.predictors.predictor import Predictions
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SCORES = tuple(step / 20 for step in range(1, 21))
+_SCORED_ROWS = 50  # of one request: enough to see a shift, too few to slow a batch
+
+
+class Outcome(StrEnum):
+    """How a request for predictions ended."""
+
+    SUCCESS = "success"
+    BAD_INPUT = "bad_input"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+
+
+class Metrics:
+    """The counters of one model version."""
+
+    def __init__(self, *, model: str, version: str, registry: CollectorRegistry = REGISTRY) -> None:
+        names, values = ("model", "version"), (model, version)
+        requests = Counter(
+            "fairlead_predictions_total",
+            "Requests for predictions, by how they ended.",
+            (*names, "outcome"),
+            registry=registry,
+        )
+        self._outcomes = {outcome: requests.labels(*values, outcome) for outcome in Outcome}
+        self._rows = Counter(
+            "fairlead_predicted_rows_total", "Rows predicted.", names, registry=registry
+        ).labels(*values)
+        self._seconds = Histogram(
+            "fairlead_prediction_seconds",
+            "Time from the request read to the answer ready.",
+            names,
+            buckets=_SECONDS,
+            registry=registry,
+        ).labels(*values)
+        self._scores = Histogram(
+            "fairlead_prediction_score",
+            f"Predictions from 0 to 1, of up to {_SCORED_ROWS} rows of a request.",
+            names,
+            buckets=_SCORES,
+            registry=registry,
+        ).labels(*values)
+
+    def record(self, outcome: Outcome, *, seconds: float) -> None:
+        """Count one request."""
+        self._outcomes[outcome].inc()
+        self._seconds.observe(seconds)
+
+    def record_predictions(self, predictions: Predictions) -> None:
+        """Count what was predicted; only scores that may be probabilities get a distribution."""
+        self._rows.inc(len(predictions))
+        if isinstance(predictions, np.ndarray) and predictions.ndim == 1:
+            for score in predictions[:: len(predictions) // _SCORED_ROWS + 1].tolist():
+                if 0 <= score <= 1:
+                    self._scores.observe(score)
+
+
+class LogMetrics:
+    """The counters of the prediction log of one model version; rows, not requests."""
+
+    def __init__(self, *, model: str, version: str, registry: CollectorRegistry = REGISTRY) -> None:
+        names, values = ("model", "version"), (model, version)
+        self.written = Counter(
+            "fairlead_prediction_log_written_total",
+            "Predicted rows written to the record.",
+            names,
+            registry=registry,
+        ).labels(*values)
+        self.dropped = Counter(
+            "fairlead_prediction_log_dropped_total",
+            "Predicted rows that the record did not get: the database was away too long.",
+            names,
+            registry=registry,
+        ).labels(*values)

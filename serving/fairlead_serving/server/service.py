@@ -1,0 +1,26 @@
+"""The BentoML service: endpoints and nothing else."""
+
+import bentoml
+from starlette.responses import Response
+
+from fairlead_serving.server.endpoint import PredictEndpoint
+from fairlead_serving.server.schemas import PredictRequest, PredictResponse, Question
+
+
+def build_service(endpoint: PredictEndpoint) -> bentoml.Service:
+    """Build the service around a model that is loaded and tested."""
+
+    @bentoml.service(
+        name="fairlead",
+        workers=1,
+        logging={"access": {"enabled": False}},
+        metrics={"enabled": True},
+        tracing={"excluded_urls": ".*"},
+    )
+    class ModelServer:
+        @bentoml.api(route="/predict", input_spec=PredictRequest, output_spec=PredictResponse)  # type: ignore[untyped-decorator]  # BentoML has no types
+        async def predict(self, instances: Question) -> Response:
+            """Predict for each instance."""
+            return await endpoint.answer(instances)
+
+    return ModelServer

@@ -1,0 +1,184 @@
+"""What the operator tells the server; the only module that touches the environment."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from fairlead_serving.server.failure import Reason, StartupError
+
+_SCRATCH = Path("/tmp/fairlead")  # noqa: S108 - the only writable place of the pod, and its own
+_TERMINATION_LOG = Path("/dev/termination-log")
+
+
+class Task(StrEnum):
+    """What kind of prediction the model makes."""
+
+    BINARY = "binary-classification"
+    MULTICLASS = "multiclass-classification"
+    REGRESSION = "regression"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordSettings:
+    """Where predictions and feedback are kept."""
+
+    url: str = field(repr=False)  # a secret
+    task: Task
+    sample: float  # share of the requests, above 0 to 1
+    feedback_token: str = field(repr=False)  # a secret; empty: feedback is open to everyone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One model version and the address it is served on."""
+
+    namespace: str
+    model: str
+    version: str  # semantic, as the operator and the clients know it
+    registered_model: str
+    registry_version: str  # MLflow's own number
+    digest: str
+    tracking_uri: str
+    request_timeout: timedelta
+    host: str
+    port: int
+    shadow_port: int = 3001  # what comes in here is a copy of a request
+    warmup_requests: int = 20
+    record: RecordSettings | None = None  # None: predictions are not logged
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        StartupError: a variable is missing or is no number; the message names it.
+    """
+    return Settings(
+        namespace=_text(environment, "FAIRLEAD_NAMESPACE"),
+        model=_text(environment, "FAIRLEAD_MODEL"),
+        version=_text(environment, "FAIRLEAD_VERSION"),
+        registered_model=_text(environment, "FAIRLEAD_REGISTERED_MODEL"),
+        registry_version=_text(environment, "FAIRLEAD_REGISTRY_VERSION"),
+        digest=_text(environment, "FAIRLEAD_DIGEST"),
+        tracking_uri=_text(environment, "MLFLOW_TRACKING_URI"),
+        request_timeout=_seconds(environment, "FAIRLEAD_REQUEST_TIMEOUT_SECONDS", default="60"),
+        host=environment.get("FAIRLEAD_HOST", "0.0.0.0"),  # noqa: S104 - a pod has one address
+        port=_port(environment, "FAIRLEAD_PORT", default="3000"),
+        shadow_port=_port(environment, "FAIRLEAD_SHADOW_PORT", default="3001"),
+        warmup_requests=_count(environment, "FAIRLEAD_WARMUP_REQUESTS", default="20"),
+        record=_record(environment),
+    )
+
+
+def read_environment() -> Mapping[str, str]:
+    """Give the environment of this process to `read_settings`."""
+    return os.environ
+
+
+def termination_log(environment: Mapping[str, str]) -> Path:
+    """Where the last words go; known even when the settings are wrong."""
+    return Path(environment.get("FAIRLEAD_TERMINATION_LOG", _TERMINATION_LOG))
+
+
+def prepare_scratch(environment: Mapping[str, str]) -> Path:
+    """Make the writable directory anew: what an earlier container left in it is stale."""
+    scratch = Path(environment.get("FAIRLEAD_SCRATCH", _SCRATCH))
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    return scratch
+
+
+def prepare_libraries(scratch: Path) -> None:
+    """Tell the libraries where they may write.  Call it before they are imported.
+
+    Without `PROMETHEUS_MULTIPROC_DIR`, BentoML's `/metrics` never answers.
+    """
+    metrics = scratch / "metrics"
+    metrics.mkdir()
+    os.environ.setdefault("HOME", str(scratch))  # uid 65532 has no home of its own
+    os.environ.update(
+        BENTOML_HOME=str(scratch / "bentoml"),
+        BENTOML_DO_NOT_TRACK="True",
+        PROMETHEUS_MULTIPROC_DIR=str(metrics),
+        MLFLOW_DISABLE_TELEMETRY="true",
+    )
+
+
+def _record(environment: Mapping[str, str]) -> RecordSettings | None:
+    url = environment.get("FAIRLEAD_DATABASE_URL", "")
+    if not url:
+        return None
+    task, sample = (
+        _text(environment, name) for name in ("FAIRLEAD_TASK", "FAIRLEAD_PREDICTION_SAMPLE")
+    )
+    if task not in list(Task):
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable FAIRLEAD_TASK is {task!r}; give one of {', '.join(Task)}",
+        )
+    return RecordSettings(
+        url=url,
+        task=Task(task),
+        sample=_share("FAIRLEAD_PREDICTION_SAMPLE", sample),
+        feedback_token=environment.get("FAIRLEAD_FEEDBACK_TOKEN", "").strip(),
+    )
+
+
+def _share(name: str, text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable {name} is {text!r}; give a number above 0, up to 1",
+        )
+    return share
+
+
+def _count(environment: Mapping[str, str], name: str, *, default: str) -> int:
+    text = environment.get(name, default)
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable {name} is {text!r}; give a whole number up to 99999",
+        )
+    return int(text)
+
+
+def _text(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "").strip()
+    if not value:
+        raise StartupError(
+            Reason.SETTINGS_INVALID, f"environment variable {name} is not set; the operator sets it"
+        )
+    return value
+
+
+def _seconds(environment: Mapping[str, str], name: str, *, default: str) -> timedelta:
+    text = environment.get(name, default)
+    try:
+        duration = timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        duration = timedelta(0)
+    if duration <= timedelta(0):
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable {name} is {text!r}; give a number of seconds above 0",
+        )
+    return duration
+
+
+def _port(environment: Mapping[str, str], name: str, *, default: str) -> int:
+    text = environment.get(name, default)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable {name} is {text!r}; give a port from 1 to 65535",
+        )
+    return int(text)

@@ -1,0 +1,142 @@
+"""Who is woken by what: ended rollouts of the past cost nothing."""
+
+from typing import Any
+
+from fairlead_operator.engine.wakeup import Key, Wakeup, sort_keys
+
+NAMESPACE = "energy"
+ROLLOUT = Key("Rollout", NAMESPACE, "m-rollout-1")
+MODEL = Key("Model", NAMESPACE, "m")
+
+
+def body(kind: str, name: str, *, labels: dict[str, str] | None = None, **more: Any) -> Any:
+    metadata = {"namespace": NAMESPACE, "name": name, "labels": labels or {}}
+    return {"kind": kind, "metadata": metadata, **more}
+
+
+def rollout(phase: str, name: str = "m-rollout-1") -> Any:
+    return body("Rollout", name, spec={"model": "m"}, status={"phase": phase})
+
+
+def labelled(kind: str, **labels: str) -> Any:
+    names = {f"fairlead.dev/{key.replace('_', '-')}": value for key, value in labels.items()}
+    return body(kind, "child", labels=names)
+
+
+def test_a_rollout_wakes_itself_and_its_model() -> None:
+    assert Wakeup().keys_for(rollout("Progressing"), deleted=False) == {ROLLOUT, MODEL}
+
+
+def test_a_child_wakes_the_rollout_in_flight() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Progressing"), deleted=False)
+
+    assert wakeup.keys_for(labelled("Deployment", model="m"), deleted=False) == {ROLLOUT}
+
+
+def test_an_ended_rollout_sleeps_unless_it_is_the_current_one() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Progressing"), deleted=False)
+    wakeup.keys_for(rollout("RolledBack"), deleted=False)
+    pod = labelled("Pod", model="m", component="server")
+
+    assert wakeup.keys_for(pod, deleted=False) == set()
+
+    wakeup.keys_for(body("Model", "m", status={"rollout": "m-rollout-1"}), deleted=False)
+    assert wakeup.keys_for(pod, deleted=False) == {ROLLOUT}
+
+
+def test_a_deleted_rollout_is_forgotten() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Progressing"), deleted=False)
+    wakeup.keys_for(rollout("Progressing"), deleted=True)
+
+    assert wakeup.rollouts_of(NAMESPACE, "m") == set()
+
+
+def test_a_job_wakes_its_training_run() -> None:
+    found = Wakeup().keys_for(labelled("Job", model="m", training_run="m-1"), deleted=False)
+
+    assert found == {Key("TrainingRun", NAMESPACE, "m-1")}
+
+
+def test_a_model_wakes_its_unfinished_children() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Pending"), deleted=False)
+    wakeup.keys_for(body("TrainingRun", "m-1", spec={"model": "m"}), deleted=False)
+
+    found = wakeup.keys_for(body("Model", "m"), deleted=False)
+
+    assert found == {MODEL, ROLLOUT, Key("TrainingRun", NAMESPACE, "m-1")}
+
+
+def test_a_gateway_report_wakes_only_the_models_it_is_about() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Progressing"), deleted=False)
+    other = body("Rollout", "n-rollout-1", spec={"model": "n"}, status={"phase": "Progressing"})
+    wakeup.keys_for(other, deleted=False)
+    first = body("ConfigMap", "fairlead-gateway", data={"m.pod-a": "1", "n.pod-a": "1"})
+    wakeup.keys_for(first, deleted=False)
+
+    second = body("ConfigMap", "fairlead-gateway", data={"m.pod-a": "2", "n.pod-a": "1"})
+
+    assert wakeup.keys_for(second, deleted=False) == {ROLLOUT}
+
+
+def test_a_gateway_pod_wakes_every_rollout_in_flight_of_its_namespace() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Progressing"), deleted=False)
+
+    assert wakeup.keys_for(labelled("Pod", component="gateway"), deleted=False) == {ROLLOUT}
+
+
+def test_what_moves_traffic_comes_first() -> None:
+    run = Key("TrainingRun", NAMESPACE, "m-1")
+
+    assert sort_keys({run, MODEL, ROLLOUT}) == [ROLLOUT, MODEL, run]
+
+
+def gateway(kind: str, **meta: Any) -> Any:
+    part = body(kind, "fairlead-gateway", labels={"fairlead.dev/component": "gateway"})
+    part["metadata"].update(meta)
+    return part
+
+
+GATEWAY = Key("Gateway", NAMESPACE, "fairlead-gateway")
+
+
+def test_a_gateway_without_models_is_tidied() -> None:
+    assert Wakeup().keys_for(gateway("Deployment"), deleted=False) == {GATEWAY}
+
+
+def test_a_gateway_that_is_changed_or_gone_wakes_every_model_there() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(body("Model", "m"), deleted=False)
+    wakeup.keys_for(body("Model", "other"), deleted=False)
+    both = {MODEL, Key("Model", NAMESPACE, "other")}
+
+    assert wakeup.keys_for(gateway("Deployment", generation=1), deleted=False) == set()
+    assert wakeup.keys_for(gateway("Deployment", generation=1), deleted=False) == set()
+    assert wakeup.keys_for(gateway("Deployment", generation=2), deleted=False) == both
+    assert wakeup.keys_for(gateway("ConfigMap"), deleted=True) == both
+    wakeup.keys_for(body("Model", "other"), deleted=True)
+    assert wakeup.keys_for(gateway("ServiceAccount"), deleted=True) == {MODEL}
+
+
+def test_a_gateway_pod_that_is_gone_is_tidied_after() -> None:
+    assert Wakeup().keys_for(gateway("Pod"), deleted=True) == {GATEWAY}
+    assert Wakeup().keys_for(gateway("Pod"), deleted=False) == set()
+
+
+def test_the_first_reports_seen_may_be_of_the_dead() -> None:
+    wakeup = Wakeup()
+    reports = {**gateway("ConfigMap"), "data": {"m.pod": "{}"}}
+
+    assert wakeup.keys_for(reports, deleted=False) == {GATEWAY}
+    assert wakeup.keys_for(reports, deleted=False) == set()
+
+
+def test_an_address_wakes_its_model() -> None:
+    assert Wakeup().keys_for(labelled("Service", component="address", model="m"), deleted=True) == {
+        MODEL
+    }

@@ -1,0 +1,84 @@
+"""The queue: once each, never twice at a time, back with back-off."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from fairlead_operator.engine.wakeup import Key
+from fairlead_operator.engine.work_queue import WorkQueue
+
+KEY = Key("Model", "energy", "m")
+Handle = Callable[[Key], Awaitable[timedelta | None]]
+
+
+async def drain(queue: WorkQueue, handle: Handle, *, until: Callable[[], bool]) -> None:
+    """Work with two workers until the condition holds."""
+    workers = [asyncio.create_task(queue.work(handle, lambda *_: None)) for _ in range(2)]
+    async with asyncio.timeout(5):
+        while not until():  # noqa: ASYNC110  the condition is the test's, not an event
+            await asyncio.sleep(0)
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def test_a_key_added_many_times_is_worked_on_once() -> None:
+    queue, seen = WorkQueue(), []
+
+    async def handle(key: Key) -> None:
+        seen.append(key)
+
+    for _ in range(5):
+        queue.add(KEY)
+    await drain(queue, handle, until=lambda: bool(seen) and len(queue) == 0)
+
+    assert seen == [KEY]
+
+
+async def test_a_key_is_never_worked_on_twice_at_once_and_comes_back() -> None:
+    queue, running, most, turns = WorkQueue(), 0, 0, 0
+
+    async def handle(key: Key) -> None:
+        nonlocal running, most, turns
+        running += 1
+        most = max(most, running)
+        if turns == 0:
+            queue.add(key)
+            await asyncio.sleep(0)
+        running -= 1
+        turns += 1
+
+    queue.add(KEY)
+    await drain(queue, handle, until=lambda: turns == 2)
+
+    assert most == 1
+
+
+async def test_a_failure_comes_back_and_a_success_forgives() -> None:
+    queue, turns = WorkQueue(), 0
+
+    async def handle(key: Key) -> None:
+        nonlocal turns
+        turns += 1
+        if turns < 3:
+            raise RuntimeError("not yet")
+
+    queue.add(KEY)
+    await drain(queue, handle, until=lambda: turns == 3)
+
+    assert queue.failures(KEY) == 0
+
+
+async def test_the_soonest_of_several_wishes_is_kept() -> None:
+    queue, seen = WorkQueue(), []
+
+    async def handle(key: Key) -> None:
+        seen.append(key)
+
+    queue.add_after(KEY, timedelta(hours=1))
+    queue.add_after(KEY, timedelta(milliseconds=1))
+    queue.add_after(KEY, timedelta(hours=2))
+    await drain(queue, handle, until=lambda: bool(seen))
+    queue.forget(KEY)
+
+    assert seen == [KEY]

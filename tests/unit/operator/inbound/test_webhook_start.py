@@ -1,0 +1,64 @@
+"""A leader that has just started knows no Rollout yet; the alert must reach it all the same."""
+
+import json
+
+from aiohttp.test_utils import make_mocked_request
+
+from fairlead_operator.errors import ClusterRefusalError
+from fairlead_operator.inbound.alerts import Labels
+from fairlead_operator.inbound.webhook import Webhook
+from support.world import NAMESPACE, World
+from unit.operator.inbound.test_alerts import alert, body
+
+
+def put(world: World, name: str, phase: str, *, model: str = "nsw-price") -> None:
+    world.kube.put(
+        {
+            "kind": "Rollout",
+            "metadata": {"namespace": NAMESPACE, "name": name},
+            "spec": {"model": model, "version": "1.1.0"},
+            "status": {"phase": phase},
+        }
+    )
+
+
+async def outcome(world: World) -> dict[str, str]:
+    webhook = Webhook(
+        world.ports,
+        token="token",
+        labels=Labels(),
+        rollouts_of=lambda *_: set(),
+        wake=lambda _: None,
+    )
+    request = make_mocked_request("POST", "/alerts", headers={"Authorization": "Bearer token"})
+    request._read_bytes = json.dumps(body(alert())).encode()
+    response = await webhook.handle(request)
+    assert response.text is not None
+    return dict(json.loads(response.text)["alerts"][0])
+
+
+async def test_the_rollout_in_traffic_is_found_among_others() -> None:
+    world = World()
+    put(world, "a-ended", "Succeeded")
+    put(world, "b-other", "Progressing", model="other")
+    put(world, "c-live", "Guarding")
+
+    told = await outcome(world)
+
+    assert (told["outcome"], told["rollout"]) == ("rollback", "c-live")
+    rollout = world.kube.objects["Rollout", NAMESPACE, "c-live"]
+    assert "fairlead.dev/alert" in rollout["metadata"]["annotations"]
+
+
+async def test_none_in_traffic_is_told() -> None:
+    world = World()
+    put(world, "a-ended", "RolledBack")
+
+    assert (await outcome(world))["outcome"] == "ignored"
+
+
+async def test_a_namespace_that_is_not_watched_is_ignored() -> None:
+    world = World()
+    world.kube.fail_next = [ClusterRefusalError("403 forbidden")]
+
+    assert (await outcome(world))["outcome"] == "ignored"

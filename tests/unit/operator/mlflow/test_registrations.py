@@ -1,0 +1,77 @@
+"""What the last list of the registry says of a version that serves."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.mlflow.registrations import Registrations, keep_listing
+from fairlead_operator.ports import RegisteredVersion
+from support.fakes import FakeRegistry
+
+SERVES = VersionReference(version="1.0.0", registry_version="7", digest="sha256:a")
+NAME = "energy.nsw-price"
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        pytest.param({(NAME, "7"): ("1.0.0", "sha256:a")}, "", id="as it was"),
+        pytest.param({}, "was deleted", id="deleted"),
+        pytest.param({(NAME, "8"): ("1.0.0", "sha256:a")}, "was deleted", id="registered anew"),
+        pytest.param({("other", "7"): ("1.0.0", "sha256:a")}, "was deleted", id="another model's"),
+        pytest.param({(NAME, "7"): ("2.0.0", "sha256:a")}, "now says version 2.0.0", id="renamed"),
+        pytest.param({(NAME, "7"): ("1.0.0", "sha256:b")}, "digest sha256:b", id="another digest"),
+        pytest.param({(NAME, "7"): ("", "")}, "version none with digest none", id="no tags"),
+    ],
+)
+def test_problem(listed: dict[tuple[str, str], tuple[str, str]], words: str) -> None:
+    registrations = Registrations()
+    registrations.take(
+        {
+            key: RegisteredVersion(version=version, registry_version=key[1], digest=digest)
+            for key, (version, digest) in listed.items()
+        }
+    )
+
+    problem = registrations.problem(NAME, SERVES)
+
+    assert problem is not None
+    assert words in problem
+    assert bool(problem) == bool(words)
+
+
+def test_before_the_first_list_nothing_is_known() -> None:
+    assert Registrations().problem(NAME, SERVES) is None
+
+
+def test_what_mlflow_says_later_stands_until_the_next_list() -> None:
+    registrations = Registrations()
+    found = RegisteredVersion(version="1.0.0", registry_version="7", digest="sha256:a")
+    registrations.note(NAME, found)
+    assert registrations.problem(NAME, SERVES) is None  # no list yet
+
+    registrations.take({})
+    registrations.note(NAME, found)
+    assert registrations.problem(NAME, SERVES) == ""
+
+    registrations.take({})
+    assert registrations.problem(NAME, SERVES)
+
+
+@pytest.mark.parametrize(("down", "known"), [(False, ""), (True, None)], ids=["up", "down"])
+async def test_a_registry_that_is_away_is_asked_again_later(down: bool, known: str | None) -> None:
+    registry, registrations = FakeRegistry(), Registrations()
+    registry.register(NAME, "1.0.0", digest="sha256:a")
+    registry.down = down
+    reference = VersionReference(version="1.0.0", registry_version="1", digest="sha256:a")
+
+    task = asyncio.create_task(keep_listing(registrations, registry))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+    assert registrations.problem(NAME, reference) == known

@@ -1,0 +1,103 @@
+"""Each strategy as the plan that the one machine walks through."""
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_operator.api.checks import Analysis
+from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.rollout.decision.plan import Step, automatic_steps, compile_plan
+
+MINUTE = timedelta(minutes=1)
+STEPS = [{"weight": 5, "hold": "1m"}, {"weight": 50, "hold": "2m", "pause": True}]
+COMPILED = (Step(weight=5, hold=MINUTE), Step(weight=50, hold=2 * MINUTE, pause=True))
+
+
+GOAL = {"metric": "reward"}
+
+
+def plan(**policy: Any) -> tuple[Step, ...]:
+    return compile_plan(RolloutPolicy.model_validate(policy))
+
+
+@pytest.mark.parametrize(
+    ("policy", "steps"),
+    [
+        pytest.param({"steps": STEPS}, COMPILED, id="canary: the steps as they are"),
+        pytest.param({"strategy": "blueGreen"},
+                     (Step(weight=0, hold=5 * MINUTE, mirror=100, preview=True),),
+                     id="blueGreen: a mirrored preview"),
+        pytest.param({"strategy": "blueGreen",
+                      "blueGreen": {"mirror": 0, "hold": "1m", "pause": True}},
+                     (Step(weight=0, hold=MINUTE, pause=True, preview=True),),
+                     id="blueGreen: a preview for people"),
+        pytest.param({"strategy": "shadow", "shadow": {"mirror": 20, "hold": "1m"}},
+                     (Step(weight=0, hold=MINUTE, mirror=20),), id="shadow: then all traffic"),
+        pytest.param({"strategy": "shadow", "steps": STEPS},
+                     (Step(weight=0, hold=10 * MINUTE, mirror=100), *COMPILED),
+                     id="shadow: then the steps"),
+        pytest.param({"strategy": "recreate"},
+                     (Step(weight=0, hold=timedelta(0), exclusive=True),),
+                     id="recreate: alone"),
+        pytest.param({"strategy": "abTest", "abTest": {"goal": GOAL, "maxDuration": "1h"}},
+                     (Step(weight=50, hold=60 * MINUTE, trial="abTest"),),
+                     id="abTest: one trial of equal shares"),
+        pytest.param({"strategy": "abTest", "abTest": {"goal": GOAL, "weight": 10,
+                      "maxDuration": "1h", "onUndecided": "rollBack"}},
+                     (Step(weight=10, hold=60 * MINUTE, trial="abTest",
+                           undecided_goes_back=True),), id="abTest: as declared"),
+        pytest.param({"strategy": "bandit", "bandit": {"goal": GOAL, "maxDuration": "1h"}},
+                     (Step(weight=50, hold=60 * MINUTE, trial="bandit"),),
+                     id="bandit: begins with equal shares"),
+    ],
+)  # fmt: skip
+def test_compile_plan(policy: dict[str, Any], steps: tuple[Step, ...]) -> None:
+    assert plan(**policy) == steps
+
+
+def test_several_candidates_and_the_stable_version_share_alike() -> None:
+    policy = RolloutPolicy.model_validate({"strategy": "bandit", "bandit": {"goal": GOAL}})
+
+    (step,) = compile_plan(policy, candidates=4)
+
+    assert step.weight == 20
+
+
+def test_a_trial_without_a_design_is_refused_by_name() -> None:
+    with pytest.raises(InvalidSpecError, match="abTest: missing"):
+        plan(strategy="abTest")
+
+
+def test_a_step_keeps_its_own_checks() -> None:
+    check = {"name": "own", "query": "x", "atMost": 1}
+
+    (step,) = plan(steps=[{"weight": 5, "checks": [check]}])
+
+    assert [found.name for found in step.checks] == ["own"]
+
+
+@given(
+    interval=st.integers(1, 3600), windows=st.lists(st.integers(5, 86400), min_size=1, max_size=20)
+)
+def test_every_automatic_step_can_measure_its_own_traffic_twice(
+    interval: int, windows: list[int]
+) -> None:
+    checks = [
+        {"name": f"c{index}", "query": "x", "atMost": 1, "window": f"{window}s"}
+        for index, window in enumerate(windows)
+    ]
+    analysis = Analysis.model_validate({"interval": f"{interval}s", "checks": checks})
+
+    steps = automatic_steps(analysis)
+
+    needed = timedelta(seconds=max(windows) + 2 * interval)
+    assert all(step.hold >= max(MINUTE, needed) for step in steps)
+    weights = [step.weight for step in steps]
+    assert all(2 * low == high for low, high in itertools.pairwise(weights))
+    assert weights[0] == 5
+    assert weights[-1] == 80

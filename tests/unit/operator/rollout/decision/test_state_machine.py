@@ -1,0 +1,751 @@
+"""The transition table of the rollout, row by row, and what must never happen."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_operator.requests import Action, Request
+from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.decision.state_machine import decide
+from fairlead_operator.rollout.decision.states import (
+    Arm,
+    Cause,
+    Decision,
+    Gateway,
+    Health,
+    Observed,
+    Phase,
+    Reason,
+    Resolution,
+    Stable,
+    is_finished,
+    present_shares,
+)
+from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
+from fairlead_operator.rollout.statistics.verdict import Verdict
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+STEPS = (Step(weight=10, hold=MINUTE), Step(weight=50, hold=MINUTE))
+GOOD = Arm(version="1.1.0", health=Health.READY, weight=10, asked=10, verdict=Verdict.SUCCESSFUL)
+STABLE = Stable(version="1.0.0")
+ARM_FIELDS = {field.name for field in dataclasses.fields(Arm)}
+
+
+def observed(*, waited: timedelta = timedelta(0), **changes: Any) -> Observed:
+    """A healthy rollout at its first step; each test names only what differs.
+
+    A field of the candidate is given by its own name.
+    """
+    healthy = Observed(
+        now=NOW,
+        phase=Phase.PROGRESSING,
+        step=0,
+        since=NOW - waited,
+        doubt_since=None,
+        reason=Reason.STEP_HOLDING,
+        message="",
+        has_turn=True,
+        suspended=False,
+        frozen=None,
+        stable=STABLE,
+        resolution=Resolution.FOUND,
+        resolution_message="",
+        arms=(GOOD,),
+        winner=None,
+        trial=None,
+        leader=None,
+        gateway=Gateway(),
+        requests=(),
+        steps=STEPS,
+        guard=MINUTE,
+        patience=10 * MINUTE,
+        start_deadline=5 * MINUTE,
+        approval_deadline=24 * HOUR,
+    )
+    arm = {name: value for name, value in changes.items() if name in ARM_FIELDS}
+    rest = {name: value for name, value in changes.items() if name not in ARM_FIELDS}
+    if arm:
+        rest["arms"] = (dataclasses.replace(GOOD, **arm),)
+    return dataclasses.replace(healthy, **rest)
+
+
+def asks(*actions: Action) -> tuple[Request, ...]:
+    return tuple(Request(action=action, text="Ada: why", by="Ada", why="why") for action in actions)
+
+
+def pending(**changes: Any) -> Observed:
+    return observed(**{"phase": Phase.PENDING, "weight": None} | changes)
+
+
+def guarding(**changes: Any) -> Observed:
+    return observed(**{"phase": Phase.GUARDING, "step": 2, "weight": 100} | changes)
+
+
+def paused(**changes: Any) -> Observed:
+    return observed(**{"phase": Phase.PAUSED, "reason": Reason.ANALYSIS_INCONCLUSIVE} | changes)
+
+
+def replacing(**changes: Any) -> Observed:
+    """Recreate, in its downtime."""
+    defaults = {
+        "phase": Phase.REPLACING,
+        "reason": Reason.WAITING_FOR_CANDIDATE,
+        "stable": GONE,
+        "weight": 0,
+        "steps": ALONE,
+    }
+    return observed(**defaults | changes)
+
+
+APPROVAL = (Step(weight=10, hold=MINUTE, pause=True), Step(weight=50, hold=MINUTE))
+ALONE = (Step(weight=0, hold=timedelta(0), exclusive=True),)
+PREVIEW = (Step(weight=0, hold=MINUTE, mirror=100, preview=True),)
+GONE = Stable(version="1.0.0", health=Health.UNKNOWN, gone=True)
+STOPPING = Stable(version="1.0.0", health=Health.UNKNOWN)
+BACK = (Phase.ROLLING_BACK, 0)
+NEVER_STARTED = (Phase.ROLLED_BACK, 0)
+
+AB = (Step(weight=20, hold=HOUR, trial="abTest"),)
+BACK_AB = (Step(weight=20, hold=HOUR, trial="abTest", undecided_goes_back=True),)
+BANDIT = (Step(weight=33, hold=HOUR, trial="bandit"),)
+TWO = (
+    dataclasses.replace(GOOD, weight=20, asked=20, verdict=Verdict.INCONCLUSIVE),
+    dataclasses.replace(GOOD, version="1.2.0", weight=20, asked=20, verdict=Verdict.INCONCLUSIVE),
+)
+
+
+def trial(outcome: Outcome, **more: Any) -> Trial:
+    return Trial(**{"outcome": outcome, "message": "numbers", "leader": "1.2.0"} | more)
+
+
+def trying(**changes: Any) -> Observed:
+    """An A/B test of two candidates against the stable version."""
+    return observed(**{"steps": AB, "arms": TWO} | changes)
+
+
+TABLE = [
+    # Pending
+    pytest.param(pending(gateway=Gateway(missing="no HTTPRoutes")), (Phase.PENDING, 0),
+                 Reason.WAITING_FOR_GATEWAY, id="pending: nothing can carry the route"),
+    pytest.param(pending(gateway=Gateway(missing="no HTTPRoutes"), stable=None), (Phase.PENDING, 0),
+                 Reason.WAITING_FOR_GATEWAY, id="pending: a first version waits for a gateway too"),
+    pytest.param(pending(gateway=Gateway(unsupported="no guard")), NEVER_STARTED,
+                 Reason.UNSUPPORTED_BY_TARGET, id="pending: the gateway cannot do what is asked"),
+    pytest.param(observed(gateway=Gateway(unsupported="no guard")), (Phase.PROGRESSING, 10),
+                 Reason.STEP_HOLDING, id="progressing: a policy changed in flight is no evidence"),
+    pytest.param(pending(), (Phase.PROGRESSING, 10), Reason.STEP_STARTED,
+                 id="pending: a ready candidate takes the first step"),
+    pytest.param(pending(has_turn=False), (Phase.PENDING, 0), Reason.WAITING_FOR_TURN,
+                 id="pending: another rollout is in flight"),
+    pytest.param(pending(resolution=Resolution.UNAVAILABLE, health=Health.UNKNOWN, waited=HOUR),
+                 (Phase.PENDING, 0), Reason.WAITING_FOR_REGISTRY,
+                 id="pending: a registry outage is waited for, however long"),
+    pytest.param(pending(resolution=Resolution.MISSING, health=Health.UNKNOWN),
+                 NEVER_STARTED, Reason.VERSION_NOT_FOUND, id="pending: no such version"),
+    pytest.param(pending(health=Health.STARTING), (Phase.PENDING, 0),
+                 Reason.WAITING_FOR_CANDIDATE, id="pending: the candidate starts"),
+    pytest.param(pending(health=Health.STARTING, waited=HOUR,
+                         reason=Reason.WAITING_FOR_CANDIDATE),
+                 NEVER_STARTED, Reason.START_DEADLINE_EXCEEDED,
+                 id="pending: the candidate is late"),
+    pytest.param(pending(health=Health.STARTING, waited=HOUR, reason=Reason.WAITING_FOR_TURN),
+                 (Phase.PENDING, 0), Reason.WAITING_FOR_CANDIDATE,
+                 id="pending: waiting for the turn is not the candidate's time"),
+    pytest.param(pending(suspended=True), (Phase.PENDING, 0), Reason.SUSPENDED,
+                 id="pending: suspended"),
+    pytest.param(pending(health=Health.FAILED), NEVER_STARTED, Reason.CANDIDATE_FAILED,
+                 id="pending: the candidate cannot start"),
+    pytest.param(pending(requests=asks(Action.ABORT)), NEVER_STARTED, Reason.ABORTED,
+                 id="pending: aborted"),
+    pytest.param(pending(alert="slow"), NEVER_STARTED, Reason.ALERT_FIRED, id="pending: alert"),
+    pytest.param(pending(stable=None), (Phase.SUCCEEDED, 100), Reason.PROMOTED,
+                 id="pending: a first version takes everything"),
+    pytest.param(pending(stable=None, health=Health.FAILED), NEVER_STARTED,
+                 Reason.CANDIDATE_FAILED, id="pending: a broken first version takes nothing"),
+    pytest.param(pending(frozen="until Monday"), (Phase.PENDING, 0), Reason.FROZEN,
+                 id="pending: frozen"),
+    pytest.param(pending(stable=None, frozen="until Monday"), (Phase.PENDING, 0), Reason.FROZEN,
+                 id="pending: a first version is not promoted in a freeze window"),
+    pytest.param(pending(requests=asks(Action.PROMOTE)), (Phase.PROGRESSING, 10),
+                 Reason.STEP_STARTED, id="pending: a promotion comes too early"),
+    pytest.param(pending(steps=ALONE, health=Health.UNKNOWN), (Phase.REPLACING, 0),
+                 Reason.STOPPING_STABLE, id="pending: recreate begins its downtime"),
+    pytest.param(pending(steps=ALONE, health=Health.UNKNOWN, stable=None), (Phase.PENDING, 0),
+                 Reason.WAITING_FOR_CANDIDATE, id="pending: recreate without a stable version"),
+    pytest.param(pending(steps=ALONE, health=Health.UNKNOWN, frozen="until Monday"),
+                 (Phase.PENDING, 0), Reason.FROZEN, id="pending: recreate waits for the freeze"),
+    # Replacing
+    pytest.param(replacing(stable=STOPPING, reason=Reason.STOPPING_STABLE), (Phase.REPLACING, 0),
+                 Reason.STOPPING_STABLE, id="replacing: the stable version ends"),
+    pytest.param(replacing(stable=STOPPING, health=Health.READY), (Phase.REPLACING, 0),
+                 Reason.STOPPING_STABLE, id="replacing: two versions never run together"),
+    pytest.param(replacing(health=Health.UNKNOWN), (Phase.REPLACING, 0),
+                 Reason.WAITING_FOR_CANDIDATE, id="replacing: the candidate starts"),
+    pytest.param(replacing(), (Phase.GUARDING, 100), Reason.GUARD_STARTED,
+                 id="replacing: the candidate is ready"),
+    pytest.param(replacing(suspended=True, frozen="until Monday"), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="replacing: nothing makes the downtime longer"),
+    pytest.param(replacing(health=Health.FAILED), BACK, Reason.CANDIDATE_FAILED,
+                 id="replacing: the candidate cannot start"),
+    pytest.param(replacing(health=Health.STARTING, waited=HOUR), BACK,
+                 Reason.START_DEADLINE_EXCEEDED, id="replacing: the candidate is late"),
+    pytest.param(replacing(stable=STOPPING, health=Health.UNKNOWN, waited=HOUR,
+                           reason=Reason.STOPPING_STABLE), BACK,
+                 Reason.START_DEADLINE_EXCEEDED, id="replacing: the stable version never ends"),
+    pytest.param(replacing(health=Health.STARTING, requests=asks(Action.ABORT)), BACK,
+                 Reason.ABORTED, id="replacing: aborted"),
+    pytest.param(replacing(health=Health.STARTING, requests=asks(Action.PAUSE)),
+                 (Phase.REPLACING, 0), Reason.WAITING_FOR_CANDIDATE,
+                 id="replacing: a downtime cannot be paused"),
+    # Progressing
+    pytest.param(observed(tripped="12 of 14 failed"), BACK, Reason.GUARD_TRIPPED,
+                 id="progressing: the fast guard tripped"),
+    pytest.param(observed(waited=MINUTE, frozen="until Monday"), (Phase.PROGRESSING, 10),
+                 Reason.FROZEN, id="progressing: frozen, the weight stays"),
+    pytest.param(observed(verdict=Verdict.FAILED, frozen="until Monday"), BACK,
+                 Reason.ANALYSIS_FAILED, id="progressing: going back works while frozen"),
+    pytest.param(observed(frozen="until Monday", verdict=Verdict.ERROR, waited=HOUR,
+                          doubt_since=NOW - HOUR), (Phase.PROGRESSING, 10), Reason.FROZEN,
+                 id="progressing: a freeze does not use up the patience"),
+    pytest.param(observed(steps=PREVIEW, weight=0, waited=MINUTE), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="progressing: a good preview is switched to at once"),
+    pytest.param(observed(steps=PREVIEW, weight=0, waited=HOUR, verdict=Verdict.INCONCLUSIVE),
+                 (Phase.PROGRESSING, 0), Reason.ANALYSIS_INCONCLUSIVE,
+                 id="progressing: a preview that nobody tried is not switched to"),
+    pytest.param(observed(steps=PREVIEW, weight=0, verdict=Verdict.FAILED), BACK,
+                 Reason.ANALYSIS_FAILED, id="progressing: a bad preview is given up"),
+    pytest.param(observed(requests=asks(Action.PAUSE)), (Phase.PAUSED, 10),
+                 Reason.PAUSED_BY_REQUEST, id="progressing: a person pauses"),
+    pytest.param(observed(requests=asks(Action.PROMOTE)), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="progressing: a person promotes"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), verdict=Verdict.INCONCLUSIVE),
+                 (Phase.GUARDING, 100), Reason.GUARD_STARTED,
+                 id="progressing: a person promotes without evidence"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), verdict=Verdict.FAILED), BACK,
+                 Reason.ANALYSIS_FAILED, id="progressing: nobody promotes past a failed verdict"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), health=Health.STARTING),
+                 (Phase.PROGRESSING, 10), Reason.CANDIDATE_NOT_READY,
+                 id="progressing: nobody promotes a candidate that is not ready"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), frozen="until Monday"),
+                 (Phase.PROGRESSING, 10), Reason.FROZEN,
+                 id="progressing: nobody promotes in a freeze window"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), weight=None), (Phase.PROGRESSING, 10),
+                 Reason.WAITING_FOR_GATEWAY, id="progressing: a promotion waits for the gateway"),
+    pytest.param(observed(requests=asks(Action.ABORT, Action.PROMOTE)), BACK, Reason.ABORTED,
+                 id="progressing: an abort is stronger than a promotion"),
+    pytest.param(observed(), (Phase.PROGRESSING, 10), Reason.STEP_HOLDING,
+                 id="progressing: a step must hold"),
+    pytest.param(observed(waited=MINUTE), (Phase.PROGRESSING, 50), Reason.STEP_STARTED,
+                 id="progressing: a passed step leads to the next"),
+    pytest.param(observed(step=1, weight=50, asked=50, waited=MINUTE), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="progressing: the last step leads to all traffic"),
+    pytest.param(observed(steps=(Step(weight=40, hold=HOUR),)), (Phase.PROGRESSING, 10),
+                 Reason.STEP_HOLDING, id="progressing: an edited policy widens nothing by itself"),
+    pytest.param(observed(steps=(Step(weight=5, hold=HOUR),)), (Phase.PROGRESSING, 5),
+                 Reason.WAITING_FOR_GATEWAY, id="progressing: an edited policy narrows at once"),
+    pytest.param(observed(waited=MINUTE, steps=APPROVAL), (Phase.PAUSED, 10),
+                 Reason.AWAITING_APPROVAL, id="progressing: a step asks for approval"),
+    pytest.param(observed(verdict=Verdict.FAILED), BACK, Reason.ANALYSIS_FAILED,
+                 id="progressing: bad metrics roll back at once"),
+    pytest.param(observed(alert="slow"), BACK, Reason.ALERT_FIRED, id="progressing: alert"),
+    pytest.param(observed(requests=asks(Action.ABORT)), BACK, Reason.ABORTED,
+                 id="progressing: aborted"),
+    pytest.param(observed(health=Health.FAILED), BACK, Reason.CANDIDATE_FAILED,
+                 id="progressing: a crash-looping candidate"),
+    pytest.param(observed(verdict=Verdict.ERROR, waited=HOUR), (Phase.PROGRESSING, 10),
+                 Reason.ANALYSIS_INCONCLUSIVE, id="progressing: a Prometheus outage holds"),
+    pytest.param(observed(verdict=Verdict.INCONCLUSIVE, waited=HOUR), (Phase.PROGRESSING, 10),
+                 Reason.ANALYSIS_INCONCLUSIVE, id="progressing: no traffic holds the step"),
+    pytest.param(observed(verdict=Verdict.INCONCLUSIVE), (Phase.PROGRESSING, 10),
+                 Reason.STEP_HOLDING, id="progressing: evidence is not due within the hold"),
+    pytest.param(observed(verdict=Verdict.ERROR, waited=HOUR, doubt_since=NOW - HOUR),
+                 (Phase.PAUSED, 10), Reason.ANALYSIS_INCONCLUSIVE,
+                 id="progressing: a long outage pauses for a person"),
+    pytest.param(observed(weight=None, waited=HOUR), (Phase.PROGRESSING, 10),
+                 Reason.WAITING_FOR_GATEWAY, id="progressing: a gateway pod is behind"),
+    pytest.param(observed(health=Health.STARTING, waited=HOUR), (Phase.PROGRESSING, 10),
+                 Reason.CANDIDATE_NOT_READY, id="progressing: the candidate lost its pods"),
+    pytest.param(observed(waited=MINUTE, suspended=True), (Phase.PROGRESSING, 10),
+                 Reason.SUSPENDED, id="progressing: suspended, the weight stays"),
+    pytest.param(observed(verdict=Verdict.FAILED, suspended=True), BACK, Reason.ANALYSIS_FAILED,
+                 id="progressing: going back works while suspended"),
+    # A trial
+    pytest.param(trying(phase=Phase.PENDING), (Phase.PROGRESSING, 40), Reason.STEP_STARTED,
+                 id="trial: all candidates get their shares at once"),
+    pytest.param(trying(), (Phase.PROGRESSING, 40), Reason.TRIAL_RUNNING,
+                 id="trial: between two counts it goes on"),
+    pytest.param(trying(trial=trial(Outcome.RUNNING)), (Phase.PROGRESSING, 40),
+                 Reason.TRIAL_RUNNING, id="trial: no decision yet"),
+    pytest.param(trying(trial=trial(Outcome.WON, winner="1.2.0")), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="trial: a candidate won"),
+    pytest.param(trying(trial=trial(Outcome.STABLE_WON)), BACK, Reason.TRIAL_LOST,
+                 id="trial: the stable version won"),
+    pytest.param(trying(trial=trial(Outcome.UNDECIDED)), (Phase.PAUSED, 40),
+                 Reason.TRIAL_UNDECIDED, id="trial: undecided asks a person"),
+    pytest.param(trying(trial=trial(Outcome.UNDECIDED), steps=BACK_AB), BACK,
+                 Reason.TRIAL_UNDECIDED, id="trial: undecided goes back when told to"),
+    pytest.param(trying(trial=trial(Outcome.WON, winner="1.2.0"), suspended=True),
+                 (Phase.PROGRESSING, 40), Reason.SUSPENDED,
+                 id="trial: nobody wins while suspended"),
+    pytest.param(trying(trial=trial(Outcome.WON, winner="1.2.0"),
+                        arms=(TWO[0], dataclasses.replace(TWO[1], weight=None))),
+                 (Phase.PROGRESSING, 40), Reason.WAITING_FOR_GATEWAY,
+                 id="trial: nobody wins while a gateway pod is behind"),
+    pytest.param(trying(arms=(dataclasses.replace(TWO[0], verdict=Verdict.FAILED), TWO[1])),
+                 (Phase.PROGRESSING, 20), Reason.WAITING_FOR_GATEWAY,
+                 id="trial: a bad candidate leaves, the others go on"),
+    pytest.param(trying(arms=tuple(dataclasses.replace(arm, tripped="burst") for arm in TWO)),
+                 BACK, Reason.GUARD_TRIPPED, id="trial: no good candidate is left"),
+    pytest.param(trying(steps=BANDIT, trial=trial(
+                     Outcome.RUNNING, shares=(("1.1.0", 10), ("1.2.0", 45)))),
+                 (Phase.PROGRESSING, 55), Reason.TRIAL_RUNNING,
+                 id="bandit: the shares follow the reward"),
+    pytest.param(trying(steps=BANDIT, arms=(TWO[0], dataclasses.replace(TWO[1], weight=19)),
+                        trial=trial(Outcome.RUNNING, shares=(("1.1.0", 10), ("1.2.0", 45)))),
+                 (Phase.PROGRESSING, 40), Reason.WAITING_FOR_GATEWAY,
+                 id="bandit: the shares stand still while the gateway is behind"),
+    pytest.param(trying(requests=asks(Action.PROMOTE), leader="1.2.0"), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="trial: a person promotes the leader"),
+    # Paused
+    pytest.param(paused(steps=AB, arms=TWO, reason=Reason.TRIAL_UNDECIDED), (Phase.PAUSED, 40),
+                 Reason.TRIAL_UNDECIDED, id="paused: an undecided trial waits for a person"),
+    pytest.param(paused(steps=AB, arms=TWO, reason=Reason.TRIAL_UNDECIDED, leader="1.2.0",
+                        requests=asks(Action.APPROVE)), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED, id="paused: an undecided trial is approved"),
+    pytest.param(paused(steps=AB, arms=TWO, reason=Reason.TRIAL_UNDECIDED, waited=25 * HOUR), BACK,
+                 Reason.APPROVAL_DEADLINE_EXCEEDED, id="paused: nobody answers for the trial"),
+    pytest.param(paused(steps=AB, arms=TWO, reason=Reason.WAITING_FOR_GATEWAY),
+                 (Phase.PROGRESSING, 40), Reason.STEP_STARTED, id="paused: the trial goes on"),
+    pytest.param(paused(verdict=Verdict.ERROR), (Phase.PAUSED, 10), Reason.ANALYSIS_INCONCLUSIVE,
+                 id="paused: doubt stays"),
+    pytest.param(paused(verdict=Verdict.FAILED), BACK, Reason.ANALYSIS_FAILED,
+                 id="paused: bad metrics still roll back"),
+    pytest.param(paused(), (Phase.PROGRESSING, 10), Reason.STEP_STARTED,
+                 id="paused: evidence is back, the step begins anew"),
+    pytest.param(paused(verdict=Verdict.ERROR, requests=asks(Action.APPROVE)),
+                 (Phase.PROGRESSING, 10),
+                 Reason.STEP_STARTED, id="paused: a person goes on in doubt, at the same weight"),
+    pytest.param(paused(step=2, weight=100, asked=100), (Phase.GUARDING, 100),
+                 Reason.GUARD_STARTED,
+                 id="paused: the guard goes on"),
+    pytest.param(paused(step=1, steps=STEPS[:1], verdict=Verdict.ERROR), (Phase.PAUSED, 10),
+                 Reason.ANALYSIS_INCONCLUSIVE,
+                 id="paused: a policy with fewer steps gives no traffic in doubt"),
+    pytest.param(paused(step=1, steps=STEPS[:1]), (Phase.PROGRESSING, 10), Reason.STEP_STARTED,
+                 id="paused: a policy with fewer steps leads to no guard without a step"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL), (Phase.PAUSED, 10),
+                 Reason.AWAITING_APPROVAL, id="paused: good metrics are no approval"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE)),
+                 (Phase.PROGRESSING, 50),
+                 Reason.STEP_STARTED, id="paused: approval leads to the next step"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE),
+                        verdict=Verdict.ERROR),
+                 (Phase.PAUSED, 10), Reason.AWAITING_APPROVAL,
+                 id="paused: approval does not widen in doubt"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST), (Phase.PAUSED, 10),
+                 Reason.PAUSED_BY_REQUEST, id="paused: a person's pause holds until a resume"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST, requests=asks(Action.APPROVE)),
+                 (Phase.PAUSED, 10), Reason.PAUSED_BY_REQUEST, id="paused: approval is no resume"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST, requests=asks(Action.RESUME)),
+                 (Phase.PROGRESSING, 10), Reason.STEP_STARTED,
+                 id="paused: resumed, the step begins anew"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST, tripped="slow"), BACK,
+                 Reason.GUARD_TRIPPED, id="paused: the fast guard goes back even then"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST, waited=25 * HOUR), BACK,
+                 Reason.APPROVAL_DEADLINE_EXCEEDED, id="paused: a pause nobody ends"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, waited=25 * HOUR), BACK,
+                 Reason.APPROVAL_DEADLINE_EXCEEDED, id="paused: an approval nobody gives"),
+    pytest.param(paused(verdict=Verdict.ERROR, waited=25 * HOUR), (Phase.PAUSED, 10),
+                 Reason.ANALYSIS_INCONCLUSIVE, id="paused: doubt never goes back, however long"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE),
+                        frozen="until Monday"), (Phase.PAUSED, 10), Reason.AWAITING_APPROVAL,
+                 id="paused: approval does not widen in a freeze window"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.RESUME)),
+                 (Phase.PAUSED, 10), Reason.AWAITING_APPROVAL,
+                 id="paused: a resume is no approval"),
+    pytest.param(paused(requests=asks(Action.PROMOTE), verdict=Verdict.ERROR),
+                 (Phase.GUARDING, 100), Reason.GUARD_STARTED, id="paused: a person promotes"),
+    # Guarding
+    pytest.param(guarding(requests=asks(Action.PROMOTE)), (Phase.SUCCEEDED, 100), Reason.PROMOTED,
+                 id="guarding: a person ends the guard window"),
+    pytest.param(guarding(requests=asks(Action.PAUSE)), (Phase.PAUSED, 100),
+                 Reason.PAUSED_BY_REQUEST, id="guarding: a person pauses"),
+    pytest.param(guarding(waited=MINUTE, frozen="until Monday"), (Phase.GUARDING, 100),
+                 Reason.FROZEN, id="guarding: nothing is promoted in a freeze window"),
+    pytest.param(guarding(), (Phase.GUARDING, 100), Reason.GUARD_HOLDING, id="guarding: holds"),
+    pytest.param(guarding(waited=MINUTE), (Phase.SUCCEEDED, 100), Reason.PROMOTED,
+                 id="guarding: passed"),
+    pytest.param(guarding(waited=MINUTE, verdict=Verdict.FAILED), BACK, Reason.ANALYSIS_FAILED,
+                 id="guarding: bad metrics go back to the previous version"),
+    pytest.param(guarding(waited=HOUR, verdict=Verdict.INCONCLUSIVE), (Phase.GUARDING, 100),
+                 Reason.ANALYSIS_INCONCLUSIVE, id="guarding: doubt keeps the way back open"),
+    pytest.param(guarding(verdict=Verdict.ERROR), (Phase.GUARDING, 100),
+                 Reason.GUARD_HOLDING, id="guarding: evidence is not due within the window"),
+    # Ends
+    pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=10), BACK,
+                 Reason.ABORTED, id="rolling back: waits until the router reports no traffic"),
+    pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=None), BACK,
+                 Reason.ABORTED, id="rolling back: not knowing is not zero"),
+    pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=0),
+                 (Phase.ROLLED_BACK, 0), Reason.ABORTED, id="rolling back: done, with its cause"),
+    pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=0, steps=ALONE,
+                          stable=GONE), BACK, Reason.ABORTED,
+                 id="rolling back: recreate waits until the stable version answers again"),
+    pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=0, steps=ALONE),
+                 (Phase.ROLLED_BACK, 0), Reason.ABORTED,
+                 id="rolling back: recreate is done when the stable version is back"),
+    pytest.param(observed(phase=Phase.ROLLED_BACK, reason=Reason.ALERT_FIRED),
+                 (Phase.ROLLED_BACK, 0), Reason.ALERT_FIRED, id="rolled back: stays"),
+    pytest.param(observed(phase=Phase.SUCCEEDED, reason=Reason.PROMOTED, verdict=Verdict.FAILED,
+                          alert="late"),
+                 (Phase.SUCCEEDED, 100), Reason.PROMOTED, id="succeeded: stays"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "phase_and_weight", "reason"), TABLE)
+def test_decide(seen: Observed, phase_and_weight: tuple[Phase, int], reason: Reason) -> None:
+    decision = decide(seen)
+
+    assert (decision.phase, decision.weight) == phase_and_weight
+    assert decision.reason is reason
+
+
+def test_the_table_has_a_row_for_every_phase() -> None:
+    assert {row.values[0].phase for row in TABLE} == set(Phase)
+
+
+spans = st.integers(0, 7200).map(lambda seconds: timedelta(seconds=seconds))
+plans = st.sampled_from([STEPS, APPROVAL, ALONE, PREVIEW, (*PREVIEW, *STEPS)])
+requests = st.lists(st.sampled_from(Action), unique=True, max_size=3).map(lambda few: asks(*few))
+one_arm = st.builds(
+    Arm,
+    version=st.just("1.1.0"),
+    health=st.sampled_from(Health),
+    gone=st.booleans(),
+    weight=st.none() | st.integers(0, 100),
+    asked=st.integers(0, 100),
+    verdict=st.sampled_from(Verdict),
+    alert=st.none() | st.just("alert"),
+    tripped=st.none() | st.just("tripped"),
+)
+anything = st.builds(
+    Observed,
+    now=st.just(NOW),
+    phase=st.sampled_from(Phase),
+    step=st.integers(0, 3),
+    since=spans.map(lambda span: NOW - span),
+    doubt_since=st.none() | spans.map(lambda span: NOW - span),
+    reason=st.sampled_from(Reason),
+    message=st.just(""),
+    has_turn=st.booleans(),
+    suspended=st.booleans(),
+    frozen=st.none() | st.just("until Monday"),
+    stable=st.none() | st.sampled_from([STABLE, GONE, STOPPING]),
+    resolution=st.sampled_from(Resolution),
+    resolution_message=st.just(""),
+    arms=one_arm.map(lambda arm: (arm,)),
+    winner=st.none(),
+    trial=st.none(),
+    leader=st.none(),
+    requests=requests,
+    steps=plans,
+    guard=spans,
+    patience=spans,
+    start_deadline=spans,
+    approval_deadline=spans,
+)
+VERSIONS = ("1.1.0", "1.2.0", "1.3.0")
+causes = st.none() | st.just(Cause(reason=Reason.ALERT_FIRED, message="alert"))
+several = st.tuples(*(st.tuples(one_arm, causes) for _ in VERSIONS)).map(
+    lambda found: tuple(
+        dataclasses.replace(arm, version=version, dropped=cause)
+        for version, (arm, cause) in zip(VERSIONS, found, strict=True)
+    )
+)
+some_version = st.none() | st.sampled_from(VERSIONS)
+trials = st.builds(
+    Trial,
+    outcome=st.sampled_from(Outcome),
+    message=st.just("numbers"),
+    winner=st.sampled_from(VERSIONS),
+    leader=some_version,
+    shares=st.tuples(*(st.integers(5, 30) for _ in VERSIONS)).map(
+        lambda shares: tuple(zip(VERSIONS, shares, strict=True))
+    ),
+)
+
+
+def in_trial(
+    seen: Observed, arms: tuple[Arm, ...], trial: Trial | None, winner: str | None
+) -> Observed:
+    left = {arm.version for arm in arms if arm.dropped is not None}
+    known = None if winner in left else winner  # nobody wins who has left
+    return dataclasses.replace(seen, arms=arms, trial=trial, winner=known, leader=winner)
+
+
+def can_be(seen: Observed) -> bool:
+    """A pause with all the traffic is one of the guard window: the winner has all of it."""
+    asked = {arm.version: arm.asked for arm in seen.arms}
+    in_guard = seen.phase is Phase.PAUSED and sum(asked.values()) >= 100
+    return not in_guard or asked.get(str(seen.winner)) == 100
+
+
+any_trial = st.builds(
+    lambda steps, seen: dataclasses.replace(seen, steps=steps),
+    st.sampled_from([AB, BACK_AB, BANDIT, STEPS]),
+    st.builds(in_trial, anything, several, st.none() | trials, some_version),
+).filter(can_be)
+IN_TRAFFIC = {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}
+
+
+def present_weight(seen: Observed) -> int:
+    """What the candidates have in the phase and step they are in."""
+    last = len(seen.steps) - (seen.phase is Phase.PROGRESSING)
+    clamped = dataclasses.replace(seen, step=min(seen.step, last))
+    return sum(share for _, share in present_shares(clamped))
+
+
+def asked(seen: Observed, action: Action) -> bool:
+    return any(request.action is action for request in seen.requests)
+
+
+@given(anything)
+def test_every_state_has_a_decision_with_a_weight_of_its_steps(seen: Observed) -> None:
+    decision = decide(seen)
+
+    had = sum(arm.asked for arm in seen.arms)  # less than a step's where the policy was edited
+    assert decision.weight in {0, 100, had, *(step.weight for step in seen.steps)}
+    assert decide(seen) == decision
+
+
+@given(any_trial)
+def test_nothing_widens_within_a_step(seen: Observed) -> None:
+    """A policy edited in flight once gave its new weight at once, without a verdict."""
+    decision = decide(seen)
+    stays = (decision.phase, decision.step, decision.restart) == (seen.phase, seen.step, False)
+    had = {arm.version: arm.asked for arm in seen.arms}
+
+    if stays and seen.phase in {Phase.PROGRESSING, Phase.PAUSED} and seen.steps != BANDIT:
+        assert all(share <= had[version] for version, share in decision.shares)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        observed(verdict=Verdict.ERROR, waited=HOUR, doubt_since=NOW - HOUR),
+        paused(verdict=Verdict.ERROR),
+    ],
+    ids=["at its beginning", "later"],
+)
+def test_a_pause_in_doubt_names_the_ways_out(seen: Observed) -> None:
+    message = decide(seen).message
+
+    assert "goes on with clear evidence or when resumed; or abort" in message
+
+
+@given(anything)
+def test_doubt_never_widens_traffic(seen: Observed) -> None:
+    arm = seen.arms[0]
+    unproven = arm.verdict is not Verdict.SUCCESSFUL and not asked(seen, Action.PROMOTE)
+    behind = arm.weight != present_weight(seen)
+    stopped = seen.suspended or seen.frozen is not None
+    if seen.phase in IN_TRAFFIC and (unproven or behind or stopped):
+        assert decide(seen).weight <= present_weight(seen)
+
+
+@given(anything)
+def test_nothing_is_promoted_in_a_freeze_window_nor_while_suspended(seen: Observed) -> None:
+    ends = decide(seen).phase is Phase.SUCCEEDED and seen.phase is not Phase.SUCCEEDED
+
+    assert not ends or (seen.frozen is None and not seen.suspended)
+
+
+@given(anything)
+def test_copies_are_sent_only_to_a_version_without_a_cause_against_it(seen: Observed) -> None:
+    decision = decide(seen)
+
+    assert decision.mirror in {0, *(step.mirror for step in seen.steps)}
+    assert not decision.mirror or decision.phase in {Phase.PROGRESSING, Phase.PAUSED}
+
+
+@given(anything)
+def test_each_request_is_answered_at_most_once_and_one_is_accepted(seen: Observed) -> None:
+    answers = decide(seen).answers
+    answered = [answer.request for answer in answers]
+
+    assert len(set(answered)) == len(answered)
+    assert set(answered) <= set(seen.requests)
+    assert sum(answer.accepted for answer in answers) <= 1
+    assert all(answer.message for answer in answers if not answer.accepted)
+
+
+@given(anything)
+def test_only_a_ready_candidate_gets_more_traffic(seen: Observed) -> None:
+    widened = decide(seen).weight > present_weight(seen) and seen.phase is not Phase.SUCCEEDED
+
+    assert not widened or seen.arms[0].health is Health.READY
+
+
+@given(anything)
+def test_no_rollback_without_a_cause(seen: Observed) -> None:
+    decision = decide(seen)
+    goes_back = decision.phase is Phase.ROLLING_BACK and seen.phase is not Phase.ROLLING_BACK
+    arm = seen.arms[0]
+    evidence = (
+        arm.verdict is Verdict.FAILED
+        or arm.health is Health.FAILED
+        or arm.alert is not None
+        or arm.tripped is not None
+        or seen.resolution is Resolution.MISSING
+    )
+    late = seen.waited > min(seen.start_deadline, seen.approval_deadline)
+    cause = evidence or asked(seen, Action.ABORT) or late
+
+    assert not goes_back or cause
+
+
+@given(anything)
+def test_a_failed_verdict_takes_all_traffic_from_the_candidate(seen: Observed) -> None:
+    failed = seen.arms[0].verdict is Verdict.FAILED
+    if seen.phase in IN_TRAFFIC and seen.stable is not None and failed:
+        assert decide(seen).weight == 0
+
+
+@given(anything)
+def test_recreate_gives_no_traffic_while_the_stable_version_is_still_there(seen: Observed) -> None:
+    if seen.phase in {Phase.PENDING, Phase.REPLACING} and seen.exclusive:
+        decision = decide(seen)
+
+        assert decision.weight == 0 or (seen.stable is not None and seen.stable.gone)
+
+
+@given(anything.filter(lambda seen: is_finished(seen.phase)))
+def test_a_finished_rollout_stays_finished(seen: Observed) -> None:
+    decision = decide(seen)
+
+    assert (decision.phase, decision.reason) == (seen.phase, seen.reason)
+
+
+@given(anything)
+def test_no_step_is_skipped(seen: Observed) -> None:
+    decision = decide(seen)
+    if decision.phase is Phase.PROGRESSING and seen.phase is Phase.PROGRESSING:
+        assert decision.step in {seen.step, seen.step + 1, len(seen.steps) - 1}
+
+
+def test_a_whole_life() -> None:
+    def live(seen: Observed, decision: Decision) -> Observed:
+        entered = (decision.phase, decision.step) != (seen.phase, seen.step)
+        return dataclasses.replace(
+            seen,
+            now=seen.now + MINUTE,
+            since=seen.now if entered else seen.since,
+            phase=decision.phase,
+            step=decision.step,
+            arms=(dataclasses.replace(seen.arms[0], weight=decision.weight),),
+            reason=decision.reason,
+        )
+
+    seen, history = pending(), []
+    for _ in range(8):
+        decision = decide(seen)
+        seen = live(seen, decision)
+        history.append((decision.phase, decision.weight))
+
+    assert list(dict.fromkeys(history)) == [
+        (Phase.PROGRESSING, 10),
+        (Phase.PROGRESSING, 50),
+        (Phase.GUARDING, 100),
+        (Phase.SUCCEEDED, 100),
+    ]
+
+
+@given(any_trial)
+def test_shares_of_a_trial_add_up_and_stay_within_the_plan(seen: Observed) -> None:
+    decision = decide(seen)
+    shares = dict(decision.shares)
+
+    assert list(shares) == list(VERSIONS)
+    assert all(share >= 0 for share in shares.values())
+    if decision.phase in {Phase.GUARDING, Phase.SUCCEEDED}:
+        assert sorted(shares.values()) == [0, 0, 100]
+    if decision.phase is Phase.PROGRESSING and seen.steps == AB:
+        assert set(shares.values()) <= {0, 20, *(arm.asked for arm in seen.arms)}
+
+
+@given(any_trial)
+def test_a_candidate_that_left_a_trial_never_gets_traffic_again(seen: Observed) -> None:
+    decision = decide(seen)
+    out = {version for version, _ in decision.dropped}
+
+    assert {arm.version for arm in seen.arms if arm.dropped is not None} <= out
+    in_trial = decision.phase is Phase.PROGRESSING and seen.winner is None
+    if in_trial and seen.stable is not None:
+        assert all(not share for version, share in decision.shares if version in out)
+
+
+@given(any_trial)
+def test_only_its_own_test_or_a_person_ends_a_trial_well(seen: Observed) -> None:
+    decision = decide(seen)
+    in_trial = seen.phase in {Phase.PROGRESSING, Phase.PAUSED} and seen.steps in {AB, BANDIT}
+    if in_trial and seen.step == 0 and decision.phase is Phase.GUARDING:
+        won = seen.trial is not None and seen.trial.outcome is Outcome.WON
+        assert won or asked(seen, Action.PROMOTE) or asked(seen, Action.APPROVE)
+        assert decision.winner is not None
+
+
+REFUSALS = [
+    pytest.param(pending(requests=asks(Action.PAUSE)), "no traffic yet", id="pending: pause"),
+    pytest.param(pending(requests=asks(Action.APPROVE)), "nothing waits", id="pending: approve"),
+    pytest.param(observed(requests=asks(Action.RESUME)), "not paused", id="progressing: resume"),
+    pytest.param(observed(requests=asks(Action.APPROVE)), "nothing waits",
+                 id="progressing: approve"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), suspended=True), "suspended",
+                 id="progressing: promote while suspended"),
+    pytest.param(observed(requests=asks(Action.RESUME), alert="slow"), "AlertFired: slow",
+                 id="progressing: an alert is stronger"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), verdict=Verdict.FAILED), "AnalysisFailed",
+                 id="progressing: promote past a failed verdict"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), health=Health.STARTING), "not ready",
+                 id="progressing: promote what is not ready"),
+    pytest.param(observed(requests=asks(Action.RETRY)), "asked of a Model", id="retry"),
+    pytest.param(paused(requests=asks(Action.RESUME), reason=Reason.AWAITING_APPROVAL),
+                 "approve it", id="awaiting approval: resume"),
+    pytest.param(paused(requests=asks(Action.RESUME), reason=Reason.TRIAL_UNDECIDED),
+                 "approve or promote the leader", id="trial undecided: resume"),
+    pytest.param(paused(requests=asks(Action.PAUSE), reason=Reason.PAUSED_BY_REQUEST),
+                 "paused already", id="paused by request: pause"),
+    pytest.param(observed(phase=Phase.ROLLING_BACK, requests=asks(Action.PROMOTE)),
+                 "going back already", id="rolling back: promote"),
+    pytest.param(observed(phase=Phase.SUCCEEDED, requests=asks(Action.ABORT)), "has ended",
+                 id="succeeded: abort"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "words"), REFUSALS)
+def test_a_request_that_does_not_apply_is_refused_with_the_reason(
+    seen: Observed, words: str
+) -> None:
+    (answer,) = decide(seen).answers
+
+    assert not answer.accepted
+    assert words in answer.message
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(paused(requests=asks(Action.APPROVE), reason=Reason.AWAITING_APPROVAL,
+                            verdict=Verdict.ERROR), id="an approval in doubt"),
+        pytest.param(observed(requests=asks(Action.PROMOTE), weight=None),
+                     id="a promotion while the gateway is behind"),
+    ],
+)  # fmt: skip
+def test_a_request_that_must_wait_is_not_answered_yet(seen: Observed) -> None:
+    assert decide(seen).answers == ()

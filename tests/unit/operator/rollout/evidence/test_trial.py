@@ -1,0 +1,96 @@
+"""What a trial counts for each kind of goal, and that an outage decides nothing."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.ports import Tally
+from fairlead_operator.rollout.evidence.trial import TrialLook, run_trial
+from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
+from support.fakes import START
+from support.world import World
+
+HOUR = timedelta(hours=1)
+LOOK = TrialLook(
+    namespace="energy",
+    model="nsw-price",
+    stable="1.0.0",
+    versions=("1.1.0",),
+    shares={"1.0.0": 50, "1.1.0": 50},
+    since=START,
+    changed_at=START + HOUR - timedelta(minutes=1),
+)
+
+
+async def run(world: World, strategy: str, **goal: Any) -> Trial:
+    policy = RolloutPolicy.model_validate({"strategy": strategy, strategy: {"goal": goal}})
+    return await run_trial(LOOK, policy, ports=world.ports, now=START + HOUR)
+
+
+@pytest.fixture
+def world() -> World:
+    """The candidate is much better in every way."""
+    world = World()
+    world.prometheus.counts = {
+        "1.0.0-total": 1000.0,
+        "1.0.0-bad": 500.0,
+        "1.0.0-good": 500.0,
+        "1.1.0-total": 1000.0,
+        "1.1.0-bad": 100.0,
+        "1.1.0-good": 900.0,
+    }
+    for rating in ("accuracy", "reward"):
+        world.record.ratings[rating, "1.0.0"] = Tally(successes=500.0, trials=1000)
+        world.record.ratings[rating, "1.1.0"] = Tally(successes=900.0, trials=1000)
+    return world
+
+
+@pytest.mark.parametrize("strategy", ["abTest", "bandit"])
+@pytest.mark.parametrize(
+    "goal",
+    [
+        {"metric": "success-rate"},
+        {"metric": "latency", "latencyMilliseconds": 100},
+        {"metric": "live-accuracy"},
+        {"metric": "reward"},
+    ],
+)
+async def test_the_better_version_wins(world: World, strategy: str, goal: Any) -> None:
+    trial = await run(world, strategy, **goal)
+
+    assert (trial.outcome, trial.winner) == (Outcome.WON, "1.1.0")
+    assert [(arm.version, arm.value) for arm in trial.arms] == [("1.0.0", 0.5), ("1.1.0", 0.9)]
+
+
+async def test_a_users_counts(world: World) -> None:
+    world.prometheus.custom = 700.0
+
+    trial = await run(world, "bandit", query="a{{version}}", total="b{{version}}")
+
+    assert trial.outcome is Outcome.RUNNING
+    assert [arm.samples for arm in trial.arms] == [700, 700]
+    assert dict(trial.shares) == {"1.1.0": 50}
+
+
+async def test_a_version_without_an_answer_has_no_samples(world: World) -> None:
+    world.prometheus.custom = None
+
+    trial = await run(world, "abTest", query="a{{version}}", total="b{{version}}")
+
+    assert trial.outcome is Outcome.RUNNING
+    assert [arm.samples for arm in trial.arms] == [0, 0]
+
+
+@pytest.mark.parametrize("strategy", ["abTest", "bandit"])
+@pytest.mark.parametrize("metric", ["success-rate", "reward"])
+async def test_an_outage_decides_nothing_and_moves_nothing(
+    world: World, strategy: str, metric: str
+) -> None:
+    world.prometheus.down = world.record.down = True
+
+    trial = await run(world, strategy, metric=metric)
+
+    assert (trial.outcome, trial.shares) == (Outcome.RUNNING, ())
+    assert "the goal cannot be read" in trial.message

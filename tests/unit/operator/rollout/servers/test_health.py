@@ -1,0 +1,99 @@
+"""What Deployment and pods say of a version."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fairlead_operator.rollout.decision.states import Health
+from fairlead_operator.rollout.servers.health import read_health
+
+
+def deployment(available: int = 0, *, observed: int = 2, **status: int) -> dict[str, Any]:
+    return {
+        "metadata": {"generation": 2},
+        "spec": {"replicas": 2},
+        "status": {"observedGeneration": observed, "availableReplicas": available, **status},
+    }
+
+
+def pod(
+    *,
+    state: dict[str, Any] | None = None,
+    last: dict[str, Any] | None = None,
+    restarts: int = 0,
+    ready: bool = False,
+    leaving: bool = False,
+) -> dict[str, Any]:
+    container = {
+        "ready": ready,
+        "restartCount": restarts,
+        "state": state or {},
+        "lastState": last or {},
+    }
+    meta = {"name": "p"} | ({"deletionTimestamp": "now"} if leaving else {})
+    return {"metadata": meta, "status": {"containerStatuses": [container]}}
+
+
+def ended(code: int, message: str = "", reason: str = "Error") -> dict[str, Any]:
+    return {"terminated": {"exitCode": code, "message": message, "reason": reason}}
+
+
+MISMATCH = json.dumps({"reason": "DigestMismatch", "message": "another digest"})
+AWAY = json.dumps({"reason": "RegistryUnavailable", "message": "connection refused"})
+
+
+@pytest.mark.parametrize(
+    ("seen", "health"),
+    [
+        pytest.param(None, Health.UNKNOWN, id="not created"),
+        pytest.param(deployment(2), Health.READY, id="all available"),
+        pytest.param(deployment(1), Health.STARTING, id="one of two"),
+        pytest.param(deployment(2, observed=1), Health.STARTING, id="of an older generation"),
+        pytest.param(deployment(2, unavailableReplicas=1), Health.STARTING, id="one is replaced"),
+        pytest.param({"metadata": {}, "spec": {}}, Health.STARTING, id="no status yet"),
+    ],
+)
+def test_a_deployment_alone(seen: dict[str, Any] | None, health: Health) -> None:
+    assert read_health(seen, [])[0] is health
+
+
+@pytest.mark.parametrize(
+    ("seen", "message"),
+    [
+        pytest.param(pod(state=ended(3, MISMATCH)), "DigestMismatch: another digest",
+                     id="it cannot start, and says why"),
+        pytest.param(pod(last=ended(3, MISMATCH), restarts=1), "DigestMismatch: another digest",
+                     id="it said so before its restart"),
+        pytest.param(pod(state=ended(3)), "Error: exit code 3", id="it says nothing"),
+        pytest.param(pod(last=ended(1, "Traceback"), restarts=3),
+                     "crashed 3 times, last Error: Traceback", id="it crashes again and again"),
+        pytest.param(pod(last=ended(137, reason="OOMKilled"), restarts=4),
+                     "crashed 4 times, last OOMKilled: exit code 137", id="out of memory"),
+        pytest.param(
+            pod(state={"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}),
+            "ImagePullBackOff: not found", id="no image"),
+    ],
+)  # fmt: skip
+def test_a_pod_that_will_never_be_ready(seen: dict[str, Any], message: str) -> None:
+    assert read_health(deployment(), [pod(), seen]) == (Health.FAILED, message)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(pod(), id="it only just started"),
+        pytest.param({"metadata": {"name": "p"}}, id="it has no status"),
+        pytest.param(pod(last=ended(1, "x"), restarts=2), id="two crashes may pass"),
+        pytest.param(pod(last=ended(1, AWAY), restarts=9), id="the registry is away"),
+        pytest.param(pod(state=ended(3, MISMATCH), leaving=True), id="it is leaving"),
+        pytest.param(pod(last=ended(3, MISMATCH), restarts=9, ready=True), id="it recovered"),
+        pytest.param(pod(state={"waiting": {"reason": "ContainerCreating"}}), id="it is created"),
+    ],
+)
+def test_a_pod_that_may_still_be_ready(seen: dict[str, Any]) -> None:
+    assert read_health(deployment(), [seen])[0] is Health.STARTING
+
+
+def test_a_version_that_is_ready_is_not_judged_by_a_pod_of_before() -> None:
+    assert read_health(deployment(2), [pod(state=ended(3, MISMATCH))])[0] is Health.READY

@@ -1,0 +1,174 @@
+"""The A/B test's decision: a table, what must never happen, and how often it errs."""
+
+import math
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_operator.api.strategy import AbTest
+from fairlead_operator.rollout.statistics.ab_test import Outcome, Tally, judge_trial
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+def design(**changed: object) -> AbTest:
+    return AbTest.model_validate(
+        {
+            "goal": {"metric": "success-rate"},
+            "alpha": 0.05,
+            "beta": 0.2,
+            "minEffect": 0.02,
+            "minSamples": 100,
+            "maxDuration": "24h",
+            **changed,
+        }
+    )
+
+
+def tally(version: str, good: float, total: float) -> Tally:
+    return Tally(version=version, successes=good, trials=total)
+
+
+STABLE = tally("1.0.0", 500, 1000)
+BETTER = tally("1.1.0", 620, 1000)
+SAME = tally("1.1.0", 10000, 20000)
+
+
+@pytest.mark.parametrize(
+    ("tallies", "elapsed", "outcome", "winner"),
+    [
+        pytest.param((STABLE, BETTER), HOUR, Outcome.WON, "1.1.0", id="clearly better wins"),
+        pytest.param(
+            (tally("1.0.0", 10000, 20000), SAME),
+            HOUR,
+            Outcome.STABLE_WON,
+            None,
+            id="as good as the stable version is not worth it",
+        ),
+        pytest.param(
+            (STABLE, tally("1.1.0", 300, 1000)), HOUR, Outcome.STABLE_WON, None, id="worse loses"
+        ),
+        pytest.param(
+            (STABLE, tally("1.1.0", 51, 100)), HOUR, Outcome.RUNNING, None, id="few decide nothing"
+        ),
+        pytest.param(
+            (STABLE, tally("1.1.0", 99, 99)),
+            HOUR,
+            Outcome.RUNNING,
+            None,
+            id="fewer than minSamples of the candidate",
+        ),
+        pytest.param(
+            (tally("1.0.0", 0, 99), BETTER),
+            HOUR,
+            Outcome.RUNNING,
+            None,
+            id="fewer than minSamples of the stable version",
+        ),
+        pytest.param(
+            (STABLE, tally("1.1.0", 51, 100)), DAY, Outcome.UNDECIDED, None, id="the time is over"
+        ),
+        pytest.param((STABLE, BETTER), DAY, Outcome.WON, "1.1.0", id="decided as the time ends"),
+        pytest.param(
+            (STABLE, BETTER, tally("1.2.0", 680, 1000)),
+            HOUR,
+            Outcome.WON,
+            "1.2.0",
+            id="the better of two winners",
+        ),
+        pytest.param(
+            (STABLE, tally("1.1.0", 300, 1000), tally("1.2.0", 520, 1000)),
+            HOUR,
+            Outcome.RUNNING,
+            None,
+            id="one given up, the other open",
+        ),
+        pytest.param((STABLE,), HOUR, Outcome.RUNNING, None, id="no candidate is left"),
+        pytest.param((), DAY, Outcome.UNDECIDED, None, id="nothing at all"),
+        pytest.param(
+            (tally("1.0.0", math.nan, math.inf), tally("1.1.0", -5, math.nan)),
+            HOUR,
+            Outcome.RUNNING,
+            None,
+            id="numbers that are none",
+        ),
+    ],
+)
+def test_judge_trial(
+    tallies: tuple[Tally, ...], elapsed: timedelta, outcome: Outcome, winner: str | None
+) -> None:
+    trial = judge_trial(design(), tallies, stable="1.0.0", elapsed=elapsed)
+
+    assert (trial.outcome, trial.winner) == (outcome, winner)
+
+
+def test_the_message_has_the_numbers() -> None:
+    trial = judge_trial(design(), (STABLE, BETTER), stable="1.0.0", elapsed=HOUR)
+
+    assert trial.message.startswith("1.0.0 50.00% of 1,000, 1.1.0 62.00% of 1,000; 1.1.0 better")
+    assert trial.leader == "1.1.0"
+    assert [(arm.version, arm.samples, arm.value) for arm in trial.arms] == [
+        ("1.0.0", 1000, 0.5),
+        ("1.1.0", 1000, 0.62),
+    ]
+
+
+numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers(0, 10**9).map(float)
+
+
+@given(counted=st.lists(st.tuples(numbers, numbers), max_size=5), hours=st.integers(0, 48))
+def test_whatever_is_counted_there_is_an_answer(
+    counted: list[tuple[float, float]], hours: int
+) -> None:
+    tallies = [tally(f"1.{at}.0", good, total) for at, (good, total) in enumerate(counted)]
+
+    trial = judge_trial(design(), tallies, stable="1.0.0", elapsed=timedelta(hours=hours))
+
+    assert (trial.winner is not None) == (trial.outcome is Outcome.WON)
+    assert trial.winner != "1.0.0"
+    assert len(trial.message) < 400
+
+
+@given(good=st.integers(0, 1000), control=st.integers(0, 1000), more=st.integers(2, 4))
+def test_more_candidates_ask_for_more_evidence(good: int, control: int, more: int) -> None:
+    arms = [tally("1.0.0", control, 1000), tally("1.1.0", good, 1000)]
+    others = [tally(f"2.{at}.0", 0, 1000) for at in range(more)]
+
+    alone = judge_trial(design(), arms, stable="1.0.0", elapsed=HOUR)
+    among = judge_trial(design(), [*arms, *others], stable="1.0.0", elapsed=HOUR)
+
+    if among.outcome is Outcome.WON:
+        assert alone.outcome is Outcome.WON
+
+
+@pytest.mark.parametrize(
+    ("gains", "wrong", "at_most"),
+    [
+        pytest.param((0.0,), Outcome.WON, 0.05, id="equal: a winner is an error"),
+        pytest.param((0.0, 0.0, 0.0), Outcome.WON, 0.05, id="three equal candidates"),
+        pytest.param((0.05,), Outcome.STABLE_WON, 0.2, id="better by minEffect: giving up is"),
+    ],
+)
+def test_trials_err_at_most_as_declared(
+    gains: tuple[float, ...], wrong: Outcome, at_most: float
+) -> None:
+    """Four hundred trials of some thousand answers, looked at every hundred of each version."""
+    random = np.random.default_rng(11)
+    asked = design(minEffect=0.05)
+    rates = (0.3, *(0.3 + gain for gain in gains))
+    errors = 0
+    for _ in range(400):
+        good = np.zeros(len(rates))
+        for look in range(1, 21):
+            good += random.binomial(100, rates)
+            tallies = [tally(f"1.{at}.0", count, 100 * look) for at, count in enumerate(good)]
+            trial = judge_trial(asked, tallies, stable="1.0.0", elapsed=HOUR)
+            if trial.outcome is not Outcome.RUNNING:
+                errors += trial.outcome is wrong
+                break
+
+    assert errors / 400 <= at_most

@@ -1,0 +1,293 @@
+"""Measurements into verdicts: silence is never evidence."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_operator.rollout.statistics.sequential import Counts, Losses
+from fairlead_operator.rollout.statistics.verdict import (
+    Bounds,
+    Judgment,
+    Measurement,
+    Pair,
+    Tolerance,
+    Verdict,
+    judge,
+    stability_index,
+    summarize,
+    worst,
+)
+
+BOUNDS = Bounds(at_least=0.99, at_most=None, min_samples=20, failure_limit=0)
+
+
+@pytest.mark.parametrize(
+    ("measurement", "verdict"),
+    [
+        pytest.param(Measurement(name="c", value=1.0, samples=50), Verdict.SUCCESSFUL, id="good"),
+        pytest.param(Measurement(name="c", value=0.99, samples=50), Verdict.SUCCESSFUL,
+                     id="on the bound is within"),
+        pytest.param(Measurement(name="c", value=0.98, samples=50), Verdict.FAILED, id="bad"),
+        pytest.param(Measurement(name="c", value=0.0, samples=19), Verdict.INCONCLUSIVE,
+                     id="too few requests prove nothing, not even the worst value"),
+        pytest.param(Measurement(name="c", value=0.0, samples=None), Verdict.INCONCLUSIVE,
+                     id="not counted"),
+        pytest.param(Measurement(name="c", value=0.0, samples=math.nan), Verdict.INCONCLUSIVE,
+                     id="not a number of requests"),
+        pytest.param(Measurement(name="c", value=None, samples=50), Verdict.INCONCLUSIVE,
+                     id="none"),
+        pytest.param(Measurement(name="c", value=math.nan, samples=50), Verdict.INCONCLUSIVE,
+                     id="nan"),
+        pytest.param(Measurement(name="c", value=math.inf, samples=50), Verdict.INCONCLUSIVE,
+                     id="infinite"),
+        pytest.param(Measurement(name="c", error="refused"), Verdict.ERROR, id="no answer"),
+    ],
+)  # fmt: skip
+def test_judge(measurement: Measurement, verdict: Verdict) -> None:
+    assert judge(measurement, BOUNDS, failures_before=0).verdict is verdict
+
+
+def test_failures_within_the_limit_hold_and_one_more_fails() -> None:
+    bounds = Bounds(at_least=0.99, at_most=None, min_samples=0, failure_limit=2)
+    bad = Measurement(name="c", value=0.5)
+
+    verdicts = [judge(bad, bounds, failures_before=before).verdict for before in range(4)]
+
+    assert verdicts == [
+        Verdict.INCONCLUSIVE,
+        Verdict.INCONCLUSIVE,
+        Verdict.FAILED,
+        Verdict.FAILED,
+    ]
+
+
+def test_a_good_measurement_forgives_and_silence_does_not() -> None:
+    bounds = Bounds(at_least=0.99, at_most=None, min_samples=0, failure_limit=2)
+
+    assert judge(Measurement(name="c", value=1.0), bounds, failures_before=2).failures == 0
+    assert judge(Measurement(name="c"), bounds, failures_before=2).failures == 2
+
+
+def test_the_message_has_measured_and_allowed() -> None:
+    bounds = Bounds(at_least=1, at_most=3, min_samples=10, failure_limit=0)
+
+    judgment = judge(Measurement(name="c", value=4.5, samples=12), bounds, failures_before=0)
+
+    assert judgment.message == "c: 4.5 over 12 requests, allowed at least 1 and at most 3"
+
+
+def judgment(verdict: Verdict) -> Judgment:
+    return Judgment(
+        name=verdict, verdict=verdict, value=None, samples=None, failures=0, message=f"m {verdict}"
+    )
+
+
+@given(st.lists(st.sampled_from(Verdict)))
+def test_success_needs_every_check_and_failure_only_one(verdicts: list[Verdict]) -> None:
+    folded = worst(judgment(verdict) for verdict in verdicts)
+
+    assert (folded is Verdict.FAILED) == (Verdict.FAILED in verdicts)
+    assert (folded is Verdict.SUCCESSFUL) == (set(verdicts) == {Verdict.SUCCESSFUL})
+
+
+def test_the_summary_names_the_checks_that_decided() -> None:
+    text = summarize([judgment(Verdict.SUCCESSFUL), judgment(Verdict.FAILED)])
+
+    assert text == "m Failed"
+
+
+@given(
+    st.floats() | st.none(),
+    st.floats() | st.none(),
+    st.floats() | st.none(),
+    st.floats() | st.none(),
+    st.integers(0, 5),
+    st.integers(0, 5),
+)
+def test_every_number_has_a_verdict(  # noqa: PLR0917  one strategy each
+    value: float | None,
+    samples: float | None,
+    low: float | None,
+    high: float | None,
+    limit: int,
+    before: int,
+) -> None:
+    bounds = Bounds(at_least=low, at_most=high, min_samples=20, failure_limit=limit)
+    found = judge(
+        Measurement(name="c", value=value, samples=samples), bounds, failures_before=before
+    )
+
+    assert found.verdict in Verdict
+    if found.verdict in {Verdict.SUCCESSFUL, Verdict.FAILED}:
+        assert math.isfinite(value or 0.0)
+        assert (samples or 0.0) >= 20
+
+
+RELATIVE = Bounds(
+    at_least=None,
+    at_most=None,
+    min_samples=20,
+    failure_limit=0,
+    tolerance=Tolerance(margin=0.01, alpha=0.05),
+)
+
+
+def pair(candidate: tuple[float, float], stable: tuple[float, float]) -> Measurement:
+    return Measurement(
+        name="c",
+        pair=Pair(
+            candidate=Counts(good=candidate[0], total=candidate[1]),
+            stable=Counts(good=stable[0], total=stable[1]),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("measurement", "verdict", "words"),
+    [
+        pytest.param(pair((60, 100), (300, 300)), Verdict.FAILED, "worse", id="much worse"),
+        pytest.param(
+            pair((4999, 5000), (14997, 15000)), Verdict.SUCCESSFUL, "not worse", id="as good"
+        ),
+        pytest.param(
+            pair((99, 100), (298, 300)), Verdict.INCONCLUSIVE, "not decided", id="too close"
+        ),
+        pytest.param(
+            pair((0, 19), (300, 300)),
+            Verdict.INCONCLUSIVE,
+            "19 requests of the candidate, 20 needed",
+            id="few of the candidate prove nothing, not even the worst",
+        ),
+        pytest.param(
+            pair((0, 300), (19, 19)),
+            Verdict.INCONCLUSIVE,
+            "19 requests of the stable version",
+            id="few of the stable version",
+        ),
+        pytest.param(
+            Measurement(name="c"), Verdict.INCONCLUSIVE, "no data of both", id="one is silent"
+        ),
+        pytest.param(
+            pair((-5, 100), (300, 300)), Verdict.ERROR, "cannot be", id="counts that cannot be"
+        ),
+        pytest.param(
+            pair((50, math.inf), (300, 300)), Verdict.ERROR, "cannot be", id="endless counts"
+        ),
+        pytest.param(
+            Measurement(
+                name="c",
+                pair=Pair(
+                    candidate=Losses(total=50, sum=9, squares=9), stable=Counts(good=9, total=50)
+                ),
+            ),
+            Verdict.ERROR,
+            "cannot be compared",
+            id="a loss beside a share",
+        ),
+        pytest.param(Measurement(name="c", error="down"), Verdict.ERROR, "down", id="no answer"),
+    ],
+)
+def test_a_comparison(measurement: Measurement, verdict: Verdict, words: str) -> None:
+    judgment = judge(measurement, RELATIVE, failures_before=0)
+
+    assert judgment.verdict is verdict
+    assert words in judgment.message
+
+
+def test_a_comparison_has_its_numbers() -> None:
+    judgment = judge(pair((60, 100), (300, 300)), RELATIVE, failures_before=0)
+
+    assert (judgment.value, judgment.samples, judgment.stable) == (0.6, 100, 1.0)
+    assert judgment.high is not None
+    assert judgment.high < -0.01
+    assert judgment.evidence_against is not None
+    assert judgment.evidence_against > 20
+
+
+def test_losses_are_compared_in_their_unit() -> None:
+    bounds = dataclasses.replace(RELATIVE, tolerance=Tolerance(margin=0.2, alpha=0.05))
+    squared = Losses(total=2000, sum=8000, squares=64000, root=True)
+    other = Losses(total=2000, sum=2000, squares=4000, root=True)
+    measured = Measurement(name="rmse", pair=Pair(candidate=squared, stable=other))
+
+    judgment = judge(measured, bounds, failures_before=0)
+
+    assert (judgment.verdict, judgment.value, judgment.stable) == (Verdict.FAILED, 2.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "counted", "verdict"),
+    [
+        (1.0, (4999, 5000), Verdict.SUCCESSFUL),
+        (0.5, (4999, 5000), Verdict.FAILED),
+        (1.0, (99, 100), Verdict.INCONCLUSIVE),
+        (1.0, (10, 100), Verdict.FAILED),
+    ],
+)
+def test_bounds_and_a_comparison_are_as_good_as_the_worse_of_the_two(
+    value: float, counted: tuple[int, int], verdict: Verdict
+) -> None:
+    bounds = dataclasses.replace(RELATIVE, at_least=0.9)
+    measured = dataclasses.replace(pair(counted, (14999, 15000)), value=value, samples=100)
+
+    assert judge(measured, bounds, failures_before=0).verdict is verdict
+
+
+def test_a_dry_run_decides_nothing() -> None:
+    dry = dataclasses.replace(judgment(Verdict.FAILED), dry_run=True)
+
+    assert worst([dry, judgment(Verdict.SUCCESSFUL)]) is Verdict.SUCCESSFUL
+    assert worst([dry]) is Verdict.INCONCLUSIVE
+    assert summarize([dry, judgment(Verdict.SUCCESSFUL)]) == "m Successful"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "stable", "expected"),
+    [
+        pytest.param((500, 500), (500, 500), 0, id="the same"),
+        pytest.param((510, 490), (500, 500), 0, id="no more than chance gives"),
+        pytest.param((9000, 1000), (5000, 5000), 0.8787, id="another distribution"),
+        pytest.param((1000, 0), (500, 500), 3.795, id="a bin that one never uses"),
+        pytest.param((), (), None, id="nothing"),
+        pytest.param((10,), (0,), None, id="one has no predictions"),
+    ],
+)
+def test_stability_index(
+    candidate: tuple[int, ...], stable: tuple[int, ...], expected: float | None
+) -> None:
+    assert stability_index(candidate, stable) == pytest.approx(expected, abs=0.01)
+
+
+numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers(0, 10**6).map(float)
+some = st.one_of(
+    st.builds(Counts, good=numbers, total=numbers),
+    st.builds(Losses, total=numbers, sum=numbers, squares=numbers, root=st.booleans()),
+)
+
+
+@given(
+    candidate=some,
+    stable=some,
+    value=numbers | st.none(),
+    samples=numbers | st.none(),
+    absolute=st.booleans(),
+)
+def test_whatever_is_answered_there_is_a_judgment_that_json_can_hold(
+    candidate: Counts | Losses,
+    stable: Counts | Losses,
+    value: float | None,
+    samples: float | None,
+    absolute: bool,
+) -> None:
+    bounds = dataclasses.replace(RELATIVE, at_least=0.5 if absolute else None)
+    measured = Measurement(
+        name="c", value=value, samples=samples, pair=Pair(candidate=candidate, stable=stable)
+    )
+
+    found = judge(measured, bounds, failures_before=0)
+
+    assert json.dumps(dataclasses.asdict(found), allow_nan=False)

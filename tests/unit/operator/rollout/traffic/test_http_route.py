@@ -1,0 +1,362 @@
+"""The route in the words of the Gateway API, and what its Gateways say: doubt is no weight."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_operator.api.gateway import GatewaySpec
+from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.rollout.traffic.accepted import SETTLE, RouteReason, read_http_routes
+from fairlead_operator.rollout.traffic.http_route import (
+    build_http_routes,
+    find_unsupported,
+)
+from fairlead_operator.rollout.traffic.route import build_route, document_of
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OWNER = Owner(kind="Model", namespace="energy", name="nsw-price", uid="1")
+GATEWAY = GatewaySpec.model_validate(
+    {
+        "kind": "GatewayAPI",
+        "parentRefs": [{"name": "models", "namespace": "gateways"}, {"name": "inner"}],
+        "hostnames": ["nsw-price.example.com"],
+        "previewHostnames": ["nsw-price-preview.example.com"],
+    }
+)
+VERSIONS = (("1.1.0", 10), ("1.0.0", 90))
+
+
+def document(*versions: tuple[str, int], **more: Any) -> dict[str, Any]:
+    route = build_route(versions or VERSIONS, owner=OWNER, timeout=timedelta(seconds=10))
+    return document_of(route) | more
+
+
+def built(*versions: tuple[str, int], **more: Any) -> dict[str, Any]:
+    return build_http_routes(document(*versions, **more), owner=OWNER, gateway=GATEWAY)[0]
+
+
+def rules(*versions: tuple[str, int], **more: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = built(*versions, **more)["spec"]["rules"]
+    return found
+
+
+def split_of(found: list[dict[str, Any]]) -> dict[str, int]:
+    return {backend["name"]: backend["weight"] for backend in found[0]["backendRefs"]}
+
+
+def test_the_route_belongs_to_the_model_and_names_its_gateways_and_hosts() -> None:
+    route = built()
+
+    assert (route["apiVersion"], route["kind"]) == ("gateway.networking.k8s.io/v1", "HTTPRoute")
+    assert route["metadata"]["ownerReferences"] == [OWNER.reference()]
+    assert route["metadata"]["labels"]["fairlead.dev/model"] == "nsw-price"
+    assert route["spec"]["parentRefs"] == [
+        {"name": "models", "namespace": "gateways"},
+        {"name": "inner"},
+    ]
+    assert route["spec"]["hostnames"] == ["nsw-price.example.com"]
+
+
+def test_a_version_is_forced_by_a_header_that_the_split_does_not_ask_for() -> None:
+    split, *forced = rules()
+
+    assert [rule["matches"][0]["headers"][0]["value"] for rule in forced] == ["1.1.0", "1.0.0"]
+    assert [rule["backendRefs"][0]["name"] for rule in forced] == [
+        "nsw-price-1-1-0",
+        "nsw-price-1-0-0",
+    ]
+    assert "headers" not in split["matches"][0]
+    assert split_of([split]) == {"nsw-price-1-1-0": 10, "nsw-price-1-0-0": 90}
+
+
+def test_a_version_without_weight_is_reached_by_header_alone() -> None:
+    found = rules(("1.1.0", 0), ("1.0.0", 100))
+
+    assert split_of(found) == {"nsw-price-1-0-0": 100}
+    assert found[1]["backendRefs"][0] == {"name": "nsw-price-1-1-0", "port": 80, "weight": 1}
+
+
+def test_every_rule_gives_up_after_the_timeout_of_the_model() -> None:
+    assert {rule["timeouts"]["request"] for rule in rules()} == {"10s"}
+
+
+def test_a_share_of_the_split_is_mirrored_and_forced_requests_are_not() -> None:
+    split, *forced = rules(("1.1.0", 0), ("1.0.0", 100), mirror={"version": "1.1.0", "percent": 20})
+
+    assert split["filters"][1] == {
+        "type": "RequestMirror",
+        "requestMirror": {"backendRef": {"name": "nsw-price-1-1-0", "port": 81}, "percent": 20},
+    }
+    assert {len(rule["filters"]) for rule in forced} == {1}
+
+
+def test_no_client_can_call_its_request_a_copy() -> None:
+    for rule in rules(sticky=STICKY):
+        assert rule["filters"][0] == {
+            "type": "RequestHeaderModifier",
+            "requestHeaderModifier": {"remove": ["x-fairlead-shadow"]},
+        }
+
+
+PREVIEW = {"version": "1.1.0", "hosts": ["nsw-price-preview"]}
+
+
+def test_a_preview_has_a_route_and_hosts_of_its_own() -> None:
+    live, preview = build_http_routes(
+        document(("1.1.0", 0), ("1.0.0", 100), preview=PREVIEW), owner=OWNER, gateway=GATEWAY
+    )
+
+    assert live == built(("1.1.0", 0), ("1.0.0", 100))
+    assert preview["metadata"]["name"] == "nsw-price-preview"
+    assert preview["metadata"]["labels"] == live["metadata"]["labels"]
+    assert preview["spec"]["parentRefs"] == live["spec"]["parentRefs"]
+    assert preview["spec"]["hostnames"] == ["nsw-price-preview.example.com"]
+    (rule,) = preview["spec"]["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+    assert rule["backendRefs"] == [{"name": "nsw-price-1-1-0", "port": 80, "weight": 1}]
+
+
+def test_a_preview_without_hosts_takes_no_one_else_s() -> None:
+    nowhere = GATEWAY.model_copy(update={"preview_hostnames": None})
+
+    assert len(build_http_routes(document(preview=PREVIEW), owner=OWNER, gateway=nowhere)) == 1
+
+
+STICKY = {"by": "cookie", "maxAgeSeconds": 3600}
+
+
+def test_a_user_gets_a_cookie_from_the_version_that_answered() -> None:
+    split = rules(sticky=STICKY)[0]
+
+    assigned = {
+        backend["name"]: backend["filters"][0]["responseHeaderModifier"]["add"][0]
+        for backend in split["backendRefs"]
+    }
+    assert assigned["nsw-price-1-1-0"] == {
+        "name": "set-cookie",
+        "value": "fairlead-nsw-price=1.1.0; Max-Age=3600; Path=/; HttpOnly; SameSite=Lax",
+    }
+    assert len(assigned) == 2
+
+
+@pytest.mark.parametrize(
+    ("cookie", "version"),
+    [
+        pytest.param("fairlead-nsw-price=1.1.0", "1.1.0", id="alone"),
+        pytest.param("a=b; fairlead-nsw-price=1.0.0; c=d", "1.0.0", id="among others"),
+        pytest.param("a=b;fairlead-nsw-price=1.0.0", "1.0.0", id="without a blank"),
+        pytest.param("fairlead-nsw-price=1.1.01", None, id="a longer version"),
+        pytest.param("fairlead-nsw-price=1x1.0", None, id="a dot is a dot"),
+        pytest.param("xfairlead-nsw-price=1.1.0", None, id="a longer name"),
+        pytest.param("a=fairlead-nsw-price=1.1.0", None, id="the value of another"),
+        pytest.param("", None, id="no cookie"),
+    ],
+)
+def test_the_cookie_leads_back_to_the_version(cookie: str, version: str | None) -> None:
+    sticky_rules = rules(sticky=STICKY)[3:]
+    found = [
+        rule["backendRefs"][0]["name"]
+        for rule in sticky_rules
+        if re.search(rule["matches"][0]["headers"][0]["value"], cookie)
+    ]
+    full = [
+        rule["backendRefs"][0]["name"]
+        for rule in sticky_rules
+        if re.fullmatch(rule["matches"][0]["headers"][0]["value"], cookie)
+    ]
+
+    assert found == full == ([f"nsw-price-{version.replace('.', '-')}"] if version else [])
+
+
+def test_a_version_that_left_the_split_loses_its_users() -> None:
+    found = rules(("1.1.0", 0), ("1.0.0", 100), sticky=STICKY)
+
+    assert [rule["backendRefs"][0]["name"] for rule in found[3:]] == ["nsw-price-1-0-0"]
+
+
+def test_the_split_keeps_its_place_when_a_version_leaves() -> None:
+    with_both, alone = rules(), rules(("1.0.0", 100))
+
+    assert with_both[0]["matches"] == alone[0]["matches"]
+    assert "headers" not in alone[0]["matches"][0]
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        pytest.param({}, None, id="the guard that nobody asked for is not missed"),
+        pytest.param({"fastGuard": {"enabled": False}}, None, id="no guard, said aloud"),
+        pytest.param({"fastGuard": {"minRequests": 5}}, "fastGuard", id="a guard"),
+        pytest.param(
+            {"strategy": "abTest", "abTest": {"goal": {"metric": "reward"}}}, None, id="by cookie"
+        ),
+        pytest.param(
+            {
+                "strategy": "abTest",
+                "abTest": {"goal": {"metric": "reward"}, "sticky": {"by": "header", "header": "x"}},
+            },
+            "sticky by: cookie",
+            id="by header",
+        ),
+        pytest.param(
+            {
+                "strategy": "bandit",
+                "bandit": {"goal": {"metric": "reward"}, "sticky": {"by": "header", "header": "x"}},
+            },
+            "sticky by: cookie",
+            id="a bandit by header",
+        ),
+        pytest.param({"strategy": "blueGreen"}, None, id="a preview"),
+    ],
+)
+def test_what_a_route_cannot_say_is_found(policy: dict[str, Any], words: str | None) -> None:
+    found = find_unsupported(RolloutPolicy.model_validate(policy), GATEWAY)
+
+    assert (found is None) == (words is None)
+    assert words is None or words in (found or "")
+
+
+def test_a_preview_nobody_could_reach_is_found() -> None:
+    nowhere = GATEWAY.model_copy(update={"preview_hostnames": None})
+    policy = RolloutPolicy.model_validate({"strategy": "blueGreen"})
+
+    assert "gateway.previewHostnames" in (find_unsupported(policy, nowhere) or "")
+
+
+def condition(kind: str, *, generation: int = 4, status: str = "True") -> dict[str, Any]:
+    return {
+        "type": kind,
+        "status": status,
+        "observedGeneration": generation,
+        "reason": "NoMatchingListenerHostname",
+        "message": "no listener takes the host",
+    }
+
+
+def parent(
+    name: str = "models", namespace: str = "gateways", *conditions: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "parentRef": {
+            "group": "gateway.networking.k8s.io",
+            "kind": "Gateway",
+            "name": name,
+            "namespace": namespace,
+        },
+        "conditions": list(conditions or (condition("Accepted"), condition("ResolvedRefs"))),
+    }
+
+
+BOTH = (parent(), parent("inner", "energy"))
+
+
+def live(
+    *parents: dict[str, Any], written: timedelta = SETTLE, name: str = "nsw-price-route"
+) -> dict[str, Any]:
+    route = built()
+    route["metadata"]["name"] = name
+    moment = (NOW - written).isoformat().replace("+00:00", "Z")
+    route["metadata"] |= {
+        "generation": 4,
+        "managedFields": [
+            {"manager": "fairlead", "operation": "Apply", "time": moment},
+            {"manager": "envoy-gateway", "subresource": "status", "time": "2027-01-01T00:00:00Z"},
+        ],
+    }
+    return route | {"status": {"parents": list(parents)}}
+
+
+@pytest.mark.parametrize(
+    ("route", "reason", "words"),
+    [
+        pytest.param(None, RouteReason.PENDING, "not written", id="no route yet"),
+        pytest.param(live(), RouteReason.PENDING, "Gateway gateways/models says nothing",
+                     id="no Gateway has seen it"),
+        pytest.param(live(BOTH[0]), RouteReason.PENDING, "Gateway energy/inner says nothing",
+                     id="one Gateway of two has seen it"),
+        pytest.param(live(parent("models", "gateways", condition("Accepted")), BOTH[1]),
+                     RouteReason.PENDING, "has not looked", id="half of the word"),
+        pytest.param(
+            live(parent("models", "gateways", condition("Accepted", generation=3),
+                        condition("ResolvedRefs")), BOTH[1]),
+            RouteReason.PENDING, "has not looked", id="the word is about an older route"),
+        pytest.param(
+            live(parent("models", "gateways", condition("Accepted", status="False"),
+                        condition("ResolvedRefs")), BOTH[1]),
+            RouteReason.REFUSED, "NoMatchingListenerHostname: no listener takes the host",
+            id="a Gateway refuses it"),
+        pytest.param(
+            live(*BOTH, parent("models", "gateways", condition("Accepted"),
+                               condition("ResolvedRefs", status="False"))),
+            RouteReason.REFUSED, "ResolvedRefs is not true", id="one controller of two refuses it"),
+        pytest.param(live(*BOTH, written=SETTLE / 2), RouteReason.PENDING, "proxies have 3 s",
+                     id="accepted a moment ago"),
+    ],
+)  # fmt: skip
+def test_doubt_is_no_weight(route: dict[str, Any] | None, reason: RouteReason, words: str) -> None:
+    found = read_http_routes([route] if route else [], "nsw-price", now=NOW)
+
+    assert found.reason is reason
+    assert words in found.message
+    assert found.weight_of("nsw-price", "1.1.0") is None
+
+
+def test_a_clock_far_behind_the_api_server_s_does_not_hold_a_route_up() -> None:
+    route = live(*BOTH, written=timedelta(hours=-1))
+
+    found = read_http_routes([route], "nsw-price", now=NOW)
+
+    assert found.reason is RouteReason.ACCEPTED
+
+
+def test_what_every_gateway_accepted_is_in_force() -> None:
+    found = read_http_routes([live(*BOTH)], "nsw-price", now=NOW)
+
+    assert found.reason is RouteReason.ACCEPTED
+    assert found.message == "accepted by Gateway gateways/models, Gateway energy/inner"
+    assert found.weight_of("nsw-price", "1.1.0") == 10
+    assert found.weight_of("nsw-price", "1.0.0") == 90
+    assert found.weight_of("nsw-price", "2.0.0") == 0
+
+
+def test_a_preview_nobody_can_reach_is_doubt() -> None:
+    refusal = parent(
+        "models", "gateways", condition("Accepted", status="False"), condition("ResolvedRefs")
+    )
+    waiting = live(refusal, BOTH[1], name="nsw-price-preview")
+
+    found = read_http_routes([live(*BOTH), waiting], "nsw-price", now=NOW)
+
+    assert (found.reason, found.preview) == (RouteReason.REFUSED, True)
+    assert found.message.startswith("preview: Gateway gateways/models: Accepted is not true")
+    assert found.weight_of("nsw-price", "1.1.0") is None
+
+
+def test_a_preview_beside_a_route_in_force_changes_no_weight() -> None:
+    preview = live(*BOTH, name="nsw-price-preview")
+
+    found = read_http_routes([preview, live(*BOTH)], "nsw-price", now=NOW)
+
+    assert (found.reason, found.preview) == (RouteReason.ACCEPTED, True)
+    assert found.weight_of("nsw-price", "1.1.0") == 10
+
+
+shares = st.integers(0, 100).map(lambda weight: (("1.1.0", weight), ("1.0.0", 100 - weight)))
+
+
+@given(shares)
+def test_what_is_written_is_what_is_read_back(versions: tuple[tuple[str, int], ...]) -> None:
+    route = built(*versions)
+    route["metadata"]["generation"] = 4
+    route["status"] = {"parents": list(BOTH)}
+
+    found = read_http_routes([route], "nsw-price", now=NOW)
+
+    assert {version: found.weight_of("nsw-price", version) for version, _ in versions} == dict(
+        versions
+    )

@@ -1,0 +1,184 @@
+"""When a version loses its traffic on what Envoy has counted, and above all when not."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_serving.gateway.guard.guard import Burst, Counts, Look, find_burst, remember
+from fairlead_serving.gateway.routes.options import Guard
+
+GUARD = Guard(
+    guard_id="g",
+    versions=("2",),
+    fallback="1",
+    min_requests=10,
+    max_failure_ratio=0.5,
+    window_seconds=2,
+)
+SLOW = dataclasses.replace(GUARD, slow_milliseconds=1000, max_slow_ratio=0.5)
+
+
+def look(at: float, finished: int = 0, failed: int = 0, **more: Any) -> Look:
+    return Look(at=at, counts=Counts(finished=finished, failed=failed, **more))
+
+
+def timed(at: float, fast: int, slow: int, **more: Any) -> Look:
+    """Answers within and over a second."""
+    within = {500: fast, 1000: fast, 60_000: fast + slow}
+    return look(at, finished=fast + slow, within=within, **more)
+
+
+def burst(looks: Sequence[Look], guard: Guard = GUARD) -> Burst | None:
+    """The last decision of all looks taken one after the other."""
+    seen: tuple[Look, ...] = ()
+    found = None
+    for each in looks:
+        seen = remember(seen, each, guard)
+        found = find_burst(seen, guard)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("looks", "trips"),
+    [
+        pytest.param([], False, id="nothing was seen"),
+        pytest.param([look(0, 100, 100)], False, id="what was before the first look is unknown"),
+        pytest.param([look(0), look(1, 10, 10)], True, id="all of ten fail"),
+        pytest.param([look(0), look(1, 10, 6)], True, id="six of ten fail"),
+        pytest.param([look(0), look(1, 10, 5)], False, id="half is allowed"),
+        pytest.param([look(0), look(1, 9, 9)], False, id="nine are too few"),
+        pytest.param([look(0), look(2, 10, 10)], True, id="just within the window"),
+        pytest.param([look(0), look(2.1, 10, 10)], False, id="spread over more than the window"),
+        pytest.param(
+            [look(0), look(0.9, 100), look(1.9, 110, 10)],
+            True,
+            id="good answers just before do not hide the bad ones",
+        ),
+        pytest.param(
+            [look(0), look(1, 10, 10), look(2, 100, 10)], False, id="a burst that is over"
+        ),
+        pytest.param([look(0, 50), look(1, 20, 20)], False, id="a counter that went back"),
+        pytest.param(
+            [look(0, 50), look(1, 20, 20), look(2, 30, 30)], True, id="a burst after a new start"
+        ),
+        pytest.param([look(0), look(1, 10, 30)], False, id="more failures than answers"),
+        pytest.param([look(0), look(1, 0, 0)], False, id="no traffic"),
+    ],
+)
+def test_failures(looks: list[Look], *, trips: bool) -> None:
+    assert (burst(looks) is not None) is trips
+
+
+@pytest.mark.parametrize(
+    ("looks", "trips"),
+    [
+        pytest.param([timed(0, 0, 0), timed(1, 4, 6)], True, id="six of ten over a second"),
+        pytest.param([timed(0, 0, 0), timed(1, 5, 5)], False, id="half is allowed"),
+        pytest.param([timed(0, 0, 0), timed(1, 3, 6)], False, id="nine are too few"),
+        pytest.param([timed(0, 50, 0), timed(1, 0, 20)], False, id="a histogram that went back"),
+        pytest.param([look(0), look(1, 20)], False, id="no histogram yet"),
+        pytest.param(
+            [look(0, active=12), look(1, active=14)], True, id="twelve without answer for a second"
+        ),
+        pytest.param([look(0, active=12), look(0.9, active=30)], False, id="not yet for a second"),
+        pytest.param([look(0, active=9), look(1, active=30)], False, id="nine wait: too few"),
+        pytest.param(
+            [look(0, active=12), look(1, 30, active=30)], False, id="others wait: these are done"
+        ),
+        pytest.param(
+            [look(0, active=12), look(1, active=2)], False, id="gone without an answer: clients"
+        ),
+    ],
+)
+def test_slowness(looks: list[Look], *, trips: bool) -> None:
+    assert (burst(looks, SLOW) is not None) is trips
+    assert burst(looks, GUARD) is None  # not asked for
+
+
+def test_the_bound_is_rounded_up_to_what_envoy_counts_by() -> None:
+    counts = Counts(within={500: 5, 1000: 7, 60_000: 10})
+
+    assert counts.slower_than(1000) == 3
+    assert counts.slower_than(600) == 3
+    assert counts.slower_than(500) == 5
+    assert counts.slower_than(70_000) == 0
+    assert Counts().slower_than(1) == 0
+
+
+def test_a_burst_says_what_was_seen() -> None:
+    assert burst([look(0), look(1, 14, 12)]) == Burst(
+        message="12 of 14 answers failed in 1.0 s, allowed 50%", requests=14, failures=12
+    )
+    slow = burst([timed(0, 0, 0), timed(1, 4, 8)], SLOW)
+    assert slow is not None
+    assert slow.message == "8 of 12 answers took over 1000 ms in 1.0 s, allowed 50%"
+    hanging = burst([look(0, active=12), look(1, active=12)], SLOW)
+    assert hanging is not None
+    assert hanging.message == (
+        "12 of 12 requests have waited over 1000 ms for an answer, allowed 50%"
+    )
+
+
+def test_only_what_is_needed_is_remembered() -> None:
+    looks: tuple[Look, ...] = ()
+    for number in range(1000):
+        looks = remember(looks, look(number / 10, number), SLOW)
+
+    assert len(looks) == 21
+
+
+_steps = st.lists(
+    st.tuples(
+        st.floats(0.05, 1.0),  # seconds on
+        st.integers(0, 30),  # good answers
+        st.integers(0, 30),  # failed ones
+        st.booleans(),  # whether everything begins anew before
+    ),
+    max_size=30,
+)
+
+
+@given(_steps)
+def test_a_burst_is_always_a_true_one(steps: list[tuple[float, int, int, bool]]) -> None:
+    """Whatever is reported did happen within one window and one life of the counters."""
+    looks: tuple[Look, ...] = ()
+    at, finished, failed = 0.0, 0, 0
+    truth: list[tuple[float, int, int]] = []  # when, answers, failures; of this life
+    for seconds, good, bad, begins_anew in steps:
+        at += seconds
+        if begins_anew:
+            finished, failed, truth = 0, 0, []
+        finished, failed = finished + good + bad, failed + bad
+        truth.append((at, good + bad, bad))
+        looks = remember(looks, look(at, finished, failed), GUARD)
+        if (found := find_burst(looks, GUARD)) is None:
+            continue
+        answers = sum(each[1] for each in truth if each[0] > at - GUARD.window_seconds)
+        failures = sum(each[2] for each in truth if each[0] > at - GUARD.window_seconds)
+        assert GUARD.min_requests <= found.requests <= answers
+        assert found.failures <= failures
+        assert found.failures / found.requests > GUARD.max_failure_ratio
+
+
+_counts = st.builds(
+    Counts,
+    finished=st.integers(0, 100),
+    failed=st.integers(0, 100),
+    active=st.integers(0, 100),
+    within=st.dictionaries(st.sampled_from([500, 1000, 60_000]), st.integers(0, 100)),
+)
+
+
+@given(st.lists(_counts, max_size=20))
+def test_counters_that_make_no_sense_never_take_a_version_out_below_the_minimum(
+    counted: list[Counts],
+) -> None:
+    looks: tuple[Look, ...] = ()
+    for number, counts in enumerate(counted):
+        looks = remember(looks, Look(at=number * 0.3, counts=counts), SLOW)
+        found = find_burst(looks, SLOW)
+        assert found is None or 0 < found.failures <= found.requests >= SLOW.min_requests

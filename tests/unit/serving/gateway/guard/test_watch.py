@@ -1,0 +1,149 @@
+"""What is guarded, and what the looks lead to."""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Collection, Mapping
+
+import pytest
+
+from fairlead_serving.gateway.guard.counters import CountersError
+from fairlead_serving.gateway.guard.guard import Burst, Counts
+from fairlead_serving.gateway.guard.watch import Guarded, Watch, find_guarded
+from fairlead_serving.gateway.metrics import Metrics
+from fairlead_serving.gateway.routes.endpoints import Endpoint
+from fairlead_serving.gateway.routes.options import Guard
+from fairlead_serving.gateway.routes.route import Route, Version
+from fairlead_serving.gateway.xds.snapshot import Snapshot
+
+GUARD = Guard(
+    guard_id="g",
+    versions=("3", "2"),
+    fallback="1",
+    min_requests=10,
+    max_failure_ratio=0.5,
+    window_seconds=60,
+)
+ROUTE = Route(
+    namespace="n",
+    model="m",
+    revision="1",
+    hosts=("m",),
+    timeout_seconds=1,
+    versions=(
+        Version(version="3", weight=0, service="m-3"),
+        Version(version="2", weight=10, service="m-2"),
+        Version(version="1", weight=90, service="m-1"),
+    ),
+    guard=GUARD,
+)
+POD = (Endpoint(address="10.0.0.1", port=3000),)
+GUARDED = {"n|m|2": Guarded(model="m", version="2", guard=GUARD)}
+
+
+def test_versions_with_traffic_are_guarded() -> None:
+    assert find_guarded(Snapshot(routes=(ROUTE,), endpoints={"m-1": POD})) == GUARDED
+
+
+def test_without_a_guard_or_a_place_to_fall_back_on_nothing_is() -> None:
+    bare = dataclasses.replace(ROUTE, guard=None)
+
+    assert find_guarded(Snapshot(routes=(bare,), endpoints={"m-1": POD})) == {}
+    assert find_guarded(Snapshot(routes=(ROUTE,), endpoints={"m-1": (), "m-2": POD})) == {}
+
+
+@dataclasses.dataclass(slots=True)
+class Envoy:
+    """Answers with one thing after the other, the last one for ever."""
+
+    answers: list[Mapping[str, Counts] | None]  # None: does not answer
+    asked: list[set[str]] = dataclasses.field(default_factory=list)
+    was_asked: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+
+    async def read(self, clusters: Collection[str]) -> Mapping[str, Counts]:
+        self.asked.append(set(clusters))
+        self.was_asked.set()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is None:
+            raise CountersError("away")
+        return answer
+
+
+def counted(finished: int, failed: int) -> dict[str, Counts]:
+    return {"n|m|2": Counts(finished=finished, failed=failed)}
+
+
+@contextlib.asynccontextmanager
+async def watching(
+    envoy: Envoy, metrics: Metrics | None = None
+) -> AsyncIterator[tuple[Watch, asyncio.Queue[tuple[Guarded, Burst]]]]:
+    tripped: asyncio.Queue[tuple[Guarded, Burst]] = asyncio.Queue()
+    watch = Watch(envoy.read, metrics or Metrics())
+    task = asyncio.create_task(watch.run(lambda *what: tripped.put_nowait(what)))
+    try:
+        yield watch, tripped
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def asked(envoy: Envoy, times: int) -> None:
+    while len(envoy.asked) < times:
+        envoy.was_asked.clear()
+        await envoy.was_asked.wait()
+
+
+async def test_a_burst_is_said() -> None:
+    envoy = Envoy([counted(5, 5), counted(20, 20)])
+    async with watching(envoy) as (watch, tripped):
+        watch.arm(GUARDED)
+        guarded, burst = await tripped.get()
+
+    assert guarded == GUARDED["n|m|2"]
+    assert (burst.requests, burst.failures) == (15, 15)
+    assert envoy.asked[0] == {"n|m|2"}
+
+
+async def test_envoy_is_asked_only_while_a_version_is_guarded() -> None:
+    envoy = Envoy([counted(0, 0)])
+    async with watching(envoy) as (watch, _):
+        await asyncio.sleep(0.15)
+        before = len(envoy.asked)
+        watch.arm(GUARDED)
+        await asked(envoy, 2)
+        watch.arm({})
+        after = len(envoy.asked)
+        await asyncio.sleep(0.25)
+
+    assert before == 0
+    assert len(envoy.asked) == after
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param([counted(0, 0), None, counted(20, 20)], id="Envoy was away in between"),
+        pytest.param([counted(0, 0), {}, counted(20, 20)], id="the cluster was gone in between"),
+        pytest.param([counted(50, 0), counted(20, 20)], id="the counters began anew"),
+    ],
+)
+async def test_what_cannot_be_dated_is_no_burst(answers: list[Mapping[str, Counts] | None]) -> None:
+    envoy, metrics = Envoy([*answers]), Metrics()
+    async with watching(envoy, metrics) as (watch, tripped):
+        watch.arm(GUARDED)
+        await asked(envoy, len(answers) + 2)
+
+    assert tripped.empty()
+    assert metrics.blind_looks.collect()[0].samples[0].value == answers.count(None)
+
+
+async def test_a_rollout_that_is_new_begins_with_a_look_of_its_own() -> None:
+    newer = dataclasses.replace(GUARD, guard_id="newer")
+    envoy = Envoy([counted(0, 0), counted(20, 20)])
+    async with watching(envoy) as (watch, tripped):
+        watch.arm(GUARDED)
+        await asked(envoy, 1)
+        watch.arm({"n|m|2": Guarded(model="m", version="2", guard=newer)})
+        await asked(envoy, 4)
+
+    assert tripped.empty()

@@ -1,0 +1,119 @@
+"""Which addresses answer for a Service."""
+
+from typing import Any
+
+import pytest
+
+from fairlead_serving.gateway.routes.endpoints import Endpoint, find_endpoints
+
+
+def slice_of(*endpoints: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "s-1", "labels": {"kubernetes.io/service-name": "s"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 3000}],
+        "endpoints": list(endpoints),
+    } | changes
+
+
+def pod(address: str, **conditions: Any) -> dict[str, Any]:
+    return {"addresses": [address], "conditions": conditions}
+
+
+def at(*addresses: str, port: int = 3000) -> dict[str, tuple[Endpoint, ...]]:
+    return {"s": tuple(Endpoint(address=address, port=port) for address in addresses)}
+
+
+@pytest.mark.parametrize(
+    ("slices", "expected"),
+    [
+        pytest.param([slice_of(pod("10.0.0.1", ready=True))], at("10.0.0.1"), id="ready"),
+        pytest.param([slice_of(pod("10.0.0.1", ready=False))], {}, id="not ready"),
+        pytest.param([slice_of(pod("10.0.0.1"))], at("10.0.0.1"), id="unknown counts as ready"),
+        pytest.param([slice_of(pod("10.0.0.1", ready=None))], at("10.0.0.1"), id="null as ready"),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False, serving=True, terminating=True))],
+            {},
+            id="still serving while it terminates: left out",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=True, terminating=True))],
+            {},
+            id="terminating: left out whatever ready says",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.2")), slice_of(pod("10.0.0.1"), pod("10.0.0.2"))],
+            at("10.0.0.1", "10.0.0.2"),
+            id="several slices: merged, sorted, once each",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1"), ports=[{"name": "", "port": 81}])],
+            at("10.0.0.1", port=81),
+            id="the only port, whatever its name",
+        ),
+        pytest.param(
+            [
+                slice_of(
+                    pod("10.0.0.1"),
+                    ports=[{"name": "metrics", "port": 1}, {"name": "http", "port": 2}],
+                )
+            ],
+            at("10.0.0.1", port=2),
+            id="the port called http",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1"), ports=[{"name": "a", "port": 1}, {"name": "b", "port": 2}])],
+            {},
+            id="no port called http",
+        ),
+        pytest.param([slice_of(pod("10.0.0.1"), ports=None)], {}, id="no ports"),
+        pytest.param([slice_of(pod("a.b"), addressType="FQDN")], {}, id="names are no addresses"),
+        pytest.param([slice_of(pod("::1"), addressType="IPv6")], at("::1"), id="IPv6"),
+        pytest.param([slice_of(endpoints=None)], {}, id="no endpoints"),
+        pytest.param([slice_of(pod("10.0.0.1"), metadata={"name": "x"})], {}, id="no Service"),
+    ],
+)
+def test_ready_endpoints(
+    slices: list[dict[str, Any]], expected: dict[str, tuple[Endpoint, ...]]
+) -> None:
+    assert find_endpoints(slices, {}) == expected
+
+
+@pytest.mark.parametrize(
+    ("slices", "expected"),
+    [
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False), pod("10.0.0.2", ready=False))],
+            at("10.0.0.1", "10.0.0.2"),
+            id="all turned unready at once: kept",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False), pod("10.0.0.2", ready=True))],
+            at("10.0.0.2"),
+            id="another one is ready",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False))], at("10.0.0.1"), id="the other one is gone"
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False), pod("10.0.0.3", ready=False))],
+            at("10.0.0.1"),
+            id="never ready: not kept",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False, serving=True, terminating=True))],
+            {},
+            id="terminating: not kept",
+        ),
+        pytest.param(
+            [slice_of(pod("10.0.0.1", ready=False), ports=[{"name": "http", "port": 3001}])],
+            {},
+            id="another port: not kept",
+        ),
+        pytest.param([], {}, id="all gone"),
+    ],
+)
+def test_what_was_ready_is_kept_while_nothing_is(
+    slices: list[dict[str, Any]], expected: dict[str, tuple[Endpoint, ...]]
+) -> None:
+    assert find_endpoints(slices, at("10.0.0.1", "10.0.0.2")) == expected

@@ -1,0 +1,190 @@
+"""The digest of an artifact, and what is read from its directory."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fairlead_serving.server.artifact import compute_digest, fetch_artifact, read_artifact
+from fairlead_serving.server.failure import Reason, StartupError
+from fairlead_serving.server.registry import RegisteredVersion
+from fairlead_serving.server.settings import Settings, read_settings
+from fairlead_serving.server.signature import Column, Kind
+
+FILES = {"MLmodel": b"flavors", "data/model.ubj": b"\0trees"}
+
+
+def write(directory: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(content)
+    return directory
+
+
+def settings(digest: str) -> Settings:
+    return read_settings(
+        {
+            "FAIRLEAD_NAMESPACE": "energy",
+            "FAIRLEAD_MODEL": "nsw-price",
+            "FAIRLEAD_VERSION": "1.1.0",
+            "FAIRLEAD_REGISTERED_MODEL": "energy.nsw-price",
+            "FAIRLEAD_REGISTRY_VERSION": "4",
+            "FAIRLEAD_DIGEST": digest,
+            "MLFLOW_TRACKING_URI": "http://mlflow",
+        }
+    )
+
+
+class FakeRegistry:
+    """A registry of one version."""
+
+    def __init__(self, *, tag: str | None) -> None:
+        self._tag = tag
+
+    def find(self, name: str, version: str) -> RegisteredVersion:
+        return RegisteredVersion(name=name, version=version, digest=self._tag, artifact_uri="")
+
+    def download(self, version: RegisteredVersion, target: Path) -> None:
+        write(target, FILES)
+
+
+def test_the_digest_is_the_one_of_the_contract(tmp_path: Path) -> None:
+    lines = "".join(
+        f"{name}\0{hashlib.sha256(FILES[name]).hexdigest()}\n" for name in sorted(FILES)
+    )
+
+    digest = compute_digest(write(tmp_path, FILES))
+
+    assert digest == f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+
+
+def test_what_mlflow_adds_on_download_is_no_part_of_the_digest(tmp_path: Path) -> None:
+    before = compute_digest(write(tmp_path, FILES))
+
+    write(tmp_path, {"registered_model_meta": b"model_version: 4"})
+
+    assert compute_digest(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"MLmodel": b"Flavors"}, id="one bit"),
+        pytest.param({"extra.py": b""}, id="an empty file more"),
+        pytest.param({"data/registered_model_meta": b""}, id="MLflow's file in a wrong place"),
+    ],
+)
+def test_any_change_changes_the_digest(tmp_path: Path, change: dict[str, bytes]) -> None:
+    before = compute_digest(write(tmp_path, FILES))
+
+    assert compute_digest(write(tmp_path, change)) != before
+
+
+@pytest.mark.parametrize("tag", [None, "right"])
+def test_the_right_artifact_is_fetched(tmp_path: Path, tag: str | None) -> None:
+    digest = compute_digest(write(tmp_path / "registered", FILES))
+
+    fetch_artifact(settings(digest), FakeRegistry(tag=tag and digest), tmp_path / "downloaded")
+
+    assert compute_digest(tmp_path / "downloaded") == digest
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [
+        pytest.param("sha256:aaa", "files were changed after registration", id="changed files"),
+        pytest.param("sha256:bbb", "its tag fairlead.digest was changed", id="changed tag"),
+    ],
+)
+def test_another_artifact_is_refused(tmp_path: Path, tag: str, message: str) -> None:
+    with pytest.raises(StartupError, match=message) as failure:
+        fetch_artifact(settings("sha256:aaa"), FakeRegistry(tag=tag), tmp_path)
+
+    assert failure.value.reason is Reason.DIGEST_MISMATCH
+    assert "energy.nsw-price version 4" in failure.value.message
+
+
+def model(**changes: Any) -> dict[str, bytes]:
+    """A served model directory; each test names what differs."""
+    inputs = [{"name": "price", "type": "double", "required": True}]
+    description = {
+        "flavors": {"python_function": {}, "xgboost": {"data": "model.ubj"}},
+        "signature": {"inputs": json.dumps(inputs)},
+        **changes,
+    }
+    return {"MLmodel": yaml.safe_dump(description).encode()}
+
+
+def test_a_booster_is_found(tmp_path: Path) -> None:
+    artifact = read_artifact(write(tmp_path, model()))
+
+    assert artifact.booster == tmp_path / "model.ubj"
+    assert artifact.columns == (Column(name="price", kind=Kind.NUMBER),)
+    assert artifact.example is None
+    assert not artifact.is_sklearn
+
+
+def test_any_other_flavor_goes_by_python_function(tmp_path: Path) -> None:
+    artifact = read_artifact(write(tmp_path, model(flavors={"python_function": {}})))
+
+    assert artifact.booster is None
+
+
+@pytest.mark.parametrize(
+    ("example", "instances"),
+    [
+        pytest.param({"columns": ["price"], "data": [[1], [2]]}, [1, 2], id="a DataFrame"),
+        pytest.param({"price": 1}, [1], id="one object"),
+        pytest.param([{"price": 1}, {"price": 2}], [1, 2], id="objects"),
+    ],
+)
+def test_the_input_example_becomes_instances(
+    tmp_path: Path, example: object, instances: list[int]
+) -> None:
+    files = model(saved_input_example_info={"artifact_path": "example.json"})
+
+    artifact = read_artifact(
+        write(tmp_path, {**files, "example.json": json.dumps(example).encode()})
+    )
+
+    assert artifact.example == [{"price": price} for price in instances]
+
+
+def test_an_example_without_columns_is_none(tmp_path: Path) -> None:
+    files = model(saved_input_example_info={"artifact_path": "example.json"})
+
+    assert read_artifact(write(tmp_path, {**files, "example.json": b"[[1]]"})).example is None
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        pytest.param({}, "MLmodel", id="no MLmodel"),
+        pytest.param({"MLmodel": b"{"}, "flow node", id="no YAML"),
+        pytest.param({"MLmodel": b"text"}, "cannot be served", id="another YAML"),
+        pytest.param(model(flavors={"spark": {}}), "no flavor", id="an unknown flavor"),
+        pytest.param(model(signature=None), "has no signature", id="no signature"),
+        pytest.param(model(signature={"inputs": "[]"}), "no inputs", id="no inputs"),
+        pytest.param(
+            model(signature={"inputs": '[{"type": "tensor"}]'}), "without names", id="a tensor"
+        ),
+        pytest.param(
+            model(signature={"inputs": '[{"name": "at", "type": "datetime"}]'}),
+            "column 'at' has type datetime",
+            id="a type we do not take",
+        ),
+        pytest.param(
+            model(saved_input_example_info={"artifact_path": "gone.json"}), "gone.json", id="lost"
+        ),
+    ],
+)
+def test_what_cannot_be_served_says_why(
+    tmp_path: Path, files: dict[str, bytes], message: str
+) -> None:
+    with pytest.raises(StartupError, match=message) as failure:
+        read_artifact(write(tmp_path, files))
+
+    assert failure.value.reason is Reason.ARTIFACT_INVALID

@@ -1,0 +1,251 @@
+"""What a client gets, through BentoML's own application but without a socket."""
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, Protocol
+
+import httpx
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+from starlette.requests import Request
+
+from fairlead_serving.server.application import build_application
+from fairlead_serving.server.endpoint import PredictEndpoint
+from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
+from fairlead_serving.server.instances import FLOAT32_MAX, BadInputError, InstanceReader
+from fairlead_serving.server.logs import JsonFormatter
+from fairlead_serving.server.metrics import Metrics
+from fairlead_serving.server.predictors.predictor import Predictions
+from fairlead_serving.server.schemas import MAX_BODY_BYTES, PredictRequest, PredictResponse
+from fairlead_serving.server.service import build_service
+from fairlead_serving.server.settings import Settings
+from fairlead_serving.server.signature import Column, Kind
+
+# BentoML's own classes do what pydantic deprecates, whenever a service is built.
+pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")
+
+SETTINGS = Settings(
+    namespace="energy",
+    model="nsw-price",
+    version="1.1.0",
+    registered_model="energy.nsw-price",
+    registry_version="4",
+    digest="sha256:abc",
+    tracking_uri="http://mlflow",
+    request_timeout=timedelta(seconds=0.2),
+    host="127.0.0.1",
+    port=3000,
+)
+READER = InstanceReader(
+    [Column(name="price", kind=Kind.NUMBER)], null_is_missing=True, limit=FLOAT32_MAX
+)
+
+
+class FakePredictor:
+    """Says which thread it ran on; fails or waits when told to."""
+
+    def __init__(self, *, is_fast: bool = True, before: Callable[[], object] = int) -> None:
+        self.is_fast = is_fast
+        self.threads: set[str] = set()
+        self._before = before
+
+    def predict(self, instances: object) -> Predictions:
+        matrix = READER.read_matrix(instances)
+        self.threads.add(threading.current_thread().name)
+        self._before()
+        return np.full(len(matrix), 0.75, dtype=np.float32)
+
+
+class Post(Protocol):
+    """Posts a body to a server of this predictor."""
+
+    async def __call__(self, predictor: FakePredictor, body: object) -> httpx.Response: ...
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+async def post(registry: CollectorRegistry) -> AsyncIterator[Post]:
+    thread = ThreadPoolExecutor(1, thread_name_prefix="predict")
+    metrics = Metrics(model="nsw-price", version="1.1.0", registry=registry)
+
+    async def _post(predictor: FakePredictor, body: object) -> httpx.Response:
+        endpoint = PredictEndpoint(predictor, metrics, SETTINGS, thread=thread)
+        app = build_application(build_service(endpoint), FeedbackEndpoint(None, None))
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://server"
+            ) as client,
+        ):
+            return await client.post("/predict", content=content)
+
+    yield _post
+    thread.shutdown()
+
+
+def counted(registry: CollectorRegistry, outcome: str) -> float | None:
+    labels = {"model": "nsw-price", "version": "1.1.0", "outcome": outcome}
+    return registry.get_sample_value("fairlead_predictions_total", labels)
+
+
+def rows(number: int) -> dict[str, Any]:
+    return {"instances": [{"price": 1.0}] * number}
+
+
+async def test_predictions_come_with_their_version(post: Post, registry: CollectorRegistry) -> None:
+    response = await post(FakePredictor(), rows(2))
+
+    answer = PredictResponse.model_validate_json(response.content)
+    assert response.status_code == 200
+    assert (answer.model, answer.version) == ("nsw-price", "1.1.0")
+    assert answer.predictions == [0.75, 0.75]
+    assert len(answer.predictionId) == 36
+    assert counted(registry, "success") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        pytest.param(b"{bad", 400, "body is not JSON", id="no JSON"),
+        pytest.param(b'{"instances": [{"price": NaN}]}', 400, "not JSON", id="NaN is no JSON"),
+        pytest.param(b"", 400, "body is not JSON", id="no body"),
+        pytest.param([], 400, "body has no instances", id="a list"),
+        pytest.param({"rows": []}, 400, "body has no instances", id="another field"),
+        pytest.param({**rows(1), "x": 1}, 400, "unknown fields x", id="a field more"),
+        pytest.param(rows(0), 400, "instances is empty", id="no rows"),
+        pytest.param({"instances": [{"price": "x"}]}, 400, "column 'price'", id="a bad cell"),
+        pytest.param(rows(10_001), 413, "at most 10000", id="too many rows"),
+        pytest.param(b" " * (MAX_BODY_BYTES + 1), 413, "send less at once", id="too many bytes"),
+    ],
+)
+async def test_a_bad_request_says_what_is_wrong(
+    post: Post,
+    registry: CollectorRegistry,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    body: object,
+    status: int,
+    message: str,
+) -> None:
+    response = await post(FakePredictor(), body)
+
+    assert response.status_code == status
+    assert list(response.json()) == ["error"]
+    assert message in response.json()["error"]
+    assert counted(registry, "bad_input") == 1
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def fail() -> None:
+    raise TimeoutError("division by zero")
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+async def test_a_failing_model_is_an_error_with_one_log_line(
+    post: Post, registry: CollectorRegistry, caplog: pytest.LogCaptureFixture, *, is_fast: bool
+) -> None:
+    response = await post(FakePredictor(is_fast=is_fast, before=fail), rows(1))
+
+    assert response.status_code == 500
+    assert response.json() == {"error": "the model failed; its log has the reason"}
+    assert counted(registry, "error") == 1
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    line = json.loads(JsonFormatter().format(record))
+    assert "division by zero" in line["exception"]
+    assert line["message"] == "Prediction failed"
+
+
+async def test_a_slow_model_runs_out_of_time(post: Post, registry: CollectorRegistry) -> None:
+    release = threading.Event()
+    try:
+        response = await post(FakePredictor(is_fast=False, before=release.wait), rows(1))
+    finally:
+        release.set()
+
+    assert response.status_code == 504
+    assert response.json() == {"error": "no prediction within 0.2 seconds"}
+    assert counted(registry, "timeout") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "is_fast", "is_on_loop"),
+    [
+        pytest.param(1, True, True, id="a row of a fast model stays on the loop"),
+        pytest.param(201, True, False, id="a batch does not"),
+        pytest.param(1, False, False, id="nor does a slow model"),
+    ],
+)
+async def test_long_work_leaves_the_event_loop(
+    post: Post, number: int, *, is_fast: bool, is_on_loop: bool
+) -> None:
+    predictor = FakePredictor(is_fast=is_fast)
+
+    await post(predictor, rows(number))
+
+    (name,) = predictor.threads
+    assert (name == threading.current_thread().name) is is_on_loop
+
+
+async def test_scores_of_a_batch_are_sampled(post: Post, registry: CollectorRegistry) -> None:
+    await post(FakePredictor(), rows(1000))
+
+    labels = {"model": "nsw-price", "version": "1.1.0"}
+    assert registry.get_sample_value("fairlead_predicted_rows_total", labels) == 1000
+    assert 40 <= (registry.get_sample_value("fairlead_prediction_score_count", labels) or 0) <= 50
+
+
+def test_other_values_than_probabilities_have_no_distribution(registry: CollectorRegistry) -> None:
+    metrics = Metrics(model="m", version="1", registry=registry)
+
+    metrics.record_predictions(np.array([-3.0, 0.5, 7.0]))
+    metrics.record_predictions(np.array([[0.5, 0.5]]))
+    metrics.record_predictions(["up"])
+
+    labels = {"model": "m", "version": "1"}
+    assert registry.get_sample_value("fairlead_prediction_score_count", labels) == 1
+
+
+async def test_every_refusal_has_one_form(registry: CollectorRegistry) -> None:
+    endpoint = PredictEndpoint(
+        FakePredictor(),
+        Metrics(model="m", version="1", registry=registry),
+        SETTINGS,
+        thread=ThreadPoolExecutor(1),
+    )
+    app = build_application(build_service(endpoint), FeedbackEndpoint(None, None))
+
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client,
+    ):
+        unknown = await client.get("/nosuch")
+        wrong_method = await client.get("/predict")
+        probes = [await client.get("/livez"), await client.get("/readyz")]
+
+    assert (unknown.status_code, list(unknown.json())) == (404, ["error"])
+    assert (wrong_method.status_code, list(wrong_method.json())) == (405, ["error"])
+    assert wrong_method.headers["allow"] == "POST"
+    assert [probe.status_code for probe in probes] == [200, 200]
+
+
+async def test_a_client_that_hangs_up_is_no_error_of_ours() -> None:
+    async def receive() -> dict[str, str]:
+        await asyncio.sleep(0)
+        return {"type": "http.disconnect"}
+
+    request = await PredictRequest.from_http_request(
+        Request({"type": "http", "method": "POST", "headers": []}, receive), None
+    )
+
+    assert isinstance(request.instances.instances, BadInputError)

@@ -1,0 +1,132 @@
+"""Feedback as clients send it, and predictions in the words of the record."""
+
+import json
+import uuid
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_serving.server.feedback import Feedback, parse_feedback
+from fairlead_serving.server.instances import BadInputError
+from fairlead_serving.server.outputs import Output, class_name, to_outputs
+from fairlead_serving.server.settings import Task
+
+ID = "0b0e7a5c-1d0c-4f61-9f0e-0f7f6b2b8c11"
+
+
+def told(**fields: Any) -> bytes:
+    return json.dumps({"predictionId": ID, **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "value", "name"),
+    [
+        pytest.param(Task.BINARY, 1, 1.0, "1", id="binary: a number"),
+        pytest.param(Task.BINARY, False, 0.0, "0", id="binary: a boolean"),
+        pytest.param(Task.BINARY, "up", None, "up", id="binary: a name"),
+        pytest.param(Task.MULTICLASS, 2.0, 2.0, "2", id="multiclass: a whole number"),
+        pytest.param(Task.REGRESSION, -3.5, -3.5, "-3.5", id="regression: a number"),
+    ],
+)
+def test_a_label_is_a_number_and_a_name(
+    task: Task, label: Any, value: float | None, name: str
+) -> None:
+    feedback = parse_feedback(told(label=label, row=3), task)
+
+    assert feedback == Feedback(
+        prediction_id=ID, row_index=3, label_value=value, label_class=name, reward=None
+    )
+
+
+@pytest.mark.parametrize("reward", [0, 0.25, 1])
+def test_a_reward_needs_no_label(reward: float) -> None:
+    feedback = parse_feedback(told(reward=reward), Task.REGRESSION)
+
+    assert (feedback.row_index, feedback.label_class, feedback.reward) == (0, None, reward)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param(b"{bad", "not JSON", id="no JSON"),
+        pytest.param(b"[]", "not an object", id="a list"),
+        pytest.param(told(), "label and reward", id="nothing told"),
+        pytest.param(told(label=1, weight=2), "unknown fields weight", id="a field more"),
+        pytest.param(told(label=1, predictionId="7"), "predictionId", id="no UUID"),
+        pytest.param(told(label=1, predictionId=None), "predictionId", id="no id"),
+        pytest.param(told(label=1, row=-1), "row", id="a row before the first"),
+        pytest.param(told(label=1, row=10_000), "row", id="a row after the last"),
+        pytest.param(told(label=1, row=True), "row", id="a row that is none"),
+        pytest.param(told(label=[1]), "label", id="a label of many"),
+        pytest.param(told(label=2), "label is neither 0 nor 1", id="a third class of two"),
+        pytest.param(told(label=""), "label", id="an empty name"),
+        pytest.param(told(label="x" * 257), "label", id="a long name"),
+        pytest.param(told(reward=1.01), "reward", id="too high a reward"),
+        pytest.param(told(reward=True), "reward", id="a reward that is no number"),
+        pytest.param(told(reward="1"), "reward", id="a reward in words"),
+    ],
+)
+def test_what_is_wrong_is_named(body: bytes, message: str) -> None:
+    with pytest.raises(BadInputError, match=message):
+        parse_feedback(body, Task.BINARY)
+
+
+@pytest.mark.parametrize("label", ["3.5", True, None, "NaN"])
+def test_a_regression_takes_numbers(label: Any) -> None:
+    with pytest.raises(BadInputError, match="label"):
+        parse_feedback(told(label=label), Task.REGRESSION)
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+))  # fmt: skip
+def test_any_value_in_any_field_is_taken_or_refused(value: Any) -> None:
+    for task in Task:
+        for field in ("predictionId", "row", "label", "reward"):
+            body = json.dumps({"predictionId": str(uuid.uuid4()), "label": 1} | {field: value})
+            try:
+                feedback = parse_feedback(body.encode(), task)
+            except BadInputError:
+                continue
+            assert feedback.reward is None or 0 <= feedback.reward <= 1
+            assert "\x00" not in (feedback.label_class or "")
+
+
+@pytest.mark.parametrize(
+    ("task", "predictions", "outputs"),
+    [
+        pytest.param(
+            Task.BINARY,
+            np.array([0.25, 0.5], dtype=np.float32),
+            [(0.25, "0", None), (0.5, "1", None)],
+            id="binary: the probability and the likelier class",
+        ),
+        pytest.param(
+            Task.MULTICLASS,
+            np.array([[0.25, 0.75, 0.0]]),
+            [(None, "1", [0.25, 0.75, 0.0])],
+            id="multiclass: all probabilities and the likeliest class",
+        ),
+        pytest.param(Task.REGRESSION, [3, -1.5], [(3.0, None, None), (-1.5, None, None)],
+                     id="regression: the value"),
+        pytest.param(Task.BINARY, ["up"], [(None, "up", None)], id="a model that gives names"),
+        pytest.param(Task.MULTICLASS, [2], [(None, "2", None)], id="a model that gives classes"),
+        pytest.param(Task.BINARY, [[0.9, 0.1]], [(None, "0", [0.9, 0.1])],
+                     id="a model that gives both probabilities"),
+        pytest.param(Task.REGRESSION, [[1.0, 2.0]], [(None, None, None)],
+                     id="a model of several outputs: kept without them"),
+    ],
+)  # fmt: skip
+def test_predictions_in_the_words_of_the_record(
+    task: Task, predictions: Any, outputs: list[Output]
+) -> None:
+    assert list(to_outputs(task, predictions)) == outputs
+
+
+def test_a_class_has_one_name() -> None:
+    assert [class_name(label) for label in (1, 1.0, True, "1")] == ["1"] * 4
+    assert class_name("a\x00b") == "ab"

@@ -1,0 +1,74 @@
+"""How the process ends when it cannot serve."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+from fairlead_serving.server import __main__ as server
+from fairlead_serving.server.failure import Reason, StartupError
+from fairlead_serving.server.logs import JsonFormatter, configure_logs
+
+
+@pytest.mark.parametrize(
+    ("reason", "exit_code"),
+    [
+        (Reason.DIGEST_MISMATCH, 3),
+        (Reason.VERSION_NOT_FOUND, 3),
+        (Reason.ARTIFACT_INVALID, 3),
+        (Reason.SELF_TEST_FAILED, 3),
+        (Reason.SETTINGS_INVALID, 3),
+        (Reason.REGISTRY_UNAVAILABLE, 1),
+        (Reason.INTERNAL_ERROR, 1),
+    ],
+)
+def test_the_exit_code_says_whether_to_try_again(
+    tmp_path: Path, reason: Reason, exit_code: int
+) -> None:
+    log = tmp_path / "termination-log"
+
+    assert server.report(StartupError(reason, "why"), log) == exit_code
+
+    assert json.loads(log.read_text()) == {"reason": reason.value, "message": "why"}
+
+
+def test_the_message_fits_what_kubernetes_keeps(tmp_path: Path) -> None:
+    log = tmp_path / "termination-log"
+
+    server.report(StartupError(Reason.ARTIFACT_INVALID, "\N{GRINNING FACE}" * 5000), log)
+
+    assert len(log.read_bytes()) <= 4096
+    assert json.loads(log.read_text())["reason"] == "ArtifactInvalid"
+
+
+def test_a_log_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
+    assert server.report(StartupError(Reason.ARTIFACT_INVALID, "why"), tmp_path) == 3
+
+
+def test_a_record_without_a_traceback_is_one_line() -> None:
+    record = logging.LogRecord("name", logging.INFO, "file", 1, "Serving %s", ("x",), None)
+
+    line = json.loads(JsonFormatter().format(record))
+
+    assert (line["level"], line["logger"], line["message"]) == ("INFO", "name", "Serving x")
+    assert "exception" not in line
+
+
+def test_our_records_are_kept_and_the_libraries_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    root, ours = logging.getLogger(), logging.getLogger("fairlead_serving")
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    monkeypatch.setattr(ours, "level", ours.level)
+
+    configure_logs()
+    logging.captureWarnings(capture=False)
+
+    assert (root.level, ours.level) == (logging.WARNING, logging.INFO)
+    assert root.handlers[0].stream is sys.stderr  # type: ignore[attr-defined]
+
+
+def test_sigterm_during_the_start_ends_the_process() -> None:
+    with pytest.raises(SystemExit, match="143"):
+        server._stop(15, None)
