@@ -23,9 +23,14 @@ _KEPT: Final = 20
 
 
 class Action(StrEnum):
-    """What can be asked: of a Rollout, the strongest first; of a Model the last two."""
+    """What can be asked: of a Rollout, the strongest first; of a Model the last two.
+
+    ``SUPERSEDE`` is the operator's own: the Model asks its Rollout to make way for another
+    version, which is the annotation's value.
+    """
 
     ABORT = "abort"
+    SUPERSEDE = "supersede"
     PAUSE = "pause"
     PROMOTE = "promote"
     APPROVE = "approve"

@@ -135,7 +135,7 @@ async def test_a_missing_image_is_rolled_back_before_it_takes_traffic() -> None:
 @pytest.mark.parametrize(
     ("policy", "first", "weights"),
     [
-        pytest.param("supersede", ("RolledBack", "Aborted"), {"1.2.0": 10, "1.0.0": 90},
+        pytest.param("supersede", ("RolledBack", "Superseded"), {"1.2.0": 10, "1.0.0": 90},
                      id="supersede: the present one goes back first"),
         pytest.param("queue", ("Progressing", "StepHolding"), {"1.1.0": 10, "1.0.0": 90},
                      id="queue: the new one waits"),

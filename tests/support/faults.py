@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from fairlead_operator.engine.wakeup import Key
 from fairlead_operator.errors import TransientError
+from fairlead_operator.keys import Key
 from fairlead_operator.ports import Ports
 from support.fakes import Clock
 from support.world import World

@@ -13,9 +13,10 @@ from typing import Any
 
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.engine.controller import Controller
-from fairlead_operator.engine.wakeup import Key, Wakeup, sort_keys
+from fairlead_operator.engine.wakeup import Wakeup, sort_keys
 from fairlead_operator.engine.work_queue import WorkQueue
 from fairlead_operator.inbound.alerts import Labels
+from fairlead_operator.keys import Key
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.kinds import WATCHED
 from fairlead_operator.kube.metadata import component_labels

@@ -8,6 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fairlead_operator.api.phases.model import Phase
+from fairlead_operator.api.phases.rollout import Verdict
 from fairlead_operator.command.refusals import Object, status_of
 from fairlead_operator.command.view import Asked, Check, Version, View
 
@@ -16,15 +18,15 @@ _BAR: Final = 20  # signs for all the traffic
 _LONGEST_COUNT: Final = 1e12
 _ROOM: Final = 76  # columns that tables need
 _STYLES: Final = {
-    "Successful": "green",
-    "Failed": "bold red",
-    "Inconclusive": "yellow",
-    "Error": "magenta",
+    Verdict.SUCCESSFUL.value: "green",
+    Verdict.FAILED.value: "bold red",  # a Model's phase has the same name
+    Verdict.INCONCLUSIVE.value: "yellow",
+    Verdict.ERROR.value: "magenta",
     "accepted": "green",
     "refused": "red",
-    "Serving": "green",
-    "RollingOut": "cyan",
-    "Blocked": "red",
+    Phase.SERVING.value: "green",
+    Phase.ROLLING_OUT.value: "cyan",
+    Phase.BLOCKED.value: "red",
 }
 
 
@@ -165,7 +167,7 @@ def draw_models(models: Sequence[Object]) -> RenderableType:
     table.add_column("MESSAGE", overflow="fold")
     for model in models:
         status = status_of(model)
-        phase = str(status.get("phase", "Pending"))
+        phase = str(status.get("phase", Phase.PENDING))
         ready = [entry for entry in status.get("conditions") or () if entry["type"] == "Ready"]
         table.add_row(
             model["metadata"]["name"],

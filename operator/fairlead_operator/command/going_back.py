@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairlead_operator.api.group import ANNOTATION_REQUEST, API_VERSION
-from fairlead_operator.command.refusals import ENDED, Object, status_of
+from fairlead_operator.api.phases.rollout import ENDED, Phase
+from fairlead_operator.command.refusals import Object, status_of
 from fairlead_operator.kube.metadata import Owner, component_labels
 
 
@@ -41,7 +42,7 @@ def _from_flight(model: Object, current: Object, stable: str | None, to: str | N
     name, target = current["metadata"]["name"], current["spec"]["version"]
     if to == target:
         return Back(refusal=f"{name} is on its way to {target} already")
-    if status_of(current).get("phase") == "RollingBack":
+    if status_of(current).get("phase") == Phase.ROLLING_BACK:
         if to in {None, stable}:
             return Back(refusal=f"{name} is going back to {stable} already")
         return _refuse(model, str(to)) or Back(to=to)
@@ -67,7 +68,7 @@ def previous_version(rollouts: Sequence[Object], stable: str) -> str | None:
     """The version in charge before this one, from the Rollout that brought it."""
     for rollout in reversed(rollouts):
         status = status_of(rollout)
-        brought = status.get("phase") == "Succeeded" and rollout["spec"]["version"] == stable
+        brought = status.get("phase") == Phase.SUCCEEDED and rollout["spec"]["version"] == stable
         before = (status.get("stable") or {}).get("version")
         if brought and before and before != stable:
             return str(before)

@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fairlead_operator.api.phases.rollout import Transition
 from fairlead_operator.command.draw import empty_table, number
 from fairlead_operator.command.failures import CommandError
 
@@ -25,6 +26,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 _SECONDS: Final = 10.0
 _ROOM: Final = 150  # columns that the whole table needs
+_STYLES: Final = {Transition.PROMOTED.value: "green", Transition.ROLLED_BACK.value: "red"}
 
 
 class _Forwarded(http.client.HTTPConnection):
@@ -127,7 +129,7 @@ def _table(entries: Sequence[Entry]) -> Table:
 
 
 def _style(entry: Entry) -> str:
-    return {"Promoted": "green", "RolledBack": "red"}.get(entry["transition"], "")
+    return _STYLES.get(entry["transition"], "")
 
 
 def _why(entry: Entry) -> str:

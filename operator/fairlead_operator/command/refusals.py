@@ -4,11 +4,10 @@ The operator has the last word; here is only what a person can be told at once.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from fairlead_operator.api.phases.rollout import ENDED, Phase
 from fairlead_operator.requests import Action
-
-ENDED: Final = frozenset({"Succeeded", "RolledBack"})
 
 Object = Mapping[str, Any]
 
@@ -21,9 +20,9 @@ def refuse_for_rollout(action: Action, model: Object, rollout: Object | None) ->
     phase = status_of(rollout).get("phase")
     if phase in ENDED:
         return f"no rollout of {name} is in flight; {describe_end(rollout)}"
-    if phase == "RollingBack":
+    if phase == Phase.ROLLING_BACK:
         return f"{rollout['metadata']['name']} is going back already"
-    if action is Action.APPROVE and phase != "Paused":
+    if action is Action.APPROVE and phase != Phase.PAUSED:
         return f"{rollout['metadata']['name']} does not wait for an approval; it is {phase}"
     return None
 

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fairlead_operator.api.base import to_duration
+from fairlead_operator.api.phases.model import Phase as ModelPhase
+from fairlead_operator.api.phases.rollout import ENDED, Phase
 from fairlead_operator.api.policy import DEFAULT_STRATEGY
-from fairlead_operator.command.refusals import ENDED, Object, status_of
+from fairlead_operator.command.refusals import Object, status_of
 
 _SHOWN_REQUESTS = 3
 
@@ -71,7 +73,7 @@ def build_view(model: Object, rollout: Object | None, *, now: datetime) -> View:
     requests = [*(status.get("requests") or ()), *(progress.get("requests") or ())]
     return View(
         title=f"{meta['name']} in {meta.get('namespace', '')}",
-        phase=str(status.get("phase", "Pending")),
+        phase=str(status.get("phase", ModelPhase.PENDING)),
         facts=tuple(_facts(model, rollout, now)),
         versions=_versions(model, rollout),
         checks=_checks(model, rollout),
@@ -92,7 +94,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
         return
     status = status_of(rollout)
     policy = _policy(model, rollout)
-    phase = str(status.get("phase", "Pending"))
+    phase = str(status.get("phase", Phase.PENDING))
     wanted = (rollout["spec"]["version"], *(rollout["spec"].get("alternatives") or ()))
     yield "Rollout", f"{rollout['metadata']['name']} to {' or '.join(wanted)}"
     yield "Strategy", str(status.get("strategy") or policy.get("strategy", DEFAULT_STRATEGY))
@@ -112,7 +114,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
 def _of_ready(status: Mapping[str, Any]) -> str:
     conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
     ready = conditions.get("Ready") or {}
-    phase, message = str(status.get("phase", "Pending")), str(ready.get("message", ""))
+    phase, message = str(status.get("phase", ModelPhase.PENDING)), str(ready.get("message", ""))
     return f"{phase}: {message}" if message else phase
 
 
@@ -146,7 +148,7 @@ def _versions(model: Object, rollout: Object | None) -> tuple[Version, ...]:
     seen = None if None in reports else sum(report or 0 for report in reports)
     found = [_arm(arm, status) for arm in arms]
     before = (status.get("stable") or {}).get("version")
-    if before is None or status.get("phase") == "Succeeded":
+    if before is None or status.get("phase") == Phase.SUCCEEDED:
         return tuple(found)
     rest = None if seen is None else 100 - seen
     return (Version(version=before, role="stable", asked=100 - asked, seen=rest), *found)
@@ -163,7 +165,7 @@ def _arms(rollout: Object) -> Sequence[Mapping[str, Any]]:
 
 
 def _arm(arm: Mapping[str, Any], status: Mapping[str, Any]) -> Version:
-    if status.get("phase") == "Succeeded" and arm.get("weight"):
+    if status.get("phase") == Phase.SUCCEEDED and arm.get("weight"):
         role = "stable"
     elif arm.get("reason"):
         role = "out"

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from fairlead_operator.engine.wakeup import GATEWAY, Key, has_ended
+from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
+from fairlead_operator.engine.wakeup import has_ended
 from fairlead_operator.engine.work_queue import WorkQueue
 from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.keys import NAMESPACE, Key
 from fairlead_operator.model.reconcile import reconcile as reconcile_model
-from fairlead_operator.namespace.tidy import tidy_gateway
+from fairlead_operator.namespace.reconcile import reconcile_namespace
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import Report, publish, report_refused
 from fairlead_operator.rollout.reconcile import reconcile as reconcile_rollout
@@ -45,8 +47,8 @@ class Controller:
         """Look at one object; answers when to look again."""
         metrics.QUEUE_LENGTH.set(len(self._queue))
         with metrics.RECONCILE_SECONDS.labels(kind=key.kind).time():
-            if key.kind == GATEWAY:
-                await tidy_gateway(key.namespace, self._ports.kube)
+            if key.kind == NAMESPACE:
+                await reconcile_namespace(key.namespace, self._ports)
                 return None
             body = await self._read(key)
             if body is None or body["metadata"].get("deletionTimestamp"):
@@ -73,7 +75,7 @@ class Controller:
     async def _gone(self, key: Key) -> None:
         self._queue.forget(key)
         if key.kind == "Model":
-            await tidy_gateway(key.namespace, self._ports.kube)
+            await reconcile_namespace(key.namespace, self._ports)
 
     def _tell(self, key: Key, body: Mapping[str, Any], report: Report) -> None:
         """Log and count a transition, once."""
@@ -98,7 +100,7 @@ class Controller:
         if before:
             metrics.ROLLOUT_PHASE.labels(**labels, phase=before).set(0)
         metrics.ROLLOUT_PHASE.labels(**labels, phase=after).set(1)
-        if after == "RolledBack":
+        if after == RolloutPhase.ROLLED_BACK:
             metrics.ROLLBACKS.labels(reason=reason).inc()
             seconds = report.status.get("reactionSeconds")
             if seconds is not None:

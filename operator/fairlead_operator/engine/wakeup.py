@@ -6,7 +6,7 @@ ones of the past cost nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fairlead_operator.api.group import (
     GATEWAY_NAME,
@@ -14,17 +14,13 @@ from fairlead_operator.api.group import (
     LABEL_MODEL,
     LABEL_TRAINING_RUN,
 )
+from fairlead_operator.api.phases import rollout, training_run
+from fairlead_operator.keys import Key
 
-GATEWAY: Final = "Gateway"  # the kind of a key that is no object: a namespace's gateway
-_ENDED: Final = frozenset({"Succeeded", "RolledBack", "Failed"})
-
-
-class Key(NamedTuple):
-    """One object."""
-
-    kind: str
-    namespace: str
-    name: str
+_ENDED: Final[Mapping[str, frozenset[str]]] = {
+    "Rollout": rollout.ENDED,
+    "TrainingRun": training_run.ENDED,
+}
 
 
 class Wakeup:
@@ -104,7 +100,7 @@ class Wakeup:
     ) -> set[Key]:
         """A gateway pod, or a part of the gateway that every Model there applies."""
         moving = self._moving(namespace)
-        tidy = Key(GATEWAY, namespace, GATEWAY_NAME)
+        tidy = Key.of_namespace(namespace)
         if body["kind"] == "Pod":
             return moving | {tidy} if deleted else moving
         models = {Key("Model", namespace, name) for name in self._models.get(namespace, ())}
@@ -120,7 +116,7 @@ class Wakeup:
         before = self._reports.get(namespace)
         if before is None:  # some who reported may be gone since
             self._reports[namespace] = dict(data)
-            return {Key(GATEWAY, namespace, GATEWAY_NAME)} | self._moving(namespace)
+            return {Key.of_namespace(namespace)} | self._moving(namespace)
         changed = {key for key in data.keys() | before.keys() if data.get(key) != before.get(key)}
         self._reports[namespace] = dict(data)
         models = {key.rpartition(".")[0] for key in changed}
@@ -143,7 +139,7 @@ class Wakeup:
 
 def has_ended(body: Mapping[str, Any]) -> bool:
     """Whether a Rollout or TrainingRun has come to its end."""
-    return (body.get("status") or {}).get("phase") in _ENDED
+    return (body.get("status") or {}).get("phase") in _ENDED[body["kind"]]
 
 
 def sort_keys(keys: Iterable[Key]) -> list[Key]:

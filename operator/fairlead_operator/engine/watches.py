@@ -10,9 +10,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_operator.engine.wakeup import Key, Wakeup, sort_keys
+from fairlead_operator.engine.wakeup import Wakeup, sort_keys
 from fairlead_operator.engine.work_queue import WorkQueue
 from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
+from fairlead_operator.keys import Key
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.kinds import OPTIONAL, UNSTORED, WATCHED, Selector
 from fairlead_operator.kube.store import News, Place, Store, version_of

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
-from fairlead_operator.engine.wakeup import Key
+from fairlead_operator.keys import Key
 
 _FIRST_RETRY: Final = 0.2
 _LONGEST_RETRY: Final = 30.0

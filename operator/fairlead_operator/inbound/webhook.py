@@ -19,7 +19,7 @@ from aiohttp import web
 from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import ANNOTATION_ALERT
-from fairlead_operator.engine.wakeup import Key
+from fairlead_operator.api.phases.rollout import CAN_GO_BACK, Phase
 from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.inbound.alerts import (
     Alert,
@@ -28,6 +28,7 @@ from fairlead_operator.inbound.alerts import (
     Refused,
     parse_alerts,
 )
+from fairlead_operator.keys import Key
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import build_event
 from fairlead_operator.telemetry import metrics
@@ -36,7 +37,6 @@ _LOGGER = logging.getLogger(__name__)
 _BODY_LIMIT: Final = 1024 * 1024
 _BODY_SECONDS: Final = 5.0
 _AT_ONCE: Final = 16  # requests worked on at a time
-_IN_TRAFFIC: Final = frozenset({"Pending", "Replacing", "Progressing", "Paused", "Guarding"})
 
 Bodies = dict[Key, dict[str, Any]]
 
@@ -120,8 +120,8 @@ class Webhook:
     async def _ask(self, alert: Alert, rollouts: Bodies, received: datetime) -> dict[str, str]:
         """Ask the Rollout that has this version in traffic to roll back, or say why not."""
         for key, body in rollouts.items():
-            phase = (body.get("status") or {}).get("phase") or "Pending"
-            if phase in _IN_TRAFFIC and alert.version in _candidates(body):
+            phase = (body.get("status") or {}).get("phase") or Phase.PENDING
+            if phase in CAN_GO_BACK and alert.version in _candidates(body):
                 await self._annotate(key, body, alert, received)
                 return {"outcome": "rollback", "rollout": key.name}
         if not rollouts:
@@ -149,7 +149,7 @@ class Webhook:
             return found  # a namespace that is not ours to watch
         for body in listed:
             key = Key("Rollout", namespace, body["metadata"]["name"])
-            live = (body.get("status") or {}).get("phase") in _IN_TRAFFIC
+            live = (body.get("status") or {}).get("phase") in CAN_GO_BACK
             if body["spec"]["model"] == model and live:
                 found.setdefault(key, body)
         return found
@@ -202,7 +202,7 @@ def _why_not(alert: Alert, body: Mapping[str, Any]) -> str:
     """Why this alert moves no traffic."""
     status = body.get("status") or {}
     way_back = (status.get("stable") or {}).get("version")
-    if status.get("phase") == "Succeeded" and alert.version in _candidates(body):
+    if status.get("phase") == Phase.SUCCEEDED and alert.version in _candidates(body):
         return f"{alert.version} is the stable version and there is no way back from it"
     if alert.version == way_back:
         return f"{alert.version} is the stable version, not the candidate"

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels
@@ -17,7 +18,7 @@ from fairlead_operator.requests import Action
 from fairlead_operator.settings import Settings
 
 _HISTORY: Final = 10
-_ENDED: Final = frozenset({"Succeeded", "Failed", "RolledBack"})
+_ENDED: Final[frozenset[str]] = rollout.ENDED | training_run.ENDED
 
 
 async def act(
@@ -39,12 +40,12 @@ async def act(
         await ports.kube.apply(
             build_rollout(owner, seen.spec, decision.start_rollout, number=number)
         )
-    if decision.abort_rollout is not None and seen.status.rollout is not None:
+    if decision.supersede_by is not None and seen.status.rollout is not None:
         await ports.kube.annotate(
             "Rollout",
             owner.namespace,
             seen.status.rollout,
-            {Action.ABORT.annotation: decision.abort_rollout},
+            {Action.SUPERSEDE.annotation: decision.supersede_by},
         )
     await _forget(seen, ports.kube)
 

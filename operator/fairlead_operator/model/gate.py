@@ -8,19 +8,9 @@ does not pass.
 import dataclasses
 import json
 import math
-from enum import StrEnum
 from typing import Any
 
-
-class GateReason(StrEnum):
-    """Why a candidate passed or not; part of the API."""
-
-    FIRST_VERSION = "FirstVersion"
-    BETTER = "Better"
-    NOT_BETTER = "NotBetter"
-    BELOW_THRESHOLD = "BelowThreshold"
-    CHAMPION_NOT_COMPARED = "ChampionNotCompared"
-    RESULT_UNREADABLE = "ResultUnreadable"
+from fairlead_operator.api.phases.model import GateReason
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

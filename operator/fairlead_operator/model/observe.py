@@ -3,17 +3,21 @@
 import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.api.phases.model import GateReason
+from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
+from fairlead_operator.api.phases.rollout import Reason as RolloutReason
+from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
 from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
-from fairlead_operator.model.gate import Demand, GateReason, Outcome, parse_comparison
+from fairlead_operator.model.gate import Demand, Outcome, parse_comparison
 from fairlead_operator.model.states import (
     Blocked,
     Observed,
@@ -23,7 +27,14 @@ from fairlead_operator.model.states import (
     Training,
 )
 from fairlead_operator.ports import Ports
-from fairlead_operator.requests import Action, Request, unanswered
+from fairlead_operator.requests import Action, Request, read_requests, unanswered
+
+_STATES: Final[Mapping[str | None, RunState]] = {
+    TrainingRunPhase.SUCCEEDED: RunState.SUCCEEDED,
+    TrainingRunPhase.FAILED: RunState.FAILED,
+    RolloutPhase.SUCCEEDED: RunState.SUCCEEDED,
+    RolloutPhase.ROLLED_BACK: RunState.FAILED,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,14 +163,14 @@ def _observed(
             for item in sorted(rollouts, key=_age)
             if item["spec"].get("trigger", "hand") in BY_HAND
             and item["metadata"]["name"] != status.rollout
-            and _state(item, good="Succeeded", bad="RolledBack") is RunState.ACTIVE
+            and _state(item) is RunState.ACTIVE
         ),
     )
 
 
 def _settled(rollout: Mapping[str, Any] | None) -> GatewayKind | None:
     """The gateway the last Rollout ended with, once every part of it has confirmed the route."""
-    if rollout is None or _state(rollout, good="Succeeded", bad="RolledBack") is RunState.ACTIVE:
+    if rollout is None or _state(rollout) is RunState.ACTIVE:
         return None
     status = RolloutStatus.model_validate(rollout["status"])
     if status.gateway is None or status.observed_weight is None:
@@ -193,7 +204,7 @@ def _training(run: Mapping[str, Any]) -> Training:
     status = run.get("status") or {}
     return Training(
         name=run["metadata"]["name"],
-        state=_state(run, good="Succeeded", bad="Failed"),
+        state=_state(run),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         comparison=parse_comparison(status.get("result")),
@@ -204,7 +215,7 @@ def _rollout(rollout: Mapping[str, Any]) -> RolloutSeen:
     spec, status = rollout["spec"], rollout.get("status") or {}
     known = status.get("candidate") or {"version": spec["version"]}
     annotations = rollout["metadata"].get("annotations") or {}
-    state = _state(rollout, good="Succeeded", bad="RolledBack")
+    state = _state(rollout)
     versions = (spec["version"], *spec.get("alternatives", ()))
     return RolloutSeen(
         name=rollout["metadata"]["name"],
@@ -215,7 +226,21 @@ def _rollout(rollout: Mapping[str, Any]) -> RolloutSeen:
         state=state,
         reason=status.get("reason", ""),
         message=status.get("message", ""),
-        abort=annotations.get(Action.ABORT.annotation),
+        asked_back=_asked_back(annotations, status),
+    )
+
+
+def _asked_back(annotations: Mapping[str, str], status: Mapping[str, Any]) -> bool:
+    """Tell whether the Rollout was asked to go back, and did not refuse."""
+    refused = {
+        (answer["action"], answer["text"])
+        for answer in status.get("requests", ())
+        if answer["outcome"] == "Refused"
+    }
+    return any(
+        request.action in {Action.ABORT, Action.SUPERSEDE}
+        and (request.action, request.text) not in refused
+        for request in read_requests(annotations)
     )
 
 
@@ -226,7 +251,7 @@ def _lost(
     if state is RunState.ACTIVE:
         return ()
     winner = status.get("winner") or versions[0]
-    reason = "TrialLost" if state is RunState.SUCCEEDED else status.get("reason", "")
+    reason = RolloutReason.TRIAL_LOST if state is RunState.SUCCEEDED else status.get("reason", "")
     arms = {arm["version"]: arm for arm in status.get("arms", ()) if arm.get("reason")}
     common = {"reason": reason, "message": status.get("message", "")}
     return tuple(
@@ -237,9 +262,9 @@ def _lost(
     )
 
 
-def _state(item: Mapping[str, Any], *, good: str, bad: str) -> RunState:
-    phase = str((item.get("status") or {}).get("phase"))
-    return {good: RunState.SUCCEEDED, bad: RunState.FAILED}.get(phase, RunState.ACTIVE)
+def _state(item: Mapping[str, Any]) -> RunState:
+    """Tell how a child stands, whatever its kind calls it."""
+    return _STATES.get((item.get("status") or {}).get("phase"), RunState.ACTIVE)
 
 
 def _describe(error: ValidationError) -> str:

@@ -22,14 +22,14 @@ import dataclasses
 from typing import Final, assert_never
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.phases.model import Phase, Reason
+from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.rollout import BY_HAND
 from fairlead_operator.model.gate import judge_candidate
 from fairlead_operator.model.states import (
     Blocked,
     Decision,
     Observed,
-    Phase,
-    Reason,
     Refused,
     RolloutSeen,
     RunState,
@@ -37,7 +37,6 @@ from fairlead_operator.model.states import (
 )
 from fairlead_operator.requests import Action, Answer, Request
 
-SUPERSEDED: Final = "superseded by "
 _BLOCKED_KEPT: Final = 10
 
 
@@ -47,7 +46,7 @@ class _Next:
 
     start: Target | None = None
     adopt: str | None = None
-    abort: str | None = None  # why the one in flight is taken back
+    supersede_by: str | None = None  # the version for which the one in flight makes way
     refuse: Refused | None = None
 
 
@@ -78,7 +77,7 @@ def decide(seen: Observed) -> Decision:
         gate=seen.gate,
         start_rollout=start,
         adopt_rollout=rollout.adopt,
-        abort_rollout=rollout.abort,
+        supersede_by=rollout.supersede_by,
         start_training=training,
         answers=answers,
     )
@@ -138,7 +137,7 @@ def _fold_rollout(seen: Observed) -> Observed:
         # A person who went elsewhere by hand wants to stay there until the next training.
         candidate = None if rollout.trigger in BY_HAND else candidate
         seen = dataclasses.replace(seen, stable=rollout.reference, candidate=candidate)
-    elif rollout.message.startswith(SUPERSEDED):
+    elif rollout.reason == RolloutReason.SUPERSEDED:
         return seen
     elif candidate is not None and candidate.version == rollout.reference.version:
         seen = dataclasses.replace(seen, candidate=None)
@@ -175,7 +174,7 @@ def _next_rollout(seen: Observed) -> _Next:
     if rollout is not None and rollout.state is RunState.ACTIVE:
         if target is None or set(rollout.versions) <= set(target.versions):
             return _Next()
-        if _asks_nothing_new(seen, rollout, target) or rollout.abort is not None:
+        if _asks_nothing_new(seen, rollout, target) or rollout.asked_back:
             return _Next()
         return _instead_of(seen, rollout, target)
     if seen.rollout_lost and seen.stable is not None:
@@ -213,7 +212,7 @@ def _instead_of(seen: Observed, rollout: RolloutSeen, target: Target) -> _Next:
             refused = Refused(version=target.version, message=message, generation=seen.generation)
             return _Next(refuse=refused)
         case "reject" | "supersede":
-            return _Next(abort=f"{SUPERSEDED}{target.version}")
+            return _Next(supersede_by=target.version)
     assert_never(seen.on_new_target)
 
 

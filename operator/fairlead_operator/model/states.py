@@ -5,31 +5,9 @@ from enum import StrEnum
 from typing import Literal
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.phases.model import Phase
 from fairlead_operator.model.gate import Comparison, Demand, Outcome
 from fairlead_operator.requests import Action, Answer, Request
-
-
-class Phase(StrEnum):
-    PENDING = "Pending"
-    TRAINING = "Training"
-    ROLLING_OUT = "RollingOut"
-    SERVING = "Serving"
-    BLOCKED = "Blocked"
-    FAILED = "Failed"
-    SUSPENDED = "Suspended"
-
-
-class Reason(StrEnum):
-    """Why; reasons of a TrainingRun, a gate or a Rollout come through as they are."""
-
-    WAITING = "Waiting"
-    TRAINING = "Training"
-    ROLLING_OUT = "RollingOut"
-    SERVING = "Serving"
-    SUSPENDED = "Suspended"
-    VERSION_BLOCKED = "VersionBlocked"
-    TARGET_REFUSED = "TargetRefused"
-    GATE_NOT_PASSED = "GateNotPassed"
 
 
 class RunState(StrEnum):
@@ -59,7 +37,7 @@ class RolloutSeen:
     state: RunState
     reason: str
     message: str
-    abort: str | None  # an abort that was already asked for
+    asked_back: bool  # a person or the Model has asked it to go back already
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +112,6 @@ class Decision:
     gate: Outcome | None
     start_rollout: Target | None = None
     adopt_rollout: str | None = None
-    abort_rollout: str | None = None  # why the one in flight is taken back
+    supersede_by: str | None = None  # the version for which the one in flight makes way
     start_training: str | None = None  # the trigger
     answers: tuple[Answer, ...] = ()

@@ -8,9 +8,10 @@ from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import BlockedVersion, GateStatus, ModelStatus, RefusedTarget
+from fairlead_operator.api.phases.model import Phase, Reason
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.observe import Seen
-from fairlead_operator.model.states import Decision, Phase, Reason, RunState
+from fairlead_operator.model.states import Decision, RunState
 from fairlead_operator.report import Report
 from fairlead_operator.requests import announce_refusals, record
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import LABEL_MODEL, LABEL_VERSION
+from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.kube.metadata import (
     Owner,
     component_labels,
@@ -13,7 +14,7 @@ from fairlead_operator.kube.metadata import (
 )
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.rollout.decision.pods_first import floors
-from fairlead_operator.rollout.decision.states import Decision, Phase, is_finished
+from fairlead_operator.rollout.decision.states import Decision, is_finished
 from fairlead_operator.rollout.observe import Seen
 from fairlead_operator.rollout.servers.apply import apply_server, remove_server
 from fairlead_operator.rollout.servers.manifests import build_preview

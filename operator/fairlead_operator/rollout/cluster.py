@@ -9,6 +9,7 @@ from typing import Any, Final
 from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import GATEWAY_NAME, LABEL_VERSION
+from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.metadata import component_labels, route_name
@@ -21,7 +22,7 @@ from fairlead_operator.rollout.decision.capacity import (
     full_capacity,
     ready_replicas,
 )
-from fairlead_operator.rollout.decision.states import Arm, Health, Phase, Stable, is_finished
+from fairlead_operator.rollout.decision.states import Arm, Health, Stable, is_finished
 from fairlead_operator.rollout.servers.health import read_health
 from fairlead_operator.rollout.traffic.accepted import MISSING, Routed, read_http_routes
 from fairlead_operator.rollout.traffic.route import read_trip, read_weight

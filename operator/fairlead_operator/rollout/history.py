@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.group import ANNOTATION_REQUEST
+from fairlead_operator.api.phases.rollout import Phase, Reason, Transition
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import HistoryEntry, Record
@@ -21,9 +22,8 @@ from fairlead_operator.requests import Action, parse_request
 
 _LOGGER = logging.getLogger(__name__)
 _RETRY: Final = timedelta(seconds=30)
-_ENDS: Final = {"Succeeded": "Promoted", "RolledBack": "RolledBack"}
-_STARTED: Final = "Started"
-_CAUSES: Final = {"AlertFired": "Alertmanager", "GuardTripped": "gateway"}
+_ENDS: Final = {Phase.SUCCEEDED: Transition.PROMOTED, Phase.ROLLED_BACK: Transition.ROLLED_BACK}
+_CAUSES: Final = {Reason.ALERT_FIRED: "Alertmanager", Reason.GUARD_TRIPPED: "gateway"}
 
 
 async def remember(
@@ -44,11 +44,12 @@ async def remember(
 
 def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | None:
     """The entry for where the Rollout stands, unless it is recorded or there is none."""
-    transition = _ENDS.get(status.phase or "") or (_STARTED if status.live_since else None)
+    phase = Phase(status.phase or Phase.PENDING)
+    transition = _ENDS.get(phase) or (Transition.STARTED if status.live_since else None)
     if transition is None or status.recorded == transition or status.started_at is None:
         return None
     meta, spec = body["metadata"], body["spec"]
-    ended = status.finished_at if transition != _STARTED else None
+    ended = status.finished_at if transition != Transition.STARTED else None
     trigger = spec.get("trigger", "hand")
     return HistoryEntry(
         namespace=meta["namespace"],
@@ -60,7 +61,7 @@ def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | 
         version=status.candidate.version if status.candidate else spec["version"],
         stable=status.stable.version if status.stable else "",
         began=status.live_since,
-        ended=ended if transition == "RolledBack" and status.live_since else None,
+        ended=ended if transition is Transition.ROLLED_BACK and status.live_since else None,
         weight=status.peak_weight,
         trigger=trigger,
         by=_by(meta, status, trigger),
@@ -77,7 +78,7 @@ def _by(meta: Mapping[str, Any], status: RolloutStatus, trigger: str) -> str:
         if decides and request.outcome == "Accepted" and request.by:
             return request.by
     if status.reason in _CAUSES:
-        return _CAUSES[status.reason]
+        return _CAUSES[Reason(status.reason)]
     if trigger in BY_HAND:
         asked = (meta.get("annotations") or {}).get(ANNOTATION_REQUEST, "")
         return parse_request(Action.PROMOTE, asked).by or "a person"

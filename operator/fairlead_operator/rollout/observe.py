@@ -10,6 +10,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError
@@ -27,8 +28,6 @@ from fairlead_operator.rollout.decision.states import (
     Gateway,
     Health,
     Observed,
-    Phase,
-    Reason,
     is_finished,
 )
 from fairlead_operator.rollout.evidence.gather import Case, Evidence, gather_evidence

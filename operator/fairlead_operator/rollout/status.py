@@ -7,6 +7,7 @@ from typing import Any, Final
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
+from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.report import Report
 from fairlead_operator.requests import announce_refusals, record
@@ -19,10 +20,9 @@ from fairlead_operator.rollout.arms import (
 from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.progress import describe_progress, holds_until
 from fairlead_operator.rollout.decision.schedule import look_again
-from fairlead_operator.rollout.decision.states import Decision, Phase, Reason, is_finished
+from fairlead_operator.rollout.decision.states import Decision, is_finished
 from fairlead_operator.rollout.evidence.analysis import to_status
 from fairlead_operator.rollout.observe import Seen
-from fairlead_operator.rollout.traffic.accepted import RouteReason
 
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.ports import Ports
@@ -13,7 +14,7 @@ from fairlead_operator.training_run.manifests import (
     job_name,
 )
 from fairlead_operator.training_run.observe import Seen
-from fairlead_operator.training_run.state_machine import Decision, JobState, Phase, is_finished
+from fairlead_operator.training_run.state_machine import Decision, JobState, is_finished
 
 
 async def act(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.training_run import Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.metadata import Owner
@@ -14,13 +15,7 @@ from fairlead_operator.ports import Ports
 from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import Stage, job_labels, job_name
 from fairlead_operator.training_run.result import Result, parse_progress, read_result
-from fairlead_operator.training_run.state_machine import (
-    JobState,
-    Observed,
-    Phase,
-    Reason,
-    is_finished,
-)
+from fairlead_operator.training_run.state_machine import JobState, Observed, is_finished
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,28 +16,8 @@ import dataclasses
 from enum import StrEnum
 from typing import assert_never
 
+from fairlead_operator.api.phases.training_run import Phase, Reason
 from fairlead_operator.training_run.result import Result
-
-
-class Phase(StrEnum):
-    PENDING = "Pending"
-    SEARCHING = "Searching"
-    FINISHING = "Finishing"
-    SUSPENDED = "Suspended"
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"
-
-
-class Reason(StrEnum):
-    """Why; the trainer's own reasons (docs/contracts.md) come through as they are."""
-
-    WAITING_FOR_TRACKING = "WaitingForTracking"
-    SEARCHING = "Searching"
-    FINISHING = "Finishing"
-    SUSPENDED = "Suspended"
-    REGISTERED = "Registered"
-    JOB_FAILED = "JobFailed"
-    RESULT_UNREADABLE = "ResultUnreadable"
 
 
 class JobState(StrEnum):

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
+from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.api.training_run import TrainingRunStatus
 from fairlead_operator.report import Report
 from fairlead_operator.training_run.observe import Seen
 from fairlead_operator.training_run.result import describe
-from fairlead_operator.training_run.state_machine import Decision, Phase, is_finished
+from fairlead_operator.training_run.state_machine import Decision, is_finished
 
 # Progress is asked of MLflow while Jobs run, and only then.
 _PROGRESS: Final = timedelta(seconds=2)

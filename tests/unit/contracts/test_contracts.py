@@ -10,6 +10,8 @@ import pytest
 from fairlead_operator.api.common import SecretReference, VersionReference
 from fairlead_operator.api.common import Task as ModelTask
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.rollout import Phase
+from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
@@ -18,8 +20,7 @@ from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.model.gate import Demand, judge_candidate, parse_comparison
 from fairlead_operator.namespace.gateway import build_gateway
 from fairlead_operator.rollout.decision.plan import compile_plan
-from fairlead_operator.rollout.decision.states import Decision, Health, Phase
-from fairlead_operator.rollout.decision.states import Reason as RolloutReason
+from fairlead_operator.rollout.decision.states import Decision, Health
 from fairlead_operator.rollout.servers.health import read_health
 from fairlead_operator.rollout.servers.manifests import build_server
 from fairlead_operator.rollout.traffic.route import (

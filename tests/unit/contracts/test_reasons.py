@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from fairlead_operator.model.gate import GateReason
-from fairlead_operator.model.states import Reason as ModelReason
-from fairlead_operator.rollout.decision.states import Reason as RolloutReason
-from fairlead_operator.rollout.traffic.accepted import RouteReason
-from fairlead_operator.training_run.state_machine import Reason as TrainingReason
+from fairlead_operator.api.phases.model import GateReason
+from fairlead_operator.api.phases.model import Reason as ModelReason
+from fairlead_operator.api.phases.rollout import Reason as RolloutReason
+from fairlead_operator.api.phases.rollout import RouteReason
+from fairlead_operator.api.phases.training_run import Reason as TrainingReason
 from fairlead_training.failure import Reason as TrainerReason
 
 ROOT = Path(__file__).parents[3]

@@ -7,10 +7,22 @@ failed verdict.  Doubt is no cause.
 import dataclasses
 from typing import Final
 
-from fairlead_operator.rollout.decision.states import Arm, Cause, Health, Observed, Phase, Reason
-from fairlead_operator.rollout.statistics.verdict import Verdict
+from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
+from fairlead_operator.requests import Action, Request
+from fairlead_operator.rollout.decision.states import Arm, Cause, Health, Observed
 
 _ON_TRIAL: Final = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
+
+
+def wished_back(wish: Request | None) -> Cause | None:
+    """Return why a person or the Model wants the rollout to go back, if one does."""
+    if wish is None:
+        return None
+    if wish.action is Action.ABORT:
+        return Cause(reason=Reason.ABORTED, message=wish.describe())
+    if wish.action is Action.SUPERSEDE:
+        return Cause(reason=Reason.SUPERSEDED, message=f"superseded by {wish.text}")
+    return None
 
 
 def cause_against(arm: Arm) -> Cause | None:

@@ -8,6 +8,7 @@ reward, but stand still while anything is in doubt.
 import dataclasses
 from typing import assert_never
 
+from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.rollout.decision.moves import (
     doubt_cause,
     enter_guard,
@@ -17,14 +18,7 @@ from fairlead_operator.rollout.decision.moves import (
     stop_cause,
 )
 from fairlead_operator.rollout.decision.plan import Step
-from fairlead_operator.rollout.decision.states import (
-    Cause,
-    Decision,
-    Observed,
-    Phase,
-    Reason,
-    in_seconds,
-)
+from fairlead_operator.rollout.decision.states import Cause, Decision, Observed, in_seconds
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
 
 

@@ -3,13 +3,12 @@
 import dataclasses
 from typing import Final, assert_never
 
+from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.rollout.decision.states import (
     Cause,
     Decision,
     Health,
     Observed,
-    Phase,
-    Reason,
     all_traffic,
     in_seconds,
     no_traffic,
@@ -17,7 +16,6 @@ from fairlead_operator.rollout.decision.states import (
     reported,
     step_shares,
 )
-from fairlead_operator.rollout.statistics.verdict import Verdict
 
 SUSPENDED: Final = "the Model is suspended; set spec.suspend to false to go on"
 _IN_DOUBT: Final = "paused in doubt: it goes on with clear evidence or when resumed; or abort"

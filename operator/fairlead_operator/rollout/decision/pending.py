@@ -4,16 +4,15 @@ Giving up here needs no way back, but for recreate: there the stable version was
 stopped, and starts again when the candidate is really gone.
 """
 
-from fairlead_operator.requests import Action, Request
-from fairlead_operator.rollout.decision.causes import rollback_cause
+from fairlead_operator.api.phases.rollout import Phase, Reason
+from fairlead_operator.requests import Request
+from fairlead_operator.rollout.decision.causes import rollback_cause, wished_back
 from fairlead_operator.rollout.decision.moves import SUSPENDED, enter_step
 from fairlead_operator.rollout.decision.states import (
     Cause,
     Decision,
     Health,
     Observed,
-    Phase,
-    Reason,
     Resolution,
     Shares,
     all_traffic,
@@ -87,8 +86,9 @@ def while_replacing(seen: Observed, wish: Request | None) -> Decision:
 
 
 def _give_up(seen: Observed, wish: Request | None) -> Cause | None:
-    if wish is not None and wish.action is Action.ABORT:
-        return Cause(reason=Reason.ABORTED, message=wish.describe())
+    wished = wished_back(wish)
+    if wished is not None:
+        return wished
     if seen.resolution is Resolution.MISSING:
         return Cause(reason=Reason.VERSION_NOT_FOUND, message=seen.resolution_message)
     if seen.gateway.unsupported is not None:

@@ -8,13 +8,12 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
 
+from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.rollout.decision.capacity import SETTLING
 from fairlead_operator.rollout.decision.moves import hold
 from fairlead_operator.rollout.decision.states import (
     Decision,
     Observed,
-    Phase,
-    Reason,
     in_seconds,
     is_finished,
     no_traffic,

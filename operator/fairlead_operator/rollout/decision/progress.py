@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from fairlead_operator.rollout.decision.states import Decision, Observed, Phase
+from fairlead_operator.api.phases.rollout import Phase
+from fairlead_operator.rollout.decision.states import Decision, Observed
 
 
 def describe_progress(decision: Decision, steps: int) -> str:

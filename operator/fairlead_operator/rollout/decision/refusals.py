@@ -5,50 +5,58 @@ request that fits but must wait for evidence or for the gateway is not answered
 yet: its annotation stays, and is looked at again.
 """
 
+import re
 from typing import Final, assert_never
 
+from fairlead_operator.api.base import VERSION_PATTERN
+from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Action, Answer, Request
 from fairlead_operator.rollout.decision.causes import rollback_cause
 from fairlead_operator.rollout.decision.states import (
     Health,
     Observed,
-    Phase,
-    Reason,
     is_finished,
     present_shares,
     reported,
 )
-from fairlead_operator.rollout.statistics.verdict import Verdict
 
-_LATER: Final = "later"  # neither accepted nor refused yet
 _ENDED: Final = "the rollout has ended; create another Rollout, or pin a version in the Model"
+_GOING_BACK: Final = frozenset({Action.ABORT, Action.SUPERSEDE})
 _DECISIONS: Final = frozenset({Reason.AWAITING_APPROVAL, Reason.TRIAL_UNDECIDED})
 
 
 def answer_requests(seen: Observed) -> tuple[Request | None, tuple[Answer, ...]]:
-    """The request to act on, and those that are refused with the reason."""
+    """Return the request to act on, and those that are refused with the reason."""
     accepted, refused = None, []
     for request in seen.requests:
-        refusal = _refusal(request.action, seen)
-        if refusal is None and accepted is None:
-            accepted = request
-        elif refusal is not None and refusal != _LATER:
+        refusal = _refusal(request, seen)
+        if refusal is not None:
             refused.append(Answer(request=request, accepted=False, message=refusal))
+        elif accepted is None and not _must_wait(request.action, seen):
+            accepted = request
     return accepted, tuple(refused)
 
 
-def _refusal(action: Action, seen: Observed) -> str | None:
-    """Why the request does not apply; None when it does."""
+def _refusal(request: Request, seen: Observed) -> str | None:
+    """Say why the request does not apply; None when it does, now or later."""
     if is_finished(seen.phase):
         return _ENDED
     if seen.phase is Phase.ROLLING_BACK:
         return f"the rollout is going back already ({seen.reason})"
     cause = rollback_cause(seen)
-    if cause is not None and action is not Action.ABORT:
+    if cause is not None and request.action not in _GOING_BACK:
         return f"the candidate goes back ({cause.reason}: {cause.message})"
+    return _refusal_in_flight(request, seen)
+
+
+def _refusal_in_flight(request: Request, seen: Observed) -> str | None:
+    """Say why the request does not fit the present phase; None when it does."""
+    action = request.action
     match action:
         case Action.ABORT:
             return None
+        case Action.SUPERSEDE:
+            return _refuse_supersede(request.text, seen)
         case Action.PAUSE:
             return _refuse_pause(seen)
         case Action.PROMOTE:
@@ -80,7 +88,7 @@ def _refuse_promote(seen: Observed) -> str | None:
         return seen.frozen
     if candidate.health is not Health.READY:
         return f"the candidate is not ready: {candidate.message}"
-    return None if reported(seen, present_shares(seen)) else _LATER
+    return None
 
 
 def _refuse_approve(seen: Observed) -> str | None:
@@ -88,13 +96,29 @@ def _refuse_approve(seen: Observed) -> str | None:
         return "nothing waits for an approval now"
     if seen.reason is Reason.PAUSED_BY_REQUEST:
         return "the rollout was paused by request; resume it"
-    if seen.reason in _DECISIONS:
-        return _LATER if _must_wait(seen) else None
     return None
 
 
-def _must_wait(seen: Observed) -> bool:
-    """Whether an approval meets doubt: it widens nothing until that is gone."""
+def _refuse_supersede(version: str, seen: Observed) -> str | None:
+    if re.fullmatch(VERSION_PATTERN, version) is None:
+        return "it must name the version to make way for, for example 1.2.0; to go back, use abort"
+    if any(arm.version == version for arm in seen.arms):
+        return f"{version} is a candidate of this rollout"
+    return None
+
+
+def _must_wait(action: Action, seen: Observed) -> bool:
+    """Tell whether a request that applies must wait: it widens nothing while there is doubt."""
+    match action:
+        case Action.PROMOTE:
+            return not reported(seen, present_shares(seen))
+        case Action.APPROVE:
+            return seen.reason in _DECISIONS and _is_doubtful(seen)
+    return False
+
+
+def _is_doubtful(seen: Observed) -> bool:
+    """Tell whether anything speaks against going on now."""
     stopped = seen.suspended or seen.frozen is not None
     proven = seen.candidate.verdict is Verdict.SUCCESSFUL or seen.reason is Reason.TRIAL_UNDECIDED
     ready = seen.candidate.health is Health.READY and reported(seen, present_shares(seen))

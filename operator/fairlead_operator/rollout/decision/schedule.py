@@ -3,15 +3,9 @@
 from datetime import timedelta
 from typing import Final
 
+from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.rollout.decision.pods_first import settling
-from fairlead_operator.rollout.decision.states import (
-    Decision,
-    Observed,
-    Phase,
-    Reason,
-    is_finished,
-    reported,
-)
+from fairlead_operator.rollout.decision.states import Decision, Observed, is_finished, reported
 
 _SOONEST: Final = timedelta(milliseconds=200)
 _UNANSWERED: Final = timedelta(seconds=5)  # a registry or gateway that tells us nothing by itself

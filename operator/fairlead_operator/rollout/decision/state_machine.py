@@ -37,8 +37,9 @@ trial of an A/B test or a bandit, ``causes.py`` what takes traffic back, and
 import dataclasses
 from typing import Final, assert_never
 
+from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.requests import Action, Answer, Request
-from fairlead_operator.rollout.decision.causes import drop_bad_arms, rollback_cause
+from fairlead_operator.rollout.decision.causes import drop_bad_arms, rollback_cause, wished_back
 from fairlead_operator.rollout.decision.in_trial import while_trying, with_leader
 from fairlead_operator.rollout.decision.moves import (
     doubt_cause,
@@ -59,8 +60,6 @@ from fairlead_operator.rollout.decision.states import (
     Decision,
     Health,
     Observed,
-    Phase,
-    Reason,
     in_seconds,
     no_traffic,
     reported,
@@ -123,9 +122,7 @@ def _within_steps(seen: Observed) -> Observed:
 
 def _by_cause_or_wish(seen: Observed, wish: Request | None) -> Decision | None:
     """What comes first wherever the candidate has traffic: going back, then what people want."""
-    if wish is not None and wish.action is Action.ABORT:
-        return roll_back(seen, Cause(reason=Reason.ABORTED, message=wish.describe()))
-    cause = rollback_cause(seen)
+    cause = wished_back(wish) or rollback_cause(seen)
     if cause is not None:
         return roll_back(seen, cause)
     if wish is not None and wish.action is Action.PAUSE:

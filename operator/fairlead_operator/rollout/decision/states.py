@@ -11,57 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Answer, Request
 from fairlead_operator.rollout.decision.capacity import Capacity
 from fairlead_operator.rollout.decision.plan import Step
 from fairlead_operator.rollout.statistics.ab_test import Trial
-from fairlead_operator.rollout.statistics.verdict import Verdict
-
-
-class Phase(StrEnum):
-    PENDING = "Pending"
-    REPLACING = "Replacing"
-    PROGRESSING = "Progressing"
-    PAUSED = "Paused"
-    GUARDING = "Guarding"
-    ROLLING_BACK = "RollingBack"
-    ROLLED_BACK = "RolledBack"
-    SUCCEEDED = "Succeeded"
-
-
-class Reason(StrEnum):
-    """Why the phase is what it is; part of the API, so never renamed."""
-
-    WAITING_FOR_TURN = "WaitingForTurn"
-    SUSPENDED = "Suspended"
-    FROZEN = "Frozen"
-    WAITING_FOR_REGISTRY = "WaitingForRegistry"
-    WAITING_FOR_CANDIDATE = "WaitingForCandidate"
-    WAITING_FOR_GATEWAY = "WaitingForGateway"
-    WAITING_FOR_REPLICAS = "WaitingForReplicas"
-    ANALYSIS_UNAVAILABLE = "AnalysisUnavailable"
-    STOPPING_STABLE = "StoppingStable"
-    CANDIDATE_NOT_READY = "CandidateNotReady"
-    STEP_STARTED = "StepStarted"
-    STEP_HOLDING = "StepHolding"
-    TRIAL_RUNNING = "TrialRunning"
-    TRIAL_UNDECIDED = "TrialUndecided"
-    GUARD_STARTED = "GuardStarted"
-    GUARD_HOLDING = "GuardHolding"
-    ANALYSIS_INCONCLUSIVE = "AnalysisInconclusive"
-    AWAITING_APPROVAL = "AwaitingApproval"
-    PAUSED_BY_REQUEST = "PausedByRequest"
-    PROMOTED = "Promoted"
-    VERSION_NOT_FOUND = "VersionNotFound"
-    CANDIDATE_FAILED = "CandidateFailed"
-    START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
-    UNSUPPORTED_BY_TARGET = "UnsupportedByTarget"
-    APPROVAL_DEADLINE_EXCEEDED = "ApprovalDeadlineExceeded"
-    ANALYSIS_FAILED = "AnalysisFailed"
-    ALERT_FIRED = "AlertFired"
-    GUARD_TRIPPED = "GuardTripped"
-    TRIAL_LOST = "TrialLost"
-    ABORTED = "Aborted"
 
 
 class Health(StrEnum):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from fairlead_operator.api.checks import DEFAULT_CHECKS, Check
+from fairlead_operator.api.phases.rollout import Verdict
 from fairlead_operator.api.rollout import CheckStatus
 from fairlead_operator.ports import Ports
 from fairlead_operator.rollout.evidence.measurement import Scene, measure
@@ -16,7 +17,6 @@ from fairlead_operator.rollout.statistics.verdict import (
     Judgment,
     Measurement,
     Tolerance,
-    Verdict,
     judge,
 )
 

@@ -8,11 +8,12 @@ from typing import Final
 
 from fairlead_operator.api.checks import Check
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.ports import Ports
 from fairlead_operator.rollout.decision.plan import Step
-from fairlead_operator.rollout.decision.states import Phase, is_finished
+from fairlead_operator.rollout.decision.states import is_finished
 from fairlead_operator.rollout.evidence.analysis import Analysis, Look, analyze
 from fairlead_operator.rollout.evidence.checks import ChecksError, resolve_checks
 from fairlead_operator.rollout.evidence.queries import Series

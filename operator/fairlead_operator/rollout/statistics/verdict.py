@@ -9,9 +9,9 @@ the two; one in a dry run has a verdict, which counts for nothing.
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from typing import NamedTuple
 
+from fairlead_operator.api.phases.rollout import Verdict
 from fairlead_operator.rollout.statistics.sequential import (
     Comparison,
     Counts,
@@ -19,14 +19,6 @@ from fairlead_operator.rollout.statistics.sequential import (
     compare,
     compare_losses,
 )
-
-
-class Verdict(StrEnum):
-    SUCCESSFUL = "Successful"
-    FAILED = "Failed"
-    INCONCLUSIVE = "Inconclusive"
-    ERROR = "Error"
-
 
 # Worst first: one failed check outweighs any number of unanswered ones.
 _SEVERITY = (Verdict.FAILED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.SUCCESSFUL)

@@ -8,24 +8,15 @@ so a route counts as in force only ``SETTLE`` after it was last written.
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, Final
 
 from fairlead_operator.api.group import FIELD_MANAGER
+from fairlead_operator.api.phases.rollout import RouteReason
 from fairlead_operator.kube.metadata import preview_name, route_name, version_name
 
 SETTLE: Final = timedelta(seconds=3)
 
 _NEEDED: Final = ("Accepted", "ResolvedRefs")
-
-
-class RouteReason(StrEnum):
-    """Why the route is in force or not; part of the API, so never renamed."""
-
-    ACCEPTED = "RouteAccepted"
-    PENDING = "RoutePending"
-    REFUSED = "RouteRefused"
-    KIND_MISSING = "GatewayApiMissing"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.strategy import FastGuard, Sticky
 from fairlead_operator.kube.metadata import (
@@ -16,7 +17,7 @@ from fairlead_operator.kube.metadata import (
     version_name,
 )
 from fairlead_operator.rollout.decision.plan import Step
-from fairlead_operator.rollout.decision.states import Decision, Phase, is_finished
+from fairlead_operator.rollout.decision.states import Decision, is_finished
 
 _COOKIE_AGE: Final = timedelta(hours=24)
 _GUARDED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING, Phase.ROLLING_BACK})

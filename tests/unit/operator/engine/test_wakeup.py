@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from fairlead_operator.engine.wakeup import Key, Wakeup, sort_keys
+from fairlead_operator.engine.wakeup import Wakeup, sort_keys
+from fairlead_operator.keys import Key
 
 NAMESPACE = "energy"
 ROLLOUT = Key("Rollout", NAMESPACE, "m-rollout-1")
@@ -102,11 +103,11 @@ def gateway(kind: str, **meta: Any) -> Any:
     return part
 
 
-GATEWAY = Key("Gateway", NAMESPACE, "fairlead-gateway")
+SHARED = Key.of_namespace(NAMESPACE)
 
 
 def test_a_gateway_without_models_is_tidied() -> None:
-    assert Wakeup().keys_for(gateway("Deployment"), deleted=False) == {GATEWAY}
+    assert Wakeup().keys_for(gateway("Deployment"), deleted=False) == {SHARED}
 
 
 def test_a_gateway_that_is_changed_or_gone_wakes_every_model_there() -> None:
@@ -124,7 +125,7 @@ def test_a_gateway_that_is_changed_or_gone_wakes_every_model_there() -> None:
 
 
 def test_a_gateway_pod_that_is_gone_is_tidied_after() -> None:
-    assert Wakeup().keys_for(gateway("Pod"), deleted=True) == {GATEWAY}
+    assert Wakeup().keys_for(gateway("Pod"), deleted=True) == {SHARED}
     assert Wakeup().keys_for(gateway("Pod"), deleted=False) == set()
 
 
@@ -132,7 +133,7 @@ def test_the_first_reports_seen_may_be_of_the_dead() -> None:
     wakeup = Wakeup()
     reports = {**gateway("ConfigMap"), "data": {"m.pod": "{}"}}
 
-    assert wakeup.keys_for(reports, deleted=False) == {GATEWAY}
+    assert wakeup.keys_for(reports, deleted=False) == {SHARED}
     assert wakeup.keys_for(reports, deleted=False) == set()
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from fairlead_operator.engine import watches as module
-from fairlead_operator.engine.wakeup import Key, Wakeup
+from fairlead_operator.engine.wakeup import Wakeup
 from fairlead_operator.engine.watches import Sync, Watches
 from fairlead_operator.engine.work_queue import WorkQueue
 from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
+from fairlead_operator.keys import Key
 from fairlead_operator.kube.client import Page
 from fairlead_operator.kube.kinds import OPTIONAL, WATCHED, Selector
 from fairlead_operator.kube.store import Place, Store

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from fairlead_operator.engine.wakeup import Key
 from fairlead_operator.engine.work_queue import WorkQueue
+from fairlead_operator.keys import Key
 
 KEY = Key("Model", "energy", "m")
 Handle = Callable[[Key], Awaitable[timedelta | None]]

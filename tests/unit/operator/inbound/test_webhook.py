@@ -11,10 +11,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from fairlead_operator.engine.wakeup import Key
 from fairlead_operator.errors import TransientError
 from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.inbound.webhook import Webhook
+from fairlead_operator.keys import Key
 from support.fakes import FakeKube
 from support.world import NAMESPACE, World
 from unit.operator.inbound.test_alerts import LABELS, alert, body

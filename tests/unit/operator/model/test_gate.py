@@ -9,13 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_operator.model.gate import (
-    Comparison,
-    Demand,
-    GateReason,
-    judge_candidate,
-    parse_comparison,
-)
+from fairlead_operator.api.phases.model import GateReason
+from fairlead_operator.model.gate import Comparison, Demand, judge_candidate, parse_comparison
 
 DEMAND = Demand(min_improvement=0.0, significance=True, threshold=None)
 

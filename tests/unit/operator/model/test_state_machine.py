@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.model.gate import Demand, GateReason, Outcome
-from fairlead_operator.model.state_machine import SUPERSEDED, decide
+from fairlead_operator.api.phases.model import GateReason, Phase, Reason
+from fairlead_operator.model.gate import Demand, Outcome
+from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.states import (
     Blocked,
     Decision,
     Observed,
-    Phase,
-    Reason,
     Refused,
     RolloutSeen,
     RunState,
@@ -35,7 +34,7 @@ RETRY = (Request(action=Action.RETRY, text="r"),)
 def rollout(version: str = "1.1.0", state: RunState = RunState.ACTIVE, **more: Any) -> RolloutSeen:
     common: dict[str, Any] = {
         "name": "r-2", "reference": reference(version), "trigger": "trained", "state": state,
-        "reason": "AnalysisFailed", "message": "success-rate: 0.7", "abort": None,
+        "reason": "AnalysisFailed", "message": "success-rate: 0.7", "asked_back": False,
         "versions": (version,),
     } | more  # fmt: skip
     failed = (version, common["reason"], common["message"])
@@ -89,7 +88,7 @@ def started(decision: Decision) -> tuple[Target | None, str | None, str | None, 
     return (
         decision.start_rollout,
         decision.adopt_rollout,
-        decision.abort_rollout,
+        decision.supersede_by,
         decision.start_training,
     )
 
@@ -134,8 +133,9 @@ TRAINED = Target(version="1.1.0", trigger="trained")
                      (TRAINED, None, None, None),
                      id="retry without a pin means the last that was rolled back"),
         pytest.param(observed(pinned="1.2.0", rollout=rollout(), rollout_folded=False),
-                     (None, None, f"{SUPERSEDED}1.2.0", None), id="a new target supersedes"),
-        pytest.param(observed(pinned="1.2.0", rollout=rollout(abort="x"), rollout_folded=False),
+                     (None, None, "1.2.0", None), id="a new target supersedes"),
+        pytest.param(observed(pinned="1.2.0", rollout=rollout(asked_back=True),
+                              rollout_folded=False),
                      (None, None, None, None), id="superseding is asked for once"),
         pytest.param(observed(pinned="1.2.0", rollout=rollout(), rollout_folded=False,
                               on_new_target="queue"),
@@ -151,10 +151,10 @@ TRAINED = Target(version="1.1.0", trigger="trained")
                      (PIN, None, None, None), id="the spec changed since the refusal"),
         pytest.param(observed(pinned="1.0.0", rollout=rollout(), rollout_folded=False,
                               on_new_target="reject"),
-                     (None, None, f"{SUPERSEDED}1.0.0", None),
+                     (None, None, "1.0.0", None),
                      id="pinning the version in charge is never refused"),
         pytest.param(observed(pinned="1.0.0", rollout=rollout(), rollout_folded=False),
-                     (None, None, f"{SUPERSEDED}1.0.0", None),
+                     (None, None, "1.0.0", None),
                      id="pinning the version in charge takes the rollout back"),
         pytest.param(observed(candidate=reference("1.0.0"), rollout=rollout(),
                               rollout_folded=False),
@@ -166,7 +166,7 @@ TRAINED = Target(version="1.1.0", trigger="trained")
                      id="nor is what a person made by hand"),
         pytest.param(observed(candidate=reference("1.0.0"), rollout=rollout(trigger="pinned"),
                               rollout_folded=False),
-                     (None, None, f"{SUPERSEDED}1.0.0", None),
+                     (None, None, "1.0.0", None),
                      id="a pin that is taken out of the spec takes its rollout back"),
         pytest.param(observed(rollout=None, rollout_lost=True),
                      (Target(version="1.0.0", trigger="restored"), None, None, None),
@@ -205,11 +205,21 @@ def test_a_rollout_that_was_taken_back_blocks_its_version_and_keeps_the_pointer(
 
 
 def test_a_superseded_version_is_not_blocked() -> None:
-    back = rollout("1.1.0", RunState.FAILED, reason="Aborted", message=f"{SUPERSEDED}1.2.0")
+    back = rollout("1.1.0", RunState.FAILED, reason="Superseded", message="superseded by 1.2.0")
     decision = decide(observed(pinned="1.2.0", rollout=back, rollout_folded=False))
 
     assert decision.blocked == ()
     assert decision.start_rollout == Target(version="1.2.0", trigger="pinned")
+
+
+@pytest.mark.parametrize("why", ["wrong data", "superseded by the hotfix, see the ticket"])
+def test_what_a_person_writes_about_an_abort_decides_nothing(why: str) -> None:
+    """Words like the operator's own once left the version unblocked, and it started anew."""
+    back = rollout("1.1.0", RunState.FAILED, reason="Aborted", message=why)
+    decision = decide(observed(pinned="1.1.0", rollout=back, rollout_folded=False))
+
+    assert [entry.version for entry in decision.blocked] == ["1.1.0"]
+    assert decision.start_rollout is None
 
 
 def test_going_elsewhere_by_hand_forgets_the_candidate() -> None:
@@ -367,7 +377,7 @@ def test_several_targets_are_tried_together(
     start = decide(seen).start_rollout
 
     assert (start.versions if start else None) == versions
-    assert decide(seen).abort_rollout is None
+    assert decide(seen).supersede_by is None
 
 
 def test_a_trial_without_one_of_its_versions_is_superseded() -> None:
@@ -375,7 +385,7 @@ def test_a_trial_without_one_of_its_versions_is_superseded() -> None:
 
     decision = decide(observed(pinned="1.1.0", rollout=both, rollout_folded=False))
 
-    assert decision.abort_rollout == f"{SUPERSEDED}1.1.0"
+    assert decision.supersede_by == "1.1.0"
 
 
 def test_the_winner_of_a_trial_is_in_charge_and_the_losers_are_not_tried_again() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.api.training_run import Progress
 from fairlead_operator.training_run.observe import read_job
 from fairlead_operator.training_run.result import (
@@ -17,7 +18,7 @@ from fairlead_operator.training_run.result import (
     parse_result,
     read_result,
 )
-from fairlead_operator.training_run.state_machine import JobState, Observed, Phase, decide
+from fairlead_operator.training_run.state_machine import JobState, Observed, decide
 
 SUCCESS = {
     "outcome": "Succeeded", "version": "1.0.0", "registryVersion": "1", "digest": "sha256:0",

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Action, Request
 from fairlead_operator.rollout.decision.capacity import SETTLING, Bounds, Capacity
 from fairlead_operator.rollout.decision.plan import Step
@@ -17,12 +18,9 @@ from fairlead_operator.rollout.decision.states import (
     Decision,
     Health,
     Observed,
-    Phase,
-    Reason,
     Resolution,
     Stable,
 )
-from fairlead_operator.rollout.statistics.verdict import Verdict
 from support.fakes import START
 
 MINUTE = timedelta(minutes=1)

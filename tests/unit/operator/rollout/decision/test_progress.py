@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.rollout.decision.progress import describe_progress, holds_until
-from fairlead_operator.rollout.decision.states import Decision, Phase, Reason
+from fairlead_operator.rollout.decision.states import Decision
 from unit.operator.rollout.decision.test_state_machine import MINUTE, NOW, observed
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Action, Request
 from fairlead_operator.rollout.decision.plan import Step
 from fairlead_operator.rollout.decision.state_machine import decide
@@ -18,15 +19,12 @@ from fairlead_operator.rollout.decision.states import (
     Gateway,
     Health,
     Observed,
-    Phase,
-    Reason,
     Resolution,
     Stable,
     is_finished,
     present_shares,
 )
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
-from fairlead_operator.rollout.statistics.verdict import Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -77,6 +75,10 @@ def observed(*, waited: timedelta = timedelta(0), **changes: Any) -> Observed:
 
 def asks(*actions: Action) -> tuple[Request, ...]:
     return tuple(Request(action=action, text="Ada: why", by="Ada", why="why") for action in actions)
+
+
+def supersedes(version: str) -> tuple[Request, ...]:
+    return (Request(action=Action.SUPERSEDE, text=version, why=version),)
 
 
 def pending(**changes: Any) -> Observed:
@@ -163,6 +165,12 @@ TABLE = [
                  id="pending: the candidate cannot start"),
     pytest.param(pending(requests=asks(Action.ABORT)), NEVER_STARTED, Reason.ABORTED,
                  id="pending: aborted"),
+    pytest.param(pending(requests=supersedes("1.2.0")), NEVER_STARTED, Reason.SUPERSEDED,
+                 id="pending: the Model wants another version"),
+    pytest.param(observed(requests=supersedes("1.2.0")), BACK, Reason.SUPERSEDED,
+                 id="progressing: the Model wants another version"),
+    pytest.param(observed(requests=(*supersedes("1.2.0"), *asks(Action.ABORT))), BACK,
+                 Reason.SUPERSEDED, id="progressing: one request is acted on at a time"),
     pytest.param(pending(alert="slow"), NEVER_STARTED, Reason.ALERT_FIRED, id="pending: alert"),
     pytest.param(pending(stable=None), (Phase.SUCCEEDED, 100), Reason.PROMOTED,
                  id="pending: a first version takes everything"),
@@ -715,6 +723,10 @@ REFUSALS = [
     pytest.param(observed(requests=asks(Action.PROMOTE), health=Health.STARTING), "not ready",
                  id="progressing: promote what is not ready"),
     pytest.param(observed(requests=asks(Action.RETRY)), "asked of a Model", id="retry"),
+    pytest.param(observed(requests=supersedes("the hotfix")), "must name the version",
+                 id="progressing: superseded by no version"),
+    pytest.param(observed(requests=supersedes("1.1.0")), "is a candidate of this rollout",
+                 id="progressing: superseded by itself"),
     pytest.param(paused(requests=asks(Action.RESUME), reason=Reason.AWAITING_APPROVAL),
                  "approve it", id="awaiting approval: resume"),
     pytest.param(paused(requests=asks(Action.RESUME), reason=Reason.TRIAL_UNDECIDED),

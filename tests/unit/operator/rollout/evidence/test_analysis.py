@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fairlead_operator.api.checks import DEFAULT_CHECKS, Check
+from fairlead_operator.api.phases.rollout import Verdict
 from fairlead_operator.ports import Moments, Ports, Tally
 from fairlead_operator.rollout.evidence.analysis import (
     Analysis,
@@ -15,7 +16,7 @@ from fairlead_operator.rollout.evidence.analysis import (
     applicable,
     to_status,
 )
-from fairlead_operator.rollout.statistics.verdict import Judgment, Verdict
+from fairlead_operator.rollout.statistics.verdict import Judgment
 from support.fakes import START
 from support.world import World
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_operator.api.phases.rollout import Verdict
 from fairlead_operator.rollout.statistics.sequential import Counts, Losses
 from fairlead_operator.rollout.statistics.verdict import (
     Bounds,
@@ -15,7 +16,6 @@ from fairlead_operator.rollout.statistics.verdict import (
     Measurement,
     Pair,
     Tolerance,
-    Verdict,
     judge,
     stability_index,
     summarize,

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_operator.api.gateway import GatewaySpec
+from fairlead_operator.api.phases.rollout import RouteReason
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.rollout.traffic.accepted import SETTLE, RouteReason, read_http_routes
+from fairlead_operator.rollout.traffic.accepted import SETTLE, read_http_routes
 from fairlead_operator.rollout.traffic.http_route import (
     build_http_routes,
     find_unsupported,

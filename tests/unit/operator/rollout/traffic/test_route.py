@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.rollout.decision.plan import compile_plan
-from fairlead_operator.rollout.decision.states import Decision, Phase, Reason
+from fairlead_operator.rollout.decision.states import Decision
 from fairlead_operator.rollout.traffic.route import (
     build_route,
     options,

@@ -1,0 +1,39 @@
+"""The phases and reasons of a Model, and of its gate.  Part of the API: a name is never changed."""
+
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where a Model stands."""
+
+    PENDING = "Pending"
+    TRAINING = "Training"
+    ROLLING_OUT = "RollingOut"
+    SERVING = "Serving"
+    BLOCKED = "Blocked"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+
+
+class Reason(StrEnum):
+    """Why; reasons of a TrainingRun, a gate or a Rollout come through as they are."""
+
+    WAITING = "Waiting"
+    TRAINING = "Training"
+    ROLLING_OUT = "RollingOut"
+    SERVING = "Serving"
+    SUSPENDED = "Suspended"
+    VERSION_BLOCKED = "VersionBlocked"
+    TARGET_REFUSED = "TargetRefused"
+    GATE_NOT_PASSED = "GateNotPassed"
+
+
+class GateReason(StrEnum):
+    """Why a candidate passed or not; part of the API."""
+
+    FIRST_VERSION = "FirstVersion"
+    BETTER = "Better"
+    NOT_BETTER = "NotBetter"
+    BELOW_THRESHOLD = "BelowThreshold"
+    CHAMPION_NOT_COMPARED = "ChampionNotCompared"
+    RESULT_UNREADABLE = "ResultUnreadable"

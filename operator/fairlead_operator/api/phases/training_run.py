@@ -1,0 +1,31 @@
+"""The phases and reasons of a TrainingRun.  Part of the API: a name is never changed."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Phase(StrEnum):
+    """Where a TrainingRun stands."""
+
+    PENDING = "Pending"
+    SEARCHING = "Searching"
+    FINISHING = "Finishing"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class Reason(StrEnum):
+    """Why; the trainer's own reasons (docs/contracts.md) come through as they are."""
+
+    WAITING_FOR_TRACKING = "WaitingForTracking"
+    SEARCHING = "Searching"
+    FINISHING = "Finishing"
+    SUSPENDED = "Suspended"
+    REGISTERED = "Registered"
+    JOB_FAILED = "JobFailed"
+    RESULT_UNREADABLE = "ResultUnreadable"
+
+
+# Nothing can move any more.
+ENDED: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED})

@@ -1,0 +1,19 @@
+"""What is looked at in turn: an object, or a whole namespace.  Pure."""
+
+from typing import Final, NamedTuple
+
+# The kind of a key that is no object of ours: what a namespace's Models share, such as its gateway.
+NAMESPACE: Final = "Namespace"
+
+
+class Key(NamedTuple):
+    """One object, or one namespace."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def of_namespace(cls, namespace: str) -> "Key":
+        """Return the key of what the Models of a namespace share."""
+        return cls(NAMESPACE, namespace, namespace)
