@@ -11,12 +11,13 @@ MOST_REPLICAS = 100
 
 
 class ScalingTarget(Spec):
-    """The load of each pod that the number of pods is held to."""
+    """The average load per pod that autoscaling aims for."""
 
     rules = (
         Rule(
             "has(self.cpuUtilization) || has(self.requestsPerSecond)",
-            "target needs cpuUtilization, requestsPerSecond or both",
+            "target needs cpuUtilization, requestsPerSecond or both, for example cpuUtilization: "
+            "70",
         ),
     )
 
@@ -26,7 +27,8 @@ class ScalingTarget(Spec):
             default=None,
             ge=10,
             le=500,
-            description="Percent of serving.resources.requests.cpu that a pod uses on average.",
+            description="Average CPU use of a pod, in percent of serving.resources.requests.cpu, "
+            "for example 70.",
         ),
     ]
     requests_per_second: Annotated[
@@ -36,14 +38,14 @@ class ScalingTarget(Spec):
             default=None,
             ge=0.01,
             le=1_000_000,
-            description="Requests that a pod answers in a second, as the gateway counts them. "
-            "Needs provider keda.",
+            description="Average requests per second and pod, as the gateway counts them, for "
+            "example 50. Needs provider: keda and the built-in gateway.",
         ),
     ]
 
 
 class Autoscaling(Spec):
-    """Bounds and target of the number of pods; each version is scaled on its own."""
+    """Bounds and target for the number of pods. Each version is scaled on its own."""
 
     rules = (
         Rule(
@@ -53,8 +55,8 @@ class Autoscaling(Spec):
         ),
         Rule(
             "self.provider == 'keda' || !self.?target.?requestsPerSecond.hasValue()",
-            "target.requestsPerSecond needs provider keda: a HorizontalPodAutoscaler alone sees "
-            "CPU only",
+            "target.requestsPerSecond needs provider: keda, because a HorizontalPodAutoscaler "
+            "sees only CPU; set provider: keda, or use target.cpuUtilization",
             ".target.requestsPerSecond",
         ),
     )
@@ -63,33 +65,38 @@ class Autoscaling(Spec):
         Literal["hpa", "keda"],
         Field(
             default="hpa",
-            description="hpa: a HorizontalPodAutoscaler, which needs metrics-server. "
-            "keda: a ScaledObject, which needs KEDA.",
+            description="hpa: a HorizontalPodAutoscaler; the cluster needs metrics-server. keda: "
+            "a ScaledObject; the cluster needs KEDA. Defaults to hpa.",
         ),
     ]
     min_replicas: Annotated[
         int,
         Rule(
             "self >= 1",
-            "must be at least 1: the version in charge is never without pods, because the gateway "
-            "cannot hold a request until one has started; a version that is neither in charge, on "
-            "trial nor the way back has no pods whatever stands here",
+            "must be at least 1: the version in charge always keeps a pod, because the gateway "
+            "cannot hold requests until one has started; set it to 1 or more. Versions without "
+            "traffic that no rollout needs have no pods anyway",
         ),
-        Field(default=1, ge=0, le=MOST_REPLICAS, description="Fewest pods of each version."),
+        Field(
+            default=1,
+            ge=0,
+            le=MOST_REPLICAS,
+            description="Fewest pods of each version. Defaults to 1.",
+        ),
     ]
     max_replicas: Annotated[
         int,
         Field(
             ge=1,
             le=MOST_REPLICAS,
-            description="Most pods of each version; two versions in a rollout have up to twice "
-            "as many.",
+            description="Most pods of each version. During a rollout, two versions may have up "
+            "to twice as many together.",
         ),
     ]
     target: Annotated[
         ScalingTarget,
         Field(
             default=ScalingTarget(cpu_utilization=70),
-            description="The load of each pod; cpuUtilization 70 unless set.",
+            description="Average load per pod to aim for. Defaults to cpuUtilization: 70.",
         ),
     ]

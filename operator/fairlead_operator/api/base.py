@@ -52,7 +52,8 @@ def at_most(high: str) -> Rule:
 
 
 NAMED_ONCE: Final = Rule(
-    "self.all(a, self.exists_one(b, b.name == a.name))", "must not use a name twice"
+    "self.all(a, self.exists_one(b, b.name == a.name))",
+    "must not use a name twice; rename one of the two",
 )
 
 

@@ -23,33 +23,41 @@ Task = Literal["binary-classification", "multiclass-classification", "regression
 class ResourceList(Spec):
     """Amounts of CPU and memory."""
 
-    cpu: Annotated[Quantity | None, Field(default=None, description="CPU, such as 500m or 2.")]
-    memory: Annotated[Quantity | None, Field(default=None, description="Memory, such as 512Mi.")]
+    cpu: Annotated[
+        Quantity | None, Field(default=None, description="CPU cores, for example 500m or 2.")
+    ]
+    memory: Annotated[
+        Quantity | None, Field(default=None, description="Memory, for example 512Mi or 2Gi.")
+    ]
 
 
 class Resources(Spec):
-    """What a container asks for and may use, as in a pod."""
+    """CPU and memory of a container, as in a pod."""
 
     # The API server would refuse such a pod later, where nobody looks.
     rules = (
         Rule(
             "!self.?requests.?cpu.hasValue() || !self.?limits.?cpu.hasValue() || "
             "!quantity(self.requests.cpu).isGreaterThan(quantity(self.limits.cpu))",
-            "requests.cpu must not exceed limits.cpu",
+            "requests.cpu must not exceed limits.cpu; lower the request or raise the limit",
             ".requests.cpu",
         ),
         Rule(
             "!self.?requests.?memory.hasValue() || !self.?limits.?memory.hasValue() || "
             "!quantity(self.requests.memory).isGreaterThan(quantity(self.limits.memory))",
-            "requests.memory must not exceed limits.memory",
+            "requests.memory must not exceed limits.memory; lower the request or raise the limit",
             ".requests.memory",
         ),
     )
 
     requests: Annotated[
-        ResourceList, Field(default=ResourceList(), description="What is reserved.")
+        ResourceList,
+        Field(default=ResourceList(), description="Amounts that are reserved for the container."),
     ]
-    limits: Annotated[ResourceList, Field(default=ResourceList(), description="What is allowed.")]
+    limits: Annotated[
+        ResourceList,
+        Field(default=ResourceList(), description="Amounts that the container may use at most."),
+    ]
 
 
 class SecretReference(Spec):
@@ -59,29 +67,37 @@ class SecretReference(Spec):
 
 
 class VersionReference(Spec):
-    """A registered version, by everything that identifies it."""
+    """A registered version, with everything that identifies it."""
 
-    version: Annotated[str, Field(max_length=32, description="Semantic version.")]
+    version: Annotated[
+        str, Field(max_length=32, description="Semantic version, for example 1.4.0.")
+    ]
     registry_version: Annotated[
-        str, Field(default="", max_length=32, description="Number in the MLflow registry.")
+        str, Field(default="", max_length=32, description="Version number in the MLflow registry.")
     ]
     digest: Annotated[
-        str, Field(default="", max_length=71, description="SHA-256 over the artifact's files.")
+        str, Field(default="", max_length=71, description="SHA-256 digest of the artifact's files.")
     ]
 
 
 class RequestStatus(Status):
-    """A person's request by annotation, and what became of it."""
+    """A request that a person made by annotation, and its answer."""
 
-    action: Annotated[str, Field(max_length=16, description="What was asked.")]
-    text: Annotated[str, Field(max_length=512, description="The annotation, as written.")]
-    by: Annotated[str, Field(default="", max_length=64, description="Who asked.")]
-    at: Annotated[Moment | None, Field(default=None, description="When it was asked.")]
-    why: Annotated[str, Field(default="", max_length=512, description="Why.")]
+    action: Annotated[
+        str, Field(max_length=16, description="What was requested, for example approve.")
+    ]
+    text: Annotated[str, Field(max_length=512, description="Value of the annotation, as written.")]
+    by: Annotated[str, Field(default="", max_length=64, description="Who made the request.")]
+    at: Annotated[Moment | None, Field(default=None, description="When the request was made.")]
+    why: Annotated[
+        str, Field(default="", max_length=512, description="Why, in the person's words.")
+    ]
     outcome: Annotated[str, Field(max_length=16, description="Accepted or Refused.")]
-    message: Annotated[Message, Field(default="", description="What was done, or why not.")]
+    message: Annotated[
+        Message, Field(default="", description="What the operator did, or why it refused.")
+    ]
     answered_at: Annotated[
-        Moment | None, Field(default=None, description="When it was accepted or refused.")
+        Moment | None, Field(default=None, description="When the request was answered.")
     ]
 
 
@@ -91,8 +107,8 @@ Alternatives = Annotated[
     Field(
         default=(),
         max_length=4,
-        description="Other candidates beside version, tried at the same time; for the strategies "
-        "abTest and bandit.",
+        description="Further candidates that are tried at the same time as `version`, for "
+        "example [1.5.0, 1.6.0]. Only for the strategies abTest and bandit.",
     ),
 ]
 
@@ -108,7 +124,7 @@ def alternatives_rules(policy: str, *, inherits: bool = False) -> tuple[Rule, ..
         Rule(
             "!has(self.alternatives) || (has(self.version) && self.alternatives.all(a, "
             "a != self.version && self.alternatives.exists_one(b, b == a)))",
-            "alternatives stand beside version: set version, and name each version once",
+            "alternatives are tried beside version: set version, and name each version once",
             ".alternatives",
         ),
         Rule(
@@ -121,8 +137,8 @@ def alternatives_rules(policy: str, *, inherits: bool = False) -> tuple[Rule, ..
         Rule(
             "!has(self.alternatives) || "
             f"self.?{policy}.?abTest.?weight.orValue(0) * (1 + size(self.alternatives)) < 100",
-            "abTest.weight is of each candidate: all of them together must leave something for "
-            "the stable version",
+            "abTest.weight is the share of each candidate: the sum of all of them must be below "
+            "100, so that traffic is left for the stable version",
             f".{policy}.abTest.weight",
         ),
     )

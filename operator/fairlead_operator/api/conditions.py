@@ -10,16 +10,23 @@ from fairlead_operator.api.base import Moment, Status
 
 
 class Condition(Status):
-    """One condition as Kubernetes defines it."""
+    """One aspect of the observed state, as Kubernetes defines conditions."""
 
-    type: Annotated[str, Field(max_length=64, description="What the condition is about.")]
-    status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether it holds.")]
-    reason: Annotated[
-        str, Field(max_length=64, description="One word why, from a documented list.")
+    type: Annotated[
+        str, Field(max_length=64, description="Name of the condition, for example Ready.")
     ]
-    message: Annotated[str, Field(max_length=1024, description="For people, with numbers.")] = ""
+    status: Annotated[
+        Literal["True", "False", "Unknown"],
+        Field(description="Whether the condition holds: True, False or Unknown."),
+    ]
+    reason: Annotated[
+        str, Field(max_length=64, description="Why, in one word. docs/reasons.md lists them all.")
+    ]
+    message: Annotated[
+        str, Field(max_length=1024, description="Why, in a sentence with the numbers.")
+    ] = ""
     observed_generation: Annotated[
-        int | None, Field(description="Generation of the spec this was judged by.")
+        int | None, Field(description="metadata.generation that the condition was judged by.")
     ] = None
     last_transition_time: Annotated[
         Moment | None, Field(description="When `status` last changed.")
@@ -34,7 +41,8 @@ Conditions = Annotated[
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["type"],
         },
-        description="What holds, for people and for scripts that wait.",
+        description="Conditions, for people and for scripts that wait, for example with "
+        "`kubectl wait --for=condition=Ready`.",
     ),
 ]
 

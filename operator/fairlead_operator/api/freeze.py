@@ -1,4 +1,4 @@
-"""Freeze windows: times in which nothing is promoted, while going back works."""
+"""Freeze windows: times in which nothing is promoted, while rollbacks still work."""
 
 from datetime import UTC, datetime, time
 from typing import Annotated, Final, Literal
@@ -18,7 +18,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no IANA time zone such as Australia/Sydney") from error
+        raise ValueError(f"{name!r} is not an IANA time zone such as Australia/Sydney") from error
     return name
 
 
@@ -28,7 +28,7 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("is outside of the calendar") from error
+        raise ValueError("is outside the calendar") from error
 
 
 _Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
@@ -60,17 +60,19 @@ _ANY_DATED: Final = "has(self.startsAt) || has(self.endsAt)"
 
 
 class FreezeWindow(Spec):
-    """Every week, or once: a time in which nothing is promoted."""
+    """A time, weekly or once, in which no candidate gets traffic and none is promoted.
+    Rollbacks still work.
+    """
 
     rules = (
         Rule(
             f"({_WEEKLY} && !({_ANY_DATED})) || ({_DATED} && !({_ANY_WEEKLY}))",
             "a freeze window is either weekly (days, from, to, timeZone) or dated (startsAt, "
-            "endsAt)",
+            "endsAt); set all fields of one kind (timeZone is optional) and none of the other",
         ),
         Rule(
             "!has(self.from) || !has(self.to) || self.from != self.to",
-            "from and to must differ; a whole day is from 00:00 to 24:00",
+            "from and to must differ; a whole day is from: '00:00', to: '24:00'",
             ".to",
         ),
         Rule(
@@ -82,22 +84,27 @@ class FreezeWindow(Spec):
             "!has(self.startsAt) || !has(self.endsAt) || "
             "(self.startsAt >= timestamp('2000-01-01T00:00:00Z') && "
             "self.endsAt < timestamp('2200-01-01T00:00:00Z'))",
-            "startsAt and endsAt must lie between the years 2000 and 2200",
+            "startsAt and endsAt must be between the years 2000 and 2200",
             ".startsAt",
         ),
         # An unknown zone makes the evaluation fail, which refuses the object as well.
         Rule(
             "!has(self.timeZone) || (self.timeZone != 'Local' && "
             "timestamp('2026-01-01T00:00:00Z').getHours(self.timeZone) >= 0)",
-            "timeZone must be an IANA time zone such as Australia/Sydney",
+            "timeZone must be an IANA time zone, for example Australia/Sydney",
             ".timeZone",
         ),
     )
 
     name: Annotated[
-        str, Field(min_length=1, max_length=63, description="Shown while it holds a rollout.")
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            description="Name of the window, shown while it holds a rollout.",
+        ),
     ]
-    why: Annotated[str, Field(default="", max_length=256, description="For people.")]
+    why: Annotated[str, Field(default="", max_length=256, description="Why, for people.")]
     days: Annotated[
         tuple[Day, ...] | None,
         Field(
@@ -105,35 +112,48 @@ class FreezeWindow(Spec):
             min_length=1,
             max_length=7,
             json_schema_extra={"x-kubernetes-list-type": "set"},
-            description="Weekly: the days on which it begins.",
+            description="Weekly windows: days on which the window begins, for example [Fri, Sat].",
         ),
     ]
     from_: Annotated[
         _Clock | None,
-        Field(default=None, alias="from", description="Weekly: when it begins, such as 18:00."),
+        Field(
+            default=None,
+            alias="from",
+            description="Weekly windows: when it begins, for example 18:00.",
+        ),
     ]
     to: Annotated[
         _EndClock | None,
         Field(
             default=None,
-            description="Weekly: when it ends, such as 08:00, up to 24:00; not after `from` means "
-            "on the next day.",
+            description="Weekly windows: when it ends, for example 08:00; at most 24:00. A time "
+            "before `from` is on the next day.",
         ),
     ]
     time_zone: Annotated[
         _Zone | None,
         Field(
             default=None,
-            description="Weekly: IANA time zone of `from` and `to`; UTC unless set.",
+            description="Weekly windows: IANA time zone of `from` and `to`, for example "
+            "Australia/Sydney. Defaults to UTC.",
         ),
     ]
     starts_at: Annotated[
         _Dated | None,
-        Field(default=None, description="Dated: when it begins, with its offset from UTC."),
+        Field(
+            default=None,
+            description="Dated windows: when it begins, with an offset from UTC, for example "
+            "2026-12-20T00:00:00+11:00.",
+        ),
     ]
     ends_at: Annotated[
         _Dated | None,
-        Field(default=None, description="Dated: when it ends, with its offset from UTC."),
+        Field(
+            default=None,
+            description="Dated windows: when it ends, with an offset from UTC, for example "
+            "2027-01-05T00:00:00Z.",
+        ),
     ]
 
     @property
@@ -152,6 +172,7 @@ FreezeWindows = Annotated[
     Field(
         default=(),
         max_length=20,
-        description="Times in which nothing is promoted and no traffic is added; going back works.",
+        description="Times in which no candidate gets more traffic and none is promoted. "
+        "Rollbacks still work.",
     ),
 ]

@@ -26,38 +26,41 @@ class ParentReference(Spec):
             default=None,
             pattern=NAME_PATTERN,
             max_length=63,
-            description="Its namespace; by default the Model's. Its listeners must allow routes "
-            "from the Model's namespace.",
+            description="Namespace of the Gateway, whose listeners must allow routes from the "
+            "Model's namespace. When unset, the Model's namespace.",
         ),
     ]
     section_name: Annotated[
         ObjectName | None,
-        Field(default=None, description="One listener; by default every listener that fits."),
+        Field(
+            default=None,
+            description="Name of one listener. When unset, every listener that allows the route.",
+        ),
     ]
 
 
 class GatewaySpec(Spec):
-    """Which gateway carries the traffic."""
+    """The gateway that carries the traffic."""
 
     rules = (
         Rule(
             "self.kind == 'GatewayAPI' ? has(self.parentRefs) : !has(self.parentRefs)",
-            "parentRefs name the Gateways that carry the route: GatewayAPI needs at least one, and "
-            "they have no effect with BuiltIn",
+            "kind: GatewayAPI needs parentRefs, the Gateways that carry the route, for example "
+            "[{name: public, namespace: gateways}]; BuiltIn takes none",
             ".parentRefs",
         ),
         Rule(
             "self.kind == 'GatewayAPI' ? has(self.hostnames) : !has(self.hostnames)",
-            "hostnames are what clients ask a Gateway for: GatewayAPI needs at least one, since "
-            "without any the Model would take every host of the Gateway; BuiltIn answers to "
+            "kind: GatewayAPI needs hostnames, for example [prices.example.com], because without "
+            "any the Model would take all traffic of the Gateway; BuiltIn answers to "
             "<model>.<namespace> and takes none",
             ".hostnames",
         ),
         Rule(
             "!has(self.previewHostnames) || has(self.hostnames) && "
             "!self.previewHostnames.exists(host, host in self.hostnames)",
-            "previewHostnames lead to the candidate alone: GatewayAPI takes them, and none that is "
-            "in hostnames too; BuiltIn answers to <model>-preview.<namespace> and takes none",
+            "previewHostnames are for kind: GatewayAPI and must not be in hostnames too; BuiltIn "
+            "answers to <model>-preview.<namespace> and takes none",
             ".previewHostnames",
         ),
     )
@@ -67,7 +70,8 @@ class GatewaySpec(Spec):
         Field(
             default="BuiltIn",
             description="BuiltIn: the gateway that comes with Fairlead. GatewayAPI: an HTTPRoute "
-            "for the Gateways in parentRefs, carried by the cluster's own implementation.",
+            "for the Gateways in parentRefs, carried by the Gateway API implementation of the "
+            "cluster. Defaults to BuiltIn.",
         ),
     ]
     parent_refs: Annotated[
@@ -76,18 +80,23 @@ class GatewaySpec(Spec):
             default=None,
             min_length=1,
             max_length=8,
-            description="Gateways that carry the route; GatewayAPI only.",
+            description="Gateways that carry the route, for example [{name: public, namespace: "
+            "gateways}]. Required by GatewayAPI, and only allowed there.",
         ),
     ]
     hostnames: Annotated[
         _Hostnames | None,
-        Field(default=None, description="Hosts clients ask for; GatewayAPI only."),
+        Field(
+            default=None,
+            description="Host names that clients call, for example [prices.example.com]. "
+            "Required by GatewayAPI, and only allowed there.",
+        ),
     ]
     preview_hostnames: Annotated[
         _Hostnames | None,
         Field(
             default=None,
-            description="Hosts at which the candidate of strategy blueGreen can be tried before "
-            "the switch; GatewayAPI only.",
+            description="Host names at which the candidate of strategy blueGreen can be tried "
+            "before the switch. GatewayAPI only.",
         ),
     ]

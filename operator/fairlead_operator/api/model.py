@@ -1,4 +1,9 @@
-"""Model: the long-lived wish of a person or of Git, and what became of it."""
+"""A Model is one machine-learning model in production: the data it learns from, how a new
+version is trained, when that version counts as better, and how traffic moves to it.
+
+The operator trains a version, compares it with the one in use, rolls it out step by step, and
+takes it back when it does worse. Clients call one address, whichever version answers.
+"""
 
 from typing import Annotated, Any, Final
 
@@ -30,9 +35,9 @@ _ASKS_RECORD: Final = (
 )
 
 _RECORD_NEEDED: Final = (
-    "live- and prediction- checks need the record of predictions (serving.predictionLog.enabled: "
-    "true); of them live-accuracy and live-log-loss are for classes, live-mae and live-rmse for "
-    "task: regression"
+    "checks with a builtin live-... or prediction-... read the prediction log: set "
+    "serving.predictionLog.enabled: true; live-accuracy and live-log-loss are for classification, "
+    "live-mae and live-rmse for task: regression"
 )
 
 
@@ -42,15 +47,17 @@ def _goal_fits(trial: str) -> Rule:
         f"!(self.?rollout.?{trial}.?goal.?metric.orValue('') in ['live-accuracy', 'reward']) || "
         f"({_KEEPS_RECORD} && "
         f"(self.rollout.{trial}.goal.metric == 'reward' || self.task != 'regression'))",
-        "the goals live-accuracy and reward need the record of predictions "
-        "(serving.predictionLog.enabled: true), and live-accuracy is for classes; enable it, or "
-        "choose another goal.metric",
+        "the goals live-accuracy and reward read the prediction log: set "
+        "serving.predictionLog.enabled: true, or choose another goal.metric, for example "
+        "success-rate; live-accuracy is for classification only",
         f".rollout.{trial}.goal",
     )
 
 
 class ModelSpec(Spec):
-    """The wish."""
+    """What the model learns from, when a new version counts as better, and how versions are
+    served and rolled out.
+    """
 
     rules = (
         Rule(
@@ -58,9 +65,9 @@ class ModelSpec(Spec):
             " || self.training.search.metric in (self.task == 'regression' ? ['rmse','mae','r2'] :"
             " self.task == 'binary-classification' ? ['roc_auc','pr_auc','log_loss','accuracy'] :"
             " ['log_loss','accuracy','f1_macro'])",
-            "training.search.metric does not fit the task: regression takes rmse, mae, r2; "
-            "binary-classification roc_auc, pr_auc, log_loss, accuracy; "
-            "multiclass-classification log_loss, accuracy, f1_macro",
+            "training.search.metric does not fit the task: regression takes rmse, mae or r2; "
+            "binary-classification takes roc_auc, pr_auc, log_loss or accuracy; "
+            "multiclass-classification takes log_loss, accuracy or f1_macro",
             ".training.search.metric",
         ),
         *alternatives_rules("rollout"),
@@ -81,53 +88,88 @@ class ModelSpec(Spec):
         Rule(
             f"{_IS_BUILT_IN} || self.?rollout.?strategy.orValue('') != 'blueGreen' || "
             "has(self.serving.gateway.previewHostnames)",
-            "blueGreen has a preview address: name its hosts in serving.gateway.previewHostnames, "
-            "choose strategy shadow, or set serving.gateway.kind to BuiltIn",
+            "strategy blueGreen needs a host name for its preview: set "
+            "serving.gateway.previewHostnames, for example [preview.example.com], choose "
+            "strategy: shadow, or set serving.gateway.kind: BuiltIn",
             ".serving.gateway.previewHostnames",
         ),
         Rule(
             f"!self.?rollout.?fastGuard.?enabled.orValue(false) || {_IS_BUILT_IN}",
-            "fastGuard needs the agent of the built-in gateway: remove it, or set "
-            "serving.gateway.kind to BuiltIn",
+            "fastGuard works only with the built-in gateway; remove it, or set "
+            "serving.gateway.kind: BuiltIn",
             ".rollout.fastGuard",
         ),
         Rule(
             f"{_IS_BUILT_IN} || (self.?rollout.?abTest.?sticky.?by.orValue('') != 'header' && "
             "self.?rollout.?bandit.?sticky.?by.orValue('') != 'header')",
-            "the Gateway API cannot keep a user by the hash of a header: choose sticky by: cookie, "
-            "or set serving.gateway.kind to BuiltIn",
+            "sticky.by: header works only with the built-in gateway; set sticky.by: cookie, or "
+            "serving.gateway.kind: BuiltIn",
             ".rollout",
         ),
     )
 
-    task: Annotated[Task, Field(description="What kind of prediction the model makes.")]
-    data: Annotated[DataSpec, Field(description="What it learns from.")]
+    task: Annotated[
+        Task,
+        Field(
+            description="Kind of prediction the model makes. It decides which metrics, checks "
+            "and answers are available."
+        ),
+    ]
+    data: Annotated[
+        DataSpec,
+        Field(description="Training data: the source of the rows, and the role of each column."),
+    ]
     training: Annotated[
-        TrainingSpec, Field(default=TrainingSpec(), description="How it is trained.")
+        TrainingSpec,
+        Field(
+            default=TrainingSpec(),
+            description="How a version is trained: the hyperparameter search, the validation, "
+            "and the resources of the Jobs. A change that shapes the model, for example of the "
+            "search metric, trains a new version.",
+        ),
     ]
     promotion: Annotated[
-        PromotionSpec, Field(default=PromotionSpec(), description="What counts as better.")
+        PromotionSpec,
+        Field(
+            default=PromotionSpec(),
+            description="When a trained version counts as better than the version in use (the "
+            "champion) and may be rolled out. This comparison is called the gate.",
+        ),
     ]
     version: Annotated[
         SemanticVersion | None,
         Field(
             default=None,
-            description="Set: this version is served, whatever is trained. "
-            "Unset: the newest that passes the gate.",
+            description="Pins a registered version, for example 1.4.0: it is rolled out and "
+            "served, whatever is trained meanwhile. When unset, the newest trained version that "
+            "passed the gate is served.",
         ),
     ]
     alternatives: Alternatives
-    serving: Annotated[ServingSpec, Field(default=ServingSpec(), description="How it is served.")]
+    serving: Annotated[
+        ServingSpec,
+        Field(
+            default=ServingSpec(),
+            description="How versions answer requests: replicas, resources, timeout, gateway and "
+            "prediction log.",
+        ),
+    ]
     rollout: Annotated[
         RolloutPolicy,
-        Field(default=RolloutPolicy(), description="How traffic moves to a new version."),
+        Field(
+            default=RolloutPolicy(),
+            description="How traffic moves to a new version, what the version must prove on the "
+            "way, and when it is taken back.",
+        ),
     ]
     freeze_windows: FreezeWindows
     suspend: Annotated[
         bool,
         Field(
             default=False,
-            description="True: start no training and no rollout; traffic stays as it is.",
+            description="When true, no training and no rollout is started, and a rollout in "
+            "flight adds no traffic; it can still be rolled back. Requests are served as before. "
+            "Defaults to false.",
         ),
     ]
 
@@ -145,100 +187,160 @@ class ModelSpec(Spec):
 
 
 class GateStatus(Status):
-    """The last comparison of a candidate with the champion, pass or fail."""
+    """The gate's last decision: how a trained version compares with the champion."""
 
-    version: Annotated[str, Field(max_length=32, description="The candidate.")]
+    version: Annotated[str, Field(max_length=32, description="Version that was judged.")]
     champion: Annotated[
         str,
-        Field(default="", max_length=32, description="The champion; empty for a first version."),
+        Field(
+            default="",
+            max_length=32,
+            description="Version it was compared with; empty for a first version.",
+        ),
     ]
-    passed: Annotated[bool, Field(description="Whether the candidate may be rolled out.")]
-    reason: Annotated[str, Field(max_length=64, description="Why.")]
-    message: Annotated[Message, Field(default="", description="The same with numbers.")]
+    passed: Annotated[bool, Field(description="Whether the version may be rolled out.")]
+    reason: Annotated[
+        str, Field(max_length=64, description="Why, in one word, for example Better or NotBetter.")
+    ]
+    message: Annotated[
+        Message, Field(default="", description="Why, in a sentence with the numbers.")
+    ]
 
 
 class BlockedVersion(Status):
     """A version that was rolled back and is not tried again by itself."""
 
-    version: Annotated[str, Field(max_length=32, description="The version.")]
-    reason: Annotated[str, Field(max_length=64, description="Why it was rolled back.")]
-    message: Annotated[Message, Field(default="", description="The same with numbers.")]
-    generation: Annotated[int, Field(description="Generation of the spec that asked for it.")]
+    version: Annotated[str, Field(max_length=32, description="Version that is blocked.")]
+    reason: Annotated[
+        str,
+        Field(
+            max_length=64,
+            description="Why it was rolled back, in one word, for example AnalysisFailed.",
+        ),
+    ]
+    message: Annotated[
+        Message,
+        Field(default="", description="Why it was rolled back, in a sentence with the numbers."),
+    ]
+    generation: Annotated[
+        int, Field(description="metadata.generation of the Model that asked for this version.")
+    ]
 
 
 class RefusedTarget(Status):
-    """A target that came in mid-rollout, under onNewTarget: reject."""
+    """A version that was asked for during a rollout and refused because of onNewTarget: reject."""
 
-    version: Annotated[str, Field(max_length=32, description="The version.")]
+    version: Annotated[str, Field(max_length=32, description="Version that was refused.")]
     message: Annotated[Message, Field(default="", description="Why it is not rolled out.")]
-    generation: Annotated[int, Field(description="Generation of the spec that asked for it.")]
+    generation: Annotated[
+        int, Field(description="metadata.generation of the Model that asked for this version.")
+    ]
 
 
 class ModelStatus(Status):
-    """What became of the wish."""
+    """Observed state of the Model. Written by the operator."""
 
-    phase: Annotated[str | None, Field(default=None, max_length=32, description="Where it stands.")]
+    phase: Annotated[
+        str | None,
+        Field(
+            default=None,
+            max_length=32,
+            description="What the Model is doing now, for example Training, RollingOut or Serving.",
+        ),
+    ]
     observed_generation: Annotated[
-        int | None, Field(default=None, description="Generation of the spec acted on.")
+        int | None,
+        Field(default=None, description="metadata.generation that the operator last acted on."),
     ]
     url: Annotated[
         str | None,
         Field(
             default=None,
             max_length=512,
-            description="Stable address: inside the cluster, or the first of "
-            "spec.serving.gateway.hostnames.",
+            description="Address that clients call. It stays the same over all versions: inside "
+            "the cluster, or at the first of spec.serving.gateway.hostnames.",
         ),
     ]
     gateway: Annotated[
         GatewayKind | None,
         Field(
             default=None,
-            description="The kind of gateway that alone carries the traffic; unset while it "
-            "changes.",
+            description="Gateway kind that carries all of the traffic. Unset while the Model "
+            "moves from one kind to the other.",
         ),
     ]
     stable: Annotated[
-        VersionReference | None, Field(default=None, description="The version in charge.")
+        VersionReference | None,
+        Field(
+            default=None,
+            description="Version in charge: it gets all traffic that no rollout has moved.",
+        ),
     ]
     candidate: Annotated[
         VersionReference | None,
-        Field(default=None, description="The newest trained version that passed the gate."),
+        Field(default=None, description="Newest trained version that passed the gate."),
     ]
     recipe: Annotated[
         str | None,
-        Field(default=None, max_length=71, description="Digest of the recipe last trained."),
+        Field(
+            default=None,
+            max_length=71,
+            description="Digest of the data and training settings that were trained last. A "
+            "different digest starts a new training.",
+        ),
     ]
     training_run: Annotated[
-        str | None, Field(default=None, max_length=253, description="The latest TrainingRun.")
+        str | None,
+        Field(default=None, max_length=253, description="Name of the latest TrainingRun."),
     ]
     training_number: Annotated[
-        int, Field(default=0, description="How many TrainingRuns were started.")
+        int, Field(default=0, description="Number of TrainingRuns that the Model has started.")
     ]
     requests: Annotated[
         tuple[RequestStatus, ...],
-        Field(default=(), max_length=20, description="What people asked, newest last."),
+        Field(
+            default=(),
+            max_length=20,
+            description="Requests of people and how each was answered, newest last.",
+        ),
     ]
     folded_training_run: Annotated[
         str | None,
-        Field(default=None, max_length=253, description="Latest TrainingRun judged by the gate."),
+        Field(
+            default=None,
+            max_length=253,
+            description="Name of the latest TrainingRun that the gate has judged.",
+        ),
     ]
     rollout: Annotated[
-        str | None, Field(default=None, max_length=253, description="The current Rollout.")
+        str | None, Field(default=None, max_length=253, description="Name of the current Rollout.")
     ]
     folded_rollout: Annotated[
         str | None,
-        Field(default=None, max_length=253, description="Latest Rollout whose end was acted on."),
+        Field(
+            default=None,
+            max_length=253,
+            description="Name of the latest Rollout whose result the Model has taken over.",
+        ),
     ]
-    rollout_number: Annotated[int, Field(default=0, description="How many Rollouts were started.")]
-    gate: Annotated[GateStatus | None, Field(default=None, description="Last gate.")]
+    rollout_number: Annotated[
+        int, Field(default=0, description="Number of Rollouts that the Model has started.")
+    ]
+    gate: Annotated[
+        GateStatus | None, Field(default=None, description="Last decision of the gate.")
+    ]
     blocked: Annotated[
         tuple[BlockedVersion, ...],
-        Field(default=(), max_length=10, description="Versions rolled back, newest last."),
+        Field(
+            default=(),
+            max_length=10,
+            description="Versions that were rolled back and are not tried again by themselves, "
+            "newest last. `fairlead retry MODEL` unblocks the one asked for.",
+        ),
     ]
     refused: Annotated[
         RefusedTarget | None,
-        Field(default=None, description="The target refused by onNewTarget: reject."),
+        Field(default=None, description="Version that was refused because of onNewTarget: reject."),
     ]
     conditions: Conditions = ()
 

@@ -40,8 +40,8 @@ def _goes_with(trial: str, *, goal: str) -> Rule:
     """The rule that the field of a trial is there under the strategy of its name, and only then."""
     return Rule(
         f"has(self.{trial}) == (self.strategy == '{trial}')",
-        f"strategy {trial} needs {trial}.goal: {goal}; {trial} has no effect under another "
-        "strategy",
+        f"strategy {trial} needs {trial}.goal, {goal}, for example metric: success-rate; under "
+        f"another strategy {trial} has no effect: remove it",
         f".{trial}",
     )
 
@@ -57,32 +57,32 @@ class RolloutPolicy(Spec):
         _goes_with("bandit", goal="what counts as reward"),
         Rule(
             "!has(self.fastGuard) || self.strategy != 'recreate'",
-            "fastGuard has no effect under recreate: no other version runs to take the traffic; "
-            "remove it, or choose another strategy",
+            "fastGuard has no effect under strategy recreate, where no other version is running "
+            "that could take the traffic; remove it, or choose another strategy",
             ".fastGuard",
         ),
         Rule(
             "!has(self.steps) || !self.?analysis.?checks.hasValue() || "
             "self.steps.all(s, !has(s.checks) || s.checks.all(c, "
             "!self.analysis.checks.exists(a, a.name == c.name)))",
-            "a check of a step must not have the name of one of analysis.checks; rename it, or "
-            "remove it: those of the analysis go on in every step",
+            "a check of a step must not have the same name as a check in analysis.checks; rename "
+            "it, or remove it: the checks of the analysis apply in every step",
             ".steps",
         ),
         Rule(
             "!self.?analysis.?checks.hasValue() || (self.strategy in ['shadow', 'blueGreen'] && "
             "(!has(self.blueGreen) || self.blueGreen.mirror > 0)) || self.analysis.checks.all(c, "
             "c.?builtin.orValue('') != 'prediction-agreement')",
-            "prediction-agreement compares answers of both versions to the same requests: choose "
-            "strategy shadow, or blueGreen with a mirror",
+            "prediction-agreement needs both versions to answer the same requests: choose "
+            "strategy: shadow, or blueGreen with mirror above 0",
             ".analysis.checks",
         ),
         Rule(
             "self.strategy != 'recreate' || !self.?analysis.?checks.hasValue() || "
             "self.analysis.checks.all(c, !has(c.relative) && "
             "c.?builtin.orValue('') != 'prediction-drift')",
-            "relative and prediction-drift compare with the stable version, which does not run "
-            "beside the candidate under recreate; use atLeast or atMost",
+            "relative and prediction-drift compare with the stable version, which is stopped "
+            "under strategy recreate; use atLeast or atMost",
             ".analysis.checks",
         ),
     )
@@ -91,54 +91,89 @@ class RolloutPolicy(Spec):
         Strategy,
         Field(
             default=DEFAULT_STRATEGY,
-            description="canary: weighted steps, each judged before the next. blueGreen: a "
-            "preview, then all traffic at once. shadow: copies of live requests first. recreate: "
-            "the old version stops before the new one starts, with downtime. abTest: a fixed split "
-            "that a sequential test decides. bandit: shares that follow the reward.",
+            description="canary: more traffic in steps, each judged before the next. blueGreen: "
+            "a preview, then all traffic at once. shadow: first copies of live requests, then "
+            "steps. recreate: the old version stops before the new one starts, with downtime. "
+            "abTest: a fixed split, decided by a sequential test. bandit: shares of traffic that "
+            "follow the reward. Defaults to canary.",
         ),
     ]
     steps: Annotated[
         tuple[Step, ...] | None,
-        Rule("self.map(s, s.weight).isSorted()", "must not decrease in weight"),
+        Rule(
+            "self.map(s, s.weight).isSorted()",
+            "must not decrease in weight: sort the steps by weight, for example 5, 25, 50",
+        ),
         Field(
             default=None,
             min_length=1,
             max_length=30,
-            description="Weights in order; 100 follows the last by itself. Unset under canary: "
-            "5, 10, 20, 40, 80 % with holds in which the analysis can measure each.",
+            description="Steps of strategy canary, or of shadow after its copies, for example "
+            "[{weight: 10, hold: 5m}, {weight: 50}]. 100 % follows the last step by itself. When "
+            "unset, canary takes 5, 10, 20, 40 and 80 %, each held long enough for the analysis "
+            "to measure it.",
         ),
     ]
     blue_green: Annotated[
-        BlueGreen | None, Field(default=None, description="The preview of strategy blueGreen.")
+        BlueGreen | None,
+        Field(
+            default=None,
+            description="Settings of strategy blueGreen; not allowed under another strategy.",
+        ),
     ]
     shadow: Annotated[
-        Shadow | None, Field(default=None, description="The copies of strategy shadow.")
+        Shadow | None,
+        Field(
+            default=None,
+            description="Settings of strategy shadow; not allowed under another strategy.",
+        ),
     ]
     ab_test: Annotated[
-        AbTest | None, Field(default=None, description="The test of strategy abTest.")
+        AbTest | None,
+        Field(
+            default=None,
+            description="Settings of strategy abTest; required there, not allowed under another "
+            "strategy.",
+        ),
     ]
     bandit: Annotated[
-        Bandit | None, Field(default=None, description="The trial of strategy bandit.")
+        Bandit | None,
+        Field(
+            default=None,
+            description="Settings of strategy bandit; required there, not allowed under another "
+            "strategy.",
+        ),
     ]
     analysis: Annotated[
-        Analysis, Field(default=Analysis(), description="What the candidate must prove.")
+        Analysis,
+        Field(
+            default=Analysis(), description="What the candidate must prove while it has traffic."
+        ),
     ]
     fast_guard: Annotated[
         FastGuard | None,
         Field(
             default=None,
-            description="Limits at which the gateway goes back by itself within seconds. In force "
-            "when unset, with the defaults of its fields; not under recreate, and only in the "
-            "built-in gateway.",
+            description="Limits at which the gateway itself takes the traffic off a candidate "
+            "within seconds. When unset, it is on with the defaults of its fields. Built-in "
+            "gateway only; not under strategy recreate.",
         ),
     ]
-    guard: Annotated[Guard, Field(default=Guard(), description="After 100 %.")]
+    guard: Annotated[
+        Guard,
+        Field(
+            default=Guard(),
+            description="The time after 100 % in which the old version is kept ready and the "
+            "analysis goes on.",
+        ),
+    ]
     patience: Annotated[
         Duration,
         between("10s", "168h"),
         Field(
             default=parse_duration("10m"),
-            description="Longest doubt (no clear verdict) before the rollout pauses.",
+            description="How long there may be no clear verdict before the rollout pauses and "
+            "asks a person, for example 90s or 15m. Defaults to 10m.",
         ),
     ]
     start_deadline: Annotated[
@@ -146,7 +181,8 @@ class RolloutPolicy(Spec):
         between("10s", "24h"),
         Field(
             default=parse_duration("10m"),
-            description="Longest start of the candidate before it is given up.",
+            description="How long the candidate may take to become ready before the rollout is "
+            "taken back, for example 5m. Defaults to 10m.",
         ),
     ]
     approval_deadline: Annotated[
@@ -154,15 +190,18 @@ class RolloutPolicy(Spec):
         between("1m", "8760h"),
         Field(
             default=parse_duration("168h"),
-            description="Longest wait for a person's approval, or pause by a person, before the "
-            "rollout is taken back. A pause in doubt has no end: doubt never goes back.",
+            description="How long a rollout may wait for a person's approval, or stay paused by "
+            "a person, before it is taken back, for example 24h. A pause because of an unclear "
+            "verdict has no deadline. Defaults to 168h, a week.",
         ),
     ]
     on_new_target: Annotated[
         Literal["supersede", "queue", "reject"],
         Field(
             default="supersede",
-            description="A new target in mid-rollout: supersede takes the present candidate back "
-            "first; queue waits for its end; reject refuses the new target until the spec changes.",
+            description="What happens when another version is asked for during a rollout. "
+            "supersede: the current candidate is taken back, then the new one is rolled out. "
+            "queue: the new one waits until this rollout has ended. reject: the new one is "
+            "refused until the spec changes. Defaults to supersede.",
         ),
     ]

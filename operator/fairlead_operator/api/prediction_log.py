@@ -9,17 +9,18 @@ from fairlead_operator.api.common import SecretReference
 
 
 class PredictionLog(Spec):
-    """Predictions kept in the operator's database, which feedback joins."""
+    """Predictions that are kept in Fairlead's database, for checks on labels, rewards and drift."""
 
     rules = (
         Rule(
             "self.enabled || self.sample == 1.0",
-            "sample has no effect while enabled is false; set enabled or remove it",
+            "sample has no effect while enabled is false; set enabled: true, or remove sample",
             ".sample",
         ),
         Rule(
             "self.enabled || !has(self.feedbackSecret)",
-            "feedbackSecret has no effect while enabled is false; set enabled or remove it",
+            "feedbackSecret has no effect while enabled is false; set enabled: true, or remove "
+            "feedbackSecret",
             ".feedbackSecret",
         ),
     )
@@ -28,7 +29,8 @@ class PredictionLog(Spec):
         bool,
         Field(
             default=False,
-            description="Keep predictions, and take labels and rewards at POST /feedback.",
+            description="When true, predictions are kept, and POST /feedback accepts labels and "
+            "rewards for them. Defaults to false.",
         ),
     ]
     sample: Annotated[
@@ -38,15 +40,17 @@ class PredictionLog(Spec):
             default=1.0,
             ge=0.0001,
             le=1,
-            description="Share of the requests whose predictions are kept; chosen by request id, "
-            "so that a mirrored request is kept of both versions or of neither.",
+            description="Share of the requests whose predictions are kept, above 0 and up to 1, "
+            "for example 0.1. The request ID decides, so that a mirrored request is kept for both "
+            "versions or for neither. Defaults to 1.",
         ),
     ]
     feedback_secret: Annotated[
         SecretReference | None,
         Field(
             default=None,
-            description="Secret with the key `token`, the bearer token that feedback must show; "
-            "without it, whoever may ask for predictions may give feedback.",
+            description="Secret in the Model's namespace whose key `token` is the bearer token "
+            "that POST /feedback requires. When unset, everyone who can ask for predictions can "
+            "give feedback.",
         ),
     ]

@@ -1,4 +1,10 @@
-"""Rollout: one move from the stable version to a candidate, with its verdict."""
+"""A Rollout moves a Model's traffic from the version in charge to a candidate, step by step,
+and records the verdict.
+
+A Model creates its own Rollouts. One that you create is started when no other Rollout of the
+Model is in flight. Annotations fairlead.dev/approve, pause, resume, promote and abort control
+it.
+"""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -28,32 +34,40 @@ BY_HAND: Final = frozenset({"hand", "rollback"})
 
 
 class RolloutSpec(Spec):
-    """Which version, and how.  Immutable: another wish is another Rollout."""
+    """Which version to move to, and how. Immutable: to change it, create another Rollout."""
 
     rules = (
         Rule(
             "self == oldSelf",
-            "a Rollout's spec is immutable; create another Rollout, or use the annotations "
-            "fairlead.dev/abort, pause, resume, approve and promote",
+            "the spec of a Rollout is immutable; create another Rollout, or control this one with "
+            "the annotations fairlead.dev/approve, pause, resume, promote and abort",
         ),
         *alternatives_rules("policy", inherits=True),
     )
 
-    model: Annotated[ObjectName, Field(description="The Model in the same namespace.")]
-    version: Annotated[SemanticVersion, Field(description="The version to move to.")]
+    model: Annotated[ObjectName, Field(description="Name of a Model in the same namespace.")]
+    version: Annotated[
+        SemanticVersion, Field(description="Registered version to move to, for example 1.4.0.")
+    ]
     alternatives: Alternatives
     trigger: Annotated[
         Literal["trained", "pinned", "restored", "hand", "rollback"],
         Field(
             default="hand",
-            description="Why: it passed the gate, the Model pins it, a lost Rollout is restored, "
-            "created by hand, or created by hand to go back to a version that was in charge. "
-            "No freeze window holds what goes back.",
+            description="Why the Rollout was created. trained: the version passed the gate. "
+            "pinned: spec.version of the Model names it. restored: a Rollout was deleted in "
+            "flight, and the stable version gets its traffic back. hand: created by a person. "
+            "rollback: created by a person to go back to an earlier version. Freeze windows do "
+            "not hold restored and rollback. Defaults to hand.",
         ),
     ]
     policy: Annotated[
         RolloutPolicy | None,
-        Field(default=None, description="How; by default the Model's at the time of each look."),
+        Field(
+            default=None,
+            description="Strategy, steps and analysis. When unset, the Model's spec.rollout, as "
+            "it is at each moment, applies.",
+        ),
     ]
 
     @property
@@ -70,195 +84,330 @@ class RolloutSpec(Spec):
 class CheckStatus(Status):
     """The last measurement of one check."""
 
-    name: Annotated[str, Field(max_length=63, description="The check.")]
+    name: Annotated[str, Field(max_length=63, description="Name of the check.")]
     version: Annotated[
-        str, Field(default="", max_length=32, description="The candidate that was measured.")
+        str, Field(default="", max_length=32, description="Candidate that was measured.")
     ]
     verdict: Annotated[
-        str, Field(max_length=16, description="Successful, Failed, Inconclusive or Error.")
+        str,
+        Field(
+            max_length=16,
+            description="Successful, Failed, Inconclusive (no traffic, or too little) or Error "
+            "(no answer).",
+        ),
     ]
-    value: Annotated[float | None, Field(default=None, description="What was measured.")]
+    value: Annotated[
+        float | None,
+        Field(default=None, description="Value that was measured, in the unit of the check."),
+    ]
     samples: Annotated[
         float | None,
-        Field(default=None, description="Requests, labels or predictions it is made of."),
+        Field(
+            default=None, description="Number of requests, labels or predictions behind the value."
+        ),
     ]
-    failures: Annotated[int, Field(default=0, description="Failed measurements in a row.")]
-    message: Annotated[Message, Field(default="", description="Measured and allowed.")]
-    dry_run: Annotated[bool, Field(default=False, description="It is shown, and decides nothing.")]
+    failures: Annotated[
+        int, Field(default=0, description="Number of failed measurements in a row.")
+    ]
+    message: Annotated[
+        Message, Field(default="", description="What was measured and what is allowed.")
+    ]
+    dry_run: Annotated[
+        bool,
+        Field(default=False, description="Whether the check is only shown and decides nothing."),
+    ]
     bound: Annotated[
         float | None,
-        Field(default=None, description="Milliseconds that divide quick from slow in this step."),
+        Field(
+            default=None,
+            description="Latency comparisons: answers slower than this many milliseconds count "
+            "as slow in this step.",
+        ),
     ]
     stable: Annotated[
-        float | None, Field(default=None, description="The stable version's value beside it.")
+        float | None,
+        Field(default=None, description="The stable version's value over the same time."),
     ]
     low: Annotated[
         float | None,
-        Field(default=None, description="Lower end of what candidate - stable may really be."),
+        Field(
+            default=None,
+            description="Lower end of the confidence interval of the difference candidate - "
+            "stable.",
+        ),
     ]
-    high: Annotated[float | None, Field(default=None, description="Upper end of the same.")]
+    high: Annotated[
+        float | None,
+        Field(
+            default=None,
+            description="Upper end of the confidence interval of the difference candidate - "
+            "stable.",
+        ),
+    ]
     evidence_against: Annotated[
         float | None,
-        Field(default=None, description="E-value that it is worse than stable by the margin."),
+        Field(
+            default=None,
+            description="E-value of the hypothesis test against the candidate; from 1/alpha on, "
+            "it is worse than the stable version by more than the margin.",
+        ),
     ]
     evidence_for: Annotated[
         float | None,
-        Field(default=None, description="E-value that it is not worse than stable by the margin."),
+        Field(
+            default=None,
+            description="E-value of the hypothesis test for the candidate; from 1/alpha on, it "
+            "is not worse than the stable version by the margin.",
+        ),
     ]
 
 
 class ArmStatus(Status):
-    """One candidate: what identifies it, its traffic, and its standing."""
+    """One version in the rollout: what identifies it, its traffic, and how it does."""
 
-    version: Annotated[str, Field(max_length=32, description="Semantic version.")]
+    version: Annotated[
+        str, Field(max_length=32, description="Semantic version, for example 1.4.0.")
+    ]
     registry_version: Annotated[
-        str, Field(default="", max_length=32, description="Number in the MLflow registry.")
+        str, Field(default="", max_length=32, description="Version number in the MLflow registry.")
     ]
     digest: Annotated[
-        str, Field(default="", max_length=71, description="SHA-256 over the artifact's files.")
-    ]
-    weight: Annotated[int, Field(default=0, description="Percent it should have.")]
-    prepared: Annotated[
-        int, Field(default=0, description="Most percent that its pods were ever counted for.")
-    ]
-    observed_weight: Annotated[
-        int | None,
-        Field(default=None, description="Percent every gateway pod reports; unset when unknown."),
-    ]
-    samples: Annotated[
-        float | None, Field(default=None, description="Outcomes counted in the trial.")
-    ]
-    value: Annotated[
-        float | None, Field(default=None, description="Share of good outcomes, 0 to 1.")
-    ]
-    probability: Annotated[
-        float | None, Field(default=None, description="Of being the best, 0 to 1.")
-    ]
-    reason: Annotated[
-        str | None, Field(default=None, max_length=64, description="Why it left the trial.")
-    ]
-    message: Annotated[Message | None, Field(default=None, description="The same with numbers.")]
-
-
-class TrialStatus(Status):
-    """Where a trial stands: an A/B test's, or a bandit's."""
-
-    message: Annotated[Message, Field(default="", description="The numbers.")]
-    leader: Annotated[
-        str | None, Field(default=None, max_length=32, description="The best candidate so far.")
-    ]
-    measured_at: Annotated[Moment | None, Field(default=None, description="When it was counted.")]
-    changed_at: Annotated[
-        Moment | None, Field(default=None, description="When the shares were last moved.")
-    ]
-    stable: Annotated[
-        ArmStatus | None, Field(default=None, description="The stable version's standing.")
-    ]
-
-
-class RolloutStatus(Status):
-    """Where the move stands."""
-
-    phase: Annotated[str | None, Field(default=None, max_length=32, description="Where it stands.")]
-    strategy: Annotated[
-        str | None, Field(default=None, max_length=16, description="The strategy in force.")
-    ]
-    step: Annotated[int, Field(default=0, description="Index of the step, from 0.")]
-    progress: Annotated[
-        str | None,
-        Field(default=None, max_length=16, description="The step of how many, such as 2/4; guard."),
-    ]
-    since: Annotated[
-        Moment | None, Field(default=None, description="When this phase and step were entered.")
-    ]
-    step_since: Annotated[
-        Moment | None,
-        Field(default=None, description="When this step began; a pause does not renew it."),
-    ]
-    holds_until: Annotated[
-        Moment | None,
-        Field(default=None, description="Earliest moment at which it can go on by itself."),
-    ]
-    doubt_since: Annotated[
-        Moment | None, Field(default=None, description="Since when there is no clear verdict.")
+        str, Field(default="", max_length=71, description="SHA-256 digest of the artifact's files.")
     ]
     weight: Annotated[
-        int | None, Field(default=None, description="Percent the candidate should have.")
+        int, Field(default=0, description="Percent of the traffic that it should get.")
+    ]
+    prepared: Annotated[
+        int,
+        Field(
+            default=0,
+            description="Highest percent of the traffic that its pods have been scaled for.",
+        ),
     ]
     observed_weight: Annotated[
         int | None,
         Field(
             default=None,
-            description="Percent every gateway pod reports, or every Gateway of the cluster has "
-            "accepted; unset when unknown.",
+            description="Percent of the traffic that every gateway pod reports. Unset while that "
+            "is unknown.",
+        ),
+    ]
+    samples: Annotated[
+        float | None, Field(default=None, description="Number of outcomes counted in the trial.")
+    ]
+    value: Annotated[
+        float | None, Field(default=None, description="Share of good outcomes, from 0 to 1.")
+    ]
+    probability: Annotated[
+        float | None,
+        Field(default=None, description="Probability of being the best version, from 0 to 1."),
+    ]
+    reason: Annotated[
+        str | None,
+        Field(
+            default=None,
+            max_length=64,
+            description="Why it left the trial, in one word. Unset while it takes part.",
+        ),
+    ]
+    message: Annotated[
+        Message | None,
+        Field(default=None, description="Why it left the trial, in a sentence with the numbers."),
+    ]
+
+
+class TrialStatus(Status):
+    """How the A/B test or bandit stands."""
+
+    message: Annotated[Message, Field(default="", description="Summary of the numbers.")]
+    leader: Annotated[
+        str | None, Field(default=None, max_length=32, description="Best candidate so far.")
+    ]
+    measured_at: Annotated[
+        Moment | None, Field(default=None, description="When the outcomes were last counted.")
+    ]
+    changed_at: Annotated[
+        Moment | None, Field(default=None, description="When the shares were last changed.")
+    ]
+    stable: Annotated[
+        ArmStatus | None, Field(default=None, description="Outcomes of the stable version.")
+    ]
+
+
+class RolloutStatus(Status):
+    """Observed state of the Rollout. Written by the operator."""
+
+    phase: Annotated[
+        str | None,
+        Field(
+            default=None,
+            max_length=32,
+            description="Where the rollout stands, for example Progressing, Paused or RolledBack.",
+        ),
+    ]
+    strategy: Annotated[
+        str | None, Field(default=None, max_length=16, description="Strategy in force.")
+    ]
+    step: Annotated[int, Field(default=0, description="Index of the current step, counted from 0.")]
+    progress: Annotated[
+        str | None,
+        Field(
+            default=None,
+            max_length=16,
+            description="Current step and number of steps, for example 2/4; guard once all "
+            "traffic has moved.",
+        ),
+    ]
+    since: Annotated[
+        Moment | None,
+        Field(default=None, description="When the current phase and step were entered."),
+    ]
+    step_since: Annotated[
+        Moment | None,
+        Field(default=None, description="When the current step began. A pause does not change it."),
+    ]
+    holds_until: Annotated[
+        Moment | None,
+        Field(default=None, description="Earliest time at which the rollout can go on by itself."),
+    ]
+    doubt_since: Annotated[
+        Moment | None,
+        Field(
+            default=None,
+            description="Since when there has been no clear verdict. Unset while there is one.",
+        ),
+    ]
+    weight: Annotated[
+        int | None,
+        Field(default=None, description="Percent of the traffic that the candidate should get."),
+    ]
+    observed_weight: Annotated[
+        int | None,
+        Field(
+            default=None,
+            description="Percent of the traffic that every gateway pod reports, or that every "
+            "Gateway of the cluster has accepted. Unset while that is unknown.",
         ),
     ]
     gateway: Annotated[
         GatewaySpec | None,
-        Field(default=None, description="What carries the traffic: the Model's at the start."),
+        Field(
+            default=None,
+            description="Gateway that carries the traffic of this rollout: the Model's at its "
+            "start.",
+        ),
     ]
     mirror: Annotated[
         int | None,
-        Field(default=None, description="Percent of the live requests copied to the candidate."),
+        Field(
+            default=None,
+            description="Percent of the live requests that are copied to the candidate.",
+        ),
     ]
     arms: Annotated[
         tuple[ArmStatus, ...],
-        Field(default=(), max_length=5, description="Each candidate, the Rollout's own first."),
+        Field(
+            default=(),
+            max_length=5,
+            description="The candidates and how each does, the Rollout's own version first.",
+        ),
     ]
     trial: Annotated[
-        TrialStatus | None, Field(default=None, description="Of an A/B test or a bandit.")
+        TrialStatus | None, Field(default=None, description="How the A/B test or bandit stands.")
     ]
     capacity: Annotated[
         int | None,
         Field(
             default=None,
-            description="Pods that all of the traffic needs; the way back keeps them. With "
-            "autoscaling only.",
+            description="With autoscaling: number of pods that all of the traffic needs. The "
+            "stable version keeps that many, so that going back finds enough.",
         ),
     ]
     winner: Annotated[
-        str | None, Field(default=None, max_length=32, description="The version that won a trial.")
+        str | None,
+        Field(default=None, max_length=32, description="Version that won the A/B test or bandit."),
     ]
     stable: Annotated[
         VersionReference | None,
-        Field(default=None, description="The way back; unset for a first version."),
+        Field(default=None, description="Version to go back to. Unset for a first version."),
     ]
     candidate: Annotated[
         VersionReference | None,
-        Field(default=None, description="The version on trial; of several, the winner or first."),
+        Field(
+            default=None,
+            description="Version being rolled out; of several, the winner, or the first until "
+            "there is one.",
+        ),
     ]
-    reason: Annotated[str | None, Field(default=None, max_length=64, description="Why the phase.")]
-    message: Annotated[Message | None, Field(default=None, description="The same with numbers.")]
+    reason: Annotated[
+        str | None,
+        Field(
+            default=None,
+            max_length=64,
+            description="Why the rollout is in this phase, in one word, for example "
+            "AnalysisFailed.",
+        ),
+    ]
+    message: Annotated[
+        Message | None,
+        Field(
+            default=None,
+            description="Why the rollout is in this phase, in a sentence with the numbers.",
+        ),
+    ]
     verdict: Annotated[
-        str | None, Field(default=None, max_length=16, description="Of the last analysis.")
+        str | None,
+        Field(
+            default=None,
+            max_length=16,
+            description="Verdict of the last analysis: Successful, Failed, Inconclusive or Error.",
+        ),
     ]
     checks: Annotated[
         tuple[CheckStatus, ...],
         Field(default=(), max_length=175, description="The last measurement of each check."),
     ]
     live_since: Annotated[
-        Moment | None, Field(default=None, description="When a candidate first took traffic.")
+        Moment | None, Field(default=None, description="When a candidate first got traffic.")
     ]
     peak_weight: Annotated[
-        int, Field(default=0, description="Most percent the candidates were given.")
+        int, Field(default=0, description="Highest percent of the traffic that the candidates got.")
     ]
     recorded: Annotated[
         str | None,
-        Field(default=None, max_length=16, description="Last transition kept in the history."),
+        Field(
+            default=None,
+            max_length=16,
+            description="Last transition that was written to the history.",
+        ),
     ]
-    measured_at: Annotated[Moment | None, Field(default=None, description="When it was measured.")]
-    started_at: Annotated[Moment | None, Field(default=None, description="When it started.")]
+    measured_at: Annotated[
+        Moment | None, Field(default=None, description="When the checks were last measured.")
+    ]
+    started_at: Annotated[
+        Moment | None, Field(default=None, description="When the rollout started.")
+    ]
     triggered_at: Annotated[
         Moment | None, Field(default=None, description="When the cause of a rollback was seen.")
     ]
-    finished_at: Annotated[Moment | None, Field(default=None, description="When it ended.")]
+    finished_at: Annotated[
+        Moment | None, Field(default=None, description="When the rollout ended.")
+    ]
     requests: Annotated[
         tuple[RequestStatus, ...],
-        Field(default=(), max_length=20, description="What people asked, newest last."),
+        Field(
+            default=(),
+            max_length=20,
+            description="Requests of people and how each was answered, newest last.",
+        ),
     ]
     reaction_seconds: Annotated[
         float | None,
-        Field(default=None, description="From the cause to zero weight in every gateway pod."),
+        Field(
+            default=None,
+            description="Seconds from the cause of a rollback until every gateway pod reported "
+            "no traffic on the candidate.",
+        ),
     ]
     conditions: Conditions = ()
 

@@ -5,6 +5,7 @@ for an optional field, a type on everything.  What cannot be expressed is an
 error here, not a surprise at installation, and nothing is left out silently.
 """
 
+import inspect
 import math
 from collections.abc import Mapping
 from datetime import timedelta
@@ -62,7 +63,11 @@ def _object(model: type[BaseModel], path: str, above: tuple[type[BaseModel], ...
         properties[alias] = _field(node, field, where, (*above, model))
         if field.is_required():
             required.append(alias)
-    schema: Schema = {"type": "object", "description": _first_line(model), "properties": properties}
+    schema: Schema = {
+        "type": "object",
+        "description": _first_paragraph(model),
+        "properties": properties,
+    }
     if required:
         schema["required"] = required
     if rules := getattr(model, "rules", ()):
@@ -174,9 +179,10 @@ def _own_validation(rule: Rule, where: str) -> Schema:
     return _validation(rule._replace(message=f"{where.rpartition('.')[2]} {rule.message}"))
 
 
-def _first_line(model: type[BaseModel]) -> str:
-    line = (model.__doc__ or "").strip().partition("\n")[0]
-    return " ".join(line.split())
+def _first_paragraph(model: type[BaseModel]) -> str:
+    """Return what a user reads of the class; what follows is for whoever changes it."""
+    paragraph = inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0]
+    return " ".join(paragraph.split())
 
 
 def _ordered(node: Schema) -> Schema:

@@ -20,26 +20,42 @@ class ServingSpec(Spec):
             default=None,
             ge=1,
             le=MOST_REPLICAS,
-            description="Pods of each version; 1 unless set. Not together with autoscaling.",
+            description="Number of pods of each version. Defaults to 1. Not allowed together "
+            "with autoscaling.",
         ),
     ]
     autoscaling: Annotated[
         Autoscaling | None,
-        Field(default=None, description="Let the number of pods follow the load."),
+        Field(
+            default=None,
+            description="Scales the number of pods with the load. When unset, it is fixed to "
+            "`replicas`.",
+        ),
     ]
     request_timeout: Annotated[
         Duration,
         between("1s", "10m"),
         Field(
-            default=parse_duration("10s"), description="Longest answer before the gateway gives up."
+            default=parse_duration("10s"),
+            description="Longest time a request may take before the gateway answers 504, for "
+            "example 2s. Defaults to 10s.",
         ),
     ]
     resources: Annotated[
-        Resources, Field(default=Resources(), description="Of the server container.")
+        Resources,
+        Field(
+            default=Resources(),
+            description="CPU and memory of each model server. Defaults to requests of 100m and "
+            "256Mi, and a memory limit of 1Gi.",
+        ),
     ]
     prediction_log: Annotated[
         PredictionLog,
-        Field(default=PredictionLog(), description="Predictions that are kept for later."),
+        Field(
+            default=PredictionLog(),
+            description="Keeps predictions in the database, so that labels and rewards can be "
+            "joined to them.",
+        ),
     ]
     warmup_requests: Annotated[
         int,
@@ -47,16 +63,16 @@ class ServingSpec(Spec):
             default=20,
             ge=0,
             le=1000,
-            description="How often a server predicts its input example before it is ready; "
-            "stopped after 10 s.",
+            description="How often a model server predicts its input example before it reports "
+            "ready, for at most 10 s. Defaults to 20.",
         ),
     ]
     gateway: Annotated[
         GatewaySpec,
         Field(
             default=GatewaySpec(),
-            description="What carries the traffic. A rollout in flight ends with the gateway it "
-            "began with.",
+            description="Gateway that carries the traffic. A rollout in flight finishes with the "
+            "gateway it started with.",
         ),
     ]
 
@@ -64,14 +80,14 @@ class ServingSpec(Spec):
         Rule(
             "!has(self.autoscaling) || !has(self.replicas)",
             "replicas has no effect with autoscaling; remove it, and set autoscaling.minReplicas "
-            "for the fewest pods",
+            "to the fewest pods you want",
             ".replicas",
         ),
         Rule(
             "!self.?autoscaling.?target.?requestsPerSecond.hasValue() || "
             "self.?gateway.?kind.orValue('BuiltIn') == 'BuiltIn'",
-            "requestsPerSecond is counted by the built-in gateway: choose cpuUtilization, or set "
-            "gateway.kind to BuiltIn",
+            "target.requestsPerSecond works only with the built-in gateway, which counts the "
+            "requests; use target.cpuUtilization, or set gateway.kind: BuiltIn",
             ".autoscaling.target.requestsPerSecond",
         ),
     )

@@ -22,41 +22,53 @@ from fairlead_operator.api.checks import Check
 
 
 class Step(Spec):
-    """One weight, and how long it must stay healthy."""
+    """One step of a rollout: a share of the traffic, and how long the candidate must stay
+    healthy with it.
+    """
 
     weight: Annotated[
-        int, Field(ge=1, le=100, description="Percent of the traffic the candidate takes.")
+        int,
+        Field(
+            ge=1,
+            le=100,
+            description="Percent of the traffic that the candidate gets, from 1 to 100.",
+        ),
     ]
     hold: Annotated[
         Duration,
         at_most("168h"),
         Field(
             default=parse_duration("1m"),
-            description="How long it must stay healthy before the next step.",
+            description="How long the candidate must stay healthy before the next step, for "
+            "example 90s or 5m. Defaults to 1m.",
         ),
     ]
     pause: Annotated[
         bool,
-        Field(default=False, description="Wait for a person's approval after the hold."),
+        Field(
+            default=False,
+            description="When true, wait for a person's approval after the hold. Defaults to "
+            "false.",
+        ),
     ]
     checks: Annotated[
         tuple[Check, ...],
         NAMED_ONCE,
         Rule(
             "self.all(c, c.?builtin.orValue('') != 'prediction-agreement')",
-            "must not ask for prediction-agreement: it needs copies of live requests, which no "
-            "step with a weight has; put it into analysis.checks of strategy shadow or blueGreen",
+            "must not contain prediction-agreement, which needs copies of live requests, and a "
+            "step has none; move it to analysis.checks of strategy shadow or blueGreen",
         ),
         Field(
             default=(),
             max_length=5,
-            description="Checks of this step alone, beside those of the analysis.",
+            description="Checks of this step only, in addition to those of the analysis.",
         ),
     ]
 
 
 class BlueGreen(Spec):
-    """A preview beside the live version, then the switch of all traffic at once."""
+    """A preview beside the live version, then a switch of all traffic at once."""
 
     mirror: Annotated[
         int,
@@ -64,8 +76,8 @@ class BlueGreen(Spec):
             default=100,
             ge=0,
             le=100,
-            description="Percent of the live requests that the preview gets as copies; 0 when "
-            "you send requests to the preview address yourself.",
+            description="Percent of the live requests that are copied to the preview; 0 if you "
+            "send requests to the preview address yourself. Defaults to 100.",
         ),
     ]
     hold: Annotated[
@@ -73,22 +85,31 @@ class BlueGreen(Spec):
         at_most("168h"),
         Field(
             default=parse_duration("5m"),
-            description="How long the preview must stay healthy before the switch.",
+            description="How long the preview must stay healthy before the switch, for example "
+            "90s or 10m. Defaults to 5m.",
         ),
     ]
     pause: Annotated[
         bool,
-        Field(default=False, description="Wait for a person's approval before the switch."),
+        Field(
+            default=False,
+            description="When true, wait for a person's approval before the switch. Defaults to "
+            "false.",
+        ),
     ]
 
 
 class Shadow(Spec):
-    """Copies of live requests, whose answers nobody gets, before any traffic."""
+    """Copies of live requests before any traffic. The answers to the copies are discarded."""
 
     mirror: Annotated[
         int,
         Field(
-            default=100, ge=1, le=100, description="Percent of the live requests that are copied."
+            default=100,
+            ge=1,
+            le=100,
+            description="Percent of the live requests that are copied to the candidate. Defaults "
+            "to 100.",
         ),
     ]
     hold: Annotated[
@@ -96,28 +117,33 @@ class Shadow(Spec):
         at_most("168h"),
         Field(
             default=parse_duration("10m"),
-            description="How long the copies must be answered well before the first traffic.",
+            description="How long the candidate must answer the copies well before it gets "
+            "traffic, for example 90s or 30m. Defaults to 10m.",
         ),
     ]
     pause: Annotated[
         bool,
-        Field(default=False, description="Wait for a person's approval before the first traffic."),
+        Field(
+            default=False,
+            description="When true, wait for a person's approval before the candidate gets "
+            "traffic. Defaults to false.",
+        ),
     ]
 
 
 class Sticky(Spec):
-    """How a user keeps the version that was drawn."""
+    """How a user keeps the same version from one request to the next."""
 
     rules = (
         Rule(
             "(self.by == 'header') == has(self.header)",
-            "by: header needs header, the name of the header that identifies a user; "
-            "by: cookie takes none",
+            "by: header needs the name of the header that identifies a user, for example header: "
+            "x-user-id; by: cookie takes no header",
             ".header",
         ),
         Rule(
             "self.by == 'cookie' || !has(self.maxAge)",
-            "maxAge is the cookie's; remove it, or choose by: cookie",
+            "maxAge is the lifetime of the cookie; remove it, or choose by: cookie",
             ".maxAge",
         ),
     )
@@ -126,53 +152,57 @@ class Sticky(Spec):
         Literal["cookie", "header"],
         Field(
             default="cookie",
-            description="cookie: the gateway sets one. header: by the hash of a header's value.",
+            description="cookie: the gateway sets a cookie. header: the hash of a request header "
+            "decides. Defaults to cookie.",
         ),
     ]
     header: Annotated[
         str | None,
         Rule(
             "!self.startsWith('x-fairlead-')",
-            "must not begin with x-fairlead-, which is Fairlead's own; name one that identifies a "
-            "user",
+            "must not begin with x-fairlead-, which Fairlead uses itself; name a header that "
+            "identifies a user, for example x-user-id",
         ),
         Field(
             default=None,
             pattern=r"^[a-z0-9][-a-z0-9]*$",
             max_length=64,
-            description="Request header that identifies a user, in lower case.",
+            description="Request header that identifies a user, in lower case, for example "
+            "x-user-id. Required by `by: header`.",
         ),
     ]
     max_age: Annotated[
         Duration | None,
         between("1m", "8760h"),
-        Field(default=None, description="Life of the cookie; 24h unless set."),
+        Field(
+            default=None, description="Lifetime of the cookie, for example 12h. Defaults to 24h."
+        ),
     ]
 
 
 class Goal(Spec):
-    """What a trial compares: a share of good outcomes."""
+    """What a trial compares: the share of good outcomes of each version."""
 
     rules = (
         Rule(
             "has(self.metric) != has(self.query)",
-            "a goal needs exactly one of metric and query",
+            "a goal needs exactly one of metric and query, for example metric: success-rate",
         ),
         Rule(
             "has(self.query) == has(self.total)",
-            "query counts good events and total all of them; give both or neither",
+            "query counts good events and total counts all of them; set both, or neither",
             ".total",
         ),
         Rule(
             "(has(self.metric) && self.metric == 'latency') == has(self.latencyMilliseconds)",
-            "latencyMilliseconds belongs to metric: latency, and latency needs it: "
-            "the goal is the share of answers quicker than this",
+            "metric: latency needs latencyMilliseconds, for example 250, and no other metric "
+            "takes it: the goal is the share of answers faster than that",
             ".latencyMilliseconds",
         ),
         Rule(
             "!has(self.query) || !has(self.total) || "
             "(self.query.contains('{{version}}') && self.total.contains('{{version}}'))",
-            "query and total are asked once for each version: write {{version}} into both",
+            "query and total are evaluated once for each version: write {{version}} into both",
             ".query",
         ),
     )
@@ -181,19 +211,25 @@ class Goal(Spec):
         Literal["success-rate", "latency", "live-accuracy", "reward"] | None,
         Field(
             default=None,
-            description="success-rate: answers below 500. latency: answers quicker than "
-            "latencyMilliseconds. live-accuracy: predictions that match their label. reward: what "
-            "POST /feedback said, 0 to 1.",
+            description="success-rate: answers with a status below 500. latency: answers faster "
+            "than latencyMilliseconds. live-accuracy: predictions that match their label. reward: "
+            "rewards from POST /feedback, from 0 to 1. Instead of `query`.",
         ),
     ]
     latency_milliseconds: Annotated[
         int | None,
         Rule(
             "self in [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000]",
-            "must be a bound of the gateway's histogram: 5, 10, 25, 50, 100, 250, 500, 1000, 2500, "
-            "5000, 10000, 30000 or 60000",
+            "must be a bound of the gateway's histogram: 5, 10, 25, 50, 100, 250, 500, 1000, "
+            "2500, 5000, 10000, 30000 or 60000",
         ),
-        Field(default=None, ge=1, le=600_000, description="Bound of a quick answer."),
+        Field(
+            default=None,
+            ge=1,
+            le=600_000,
+            description="Answers faster than this many milliseconds are good, for example 250. "
+            "Required by `metric: latency`.",
+        ),
     ]
     query: Annotated[
         str | None,
@@ -201,7 +237,9 @@ class Goal(Spec):
             default=None,
             min_length=1,
             max_length=4096,
-            description="PromQL that counts good events of a version since the trial began; "
+            description="PromQL that counts the good events of a version since the trial began, "
+            "for example "
+            '`sum(increase(orders_total{version="{{version}}",paid="yes"}[{{window}}]))`. '
             "{{namespace}}, {{model}}, {{version}} and {{window}} are replaced.",
         ),
     ]
@@ -211,7 +249,7 @@ class Goal(Spec):
             default=None,
             min_length=1,
             max_length=4096,
-            description="PromQL that counts all events of a version in the same way.",
+            description="PromQL that counts all events of a version, in the same way.",
         ),
     ]
 
@@ -219,37 +257,48 @@ class Goal(Spec):
 # Fields of both trials.
 MinSamples = Annotated[
     int,
-    Field(default=100, ge=1, le=100_000_000, description="Fewer per version decide nothing."),
+    Field(
+        default=100,
+        ge=1,
+        le=100_000_000,
+        description="Fewest outcomes of each version before anything is decided. Defaults to 100.",
+    ),
 ]
 MaxDuration = Annotated[
     Duration,
     between("1m", "8760h"),
-    Field(default=parse_duration("168h"), description="Longest trial."),
+    Field(
+        default=parse_duration("168h"),
+        description="Longest duration of the trial, for example 24h. Defaults to 168h, a week.",
+    ),
 ]
 OnUndecided = Annotated[
     Literal["pause", "rollBack"],
     Field(
         default="pause",
-        description="No decision after maxDuration: pause and ask, or go back.",
+        description="What happens when there is no decision after maxDuration. pause: wait "
+        "for a person. rollBack: go back to the stable version. Defaults to pause.",
     ),
 ]
 
 
 class AbTest(Spec):
-    """A fixed, sticky split that ends by a sequential test on a goal."""
+    """A fixed split of the users, decided by a sequential test on a goal."""
 
-    goal: Annotated[Goal, Field(description="What decides.")]
+    goal: Annotated[Goal, Field(description="What decides between the versions.")]
     weight: Annotated[
         int | None,
         Field(
             default=None,
             ge=1,
             le=99,
-            description="Percent of the traffic each candidate takes; equal shares unless set.",
+            description="Percent of the traffic that each candidate gets, for example 20. When "
+            "unset, all versions get equal shares.",
         ),
     ]
     sticky: Annotated[
-        Sticky, Field(default=Sticky(), description="How a user keeps the version that was drawn.")
+        Sticky,
+        Field(default=Sticky(), description="How a user keeps the same version during the test."),
     ]
     alpha: Annotated[
         float,
@@ -258,7 +307,8 @@ class AbTest(Spec):
             default=0.05,
             ge=0.0001,
             le=0.5,
-            description="Largest probability of declaring a candidate better that is not.",
+            description="Highest probability of declaring a candidate better that is not. "
+            "Defaults to 0.05.",
         ),
     ]
     beta: Annotated[
@@ -268,7 +318,8 @@ class AbTest(Spec):
             default=0.2,
             ge=0.0001,
             le=0.5,
-            description="Largest probability of giving up a candidate that is better by minEffect.",
+            description="Highest probability of giving up a candidate that is better by "
+            "minEffect. Defaults to 0.2.",
         ),
     ]
     min_effect: Annotated[
@@ -278,7 +329,8 @@ class AbTest(Spec):
             default=0.02,
             ge=0.0001,
             le=1,
-            description="Smallest gain in the goal's share that is worth finding.",
+            description="Smallest gain worth finding, in the share of good outcomes: 0.02 is a "
+            "gain from 90 % to 92 %. Defaults to 0.02.",
         ),
     ]
     min_samples: MinSamples
@@ -287,22 +339,34 @@ class AbTest(Spec):
 
 
 class Bandit(Spec):
-    """Shares that follow the reward, until one version is best."""
+    """Shares of the traffic that follow the reward until one version is the best."""
 
     goal: Annotated[Goal, Field(description="What counts as reward.")]
     floor: Annotated[
         int,
-        Field(default=5, ge=1, le=20, description="Smallest percent of each version in the trial."),
+        Field(
+            default=5,
+            ge=1,
+            le=20,
+            description="Smallest share of each version in the trial, in percent. Defaults to 5.",
+        ),
     ]
     max_change_per_minute: Annotated[
         int,
         Field(
-            default=10, ge=1, le=100, description="Most percent points a share moves in a minute."
+            default=10,
+            ge=1,
+            le=100,
+            description="Most percentage points that a share may move in a minute. Defaults to 10.",
         ),
     ]
     sticky: Annotated[
         Sticky | None,
-        Field(default=None, description="Set: a user keeps the version that was drawn."),
+        Field(
+            default=None,
+            description="How a user keeps the same version during the trial. When unset, every "
+            "request is assigned anew.",
+        ),
     ]
     stop_probability: Annotated[
         float,
@@ -311,7 +375,8 @@ class Bandit(Spec):
             default=0.95,
             ge=0.5,
             le=0.9999,
-            description="The trial ends when a version is best with this probability.",
+            description="The trial ends when one version is the best with this probability. "
+            "Defaults to 0.95.",
         ),
     ]
     min_samples: MinSamples
@@ -320,21 +385,32 @@ class Bandit(Spec):
 
 
 class FastGuard(Spec):
-    """Limits at which the gateway takes a candidate's traffic away by itself."""
+    """Limits at which the gateway takes the traffic off a candidate by itself."""
 
     rules = (
         Rule(
             "has(self.slowMilliseconds) == has(self.maxSlowRatio)",
-            "slowMilliseconds and maxSlowRatio belong together; give both or neither",
+            "slowMilliseconds and maxSlowRatio belong together; set both, for example 500 and "
+            "0.5, or neither",
             ".maxSlowRatio",
         ),
     )
 
-    enabled: Annotated[bool, Field(default=True, description="False: only the analysis goes back.")]
+    enabled: Annotated[
+        bool,
+        Field(
+            default=True,
+            description="When false, the gateway does not act by itself; the analysis and alerts "
+            "still do. Defaults to true.",
+        ),
+    ]
     min_requests: Annotated[
         int,
         Field(
-            default=10, ge=1, le=1_000_000, description="Fewer answers in the window prove nothing."
+            default=10,
+            ge=1,
+            le=1_000_000,
+            description="Fewest answers in the window before the guard may act. Defaults to 10.",
         ),
     ]
     max_failure_ratio: Annotated[
@@ -343,17 +419,27 @@ class FastGuard(Spec):
             default=0.5,
             ge=0,
             le=0.99,
-            description="Largest share of the answers in the window that may be 5xx, 0 to 1.",
+            description="Largest tolerated share of 5xx answers in the window, from 0 to 0.99. "
+            "Defaults to 0.5.",
         ),
     ]
     window: Annotated[
         Duration,
         between("1s", "60s"),
-        Field(default=parse_duration("2s"), description="How far back it counts."),
+        Field(
+            default=parse_duration("2s"),
+            description="How far back the guard counts, from 1s to 60s. Defaults to 2s.",
+        ),
     ]
     slow_milliseconds: Annotated[
         int | None,
-        Field(default=None, ge=1, le=60_000, description="An answer later than this is slow."),
+        Field(
+            default=None,
+            ge=1,
+            le=60_000,
+            description="Answers slower than this many milliseconds count as slow. When unset, "
+            "latency is not guarded.",
+        ),
     ]
     max_slow_ratio: Annotated[
         float | None,
@@ -361,16 +447,21 @@ class FastGuard(Spec):
             default=None,
             ge=0,
             le=0.99,
-            description="Largest share of the answers in the window that may be slow, 0 to 1.",
+            description="Largest tolerated share of slow answers in the window, from 0 to 0.99. "
+            "Required with slowMilliseconds.",
         ),
     ]
 
 
 class Guard(Spec):
-    """The time after 100 % in which going back is one weight."""
+    """The time after 100 % in which going back only takes a change of weights."""
 
     duration: Annotated[
         Duration,
         at_most("168h"),
-        Field(default=parse_duration("5m"), description="How long analysis and alerts go on."),
+        Field(
+            default=parse_duration("5m"),
+            description="How long the analysis and alerts go on after 100 %, for example 90s or "
+            "1h. Defaults to 5m.",
+        ),
     ]

@@ -1,4 +1,8 @@
-"""AnalysisTemplate: checks that several Models share, with arguments."""
+"""An AnalysisTemplate is a set of checks that several Models share, with arguments for what
+differs between them.
+
+A Model uses it with spec.rollout.analysis.templateRef.
+"""
 
 from typing import Annotated, Any
 
@@ -9,49 +13,62 @@ from fairlead_operator.api.checks import Check
 
 
 class Parameter(Spec):
-    """A part of the PromQL that each Model says for itself."""
+    """An argument: a part of the PromQL that each Model fills in."""
 
     name: Annotated[
         str,
         Field(
             pattern=r"^[a-zA-Z][a-zA-Z0-9]*$",
             max_length=63,
-            description="Stands as {{arguments.NAME}} in query and total.",
+            description="Name of the argument, for example shop. `query` and `total` of a check "
+            "refer to it as {{arguments.shop}}.",
         ),
     ]
     value: Annotated[
         str | None,
-        Field(default=None, max_length=1024, description="Used by whoever gives none."),
+        Field(
+            default=None,
+            max_length=1024,
+            description="Value for Models that give none. When unset, each Model must give one.",
+        ),
     ]
 
 
 class AnalysisTemplateSpec(Spec):
-    """The checks, and what they leave open."""
+    """Checks that Models share, and the arguments they take."""
 
     rules = (
         Rule(
             "!has(self.arguments) || self.arguments.all(a, self.checks.exists(c, "
             "(has(c.query) && c.query.contains('{{arguments.' + a.name + '}}')) || "
             "(has(c.total) && c.total.contains('{{arguments.' + a.name + '}}'))))",
-            "an argument that no query or total names has no effect; remove it, or write "
-            "{{arguments.NAME}}",
+            "an argument that no query or total uses has no effect; remove it, or write "
+            "{{arguments.NAME}} into a query",
             ".arguments",
         ),
     )
 
     description: Annotated[
         str | None,
-        Field(default=None, max_length=256, description="What it is for, as kubectl get shows it."),
+        Field(
+            default=None,
+            max_length=256,
+            description="What the template is for, as `kubectl get` shows it.",
+        ),
     ]
     arguments: Annotated[
         tuple[Parameter, ...],
         NAMED_ONCE,
-        Field(default=(), max_length=10, description="What the checks leave open."),
+        Field(default=(), max_length=10, description="Arguments that the checks take."),
     ]
     checks: Annotated[
         tuple[Check, ...],
         NAMED_ONCE,
-        Field(min_length=1, max_length=10, description="As in a Model's rollout.analysis."),
+        Field(
+            min_length=1,
+            max_length=10,
+            description="Checks, written as in spec.rollout.analysis.checks of a Model.",
+        ),
     ]
 
 

@@ -11,13 +11,13 @@ SearchMetric = Literal["roc_auc", "pr_auc", "log_loss", "accuracy", "f1_macro", 
 
 
 class DataSource(Spec):
-    """Where the training data comes from."""
+    """Where the training rows come from: a file over HTTP, or a PostgreSQL query."""
 
     rules = (
         Rule(
             "has(self.query) == self.uri.startsWith('postgresql://')",
-            "query is needed for a postgresql:// source and has no effect on another; "
-            "write it for PostgreSQL, remove it otherwise",
+            "query belongs to a postgresql:// source: set it there, for example select * from "
+            "prices, and remove it for a file",
             ".query",
         ),
         Rule(
@@ -31,18 +31,23 @@ class DataSource(Spec):
         str,
         Rule(
             "!self.matches('^[a-z]+://[^/?#]*@|[?&](ssl)?password=')",
-            "must not hold credentials; put username and password into a Secret and name it in "
-            "credentials",
+            "must not contain a user name or password; put them into a Secret with the keys "
+            "username and password, and name it in credentials",
         ),
         Field(
             pattern=r"^(https?|postgresql)://[^\s]+$",
             max_length=1024,
-            description="http(s):// address of a CSV or Parquet file, or a postgresql:// database.",
+            description="Address of the data: a CSV or Parquet file, for example "
+            "https://data.example.com/prices.csv, or a database, for example "
+            "postgresql://market-db.energy:5432/market. Credentials belong in `credentials`.",
         ),
     ]
     format: Annotated[
         Literal["csv", "parquet"] | None,
-        Field(default=None, description="File format; by default told from the name."),
+        Field(
+            default=None,
+            description="Format of the file: csv or parquet. When unset, the file's name decides.",
+        ),
     ]
     query: Annotated[
         str | None,
@@ -50,27 +55,32 @@ class DataSource(Spec):
             default=None,
             min_length=8,
             max_length=8192,
-            description="SQL whose rows are the data; PostgreSQL only.",
+            description="SQL query whose rows are the training data, for example `select * from "
+            "prices`. Required for a postgresql:// source, and only allowed there.",
         ),
     ]
     credentials: Annotated[
         SecretReference | None,
-        Field(default=None, description="Secret with the keys `username` and `password`."),
+        Field(
+            default=None,
+            description="Secret in the Model's namespace with the keys `username` and "
+            "`password`. When unset, the source is read without credentials.",
+        ),
     ]
 
 
 class DataSpec(Spec):
-    """The data: its source and the part each column plays."""
+    """The training data: its source, and the role of each column."""
 
     rules = (
         Rule(
             "!has(self.features) || !(self.target in self.features)",
-            "features must not contain the target",
+            "features must not contain the target column; remove it from features",
             ".features",
         ),
         Rule(
             "!has(self.features) || !(self.timestampColumn in self.features)",
-            "features must not contain timestampColumn",
+            "features must not contain timestampColumn; remove it from features",
             ".features",
         ),
         Rule(
@@ -81,74 +91,125 @@ class DataSpec(Spec):
     )
 
     source: Annotated[DataSource, Field(description="Where the rows come from.")]
-    timestamp_column: Annotated[Column, Field(description="Column that orders the rows in time.")]
-    target: Annotated[Column, Field(description="Column to predict.")]
+    timestamp_column: Annotated[
+        Column,
+        Field(
+            description="Column that orders the rows in time, for example `timestamp`. It "
+            "decides the split and is not a feature."
+        ),
+    ]
+    target: Annotated[Column, Field(description="Column to predict, for example `price`.")]
     features: Annotated[
         tuple[Column, ...],
         Field(
             default=(),
             max_length=500,
             json_schema_extra={"x-kubernetes-list-type": "set"},
-            description="Columns to predict from; by default every other column.",
+            description="Columns to predict from. When empty, every column except target and "
+            "timestampColumn.",
         ),
     ]
     min_rows: Annotated[
         int,
-        Field(default=200, ge=50, le=10_000_000, description="Fewer rows than this are refused."),
+        Field(
+            default=200,
+            ge=50,
+            le=10_000_000,
+            description="Fewest rows to train on; with fewer, the training fails with reason "
+            "TooFewRows. Defaults to 200.",
+        ),
     ]
 
 
 class SearchSpec(Spec):
-    """The hyperparameter search."""
+    """The hyperparameter search: how long it runs, how wide, and what it optimizes."""
 
     rules = (
         Rule(
             "self.parallelism <= self.trials",
-            "parallelism must not exceed trials",
+            "parallelism must not exceed trials: set it to the number of trials or less",
             ".parallelism",
         ),
     )
 
     trials: Annotated[
-        int, Field(default=40, ge=1, le=2000, description="Trials in all, over all workers.")
+        int,
+        Field(
+            default=40,
+            ge=1,
+            le=2000,
+            description="Number of trials, shared by all workers. Defaults to 40.",
+        ),
     ]
-    parallelism: Annotated[int, Field(default=1, ge=1, le=32, description="Workers at a time.")]
+    parallelism: Annotated[
+        int,
+        Field(
+            default=1,
+            ge=1,
+            le=32,
+            description="Number of workers that run at the same time, each in its own pod; at "
+            "most `trials`. Defaults to 1.",
+        ),
+    ]
     timeout: Annotated[
         Duration,
         between("30s", "24h"),
         Field(
             default=parse_duration("15m"),
-            description="The search ends after this with the best so far.",
+            description="Longest time for the search, for example 90s or 1h30m. When it is over, "
+            "the best trial so far is used. Defaults to 15m.",
         ),
     ]
     metric: Annotated[
         SearchMetric | None,
         Field(
             default=None,
-            description="What is optimized and compared; by default roc_auc, log_loss or rmse, "
-            "by task.",
+            description="Metric that the search optimizes and the gate compares. When unset: "
+            "roc_auc for binary-classification, log_loss for multiclass-classification, rmse for "
+            "regression.",
         ),
     ]
     seed: Annotated[
-        int, Field(default=7, ge=0, le=2_147_483_647, description="Seed of sampler and learner.")
+        int,
+        Field(
+            default=7,
+            ge=0,
+            le=2_147_483_647,
+            description="Seed of the sampler and the learner. Defaults to 7.",
+        ),
     ]
 
 
 class ValidationSpec(Spec):
-    """How the rows are split; the hold-out is the latest part and never seen by the search."""
+    """How the rows are split. The latest rows are held out for the final comparison; the search
+    never sees them.
+    """
 
     strategy: Annotated[
         Literal["time-series"],
-        Field(default="time-series", description="Expanding windows in time order."),
+        Field(
+            default="time-series",
+            description="How the search validates. time-series: each fold trains on the past and "
+            "validates on the rows after it. Defaults to time-series.",
+        ),
     ]
-    folds: Annotated[int, Field(default=3, ge=2, le=20, description="Folds of the search part.")]
+    folds: Annotated[
+        int,
+        Field(
+            default=3,
+            ge=2,
+            le=20,
+            description="Number of folds that the search validates on. Defaults to 3.",
+        ),
+    ]
     holdout: Annotated[
         str,
         Field(
             default="20%",
             max_length=3,
             pattern=r"^([5-9]|[1-4][0-9]|50)%$",
-            description="Share of the rows kept for the final comparison, 5% to 50%.",
+            description="Share of the rows, the latest, held out for the comparison with the "
+            "champion: a percentage from 5% to 50%, for example 20%. Defaults to 20%.",
         ),
     ]
 
@@ -162,21 +223,41 @@ class TrainingSpec(Spec):
             default=("xgboost",),
             min_length=1,
             max_length=1,
-            description="Learners the search chooses among.",
+            description="Learners that the search chooses from. Defaults to [xgboost].",
         ),
     ]
-    search: Annotated[SearchSpec, Field(default=SearchSpec(), description="The search.")]
-    validation: Annotated[ValidationSpec, Field(default=ValidationSpec(), description="The split.")]
+    search: Annotated[
+        SearchSpec, Field(default=SearchSpec(), description="The hyperparameter search.")
+    ]
+    validation: Annotated[
+        ValidationSpec,
+        Field(
+            default=ValidationSpec(),
+            description="How the rows are split into folds and a hold-out.",
+        ),
+    ]
     retries: Annotated[
-        int, Field(default=2, ge=0, le=10, description="Retries of a failed worker.")
+        int,
+        Field(
+            default=2,
+            ge=0,
+            le=10,
+            description="How often a failed training pod is started again. Failures that the "
+            "data or the spec causes are not retried. Defaults to 2.",
+        ),
     ]
     resources: Annotated[
-        Resources, Field(default=Resources(), description="Of each training container.")
+        Resources,
+        Field(
+            default=Resources(),
+            description="CPU and memory of each training container. Defaults to requests of 250m "
+            "and 512Mi, and a memory limit of 2Gi.",
+        ),
     ]
 
 
 class PromotionSpec(Spec):
-    """What counts as better."""
+    """When a trained version counts as better than the champion, the version in use."""
 
     min_improvement: Annotated[
         float,
@@ -184,16 +265,17 @@ class PromotionSpec(Spec):
             default=0.0,
             ge=-1_000_000,
             le=1_000_000,
-            description="The gain over the champion on the same hold-out must exceed this, in the "
-            "metric's unit; negative allows a small loss (non-inferiority).",
+            description="The gain over the champion on the same held-out rows must exceed this, "
+            "in the unit of the metric, for example 0.002. A negative value tolerates a small "
+            "loss. Defaults to 0.",
         ),
     ]
     significance: Annotated[
         bool,
         Field(
             default=True,
-            description="Ask that the lower end of the 95 % interval of the gain exceeds "
-            "minImprovement, not only the gain itself.",
+            description="When true, the lower end of the gain's 95 % confidence interval must "
+            "exceed minImprovement; when false, the gain itself. Defaults to true.",
         ),
     ]
     threshold: Annotated[
@@ -202,7 +284,8 @@ class PromotionSpec(Spec):
             default=None,
             ge=-1_000_000_000,
             le=1_000_000_000,
-            description="The metric's bound for every version, the first included: at least this, "
-            "or at most this for a loss.",
+            description="Value of the metric that every version must reach, the first included: "
+            "at least this, or at most this for a loss such as rmse. When unset, there is no such "
+            "bound.",
         ),
     ]

@@ -1,4 +1,9 @@
-"""TrainingRun: one training, from the data to a registered version."""
+"""A TrainingRun is one training of a Model, from reading the data to registering the new
+version in MLflow.
+
+A Model creates its own TrainingRuns. One that you create is an experiment: its version is
+registered, and never rolled out by itself.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -9,7 +14,9 @@ from fairlead_operator.api.conditions import Conditions
 
 
 class TrainingRunSpec(Spec):
-    """What to train; the recipe is the Model's at the time the run starts."""
+    """Which Model to train. The data and training settings are the Model's at the time the run
+    starts.
+    """
 
     rules = (
         Rule(
@@ -19,75 +26,134 @@ class TrainingRunSpec(Spec):
         ),
     )
 
-    model: Annotated[ObjectName, Field(description="The Model in the same namespace.")]
+    model: Annotated[
+        ObjectName, Field(description="Name of a Model in the same namespace. Immutable.")
+    ]
     trigger: Annotated[
         Literal["initial", "recipe", "request", "hand"],
         Field(
             default="hand",
-            description="Why: first version, changed recipe, a person's request on the Model, "
-            "or created by hand (an experiment: registered, never shipped by itself).",
+            description="Why the run was created. initial: the first version. recipe: the data "
+            "or training settings changed. request: a person asked for it on the Model. hand: "
+            "created by a person, as an experiment. Defaults to hand.",
         ),
     ]
     suspend: Annotated[
         bool,
-        Field(default=False, description="True: stop the Jobs; false again: resume the study."),
+        Field(
+            default=False,
+            description="When true, the Jobs are stopped and finished trials are kept; set it to "
+            "false to go on. Defaults to false.",
+        ),
     ]
 
 
 class Progress(Status):
-    """Where the trainer is."""
+    """How far the trainer is."""
 
-    stage: Annotated[str, Field(default="", max_length=32, description="Stage of the trainer.")]
-    trial: Annotated[int, Field(default=0, description="Finished trials.")]
-    trials: Annotated[int, Field(default=0, description="Trials in all.")]
-    best: Annotated[float | None, Field(default=None, description="Best value so far.")]
-    metric: Annotated[str, Field(default="", max_length=32, description="The metric of `best`.")]
-    seconds_left: Annotated[float | None, Field(default=None, description="Estimate.")]
+    stage: Annotated[
+        str,
+        Field(
+            default="",
+            max_length=32,
+            description="Stage of the training, for example search or evaluate.",
+        ),
+    ]
+    trial: Annotated[int, Field(default=0, description="Number of finished trials.")]
+    trials: Annotated[int, Field(default=0, description="Number of trials in total.")]
+    best: Annotated[
+        float | None, Field(default=None, description="Best value of the metric so far.")
+    ]
+    metric: Annotated[
+        str, Field(default="", max_length=32, description="Metric that `best` is measured in.")
+    ]
+    seconds_left: Annotated[
+        float | None, Field(default=None, description="Estimated seconds until the stage is over.")
+    ]
 
 
 class TrainedVersion(Status):
-    """What came out."""
+    """The version that the training registered."""
 
-    version: Annotated[str, Field(max_length=32, description="Semantic version.")]
-    registry_version: Annotated[str, Field(max_length=32, description="Number in the registry.")]
-    digest: Annotated[str, Field(max_length=71, description="SHA-256 over the artifact's files.")]
-    metric: Annotated[str, Field(max_length=32, description="The metric.")]
-    value: Annotated[float | None, Field(default=None, description="On the hold-out.")]
+    version: Annotated[
+        str, Field(max_length=32, description="Semantic version, for example 1.4.0.")
+    ]
+    registry_version: Annotated[
+        str, Field(max_length=32, description="Version number in the MLflow registry.")
+    ]
+    digest: Annotated[
+        str, Field(max_length=71, description="SHA-256 digest of the artifact's files.")
+    ]
+    metric: Annotated[str, Field(max_length=32, description="Metric that `value` is measured in.")]
+    value: Annotated[
+        float | None, Field(default=None, description="Value of the metric on the held-out rows.")
+    ]
 
 
 class TrainingRunStatus(Status):
-    """What became of it."""
+    """Observed state of the TrainingRun. Written by the operator."""
 
-    phase: Annotated[str | None, Field(default=None, max_length=32, description="Where it stands.")]
+    phase: Annotated[
+        str | None,
+        Field(
+            default=None,
+            max_length=32,
+            description="Where the training stands, for example Searching, Finishing or Succeeded.",
+        ),
+    ]
     observed_generation: Annotated[
-        int | None, Field(default=None, description="Generation of the spec acted on.")
+        int | None,
+        Field(default=None, description="metadata.generation that the operator last acted on."),
     ]
     since: Annotated[Moment | None, Field(default=None, description="When the phase was entered.")]
-    started_at: Annotated[Moment | None, Field(default=None, description="When it started.")]
-    finished_at: Annotated[Moment | None, Field(default=None, description="When it ended.")]
+    started_at: Annotated[
+        Moment | None, Field(default=None, description="When the training started.")
+    ]
+    finished_at: Annotated[
+        Moment | None, Field(default=None, description="When the training ended.")
+    ]
     summary: Annotated[
         str | None,
-        Field(default=None, max_length=256, description="Progress in one line, for kubectl get."),
+        Field(
+            default=None,
+            max_length=256,
+            description="Progress in one line, as `kubectl get` shows it.",
+        ),
     ]
     progress: Annotated[Progress | None, Field(default=None, description="Progress in numbers.")]
     mlflow_run_id: Annotated[
-        str | None, Field(default=None, max_length=64, description="The run in MLflow.")
+        str | None, Field(default=None, max_length=64, description="ID of the run in MLflow.")
     ]
     config: Annotated[
         str | None,
         Field(
             default=None,
             max_length=32768,
-            description="What the trainer was told, JSON; fixed when the run starts.",
+            description="Settings that the trainer was started with, as JSON. Fixed when the run "
+            "starts.",
         ),
     ]
-    trained: Annotated[TrainedVersion | None, Field(default=None, description="The new version.")]
+    trained: Annotated[
+        TrainedVersion | None, Field(default=None, description="The version that was registered.")
+    ]
     result: Annotated[
         str | None,
-        Field(default=None, max_length=4096, description="The trainer's result document, JSON."),
+        Field(
+            default=None, max_length=4096, description="Result document of the trainer, as JSON."
+        ),
     ]
-    reason: Annotated[str | None, Field(default=None, max_length=64, description="Why the phase.")]
-    message: Annotated[Message | None, Field(default=None, description="The same for people.")]
+    reason: Annotated[
+        str | None,
+        Field(
+            default=None,
+            max_length=64,
+            description="Why the run is in this phase, in one word, for example ColumnMissing.",
+        ),
+    ]
+    message: Annotated[
+        Message | None,
+        Field(default=None, description="Why the run is in this phase, in a sentence."),
+    ]
     conditions: Conditions = ()
 
 

@@ -625,7 +625,7 @@ def without_empty_lists(node: Any) -> Any:
         pytest.param(
             scaling(minReplicas=0),
             "autoscaling.minReplicas: Invalid value: 0: minReplicas must be at least 1: the "
-            "version in charge is never without pods",
+            "version in charge always keeps a pod",
             id="fewest pods: none",
         ),
         pytest.param(
@@ -808,7 +808,7 @@ def without_empty_lists(node: Any) -> Any:
                 "spec.rollout.steps",
                 [{"weight": 5, "checks": [{"name": "a", "query": "x", "atMost": 1}]}],
             ),
-            "must not have the name of one of analysis.checks",
+            "must not have the same name as a check in analysis.checks",
             id="step: a check of the analysis again",
         ),
         pytest.param(
@@ -849,7 +849,7 @@ def without_empty_lists(node: Any) -> Any:
                 "spec.serving.predictionLog",
                 {"enabled": True},
             ),
-            "is for classes",
+            "is for classification",
             id="goal: accuracy of a regression",
         ),
         pytest.param(goal(), "metric and query", id="goal: neither"),
@@ -869,7 +869,9 @@ def without_empty_lists(node: Any) -> Any:
             sticky(by="header", header="x-user", maxAge="1h"), "sticky.maxAge", id="sticky: no age"
         ),
         pytest.param(
-            sticky(by="header", header="x-fairlead-version"), "Fairlead's own", id="sticky: ours"
+            sticky(by="header", header="x-fairlead-version"),
+            "which Fairlead uses itself",
+            id="sticky: ours",
         ),
         pytest.param(sticky(maxAge="59s"), "sticky.maxAge", id="sticky: a minute at least"),
         pytest.param(
@@ -914,7 +916,7 @@ def without_empty_lists(node: Any) -> Any:
         ),
         pytest.param(
             trial_of("1.1.0", "1.2.0", abTest=AB_TEST | {"weight": 50}),
-            "leave something for the stable version",
+            "traffic is left for the stable version",
             id="alternatives: nothing is left",
         ),
         pytest.param(
@@ -1050,11 +1052,11 @@ def without_empty_lists(node: Any) -> Any:
         ),
         pytest.param(
             with_(recorded("live-accuracy", atLeast=0.5), "spec.task", "regression"),
-            "for classes",
+            "live-accuracy and live-log-loss are for classification",
             id="accuracy of numbers",
         ),
         pytest.param(
-            recorded("prediction-agreement", atLeast=0.9), "strategy shadow", id="no copies"
+            recorded("prediction-agreement", atLeast=0.9), "choose strategy: shadow", id="no copies"
         ),
         pytest.param(
             policy(
@@ -1064,7 +1066,7 @@ def without_empty_lists(node: Any) -> Any:
                     "checks": [{"name": "a", "builtin": "prediction-agreement", "atLeast": 0.9}]
                 },
             ),
-            "blueGreen with a mirror",
+            "blueGreen with mirror above 0",
             id="blueGreen: no copies",
         ),
         pytest.param(
@@ -1076,14 +1078,14 @@ def without_empty_lists(node: Any) -> Any:
                     ]
                 },
             ),
-            "does not run beside",
+            "is stopped under strategy recreate",
             id="recreate: nothing to compare with",
         ),
         # AnalysisTemplate
         pytest.param(with_(TEMPLATE, "spec.checks", []), "checks", id="template: no checks"),
         pytest.param(
             with_(TEMPLATE, "spec.arguments", [{"name": "unused"}]),
-            "no query or total names",
+            "no query or total uses",
             id="template: an argument for nothing",
         ),
         pytest.param(

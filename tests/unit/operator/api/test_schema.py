@@ -34,7 +34,8 @@ SCHEMAS: dict[str, Schema] = {
 
 
 class Leaf(Spec):
-    """A leaf.
+    """A
+    leaf.
 
     What a programmer has to know about it.
     """
@@ -107,7 +108,7 @@ LEAF: Schema = {
                 "maxItems": 3,
                 "items": {**LEAF, "description": "A leaf."},
             },
-            id="a list has its objects, described by their first line",
+            id="a list has its objects, described by their first paragraph",
         ),
         pytest.param(
             "kind",
@@ -236,6 +237,32 @@ def test_every_field_has_a_description() -> None:
     assert [
         path for path, node in FIELDS if not path.endswith("]") and not node["description"]
     ] == []
+
+
+def default_in_words(node: Schema) -> str:
+    """The default as a description names it."""
+    match node["default"]:
+        case bool() as switch:
+            return str(switch).lower()
+        case float() as number:
+            return f"{number:g}"
+        case list() as items:
+            return f"[{', '.join(items)}]"
+        case other:
+            return str(other)
+
+
+NAMED_DEFAULTS = {
+    path: (named[1], default_in_words(node))
+    for path, node in FIELDS
+    if "default" in node
+    and (named := re.search(r"Defaults to (\S+?)[,.]?(?: |$)", node["description"]))
+}
+
+
+def test_a_default_that_a_description_names_is_the_one_in_force() -> None:
+    assert "Model.spec.rollout.patience" in NAMED_DEFAULTS
+    assert {path: pair for path, pair in NAMED_DEFAULTS.items() if pair[0] != pair[1]} == {}
 
 
 def is_bounded(path: str, node: Schema) -> bool:
