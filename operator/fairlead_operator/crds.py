@@ -50,7 +50,7 @@ _KINDS: Final = (
         naming=Rule(
             "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",
             "metadata.name must be 1 to 40 lower-case letters, digits and dashes, and start "
-            "with a letter: it becomes a Service's name",
+            "with a letter, for example nsw-price: it becomes the name of a Service",
         ),
     ),
     _Kind(
@@ -62,7 +62,7 @@ _KINDS: Final = (
         status=training_run.TrainingRunStatus,
         naming=Rule(
             "self.metadata.name.size() <= 63",
-            "metadata.name must be at most 63 characters: it becomes a label of the Jobs",
+            "metadata.name must have at most 63 characters: it becomes a label of the Jobs",
         ),
     ),
     _Kind(
@@ -147,7 +147,7 @@ def render_reference() -> str:
         for part in ("spec", "status") if kind.status else ("spec",):
             lines += ["", "| Field | Type | Default | Meaning |", "| --- | --- | --- | --- |"]
             lines += _rows(schema["properties"][part], part)
-        lines += ["", "Rules across fields, held by the API server:", ""]
+        lines += ["", "Rules that the API server enforces:", ""]
         lines += [f"- {message}" for message in _messages(schema)]
     return "\n".join(lines) + "\n"
 

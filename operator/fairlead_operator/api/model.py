@@ -346,19 +346,52 @@ class ModelStatus(Status):
 
 
 COLUMNS: tuple[dict[str, Any], ...] = (
-    {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
-    {"name": "Stable", "type": "string", "jsonPath": ".status.stable.version"},
-    {"name": "Pinned", "type": "string", "jsonPath": ".spec.version", "priority": 1},
+    {
+        "name": "Phase",
+        "description": "What the Model is doing now.",
+        "type": "string",
+        "jsonPath": ".status.phase",
+    },
+    {
+        "name": "Stable",
+        "description": "Version in charge.",
+        "type": "string",
+        "jsonPath": ".status.stable.version",
+    },
+    {
+        "name": "Pinned",
+        "description": "Version that spec.version pins.",
+        "type": "string",
+        "jsonPath": ".spec.version",
+        "priority": 1,
+    },
     {
         "name": "Reason",
+        "description": "Reason of the condition Ready.",
         "type": "string",
         "jsonPath": ".status.conditions[?(@.type=='Ready')].reason",
     },
-    {"name": "Training", "type": "string", "jsonPath": ".status.trainingRun"},
-    {"name": "Rollout", "type": "string", "jsonPath": ".status.rollout"},
-    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {
+        "name": "Training",
+        "description": "Latest TrainingRun.",
+        "type": "string",
+        "jsonPath": ".status.trainingRun",
+    },
+    {
+        "name": "Rollout",
+        "description": "Current Rollout.",
+        "type": "string",
+        "jsonPath": ".status.rollout",
+    },
+    {
+        "name": "Age",
+        "description": "Time since the Model was created.",
+        "type": "date",
+        "jsonPath": ".metadata.creationTimestamp",
+    },
     {
         "name": "Message",
+        "description": "Message of the condition Ready.",
         "type": "string",
         "priority": 1,
         "jsonPath": ".status.conditions[?(@.type=='Ready')].message",

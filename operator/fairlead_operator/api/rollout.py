@@ -413,17 +413,78 @@ class RolloutStatus(Status):
 
 
 COLUMNS: tuple[dict[str, Any], ...] = (
-    {"name": "Model", "type": "string", "jsonPath": ".spec.model"},
-    {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
-    {"name": "Strategy", "type": "string", "jsonPath": ".status.strategy"},
-    {"name": "Step", "type": "string", "jsonPath": ".status.progress"},
-    {"name": "Weight", "type": "integer", "jsonPath": ".status.observedWeight"},
-    {"name": "Stable", "type": "string", "jsonPath": ".status.stable.version"},
-    {"name": "Candidate", "type": "string", "jsonPath": ".spec.version"},
-    {"name": "Verdict", "type": "string", "jsonPath": ".status.verdict"},
-    {"name": "Reason", "type": "string", "jsonPath": ".status.reason"},
-    {"name": "Until", "type": "string", "jsonPath": ".status.holdsUntil", "priority": 1},
-    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {
+        "name": "Model",
+        "description": "Model whose traffic moves.",
+        "type": "string",
+        "jsonPath": ".spec.model",
+    },
+    {
+        "name": "Phase",
+        "description": "Where the rollout stands.",
+        "type": "string",
+        "jsonPath": ".status.phase",
+    },
+    {
+        "name": "Strategy",
+        "description": "Strategy in force.",
+        "type": "string",
+        "jsonPath": ".status.strategy",
+    },
+    {
+        "name": "Step",
+        "description": "Current step and number of steps.",
+        "type": "string",
+        "jsonPath": ".status.progress",
+    },
+    {
+        "name": "Weight",
+        "description": "Percent of the traffic that the candidate really has.",
+        "type": "integer",
+        "jsonPath": ".status.observedWeight",
+    },
+    {
+        "name": "Stable",
+        "description": "Version to go back to.",
+        "type": "string",
+        "jsonPath": ".status.stable.version",
+    },
+    {
+        "name": "Candidate",
+        "description": "Version being rolled out.",
+        "type": "string",
+        "jsonPath": ".spec.version",
+    },
+    {
+        "name": "Verdict",
+        "description": "Verdict of the last analysis.",
+        "type": "string",
+        "jsonPath": ".status.verdict",
+    },
+    {
+        "name": "Reason",
+        "description": "Why the rollout is in this phase, in one word.",
+        "type": "string",
+        "jsonPath": ".status.reason",
+    },
+    {
+        "name": "Until",
+        "description": "Earliest time at which the rollout can go on by itself.",
+        "type": "string",
+        "jsonPath": ".status.holdsUntil",
+        "priority": 1,
+    },
+    {
+        "name": "Age",
+        "description": "Time since the Rollout was created.",
+        "type": "date",
+        "jsonPath": ".metadata.creationTimestamp",
+    },
     # The longest last: what stands behind it would be out of sight.
-    {"name": "Message", "type": "string", "jsonPath": ".status.message"},
+    {
+        "name": "Message",
+        "description": "Why the rollout is in this phase, with the numbers.",
+        "type": "string",
+        "jsonPath": ".status.message",
+    },
 )

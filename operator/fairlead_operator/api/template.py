@@ -73,8 +73,23 @@ class AnalysisTemplateSpec(Spec):
 
 
 COLUMNS: tuple[dict[str, Any], ...] = (
-    {"name": "Description", "type": "string", "jsonPath": ".spec.description"},
+    {
+        "name": "Description",
+        "description": "What the template is for.",
+        "type": "string",
+        "jsonPath": ".spec.description",
+    },
     # kubectl shows but one of a list.
-    {"name": "Check", "type": "string", "jsonPath": ".spec.checks[0].name"},
-    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {
+        "name": "Check",
+        "description": "Name of the first check.",
+        "type": "string",
+        "jsonPath": ".spec.checks[0].name",
+    },
+    {
+        "name": "Age",
+        "description": "Time since the AnalysisTemplate was created.",
+        "type": "date",
+        "jsonPath": ".metadata.creationTimestamp",
+    },
 )

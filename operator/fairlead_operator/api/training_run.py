@@ -158,10 +158,41 @@ class TrainingRunStatus(Status):
 
 
 COLUMNS: tuple[dict[str, Any], ...] = (
-    {"name": "Model", "type": "string", "jsonPath": ".spec.model"},
-    {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
-    {"name": "Progress", "type": "string", "jsonPath": ".status.summary"},
-    {"name": "Version", "type": "string", "jsonPath": ".status.trained.version"},
-    {"name": "Trigger", "type": "string", "jsonPath": ".spec.trigger", "priority": 1},
-    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {
+        "name": "Model",
+        "description": "Model that is trained.",
+        "type": "string",
+        "jsonPath": ".spec.model",
+    },
+    {
+        "name": "Phase",
+        "description": "Where the training stands.",
+        "type": "string",
+        "jsonPath": ".status.phase",
+    },
+    {
+        "name": "Progress",
+        "description": "Progress in one line.",
+        "type": "string",
+        "jsonPath": ".status.summary",
+    },
+    {
+        "name": "Version",
+        "description": "Version that was registered.",
+        "type": "string",
+        "jsonPath": ".status.trained.version",
+    },
+    {
+        "name": "Trigger",
+        "description": "Why the run was created.",
+        "type": "string",
+        "jsonPath": ".spec.trigger",
+        "priority": 1,
+    },
+    {
+        "name": "Age",
+        "description": "Time since the TrainingRun was created.",
+        "type": "date",
+        "jsonPath": ".metadata.creationTimestamp",
+    },
 )

@@ -239,6 +239,15 @@ def test_every_field_has_a_description() -> None:
     ] == []
 
 
+def test_every_column_has_a_description() -> None:
+    assert [
+        (crd["spec"]["names"]["kind"], column["name"])
+        for crd in crds.build_crds().values()
+        for column in crd["spec"]["versions"][0]["additionalPrinterColumns"]
+        if not column.get("description")
+    ] == []
+
+
 def default_in_words(node: Schema) -> str:
     """The default as a description names it."""
     match node["default"]:
