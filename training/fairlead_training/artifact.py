@@ -8,23 +8,21 @@ from typing import Final
 
 import mlflow
 import mlflow.pyfunc
-import mlflow.xgboost
 import numpy as np
-import pandas as pd
-import xgboost
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 
 from fairlead_training.config import ChampionConfig, Task
 from fairlead_training.data import Table
 from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.learners.protocol import FittedModel
+from fairlead_training.learners.table import find_by_flavor
 from fairlead_training.metrics import Floats
 from fairlead_training.tracking import errors_named, is_missing
 from fairlead_training.versioning import signature_digest
 
 _EXAMPLE_ROWS: Final = 5
 _DOWNLOAD_MARK: Final = "registered_model_meta"  # written by MLflow's client beside the files
-_BOOSTER: Final = "model.ubj"
 
 
 class ChampionUnavailableError(Exception):
@@ -45,7 +43,7 @@ def digest_directory(directory: Path) -> str:
 
 
 def log_candidate(
-    booster: xgboost.Booster, holdout: Table, score: Floats, *, run_id: str, scratch: str
+    model: FittedModel, holdout: Table, score: Floats, *, run_id: str, scratch: str
 ) -> tuple[str, str, str]:
     """Log the model with signature and input example, and read it back.
 
@@ -55,21 +53,12 @@ def log_candidate(
     example = holdout.features.head(_EXAMPLE_ROWS).reset_index(drop=True)
     signature = infer_signature(example, score[:_EXAMPLE_ROWS])
     with errors_named("the model cannot be logged"):
-        info = mlflow.xgboost.log_model(
-            booster,
-            name="model",
-            signature=signature,
-            input_example=example,
-            model_format="ubj",
-            # Given, since MLflow would otherwise import everything to find out.
-            pip_requirements=[f"xgboost-cpu=={xgboost.__version__}", f"pandas=={pd.__version__}"],
-            run_id=run_id,
-        )
+        info = model.log(signature=signature, example=example, run_id=run_id)
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             stored = Path(
                 mlflow.artifacts.download_artifacts(artifact_uri=info.model_uri, dst_path=folder)
             )
-            if (stored / _BOOSTER).read_bytes() != bytes(booster.save_raw("ubj")):
+            if not model.is_stored_in(stored):
                 raise TrainingFailure(
                     Reason.TRACKING_UNAVAILABLE, "MLflow gave back another model than was logged"
                 )
@@ -126,10 +115,9 @@ def _score(directory: Path, table: Table, task: Task) -> Floats:
     model = Model.load(str(directory))
     columns = _columns(model, table)
     features = table.features[columns]
-    flavor = model.flavors.get("xgboost")
-    if flavor is not None:
-        booster = xgboost.Booster(model_file=str(directory / flavor.get("data", _BOOSTER)))
-        score = booster.predict(xgboost.DMatrix(features))
+    learner = find_by_flavor(model.flavors)
+    if learner is not None:
+        score = learner.load(directory, model.flavors[learner.flavor]).predict(features)
     else:
         score = mlflow.pyfunc.load_model(str(directory)).predict(features)
     return as_scores(np.asarray(score, dtype=np.float64), table, task)

@@ -38,6 +38,7 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SearchConfig:
+    algorithm: str  # in the table of learners
     trials: int  # over all workers
     parallelism: int
     timeout_seconds: float
@@ -165,10 +166,11 @@ def _parse_data(data: "_Section") -> DataConfig:
 
 
 def _parse_search(search: "_Section", task: Task) -> SearchConfig:
-    for algorithm in search.texts("algorithms"):
-        if algorithm != "xgboost":
-            raise _invalid(f"config.search.algorithms: {algorithm} is not known, use xgboost")
+    algorithms = search.texts("algorithms")
+    if len(algorithms) != 1:
+        raise _invalid("config.search.algorithms must name one learner")
     return SearchConfig(
+        algorithm=algorithms[0],
         trials=int(search.number("trials", 1, 2000)),
         parallelism=int(search.number("parallelism", 1, 32, default=1)),
         timeout_seconds=search.number("timeoutSeconds", 1, 86_400),

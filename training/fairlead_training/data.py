@@ -20,7 +20,6 @@ from fairlead_training.failure import Reason, TrainingFailure
 
 _LOOKED_AT: Final = 1000  # rows that a message takes its examples from
 _NAMED: Final = 12  # columns or values a message lists at most
-_FORBIDDEN: Final = frozenset("[]<")  # XGBoost refuses these in a feature's name
 _MOST_CLASSES: Final = 1000
 
 
@@ -46,8 +45,11 @@ class Snapshot:
     digest: str
 
 
-def check(frame: pd.DataFrame, config: TrainingConfig) -> Table:
+def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str) -> Table:
     """Check the rows and bring them in order.
+
+    Args:
+        refused_in_names: characters that the learner allows in no feature's name.
 
     Raises:
         TrainingFailure: naming the column and the way out.
@@ -55,7 +57,9 @@ def check(frame: pd.DataFrame, config: TrainingConfig) -> Table:
     names = _name_columns(frame, config.data)
     times = _parse_times(frame[config.data.timestamp_column], config.data.timestamp_column)
     target = _parse_target(frame[config.data.target], config.data.target, config.task)
-    features = pd.DataFrame({name: _parse_feature(frame[name], name) for name in names})
+    features = pd.DataFrame(
+        {name: _parse_feature(frame[name], name, refused_in_names) for name in names}
+    )
     columns = [features[name].to_numpy() for name in reversed(names)]
     order = np.lexsort([*columns, target, times])
     table = Table(
@@ -203,11 +207,11 @@ def _target_failure(name: str, trouble: str, task: Task) -> TrainingFailure:
     )
 
 
-def _parse_feature(column: "pd.Series[Any]", name: str) -> npt.NDArray[np.float64]:
+def _parse_feature(column: "pd.Series[Any]", name: str, refused: str) -> npt.NDArray[np.float64]:
     values = _to_numbers(column)
     trouble = None
-    if _FORBIDDEN & set(name):
-        trouble = "has one of the characters [ ] < in its name"
+    if set(refused) & set(name):
+        trouble = f"has one of the characters {' '.join(refused)} in its name"
     elif values is None:
         trouble = f"holds {_list(_distinct(column))}, which are no numbers"
     elif np.isnan(values).all():

@@ -5,29 +5,25 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-import xgboost
 from matplotlib.figure import Figure
 
 from fairlead_training.data import Table
+from fairlead_training.learners.protocol import FittedModel
 
 _MOST_ROWS: Final = 2000
 _SHOWN: Final = 20
 
 
-def explain(booster: xgboost.Booster, table: Table, *, seed: int) -> dict[str, float]:
-    """Mean |SHAP| of each feature, largest first, in the model's margin (log-odds or value).
+def explain(model: FittedModel, table: Table, *, seed: int) -> dict[str, float]:
+    """Return the mean |SHAP| of each feature, largest first, in the model's margin.
 
-    XGBoost's own exact tree SHAP (Lundberg et al. 2020), on 2000 rows at most.  For several
-    classes it is the mean over them.
+    It is taken over 2000 rows at most and, where there are several classes, over these too.
     """
     rows = np.arange(len(table))
     if len(rows) > _MOST_ROWS:
         chosen = np.random.default_rng(seed).choice(rows, _MOST_ROWS, replace=False)
         rows = np.sort(chosen)
-    matrix = xgboost.DMatrix(table.features.iloc[rows])
-    contributions = booster.predict(matrix, pred_contribs=True)
-    # The last column is the bias; with several classes a middle axis holds them.
-    shares = np.abs(contributions[..., :-1])
+    shares = np.abs(model.attribute(table.features.iloc[rows]))
     means = shares.reshape(-1, shares.shape[-1]).mean(axis=0)
     named = zip(table.features.columns, means, strict=True)
     return {

@@ -47,6 +47,12 @@ EXIT_PERMANENT: Final = 3
 EXIT_TERMINATED: Final = 143  # 128 + SIGTERM
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its type when it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
 class TrainingFailure(Exception):  # noqa: N818  it is an outcome of the contract, not a bug
     """A training that cannot go on, with the reason and the way out for a person.
 

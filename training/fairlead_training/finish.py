@@ -14,7 +14,6 @@ from typing import Any
 
 import mlflow
 import optuna
-import xgboost
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from optuna.trial import FrozenTrial, TrialState
@@ -32,6 +31,8 @@ from fairlead_training.data import check, restore
 from fairlead_training.database import locked
 from fairlead_training.evaluate import Comparison, Estimate, compare, estimate, evaluate
 from fairlead_training.explain import draw, explain
+from fairlead_training.learners.protocol import FittedModel, Setting
+from fairlead_training.learners.table import find_learner
 from fairlead_training.metrics import Floats
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
@@ -40,7 +41,7 @@ from fairlead_training.search import nothing_found
 from fairlead_training.source import read_frame
 from fairlead_training.split import Split, split
 from fairlead_training.study import (
-    ROUNDS,
+    LEARNED,
     SharedStudy,
     count,
     give_up_running,
@@ -48,7 +49,6 @@ from fairlead_training.study import (
     open_storage,
 )
 from fairlead_training.tracking import Tracking
-from fairlead_training.train import Learner, fit, predict
 from fairlead_training.versioning import Existing, next_version
 
 
@@ -57,7 +57,7 @@ class Fitted:
     """The final model and how it did on the hold-out."""
 
     trial: FrozenTrial
-    booster: xgboost.Booster
+    model: FittedModel
     score: Floats
     metrics: Mapping[str, float]
     candidate: Estimate
@@ -96,38 +96,45 @@ class _Finishing:
         self._progress = progress
         self._record = record
         self._shared = shared
+        self._learner = find_learner(config.search.algorithm)
 
     def run(self) -> dict[str, Any]:
         best = best_trial(self._shared.study)
         table = restore(
-            check(read_frame(self._config.data, self._environment), self._config),
+            check(
+                read_frame(self._config.data, self._environment),
+                self._config,
+                refused_in_names=self._learner.refused_in_names,
+            ),
             self._shared.snapshot,
         )
         parts = split(table, self._config.validation)
         self._progress.enter(Stage.FIT)
         fitted = self._fit(best, parts)
         self._progress.enter(Stage.EXPLAIN)
-        importance = explain(fitted.booster, parts.holdout, seed=self._config.search.seed)
+        importance = explain(fitted.model, parts.holdout, seed=self._config.search.seed)
         self._progress.enter(Stage.REGISTER)
         return self._register(fitted, parts, importance)
 
     def _fit(self, best: FrozenTrial, parts: Split) -> Fitted:
         config = self._config
-        learner = Learner(
+        setting = Setting(
             task=config.task,
             metric=config.search.metric,
             classes=parts.classes,
             seed=config.search.seed,
             threads=count_threads(1),
         )
-        booster = fit(learner, best.params, int(best.user_attrs[ROUNDS]), parts.search)
+        model = self._learner.fit(
+            parts.search, setting, searched=best.params, learned=best.user_attrs[LEARNED]
+        )
         self._progress.enter(Stage.EVALUATE)
-        score = predict(booster, parts.holdout)
+        score = model.predict(parts.holdout.features)
         target, metric, seed = parts.holdout.target, config.search.metric, config.search.seed
         comparison, unavailable = self._compare(score, parts)
         return Fitted(
             trial=best,
-            booster=booster,
+            model=model,
             score=score,
             metrics=evaluate(config.task, target, score),
             candidate=comparison.candidate
@@ -167,7 +174,7 @@ class _Finishing:
     ) -> dict[str, Any]:
         config = self._config
         model_id, signature, digest = log_candidate(
-            fitted.booster,
+            fitted.model,
             parts.holdout,
             fitted.score,
             run_id=config.mlflow_run_id,
@@ -230,16 +237,17 @@ class _Finishing:
         result: Mapping[str, Any],
     ) -> None:
         config, trial = self._config, fitted.trial
+        learned = trial.user_attrs[LEARNED]
         best = {
-            "algorithm": "xgboost",
+            "algorithm": self._learner.name,
             "trial": trial.number,
             "metric": config.search.metric,
             "value": trial.value,
-            "rounds": trial.user_attrs[ROUNDS],
+            **learned,
             "params": trial.params,
         }
         self._record.log_numbers(
-            {"algorithm": "xgboost", "rounds": trial.user_attrs[ROUNDS], **trial.params},
+            {"algorithm": self._learner.name, **learned, **trial.params},
             {f"holdout_{name}": value for name, value in fitted.metrics.items()},
         )
         self._record.log_trials(self._shared.study.get_trials(deepcopy=False))

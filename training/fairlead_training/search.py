@@ -9,27 +9,31 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import optuna
-import xgboost
 from optuna.trial import TrialState
 
 from fairlead_training.budget import Counts, Step, decide, estimate_left
 from fairlead_training.config import TrainingConfig
 from fairlead_training.database import locked
-from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.failure import Reason, TrainingFailure, first_line
+from fairlead_training.learners.protocol import (
+    Learner,
+    OutOfTimeError,
+    Parameters,
+    PreparedFold,
+)
 from fairlead_training.metrics import compute
 from fairlead_training.study import (
     ERROR,
-    ROUNDS,
+    LEARNED,
     SharedStudy,
     count,
     fail_left_behind,
     seconds_spent,
 )
-from fairlead_training.train import FoldData, Learner, OutOfTimeError, train_fold
 
 _POLL_SECONDS: Final = 0.5
 _STARTUP_TRIALS: Final = 10  # drawn at random before the sampler has something to learn from
@@ -59,7 +63,7 @@ class Worker:
         shared: SharedStudy,
         *,
         learner: Learner,
-        folds: Sequence[FoldData],
+        folds: Sequence[PreparedFold],
         report: Callable[[SearchProgress], None],
     ) -> None:
         self._config = config
@@ -96,39 +100,42 @@ class Worker:
             left = self._deadline - time.monotonic()
             step = decide(counts, trials=self._config.search.trials, seconds_left=left)
             if step is Step.TRY:
-                # An error of XGBoost, such as a parameter it refuses, costs one trial.
-                self._study.optimize(self._try, n_trials=1, catch=(xgboost.core.XGBoostError,))
+                # An error of the learner, such as a parameter it refuses, costs one trial.
+                self._study.optimize(self._try, n_trials=1, catch=self._learner.errors)
         return step
 
     def _try(self, trial: optuna.Trial) -> float:
-        # The trial is on record as running: the next worker may count.
+        # Here and nowhere else can the lock be released.  Optuna records the trial as running and
+        # starts its heartbeat within ``optimize``, which returns when the trial has ended: released
+        # before the call, another worker would count without this trial and start one too many;
+        # released after it, only one worker at a time would train.  ``ask`` and ``tell`` would let
+        # us release in between, but start no heartbeat.
         self._turn.close()
-        searched = suggest(trial)
+        searched = self._learner.suggest(trial)
         try:
             return self._validate(trial, searched)
-        except xgboost.core.XGBoostError as error:
-            trial.set_user_attr(ERROR, str(error).splitlines()[0][:500])
+        except self._learner.errors as error:
+            trial.set_user_attr(ERROR, first_line(error))
             raise
         except OutOfTimeError as error:
             raise optuna.TrialPruned("the search's time is over") from error
 
-    def _validate(self, trial: optuna.Trial, searched: dict[str, Any]) -> float:
+    def _validate(self, trial: optuna.Trial, searched: Parameters) -> float:
         values: list[float] = []
-        rounds: list[int] = []
+        learned: list[Parameters] = []
+        task, metric = self._config.task, self._config.search.metric
         for number, fold in enumerate(self._folds):
-            result = train_fold(self._learner, searched, fold, deadline=self._deadline)
-            values.append(
-                compute(self._learner.task, self._learner.metric, fold.target, result.score)
-            )
-            rounds.append(result.rounds)
+            result = fold.train(searched, deadline=self._deadline)
+            values.append(compute(task, metric, fold.target, result.score))
+            learned.append(result.learned)
             if np.isnan(values[-1]):
-                trial.set_user_attr(ERROR, f"{self._learner.metric} is undefined in fold {number}")
+                trial.set_user_attr(ERROR, f"{metric} is undefined in fold {number}")
                 return float("nan")
             if number + 1 < len(self._folds):
                 trial.report(float(np.mean(values)), step=number)
                 if trial.should_prune():
                     raise optuna.TrialPruned
-        trial.set_user_attr(ROUNDS, max(1, round(float(np.mean(rounds)))))
+        trial.set_user_attr(LEARNED, dict(self._learner.combine(learned)))
         return float(np.mean(values))
 
     def _say(self) -> None:
@@ -142,19 +149,6 @@ class Worker:
         )
         best = self._study.best_value if counts.complete else None
         self._report(SearchProgress(trial=counts.finished, best=best, seconds_left=left))
-
-
-def suggest(trial: optuna.Trial) -> dict[str, Any]:
-    """Draw the parameters of one trial."""
-    return {
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.4, log=True),
-        "max_depth": trial.suggest_int("max_depth", 2, 10),
-        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 64.0, log=True),
-        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
-        "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 30.0, log=True),
-        "reg_alpha": trial.suggest_float("reg_alpha", 1e-3, 10.0, log=True),
-    }
 
 
 def nothing_found(trials: Sequence[optuna.trial.FrozenTrial]) -> TrainingFailure:

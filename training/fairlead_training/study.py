@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -26,7 +26,6 @@ from fairlead_training.database import (
 )
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.metrics import greater_is_better
-from fairlead_training.train import STARTING_POINT
 
 HEARTBEAT_SECONDS: Final = 2
 GRACE_SECONDS: Final = 10  # silence after which a trial counts as left behind
@@ -37,7 +36,7 @@ _SCHEMA_LOCK: Final = "fairlead/schema"
 _SNAPSHOT: Final = "fairlead.snapshot"
 _STARTED: Final = "fairlead.started_at"
 ERROR: Final = "fairlead.error"
-ROUNDS: Final = "fairlead.rounds"
+LEARNED: Final = "fairlead.learned"  # what the final fit takes from the folds
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +87,7 @@ def join_study(
     snapshot: Snapshot,
     *,
     sampler: optuna.samplers.BaseSampler,
+    starting_point: Mapping[str, Any],
 ) -> SharedStudy:
     """Load the study; the first worker creates it and says which rows it is about."""
     with locked(storage.engine, config.study_name):
@@ -100,7 +100,7 @@ def join_study(
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
         )
         if _SNAPSHOT not in study.user_attrs:
-            study.enqueue_trial(dict(STARTING_POINT))
+            study.enqueue_trial(dict(starting_point))
             study.set_user_attr(_STARTED, time.time())
             study.set_user_attr(_SNAPSHOT, dataclasses.asdict(snapshot))
     return _shared(study, storage)

@@ -7,12 +7,13 @@ import optuna
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
 from fairlead_training.data import check, restore, take_snapshot
+from fairlead_training.learners.protocol import Setting
+from fairlead_training.learners.table import find_learner
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.search import SearchProgress, Worker, build_sampler
 from fairlead_training.source import read_frame
 from fairlead_training.split import split
 from fairlead_training.study import join_study, open_storage
-from fairlead_training.train import Learner, prepare_fold
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,10 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
         TrainingFailure: with the reason, and the way out for a person.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    table = check(read_frame(config.data, environment), config)
+    learner = find_learner(config.search.algorithm)
+    table = check(
+        read_frame(config.data, environment), config, refused_in_names=learner.refused_in_names
+    )
     progress.enter(Stage.FEATURES)
     split(table, config.validation)  # bad data ends here, before it becomes a study
     with open_storage(environment.database_url) as storage:
@@ -33,16 +37,17 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
             config,
             take_snapshot(table),
             sampler=build_sampler(config, environment.worker),
+            starting_point=learner.starting_point,
         )
         parts = split(restore(table, shared.snapshot), config.validation)
-        learner = Learner(
+        setting = Setting(
             task=config.task,
             metric=config.search.metric,
             classes=parts.classes,
             seed=config.search.seed,
             threads=count_threads(config.search.parallelism),
         )
-        folds = [prepare_fold(parts.search, fold, threads=learner.threads) for fold in parts.folds]
+        folds = [learner.prepare_fold(parts.search, fold, setting) for fold in parts.folds]
 
         def report(now: SearchProgress) -> None:
             progress.enter(

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from fairlead_training.artifact import ChampionUnavailableError, as_scores, digest_directory
 from fairlead_training.config import Task
 from fairlead_training.data import Table
-from fairlead_training.explain import draw
 from fairlead_training.metrics import Floats
 
 contents = st.dictionaries(
@@ -89,7 +88,3 @@ def test_predictions_that_cannot_be_compared_are_refused(task: Task, score: list
 
     with pytest.raises(ChampionUnavailableError):
         as_scores(values, table([0, 2]), task)
-
-
-def test_the_plot_is_a_png() -> None:
-    assert draw({"demand": 0.5, "price": 0.1}).startswith(b"\x89PNG")

@@ -37,7 +37,10 @@ def test_a_whole_config() -> None:
         pytest.param({"search__trials": 0}, "config.search.trials is 0", id="number too low"),
         pytest.param({"search__trials": True}, "config.search.trials", id="no number"),
         pytest.param({"search__metric": "rmse"}, "config.search.metric", id="metric of other task"),
-        pytest.param({"search__algorithms": ["svm"]}, "svm is not known", id="unknown algorithm"),
+        pytest.param({"search__algorithms": []}, "must name one learner", id="no algorithm"),
+        pytest.param(
+            {"search__algorithms": ["xgboost", "svm"]}, "must name one learner", id="two algorithms"
+        ),
         pytest.param({"validation__folds": 1}, "config.validation.folds", id="too few folds"),
         pytest.param({"champion": {}}, "config.champion.version", id="champion without version"),
     ],

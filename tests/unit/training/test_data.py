@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairlead_training import data
 from fairlead_training.config import TrainingConfig, parse_config
-from fairlead_training.data import Table, check, format_time, restore, slice_rows, take_snapshot
+from fairlead_training.data import Table, format_time, restore, slice_rows, take_snapshot
 from fairlead_training.failure import Reason, TrainingFailure
 from support.trainer_config import config_document
 
@@ -23,6 +24,10 @@ MULTICLASS = {"task": "multiclass-classification", "search__metric": "f1_macro"}
 
 def config(**changes: Any) -> TrainingConfig:
     return parse_config(json.dumps(config_document(**changes)))
+
+
+def check(rows: pd.DataFrame, told: TrainingConfig) -> Table:
+    return data.check(rows, told, refused_in_names="[]<")
 
 
 def frame(rows: int = 30, **columns: Any) -> pd.DataFrame:

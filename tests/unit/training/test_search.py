@@ -1,160 +1,145 @@
-"""The budget of a search, and the small pure parts of a worker."""
+"""One trial of a worker, with a learner that does as it is told, and the sampler."""
 
 import dataclasses
-from datetime import datetime, timedelta
-from pathlib import Path
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
+import numpy as np
 import optuna
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
-from fairlead_training.budget import Counts, Step, decide, estimate_left
-from fairlead_training.compute import read_cpu_limit, threads_for
-from fairlead_training.config import Task
-from fairlead_training.database import driver_url, lock_key
-from fairlead_training.failure import TrainingFailure
-from fairlead_training.search import nothing_found
-from fairlead_training.study import ERROR, count, seconds_spent
-from fairlead_training.train import Learner
+from fairlead_training.config import TrainingConfig, parse_config
+from fairlead_training.data import Snapshot
+from fairlead_training.learners.protocol import FoldResult, Learner, OutOfTimeError, Parameters
+from fairlead_training.metrics import Floats
+from fairlead_training.search import Worker, build_sampler, nothing_found
+from fairlead_training.study import ERROR, LEARNED, SharedStudy
+from support.optuna_trials import frozen_trial
+from support.trainer_config import config_document
 
-START = datetime(2026, 1, 1)  # noqa: DTZ001  Optuna's times are naive
-NONE = Counts(complete=0, pruned=0, failed=0, running=0)
+CONFIG = parse_config(json.dumps(config_document()))
+RIGHT, WRONG = np.array([0.1, 0.9]), np.array([0.9, 0.1])
 
 
-def trial(state: TrialState, *, start: int = 0, seconds: int = 1, error: str = "") -> FrozenTrial:
-    made = optuna.create_trial(state=TrialState.COMPLETE, value=0.5)
-    made.state = state
-    made.datetime_start = START + timedelta(seconds=start)
-    made.datetime_complete = made.datetime_start + timedelta(seconds=seconds)
-    made.user_attrs = {ERROR: error} if error else {}
-    return made
+class RefusedError(Exception):
+    """The learner's own."""
+
+
+class ToldLearner:
+    """As much of a learner as a trial touches."""
+
+    errors = (RefusedError,)
+
+    def suggest(self, trial: optuna.Trial) -> Parameters:
+        return {"depth": trial.suggest_int("depth", 1, 3)}
+
+    def combine(self, learned: Sequence[Parameters]) -> Parameters:
+        return {"steps": sum(part["steps"] for part in learned)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ToldFold:
+    """A fold whose training ends as the test says."""
+
+    end: Callable[[], Floats]
+    target: Floats = dataclasses.field(default_factory=lambda: np.array([0.0, 1.0]))
+
+    def train(self, searched: Parameters, *, deadline: float) -> FoldResult:
+        assert deadline > time.monotonic()
+        return FoldResult(score=self.end(), learned={"steps": searched["depth"]})
+
+
+def fails(error: Exception) -> Callable[[], Floats]:
+    def end() -> Floats:
+        raise error
+
+    return end
+
+
+def run_trial(*folds: ToldFold) -> FrozenTrial:
+    """Run one trial over these folds in a study of its own."""
+    study = optuna.create_study(direction="maximize")
+    shared = SharedStudy(
+        study=study,
+        engine=cast(sqlalchemy.Engine, None),  # a trial asks the database for nothing
+        snapshot=Snapshot(rows=2, first=0, last=1, digest="sha256:1"),
+        started_at=0.0,
+    )
+    learner = cast(Learner, ToldLearner())
+    worker = Worker(CONFIG, shared, learner=learner, folds=folds, report=lambda _: None)
+    study.enqueue_trial({"depth": 2})
+    study.optimize(worker._try, n_trials=1, catch=learner.errors)
+    (trial,) = study.trials
+    return trial
+
+
+def test_a_trial_is_worth_the_mean_of_its_folds_and_keeps_what_they_learned() -> None:
+    trial = run_trial(ToldFold(end=lambda: RIGHT), ToldFold(end=lambda: WRONG))
+
+    assert (trial.state, trial.value) == (TrialState.COMPLETE, 0.5)
+    assert trial.user_attrs == {LEARNED: {"steps": 4}}
 
 
 @pytest.mark.parametrize(
-    ("counts", "left", "expected"),
+    ("last", "state", "attributes"),
     [
-        pytest.param(NONE, 9, Step.TRY, id="nothing done yet"),
-        pytest.param(NONE, 0, Step.STOP, id="time is over"),
-        pytest.param({"complete": 6, "running": 3}, 9, Step.TRY, id="one left"),
-        pytest.param({"complete": 6, "running": 4}, 9, Step.WAIT, id="the last ones run"),
-        pytest.param({"complete": 6, "pruned": 4}, 9, Step.STOP, id="all finished"),
-        pytest.param({"failed": 10}, 9, Step.STOP, id="errors use up the budget"),
-        pytest.param({"complete": 9, "running": 4}, 0, Step.STOP, id="no waiting past the time"),
+        pytest.param(
+            ToldFold(end=fails(RefusedError("too deep\nat line 7"))),
+            TrialState.FAIL,
+            {ERROR: "too deep"},
+            id="the learner refuses: its first line is kept",
+        ),
+        pytest.param(
+            ToldFold(end=fails(RefusedError())),
+            TrialState.FAIL,
+            {ERROR: "RefusedError"},
+            id="the learner refuses without a word: the error's name is kept",
+        ),
+        pytest.param(
+            ToldFold(end=fails(OutOfTimeError())),
+            TrialState.PRUNED,
+            {},
+            id="the time is over: no error",
+        ),
+        pytest.param(
+            ToldFold(end=lambda: RIGHT, target=np.ones(2)),
+            TrialState.FAIL,
+            {ERROR: "roc_auc is undefined in fold 1"},
+            id="no value: the fold is named",
+        ),
     ],
 )
-def test_a_worker_decides(counts: Counts | dict[str, int], left: float, expected: Step) -> None:
-    seen = counts if isinstance(counts, Counts) else dataclasses.replace(NONE, **counts)
+def test_a_trial_that_comes_to_no_end_says_why(
+    last: ToldFold, state: TrialState, attributes: dict[str, Any]
+) -> None:
+    trial = run_trial(ToldFold(end=lambda: RIGHT), last)
 
-    assert decide(seen, trials=10, seconds_left=left) is expected
-
-
-@given(
-    st.builds(
-        Counts, **dict.fromkeys(("complete", "pruned", "failed", "running"), st.integers(0, 50))
-    ),
-    st.integers(1, 50),
-)
-def test_the_budget_is_never_exceeded(counts: Counts, trials: int) -> None:
-    if decide(counts, trials=trials, seconds_left=1) is Step.TRY:
-        assert counts.finished + counts.running < trials
+    assert (trial.state, trial.user_attrs) == (state, attributes)
 
 
-def test_the_time_left_follows_the_pace() -> None:
-    half = dataclasses.replace(NONE, complete=5)
-
-    assert estimate_left(NONE, trials=10, spent=0, seconds_left=60) == 60
-    assert estimate_left(half, trials=10, spent=20, seconds_left=60) == 20
-    assert estimate_left(half, trials=10, spent=20, seconds_left=3) == 3
+def test_any_other_error_ends_the_worker() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_trial(ToldFold(end=fails(ZeroDivisionError())))
 
 
-def test_a_trial_left_behind_does_not_count() -> None:
-    trials = [
-        trial(TrialState.COMPLETE),
-        trial(TrialState.PRUNED),
-        trial(TrialState.RUNNING),
-        trial(TrialState.FAIL),  # its worker was killed: a copy waits
-        trial(TrialState.FAIL, error="bad parameter"),
-        trial(TrialState.WAITING),
-    ]
+def test_workers_draw_different_trials_and_each_its_own_again() -> None:
+    def draw(config: TrainingConfig, worker: int) -> float:
+        study = optuna.create_study(sampler=build_sampler(config, worker))
+        return study.ask().suggest_float("rate", 0, 1)
 
-    assert count(trials) == Counts(complete=1, pruned=1, failed=1, running=1)
-
-
-def test_a_pause_costs_no_search_time() -> None:
-    trials = [
-        trial(TrialState.COMPLETE, start=0, seconds=10),
-        trial(TrialState.PRUNED, start=5, seconds=10),  # beside the first
-        trial(TrialState.COMPLETE, start=1000, seconds=10),  # after a pause
-        trial(TrialState.FAIL, start=15, seconds=900),  # left behind during the pause
-    ]
-
-    assert seconds_spent(trials) == 25
+    assert draw(CONFIG, 0) == draw(CONFIG, 0)
+    assert not math.isclose(draw(CONFIG, 0), draw(CONFIG, 1))
 
 
 def test_nothing_found_tells_the_first_error() -> None:
-    failure = nothing_found([trial(TrialState.FAIL, error="too deep"), trial(TrialState.WAITING)])
+    failure = nothing_found(
+        [frozen_trial(TrialState.FAIL, error="too deep"), frozen_trial(TrialState.WAITING)]
+    )
 
     assert "none of 1 trials" in failure.message
     assert "too deep" in failure.message
-
-
-@pytest.mark.parametrize(
-    ("parallelism", "limit", "cores", "expected"),
-    [
-        pytest.param(1, None, 8, 8, id="alone"),
-        pytest.param(2, None, 8, 4, id="two share a node"),
-        pytest.param(4, None, 2, 1, id="more workers than cores"),
-        pytest.param(2, 3.0, 8, 3, id="a limit is one's own"),
-        pytest.param(1, 0.5, 8, 1, id="less than a core"),
-        pytest.param(1, 16.0, 8, 8, id="a limit above the node"),
-    ],
-)
-def test_threads(parallelism: int, limit: float | None, cores: int, expected: int) -> None:
-    assert threads_for(parallelism, limit=limit, cores=cores) == expected
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [("150000 100000\n", 1.5), ("max 100000\n", None), ("", None), (None, None)],
-)
-def test_the_cpu_limit_is_the_cgroups(
-    tmp_path: Path, content: str | None, expected: float | None
-) -> None:
-    path = tmp_path / "cpu.max"
-    if content is not None:
-        path.write_text(content)
-
-    assert read_cpu_limit(path) == expected
-
-
-@pytest.mark.parametrize(
-    ("task", "metric", "stopping"),
-    [
-        (Task.BINARY, "roc_auc", "auc"),
-        (Task.BINARY, "accuracy", "logloss"),
-        (Task.MULTICLASS, "f1_macro", "mlogloss"),
-        (Task.REGRESSION, "mae", "mae"),
-        (Task.REGRESSION, "r2", "rmse"),
-    ],
-)
-def test_the_rounds_stop_by_a_metric_like_ours(task: Task, metric: str, stopping: str) -> None:
-    learner = Learner(task=task, metric=metric, classes=3, seed=7, threads=2)
-
-    found = learner.parameters({"max_depth": 3})
-
-    assert (found["eval_metric"], found["max_depth"]) == (stopping, 3)
-    assert ("num_class" in found) is (task is Task.MULTICLASS)
-
-
-def test_the_database_url_names_the_driver_and_no_secret() -> None:
-    assert driver_url("postgresql://u:p@db/x") == "postgresql+psycopg://u:p@db/x"
-    with pytest.raises(TrainingFailure) as caught:
-        driver_url("mysql://u:hush@db/x")
-    assert "hush" not in caught.value.message
-
-
-@given(st.text())
-def test_a_lock_key_fits_postgresql(name: str) -> None:
-    assert -(2**63) <= lock_key(name) < 2**63

@@ -1,0 +1,36 @@
+"""How many threads a container may keep busy."""
+
+from pathlib import Path
+
+import pytest
+
+from fairlead_training.compute import read_cpu_limit, threads_for
+
+
+@pytest.mark.parametrize(
+    ("parallelism", "limit", "cores", "expected"),
+    [
+        pytest.param(1, None, 8, 8, id="alone"),
+        pytest.param(2, None, 8, 4, id="two share a node"),
+        pytest.param(4, None, 2, 1, id="more workers than cores"),
+        pytest.param(2, 3.0, 8, 3, id="a limit is one's own"),
+        pytest.param(1, 0.5, 8, 1, id="less than a core"),
+        pytest.param(1, 16.0, 8, 8, id="a limit above the node"),
+    ],
+)
+def test_threads(parallelism: int, limit: float | None, cores: int, expected: int) -> None:
+    assert threads_for(parallelism, limit=limit, cores=cores) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("150000 100000\n", 1.5), ("max 100000\n", None), ("", None), (None, None)],
+)
+def test_the_cpu_limit_is_the_cgroups(
+    tmp_path: Path, content: str | None, expected: float | None
+) -> None:
+    path = tmp_path / "cpu.max"
+    if content is not None:
+        path.write_text(content)
+
+    assert read_cpu_limit(path) == expected

@@ -1,0 +1,62 @@
+"""What the trials of a study mean: for the budget, for the time, and after the search."""
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from fairlead_training.budget import Counts
+from fairlead_training.study import count, give_up_running, seconds_spent
+from support.optuna_trials import frozen_trial
+
+
+@pytest.mark.parametrize(
+    ("trials", "expected"),
+    [
+        pytest.param([], (0, 0, 0, 0), id="none"),
+        pytest.param([frozen_trial(TrialState.COMPLETE)], (1, 0, 0, 0), id="came to its end"),
+        pytest.param([frozen_trial(TrialState.PRUNED)], (0, 1, 0, 0), id="pruned"),
+        pytest.param(
+            [frozen_trial(TrialState.FAIL, error="bad parameter")],
+            (0, 0, 1, 0),
+            id="failed by an error of its own",
+        ),
+        pytest.param(
+            [frozen_trial(TrialState.FAIL)], (0, 0, 0, 0), id="its worker was killed: a copy waits"
+        ),
+        pytest.param([frozen_trial(TrialState.RUNNING)], (0, 0, 0, 1), id="under way"),
+        pytest.param([frozen_trial(TrialState.WAITING)], (0, 0, 0, 0), id="not begun"),
+        pytest.param(
+            [frozen_trial(state) for state in TrialState] + [frozen_trial(TrialState.COMPLETE)],
+            (2, 1, 0, 1),
+            id="one of each and another",
+        ),
+    ],
+)
+def test_trials_are_counted_by_what_they_mean_for_the_budget(
+    trials: list[FrozenTrial], expected: tuple[int, int, int, int]
+) -> None:
+    complete, pruned, failed, running = expected
+
+    assert count(trials) == Counts(complete=complete, pruned=pruned, failed=failed, running=running)
+
+
+def test_a_pause_costs_no_search_time() -> None:
+    trials = [
+        frozen_trial(TrialState.COMPLETE, start=0, seconds=10),
+        frozen_trial(TrialState.PRUNED, start=5, seconds=10),  # beside the first
+        frozen_trial(TrialState.COMPLETE, start=1000, seconds=10),  # after a pause
+        frozen_trial(TrialState.FAIL, start=15, seconds=900),  # left behind during the pause
+    ]
+
+    assert seconds_spent(trials) == 25
+
+
+def test_a_search_that_has_ended_has_no_running_trial() -> None:
+    study = optuna.create_study()
+    study.tell(study.ask(), 1.0)
+    study.ask()
+
+    give_up_running(study)
+
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.FAIL]
+    assert count(study.trials) == Counts(complete=1, pruned=0, failed=0, running=0)

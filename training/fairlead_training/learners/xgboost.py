@@ -1,0 +1,207 @@
+"""XGBoost: boosted trees, with as many rounds as the validation rows can use."""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+import pandas as pd
+import xgboost
+
+from fairlead_training.config import Task
+from fairlead_training.data import Table, slice_rows
+from fairlead_training.learners.protocol import FoldResult, OutOfTimeError, Parameters, Setting
+from fairlead_training.metrics import Floats
+from fairlead_training.split import Fold
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+    from mlflow.models.model import ModelInfo
+
+_ROUNDS: Final = "rounds"
+_MOST_ROUNDS: Final = 300
+_PATIENCE: Final = 15  # rounds without improvement that end a fold's training
+_FORMAT: Final = "ubj"
+_FILE: Final = f"model.{_FORMAT}"
+
+_OBJECTIVES: Final = {
+    Task.BINARY: "binary:logistic",
+    Task.MULTICLASS: "multi:softprob",
+    Task.REGRESSION: "reg:squarederror",
+}
+# XGBoost's own metric that stops the rounds; where ours jumps from row to row, a smooth one.
+_STOPPING: Final = {
+    Task.BINARY: {"roc_auc": "auc", "pr_auc": "aucpr", "log_loss": "logloss"},
+    Task.MULTICLASS: {"log_loss": "mlogloss"},
+    Task.REGRESSION: {"mae": "mae"},
+}
+_SMOOTH: Final = {Task.BINARY: "logloss", Task.MULTICLASS: "mlogloss", Task.REGRESSION: "rmse"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class XGBoostLearner:
+    """The learner; it holds no state."""
+
+    name: ClassVar[str] = "xgboost"
+    flavor: ClassVar[str] = "xgboost"
+    refused_in_names: ClassVar[str] = "[]<"
+    errors: ClassVar[tuple[type[Exception], ...]] = (xgboost.core.XGBoostError,)
+    # Good on most tables, so that even a search of one trial ends with a sound model.
+    starting_point: ClassVar[Parameters] = {
+        "learning_rate": 0.1,
+        "max_depth": 6,
+        "min_child_weight": 2.0,
+        "subsample": 0.8,
+        "colsample_bytree": 0.8,
+        "reg_lambda": 1.0,
+        "reg_alpha": 0.01,
+    }
+
+    def suggest(self, trial: optuna.Trial) -> Parameters:
+        """Draw the parameters of one trial."""
+        return {
+            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.4, log=True),
+            "max_depth": trial.suggest_int("max_depth", 2, 10),
+            "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 64.0, log=True),
+            "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
+            "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 30.0, log=True),
+            "reg_alpha": trial.suggest_float("reg_alpha", 1e-3, 10.0, log=True),
+        }
+
+    def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> "BinnedFold":
+        """Bin the rows of a fold, the validation rows by the bins of the others."""
+        train, validation = slice_rows(table, 0, fold.cut), slice_rows(table, fold.cut, fold.end)
+        binned = _bin(train, setting)
+        return BinnedFold(
+            setting=setting,
+            rows=binned,
+            validation=_bin(validation, setting, ref=binned),
+            target=validation.target,
+        )
+
+    def combine(self, learned: Sequence[Parameters]) -> Parameters:
+        """Take the mean of the folds' rounds."""
+        return {_ROUNDS: max(1, round(float(np.mean([fold[_ROUNDS] for fold in learned]))))}
+
+    def fit(
+        self, table: Table, setting: Setting, *, searched: Parameters, learned: Parameters
+    ) -> "BoostedTrees":
+        """Fit the final model on all rows of the search part."""
+        booster = xgboost.train(
+            build_parameters(setting, searched),
+            _bin(table, setting),
+            num_boost_round=int(learned[_ROUNDS]),
+            verbose_eval=False,
+        )
+        return BoostedTrees(booster=booster)
+
+    def load(self, directory: Path, flavor: Mapping[str, Any]) -> "BoostedTrees":
+        """Open a stored model."""
+        path = directory / flavor.get("data", _FILE)
+        return BoostedTrees(booster=xgboost.Booster(model_file=str(path)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BinnedFold:
+    """One fold, its feature values sorted into bins."""
+
+    setting: Setting
+    rows: xgboost.QuantileDMatrix
+    validation: xgboost.QuantileDMatrix
+    target: Floats  # of the validation rows
+
+    def train(self, searched: Parameters, *, deadline: float) -> FoldResult:
+        """Add rounds until the validation rows stop improving."""
+        watch = _Deadline(deadline)
+        booster = xgboost.train(
+            build_parameters(self.setting, searched),
+            self.rows,
+            num_boost_round=_MOST_ROUNDS,
+            evals=[(self.validation, "validation")],
+            early_stopping_rounds=_PATIENCE,
+            verbose_eval=False,
+            callbacks=[watch],
+        )
+        if watch.passed:
+            raise OutOfTimeError
+        rounds = booster.best_iteration + 1
+        score = booster.predict(self.validation, iteration_range=(0, rounds))
+        return FoldResult(score=score.astype(np.float64), learned={_ROUNDS: rounds})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BoostedTrees:
+    """A fitted model."""
+
+    booster: xgboost.Booster
+
+    def predict(self, features: pd.DataFrame) -> Floats:
+        """Return the probability of class 1, the probabilities of each class, or the value."""
+        return np.asarray(self.booster.predict(xgboost.DMatrix(features)), dtype=np.float64)
+
+    def attribute(self, features: pd.DataFrame) -> npt.NDArray[np.floating[Any]]:
+        """Return XGBoost's own exact tree SHAP values (Lundberg et al. 2020)."""
+        values = self.booster.predict(xgboost.DMatrix(features), pred_contribs=True)
+        without_bias: npt.NDArray[np.floating[Any]] = values[..., :-1]
+        return without_bias
+
+    def log(
+        self, *, signature: "ModelSignature", example: pd.DataFrame, run_id: str
+    ) -> "ModelInfo":
+        """Log the model to MLflow in its XGBoost flavor."""
+        # Imported late: only the finishing Job logs, and MLflow takes seconds.
+        import mlflow.xgboost  # noqa: PLC0415  as above
+
+        info: ModelInfo = mlflow.xgboost.log_model(
+            self.booster,
+            name="model",
+            signature=signature,
+            input_example=example,
+            model_format=_FORMAT,
+            # Given, since MLflow would otherwise import everything to find out.
+            pip_requirements=[f"xgboost-cpu=={xgboost.__version__}", f"pandas=={pd.__version__}"],
+            run_id=run_id,
+        )
+        return info
+
+    def is_stored_in(self, directory: Path) -> bool:
+        """Tell whether the artifact directory holds this model, byte for byte."""
+        return (directory / _FILE).read_bytes() == bytes(self.booster.save_raw(_FORMAT))
+
+
+def build_parameters(setting: Setting, searched: Parameters) -> dict[str, Any]:
+    """Add to the searched parameters those that the task and the pod decide."""
+    fixed: dict[str, Any] = {
+        "objective": _OBJECTIVES[setting.task],
+        "eval_metric": _STOPPING[setting.task].get(setting.metric, _SMOOTH[setting.task]),
+        "tree_method": "hist",
+        "seed": setting.seed,
+        "nthread": setting.threads,
+        "verbosity": 0,
+    }
+    if setting.task is Task.MULTICLASS:
+        fixed["num_class"] = setting.classes
+    return {**fixed, **searched}
+
+
+def _bin(
+    table: Table, setting: Setting, *, ref: xgboost.QuantileDMatrix | None = None
+) -> xgboost.QuantileDMatrix:
+    return xgboost.QuantileDMatrix(
+        table.features, label=table.target, ref=ref, nthread=setting.threads
+    )
+
+
+class _Deadline(xgboost.callback.TrainingCallback):
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self.passed = False
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        self.passed = time.monotonic() > self._deadline
+        return self.passed
