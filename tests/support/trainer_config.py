@@ -1,6 +1,9 @@
 """A trainer's config as the operator would write it; a test names only what differs."""
 
+import json
 from typing import Any
+
+from fairlead_training.config import DataConfig, parse_config
 
 
 def config_document(**changes: Any) -> dict[str, Any]:
@@ -42,3 +45,9 @@ def config_document(**changes: Any) -> dict[str, Any]:
             place = place[section]
         place[last] = value
     return document
+
+
+def data_config(**changes: Any) -> DataConfig:
+    """The part about the data; ``uri="…"`` changes a field of it."""
+    fields = {f"data__{name}": value for name, value in changes.items()}
+    return parse_config(json.dumps(config_document(**fields))).data

@@ -28,7 +28,7 @@ METRICS_BY_TASK: Final[Mapping[Task, tuple[str, ...]]] = {
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
     uri: str
-    format: str | None  # csv or parquet; None: told from the name
+    format: str | None  # in the table of formats; None: told from the name
     query: str | None
     timestamp_column: str
     target: str
@@ -156,7 +156,7 @@ def _parse_data(data: "_Section") -> DataConfig:
         raise _invalid("config.data.features names a column twice")
     return DataConfig(
         uri=data.text("uri"),
-        format=None if data.get("format") is None else data.choice("format", ("csv", "parquet")),
+        format=None if data.get("format") is None else data.text("format"),
         query=None if data.get("query") is None else data.text("query"),
         timestamp_column=timestamp,
         target=target,

@@ -9,7 +9,7 @@ import optuna
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.failure import Reason, TrainingFailure, first_line
 
 # Apart from ``public``: MLflow may live in the same database, and both own an alembic_version.
 SCHEMA: Final = "fairlead_search"
@@ -79,9 +79,9 @@ def create_schema(engine: sqlalchemy.Engine) -> None:
 
 def _unavailable(error: BaseException) -> TrainingFailure:
     # The driver's own words: SQLAlchemy's add the statement and its values.
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    said = (str(cause).strip().splitlines() or [type(error).__name__])[0][:300]
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     return TrainingFailure(
         Reason.DATABASE_UNAVAILABLE,
-        f"the study database failed: {said}; check the Secret fairlead-database and its server",
+        f"the study database failed: {first_line(cause)}; "
+        "check the Secret fairlead-database and its server",
     )

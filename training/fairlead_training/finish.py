@@ -38,7 +38,7 @@ from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
 from fairlead_training.search import nothing_found
-from fairlead_training.source import read_frame
+from fairlead_training.sources.table import read_frame
 from fairlead_training.split import Split, split
 from fairlead_training.study import (
     LEARNED,

@@ -16,8 +16,8 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_
 from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_training.config import TrainingConfig
-from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.source import public_uri
+from fairlead_training.failure import Reason, TrainingFailure, first_line
+from fairlead_training.sources.address import public_uri
 
 TAG_VERSION: Final = "fairlead.version"
 TAG_DIGEST: Final = "fairlead.digest"
@@ -182,7 +182,7 @@ def _milliseconds(trial: FrozenTrial) -> int:
 
 
 def _unavailable(what: str, error: BaseException) -> TrainingFailure:
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
     return TrainingFailure(
-        Reason.TRACKING_UNAVAILABLE, f"MLflow: {what}: {said}; check MLFLOW_TRACKING_URI"
+        Reason.TRACKING_UNAVAILABLE,
+        f"MLflow: {what}: {first_line(error)}; check MLFLOW_TRACKING_URI",
     )

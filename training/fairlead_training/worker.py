@@ -11,7 +11,7 @@ from fairlead_training.learners.protocol import Setting
 from fairlead_training.learners.table import find_learner
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.search import SearchProgress, Worker, build_sampler
-from fairlead_training.source import read_frame
+from fairlead_training.sources.table import read_frame
 from fairlead_training.split import split
 from fairlead_training.study import join_study, open_storage
 

@@ -29,7 +29,7 @@ def test_a_whole_config() -> None:
         pytest.param({"namespace": ""}, "config.namespace", id="empty text"),
         pytest.param({"data": []}, "config.data is not", id="section of another type"),
         pytest.param({"data__uri": 7}, "config.data.uri", id="text of another type"),
-        pytest.param({"data__format": "xml"}, "config.data.format", id="unknown format"),
+        pytest.param({"data__format": 7}, "config.data.format", id="format of another type"),
         pytest.param({"data__features": "a"}, "config.data.features", id="list of another type"),
         pytest.param({"data__features": ["a", "a"]}, "names a column twice", id="column twice"),
         pytest.param({"data__features": ["up"]}, "must not contain up", id="target as feature"),

@@ -1,0 +1,107 @@
+"""The rows of a query in PostgreSQL."""
+
+from typing import Any, Final
+
+import pandas as pd
+import psycopg
+from psycopg.types.numeric import FloatLoader
+
+from fairlead_training.config import DataConfig, Environment
+from fairlead_training.failure import Reason, TrainingFailure, first_line
+from fairlead_training.sources.address import public_uri
+
+_CONNECT_SECONDS: Final = 10
+_QUERY_SECONDS: Final = 600
+# How libpq tells that the server does not let this user in; before a session there is no SQLSTATE.
+_REFUSALS: Final = (
+    "authentication failed",
+    "no password supplied",
+    "pg_hba.conf",
+    "does not exist",
+)
+
+
+def run_query(config: DataConfig, environment: Environment) -> pd.DataFrame:
+    """Return the rows of the query, read in a transaction that cannot write.
+
+    Raises:
+        TrainingFailure: QueryInvalid, CredentialsRefused or DataSourceUnavailable.
+    """
+    if config.query is None:
+        raise TrainingFailure(
+            Reason.QUERY_INVALID,
+            "spec.data.source.query is missing; a postgresql:// source needs one",
+        )
+    with _connect(config.uri, environment) as connection:
+        connection.adapters.register_loader("numeric", FloatLoader)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(config.query.encode())
+                columns = [column.name for column in cursor.description or ()]
+                rows = cursor.fetchall() if columns else []
+        except psycopg.Error as error:
+            raise explain_query(error, public_uri(config.uri)) from error
+    if not columns:
+        raise TrainingFailure(
+            Reason.QUERY_INVALID, "spec.data.source.query yields no columns; write a SELECT"
+        )
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _connect(uri: str, environment: Environment) -> "psycopg.Connection[tuple[object, ...]]":
+    credentials: dict[str, Any] = {
+        "user": environment.data_username,
+        "password": environment.data_password,
+    }
+    try:
+        return psycopg.connect(
+            uri,
+            connect_timeout=_CONNECT_SECONDS,
+            application_name="fairlead-training",
+            options=(
+                "-c default_transaction_read_only=on "
+                f"-c statement_timeout={_QUERY_SECONDS}s -c timezone=UTC"
+            ),
+            **{name: value for name, value in credentials.items() if value is not None},
+        )
+    except psycopg.Error as error:
+        raise explain_connection(error, public_uri(uri)) from error
+
+
+def explain_connection(error: psycopg.Error, source: str) -> TrainingFailure:
+    """Tell a server that refuses the user from one that cannot be reached."""
+    said = first_line(error)
+    if any(refusal in str(error) for refusal in _REFUSALS):
+        return TrainingFailure(
+            Reason.CREDENTIALS_REFUSED,
+            f"{source} lets the trainer not in: {said}; "
+            "correct spec.data.source.uri or the Secret in spec.data.source.credentials",
+        )
+    return TrainingFailure(Reason.DATA_SOURCE_UNAVAILABLE, f"{source} cannot be reached: {said}")
+
+
+def explain_query(error: psycopg.Error, source: str) -> TrainingFailure:
+    """Tell from the error's class whether the query, the user or the server is at fault."""
+    said = first_line(error)
+    match error:
+        case psycopg.errors.InsufficientPrivilege():
+            return TrainingFailure(
+                Reason.CREDENTIALS_REFUSED, f"{source}: {said}; grant it or use another user"
+            )
+        case psycopg.errors.QueryCanceled():
+            return TrainingFailure(
+                Reason.DATA_SOURCE_UNAVAILABLE, f"{source}: the query was cut off: {said}"
+            )
+        case (
+            psycopg.errors.ReadOnlySqlTransaction()
+            | psycopg.ProgrammingError()
+            | psycopg.DataError()
+            | psycopg.NotSupportedError()
+        ):
+            return TrainingFailure(
+                Reason.QUERY_INVALID, f"{source}: {said}; correct spec.data.source.query"
+            )
+        case _:
+            return TrainingFailure(
+                Reason.DATA_SOURCE_UNAVAILABLE, f"{source}: the query failed: {said}"
+            )
