@@ -73,7 +73,7 @@ def finish(config: TrainingConfig, environment: Environment, progress: Progress)
     mlflow.set_experiment(experiment_id=record.check())
     with open_storage(environment.database_url) as storage:
         shared = load_study(storage, config)
-        known = _registered_already(record.versions(), config)
+        known = find_registered(record.versions(), config)
         if known is not None:
             return known
         give_up_running(shared.study)
@@ -288,9 +288,7 @@ def best_trial(study: optuna.Study) -> FrozenTrial:
     return study.best_trial
 
 
-def _registered_already(
-    versions: list[ModelVersion], config: TrainingConfig
-) -> dict[str, Any] | None:
+def find_registered(versions: list[ModelVersion], config: TrainingConfig) -> dict[str, Any] | None:
     """The result of an earlier finishing pod that was killed after it had registered."""
     for version in versions:
         if version.tags.get(tracking.TAG_TRAINING_RUN) == config.training_run_uid:

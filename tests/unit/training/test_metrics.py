@@ -1,0 +1,115 @@
+"""Metrics agree with scikit-learn's."""
+
+import math
+
+import numpy as np
+import pytest
+import sklearn.metrics as reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairlead_training.config import METRICS_BY_TASK, Task
+from fairlead_training.metrics import METRICS, Floats, compute, greater_is_better
+from support.scores import binary
+
+RELAXED = settings(max_examples=30)
+seeds = st.integers(0, 10_000)
+
+
+def compute_all(task: Task, target: Floats, score: Floats) -> dict[str, float]:
+    return {name: compute(task, name, target, score) for name in METRICS[task]}
+
+
+def test_a_config_may_name_every_metric_and_no_other() -> None:
+    assert {task: set(names) for task, names in METRICS_BY_TASK.items()} == {
+        task: set(METRICS[task]) for task in Task
+    }
+
+
+@pytest.mark.parametrize(
+    ("metric", "greater"),
+    [
+        ("roc_auc", True),
+        ("pr_auc", True),
+        ("accuracy", True),
+        ("f1_macro", True),
+        ("r2", True),
+        ("log_loss", False),
+        ("rmse", False),
+        ("mae", False),
+    ],
+)
+def test_the_better_direction(metric: str, greater: bool) -> None:
+    assert greater_is_better(metric) is greater
+
+
+@RELAXED
+@given(seeds)
+def test_binary_metrics_are_the_known_ones(seed: int) -> None:
+    target, score = binary(seed)
+
+    found = compute_all(Task.BINARY, target, score)
+
+    assert found == pytest.approx(
+        {
+            "roc_auc": reference.roc_auc_score(target, score),
+            "pr_auc": reference.average_precision_score(target, score),
+            "log_loss": reference.log_loss(target, score),
+            "accuracy": reference.accuracy_score(target, score > 0.5),
+        }
+    )
+
+
+@RELAXED
+@given(seeds)
+def test_a_weight_counts_as_that_many_rows(seed: int) -> None:
+    target, score = binary(seed)
+    counts = np.random.default_rng(seed).integers(1, 4, len(target))
+    repeated = np.repeat(np.arange(len(target)), counts)
+
+    for name, metric in METRICS[Task.BINARY].items():
+        weighted = metric(target, score, counts[None, :].astype(np.float64))[0]
+        assert weighted == pytest.approx(
+            compute(Task.BINARY, name, target[repeated], score[repeated])
+        )
+
+
+@RELAXED
+@given(seeds)
+def test_multiclass_metrics_are_the_known_ones(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    target = np.r_[0.0, 1.0, 2.0, generator.integers(0, 3, 60)]
+    score = generator.dirichlet((1, 1, 1), len(target))
+
+    found = compute_all(Task.MULTICLASS, target, score)
+
+    assert found == pytest.approx(
+        {
+            "log_loss": reference.log_loss(target, score, labels=[0, 1, 2]),
+            "accuracy": reference.accuracy_score(target, score.argmax(axis=1)),
+            "f1_macro": reference.f1_score(target, score.argmax(axis=1), average="macro"),
+        },
+        rel=1e-5,
+    )
+
+
+@RELAXED
+@given(seeds)
+def test_regression_metrics_are_the_known_ones(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    target = generator.normal(1e5, 3, 70)
+    score = target + generator.normal(size=70)
+
+    found = compute_all(Task.REGRESSION, target, score)
+
+    assert found == pytest.approx(
+        {
+            "rmse": reference.root_mean_squared_error(target, score),
+            "mae": reference.mean_absolute_error(target, score),
+            "r2": reference.r2_score(target, score),
+        }
+    )
+
+
+def test_a_metric_that_is_undefined_is_not_a_number() -> None:
+    assert math.isnan(compute(Task.BINARY, "roc_auc", np.ones(10), np.linspace(0.1, 0.9, 10)))

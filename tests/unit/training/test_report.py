@@ -1,0 +1,77 @@
+"""What the page says, and that no name of a column becomes a part of its code."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from fairlead_training.report import render
+
+RESULT: Mapping[str, Any] = {
+    "version": "1.1.0",
+    "digest": "sha256:2",
+    "metric": "roc_auc",
+    "candidate": {"value": 0.914, "ciLow": 0.905, "ciHigh": None},
+    "champion": None,
+    "difference": None,
+    "seconds": 61.2,
+    "data": {"rows": 2000},
+    "trials": {"finished": 40},
+}
+CHAMPION = {"version": "1.0.0", "value": 0.897}
+DIFFERENCE = {"value": 0.017, "ciLow": 0.009, "ciHigh": 0.025}
+
+
+def page(importance: Mapping[str, float] | None = None, **changes: Any) -> str:
+    return render(
+        "energy.nsw-price 1.1.0",
+        {**RESULT, **changes},
+        metrics={"roc_auc": 0.914},
+        parameters={"max_depth": 6},
+        importance=importance or {},
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "unsaid"),
+    [
+        pytest.param({}, "0.914 (0.905 to unknown)", "champion", id="a first version"),
+        pytest.param(
+            {"champion": CHAMPION, "difference": DIFFERENCE},
+            "0.017 (0.009 to 0.025)",
+            "no comparison",
+            id="a comparison",
+        ),
+        pytest.param(
+            {"champion": CHAMPION | {"value": None}, "championUnavailable": "it is gone"},
+            "it is gone",
+            "better by",
+            id="no comparison: why",
+        ),
+    ],
+)
+def test_the_verdict_is_on_the_page(changes: dict[str, Any], said: str, unsaid: str) -> None:
+    content = page(**changes)
+
+    assert said in content
+    assert unsaid not in content
+
+
+def test_names_cannot_change_the_page() -> None:
+    content = page({"<script>x</script>": 0.5}, championUnavailable="<b>gone</b>")
+
+    assert "<script>" not in content
+    assert "<b>" not in content
+    assert "&lt;script&gt;" in content
+
+
+def test_the_longest_bar_is_the_first_and_twenty_are_enough() -> None:
+    content = page({f"column-{number}": 1 / number for number in range(1, 31)})
+
+    assert content.index("width:100.0%") < content.index("width:50.0%")
+    assert "column-20<" in content
+    assert "column-21<" not in content
+
+
+def test_features_that_carry_nothing_have_a_bar_of_no_length() -> None:
+    assert "width:0.0%" in page({"noise": 0.0})
