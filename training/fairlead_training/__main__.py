@@ -35,7 +35,7 @@ _log = logging.getLogger("fairlead_training")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one stage; the exit code is 0, 1 (may be retried) or 3 (bad input)."""
+    """Run one stage; return the exit code: 0, 1 (may be retried) or 3 (bad input)."""
     arguments = _parse_arguments(argv)
     prepare(os.environ)
     run = _Run()

@@ -67,7 +67,7 @@ def log_candidate(
 
 
 def read_signature_digest(registered_model: str, registry_version: str) -> str | None:
-    """Digest of a registered version's signature; None when it cannot be had."""
+    """Read the digest of a registered version's signature; None when it cannot be had."""
     try:
         info = mlflow.models.get_model_info(f"models:/{registered_model}/{registry_version}")
     except (MlflowException, OSError, ValueError):

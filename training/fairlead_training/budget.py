@@ -25,7 +25,7 @@ class Counts:
 
 
 def decide(counts: Counts, *, trials: int, seconds_left: float) -> Step:
-    """What a worker does next."""
+    """Decide what a worker does next."""
     if seconds_left <= 0:
         return Step.STOP
     if counts.finished + counts.running < trials:
@@ -34,7 +34,7 @@ def decide(counts: Counts, *, trials: int, seconds_left: float) -> Step:
 
 
 def estimate_left(counts: Counts, *, trials: int, spent: float, seconds_left: float) -> float:
-    """Seconds until the search ends, at the pace so far."""
+    """Estimate the seconds until the search ends, at the pace so far."""
     if not counts.finished:
         return seconds_left
     missing = max(0, trials - counts.finished)

@@ -8,7 +8,7 @@ _CGROUP = Path("/sys/fs/cgroup/cpu.max")
 
 
 def threads_for(parallelism: int, *, limit: float | None, cores: int) -> int:
-    """Threads of one worker.
+    """Return how many threads one worker takes.
 
     Without a limit the workers may share one node, so each takes its part of the cores.
 
@@ -22,7 +22,7 @@ def threads_for(parallelism: int, *, limit: float | None, cores: int) -> int:
 
 
 def read_cpu_limit(path: Path = _CGROUP) -> float | None:
-    """The cgroup's CPU limit in cores; None when there is none or it cannot be read."""
+    """Read the cgroup's CPU limit in cores; None when there is none or it cannot be read."""
     try:
         quota, period = path.read_text(encoding="ascii").split()
     except (OSError, ValueError):
@@ -31,5 +31,5 @@ def read_cpu_limit(path: Path = _CGROUP) -> float | None:
 
 
 def count_threads(parallelism: int) -> int:
-    """Threads this process should use."""
+    """Return how many threads this process should use."""
     return threads_for(parallelism, limit=read_cpu_limit(), cores=len(os.sched_getaffinity(0)) or 1)

@@ -52,7 +52,7 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
         refused_in_names: characters that the learner allows in no feature's name.
 
     Raises:
-        TrainingFailure: naming the column and the way out.
+        TrainingFailure: naming the column and what to do.
     """
     names = _name_columns(frame, config.data)
     times = _parse_times(frame[config.data.timestamp_column], config.data.timestamp_column)
@@ -85,7 +85,7 @@ def take_snapshot(table: Table) -> Snapshot:
 
 
 def restore(table: Table, snapshot: Snapshot) -> Table:
-    """The rows of a snapshot, from a source that has grown since.
+    """Return the rows of a snapshot, from a source that has grown since.
 
     Raises:
         TrainingFailure: DataChanged when its rows are not there as they were.
@@ -110,12 +110,12 @@ def slice_rows(table: Table, start: int, stop: int) -> Table:
 
 
 def format_time(nanoseconds: int) -> str:
-    """RFC 3339 in UTC, to the second."""
+    """Write a time as RFC 3339 in UTC, to the second."""
     return pd.Timestamp(nanoseconds, unit="ns").strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _name_columns(frame: pd.DataFrame, config: DataConfig) -> list[str]:
-    """The feature columns, after a check that all columns are there, once."""
+    """Return the feature columns, after a check that every column is there once."""
     columns = [str(column) for column in frame.columns]
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice:
@@ -178,21 +178,21 @@ def _parse_target(column: "pd.Series[Any]", name: str, task: Task) -> npt.NDArra
     unusable = int((~np.isfinite(values)).sum())
     if unusable:
         raise _target_failure(name, f"is empty or infinite in {unusable} rows", task)
-    found = np.unique(values)
-    if len(found) == 1:
+    distinct = np.unique(values)
+    if len(distinct) == 1:
         raise TrainingFailure(
             Reason.TARGET_CONSTANT,
-            f"column {name} is {found[0]:g} in every row; there is nothing to learn",
+            f"column {name} is {distinct[0]:g} in every row; there is nothing to learn",
         )
-    if task is Task.BINARY and not np.array_equal(found, (0, 1)):
-        raise _target_failure(name, f"holds {_list([f'{v:g}' for v in found])}", task)
-    if task is Task.MULTICLASS and not _are_class_numbers(found):
-        raise _target_failure(name, f"holds {_list([f'{v:g}' for v in found])}", task)
+    if task is Task.BINARY and not np.array_equal(distinct, (0, 1)):
+        raise _target_failure(name, f"holds {_list([f'{v:g}' for v in distinct])}", task)
+    if task is Task.MULTICLASS and not _are_class_numbers(distinct):
+        raise _target_failure(name, f"holds {_list([f'{v:g}' for v in distinct])}", task)
     return values
 
 
-def _are_class_numbers(found: npt.NDArray[np.float64]) -> bool:
-    return len(found) <= _MOST_CLASSES and np.array_equal(found, np.arange(len(found)))
+def _are_class_numbers(distinct: npt.NDArray[np.float64]) -> bool:
+    return len(distinct) <= _MOST_CLASSES and np.array_equal(distinct, np.arange(len(distinct)))
 
 
 def _target_failure(name: str, trouble: str, task: Task) -> TrainingFailure:
@@ -227,16 +227,16 @@ def _parse_feature(column: "pd.Series[Any]", name: str, refused: str) -> npt.NDA
 
 
 def _to_numbers(column: "pd.Series[Any]") -> npt.NDArray[np.float64] | None:
-    """The column as float64 with NaN for missing; None when it holds anything but numbers."""
-    known = column.dropna().infer_objects()
-    if known.dtype == object:
+    """Return the column as float64, NaN where missing; None when it holds more than numbers."""
+    present = column.dropna().infer_objects()
+    if present.dtype == object:
         # Decimals, and booleans mixed with numbers.
-        if not all(isinstance(value, numbers.Real | decimal.Decimal) for value in known):
+        if not all(isinstance(value, numbers.Real | decimal.Decimal) for value in present):
             return None
-    elif not pd.api.types.is_numeric_dtype(known):
+    elif not pd.api.types.is_numeric_dtype(present):
         return None
     values = np.full(len(column), np.nan)
-    values[column.notna().to_numpy()] = known.to_numpy(dtype=np.float64)
+    values[column.notna().to_numpy()] = present.to_numpy(dtype=np.float64)
     return values
 
 
@@ -249,8 +249,7 @@ def _check_rows(table: Table, config: DataConfig) -> None:
 
 
 def _distinct(column: "pd.Series[Any]") -> list[str]:
-    seen = dict.fromkeys(repr(value) for value in column.dropna().head(_LOOKED_AT))
-    return list(seen)
+    return list(dict.fromkeys(repr(value) for value in column.dropna().head(_LOOKED_AT)))
 
 
 def _list(names: list[str]) -> str:

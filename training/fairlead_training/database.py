@@ -18,9 +18,9 @@ _CONNECT_SECONDS: Final = 5
 
 
 def driver_url(url: str) -> str:
-    """The URL with the driver that is installed."""
-    scheme, found, rest = url.partition("://")
-    if not found or scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
+    """Return the URL with the driver that is installed."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise TrainingFailure(
             Reason.CONFIG_INVALID, "FAIRLEAD_DATABASE_URL must begin with postgresql://"
         )
@@ -63,17 +63,17 @@ def locked(engine: sqlalchemy.Engine, name: str) -> Iterator[None]:
 
 
 def lock_key(name: str) -> int:
-    """A signed 64-bit number for the name."""
+    """Return a signed 64-bit number for the name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 def create_schema(engine: sqlalchemy.Engine) -> None:
     with engine.begin() as connection:
         # Asked first: the user may own a schema that an administrator made, and no right to more.
-        known = connection.execute(
+        exists = connection.execute(
             sqlalchemy.text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": SCHEMA}
         ).scalar()
-        if known is None:
+        if exists is None:
             connection.execute(sqlalchemy.text(f"CREATE SCHEMA {SCHEMA}"))
 
 

@@ -33,12 +33,12 @@ class Comparison:
 
 
 def evaluate(task: Task, target: Floats, score: Floats) -> Mapping[str, float]:
-    """Every metric of the task."""
+    """Compute every metric of the task."""
     return {name: compute(task, name, target, score) for name in METRICS[task]}
 
 
 def estimate(task: Task, metric: str, target: Floats, score: Floats, *, seed: int) -> Estimate:
-    """The metric with its bootstrap interval.
+    """Compute the metric with its bootstrap interval.
 
     Percentile method (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
     """
@@ -55,7 +55,7 @@ def compare(
     champion: Floats,
     seed: int,
 ) -> Comparison:
-    """Candidate against champion on the same rows.
+    """Compare candidate and champion on the same rows.
 
     Paired bootstrap: each replicate draws rows once and scores both models on them, so that what
     makes rows hard for both cancels out (Efron and Tibshirani, An Introduction to the Bootstrap,
@@ -76,7 +76,7 @@ def compare(
 def _bootstrap(
     function: Metric, target: Floats, scores: tuple[Floats, ...], *, seed: int
 ) -> tuple[Floats, ...]:
-    """The metric of each set of scores in each replicate."""
+    """Compute the metric of each set of scores in each replicate."""
     rows = len(target)
     replicates = int(np.clip(_CELLS // rows, _LEAST_REPLICATES, _REPLICATES))
     generator = np.random.default_rng(seed)
@@ -90,7 +90,7 @@ def _bootstrap(
 
 
 def draw_counts(rows: int, replicates: int, generator: np.random.Generator) -> Floats:
-    """How often each row occurs in each replicate.
+    """Draw how often each row occurs in each replicate.
 
     Rows come in blocks of neighbors in time, as neighbors are alike: rows drawn one by one would
     make the interval too narrow (moving blocks, Efron and Tibshirani 1993, section 8.6; wrapped

@@ -32,7 +32,7 @@ def explain(model: FittedModel, table: Table, *, seed: int) -> dict[str, float]:
 
 
 def draw(importance: Mapping[str, float]) -> bytes:
-    """A bar for each of the leading features, as PNG."""
+    """Draw a bar for each of the leading features, as PNG."""
     shown = list(importance.items())[:_SHOWN][::-1]
     figure = Figure(figsize=(7, 1 + 0.3 * len(shown)), layout="constrained")
     axes = figure.add_subplot()

@@ -54,7 +54,7 @@ def first_line(error: BaseException) -> str:
 
 
 class TrainingFailure(Exception):  # noqa: N818  it is an outcome of the contract, not a bug
-    """A training that cannot go on, with the reason and the way out for a person.
+    """A training that cannot go on, with its reason and what to do about it.
 
     The message is shown to people and stored in the cluster: it must hold no secret.
     """

@@ -73,9 +73,9 @@ def finish(config: TrainingConfig, environment: Environment, progress: Progress)
     mlflow.set_experiment(experiment_id=record.check())
     with open_storage(environment.database_url) as storage:
         shared = load_study(storage, config)
-        known = find_registered(record.versions(), config)
-        if known is not None:
-            return known
+        earlier = find_registered(record.versions(), config)
+        if earlier is not None:
+            return earlier
         give_up_running(shared.study)
         return _Finishing(config, environment, progress, record, shared).run()
 
@@ -145,7 +145,7 @@ class _Finishing:
         )
 
     def _compare(self, score: Floats, parts: Split) -> tuple[Comparison | None, str | None]:
-        """The comparison with the champion, or why there is none though there is a champion."""
+        """Return the comparison with the champion, or why a champion cannot be compared."""
         config = self._config
         if config.champion is None:
             return None, None
@@ -202,19 +202,19 @@ class _Finishing:
             return {**result, "registryVersion": self._record.register(candidate)}
 
     def _existing(self) -> list[Existing]:
-        found = []
+        existing = []
         for version in self._record.versions():
             signature = version.tags.get(tracking.TAG_SIGNATURE)
             if signature is None and tracking.TAG_VERSION in version.tags:
                 signature = read_signature_digest(version.name, version.version)
-            found.append(
+            existing.append(
                 Existing(
                     version=version.tags.get(tracking.TAG_VERSION, ""),
                     signature=signature,
                     recipe=version.tags.get(tracking.TAG_RECIPE),
                 )
             )
-        return found
+        return existing
 
     def _result(self, fitted: Fitted, parts: Split, *, version: str, digest: str) -> dict[str, Any]:
         outcome = Outcome(
@@ -277,7 +277,7 @@ class _Finishing:
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial:
-    """The best trial that came to its end.
+    """Return the best trial that completed.
 
     Raises:
         TrainingFailure: SearchFoundNothing.
@@ -289,7 +289,7 @@ def best_trial(study: optuna.Study) -> FrozenTrial:
 
 
 def find_registered(versions: list[ModelVersion], config: TrainingConfig) -> dict[str, Any] | None:
-    """The result of an earlier finishing pod that was killed after it had registered."""
+    """Return the result of an earlier finishing pod that was killed after it had registered."""
     for version in versions:
         if version.tags.get(tracking.TAG_TRAINING_RUN) == config.training_run_uid:
             stored: dict[str, Any] = json.loads(version.tags[tracking.TAG_RESULT])

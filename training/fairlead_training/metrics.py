@@ -18,9 +18,10 @@ _EPSILON: Final = float(np.finfo(np.float32).eps)
 
 
 def roc_auc(target: Floats, score: Floats, weights: Floats) -> Floats:
-    """Area under the ROC curve: the chance that a positive row scores above a negative one.
+    """Compute the area under the ROC curve.
 
-    Ties count half (Hanley and McNeil 1982).
+    It is the chance that a positive row scores above a negative one; ties count half (Hanley and
+    McNeil 1982).
     """
     positives, negatives = _by_score(target, score, weights)
     below = np.cumsum(negatives, axis=1) - negatives
@@ -29,37 +30,37 @@ def roc_auc(target: Floats, score: Floats, weights: Floats) -> Floats:
 
 
 def pr_auc(target: Floats, score: Floats, weights: Floats) -> Floats:
-    """Average precision: the mean of precision over recall, in steps, without interpolation."""
+    """Compute average precision: mean precision over recall, in steps, not interpolated."""
     positives, negatives = (part[:, ::-1] for part in _by_score(target, score, weights))
-    found = np.cumsum(positives, axis=1)
-    precision = _divide(found, found + np.cumsum(negatives, axis=1), empty=0.0)
+    caught = np.cumsum(positives, axis=1)  # at this score or above
+    precision = _divide(caught, caught + np.cumsum(negatives, axis=1), empty=0.0)
     return _divide(np.sum(positives * precision, axis=1), positives.sum(axis=1))
 
 
 def binary_log_loss(target: Floats, score: Floats, weights: Floats) -> Floats:
-    """Mean negative log-likelihood, with probabilities kept off 0 and 1."""
+    """Compute the mean negative log-likelihood, with probabilities kept off 0 and 1."""
     kept = np.clip(score, _EPSILON, 1 - _EPSILON)
     return _mean(-np.where(target > 0, np.log(kept), np.log1p(-kept)), weights)
 
 
 def binary_accuracy(target: Floats, score: Floats, weights: Floats) -> Floats:
-    """Share of rows on the right side of a probability of one half."""
+    """Compute the share of rows on the right side of a probability of one half."""
     return _mean(((score > 0.5) == (target > 0)).astype(np.float64), weights)
 
 
 def multiclass_log_loss(target: Floats, score: Floats, weights: Floats) -> Floats:
-    """Mean negative log-likelihood of the true class, probabilities kept off 0 and 1."""
+    """Compute the mean negative log-likelihood of the true class, kept off 0 and 1."""
     kept = np.clip(score / score.sum(axis=1, keepdims=True), _EPSILON, 1 - _EPSILON)
     return _mean(-np.log(kept[np.arange(len(target)), target.astype(np.intp)]), weights)
 
 
 def multiclass_accuracy(target: Floats, score: Floats, weights: Floats) -> Floats:
-    """Share of rows whose likeliest class is the true one."""
+    """Compute the share of rows whose likeliest class is the true one."""
     return _mean((score.argmax(axis=1) == target).astype(np.float64), weights)
 
 
 def f1_macro(target: Floats, score: Floats, weights: Floats) -> Floats:
-    """Mean of the F1 of each class that occurs, in truth or prediction."""
+    """Average the F1 of each class that occurs, in truth or prediction."""
     chosen = score.argmax(axis=1)
     classes = np.arange(score.shape[1])
     truth, guess = target[:, None] == classes, chosen[:, None] == classes
@@ -70,17 +71,17 @@ def f1_macro(target: Floats, score: Floats, weights: Floats) -> Floats:
 
 
 def rmse(target: Floats, score: Floats, weights: Floats) -> Floats:
-    """Root of the mean squared error."""
+    """Compute the root of the mean squared error."""
     return np.sqrt(_mean((target - score) ** 2, weights))
 
 
 def mae(target: Floats, score: Floats, weights: Floats) -> Floats:
-    """Mean absolute error."""
+    """Compute the mean absolute error."""
     return _mean(np.abs(target - score), weights)
 
 
 def r2(target: Floats, score: Floats, weights: Floats) -> Floats:
-    """Share of the target's variance that is explained."""
+    """Compute the share of the target's variance that is explained."""
     centered = target - target.mean()  # keeps the difference of squares below exact enough
     spread = _mean(centered**2, weights) - _mean(centered, weights) ** 2
     return 1 - _divide(_mean((target - score) ** 2, weights), np.maximum(spread, 0.0))
@@ -108,12 +109,12 @@ def greater_is_better(metric: str) -> bool:
 
 
 def compute(task: str, metric: str, target: Floats, score: Floats) -> float:
-    """The metric on all rows, each counted once; NaN when it is undefined."""
+    """Compute the metric on all rows, each counted once; NaN when it is undefined."""
     return float(METRICS[task][metric](target, score, np.ones((1, len(target))))[0])
 
 
 def _by_score(target: Floats, score: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Weight of the positive and of the negative rows at each score, lowest score first."""
+    """Sum the weights of positive and negative rows at each score, lowest score first."""
     order = np.argsort(score, kind="stable")
     ordered = score[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])

@@ -1,4 +1,4 @@
-"""Tell how far the training is: one tag of the MLflow run, at most once a second.
+"""How far the training is: one tag of the MLflow run, written at most once a second.
 
 Plain REST, since a search worker has no other use for MLflow and importing it takes seconds.
 """
@@ -35,7 +35,7 @@ class Stage(StrEnum):
 
 
 class Progress:
-    """Writes the progress document and remembers the stage for the result."""
+    """Write the progress document, and keep the stage for the result."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Progress:
         self.stage = Stage.DATA
 
     def begin(self) -> None:
-        """Say the first word.
+        """Write the first document.
 
         Raises:
             TrainingFailure: TrackingUnavailable, so that a training whose result could not be
@@ -66,7 +66,7 @@ class Progress:
         self._next = self._clock() + _INTERVAL_SECONDS
 
     def enter(self, stage: Stage, **fields: float | None) -> None:
-        """Say the stage, unless the last word is younger than a second or MLflow is silent."""
+        """Write the stage, unless the last write was within a second or MLflow does not answer."""
         self.stage = stage
         if self._clock() < self._next:
             return
@@ -84,7 +84,7 @@ class Progress:
 def tag_writer(
     tracking_uri: str, run_id: str, variables: Mapping[str, str]
 ) -> Callable[[str], None]:
-    """A function that sets the progress tag of the run.
+    """Return a function that sets the progress tag of the run.
 
     Args:
         variables: the environment, for MLflow's own credentials.
@@ -112,7 +112,7 @@ def tag_writer(
 
 
 def authorization(variables: Mapping[str, str]) -> dict[str, str]:
-    """The header for MLflow's own credential variables; empty when there are none."""
+    """Build the header from MLflow's own credential variables; empty when there are none."""
     if token := variables.get("MLFLOW_TRACKING_TOKEN"):
         return {"Authorization": f"Bearer {token}"}
     user, password = (

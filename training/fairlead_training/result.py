@@ -31,7 +31,7 @@ def failure_document(failure: TrainingFailure, stage: str) -> dict[str, Any]:
 
 
 def stage_document(stage: str) -> dict[str, Any]:
-    """The result of a search worker."""
+    """Build the result of a search worker."""
     return {"outcome": "Succeeded", "stage": stage}
 
 
@@ -60,7 +60,7 @@ class Outcome:
 
 
 def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]:
-    """The result of a training that registers a version, but for its number in the registry."""
+    """Build the result of a training, but for its version's number in the registry."""
     comparison, counts = outcome.comparison, outcome.counts
     champion = None
     if config.champion is not None:
@@ -92,7 +92,7 @@ def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]
 
 
 def to_message(document: Mapping[str, Any]) -> str:
-    """The document as JSON that fits the termination message, its texts cut where they must be."""
+    """Write the document as JSON that fits the termination message, texts cut if need be."""
     limit = _MESSAGE
     while True:
         cut = {
@@ -120,5 +120,5 @@ def _estimate(estimate: Estimate) -> dict[str, float | None]:
 
 
 def _number(value: float) -> float | None:
-    """A short number; None for what JSON cannot say."""
+    """Round to a short number; None for what JSON cannot hold."""
     return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None

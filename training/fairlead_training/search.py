@@ -47,7 +47,7 @@ class SearchProgress:
 
 
 def build_sampler(config: TrainingConfig, worker: int) -> optuna.samplers.BaseSampler:
-    """TPE, seeded differently in each worker so that they do not repeat each other."""
+    """Build a TPE sampler, seeded by worker so that workers do not repeat each other."""
     return optuna.samplers.TPESampler(
         seed=config.search.seed + worker,
         n_startup_trials=max(2, min(_STARTUP_TRIALS, config.search.trials // 3)),
@@ -152,7 +152,7 @@ class Worker:
 
 
 def nothing_found(trials: Sequence[optuna.trial.FrozenTrial]) -> TrainingFailure:
-    """Why no trial came to its end, with the first error if there was one."""
+    """Explain why no trial completed, with the first error if there was one."""
     errors = [str(trial.user_attrs[ERROR]) for trial in trials if ERROR in trial.user_attrs]
     began = sum(trial.state is not TrialState.WAITING for trial in trials)
     said = f" (first error: {errors[0]})" if errors else ""

@@ -61,7 +61,7 @@ def split(table: Table, validation: ValidationConfig) -> Split:
 
 
 def plan_folds(times: npt.NDArray[np.int64], folds: int) -> tuple[Fold, ...]:
-    """Expanding windows: fold i trains on the first i+1 parts of the rows, validates on the next.
+    """Plan expanding windows: fold i trains on the first i+1 parts, validates on the next.
 
     Parts too small to be judged are left out.
     """
@@ -78,7 +78,7 @@ def plan_folds(times: npt.NDArray[np.int64], folds: int) -> tuple[Fold, ...]:
 
 
 def step_to_next_time(times: npt.NDArray[np.int64], position: int) -> int:
-    """The position, or the next one where a new moment begins."""
+    """Return the position, or the next one where a new moment begins."""
     if position <= 0 or position >= len(times):
         return min(max(position, 0), len(times))
     return int(np.searchsorted(times, times[position - 1], side="right"))

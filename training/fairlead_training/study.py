@@ -154,6 +154,7 @@ def give_up_running(study: optuna.Study) -> None:
 
 
 def count(trials: Iterable[FrozenTrial]) -> Counts:
+    """Count the trials by what they mean for the budget."""
     states = [TrialState.WAITING if _is_left_behind(trial) else trial.state for trial in trials]
     return Counts(
         complete=states.count(TrialState.COMPLETE),
@@ -164,7 +165,7 @@ def count(trials: Iterable[FrozenTrial]) -> Counts:
 
 
 def seconds_spent(trials: Iterable[FrozenTrial]) -> float:
-    """Seconds in which at least one finished trial ran; a pause between Jobs costs nothing."""
+    """Sum the seconds in which any finished trial ran; a pause between Jobs costs nothing."""
     spans = sorted(
         (trial.datetime_start, trial.datetime_complete)
         for trial in trials

@@ -57,7 +57,7 @@ def errors_named(
 
 
 def is_missing(error: MlflowException) -> bool:
-    """Whether MLflow says that there is no such thing."""
+    """Tell whether MLflow says that there is no such thing."""
     return bool(error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))
 
 
@@ -70,7 +70,7 @@ class Tracking:
         self._run = config.mlflow_run_id
 
     def check(self) -> str:
-        """Make sure that MLflow answers and knows the run; its experiment's id.
+        """Check that MLflow answers and has the run; return its experiment's id.
 
         Raises:
             TrainingFailure: TrackingUnavailable.
@@ -88,7 +88,7 @@ class Tracking:
             )
 
     def log_trials(self, trials: Sequence[FrozenTrial]) -> None:
-        """Each trial's value as a step of one metric, and all of it as a table."""
+        """Log each trial's value as a step of one metric, and all trials as a table."""
         name = f"search_{self._config.search.metric}"
         metrics = [
             Metric(name, trial.value, _milliseconds(trial), trial.number)
@@ -143,8 +143,8 @@ class Tracking:
             return
 
     def versions(self) -> list[ModelVersion]:
-        """Every version of the registered model, newest first."""
-        found: list[ModelVersion] = []
+        """List every version of the registered model, newest first."""
+        versions: list[ModelVersion] = []
         token: str | None = None
         with errors_named("the versions cannot be listed"):
             while True:
@@ -154,13 +154,13 @@ class Tracking:
                     order_by=["version_number DESC"],
                     page_token=token,
                 )
-                found.extend(page)
+                versions.extend(page)
                 token = page.token
                 if not token:
-                    return found
+                    return versions
 
     def register(self, candidate: Candidate) -> str:
-        """Create the version with its tags in one step; returns its number in the registry."""
+        """Create the version with its tags in one step; return its number in the registry."""
         with errors_named("the version cannot be registered"):
             version = self._client.create_model_version(
                 self._config.registered_model,

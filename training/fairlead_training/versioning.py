@@ -13,7 +13,7 @@ FIRST: Final = "1.0.0"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Existing:
-    """A version in the registry; a digest is None where the version does not tell it."""
+    """A version in the registry; a digest is None where the version has none."""
 
     version: str
     signature: str | None
@@ -21,10 +21,10 @@ class Existing:
 
 
 def next_version(existing: Iterable[Existing], *, signature: str, recipe: str) -> str:
-    """The number after the highest existing one.
+    """Return the number after the highest existing one.
 
     Major when the signature differs from that version's, minor when the recipe does, else patch.
-    What is not known differs.  Versions whose number is not semantic are passed over.
+    An unknown digest counts as different.  Versions without a semantic number are passed over.
     """
     highest = find_highest(existing)
     if highest is None:
@@ -38,13 +38,13 @@ def next_version(existing: Iterable[Existing], *, signature: str, recipe: str) -
 
 
 def find_highest(existing: Iterable[Existing]) -> Existing | None:
-    """The version with the highest number; None when there is none with a semantic number."""
-    known = [(number, item) for item in existing if (number := _parse(item.version)) is not None]
-    return max(known, key=lambda pair: pair[0])[1] if known else None
+    """Return the version with the highest number; None when none has a semantic number."""
+    numbered = [(number, item) for item in existing if (number := _parse(item.version)) is not None]
+    return max(numbered, key=lambda pair: pair[0])[1] if numbered else None
 
 
 def signature_digest(signature: Mapping[str, Any]) -> str:
-    """Digest of an MLflow signature, given as its dictionary of inputs, outputs and params.
+    """Compute the digest of an MLflow signature, given as a dictionary of its three parts.
 
     MLflow keeps each part as JSON text; the digest is over what the texts mean.
     """
@@ -58,8 +58,8 @@ def _decode(part: object) -> object:
 
 
 def _parse(version: str) -> tuple[int, int, int] | None:
-    found = _FORM.fullmatch(version)
-    if found is None:
+    match = _FORM.fullmatch(version)
+    if match is None:
         return None
-    major, minor, patch = (int(number) for number in found.groups())
+    major, minor, patch = (int(number) for number in match.groups())
     return major, minor, patch

@@ -19,10 +19,10 @@ _log = logging.getLogger(__name__)
 
 
 def search(config: TrainingConfig, environment: Environment, progress: Progress) -> None:
-    """Run the stage.
+    """Run the search stage in this worker.
 
     Raises:
-        TrainingFailure: with the reason, and the way out for a person.
+        TrainingFailure: with its reason and what to do about it.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     learner = find_learner(config.search.algorithm)

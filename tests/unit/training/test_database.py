@@ -4,7 +4,7 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from fairlead_training.database import driver_url, errors_named, lock_key
 from fairlead_training.failure import Reason, TrainingFailure
@@ -36,7 +36,7 @@ def from_optuna() -> Exception:
             "server closed;",
             id="the driver's first line, without statement and values",
         ),
-        pytest.param(TimeoutError("the pool is empty"), "the pool is empty;", id="SQLAlchemy's"),
+        pytest.param(SQLAlchemyError("the pool is empty"), "the pool is empty;", id="SQLAlchemy's"),
         pytest.param(from_optuna(), "server closed;", id="what Optuna wrapped"),
     ],
 )

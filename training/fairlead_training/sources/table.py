@@ -52,7 +52,7 @@ def read_frame(config: DataConfig, environment: Environment) -> pd.DataFrame:
     """Read all rows as they are.
 
     Raises:
-        TrainingFailure: naming the source and the way out.
+        TrainingFailure: naming the source and what to do.
     """
     source = {**SOURCES, **_AT_A_DESK}.get(urllib.parse.urlsplit(config.uri).scheme)
     if source is None:
