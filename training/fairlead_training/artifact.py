@@ -60,7 +60,9 @@ def log_candidate(
             )
             if not model.is_stored_in(stored):
                 raise TrainingFailure(
-                    Reason.TRACKING_UNAVAILABLE, "MLflow gave back another model than was logged"
+                    Reason.TRACKING_UNAVAILABLE,
+                    "MLflow returned other bytes than were logged for the model; "
+                    "check its artifact store",
                 )
             digest = digest_directory(stored)
     return str(info.model_id), signature_digest(signature.to_dict()), digest
@@ -108,7 +110,7 @@ def _fetch(uri: str, name: str, folder: str) -> Path:
         with errors_named(f"{name} cannot be downloaded", keep=is_missing):
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder))
     except MlflowException as error:
-        raise ChampionUnavailableError(f"{name} is not in the registry any more") from error
+        raise ChampionUnavailableError(f"{name} is no longer in the registry") from error
 
 
 def _score(directory: Path, table: Table, task: Task) -> Floats:
@@ -127,12 +129,11 @@ def _columns(model: Model, table: Table) -> list[str]:
     inputs = json.loads((model.signature.to_dict() if model.signature else {}).get("inputs", "[]"))
     columns = [str(column.get("name")) for column in inputs]
     missing = [column for column in columns if column not in table.features]
-    if not columns or missing:
-        what = f"the column {missing[0]}" if missing else "a signature"
+    if not columns:
+        raise ChampionUnavailableError("the champion has no signature that names its columns")
+    if missing:
         raise ChampionUnavailableError(
-            f"the champion wants {what}, which the data has not"
-            if missing
-            else "the champion has no signature that names its columns"
+            f"the champion needs the column {missing[0]}, which is not among the features"
         )
     return columns
 
@@ -148,7 +149,9 @@ def as_scores(score: Floats, table: Table, task: Task) -> Floats:
             f"the champion's predictions have the shape {score.shape}, which does not fit {task}"
         )
     if task is Task.BINARY and (score.min() < 0 or score.max() > 1 or set(score) <= {0.0, 1.0}):
-        raise ChampionUnavailableError("the champion predicts no probabilities of class 1")
+        raise ChampionUnavailableError(
+            "the champion's predictions are not probabilities of class 1"
+        )
     if task is Task.MULTICLASS and score.shape[1] <= table.target.max():
-        raise ChampionUnavailableError("the champion knows fewer classes than the data")
+        raise ChampionUnavailableError("the champion predicts fewer classes than the data has")
     return score

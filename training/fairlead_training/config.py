@@ -220,13 +220,13 @@ class _Section:
     def text(self, name: str) -> str:
         value = self._value.get(name)
         if not isinstance(value, str) or not value:
-            raise _invalid(f"{self._path}.{name} must be a text that is not empty")
+            raise _invalid(f"{self._path}.{name} must be a non-empty string")
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
         value = self._value.get(name, [])
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise _invalid(f"{self._path}.{name} must be a list of texts")
+            raise _invalid(f"{self._path}.{name} must be a list of strings")
         return tuple(value)
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:

@@ -120,7 +120,8 @@ def _name_columns(frame: pd.DataFrame, config: DataConfig) -> list[str]:
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice:
         raise TrainingFailure(
-            Reason.DATA_FORMAT_INVALID, f"column {twice[0]} is in the data twice; rename one"
+            Reason.DATA_FORMAT_INVALID,
+            f"column {twice[0]} appears more than once in the data; rename all but one",
         )
     if not len(frame):
         raise TrainingFailure(Reason.DATA_EMPTY, "the data holds no rows; check spec.data.source")
@@ -140,15 +141,14 @@ def _name_columns(frame: pd.DataFrame, config: DataConfig) -> list[str]:
     if not names:
         raise TrainingFailure(
             Reason.COLUMN_MISSING,
-            "the data has no column besides target and timestamp to learn from",
+            "the data has only the target and the timestamp; "
+            "add columns to learn from to spec.data.source",
         )
     return names
 
 
 def _parse_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[np.int64]:
-    advice = (
-        "RFC 3339 times such as 2026-01-31T12:00:00Z are needed; correct spec.data.timestampColumn"
-    )
+    advice = "use RFC 3339 times such as 2026-01-31T12:00:00Z or correct spec.data.timestampColumn"
     if pd.api.types.is_numeric_dtype(column):
         raise TrainingFailure(
             Reason.TIMESTAMP_INVALID, f"column {name} holds numbers, not times; {advice}"
@@ -162,7 +162,7 @@ def _parse_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[np.int64]:
         nanoseconds = times.dt.tz_localize(None).to_numpy(dtype="datetime64[ns]")
     except (ValueError, TypeError, OverflowError) as error:
         raise TrainingFailure(
-            Reason.TIMESTAMP_INVALID, f"column {name} holds what is no time; {advice}"
+            Reason.TIMESTAMP_INVALID, f"column {name} holds values that are not times; {advice}"
         ) from error
     if missing:
         raise TrainingFailure(
@@ -174,7 +174,9 @@ def _parse_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[np.int64]:
 def _parse_target(column: "pd.Series[Any]", name: str, task: Task) -> npt.NDArray[np.float64]:
     values = _to_numbers(column)
     if values is None:
-        raise _target_failure(name, f"holds {_list(_distinct(column))}, which are no numbers", task)
+        raise _target_failure(
+            name, f"holds {_list(_distinct(column))}, which are not numbers", task
+        )
     unusable = int((~np.isfinite(values)).sum())
     if unusable:
         raise _target_failure(name, f"is empty or infinite in {unusable} rows", task)
@@ -182,7 +184,8 @@ def _parse_target(column: "pd.Series[Any]", name: str, task: Task) -> npt.NDArra
     if len(distinct) == 1:
         raise TrainingFailure(
             Reason.TARGET_CONSTANT,
-            f"column {name} is {distinct[0]:g} in every row; there is nothing to learn",
+            f"column {name} is {distinct[0]:g} in every row; "
+            "use a longer period or correct spec.data.target",
         )
     if task is Task.BINARY and not np.array_equal(distinct, (0, 1)):
         raise _target_failure(name, f"holds {_list([f'{v:g}' for v in distinct])}", task)
@@ -213,7 +216,7 @@ def _parse_feature(column: "pd.Series[Any]", name: str, refused: str) -> npt.NDA
     if set(refused) & set(name):
         trouble = f"has one of the characters {' '.join(refused)} in its name"
     elif values is None:
-        trouble = f"holds {_list(_distinct(column))}, which are no numbers"
+        trouble = f"holds {_list(_distinct(column))}, which are not numbers"
     elif np.isnan(values).all():
         trouble = "is empty in every row"
     elif np.isinf(values).any():
@@ -221,7 +224,8 @@ def _parse_feature(column: "pd.Series[Any]", name: str, refused: str) -> npt.NDA
     if trouble is not None or values is None:
         raise TrainingFailure(
             Reason.FEATURE_INVALID,
-            f"column {name} {trouble}; correct the data or leave it out of spec.data.features",
+            f"column {name} {trouble}; "
+            "correct the data or list other columns in spec.data.features",
         )
     return values
 
@@ -244,7 +248,8 @@ def _check_rows(table: Table, config: DataConfig) -> None:
     if len(table) < config.min_rows:
         raise TrainingFailure(
             Reason.TOO_FEW_ROWS,
-            f"the data has {len(table)} rows, spec.data.minRows asks for {config.min_rows}",
+            f"the data has {len(table)} rows but spec.data.minRows is {config.min_rows}; "
+            "use a longer period or lower it",
         )
 
 

@@ -126,6 +126,6 @@ def authorization(variables: Mapping[str, str]) -> dict[str, str]:
 def _unavailable(said: str) -> TrainingFailure:
     return TrainingFailure(
         Reason.TRACKING_UNAVAILABLE,
-        f"MLflow does not take the progress of the run: {said[:300]}; check MLFLOW_TRACKING_URI "
-        "and that the run exists",
+        f"MLflow did not accept the run's progress: {said[:300]}; "
+        "check MLFLOW_TRACKING_URI and that the run exists",
     )

@@ -158,6 +158,6 @@ def nothing_found(trials: Sequence[optuna.trial.FrozenTrial]) -> TrainingFailure
     said = f" (first error: {errors[0]})" if errors else ""
     return TrainingFailure(
         Reason.SEARCH_FOUND_NOTHING,
-        f"none of {began} trials came to its end{said}; "
-        "give spec.training.search.timeout more time or the trainer more CPU",
+        f"none of {began} trials completed{said}; "
+        "raise spec.training.search.timeout or give the trainer more CPU",
     )

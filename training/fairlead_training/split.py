@@ -55,7 +55,7 @@ def split(table: Table, validation: ValidationConfig) -> Split:
     if not judged:
         raise TrainingFailure(
             Reason.TARGET_CONSTANT,
-            "the target has one value only in every fold of the search; use a longer period",
+            "the target has only one value in every fold of the search; use a longer period",
         )
     return Split(search=search, holdout=holdout, classes=len(np.unique(table.target)), folds=judged)
 

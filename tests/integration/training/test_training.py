@@ -226,9 +226,9 @@ def test_a_grown_table_does_not_change_a_training_under_way(postgres: Postgres, 
 @pytest.mark.parametrize(
     ("trouble", "expected"),
     [
-        pytest.param("gone", "is not in the registry any more", id="deleted from the registry"),
+        pytest.param("gone", "is no longer in the registry", id="deleted from the registry"),
         pytest.param("altered", "has digest sha256:", id="altered on the server"),
-        pytest.param("columns", "wants the column nsw_price", id="wants a column that is gone"),
+        pytest.param("columns", "needs the column nsw_price", id="wants a column that is gone"),
     ],
 )
 def test_a_champion_that_cannot_be_scored_leaves_the_judgment_open(
@@ -264,7 +264,7 @@ def test_a_champion_of_another_kind_is_scored_through_pyfunc(desk: Desk, honest:
     if honest:
         assert 0 < result["champion"]["value"] < 1
     else:
-        assert "no probabilities" in result["championUnavailable"]
+        assert "not probabilities" in result["championUnavailable"]
 
 
 @pytest.mark.parametrize(

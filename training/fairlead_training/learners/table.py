@@ -19,7 +19,8 @@ def find_learner(algorithm: str) -> Learner:
     if algorithm not in LEARNERS:
         raise TrainingFailure(
             Reason.CONFIG_INVALID,
-            f"config.search.algorithms: {algorithm} is not known, use {' or '.join(LEARNERS)}",
+            f"config.search.algorithms names {algorithm}, which this trainer does not have; "
+            f"use {' or '.join(LEARNERS)}",
         )
     return LEARNERS[algorithm]
 

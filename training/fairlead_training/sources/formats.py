@@ -38,7 +38,9 @@ def parse_file(content: bytes, config: DataConfig) -> pd.DataFrame:
             content = gzip.decompress(content)
         return FORMATS[kind](io.BytesIO(content))
     except pd.errors.EmptyDataError as error:
-        raise TrainingFailure(Reason.DATA_EMPTY, f"{source} holds no rows") from error
+        raise TrainingFailure(
+            Reason.DATA_EMPTY, f"{source} has no rows; check spec.data.source.uri"
+        ) from error
     except (ValueError, OSError, EOFError, zlib.error, pd.errors.ParserError) as error:
         raise TrainingFailure(
             Reason.DATA_FORMAT_INVALID,
@@ -55,5 +57,5 @@ def _tell_format(source: str) -> str:
         return "parquet"
     raise TrainingFailure(
         Reason.DATA_FORMAT_INVALID,
-        f"the name of {source} does not tell its format; set spec.data.source.format",
+        f"the format of {source} cannot be told from its name; set spec.data.source.format",
     )

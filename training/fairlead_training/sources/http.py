@@ -33,7 +33,8 @@ def download(uri: str, environment: Environment) -> bytes:
         raise explain_answer(error.code, source) from error
     except (OSError, http.client.HTTPException) as error:
         raise TrainingFailure(
-            Reason.DATA_SOURCE_UNAVAILABLE, f"{source} cannot be read: {first_line(error)}"
+            Reason.DATA_SOURCE_UNAVAILABLE,
+            f"{source} cannot be read: {first_line(error)}; check spec.data.source.uri",
         ) from error
     return content
 

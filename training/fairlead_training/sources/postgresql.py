@@ -43,7 +43,7 @@ def run_query(config: DataConfig, environment: Environment) -> pd.DataFrame:
             raise explain_query(error, public_uri(config.uri)) from error
     if not columns:
         raise TrainingFailure(
-            Reason.QUERY_INVALID, "spec.data.source.query yields no columns; write a SELECT"
+            Reason.QUERY_INVALID, "spec.data.source.query returns no columns; write a SELECT"
         )
     return pd.DataFrame(rows, columns=columns)
 
@@ -74,10 +74,13 @@ def explain_connection(error: psycopg.Error, source: str) -> TrainingFailure:
     if any(refusal in str(error) for refusal in _REFUSALS):
         return TrainingFailure(
             Reason.CREDENTIALS_REFUSED,
-            f"{source} lets the trainer not in: {said}; "
+            f"{source} refused the trainer's login: {said}; "
             "correct spec.data.source.uri or the Secret in spec.data.source.credentials",
         )
-    return TrainingFailure(Reason.DATA_SOURCE_UNAVAILABLE, f"{source} cannot be reached: {said}")
+    return TrainingFailure(
+        Reason.DATA_SOURCE_UNAVAILABLE,
+        f"{source} cannot be reached: {said}; check spec.data.source.uri",
+    )
 
 
 def explain_query(error: psycopg.Error, source: str) -> TrainingFailure:
@@ -86,11 +89,14 @@ def explain_query(error: psycopg.Error, source: str) -> TrainingFailure:
     match error:
         case psycopg.errors.InsufficientPrivilege():
             return TrainingFailure(
-                Reason.CREDENTIALS_REFUSED, f"{source}: {said}; grant it or use another user"
+                Reason.CREDENTIALS_REFUSED,
+                f"{source}: {said}; grant the permission or use another user",
             )
         case psycopg.errors.QueryCanceled():
             return TrainingFailure(
-                Reason.DATA_SOURCE_UNAVAILABLE, f"{source}: the query was cut off: {said}"
+                Reason.DATA_SOURCE_UNAVAILABLE,
+                f"{source}: the query took too long or was canceled: {said}; "
+                "make spec.data.source.query cheaper",
             )
         case (
             psycopg.errors.ReadOnlySqlTransaction()

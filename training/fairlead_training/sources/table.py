@@ -59,7 +59,7 @@ def read_frame(config: DataConfig, environment: Environment) -> pd.DataFrame:
         *others, last = (f"{scheme}://" for scheme in SOURCES)
         raise TrainingFailure(
             Reason.DATA_FORMAT_INVALID,
-            f"the trainer cannot read {public_uri(config.uri)} by its scheme; "
+            f"the trainer cannot read addresses such as {public_uri(config.uri)}; "
             f"use {', '.join(others)} or {last}",
         )
     return source(config, environment)
