@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.kube.kinds import WATCHED
 from support.world import NAMESPACE, World, model_manifest
 
@@ -286,6 +288,50 @@ async def test_an_mlflow_that_is_down_is_waited_for(world: World) -> None:
 
     run = down.kube.objects["TrainingRun", NAMESPACE, "nsw-price-training-1"]["status"]
     assert run["phase"] == "Searching"
+
+
+# What releases up to 0.1.0 wrote for the Model of these tests.
+RECIPE_OF_0_1 = "sha256:d549b617cd53cde306788b11ac45629aafa81f47706b346565db0b22ecf8342d"
+
+
+@pytest.mark.parametrize(
+    ("spec", "training"),
+    [
+        pytest.param({}, "nsw-price-training-1", id="the same recipe: nothing is trained"),
+        pytest.param({"training": {"search": {"trials": 50}}}, "nsw-price-training-2",
+                     id="a recipe that changed while no operator ran"),
+    ],
+)  # fmt: skip
+async def test_an_upgrade_trains_nobody(
+    serving: World, spec: dict[str, object], training: str
+) -> None:
+    """The digest has another form now; every Model would have been trained anew."""
+    model = {"kind": "Model", "metadata": {"namespace": NAMESPACE, "name": "nsw-price"}}
+    serving.kube.put({**model, "spec": spec, "status": {"recipe": RECIPE_OF_0_1}})
+
+    serving.restart_operator()
+    await serving.run()
+
+    status = serving.model()["status"]
+    assert status["trainingRun"] == training
+    assert status["recipe"] == recipe_digest(ModelSpec.model_validate(serving.model()["spec"]))
+
+
+async def test_what_changes_nothing_about_the_model_trains_nobody(serving: World) -> None:
+    serving.kube.put(
+        {
+            "kind": "Model",
+            "metadata": {"namespace": NAMESPACE, "name": "nsw-price"},
+            "spec": {
+                "data": {"source": {"credentials": {"name": "rows"}}, "minRows": 100},
+                "training": {"search": {"parallelism": 4, "timeout": "1h"}, "retries": 0},
+            },
+        }
+    )
+
+    await serving.run()
+
+    assert serving.model()["status"]["trainingRun"] == "nsw-price-training-1"
 
 
 async def test_a_quiet_model_writes_nothing(serving: World) -> None:

@@ -1,15 +1,127 @@
-"""The recipe: everything in a Model's spec that shapes a trained model.  Pure."""
+"""The recipe: what in a Model's spec shapes a trained model, and nothing else.  Pure.
+
+A changed recipe trains the Model again, and gives the next version a minor number.  So the list
+below is a promise: nothing else in the spec, and no upgrade of Fairlead, trains anybody.  Left
+out is what decides whether and how soon a training ends, not what it is after:
+
+    source.credentials   who may read the rows, not which rows
+    minRows              refuses a training and changes none
+    search.parallelism   the same trials, by more workers
+    search.timeout       a limit, as resources are: what a search that was cut short
+                         had reached depends on the machine; ``trials`` is the wish
+    retries, resources   how the Jobs run
+
+A value is taken as it was written, for a text may mean something else with another space in it.
+The order of ``features`` counts: the learner samples columns by their place, and the signature
+lists them in order.
+
+A value stands in the digest only when it differs from what leaving it out means.  That makes it
+one whether a default is written out or not, and it is the rule for a new field: its row says what
+was done before the field existed.  A row's second half is never changed, not even when the API's
+default is: who left the field out did not ask for another model.
+"""
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any, Final
 
+from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.model import ModelSpec
+
+# Path → what leaving it out means; a mapping says it for each task.
+_RECIPE: Final[Mapping[str, object]] = {
+    "task": None,
+    "data.source.uri": None,
+    "data.source.format": None,
+    "data.source.query": None,
+    "data.timestampColumn": None,
+    "data.target": None,
+    "data.features": [],
+    "training.algorithms": ["xgboost"],
+    "training.search.trials": 40,
+    "training.search.metric": {
+        "binary-classification": "roc_auc",
+        "multiclass-classification": "log_loss",
+        "regression": "rmse",
+    },
+    "training.search.seed": 7,
+    "training.validation.strategy": "time-series",
+    "training.validation.folds": 3,
+    "training.validation.holdout": "20%",
+}
 
 
 def recipe_digest(spec: ModelSpec) -> str:
-    """Digest of everything in the spec that shapes a trained model."""
-    recipe = spec.model_dump(mode="json", by_alias=True, include={"task", "data", "training"})
-    del recipe["training"]["resources"]
-    del recipe["training"]["retries"]
-    text = json.dumps(recipe, sort_keys=True)
+    """Return the digest of the recipe in the spec."""
+    written = spec.model_dump(
+        mode="json", by_alias=True, include={"task", "data", "training"}, exclude_unset=True
+    )
+    recipe = {}
+    for path, default in _RECIPE.items():
+        value = _read(written, path)
+        unsaid = default[spec.task] if isinstance(default, Mapping) else default
+        if value is not None and value != unsaid:
+            recipe[path] = value
+    return _digest(recipe)
+
+
+def renew_digest(stored: str | None, spec: ModelSpec) -> str | None:
+    """Return the stored digest as this release writes it, when it is of the recipe in the spec.
+
+    Any other stays: it is of another recipe.  Releases up to 0.1.0 wrote digests in another way,
+    and without this an upgrade from one of them would train every Model anew.  The first look at
+    a Model renews its digest, so this and ``_digest_of_0_1`` can go with the second release after
+    0.1.0.
+    """
+    return recipe_digest(spec) if stored == _digest_of_0_1(spec) else stored
+
+
+def _digest_of_0_1(spec: ModelSpec) -> str:
+    """Return the digest that 0.1.0 would have stored; it is frozen, whatever the spec gains."""
+    data, training = spec.data, spec.training
+    source, search, validation = data.source, training.search, training.validation
+    return _digest(
+        {
+            "task": spec.task,
+            "data": {
+                "source": {
+                    "uri": source.uri,
+                    "format": source.format,
+                    "query": source.query,
+                    "credentials": source.credentials and {"name": source.credentials.name},
+                },
+                "timestampColumn": data.timestamp_column,
+                "target": data.target,
+                "features": data.features,
+                "minRows": data.min_rows,
+            },
+            "training": {
+                "algorithms": training.algorithms,
+                "search": {
+                    "trials": search.trials,
+                    "parallelism": search.parallelism,
+                    "timeout": to_duration(search.timeout),
+                    "metric": search.metric,
+                    "seed": search.seed,
+                },
+                "validation": {
+                    "strategy": validation.strategy,
+                    "folds": validation.folds,
+                    "holdout": validation.holdout,
+                },
+            },
+        }
+    )
+
+
+def _read(document: Mapping[str, Any], path: str) -> object:
+    value: object = document
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _digest(document: Mapping[str, object]) -> str:
+    text = json.dumps(document, sort_keys=True)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

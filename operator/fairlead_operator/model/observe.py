@@ -14,7 +14,7 @@ from fairlead_operator.api.phases.model import GateReason
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
-from fairlead_operator.api.recipe import recipe_digest
+from fairlead_operator.api.recipe import recipe_digest, renew_digest
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.model.gate import Demand, Outcome, parse_comparison
@@ -66,6 +66,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     except ValidationError as error:
         raise InvalidSpecError(_describe(error)) from error
     status = ModelStatus.model_validate(body.get("status") or {})
+    status = status.model_copy(update={"recipe": renew_digest(status.recipe, spec)})
     runs, rollouts = await asyncio.gather(
         ports.kube.children("TrainingRun", meta["namespace"], meta["name"]),
         ports.kube.children("Rollout", meta["namespace"], meta["name"]),

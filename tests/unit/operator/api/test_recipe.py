@@ -1,0 +1,225 @@
+"""Which words of a spec train a version again: every field, one row each."""
+
+import copy
+import typing
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.recipe import recipe_digest, renew_digest
+from fairlead_operator.api.training import SearchSpec, TrainingSpec
+
+LEAST: dict[str, Any] = {
+    "task": "binary-classification",
+    "data": {
+        "source": {"uri": "https://data/rows.csv"},
+        "timestampColumn": "timestamp",
+        "target": "price_up",
+    },
+}
+FULL: dict[str, Any] = {
+    "task": "binary-classification",
+    "data": {
+        "source": {
+            "uri": "postgresql://market-db/market",
+            "query": "select * from rows",
+            "credentials": {"name": "market-db"},
+        },
+        "timestampColumn": "timestamp",
+        "target": "price_up",
+        "features": ["price", "demand"],
+        "minRows": 500,
+    },
+    "training": {
+        "algorithms": ["xgboost"],
+        "search": {
+            "trials": 60, "parallelism": 4, "timeout": "30m", "metric": "log_loss", "seed": 11,
+        },
+        "validation": {"strategy": "time-series", "folds": 5, "holdout": "10%"},
+        "retries": 1,
+        "resources": {"limits": {"memory": "4Gi"}},
+    },
+}  # fmt: skip
+
+# Whoever has to change these is about to train every Model of every user.
+LEAST_DIGEST = "sha256:205676f65ee787462b587f70e8928d1697643a26d549198c94b389b33070eaf1"
+FULL_DIGEST = "sha256:186fe06422d32348b07cdc11cbc93e4c2d02581c3306f6040cb3d5bc9401ab7c"
+
+# Of each field of task, data and training: another value than in FULL.
+TRAINS: dict[str, object] = {
+    "task": "multiclass-classification",
+    "data.source.uri": "postgresql://market-db/archive",
+    "data.source.format": "parquet",
+    "data.source.query": "select * from rows where price > 0",
+    "data.timestampColumn": "time",
+    "data.target": "price_down",
+    "data.features": ("demand", "price"),  # the learner samples columns by their place
+    "training.algorithms": ("lightgbm",),
+    "training.search.trials": 61,
+    "training.search.metric": "roc_auc",
+    "training.search.seed": 12,
+    "training.validation.strategy": "random",
+    "training.validation.folds": 4,
+    "training.validation.holdout": "20%",
+}
+TRAINS_NOT: dict[str, object] = {
+    "data.source.credentials.name": "market-db-2",
+    "data.minRows": 100,
+    "training.search.parallelism": 1,
+    "training.search.timeout": timedelta(minutes=15),
+    "training.retries": 5,
+    "training.resources.requests.cpu": "1",
+    "training.resources.requests.memory": "1Gi",
+    "training.resources.limits.cpu": "2",
+    "training.resources.limits.memory": "8Gi",
+}
+
+
+def put(manifest: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    changed = copy.deepcopy(manifest)
+    *above, last = path.split(".")
+    inner = changed
+    for name in above:
+        inner = inner.setdefault(name, {})
+    inner[last] = value
+    return changed
+
+
+def build(manifest: dict[str, Any]) -> ModelSpec:
+    return ModelSpec.model_validate(manifest)
+
+
+def change(spec: Any, path: str, value: object) -> Any:
+    """Set one field, also to a value that only a later release lets in."""
+    first, _, rest = path.partition(".")
+    fields = type(spec).model_fields.items()
+    name = next(name for name, field in fields if (field.alias or name) == first)
+    inner = change(getattr(spec, name), rest, value) if rest else value
+    return spec.model_copy(update={name: inner})
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    for kind in (annotation, *typing.get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Every field that a person can write, with its path."""
+    for name, field in model.model_fields.items():
+        path = f"{above}{field.alias or name}"
+        inner = _model_in(field.annotation)
+        if inner is None:
+            yield path
+        else:
+            yield from paths(inner, f"{path}.")
+
+
+def test_every_field_is_in_one_of_the_two_lists() -> None:
+    shaping = {
+        path for path in paths(ModelSpec) if path.split(".")[0] in {"task", "data", "training"}
+    }
+
+    assert TRAINS.keys() | TRAINS_NOT.keys() == shaping
+    assert not TRAINS.keys() & TRAINS_NOT.keys()
+
+
+@pytest.mark.parametrize(("path", "value"), TRAINS.items(), ids=TRAINS)
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+def test_a_change_of_the_recipe_trains(path: str, value: object) -> None:
+    assert recipe_digest(change(build(FULL), path, value)) != FULL_DIGEST
+
+
+@pytest.mark.parametrize(("path", "value"), TRAINS_NOT.items(), ids=TRAINS_NOT)
+def test_a_change_of_anything_else_trains_nobody(path: str, value: object) -> None:
+    assert recipe_digest(change(build(FULL), path, value)) == FULL_DIGEST
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param("version", "1.0.0", id="a pin"),
+        pytest.param("suspend", True, id="suspended"),
+        pytest.param("promotion", {"minImprovement": 0.1}, id="what counts as better"),
+        pytest.param("serving", {"replicas": 3}, id="how it is served"),
+        pytest.param("rollout", {"strategy": "recreate"}, id="how traffic moves"),
+    ],
+)
+def test_what_comes_after_the_training_trains_nobody(path: str, value: object) -> None:
+    assert recipe_digest(build(put(FULL, path, value))) == FULL_DIGEST
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param("training", {}, id="an empty training"),
+        pytest.param("training.search", {}, id="an empty search"),
+        pytest.param("training.search.trials", 40, id="the default number of trials"),
+        pytest.param("training.search.metric", "roc_auc", id="the metric of the task"),
+        pytest.param("training.search.metric", None, id="a null"),
+        pytest.param("training.validation.holdout", "20%", id="the default hold-out"),
+        pytest.param("data.features", [], id="no features named"),
+    ],
+)
+def test_a_default_that_is_written_out_trains_nobody(path: str, value: object) -> None:
+    """The API server writes some defaults into what it keeps, and people write others."""
+    assert recipe_digest(build(put(LEAST, path, value))) == LEAST_DIGEST
+
+
+def test_a_field_that_a_release_adds_trains_nobody() -> None:
+    """Every default was in the digest once: a new field trained every Model anew."""
+
+    class Training(TrainingSpec):
+        early_stopping: Annotated[bool, Field(default=True)]
+        monotone: Annotated[str | None, Field(default=None)]
+
+    class Model(ModelSpec):
+        training: Annotated[Training, Field(default=Training())]
+
+    assert recipe_digest(Model.model_validate(LEAST)) == LEAST_DIGEST
+    assert recipe_digest(Model.model_validate(FULL)) == FULL_DIGEST
+
+
+def test_a_default_that_a_release_changes_trains_nobody() -> None:
+    class Search(SearchSpec):
+        trials: Annotated[int, Field(default=50)]
+
+    class Training(TrainingSpec):
+        search: Annotated[Search, Field(default=Search())]
+
+    class Model(ModelSpec):
+        training: Annotated[Training, Field(default=Training())]
+
+    assert recipe_digest(Model.model_validate(LEAST)) == LEAST_DIGEST
+
+
+def test_the_digests_of_two_recipes_never_change() -> None:
+    assert recipe_digest(build(LEAST)) == LEAST_DIGEST
+    assert recipe_digest(build(FULL)) == FULL_DIGEST
+
+
+# What 0.1.0 wrote into status for LEAST and FULL, computed by it.
+LEAST_BEFORE = "sha256:d549b617cd53cde306788b11ac45629aafa81f47706b346565db0b22ecf8342d"
+FULL_BEFORE = "sha256:635c316a0e1d7cd3a24ea00754b466144f9551cc117725976015322286e119f9"
+
+
+@pytest.mark.parametrize(
+    ("stored", "spec", "renewed"),
+    [
+        pytest.param(LEAST_BEFORE, LEAST, LEAST_DIGEST, id="the same recipe"),
+        pytest.param(FULL_BEFORE, FULL, FULL_DIGEST, id="with every field written"),
+        pytest.param(FULL_BEFORE, put(FULL, "data.target", "x"), FULL_BEFORE,
+                     id="a recipe that changed since stays another one"),
+        pytest.param(FULL_DIGEST, FULL, FULL_DIGEST, id="renewed already"),
+        pytest.param(None, LEAST, None, id="never trained"),
+    ],
+)  # fmt: skip
+def test_the_digest_of_an_earlier_release_is_renewed(
+    stored: str | None, spec: dict[str, Any], renewed: str | None
+) -> None:
+    assert renew_digest(stored, build(spec)) == renewed
