@@ -7,6 +7,7 @@ import pytest
 
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest
+from fairlead_operator.keys import Key
 from fairlead_operator.kube.kinds import WATCHED
 from support.world import NAMESPACE, World, model_manifest
 
@@ -230,7 +231,7 @@ async def test_a_new_target_takes_the_rollout_in_flight_back_first(serving: Worl
     await serving.run()
 
     first = serving.kube.objects["Rollout", NAMESPACE, "nsw-price-rollout-2"]["status"]
-    assert (first["phase"], first["reason"]) == ("RolledBack", "Aborted")
+    assert (first["phase"], first["reason"]) == ("RolledBack", "Superseded")
     assert serving.weights() == {"1.2.0": 10, "1.0.0": 90}
 
 
@@ -273,6 +274,24 @@ async def test_data_that_cannot_be_used_ends_in_a_reason_that_names_the_column(
     assert world.model()["status"]["phase"] == "Failed"
     ready = world.model()["status"]["conditions"][0]
     assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "ColumnMissing")
+
+
+async def test_the_search_starts_in_the_first_look_at_a_run() -> None:
+    """Run, recipe and Job come from one look, and one write of the status tells of them."""
+    world = World()
+    world.kube.put(model_manifest())
+    meta = {"namespace": NAMESPACE, "name": "by-hand"}
+    world.kube.put({"kind": "TrainingRun", "metadata": meta, "spec": {"model": "nsw-price"}})
+    world.deliver()
+    world.kube.writes.clear()
+
+    await world.controller.handle(Key("TrainingRun", NAMESPACE, "by-hand"))
+
+    status = world.kube.objects["TrainingRun", NAMESPACE, "by-hand"]["status"]
+    assert (status["phase"], status["mlflowRunId"]) == ("Searching", "run-1")
+    assert ("Job", NAMESPACE, "by-hand-search") in world.kube.objects
+    assert [kind for verb, kind, _ in world.kube.writes if verb == "status"] == ["TrainingRun"]
+    assert [reason for reason, _ in world.events()] == ["Searching"]
 
 
 async def test_an_mlflow_that_is_down_is_waited_for(world: World) -> None:

@@ -1,20 +1,47 @@
-"""A decision into the cluster: the Jobs that should exist, and no others."""
+"""A decision into MLflow and the cluster: the run and the Jobs that should exist, no others."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from fairlead_operator.api.phases.training_run import Phase
+from fairlead_operator.api.phases.training_run import ENDED, Phase
+from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.ports import Ports
 from fairlead_operator.settings import Settings
-from fairlead_operator.training_run.manifests import (
-    Stage,
-    build_job,
-    job_name,
-)
-from fairlead_operator.training_run.observe import Seen
-from fairlead_operator.training_run.state_machine import Decision, JobState, is_finished
+from fairlead_operator.training_run.config import build_config
+from fairlead_operator.training_run.manifests import Stage, build_job, job_name
+from fairlead_operator.training_run.seen import Seen
+from fairlead_operator.training_run.state_machine import Decision, JobState
+
+
+async def start_run(body: Mapping[str, Any], seen: Seen, ports: Ports) -> Seen:
+    """Let MLflow have a run, fix the recipe, and return what is known then.
+
+    The run's key is the object's uid: asking again yields the same run.
+    """
+    owner = Owner.of(body)
+    try:
+        run_id = await ports.registry.start_run(
+            experiment=f"{owner.namespace}/{seen.spec.model}", name=owner.name, key=owner.uid
+        )
+    except TransientError as error:
+        observed = dataclasses.replace(seen.observed, tracking_error=str(error))
+        return dataclasses.replace(seen, observed=observed)
+    config = seen.config or build_config(
+        seen.model,
+        model=seen.spec.model,
+        run=owner,
+        mlflow_run_id=run_id,
+        champion=seen.champion,
+    )
+    return dataclasses.replace(
+        seen,
+        observed=dataclasses.replace(seen.observed, has_run=True),
+        mlflow_run_id=run_id,
+        config=config,
+    )
 
 
 async def act(
@@ -29,7 +56,7 @@ async def act(
         await _start("search", owner, seen, ports, settings)
     if decision.want_finish and seen.observed.finish is JobState.ABSENT:
         await _start("finish", owner, seen, ports, settings)
-    ended = is_finished(decision.phase) and not is_finished(seen.observed.phase)
+    ended = decision.phase in ENDED and seen.observed.phase not in ENDED
     if ended and seen.mlflow_run_id is not None:
         succeeded = decision.phase is Phase.SUCCEEDED
         await ports.registry.finish_run(seen.mlflow_run_id, succeeded=succeeded)

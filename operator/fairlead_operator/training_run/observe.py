@@ -5,30 +5,16 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.training_run import Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.parent import read_parent
 from fairlead_operator.ports import Ports
-from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import Stage, job_labels, job_name
 from fairlead_operator.training_run.result import Result, parse_progress, read_result
-from fairlead_operator.training_run.state_machine import JobState, Observed, is_finished
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What the decision is taken from, and what carrying it out needs."""
-
-    observed: Observed
-    status: TrainingRunStatus
-    spec: TrainingRunSpec
-    model: ModelSpec
-    mlflow_run_id: str | None
-    config: str | None
-    progress: Progress | None
+from fairlead_operator.training_run.seen import Seen
+from fairlead_operator.training_run.state_machine import JobState, Observed
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,48 +27,28 @@ class _Job:
 async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     """Read everything once.
 
-    Asking MLflow for the run also creates it the first time: the run's key is this
-    object's uid, so asking again finds the same one.
-
     Raises:
         InvalidSpecError: the Model is missing or cannot be read.
         TransientError: the cluster did not answer.
     """
-    meta = body["metadata"]
+    namespace = body["metadata"]["namespace"]
     spec = TrainingRunSpec.model_validate(body["spec"])
     status = TrainingRunStatus.model_validate(body.get("status") or {})
-    model = await read_parent(spec.model, meta["namespace"], ports.kube)
+    model = await read_parent(spec.model, namespace, ports.kube)
     phase = Phase(status.phase or Phase.PENDING)
-    run_id, error = status.mlflow_run_id, ""
     owner = Owner.of(body)
-    if run_id is None and not is_finished(phase):
-        try:
-            run_id = await ports.registry.start_run(
-                experiment=f"{owner.namespace}/{spec.model}", name=owner.name, key=owner.uid
-            )
-        except TransientError as problem:
-            error = str(problem)
-    config = status.config
-    if config is None and run_id is not None:
-        config = build_config(
-            model.spec,
-            model=spec.model,
-            run=owner,
-            mlflow_run_id=run_id,
-            champion=model.status.stable,
-        )
     search, finish, progress = await asyncio.gather(
-        _job(owner, "search", spec.model, ports),
-        _job(owner, "finish", spec.model, ports),
-        _progress(phase, run_id, ports),
+        _read_job(owner, "search", spec.model, ports),
+        _read_job(owner, "finish", spec.model, ports),
+        _read_progress(phase, status.mlflow_run_id, ports),
     )
     observed = Observed(
         phase=phase,
         reason=status.reason or Reason.WAITING_FOR_TRACKING,
         message=status.message or "",
         suspend=spec.suspend,
-        has_run=run_id is not None and config is not None,
-        tracking_error=error,
+        has_run=status.mlflow_run_id is not None and status.config is not None,
+        tracking_error="",
         search=search.state,
         search_failure=search.failure,
         search_result=search.result,
@@ -95,14 +61,15 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         status=status,
         spec=spec,
         model=model.spec,
-        mlflow_run_id=run_id,
-        config=config,
+        champion=model.status.stable,
+        mlflow_run_id=status.mlflow_run_id,
+        config=status.config,
         progress=progress or status.progress,
     )
 
 
-async def _progress(phase: Phase, run_id: str | None, ports: Ports) -> Progress | None:
-    """Where the trainer is; not knowing it must not stop the training."""
+async def _read_progress(phase: Phase, run_id: str | None, ports: Ports) -> Progress | None:
+    """Ask where the trainer is; not knowing it must not stop the training."""
     if run_id is None or phase not in {Phase.SEARCHING, Phase.FINISHING}:
         return None
     try:
@@ -111,8 +78,8 @@ async def _progress(phase: Phase, run_id: str | None, ports: Ports) -> Progress 
         return None
 
 
-async def _job(owner: Owner, stage: Stage, model: str, ports: Ports) -> _Job:
-    """State of one Job, and its pods' last word once it ended."""
+async def _read_job(owner: Owner, stage: Stage, model: str, ports: Ports) -> _Job:
+    """Read the state of one Job, and its pods' last word once it has ended."""
     job = await ports.kube.get("Job", owner.namespace, job_name(owner.name, stage))
     if job is None or job["metadata"].get("deletionTimestamp"):
         return _Job(state=JobState.ABSENT, failure="", result=None)
@@ -127,7 +94,7 @@ async def _job(owner: Owner, stage: Stage, model: str, ports: Ports) -> _Job:
 
 
 def read_job(job: Mapping[str, Any]) -> tuple[JobState, str]:
-    """State of a Job from its conditions, and why it failed."""
+    """Read the state of a Job from its conditions, and why it failed."""
     for condition in (job.get("status") or {}).get("conditions") or []:
         if condition.get("status") != "True":
             continue

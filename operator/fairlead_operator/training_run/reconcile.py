@@ -7,7 +7,7 @@ from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import Report, report_invalid
 from fairlead_operator.settings import Settings
-from fairlead_operator.training_run.act import act
+from fairlead_operator.training_run.act import act, start_run
 from fairlead_operator.training_run.observe import observe
 from fairlead_operator.training_run.state_machine import decide
 from fairlead_operator.training_run.status import report
@@ -19,10 +19,15 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
     Raises:
         TransientError: the cluster did not answer.
     """
+    now = ports.now()
     try:
         seen = await observe(body, ports)
     except InvalidSpecError as error:
-        return report_invalid(body, error, now=ports.now())
+        return report_invalid(body, error, now=now)
     decision = decide(seen.observed)
+    if decision.want_run:
+        # What MLflow answers is decided on at once, so that the Jobs wait for no other look.
+        seen = await start_run(body, seen, ports)
+        decision = decide(seen.observed)
     await act(body, decision, seen, ports, settings)
-    return report(body, seen, decision, now=ports.now())
+    return report(body, seen, decision, now=now)

@@ -1,15 +1,15 @@
-"""The training run's state machine: what was seen in, what should be true out.
+"""The training run's state machine: what was observed in, what should be true out.
 
-    From               When                                             To
-    Pending            MLflow gave a run and the recipe is fixed         Searching
-    Searching          every search worker completed                     Finishing
-    Finishing          the finishing Job completed with a result         Succeeded
-    Searching, Finishing   a Job failed, or its result says so           Failed
-    any unfinished     spec.suspend                                      Suspended
-    Suspended          spec.suspend is false again                       Searching, same study
+    From                  When                                       To
+    Pending               MLflow has a run and the recipe is fixed   Searching
+    Searching             every search worker completed              Finishing
+    Finishing             the finishing Job completed with a result  Succeeded
+    Searching, Finishing  a Job failed, or its result says so        Failed
+    any unfinished        spec.suspend                               Suspended
+    Suspended             spec.suspend is false again                Searching, same study
 
-Pure.  A decision names which Jobs should exist; the study in PostgreSQL carries
-what was found across restarts, so that running a Job again loses no trial.
+Pure.  A decision names what should exist, a run and Jobs; the study in PostgreSQL carries what
+was found across restarts, so that running a Job again loses no trial.
 """
 
 import dataclasses
@@ -21,6 +21,8 @@ from fairlead_operator.training_run.result import Result
 
 
 class JobState(StrEnum):
+    """Where a Job stands."""
+
     ABSENT = "Absent"
     ACTIVE = "Active"
     COMPLETE = "Complete"
@@ -29,12 +31,14 @@ class JobState(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
+    """Everything a decision may depend on, read once per reconcile."""
+
     phase: Phase
     reason: str
     message: str
     suspend: bool
-    has_run: bool  # MLflow gave a run id, and the trainer's config is fixed
-    tracking_error: str  # why MLflow did not, so far
+    has_run: bool  # in MLflow, and the trainer's config is fixed
+    tracking_error: str  # why MLflow gave none when it was asked
     search: JobState
     search_failure: str  # what Kubernetes says of a failed Job
     search_result: Result | None  # what a failed worker said
@@ -45,45 +49,45 @@ class Observed:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
+    """What should be true after this reconcile."""
+
     phase: Phase
     reason: str
     message: str
+    want_run: bool = False  # MLflow should have a run, and the recipe be fixed
     want_search: bool = False  # the search Job should exist
     want_finish: bool = False  # the finishing Job should exist
 
 
-def decide(seen: Observed) -> Decision:
+def decide(observed: Observed) -> Decision:
     """Choose the next state.  Total: every phase has exactly one branch."""
-    match seen.phase:
+    match observed.phase:
         case Phase.SUCCEEDED | Phase.FAILED:
-            return Decision(phase=seen.phase, reason=seen.reason, message=seen.message)
+            return Decision(phase=observed.phase, reason=observed.reason, message=observed.message)
         case Phase.PENDING | Phase.SUSPENDED | Phase.SEARCHING | Phase.FINISHING:
-            if seen.suspend:
+            if observed.suspend:
                 return Decision(
                     phase=Phase.SUSPENDED,
                     reason=Reason.SUSPENDED,
                     message="suspended; the study is kept",
                 )
-            if not seen.has_run:
+            if not observed.has_run:
                 return Decision(
                     phase=Phase.PENDING,
                     reason=Reason.WAITING_FOR_TRACKING,
-                    message=seen.tracking_error or "waiting for MLflow",
+                    message=observed.tracking_error or "waiting for MLflow",
+                    want_run=True,
                 )
-            if seen.phase is Phase.FINISHING:
-                return _while_finishing(seen)
-            return _while_searching(seen)
-    assert_never(seen.phase)
+            if observed.phase is Phase.FINISHING:
+                return _while_finishing(observed)
+            return _while_searching(observed)
+    assert_never(observed.phase)
 
 
-def is_finished(phase: Phase) -> bool:
-    return phase in {Phase.SUCCEEDED, Phase.FAILED}
-
-
-def _while_searching(seen: Observed) -> Decision:
-    match seen.search:
+def _while_searching(observed: Observed) -> Decision:
+    match observed.search:
         case JobState.FAILED:
-            return _failed(seen.search_result, seen.search_failure)
+            return _failed(observed.search_result, observed.search_failure)
         case JobState.COMPLETE:
             return _finishing()
         case JobState.ABSENT | JobState.ACTIVE:
@@ -93,18 +97,18 @@ def _while_searching(seen: Observed) -> Decision:
                 message="searching",
                 want_search=True,
             )
-    assert_never(seen.search)
+    assert_never(observed.search)
 
 
-def _while_finishing(seen: Observed) -> Decision:
-    match seen.finish:
+def _while_finishing(observed: Observed) -> Decision:
+    match observed.finish:
         case JobState.FAILED:
-            return _failed(seen.finish_result, seen.finish_failure)
+            return _failed(observed.finish_result, observed.finish_failure)
         case JobState.COMPLETE:
-            return _completed(seen.finish_result)
+            return _completed(observed.finish_result)
         case JobState.ABSENT | JobState.ACTIVE:
             return _finishing()
-    assert_never(seen.finish)
+    assert_never(observed.finish)
 
 
 def _finishing() -> Decision:

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.phases.training_run import Phase
+from fairlead_operator.api.phases.training_run import ENDED, Phase
 from fairlead_operator.api.training_run import TrainingRunStatus
 from fairlead_operator.report import Report
-from fairlead_operator.training_run.observe import Seen
 from fairlead_operator.training_run.result import describe
-from fairlead_operator.training_run.state_machine import Decision, is_finished
+from fairlead_operator.training_run.seen import Seen
+from fairlead_operator.training_run.state_machine import Decision
 
 # Progress is asked of MLflow while Jobs run, and only then.
 _PROGRESS: Final = timedelta(seconds=2)
@@ -19,10 +19,10 @@ _TRACKING: Final = timedelta(seconds=5)
 
 
 def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: datetime) -> Report:
-    """What the object says after this reconcile."""
+    """Say of the object what is true after this reconcile."""
     old = seen.status
     entered = old.phase != decision.phase
-    finished = is_finished(decision.phase)
+    finished = decision.phase in ENDED
     result = seen.observed.finish_result or seen.observed.search_result if finished else None
     trained = seen.observed.finish_result.trained if seen.observed.finish_result else None
     status = TrainingRunStatus(

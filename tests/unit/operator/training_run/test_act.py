@@ -1,0 +1,112 @@
+"""What a decision about a TrainingRun does: a run in MLflow, Jobs, and their end."""
+
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.phases.training_run import Phase
+from fairlead_operator.training_run.act import act, start_run
+from fairlead_operator.training_run.seen import Seen
+from fairlead_operator.training_run.state_machine import Decision, JobState, decide
+from support.training_run_builders import (
+    FAILURE,
+    NAME,
+    finishing,
+    observed,
+    pending,
+    result,
+    seen,
+    training_run_manifest,
+)
+from support.world import NAMESPACE, SETTINGS, World
+
+BODY = training_run_manifest()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def act_on(world: World, look: Seen) -> Decision:
+    decision = decide(look.observed)
+    await act(BODY, decision, look, world.ports, SETTINGS)
+    return decision
+
+
+def jobs(world: World) -> set[str]:
+    return {name for kind, _, name in world.kube.objects if kind == "Job"}
+
+
+async def test_a_run_starts_and_the_recipe_is_fixed(world: World) -> None:
+    started = await start_run(BODY, seen(pending()), world.ports)
+
+    assert started.observed.has_run
+    assert started.mlflow_run_id == world.registry.runs["uid-run"]
+    assert started.config is not None
+    assert f'"mlflowRunId": "{started.mlflow_run_id}"' in started.config
+    assert '"version": "1.0.0"' in started.config, "the version in charge is the champion"
+
+
+async def test_starting_twice_is_starting_once(world: World) -> None:
+    """An operator that was killed before it stored the id asks again."""
+    first = await start_run(BODY, seen(pending()), world.ports)
+    second = await start_run(BODY, seen(pending()), world.ports)
+
+    assert first == second
+    assert len(world.registry.runs) == 1
+
+
+async def test_an_mlflow_that_is_down_is_said(world: World) -> None:
+    world.registry.down = True
+
+    asked = await start_run(BODY, seen(pending()), world.ports)
+
+    assert not asked.observed.has_run
+    assert asked.observed.tracking_error == "mlflow: connection refused"
+
+
+@pytest.mark.parametrize(
+    ("look", "names"),
+    [
+        pytest.param(seen(pending()), set(), id="no Job without a run"),
+        pytest.param(seen(pending(has_run=True)), {f"{NAME}-search"}, id="the search"),
+        pytest.param(seen(observed(search=JobState.COMPLETE)), {f"{NAME}-finish"}, id="the end"),
+        pytest.param(seen(observed()), set(), id="a Job that is there is left alone"),
+    ],
+)
+async def test_the_jobs_that_should_exist_are_made(
+    world: World, look: Seen, names: set[str]
+) -> None:
+    await act_on(world, look)
+
+    assert jobs(world) == names
+    secret = ("Secret", NAMESPACE, "fairlead-database")
+    assert (secret in world.kube.objects) == bool(names), "with what its pods read"
+
+
+async def test_a_suspended_run_has_no_jobs(world: World) -> None:
+    await act_on(world, seen(pending(has_run=True)))
+
+    await act_on(world, seen(observed(suspend=True)))
+
+    assert jobs(world) == set()
+
+
+FAILED: dict[str, Any] = {"finish": JobState.FAILED, "finish_result": result(FAILURE)}
+
+
+@pytest.mark.parametrize(
+    ("look", "finished"),
+    [
+        pytest.param(seen(observed()), {}, id="a search goes on"),
+        pytest.param(seen(finishing(**FAILED)), {"run-1": False}, id="it has failed"),
+        pytest.param(seen(observed(phase=Phase.FAILED)), {}, id="it had failed before"),
+    ],
+)
+async def test_the_run_in_mlflow_ends_with_it(
+    world: World, look: Seen, finished: dict[str, bool]
+) -> None:
+    await act_on(world, look)
+
+    assert world.registry.finished == finished

@@ -1,0 +1,68 @@
+"""The document that the trainer gets: what the Model says, and whose run it is."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.recipe import recipe_digest
+from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.training_run.config import build_config
+from support.training_run_builders import NAME, STABLE
+from support.world import NAMESPACE, model_manifest
+
+OWNER = Owner(kind="TrainingRun", namespace=NAMESPACE, name=NAME, uid="uid-run")
+
+
+def config(spec: ModelSpec, *, champion: VersionReference | None = None) -> dict[str, Any]:
+    text = build_config(spec, model="nsw-price", run=OWNER, mlflow_run_id="r", champion=champion)
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def model(**training: Any) -> ModelSpec:
+    return ModelSpec.model_validate(model_manifest(training=training)["spec"])
+
+
+def test_the_run_is_named_by_everything_that_identifies_it() -> None:
+    document = config(model())
+
+    assert document["trainingRunUid"] == "uid-run"
+    assert document["registeredModel"] == "energy.nsw-price"
+    assert document["experiment"] == "energy/nsw-price"
+    assert document["recipeDigest"] == recipe_digest(model())
+
+
+@pytest.mark.parametrize(
+    ("training", "section", "values"),
+    [
+        pytest.param({}, "search", {"metric": "roc_auc", "trials": 40, "timeoutSeconds": 900},
+                     id="defaults are written out"),
+        pytest.param({"search": {"metric": "log_loss", "timeout": "1h30m"}}, "search",
+                     {"metric": "log_loss", "timeoutSeconds": 5400}, id="a duration is seconds"),
+        pytest.param({"validation": {"holdout": "5%"}}, "validation", {"holdoutFraction": 0.05},
+                     id="a percentage is a fraction"),
+    ],
+)  # fmt: skip
+def test_the_recipe_is_written_in_the_trainers_units(
+    training: dict[str, Any], section: str, values: dict[str, Any]
+) -> None:
+    document = config(model(**training))
+
+    assert values.items() <= document[section].items()
+
+
+@pytest.mark.parametrize(
+    ("champion", "written"),
+    [
+        pytest.param(None, None, id="a first version"),
+        pytest.param(STABLE, {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:0"},
+                     id="the version in charge"),
+    ],
+)  # fmt: skip
+def test_the_champion_is_the_version_to_beat(
+    champion: VersionReference | None, written: dict[str, str] | None
+) -> None:
+    assert config(model(), champion=champion)["champion"] == written

@@ -1,0 +1,140 @@
+"""What is read of a TrainingRun, and that reading creates nothing."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.phases.training_run import Phase
+from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.training_run.observe import observe, read_job
+from fairlead_operator.training_run.state_machine import JobState
+from support.fakes import FakeKube
+from support.training_run_builders import NAME, SUCCESS, training_run_manifest
+from support.world import NAMESPACE, World, model_manifest, pod
+
+RUNNING = {"phase": "Searching", "mlflowRunId": "run-1", "config": "{}"}
+
+
+class Behind(FakeKube):
+    """A cluster whose pods no watch has told of yet."""
+
+    async def list(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        return []
+
+    async def relist(
+        self, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        return await super().list(kind, namespace, labels)
+
+
+@pytest.fixture
+def world() -> World:
+    """A Model, and no operator that looks at it."""
+    world = World()
+    world.kube.put(model_manifest())
+    world.kube.writes.clear()
+    return world
+
+
+def put_job(world: World, stage: str, *conditions: str, **meta: Any) -> None:
+    world.kube.put(
+        {
+            "kind": "Job",
+            "metadata": {"namespace": NAMESPACE, "name": f"{NAME}-{stage}", **meta},
+            "status": {"conditions": [{"type": kind, "status": "True"} for kind in conditions]},
+        }
+    )
+
+
+async def test_a_look_creates_nothing(world: World) -> None:
+    """The run in MLflow was created while everything was read."""
+    seen = await observe(training_run_manifest(), world.ports)
+
+    assert not seen.observed.has_run
+    assert world.registry.runs == {}
+    assert world.kube.writes == []
+
+
+async def test_a_run_that_started_goes_on_with_what_was_fixed_then(world: World) -> None:
+    seen = await observe(training_run_manifest(**RUNNING), world.ports)
+
+    assert seen.observed.has_run
+    assert (seen.mlflow_run_id, seen.config) == ("run-1", "{}")
+
+
+async def test_without_its_model_it_cannot_be_read(world: World) -> None:
+    await world.kube.delete("Model", NAMESPACE, "nsw-price")
+
+    with pytest.raises(InvalidSpecError, match="there is no Model nsw-price"):
+        await observe(training_run_manifest(), world.ports)
+
+
+async def test_progress_is_read_while_jobs_run(world: World) -> None:
+    world.registry.progress_of["run-1"] = '{"stage": "fit"}'
+
+    seen = await observe(training_run_manifest(**RUNNING), world.ports)
+
+    assert seen.progress is not None
+    assert seen.progress.stage == "fit"
+
+
+async def test_an_mlflow_that_is_down_leaves_the_progress_as_it_was_known(world: World) -> None:
+    world.registry.down = True
+
+    seen = await observe(training_run_manifest(**RUNNING, progress={"stage": "data"}), world.ports)
+
+    assert seen.observed.phase is Phase.SEARCHING
+    assert seen.progress is not None
+    assert seen.progress.stage == "data"
+
+
+async def test_a_job_that_is_being_deleted_is_absent(world: World) -> None:
+    put_job(world, "search", deletionTimestamp="2026-01-01T00:00:00Z")
+
+    seen = await observe(training_run_manifest(**RUNNING), world.ports)
+
+    assert seen.observed.search is JobState.ABSENT
+
+
+async def test_the_last_word_of_a_pod_that_the_watch_has_not_told_yet_is_asked_for(
+    world: World,
+) -> None:
+    put_job(world, "finish", "Complete")
+    labels = {
+        "app.kubernetes.io/managed-by": "fairlead",
+        "fairlead.dev/component": "trainer",
+        "fairlead.dev/model": "nsw-price",
+        "fairlead.dev/training-run": NAME,
+        "fairlead.dev/stage": "finish",
+    }
+    ended = {"exitCode": 0, "message": json.dumps(dict(SUCCESS))}
+    behind = Behind(world.clock)
+    behind.objects = world.kube.objects
+    behind.put(pod("p", labels=labels, ended=ended))
+
+    seen = await observe(
+        training_run_manifest(**RUNNING), dataclasses.replace(world.ports, kube=behind)
+    )
+
+    assert seen.observed.finish_result is not None
+    assert seen.observed.finish_result.trained is not None
+
+
+@pytest.mark.parametrize(
+    ("conditions", "state"),
+    [
+        pytest.param([], JobState.ACTIVE, id="runs"),
+        pytest.param([{"type": "FailureTarget", "status": "True"}], JobState.ACTIVE,
+                     id="is about to fail: its pods have not ended yet"),
+        pytest.param([{"type": "Failed", "status": "True"}], JobState.FAILED, id="failed"),
+        pytest.param([{"type": "Complete", "status": "True"}], JobState.COMPLETE, id="complete"),
+        pytest.param([{"type": "Failed", "status": "False"}], JobState.ACTIVE, id="not failed"),
+    ],
+)  # fmt: skip
+def test_read_job(conditions: list[dict[str, str]], state: JobState) -> None:
+    assert read_job({"status": {"conditions": conditions}})[0] is state

@@ -1,0 +1,96 @@
+"""The training run's table: from where, when, to where, and what should exist then."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_operator.api.phases.training_run import ENDED, Phase
+from fairlead_operator.training_run.state_machine import JobState, Observed, decide
+from support.training_run_builders import (
+    FAILURE,
+    SUCCESS,
+    finishing,
+    observed,
+    pending,
+    result,
+)
+
+
+@pytest.mark.parametrize(
+    ("about", "phase", "reason", "wanted"),
+    [
+        pytest.param(pending(), Phase.PENDING, "WaitingForTracking", {"run"},
+                     id="pending: asks MLflow for a run"),
+        pytest.param(pending(tracking_error="down"), Phase.PENDING, "WaitingForTracking", {"run"},
+                     id="pending: MLflow is down"),
+        pytest.param(pending(suspend=True), Phase.SUSPENDED, "Suspended", set(),
+                     id="pending: suspended before it began"),
+        pytest.param(pending(has_run=True), Phase.SEARCHING, "Searching", {"search"},
+                     id="pending: starts"),
+        pytest.param(observed(), Phase.SEARCHING, "Searching", {"search"}, id="searching"),
+        pytest.param(observed(search=JobState.ABSENT), Phase.SEARCHING, "Searching",
+                     {"search"}, id="searching: a lost Job is made again"),
+        pytest.param(observed(search=JobState.COMPLETE), Phase.FINISHING, "Finishing",
+                     {"finish"}, id="searching: done"),
+        pytest.param(observed(search=JobState.FAILED, search_result=result(FAILURE)),
+                     Phase.FAILED, "TargetConstant", set(),
+                     id="searching: the trainer's own reason"),
+        pytest.param(observed(search=JobState.FAILED, search_failure="BackoffLimitExceeded"),
+                     Phase.FAILED, "JobFailed", set(), id="searching: no last word"),
+        pytest.param(finishing(finish=JobState.COMPLETE, finish_result=result(SUCCESS)),
+                     Phase.SUCCEEDED, "Registered", set(), id="finishing: registered"),
+        pytest.param(finishing(finish=JobState.COMPLETE), Phase.FAILED, "ResultUnreadable",
+                     set(), id="finishing: complete without a result"),
+        pytest.param(finishing(finish=JobState.FAILED, finish_result=result(FAILURE)),
+                     Phase.FAILED, "TargetConstant", set(), id="finishing: failed"),
+        pytest.param(observed(suspend=True), Phase.SUSPENDED, "Suspended", set(),
+                     id="suspended"),
+        pytest.param(observed(phase=Phase.SUSPENDED, search=JobState.ABSENT), Phase.SEARCHING,
+                     "Searching", {"search"}, id="suspended: goes on"),
+        pytest.param(observed(phase=Phase.SUCCEEDED, reason="Registered", suspend=True),
+                     Phase.SUCCEEDED, "Registered", set(), id="ended: stays"),
+    ],
+)  # fmt: skip
+def test_decide(about: Observed, phase: Phase, reason: str, wanted: set[str]) -> None:
+    decision = decide(about)
+
+    assert (decision.phase, decision.reason) == (phase, reason)
+    wants = {
+        "run": decision.want_run,
+        "search": decision.want_search,
+        "finish": decision.want_finish,
+    }
+    assert {what for what, wish in wants.items() if wish} == wanted
+
+
+results = st.sampled_from([None, result(SUCCESS), result(FAILURE)])
+anything = st.builds(
+    observed,
+    phase=st.sampled_from(Phase),
+    suspend=st.booleans(),
+    has_run=st.booleans(),
+    search=st.sampled_from(JobState),
+    search_result=results,
+    finish=st.sampled_from(JobState),
+    finish_result=results,
+)
+
+
+@given(anything)
+def test_no_job_starts_without_a_run_and_none_once_it_has_ended(about: Observed) -> None:
+    decision = decide(about)
+
+    if decision.want_search or decision.want_finish:
+        assert about.has_run
+        assert not about.suspend
+        assert about.phase not in ENDED
+    assert not (decision.want_search and decision.want_finish)
+
+
+@given(anything)
+def test_an_end_is_an_end(about: Observed) -> None:
+    decision = decide(about)
+
+    if about.phase in ENDED:
+        assert decision.phase is about.phase
+        assert not decision.want_run

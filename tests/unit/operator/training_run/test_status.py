@@ -1,0 +1,116 @@
+"""What a TrainingRun says of itself."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.training_run import Progress, TrainingRunStatus
+from fairlead_operator.report import Report
+from fairlead_operator.training_run.seen import Seen
+from fairlead_operator.training_run.state_machine import JobState, decide
+from fairlead_operator.training_run.status import report
+from support.fakes import START
+from support.training_run_builders import (
+    FAILURE,
+    SUCCESS,
+    finishing,
+    observed,
+    pending,
+    result,
+    seen,
+    training_run_manifest,
+)
+
+LATER = START + timedelta(minutes=1)
+SEARCHES = {"phase": "Searching", "since": START, "started_at": START}
+REGISTERED = finishing(finish=JobState.COMPLETE, finish_result=result(SUCCESS))
+FAILED = observed(search=JobState.FAILED, search_result=result(FAILURE))
+
+
+def say(look: Seen) -> Report:
+    return report(training_run_manifest(), look, decide(look.observed), now=LATER)
+
+
+def before(**status: Any) -> TrainingRunStatus:
+    return TrainingRunStatus(**SEARCHES | status)
+
+
+def conditions(said: Report) -> dict[str, str]:
+    return {entry["type"]: entry["status"] for entry in said.status["conditions"]}
+
+
+@pytest.mark.parametrize(
+    ("look", "seconds"),
+    [
+        pytest.param(seen(pending()), 5, id="MLflow is waited for"),
+        pytest.param(seen(observed()), 2, id="the search has progress"),
+        pytest.param(seen(finishing()), 2, id="so has the end"),
+        pytest.param(seen(observed(suspend=True)), None, id="suspended: until the spec changes"),
+        pytest.param(seen(REGISTERED), None, id="ended: never"),
+    ],
+)
+def test_when_to_look_again(look: Seen, seconds: int | None) -> None:
+    again = say(look).look_again
+
+    assert again == (None if seconds is None else timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("look", "outcome"),
+    [
+        pytest.param(seen(pending()), {"Succeeded": "Unknown", "Progressing": "True"},
+                     id="pending"),
+        pytest.param(seen(observed()), {"Succeeded": "Unknown", "Progressing": "True"},
+                     id="searching"),
+        pytest.param(seen(observed(suspend=True)),
+                     {"Succeeded": "Unknown", "Progressing": "False"}, id="suspended"),
+        pytest.param(seen(REGISTERED), {"Succeeded": "True", "Progressing": "False"},
+                     id="registered"),
+        pytest.param(seen(FAILED), {"Succeeded": "False", "Progressing": "False"}, id="failed"),
+    ],
+)  # fmt: skip
+def test_conditions_say_how_it_stands(look: Seen, outcome: dict[str, str]) -> None:
+    assert conditions(say(look)) == outcome
+
+
+def test_the_run_and_the_recipe_are_kept_from_the_first_look() -> None:
+    look = seen(observed(), mlflow_run_id="run-7", config='{"fixed": true}')
+
+    status = say(look).status
+
+    assert (status["mlflowRunId"], status["config"]) == ("run-7", '{"fixed": true}')
+
+
+def test_a_transition_is_announced_once() -> None:
+    entered = say(seen(FAILED, status=before()))
+    stays = say(seen(observed(), status=before()))
+
+    assert [(event.reason, event.warning) for event in entered.events] == [("TargetConstant", True)]
+    assert entered.status["since"] == "2026-01-01T00:01:00.000Z"
+    assert stays.events == ()
+    assert stays.status["since"] == "2026-01-01T00:00:00.000Z"
+
+
+def test_what_was_trained_is_said() -> None:
+    status = say(seen(REGISTERED, status=before())).status
+
+    assert status["trained"]["version"] == "1.0.0"
+    assert status["result"] == result(SUCCESS).document
+    assert status["startedAt"] == "2026-01-01T00:00:00.000Z"
+    assert status["finishedAt"] == "2026-01-01T00:01:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("look", "summary"),
+    [
+        pytest.param(seen(observed(), progress=Progress(stage="search", trial=3, trials=40)),
+                     "trial 3/40", id="the progress"),
+        pytest.param(seen(observed()), "searching", id="no progress yet"),
+        pytest.param(seen(FAILED), "TargetConstant", id="why it failed, in a word"),
+        pytest.param(seen(pending(tracking_error="mlflow: HTTP 503")), "mlflow: HTTP 503",
+                     id="what it waits for"),
+    ],
+)  # fmt: skip
+def test_one_line_for_kubectl_get(look: Seen, summary: str) -> None:
+    assert say(look).status["summary"] == summary
