@@ -1,6 +1,7 @@
 """A decision into the cluster: gateway, address, and the children that are to start."""
 
 import contextlib
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -9,14 +10,15 @@ from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
-from fairlead_operator.model.observe import Seen
-from fairlead_operator.model.states import Decision
+from fairlead_operator.model.seen import Seen
+from fairlead_operator.model.states import Decision, Start
 from fairlead_operator.namespace.gateway import build_gateway
 from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.requests import Action
 from fairlead_operator.settings import Settings
 
+_LOGGER = logging.getLogger(__name__)
 _HISTORY: Final = 10
 _ENDED: Final[frozenset[str]] = rollout.ENDED | training_run.ENDED
 
@@ -30,11 +32,7 @@ async def act(
     if seen.spec.serving.prediction_log.enabled:
         await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
     if decision.start_training is not None:
-        await ports.kube.apply(
-            build_training_run(
-                owner, number=seen.status.training_number + 1, trigger=decision.start_training
-            )
-        )
+        await _start_training(owner, decision.start_training, seen, ports.kube)
     if decision.start_rollout is not None:
         number = seen.status.rollout_number + 1
         await ports.kube.apply(
@@ -50,8 +48,23 @@ async def act(
     await _forget(seen, ports.kube)
 
 
+async def _start_training(owner: Owner, start: Start, seen: Seen, kube: Kube) -> None:
+    number = seen.status.training_number + 1
+    await kube.apply(build_training_run(owner, number=number, trigger=start.trigger))
+    _LOGGER.info(
+        "training started",
+        extra={
+            "kind": owner.kind,
+            "namespace": owner.namespace,
+            "object": owner.name,
+            "trigger": start.trigger,
+            "why": start.why,
+        },
+    )
+
+
 async def _act_on_gateway(owner: Owner, seen: Seen, kube: Kube, settings: Settings) -> None:
-    """The built-in gateway and the Model's address at it, or their end.
+    """Bring the built-in gateway and the Model's address at it, or take them away.
 
     Whoever carried the traffic before goes on until the other has confirmed the route.
     """

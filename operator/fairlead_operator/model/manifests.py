@@ -1,15 +1,16 @@
-"""What a Model makes of itself in the cluster: its address, its children.  Pure."""
+"""What a Model makes in the cluster: its address and its children.  Pure."""
 
 from typing import Any
 
 from fairlead_operator.api.group import API_VERSION, LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.kube.metadata import Owner, child_name, component_labels
 from fairlead_operator.model.states import Target
 
 
 def build_address(owner: Owner) -> dict[str, Any]:
-    """The Service whose name clients know: it points at the gateway, whatever is behind it."""
+    """Build the Service whose name clients know: it points at the gateway, whatever is behind."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -22,27 +23,29 @@ def build_address(owner: Owner) -> dict[str, Any]:
 
 
 def training_run_name(model: str, number: int) -> str:
+    """Return the name of the Model's TrainingRun of this number."""
     return child_name(model, "training", str(number))
 
 
-def build_training_run(owner: Owner, *, number: int, trigger: str) -> dict[str, Any]:
-    """The TrainingRun the Model starts."""
+def build_training_run(owner: Owner, *, number: int, trigger: Trigger) -> dict[str, Any]:
+    """Build the TrainingRun that the Model starts."""
     return {
         "apiVersion": API_VERSION,
         "kind": "TrainingRun",
         "metadata": owner.metadata(
             training_run_name(owner.name, number), component_labels("training-run", owner.name)
         ),
-        "spec": {"model": owner.name, "trigger": trigger},
+        "spec": {"model": owner.name, "trigger": str(trigger)},
     }
 
 
 def rollout_name(model: str, number: int) -> str:
+    """Return the name of the Model's Rollout of this number."""
     return child_name(model, "rollout", str(number))
 
 
 def build_rollout(owner: Owner, spec: ModelSpec, target: Target, *, number: int) -> dict[str, Any]:
-    """The Rollout the Model starts; the policy in force now is its own to the end."""
+    """Build the Rollout that the Model starts; the policy in force now is its own to the end."""
     policy = spec.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {
         "apiVersion": API_VERSION,

@@ -1,15 +1,15 @@
-"""Cluster into one frozen ``Seen``."""
+"""Cluster and registry into one frozen ``Seen``."""
 
 import asyncio
-import dataclasses
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.gateway import GatewayKind
-from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
 from fairlead_operator.api.phases.model import GateReason
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
@@ -18,14 +18,8 @@ from fairlead_operator.api.recipe import recipe_digest, renew_digest
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.model.gate import Demand, Outcome, parse_comparison
-from fairlead_operator.model.states import (
-    Blocked,
-    Observed,
-    Refused,
-    RolloutSeen,
-    RunState,
-    Training,
-)
+from fairlead_operator.model.seen import Seen
+from fairlead_operator.model.states import CurrentRollout, Observed, RunState, Training
 from fairlead_operator.ports import Ports
 from fairlead_operator.requests import Action, Request, read_requests, unanswered
 
@@ -37,23 +31,7 @@ _STATES: Final[Mapping[str | None, RunState]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What the decision is taken from, and what carrying it out needs."""
-
-    observed: Observed
-    spec: ModelSpec
-    status: ModelStatus
-    unregistered: (
-        str | None
-    )  # what is wrong with the stable version's registration; None: not known
-    annotations: Mapping[str, str]
-    settled: GatewayKind | None  # what carries the traffic and confirmed it; None: not known
-    training_runs: Sequence[Mapping[str, Any]]  # of this Model
-    rollouts: Sequence[Mapping[str, Any]]
-
-
-async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
+async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
     """Read everything once.
 
     Raises:
@@ -73,12 +51,18 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     )
     annotations = meta.get("annotations") or {}
     return Seen(
-        observed=_observed(
-            meta, spec, status, runs, rollouts, requests=unanswered(annotations, status.requests)
+        observed=_to_observed(
+            meta,
+            spec,
+            status,
+            runs,
+            rollouts,
+            requests=unanswered(annotations, status.requests),
+            now=now,
         ),
         spec=spec,
         status=status,
-        unregistered=await _registration(status, meta, ports),
+        unregistered=await _check_registration(status, meta, ports),
         annotations=annotations,
         settled=_settled(_named(rollouts, status.rollout)),
         training_runs=runs,
@@ -86,10 +70,13 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     )
 
 
-async def _registration(status: ModelStatus, meta: Mapping[str, Any], ports: Ports) -> str | None:
-    """What is wrong with the stable version's registration; empty when nothing is, None unknown.
+async def _check_registration(
+    status: ModelStatus, meta: Mapping[str, Any], ports: Ports
+) -> str | None:
+    """Return what is wrong with the stable version's registration: empty when nothing is.
 
-    The list may be older than the version: before it is said, MLflow is asked.
+    None: not known.  The list may be older than the version, so before anything is said MLflow
+    is asked.
     """
     stable = status.stable
     if stable is None or not stable.registry_version:
@@ -99,16 +86,16 @@ async def _registration(status: ModelStatus, meta: Mapping[str, Any], ports: Por
     if not problem:
         return problem
     try:
-        found = await ports.registry.find_version(name, stable.version)
+        registered = await ports.registry.find_version(name, stable.version)
     except TransientError:
         return None
-    if found is None or found.registry_version != stable.registry_version:
+    if registered is None or registered.registry_version != stable.registry_version:
         return problem
-    ports.registrations.note(name, found)
+    ports.registrations.note(name, registered)
     return ports.registrations.problem(name, stable)
 
 
-def _observed(
+def _to_observed(
     meta: Mapping[str, Any],
     spec: ModelSpec,
     status: ModelStatus,
@@ -116,11 +103,13 @@ def _observed(
     rollouts: Sequence[Mapping[str, Any]],
     *,
     requests: tuple[Request, ...],
+    now: datetime,
 ) -> Observed:
     run = _named(runs, status.training_run)
     rollout = _named(rollouts, status.rollout)
     promotion = spec.promotion
     return Observed(
+        now=now,
         generation=meta["generation"],
         suspend=spec.suspend,
         pinned=spec.version,
@@ -137,26 +126,12 @@ def _observed(
         requests=requests,
         stable=status.stable,
         candidate=status.candidate,
-        blocked=tuple(
-            Blocked(
-                version=entry.version,
-                reason=entry.reason,
-                message=entry.message,
-                generation=entry.generation,
-            )
-            for entry in status.blocked
-        ),
-        refused=Refused(
-            version=status.refused.version,
-            message=status.refused.message,
-            generation=status.refused.generation,
-        )
-        if status.refused
-        else None,
-        gate=_gate(status),
-        training=_training(run) if run else None,
+        blocked=status.blocked,
+        refused=status.refused,
+        gate=_read_gate(status),
+        training=_read_training(run) if run else None,
         training_folded=_folded(status),
-        rollout=_rollout(rollout) if rollout else None,
+        rollout=_read_rollout(rollout, meta["generation"]) if rollout else None,
         rollout_lost=status.rollout is not None and rollout is None,
         rollout_folded=status.rollout is not None and status.folded_rollout == status.rollout,
         waiting=tuple(
@@ -170,7 +145,7 @@ def _observed(
 
 
 def _settled(rollout: Mapping[str, Any] | None) -> GatewayKind | None:
-    """The gateway the last Rollout ended with, once every part of it has confirmed the route."""
+    """Return the gateway of the last Rollout, ended, once every part has confirmed the route."""
     if rollout is None or _state(rollout) is RunState.ACTIVE:
         return None
     status = RolloutStatus.model_validate(rollout["status"])
@@ -180,10 +155,11 @@ def _settled(rollout: Mapping[str, Any] | None) -> GatewayKind | None:
 
 
 def _folded(status: ModelStatus) -> bool:
+    """Tell whether the end of the latest TrainingRun was acted on."""
     return status.training_run is not None and status.folded_training_run == status.training_run
 
 
-def _gate(status: ModelStatus) -> Outcome | None:
+def _read_gate(status: ModelStatus) -> Outcome | None:
     if status.gate is None:
         return None
     return Outcome(
@@ -201,7 +177,7 @@ def _age(item: Mapping[str, Any]) -> tuple[str, str]:
     return item["metadata"].get("creationTimestamp", ""), item["metadata"]["name"]
 
 
-def _training(run: Mapping[str, Any]) -> Training:
+def _read_training(run: Mapping[str, Any]) -> Training:
     status = run.get("status") or {}
     return Training(
         name=run["metadata"]["name"],
@@ -212,17 +188,17 @@ def _training(run: Mapping[str, Any]) -> Training:
     )
 
 
-def _rollout(rollout: Mapping[str, Any]) -> RolloutSeen:
+def _read_rollout(rollout: Mapping[str, Any], generation: int) -> CurrentRollout:
     spec, status = rollout["spec"], rollout.get("status") or {}
-    known = status.get("candidate") or {"version": spec["version"]}
+    candidate = status.get("candidate") or {"version": spec["version"]}
     annotations = rollout["metadata"].get("annotations") or {}
     state = _state(rollout)
     versions = (spec["version"], *spec.get("alternatives", ()))
-    return RolloutSeen(
+    return CurrentRollout(
         name=rollout["metadata"]["name"],
-        reference=VersionReference.model_validate(known),
+        reference=VersionReference.model_validate(candidate),
         versions=versions,
-        lost=_lost(versions, status, state),
+        lost=_lost(versions, status, state, generation),
         trigger=spec.get("trigger", "hand"),
         state=state,
         reason=status.get("reason", ""),
@@ -246,9 +222,9 @@ def _asked_back(annotations: Mapping[str, str], status: Mapping[str, Any]) -> bo
 
 
 def _lost(
-    versions: Sequence[str], status: Mapping[str, Any], state: RunState
-) -> tuple[tuple[str, str, str], ...]:
-    """Candidates that did not make it, each with its own reason where it has one."""
+    versions: Sequence[str], status: Mapping[str, Any], state: RunState, generation: int
+) -> tuple[BlockedVersion, ...]:
+    """List the candidates that did not make it, each with its own reason where it has one."""
     if state is RunState.ACTIVE:
         return ()
     winner = status.get("winner") or versions[0]
@@ -256,10 +232,15 @@ def _lost(
     arms = {arm["version"]: arm for arm in status.get("arms", ()) if arm.get("reason")}
     common = {"reason": reason, "message": status.get("message", "")}
     return tuple(
-        (version, known["reason"], known.get("message", ""))
+        BlockedVersion(
+            version=version,
+            reason=end["reason"],
+            message=end.get("message", ""),
+            generation=generation,
+        )
         for version in versions
         if state is RunState.FAILED or version != winner
-        for known in (arms.get(version, common),)
+        for end in (arms.get(version, common),)
     )
 
 
@@ -269,7 +250,7 @@ def _state(item: Mapping[str, Any]) -> RunState:
 
 
 def _describe(error: ValidationError) -> str:
-    """The fields and what is wrong with them, one line."""
+    """Say in one line which fields are wrong, and how."""
     parts = [
         f"spec.{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
         for problem in error.errors()

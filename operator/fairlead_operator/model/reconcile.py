@@ -19,10 +19,11 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
     Raises:
         TransientError: the cluster did not answer.
     """
+    now = ports.now()
     try:
-        seen = await observe(body, ports)
+        seen = await observe(body, ports, now=now)
     except InvalidSpecError as error:
-        return report_invalid(body, error, now=ports.now())
+        return report_invalid(body, error, now=now)
     decision = decide(seen.observed)
     await act(body, decision, seen, ports, settings)
-    return report(body, seen, decision, now=ports.now())
+    return report(body, seen, decision)

@@ -1,17 +1,20 @@
 """The words of the Model's state machine: what is observed, and what is decided.  Pure."""
 
 import dataclasses
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.model import BlockedVersion, RefusedTarget
 from fairlead_operator.api.phases.model import Phase
+from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.model.gate import Comparison, Demand, Outcome
 from fairlead_operator.requests import Action, Answer, Request
 
 
 class RunState(StrEnum):
-    """A child, as the Model sees it."""
+    """How a child stands, as the Model sees it."""
 
     ACTIVE = "Active"
     SUCCEEDED = "Succeeded"
@@ -20,6 +23,8 @@ class RunState(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
+    """The latest TrainingRun that the Model started."""
+
     name: str
     state: RunState
     reason: str
@@ -28,11 +33,13 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutSeen:
+class CurrentRollout:
+    """The Rollout that status names, in flight or ended."""
+
     name: str
     reference: VersionReference  # the version it moves to; of a trial, the winner or first
     versions: tuple[str, ...]  # every candidate
-    lost: tuple[tuple[str, str, str], ...]  # those that did not make it: version, reason, message
+    lost: tuple[BlockedVersion, ...]  # candidates that did not make it; empty while in flight
     trigger: str
     state: RunState
     reason: str
@@ -41,26 +48,10 @@ class RolloutSeen:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Blocked:
-    version: str
-    reason: str
-    message: str
-    generation: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A target that came while another rollout was in flight, under onNewTarget: reject."""
-
-    version: str
-    message: str
-    generation: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything a decision may depend on, read once per reconcile."""
 
+    now: datetime
     generation: int
     suspend: bool
     pinned: str | None
@@ -72,30 +63,41 @@ class Observed:
     requests: tuple[Request, ...]  # of people, not answered yet
     stable: VersionReference | None
     candidate: VersionReference | None
-    blocked: tuple[Blocked, ...]
-    refused: Refused | None  # the last target that was
+    blocked: tuple[BlockedVersion, ...]
+    refused: RefusedTarget | None  # the last target that was
     gate: Outcome | None  # of the last training
     training: Training | None  # the latest the Model started
     training_folded: bool  # its end was acted on
-    rollout: RolloutSeen | None  # the current one
+    rollout: CurrentRollout | None  # the current one
     rollout_lost: bool  # status names one that is gone
     rollout_folded: bool
     waiting: tuple[str, ...]  # Rollouts made by hand that wait for their turn, oldest first
 
-    def asks(self, action: Action) -> bool:
-        """Whether a person asks for this and has no answer yet."""
-        return any(request.action is action for request in self.requests)
+    def request(self, action: Action) -> Request | None:
+        """Return the request of a person for this that has no answer yet."""
+        return next((asked for asked in self.requests if asked.action is action), None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
+    """What a Rollout moves to."""
+
     version: str
     trigger: str
     alternatives: tuple[str, ...] = ()  # other candidates, tried at the same time
 
     @property
     def versions(self) -> tuple[str, ...]:
+        """Every candidate, the first first."""
         return (self.version, *self.alternatives)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A training that is to start."""
+
+    trigger: Trigger
+    why: str  # for people
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +109,12 @@ class Decision:
     message: str
     stable: VersionReference | None
     candidate: VersionReference | None
-    blocked: tuple[Blocked, ...]
-    refused: Refused | None
+    blocked: tuple[BlockedVersion, ...]
+    refused: RefusedTarget | None
     gate: Outcome | None
     start_rollout: Target | None = None
     adopt_rollout: str | None = None
     supersede_by: str | None = None  # the version for which the one in flight makes way
-    start_training: str | None = None  # the trigger
+    start_training: Start | None = None
     answers: tuple[Answer, ...] = ()
+    look_again: timedelta | None = None  # None: when something changes

@@ -1,16 +1,15 @@
 """A decision into status, conditions and events.  Pure."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.gateway import GatewaySpec
-from fairlead_operator.api.model import BlockedVersion, GateStatus, ModelStatus, RefusedTarget
+from fairlead_operator.api.model import GateStatus, ModelStatus
 from fairlead_operator.api.phases.model import Phase, Reason
 from fairlead_operator.model.manifests import rollout_name, training_run_name
-from fairlead_operator.model.observe import Seen
+from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState
 from fairlead_operator.report import Report
 from fairlead_operator.requests import announce_refusals, record
@@ -18,9 +17,9 @@ from fairlead_operator.requests import announce_refusals, record
 _WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
 
 
-def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: datetime) -> Report:
-    """What the object says after this reconcile."""
-    old, meta = seen.status, body["metadata"]
+def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
+    """Say of the object what is true after this reconcile."""
+    old, meta, now = seen.status, body["metadata"], seen.observed.now
     name = meta["name"]
     training_number = old.training_number + (decision.start_training is not None)
     rollout_number = old.rollout_number + (decision.start_rollout is not None)
@@ -42,36 +41,26 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         folded_rollout=_folded_rollout(seen),
         rollout_number=rollout_number,
         gate=gate,
-        blocked=tuple(
-            BlockedVersion(
-                version=entry.version,
-                reason=entry.reason,
-                message=entry.message[:1024],
-                generation=entry.generation,
-            )
-            for entry in decision.blocked
-        ),
-        refused=RefusedTarget(
-            version=decision.refused.version,
-            message=decision.refused.message[:1024],
-            generation=decision.refused.generation,
-        )
-        if decision.refused
-        else None,
+        blocked=decision.blocked,
+        refused=decision.refused,
         conditions=merge(old.conditions, _conditions(meta, decision, seen), now=now),
     )
-    return Report(status=status.to_manifest(), events=_events(old, status, decision))
+    return Report(
+        status=status.to_manifest(),
+        events=_events(old, status, decision),
+        look_again=decision.look_again,
+    )
 
 
 def _url(meta: Mapping[str, Any], gateway: GatewaySpec) -> str:
-    """Where clients find the Model; scheme and port of another's Gateway are not ours to know."""
+    """Say where clients find the Model; the scheme and port of another's Gateway are not known."""
     if gateway.hostnames:
         return f"http://{gateway.hostnames[0]}"
     return f"http://{meta['name']}.{meta['namespace']}"
 
 
 def _gate(seen: Seen, decision: Decision) -> GateStatus | None:
-    """The last gate, with the versions it compared."""
+    """Return the last gate, with the versions it compared."""
     if decision.gate is None:
         return None
     training = seen.observed.training
@@ -108,7 +97,7 @@ def _rollout(seen: Seen, decision: Decision, name: str, number: int) -> str | No
 
 
 def _conditions(meta: Mapping[str, Any], decision: Decision, seen: Seen) -> tuple[Condition, ...]:
-    """Ready: a version serves.  UpToDate: the one asked for.  Progressing: something moves."""
+    """Say Ready: a version serves; UpToDate: the one asked for; Progressing: something moves."""
     serving = decision.stable is not None
     training = seen.observed.training
     moving = (
@@ -138,22 +127,22 @@ def _conditions(meta: Mapping[str, Any], decision: Decision, seen: Seen) -> tupl
 
 
 def _registered(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, ...]:
-    """Registered: the stable version is in the registry as it was; as it was known last."""
+    """Say whether the stable version is in the registry as it was; unknown, what was said last."""
     if seen.unregistered is None:
-        return tuple(known for known in seen.status.conditions if known.type == "Registered")
+        return tuple(last for last in seen.status.conditions if last.type == "Registered")
     stable = seen.status.stable.version if seen.status.stable else ""
-    found = {
+    condition = {
         "type": "Registered",
         "status": "False" if seen.unregistered else "True",
         "reason": "RegistrationChanged" if seen.unregistered else "Registered",
         "message": seen.unregistered or f"{stable} is registered as it was verified",
         "observedGeneration": meta.get("generation"),
     }
-    return (Condition.model_validate(found),)
+    return (Condition.model_validate(condition),)
 
 
 def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Event, ...]:
-    """One event for each transition: phase, stable version, gate."""
+    """Announce each transition once: of phase, stable version, gate."""
     events = [*announce_refusals(decision.answers)]
     if new.gate is not None and new.gate != old.gate:
         word = "passed" if new.gate.passed else "refused"
@@ -180,6 +169,6 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
 
 
 def _unregistered(status: ModelStatus) -> Condition | None:
-    """The condition that says that the stable version's registration is not as it was."""
-    found = (known for known in status.conditions if known.type == "Registered")
-    return next((known for known in found if known.status == "False"), None)
+    """Return the condition that the stable version's registration is not as it was, if it holds."""
+    said = (condition for condition in status.conditions if condition.type == "Registered")
+    return next((condition for condition in said if condition.status == "False"), None)

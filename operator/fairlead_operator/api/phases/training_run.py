@@ -1,4 +1,4 @@
-"""The phases and reasons of a TrainingRun.  Part of the API: a name is never changed."""
+"""Phases, reasons and triggers of a TrainingRun.  Part of the API: a name is never changed."""
 
 from enum import StrEnum
 from typing import Final
@@ -25,6 +25,15 @@ class Reason(StrEnum):
     REGISTERED = "Registered"
     JOB_FAILED = "JobFailed"
     RESULT_UNREADABLE = "ResultUnreadable"
+
+
+class Trigger(StrEnum):
+    """Why a TrainingRun was created: the values of its ``spec.trigger``."""
+
+    INITIAL = "initial"
+    RECIPE = "recipe"
+    REQUEST = "request"
+    HAND = "hand"
 
 
 # Nothing can move any more.

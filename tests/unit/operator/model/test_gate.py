@@ -11,25 +11,9 @@ from hypothesis import strategies as st
 
 from fairlead_operator.api.phases.model import GateReason
 from fairlead_operator.model.gate import Comparison, Demand, judge_candidate, parse_comparison
+from support.model_builders import comparison
 
 DEMAND = Demand(min_improvement=0.0, significance=True, threshold=None)
-
-
-def comparison(**changes: Any) -> Comparison:
-    better = Comparison(
-        version="1.1.0",
-        registry_version="2",
-        digest="sha256:1",
-        metric="roc_auc",
-        greater_is_better=True,
-        value=0.91,
-        champion="1.0.0",
-        champion_value=0.89,
-        gain=0.02,
-        gain_low=0.01,
-        gain_high=0.03,
-    )
-    return dataclasses.replace(better, **changes)
 
 
 def demand(**changes: Any) -> Demand:

@@ -5,83 +5,30 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.model import BlockedVersion
 from fairlead_operator.api.phases.model import GateReason, Phase, Reason
-from fairlead_operator.model.gate import Demand, Outcome
+from fairlead_operator.model.gate import Outcome
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.states import (
-    Blocked,
     Decision,
     Observed,
-    Refused,
-    RolloutSeen,
     RunState,
     Target,
-    Training,
 )
 from fairlead_operator.requests import Action, Request
-from unit.operator.model.test_gate import comparison
-
-
-def reference(version: str) -> VersionReference:
-    return VersionReference(version=version, registry_version="1", digest="sha256:0")
-
-
-RETRAIN = (Request(action=Action.RETRAIN, text="r"),)
-RETRY = (Request(action=Action.RETRY, text="r"),)
-
-
-def rollout(version: str = "1.1.0", state: RunState = RunState.ACTIVE, **more: Any) -> RolloutSeen:
-    common: dict[str, Any] = {
-        "name": "r-2", "reference": reference(version), "trigger": "trained", "state": state,
-        "reason": "AnalysisFailed", "message": "success-rate: 0.7", "asked_back": False,
-        "versions": (version,),
-    } | more  # fmt: skip
-    failed = (version, common["reason"], common["message"])
-    lost = (failed,) if state is RunState.FAILED else ()
-    return RolloutSeen(**{"lost": lost} | common)
-
-
-def training(state: RunState = RunState.ACTIVE, **more: Any) -> Training:
-    common: dict[str, Any] = {
-        "name": "t-2", "state": state, "reason": "", "message": "", "comparison": None,
-    }  # fmt: skip
-    return Training(**common | more)
-
-
-def observed(**changes: Any) -> Observed:
-    """A Model that serves 1.0.0 and wants nothing."""
-    quiet = Observed(
-        generation=3,
-        suspend=False,
-        pinned=None,
-        alternatives=(),
-        on_new_target="supersede",
-        refused=None,
-        demand=Demand(min_improvement=0.0, significance=True, threshold=None),
-        recipe="sha256:recipe",
-        trained_recipe="sha256:recipe",
-        requests=(),
-        stable=reference("1.0.0"),
-        candidate=None,
-        blocked=(),
-        gate=None,
-        training=None,
-        training_folded=True,
-        rollout=rollout("1.0.0", RunState.SUCCEEDED),
-        rollout_lost=False,
-        rollout_folded=True,
-        waiting=(),
-    )
-    return dataclasses.replace(quiet, **changes)
-
-
-def blocked(version: str, generation: int = 3) -> tuple[Blocked, ...]:
-    return (Blocked(version=version, reason="AnalysisFailed", message="m", generation=generation),)
-
-
-def refused(version: str, generation: int = 3) -> Refused:
-    return Refused(version=version, message="m", generation=generation)
+from support.model_builders import (
+    PIN,
+    RETRAIN,
+    RETRY,
+    TRAINED,
+    blocked,
+    comparison,
+    observed,
+    reference,
+    refused,
+    rollout,
+    training,
+)
 
 
 def started(decision: Decision) -> tuple[Target | None, str | None, str | None, str | None]:
@@ -89,16 +36,12 @@ def started(decision: Decision) -> tuple[Target | None, str | None, str | None, 
         decision.start_rollout,
         decision.adopt_rollout,
         decision.supersede_by,
-        decision.start_training,
+        decision.start_training and decision.start_training.trigger,
     )
 
 
-PIN = Target(version="1.1.0", trigger="pinned")
-TRAINED = Target(version="1.1.0", trigger="trained")
-
-
 @pytest.mark.parametrize(
-    ("seen", "starts"),
+    ("about", "starts"),
     [
         pytest.param(observed(), (None, None, None, None), id="nothing to do"),
         pytest.param(observed(trained_recipe=None, stable=None, rollout=None),
@@ -177,27 +120,27 @@ TRAINED = Target(version="1.1.0", trigger="trained")
                      (None, None, None, None), id="a rollout made by hand waits"),
     ],
 )  # fmt: skip
-def test_decide(seen: Observed, starts: tuple[Any, ...]) -> None:
-    assert started(decide(seen)) == starts
+def test_decide(about: Observed, starts: tuple[Any, ...]) -> None:
+    assert started(decide(about)) == starts
 
 
 def test_a_rollout_that_succeeded_moves_the_pointer() -> None:
-    seen = observed(rollout=rollout("1.1.0", RunState.SUCCEEDED), rollout_folded=False)
+    about = observed(rollout=rollout("1.1.0", RunState.SUCCEEDED), rollout_folded=False)
 
-    decision = decide(seen)
+    decision = decide(about)
 
     assert decision.stable == reference("1.1.0")
     assert decision.phase is Phase.SERVING
 
 
 def test_a_rollout_that_was_taken_back_blocks_its_version_and_keeps_the_pointer() -> None:
-    seen = observed(
+    about = observed(
         candidate=reference("1.1.0"),
         rollout=rollout("1.1.0", RunState.FAILED),
         rollout_folded=False,
     )
 
-    decision = decide(seen)
+    decision = decide(about)
 
     assert decision.stable == reference("1.0.0")
     assert [entry.version for entry in decision.blocked] == ["1.1.0"]
@@ -270,7 +213,7 @@ REFUSED = Outcome(passed=False, reason=GateReason.BELOW_THRESHOLD, message="roc_
 
 
 @pytest.mark.parametrize(
-    ("seen", "phase", "reason"),
+    ("about", "phase", "reason"),
     [
         pytest.param(observed(), Phase.SERVING, "Serving", id="serving"),
         pytest.param(observed(rollout=rollout(), rollout_folded=False), Phase.ROLLING_OUT,
@@ -291,14 +234,14 @@ REFUSED = Outcome(passed=False, reason=GateReason.BELOW_THRESHOLD, message="roc_
                      Phase.FAILED, "VersionBlocked", id="the first version could not start"),
     ],
 )  # fmt: skip
-def test_phase(seen: Observed, phase: Phase, reason: str) -> None:
-    decision = decide(seen)
+def test_phase(about: Observed, phase: Phase, reason: str) -> None:
+    decision = decide(about)
 
     assert (decision.phase, decision.reason) == (phase, reason)
 
 
 @pytest.mark.parametrize(
-    ("seen", "refusal"),
+    ("about", "refusal"),
     [
         pytest.param(observed(requests=RETRAIN), None, id="retrain: accepted"),
         pytest.param(observed(requests=RETRAIN, suspend=True), "suspended",
@@ -333,30 +276,33 @@ def test_phase(seen: Observed, phase: Phase, reason: str) -> None:
     ],
 )  # fmt: skip
 def test_a_request_is_accepted_or_refused_with_the_reason(
-    seen: Observed, refusal: str | None
+    about: Observed, refusal: str | None
 ) -> None:
-    decision = decide(seen)
+    decision = decide(about)
 
     (answer,) = decision.answers
     assert answer.accepted == (refusal is None)
     assert (refusal or "starts") in answer.message
     if refusal is None:
-        assert decision.start_training == "request" or decision.start_rollout in {PIN, TRAINED}
+        assert decision.start_training is not None or decision.start_rollout in {PIN, TRAINED}
     else:
         assert decision == dataclasses.replace(
-            decide(dataclasses.replace(seen, requests=())), answers=decision.answers
+            decide(dataclasses.replace(about, requests=())), answers=decision.answers
         )
 
 
 TRIAL = {"pinned": "1.1.0", "alternatives": ("1.2.0",)}
 
 
-def lost(*versions: str) -> tuple[tuple[str, str, str], ...]:
-    return tuple((version, "TrialLost", "m") for version in versions)
+def lost(*versions: str) -> tuple[BlockedVersion, ...]:
+    return tuple(
+        BlockedVersion(version=version, reason="TrialLost", message="m", generation=3)
+        for version in versions
+    )
 
 
 @pytest.mark.parametrize(
-    ("seen", "versions"),
+    ("about", "versions"),
     [
         pytest.param(observed(**TRIAL), ("1.1.0", "1.2.0"), id="all are tried at once"),
         pytest.param(observed(**TRIAL, blocked=blocked("1.1.0")), ("1.2.0",),
@@ -372,12 +318,12 @@ def lost(*versions: str) -> tuple[tuple[str, str, str], ...]:
     ],
 )  # fmt: skip
 def test_several_targets_are_tried_together(
-    seen: Observed, versions: tuple[str, ...] | None
+    about: Observed, versions: tuple[str, ...] | None
 ) -> None:
-    start = decide(seen).start_rollout
+    start = decide(about).start_rollout
 
     assert (start.versions if start else None) == versions
-    assert decide(seen).supersede_by is None
+    assert decide(about).supersede_by is None
 
 
 def test_a_trial_without_one_of_its_versions_is_superseded() -> None:

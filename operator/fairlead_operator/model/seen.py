@@ -1,0 +1,23 @@
+"""What one look at a Model sees, beyond what is decided from.  Pure."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairlead_operator.api.gateway import GatewayKind
+from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.model.states import Observed
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the decision is taken from, and what carrying it out and saying so needs."""
+
+    observed: Observed
+    spec: ModelSpec
+    status: ModelStatus
+    unregistered: str | None  # what is wrong with the stable version's registration; None: unknown
+    annotations: Mapping[str, str]
+    settled: GatewayKind | None  # what carries the traffic and confirmed it; None: not known
+    training_runs: Sequence[Mapping[str, Any]]  # of this Model
+    rollouts: Sequence[Mapping[str, Any]]
