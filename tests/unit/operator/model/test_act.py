@@ -1,0 +1,148 @@
+"""What a decision about a Model does in the cluster."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.api.phases.training_run import Trigger
+from fairlead_operator.model.act import act
+from fairlead_operator.model.seen import Seen
+from fairlead_operator.model.state_machine import decide
+from fairlead_operator.model.states import Decision, Start, Target
+from support.model_builders import observed, seen
+from support.world import NAMESPACE, SETTINGS, World, model_manifest
+
+BODY = model_manifest() | {"metadata": {"namespace": NAMESPACE, "name": "nsw-price", "uid": "u"}}
+QUIET = decide(observed())
+SECRET = ("Secret", NAMESPACE, "fairlead-database")
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.kube.unknown_kinds.clear()
+    return world
+
+
+async def act_on(world: World, look: Seen, **decision: Any) -> Decision:
+    chosen = dataclasses.replace(QUIET, **decision)
+    await act(BODY, chosen, look, world.ports, SETTINGS)
+    return chosen
+
+
+def model(**spec: Any) -> ModelSpec:
+    return ModelSpec.model_validate(model_manifest(**spec)["spec"])
+
+
+def names(world: World, kind: str) -> set[str]:
+    return {name for found, _, name in world.kube.objects if found == kind}
+
+
+async def test_twice_is_the_same_as_once(world: World) -> None:
+    start = Start(trigger=Trigger.RECIPE, why="w")
+    target = Target(version="1.1.0", trigger="trained")
+    look = seen(observed())
+    await act_on(world, look, start_training=start, start_rollout=target)
+    world.kube.writes.clear()
+
+    await act_on(world, look, start_training=start, start_rollout=target)
+
+    assert world.kube.writes == []
+
+
+async def test_children_are_numbered_after_the_last(world: World) -> None:
+    look = seen(observed(), status=ModelStatus(training_number=4, rollout_number=6))
+
+    await act_on(
+        world,
+        look,
+        start_training=Start(trigger=Trigger.REQUEST, why="Ada: new tariff"),
+        start_rollout=Target(version="1.1.0", trigger="pinned"),
+    )
+
+    run = world.kube.objects["TrainingRun", NAMESPACE, "nsw-price-training-5"]
+    rollout = world.kube.objects["Rollout", NAMESPACE, "nsw-price-rollout-7"]
+    assert run["spec"] == {"model": "nsw-price", "trigger": "request"}
+    assert (rollout["spec"]["version"], rollout["spec"]["trigger"]) == ("1.1.0", "pinned")
+
+
+async def test_a_rollout_that_is_superseded_is_asked_to_make_way(world: World) -> None:
+    meta = {"namespace": NAMESPACE, "name": "r-1"}
+    world.kube.put({"kind": "Rollout", "metadata": meta, "spec": {"model": "nsw-price"}})
+
+    await act_on(world, seen(observed(), status=ModelStatus(rollout="r-1")), supersede_by="1.2.0")
+
+    annotations = world.kube.objects["Rollout", NAMESPACE, "r-1"]["metadata"]["annotations"]
+    assert annotations == {"fairlead.dev/supersede": "1.2.0"}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_a_record_of_predictions_needs_the_database(world: World, enabled: bool) -> None:
+    spec = model(serving={"predictionLog": {"enabled": enabled}})
+
+    await act_on(world, seen(observed(), spec=spec))
+
+    assert (SECRET in world.kube.objects) == enabled
+
+
+OTHER = {"kind": "GatewayAPI", "parentRefs": [{"name": "g"}], "hostnames": ["h.example"]}
+ROUTES = {("ConfigMap", NAMESPACE, "nsw-price-route"), ("HTTPRoute", NAMESPACE, "nsw-price-route")}
+
+
+@pytest.mark.parametrize(
+    ("gateway", "settled", "left"),
+    [
+        pytest.param({}, None, {"ConfigMap", "HTTPRoute"}, id="built-in, not confirmed: both stay"),
+        pytest.param({}, "BuiltIn", {"ConfigMap"}, id="built-in, confirmed"),
+        pytest.param(OTHER, "BuiltIn", {"ConfigMap", "HTTPRoute"},
+                     id="the cluster's own, not confirmed: both stay"),
+        pytest.param(OTHER, "GatewayAPI", {"HTTPRoute"}, id="the cluster's own, confirmed"),
+    ],
+)  # fmt: skip
+async def test_who_carried_the_traffic_goes_on_until_the_other_has_confirmed(
+    world: World, gateway: dict[str, Any], settled: Any, left: set[str]
+) -> None:
+    labels = {
+        "app.kubernetes.io/managed-by": "fairlead",
+        "fairlead.dev/component": "route",
+        "fairlead.dev/model": "nsw-price",
+    }
+    for kind, namespace, name in ROUTES:
+        meta = {"namespace": namespace, "name": name, "labels": labels}
+        world.kube.put({"kind": kind, "metadata": meta})
+
+    await act_on(world, seen(observed(), spec=model(serving={"gateway": gateway}), settled=settled))
+
+    assert {kind for kind, _, _ in ROUTES & world.kube.objects.keys()} == left
+
+
+def child(kind: str, number: int, phase: str) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "metadata": {
+            "namespace": NAMESPACE,
+            "name": f"{kind.lower()}-{number}",
+            "creationTimestamp": f"2026-01-{number:02}T00:00:00Z",
+        },
+        "spec": {"model": "nsw-price"},
+        "status": {"phase": phase},
+    }
+
+
+async def test_the_latest_ended_children_are_kept_and_those_that_status_names(
+    world: World,
+) -> None:
+    runs = [child("TrainingRun", number, "Failed") for number in range(1, 14)]
+    runs.append(child("TrainingRun", 14, "Searching"))
+    for run in runs:
+        world.kube.put(run)
+
+    await act_on(
+        world,
+        seen(observed(), training_runs=runs, status=ModelStatus(training_run="trainingrun-1")),
+    )
+
+    kept = {f"trainingrun-{number}" for number in (1, *range(4, 15))}
+    assert names(world, "TrainingRun") == kept

@@ -1,0 +1,253 @@
+"""What is read of a Model and its children."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.model import BlockedVersion
+from fairlead_operator.api.recipe import recipe_digest
+from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.model.observe import observe
+from fairlead_operator.model.seen import Seen
+from fairlead_operator.model.states import RunState
+from support.fakes import START
+from support.world import NAMESPACE, World, model_manifest
+
+STABLE = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:0"}
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def put_run(world: World, name: str = "t-1", **status: Any) -> None:
+    world.kube.put(
+        {
+            "kind": "TrainingRun",
+            "metadata": {"namespace": NAMESPACE, "name": name},
+            "spec": {"model": "nsw-price"},
+            "status": status,
+        }
+    )
+
+
+def put_rollout(
+    world: World,
+    name: str = "r-1",
+    *,
+    version: str = "1.1.0",
+    alternatives: tuple[str, ...] = (),
+    trigger: str = "trained",
+    annotations: dict[str, str] | None = None,
+    **status: Any,
+) -> None:
+    world.kube.put(
+        {
+            "kind": "Rollout",
+            "metadata": {"namespace": NAMESPACE, "name": name, "annotations": annotations or {}},
+            "spec": {
+                "model": "nsw-price",
+                "version": version,
+                "trigger": trigger,
+                "alternatives": list(alternatives),
+            },
+            "status": status,
+        }
+    )
+
+
+async def look(world: World, spec: dict[str, Any] | None = None, **status: Any) -> Seen:
+    """Look at a Model with this status."""
+    body = model_manifest(**(spec or {})) | {"status": status}
+    body["metadata"] |= {"generation": 3}
+    return await observe(body, world.ports, now=START)
+
+
+async def test_a_look_creates_nothing(world: World) -> None:
+    await look(world)
+
+    assert world.kube.writes == []
+    assert world.registry.runs == {}
+
+
+async def test_a_spec_that_cannot_be_read_names_the_field(world: World) -> None:
+    with pytest.raises(InvalidSpecError, match=r"spec\.training\.trials"):
+        await look(world, {"training": {"trials": 1}})
+
+
+async def test_the_moment_is_the_one_that_the_reconcile_read(world: World) -> None:
+    assert (await look(world)).observed.now == START
+
+
+@pytest.mark.parametrize(
+    ("phase", "state"),
+    [
+        pytest.param(None, RunState.ACTIVE, id="not looked at yet"),
+        pytest.param("Searching", RunState.ACTIVE, id="searching"),
+        pytest.param("Suspended", RunState.ACTIVE, id="suspended"),
+        pytest.param("Succeeded", RunState.SUCCEEDED, id="succeeded"),
+        pytest.param("Failed", RunState.FAILED, id="failed"),
+    ],
+)
+async def test_a_training_is_under_way_until_it_has_ended(
+    world: World, phase: str | None, state: RunState
+) -> None:
+    put_run(world, phase=phase)
+
+    training = (await look(world, trainingRun="t-1")).observed.training
+
+    assert training is not None
+    assert training.state is state
+
+
+@pytest.mark.parametrize(
+    ("status", "known"),
+    [
+        pytest.param({"trainingRun": "t-1"}, True, id="its run is there"),
+        pytest.param({"trainingRun": "t-2", "foldedTrainingRun": "t-2"}, True,
+                     id="its run is gone, and its end was acted on"),
+        pytest.param({"trainingRun": "t-2"}, False,
+                     id="its run is gone before its end was seen: as good as not started"),
+    ],
+)  # fmt: skip
+async def test_which_recipe_was_trained(world: World, status: dict[str, str], known: bool) -> None:
+    put_run(world)
+
+    observed = (await look(world, recipe="sha256:r", **status)).observed
+
+    assert observed.trained_recipe == ("sha256:r" if known else None)
+
+
+async def test_the_digest_of_an_earlier_release_is_that_of_the_present_recipe(
+    world: World,
+) -> None:
+    """As 0.1.0 wrote it for this very spec."""
+    before = "sha256:d549b617cd53cde306788b11ac45629aafa81f47706b346565db0b22ecf8342d"
+    put_run(world)
+
+    seen = await look(world, recipe=before, trainingRun="t-1")
+
+    assert seen.status.recipe == recipe_digest(seen.spec)
+    assert seen.observed.trained_recipe == seen.observed.recipe
+
+
+ENDED: dict[str, Any] = {"phase": "RolledBack", "reason": "AnalysisFailed", "message": "0.7"}
+LOSER = {"version": "1.2.0", "reason": "CandidateFailed", "message": "exit 3"}
+
+
+def blocked(version: str, reason: str, message: str) -> BlockedVersion:
+    return BlockedVersion(version=version, reason=reason, message=message, generation=3)
+
+
+@pytest.mark.parametrize(
+    ("rollout", "lost"),
+    [
+        pytest.param({"phase": "Progressing"}, (), id="in flight: none"),
+        pytest.param({"phase": "Succeeded"}, (), id="promoted: none"),
+        pytest.param(ENDED, (blocked("1.1.0", "AnalysisFailed", "0.7"),),
+                     id="rolled back: its version, for its reason"),
+        pytest.param(
+            {"alternatives": ("1.2.0",), "phase": "Succeeded", "winner": "1.2.0", "message": "won"},
+            (blocked("1.1.0", "TrialLost", "won"),), id="a trial that was won: the others"),
+        pytest.param(
+            ENDED | {"alternatives": ("1.2.0",), "arms": [LOSER]},
+            (blocked("1.1.0", "AnalysisFailed", "0.7"),
+             blocked("1.2.0", "CandidateFailed", "exit 3")),
+            id="a trial that was lost: all, each for its own reason"),
+    ],
+)  # fmt: skip
+async def test_which_versions_a_rollout_lost(
+    world: World, rollout: dict[str, Any], lost: tuple[BlockedVersion, ...]
+) -> None:
+    put_rollout(world, **rollout)
+
+    current = (await look(world, rollout="r-1")).observed.rollout
+
+    assert current is not None
+    assert current.lost == lost
+
+
+def answer(action: str, text: str, outcome: str) -> list[dict[str, str]]:
+    return [{"action": action, "text": text, "outcome": outcome}]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "requests", "asked"),
+    [
+        pytest.param(None, [], False, id="nobody asked"),
+        pytest.param("abort", [], True, id="a person asked"),
+        pytest.param("supersede", [], True, id="the Model asked"),
+        pytest.param("pause", [], False, id="a pause is no way back"),
+        pytest.param("abort", answer("abort", "why", "Accepted"), True, id="it was accepted"),
+        pytest.param("abort", answer("abort", "why", "Refused"), False, id="it was refused"),
+    ],
+)
+async def test_whether_a_rollout_was_asked_to_go_back(
+    world: World, annotation: str | None, requests: list[dict[str, str]], asked: bool
+) -> None:
+    annotations = {f"fairlead.dev/{annotation}": "why"} if annotation else {}
+    put_rollout(world, annotations=annotations, phase="Progressing", requests=requests)
+
+    current = (await look(world, rollout="r-1")).observed.rollout
+
+    assert current is not None
+    assert current.asked_back == asked
+
+
+async def test_rollouts_by_hand_wait_in_the_order_they_were_made(world: World) -> None:
+    put_rollout(world, "z-first", trigger="hand")
+    world.clock.advance(timedelta(seconds=1))
+    put_rollout(world, "a-second", trigger="rollback")
+    put_rollout(world, "ended", trigger="hand", phase="Succeeded")
+    put_rollout(world, "ours", trigger="trained")
+
+    assert (await look(world)).observed.waiting == ("z-first", "a-second")
+
+
+@pytest.mark.parametrize(
+    ("status", "settled"),
+    [
+        pytest.param({"phase": "Progressing", "observedWeight": 10}, None, id="in flight"),
+        pytest.param({"phase": "Succeeded", "observedWeight": 100}, "BuiltIn", id="confirmed"),
+        pytest.param({"phase": "Succeeded"}, None, id="not confirmed yet"),
+    ],
+)
+async def test_which_gateway_carries_the_traffic(
+    world: World, status: dict[str, Any], settled: str | None
+) -> None:
+    put_rollout(world, gateway={"kind": "BuiltIn"}, **status)
+
+    assert (await look(world, rollout="r-1")).settled == settled
+
+
+@pytest.mark.parametrize(
+    ("listed", "registered", "problem"),
+    [
+        pytest.param(None, "sha256:0", None, id="no list yet: nothing is known"),
+        pytest.param("sha256:0", "sha256:0", "", id="as it was"),
+        pytest.param("sha256:x", "sha256:x", "now says version 1.0.0 with digest sha256:x",
+                     id="changed"),
+        pytest.param("", "sha256:0", "", id="newer than the list: MLflow knows it"),
+        pytest.param("", "", "was deleted", id="deleted"),
+    ],
+)  # fmt: skip
+async def test_the_registration_of_what_serves_is_looked_up(
+    world: World, listed: str | None, registered: str, problem: str | None
+) -> None:
+    name = f"{NAMESPACE}.nsw-price"
+    if listed is not None:
+        if listed:
+            world.registry.register(name, "1.0.0", digest=listed)
+        world.registrations.take(await world.registry.registrations())
+    world.registry.versions.clear()
+    if registered:
+        world.registry.register(name, "1.0.0", digest=registered)
+
+    unregistered = (await look(world, stable=STABLE)).unregistered
+
+    if problem:
+        assert problem in (unregistered or "")
+    else:
+        assert unregistered == problem

@@ -1,0 +1,190 @@
+"""What a Model says of itself."""
+
+import dataclasses
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.api.phases.model import GateReason
+from fairlead_operator.model.seen import Seen
+from fairlead_operator.model.state_machine import decide
+from fairlead_operator.model.states import RunState
+from fairlead_operator.model.status import report
+from fairlead_operator.report import Report
+from support.model_builders import (
+    RETRAIN,
+    blocked,
+    comparison,
+    observed,
+    reference,
+    refused,
+    rollout,
+    seen,
+    training,
+)
+from support.world import NAMESPACE, model_manifest
+
+BODY = model_manifest() | {
+    "metadata": {"namespace": NAMESPACE, "name": "nsw-price", "uid": "u", "generation": 3}
+}
+SERVES = ModelStatus(phase="Serving", stable=reference("1.0.0"), recipe="sha256:recipe")
+
+
+def say(look: Seen, **decision: Any) -> Report:
+    return report(BODY, look, dataclasses.replace(decide(look.observed), **decision))
+
+
+def conditions(said: Report) -> dict[str, str]:
+    return {entry["type"]: entry["status"] for entry in said.status["conditions"]}
+
+
+@pytest.mark.parametrize("again", [None, timedelta(minutes=3)])
+def test_the_decision_says_when_to_look_again(again: timedelta | None) -> None:
+    assert say(seen(observed()), look_again=again).look_again == again
+
+
+@pytest.mark.parametrize(
+    ("look", "ready", "current", "moving"),
+    [
+        pytest.param(seen(observed()), "True", "True", "False", id="serves what is asked for"),
+        pytest.param(seen(observed(recipe="sha256:other")), "True", "True", "True",
+                     id="serves while a training starts"),
+        pytest.param(seen(observed(rollout=rollout(), rollout_folded=False)),
+                     "True", "False", "True", id="moves"),
+        pytest.param(seen(observed(pinned="1.1.0", blocked=blocked("1.1.0"))),
+                     "True", "False", "False", id="what is asked for is blocked"),
+        pytest.param(seen(observed(pinned="1.1.0", refused=refused("1.1.0"))),
+                     "True", "False", "False", id="what is asked for was refused"),
+        pytest.param(seen(observed(stable=None, rollout=None, suspend=True)),
+                     "False", "False", "False", id="nothing serves"),
+    ],
+)  # fmt: skip
+def test_conditions_say_how_it_stands(look: Seen, ready: str, current: str, moving: str) -> None:
+    assert conditions(say(look)) == {"Ready": ready, "UpToDate": current, "Progressing": moving}
+
+
+@pytest.mark.parametrize(
+    ("unregistered", "registered"),
+    [
+        pytest.param(None, None, id="never known: not said"),
+        pytest.param("", "True", id="as it was"),
+        pytest.param("it was deleted", "False", id="not as it was"),
+    ],
+)
+def test_whether_what_serves_is_registered(
+    unregistered: str | None, registered: str | None
+) -> None:
+    said = say(seen(observed(), unregistered=unregistered))
+
+    assert conditions(said).get("Registered") == registered
+
+
+def test_what_was_known_of_the_registration_stays_said_while_nothing_is_known() -> None:
+    before = say(seen(observed(), unregistered="it was deleted")).status["conditions"]
+    known = SERVES.model_copy(update={"conditions": ModelStatus(conditions=before).conditions})
+
+    said = say(seen(observed(), status=known))
+
+    assert conditions(said)["Registered"] == "False"
+    assert said.events == (), "it was announced before"
+
+
+def test_a_training_that_starts_is_written_down_with_its_recipe() -> None:
+    status = say(seen(observed(recipe="sha256:other"), status=SERVES)).status
+
+    assert (status["trainingRun"], status["trainingNumber"]) == ("nsw-price-training-1", 1)
+    assert status["recipe"] == "sha256:other"
+
+
+def test_without_a_training_the_recipe_is_the_one_last_trained() -> None:
+    """A suspended Model whose recipe has changed trains it later."""
+    look = seen(observed(recipe="sha256:other", suspend=True), status=SERVES)
+
+    assert say(look).status["recipe"] == "sha256:recipe"
+
+
+def test_what_a_person_asked_is_answered_in_the_moment_of_the_look() -> None:
+    (answer,) = say(seen(observed(requests=RETRAIN))).status["requests"]
+
+    assert (answer["outcome"], answer["answeredAt"]) == ("Accepted", "2026-01-01T00:00:00.000Z")
+
+
+def test_an_end_is_acted_on_once() -> None:
+    look = seen(
+        observed(
+            training=training(RunState.FAILED),
+            training_folded=False,
+            rollout=rollout("1.1.0", RunState.FAILED),
+            rollout_folded=False,
+        )
+    )
+
+    status = say(look).status
+
+    assert (status["foldedTrainingRun"], status["foldedRollout"]) == ("t-2", "r-2")
+    assert [entry["version"] for entry in status["blocked"]] == ["1.1.0"]
+
+
+def test_the_gate_keeps_the_versions_it_compared() -> None:
+    ended = training(RunState.SUCCEEDED, comparison=comparison())
+
+    gate = say(seen(observed(training=ended, training_folded=False))).status["gate"]
+
+    assert (gate["version"], gate["champion"]) == ("1.1.0", "1.0.0")
+    assert gate["reason"] == GateReason.BETTER
+
+
+PASSED = seen(
+    observed(training=training(RunState.SUCCEEDED, comparison=comparison()), training_folded=False),
+    status=SERVES,
+)
+PROMOTED = seen(
+    observed(rollout=rollout("1.1.0", RunState.SUCCEEDED), rollout_folded=False), status=SERVES
+)
+BLOCKED = seen(observed(pinned="1.1.0", blocked=blocked("1.1.0")), status=SERVES)
+
+
+@pytest.mark.parametrize(
+    ("look", "events"),
+    [
+        pytest.param(seen(observed(), status=SERVES), [], id="nothing has changed"),
+        pytest.param(PASSED, [("GatePassed", False), ("RollingOut", False)],
+                     id="a candidate passed the gate"),
+        pytest.param(PROMOTED, [("Promoted", False)], id="another version is in charge"),
+        pytest.param(BLOCKED, [("VersionBlocked", True)], id="a version is blocked"),
+        pytest.param(seen(observed(), status=SERVES, unregistered="it was deleted"),
+                     [("RegistrationChanged", True)], id="what serves is not registered any more"),
+    ],
+)  # fmt: skip
+def test_transitions_are_announced(look: Seen, events: list[tuple[str, bool]]) -> None:
+    assert [(event.reason, event.warning) for event in say(look).events] == events
+
+
+OTHER = {"kind": "GatewayAPI", "parentRefs": [{"name": "g"}], "hostnames": ["h.example"]}
+
+
+@pytest.mark.parametrize(
+    ("gateway", "url"),
+    [
+        pytest.param({}, "http://nsw-price.energy", id="inside the cluster"),
+        pytest.param(OTHER, "http://h.example", id="the first of its hosts"),
+    ],
+)
+def test_where_clients_find_it(gateway: dict[str, Any], url: str) -> None:
+    spec = model_manifest(serving={"gateway": gateway})["spec"]
+
+    assert say(seen(observed(), spec=ModelSpec.model_validate(spec))).status["url"] == url
+
+
+@pytest.mark.parametrize(
+    ("settled", "gateway"),
+    [
+        pytest.param("BuiltIn", "BuiltIn", id="the one asked for"),
+        pytest.param("GatewayAPI", None, id="not the one asked for: it changes"),
+        pytest.param(None, None, id="nobody has confirmed"),
+    ],
+)
+def test_which_gateway_alone_carries_the_traffic(settled: Any, gateway: str | None) -> None:
+    assert say(seen(observed(), settled=settled)).status.get("gateway") == gateway
