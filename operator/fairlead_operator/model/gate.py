@@ -8,9 +8,12 @@ does not pass.
 import dataclasses
 import json
 import math
-from typing import Any
+from typing import Any, Final
 
+from fairlead_operator.api.model import GateStatus
 from fairlead_operator.api.phases.model import GateReason
+
+_NO_VALUE: Final = "the training gave no value for the candidate"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,52 +42,59 @@ class Demand:
     threshold: float | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    passed: bool
-    reason: GateReason
-    message: str
-
-
-def judge_candidate(seen: Comparison | None, demand: Demand, *, stable: str | None) -> Outcome:
+def judge_candidate(
+    comparison: Comparison | None, demand: Demand, *, stable: str | None
+) -> GateStatus:
     """Compare a candidate with the version in charge."""
-    if seen is None or seen.value is None or not math.isfinite(seen.value):
-        return Outcome(
+    if comparison is None:
+        return GateStatus(
+            version="",
+            champion="",
             passed=False,
             reason=GateReason.RESULT_UNREADABLE,
-            message="the training gave no value for the candidate",
+            message=_NO_VALUE,
         )
-    measured = f"{seen.metric} {seen.value:.4f}"
-    if demand.threshold is not None and not _reaches(seen, demand.threshold):
-        word = "at least" if seen.greater_is_better else "at most"
-        return Outcome(
-            passed=False,
-            reason=GateReason.BELOW_THRESHOLD,
-            message=f"{measured}, threshold is {word} {demand.threshold:g}",
-        )
-    if stable is None:
-        return Outcome(passed=True, reason=GateReason.FIRST_VERSION, message=measured)
-    if seen.champion != stable or not _finite(seen.gain, seen.gain_low):
-        return Outcome(
-            passed=False,
-            reason=GateReason.CHAMPION_NOT_COMPARED,
-            message=f"{measured}; not compared with the version in charge, {stable}; retrain",
-        )
-    return _against_champion(seen, demand, measured)
-
-
-def _against_champion(seen: Comparison, demand: Demand, measured: str) -> Outcome:
-    decisive = seen.gain_low if demand.significance else seen.gain
-    passed = decisive is not None and decisive > demand.min_improvement
-    interval = f"95 % interval {seen.gain_low:+.4f} to {_number(seen.gain_high)}"
-    return Outcome(
+    passed, reason, message = _judge(comparison, demand, stable)
+    return GateStatus(
+        version=comparison.version,
+        champion=comparison.champion or "",
         passed=passed,
-        reason=GateReason.BETTER if passed else GateReason.NOT_BETTER,
-        message=(
-            f"{measured} against {_number(seen.champion_value, sign=False)} of {seen.champion}: "
-            f"gain {_number(seen.gain)} ({interval}), must exceed {demand.min_improvement:g}"
-        ),
+        reason=reason,
+        message=message[:1024],
     )
+
+
+def _judge(
+    comparison: Comparison, demand: Demand, stable: str | None
+) -> tuple[bool, GateReason, str]:
+    """Say whether it passes, why, and the same with numbers."""
+    if comparison.value is None or not math.isfinite(comparison.value):
+        return False, GateReason.RESULT_UNREADABLE, _NO_VALUE
+    measured = f"{comparison.metric} {comparison.value:.4f}"
+    if demand.threshold is not None and not _reaches(comparison, demand.threshold):
+        word = "at least" if comparison.greater_is_better else "at most"
+        message = f"{measured}, threshold is {word} {demand.threshold:g}"
+        return False, GateReason.BELOW_THRESHOLD, message
+    if stable is None:
+        return True, GateReason.FIRST_VERSION, measured
+    if comparison.champion != stable or not _finite(comparison.gain, comparison.gain_low):
+        message = f"{measured}; not compared with the version in charge, {stable}; retrain"
+        return False, GateReason.CHAMPION_NOT_COMPARED, message
+    return _against_champion(comparison, demand, measured)
+
+
+def _against_champion(
+    comparison: Comparison, demand: Demand, measured: str
+) -> tuple[bool, GateReason, str]:
+    decisive = comparison.gain_low if demand.significance else comparison.gain
+    passed = decisive is not None and decisive > demand.min_improvement
+    champion_value = _number(comparison.champion_value, sign=False)
+    interval = f"95 % interval {comparison.gain_low:+.4f} to {_number(comparison.gain_high)}"
+    message = (
+        f"{measured} against {champion_value} of {comparison.champion}: "
+        f"gain {_number(comparison.gain)} ({interval}), must exceed {demand.min_improvement:g}"
+    )
+    return passed, GateReason.BETTER if passed else GateReason.NOT_BETTER, message
 
 
 def parse_comparison(text: str | None) -> Comparison | None:
@@ -110,9 +120,11 @@ def parse_comparison(text: str | None) -> Comparison | None:
         return None
 
 
-def _reaches(seen: Comparison, threshold: float) -> bool:
-    assert seen.value is not None  # noqa: S101  the caller has looked
-    return seen.value >= threshold if seen.greater_is_better else seen.value <= threshold
+def _reaches(comparison: Comparison, threshold: float) -> bool:
+    assert comparison.value is not None  # noqa: S101  the caller has looked
+    if comparison.greater_is_better:
+        return comparison.value >= threshold
+    return comparison.value <= threshold
 
 
 def _finite(*values: float | None) -> bool:

@@ -10,14 +10,13 @@ from pydantic import ValidationError
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
-from fairlead_operator.api.phases.model import GateReason
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
 from fairlead_operator.api.recipe import recipe_digest, renew_digest
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
-from fairlead_operator.model.gate import Demand, Outcome, parse_comparison
+from fairlead_operator.model.gate import Demand, parse_comparison
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import CurrentRollout, Observed, RunState, Training
 from fairlead_operator.ports import Ports
@@ -105,6 +104,7 @@ def _to_observed(
     requests: tuple[Request, ...],
     now: datetime,
 ) -> Observed:
+    """Put together what a decision may depend on."""
     run = _named(runs, status.training_run)
     rollout = _named(rollouts, status.rollout)
     promotion = spec.promotion
@@ -128,7 +128,7 @@ def _to_observed(
         candidate=status.candidate,
         blocked=status.blocked,
         refused=status.refused,
-        gate=_read_gate(status),
+        gate=status.gate,
         training=_read_training(run) if run else None,
         training_folded=_folded(status),
         rollout=_read_rollout(rollout, meta["generation"]) if rollout else None,
@@ -159,25 +159,18 @@ def _folded(status: ModelStatus) -> bool:
     return status.training_run is not None and status.folded_training_run == status.training_run
 
 
-def _read_gate(status: ModelStatus) -> Outcome | None:
-    if status.gate is None:
-        return None
-    return Outcome(
-        passed=status.gate.passed,
-        reason=GateReason(status.gate.reason),
-        message=status.gate.message,
-    )
-
-
 def _named(items: Sequence[Mapping[str, Any]], name: str | None) -> Mapping[str, Any] | None:
+    """Return the item of this name, or None."""
     return next((item for item in items if item["metadata"]["name"] == name), None)
 
 
 def _age(item: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what sorts items from the oldest, in a total order."""
     return item["metadata"].get("creationTimestamp", ""), item["metadata"]["name"]
 
 
 def _read_training(run: Mapping[str, Any]) -> Training:
+    """Read how the Model's latest TrainingRun stands."""
     status = run.get("status") or {}
     return Training(
         name=run["metadata"]["name"],
@@ -189,6 +182,7 @@ def _read_training(run: Mapping[str, Any]) -> Training:
 
 
 def _read_rollout(rollout: Mapping[str, Any], generation: int) -> CurrentRollout:
+    """Read how the Model's current Rollout stands."""
     spec, status = rollout["spec"], rollout.get("status") or {}
     candidate = status.get("candidate") or {"version": spec["version"]}
     annotations = rollout["metadata"].get("annotations") or {}

@@ -97,6 +97,7 @@ def _answer(request: Request, observed: Observed) -> Answer:
 
 
 def _refuse_retrain(observed: Observed) -> str | None:
+    """Return why no training can start now, or None."""
     training = observed.training
     if training is not None and training.state is RunState.ACTIVE:
         return f"{training.name} is under way; ask again when it has ended"
@@ -104,6 +105,7 @@ def _refuse_retrain(observed: Observed) -> str | None:
 
 
 def _refuse_retry(observed: Observed) -> str | None:
+    """Return why there is nothing to try again now, or None."""
     rollout = observed.rollout
     if rollout is not None and rollout.state is RunState.ACTIVE:
         return f"{rollout.name} to {rollout.reference.version} is in flight"
@@ -292,6 +294,7 @@ def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase
 
 
 def _not_serving(observed: Observed) -> tuple[Phase, str, str]:
+    """Say why nothing serves, though nothing is under way."""
     training = observed.training
     if training is not None and training.state is RunState.FAILED:
         return Phase.FAILED, training.reason, training.message

@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Literal
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.model import BlockedVersion, RefusedTarget
+from fairlead_operator.api.model import BlockedVersion, GateStatus, RefusedTarget
 from fairlead_operator.api.phases.model import Phase
 from fairlead_operator.api.phases.training_run import Trigger
-from fairlead_operator.model.gate import Comparison, Demand, Outcome
+from fairlead_operator.model.gate import Comparison, Demand
 from fairlead_operator.requests import Action, Answer, Request
 
 
@@ -65,7 +65,7 @@ class Observed:
     candidate: VersionReference | None
     blocked: tuple[BlockedVersion, ...]
     refused: RefusedTarget | None  # the last target that was
-    gate: Outcome | None  # of the last training
+    gate: GateStatus | None  # of the last training
     training: Training | None  # the latest the Model started
     training_folded: bool  # its end was acted on
     rollout: CurrentRollout | None  # the current one
@@ -111,7 +111,7 @@ class Decision:
     candidate: VersionReference | None
     blocked: tuple[BlockedVersion, ...]
     refused: RefusedTarget | None
-    gate: Outcome | None
+    gate: GateStatus | None
     start_rollout: Target | None = None
     adopt_rollout: str | None = None
     supersede_by: str | None = None  # the version for which the one in flight makes way

@@ -6,7 +6,7 @@ from typing import Any, Final
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.gateway import GatewaySpec
-from fairlead_operator.api.model import GateStatus, ModelStatus
+from fairlead_operator.api.model import ModelStatus
 from fairlead_operator.api.phases.model import Phase, Reason
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.seen import Seen
@@ -24,7 +24,6 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
     training_number = old.training_number + (decision.start_training is not None)
     rollout_number = old.rollout_number + (decision.start_rollout is not None)
     started_run = decision.start_training is not None
-    gate = _gate(seen, decision)
     status = ModelStatus(
         phase=decision.phase,
         observed_generation=meta.get("generation"),
@@ -40,7 +39,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
         rollout=_rollout(seen, decision, name, rollout_number),
         folded_rollout=_folded_rollout(seen),
         rollout_number=rollout_number,
-        gate=gate,
+        gate=decision.gate,
         blocked=decision.blocked,
         refused=decision.refused,
         conditions=merge(old.conditions, _conditions(meta, decision, seen), now=now),
@@ -59,24 +58,8 @@ def _url(meta: Mapping[str, Any], gateway: GatewaySpec) -> str:
     return f"http://{meta['name']}.{meta['namespace']}"
 
 
-def _gate(seen: Seen, decision: Decision) -> GateStatus | None:
-    """Return the last gate, with the versions it compared."""
-    if decision.gate is None:
-        return None
-    training = seen.observed.training
-    if seen.observed.gate == decision.gate and seen.status.gate is not None:
-        return seen.status.gate
-    comparison = training.comparison if training else None
-    return GateStatus(
-        version=comparison.version if comparison else "",
-        champion=(comparison.champion or "") if comparison else "",
-        passed=decision.gate.passed,
-        reason=decision.gate.reason,
-        message=decision.gate.message[:1024],
-    )
-
-
 def _folded_training_run(seen: Seen) -> str | None:
+    """Name the latest TrainingRun whose end was acted on."""
     training = seen.observed.training
     if training is not None and training.state is not RunState.ACTIVE:
         return training.name
@@ -84,6 +67,7 @@ def _folded_training_run(seen: Seen) -> str | None:
 
 
 def _folded_rollout(seen: Seen) -> str | None:
+    """Name the latest Rollout whose end was acted on."""
     rollout = seen.observed.rollout
     if rollout is not None and rollout.state is not RunState.ACTIVE:
         return rollout.name
@@ -91,6 +75,7 @@ def _folded_rollout(seen: Seen) -> str | None:
 
 
 def _rollout(seen: Seen, decision: Decision, name: str, number: int) -> str | None:
+    """Name the current Rollout."""
     if decision.start_rollout is not None:
         return rollout_name(name, number)
     return decision.adopt_rollout or seen.status.rollout

@@ -63,6 +63,7 @@ async def act(
 
 
 async def _start(stage: Stage, owner: Owner, seen: Seen, ports: Ports, settings: Settings) -> None:
+    """Start the Job of this stage, with what its pods read."""
     await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
     await ports.kube.apply(
         build_job(

@@ -17,7 +17,7 @@ def build_config(
     mlflow_run_id: str,
     champion: VersionReference | None,
 ) -> str:
-    """The trainer's config (docs/contracts.md, section 1)."""
+    """Build the trainer's config (docs/contracts.md, section 1)."""
     search, validation = spec.training.search, spec.training.validation
     document: dict[str, Any] = {
         "namespace": run.namespace,

@@ -1,12 +1,9 @@
-"""The Jobs a TrainingRun becomes, and the Secret they read.  Pure: values in, manifests out."""
+"""The Jobs that a TrainingRun becomes.  Pure: values in, manifests out."""
 
 import json
 from typing import Any, Final, Literal
 
-from fairlead_operator.api.group import (
-    LABEL_STAGE,
-    LABEL_TRAINING_RUN,
-)
+from fairlead_operator.api.group import LABEL_STAGE, LABEL_TRAINING_RUN
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.kube.database_secret import database_variable
 from fairlead_operator.kube.images import Images
@@ -86,10 +83,12 @@ def build_job(
 
 
 def job_name(run: str, stage: Stage) -> str:
+    """Return the name of the Job of this stage."""
     return child_name(run, stage)
 
 
 def job_labels(stage: Stage, *, model: str, run: str) -> dict[str, str]:
+    """Return the labels of the Job of this stage, and of its pods."""
     return component_labels("trainer", model) | {LABEL_TRAINING_RUN: run, LABEL_STAGE: stage}
 
 

@@ -50,7 +50,7 @@ def _trained(document: Mapping[str, Any]) -> TrainedVersion | None:
 
 
 def read_result(pods: Iterable[Mapping[str, Any]]) -> Result | None:
-    """The last word of a Job's pods: a success, else the latest failure."""
+    """Read the last word of a Job's pods: a success, else the latest failure."""
     results: list[tuple[str, Result]] = []
     for pod in pods:
         for container in (pod.get("status") or {}).get("containerStatuses") or []:
@@ -74,7 +74,7 @@ def parse_progress(text: str | None) -> Progress | None:
 
 
 def describe(progress: Progress) -> str:
-    """One line for kubectl get."""
+    """Say in one line where the trainer is, for kubectl get."""
     if progress.stage != "search" or not progress.trials:
         return progress.stage
     line = f"trial {progress.trial}/{progress.trials}"

@@ -51,6 +51,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
 
 
 def _summary(seen: Seen, decision: Decision) -> str:
+    """Say in one line how it stands, for kubectl get."""
     if decision.phase in {Phase.SEARCHING, Phase.FINISHING} and seen.progress is not None:
         return describe(seen.progress)[:256]
     if decision.phase is Phase.FAILED:
@@ -59,6 +60,7 @@ def _summary(seen: Seen, decision: Decision) -> str:
 
 
 def _look_again(decision: Decision) -> timedelta | None:
+    """Return when to look again though nothing has changed; None: not before it has."""
     match decision.phase:
         case Phase.PENDING:
             return _TRACKING
@@ -69,6 +71,7 @@ def _look_again(decision: Decision) -> timedelta | None:
 
 
 def _conditions(body: Mapping[str, Any], decision: Decision) -> tuple[Condition, ...]:
+    """Say Succeeded: how it ended; Progressing: something moves."""
     outcome = {Phase.SUCCEEDED: "True", Phase.FAILED: "False"}.get(decision.phase, "Unknown")
     moving = decision.phase in {Phase.PENDING, Phase.SEARCHING, Phase.FINISHING}
     common = {

@@ -51,7 +51,7 @@ def demand(**changes: Any) -> Demand:
 def test_judge_candidate(seen: Comparison | None, asked: Demand, reason: GateReason) -> None:
     outcome = judge_candidate(seen, asked, stable="1.0.0")
 
-    assert outcome.reason is reason
+    assert outcome.reason == reason
     assert outcome.passed == (reason is GateReason.BETTER)
 
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.api.model import BlockedVersion
+from fairlead_operator.api.model import BlockedVersion, GateStatus
 from fairlead_operator.api.phases.model import GateReason, Phase, Reason
-from fairlead_operator.model.gate import Outcome
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.states import (
     Decision,
@@ -178,7 +177,7 @@ def test_a_training_that_passes_the_gate_is_shipped() -> None:
     decision = decide(observed(training=ended, training_folded=False))
 
     assert decision.gate is not None
-    assert decision.gate.reason is GateReason.BETTER
+    assert decision.gate.reason == GateReason.BETTER
     assert decision.start_rollout == TRAINED
 
 
@@ -187,7 +186,7 @@ def test_a_training_that_does_not_pass_changes_nothing() -> None:
     decision = decide(observed(training=ended, training_folded=False))
 
     assert decision.gate is not None
-    assert decision.gate.reason is GateReason.NOT_BETTER
+    assert decision.gate.reason == GateReason.NOT_BETTER
     assert decision.candidate is None
     assert decision.start_rollout is None
 
@@ -209,7 +208,13 @@ def test_deciding_twice_is_deciding_once() -> None:
     assert second.gate == first.gate
 
 
-REFUSED = Outcome(passed=False, reason=GateReason.BELOW_THRESHOLD, message="roc_auc 0.5")
+REFUSED = GateStatus(
+    version="1.0.0",
+    champion="",
+    passed=False,
+    reason=GateReason.BELOW_THRESHOLD,
+    message="roc_auc 0.5",
+)
 
 
 @pytest.mark.parametrize(
