@@ -382,3 +382,28 @@ async def test_a_clock_that_jumps_skips_no_step(
         end = await end_of(life, jumping(after * SECOND, jump * SECOND))
 
         assert end == life.end, f"jumped after {after} s"
+
+
+async def start_training(trouble: Trouble | None = None, *, at: int = 0) -> FaultyWorld:
+    """Apply a Model, and live until its first training searches."""
+    world = FaultyWorld()
+    if trouble is not None:
+        world.gate.plan(trouble, at=at)
+    world.kube.put(model_manifest())
+    await world.run()
+    return world
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+async def test_trouble_while_a_training_starts_makes_nothing_twice(trouble: Trouble) -> None:
+    """The run in MLflow is made before anything tells of it: the key finds it again."""
+    calls = (await start_training()).gate.calls
+    for at in range(1, calls + 1):
+        world = await start_training(trouble, at=at)
+        await world.pass_time(6 * SECOND)  # longer than any wait for another try
+
+        runs = [item for key, item in world.kube.objects.items() if key[0] == "TrainingRun"]
+        jobs = [key for key in world.kube.objects if key[0] == "Job"]
+        assert [run["status"]["phase"] for run in runs] == ["Searching"], f"at call {at}"
+        assert [run["status"]["mlflowRunId"] for run in runs] == list(world.registry.runs.values())
+        assert len(jobs) == 1
