@@ -29,6 +29,12 @@ INSERT INTO fairlead_record.feedback AS known (
     label_class = coalesce(excluded.label_class, known.label_class),
     reward = coalesce(excluded.reward, known.reward)
 """
+# A server that is newer than the tables waits until the operator has migrated them.
+_UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+)
 # A network that swallows packets is noticed, too.
 _CONNECTION = {
     "connect_timeout": 3,
@@ -55,7 +61,7 @@ class RecordStore:
         try:
             connection = self._connect()
             self._write(connection, answers, feedback)
-        except (psycopg.OperationalError, psycopg.errors.UndefinedTable) as error:
+        except _UNAVAILABLE as error:
             self.close()
             raise UnavailableError(_first_line(error)) from error
         except BaseException:
