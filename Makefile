@@ -150,4 +150,4 @@ keda-tools: install ## Build KEDA, for the test that runs it; CI does
 .PHONY: test-packages
 test-packages:
 	@mkdir -p build && flock build/install.lock bash -c 'compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null \
-	  || { $(APT_INSTALL) postgresql; }'
+	  && test -x /usr/sbin/pgbouncer || { $(APT_INSTALL) postgresql pgbouncer; }'

@@ -10,7 +10,8 @@ from psycopg.types.json import Jsonb
 
 from fairlead_operator.ports import HistoryEntry, Loss, Moments, Rating, Subject, Tally
 from fairlead_operator.record import queries
-from fairlead_operator.record.connections import Connection, Connections
+from fairlead_operator.record.connect import Connection
+from fairlead_operator.record.connections import Connections
 
 # Predicted rows of a Model that one question looks at: a second's work on a busy server.
 _MOST: Final = 200_000

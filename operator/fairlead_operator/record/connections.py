@@ -3,18 +3,23 @@
 The operator works without its database.  So each call has a deadline that holds even
 when the server accepts connections and then says nothing, and after a call that met a
 dead server the next ones fail at once for a while: a reconcile with many questions waits
-for one of them only.
+for one of them only.  (Why not ``psycopg_pool``: docs/adr, 15.)
+
+A database whose schema lacks a step is migrated apart from the calls, which fail meanwhile;
+one that is newer than this operator is used as it is.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
 
 from fairlead_operator.errors import TransientError
-from fairlead_operator.record import schema
+from fairlead_operator.record.connect import Connection, connect
+from fairlead_operator.record.migrations import STEPS, Step
+from fairlead_operator.record.upgrade import read_version, upgrade
 
 _LOGGER = logging.getLogger(__name__)
 _CONNECTIONS: Final = 4
@@ -22,18 +27,20 @@ _DEADLINE: Final = 2.0  # seconds a caller waits, connecting included
 _STATEMENT: Final = "1500ms"  # PostgreSQL itself gives up a little earlier
 _PAUSE: Final = 5.0  # seconds without a try after a dead server
 
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 T = TypeVar("T")
 
 
 class Connections:
-    """Lends connections; creates the tables with the first."""
+    """Lends connections to a database whose schema is up to date."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, steps: Sequence[Step] = STEPS) -> None:
         self._url = url
+        self._steps = steps
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(_CONNECTIONS)
-        self._calls: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._upgrade: asyncio.Task[None] | None = None
+        self._is_newer = False
         self._resume = 0.0  # by the loop's clock
         self._trouble = ""  # what the dead server, if it is dead, was found to suffer from
 
@@ -48,15 +55,15 @@ class Connections:
         loop = asyncio.get_running_loop()
         if loop.time() < self._resume:
             raise _unreachable(self._trouble)
-        call = loop.create_task(self._use(work))
-        self._calls.add(call)
-        call.add_done_callback(self._ended)
+        call = self._start(self._use(work))
         try:
             # Not `asyncio.timeout`: psycopg takes its time to cancel what a dead server runs.
             await asyncio.wait({call}, timeout=deadline)
         finally:
             call.cancel()
         if not call.done():
+            if self._upgrade is not None:
+                raise self._pause("its schema is being brought up to date")
             raise self._pause(f"no answer within {deadline:g} s")
         try:
             result = call.result()
@@ -71,8 +78,8 @@ class Connections:
 
     async def close(self) -> None:
         """Give the connections back."""
-        for call in self._calls:
-            call.cancel()
+        for task in self._tasks:
+            task.cancel()
         while self._idle:
             await self._idle.pop().close()
 
@@ -98,55 +105,51 @@ class Connections:
         return result
 
     async def _connect(self) -> Connection:
+        connection = await connect(self._url, statement_timeout=_STATEMENT)
         try:
-            connection = await psycopg.AsyncConnection.connect(
-                self._url,
-                autocommit=True,
-                connect_timeout=2,
-                prepare_threshold=None,  # a pooler in between may not keep what was prepared
-                application_name="fairlead-operator",
-                options=f"-c statement_timeout={_STATEMENT} -c TimeZone=UTC",
-            )
-        except psycopg.ProgrammingError:
-            # Its message repeats the address, password included.
-            raise _unreachable("the address is not of the form postgresql://…") from None
-        try:
-            await _create_tables(connection)
+            await self._bring_up_to_date(connection)
         except BaseException:
             await connection.close()
             raise
         return connection
 
+    async def _bring_up_to_date(self, connection: Connection) -> None:
+        """Wait until the schema has every step we know of; the upgrade outlives the call."""
+        version, needed = await read_version(connection), self._steps[-1].version
+        if version < needed:
+            if self._upgrade is None:
+                self._upgrade = self._start(upgrade(self._url, self._steps))
+                self._upgrade.add_done_callback(self._upgraded)
+            await asyncio.shield(self._upgrade)
+        elif version > needed and not self._is_newer:
+            self._is_newer = True
+            _LOGGER.warning(
+                "record schema is newer than this operator, which uses what it knows of it",
+                extra={"version": version, "known": needed},
+            )
+
+    def _upgraded(self, _: "asyncio.Task[None]") -> None:
+        self._upgrade = None
+        self._resume = 0.0
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
     def _pause(self, trouble: str) -> TransientError:
         """Leave the server alone for a while."""
         if not self._trouble:
-            _LOGGER.warning("record database is away", extra={"error": trouble})
+            _LOGGER.warning("record database cannot be asked", extra={"error": trouble})
         self._trouble = trouble
         self._resume = asyncio.get_running_loop().time() + _PAUSE
         return _unreachable(trouble)
 
-    def _ended(self, call: "asyncio.Task[Any]") -> None:
-        self._calls.discard(call)
-        if not call.cancelled():
-            call.exception()  # whoever called has gone, or has it from the result
-
-
-async def _create_tables(connection: Connection) -> None:
-    """Create what is missing; operators that start at once wait for each other."""
-    if await _answer(connection, schema.IS_COMPLETE):
-        return
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (schema.LOCK_KEY,))
-        if not await _answer(connection, schema.HAS_SCHEMA, schema.SCHEMA):
-            await connection.execute(schema.CREATE_SCHEMA)
-        await connection.execute(schema.CREATE_TABLES)
-    _LOGGER.info("record tables created")
-
-
-async def _answer(connection: Connection, query: str, *parameters: str) -> bool:
-    cursor = await connection.execute(query, parameters or None)
-    row = await cursor.fetchone()
-    return row is not None and bool(row[0])
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has gone, or has it from the result
 
 
 def _unreachable(trouble: str) -> TransientError:

@@ -16,6 +16,7 @@ from fairlead_operator.ports import Subject, Tally
 from fairlead_operator.record import connections, schema
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.retention import keep_record
+from fairlead_operator.record.upgrade import read_version
 from support.fake_record import Feedback, Prediction
 from support.fakes import START
 from support.ports import free_port
@@ -155,9 +156,8 @@ async def test_tables_are_made_and_kept_tidy_once_the_database_is_there(
 async def _tables(url: str) -> None:
     """Wait for the tables as a server does."""
     while True:
-        async with await psycopg.AsyncConnection.connect(url) as connection:
-            cursor = await connection.execute(schema.IS_COMPLETE)
-            if await cursor.fetchone() == (True,):
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            if await read_version(connection):
                 return
         await asyncio.sleep(0.05)
 

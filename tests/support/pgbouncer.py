@@ -1,0 +1,81 @@
+"""PgBouncer before a test's PostgreSQL, with sessions that clients share by transaction.
+
+Needs Debian's package ``pgbouncer``; no service of it has to run.
+"""
+
+import contextlib
+import dataclasses
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from support.ports import free_port
+from support.postgres import Postgres
+
+_BINARY = "/usr/sbin/pgbouncer"
+_PATIENCE_SECONDS = 30
+# Fewer sessions than clients, so that one client's next transaction is in another session.
+_SETTINGS = """
+[databases]
+* = host=127.0.0.1 port={server.port} user={server.user} password={server.password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 3
+ignore_startup_parameters = options
+"""
+
+
+@contextlib.contextmanager
+def pooled(server: Postgres) -> Iterator[Postgres]:
+    """Run PgBouncer; yields the server as it is seen through it."""
+    if not os.access(_BINARY, os.X_OK):
+        pytest.skip("no PgBouncer on this machine; run: apt-get install pgbouncer")
+    # PgBouncer refuses to run as root.
+    account = "postgres" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="fairlead-pgbouncer-"))
+    try:
+        port = free_port()
+        settings = folder / "pgbouncer.ini"
+        settings.write_text(_SETTINGS.format(server=server, port=port))
+        if account is not None:
+            owner = pwd.getpwnam(account)
+            for path in (folder, settings):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [_BINARY, settings], stdout=log, stderr=log, user=account, cwd=folder
+            )
+        through = dataclasses.replace(server, port=port)
+        try:
+            _wait(process, through, folder / "log")
+            yield through
+        finally:
+            process.kill()
+            process.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait(process: "subprocess.Popen[bytes]", through: Postgres, log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            psycopg.connect(through.uri("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PgBouncer does not start:\n{log.read_text()}") from error
+            time.sleep(0.1)
+        else:
+            return
