@@ -255,7 +255,7 @@ def serve_fairlead(folder: Path, port: int) -> None:
     """Run our server without the download."""
     from fairlead_serving.server import __main__ as server  # noqa: PLC0415 - the other processes do without
     from fairlead_serving.server.artifact import read_artifact  # noqa: PLC0415
-    from fairlead_serving.server.predictors.predictor import open_predictor  # noqa: PLC0415
+    from fairlead_serving.server.predictors.flavors import open_predictor  # noqa: PLC0415
     from fairlead_serving.server.settings import Settings, prepare_libraries  # noqa: PLC0415
 
     prepare_libraries(folder)

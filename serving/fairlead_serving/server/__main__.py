@@ -25,7 +25,8 @@ from fairlead_serving.server.artifact import fetch_artifact, read_artifact
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.logs import configure_logs
 from fairlead_serving.server.prediction_log import PredictionLog
-from fairlead_serving.server.predictors.predictor import Predictor, open_predictor
+from fairlead_serving.server.predictors.flavors import open_predictor
+from fairlead_serving.server.predictors.protocol import Predictor
 from fairlead_serving.server.registry import MlflowRegistry
 from fairlead_serving.server.settings import (
     Settings,

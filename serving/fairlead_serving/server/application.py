@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fairlead_serving.server.endpoint import error_response
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
+from fairlead_serving.server.refusals import error_response
 
 # What BentoML wraps around each request, and why we take it off:
 _UNWANTED = frozenset(

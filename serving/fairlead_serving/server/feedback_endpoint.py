@@ -11,10 +11,10 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fairlead_serving.server.endpoint import error_response, refusal
 from fairlead_serving.server.feedback import parse_feedback
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.prediction_log import PredictionLog
+from fairlead_serving.server.refusals import error_response, refusal
 from fairlead_serving.server.schemas import read_body
 from fairlead_serving.server.settings import RecordSettings
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 import numpy as np
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
-from fairlead_serving.server.predictors.predictor import Predictions
+from fairlead_serving.server.predictors.protocol import Predictions
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SCORES = tuple(step / 20 for step in range(1, 21))

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from fairlead_serving.server.predictors.predictor import Predictions
+from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.settings import Task
 
 # value, class, probabilities

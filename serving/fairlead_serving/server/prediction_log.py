@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from fairlead_serving.server.feedback import Feedback
-from fairlead_serving.server.predictors.predictor import Predictions
+from fairlead_serving.server.predictors.protocol import Predictions
 
 if TYPE_CHECKING:  # it reads the environment when it is imported, too early for `server`
     from fairlead_serving.server.metrics import LogMetrics

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.instances import InstanceReader
-from fairlead_serving.server.predictors.predictor import PredictionError, Predictions
+from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
 from fairlead_serving.server.signature import Column
 
 _DTYPES = {

@@ -21,7 +21,7 @@ from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.instances import FLOAT32_MAX, BadInputError, InstanceReader
 from fairlead_serving.server.logs import JsonFormatter
 from fairlead_serving.server.metrics import Metrics
-from fairlead_serving.server.predictors.predictor import Predictions
+from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.schemas import MAX_BODY_BYTES, PredictRequest, PredictResponse
 from fairlead_serving.server.service import build_service
 from fairlead_serving.server.settings import Settings
