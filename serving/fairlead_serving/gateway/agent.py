@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Protocol
 
 from fairlead_serving.gateway.cluster.applied import Applied, to_text
-from fairlead_serving.gateway.cluster.follow import Objects
 from fairlead_serving.gateway.cluster.kubernetes import Manifest
-from fairlead_serving.gateway.guard.guard import Burst
-from fairlead_serving.gateway.guard.watch import Guarded, find_guarded
+from fairlead_serving.gateway.cluster.watch import Objects
+from fairlead_serving.gateway.guard.burst import Burst
+from fairlead_serving.gateway.guard.loop import Guarded, find_guarded
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.routes.endpoints import Endpoints, find_endpoints
 from fairlead_serving.gateway.routes.route import Route
 from fairlead_serving.gateway.routes.trips import Trip, Tripped
-from fairlead_serving.gateway.xds import snapshot as snapshots
+from fairlead_serving.gateway.xds import snapshot_file
 from fairlead_serving.gateway.xds.assembly import RouteDocument, assemble
 from fairlead_serving.gateway.xds.delta import Rejection
 from fairlead_serving.gateway.xds.memo import Memo
@@ -91,7 +91,7 @@ class Agent:
 
     def load(self) -> None:
         """Serve what was kept, until the cluster says otherwise."""
-        kept = snapshots.read(self._path)
+        kept = snapshot_file.read(self._path)
         if kept is not None:
             self._last_good = {route.model: route for route in kept.routes}
             self._kept = kept
@@ -210,7 +210,7 @@ class Agent:
     def _keep(self, snapshot: Snapshot) -> None:
         self._kept = snapshot
         try:
-            snapshots.write(snapshot, self._path)
+            snapshot_file.write(snapshot, self._path)
         except OSError as error:
             logger.warning("could not keep the snapshot: %s", error)
 

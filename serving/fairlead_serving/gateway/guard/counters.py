@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import aiohttp
 
-from fairlead_serving.gateway.guard.guard import Counts
+from fairlead_serving.gateway.guard.burst import Counts
 
 _STATISTICS = r"(upstream_rq_(5\d\d|completed|active|time)|membership_total)"
 _NAMED_AT_MOST = 100  # in one question; more would not fit into its first line

@@ -8,8 +8,8 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
+from fairlead_serving.gateway.guard.burst import Burst, Counts, Look, find_burst, remember
 from fairlead_serving.gateway.guard.counters import CountersError
-from fairlead_serving.gateway.guard.guard import Burst, Counts, Look, find_burst, remember
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.routes.options import Guard
 from fairlead_serving.gateway.routes.route import Route
@@ -58,7 +58,7 @@ def _can_fall_back(route: Route, guard: Guard, snapshot: Snapshot) -> bool:
 Read = Callable[[Collection[str]], Awaitable[Mapping[str, Counts]]]
 
 
-class Watch:
+class GuardLoop:
     """What was seen of each guarded version lately."""
 
     def __init__(self, read: Read, metrics: Metrics) -> None:
