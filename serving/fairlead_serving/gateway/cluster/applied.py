@@ -119,7 +119,7 @@ class Reporter:
                 logger.warning("could not report the applied routes: %s", error)
                 written = None  # what was written is not known for sure any more
                 self._news.set()
-                await asyncio.sleep(backoff.next_delay())
+                await asyncio.sleep(backoff.next_delay(at_least=error.retry_after))
 
     async def _read(self) -> dict[str, str]:
         data = (await self._client.get(self._path)).get("data") or {}

@@ -34,7 +34,7 @@ async def follow(
         except ApiError as error:
             if error.status != GONE:
                 logger.warning("lost the API server: %s", error)
-        await asyncio.sleep(backoff.next_delay())
+            await asyncio.sleep(backoff.next_delay(at_least=error.retry_after))
 
 
 async def _list_and_watch(
