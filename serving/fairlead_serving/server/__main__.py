@@ -19,11 +19,15 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from fairlead_serving.server.artifact import fetch_artifact, read_artifact
+from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.failure import Reason, StartupError
+from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.logs import configure_logs
+from fairlead_serving.server.metrics import LogMetrics, Metrics
 from fairlead_serving.server.prediction_log import PredictionLog
 from fairlead_serving.server.predictors.flavors import open_predictor
 from fairlead_serving.server.predictors.protocol import Predictor
@@ -56,8 +60,9 @@ def main() -> int:
     environment = read_environment()
     try:
         settings, predictor = prepare(environment)
-        log = open_log(settings)
-        app = build(settings, predictor, log)
+        registry = CollectorRegistry()
+        log = open_log(settings, registry)
+        app = build(settings, predictor, registry, log)
     except StartupError as error:
         return report(error, termination_log(environment))
     except Exception as error:
@@ -88,34 +93,35 @@ def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
     return settings, open_predictor(artifact, warmup=settings.warmup_requests)
 
 
-def open_log(settings: Settings) -> PredictionLog | None:
+def open_log(settings: Settings, registry: CollectorRegistry) -> PredictionLog | None:
     """Start the log of predictions, if they are logged; the database may be away."""
     if settings.record is None:
         return None
-    from fairlead_serving.server.metrics import LogMetrics  # noqa: PLC0415 - reads the environment, as below
     from fairlead_serving.server.record_store import RecordStore  # noqa: PLC0415 - 10 MB for those who log
 
-    metrics = LogMetrics(model=settings.model, version=settings.version)
+    metrics = LogMetrics(model=settings.model, version=settings.version, registry=registry)
     store = RecordStore(settings.record, settings)
     log = PredictionLog(store, metrics, sample=settings.record.sample)
     log.start()
     return log
 
 
-def build(settings: Settings, predictor: Predictor, log: PredictionLog | None = None) -> ASGIApp:
+def build(
+    settings: Settings,
+    predictor: Predictor,
+    registry: CollectorRegistry,
+    log: PredictionLog | None = None,
+) -> ASGIApp:
     """Put the application together."""
-    # Both import libraries that read the environment once, after `prepare_libraries`.
+    # BentoML reads the environment when it is imported: after `prepare_libraries`.
     from fairlead_serving.server.application import build_application, mark_copies  # noqa: PLC0415 - see above
-    from fairlead_serving.server.endpoint import PredictEndpoint  # noqa: PLC0415 - see above
-    from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint  # noqa: PLC0415 - see above
-    from fairlead_serving.server.metrics import Metrics  # noqa: PLC0415 - see above
     from fairlead_serving.server.service import build_service  # noqa: PLC0415 - see above
 
-    metrics = Metrics(model=settings.model, version=settings.version)
+    metrics = Metrics(model=settings.model, version=settings.version, registry=registry)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
     endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, log=log)
     feedback = FeedbackEndpoint(settings.record, log)
-    app = build_application(build_service(endpoint), feedback)
+    app = build_application(build_service(endpoint), feedback, registry)
     return mark_copies(app, settings.shadow_port)
 
 

@@ -20,8 +20,8 @@ from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.metrics import Metrics, Outcome
 from fairlead_serving.server.prediction_log import PredictionLog
 from fairlead_serving.server.predictors.protocol import Predictions, Predictor
+from fairlead_serving.server.question import Question
 from fairlead_serving.server.refusals import error_response, refusal
-from fairlead_serving.server.schemas import Question
 from fairlead_serving.server.settings import Settings
 
 _log = logging.getLogger(__name__)

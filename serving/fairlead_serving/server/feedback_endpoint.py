@@ -14,8 +14,8 @@ from starlette.responses import Response
 from fairlead_serving.server.feedback import parse_feedback
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.prediction_log import PredictionLog
+from fairlead_serving.server.question import read_body
 from fairlead_serving.server.refusals import error_response, refusal
-from fairlead_serving.server.schemas import read_body
 from fairlead_serving.server.settings import RecordSettings
 
 _MAX_BODY_BYTES = 64 * 1024

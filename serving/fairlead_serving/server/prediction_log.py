@@ -11,15 +11,13 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from fairlead_serving.server.feedback import Feedback
+from fairlead_serving.server.metrics import LogMetrics
 from fairlead_serving.server.predictors.protocol import Predictions
-
-if TYPE_CHECKING:  # it reads the environment when it is imported, too early for `server`
-    from fairlead_serving.server.metrics import LogMetrics
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +62,7 @@ class Store(Protocol):
 class PredictionLog:
     """Takes what is predicted and told from the event loop; a thread writes it."""
 
-    def __init__(self, store: Store, metrics: "LogMetrics", *, sample: float) -> None:
+    def __init__(self, store: Store, metrics: LogMetrics, *, sample: float) -> None:
         self._store = store
         self._metrics = metrics
         self._share = int(sample * 2**64)

@@ -93,17 +93,11 @@ def prepare_scratch(environment: Mapping[str, str]) -> Path:
 
 
 def prepare_libraries(scratch: Path) -> None:
-    """Tell the libraries where they may write.  Call it before they are imported.
-
-    Without `PROMETHEUS_MULTIPROC_DIR`, BentoML's `/metrics` never answers.
-    """
-    metrics = scratch / "metrics"
-    metrics.mkdir()
+    """Tell the libraries where they may write.  Call it before they are imported."""
     os.environ.setdefault("HOME", str(scratch))  # uid 65532 has no home of its own
     os.environ.update(
         BENTOML_HOME=str(scratch / "bentoml"),
         BENTOML_DO_NOT_TRACK="True",
-        PROMETHEUS_MULTIPROC_DIR=str(metrics),
         MLFLOW_DISABLE_TELEMETRY="true",
     )
 
