@@ -109,7 +109,7 @@ class Agent:
         self._refresh_soon()
 
     def settled(self, target: Target) -> None:
-        """Envoy has acknowledged the target: keep it, report it."""
+        """Keep and report a target that Envoy has acknowledged."""
         now = self._ports.now()
         self._ports.metrics.apply_seconds.observe((now - self._published_at).total_seconds())
         before = self._in_force
@@ -128,7 +128,7 @@ class Agent:
         self._report()
 
     def rejected(self, rejection: Rejection) -> None:
-        """Envoy refused a push: put the routes that are to blame back to what they were."""
+        """Put the routes that Envoy refused back to what they were."""
         self._ports.metrics.rejections.inc()
         logger.error("envoy refused %s: %s", rejection.push.type_url, rejection.message)
         in_force = {route for route, _ in self._in_force.values()}
@@ -159,7 +159,7 @@ class Agent:
             failures=burst.failures,
         )
         logger.error(
-            "guard %s takes version %s of %s out of the traffic: %s",
+            "guard %s took version %s of %s out of the traffic: %s",
             guard_id, version, model, burst.message,
         )  # fmt: skip
         self._ports.metrics.trips.labels(model, version).inc()
@@ -212,7 +212,9 @@ class Agent:
         try:
             snapshot_file.write(snapshot, self._path)
         except OSError as error:
-            logger.warning("could not keep the snapshot: %s", error)
+            logger.warning(
+                "cannot keep the snapshot, so a restart will wait for the API server: %s", error
+            )
 
     def _publish(self, snapshot: Snapshot) -> None:
         self._published = snapshot
@@ -221,7 +223,7 @@ class Agent:
 
     def _report(self) -> None:
         if self._config_maps is None:
-            return  # the Models are not known yet
+            return  # the Models have not been read yet
         self._ports.metrics.routes.set(len(self._in_force))
         self._ports.metrics.refused.set(len(self._errors))
         tripped, nothing = self._tripped(), (None, self._ports.now())
@@ -245,7 +247,7 @@ class Agent:
 
 
 def _model(name: str, config_map: Manifest) -> str:
-    """Whose routes a ConfigMap holds."""
+    """Name the Model whose routes a ConfigMap holds."""
     label: str | None = (config_map["metadata"].get("labels") or {}).get(MODEL_LABEL)
     return label or name.removesuffix("-route")
 
@@ -255,7 +257,7 @@ def _are_same(one: Route, other: Route) -> bool:
 
 
 def _to_applied(
-    known: tuple[Route | None, datetime, str | None, str | None, tuple[tuple[str, Trip], ...]],
+    state: tuple[Route | None, datetime, str | None, str | None, tuple[tuple[str, Trip], ...]],
 ) -> Applied:
-    route, at, error, waiting, tripped = known
+    route, at, error, waiting, tripped = state
     return Applied(route=route, at=at, error=error, waiting=waiting, tripped=dict(tripped))

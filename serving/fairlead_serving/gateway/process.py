@@ -1,4 +1,4 @@
-"""The agent as a running process: builds the parts, starts and stops them."""
+"""The agent as a running process: its parts are built, started and stopped here."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from fairlead_serving.gateway.xds.ads import AdsServer
 
 
 def selections(namespace: str) -> tuple[Selection, Selection]:
-    """What is watched: the routes, and the endpoints of the model servers."""
+    """Select what is watched: the routes, and the endpoints of the model servers."""
     return (
         Selection(
             path=f"/api/v1/namespaces/{namespace}/configmaps",

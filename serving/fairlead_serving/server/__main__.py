@@ -54,7 +54,7 @@ _LONGEST_MESSAGE = 900  # characters of up to 4 bytes; Kubernetes keeps 4096 byt
 
 
 def main() -> int:
-    """Serve until told to stop; the result is the exit code."""
+    """Serve until told to stop, and return the exit code."""
     signal.signal(signal.SIGTERM, _stop)  # process 1 has no default action
     configure_logs()
     environment = read_environment()
@@ -89,7 +89,7 @@ def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
     fetch_artifact(settings, MlflowRegistry.at(settings.tracking_uri), directory)
     artifact = read_artifact(directory)
     if artifact.example is None:
-        _log.warning("The version has no input example of rows; it is served untested")
+        _log.warning("The model has no input example made of rows, so it is served untested")
     return settings, open_predictor(artifact, warmup=settings.warmup_requests)
 
 
@@ -139,7 +139,7 @@ def serve(app: ASGIApp, settings: Settings) -> int:
     # Nothing loaded so far will go; without this, each full collection walks all of it (p99).
     gc.collect()
     gc.freeze()
-    # uvicorn drains, then raises the signal again for the handler it found here.
+    # uvicorn drains, then raises the signal again for the handler that was set before.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     server = uvicorn.Server(config)
     with contextlib.ExitStack() as stack:
@@ -149,14 +149,14 @@ def serve(app: ASGIApp, settings: Settings) -> int:
 
 
 def report(error: StartupError, path: Path) -> int:
-    """Leave the operator a message; the result is the exit code."""
+    """Leave the operator a message, and return the exit code."""
     message = error.message[:_LONGEST_MESSAGE]
     document = {"reason": error.reason, "message": message}
     _log.error("Cannot serve: %s: %s", error.reason, message)
     try:
         path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     except OSError as failure:
-        _log.warning("Termination message cannot be written: %s", failure)
+        _log.warning("Cannot write the termination message: %s", failure)
     return error.exit_code
 
 

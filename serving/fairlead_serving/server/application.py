@@ -44,7 +44,7 @@ def build_application(
         each for each in app.user_middleware if getattr(each.cls, "__name__", "") != _UNWANTED
     ]
     if len(wanted) != len(app.user_middleware) - 1:
-        raise RuntimeError(f"BentoML has no {_UNWANTED} any more; see whether its heir is harmless")
+        raise RuntimeError(f"BentoML has no {_UNWANTED} any more; check what replaced it")
     app.user_middleware = wanted
     app.add_exception_handler(HTTPException, _refuse)
     return app

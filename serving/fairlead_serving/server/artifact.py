@@ -52,7 +52,7 @@ def fetch_artifact(settings: Settings, registry: Registry, target: Path) -> None
         raise StartupError(
             Reason.DIGEST_MISMATCH,
             f"artifact of {subject} has digest {actual}, registered as {settings.digest}; its "
-            "files were changed after registration, so restore them or train a new version",
+            "files were changed after registration; restore them or train a new version",
         )
 
 

@@ -70,7 +70,7 @@ class PredictEndpoint:
             _log.exception("Prediction failed")
             outcome = Outcome.ERROR
             response = error_response(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed; its log has the reason"
+                HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed; the log of its server says why"
             )
         self._metrics.record(outcome, seconds=time.perf_counter() - started)
         return response

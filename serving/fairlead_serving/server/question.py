@@ -50,7 +50,7 @@ def parse_instances(body: bytes) -> object:
 
 
 async def read_body(request: Request, most: int) -> bytes:
-    """Read at most so many bytes.
+    """Read a body of at most so many bytes.
 
     Raises:
         BadInputError: there are more, or the client hung up.
@@ -60,7 +60,7 @@ async def read_body(request: Request, most: int) -> bytes:
         async for chunk in request.stream():
             body += chunk
             if len(body) > most:
-                raise TooLargeError(f"body is over {most} bytes; send less at once")
+                raise TooLargeError(f"body has more than {most} bytes; send less at once")
     except ClientDisconnect as error:
-        raise BadInputError("client hung up before the end of the body") from error
+        raise BadInputError("client closed the connection before the end of the body") from error
     return bytes(body)

@@ -1,4 +1,4 @@
-"""What the operator tells the server; the only module that touches the environment."""
+"""What the operator tells the server; no other module touches the environment."""
 
 import os
 import shutil
@@ -55,7 +55,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings.
 
     Raises:
-        StartupError: a variable is missing or is no number; the message names it.
+        StartupError: a variable is missing or not a number; the message names it.
     """
     return Settings(
         namespace=_text(environment, "FAIRLEAD_NAMESPACE"),
@@ -80,7 +80,7 @@ def read_environment() -> Mapping[str, str]:
 
 
 def termination_log(environment: Mapping[str, str]) -> Path:
-    """Where the last words go; known even when the settings are wrong."""
+    """Return where the last message goes, which does not depend on the other settings."""
     return Path(environment.get("FAIRLEAD_TERMINATION_LOG", _TERMINATION_LOG))
 
 

@@ -81,7 +81,7 @@ class KubernetesClient:
             await self._http.close()
 
     async def list(self, selection: Selection) -> Listing:
-        """All pages."""
+        """List all pages."""
         items: list[Manifest] = []
         query = {"labelSelector": selection.labels, "limit": str(_PAGE)}
         while True:
@@ -95,7 +95,7 @@ class KubernetesClient:
     async def watch(
         self, selection: Selection, resource_version: str
     ) -> AsyncGenerator[tuple[str, Manifest], None]:
-        """Events (type, object) after a version, until the server ends the watch."""
+        """Yield events (type, object) after a version, until the server ends the watch."""
         query = {
             "watch": "true",
             "labelSelector": selection.labels,
@@ -116,7 +116,7 @@ class KubernetesClient:
             raise ApiError(f"watch of {selection.path} broke: {error!r}") from error
 
     async def get(self, path: str) -> Manifest:
-        """One object."""
+        """Read one object."""
         return await self._request("GET", path)
 
     async def merge_patch(self, path: str, patch: Manifest) -> None:

@@ -17,7 +17,7 @@ class Snapshot:
     tripped: Mapping[str, Tripped] = dataclasses.field(default_factory=dict)  # by Model
 
     def can_trip(self, model: str, version: str, guard_id: str) -> bool:
-        """Whether the version is in the traffic under this guard."""
+        """Say whether the version is in the traffic under this guard."""
         return any(
             route.model == model
             and route.guard is not None
@@ -27,7 +27,7 @@ class Snapshot:
         )
 
     def without(self, model: str, version: str, trip: Trip) -> "Snapshot":
-        """The same but for one version that has tripped."""
+        """Take out one version that has tripped."""
         out = {**self.tripped.get(model, {}), version: trip}
         return dataclasses.replace(
             self,

@@ -51,7 +51,7 @@ _services = Memo[tuple[str, tuple[Endpoint, ...]], str](_service_text)
 
 
 def read(path: Path) -> Snapshot | None:
-    """The kept snapshot; None when there is no file that can be used."""
+    """Read the kept snapshot; None when there is no file that can be used."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["format"] != _FORMAT:

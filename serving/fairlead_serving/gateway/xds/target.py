@@ -14,10 +14,10 @@ from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.config.route.v3.scoped_route_pb2 import ScopedRouteConfiguration
 from envoy.extensions.retry.host.previous_hosts.v3 import (
-    previous_hosts_pb2 as _previous_hosts,  # noqa: F401 - makes the type known to the parser
+    previous_hosts_pb2 as _previous_hosts,  # noqa: F401 - registers the type with the parser
 )
 from envoy.extensions.upstreams.http.v3 import (
-    http_protocol_options_pb2 as _http_options,  # noqa: F401 - makes the type known to the parser
+    http_protocol_options_pb2 as _http_options,  # noqa: F401 - registers the type with the parser
 )
 from google.protobuf import json_format
 from google.protobuf.message import Message

@@ -69,5 +69,7 @@ def _order(
         return columns
     if by_name.keys() != set(features):
         odd = ", ".join(sorted(by_name.keys() ^ set(features)))
-        raise ValueError(f"the booster and the signature differ in the columns {odd}")
+        raise ValueError(
+            f"the booster and the signature differ in the columns {odd}; log both with one frame"
+        )
     return [by_name[name] for name in features]

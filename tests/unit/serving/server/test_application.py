@@ -72,7 +72,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         pytest.param("GET", "/nosuch", 404, "predictions are at POST /predict", id="no such path"),
         pytest.param("GET", "/predict", 405, "Method Not Allowed", id="a method of BentoML's"),
         pytest.param("GET", "/feedback", 405, "Method Not Allowed", id="a method of ours"),
-        pytest.param("POST", "/feedback", 404, "keeps no predictions", id="feedback is off"),
+        pytest.param("POST", "/feedback", 404, "logs no predictions", id="feedback is off"),
         pytest.param("POST", "/predict", 400, "body is not JSON", id="a bad request"),
     ],
 )

@@ -157,7 +157,7 @@ async def test_a_failing_model_is_an_error_with_one_log_line(
     response = await post(FakePredictor(is_fast=is_fast, before=fail), rows(1))
 
     assert response.status_code == 500
-    assert response.json() == {"error": "the model failed; its log has the reason"}
+    assert response.json() == {"error": "the model failed; the log of its server says why"}
     assert counted(registry, "error") == 1
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     line = json.loads(JsonFormatter().format(record))

@@ -40,7 +40,7 @@ async def test_a_body_is_read_whole_and_headers_come_along() -> None:
     ("chunks", "is_cut_off", "kind", "message"),
     [
         pytest.param((b"{",), False, BadInputError, "body is not JSON", id="not JSON"),
-        pytest.param((b"12345", b"67890"), False, TooLargeError, "over 8 bytes", id="too large"),
+        pytest.param((b"12345", b"67890"), False, TooLargeError, "than 8 bytes", id="too large"),
         pytest.param((b"{",), True, BadInputError, "before the end", id="the client hangs up"),
     ],
 )

@@ -53,7 +53,7 @@ def test_every_row_of_an_answer_is_a_row_of_the_record() -> None:
 def test_feedback_names_its_model_but_no_version() -> None:
     feedback = Feedback(prediction_id="p", row_index=1, label_value=1.0, label_class="1")
 
-    assert store()._told(feedback) == {
+    assert store()._row(feedback) == {
         "prediction_id": "p",
         "row_index": 1,
         "namespace": "energy",

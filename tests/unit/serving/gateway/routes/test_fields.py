@@ -41,13 +41,13 @@ def test_a_good_value_is_taken(
         pytest.param(lambda d: fields.number(d, "f", 0, 1), "1", "f is", id="number: a text"),
         pytest.param(lambda d: fields.number(d, "f", 0, 1), True, "f is", id="number: a boolean"),
         pytest.param(
-            lambda d: fields.number(d, "f", 0, 1), 1.1, "f is 1.1, allowed 0 to 1", id="over"
+            lambda d: fields.number(d, "f", 0, 1), 1.1, "f is 1.1; give 0 to 1", id="over"
         ),
         pytest.param(
-            lambda d: fields.number(d, "f", 0, 1), float("nan"), "f is nan, allowed", id="NaN"
+            lambda d: fields.number(d, "f", 0, 1), float("nan"), "f is nan; give", id="NaN"
         ),
         pytest.param(lambda d: fields.integer(d, "f", 1, 9), 1.0, "f is", id="integer: a float"),
-        pytest.param(lambda d: fields.integer(d, "f", 1, 9), 0, "allowed 1 to 9", id="below"),
+        pytest.param(lambda d: fields.integer(d, "f", 1, 9), 0, "give 1 to 9", id="below"),
         pytest.param(lambda d: fields.optional(d, "f"), [], "f is not an object", id="a list"),
     ],
 )

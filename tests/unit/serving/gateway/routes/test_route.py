@@ -83,26 +83,26 @@ def test_a_good_document_becomes_a_route() -> None:
     [
         pytest.param({"model": "other"}, "model is 'other', expected 'nsw-price'", id="model"),
         pytest.param({"namespace": "x"}, "namespace is 'x', expected 'energy'", id="namespace"),
-        pytest.param({"revision": ""}, "revision is missing or not a text", id="no revision"),
-        pytest.param({"revision": 7}, "revision is missing or not a text", id="revision: number"),
+        pytest.param({"revision": ""}, "revision is missing or not a string", id="no revision"),
+        pytest.param({"revision": 7}, "revision is missing or not a string", id="revision: number"),
         pytest.param({"hosts": []}, "hosts is missing or empty", id="no hosts"),
         pytest.param({"hosts": "a"}, "hosts is missing or empty", id="hosts: a text"),
-        pytest.param({"hosts": ["*"]}, "host '*' is not a lower-case DNS name", id="wildcard"),
-        pytest.param({"hosts": ["A.b"]}, "host 'A.b' is not a lower-case", id="upper case"),
-        pytest.param({"hosts": ["a:80"]}, "host 'a:80' is not a lower-case", id="port"),
-        pytest.param({"hosts": ["a..b"]}, "host 'a..b' is not a lower-case", id="empty label"),
-        pytest.param({"hosts": [".".join("a" * 150)]}, "is not a lower-case", id="long host"),
-        pytest.param({"hosts": [7]}, "host 7 is not a lower-case", id="host: number"),
+        pytest.param({"hosts": ["*"]}, "host '*' is not a DNS name in lower case", id="wildcard"),
+        pytest.param({"hosts": ["A.b"]}, "host 'A.b' is not a DNS name", id="upper case"),
+        pytest.param({"hosts": ["a:80"]}, "host 'a:80' is not a DNS name", id="port"),
+        pytest.param({"hosts": ["a..b"]}, "host 'a..b' is not a DNS name", id="empty label"),
+        pytest.param({"hosts": [".".join("a" * 150)]}, "is not a DNS name", id="long host"),
+        pytest.param({"hosts": [7]}, "host 7 is not a DNS name", id="host: number"),
         pytest.param({"timeoutSeconds": None}, "timeoutSeconds is missing", id="no timeout"),
         pytest.param({"timeoutSeconds": True}, "timeoutSeconds is missing", id="timeout: bool"),
-        pytest.param({"timeoutSeconds": 0}, "timeoutSeconds is 0, allowed", id="timeout: 0"),
+        pytest.param({"timeoutSeconds": 0}, "timeoutSeconds is 0; give", id="timeout: 0"),
         pytest.param({"timeoutSeconds": 1e9}, "timeoutSeconds is 1000000000.0", id="timeout: big"),
         pytest.param({"versions": []}, "versions is missing or empty", id="no versions"),
         pytest.param({"versions": {}}, "versions is missing or empty", id="versions: object"),
         pytest.param({"versions": ["1.0.0"]}, "is not an object", id="version: a text"),
         pytest.param(
             {"versions": [version(version=str(n), weight=0) for n in range(9)]},
-            "versions has 9 entries, allowed 8",
+            "versions has 9 entries; give at most 8",
             id="nine versions",
         ),
         pytest.param(
@@ -117,17 +117,15 @@ def test_a_good_document_becomes_a_route() -> None:
             id="version twice",
         ),
         pytest.param(
-            {"versions": [version(weight=99)]}, "weights sum to 99, expected 100", id="sum"
+            {"versions": [version(weight=99)]}, "weights add up to 99, expected 100", id="sum"
         ),
         pytest.param(
-            {"versions": [version(weight=0)]}, "weights sum to 0, expected 100", id="all 0"
+            {"versions": [version(weight=0)]}, "weights add up to 0, expected 100", id="all 0"
         ),
-        pytest.param(
-            {"versions": [version(weight=101)]}, "is 101, allowed 0 to 100", id="over 100"
-        ),
-        pytest.param({"versions": [version(weight=-1)]}, "is -1, allowed", id="below 0"),
-        pytest.param({"versions": [version(weight=99.5)]}, "not an integer", id="fraction"),
-        pytest.param({"versions": [version(weight=True)]}, "not an integer", id="weight: bool"),
+        pytest.param({"versions": [version(weight=101)]}, "is 101; give 0 to 100", id="over 100"),
+        pytest.param({"versions": [version(weight=-1)]}, "is -1; give", id="below 0"),
+        pytest.param({"versions": [version(weight=99.5)]}, "not a whole number", id="fraction"),
+        pytest.param({"versions": [version(weight=True)]}, "not a whole number", id="weight: bool"),
         pytest.param({"versions": [version(service="A_b")]}, "service 'A_b'", id="service"),
     ],
 )

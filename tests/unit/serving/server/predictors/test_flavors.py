@@ -126,9 +126,9 @@ def test_a_model_that_cannot_be_loaded_does_not_start(monkeypatch: pytest.Monkey
 def test_a_model_that_fails_on_its_own_example_does_not_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    install(monkeypatch, lambda _: FakePredictor(BadInputError("lacks the column 'b'")))
+    install(monkeypatch, lambda _: FakePredictor(BadInputError("has no column 'b'")))
 
-    with pytest.raises(StartupError, match="lacks the column 'b'") as failure:
+    with pytest.raises(StartupError, match="has no column 'b'") as failure:
         open_predictor(artifact())
 
     assert failure.value.reason is Reason.SELF_TEST_FAILED

@@ -50,8 +50,8 @@ def test_any_answer_becomes_a_list(answer: Any, expected: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        pytest.param(0.5, "gave a float, not a list", id="a number"),
-        pytest.param([0.5], "gave 1 predictions for 2 instances", id="too few"),
+        pytest.param(0.5, "returned a float, not a list", id="a number"),
+        pytest.param([0.5], "returned 1 predictions for 2 instances", id="too few"),
         pytest.param([0.5, float("nan")], "not a finite number", id="NaN"),
         pytest.param([0.5, None], "not a finite number", id="None"),
         pytest.param([[0.5], [float("inf")]], "not a finite number", id="infinity inside"),
