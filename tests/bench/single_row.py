@@ -253,9 +253,11 @@ async def _gateway(port: int) -> AsyncIterator[int]:
 
 def serve_fairlead(folder: Path, port: int) -> None:
     """Run our server without the download."""
-    from fairlead_serving.server import __main__ as server  # noqa: PLC0415 - the other processes do without
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - the other processes do without
+
+    from fairlead_serving.server import __main__ as server  # noqa: PLC0415
     from fairlead_serving.server.artifact import read_artifact  # noqa: PLC0415
-    from fairlead_serving.server.predictors.predictor import open_predictor  # noqa: PLC0415
+    from fairlead_serving.server.predictors.flavors import open_predictor  # noqa: PLC0415
     from fairlead_serving.server.settings import Settings, prepare_libraries  # noqa: PLC0415
 
     prepare_libraries(folder)
@@ -271,7 +273,7 @@ def serve_fairlead(folder: Path, port: int) -> None:
         host="127.0.0.1",
         port=port,
     )
-    app = server.build(settings, open_predictor(read_artifact(folder)))
+    app = server.build(settings, open_predictor(read_artifact(folder)), CollectorRegistry())
     server.serve(app, settings)
 
 

@@ -16,6 +16,7 @@ from cluster.control_plane import ControlPlane
 from cluster.layout import layout
 from cluster.wait import wait_until
 from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.kube.credentials import Credentials
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 
@@ -54,7 +55,7 @@ def create_namespace(plane: ControlPlane, prefix: str) -> str:
 def admin_client(kubeconfig: Path) -> KubeClient:
     """The operator's client with the administrator's certificate."""
     server, context = admin_of(kubeconfig)
-    return KubeClient(server, context=context)
+    return KubeClient(server, Credentials(context=context))
 
 
 def admin_of(kubeconfig: Path) -> tuple[str, SSLContext]:

@@ -1,15 +1,12 @@
 """The cluster over HTTP: get, list, server-side apply, merge patch, delete.
 
 A thin layer over aiohttp, because a full client library costs the operator twice
-its memory.  Credentials come from kopf's own login: a service account's token,
-whose file is read again when it is rotated, or a kubeconfig.
+its memory.  The gateway's agent has a client of its own, which goes by the same rules
+where both meet the same trouble (ADR 16).
 """
 
 import dataclasses
-import ssl
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -18,12 +15,12 @@ import orjson
 
 from fairlead_operator.api.group import FIELD_MANAGER, REPLICAS_MANAGER
 from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
+from fairlead_operator.kube.credentials import Credentials
 from fairlead_operator.kube.kinds import RESOURCES, Selector
 
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10, connect=3)
-_TOKEN_SECONDS: Final = 60.0
 _CONNECTIONS: Final = 48  # the workers', the webhook's, and one for the Lease
 _KEPT_SECONDS: Final = 75.0  # a burst after a quiet minute needs no handshakes; servers wait 90 s
 _PAGE: Final = 250
@@ -42,25 +39,13 @@ class Page:
 class KubeClient:
     """``ports.Kube`` on a real API server."""
 
-    def __init__(
-        self,
-        server: str,
-        *,
-        context: ssl.SSLContext | None,
-        token: str | None = None,
-        token_file: Path | None = None,
-    ) -> None:
+    def __init__(self, server: str, credentials: Credentials) -> None:
         self._server = server.rstrip("/")
-        self._context = context
-        self._token = token
-        self._token_file = token_file
-        self._token_read = -_TOKEN_SECONDS
+        self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "KubeClient":
-        connector = aiohttp.TCPConnector(
-            ssl=self._context or True, limit=_CONNECTIONS, keepalive_timeout=_KEPT_SECONDS
-        )
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEPT_SECONDS)
         self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
         return self
 
@@ -194,15 +179,14 @@ class KubeClient:
         """
         assert self._session is not None, "enter the client first"  # noqa: S101  a bug of ours
         url = self._server + path + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", **self._credentials.headers()}
         if content:
             headers["Content-Type"] = content
-        token = self._bearer()
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
         data = None if body is None else orjson.dumps(body)
         try:
-            async with self._session.request(method, url, data=data, headers=headers) as response:
+            async with self._session.request(
+                method, url, data=data, headers=headers, ssl=self._credentials.trust()
+            ) as response:
                 answer = await response.read()
                 if response.status == 404 and missing_ok:
                     return None
@@ -211,15 +195,11 @@ class KubeClient:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
             raise TransientError(f"{method} {path}: {what}") from error
-        parsed: dict[str, Any] = orjson.loads(answer)
+        try:
+            parsed: dict[str, Any] = orjson.loads(answer)
+        except orjson.JSONDecodeError as error:  # of a proxy in between, or cut off
+            raise TransientError(f"{method} {path}: the answer is not JSON") from error
         return parsed
-
-    def _bearer(self) -> str | None:
-        """The token; a file is read again once a minute, since kubelet rotates it."""
-        if self._token_file is not None and time.monotonic() - self._token_read > _TOKEN_SECONDS:
-            self._token = self._token_file.read_text().strip()
-            self._token_read = time.monotonic()
-        return self._token
 
 
 def _refusal(

@@ -10,8 +10,9 @@ from typing import Final
 import kopf
 
 from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.kube.credentials import Credentials
 
-_TOKEN_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+_SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 def login() -> kopf.ConnectionInfo:
@@ -31,14 +32,13 @@ def login() -> kopf.ConnectionInfo:
 
 
 def client(info: kopf.ConnectionInfo) -> KubeClient:
-    """A client with the same credentials."""
-    in_pod = _TOKEN_FILE.exists() and info.token is not None
-    return KubeClient(
-        info.server,
-        context=_context(info) if info.server.startswith("https") else None,
-        token=info.token,
-        token_file=_TOKEN_FILE if in_pod else None,
-    )
+    """Build a client with the same credentials."""
+    token_file = _SERVICE_ACCOUNT / "token"
+    if token_file.exists() and info.token is not None:
+        files = Credentials(token_file=token_file, ca_file=_SERVICE_ACCOUNT / "ca.crt")
+        return KubeClient(info.server, files)
+    context = _context(info) if info.server.startswith("https") else None
+    return KubeClient(info.server, Credentials(token=info.token, context=context))
 
 
 def _context(info: kopf.ConnectionInfo) -> ssl.SSLContext:

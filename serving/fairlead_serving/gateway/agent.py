@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Protocol
 
 from fairlead_serving.gateway.cluster.applied import Applied, to_text
-from fairlead_serving.gateway.cluster.follow import Objects
 from fairlead_serving.gateway.cluster.kubernetes import Manifest
-from fairlead_serving.gateway.guard.guard import Burst
-from fairlead_serving.gateway.guard.watch import Guarded, find_guarded
+from fairlead_serving.gateway.cluster.watch import Objects
+from fairlead_serving.gateway.guard.burst import Burst
+from fairlead_serving.gateway.guard.loop import Guarded, find_guarded
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.routes.endpoints import Endpoints, find_endpoints
 from fairlead_serving.gateway.routes.route import Route
 from fairlead_serving.gateway.routes.trips import Trip, Tripped
-from fairlead_serving.gateway.xds import snapshot as snapshots
+from fairlead_serving.gateway.xds import snapshot_file
 from fairlead_serving.gateway.xds.assembly import RouteDocument, assemble
 from fairlead_serving.gateway.xds.delta import Rejection
 from fairlead_serving.gateway.xds.memo import Memo
@@ -91,7 +91,7 @@ class Agent:
 
     def load(self) -> None:
         """Serve what was kept, until the cluster says otherwise."""
-        kept = snapshots.read(self._path)
+        kept = snapshot_file.read(self._path)
         if kept is not None:
             self._last_good = {route.model: route for route in kept.routes}
             self._kept = kept
@@ -109,7 +109,7 @@ class Agent:
         self._refresh_soon()
 
     def settled(self, target: Target) -> None:
-        """Envoy has acknowledged the target: keep it, report it."""
+        """Keep and report a target that Envoy has acknowledged."""
         now = self._ports.now()
         self._ports.metrics.apply_seconds.observe((now - self._published_at).total_seconds())
         before = self._in_force
@@ -128,7 +128,7 @@ class Agent:
         self._report()
 
     def rejected(self, rejection: Rejection) -> None:
-        """Envoy refused a push: put the routes that are to blame back to what they were."""
+        """Put the routes that Envoy refused back to what they were."""
         self._ports.metrics.rejections.inc()
         logger.error("envoy refused %s: %s", rejection.push.type_url, rejection.message)
         in_force = {route for route, _ in self._in_force.values()}
@@ -159,7 +159,7 @@ class Agent:
             failures=burst.failures,
         )
         logger.error(
-            "guard %s takes version %s of %s out of the traffic: %s",
+            "guard %s took version %s of %s out of the traffic: %s",
             guard_id, version, model, burst.message,
         )  # fmt: skip
         self._ports.metrics.trips.labels(model, version).inc()
@@ -210,9 +210,11 @@ class Agent:
     def _keep(self, snapshot: Snapshot) -> None:
         self._kept = snapshot
         try:
-            snapshots.write(snapshot, self._path)
+            snapshot_file.write(snapshot, self._path)
         except OSError as error:
-            logger.warning("could not keep the snapshot: %s", error)
+            logger.warning(
+                "cannot keep the snapshot, so a restart will wait for the API server: %s", error
+            )
 
     def _publish(self, snapshot: Snapshot) -> None:
         self._published = snapshot
@@ -221,7 +223,7 @@ class Agent:
 
     def _report(self) -> None:
         if self._config_maps is None:
-            return  # the Models are not known yet
+            return  # the Models have not been read yet
         self._ports.metrics.routes.set(len(self._in_force))
         self._ports.metrics.refused.set(len(self._errors))
         tripped, nothing = self._tripped(), (None, self._ports.now())
@@ -245,7 +247,7 @@ class Agent:
 
 
 def _model(name: str, config_map: Manifest) -> str:
-    """Whose routes a ConfigMap holds."""
+    """Name the Model whose routes a ConfigMap holds."""
     label: str | None = (config_map["metadata"].get("labels") or {}).get(MODEL_LABEL)
     return label or name.removesuffix("-route")
 
@@ -255,7 +257,7 @@ def _are_same(one: Route, other: Route) -> bool:
 
 
 def _to_applied(
-    known: tuple[Route | None, datetime, str | None, str | None, tuple[tuple[str, Trip], ...]],
+    state: tuple[Route | None, datetime, str | None, str | None, tuple[tuple[str, Trip], ...]],
 ) -> Applied:
-    route, at, error, waiting, tripped = known
+    route, at, error, waiting, tripped = state
     return Applied(route=route, at=at, error=error, waiting=waiting, tripped=dict(tripped))

@@ -29,7 +29,7 @@ def drain(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Drain; whether nothing was in flight at the end.  An Envoy that is gone has nothing."""
+    """Drain, and say whether nothing is in flight at the end, as in an Envoy that is gone."""
     began = now()
     try:
         _call(f"{admin}/drain_listeners?graceful&skip_exit", method="POST")
@@ -44,7 +44,7 @@ def drain(
 
 
 def parse_active(statistics: str) -> int:
-    """Requests in flight, from the admin interface's plain text."""
+    """Read the requests in flight from the admin interface's plain text."""
     for line in statistics.splitlines():
         name, _, value = line.partition(": ")
         if name == _STATISTIC:

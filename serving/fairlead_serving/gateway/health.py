@@ -9,7 +9,7 @@ from fairlead_serving.gateway.metrics import Metrics
 
 
 def build_app(metrics: Metrics, *, is_ready: Callable[[], bool]) -> web.Application:
-    """`is_ready` says whether a connected Envoy has acknowledged what was last pushed."""
+    """Build the endpoints; `is_ready` says whether a connected Envoy has acknowledged a target."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")

@@ -1,4 +1,4 @@
-"""The agent as a running process: builds the parts, starts and stops them."""
+"""The agent as a running process: its parts are built, started and stopped here."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,10 @@ from aiohttp import web
 from fairlead_serving.gateway.agent import Agent, Ports
 from fairlead_serving.gateway.cluster.applied import Reporter
 from fairlead_serving.gateway.cluster.credentials import Credentials
-from fairlead_serving.gateway.cluster.follow import follow
 from fairlead_serving.gateway.cluster.kubernetes import KubernetesClient, Patience, Selection
+from fairlead_serving.gateway.cluster.watch import follow
 from fairlead_serving.gateway.guard.counters import AdminCounters
-from fairlead_serving.gateway.guard.watch import Watch
+from fairlead_serving.gateway.guard.loop import GuardLoop
 from fairlead_serving.gateway.health import build_app
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.settings import SERVICE_ACCOUNT, Settings
@@ -23,7 +23,7 @@ from fairlead_serving.gateway.xds.ads import AdsServer
 
 
 def selections(namespace: str) -> tuple[Selection, Selection]:
-    """What is watched: the routes, and the endpoints of the model servers."""
+    """Select what is watched: the routes, and the endpoints of the model servers."""
     return (
         Selection(
             path=f"/api/v1/namespaces/{namespace}/configmaps",
@@ -57,11 +57,11 @@ async def running(
         reporter = Reporter(client, namespace=settings.namespace, pod=settings.pod)
         ads = AdsServer(settings.socket)
         metrics = Metrics()
-        watch = Watch(AdminCounters(http, admin).read, metrics)
+        guard = GuardLoop(AdminCounters(http, admin).read, metrics)
         ports = Ports(
             envoy=ads,
             reports=reporter,
-            guards=watch,
+            guards=guard,
             metrics=metrics,
             now=lambda: datetime.now(UTC),
         )
@@ -77,7 +77,7 @@ async def running(
                 follow(client, routes, agent.see_routes),
                 follow(client, slices, agent.see_slices),
                 reporter.run(),
-                watch.run(agent.trip),
+                guard.run(agent.trip),
             )
         )
         try:

@@ -32,12 +32,12 @@ class Settings:
 
     @property
     def socket(self) -> Path:
-        """Where Envoy finds the agent."""
+        """Return where Envoy finds the agent."""
         return self.run_dir / "ads.sock"
 
     @property
     def snapshot(self) -> Path:
-        """Where the last good snapshot is kept."""
+        """Return where the last good snapshot is kept."""
         return self.run_dir / "snapshot.json"
 
 
@@ -62,7 +62,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def read_ports(environment: Mapping[str, str] = os.environ) -> Ports:
-    """The ports alone, for the commands that need nothing else."""
+    """Read the ports alone, for the commands that need nothing else."""
     return Ports(
         bind=environment.get("FAIRLEAD_GATEWAY_BIND", Ports().bind),
         traffic=_port(environment, "TRAFFIC", Ports().traffic),
@@ -75,7 +75,7 @@ def read_ports(environment: Mapping[str, str] = os.environ) -> Ports:
 def _required(environment: Mapping[str, str], name: str) -> str:
     value = environment.get(name)
     if not value:
-        raise ValueError(f"environment variable {name} is not set")
+        raise ValueError(f"environment variable {name} is not set; the operator sets it")
     return value
 
 
@@ -83,5 +83,5 @@ def _port(environment: Mapping[str, str], purpose: str, default: int) -> int:
     name = f"FAIRLEAD_GATEWAY_{purpose}_PORT"
     text = environment.get(name, str(default))
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise ValueError(f"environment variable {name} is {text!r}, not a port")
+        raise ValueError(f"environment variable {name} is {text!r}; give a port from 1 to 65535")
     return int(text)

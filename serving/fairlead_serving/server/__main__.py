@@ -19,13 +19,18 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from fairlead_serving.server.artifact import fetch_artifact, read_artifact
+from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.failure import Reason, StartupError
+from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.logs import configure_logs
+from fairlead_serving.server.metrics import LogMetrics, Metrics
 from fairlead_serving.server.prediction_log import PredictionLog
-from fairlead_serving.server.predictors.predictor import Predictor, open_predictor
+from fairlead_serving.server.predictors.flavors import open_predictor
+from fairlead_serving.server.predictors.protocol import Predictor
 from fairlead_serving.server.registry import MlflowRegistry
 from fairlead_serving.server.settings import (
     Settings,
@@ -49,14 +54,15 @@ _LONGEST_MESSAGE = 900  # characters of up to 4 bytes; Kubernetes keeps 4096 byt
 
 
 def main() -> int:
-    """Serve until told to stop; the result is the exit code."""
+    """Serve until told to stop, and return the exit code."""
     signal.signal(signal.SIGTERM, _stop)  # process 1 has no default action
     configure_logs()
     environment = read_environment()
     try:
         settings, predictor = prepare(environment)
-        log = open_log(settings)
-        app = build(settings, predictor, log)
+        registry = CollectorRegistry()
+        log = open_log(settings, registry)
+        app = build(settings, predictor, registry, log)
     except StartupError as error:
         return report(error, termination_log(environment))
     except Exception as error:
@@ -83,38 +89,39 @@ def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
     fetch_artifact(settings, MlflowRegistry.at(settings.tracking_uri), directory)
     artifact = read_artifact(directory)
     if artifact.example is None:
-        _log.warning("The version has no input example of rows; it is served untested")
+        _log.warning("The model has no input example made of rows, so it is served untested")
     return settings, open_predictor(artifact, warmup=settings.warmup_requests)
 
 
-def open_log(settings: Settings) -> PredictionLog | None:
+def open_log(settings: Settings, registry: CollectorRegistry) -> PredictionLog | None:
     """Start the log of predictions, if they are logged; the database may be away."""
     if settings.record is None:
         return None
-    from fairlead_serving.server.metrics import LogMetrics  # noqa: PLC0415 - reads the environment, as below
     from fairlead_serving.server.record_store import RecordStore  # noqa: PLC0415 - 10 MB for those who log
 
-    metrics = LogMetrics(model=settings.model, version=settings.version)
+    metrics = LogMetrics(model=settings.model, version=settings.version, registry=registry)
     store = RecordStore(settings.record, settings)
     log = PredictionLog(store, metrics, sample=settings.record.sample)
     log.start()
     return log
 
 
-def build(settings: Settings, predictor: Predictor, log: PredictionLog | None = None) -> ASGIApp:
+def build(
+    settings: Settings,
+    predictor: Predictor,
+    registry: CollectorRegistry,
+    log: PredictionLog | None = None,
+) -> ASGIApp:
     """Put the application together."""
-    # Both import libraries that read the environment once, after `prepare_libraries`.
+    # BentoML reads the environment when it is imported: after `prepare_libraries`.
     from fairlead_serving.server.application import build_application, mark_copies  # noqa: PLC0415 - see above
-    from fairlead_serving.server.endpoint import PredictEndpoint  # noqa: PLC0415 - see above
-    from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint  # noqa: PLC0415 - see above
-    from fairlead_serving.server.metrics import Metrics  # noqa: PLC0415 - see above
     from fairlead_serving.server.service import build_service  # noqa: PLC0415 - see above
 
-    metrics = Metrics(model=settings.model, version=settings.version)
+    metrics = Metrics(model=settings.model, version=settings.version, registry=registry)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
     endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, log=log)
     feedback = FeedbackEndpoint(settings.record, log)
-    app = build_application(build_service(endpoint), feedback)
+    app = build_application(build_service(endpoint), feedback, registry)
     return mark_copies(app, settings.shadow_port)
 
 
@@ -132,7 +139,7 @@ def serve(app: ASGIApp, settings: Settings) -> int:
     # Nothing loaded so far will go; without this, each full collection walks all of it (p99).
     gc.collect()
     gc.freeze()
-    # uvicorn drains, then raises the signal again for the handler it found here.
+    # uvicorn drains, then raises the signal again for the handler that was set before.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     server = uvicorn.Server(config)
     with contextlib.ExitStack() as stack:
@@ -142,14 +149,14 @@ def serve(app: ASGIApp, settings: Settings) -> int:
 
 
 def report(error: StartupError, path: Path) -> int:
-    """Leave the operator a message; the result is the exit code."""
+    """Leave the operator a message, and return the exit code."""
     message = error.message[:_LONGEST_MESSAGE]
     document = {"reason": error.reason, "message": message}
     _log.error("Cannot serve: %s: %s", error.reason, message)
     try:
         path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     except OSError as failure:
-        _log.warning("Termination message cannot be written: %s", failure)
+        _log.warning("Cannot write the termination message: %s", failure)
     return error.exit_code
 
 

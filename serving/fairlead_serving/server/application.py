@@ -1,9 +1,15 @@
-"""The BentoML service as an ASGI application fit for a small, fast model."""
+"""The BentoML service as an ASGI application fit for a small, fast model.
+
+Feedback and metrics are mounted, which is BentoML's way to add routes that answer in their own
+form.  One of its middlewares is taken off by name, because its configuration cannot: the timeout
+of a service has to be a number above 0.
+"""
 
 from http import HTTPStatus
 from typing import cast
 
 import bentoml
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,36 +17,35 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fairlead_serving.server.endpoint import error_response
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
+from fairlead_serving.server.refusals import error_response
 
-# What BentoML wraps around each request, and why we take it off:
-_UNWANTED = frozenset(
-    {
-        # Never cancels its timer, so each finished request stays in memory for the whole timeout
-        # and p99 grows to 300 ms.  Our endpoint has a timeout of its own.
-        "TimeoutMiddleware",
-        # Labels its series with the path as sent: anyone can make as many series as they like.
-        # `fairlead_predictions_total` and the gateway count requests.
-        "RunnerTrafficMetricsMiddleware",
-        # Spans nobody collects.
-        "OpenTelemetryMiddleware",
-    }
-)
+# Never cancels its timer, so each finished request stays in memory for the whole timeout and p99
+# grows to 300 ms.  Our endpoint has a timeout of its own.
+_UNWANTED = "TimeoutMiddleware"
 
 
-def build_application(service: bentoml.Service, feedback: FeedbackEndpoint) -> Starlette:
-    """Turn the service into an application with one form of error.
+def build_application(
+    service: bentoml.Service, feedback: FeedbackEndpoint, registry: CollectorRegistry
+) -> Starlette:
+    """Turn the service into an application with one form of error."""
 
-    Feedback is a route of its own: BentoML would answer what is wrong with it in its own forms.
-    """
-    app = cast(Starlette, service.to_asgi())
-    app.router.routes.insert(0, Route("/feedback", feedback.answer, methods=["POST"]))
-    app.user_middleware = [
-        middleware
-        for middleware in app.user_middleware
-        if getattr(middleware.cls, "__name__", "") not in _UNWANTED
+    async def show_metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    routes = [
+        Route("/feedback", feedback.answer, methods=["POST"]),
+        Route("/metrics", show_metrics),
     ]
+    refusals = {HTTPException: _refuse}
+    service.mount_asgi_app(Starlette(routes=routes, exception_handlers=refusals))
+    app = cast(Starlette, service.to_asgi())
+    wanted = [
+        each for each in app.user_middleware if getattr(each.cls, "__name__", "") != _UNWANTED
+    ]
+    if len(wanted) != len(app.user_middleware) - 1:
+        raise RuntimeError(f"BentoML has no {_UNWANTED} any more; check what replaced it")
+    app.user_middleware = wanted
     app.add_exception_handler(HTTPException, _refuse)
     return app
 

@@ -6,6 +6,7 @@ without a word, and MLflow keeps no checksum.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,7 @@ class Artifact:
 
     path: Path
     columns: tuple[Column, ...]
-    booster: Path | None  # the XGBoost model; None for any other flavor
-    is_sklearn: bool  # XGBoost's scikit-learn classes stop at the best iteration, boosters do not
+    flavors: Mapping[str, Mapping[str, Any]]  # how it can be loaded, as the MLmodel file says
     example: list[dict[str, Any]] | None
 
 
@@ -52,7 +52,7 @@ def fetch_artifact(settings: Settings, registry: Registry, target: Path) -> None
         raise StartupError(
             Reason.DIGEST_MISMATCH,
             f"artifact of {subject} has digest {actual}, registered as {settings.digest}; its "
-            "files were changed after registration, so restore them or train a new version",
+            "files were changed after registration; restore them or train a new version",
         )
 
 
@@ -87,15 +87,10 @@ def read_artifact(path: Path) -> Artifact:
 
 def _read(path: Path) -> Artifact:
     description = yaml.safe_load((path / "MLmodel").read_text())
-    flavors = description["flavors"]
-    xgboost = flavors.get("xgboost")
-    if xgboost is None and "python_function" not in flavors:
-        raise ValueError(f"no flavor that can be served among {', '.join(flavors)}")
     return Artifact(
         path=path,
         columns=parse_columns(description.get("signature")),
-        booster=path / xgboost["data"] if xgboost else None,
-        is_sklearn=bool(xgboost) and "sklearn" in str(xgboost.get("model_class")),
+        flavors=dict(description["flavors"]),
         example=_read_example(path, description.get("saved_input_example_info")),
     )
 

@@ -16,11 +16,12 @@ import orjson
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from fairlead_serving.server.instances import BadInputError, TooLargeError
+from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.metrics import Metrics, Outcome
 from fairlead_serving.server.prediction_log import PredictionLog
-from fairlead_serving.server.predictors.predictor import Predictions, Predictor
-from fairlead_serving.server.schemas import Question
+from fairlead_serving.server.predictors.protocol import Predictions, Predictor
+from fairlead_serving.server.question import Question
+from fairlead_serving.server.refusals import error_response, refusal
 from fairlead_serving.server.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class PredictEndpoint:
             _log.exception("Prediction failed")
             outcome = Outcome.ERROR
             response = error_response(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed; its log has the reason"
+                HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed; the log of its server says why"
             )
         self._metrics.record(outcome, seconds=time.perf_counter() - started)
         return response
@@ -102,18 +103,3 @@ class PredictEndpoint:
         return Response(
             orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
         )
-
-
-def error_response(status: int, message: str) -> Response:
-    """Build the one form in which this server refuses anything."""
-    return Response(
-        orjson.dumps({"error": message}), status_code=status, media_type="application/json"
-    )
-
-
-def refusal(error: BadInputError) -> Response:
-    """Say what is wrong with the request."""
-    is_large = isinstance(error, TooLargeError)
-    return error_response(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE if is_large else HTTPStatus.BAD_REQUEST, str(error)
-    )

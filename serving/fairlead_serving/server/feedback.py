@@ -1,4 +1,4 @@
-"""Feedback: what a client tells of a prediction, read and checked.  Pure."""
+"""Feedback: what a client reports about a prediction, read and checked.  Pure."""
 
 import math
 import uuid
@@ -32,21 +32,21 @@ def parse_feedback(body: bytes, task: Task) -> Feedback:
         BadInputError: names the field that is wrong.
     """
     try:
-        told = orjson.loads(body)
+        fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadInputError(f"body is not JSON: {error}") from error
-    if not isinstance(told, dict):
+    if not isinstance(fields, dict):
         raise BadInputError('body is not an object; give {"predictionId": "…", "label": 1}')
-    if unknown := told.keys() - _FIELDS:
+    if unknown := fields.keys() - _FIELDS:
         names = ", ".join(sorted(unknown))[:100]
-        raise BadInputError(f"body has the unknown fields {names}; known are {_known()}")
-    label, reward = told.get("label"), told.get("reward")
+        raise BadInputError(f"body has the unknown fields {names}; give {_field_names()}")
+    label, reward = fields.get("label"), fields.get("reward")
     if label is None and reward is None:
         raise BadInputError("label and reward are both missing; give one of them or both")
     value, name = (None, None) if label is None else _parse_label(label, task)
     return Feedback(
-        prediction_id=_parse_prediction_id(told.get("predictionId")),
-        row_index=_parse_row(told.get("row", 0)),
+        prediction_id=_parse_prediction_id(fields.get("predictionId")),
+        row_index=_parse_row(fields.get("row", 0)),
         label_value=value,
         label_class=name,
         reward=None if reward is None else _parse_reward(reward),
@@ -59,17 +59,19 @@ def _parse_prediction_id(given: object) -> str:
             return str(uuid.UUID(given))
     except ValueError:
         pass
-    raise BadInputError("predictionId is no UUID; give the predictionId of an answer")
+    raise BadInputError(
+        "predictionId is not a UUID; give the predictionId of the response to POST /predict"
+    )
 
 
 def _parse_row(given: object) -> int:
     if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < MAX_INSTANCES:
         return given
-    raise BadInputError("row is no row; give the number of the instance, counted from 0")
+    raise BadInputError("row is not the number of an instance; count instances from 0")
 
 
 def _parse_label(given: object, task: Task) -> tuple[float | None, str | None]:
-    """The label as a number, where it is one, and as the name of a class."""
+    """Read the label as a number, where it is one, and as the name of a class."""
     if isinstance(given, str) and task is not Task.REGRESSION:
         if not 0 < len(given) <= _LONGEST_LABEL:
             raise BadInputError(f"label must have 1 to {_LONGEST_LABEL} characters")
@@ -80,7 +82,7 @@ def _parse_label(given: object, task: Task) -> tuple[float | None, str | None]:
     if task is Task.REGRESSION and isinstance(given, bool):
         raise BadInputError("label is not a number")
     if task is Task.BINARY and given not in {0, 1}:
-        raise BadInputError("label is neither 0 nor 1; the model tells two classes apart")
+        raise BadInputError("label is neither 0 nor 1; the model has two classes")
     return float(given), class_name(given)
 
 
@@ -90,5 +92,5 @@ def _parse_reward(given: object) -> float:
     raise BadInputError("reward is not a number from 0 to 1")
 
 
-def _known() -> str:
+def _field_names() -> str:
     return ", ".join(sorted(_FIELDS))

@@ -11,11 +11,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fairlead_serving.server.endpoint import error_response, refusal
 from fairlead_serving.server.feedback import parse_feedback
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.prediction_log import PredictionLog
-from fairlead_serving.server.schemas import read_body
+from fairlead_serving.server.question import read_body
+from fairlead_serving.server.refusals import error_response, refusal
 from fairlead_serving.server.settings import RecordSettings
 
 _MAX_BODY_BYTES = 64 * 1024
@@ -29,14 +29,16 @@ class FeedbackEndpoint:
         self._log = log
 
     async def answer(self, request: Request) -> Response:
-        """Keep what the client tells, or say why not."""
+        """Keep what the client reports, or say why not."""
         if self._record is None or self._log is None:
             return error_response(
                 HTTPStatus.NOT_FOUND,
-                "the model keeps no predictions; set spec.serving.predictionLog.enabled",
+                "the model logs no predictions; set spec.serving.predictionLog.enabled to true",
             )
         if not _is_allowed(request, self._record.feedback_token):
-            response = error_response(HTTPStatus.UNAUTHORIZED, "feedback needs its bearer token")
+            response = error_response(
+                HTTPStatus.UNAUTHORIZED, "feedback needs a valid bearer token"
+            )
             response.headers["www-authenticate"] = "Bearer"
             return response
         try:
@@ -45,7 +47,7 @@ class FeedbackEndpoint:
             return refusal(error)
         if not self._log.offer_feedback(feedback):
             response = error_response(
-                HTTPStatus.SERVICE_UNAVAILABLE, "feedback cannot be kept now; send it again later"
+                HTTPStatus.SERVICE_UNAVAILABLE, "feedback cannot be stored now; send it again later"
             )
             response.headers["retry-after"] = "30"
             return response

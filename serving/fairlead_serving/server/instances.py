@@ -126,7 +126,7 @@ class InstanceReader:
     def _read_cell(self, where: str, column: Column, instance: dict[str, object]) -> Cell:
         if column.name not in instance:
             if column.required:
-                raise BadInputError(f"{where} lacks the column {column.name!r}")
+                raise BadInputError(f"{where} has no column {column.name!r}")
             return None
         value = instance[column.name]
         if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -136,7 +136,7 @@ class InstanceReader:
         problem = _find_problem(column.kind, value, self._limits[column.name])
         if problem:
             raise BadInputError(f"{where}, column {column.name!r}: {_show(value)} {problem}")
-        return value  # type: ignore[return-value]  # `_find_problem` has seen the type
+        return value  # type: ignore[return-value]  # `_find_problem` has checked the type
 
 
 def _find_problem(kind: Kind, value: object, limit: float) -> str | None:

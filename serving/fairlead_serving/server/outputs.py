@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from fairlead_serving.server.predictors.predictor import Predictions
+from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.settings import Task
 
 # value, class, probabilities
@@ -13,13 +13,13 @@ Output: TypeAlias = tuple[float | None, str | None, list[float] | None]
 
 
 def to_outputs(task: Task, predictions: Predictions) -> Iterator[Output]:
-    """One output a row."""
+    """Write each row as an output of the record."""
     rows = predictions.tolist() if isinstance(predictions, np.ndarray) else predictions
     return (_to_output(task, row) for row in rows)
 
 
 def class_name(label: float | bool | str) -> str:
-    """A class by its name, however it was written: 1, 1.0 and true are one."""
+    """Name a class in one way, however it was written: 1, 1.0 and true are the same."""
     if isinstance(label, str):
         return label.replace("\x00", "")  # which PostgreSQL's text cannot hold
     return str(int(label)) if label == int(label) else repr(label)

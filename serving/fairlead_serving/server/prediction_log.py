@@ -11,15 +11,13 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from fairlead_serving.server.feedback import Feedback
-from fairlead_serving.server.predictors.predictor import Predictions
-
-if TYPE_CHECKING:  # it reads the environment when it is imported, too early for `server`
-    from fairlead_serving.server.metrics import LogMetrics
+from fairlead_serving.server.metrics import LogMetrics
+from fairlead_serving.server.predictors.protocol import Predictions
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +62,7 @@ class Store(Protocol):
 class PredictionLog:
     """Takes what is predicted and told from the event loop; a thread writes it."""
 
-    def __init__(self, store: Store, metrics: "LogMetrics", *, sample: float) -> None:
+    def __init__(self, store: Store, metrics: LogMetrics, *, sample: float) -> None:
         self._store = store
         self._metrics = metrics
         self._share = int(sample * 2**64)
@@ -107,14 +105,14 @@ class PredictionLog:
         )
 
     def offer_feedback(self, feedback: Feedback) -> bool:
-        """Keep feedback; whether there was room for it."""
+        """Keep feedback, and say whether there was room for it."""
         if len(self._feedback) >= _MOST_FEEDBACK:
             return False
         self._feedback.append(feedback)
         return True
 
     def _is_sampled(self, key: str) -> bool:
-        """The same for every version that answers the request."""
+        """Decide by the key alone, so that every version decides the same for a request."""
         if self._share >= 2**64:
             return True
         digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
@@ -140,8 +138,8 @@ class PredictionLog:
             self._taken += _size(answer.predictions)
             rows += len(answer.predictions)
             answers.append(answer)
-        told = range(min(len(self._feedback), _BATCH_ROWS))
-        return answers, [self._feedback.popleft() for _ in told]
+        count = range(min(len(self._feedback), _BATCH_ROWS))
+        return answers, [self._feedback.popleft() for _ in count]
 
     def _write(self, answers: Sequence[Answer], feedback: Sequence[Feedback]) -> bool:
         """Write one batch, however long the database is away; False gives up, at the end."""
@@ -152,14 +150,14 @@ class PredictionLog:
                 self._store.add(answers, feedback)
             except UnavailableError as error:
                 if pause == _FIRST_PAUSE:
-                    _log.warning("Predictions cannot be logged for now: %s", error)
+                    _log.warning("Cannot log predictions for now, will try again: %s", error)
                 if is_last:
                     self._lose(answers, feedback)
                     return False
                 self._stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except Exception:  # whatever it is, the next batch is another one
-                _log.exception("A batch of predictions cannot be logged")
+                _log.exception("Cannot log a batch of predictions, which is lost")
                 self._lose(answers, feedback)
                 return True
             else:
@@ -169,7 +167,7 @@ class PredictionLog:
     def _lose(self, answers: Sequence[Answer], feedback: Sequence[Feedback]) -> None:
         self._metrics.dropped.inc(_rows(answers))
         if feedback:
-            _log.error("%d feedback lost", len(feedback))
+            _log.error("Lost the feedback on %d rows", len(feedback))
 
 
 def _rows(answers: Iterable[Answer]) -> int:
@@ -177,7 +175,7 @@ def _rows(answers: Iterable[Answer]) -> int:
 
 
 def _size(predictions: Predictions) -> int:
-    """How many values they are."""
+    """Count the values."""
     if isinstance(predictions, np.ndarray):
         return predictions.size
     first = predictions[0] if predictions else None

@@ -18,16 +18,16 @@ COPY fairlead_record.predictions (
 """
 # A label and a reward may come apart; each stays until another of its kind comes.
 _FEEDBACK = """
-INSERT INTO fairlead_record.feedback AS known (
+INSERT INTO fairlead_record.feedback AS stored (
     prediction_id, row_index, namespace, model, at, label_value, label_class, reward
 ) VALUES (
     %(prediction_id)s, %(row_index)s, %(namespace)s, %(model)s, now(), %(label_value)s,
     %(label_class)s, %(reward)s
 ) ON CONFLICT (prediction_id, row_index, namespace, model) DO UPDATE SET
     label_value = CASE WHEN excluded.label_class IS NULL
-        THEN known.label_value ELSE excluded.label_value END,
-    label_class = coalesce(excluded.label_class, known.label_class),
-    reward = coalesce(excluded.reward, known.reward)
+        THEN stored.label_value ELSE excluded.label_value END,
+    label_class = coalesce(excluded.label_class, stored.label_class),
+    reward = coalesce(excluded.reward, stored.reward)
 """
 # A server that is newer than the tables waits until the operator has migrated them.
 _UNAVAILABLE = (
@@ -95,7 +95,7 @@ class RecordStore:
                     for row in self._rows(answers):
                         copy.write_row(row)
             if feedback:
-                cursor.executemany(_FEEDBACK, [self._told(item) for item in feedback])
+                cursor.executemany(_FEEDBACK, [self._row(item) for item in feedback])
 
     def _rows(self, answers: Sequence[Answer]) -> Iterator[tuple[Any, ...]]:
         names = (self._settings.namespace, self._settings.model, self._settings.version)
@@ -112,7 +112,7 @@ class RecordStore:
                     *output,
                 )
 
-    def _told(self, feedback: Feedback) -> dict[str, Any]:
+    def _row(self, feedback: Feedback) -> dict[str, Any]:
         return {
             "prediction_id": feedback.prediction_id,
             "row_index": feedback.row_index,

@@ -75,9 +75,9 @@ class MlflowRegistry:
             StartupError: there is no such version, or no answer.
         """
         query = {"name": name, "version": version}
-        found = self._get(f"{_API}/get", query).get("model_version", {})
+        answer = self._get(f"{_API}/get", query).get("model_version", {})
         uri = self._get(f"{_API}/get-download-uri", query).get("artifact_uri", "")
-        tags = {tag["key"]: tag["value"] for tag in found.get("tags", ())}
+        tags = {tag["key"]: tag["value"] for tag in answer.get("tags", ())}
         return RegisteredVersion(
             name=name, version=version, digest=tags.get(_DIGEST_TAG), artifact_uri=uri
         )

@@ -1,10 +1,15 @@
-"""The BentoML service: endpoints and nothing else."""
+"""The BentoML service: endpoints and nothing else.
+
+BentoML's own metrics are off, since they label their series with the path as sent: anyone could
+make as many series as they like.  Ours are a route beside feedback's.
+"""
 
 import bentoml
 from starlette.responses import Response
 
 from fairlead_serving.server.endpoint import PredictEndpoint
-from fairlead_serving.server.schemas import PredictRequest, PredictResponse, Question
+from fairlead_serving.server.question import Question
+from fairlead_serving.server.schemas import PredictRequest, PredictResponse
 
 
 def build_service(endpoint: PredictEndpoint) -> bentoml.Service:
@@ -14,7 +19,7 @@ def build_service(endpoint: PredictEndpoint) -> bentoml.Service:
         name="fairlead",
         workers=1,
         logging={"access": {"enabled": False}},
-        metrics={"enabled": True},
+        metrics={"enabled": False},
         tracing={"excluded_urls": ".*"},
     )
     class ModelServer:

@@ -1,4 +1,4 @@
-"""What the operator tells the server; the only module that touches the environment."""
+"""What the operator tells the server; no other module touches the environment."""
 
 import os
 import shutil
@@ -55,7 +55,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings.
 
     Raises:
-        StartupError: a variable is missing or is no number; the message names it.
+        StartupError: a variable is missing or not a number; the message names it.
     """
     return Settings(
         namespace=_text(environment, "FAIRLEAD_NAMESPACE"),
@@ -80,7 +80,7 @@ def read_environment() -> Mapping[str, str]:
 
 
 def termination_log(environment: Mapping[str, str]) -> Path:
-    """Where the last words go; known even when the settings are wrong."""
+    """Return where the last message goes, which does not depend on the other settings."""
     return Path(environment.get("FAIRLEAD_TERMINATION_LOG", _TERMINATION_LOG))
 
 
@@ -93,17 +93,11 @@ def prepare_scratch(environment: Mapping[str, str]) -> Path:
 
 
 def prepare_libraries(scratch: Path) -> None:
-    """Tell the libraries where they may write.  Call it before they are imported.
-
-    Without `PROMETHEUS_MULTIPROC_DIR`, BentoML's `/metrics` never answers.
-    """
-    metrics = scratch / "metrics"
-    metrics.mkdir()
+    """Tell the libraries where they may write.  Call it before they are imported."""
     os.environ.setdefault("HOME", str(scratch))  # uid 65532 has no home of its own
     os.environ.update(
         BENTOML_HOME=str(scratch / "bentoml"),
         BENTOML_DO_NOT_TRACK="True",
-        PROMETHEUS_MULTIPROC_DIR=str(metrics),
         MLFLOW_DISABLE_TELEMETRY="true",
     )
 

@@ -45,7 +45,7 @@ def parse_columns(signature: object) -> tuple[Column, ...]:
         raise ValueError("the model has no signature; log it with one")
     inputs = json.loads(signature["inputs"])
     if not inputs:
-        raise ValueError("the model's signature has no inputs")
+        raise ValueError("the model's signature has no inputs; log it with an input example")
     return tuple(_column(entry) for entry in inputs)
 
 
@@ -55,8 +55,8 @@ def _column(entry: dict[str, Any]) -> Column:
         raise ValueError("the model's signature has inputs without names; log it with a DataFrame")
     kind = _KINDS.get(str(mlflow_type))
     if kind is None:
-        known = ", ".join(_KINDS)
-        raise ValueError(f"column {name!r} has type {mlflow_type}; the server takes {known}")
+        types = ", ".join(_KINDS)
+        raise ValueError(f"column {name!r} has type {mlflow_type}; the server takes {types}")
     return Column(
         name=name, kind=kind, mlflow_type=str(mlflow_type), required=entry.get("required", True)
     )

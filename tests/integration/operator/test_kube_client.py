@@ -1,6 +1,5 @@
 """The client on a real API server: the port's promises, and what only a server can refuse."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from fairlead_operator.errors import ClusterRefusalError, TransientError, Unknow
 from fairlead_operator.kube import client as kube_client
 from fairlead_operator.kube.applied import is_applied, sign
 from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.kube.credentials import Credentials
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.kinds import RESOURCES, WATCHED, Resource
 from fairlead_operator.kube.metadata import Owner
@@ -185,7 +185,7 @@ async def test_a_field_that_an_older_kind_lacks_is_a_refusal(
 
 async def test_a_token_nobody_gave_out_is_transient(plane: ControlPlane) -> None:
     server, context = authority_of(plane.kubeconfig)
-    async with KubeClient(server, context=context, token="wrong") as client:
+    async with KubeClient(server, Credentials(context=context, token="wrong")) as client:
         with pytest.raises(TransientError, match="401"):
             await client.get("ConfigMap", "default", "x")
 
@@ -194,15 +194,14 @@ async def test_missing_rights_are_a_refusal(plane: ControlPlane, namespace: str)
     server, context = authority_of(plane.kubeconfig)
     plane.kubectl(f"--namespace={namespace}", "create", "serviceaccount", "nobody")
     token = plane.kubectl(f"--namespace={namespace}", "create", "token", "nobody").stdout.strip()
-    async with KubeClient(server, context=context, token=token) as client:
+    async with KubeClient(server, Credentials(context=context, token=token)) as client:
         with pytest.raises(ClusterRefusalError, match="403"):
             await client.apply(training_run(namespace))
 
 
 async def test_a_token_file_is_read_again_when_it_is_rotated(
-    plane: ControlPlane, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plane: ControlPlane, namespace: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(kube_client, "_TOKEN_SECONDS", 0.0)
     server, context = authority_of(plane.kubeconfig)
     plane.kubectl(f"--namespace={namespace}", "create", "serviceaccount", "viewer")
     plane.kubectl(
@@ -216,17 +215,16 @@ async def test_a_token_file_is_read_again_when_it_is_rotated(
     token = plane.kubectl(f"--namespace={namespace}", "create", "token", "viewer").stdout
     file = tmp_path / "token"
     file.write_text("old")
-    async with KubeClient(server, context=context, token_file=file) as client:
+    async with KubeClient(server, Credentials(context=context, token_file=file)) as client:
         with pytest.raises(TransientError, match="401"):
             await client.list("ConfigMap", namespace, {})
         file.write_text(token)
-        await asyncio.sleep(0.01)
         found = await client.list("ConfigMap", namespace, {})
 
     assert list(found) == []
 
 
 async def test_a_server_that_is_away_is_transient() -> None:
-    async with KubeClient(f"http://127.0.0.1:{free_port()}", context=None) as client:
+    async with KubeClient(f"http://127.0.0.1:{free_port()}", Credentials()) as client:
         with pytest.raises(TransientError, match=r"^GET /apis/fairlead\.dev/"):
             await client.get("Model", "energy", "nsw-price")

@@ -226,7 +226,7 @@ async def test_an_invalid_route_keeps_the_last_good_one(gateway: World, caller: 
     await eventually(is_refused)
     report = gateway.applied()
 
-    assert report == good | {"error": "weights sum to 120, expected 100"}
+    assert report == good | {"error": "weights add up to 120, expected 100"}
     assert (await caller.tally(50)).versions == {OLD: 50}
 
 

@@ -182,7 +182,7 @@ def test_predictions_go_on_without_a_database(booster: Registered) -> None:
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 20, "the end waits for the database 2 s at most"
-        assert any("cannot be logged" in line["message"] for line in server.log)
+        assert any("Cannot log predictions" in line["message"] for line in server.log)
 
 
 async def test_a_log_goes_on_when_the_database_is_back(

@@ -22,7 +22,7 @@ CONFIG_MAP = "fairlead-gateway"
 
 
 def to_text(moment: datetime) -> str:
-    """A time as reports have it: RFC 3339 in UTC, to the millisecond."""
+    """Write a time as reports have it: RFC 3339 in UTC, to the millisecond."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -37,7 +37,7 @@ class Applied:
     tripped: Tripped = dataclasses.field(default_factory=dict)  # what the guard has taken out
 
     def to_text(self) -> str:
-        """The value of the key."""
+        """Write the value of the key."""
         document: dict[str, object] = {
             "revision": self.route.revision if self.route else None,
             "weights": self.route.weights if self.route else {},
@@ -61,7 +61,7 @@ def difference(
     pod: str,
     unchanged: frozenset[str] = frozenset(),
 ) -> dict[str, str | None]:
-    """The `data` of a merge patch; `written` are this pod's keys.  None removes a key.
+    """Build the `data` of a merge patch; `written` are this pod's keys, None removes one.
 
     A report that says the same but for its time is not written again, so that a restarted agent
     does not make old news look new.  Models that are `unchanged` are not even looked at.
@@ -116,10 +116,10 @@ class Reporter:
                 await self._write(written)
                 backoff.reset()
             except ApiError as error:
-                logger.warning("could not report the applied routes: %s", error)
-                written = None  # what was written is not known for sure any more
+                logger.warning("cannot report the applied routes, will try again: %s", error)
+                written = None  # nobody knows for sure what was written
                 self._news.set()
-                await asyncio.sleep(backoff.next_delay())
+                await asyncio.sleep(backoff.next_delay(at_least=error.retry_after))
 
     async def _read(self) -> dict[str, str]:
         data = (await self._client.get(self._path)).get("data") or {}

@@ -19,8 +19,9 @@ class Backoff:
         """Begin anew."""
         self._next = self._first
 
-    def next_delay(self) -> float:
-        """Seconds to wait now."""
+    def next_delay(self, *, at_least: float | None = None) -> float:
+        """Return the seconds to wait now; `at_least` is what the other side asked for."""
         delay = self._next
         self._next = min(self._most, delay * 2)
-        return delay * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
+        delay *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
+        return max(delay, at_least or 0.0)

@@ -1,4 +1,8 @@
-"""The few calls to the Kubernetes API that the agent makes.  The only module that makes them."""
+"""The few calls to the Kubernetes API that the agent makes.  The only module that makes them.
+
+The operator has a client of its own, which goes by the same rules where both meet the same
+trouble (ADR 16).
+"""
 
 import dataclasses
 import json
@@ -16,17 +20,23 @@ NOT_FOUND = 404
 
 _PAGE = 500
 _ANSWER_SECONDS = 30
-_CONNECT_SECONDS = 5
+_CONNECT_SECONDS = 3
 # One watch event is one line; an EndpointSlice of a hundred pods is far below this.
 _LONGEST_LINE = 8 * 1024 * 1024
 
 
 class ApiError(Exception):
-    """The API server did not answer (status None), or answered with an error."""
+    """The API server did not answer (status None), or answered with an error.
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    `retry_after` is in seconds, when the API server named them.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +81,7 @@ class KubernetesClient:
             await self._http.close()
 
     async def list(self, selection: Selection) -> Listing:
-        """All pages."""
+        """List all pages."""
         items: list[Manifest] = []
         query = {"labelSelector": selection.labels, "limit": str(_PAGE)}
         while True:
@@ -85,7 +95,7 @@ class KubernetesClient:
     async def watch(
         self, selection: Selection, resource_version: str
     ) -> AsyncGenerator[tuple[str, Manifest], None]:
-        """Events (type, object) after a version, until the server ends the watch."""
+        """Yield events (type, object) after a version, until the server ends the watch."""
         query = {
             "watch": "true",
             "labelSelector": selection.labels,
@@ -102,11 +112,11 @@ class KubernetesClient:
                 async for line in response.content:
                     event = json.loads(line)
                     yield event["type"], event["object"]
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ApiError(f"watch of {selection.path} broke: {error!r}") from error
 
     async def get(self, path: str) -> Manifest:
-        """One object."""
+        """Read one object."""
         return await self._request("GET", path)
 
     async def merge_patch(self, path: str, patch: Manifest) -> None:
@@ -124,7 +134,7 @@ class KubernetesClient:
                 await _check(response)
                 answer: Manifest = await response.json()
                 return answer
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ApiError(f"{method} {path} failed: {error!r}") from error
 
     def _send(
@@ -154,8 +164,10 @@ class KubernetesClient:
 
 async def _check(response: aiohttp.ClientResponse) -> None:
     if response.status >= 400:
-        text = (await response.text())[:500]
+        text = (await response.read())[:500].decode(errors="replace")
+        after = response.headers.get("Retry-After", "")
         raise ApiError(
             f"{response.method} {response.url.path} answered {response.status}: {text}",
             status=response.status,
+            retry_after=float(after) if after.isdigit() else None,
         )

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import aiohttp
 
-from fairlead_serving.gateway.guard.guard import Counts
+from fairlead_serving.gateway.guard.burst import Counts
 
 _STATISTICS = r"(upstream_rq_(5\d\d|completed|active|time)|membership_total)"
 _NAMED_AT_MOST = 100  # in one question; more would not fit into its first line
@@ -26,7 +26,7 @@ class AdminCounters:
         self._url = f"{admin}/stats"
 
     async def read(self, clusters: Collection[str]) -> dict[str, Counts]:
-        """Counts by cluster name; without those Envoy does not have.
+        """Read counts by cluster name, without clusters that Envoy does not have.
 
         Raises:
             CountersError: nothing can be said now.
@@ -45,7 +45,7 @@ class AdminCounters:
 
 
 def build_query(clusters: Collection[str]) -> dict[str, str]:
-    """The query that asks for few clusters by name, for many by their form."""
+    """Build the query, which asks for few clusters by name and for many by their form."""
     names = "|".join(re.escape(name) for name in sorted(clusters))
     if len(clusters) > _NAMED_AT_MOST:
         names = r"[^|.]+\|[^|.]+\|[^|]+"
@@ -56,25 +56,25 @@ def build_query(clusters: Collection[str]) -> dict[str, str]:
 
 
 def parse(text: str) -> dict[str, Counts]:
-    """Counts by cluster name.  A cluster that Envoy has, and has not counted for yet, has zeros.
+    """Read counts by cluster name.  A cluster that Envoy has not counted for yet has zeros.
 
     Raises:
         CountersError: a value is not a number.
     """
-    found: dict[str, dict[str, str]] = {}
+    statistics: dict[str, dict[str, str]] = {}
     for cluster, statistic, value in _lines(text):
-        found.setdefault(cluster, {})[statistic] = value
+        statistics.setdefault(cluster, {})[statistic] = value
     return {
         cluster: _counts(values)
-        for cluster, values in found.items()
+        for cluster, values in statistics.items()
         if "membership_total" in values  # or it may be half an answer
     }
 
 
 def _lines(text: str) -> Iterator[tuple[str, str, str]]:
     for line in text.splitlines():
-        if (found := _LINE.fullmatch(line)) is not None:
-            yield found["cluster"], found["statistic"], found["value"]
+        if (match := _LINE.fullmatch(line)) is not None:
+            yield match["cluster"], match["statistic"], match["value"]
 
 
 def _counts(values: Mapping[str, str]) -> Counts:

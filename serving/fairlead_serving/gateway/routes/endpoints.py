@@ -19,7 +19,7 @@ Endpoints = Mapping[str, tuple[Endpoint, ...]]  # by Service, sorted
 
 
 def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> Endpoints:
-    """Ready endpoints by Service, from all slices of a namespace.
+    """Find the ready endpoints of each Service in all slices of a namespace.
 
     A pod that still serves while it terminates is left out: it finishes what it has and gets
     nothing new.  Where none is ready any more, those that were and have not gone are kept: when
@@ -37,8 +37,8 @@ def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> En
             conditions = entry.get("conditions") or {}
             if not conditions.get("terminating"):
                 # Kubernetes asks readers to take an unknown `ready` as true.
-                found = unready if conditions.get("ready") is False else ready
-                found[service].update(
+                group = unready if conditions.get("ready") is False else ready
+                group[service].update(
                     Endpoint(address=address, port=port) for address in entry["addresses"]
                 )
     for service in unready.keys() - ready.keys():
@@ -48,7 +48,7 @@ def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> En
 
 
 def _port(ports: Iterable[Mapping[str, Any]]) -> int | None:
-    """The port called `http`, or the only one there is."""
+    """Choose the port called `http`, or the only one there is."""
     numbers = {entry.get("name") or "": entry.get("port") for entry in ports}
     if PORT_NAME in numbers:
         return numbers[PORT_NAME]

@@ -14,23 +14,25 @@ class InvalidRouteError(ValueError):
 
 
 def text(document: Mapping[str, Any], field: str, *, name: str = "") -> str:
-    """A text that is not empty; `name` is what the refusal calls it."""
+    """Read a string that is not empty; `name` is what the refusal calls it."""
     value = document.get(field)
     if not isinstance(value, str) or not value:
-        raise InvalidRouteError(f"{name or field} is missing or not a text")
+        raise InvalidRouteError(f"{name or field} is missing or not a string")
     return value
 
 
 def label(document: Mapping[str, Any], field: str) -> str:
-    """A DNS label."""
+    """Read a DNS label."""
     value = text(document, field)
     if not re.fullmatch(_LABEL, value):
-        raise InvalidRouteError(f"{field} {value!r} is not a DNS label")
+        raise InvalidRouteError(
+            f"{field} {value!r} is not a DNS label; give small letters, digits and dashes"
+        )
     return value
 
 
 def number(document: Mapping[str, Any], field: str, least: float, most: float) -> float:
-    """A number between two bounds.  The last part of `field` is its name in the document."""
+    """Read a number between two bounds.  The last part of `field` is its name in the document."""
     value = document.get(field.rpartition(".")[2])
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidRouteError(f"{field} is missing or not a number")
@@ -38,21 +40,21 @@ def number(document: Mapping[str, Any], field: str, least: float, most: float) -
 
 
 def integer(document: Mapping[str, Any], field: str, least: int, most: int) -> int:
-    """A whole number between two bounds; `field` as for `number`."""
+    """Read a whole number between two bounds; `field` as for `number`."""
     value = document.get(field.rpartition(".")[2])
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidRouteError(f"{field} is missing or not an integer")
+        raise InvalidRouteError(f"{field} is missing or not a whole number")
     return _bounded(value, field, least, most)
 
 
 def _bounded(value: _Number, field: str, least: float, most: float) -> _Number:
     if not least <= value <= most:  # NaN is in no bounds
-        raise InvalidRouteError(f"{field} is {value}, allowed {least:g} to {most:g}")
+        raise InvalidRouteError(f"{field} is {value}; give {least:g} to {most:g}")
     return value
 
 
 def optional(document: Mapping[str, Any], field: str) -> Mapping[str, Any] | None:
-    """An object that may be left out."""
+    """Read an object that may be left out."""
     value = document.get(field)
     if value is not None and not isinstance(value, dict):
         raise InvalidRouteError(f"{field} is not an object")
@@ -60,13 +62,13 @@ def optional(document: Mapping[str, Any], field: str) -> Mapping[str, Any] | Non
 
 
 def hosts(document: Mapping[str, Any], field: str = "hosts") -> tuple[str, ...]:
-    """Host names without a port, each once."""
+    """Read host names without a port, each once."""
     values = document.get("hosts")
     if not isinstance(values, list) or not values:
         raise InvalidRouteError(f"{field} is missing or empty")
     for host in values:
         if not isinstance(host, str) or not _HOST.fullmatch(host):
             raise InvalidRouteError(
-                f"{field}: host {host!r} is not a lower-case DNS name without a port"
+                f"{field}: host {host!r} is not a DNS name in lower case without a port"
             )
     return tuple(dict.fromkeys(values))

@@ -48,7 +48,7 @@ class Preview:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """When a version loses its traffic to `fallback` on what Envoy counts, without the operator.
+    """The limits at which a version loses its traffic to `fallback`, by what Envoy counts.
 
     `guard_id` names the rollout: a version that tripped stays out for as long as the id is there.
     """
@@ -64,79 +64,85 @@ class Guard:
 
 
 def read_mirror(document: Mapping[str, Any], names: Collection[str]) -> Mirror | None:
-    """The field `mirror`."""
-    if (found := fields.optional(document, "mirror")) is None:
+    """Read the field `mirror`."""
+    if (given := fields.optional(document, "mirror")) is None:
         return None
     return Mirror(
-        version=_listed(found, "mirror.version", names),
-        percent=fields.number(found, "mirror.percent", 0, 100),
+        version=_listed(given, "mirror.version", names),
+        percent=fields.number(given, "mirror.percent", 0, 100),
     )
 
 
 def read_sticky(document: Mapping[str, Any]) -> ByHeader | ByCookie | None:
-    """The field `sticky`."""
-    if (found := fields.optional(document, "sticky")) is None:
+    """Read the field `sticky`."""
+    if (given := fields.optional(document, "sticky")) is None:
         return None
-    match found.get("by"):
+    match given.get("by"):
         case "header":
-            header = fields.text(found, "header", name="sticky.header").lower()
+            header = fields.text(given, "header", name="sticky.header").lower()
             if not _HEADER.fullmatch(header) or header.startswith(_OWN_HEADERS):
-                raise InvalidRouteError(f"sticky.header {header!r} is not a header to go by")
+                raise InvalidRouteError(
+                    f"sticky.header {header!r} is not a header name, or begins with {_OWN_HEADERS}"
+                )
             return ByHeader(header=header)
         case "cookie":
-            seconds = fields.integer(found, "sticky.maxAgeSeconds", 1, _YEAR_SECONDS)
+            seconds = fields.integer(given, "sticky.maxAgeSeconds", 1, _YEAR_SECONDS)
             return ByCookie(max_age_seconds=seconds)
         case by:
-            raise InvalidRouteError(f"sticky.by is {by!r}, expected 'header' or 'cookie'")
+            raise InvalidRouteError(f"sticky.by is {by!r}; give 'header' or 'cookie'")
 
 
 def read_preview(
     document: Mapping[str, Any], names: Collection[str], hosts: Collection[str]
 ) -> Preview | None:
-    """The field `preview`; `hosts` are those of the live traffic."""
-    if (found := fields.optional(document, "preview")) is None:
+    """Read the field `preview`; `hosts` are those of the live traffic."""
+    if (given := fields.optional(document, "preview")) is None:
         return None
     preview = Preview(
-        version=_listed(found, "preview.version", names),
-        hosts=fields.hosts(found, "preview.hosts"),
+        version=_listed(given, "preview.version", names),
+        hosts=fields.hosts(given, "preview.hosts"),
     )
     if twice := [host for host in preview.hosts if host in hosts]:
-        raise InvalidRouteError(f"preview.hosts has {', '.join(twice)}, which hosts has too")
+        raise InvalidRouteError(f"preview.hosts and hosts both have {', '.join(twice)}")
     return preview
 
 
 def read_guard(document: Mapping[str, Any], names: Collection[str]) -> Guard | None:
-    """The field `guard`."""
-    if (found := fields.optional(document, "guard")) is None:
+    """Read the field `guard`."""
+    if (given := fields.optional(document, "guard")) is None:
         return None
-    versions = found.get("versions")
+    versions = given.get("versions")
     if not isinstance(versions, list) or not versions:
         raise InvalidRouteError("guard.versions is missing or empty")
     if strange := [version for version in versions if version not in names]:
         raise InvalidRouteError(f"guard.versions has {strange[0]!r}, which is not in versions")
-    fallback = _listed(found, "guard.fallback", names)
+    fallback = _listed(given, "guard.fallback", names)
     if fallback in versions:
-        raise InvalidRouteError(f"guard.fallback {fallback!r} is in guard.versions")
-    slow, ratio = found.get("slowMilliseconds"), found.get("maxSlowRatio")
+        raise InvalidRouteError(
+            f"guard.fallback {fallback!r} is in guard.versions; give another version"
+        )
+    slow, ratio = given.get("slowMilliseconds"), given.get("maxSlowRatio")
     if (slow is None) != (ratio is None):
-        raise InvalidRouteError("guard.slowMilliseconds and guard.maxSlowRatio go together")
+        raise InvalidRouteError(
+            "guard.slowMilliseconds and guard.maxSlowRatio go together; give both or neither"
+        )
     if slow is not None:
-        slow = fields.number(found, "guard.slowMilliseconds", 1, 60_000)
-        ratio = fields.number(found, "guard.maxSlowRatio", 0, 1)
+        slow = fields.number(given, "guard.slowMilliseconds", 1, 60_000)
+        ratio = fields.number(given, "guard.maxSlowRatio", 0, 1)
     return Guard(
-        guard_id=fields.text(found, "id", name="guard.id"),
+        guard_id=fields.text(given, "id", name="guard.id"),
         versions=tuple(dict.fromkeys(versions)),
         fallback=fallback,
-        min_requests=fields.integer(found, "guard.minRequests", 1, 1_000_000),
-        max_failure_ratio=fields.number(found, "guard.maxFailureRatio", 0, 1),
-        window_seconds=fields.number(found, "guard.windowSeconds", 0.5, 60),
+        min_requests=fields.integer(given, "guard.minRequests", 1, 1_000_000),
+        max_failure_ratio=fields.number(given, "guard.maxFailureRatio", 0, 1),
+        window_seconds=fields.number(given, "guard.windowSeconds", 0.5, 60),
         slow_milliseconds=slow,
         max_slow_ratio=ratio,
     )
 
 
 def sticky_document(sticky: ByHeader | ByCookie) -> dict[str, Any]:
-    """As `read_sticky` reads it."""
+    """Write stickiness as `read_sticky` reads it."""
     match sticky:
         case ByHeader(header=header):
             return {"by": "header", "header": header}
@@ -145,7 +151,7 @@ def sticky_document(sticky: ByHeader | ByCookie) -> dict[str, Any]:
 
 
 def guard_document(guard: Guard) -> dict[str, Any]:
-    """As `read_guard` reads it."""
+    """Write a guard as `read_guard` reads it."""
     return {
         "id": guard.guard_id,
         "versions": list(guard.versions),
@@ -158,8 +164,8 @@ def guard_document(guard: Guard) -> dict[str, Any]:
     }
 
 
-def _listed(found: Mapping[str, Any], name: str, names: Collection[str]) -> str:
-    version = fields.text(found, name.rpartition(".")[2], name=name)
+def _listed(given: Mapping[str, Any], name: str, names: Collection[str]) -> str:
+    version = fields.text(given, name.rpartition(".")[2], name=name)
     if version not in names:
         raise InvalidRouteError(f"{name} {version!r} is not in versions")
     return version

@@ -59,17 +59,17 @@ class Route:
     guard: Guard | None = None
 
     def __hash__(self) -> int:
-        """Of what all but names it: routes are looked up by the thousand."""
+        """Hash what nearly identifies a route: thousands are looked up at once."""
         return hash((self.model, self.revision))
 
     @property
     def all_hosts(self) -> tuple[str, ...]:
-        """Those of the live traffic and those of the preview."""
+        """List the hosts of the live traffic and those of the preview."""
         return (*self.hosts, *_preview_hosts(self))
 
     @property
     def weights(self) -> dict[str, int]:
-        """Percent by version, in the order of the document."""
+        """List the percent of each version, in the order of the document."""
         return {version.version: version.weight for version in self.versions}
 
 
@@ -87,8 +87,8 @@ def parse_route(text: str, namespace: str, model: str) -> Route:
     if not isinstance(document, dict):
         raise InvalidRouteError("route.json is not an object")
     for field, wanted in (("namespace", namespace), ("model", model)):
-        if (found := fields.text(document, field)) != wanted:
-            raise InvalidRouteError(f"{field} is {found!r}, expected {wanted!r}")
+        if (given := fields.text(document, field)) != wanted:
+            raise InvalidRouteError(f"{field} is {given!r}, expected {wanted!r}")
     return from_document(document)
 
 
@@ -115,7 +115,7 @@ def from_document(document: Mapping[str, Any]) -> Route:
 
 
 def to_document(route: Route) -> dict[str, Any]:
-    """The route as `parse_route` reads it."""
+    """Write a route as `parse_route` reads it."""
     return {
         "model": route.model,
         "namespace": route.namespace,
@@ -169,7 +169,7 @@ def _preview_hosts(route: Route) -> tuple[str, ...]:
 
 
 def _without(route: Route, lost: Collection[str]) -> Route | None:
-    """The route without some hosts; None when no host of the live traffic is left."""
+    """Take some hosts from a route; None when no host of the live traffic is left."""
     if not lost:
         return route
     hosts = tuple(host for host in route.hosts if host not in lost)
@@ -185,20 +185,22 @@ def _versions(document: Mapping[str, Any]) -> tuple[Version, ...]:
     if not isinstance(entries, list) or not entries:
         raise InvalidRouteError("versions is missing or empty")
     if len(entries) > _MOST_VERSIONS:
-        raise InvalidRouteError(f"versions has {len(entries)} entries, allowed {_MOST_VERSIONS}")
+        raise InvalidRouteError(
+            f"versions has {len(entries)} entries; give at most {_MOST_VERSIONS}"
+        )
     versions = tuple(_version(entry) for entry in entries)
     names = [version.version for version in versions]
     if len(set(names)) < len(names):
         raise InvalidRouteError(f"versions names one version twice: {', '.join(names)}")
     total = sum(version.weight for version in versions)
     if total != TOTAL_WEIGHT:
-        raise InvalidRouteError(f"weights sum to {total}, expected {TOTAL_WEIGHT}")
+        raise InvalidRouteError(f"weights add up to {total}, expected {TOTAL_WEIGHT}")
     return versions
 
 
 def _version(entry: Any) -> Version:
     if not isinstance(entry, dict):
-        raise InvalidRouteError("an entry of versions is not an object")
+        raise InvalidRouteError("versions has an entry that is not an object")
     version = fields.text(entry, "version")
     if not _VERSION.fullmatch(version):
         raise InvalidRouteError(f"version {version!r} is not a valid label value")

@@ -18,7 +18,7 @@ from fairlead_serving.gateway.routes.route import TOTAL_WEIGHT
 
 
 def lay_out(weights: Sequence[int]) -> list[tuple[int, int]]:
-    """Pieces in order, as (position of the version, percent), from the percents of all versions.
+    """Lay out pieces as (position of the version, percent), from the percents of all versions.
 
     The weights sum to 100; the last one fills the gaps.
     """
@@ -37,6 +37,6 @@ def lay_out(weights: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _home(number: int, count: int) -> list[int]:
-    """The places of one candidate, first to fill first; neighbors fill towards each other."""
+    """List the places of one candidate, first to fill first; neighbors fill toward each other."""
     places = list(range(TOTAL_WEIGHT * number // count, TOTAL_WEIGHT * (number + 1) // count))
     return places if number % 2 == 0 else places[::-1]

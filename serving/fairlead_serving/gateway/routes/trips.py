@@ -22,7 +22,7 @@ class Trip:
     failures: int
 
     def to_document(self) -> dict[str, Any]:
-        """As it is kept and reported."""
+        """Write the trip as it is kept and reported."""
         return {
             "guard": self.guard_id,
             "at": self.at,
@@ -36,7 +36,7 @@ Tripped = Mapping[str, Trip]  # by version
 
 
 def from_document(document: Mapping[str, Any]) -> Trip:
-    """What `to_document` made.
+    """Read what `to_document` wrote.
 
     Raises:
         KeyError: a field is missing.
@@ -51,7 +51,7 @@ def from_document(document: Mapping[str, Any]) -> Trip:
 
 
 def still_tripped(route: Route, tripped: Tripped) -> Tripped:
-    """The trips that go on under this route."""
+    """Keep the trips that go on under this route."""
     if route.guard is None or not tripped:
         return {}
     guard_id = route.guard.guard_id
@@ -59,7 +59,7 @@ def still_tripped(route: Route, tripped: Tripped) -> Tripped:
 
 
 def narrow(route: Route, tripped: Tripped) -> Route:
-    """The route without traffic for what has tripped; the fallback has it instead.
+    """Take the traffic from what has tripped and give it to the fallback.
 
     A version stays listed: it can be reached by header, and the others keep their users.
     """

@@ -24,10 +24,10 @@ class Listener(Protocol):
     """Who wants to know what Envoy made of a target."""
 
     def settled(self, target: Target) -> None:
-        """Envoy has acknowledged the target."""
+        """Take note that Envoy has acknowledged the target."""
 
     def rejected(self, rejection: Rejection) -> None:
-        """Envoy refused a push and keeps what it had."""
+        """Take note that Envoy refused a push and keeps what it had."""
 
 
 class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc]
@@ -62,7 +62,7 @@ class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignor
             wake.set()
 
     def is_serving(self) -> bool:
-        """Whether an Envoy that is connected has acknowledged a whole target."""
+        """Say whether a connected Envoy has acknowledged a whole target."""
         return bool(self._serving)
 
     async def DeltaAggregatedResources(  # noqa: N802 - the name in the protocol

@@ -24,7 +24,7 @@ class RouteDocument(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Assembly:
-    """A snapshot, and why some of what was wished for is not in it; all maps by Model."""
+    """A snapshot, and why some of what was asked for is not in it; all maps by Model."""
 
     snapshot: Snapshot
     accepted: Mapping[str, Route]  # with all their hosts: the next last good
@@ -78,7 +78,7 @@ def assemble(
 
 
 def _lacks(route: Route, current: Route | None, endpoints: Endpoints) -> str | None:
-    """What a route waits for: pods for the traffic it would take from pods that are there.
+    """Say which pods a route waits for, before it may take traffic from pods that are there.
 
     Routes and endpoints come over two watches, and the cluster's own endpoint controller is
     slower than a Deployment's status.  A change that sends less traffic nowhere never waits, so
@@ -99,7 +99,7 @@ def _lacks(route: Route, current: Route | None, endpoints: Endpoints) -> str | N
 
 
 def _reach(route: Route, endpoints: Endpoints) -> int:
-    """Percent of the traffic that would find a pod."""
+    """Sum up the percent of the traffic that would find a pod."""
     return sum(version.weight for version in route.versions if endpoints.get(version.service))
 
 

@@ -82,7 +82,7 @@ end
 
 
 def build_bootstrap(settings: Settings) -> dict[str, Any]:
-    """The whole document, for one gateway pod."""
+    """Build the whole document for one gateway pod."""
     ports = settings.ports
     return {
         "node": {"id": settings.pod, "cluster": f"{settings.namespace}/fairlead-gateway"},
@@ -198,7 +198,7 @@ def _traffic(ports: Ports) -> dict[str, Any]:
 
 
 def _scoped_routes() -> dict[str, Any]:
-    """The host, without its port, says which Model's routes there are for a request."""
+    """Choose the Model's routes by the host of a request, without its port."""
     host = {"name": ":authority", "element_separator": ":", "index": 0}
     return {
         "name": "models",
@@ -209,7 +209,7 @@ def _scoped_routes() -> dict[str, Any]:
 
 
 def _capitals() -> dict[str, Any]:
-    """A host may be written with capitals, but a scope is found by its exact text.
+    """Write hosts in small letters, because a scope is found by its exact text.
 
     The script runs only for a host that has some: it would cost every request a third more.
     """
@@ -241,7 +241,7 @@ def _capitals() -> dict[str, Any]:
 
 
 def _unknown_host() -> dict[str, Any]:
-    """What a request without a route is told: every Model has one for each request to its hosts."""
+    """Answer requests without a route, which are those to a host of no Model."""
     text = "no model is served under host %REQ(:AUTHORITY)% in this namespace\n"
     return {
         "mappers": [
@@ -254,7 +254,7 @@ def _unknown_host() -> dict[str, Any]:
 
 
 def _metrics(ports: Ports) -> dict[str, Any]:
-    """Two paths of the admin interface; the rest of it stays on loopback."""
+    """Open two paths of the admin interface; the rest of it stays on loopback."""
     only_get = [{"name": ":method", "string_match": {"exact": "GET"}}]
     routes = [
         {

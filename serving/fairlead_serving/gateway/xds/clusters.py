@@ -18,17 +18,17 @@ _LARGEST_BODY = 32 * 1024 * 1024  # that a model server takes, in bytes
 
 
 def cluster_name(route: Route, version: str) -> str:
-    """The cluster of one version; metric labels are read from it."""
+    """Name the cluster of one version; metric labels are read from it."""
     return f"{route.namespace}|{route.model}|{version}"
 
 
 def shadow_name(route: Route, mirror: Mirror) -> str:
-    """The cluster that takes the copies; its statistics have the role `shadow`."""
+    """Name the cluster that takes the copies; its statistics have the role `shadow`."""
     return f"{cluster_name(route, mirror.version)}|shadow"
 
 
 def build_cluster(name: str) -> Resource:
-    """One version's cluster.  The same for ever: a changed cluster loses its counters."""
+    """Build one version's cluster, which never changes: a changed cluster loses its counters."""
     return {
         **_cluster(name),
         # Versions have dots, as statistic names do; the bar says where the version ends.
@@ -41,7 +41,7 @@ def build_cluster(name: str) -> Resource:
 
 
 def build_shadow_cluster(name: str, seconds: float) -> Resource:
-    """Where copies go.  Whatever happens to them, the live request does not notice.
+    """Build the cluster for copies.  Whatever happens to them, the live request does not notice.
 
     What the version cannot take is dropped, what it does not read fits into the buffer (or the
     live request would wait), and what it does not answer ends after so many seconds.
@@ -92,7 +92,7 @@ def _http_options(**common: str) -> Resource:
 
 
 def build_assignment(name: str, endpoints: tuple[Endpoint, ...]) -> Resource:
-    """The endpoints of one cluster."""
+    """Build the endpoints of one cluster."""
     return {
         "cluster_name": name,
         "endpoints": [

@@ -75,11 +75,11 @@ class _Subscription:
     in_flight: Push | None = None
 
     def has(self, versions: Mapping[str, str]) -> bool:
-        """Whether Envoy has all of these."""
+        """Say whether Envoy has all of these."""
         return versions.items() <= self.held.items()
 
     def missing(self, target: Target, url: str) -> dict[str, Packed]:
-        """What Envoy needs for the target, if it did not refuse it."""
+        """Find what Envoy still needs for the target, if it did not refuse it."""
         if target is self.refused or self.has(target.versions[url]):
             return {}
         return {
@@ -100,7 +100,7 @@ class Session:
         self._nonce = 0
 
     def receive(self, request: Request) -> Rejection | None:
-        """Take a message of Envoy's; returns what it refused with it."""
+        """Take a message of Envoy's, and return what it refused with it."""
         kind = self._types.get(request.type_url)
         if kind is None:
             return None  # a type nobody here serves
@@ -119,7 +119,7 @@ class Session:
         return rejection
 
     def next_push(self, target: Target) -> Push | None:
-        """The next message towards the target; None while there is nothing to send or to wait."""
+        """Build the next message toward the target; None while there is nothing to send."""
         return (
             self._next_clusters(target)
             or self._next_assignments(target)
@@ -128,7 +128,7 @@ class Session:
         )
 
     def is_settled(self, target: Target) -> bool:
-        """Whether Envoy has acknowledged all that the target says."""
+        """Say whether Envoy has acknowledged all that the target says."""
         scopes = self._types[SCOPES]
         return scopes.held == target.versions[SCOPES] and all(
             kind.has(target.versions[url]) for url, kind in self._types.items()
@@ -167,7 +167,7 @@ class Session:
         return self._push(CLUSTER, missing, target, removed=removed)
 
     def _removable(self, target: Target) -> tuple[str, ...]:
-        """Clusters that no route of Envoy's can name any more."""
+        """Find clusters that no route of Envoy's can name any more."""
         surplus = self._types[CLUSTER].held.keys() - target.packed[CLUSTER].keys()
         scopes = self._types[SCOPES]
         if surplus and scopes.held == target.versions[SCOPES] and self._has_routes(target):
@@ -201,7 +201,7 @@ class Session:
         return self._push(ROUTES, missing, target) if missing else None
 
     def _is_warm(self, target: Target) -> bool:
-        """Whether Envoy has every cluster in its present form, with endpoints of any date."""
+        """Say whether Envoy has every cluster in its present form, with endpoints of any date."""
         clusters, assignments = self._types[CLUSTER], self._types[ASSIGNMENT]
         return (
             clusters.is_answered
@@ -210,7 +210,7 @@ class Session:
         )
 
     def _has_routes(self, target: Target) -> bool:
-        """Whether Envoy has the routes of every Model that it asked for."""
+        """Say whether Envoy has the routes of every Model that it asked for."""
         kind, versions = self._types[ROUTES], target.versions[ROUTES]
         return kind.has({name: versions[name] for name in kind.names if name in versions})
 

@@ -22,12 +22,12 @@ _CREDENTIALS = ("authorization", "cookie")
 
 
 def configuration_name(route: Route) -> str:
-    """The Model's route configuration."""
+    """Name the Model's route configuration."""
     return f"{route.namespace}/{route.model}"
 
 
 def build_route_configuration(route: Route) -> Resource:
-    """One Model: its live traffic, and the hosts that go to one version alone."""
+    """Build one Model: its live traffic, and the hosts that go to one version alone."""
     return {
         "name": configuration_name(route),
         # Refuse routes to a cluster that is not there, and keep the last good ones.
@@ -39,7 +39,7 @@ def build_route_configuration(route: Route) -> Resource:
 
 
 def build_scope(host: str, configuration: str) -> Resource:
-    """What sends the requests for a host to a Model."""
+    """Build what sends the requests for a host to a Model."""
     return {
         "name": host,
         "route_configuration_name": configuration,
@@ -63,7 +63,7 @@ def _preview_hosts(route: Route) -> list[Resource]:
 
 
 def _live_host(route: Route) -> Resource:
-    """A forced version, a version that is not there, who has been here before, the split."""
+    """Match a forced version, a version that is not there, an assigned user, then the split."""
     name = configuration_name(route)
     return {
         "name": name,
@@ -98,7 +98,7 @@ def _forced(route: Route, version: Version) -> Resource:
 
 
 def _assigned(route: Route) -> list[Resource]:
-    """Routes of the users whose cookie names a version that still has traffic."""
+    """Route users whose cookie names a version that still has traffic."""
     if not isinstance(route.sticky, ByCookie):
         return []
     return [_of_cookie(route, version.version) for version in route.versions if version.weight]
@@ -136,7 +136,7 @@ def _split(route: Route) -> Resource:
 
 
 def _salted(route: Route, header: str) -> Resource:
-    """The Model's name in front: or the same users would be the candidates of every Model."""
+    """Put the Model's name in front, or the same users would be the candidates of every Model."""
     rewrite = {
         "pattern": {"regex": "^(.*)$"},
         "substitution": rf"{route.namespace}/{route.model}:\1",
@@ -183,7 +183,7 @@ def _action(route: Route) -> Resource:
 
 
 def _retries() -> Resource:
-    """Only of what cannot have reached the model.
+    """Try again only what cannot have reached the model.
 
     A retried 5xx would hide a bad version from the metrics that judge it.
     """

@@ -15,7 +15,7 @@ class Memo(Generic[_Argument, _Result]):
         self._results: dict[_Argument, _Result] = {}
 
     def map(self, arguments: Iterable[_Argument]) -> list[_Result]:
-        """The results for these arguments, in their order, which are remembered until the next."""
+        """Return the results in the order of the arguments; remember them until the next call."""
         before, now, results = self._results, {}, []
         for argument in arguments:
             result = before.get(argument)

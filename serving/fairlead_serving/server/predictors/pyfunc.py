@@ -10,7 +10,7 @@ import pandas as pd
 
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.instances import InstanceReader
-from fairlead_serving.server.predictors.predictor import PredictionError, Predictions
+from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
 from fairlead_serving.server.signature import Column
 
 _DTYPES = {
@@ -51,7 +51,7 @@ class PyfuncPredictor:
         predictions = _to_list(self._model.predict(self._to_frame(rows)))
         if len(predictions) != len(rows):
             raise PredictionError(
-                f"the model gave {len(predictions)} predictions for {len(rows)} instances"
+                f"the model returned {len(predictions)} predictions for {len(rows)} instances"
             )
         if not _is_finite(predictions):
             raise PredictionError("the model's prediction is not a finite number")
@@ -74,7 +74,7 @@ def _to_list(output: Any) -> list[Any]:
     if isinstance(output, pd.Series | np.ndarray):
         output = output.tolist()
     if not isinstance(output, list):
-        raise PredictionError(f"the model gave a {type(output).__name__}, not a list")
+        raise PredictionError(f"the model returned a {type(output).__name__}, not a list")
     return output
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from fairlead_serving.gateway.agent import Agent, Ports
 from fairlead_serving.gateway.cluster.applied import Applied
-from fairlead_serving.gateway.guard.guard import Burst
-from fairlead_serving.gateway.guard.watch import Guarded
+from fairlead_serving.gateway.guard.burst import Burst
+from fairlead_serving.gateway.guard.loop import Guarded
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.xds.delta import Push, Rejection
 from fairlead_serving.gateway.xds.target import ROUTES, Target

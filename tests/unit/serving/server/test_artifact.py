@@ -118,19 +118,13 @@ def model(**changes: Any) -> dict[str, bytes]:
     return {"MLmodel": yaml.safe_dump(description).encode()}
 
 
-def test_a_booster_is_found(tmp_path: Path) -> None:
+def test_a_model_directory_says_how_it_is_loaded(tmp_path: Path) -> None:
     artifact = read_artifact(write(tmp_path, model()))
 
-    assert artifact.booster == tmp_path / "model.ubj"
+    assert artifact.path == tmp_path
+    assert artifact.flavors == {"python_function": {}, "xgboost": {"data": "model.ubj"}}
     assert artifact.columns == (Column(name="price", kind=Kind.NUMBER),)
     assert artifact.example is None
-    assert not artifact.is_sklearn
-
-
-def test_any_other_flavor_goes_by_python_function(tmp_path: Path) -> None:
-    artifact = read_artifact(write(tmp_path, model(flavors={"python_function": {}})))
-
-    assert artifact.booster is None
 
 
 @pytest.mark.parametrize(
@@ -165,7 +159,7 @@ def test_an_example_without_columns_is_none(tmp_path: Path) -> None:
         pytest.param({}, "MLmodel", id="no MLmodel"),
         pytest.param({"MLmodel": b"{"}, "flow node", id="no YAML"),
         pytest.param({"MLmodel": b"text"}, "cannot be served", id="another YAML"),
-        pytest.param(model(flavors={"spark": {}}), "no flavor", id="an unknown flavor"),
+        pytest.param(model(flavors=None), "cannot be served", id="no flavors"),
         pytest.param(model(signature=None), "has no signature", id="no signature"),
         pytest.param(model(signature={"inputs": "[]"}), "no inputs", id="no inputs"),
         pytest.param(

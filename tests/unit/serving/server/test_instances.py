@@ -43,7 +43,7 @@ def pyfunc_reader(*columns: Column) -> InstanceReader:
         pytest.param([], "instances is empty; give at least one object", id="empty"),
         pytest.param([GOOD, 7], "instances[1] is 7; give an object", id="a number for a row"),
         pytest.param([[1.5, 3]], "instances[0] is [1.5, 3]; give an object", id="a list"),
-        pytest.param([GOOD, {"price": 1}], "instances[1] lacks the column 'count'", id="missing"),
+        pytest.param([GOOD, {"price": 1}], "instances[1] has no column 'count'", id="missing"),
         pytest.param(
             [{**GOOD, "prise": 1}],
             "instances[0] has the unknown column 'prise'; the model takes price, count",

@@ -4,19 +4,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import httpx
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from fairlead_serving.server import prediction_log
 from fairlead_serving.server.feedback import Feedback
-from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.metrics import LogMetrics
 from fairlead_serving.server.prediction_log import Answer, PredictionLog, UnavailableError
-from fairlead_serving.server.settings import RecordSettings, Task
 
 ONE = np.array([0.75], dtype=np.float32)
 FEEDBACK = Feedback(prediction_id="p", row_index=0, label_value=1.0, label_class="1")
@@ -218,76 +213,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
     raise AssertionError("never came true")
 
 
-# -- what POST /feedback answers
-
-BODY = {"predictionId": "0b0e7a5c-1d0c-4f61-9f0e-0f7f6b2b8c11", "label": 1}
-
-
-async def post(
-    log: PredictionLog | None, *, token: str = "", body: object = BODY, authorization: str = ""
-) -> httpx.Response:
-    record = RecordSettings(url="x", task=Task.BINARY, sample=1.0, feedback_token=token)
-    endpoint = FeedbackEndpoint(record if log else None, log)
-    app = Starlette(routes=[Route("/feedback", endpoint.answer, methods=["POST"])])
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
-        headers = {"authorization": authorization.encode()}
-        return await client.post("/feedback", json=body, headers=headers)
-
-
-async def test_feedback_is_accepted() -> None:
+def test_feedback_without_room_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prediction_log, "_MOST_FEEDBACK", 1)
     bench = Bench()
 
-    response = await post(bench.log, body={**BODY, "row": 2})
-
-    assert response.status_code == 202
-    assert response.json() == {"predictionId": BODY["predictionId"], "row": 2}
-    with bench.running():
-        pass
-    assert [told.row_index for told in bench.store.feedback] == [2]
-
-
-@pytest.mark.parametrize(
-    ("authorization", "status"),
-    [
-        pytest.param("Bearer right", 202, id="the token"),
-        pytest.param("Bearer wrong", 401, id="another"),
-        pytest.param("right", 401, id="no scheme"),
-        pytest.param("", 401, id="none"),
-        pytest.param("Bearer rïght", 401, id="not even ASCII"),
-    ],
-)
-async def test_feedback_needs_the_token_that_is_set(authorization: str, status: int) -> None:
-    response = await post(Bench().log, token="right", authorization=authorization)
-
-    assert response.status_code == status
-    assert ("www-authenticate" in response.headers) == (status == 401)
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "message"),
-    [
-        pytest.param({"label": 1}, 400, "predictionId", id="no id"),
-        pytest.param({**BODY, "label": "x" * 100_000}, 413, "65536 bytes", id="too large"),
-    ],
-)
-async def test_bad_feedback_is_refused(body: object, status: int, message: str) -> None:
-    response = await post(Bench().log, body=body)
-
-    assert response.status_code == status
-    assert message in response.json()["error"]
-
-
-async def test_a_model_that_keeps_nothing_says_so() -> None:
-    response = await post(None)
-
-    assert response.status_code == 404
-    assert "predictionLog" in response.json()["error"]
-
-
-async def test_feedback_without_room_may_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction_log, "_MOST_FEEDBACK", 0)
-
-    response = await post(Bench().log)
-
-    assert (response.status_code, response.headers["retry-after"]) == (503, "30")
+    assert [bench.log.offer_feedback(FEEDBACK) for _ in range(2)] == [True, False]

@@ -117,5 +117,5 @@ def test_libraries_write_below_scratch(tmp_path: Path, monkeypatch: pytest.Monke
     prepare_libraries(tmp_path)
 
     assert environment["HOME"] == str(tmp_path)
-    assert Path(environment["PROMETHEUS_MULTIPROC_DIR"]).is_dir()
+    assert environment["BENTOML_HOME"] == str(tmp_path / "bentoml")
     assert environment["BENTOML_DO_NOT_TRACK"] == "True"

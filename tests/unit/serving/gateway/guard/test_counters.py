@@ -8,8 +8,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_serving.gateway.guard.burst import Counts
 from fairlead_serving.gateway.guard.counters import AdminCounters, CountersError, build_query, parse
-from fairlead_serving.gateway.guard.guard import Counts
 from support.ports import free_port
 
 NAME = "energy|nsw-price|1.1.0"

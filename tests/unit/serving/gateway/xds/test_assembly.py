@@ -86,7 +86,7 @@ def test_an_invalid_document(current: dict[str, int] | None, kept: list[str]) ->
     assembly = assembled(text({"1": 99}), current=current)
 
     assert revisions(assembly) == kept
-    assert assembly.errors == {"m": "weights sum to 99, expected 100"}
+    assert assembly.errors == {"m": "weights add up to 99, expected 100"}
 
 
 def test_what_envoy_refused_is_not_sent_again() -> None:

@@ -50,10 +50,10 @@ def test_where_the_api_server_is(environment: dict[str, str], url: str) -> None:
         pytest.param({"POD_NAME": "p"}, "FAIRLEAD_NAMESPACE is not set", id="no namespace"),
         pytest.param({"FAIRLEAD_NAMESPACE": "n"}, "POD_NAME is not set", id="no pod"),
         pytest.param(
-            ENVIRONMENT | {"FAIRLEAD_GATEWAY_ADMIN_PORT": "x"}, "is 'x', not a port", id="text"
+            ENVIRONMENT | {"FAIRLEAD_GATEWAY_ADMIN_PORT": "x"}, "is 'x'; give a port", id="text"
         ),
         pytest.param(
-            ENVIRONMENT | {"FAIRLEAD_GATEWAY_ADMIN_PORT": "65536"}, "not a port", id="too high"
+            ENVIRONMENT | {"FAIRLEAD_GATEWAY_ADMIN_PORT": "65536"}, "give a port", id="too high"
         ),
     ],
 )

@@ -1,107 +1,64 @@
-"""The kept snapshot: what is written is what is read, or nothing."""
+"""What a trip changes of a snapshot, and what may trip at all."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
-from fairlead_serving.gateway.routes.endpoints import Endpoint
 from fairlead_serving.gateway.routes.options import Guard
 from fairlead_serving.gateway.routes.route import Route, Version
 from fairlead_serving.gateway.routes.trips import Trip
-from fairlead_serving.gateway.xds.snapshot import Snapshot, read, write
+from fairlead_serving.gateway.xds.snapshot import Snapshot
 
 TRIP = Trip(guard_id="g", at="2026-01-01T00:00:00Z", message="bad", requests=12, failures=11)
-SNAPSHOT = Snapshot(
-    routes=(
-        Route(
-            namespace="n",
-            model="m",
-            revision="1",
-            hosts=("m", "m.n"),
-            timeout_seconds=2.5,
-            versions=(
-                Version(version="1.1.0", weight=20, service="m-1-1-0"),
-                Version(version="1.0.0", weight=80, service="m-1-0-0"),
-            ),
-            guard=Guard(
-                guard_id="g",
-                versions=("1.1.0",),
-                fallback="1.0.0",
-                min_requests=10,
-                max_failure_ratio=0.5,
-                window_seconds=2,
-            ),
-        ),
+ROUTE = Route(
+    namespace="n",
+    model="m",
+    revision="1",
+    hosts=("m",),
+    timeout_seconds=2.5,
+    versions=(
+        Version(version="1.2.0", weight=0, service="m-1-2-0"),
+        Version(version="1.1.0", weight=20, service="m-1-1-0"),
+        Version(version="1.0.0", weight=80, service="m-1-0-0"),
     ),
-    endpoints={"m-1-0-0": (Endpoint(address="10.0.0.1", port=3000),)},
+    guard=Guard(
+        guard_id="g",
+        versions=("1.1.0", "1.2.0"),
+        fallback="1.0.0",
+        min_requests=10,
+        max_failure_ratio=0.5,
+        window_seconds=2,
+    ),
 )
-
-
-def test_a_snapshot_survives_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "snapshot.json"
-    write(Snapshot(), path)
-
-    write(SNAPSHOT, path)
-
-    assert read(path) == SNAPSHOT
-    assert [each.name for each in tmp_path.iterdir()] == ["snapshot.json"]
-
-
-def test_a_trip_survives_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "snapshot.json"
-    tripped = SNAPSHOT.without("m", "1.1.0", TRIP)
-
-    write(tripped, path)
-
-    assert read(path) == tripped
-    assert tripped.routes[0].weights == {"1.1.0": 0, "1.0.0": 100}
-    assert tripped.tripped == {"m": {"1.1.0": TRIP}}
-
-
-def test_a_kept_trip_narrows_an_older_route(tmp_path: Path) -> None:
-    path = tmp_path / "snapshot.json"
-    write(dataclasses.replace(SNAPSHOT, tripped={"m": {"1.1.0": TRIP}}), path)
-
-    kept = read(path)
-
-    assert kept is not None
-    assert kept.routes[0].weights == {"1.1.0": 0, "1.0.0": 100}
-
-
-def test_a_version_trips_once_and_for_its_own_guard() -> None:
-    assert SNAPSHOT.can_trip("m", "1.1.0", "g")
-    assert not SNAPSHOT.can_trip("m", "1.1.0", "another")
-    assert not SNAPSHOT.can_trip("x", "1.1.0", "g")
-    assert not SNAPSHOT.without("m", "1.1.0", TRIP).can_trip("m", "1.1.0", "g")
+OTHER = dataclasses.replace(ROUTE, model="other")
+SNAPSHOT = Snapshot(routes=(ROUTE, OTHER))
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("model", "version", "guard_id", "expected"),
     [
-        pytest.param("", id="empty"),
-        pytest.param('{"format": 1, "routes"', id="cut off"),
-        pytest.param("[]", id="not an object"),
-        pytest.param('{"format": 2, "routes": [], "endpoints": {}}', id="of another format"),
-        pytest.param('{"format": 1, "routes": [{}], "endpoints": {}}', id="a bad route"),
-        pytest.param(
-            '{"format": 1, "routes": [], "endpoints": {}, "tripped": {"m": {"1": {}}}}',
-            id="a bad trip",
-        ),
-        pytest.param(
-            '{"format": 1, "routes": [], "endpoints": {}, "tripped": []}', id="trips in a list"
-        ),
-        pytest.param(
-            '{"format": 1, "routes": [], "endpoints": {"a": [{"host": "b"}]}}', id="a bad endpoint"
-        ),
+        pytest.param("m", "1.1.0", "g", True, id="in the traffic, under its guard"),
+        pytest.param("m", "1.1.0", "another", False, id="under another guard"),
+        pytest.param("x", "1.1.0", "g", False, id="of another Model"),
+        pytest.param("m", "1.2.0", "g", False, id="without traffic"),
+        pytest.param("m", "2.0.0", "g", False, id="not in the route"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_as_none(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "snapshot.json"
-    path.write_text(text)
+def test_only_a_guarded_version_with_traffic_can_trip(
+    model: str, version: str, guard_id: str, expected: bool
+) -> None:
+    assert SNAPSHOT.can_trip(model, version, guard_id) is expected
 
-    assert read(path) is None
+
+def test_a_tripped_version_gives_its_traffic_to_the_fallback_of_its_model_alone() -> None:
+    tripped = SNAPSHOT.without("m", "1.1.0", TRIP)
+
+    assert [route.weights for route in tripped.routes] == [
+        {"1.2.0": 0, "1.1.0": 0, "1.0.0": 100},
+        {"1.2.0": 0, "1.1.0": 20, "1.0.0": 80},
+    ]
+    assert tripped.tripped == {"m": {"1.1.0": TRIP}}
 
 
-def test_no_file_is_no_snapshot(tmp_path: Path) -> None:
-    assert read(tmp_path / "snapshot.json") is None
+def test_a_version_trips_once() -> None:
+    assert not SNAPSHOT.without("m", "1.1.0", TRIP).can_trip("m", "1.1.0", "g")

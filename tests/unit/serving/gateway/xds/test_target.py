@@ -1,24 +1,13 @@
-"""What Envoy is told about a route."""
+"""All that Envoy should have, under its name and with a version of its content."""
 
 import dataclasses
-import itertools
-from typing import Any
 
-import pytest
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.route.v3.scoped_route_pb2 import ScopedRouteConfiguration
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fairlead_serving.gateway.routes.endpoints import Endpoint
-from fairlead_serving.gateway.routes.options import ByCookie, ByHeader, Mirror, Preview
-from fairlead_serving.gateway.routes.route import TOTAL_WEIGHT, Route, Version
-from fairlead_serving.gateway.xds.clusters import (
-    build_assignment,
-    build_cluster,
-    build_shadow_cluster,
-    cluster_name,
-)
-from fairlead_serving.gateway.xds.hosts import build_route_configuration
+from fairlead_serving.gateway.routes.options import Mirror, Preview
+from fairlead_serving.gateway.routes.route import Route, Version
 from fairlead_serving.gateway.xds.snapshot import Snapshot
 from fairlead_serving.gateway.xds.target import (
     ASSIGNMENT,
@@ -40,172 +29,6 @@ ROUTE = Route(
         Version(version="1.0.0", weight=90, service="nsw-price-1-0-0"),
     ),
 )
-
-
-def virtual_hosts(route: Route) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = build_route_configuration(route)["virtual_hosts"]
-    return found
-
-
-def routes(route: Route) -> list[dict[str, Any]]:
-    """Envoy's routes for the live traffic."""
-    found: list[dict[str, Any]] = virtual_hosts(route)[0]["routes"]
-    return found
-
-
-def weighted(route: Route) -> list[tuple[str, int]]:
-    default = routes(route)[-1]
-    return [
-        (each["name"], each["weight"]) for each in default["route"]["weighted_clusters"]["clusters"]
-    ]
-
-
-def split(*weights: int) -> Route:
-    versions = tuple(
-        Version(version=f"{number}.0.0", weight=weight, service=f"s-{number}")
-        for number, weight in enumerate(weights)
-    )
-    return dataclasses.replace(ROUTE, versions=versions)
-
-
-def test_the_candidate_is_first_in_the_split() -> None:
-    assert weighted(ROUTE) == [("energy|nsw-price|1.1.0", 10), ("energy|nsw-price|1.0.0", 90)]
-
-
-def test_a_version_without_weight_has_its_header_route_only() -> None:
-    route = split(0, 100)
-
-    names = [each["name"] for each in routes(route)]
-
-    assert weighted(route) == [("energy|nsw-price|1.0.0", 100)]
-    assert "energy/nsw-price/force/0.0.0" in names
-
-
-@given(st.lists(st.integers(0, 100), min_size=1, max_size=4))
-def test_the_total_is_constant_and_the_order_kept(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), 100]
-    route = split(*(after - before for before, after in itertools.pairwise(edges)))
-
-    shares = weighted(route)
-
-    assert sum(weight for _, weight in shares) == TOTAL_WEIGHT
-    assert all(weight > 0 for _, weight in shares)
-    assert [name for name, _ in shares] == [
-        cluster_name(route, version.version) for version in route.versions if version.weight
-    ]
-
-
-def test_forced_versions_come_before_the_unknown_and_the_split() -> None:
-    names = [each["name"] for each in routes(ROUTE)]
-
-    assert names == [
-        "energy/nsw-price/force/1.1.0",
-        "energy/nsw-price/force/1.0.0",
-        "energy/nsw-price/unknown-version",
-        "energy/nsw-price/default",
-    ]
-
-
-def test_only_what_cannot_have_reached_a_model_is_tried_again() -> None:
-    preview = Preview(version="1.1.0", hosts=("p",))
-
-    for host in virtual_hosts(dataclasses.replace(ROUTE, preview=preview)):
-        assert host["retry_policy"]["retry_on"] == (
-            "connect-failure,refused-stream,reset-before-request"
-        )
-        assert not any("retry_policy" in each.get("route", {}) for each in host["routes"])
-
-
-@pytest.mark.parametrize(
-    ("seconds", "timeout", "idle"),
-    [
-        pytest.param(60, "60s", "300s", id="short"),
-        pytest.param(900, "900s", "900s", id="long: no earlier end by idleness"),
-        pytest.param(0.5, "0.5s", "300s", id="fraction"),
-    ],
-)
-def test_timeouts(seconds: float, timeout: str, idle: str) -> None:
-    route = dataclasses.replace(ROUTE, timeout_seconds=seconds)
-
-    action = routes(route)[-1]["route"]
-
-    assert (action["timeout"], action["idle_timeout"]) == (timeout, idle)
-
-
-def test_a_version_that_is_not_there_answers_404_with_its_name() -> None:
-    unknown_version = routes(ROUTE)[-2]["direct_response"]
-
-    assert unknown_version["status"] == 404
-    assert "%REQ(x-fairlead-version)%" in str(unknown_version)
-
-
-def test_a_cluster_is_the_same_whatever_its_endpoints() -> None:
-    cluster = build_cluster("a|b|1.0.0")
-
-    assert cluster["alt_stat_name"] == "a|b|1.0.0|"
-    assert cluster["outlier_detection"]["max_ejection_percent"] == 50
-    assert cluster["eds_cluster_config"]["eds_config"]["ads"] == {}
-
-
-def test_copies_go_to_a_cluster_of_their_own() -> None:
-    route = dataclasses.replace(ROUTE, mirror=Mirror(version="1.1.0", percent=12.5))
-
-    (policy,) = routes(route)[-1]["route"]["request_mirror_policies"]
-    fraction = policy["runtime_fraction"]["default_value"]
-    shadow = build_shadow_cluster(policy["cluster"], 30.0)
-
-    assert policy["cluster"] == "energy|nsw-price|1.1.0|shadow"
-    assert fraction == {"numerator": 125_000, "denominator": "MILLION"}
-    assert shadow["alt_stat_name"] == policy["cluster"]
-    assert shadow["circuit_breakers"]["thresholds"][0]["max_requests"] == 16
-    assert policy["cluster"] in build_target(Snapshot(routes=(route,))).versions[CLUSTER]
-
-
-def test_only_live_traffic_is_copied() -> None:
-    route = dataclasses.replace(
-        ROUTE,
-        mirror=Mirror(version="1.1.0", percent=10),
-        preview=Preview(version="1.1.0", hosts=("p",)),
-        sticky=ByCookie(max_age_seconds=60),
-    )
-    every = [each for host in virtual_hosts(route) for each in host["routes"]]
-
-    copied = {each["name"] for each in every if "request_mirror_policies" in each.get("route", {})}
-
-    assert copied == {"energy/nsw-price/sticky/1.0.0", "energy/nsw-price/default"}
-
-
-def test_a_cookie_route_is_for_versions_with_traffic_only() -> None:
-    sticky = ByCookie(max_age_seconds=60)
-
-    names = [each["name"] for each in routes(dataclasses.replace(split(0, 100), sticky=sticky))]
-
-    assert names == [
-        "energy/nsw-price/force/0.0.0",
-        "energy/nsw-price/force/1.0.0",
-        "energy/nsw-price/unknown-version",
-        "energy/nsw-price/sticky/1.0.0",
-        "energy/nsw-price/default",
-    ]
-
-
-def test_a_header_is_salted_with_the_model() -> None:
-    route = dataclasses.replace(ROUTE, sticky=ByHeader(header="x-user-id"))
-
-    action = routes(route)[-1]["route"]
-
-    assert action["weighted_clusters"]["use_hash_policy"] is True
-    assert action["hash_policy"][0]["header"]["regex_rewrite"]["substitution"] == (
-        r"energy/nsw-price:\1"
-    )
-
-
-def test_an_assignment_may_be_empty() -> None:
-    assert build_assignment("a", ())["endpoints"] == [{"lb_endpoints": []}]
-
-
-def test_unknown_clusters_are_refused_by_envoy() -> None:
-    assert build_route_configuration(ROUTE)["validate_clusters"] is True
 
 
 def test_a_target_holds_everything_under_its_name() -> None:
@@ -249,10 +72,37 @@ def test_every_host_leads_to_the_routes_of_its_model() -> None:
     }
 
 
-def test_hosts_of_the_preview_are_told_from_all_others() -> None:
-    preview = Preview(version="1.1.0", hosts=("nsw-next",))
+def test_a_mirror_has_a_cluster_of_its_own_with_the_endpoints_of_its_version() -> None:
+    address = Endpoint(address="10.0.0.1", port=3000)
+    mirrored = dataclasses.replace(ROUTE, mirror=Mirror(version="1.1.0", percent=10))
+    snapshot = Snapshot(routes=(mirrored,), endpoints={"nsw-price-1-1-0": (address,)})
 
-    live, previewed = virtual_hosts(dataclasses.replace(ROUTE, preview=preview))
+    target = build_target(snapshot)
 
-    assert live["domains"] == ["*"]
-    assert previewed["domains"] == ["nsw-next"]
+    shadow = target.packed[ASSIGNMENT]["energy|nsw-price|1.1.0|shadow"]
+    (locality,) = ClusterLoadAssignment.FromString(shadow.body).endpoints
+    assert "energy|nsw-price|1.1.0|shadow" in target.packed[CLUSTER]
+    assert [each.endpoint.address.socket_address.address for each in locality.lb_endpoints] == [
+        "10.0.0.1"
+    ]
+
+
+def test_what_did_not_change_is_not_rendered_again() -> None:
+    other = dataclasses.replace(ROUTE, model="vic-price", hosts=("vic-price",))
+    before = build_target(Snapshot(routes=(ROUTE, other)))
+    shifted = tuple(
+        dataclasses.replace(each, weight=weight)
+        for each, weight in zip(ROUTE.versions, (20, 80), strict=True)
+    )
+
+    after = build_target(
+        Snapshot(routes=(dataclasses.replace(ROUTE, revision="2", versions=shifted), other))
+    )
+
+    anew = {
+        name
+        for url in TYPES
+        for name, packed in after.packed[url].items()
+        if packed is not before.packed[url][name]
+    }
+    assert anew == {"energy/nsw-price"}

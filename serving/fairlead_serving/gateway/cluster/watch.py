@@ -1,7 +1,7 @@
 """Keep the objects of a selection up to date: list once, then watch, through every breakage.
 
 The API server may end a watch, forget the version asked for (410), fall silent or be away.  The
-objects known so far stay known meanwhile.
+objects that were read stay in use meanwhile.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ async def follow(
             await _list_and_watch(client, selection, changed, backoff)
         except ApiError as error:
             if error.status != GONE:
-                logger.warning("lost the API server: %s", error)
-        await asyncio.sleep(backoff.next_delay())
+                logger.warning("lost the connection to the API server, will list again: %s", error)
+            await asyncio.sleep(backoff.next_delay(at_least=error.retry_after))
 
 
 async def _list_and_watch(

@@ -8,8 +8,8 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
+from fairlead_serving.gateway.guard.burst import Burst, Counts, Look, find_burst, remember
 from fairlead_serving.gateway.guard.counters import CountersError
-from fairlead_serving.gateway.guard.guard import Burst, Counts, Look, find_burst, remember
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.routes.options import Guard
 from fairlead_serving.gateway.routes.route import Route
@@ -33,19 +33,19 @@ class Guarded:
 
 
 def find_guarded(snapshot: Snapshot) -> dict[str, Guarded]:
-    """What there is to guard, by cluster name.
+    """Find the versions to guard, by cluster name.
 
     Versions with traffic only: another has none to lose.  And only while the fallback has an
     endpoint: half of the answers are more than none.
     """
-    found = {}
+    versions = {}
     for route in snapshot.routes:
         if (guard := route.guard) is not None and _can_fall_back(route, guard, snapshot):
             for version in guard.versions:
                 if route.weights.get(version):
                     guarded = Guarded(model=route.model, version=version, guard=guard)
-                    found[cluster_name(route, version)] = guarded
-    return found
+                    versions[cluster_name(route, version)] = guarded
+    return versions
 
 
 def _can_fall_back(route: Route, guard: Guard, snapshot: Snapshot) -> bool:
@@ -58,8 +58,8 @@ def _can_fall_back(route: Route, guard: Guard, snapshot: Snapshot) -> bool:
 Read = Callable[[Collection[str]], Awaitable[Mapping[str, Counts]]]
 
 
-class Watch:
-    """What was seen of each guarded version lately."""
+class GuardLoop:
+    """Holds the latest looks at each guarded version."""
 
     def __init__(self, read: Read, metrics: Metrics) -> None:
         self._read = read
@@ -115,9 +115,12 @@ class Watch:
         return bursts
 
     def _go_blind(self, error: CountersError) -> None:
-        """Begin anew: what happened meanwhile cannot be dated."""
+        """Forget all looks: what happens meanwhile cannot be dated."""
         self._looks.clear()
         self._metrics.blind_looks.inc()
         if not self._is_blind:
-            logger.warning("the guard sees nothing: %s", error)
+            logger.warning(
+                "the fast guard cannot read Envoy's statistics and guards nothing for now: %s",
+                error,
+            )
         self._is_blind = True

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_serving.gateway.guard.guard import Burst, Counts, Look, find_burst, remember
+from fairlead_serving.gateway.guard.burst import Burst, Counts, Look, find_burst, remember
 from fairlead_serving.gateway.routes.options import Guard
 
 GUARD = Guard(

@@ -1,18 +1,17 @@
 """Predict with an XGBoost booster, without pandas and without MLflow."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import xgboost
 
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.instances import FLOAT32_MAX, InstanceReader
-from fairlead_serving.server.predictors.predictor import PredictionError, Predictions
+from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
 from fairlead_serving.server.signature import Column
 
 
-class BoosterPredictor:
+class XgboostPredictor:
     """A booster that reads rows straight from memory.
 
     For a binary objective it gives the probability of class 1, for a multiclass one the
@@ -29,16 +28,19 @@ class BoosterPredictor:
         self._reader = InstanceReader(columns, null_is_missing=True, limit=FLOAT32_MAX)
 
     @classmethod
-    def load(cls, artifact: Artifact, file: Path) -> "BoosterPredictor":
-        """Load the booster of an artifact from its file.
+    def load(cls, artifact: Artifact) -> "XgboostPredictor":
+        """Load the booster of an artifact from the file that its flavor names.
 
         Raises:
             ValueError: it does not take the columns of the signature.
         """
+        flavor = artifact.flavors["xgboost"]
         booster = xgboost.Booster()
-        booster.load_model(file)
+        booster.load_model(artifact.path / flavor["data"])
         booster.set_param({"nthread": 1})  # one row has no work for two
-        best = booster.attr("best_iteration") if artifact.is_sklearn else None
+        # XGBoost's scikit-learn classes stop at the best iteration, boosters do not.
+        is_sklearn = "sklearn" in str(flavor.get("model_class"))
+        best = booster.attr("best_iteration") if is_sklearn else None
         return cls(
             booster,
             _order(artifact.columns, booster.feature_names, booster.num_features()),
@@ -67,5 +69,7 @@ def _order(
         return columns
     if by_name.keys() != set(features):
         odd = ", ".join(sorted(by_name.keys() ^ set(features)))
-        raise ValueError(f"the booster and the signature differ in the columns {odd}")
+        raise ValueError(
+            f"the booster and the signature differ in the columns {odd}; log both with one frame"
+        )
     return [by_name[name] for name in features]

@@ -23,11 +23,11 @@ class Counts:
     within: Mapping[int, int] = dataclasses.field(default_factory=dict)  # timed, by milliseconds
 
     def timed(self) -> int:
-        """Answers with a known time."""
+        """Count the answers whose time was measured."""
         return max(self.within.values(), default=0)
 
     def slower_than(self, milliseconds: float) -> int:
-        """Answers that surely took longer: the bound is rounded up to one Envoy counts by."""
+        """Count answers that surely took longer: the bound is rounded up to one Envoy counts by."""
         bounds = [bound for bound in self.within if bound >= milliseconds]
         return self.timed() - self.within[min(bounds)] if bounds else 0
 
@@ -50,7 +50,7 @@ class Burst:
 
 
 def remember(looks: Sequence[Look], newest: Look, guard: Guard) -> tuple[Look, ...]:
-    """The looks that the next decision needs, the newest last."""
+    """Keep the looks that the next decision needs, the newest last."""
     if looks and _went_back(looks[-1].counts, newest.counts):
         return (newest,)
     horizon = newest.at - max(guard.window_seconds, _slow_seconds(guard) + 1)
@@ -58,7 +58,7 @@ def remember(looks: Sequence[Look], newest: Look, guard: Guard) -> tuple[Look, .
 
 
 def find_burst(looks: Sequence[Look], guard: Guard) -> Burst | None:
-    """Whether the newest look, held against any earlier one of the window, shows a burst."""
+    """Find a burst by comparing the newest look with each earlier one of the window."""
     if not looks:
         return None
     newest = looks[-1]
@@ -96,7 +96,7 @@ def _slowness(earlier: Counts, newest: Counts, seconds: float, guard: Guard) -> 
 
 
 def _hanging(looks: Sequence[Look], guard: Guard) -> Burst | None:
-    """Requests that have no answer yet and are slow already, which no histogram shows.
+    """Find requests that have no answer yet and are slow already, which no histogram shows.
 
     Of the requests under way at an earlier look, at least those beyond all that finished since
     are still there.

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Collection, Mapping
 
 import pytest
 
+from fairlead_serving.gateway.guard.burst import Burst, Counts
 from fairlead_serving.gateway.guard.counters import CountersError
-from fairlead_serving.gateway.guard.guard import Burst, Counts
-from fairlead_serving.gateway.guard.watch import Guarded, Watch, find_guarded
+from fairlead_serving.gateway.guard.loop import Guarded, GuardLoop, find_guarded
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.routes.endpoints import Endpoint
 from fairlead_serving.gateway.routes.options import Guard
@@ -74,14 +74,14 @@ def counted(finished: int, failed: int) -> dict[str, Counts]:
 
 
 @contextlib.asynccontextmanager
-async def watching(
+async def running(
     envoy: Envoy, metrics: Metrics | None = None
-) -> AsyncIterator[tuple[Watch, asyncio.Queue[tuple[Guarded, Burst]]]]:
+) -> AsyncIterator[tuple[GuardLoop, asyncio.Queue[tuple[Guarded, Burst]]]]:
     tripped: asyncio.Queue[tuple[Guarded, Burst]] = asyncio.Queue()
-    watch = Watch(envoy.read, metrics or Metrics())
-    task = asyncio.create_task(watch.run(lambda *what: tripped.put_nowait(what)))
+    loop = GuardLoop(envoy.read, metrics or Metrics())
+    task = asyncio.create_task(loop.run(lambda *what: tripped.put_nowait(what)))
     try:
-        yield watch, tripped
+        yield loop, tripped
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -95,8 +95,8 @@ async def asked(envoy: Envoy, times: int) -> None:
 
 async def test_a_burst_is_said() -> None:
     envoy = Envoy([counted(5, 5), counted(20, 20)])
-    async with watching(envoy) as (watch, tripped):
-        watch.arm(GUARDED)
+    async with running(envoy) as (loop, tripped):
+        loop.arm(GUARDED)
         guarded, burst = await tripped.get()
 
     assert guarded == GUARDED["n|m|2"]
@@ -106,12 +106,12 @@ async def test_a_burst_is_said() -> None:
 
 async def test_envoy_is_asked_only_while_a_version_is_guarded() -> None:
     envoy = Envoy([counted(0, 0)])
-    async with watching(envoy) as (watch, _):
+    async with running(envoy) as (loop, _):
         await asyncio.sleep(0.15)
         before = len(envoy.asked)
-        watch.arm(GUARDED)
+        loop.arm(GUARDED)
         await asked(envoy, 2)
-        watch.arm({})
+        loop.arm({})
         after = len(envoy.asked)
         await asyncio.sleep(0.25)
 
@@ -129,8 +129,8 @@ async def test_envoy_is_asked_only_while_a_version_is_guarded() -> None:
 )
 async def test_what_cannot_be_dated_is_no_burst(answers: list[Mapping[str, Counts] | None]) -> None:
     envoy, metrics = Envoy([*answers]), Metrics()
-    async with watching(envoy, metrics) as (watch, tripped):
-        watch.arm(GUARDED)
+    async with running(envoy, metrics) as (loop, tripped):
+        loop.arm(GUARDED)
         await asked(envoy, len(answers) + 2)
 
     assert tripped.empty()
@@ -140,10 +140,10 @@ async def test_what_cannot_be_dated_is_no_burst(answers: list[Mapping[str, Count
 async def test_a_rollout_that_is_new_begins_with_a_look_of_its_own() -> None:
     newer = dataclasses.replace(GUARD, guard_id="newer")
     envoy = Envoy([counted(0, 0), counted(20, 20)])
-    async with watching(envoy) as (watch, tripped):
-        watch.arm(GUARDED)
+    async with running(envoy) as (loop, tripped):
+        loop.arm(GUARDED)
         await asked(envoy, 1)
-        watch.arm({"n|m|2": Guarded(model="m", version="2", guard=newer)})
+        loop.arm({"n|m|2": Guarded(model="m", version="2", guard=newer)})
         await asked(envoy, 4)
 
     assert tripped.empty()

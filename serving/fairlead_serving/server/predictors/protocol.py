@@ -1,0 +1,29 @@
+"""What every predictor does, whatever library its model comes from.
+
+A new kind of predictor is one module beside this one and one row in `flavors`.
+"""
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Predictions: TypeAlias = npt.NDArray[np.floating[Any]] | list[Any]  # one entry an instance
+
+
+class PredictionError(Exception):
+    """The model returned something that is not a prediction."""
+
+
+class Predictor(Protocol):
+    """A loaded model."""
+
+    is_fast: bool  # a few rows cost less than a change of thread
+
+    def predict(self, instances: object) -> Predictions:
+        """Predict for a list of objects of column: value.
+
+        Raises:
+            BadInputError: the instances do not fit the model's columns.
+            Exception: whatever the model's own code raises.
+        """

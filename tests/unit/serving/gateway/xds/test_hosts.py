@@ -1,0 +1,227 @@
+"""What Envoy is told about a route."""
+
+import dataclasses
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_serving.gateway.routes.options import ByCookie, ByHeader, Mirror, Preview
+from fairlead_serving.gateway.routes.route import TOTAL_WEIGHT, Route, Version
+from fairlead_serving.gateway.xds.clusters import cluster_name
+from fairlead_serving.gateway.xds.hosts import build_route_configuration, build_scope
+
+ROUTE = Route(
+    namespace="energy",
+    model="nsw-price",
+    revision="1",
+    hosts=("nsw-price",),
+    timeout_seconds=60,
+    versions=(
+        Version(version="1.1.0", weight=10, service="nsw-price-1-1-0"),
+        Version(version="1.0.0", weight=90, service="nsw-price-1-0-0"),
+    ),
+)
+
+
+def virtual_hosts(route: Route) -> list[dict[str, Any]]:
+    each: list[dict[str, Any]] = build_route_configuration(route)["virtual_hosts"]
+    return each
+
+
+def routes(route: Route) -> list[dict[str, Any]]:
+    """Envoy's routes for the live traffic."""
+    each: list[dict[str, Any]] = virtual_hosts(route)[0]["routes"]
+    return each
+
+
+def weighted(route: Route) -> list[tuple[str, int]]:
+    default = routes(route)[-1]
+    return [
+        (each["name"], each["weight"]) for each in default["route"]["weighted_clusters"]["clusters"]
+    ]
+
+
+def split(*weights: int) -> Route:
+    versions = tuple(
+        Version(version=f"{number}.0.0", weight=weight, service=f"s-{number}")
+        for number, weight in enumerate(weights)
+    )
+    return dataclasses.replace(ROUTE, versions=versions)
+
+
+def test_the_candidate_is_first_in_the_split() -> None:
+    assert weighted(ROUTE) == [("energy|nsw-price|1.1.0", 10), ("energy|nsw-price|1.0.0", 90)]
+
+
+def test_a_version_without_weight_has_its_header_route_only() -> None:
+    route = split(0, 100)
+
+    names = [each["name"] for each in routes(route)]
+
+    assert weighted(route) == [("energy|nsw-price|1.0.0", 100)]
+    assert "energy/nsw-price/force/0.0.0" in names
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=4))
+def test_the_total_is_constant_and_the_order_kept(cuts: list[int]) -> None:
+    edges = [0, *sorted(cuts), 100]
+    route = split(*(after - before for before, after in itertools.pairwise(edges)))
+
+    shares = weighted(route)
+
+    assert sum(weight for _, weight in shares) == TOTAL_WEIGHT
+    assert all(weight > 0 for _, weight in shares)
+    assert [name for name, _ in shares] == [
+        cluster_name(route, version.version) for version in route.versions if version.weight
+    ]
+
+
+def test_forced_versions_come_before_the_unknown_and_the_split() -> None:
+    names = [each["name"] for each in routes(ROUTE)]
+
+    assert names == [
+        "energy/nsw-price/force/1.1.0",
+        "energy/nsw-price/force/1.0.0",
+        "energy/nsw-price/unknown-version",
+        "energy/nsw-price/default",
+    ]
+
+
+def test_only_what_cannot_have_reached_a_model_is_tried_again() -> None:
+    preview = Preview(version="1.1.0", hosts=("p",))
+
+    for host in virtual_hosts(dataclasses.replace(ROUTE, preview=preview)):
+        assert host["retry_policy"]["retry_on"] == (
+            "connect-failure,refused-stream,reset-before-request"
+        )
+        assert not any("retry_policy" in each.get("route", {}) for each in host["routes"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "timeout", "idle"),
+    [
+        pytest.param(60, "60s", "300s", id="short"),
+        pytest.param(900, "900s", "900s", id="long: no earlier end by idleness"),
+        pytest.param(0.5, "0.5s", "300s", id="fraction"),
+    ],
+)
+def test_timeouts(seconds: float, timeout: str, idle: str) -> None:
+    route = dataclasses.replace(ROUTE, timeout_seconds=seconds)
+
+    action = routes(route)[-1]["route"]
+
+    assert (action["timeout"], action["idle_timeout"]) == (timeout, idle)
+
+
+def test_a_version_that_is_not_there_answers_404_with_its_name() -> None:
+    unknown_version = routes(ROUTE)[-2]["direct_response"]
+
+    assert unknown_version["status"] == 404
+    assert "%REQ(x-fairlead-version)%" in str(unknown_version)
+
+
+def test_only_live_traffic_is_copied() -> None:
+    route = dataclasses.replace(
+        ROUTE,
+        mirror=Mirror(version="1.1.0", percent=10),
+        preview=Preview(version="1.1.0", hosts=("p",)),
+        sticky=ByCookie(max_age_seconds=60),
+    )
+    every = [each for host in virtual_hosts(route) for each in host["routes"]]
+
+    copied = {each["name"] for each in every if "request_mirror_policies" in each.get("route", {})}
+
+    assert copied == {"energy/nsw-price/sticky/1.0.0", "energy/nsw-price/default"}
+
+
+def test_a_cookie_route_is_for_versions_with_traffic_only() -> None:
+    sticky = ByCookie(max_age_seconds=60)
+
+    names = [each["name"] for each in routes(dataclasses.replace(split(0, 100), sticky=sticky))]
+
+    assert names == [
+        "energy/nsw-price/force/0.0.0",
+        "energy/nsw-price/force/1.0.0",
+        "energy/nsw-price/unknown-version",
+        "energy/nsw-price/sticky/1.0.0",
+        "energy/nsw-price/default",
+    ]
+
+
+def test_a_header_is_salted_with_the_model() -> None:
+    route = dataclasses.replace(ROUTE, sticky=ByHeader(header="x-user-id"))
+
+    action = routes(route)[-1]["route"]
+
+    assert action["weighted_clusters"]["use_hash_policy"] is True
+    assert action["hash_policy"][0]["header"]["regex_rewrite"]["substitution"] == (
+        r"energy/nsw-price:\1"
+    )
+
+
+def test_unknown_clusters_are_refused_by_envoy() -> None:
+    assert build_route_configuration(ROUTE)["validate_clusters"] is True
+
+
+def test_hosts_of_the_preview_are_told_from_all_others() -> None:
+    preview = Preview(version="1.1.0", hosts=("nsw-next",))
+
+    live, previewed = virtual_hosts(dataclasses.replace(ROUTE, preview=preview))
+
+    assert live["domains"] == ["*"]
+    assert previewed["domains"] == ["nsw-next"]
+
+
+def test_copies_go_to_a_cluster_of_their_own() -> None:
+    route = dataclasses.replace(ROUTE, mirror=Mirror(version="1.1.0", percent=12.5))
+
+    (policy,) = routes(route)[-1]["route"]["request_mirror_policies"]
+    fraction = policy["runtime_fraction"]["default_value"]
+
+    assert policy["cluster"] == "energy|nsw-price|1.1.0|shadow"
+    assert fraction == {"numerator": 125_000, "denominator": "MILLION"}
+
+
+def test_a_scope_leads_a_host_to_its_model() -> None:
+    scope = build_scope("nsw-price", "energy/nsw-price")
+
+    assert scope == {
+        "name": "nsw-price",
+        "route_configuration_name": "energy/nsw-price",
+        "key": {"fragments": [{"string_key": "nsw-price"}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("percent", "numerator"),
+    [
+        pytest.param(0, 0, id="nothing"),
+        pytest.param(0.0001, 1, id="one request in a million"),
+        pytest.param(33.33333, 333_333, id="a third, rounded"),
+        pytest.param(100, 1_000_000, id="everything"),
+    ],
+)
+def test_a_share_to_mirror_is_counted_in_millionths(percent: float, numerator: int) -> None:
+    route = dataclasses.replace(ROUTE, mirror=Mirror(version="1.1.0", percent=percent))
+
+    (policy,) = routes(route)[-1]["route"]["request_mirror_policies"]
+
+    assert policy["runtime_fraction"]["default_value"]["numerator"] == numerator
+
+
+def test_a_cookie_names_the_model_and_lasts_as_long_as_it_says() -> None:
+    route = dataclasses.replace(ROUTE, sticky=ByCookie(max_age_seconds=60))
+
+    (share, _) = routes(route)[-1]["route"]["weighted_clusters"]["clusters"]
+
+    assert share["response_headers_to_add"] == [
+        {
+            "header": {
+                "key": "set-cookie",
+                "value": "fairlead-nsw-price=1.1.0; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
+            }
+        }
+    ]

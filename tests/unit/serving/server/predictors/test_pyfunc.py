@@ -1,0 +1,89 @@
+"""Any answer of MLflow's generic interface as predictions, and rows as its frame."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairlead_serving.server.artifact import Artifact
+from fairlead_serving.server.predictors.protocol import PredictionError
+from fairlead_serving.server.predictors.pyfunc import PyfuncPredictor
+from fairlead_serving.server.signature import Column, Kind
+
+A = Column(name="a", kind=Kind.NUMBER)
+B = Column(name="b", kind=Kind.WHOLE, mlflow_type="long")
+REGION = Column(name="region", kind=Kind.TEXT, mlflow_type="string")
+
+
+class FakeModel:
+    """Answers as told and keeps the frame that it was given."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self.frame = pd.DataFrame()
+
+    def predict(self, data: pd.DataFrame) -> Any:
+        self.frame = data
+        return self._answer
+
+
+TWO_ROWS = [{"a": 1, "region": "NSW1"}, {"a": None, "region": "VIC1"}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param([0.1, 0.9], [0.1, 0.9], id="a list"),
+        pytest.param(np.array([[0.1, 0.9], [0.8, 0.2]]), [[0.1, 0.9], [0.8, 0.2]], id="an array"),
+        pytest.param(pd.Series([1, 2]), [1, 2], id="a series"),
+        pytest.param(pd.DataFrame({"p": ["up", "down"]}), ["up", "down"], id="a frame of one"),
+        pytest.param(pd.DataFrame({"p": [1, 2], "q": [3, 4]}), [[1, 3], [2, 4]], id="a frame"),
+    ],
+)
+def test_any_answer_becomes_a_list(answer: Any, expected: list[Any]) -> None:
+    assert PyfuncPredictor(FakeModel(answer), (A, REGION)).predict(TWO_ROWS) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        pytest.param(0.5, "returned a float, not a list", id="a number"),
+        pytest.param([0.5], "returned 1 predictions for 2 instances", id="too few"),
+        pytest.param([0.5, float("nan")], "not a finite number", id="NaN"),
+        pytest.param([0.5, None], "not a finite number", id="None"),
+        pytest.param([[0.5], [float("inf")]], "not a finite number", id="infinity inside"),
+    ],
+)
+def test_an_answer_that_is_no_prediction_is_an_error(answer: Any, message: str) -> None:
+    with pytest.raises(PredictionError, match=message):
+        PyfuncPredictor(FakeModel(answer), (A, REGION)).predict(TWO_ROWS)
+
+
+def test_a_frame_has_exactly_the_types_of_the_signature() -> None:
+    model = FakeModel([1])
+    count = Column(name="n", kind=Kind.WHOLE, mlflow_type="integer", required=False)
+    gap = Column(name="gap", kind=Kind.WHOLE, mlflow_type="integer", required=False)
+
+    PyfuncPredictor(model, (A, B, REGION, count, gap)).predict(
+        [{"a": 1, "b": 2.0, "region": "x", "n": 3}]
+    )
+
+    assert [str(dtype) for dtype in model.frame.dtypes] == [
+        "float64",
+        "int64",
+        "object",
+        "int32",
+        "object",
+    ]
+
+
+def test_mlflow_loads_the_whole_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mlflow.pyfunc, "load_model", lambda path: FakeModel([path]))
+    artifact = Artifact(
+        path=tmp_path, columns=(A, B), flavors={"python_function": {}}, example=None
+    )
+
+    assert PyfuncPredictor.load(artifact).predict([{"a": 1, "b": 2}]) == [str(tmp_path)]

@@ -1,0 +1,132 @@
+"""What a booster's predictions mean, and which boosters do not start."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xgboost
+
+from fairlead_serving.server.artifact import Artifact
+from fairlead_serving.server.instances import BadInputError
+from fairlead_serving.server.predictors.protocol import PredictionError
+from fairlead_serving.server.predictors.xgboost import XgboostPredictor
+from fairlead_serving.server.signature import Column, Kind
+
+A = Column(name="a", kind=Kind.NUMBER)
+B = Column(name="b", kind=Kind.WHOLE, mlflow_type="long")
+RNG = np.random.default_rng(7)
+FRAME = pd.DataFrame({"a": RNG.normal(size=200), "b": RNG.integers(0, 9, size=200)})
+
+
+def train(objective: str, labels: Any, *, frame: Any = FRAME, **params: Any) -> xgboost.Booster:
+    return xgboost.train(
+        {"objective": objective, "max_depth": 2, "nthread": 1, **params},
+        xgboost.DMatrix(frame, labels),
+        num_boost_round=5,
+    )
+
+
+UP = (FRAME["a"] > 0).astype(int)
+
+
+def artifact(tmp_path: Path, trained: xgboost.Booster, **changes: Any) -> Artifact:
+    trained.save_model(tmp_path / "model.ubj")
+    fields = {
+        "path": tmp_path,
+        "columns": (A, B),
+        "flavors": {"xgboost": {"data": "model.ubj"}},
+        "example": None,
+        **changes,
+    }
+    return Artifact(**fields)
+
+
+def instances(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+@pytest.mark.parametrize(
+    ("objective", "labels", "params"),
+    [
+        pytest.param("binary:logistic", UP, {}, id="binary: probability of class 1"),
+        pytest.param("multi:softprob", FRAME["b"] % 3, {"num_class": 3}, id="multiclass: all"),
+        pytest.param("reg:squarederror", FRAME["a"] * 2, {}, id="regression: the value"),
+    ],
+)
+def test_a_booster_predicts_as_xgboost_does(
+    tmp_path: Path, objective: str, labels: Any, params: dict[str, Any]
+) -> None:
+    booster = train(objective, labels, **params)
+
+    predictor = XgboostPredictor.load(artifact(tmp_path, booster))
+
+    actual = predictor.predict(instances(FRAME))
+    np.testing.assert_allclose(actual, booster.predict(xgboost.DMatrix(FRAME)), rtol=1e-5)
+
+
+def test_columns_go_to_the_booster_in_its_own_order(tmp_path: Path) -> None:
+    booster = train("reg:squarederror", FRAME["a"])
+
+    predictor = XgboostPredictor.load(artifact(tmp_path, booster, columns=(B, A)))
+
+    np.testing.assert_allclose(
+        predictor.predict(instances(FRAME)), booster.predict(xgboost.DMatrix(FRAME)), rtol=1e-5
+    )
+
+
+SKLEARN = {"xgboost": {"data": "model.ubj", "model_class": "xgboost.sklearn.XGBRegressor"}}
+
+
+def test_a_scikit_learn_model_stops_at_its_best_iteration(tmp_path: Path) -> None:
+    booster = train("reg:squarederror", FRAME["a"])
+    booster.set_attr(best_iteration="1")
+
+    predictor = XgboostPredictor.load(artifact(tmp_path, booster, flavors=SKLEARN))
+
+    expected = booster.predict(xgboost.DMatrix(FRAME), iteration_range=(0, 2))
+    np.testing.assert_allclose(predictor.predict(instances(FRAME)), expected, rtol=1e-5)
+
+
+def test_a_booster_without_names_goes_by_the_signature(tmp_path: Path) -> None:
+    booster = train("reg:squarederror", FRAME["a"], frame=FRAME.to_numpy())
+
+    predictor = XgboostPredictor.load(artifact(tmp_path, booster))
+
+    assert len(predictor.predict([{"a": None, "b": 1}])) == 1
+
+
+def test_bad_input_is_refused_before_the_model(tmp_path: Path) -> None:
+    predictor = XgboostPredictor.load(artifact(tmp_path, train("binary:logistic", UP)))
+
+    with pytest.raises(BadInputError, match="column 'a'"):
+        predictor.predict([{"a": "x", "b": 1}])
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        pytest.param(FRAME, "differ in the columns b", id="a column less"),
+        pytest.param(FRAME.to_numpy(), "takes 2 columns, the signature 1", id="without names"),
+    ],
+)
+def test_a_booster_of_other_columns_is_refused(tmp_path: Path, frame: Any, message: str) -> None:
+    booster = train("reg:squarederror", FRAME["a"], frame=frame)
+
+    with pytest.raises(ValueError, match=message):
+        XgboostPredictor.load(artifact(tmp_path, booster, columns=(A,)))
+
+
+def test_a_score_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+    booster = train("reg:squarederror", FRAME["a"], base_score=3e38)
+    leaves = json.loads(booster.save_raw("json"))
+    for tree in leaves["learner"]["gradient_booster"]["model"]["trees"]:
+        tree["base_weights"] = [3e38] * len(tree["base_weights"])
+        tree["split_conditions"] = [3e38] * len(tree["split_conditions"])
+    booster.load_model(bytearray(json.dumps(leaves).encode()))
+    predictor = XgboostPredictor(booster, (A, B), rounds=(0, 0))
+
+    with pytest.raises(PredictionError, match="not a finite number"):
+        predictor.predict([{"a": 1, "b": 1}])

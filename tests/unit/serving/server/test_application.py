@@ -1,0 +1,149 @@
+"""BentoML's application as we serve it: our routes beside its own, and one form of error."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from fairlead_serving.server.application import build_application, mark_copies
+from fairlead_serving.server.endpoint import PredictEndpoint
+from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
+from fairlead_serving.server.metrics import Metrics
+from fairlead_serving.server.predictors.protocol import Predictions
+from fairlead_serving.server.service import build_service
+from fairlead_serving.server.settings import Settings
+
+# BentoML's own classes do what pydantic deprecates, whenever a service is built.
+pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")
+
+SETTINGS = Settings(
+    namespace="energy",
+    model="nsw-price",
+    version="1.1.0",
+    registered_model="energy.nsw-price",
+    registry_version="4",
+    digest="sha256:abc",
+    tracking_uri="http://mlflow",
+    request_timeout=timedelta(seconds=5),
+    host="127.0.0.1",
+    port=3000,
+)
+
+
+class Constant:
+    """Predicts one number."""
+
+    is_fast = True
+
+    def predict(self, instances: object) -> Predictions:
+        assert isinstance(instances, list)
+        return np.full(len(instances), 0.75)
+
+
+def build() -> Starlette:
+    registry = CollectorRegistry()
+    metrics = Metrics(model="nsw-price", version="1.1.0", registry=registry)
+    endpoint = PredictEndpoint(Constant(), metrics, SETTINGS, thread=ThreadPoolExecutor(1))
+    return build_application(build_service(endpoint), FeedbackEndpoint(None, None), registry)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = build()
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://server") as each,
+    ):
+        yield each
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        pytest.param("GET", "/nosuch", 404, "predictions are at POST /predict", id="no such path"),
+        pytest.param("GET", "/predict", 405, "Method Not Allowed", id="a method of BentoML's"),
+        pytest.param("GET", "/feedback", 405, "Method Not Allowed", id="a method of ours"),
+        pytest.param("POST", "/feedback", 404, "logs no predictions", id="feedback is off"),
+        pytest.param("POST", "/predict", 400, "body is not JSON", id="a bad request"),
+    ],
+)
+async def test_every_refusal_has_one_form(
+    client: httpx.AsyncClient, method: str, path: str, status: int, message: str
+) -> None:
+    response = await client.request(method, path)
+
+    assert (response.status_code, list(response.json())) == (status, ["error"])
+    assert message in response.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/feedback"])
+async def test_a_refused_method_names_the_allowed_one(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).headers["allow"] == "POST"
+
+
+async def test_probes_answer(client: httpx.AsyncClient) -> None:
+    assert [(await client.get(path)).status_code for path in ("/livez", "/readyz")] == [200, 200]
+
+
+async def test_metrics_are_ours_alone(client: httpx.AsyncClient) -> None:
+    await client.post("/predict", json={"instances": [{"price": 1}]})
+    await client.get("/any/path/that/comes/to/mind")
+
+    response = await client.get("/metrics")
+
+    families = {line.split()[2] for line in response.text.splitlines() if line.startswith("# TYPE")}
+    assert response.headers["content-type"].startswith("text/plain")
+    assert families == {
+        "fairlead_predictions_total",
+        "fairlead_predicted_rows_total",
+        "fairlead_prediction_seconds",
+        "fairlead_prediction_score",
+    }
+
+
+async def test_a_finished_request_leaves_no_timer(client: httpx.AsyncClient) -> None:
+    """BentoML's timeout kept each request in memory for a minute."""
+    loop: Any = asyncio.get_running_loop()
+    before = len(loop._scheduled)
+
+    for _ in range(10):
+        await client.post("/predict", json={"instances": [{"price": 1}]})
+
+    assert len(loop._scheduled) == before
+
+
+def test_another_bentoml_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairlead_serving.server.application._UNWANTED", "GoneMiddleware")
+
+    with pytest.raises(RuntimeError, match="no GoneMiddleware any more"):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("port", "expected"),
+    [
+        pytest.param(3001, [(b"x-fairlead-shadow", b"true"), (b"a", b"b")], id="a copy"),
+        pytest.param(3000, [(b"a", b"b")], id="a live request"),
+    ],
+)
+async def test_what_comes_in_at_the_shadow_port_is_marked_as_a_copy(
+    port: int, expected: list[tuple[bytes, bytes]]
+) -> None:
+    scopes: list[Scope] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        scopes.append(scope)
+
+    scope = {"type": "http", "server": ("10.0.0.1", port), "headers": [(b"a", b"b")]}
+    await mark_copies(app, 3001)(scope, None, None)  # type: ignore[arg-type]
+
+    assert scopes[0]["headers"] == expected

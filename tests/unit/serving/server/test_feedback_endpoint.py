@@ -1,0 +1,92 @@
+"""What `POST /feedback` answers."""
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from fairlead_serving.server.feedback import Feedback
+from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
+from fairlead_serving.server.settings import RecordSettings, Task
+
+
+class FakeLog:
+    """Keeps what it is offered while there is room."""
+
+    def __init__(self, *, has_room: bool = True) -> None:
+        self.feedback: list[Feedback] = []
+        self._has_room = has_room
+
+    def offer_feedback(self, feedback: Feedback) -> bool:
+        if self._has_room:
+            self.feedback.append(feedback)
+        return self._has_room
+
+
+BODY = {"predictionId": "0b0e7a5c-1d0c-4f61-9f0e-0f7f6b2b8c11", "label": 1}
+
+
+async def post(
+    log: FakeLog | None, *, token: str = "", body: object = BODY, authorization: str = ""
+) -> httpx.Response:
+    record = RecordSettings(url="x", task=Task.BINARY, sample=1.0, feedback_token=token)
+    endpoint = FeedbackEndpoint(record if log else None, log)  # type: ignore[arg-type]
+    app = Starlette(routes=[Route("/feedback", endpoint.answer, methods=["POST"])])
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+        headers = {"authorization": authorization.encode()}
+        return await client.post("/feedback", json=body, headers=headers)
+
+
+async def test_feedback_is_accepted() -> None:
+    log = FakeLog()
+
+    response = await post(log, body={**BODY, "row": 2})
+
+    assert response.status_code == 202
+    assert response.json() == {"predictionId": BODY["predictionId"], "row": 2}
+    assert [each.row_index for each in log.feedback] == [2]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        pytest.param("Bearer right", 202, id="the token"),
+        pytest.param("Bearer wrong", 401, id="another"),
+        pytest.param("right", 401, id="no scheme"),
+        pytest.param("", 401, id="none"),
+        pytest.param("Bearer rïght", 401, id="not even ASCII"),
+    ],
+)
+async def test_feedback_needs_the_token_that_is_set(authorization: str, status: int) -> None:
+    response = await post(FakeLog(), token="right", authorization=authorization)
+
+    assert response.status_code == status
+    assert ("www-authenticate" in response.headers) == (status == 401)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        pytest.param({"label": 1}, 400, "predictionId", id="no id"),
+        pytest.param({**BODY, "label": "x" * 100_000}, 413, "65536 bytes", id="too large"),
+    ],
+)
+async def test_bad_feedback_is_refused(body: object, status: int, message: str) -> None:
+    response = await post(FakeLog(), body=body)
+
+    assert response.status_code == status
+    assert message in response.json()["error"]
+
+
+async def test_a_model_that_keeps_nothing_says_so() -> None:
+    response = await post(None)
+
+    assert response.status_code == 404
+    assert "predictionLog" in response.json()["error"]
+
+
+async def test_feedback_without_room_may_come_again() -> None:
+    response = await post(FakeLog(has_room=False))
+
+    assert (response.status_code, response.headers["retry-after"]) == (503, "30")

@@ -1,0 +1,74 @@
+"""Rows as the record has them, and what is said of a database that is away.
+
+What the database makes of them is in `tests/integration/serving/test_record.py`.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from fairlead_serving.server.feedback import Feedback
+from fairlead_serving.server.prediction_log import Answer, UnavailableError
+from fairlead_serving.server.record_store import RecordStore
+from fairlead_serving.server.settings import RecordSettings, Settings, Task
+from support.ports import free_port
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+ANSWER = Answer(
+    prediction_id="p",
+    request_id="r",
+    at=AT,
+    mirrored=True,
+    predictions=np.array([0.25, 0.75]),
+)
+SETTINGS = Settings(
+    namespace="energy",
+    model="nsw-price",
+    version="1.1.0",
+    registered_model="energy.nsw-price",
+    registry_version="4",
+    digest="sha256:abc",
+    tracking_uri="http://mlflow",
+    request_timeout=timedelta(seconds=5),
+    host="127.0.0.1",
+    port=3000,
+)
+
+
+def store(url: str = "") -> RecordStore:
+    record = RecordSettings(url=url, task=Task.BINARY, sample=1.0, feedback_token="")
+    return RecordStore(record, SETTINGS)
+
+
+def test_every_row_of_an_answer_is_a_row_of_the_record() -> None:
+    version = ("energy", "nsw-price", "1.1.0")
+
+    assert list(store()._rows([ANSWER])) == [
+        ("p", 0, "r", *version, AT, True, 0.25, "0", None),
+        ("p", 1, "r", *version, AT, True, 0.75, "1", None),
+    ]
+
+
+def test_feedback_names_its_model_but_no_version() -> None:
+    feedback = Feedback(prediction_id="p", row_index=1, label_value=1.0, label_class="1")
+
+    assert store()._row(feedback) == {
+        "prediction_id": "p",
+        "row_index": 1,
+        "namespace": "energy",
+        "model": "nsw-price",
+        "label_value": 1.0,
+        "label_class": "1",
+        "reward": None,
+    }
+
+
+def test_a_database_that_is_away_is_named_in_one_line() -> None:
+    away = store(f"postgresql://fairlead:secret@127.0.0.1:{free_port()}/fairlead")
+
+    with pytest.raises(UnavailableError) as failure:
+        away.add([ANSWER], [])
+
+    assert "\n" not in str(failure.value)
+    assert "secret" not in str(failure.value)
