@@ -269,7 +269,7 @@ class TemplateReference(Spec):
     ]
 
 
-class Analysis(Spec):
+class AnalysisSpec(Spec):
     """What a candidate must prove while it has traffic."""
 
     rules = (

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from fairlead_operator.api.base import Duration, Rule, Spec, between, parse_duration
 from fairlead_operator.api.builtins import Needs, cel_is_other
-from fairlead_operator.api.checks import Analysis
+from fairlead_operator.api.checks import AnalysisSpec
 from fairlead_operator.api.strategy import (
     AbTest,
     Bandit,
@@ -145,9 +145,10 @@ class RolloutPolicy(Spec):
         ),
     ]
     analysis: Annotated[
-        Analysis,
+        AnalysisSpec,
         Field(
-            default=Analysis(), description="What the candidate must prove while it has traffic."
+            default=AnalysisSpec(),
+            description="What the candidate must prove while it has traffic.",
         ),
     ]
     fast_guard: Annotated[
