@@ -103,16 +103,16 @@ class Tallying:
         return Counts(good=min(max(good, 0.0), total), total=total)
 
 
-def value(builtin: Counted, target: Target, span: Span) -> str:
-    """Write the value of a built-in check."""
-    match builtin:
+def value(counted: Counted, target: Target, span: Span) -> str:
+    """Write what a built-in check asks of Prometheus for its value."""
+    match counted:
         case "success-rate":
             return success_rate(target, span)
         case "saturation":
             return saturation(target, span)
         case Quantile(rank=rank):
             return latency(rank, target, span)
-    assert_never(builtin)
+    assert_never(counted)
 
 
 def requests(target: Target, span: Span) -> str:
