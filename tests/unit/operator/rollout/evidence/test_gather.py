@@ -130,6 +130,17 @@ async def test_at_all_traffic_the_last_hold_of_the_stable_version_is_compared(
     assert "offset 840s" in world.prometheus.asked[0]  # the hold before ten minutes
 
 
+async def test_the_steps_and_the_guard_window_share_alpha(world: World) -> None:
+    world.prometheus.counts = {"candidate-total": 1000.0, "stable-total": 1000.0}
+    beside = {"name": "c", "builtin": "success-rate", "relative": {"margin": 0.01, "alpha": 0.05}}
+
+    evidence = await gather(
+        world, case(policy={"steps": STEPS[1:], "analysis": {"checks": [beside]}})
+    )
+
+    assert evidence.judgments[0][1].message.endswith(" of 40")
+
+
 async def test_nothing_is_asked_before_the_interval_is_over(world: World) -> None:
     measured_at = NOW - timedelta(seconds=4)
 
