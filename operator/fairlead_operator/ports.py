@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.common import VersionReference
 
 
@@ -151,7 +152,6 @@ class Moments:
 
 
 Rating = Literal["accuracy", "reward"]
-Loss = Literal["absolute", "squared", "log-loss"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import numpy as np
 from bench.evidence import Numbers, Scene, simulate
 from bench.result import Goal, Result
 from fairlead_operator.api.strategy import Bandit
-from fairlead_operator.rollout.statistics.ab_test import Outcome, Tally
+from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome
 from fairlead_operator.rollout.statistics.bandit import judge_bandit
 
 NAME: Final = "trials"
@@ -66,7 +66,7 @@ def try_bandit(stable: float, candidate: float) -> Ends:
             trial = judge_bandit(
                 design,
                 [
-                    Tally(version=name, successes=float(good[at]), trials=float(total[at]))
+                    ArmCounts(version=name, successes=float(good[at]), trials=float(total[at]))
                     for at, name in enumerate(("stable", "candidate"))
                 ],
                 stable="stable",

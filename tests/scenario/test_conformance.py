@@ -1,9 +1,12 @@
 """The fakes keep the promises of the ports; the real ones are held to the same in integration."""
 
+from datetime import timedelta
+
 import pytest
 
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
+from fairlead_operator.rollout.evidence import queries
 from support.conformance import (
     KUBE,
     PROMETHEUS,
@@ -13,8 +16,9 @@ from support.conformance import (
     Queries,
     RegistryCheck,
 )
+from support.fake_prometheus import FakePrometheus
 from support.fake_record import FakeRecord, Feedback, Prediction
-from support.fakes import Clock, FakeKube, FakePrometheus, FakeRegistry
+from support.fakes import Clock, FakeKube, FakeRegistry
 from support.record_conformance import RECORD, RecordCheck
 
 
@@ -53,22 +57,19 @@ async def test_registry(check: RegistryCheck) -> None:
     await check(Registry(), "nsw-price")
 
 
-class Prometheus:
-    """``support.conformance.PrometheusDesk`` on the fake, which tells queries by their words."""
+TARGET = queries.Target(namespace="energy", model="nsw-price", version="1.1.0")
+SPAN = queries.Span(length=timedelta(seconds=30))
+BUILT = {
+    "success-rate": queries.success_rate(TARGET, SPAN),
+    "latency": queries.latency(0.95, TARGET, SPAN),
+    "requests": queries.requests(TARGET, SPAN),
+}
 
-    queries = Queries(
-        busy={
-            "success-rate": 'x{envoy_response_code=~"5.."}',
-            "latency": "histogram_quantile(0.95, x)",
-            "requests": "sum(envoy_cluster_upstream_rq_completed)",
-        },
-        silent={
-            "success-rate": 'x{envoy_response_code=~"5.."}',
-            "latency": "histogram_quantile(0.95, x)",
-            "requests": "sum(envoy_cluster_upstream_rq_completed)",
-            "own": "sum(x)",
-        },
-    )
+
+class Prometheus:
+    """``support.conformance.PrometheusDesk`` on the fake."""
+
+    queries = Queries(busy=BUILT, silent=BUILT | {"own": "sum(absent)"})
 
     def __init__(self) -> None:
         self.port = FakePrometheus()
@@ -76,6 +77,7 @@ class Prometheus:
 
     async def forget(self) -> None:
         self.port = FakePrometheus()
+        self.port.own["sum(absent)"] = None
 
     async def refuse(self) -> str:
         self.port.refusal = "prometheus refuses the query: parse error"
@@ -88,6 +90,50 @@ class Prometheus:
 @pytest.mark.parametrize("check", PROMETHEUS, ids=lambda check: check.__name__)
 async def test_prometheus(check: PrometheusCheck) -> None:
     await check(Prometheus())
+
+
+@pytest.mark.parametrize(
+    "promql",
+    [
+        pytest.param("sum(up)", id="a user's query of which it was not told"),
+        pytest.param(f"1 - {BUILT['success-rate']}", id="a known question and more"),
+        pytest.param(BUILT["requests"].replace("completed", "total"), id="another series"),
+        pytest.param(BUILT["requests"].replace('role=""', 'role="x"'), id="another label"),
+        pytest.param(BUILT["latency"].replace("0.95", "0.9"), id="another quantile"),
+        pytest.param(BUILT["requests"].replace('"1.1.0"', '""'), id="of no version"),
+    ],
+)
+async def test_a_prometheus_that_was_not_told_fails_the_test(promql: str) -> None:
+    port = Prometheus().port
+
+    with pytest.raises(AssertionError, match="nobody told"):
+        await port.query(promql)
+
+
+COUNTED = queries.success_counts({"v": (TARGET, SPAN)}).promql
+
+
+@pytest.mark.parametrize(
+    ("promql", "label"),
+    [
+        pytest.param(COUNTED, "version", id="by another label"),
+        pytest.param(COUNTED.replace("v-bad", "v-good"), queries.COUNT, id="bad ones as good"),
+        pytest.param(f"{COUNTED} or up", queries.COUNT, id="and more"),
+        pytest.param("up", queries.COUNT, id="nothing that counts"),
+    ],
+)
+async def test_a_prometheus_that_cannot_count_fails_the_test(promql: str, label: str) -> None:
+    port = Prometheus().port
+
+    with pytest.raises(AssertionError, match="nobody told"):
+        await port.query_by(promql, label)
+
+
+async def test_a_prometheus_answers_only_the_counts_that_are_asked_for() -> None:
+    port = Prometheus().port
+    port.counts = {"v-total": 10.0, "v-bad": 1.0, "v-good": 8.0, "w-total": 20.0}
+
+    assert await port.query_by(COUNTED, queries.COUNT) == {"v-total": 10.0, "v-bad": 1.0}
 
 
 class Record:

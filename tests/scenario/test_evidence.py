@@ -19,6 +19,7 @@ async def moving(analysis: Any, *, serving: Any = None, **policy: Any) -> World:
     world.kube.put(model_manifest(rollout=rollout, serving=serving or {}))
     await world.train("nsw-price-training-1", "1.0.0")
     world.prometheus.healthy()
+    world.prometheus.own = {"good": 1.0, "bad": 1.0}
     world.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
     world.kube.put(
         {

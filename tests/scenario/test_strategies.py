@@ -70,7 +70,7 @@ async def test_a_canary_without_steps_doubles_its_weight() -> None:
 async def test_a_step_is_judged_by_its_own_checks_as_well() -> None:
     own = {"name": "own", "query": "sum(x)", "atMost": 5}
     world = await moving(steps=[{"weight": 10, "hold": "1m"}, {"weight": 50, "checks": [own]}])
-    world.prometheus.custom = 9.0
+    world.prometheus.own["sum(x)"] = 9.0
 
     await world.pass_time(MINUTE)
     at_first_step = phase(world)

@@ -13,7 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from support.fakes import FakePrometheus, FakeRegistry
+from support.fake_prometheus import FakePrometheus
+from support.fakes import FakeRegistry
 
 
 class Backends:

@@ -1,4 +1,4 @@
-"""The outside world as values: a cluster, a registry, a Prometheus, a clock.
+"""The outside world as values: a cluster, a registry, a clock.
 
 ``FakeKube`` has the semantics of the API server that the operator relies on, and
 passes the same conformance suite (``support.conformance``) as the real client.
@@ -229,42 +229,6 @@ def _forget_fields(
             inner = live.get(key)
             if isinstance(inner, dict):
                 _forget_fields(inner, value, wanted[key])
-
-
-class FakePrometheus:
-    """Answers by what the query is about; silent until told."""
-
-    def __init__(self) -> None:
-        self.success_rate: float | None = None
-        self.latency: float | None = None
-        self.requests: float | None = None
-        self.custom: float | None = None
-        self.counts: dict[str, float] = {}  # of both versions, for a comparison
-        self.down = False
-        self.refusal: str | None = None
-        self.asked: list[str] = []
-
-    def healthy(self) -> None:
-        """A version with plenty of good, quick answers."""
-        self.success_rate, self.latency, self.requests, self.custom = 1.0, 20.0, 500.0, 1.0
-
-    async def query(self, promql: str) -> float | None:
-        self.asked.append(promql)
-        if self.down:
-            raise TransientError("prometheus: connection refused")
-        if self.refusal is not None:
-            raise ValueError(self.refusal)
-        if "histogram_quantile" in promql:
-            return self.latency
-        if "5.." in promql or "error|timeout" in promql:
-            return self.success_rate
-        if "upstream_rq_completed" in promql or "fairlead_predictions_total" in promql:
-            return self.requests
-        return self.custom
-
-    async def query_by(self, promql: str, label: str) -> dict[str, float]:
-        await self.query("1")  # down, or refusing
-        return dict(self.counts)
 
 
 class FakeRegistry:

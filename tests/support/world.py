@@ -25,8 +25,9 @@ from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.registrations import Registrations
 from fairlead_operator.ports import Ports
 from fairlead_operator.settings import Settings
+from support.fake_prometheus import FakePrometheus
 from support.fake_record import FakeRecord
-from support.fakes import Clock, FakeKube, FakePrometheus, FakeRegistry
+from support.fakes import Clock, FakeKube, FakeRegistry
 from support.invariants import Snapshot, read_snapshot
 
 NAMESPACE = "energy"

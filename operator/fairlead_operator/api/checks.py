@@ -1,7 +1,7 @@
 """What is judged while a candidate has traffic: checks, their bounds, and how often."""
 
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -15,28 +15,30 @@ from fairlead_operator.api.base import (
     between,
     parse_duration,
 )
+from fairlead_operator.api.builtins import (
+    BUILTINS,
+    LABELS,
+    PREDICTIONS,
+    RECORDED,
+    REQUESTS,
+    SHARES,
+    BuiltinName,
+    Comparison,
+    Direction,
+    cel_names,
+    spoken,
+)
 
-Builtin = Literal[
-    "success-rate",
-    "latency-p50",
-    "latency-p95",
-    "latency-p99",
-    "saturation",
-    "live-accuracy",
-    "live-log-loss",
-    "live-mae",
-    "live-rmse",
-    "prediction-drift",
-    "prediction-agreement",
-]
-# What needs ``serving.predictionLog``, and of that what needs labels that fit the task.
-FOR_CLASSES: Final = ["live-accuracy", "live-log-loss"]
-FOR_NUMBERS: Final = ["live-mae", "live-rmse"]
-RECORDED: Final = [*FOR_CLASSES, *FOR_NUMBERS, "prediction-drift", "prediction-agreement"]
 DEFAULT_WINDOW: Final = timedelta(seconds=30)
 
-_SHARES: Final = "['success-rate', 'live-accuracy', 'prediction-agreement']"
+_ROWS: Final = tuple(BUILTINS.values())
 _BUILTIN: Final = "self.?builtin.orValue('')"
+_ARE_SHARES: Final = spoken(row.name for row in SHARES)
+_TAKE_AT_MOST: Final = spoken(row.family for row in _ROWS if row.direction is Direction.AT_MOST)
+_ALONE: Final = [row for row in _ROWS if row.comparison is None]
+_BY_THEMSELVES: Final = spoken(row.name for row in _ALONE if row.needs is not None)
+_BY_WEIGHT: Final = spoken(row.name for row in _ALONE if row.needs is None)
+_LOSSES: Final = [row for row in _ROWS if row.comparison is Comparison.LOSSES]
 
 
 class Relative(Spec):
@@ -84,17 +86,15 @@ class Check(Spec):
             ".atLeast",
         ),
         Rule(
-            f"!has(self.atMost) || !({_BUILTIN} in {_SHARES})",
-            "success-rate, live-accuracy and prediction-agreement take atLeast; atMost would "
-            "refuse a good version",
+            f"!has(self.atMost) || !({_BUILTIN} in {cel_names(SHARES)})",
+            f"{_ARE_SHARES} take atLeast; atMost would refuse a good version",
             ".atMost",
         ),
         Rule(
             "!has(self.atLeast) || !has(self.builtin) || "
-            f"(self.builtin in {_SHARES} && self.atLeast > 0.0 && self.atLeast <= 1.0)",
-            "atLeast is for success-rate, live-accuracy and prediction-agreement, shares above 0 "
-            "and at most 1, for example 0.99; latency (milliseconds), saturation, losses and "
-            "prediction-drift take atMost",
+            f"(self.builtin in {cel_names(SHARES)} && self.atLeast > 0.0 && self.atLeast <= 1.0)",
+            f"atLeast is for {_ARE_SHARES}, shares above 0 and at most 1, for example 0.99; "
+            f"{_TAKE_AT_MOST} take atMost",
             ".atLeast",
         ),
         Rule(
@@ -111,16 +111,15 @@ class Check(Spec):
             ".query",
         ),
         Rule(
-            f"!has(self.relative) || !({_BUILTIN} in "
-            "['saturation', 'prediction-drift', 'prediction-agreement'])",
-            "relative does not go with saturation, which differs with the weight, nor with "
-            "prediction-drift and prediction-agreement, which compare with the stable version "
-            "anyway; use atMost or atLeast",
+            f"!has(self.relative) || !({_BUILTIN} in {cel_names(_ALONE)})",
+            f"relative does not go with {_BY_WEIGHT}, which differs with the weight, nor with "
+            f"{_BY_THEMSELVES}, which compare with the stable version anyway; use atMost or "
+            "atLeast",
             ".relative",
         ),
         Rule(
             "!has(self.relative) || self.relative.margin < 1.0 || "
-            f"{_BUILTIN} in ['live-log-loss', 'live-mae', 'live-rmse']",
+            f"{_BUILTIN} in {cel_names(_LOSSES)}",
             "margin is a share of answers here: it must be below 1, for example 0.01",
             ".relative.margin",
         ),
@@ -137,7 +136,7 @@ class Check(Spec):
         ),
         Rule(
             "!has(self.window) || ((has(self.atLeast) || has(self.atMost)) && "
-            f"!({_BUILTIN} in {RECORDED}))",
+            f"!({_BUILTIN} in {cel_names(RECORDED)}))",
             "window has no effect here: relative, live- and prediction- checks count since the "
             "step began; remove it",
             ".window",
@@ -153,7 +152,7 @@ class Check(Spec):
         ),
     ]
     builtin: Annotated[
-        Builtin | None,
+        BuiltinName | None,
         Field(
             default=None,
             description="As the gateway sees the candidate: success-rate, share of answers below "
@@ -203,7 +202,8 @@ class Check(Spec):
             default=None,
             ge=1,
             le=1_000_000,
-            description="Fewer prove nothing; 20 unless set, 100 labels, 200 predictions compared.",
+            description=f"Fewer prove nothing; {REQUESTS.least} unless set, {LABELS.least} labels, "
+            f"{PREDICTIONS.least} predictions compared.",
         ),
     ]
     failure_limit: Annotated[
@@ -230,13 +230,13 @@ class Check(Spec):
 
     @property
     def look_back(self) -> timedelta:
-        """The window in force."""
+        """Return the window in force."""
         return self.window or DEFAULT_WINDOW
 
     @property
     def is_recorded(self) -> bool:
-        """Whether it asks the record of predictions and not Prometheus."""
-        return self.builtin in RECORDED
+        """Tell whether it asks the record of predictions and not Prometheus."""
+        return self.builtin is not None and self.builtin.is_recorded
 
 
 DEFAULT_CHECKS: Final = (
@@ -269,7 +269,7 @@ class TemplateReference(Spec):
     ]
 
 
-class Analysis(Spec):
+class AnalysisSpec(Spec):
     """What a candidate must prove while it has traffic."""
 
     rules = (

@@ -10,7 +10,13 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from fairlead_operator.api.base import Message, Rule, SemanticVersion, Spec, Status
-from fairlead_operator.api.checks import FOR_CLASSES, FOR_NUMBERS, RECORDED
+from fairlead_operator.api.builtins import (
+    FOR_CLASSES,
+    FOR_NUMBERS,
+    RECORDED,
+    cel_names,
+    spoken,
+)
 from fairlead_operator.api.common import (
     Alternatives,
     RequestStatus,
@@ -29,15 +35,17 @@ from fairlead_operator.api.training import DataSpec, PromotionSpec, TrainingSpec
 _IS_BUILT_IN: Final = "self.?serving.?gateway.?kind.orValue('BuiltIn') == 'BuiltIn'"
 _KEEPS_RECORD: Final = "self.?serving.?predictionLog.?enabled.orValue(false)"
 _ASKS_RECORD: Final = (
-    f"exists(c, c.?builtin.orValue('') in {RECORDED} && "
+    f"exists(c, c.?builtin.orValue('') in {cel_names(RECORDED)} && "
     f"(!{_KEEPS_RECORD} || "
-    f"c.builtin in (self.task == 'regression' ? {FOR_CLASSES} : {FOR_NUMBERS})))"
+    f"c.builtin in (self.task == 'regression' ? {cel_names(FOR_CLASSES)} : "
+    f"{cel_names(FOR_NUMBERS)})))"
 )
 
 _RECORD_NEEDED: Final = (
     "checks with a builtin live-... or prediction-... read the prediction log: set "
-    "serving.predictionLog.enabled: true; live-accuracy and live-log-loss are for classification, "
-    "live-mae and live-rmse for task: regression"
+    "serving.predictionLog.enabled: true; "
+    f"{spoken(row.name for row in FOR_CLASSES)} are for classification, "
+    f"{spoken(row.name for row in FOR_NUMBERS)} for task: regression"
 )
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from fairlead_operator.api.base import Duration, Rule, Spec, between, parse_duration
-from fairlead_operator.api.checks import Analysis
+from fairlead_operator.api.builtins import Needs, cel_is_other
+from fairlead_operator.api.checks import AnalysisSpec
 from fairlead_operator.api.strategy import (
     AbTest,
     Bandit,
@@ -72,15 +73,14 @@ class RolloutPolicy(Spec):
         Rule(
             "!self.?analysis.?checks.hasValue() || (self.strategy in ['shadow', 'blueGreen'] && "
             "(!has(self.blueGreen) || self.blueGreen.mirror > 0)) || self.analysis.checks.all(c, "
-            "c.?builtin.orValue('') != 'prediction-agreement')",
+            f"{cel_is_other('c', Needs.COPIES)})",
             "prediction-agreement needs both versions to answer the same requests: choose "
             "strategy: shadow, or blueGreen with mirror above 0",
             ".analysis.checks",
         ),
         Rule(
             "self.strategy != 'recreate' || !self.?analysis.?checks.hasValue() || "
-            "self.analysis.checks.all(c, !has(c.relative) && "
-            "c.?builtin.orValue('') != 'prediction-drift')",
+            f"self.analysis.checks.all(c, !has(c.relative) && {cel_is_other('c', Needs.TRAFFIC)})",
             "relative and prediction-drift compare with the stable version, which is stopped "
             "under strategy recreate; use atLeast or atMost",
             ".analysis.checks",
@@ -145,9 +145,10 @@ class RolloutPolicy(Spec):
         ),
     ]
     analysis: Annotated[
-        Analysis,
+        AnalysisSpec,
         Field(
-            default=Analysis(), description="What the candidate must prove while it has traffic."
+            default=AnalysisSpec(),
+            description="What the candidate must prove while it has traffic.",
         ),
     ]
     fast_guard: Annotated[

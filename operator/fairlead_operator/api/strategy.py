@@ -18,6 +18,7 @@ from fairlead_operator.api.base import (
     between,
     parse_duration,
 )
+from fairlead_operator.api.builtins import Needs, cel_is_other
 from fairlead_operator.api.checks import Check
 
 
@@ -55,7 +56,7 @@ class Step(Spec):
         tuple[Check, ...],
         NAMED_ONCE,
         Rule(
-            "self.all(c, c.?builtin.orValue('') != 'prediction-agreement')",
+            f"self.all(c, {cel_is_other('c', Needs.COPIES)})",
             "must not contain prediction-agreement, which needs copies of live requests, and a "
             "step has none; move it to analysis.checks of strategy shadow or blueGreen",
         ),

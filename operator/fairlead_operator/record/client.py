@@ -8,7 +8,8 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from fairlead_operator.ports import HistoryEntry, Loss, Moments, Rating, Subject, Tally
+from fairlead_operator.api.builtins import Loss
+from fairlead_operator.ports import HistoryEntry, Moments, Rating, Subject, Tally
 from fairlead_operator.record import queries
 from fairlead_operator.record.connect import Connection
 from fairlead_operator.record.connections import Connections

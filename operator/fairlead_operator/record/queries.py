@@ -7,7 +7,7 @@ Every query reads the rows of one Model since a moment, which the index
 from collections.abc import Mapping
 from typing import Final
 
-from fairlead_operator.ports import Loss
+from fairlead_operator.api.builtins import Loss
 from fairlead_operator.record.schema import SCHEMA
 
 # A server that shadows another answers, and so is written, a little earlier or later.

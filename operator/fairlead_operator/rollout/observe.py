@@ -32,6 +32,7 @@ from fairlead_operator.rollout.decision.states import (
 )
 from fairlead_operator.rollout.evidence.gather import Case, Evidence, gather_evidence
 from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS
+from fairlead_operator.rollout.evidence.scene import Pairing
 from fairlead_operator.rollout.statistics.verdict import Judgment, summarize, worst
 from fairlead_operator.rollout.traffic.accepted import MISSING, Routed
 from fairlead_operator.rollout.traffic.http_route import find_unsupported
@@ -106,16 +107,15 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     cluster = await look_at_cluster(
         spec.model, namespace, ports.kube, gateway=gateway, now=ports.now()
     )
-    case = Case(
+    pairing = Pairing(
         namespace=namespace,
-        spec=spec,
-        status=status,
-        model=model.spec,
-        policy=policy,
-        steps=steps,
+        model=spec.model,
         stable=stable.version if stable else "",
+        candidates=spec.versions,
+        now=ports.now(),
         series=GATEWAY if cluster.routed is None else SERVERS,
     )
+    case = Case(pairing=pairing, status=status, model=model.spec, policy=policy, steps=steps)
     evidence = await gather_evidence(case, ports)
     read = _Read(
         name=meta["name"],

@@ -21,7 +21,7 @@ from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.progress import describe_progress, holds_until
 from fairlead_operator.rollout.decision.schedule import look_again
 from fairlead_operator.rollout.decision.states import Decision, is_finished
-from fairlead_operator.rollout.evidence.analysis import to_status
+from fairlead_operator.rollout.evidence.judgment import to_status
 from fairlead_operator.rollout.observe import Seen
 
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})

@@ -116,12 +116,12 @@ async def test_counts_of_several_versions_come_in_one_answer(desk: Prometheus) -
     async def ask(promql: str) -> Mapping[str, float]:
         return await desk.port.query_by(promql, queries.COUNT)
 
-    counts, again = await ask(queries.success_counts(both)), None
+    counts, again = await ask(queries.success_counts(both).promql), None
     while counts != again:  # a scrape came between the answers
         again = counts
-        quick = await ask(queries.latency_counts(both, 25))
-        slow = await ask(queries.latency_counts(both, 10))
-        counts = await ask(queries.success_counts(both))
+        quick = await ask(queries.latency_counts(both, 25).promql)
+        slow = await ask(queries.latency_counts(both, 10).promql)
+        counts = await ask(queries.success_counts(both).promql)
 
     assert counts.keys() == {"candidate-total"}
     assert quick["candidate-good"] == quick["candidate-total"] == counts["candidate-total"]

@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Final, Literal, assert_never
 
 from fairlead_operator.api import strategy as api
-from fairlead_operator.api.checks import DEFAULT_CHECKS, Analysis, Check
+from fairlead_operator.api.checks import DEFAULT_CHECKS, AnalysisSpec, Check
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.errors import InvalidSpecError
 
@@ -67,7 +67,7 @@ def compile_plan(policy: RolloutPolicy, *, candidates: int = 1) -> tuple[Step, .
     assert_never(policy.strategy)
 
 
-def automatic_steps(analysis: Analysis) -> tuple[Step, ...]:
+def automatic_steps(analysis: AnalysisSpec) -> tuple[Step, ...]:
     """Weights that double, so that few requests meet a bad version and a good one is soon through.
 
     A measurement looks back over its window: only when the longest window and two

@@ -1,23 +1,20 @@
-"""The checks in force: a policy's own, those of its template, and whether they fit the Model."""
+"""The checks in force: a policy's own, those of its template, and whether they can be asked.  Pure.
 
-from collections.abc import Mapping, Sequence
+Three rules tell whether a check can be asked: the Model must have what it needs, the plan of the
+rollout must bring that about at some time, and the present step must have it now.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from pydantic import ValidationError
-
-from fairlead_operator.api.checks import (
-    DEFAULT_CHECKS,
-    FOR_CLASSES,
-    FOR_NUMBERS,
-    Check,
-    TemplateReference,
-)
+from fairlead_operator.api.builtins import Needs
+from fairlead_operator.api.checks import DEFAULT_CHECKS, Check, TemplateReference
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.template import AnalysisTemplateSpec
-from fairlead_operator.ports import Kube
+from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.evidence.scene import Scene
 
-_KIND: Final = "AnalysisTemplate"
 _OPEN: Final = "{{arguments."
 
 
@@ -25,56 +22,48 @@ class ChecksError(ValueError):
     """The checks are not known, or cannot be answered; the message names the field."""
 
 
-async def resolve_checks(
-    policy: RolloutPolicy, spec: ModelSpec, namespace: str, kube: Kube
+def resolve_checks(
+    policy: RolloutPolicy,
+    spec: ModelSpec,
+    steps: Sequence[Step],
+    template: AnalysisTemplateSpec | None,
 ) -> tuple[Check, ...]:
-    """The checks of every step: the policy's, then the template's.
+    """Return the checks of every step: the policy's, then those of the template it refers to.
 
     Raises:
-        ChecksError: there is no such template, an argument is missing or unknown, or a check
-            does not fit the Model.
-        TransientError: the cluster did not answer.
+        ChecksError: an argument is missing or unknown, or a check does not fit the Model or the
+            plan.
     """
     analysis = policy.analysis
     checks = analysis.checks or ()
-    if analysis.template_ref is not None:
-        reference = analysis.template_ref
-        body = await kube.get(_KIND, namespace, reference.name)
-        if body is None:
-            raise ChecksError(
-                f"analysis.templateRef.name: there is no {_KIND} {reference.name} in {namespace}; "
-                "create it, or name another"
-            )
-        try:
-            template = AnalysisTemplateSpec.model_validate(body["spec"])
-        except ValidationError as error:
-            raise ChecksError(f"{_KIND} {reference.name}: {error}") from error
-        checks = (*checks, *fill_template(template, reference))
+    if template is not None and analysis.template_ref is not None:
+        checks = (*checks, *fill_template(template, analysis.template_ref))
     elif not checks:
         checks = DEFAULT_CHECKS
     own = tuple(check for step in policy.steps or () for check in step.checks)
-    _require_sound(checks, own, spec)
-    _require_copies(checks, policy)
+    _require_sound(checks, own)
+    _require_fit((*checks, *own), spec)
+    _require_planned(checks, steps)
     return checks
 
 
 def fill_template(
     template: AnalysisTemplateSpec, reference: TemplateReference
 ) -> tuple[Check, ...]:
-    """The template's checks with their arguments.  Pure.
+    """Return the template's checks with their arguments.
 
     Raises:
         ChecksError: an argument is missing, or the template has none of that name.
     """
     where = f"analysis.templateRef {reference.name}"
     given = {argument.name: argument.value for argument in reference.arguments}
-    known = {parameter.name: parameter.value for parameter in template.arguments}
-    if unknown := sorted(given.keys() - known.keys()):
+    declared = {parameter.name: parameter.value for parameter in template.arguments}
+    if unknown := sorted(given.keys() - declared.keys()):
         raise ChecksError(
             f"{where}: the template has no argument {unknown[0]}; it has "
-            f"{', '.join(sorted(known)) or 'none'}"
+            f"{', '.join(sorted(declared)) or 'none'}"
         )
-    values = {name: given.get(name, default) for name, default in known.items()}
+    values = {name: given.get(name, default) for name, default in declared.items()}
     if missing := sorted(name for name, value in values.items() if value is None):
         raise ChecksError(f"{where}: the argument {missing[0]} has no value; give it in arguments")
     texts = {name: value for name, value in values.items() if value is not None}
@@ -97,8 +86,30 @@ def _fill(check: Check, values: Mapping[str, str], where: str) -> Check:
     return check.model_copy(update=filled)
 
 
-def _require_sound(checks: Sequence[Check], own: Sequence[Check], spec: ModelSpec) -> None:
-    """What the API server cannot see where a template or a Rollout's own policy is used."""
+def answerable(checks: Iterable[Check], scene: Scene) -> tuple[Check, ...]:
+    """Return the checks that can be asked now; where none can, the default one, as something must.
+
+    At 100 % a user's comparison goes as well: a query cannot say what was before.
+    """
+    return tuple(_asked_now(checks, scene)) or DEFAULT_CHECKS
+
+
+def _asked_now(checks: Iterable[Check], scene: Scene) -> Iterable[Check]:
+    present = {Needs.COPIES: scene.mirrored, Needs.TRAFFIC: not scene.is_alone}
+    for check in checks:
+        needs = check.builtin.needs if check.builtin else None
+        if needs is not None and not present[needs]:
+            continue
+        if check.query is not None and check.relative is not None and scene.is_alone:
+            if check.at_least is None and check.at_most is None:
+                continue
+            yield check.model_copy(update={"relative": None})
+            continue
+        yield check
+
+
+def _require_sound(checks: Sequence[Check], own: Sequence[Check]) -> None:
+    """Hold a template's checks and those of steps to what the API server cannot see of them."""
     names = [check.name for check in checks]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ChecksError(
@@ -108,32 +119,46 @@ def _require_sound(checks: Sequence[Check], own: Sequence[Check], spec: ModelSpe
         raise ChecksError("analysis: every check is a dry run; let one decide")
     if taken := sorted({check.name for check in own} & set(names)):
         raise ChecksError(f"steps: {taken[0]} is a check of a step and of the analysis; rename one")
-    for check in (*checks, *own):
-        if check.is_recorded and not spec.serving.prediction_log.enabled:
+
+
+def _require_fit(checks: Sequence[Check], spec: ModelSpec) -> None:
+    """Hold checks to what the Model has."""
+    for check in checks:
+        builtin = check.builtin
+        if builtin is None:
+            continue
+        if builtin.is_recorded and not spec.serving.prediction_log.enabled:
             raise ChecksError(
-                f"check {check.name}: {check.builtin} needs the record of predictions; set "
+                f"check {check.name}: {builtin.name} needs the record of predictions; set "
                 "serving.predictionLog.enabled of the Model"
             )
-        fits = FOR_CLASSES if spec.task == "regression" else FOR_NUMBERS
-        if check.builtin in fits:
+        if not builtin.fits(spec.task):
             raise ChecksError(
-                f"check {check.name}: {check.builtin} does not fit a {spec.task} model"
+                f"check {check.name}: {builtin.name} does not fit a {spec.task} model"
             )
 
 
-def _require_copies(checks: Sequence[Check], policy: RolloutPolicy) -> None:
-    """Rules of ``RolloutPolicy`` that a template's checks must keep too."""
-    preview = policy.blue_green is None or policy.blue_green.mirror > 0
-    copied = policy.strategy == "shadow" or (policy.strategy == "blueGreen" and preview)
+def _require_planned(checks: Sequence[Check], steps: Sequence[Step]) -> None:
+    """Hold checks to what the stable version does in the course of the plan."""
     for check in checks:
-        if check.builtin == "prediction-agreement" and not copied:
+        needs = check.builtin.needs if check.builtin else None
+        if check.builtin is not None and needs is Needs.COPIES and not _copies(steps):
             raise ChecksError(
-                f"check {check.name}: prediction-agreement needs strategy shadow, or blueGreen "
+                f"check {check.name}: {check.builtin.name} needs strategy shadow, or blueGreen "
                 "with a mirror"
             )
-        beside = check.relative is not None or check.builtin == "prediction-drift"
-        if beside and policy.strategy == "recreate":
+        if (check.relative is not None or needs is Needs.TRAFFIC) and not _compares(steps):
             raise ChecksError(
                 f"check {check.name}: it compares with the stable version, which does not run "
                 "beside the candidate under recreate"
             )
+
+
+def _copies(steps: Sequence[Step]) -> bool:
+    """Tell whether the candidate gets copies of live requests."""
+    return any(step.mirror for step in steps)
+
+
+def _compares(steps: Sequence[Step]) -> bool:
+    """Tell whether the stable version runs beside the candidate."""
+    return not any(step.exclusive for step in steps)

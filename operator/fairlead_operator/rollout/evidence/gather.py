@@ -6,21 +6,25 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from pydantic import ValidationError
+
 from fairlead_operator.api.checks import Check
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
-from fairlead_operator.ports import Ports
+from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.api.template import AnalysisTemplateSpec
+from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.rollout.decision.plan import Step
 from fairlead_operator.rollout.decision.states import is_finished
 from fairlead_operator.rollout.evidence.analysis import Analysis, Look, analyze
 from fairlead_operator.rollout.evidence.checks import ChecksError, resolve_checks
-from fairlead_operator.rollout.evidence.queries import Series
+from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.evidence.trial import TrialLook, run_trial
 from fairlead_operator.rollout.statistics.ab_test import Trial
 from fairlead_operator.rollout.statistics.verdict import Judgment
 
+_TEMPLATE: Final = "AnalysisTemplate"
 _MEASURED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
 _REFERENCE: Final = timedelta(minutes=1)  # least of the stable version's last minutes at 100 %
 
@@ -29,28 +33,25 @@ _REFERENCE: Final = timedelta(minutes=1)  # least of the stable version's last m
 class Case:
     """The rollout that is judged, as far as judging needs it."""
 
-    namespace: str
-    spec: RolloutSpec
+    pairing: Pairing
     status: RolloutStatus
     model: ModelSpec
     policy: RolloutPolicy
     steps: tuple[Step, ...]
-    stable: str  # empty for a first version
-    series: Series  # who counts the answers
 
     @property
     def present(self) -> Step | None:
-        """The step it is in; None after the last."""
+        """Return the step it is in; None after the last."""
         step = self.status.step
         return self.steps[step] if step < len(self.steps) else None
 
     @property
     def in_play(self) -> frozenset[str]:
-        """The candidates that take part: the winner of a trial, or all that did not leave it."""
+        """Return the candidates that take part: a trial's winner, or all that did not leave it."""
         if self.status.winner is not None:
             return frozenset({self.status.winner})
         left = {arm.version for arm in self.status.arms if arm.reason is not None}
-        return frozenset(self.spec.versions) - left
+        return frozenset(self.pairing.candidates) - left
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Evidence:
 
     @property
     def judgments(self) -> tuple[tuple[str, Judgment], ...]:
-        """With the version that was measured."""
+        """Return each with the version that was measured."""
         return tuple(
             (version, judgment)
             for version, analysis in self.analyses.items()
@@ -86,78 +87,96 @@ async def gather_evidence(case: Case, ports: Ports) -> Evidence:
     Raises:
         TransientError: the cluster did not answer.
     """
-    checks = await _resolve(case, ports)
-    problem = checks if isinstance(checks, str) else None
-    known = () if isinstance(checks, str) else checks
-    analyses = await _analyze(case, known, problem, ports)
+    checks: tuple[Check, ...] = ()
+    problem = None
+    try:
+        checks = await _resolve(case, ports.kube)
+    except ChecksError as error:
+        problem = str(error)[:1000]
+    analyses = await _analyze(case, checks, problem, ports)
     return Evidence(problem=problem, analyses=analyses, trial=await _try_out(case, ports))
 
 
-async def _resolve(case: Case, ports: Ports) -> tuple[Check, ...] | str:
-    """The checks of every step, or why they are not known."""
+async def _resolve(case: Case, kube: Kube) -> tuple[Check, ...]:
+    """Return the checks of every step; of a finished rollout none.
+
+    Raises:
+        ChecksError: they are not known, or cannot be asked.
+    """
     if is_finished(Phase(case.status.phase or Phase.PENDING)):
         return ()
+    reference = case.policy.analysis.template_ref
+    template = None
+    if reference is not None:
+        template = await _read_template(case.pairing.namespace, reference.name, kube)
+    return resolve_checks(case.policy, case.model, case.steps, template)
+
+
+async def _read_template(namespace: str, name: str, kube: Kube) -> AnalysisTemplateSpec:
+    """Read the template.
+
+    Raises:
+        ChecksError: there is none of this name, or it cannot be read.
+    """
+    body = await kube.get(_TEMPLATE, namespace, name)
+    if body is None:
+        raise ChecksError(
+            f"analysis.templateRef.name: there is no {_TEMPLATE} {name} in {namespace}; "
+            "create it, or name another"
+        )
     try:
-        return await resolve_checks(case.policy, case.model, case.namespace, ports.kube)
-    except ChecksError as error:
-        return str(error)[:1000]
+        return AnalysisTemplateSpec.model_validate(body["spec"])
+    except ValidationError as error:
+        raise ChecksError(f"{_TEMPLATE} {name}: {error}") from error
 
 
 async def _analyze(
     case: Case, checks: tuple[Check, ...], problem: str | None, ports: Ports
 ) -> dict[str, Analysis]:
-    """The checks of each candidate, those of the present step beside the policy's."""
-    status, step, now = case.status, case.present, ports.now()
-    interval = case.policy.analysis.interval
+    """Ask the checks of each candidate, those of the present step beside the policy's."""
+    status, step, interval = case.status, case.present, case.policy.analysis.interval
     looks = {
         version: Look(
-            namespace=case.namespace,
-            model=case.spec.model,
-            stable=case.stable,
-            version=version,
+            scene=Scene(
+                pairing=case.pairing,
+                version=version,
+                since=status.step_since or status.since or case.pairing.now,
+                mirrored=step is not None and step.mirror > 0,
+                reference=None if step else max(_REFERENCE, case.steps[-1].hold),
+            ),
             checks=(*checks, *(step.checks if step else ())),
             interval=interval,
-            since=status.step_since or status.since or now,
-            mirrored=step is not None and step.mirror > 0,
             stages=len(case.steps) + 1,
-            reference=None if step else max(_REFERENCE, case.steps[-1].hold),
             problem=problem,
             last=tuple(check for check in status.checks if check.version in {version, ""}),
             measured_at=status.measured_at,
-            series=case.series,
         )
         for version in (case.in_play if status.phase in _MEASURED else ())
     }
-    analyses = await asyncio.gather(
-        *(analyze(look, ports=ports, now=now) for look in looks.values())
-    )
-    found = dict(zip(looks, analyses, strict=True))
+    measured = await asyncio.gather(*(analyze(look, ports) for look in looks.values()))
+    analyses = dict(zip(looks, measured, strict=True))
     nothing = Analysis(judgments=(), measured_at=None, next_measurement=interval)
-    return {version: found.get(version, nothing) for version in case.spec.versions}
+    return {version: analyses.get(version, nothing) for version in case.pairing.candidates}
 
 
 async def _try_out(case: Case, ports: Ports) -> Trial | None:
-    """What the trial says, when there is one and it is due."""
+    """Ask what the trial says, when there is one and it is due."""
     if not any(step.trial is not None for step in case.steps):
         return None
-    status = case.status
+    status, now = case.status, case.pairing.now
     if status.phase not in {Phase.PROGRESSING, Phase.PAUSED} or status.step > 0:
         return None  # a trial is the only step of its plan
-    now = ports.now()
     since = status.step_since or now
-    known = status.trial
-    passed = now - ((known and known.measured_at) or since)
+    last = status.trial
+    passed = now - ((last and last.measured_at) or since)
     if timedelta(0) <= passed < case.policy.analysis.interval:
         return None  # not due; below zero the clock was set back
-    shares = {arm.version: arm.weight for arm in status.arms}
+    stable, shares = case.pairing.stable, {arm.version: arm.weight for arm in status.arms}
     look = TrialLook(
-        namespace=case.namespace,
-        model=case.spec.model,
-        stable=case.stable,
-        versions=tuple(arm.version for arm in status.arms if arm.reason is None),
-        shares=shares | {case.stable: 100 - sum(shares.values())},
+        pairing=case.pairing,
+        in_play=tuple(arm.version for arm in status.arms if arm.reason is None),
+        shares=shares | {stable: 100 - sum(shares.values())},
         since=since,
-        changed_at=(known and known.changed_at) or since,
-        series=case.series,
+        changed_at=(last and last.changed_at) or since,
     )
-    return await run_trial(look, case.policy, ports=ports, now=now)
+    return await run_trial(look, case.policy, ports)

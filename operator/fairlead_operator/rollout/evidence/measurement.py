@@ -6,68 +6,20 @@ no traffic any more: it is then counted over its last minutes with some, ``Scene
 """
 
 import asyncio
-import dataclasses
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, assert_never
 
+from fairlead_operator.api.builtins import Builtin, Counted, Loss, MeanLoss, Quantile
 from fairlead_operator.api.checks import Check
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import Loss, Moments, Ports, Subject, Tally
+from fairlead_operator.ports import Moments, Ports, Prometheus, Record, Subject, Tally
 from fairlead_operator.rollout.evidence import queries
-from fairlead_operator.rollout.evidence.queries import Span, Target
+from fairlead_operator.rollout.evidence.queries import Span, Tallying, Target
+from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.statistics.sequential import Counts, Losses
 from fairlead_operator.rollout.statistics.verdict import Measurement, Pair, stability_index
 
-_LOSSES: Final[dict[str, Loss]] = {
-    "live-log-loss": "log-loss",
-    "live-mae": "absolute",
-    "live-rmse": "squared",
-}
-_SECOND: Final = timedelta(seconds=1)
 _BEFORE: Final = timedelta(minutes=5)  # of the stable version, to tell quick from slow
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """Which candidate beside which stable version, and since when."""
-
-    target: Target
-    stable: str
-    since: datetime  # when the present step began
-    now: datetime
-    reference: timedelta | None = None  # None while the stable version has traffic
-
-    @property
-    def length(self) -> timedelta:
-        return max(_SECOND, self.now - self.since)
-
-    @property
-    def counted(self) -> dict[str, tuple[Target, Span]]:
-        """Both versions with the minutes that count."""
-        past = Span(length=self.length)
-        if self.reference is not None:
-            past = Span(length=max(_SECOND, self.reference), ago=self.length)
-        stable = dataclasses.replace(self.target, version=self.stable, mirrored=False)
-        return {
-            "candidate": (self.target, Span(length=self.length)),
-            "stable": (stable, past),
-        }
-
-    @property
-    def candidate(self) -> Subject:
-        return self._subject(self.target.version, self.since)
-
-    @property
-    def other(self) -> Subject:
-        return self._subject(self.stable, self.since - (self.reference or timedelta(0)))
-
-    def _subject(self, version: str, since: datetime) -> Subject:
-        return Subject(
-            namespace=self.target.namespace,
-            model=self.target.model,
-            version=version,
-            since=since,
-        )
 
 
 async def measure(check: Check, scene: Scene, *, bound: float | None, ports: Ports) -> Measurement:
@@ -77,122 +29,159 @@ async def measure(check: Check, scene: Scene, *, bound: float | None, ports: Por
         bound: milliseconds that were found to divide quick from slow answers in this step.
     """
     try:
-        if check.is_recorded:
-            return await _from_record(check, scene, ports)
-        value = samples = None
-        if check.at_least is not None or check.at_most is not None:
-            value, samples = await _value(check, scene, ports)
-        pair = None
-        if check.relative is not None:
-            if check.builtin in queries.QUANTILES:
-                bound = bound or await _find_bound(check.builtin, scene, ports)
-            pair = await _pair(check, scene, bound, ports)
+        if check.builtin is None:
+            return await _ask_query(check, scene, ports.prometheus)
+        return await _ask_builtin(check, check.builtin, scene, bound, ports)
     except (TransientError, ValueError) as error:
         return Measurement(name=check.name, error=str(error)[:500])
+
+
+async def _ask_builtin(
+    check: Check, builtin: Builtin, scene: Scene, bound: float | None, ports: Ports
+) -> Measurement:
+    match builtin.query:
+        case "success-rate" | "saturation" | Quantile() as counted:
+            return await _ask_counts(check, counted, scene, bound, ports.prometheus)
+        case "accuracy":
+            return await _ask_accuracy(check, scene, ports.record)
+        case MeanLoss(loss=loss):
+            return await _ask_loss(check, loss, scene, ports.record)
+        case "drift":
+            return await _ask_drift(check, scene, ports.record)
+        case "agreement":
+            return await _ask_agreement(check, scene, ports.record)
+    assert_never(builtin.query)
+
+
+async def _ask_counts(
+    check: Check, counted: Counted, scene: Scene, bound: float | None, prometheus: Prometheus
+) -> Measurement:
+    """Ask what the gateway or the model servers have counted."""
+    value = samples = pair = None
+    if _has_bounds(check):
+        span = Span(length=check.look_back)
+        value, samples = await asyncio.gather(
+            prometheus.query(queries.value(counted, scene.target, span)),
+            prometheus.query(queries.requests(scene.target, span)),
+        )
+    if check.relative is not None:
+        if isinstance(counted, Quantile):
+            bound = bound or await _find_bound(counted, scene, prometheus)
+        tallying = _tallying(counted, scene, bound)
+        if tallying is not None:
+            numbers = await prometheus.query_by(tallying.promql, queries.COUNT)
+            pair = _pair(*(tallying.read(numbers, name) for name in scene.counted))
     return Measurement(name=check.name, value=value, samples=samples, pair=pair, bound=bound)
 
 
-async def _value(check: Check, scene: Scene, ports: Ports) -> tuple[float | None, float | None]:
-    """What is held against fixed bounds, and of how many it is made."""
-    ask = ports.prometheus.query
-    first = queries.absolute(check, scene.target, stable=scene.stable)
-    if check.query is None:
-        span = Span(length=check.look_back)
-        value, samples = await asyncio.gather(ask(first), ask(queries.requests(scene.target, span)))
-        return value, samples
-    if check.total is None:
-        return await ask(first), None
-    second = queries.fill(check.total, scene.target, stable=scene.stable, length=check.look_back)
-    good, total = await asyncio.gather(ask(first), ask(second))
-    if good is None or not total or total < 0:
-        return None, total
-    return good / total, total
+def _tallying(counted: Counted, scene: Scene, bound: float | None) -> Tallying | None:
+    """Return what is asked for a comparison; None where quick and slow cannot be told apart.
+
+    Raises:
+        ValueError: there is nothing to compare.
+    """
+    match counted:
+        case "success-rate":
+            return queries.success_counts(scene.counted)
+        case Quantile():
+            return None if bound is None else queries.latency_counts(scene.counted, bound)
+        case "saturation":
+            raise ValueError("saturation differs with the weight, so that it cannot be compared")
+    assert_never(counted)
 
 
-async def _pair(check: Check, scene: Scene, bound: float | None, ports: Ports) -> Pair | None:
-    """Counts of both versions; None where either is silent."""
-    if check.query is not None:
-        counts = await asyncio.gather(
-            *(_count(check, scene, target, ports) for target, _ in scene.counted.values())
-        )
-        candidate, stable = counts
-        return Pair(candidate=candidate, stable=stable) if candidate and stable else None
-    if check.builtin in queries.QUANTILES:
-        if bound is None:
-            return None
-        query = queries.latency_counts(scene.counted, bound)
-    else:
-        query = queries.success_counts(scene.counted)
-    numbers = await ports.prometheus.query_by(query, queries.COUNT)
-
-    def count(name: str) -> Counts | None:
-        total = numbers.get(f"{name}-total")
-        if total is None:
-            return None
-        good = numbers.get(f"{name}-good", 0.0)
-        if check.builtin == "success-rate":
-            good = total - numbers.get(f"{name}-bad", 0.0)
-        return Counts(good=min(max(good, 0.0), total), total=total)
-
-    candidate, stable = count("candidate"), count("stable")
-    return Pair(candidate=candidate, stable=stable) if candidate and stable else None
-
-
-async def _count(check: Check, scene: Scene, target: Target, ports: Ports) -> Counts | None:
-    """A user's good and total events of one version."""
-    good, total = await asyncio.gather(
-        *(
-            ports.prometheus.query(
-                queries.fill(question, target, stable=scene.stable, length=scene.length)
-            )
-            for question in (check.query or "", check.total or "")
-        )
-    )
-    if good is None or total is None:
-        return None
-    return Counts(good=min(good, total), total=total)
-
-
-async def _find_bound(builtin: str, scene: Scene, ports: Ports) -> float | None:
-    """Where the stable version's quantile lay before the step began, as a bound of the histogram.
+async def _find_bound(quantile: Quantile, scene: Scene, prometheus: Prometheus) -> float | None:
+    """Find where the stable version's quantile lay before the step, as a bound of the histogram.
 
     It must not move with what the step shows, or it would run after a slow candidate.
     """
-    quantile = queries.QUANTILES[builtin]
-    stable, _ = scene.counted["stable"]
-    before = Span(length=_BEFORE, ago=scene.length)
-    found = await ports.prometheus.query(queries.latency(quantile, stable, before))
-    if found is None:
-        found = await ports.prometheus.query(queries.latency_ever(quantile, stable))
-    return None if found is None else queries.next_bucket(found)
+    before = Span(length=_BEFORE, ago=scene.span.length)
+    time = await prometheus.query(queries.latency(quantile.rank, scene.stable, before))
+    if time is None:
+        time = await prometheus.query(queries.latency_ever(quantile.rank, scene.stable))
+    return None if time is None else queries.next_bucket(time)
 
 
-async def _from_record(check: Check, scene: Scene, ports: Ports) -> Measurement:
-    """Labels and predictions since the step began."""
-    record = ports.record
-    match check.builtin:
-        case "prediction-agreement":
-            agreed = _counts(await record.agreement(scene.candidate, scene.stable))
-            return Measurement(name=check.name, value=_mean(agreed), samples=agreed.total)
-        case "prediction-drift":
-            bins, others = await record.distributions(scene.candidate, scene.stable)
-            return Measurement(
-                name=check.name,
-                value=stability_index(bins, others),
-                samples=min(sum(bins), sum(others)),
+async def _ask_query(check: Check, scene: Scene, prometheus: Prometheus) -> Measurement:
+    """Ask a user's query, and its total."""
+    value = samples = pair = None
+    if _has_bounds(check):
+        span = Span(length=check.look_back)
+        good, samples = await _ask_user(check, scene, scene.target, span, prometheus)
+        value = good
+        if check.total is not None:
+            value = good / samples if good is not None and samples and samples > 0 else None
+    if check.relative is not None:
+        answers = await asyncio.gather(
+            *(
+                _ask_user(check, scene, target, scene.span, prometheus)
+                for target, _ in scene.counted.values()
             )
-        case "live-accuracy":
-            tallies = await asyncio.gather(
-                *(record.tally("accuracy", subject) for subject in (scene.candidate, scene.other))
-            )
-            candidate, stable = (_counts(tally) for tally in tallies)
-            return _compared(check, candidate, stable)
-    kind = _LOSSES[check.builtin or ""]
-    sums = await asyncio.gather(
-        *(record.losses(kind, subject) for subject in (scene.candidate, scene.other))
+        )
+        pair = _pair(*(_events(good, total) for good, total in answers))
+    return Measurement(name=check.name, value=value, samples=samples, pair=pair)
+
+
+async def _ask_user(
+    check: Check, scene: Scene, target: Target, span: Span, prometheus: Prometheus
+) -> tuple[float | None, float | None]:
+    """Ask a user's query of one version, and its total where it has one."""
+
+    async def ask(text: str | None) -> float | None:
+        if text is None:
+            return None
+        stable = scene.pairing.stable
+        return await prometheus.query(queries.fill(text, target, stable=stable, length=span.length))
+
+    good, total = await asyncio.gather(ask(check.query), ask(check.total))
+    return good, total
+
+
+async def _ask_accuracy(check: Check, scene: Scene, record: Record) -> Measurement:
+    """Ask which labels were met since the step began."""
+    candidate, stable = await asyncio.gather(
+        *(record.tally("accuracy", subject) for subject in _subjects(scene))
     )
-    loss, other = (_losses(moments, root=kind == "squared") for moments in sums)
-    return _compared(check, loss, other)
+    return _compared(check, _counts(candidate), _counts(stable))
+
+
+async def _ask_loss(check: Check, loss: Loss, scene: Scene, record: Record) -> Measurement:
+    """Ask how far predictions were from their labels since the step began."""
+    candidate, stable = await asyncio.gather(
+        *(record.losses(loss, subject) for subject in _subjects(scene))
+    )
+    root = loss == "squared"
+    return _compared(check, _losses(candidate, root=root), _losses(stable, root=root))
+
+
+async def _ask_drift(check: Check, scene: Scene, record: Record) -> Measurement:
+    """Ask how the predictions of both versions are distributed."""
+    candidate, stable = await record.distributions(_subjects(scene)[0], scene.pairing.stable)
+    return Measurement(
+        name=check.name,
+        value=stability_index(candidate, stable),
+        samples=min(sum(candidate), sum(stable)),
+    )
+
+
+async def _ask_agreement(check: Check, scene: Scene, record: Record) -> Measurement:
+    """Ask which requests both versions answered alike."""
+    agreed = _counts(await record.agreement(_subjects(scene)[0], scene.pairing.stable))
+    return Measurement(name=check.name, value=_mean(agreed), samples=agreed.total)
+
+
+def to_subject(pairing: Pairing, version: str, since: datetime) -> Subject:
+    """Return whose predictions the record is asked for."""
+    return Subject(namespace=pairing.namespace, model=pairing.model, version=version, since=since)
+
+
+def _subjects(scene: Scene) -> tuple[Subject, Subject]:
+    """Return the candidate's predictions and the stable version's."""
+    before = scene.since - (scene.reference or timedelta(0))
+    return (
+        to_subject(scene.pairing, scene.version, scene.since),
+        to_subject(scene.pairing, scene.pairing.stable, before),
+    )
 
 
 def _compared(check: Check, candidate: Counts | Losses, stable: Counts | Losses) -> Measurement:
@@ -202,6 +191,22 @@ def _compared(check: Check, candidate: Counts | Losses, stable: Counts | Losses)
         samples=candidate.total,
         pair=Pair(candidate=candidate, stable=stable),
     )
+
+
+def _pair(candidate: Counts | None, stable: Counts | None) -> Pair | None:
+    """Pair the counts; None where either version is silent."""
+    return Pair(candidate=candidate, stable=stable) if candidate and stable else None
+
+
+def _events(good: float | None, total: float | None) -> Counts | None:
+    """Return a user's counts; None where either query has no answer."""
+    if good is None or total is None:
+        return None
+    return Counts(good=min(good, total), total=total)
+
+
+def _has_bounds(check: Check) -> bool:
+    return check.at_least is not None or check.at_most is not None
 
 
 def _mean(numbers: Counts | Losses) -> float | None:

@@ -23,11 +23,11 @@ are of the same scrape: a page more of one version's failures would be evidence.
 import dataclasses
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
-from fairlead_operator.api.checks import Check
+from fairlead_operator.api.builtins import Counted, Quantile
+from fairlead_operator.rollout.statistics.sequential import Counts
 
-QUANTILES: Final = {"latency-p50": 0.5, "latency-p95": 0.95, "latency-p99": 0.99}
 # Milliseconds; the gateway's agent asks Envoy for these bounds (its bootstrap.py).
 BUCKETS: Final = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000)
 COUNT: Final = "fairlead_count"  # label that names a count in an answer of several
@@ -84,78 +84,95 @@ class Span:
     ago: timedelta = _NONE
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tallying:
+    """One question for the counts of several versions, and how its answer is read."""
+
+    promql: str  # yields numbers told apart by ``COUNT``: NAME-total, and NAME-good or NAME-bad
+    counts_bad: bool  # and a version that never had one has no such number
+
+    def read(self, numbers: Mapping[str, float], name: str) -> Counts | None:
+        """Return what is counted under this name; None where nothing is."""
+        total = numbers.get(f"{name}-total")
+        if total is None:
+            return None
+        if self.counts_bad:
+            good = total - numbers.get(f"{name}-bad", 0.0)
+        else:
+            good = numbers.get(f"{name}-good", 0.0)
+        return Counts(good=min(max(good, 0.0), total), total=total)
+
+
+def value(counted: Counted, target: Target, span: Span) -> str:
+    """Write what a built-in check asks of Prometheus for its value."""
+    match counted:
+        case "success-rate":
+            return success_rate(target, span)
+        case "saturation":
+            return saturation(target, span)
+        case Quantile(rank=rank):
+            return latency(rank, target, span)
+    assert_never(counted)
+
+
 def requests(target: Target, span: Span) -> str:
-    """Requests the version finished in the span."""
+    """Count the requests that the version finished in the span."""
     finished = f"sum({_counted(target.series.finished, _labels(target), span)})"
     return _without_dropped(finished, target, span)
 
 
 def success_rate(target: Target, span: Span) -> str:
-    """Share of answers below 500 over the span, from 0 to 1."""
+    """Write the share of answers below 500 over the span, from 0 to 1."""
     finished = requests(target, span)
     return f"clamp_min(1 - ({_failed(target, span)} or 0 * {finished}) / ({finished} > 0), 0)"
 
 
 def latency(quantile: float, target: Target, span: Span) -> str:
-    """Quantile of the answer time over the span, in milliseconds."""
+    """Write a quantile of the answer time over the span, in milliseconds."""
     buckets = _counted(target.series.buckets, _labels(target), span)
     return _quantile(quantile, buckets, target)
 
 
 def latency_ever(quantile: float, target: Target) -> str:
-    """The same over the life of the pods that count."""
+    """Write the same over the life of the pods that count."""
     return _quantile(quantile, f"{target.series.buckets}{{{_labels(target)}}}", target)
 
 
 def saturation(target: Target, span: Span) -> str:
-    """Requests at work in a pod of the version at a time, on average."""
+    """Write how many requests are at work in a pod of the version at a time, on average."""
     names = (
         f'model_namespace="{target.namespace}",model="{target.model}",version="{target.version}"'
     )
     return f"avg(rate(fairlead_prediction_seconds_sum{{{names}}}[{_range(span.length)}]))"
 
 
-def success_counts(targets: Mapping[str, tuple[Target, Span]]) -> str:
-    """Answers of each, as NAME-total and NAME-bad."""
-    return _labelled(
-        {
-            f"{name}-{part}": count(target, span)
-            for name, (target, span) in targets.items()
-            for part, count in (("total", requests), ("bad", _failed))
-        }
-    )
+def success_counts(targets: Mapping[str, tuple[Target, Span]]) -> Tallying:
+    """Count the answers of each, and those that failed."""
+    counts = {
+        f"{name}-{part}": count(target, span)
+        for name, (target, span) in targets.items()
+        for part, count in (("total", requests), ("bad", _failed))
+    }
+    return Tallying(promql=_labelled(counts), counts_bad=True)
 
 
-def latency_counts(targets: Mapping[str, tuple[Target, Span]], bound: float) -> str:
-    """Answers of each, as NAME-total and NAME-good: those no later than one of ``BUCKETS``."""
-    return _labelled(
-        {
-            f"{name}-{part}": f"sum({_bucket(target, span, le)})"
-            for name, (target, span) in targets.items()
-            for part, le in (("total", r"\\+Inf"), ("good", _le(bound, target.series)))
-        }
-    )
+def latency_counts(targets: Mapping[str, tuple[Target, Span]], bound: float) -> Tallying:
+    """Count the answers of each, and those no later than one of ``BUCKETS``."""
+    counts = {
+        f"{name}-{part}": f"sum({_bucket(target, span, le)})"
+        for name, (target, span) in targets.items()
+        for part, le in (("total", r"\\+Inf"), ("good", _le(bound, target.series)))
+    }
+    return Tallying(promql=_labelled(counts), counts_bad=False)
 
 
 def next_bucket(milliseconds: float) -> float:
-    """The first bound of the gateway's histogram that is not below."""
+    """Return the first bound of the gateway's histogram that is not below."""
     return next((bound for bound in BUCKETS if bound >= milliseconds), BUCKETS[-1])
 
 
-def absolute(check: Check, target: Target, *, stable: str) -> str:
-    """The PromQL of one check that is held against fixed bounds."""
-    span = Span(length=check.look_back)
-    if check.query is not None:
-        return fill(check.query, target, stable=stable, length=check.look_back)
-    if check.builtin in QUANTILES:
-        return latency(QUANTILES[check.builtin], target, span)
-    if check.builtin == "saturation":
-        return saturation(target, span)
-    return success_rate(target, span)
-
-
 def fill(query: str, target: Target, *, stable: str, length: timedelta) -> str:
-    """A user's query with the names it asks for."""
+    """Write a user's query with the names it asks for."""
     names = {
         "namespace": target.namespace,
         "model": target.model,
@@ -169,14 +186,14 @@ def fill(query: str, target: Target, *, stable: str, length: timedelta) -> str:
 
 
 def _failed(target: Target, span: Span) -> str:
-    """No sample where nothing ever failed."""
+    """Count the failed answers: no sample where nothing ever failed."""
     labels = f"{_labels(target)},{target.series.failed}"
     failed = f"sum({_counted(target.series.answered, labels, span)})"
     return _without_dropped(failed, target, span)
 
 
 def _without_dropped(count: str, target: Target, span: Span) -> str:
-    """The count without the copies that never reached the version."""
+    """Take off the copies that never reached the version."""
     if not (target.mirrored and target.series.has_roles):
         return count
     overflow = "envoy_cluster_upstream_rq_pending_overflow"
@@ -190,16 +207,16 @@ def _bucket(target: Target, span: Span, le: str) -> str:
 
 
 def _le(milliseconds: float, series: Series) -> str:
-    """A bound as the series has it.  Prometheus 3 writes a whole one as 5.0, before it was 5."""
+    """Write a bound as the series has it: a whole one is 5.0 in Prometheus 3, and was 5 before."""
     text = f"{milliseconds / series.milliseconds:g}".replace(".", r"\\.")
     return rf"{text}(\\.0)?"
 
 
 def _quantile(quantile: float, buckets: str, target: Target) -> str:
-    """In milliseconds, whatever the unit of the buckets."""
-    found = f"histogram_quantile({quantile}, sum by (le) ({buckets}))"
+    """Write the quantile in milliseconds, whatever the unit of the buckets."""
+    time = f"histogram_quantile({quantile}, sum by (le) ({buckets}))"
     unit = target.series.milliseconds
-    return found if unit == 1 else f"{unit} * {found}"
+    return time if unit == 1 else f"{unit} * {time}"
 
 
 def _labels(target: Target) -> str:
@@ -213,7 +230,7 @@ def _labels(target: Target) -> str:
 
 
 def _counted(metric: str, labels: str, span: Span) -> str:
-    """What each series gained in the span, its very first count included."""
+    """Write what each series gained in the span, its very first count included."""
     selector, ago = f"{metric}{{{labels}}}", _offset(span.ago)
     now, before = selector + ago, _offset(span.ago + span.length)
     # A counter that began anew may have grown beyond what it was: its resets tell.
@@ -223,7 +240,7 @@ def _counted(metric: str, labels: str, span: Span) -> str:
 
 
 def _labelled(counts: Mapping[str, str]) -> str:
-    """Several numbers in one answer, told apart by a label."""
+    """Ask for several numbers in one answer, told apart by a label."""
     return " or ".join(
         f'label_replace({query}, "{COUNT}", "{name}", "", "")' for name, query in counts.items()
     )

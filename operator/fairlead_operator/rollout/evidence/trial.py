@@ -3,15 +3,18 @@
 import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import assert_never
 
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.strategy import AbTest, Goal
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import Ports, Rating, Subject
+from fairlead_operator.ports import Ports, Prometheus, Rating, Record
 from fairlead_operator.rollout.evidence import queries
-from fairlead_operator.rollout.evidence.queries import GATEWAY, Series, Span, Target
-from fairlead_operator.rollout.statistics.ab_test import Outcome, Tally, Trial, judge_trial
+from fairlead_operator.rollout.evidence.measurement import to_subject
+from fairlead_operator.rollout.evidence.queries import Span, Tallying, Target
+from fairlead_operator.rollout.evidence.scene import Pairing
+from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome, Trial, judge_trial
 from fairlead_operator.rollout.statistics.bandit import judge_bandit
 
 
@@ -19,117 +22,110 @@ from fairlead_operator.rollout.statistics.bandit import judge_bandit
 class TrialLook:
     """One trial at a moment."""
 
-    namespace: str
-    model: str
-    stable: str
-    versions: tuple[str, ...]  # the candidates in play
+    pairing: Pairing
+    in_play: tuple[str, ...]  # the candidates that did not leave it
     shares: Mapping[str, int]  # present percent of every version, the stable one's too
     since: datetime  # when the trial began
     changed_at: datetime  # when the shares were last moved
-    series: Series = GATEWAY  # who counts their answers
 
-    def targets(self, now: datetime) -> dict[str, tuple[Target, Span]]:
-        """The stable version first, then the candidates, with the time that counts."""
-        span = Span(length=max(timedelta(seconds=1), now - self.since))
-        return {
-            version: (
-                Target(
-                    namespace=self.namespace,
-                    model=self.model,
-                    version=version,
-                    series=self.series,
-                ),
-                span,
-            )
-            for version in (self.stable, *self.versions)
-        }
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Return the stable version first, then the candidates in play."""
+        return self.pairing.stable, *self.in_play
+
+    @property
+    def targets(self) -> dict[str, tuple[Target, Span]]:
+        """Return each version with the time that counts."""
+        span = self.pairing.since(self.since)
+        return {version: (self.pairing.target(version), span) for version in self.versions}
 
 
-async def run_trial(
-    look: TrialLook, policy: RolloutPolicy, *, ports: Ports, now: datetime
-) -> Trial:
+async def run_trial(look: TrialLook, policy: RolloutPolicy, ports: Ports) -> Trial:
     """Count, and decide.  A goal that cannot be read decides nothing and moves no share."""
     design = policy.ab_test or policy.bandit
     if design is None:
         return Trial(outcome=Outcome.RUNNING, message="the policy has no trial any more")
     try:
-        tallies = await _count(design.goal, look, ports, now)
+        arms = await _count(design.goal, look, ports)
     except (TransientError, ValueError) as error:
         message = f"the goal cannot be read: {str(error)[:200]}"
         return Trial(outcome=Outcome.RUNNING, message=message)
+    now, stable = look.pairing.now, look.pairing.stable
     elapsed = now - look.since
     if isinstance(design, AbTest):
-        return judge_trial(design, tallies, stable=look.stable, elapsed=elapsed)
+        return judge_trial(design, arms, stable=stable, elapsed=elapsed)
     return judge_bandit(
         design,
-        tallies,
-        stable=look.stable,
+        arms,
+        stable=stable,
         shares=look.shares,
         elapsed=elapsed,
         since_change=now - look.changed_at,
     )
 
 
-async def _count(goal: Goal, look: TrialLook, ports: Ports, now: datetime) -> Sequence[Tally]:
-    """One tally of each version."""
-    targets = look.targets(now)
+async def _count(goal: Goal, look: TrialLook, ports: Ports) -> Sequence[ArmCounts]:
+    """Count what each version did for the goal."""
     match goal.metric:
         case "success-rate":
-            query = queries.success_counts(targets)
-            numbers = await ports.prometheus.query_by(query, queries.COUNT)
-            return [
-                _tally(version, numbers, lost=numbers.get(f"{version}-bad", 0.0))
-                for version in targets
-            ]
+            return await _answered(queries.success_counts(look.targets), look, ports.prometheus)
         case "latency":
-            query = queries.latency_counts(targets, float(goal.latency_milliseconds or 0))
-            numbers = await ports.prometheus.query_by(query, queries.COUNT)
-            return [_tally(version, numbers) for version in targets]
+            bound = float(goal.latency_milliseconds or 0)
+            tallying = queries.latency_counts(look.targets, bound)
+            return await _answered(tallying, look, ports.prometheus)
         case "live-accuracy":
-            return await _rated("accuracy", look, ports)
+            return await _rated("accuracy", look, ports.record)
         case "reward":
-            return await _rated("reward", look, ports)
-    return await asyncio.gather(
-        *(_asked(goal, target, span, look.stable, ports) for target, span in targets.values())
-    )
+            return await _rated("reward", look, ports.record)
+        case None:
+            return await _asked(goal, look, ports.prometheus)
+    assert_never(goal.metric)
 
 
-def _tally(version: str, numbers: Mapping[str, float], *, lost: float | None = None) -> Tally:
-    total = numbers.get(f"{version}-total", 0.0)
-    good = numbers.get(f"{version}-good", 0.0) if lost is None else total - lost
-    return Tally(version=version, successes=good, trials=total)
-
-
-async def _rated(rating: Rating, look: TrialLook, ports: Ports) -> Sequence[Tally]:
-    versions = (look.stable, *look.versions)
-    tallies = await asyncio.gather(
-        *(
-            ports.record.tally(
-                rating,
-                Subject(
-                    namespace=look.namespace,
-                    model=look.model,
-                    version=version,
-                    since=look.since,
-                ),
-            )
-            for version in versions
-        )
-    )
+async def _answered(
+    tallying: Tallying, look: TrialLook, prometheus: Prometheus
+) -> Sequence[ArmCounts]:
+    """Count answers; a version without any has no trials yet."""
+    numbers = await prometheus.query_by(tallying.promql, queries.COUNT)
+    counts = {version: tallying.read(numbers, version) for version in look.versions}
     return [
-        Tally(version=version, successes=tally.successes, trials=tally.trials)
-        for version, tally in zip(versions, tallies, strict=True)
+        ArmCounts(
+            version=version,
+            successes=count.good if count else 0.0,
+            trials=count.total if count else 0.0,
+        )
+        for version, count in counts.items()
     ]
 
 
-async def _asked(goal: Goal, target: Target, span: Span, stable: str, ports: Ports) -> Tally:
-    """A user's counts; one without an answer has no trials yet."""
-    good, total = await asyncio.gather(
+async def _rated(rating: Rating, look: TrialLook, record: Record) -> Sequence[ArmCounts]:
+    """Count labels that were met, or rewards."""
+    tallies = await asyncio.gather(
         *(
-            ports.prometheus.query(queries.fill(text, target, stable=stable, length=span.length))
-            for text in (goal.query or "", goal.total or "")
+            record.tally(rating, to_subject(look.pairing, version, look.since))
+            for version in look.versions
         )
     )
-    if good is None or total is None:
-        return Tally(version=target.version, successes=0, trials=0)
-    return Tally(version=target.version, successes=good, trials=total)
+    return [
+        ArmCounts(version=version, successes=tally.successes, trials=tally.trials)
+        for version, tally in zip(look.versions, tallies, strict=True)
+    ]
+
+
+async def _asked(goal: Goal, look: TrialLook, prometheus: Prometheus) -> Sequence[ArmCounts]:
+    """Count what a user's queries do; a version without an answer has no trials yet."""
+
+    async def count(version: str) -> ArmCounts:
+        target, span = look.targets[version]
+        stable = look.pairing.stable
+        good, total = await asyncio.gather(
+            *(
+                prometheus.query(queries.fill(text, target, stable=stable, length=span.length))
+                for text in (goal.query or "", goal.total or "")
+            )
+        )
+        if good is None or total is None:
+            return ArmCounts(version=version, successes=0, trials=0)
+        return ArmCounts(version=version, successes=good, trials=total)
+
+    return await asyncio.gather(*(count(version) for version in look.versions))

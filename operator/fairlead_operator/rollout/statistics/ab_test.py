@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class ArmCounts:
     """What one version did since the trial began."""
 
     version: str
@@ -55,7 +55,7 @@ class Trial:
 
 
 def judge_trial(
-    design: AbTest, tallies: Sequence[Tally], *, stable: str, elapsed: timedelta
+    design: AbTest, arms: Sequence[ArmCounts], *, stable: str, elapsed: timedelta
 ) -> Trial:
     """Decide an A/B test by what was counted since it began; it may be asked at any time.
 
@@ -66,10 +66,10 @@ def judge_trial(
     candidate is given up.
 
     Args:
-        tallies: one for each version in play, the stable version's among them.
+        arms: one for each version in play, the stable version's among them.
         elapsed: since the trial began.
     """
-    counts = {tally.version: to_counts(tally) for tally in tallies}
+    counts = {arm.version: to_counts(arm) for arm in arms}
     control = counts.pop(stable, Counts(good=0, total=0))
     better_at, given_up_at = len(counts) / design.alpha, 1 / design.beta
     judged = [
@@ -85,22 +85,22 @@ def judge_trial(
     ]
     ranked = sorted(judged, key=lambda one: -one.counts.mean if one.counts.total > 0 else math.inf)
     leader = ranked[0].version if ranked and ranked[0].counts.total > 0 else None
-    known = Trial(
+    standing = Trial(
         outcome=Outcome.RUNNING,
-        message=f"{_standing(tallies)}{_nearest(ranked, better_at, given_up_at)}",
+        message=f"{_standing(arms)}{_nearest(ranked, better_at, given_up_at)}",
         leader=leader,
-        arms=tuple(to_result(tally) for tally in tallies),
+        arms=tuple(to_result(arm) for arm in arms),
     )
     enough = [one for one in ranked if one.counts.total >= design.min_samples]
     if control.total >= design.min_samples:
         for one in enough:
             if one.better >= better_at:
-                return dataclasses.replace(known, outcome=Outcome.WON, winner=one.version)
+                return dataclasses.replace(standing, outcome=Outcome.WON, winner=one.version)
         if judged and all(one in enough and one.hopeless >= given_up_at for one in judged):
-            return dataclasses.replace(known, outcome=Outcome.STABLE_WON)
+            return dataclasses.replace(standing, outcome=Outcome.STABLE_WON)
     if elapsed >= design.max_duration:
-        return dataclasses.replace(known, outcome=Outcome.UNDECIDED)
-    return known
+        return dataclasses.replace(standing, outcome=Outcome.UNDECIDED)
+    return standing
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,30 +113,30 @@ class _Candidate:
     hopeless: float
 
 
-def to_result(tally: Tally, probability: float | None = None) -> ArmResult:
-    """A tally as people read it."""
-    counts = to_counts(tally)
+def to_result(arm: ArmCounts, probability: float | None = None) -> ArmResult:
+    """Return what was counted of a version as people read it."""
+    counts = to_counts(arm)
     return ArmResult(
-        version=tally.version,
+        version=arm.version,
         samples=counts.total,
         value=counts.mean if counts.total > 0 else None,
         probability=probability,
     )
 
 
-def to_counts(tally: Tally) -> Counts:
-    """Whatever was answered, as counts that can be."""
-    total = tally.trials if 0 <= tally.trials < math.inf else 0.0
-    good = tally.successes if math.isfinite(tally.successes) else 0.0
+def to_counts(arm: ArmCounts) -> Counts:
+    """Return counts that can be, whatever was answered."""
+    total = arm.trials if 0 <= arm.trials < math.inf else 0.0
+    good = arm.successes if math.isfinite(arm.successes) else 0.0
     return Counts(good=min(max(good, 0.0), total), total=total)
 
 
-def _standing(tallies: Sequence[Tally]) -> str:
+def _standing(arms: Sequence[ArmCounts]) -> str:
     parts = (
-        f"{tally.version} {result.value:.2%} of {result.samples:,.0f}"
+        f"{arm.version} {result.value:.2%} of {result.samples:,.0f}"
         if result.value is not None
-        else f"{tally.version} has no samples"
-        for tally, result in ((tally, to_result(tally)) for tally in tallies)
+        else f"{arm.version} has no samples"
+        for arm, result in ((arm, to_result(arm)) for arm in arms)
     )
     return ", ".join(parts)[:200]
 

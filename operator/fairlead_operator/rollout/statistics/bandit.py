@@ -15,7 +15,13 @@ from datetime import timedelta
 from typing import Final
 
 from fairlead_operator.api.strategy import Bandit
-from fairlead_operator.rollout.statistics.ab_test import Outcome, Tally, Trial, to_counts, to_result
+from fairlead_operator.rollout.statistics.ab_test import (
+    ArmCounts,
+    Outcome,
+    Trial,
+    to_counts,
+    to_result,
+)
 from fairlead_operator.rollout.statistics.sequential import Counts
 
 _REACH: Final = 8.0  # standard deviations on each side of a posterior's mean
@@ -24,7 +30,7 @@ _POINTS: Final = 160  # of each posterior
 
 def judge_bandit(
     design: Bandit,
-    tallies: Sequence[Tally],
+    arms: Sequence[ArmCounts],
     *,
     stable: str,
     shares: Mapping[str, int],
@@ -34,40 +40,40 @@ def judge_bandit(
     """Decide whether a version is best, and the next shares if none is yet.
 
     Args:
-        tallies: one for each version in play, the stable version's among them.
+        arms: one for each version in play, the stable version's among them.
         shares: present percent of every version.
         elapsed: since the trial began.
         since_change: since the shares were last moved.
     """
-    versions = [tally.version for tally in tallies]
-    counts = [to_counts(tally) for tally in tallies]
+    versions = [arm.version for arm in arms]
+    counts = [to_counts(arm) for arm in arms]
     chances = dict(zip(versions, probabilities_of_best(counts), strict=True))
     best = max(versions, key=chances.__getitem__, default=stable)
     candidates = [version for version in versions if version != stable]
-    known = Trial(
+    standing = Trial(
         outcome=Outcome.RUNNING,
         message=", ".join(
             f"{version} best with {chance:.1%}" for version, chance in chances.items()
         )[:300],
         leader=max(candidates, key=chances.__getitem__, default=None),
-        arms=tuple(to_result(tally, chances[tally.version]) for tally in tallies),
+        arms=tuple(to_result(arm, chances[arm.version]) for arm in arms),
     )
     enough = all(count.total >= design.min_samples for count in counts) and candidates
     if enough and chances[best] >= design.stop_probability:
         if best == stable:
-            return dataclasses.replace(known, outcome=Outcome.STABLE_WON)
-        return dataclasses.replace(known, outcome=Outcome.WON, winner=best)
+            return dataclasses.replace(standing, outcome=Outcome.STABLE_WON)
+        return dataclasses.replace(standing, outcome=Outcome.WON, winner=best)
     if elapsed >= design.max_duration:
-        return dataclasses.replace(known, outcome=Outcome.UNDECIDED)
+        return dataclasses.replace(standing, outcome=Outcome.UNDECIDED)
     allowed = int(design.max_change_per_minute * since_change.total_seconds() / 60)
     moved = next_shares(chances, shares, stable=stable, floor=design.floor, allowed=allowed)
     return dataclasses.replace(
-        known, shares=tuple((version, moved[version]) for version in candidates)
+        standing, shares=tuple((version, moved[version]) for version in candidates)
     )
 
 
 def probabilities_of_best(counts: Sequence[Counts]) -> list[float]:
-    """For each version, the probability that its rate is the highest; they add up to 1."""
+    """Return for each version the probability that its rate is the highest; they add up to 1."""
     if len(counts) < 2:
         return [1.0] * len(counts)
     grid = sorted({0.0, 1.0, *(point for count in counts for point in _points(count))})
@@ -93,7 +99,7 @@ def next_shares(
     floor: int,
     allowed: int,
 ) -> dict[str, int]:
-    """Whole percents nearer to the probabilities; they add up to 100.
+    """Return whole percents nearer to the probabilities; they add up to 100.
 
     No share moves by more than ``allowed`` points, and none falls below ``floor``, or below an
     equal share where the floor leaves no room for one.  What a version that left the trial had is
@@ -127,7 +133,7 @@ def _posterior(count: Counts) -> tuple[float, float]:
 
 
 def _points(count: Counts) -> list[float]:
-    """Where the posterior is, densely enough to integrate it."""
+    """Return where the posterior is, densely enough to integrate it."""
     a, b = _posterior(count)
     mean = a / (a + b)
     deviation = math.sqrt(mean * (1 - mean) / (a + b + 1))
@@ -136,7 +142,7 @@ def _points(count: Counts) -> list[float]:
 
 
 def _densities(count: Counts, grid: Sequence[float]) -> list[float]:
-    """The Beta density at each point, scaled so that its integral over the grid is 1."""
+    """Return the Beta density at each point, scaled so that its integral over the grid is 1."""
     a, b = _posterior(count)
     scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     heights = [
@@ -147,7 +153,7 @@ def _densities(count: Counts, grid: Sequence[float]) -> list[float]:
 
 
 def _times_log(factor: float, value: float) -> float:
-    """``factor * log(value)``, 0 for a factor of 0."""
+    """Return ``factor * log(value)``, 0 for a factor of 0."""
     if factor == 0:
         return 0.0
     return factor * math.log(value) if value > 0 else -math.inf
@@ -158,7 +164,7 @@ def _integral(heights: Sequence[float], grid: Sequence[float]) -> float:
 
 
 def _cumulated(heights: Sequence[float], grid: Sequence[float]) -> list[float]:
-    """Trapezoids from the left."""
+    """Add up trapezoids from the left."""
     sums = [0.0]
     for at in range(1, len(grid)):
         width = grid[at] - grid[at - 1]

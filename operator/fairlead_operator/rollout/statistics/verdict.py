@@ -33,7 +33,9 @@ class Tolerance:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class Criteria:
+    """What a good answer is."""
+
     at_least: float | None
     at_most: float | None
     min_samples: float  # that a verdict needs; 0 where samples have no meaning
@@ -94,7 +96,7 @@ class _Finding(NamedTuple):
     failures: int = 0
 
 
-def judge(measurement: Measurement, bounds: Bounds, *, failures_before: int) -> Judgment:
+def judge(measurement: Measurement, criteria: Criteria, *, failures_before: int) -> Judgment:
     """Compare one measurement with its bounds, and with the stable version.
 
     A value out of bounds within the failure limit is ``Inconclusive``: no reason
@@ -104,13 +106,13 @@ def judge(measurement: Measurement, bounds: Bounds, *, failures_before: int) -> 
     if measurement.error is not None:
         findings = [_Finding(Verdict.ERROR, measurement.error, failures_before)]
     else:
-        findings = [_within(measurement, bounds, failures_before)] if bounds.is_absolute else []
-        if bounds.tolerance is not None:
-            finding, comparison = _against(measurement.pair, bounds, bounds.tolerance)
+        findings = [_within(measurement, criteria, failures_before)] if criteria.is_absolute else []
+        if criteria.tolerance is not None:
+            finding, comparison = _against(measurement.pair, criteria, criteria.tolerance)
             findings.append(finding)
     verdict = _worst_of([finding.verdict for finding in findings])
     told = [finding for finding in findings if finding.verdict is verdict]
-    value, samples = _shown(measurement, bounds)
+    value, samples = _shown(measurement, criteria)
     stable = measurement.pair.stable.mean if measurement.pair else None
     return Judgment(
         name=measurement.name,
@@ -119,7 +121,7 @@ def judge(measurement: Measurement, bounds: Bounds, *, failures_before: int) -> 
         samples=samples,
         failures=max((finding.failures for finding in findings), default=0),
         message=f"{measurement.name}: {'; '.join(finding.message for finding in told)}"[:1000],
-        dry_run=bounds.dry_run,
+        dry_run=criteria.dry_run,
         bound=measurement.bound,
         stable=_finite(stable),
         low=_finite(comparison.low) if comparison else None,
@@ -136,9 +138,9 @@ def worst(judgments: Iterable[Judgment]) -> Verdict:
 
 def summarize(judgments: Iterable[Judgment]) -> str:
     """Name the checks that decided, with their numbers."""
-    known = [judgment for judgment in judgments if not judgment.dry_run]
-    verdict = worst(known)
-    return "; ".join(j.message for j in known if j.verdict is verdict) or "not measured yet"
+    deciding = [judgment for judgment in judgments if not judgment.dry_run]
+    verdict = worst(deciding)
+    return "; ".join(j.message for j in deciding if j.verdict is verdict) or "not measured yet"
 
 
 def stability_index(candidate: Sequence[int], stable: Sequence[int]) -> float | None:
@@ -165,34 +167,34 @@ def _worst_of(verdicts: Sequence[Verdict]) -> Verdict:
     return min(verdicts, key=_SEVERITY.index, default=Verdict.INCONCLUSIVE)
 
 
-def _within(measurement: Measurement, bounds: Bounds, failures_before: int) -> _Finding:
-    """The value against fixed bounds."""
+def _within(measurement: Measurement, criteria: Criteria, failures_before: int) -> _Finding:
+    """Hold the value against fixed bounds."""
     samples, value = measurement.samples, measurement.value
-    if bounds.min_samples > 0 and not (samples or 0) >= bounds.min_samples:
-        message = f"{samples or 0:.0f} {bounds.unit}, {bounds.min_samples:.0f} needed"
+    if criteria.min_samples > 0 and not (samples or 0) >= criteria.min_samples:
+        message = f"{samples or 0:.0f} {criteria.unit}, {criteria.min_samples:.0f} needed"
         return _Finding(Verdict.INCONCLUSIVE, message, failures_before)
     if value is None or math.isnan(value):
         return _Finding(Verdict.INCONCLUSIVE, "no data: no series, or NaN", failures_before)
     if math.isinf(value):
         return _Finding(Verdict.INCONCLUSIVE, f"the answer is {value}, no number", failures_before)
-    measured = _describe(value, samples, bounds)
-    above = bounds.at_least is None or value >= bounds.at_least
-    if above and (bounds.at_most is None or value <= bounds.at_most):
+    measured = _describe(value, samples, criteria)
+    above = criteria.at_least is None or value >= criteria.at_least
+    if above and (criteria.at_most is None or value <= criteria.at_most):
         return _Finding(Verdict.SUCCESSFUL, measured)
     failures = failures_before + 1
-    if failures > bounds.failure_limit:
+    if failures > criteria.failure_limit:
         return _Finding(Verdict.FAILED, measured, failures)
     return _Finding(
         Verdict.INCONCLUSIVE,
-        f"{measured}; failure {failures} of {bounds.failure_limit} tolerated",
+        f"{measured}; failure {failures} of {criteria.failure_limit} tolerated",
         failures,
     )
 
 
 def _against(
-    pair: Pair | None, bounds: Bounds, tolerance: Tolerance
+    pair: Pair | None, criteria: Criteria, tolerance: Tolerance
 ) -> tuple[_Finding, Comparison | None]:
-    """The candidate against the stable version."""
+    """Hold the candidate against the stable version."""
     if pair is None:
         return _Finding(Verdict.INCONCLUSIVE, "no data of both versions"), None
     try:
@@ -200,9 +202,10 @@ def _against(
     except ValueError as error:
         return _Finding(Verdict.ERROR, str(error)), None
     for role, counted in (("candidate", pair.candidate), ("stable version", pair.stable)):
-        if counted.total < bounds.min_samples:
+        if counted.total < criteria.min_samples:
             message = (
-                f"{counted.total:.0f} {bounds.unit} of the {role}, {bounds.min_samples:.0f} needed"
+                f"{counted.total:.0f} {criteria.unit} of the {role}, "
+                f"{criteria.min_samples:.0f} needed"
             )
             return _Finding(Verdict.INCONCLUSIVE, message), comparison
     needed = 1 / tolerance.alpha
@@ -233,23 +236,23 @@ def _compare(pair: Pair, tolerance: Tolerance) -> Comparison:
     raise ValueError("a share cannot be compared with a loss")
 
 
-def _shown(measurement: Measurement, bounds: Bounds) -> tuple[float | None, float | None]:
-    """Value and samples for people: of a mere comparison, the candidate's in it."""
-    if not bounds.is_absolute and measurement.pair is not None:
+def _shown(measurement: Measurement, criteria: Criteria) -> tuple[float | None, float | None]:
+    """Return value and samples for people: of a mere comparison, the candidate's in it."""
+    if not criteria.is_absolute and measurement.pair is not None:
         return _finite(measurement.pair.candidate.mean), _finite(measurement.pair.candidate.total)
     return _finite(measurement.value), _finite(measurement.samples)
 
 
 def _finite(value: float | None) -> float | None:
-    """Status is JSON, which has neither NaN nor infinity."""
+    """Return what status can hold: it is JSON, which has neither NaN nor infinity."""
     return value if value is not None and math.isfinite(value) else None
 
 
-def _describe(value: float, samples: float | None, bounds: Bounds) -> str:
+def _describe(value: float, samples: float | None, criteria: Criteria) -> str:
     limits = [
         f"{word} {limit:g}"
-        for word, limit in (("at least", bounds.at_least), ("at most", bounds.at_most))
+        for word, limit in (("at least", criteria.at_least), ("at most", criteria.at_most))
         if limit is not None
     ]
-    counted = "" if samples is None else f" over {samples:.0f} {bounds.unit}"
+    counted = "" if samples is None else f" over {samples:.0f} {criteria.unit}"
     return f"{value:.4g}{counted}, allowed {' and '.join(limits)}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_operator.api.checks import Analysis
+from fairlead_operator.api.checks import AnalysisSpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.rollout.decision.plan import Step, automatic_steps, compile_plan
@@ -91,7 +91,7 @@ def test_every_automatic_step_can_measure_its_own_traffic_twice(
         {"name": f"c{index}", "query": "x", "atMost": 1, "window": f"{window}s"}
         for index, window in enumerate(windows)
     ]
-    analysis = Analysis.model_validate({"interval": f"{interval}s", "checks": checks})
+    analysis = AnalysisSpec.model_validate({"interval": f"{interval}s", "checks": checks})
 
     steps = automatic_steps(analysis)
 

@@ -1,14 +1,20 @@
 """Which checks are in force, and what is said where they cannot be."""
 
+import dataclasses
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from fairlead_operator.api.checks import DEFAULT_CHECKS
+from fairlead_operator.api.checks import DEFAULT_CHECKS, Check
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.rollout.evidence.checks import ChecksError, resolve_checks
-from support.world import NAMESPACE, World, model_manifest
+from fairlead_operator.api.template import AnalysisTemplateSpec
+from fairlead_operator.rollout.decision.plan import compile_plan
+from fairlead_operator.rollout.evidence.checks import ChecksError, answerable, resolve_checks
+from fairlead_operator.rollout.evidence.scene import Pairing, Scene
+from support.fakes import START
+from support.world import model_manifest
 
 OWN = {"name": "own", "query": "q", "atMost": 1}
 ORDERS = {
@@ -19,24 +25,15 @@ ORDERS = {
 ARGUMENTS = [{"name": "shop"}, {"name": "currency", "value": "EUR"}]
 
 
-async def resolve(
+def resolve(
     analysis: Any, *, template: Any = None, spec: Any = None, **policy: Any
-) -> tuple[Any, ...]:
-    world = World()
-    if template is not None:
-        world.kube.put(
-            {
-                "kind": "AnalysisTemplate",
-                "metadata": {"namespace": NAMESPACE, "name": "shared"},
-                "spec": template,
-            }
-        )
-    model = model_manifest(**(spec or {}))["spec"]
-    return await resolve_checks(
-        RolloutPolicy.model_validate({"analysis": analysis, **policy}),
-        ModelSpec.model_validate(model),
-        NAMESPACE,
-        world.kube,
+) -> tuple[Check, ...]:
+    rollout = RolloutPolicy.model_validate({"analysis": analysis, **policy})
+    return resolve_checks(
+        rollout,
+        ModelSpec.model_validate(model_manifest(**(spec or {}))["spec"]),
+        compile_plan(rollout),
+        AnalysisTemplateSpec.model_validate(template) if template else None,
     )
 
 
@@ -49,12 +46,12 @@ def given(*arguments: tuple[str, str]) -> Any:
     }
 
 
-async def test_with_nothing_said_the_default_is_in_force() -> None:
-    assert await resolve({}) == DEFAULT_CHECKS
+def test_with_nothing_said_the_default_is_in_force() -> None:
+    assert resolve({}) == DEFAULT_CHECKS
 
 
-async def test_own_checks_come_first_then_the_templates() -> None:
-    checks = await resolve(
+def test_own_checks_come_first_then_the_templates() -> None:
+    checks = resolve(
         given(("shop", "a")) | {"checks": [OWN]},
         template={"arguments": ARGUMENTS, "checks": [ORDERS]},
     )
@@ -66,7 +63,6 @@ async def test_own_checks_come_first_then_the_templates() -> None:
 @pytest.mark.parametrize(
     ("analysis", "template", "words"),
     [
-        pytest.param(given(), None, "no AnalysisTemplate shared in energy", id="no template"),
         pytest.param(
             given(),
             {"arguments": ARGUMENTS, "checks": [ORDERS]},
@@ -85,7 +81,6 @@ async def test_own_checks_come_first_then_the_templates() -> None:
             "uses {{arguments.shop}}, which the template does not declare",
             id="a name that is not declared",
         ),
-        pytest.param(given(), {"checks": "x"}, "AnalysisTemplate shared", id="not readable"),
         pytest.param(
             given() | {"checks": [OWN]}, {"checks": [OWN]}, "own is a check of", id="a name twice"
         ),
@@ -100,9 +95,9 @@ async def test_own_checks_come_first_then_the_templates() -> None:
         ),
     ],
 )
-async def test_what_cannot_be_is_named(analysis: Any, template: Any, words: str) -> None:
+def test_what_cannot_be_is_named(analysis: Any, template: Any, words: str) -> None:
     with pytest.raises(ChecksError) as refused:
-        await resolve(analysis, template=template)
+        resolve(analysis, template=template)
 
     assert words in str(refused.value)
 
@@ -133,19 +128,59 @@ async def test_what_cannot_be_is_named(analysis: Any, template: Any, words: str)
         ),
     ],
 )
-async def test_a_templates_check_must_fit_the_model_and_its_strategy(
+def test_a_templates_check_must_fit_the_model_and_its_strategy(
     check: Any, policy: Any, words: str
 ) -> None:
     recorded = {"serving": {"predictionLog": {"enabled": True}}}
 
     with pytest.raises(ChecksError) as refused:
-        await resolve(
-            given(), template={"checks": [{"name": "a", **check}]}, spec=recorded, **policy
-        )
+        resolve(given(), template={"checks": [{"name": "a", **check}]}, spec=recorded, **policy)
 
     assert words in str(refused.value)
 
 
-async def test_a_check_of_a_step_may_not_have_a_templates_name() -> None:
+def test_a_check_of_a_step_may_not_have_a_templates_name() -> None:
     with pytest.raises(ChecksError, match="own is a check of a step"):
-        await resolve(given(), template={"checks": [OWN]}, steps=[{"weight": 5, "checks": [OWN]}])
+        resolve(given(), template={"checks": [OWN]}, steps=[{"weight": 5, "checks": [OWN]}])
+
+
+def check(**fields: Any) -> Check:
+    return Check.model_validate({"name": "c", **fields})
+
+
+SCENE = Scene(
+    pairing=Pairing(
+        namespace="energy",
+        model="nsw-price",
+        stable="1.0.0",
+        candidates=("1.1.0",),
+        now=START,
+    ),
+    version="1.1.0",
+    since=START,
+)
+COPIES = dataclasses.replace(SCENE, mirrored=True)
+ALONE = dataclasses.replace(SCENE, reference=timedelta(minutes=1))
+AGREEMENT = check(builtin="prediction-agreement", atLeast=0.9)
+DRIFT = check(name="d", builtin="prediction-drift", atMost=0.1)
+BESIDE = check(name="o", query="q", total="t", relative={"margin": 0.1})
+BESIDE_AND_BOUND = check(name="b", query="q", total="t", relative={"margin": 0.1}, atLeast=0.5)
+
+
+@pytest.mark.parametrize(
+    ("checks", "scene", "names"),
+    [
+        pytest.param((AGREEMENT, DRIFT, BESIDE), COPIES, ["c", "d", "o"], id="copies"),
+        pytest.param((AGREEMENT, DRIFT, BESIDE), SCENE, ["d", "o"], id="traffic"),
+        pytest.param((AGREEMENT, DRIFT, BESIDE, BESIDE_AND_BOUND), ALONE, ["b"], id="all traffic"),
+        pytest.param((AGREEMENT,), SCENE, ["success-rate"], id="something must be proven"),
+    ],
+)
+def test_what_can_be_answered_is_asked(
+    checks: tuple[Check, ...], scene: Scene, names: list[str]
+) -> None:
+    assert [one.name for one in answerable(checks, scene)] == names
+
+
+def test_at_all_traffic_a_users_comparison_is_left_to_its_bounds() -> None:
+    assert answerable((BESIDE_AND_BOUND,), ALONE)[0].relative is None

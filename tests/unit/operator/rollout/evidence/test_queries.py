@@ -9,10 +9,11 @@ import subprocess
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fairlead_operator.api.checks import Check
+from fairlead_operator.api.builtins import BUILTINS
 from fairlead_operator.rollout.evidence import queries
 from fairlead_serving.gateway.settings import read_settings
 from fairlead_serving.gateway.xds.bootstrap import build_bootstrap
@@ -106,13 +107,13 @@ def success_counts(*series: Series, value: Mapping[str, float], past: bool = Fal
     merged = {name: values for part in series for name, values in part.items()}
     before = queries.Span(length=SPAN.length, ago=SPAN.length) if past else SPAN
     targets = {"candidate": (TARGET, SPAN), "stable": (STABLE, before)}
-    return Case(series=merged, query=queries.success_counts(targets), value=value)
+    return Case(series=merged, query=queries.success_counts(targets).promql, value=value)
 
 
 def latency_counts(bound: float, *series: Series, value: Mapping[str, float]) -> Case:
     merged = {name: values for part in series for name, values in part.items()}
     targets = {"candidate": (TARGET, SPAN), "stable": (STABLE, SPAN)}
-    return Case(series=merged, query=queries.latency_counts(targets, bound), value=value)
+    return Case(series=merged, query=queries.latency_counts(targets, bound).promql, value=value)
 
 
 def mirrored(*series: Series, value: float | None) -> Case:
@@ -155,7 +156,7 @@ BY_SERVERS = dataclasses.replace(TARGET, series=queries.SERVERS)
 SERVERS_RATE = queries.success_rate(BY_SERVERS, SPAN)
 SERVERS_REQUESTS = queries.requests(dataclasses.replace(BY_SERVERS, mirrored=True), SPAN)
 SERVERS_P95 = queries.latency(0.95, BY_SERVERS, SPAN)
-SERVERS_QUICK = queries.latency_counts({"candidate": (BY_SERVERS, SPAN)}, 2500)
+SERVERS_QUICK = queries.latency_counts({"candidate": (BY_SERVERS, SPAN)}, 2500).promql
 SERVERS_CASES = [
     pytest.param(
         by_servers(
@@ -459,26 +460,56 @@ def test_query(case: Case, tmp_path: Path) -> None:
         ("latency-p50", "histogram_quantile(0.5,"),
         ("latency-p95", "histogram_quantile(0.95,"),
         ("latency-p99", "histogram_quantile(0.99,"),
+        ("saturation", "fairlead_prediction_seconds_sum"),
     ],
 )
 def test_a_builtin_check_asks_for_its_version_and_window(builtin: str, part: str) -> None:
-    check = Check.model_validate({"name": "c", "builtin": builtin, "atMost": 1, "window": "45s"})
-
-    query = queries.absolute(check, TARGET, stable="1.0.0")
+    query = queries.value(
+        BUILTINS[builtin].query, TARGET, queries.Span(length=timedelta(seconds=45))
+    )
 
     assert part in query
-    assert 'version="1.1.0",role=""' in query
-    assert "offset 45s" in query
+    assert 'version="1.1.0"' in query
+    assert "45s" in query
+
+
+@pytest.mark.parametrize(
+    "unknown", ["uptime", *{row.query for row in BUILTINS.values() if row.is_recorded}]
+)
+def test_what_prometheus_does_not_count_is_not_asked_of_it(unknown: Any) -> None:
+    with pytest.raises(AssertionError):
+        queries.value(unknown, TARGET, SPAN)
 
 
 def test_a_mirrored_candidate_is_judged_by_the_copies() -> None:
     mirrored = dataclasses.replace(TARGET, mirrored=True)
-    check = Check.model_validate({"name": "c", "builtin": "success-rate", "atLeast": 1})
 
-    query = queries.absolute(check, mirrored, stable="1.0.0")
+    query = queries.success_rate(mirrored, SPAN)
 
     assert 'version="1.1.0",role="shadow"' in query
     assert 'role=""' not in query
+
+
+@pytest.mark.parametrize(
+    ("numbers", "good", "quick"),
+    [
+        pytest.param({}, None, None, id="silence"),
+        pytest.param({"v-bad": 3, "v-good": 3}, None, None, id="parts of nothing"),
+        pytest.param({"v-total": 10}, 10, 0, id="none bad, or none quick"),
+        pytest.param({"v-total": 10, "v-bad": 3, "v-good": 4}, 7, 4, id="some"),
+        pytest.param({"v-total": 10, "v-bad": 12, "v-good": 12}, 0, 10, id="more than there are"),
+    ],
+)
+def test_counts_are_read_as_they_were_asked(
+    numbers: Mapping[str, float], good: float | None, quick: float | None
+) -> None:
+    scenes = {"v": (TARGET, SPAN)}
+    answers = (
+        queries.success_counts(scenes).read(numbers, "v"),
+        queries.latency_counts(scenes, 50).read(numbers, "v"),
+    )
+
+    assert [answer and answer.good for answer in answers] == [good, quick]
 
 
 def test_the_names_in_a_query_are_filled_in() -> None:

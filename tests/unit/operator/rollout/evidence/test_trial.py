@@ -7,6 +7,7 @@ import pytest
 
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.ports import Tally
+from fairlead_operator.rollout.evidence.scene import Pairing
 from fairlead_operator.rollout.evidence.trial import TrialLook, run_trial
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
 from support.fakes import START
@@ -14,10 +15,14 @@ from support.world import World
 
 HOUR = timedelta(hours=1)
 LOOK = TrialLook(
-    namespace="energy",
-    model="nsw-price",
-    stable="1.0.0",
-    versions=("1.1.0",),
+    pairing=Pairing(
+        namespace="energy",
+        model="nsw-price",
+        stable="1.0.0",
+        candidates=("1.1.0",),
+        now=START + HOUR,
+    ),
+    in_play=("1.1.0",),
     shares={"1.0.0": 50, "1.1.0": 50},
     since=START,
     changed_at=START + HOUR - timedelta(minutes=1),
@@ -26,7 +31,7 @@ LOOK = TrialLook(
 
 async def run(world: World, strategy: str, **goal: Any) -> Trial:
     policy = RolloutPolicy.model_validate({"strategy": strategy, strategy: {"goal": goal}})
-    return await run_trial(LOOK, policy, ports=world.ports, now=START + HOUR)
+    return await run_trial(LOOK, policy, world.ports)
 
 
 @pytest.fixture
@@ -64,8 +69,14 @@ async def test_the_better_version_wins(world: World, strategy: str, goal: Any) -
     assert [(arm.version, arm.value) for arm in trial.arms] == [("1.0.0", 0.5), ("1.1.0", 0.9)]
 
 
+def answer(world: World, count: float | None) -> None:
+    """Let every query of a user's goal yield this."""
+    for version in LOOK.versions:
+        world.prometheus.own |= {f"a{version}": count, f"b{version}": count}
+
+
 async def test_a_users_counts(world: World) -> None:
-    world.prometheus.custom = 700.0
+    answer(world, 700.0)
 
     trial = await run(world, "bandit", query="a{{version}}", total="b{{version}}")
 
@@ -75,7 +86,7 @@ async def test_a_users_counts(world: World) -> None:
 
 
 async def test_a_version_without_an_answer_has_no_samples(world: World) -> None:
-    world.prometheus.custom = None
+    answer(world, None)
 
     trial = await run(world, "abTest", query="a{{version}}", total="b{{version}}")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_operator.api.strategy import AbTest
-from fairlead_operator.rollout.statistics.ab_test import Outcome, Tally, judge_trial
+from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome, judge_trial
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -29,8 +29,8 @@ def design(**changed: object) -> AbTest:
     )
 
 
-def tally(version: str, good: float, total: float) -> Tally:
-    return Tally(version=version, successes=good, trials=total)
+def tally(version: str, good: float, total: float) -> ArmCounts:
+    return ArmCounts(version=version, successes=good, trials=total)
 
 
 STABLE = tally("1.0.0", 500, 1000)
@@ -99,7 +99,7 @@ SAME = tally("1.1.0", 10000, 20000)
     ],
 )
 def test_judge_trial(
-    tallies: tuple[Tally, ...], elapsed: timedelta, outcome: Outcome, winner: str | None
+    tallies: tuple[ArmCounts, ...], elapsed: timedelta, outcome: Outcome, winner: str | None
 ) -> None:
     trial = judge_trial(design(), tallies, stable="1.0.0", elapsed=elapsed)
 

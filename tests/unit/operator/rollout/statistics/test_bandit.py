@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead_operator.api.strategy import Bandit
-from fairlead_operator.rollout.statistics.ab_test import Outcome, Tally, Trial
+from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome, Trial
 from fairlead_operator.rollout.statistics.bandit import (
     judge_bandit,
     next_shares,
@@ -43,7 +43,7 @@ def judge(
     return judge_bandit(
         design(),
         [
-            Tally(version=name, successes=good, trials=total)
+            ArmCounts(version=name, successes=good, trials=total)
             for name, (good, total) in zip(names, counted, strict=True)
         ],
         stable="1.0.0",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fairlead_operator.api.phases.rollout import Verdict
 from fairlead_operator.rollout.statistics.sequential import Counts, Losses
 from fairlead_operator.rollout.statistics.verdict import (
-    Bounds,
+    Criteria,
     Judgment,
     Measurement,
     Pair,
@@ -22,7 +22,7 @@ from fairlead_operator.rollout.statistics.verdict import (
     worst,
 )
 
-BOUNDS = Bounds(at_least=0.99, at_most=None, min_samples=20, failure_limit=0)
+BOUNDS = Criteria(at_least=0.99, at_most=None, min_samples=20, failure_limit=0)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_judge(measurement: Measurement, verdict: Verdict) -> None:
 
 
 def test_failures_within_the_limit_hold_and_one_more_fails() -> None:
-    bounds = Bounds(at_least=0.99, at_most=None, min_samples=0, failure_limit=2)
+    bounds = Criteria(at_least=0.99, at_most=None, min_samples=0, failure_limit=2)
     bad = Measurement(name="c", value=0.5)
 
     verdicts = [judge(bad, bounds, failures_before=before).verdict for before in range(4)]
@@ -66,14 +66,14 @@ def test_failures_within_the_limit_hold_and_one_more_fails() -> None:
 
 
 def test_a_good_measurement_forgives_and_silence_does_not() -> None:
-    bounds = Bounds(at_least=0.99, at_most=None, min_samples=0, failure_limit=2)
+    bounds = Criteria(at_least=0.99, at_most=None, min_samples=0, failure_limit=2)
 
     assert judge(Measurement(name="c", value=1.0), bounds, failures_before=2).failures == 0
     assert judge(Measurement(name="c"), bounds, failures_before=2).failures == 2
 
 
 def test_the_message_has_measured_and_allowed() -> None:
-    bounds = Bounds(at_least=1, at_most=3, min_samples=10, failure_limit=0)
+    bounds = Criteria(at_least=1, at_most=3, min_samples=10, failure_limit=0)
 
     judgment = judge(Measurement(name="c", value=4.5, samples=12), bounds, failures_before=0)
 
@@ -116,7 +116,7 @@ def test_every_number_has_a_verdict(  # noqa: PLR0917  one strategy each
     limit: int,
     before: int,
 ) -> None:
-    bounds = Bounds(at_least=low, at_most=high, min_samples=20, failure_limit=limit)
+    bounds = Criteria(at_least=low, at_most=high, min_samples=20, failure_limit=limit)
     found = judge(
         Measurement(name="c", value=value, samples=samples), bounds, failures_before=before
     )
@@ -127,7 +127,7 @@ def test_every_number_has_a_verdict(  # noqa: PLR0917  one strategy each
         assert (samples or 0.0) >= 20
 
 
-RELATIVE = Bounds(
+RELATIVE = Criteria(
     at_least=None,
     at_most=None,
     min_samples=20,

@@ -1,0 +1,71 @@
+"""Who is looked at: the versions of one Model at one moment, and one candidate's minutes.  Pure."""
+
+import dataclasses
+from datetime import datetime, timedelta
+from typing import Final
+
+from fairlead_operator.rollout.evidence.queries import GATEWAY, Series, Span, Target
+
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """The candidates of one Model beside its stable version, now."""
+
+    namespace: str
+    model: str
+    stable: str  # empty for a first version
+    candidates: tuple[str, ...]
+    now: datetime
+    series: Series = GATEWAY  # who counts their answers
+
+    def target(self, version: str, *, mirrored: bool = False) -> Target:
+        """Return whose answers Prometheus is asked for."""
+        return Target(
+            namespace=self.namespace,
+            model=self.model,
+            version=version,
+            mirrored=mirrored,
+            series=self.series,
+        )
+
+    def since(self, moment: datetime) -> Span:
+        """Return the minutes from then to now."""
+        return Span(length=max(_SECOND, self.now - moment))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One candidate in its present step, beside the stable version."""
+
+    pairing: Pairing
+    version: str
+    since: datetime  # when the present step began; a pause does not renew it
+    mirrored: bool = False  # no traffic but copies of live requests: judged by those
+    reference: timedelta | None = None  # at 100 %: the stable version's last minutes with traffic
+
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether the stable version has no traffic any more."""
+        return self.reference is not None
+
+    @property
+    def target(self) -> Target:
+        return self.pairing.target(self.version, mirrored=self.mirrored)
+
+    @property
+    def stable(self) -> Target:
+        return self.pairing.target(self.pairing.stable)
+
+    @property
+    def span(self) -> Span:
+        return self.pairing.since(self.since)
+
+    @property
+    def counted(self) -> dict[str, tuple[Target, Span]]:
+        """Return both versions with the minutes that count."""
+        past = self.span
+        if self.reference is not None:
+            past = Span(length=max(_SECOND, self.reference), ago=self.span.length)
+        return {"candidate": (self.target, self.span), "stable": (self.stable, past)}

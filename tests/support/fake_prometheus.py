@@ -1,0 +1,134 @@
+"""A Prometheus that answers what the operator may ask, and fails the test on anything else.
+
+It knows the operator's questions by their texts, which it writes with the functions that the
+operator writes them with: whatever the names and times, the words must be the same.  A user's
+query has to be told beforehand.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from itertools import product
+
+from fairlead_operator.api.builtins import BUILTINS, Counted, Quantile
+from fairlead_operator.errors import TransientError
+from fairlead_operator.rollout.evidence import queries
+from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS, Span, Target
+
+_HOUR = timedelta(hours=1)
+_PART = re.compile(rf'label_replace\((.+?), "{queries.COUNT}", "([^"]+)", "", ""\)(?: or |$)')
+
+
+class FakePrometheus:
+    """Silent until told."""
+
+    def __init__(self) -> None:
+        self.success_rate: float | None = None
+        self.latency: float | None = None
+        self.saturation: float | None = None
+        self.requests: float | None = None
+        self.own: dict[str, float | None] = {}  # users' queries, their names filled in
+        self.counts: dict[str, float] = {}  # of several versions, for a comparison or a trial
+        self.down = False
+        self.refusal: str | None = None
+        self.asked: list[str] = []
+
+    def healthy(self) -> None:
+        """Tell it of a version with plenty of good, quick answers."""
+        self.success_rate, self.latency, self.saturation, self.requests = 1.0, 20.0, 0.5, 500.0
+
+    async def query(self, promql: str) -> float | None:
+        self._take(promql)
+        if promql in self.own:
+            return self.own[promql]
+        field = _FIELDS.get(_words(promql))
+        if field is None:
+            raise AssertionError(f"nobody told what this yields: {promql}")
+        value: float | None = getattr(self, field)
+        return value
+
+    async def query_by(self, promql: str, label: str) -> dict[str, float]:
+        self._take(promql)
+        if label != queries.COUNT:
+            raise AssertionError(f"nobody told what this yields by {label}: {promql}")
+        asked = dict(_parts(promql))
+        for name, part in asked.items():
+            if _COUNTS.get(_words(part)) != name.rpartition("-")[2]:
+                raise AssertionError(f"nobody told what this counts as {name}: {part}")
+        return {name: self.counts[name] for name in asked if name in self.counts}
+
+    def _take(self, promql: str) -> None:
+        self.asked.append(promql)
+        if self.down:
+            raise TransientError("prometheus: connection refused")
+        if self.refusal is not None:
+            raise ValueError(self.refusal)
+
+
+def _words(promql: str) -> str:
+    """Return a question without the names, times and bounds in it."""
+    promql = re.sub(r'\b(model_namespace|model|version)="[^"]+"', r'\1="*"', promql)
+    promql = re.sub(r'le=~"\d[^"]*"', 'le=~"*"', promql)
+    return re.sub(r"\b\d+s\b", "*s", promql)
+
+
+def _parts(promql: str) -> Iterator[tuple[str, str]]:
+    """Yield each name in a question for several numbers, and what is counted under it."""
+    at = 0
+    while at < len(promql):
+        part = _PART.match(promql, at)
+        if part is None:
+            raise AssertionError(f"nobody told what this counts: {promql[at:]}")
+        yield part[2], part[1]
+        at = part.end()
+
+
+def _scenes() -> Iterator[tuple[Target, Span]]:
+    """Yield all of whom and when that make the words of a question differ."""
+    names = {"namespace": "n", "model": "m", "version": "v"}
+    for series, mirrored, ago in product((GATEWAY, SERVERS), (False, True), (0, 1)):
+        target = Target(**names, series=series, mirrored=mirrored)
+        yield target, Span(length=_HOUR, ago=ago * _HOUR)
+
+
+def _field(counted: Counted) -> str:
+    match counted:
+        case "success-rate":
+            return "success_rate"
+        case "saturation":
+            return "saturation"
+        case Quantile():
+            return "latency"
+    raise AssertionError(f"give FakePrometheus a field for {counted}")
+
+
+def _fields() -> Mapping[str, str]:
+    """Return the field that answers, by the words of the question."""
+    fields = {}
+    for target, span in _scenes():
+        fields[_words(queries.requests(target, span))] = "requests"
+        for builtin in BUILTINS.values():
+            if builtin.is_recorded:
+                continue
+            counted = builtin.query
+            fields[_words(queries.value(counted, target, span))] = _field(counted)
+            if isinstance(counted, Quantile):
+                fields[_words(queries.latency_ever(counted.rank, target))] = "latency"
+    return fields
+
+
+def _counts() -> Mapping[str, str]:
+    """Return total, good or bad, by the words of what is counted."""
+    return {
+        _words(part): name.rpartition("-")[2]
+        for scene in _scenes()
+        for tallying in (
+            queries.success_counts({"v": scene}),
+            queries.latency_counts({"v": scene}, queries.BUCKETS[0]),
+        )
+        for name, part in _parts(tallying.promql)
+    }
+
+
+_FIELDS = _fields()
+_COUNTS = _counts()

@@ -1,0 +1,216 @@
+"""Which candidates are looked at and when, by which checks, and what is gathered of a trial."""
+
+import dataclasses
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.rollout import Verdict
+from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.ports import Tally
+from fairlead_operator.rollout.decision.plan import compile_plan
+from fairlead_operator.rollout.evidence.gather import Case, Evidence, gather_evidence
+from fairlead_operator.rollout.evidence.scene import Pairing
+from support.fakes import START
+from support.world import NAMESPACE, World, model_manifest
+
+NOW = START + timedelta(minutes=10)
+TEMPLATE = {"checks": [{"name": "own", "query": "good", "atLeast": 0.5}]}
+SHARED = {"templateRef": {"name": "shared"}}
+STEPS = [{"weight": 10, "checks": [{"name": "first", "query": "one", "atMost": 1}]}, {"weight": 50}]
+ARMS = [{"version": "1.1.0", "weight": 30}, {"version": "1.2.0", "weight": 20}]
+
+
+def case(*, policy: Any = None, candidates: tuple[str, ...] = ("1.1.0",), **status: Any) -> Case:
+    """A rollout ten minutes into its first step, measured then for the last time."""
+    rollout = RolloutPolicy.model_validate(policy or {"steps": STEPS})
+    usual = {"phase": "Progressing", "step": 0, "stepSince": START, "measuredAt": START}
+    return Case(
+        pairing=Pairing(
+            namespace=NAMESPACE,
+            model="nsw-price",
+            stable="1.0.0",
+            candidates=candidates,
+            now=NOW,
+        ),
+        status=RolloutStatus.model_validate(usual | status),
+        model=ModelSpec.model_validate(
+            model_manifest(serving={"predictionLog": {"enabled": True}})["spec"]
+        ),
+        policy=rollout,
+        steps=compile_plan(rollout, candidates=len(candidates)),
+    )
+
+
+def no_clock() -> datetime:
+    raise AssertionError("the moment is the one of the case")
+
+
+async def gather(world: World, one: Case) -> Evidence:
+    return await gather_evidence(one, dataclasses.replace(world.ports, now=no_clock))
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.prometheus.healthy()
+    world.prometheus.own = {"good": 1.0, "one": 1.0}
+    return world
+
+
+def put_template(world: World, spec: Any) -> None:
+    meta = {"namespace": NAMESPACE, "name": "shared"}
+    world.kube.put({"kind": "AnalysisTemplate", "metadata": meta, "spec": spec})
+
+
+def names(evidence: Evidence) -> list[tuple[str, str]]:
+    return [(version, judgment.name) for version, judgment in evidence.judgments]
+
+
+FIRST = ("1.1.0", "first")
+SUCCESS = ("1.1.0", "success-rate")
+
+
+@pytest.mark.parametrize(
+    ("status", "judged"),
+    [
+        pytest.param({}, [SUCCESS, FIRST], id="in a step: its own checks as well"),
+        pytest.param({"step": 1}, [SUCCESS], id="in the next step: without those"),
+        pytest.param({"phase": "Paused"}, [SUCCESS, FIRST], id="in a pause"),
+        pytest.param({"phase": "Guarding", "step": 2}, [SUCCESS], id="in the guard window"),
+        pytest.param({"phase": "Pending"}, [], id="before any traffic: nothing to judge"),
+        pytest.param({"phase": "RollingBack"}, [], id="on the way back: nothing to judge"),
+    ],
+)
+async def test_what_is_judged_in_a_phase(
+    world: World, status: Any, judged: list[tuple[str, str]]
+) -> None:
+    assert names(await gather(world, case(**status))) == judged
+
+
+@pytest.mark.parametrize(
+    ("status", "versions"),
+    [
+        pytest.param({}, ["1.1.0", "1.2.0"], id="all"),
+        pytest.param(
+            {"arms": [ARMS[0], {"version": "1.2.0", "weight": 0, "reason": "AnalysisFailed"}]},
+            ["1.1.0"],
+            id="not one that left",
+        ),
+        pytest.param({"winner": "1.2.0"}, ["1.2.0"], id="the winner alone"),
+    ],
+)
+async def test_whose_checks_are_asked(world: World, status: Any, versions: list[str]) -> None:
+    policy = {"strategy": "abTest", "abTest": {"goal": {"metric": "live-accuracy"}}}
+    one = case(policy=policy, candidates=("1.1.0", "1.2.0"), **{"arms": ARMS} | status)
+
+    evidence = await gather(world, one)
+
+    assert [version for version, _ in evidence.judgments] == versions
+    assert list(evidence.analyses) == ["1.1.0", "1.2.0"]
+
+
+async def test_a_preview_is_judged_by_the_copies(world: World) -> None:
+    await gather(world, case(policy={"strategy": "blueGreen"}))
+
+    assert all('role="shadow"' in question for question in world.prometheus.asked)
+
+
+async def test_at_all_traffic_the_last_hold_of_the_stable_version_is_compared(
+    world: World,
+) -> None:
+    beside = {"name": "beside", "builtin": "success-rate", "relative": {"margin": 0.01}}
+    policy = {"steps": [{"weight": 10, "hold": "4m"}], "analysis": {"checks": [beside]}}
+
+    await gather(world, case(policy=policy, phase="Guarding", step=1))
+
+    assert "offset 840s" in world.prometheus.asked[0]  # the hold before ten minutes
+
+
+async def test_the_steps_and_the_guard_window_share_alpha(world: World) -> None:
+    world.prometheus.counts = {"candidate-total": 1000.0, "stable-total": 1000.0}
+    beside = {"name": "c", "builtin": "success-rate", "relative": {"margin": 0.01, "alpha": 0.05}}
+
+    evidence = await gather(
+        world, case(policy={"steps": STEPS[1:], "analysis": {"checks": [beside]}})
+    )
+
+    assert evidence.judgments[0][1].message.endswith(" of 40")
+
+
+async def test_nothing_is_asked_before_the_interval_is_over(world: World) -> None:
+    measured_at = NOW - timedelta(seconds=4)
+
+    evidence = await gather(world, case(measuredAt=measured_at))
+
+    assert world.prometheus.asked == []
+    assert evidence.measured_at == measured_at
+    assert evidence.next_measurement == timedelta(seconds=6)
+
+
+async def test_a_template_is_asked_beside_the_policys_checks(world: World) -> None:
+    put_template(world, TEMPLATE)
+
+    evidence = await gather(world, case(policy={"analysis": SHARED}))
+
+    assert evidence.problem is None
+    assert names(evidence) == [("1.1.0", "own")]
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        pytest.param(None, "there is no AnalysisTemplate shared in energy", id="none"),
+        pytest.param({"checks": "x"}, "AnalysisTemplate shared: ", id="not readable"),
+        pytest.param(
+            {"arguments": [{"name": "shop"}], **TEMPLATE}, "shop has no value", id="not filled in"
+        ),
+    ],
+)
+async def test_checks_that_are_not_known_are_a_problem_and_an_error(
+    world: World, template: Any, words: str
+) -> None:
+    if template is not None:
+        put_template(world, template)
+
+    evidence = await gather(world, case(policy={"analysis": SHARED}))
+
+    assert words in (evidence.problem or "")
+    assert [judgment.verdict for _, judgment in evidence.judgments] == [Verdict.ERROR]
+
+
+async def test_a_finished_rollout_asks_for_nothing_more(world: World) -> None:
+    evidence = await gather(world, case(policy={"analysis": SHARED}, phase="Succeeded", step=5))
+
+    assert (evidence.problem, evidence.judgments, evidence.measured_at) == (None, (), None)
+    assert world.prometheus.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "is_due"),
+    [
+        pytest.param({}, True, id="an interval after it began"),
+        pytest.param({"phase": "Paused"}, True, id="in a pause"),
+        pytest.param({"step": 1, "phase": "Guarding"}, False, id="not in the guard window"),
+        pytest.param({"stepSince": NOW - timedelta(seconds=9)}, False, id="not before"),
+        pytest.param(
+            {"trial": {"measuredAt": NOW - timedelta(seconds=9)}}, False, id="not twice at a time"
+        ),
+        pytest.param(
+            {"trial": {"measuredAt": NOW + timedelta(hours=1)}}, True, id="the clock was set back"
+        ),
+    ],
+)
+async def test_when_a_trial_counts(world: World, status: Any, is_due: bool) -> None:
+    for version, good in {"1.0.0": 500, "1.1.0": 900, "1.2.0": 100}.items():
+        world.record.ratings["accuracy", version] = Tally(successes=good, trials=1000)
+    policy = {"strategy": "abTest", "abTest": {"goal": {"metric": "live-accuracy"}}}
+    one = case(policy=policy, candidates=("1.1.0", "1.2.0"), **{"arms": ARMS} | status)
+
+    trial = (await gather(world, one)).trial
+
+    assert (trial is not None) == is_due
+    assert trial is None or [arm.version for arm in trial.arms] == ["1.0.0", "1.1.0", "1.2.0"]
