@@ -56,13 +56,14 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
 
 async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> None:
     """Weights and what goes with them, and the preview address while there is one."""
-    steps = seen.observed.steps
+    observed = seen.observed
+    steps = observed.steps
     in_step = decision.phase in {Phase.PROGRESSING, Phase.PAUSED} and decision.step < len(steps)
     stable = seen.stable.version if seen.stable else None
     extra = options(
         decision,
         steps[decision.step] if in_step else None,
-        seen.policy,
+        observed.plan,
         stable=stable,
         owner=owner,
         rollout_uid=seen.uid,
@@ -76,7 +77,7 @@ async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> No
         route = build_route(versions, owner=owner, timeout=timeout, options=extra)
         if built_in:
             await kube.apply(route)
-        elif seen.observed.gateway.missing is None:
+        elif observed.gateway.missing is None:
             document = document_of(route)
             for manifest in build_http_routes(document, owner=owner, gateway=seen.gateway):
                 await kube.apply(manifest)
@@ -85,8 +86,7 @@ async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> No
         await kube.delete(kind, owner.namespace, route_name(owner.name))
     if seen.routed is not None and seen.routed.preview and "preview" not in extra:
         await kube.delete("HTTPRoute", owner.namespace, preview_name(owner.name))
-    ended = is_finished(decision.phase) and any(step.preview for step in steps)
-    if ended:
+    if is_finished(decision.phase) and observed.plan.preview:
         await _remove_preview(owner, kube)
 
 

@@ -71,7 +71,7 @@ def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
 def report_trial(seen: Seen, decision: Decision) -> TrialStatus | None:
     """Where the trial stands; it stays when the trial is over."""
     old, trial, stable = seen.status.trial, seen.observed.trial, seen.stable
-    if all(step.trial is None for step in seen.observed.steps) or stable is None:
+    if seen.observed.plan.trial is None or stable is None:
         return old
     if trial is None and old is None:
         return None

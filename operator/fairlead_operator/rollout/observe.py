@@ -21,7 +21,7 @@ from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.decision.capacity import Capacity
 from fairlead_operator.rollout.decision.freeze import find_freeze
-from fairlead_operator.rollout.decision.plan import Step, compile_plan
+from fairlead_operator.rollout.decision.plan import Plan, compile_plan
 from fairlead_operator.rollout.decision.states import (
     Arm,
     Cause,
@@ -71,7 +71,7 @@ class _Read:
     status: RolloutStatus
     model: Parent
     policy: RolloutPolicy
-    steps: tuple[Step, ...]
+    plan: Plan
     stable: VersionReference | None
     candidates: Candidates
     gateway: GatewaySpec
@@ -98,8 +98,8 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     spec = RolloutSpec.model_validate(body["spec"])
     status = _not_ahead(RolloutStatus.model_validate(body.get("status") or {}), ports.now())
     model = await read_parent(spec.model, namespace, ports.kube)
-    policy = _policy(spec, model.spec)
-    steps = compile_plan(policy, candidates=len(spec.versions))
+    policy = spec.policy or model.spec.rollout
+    plan = _compile(policy, spec)
     stable = status.stable if status.phase else model.status.stable
     candidates = await resolve(spec.versions, status, f"{namespace}.{spec.model}", ports)
     gateway = _gateway(status, model.spec)
@@ -112,7 +112,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         status=status,
         model=model.spec,
         policy=policy,
-        steps=steps,
+        steps=plan.steps,
         stable=stable.version if stable else "",
         series=GATEWAY if cluster.routed is None else SERVERS,
     )
@@ -124,7 +124,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         status=status,
         model=model,
         policy=policy,
-        steps=steps,
+        plan=plan,
         stable=stable,
         candidates=candidates,
         gateway=gateway,
@@ -185,7 +185,7 @@ def _to_observed(read: _Read, *, now: datetime) -> Observed:
         leader=status.trial.leader if status.trial else None,
         gateway=_say_of_gateway(read),
         requests=unanswered(read.annotations, status.requests),
-        steps=read.steps,
+        plan=read.plan,
         guard=policy.guard.duration,
         patience=policy.patience,
         start_deadline=policy.start_deadline,
@@ -195,19 +195,19 @@ def _to_observed(read: _Read, *, now: datetime) -> Observed:
     )
 
 
-def _policy(spec: RolloutSpec, model: ModelSpec) -> RolloutPolicy:
-    """The Rollout's own, or else the Model's.
+def _compile(policy: RolloutPolicy, spec: RolloutSpec) -> Plan:
+    """Compile the plan in force.
 
     Raises:
         InvalidSpecError: it has no use for the Rollout's alternatives.
     """
-    policy = spec.policy or model.rollout
-    if spec.alternatives and policy.strategy not in {"abTest", "bandit"}:
+    plan = compile_plan(policy, candidates=len(spec.versions))
+    if spec.alternatives and not plan.takes_alternatives:
         raise InvalidSpecError(
             f"spec.alternatives: have no effect under strategy {policy.strategy} of the Model; "
             "give this Rollout a policy of its own with abTest or bandit"
         )
-    return policy
+    return plan
 
 
 def _not_ahead(status: RolloutStatus, now: datetime) -> RolloutStatus:
@@ -233,7 +233,7 @@ def _say_of_gateway(read: _Read) -> Gateway:
         return Gateway()
     return Gateway(
         missing=routed.message if routed is MISSING else None,
-        unsupported=find_unsupported(read.policy, read.gateway),
+        unsupported=find_unsupported(read.policy, read.plan, read.gateway),
         message=routed.message,
     )
 
@@ -263,9 +263,8 @@ def _needed(read: _Read, capacity: Capacity | None) -> int | None:
     """
     if capacity is None:
         return None
-    alone = any(step.exclusive for step in read.steps)
     has_none = read.status.phase in {None, Phase.PENDING, Phase.REPLACING}
-    return capacity.full if alone and has_none else capacity.bounds.least
+    return capacity.full if has_none and not read.plan.compares else capacity.bounds.least
 
 
 def _judged(arm: Arm, read: _Read) -> Arm:

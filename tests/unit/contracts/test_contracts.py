@@ -252,8 +252,8 @@ def test_the_operator_reads_back_the_weight_the_agent_reports(weight: int) -> No
 
 def route_of(policy: dict[str, Any], phase: Phase, *shares: tuple[str, int]) -> Route:
     """What the agent reads of a rollout in its first step, under its policy."""
-    parsed = RolloutPolicy.model_validate(policy)
-    step = compile_plan(parsed)[0]
+    plan = compile_plan(RolloutPolicy.model_validate(policy))
+    step = plan.steps[0]
     decision = Decision(
         phase=phase,
         step=0,
@@ -262,7 +262,7 @@ def route_of(policy: dict[str, Any], phase: Phase, *shares: tuple[str, int]) -> 
         shares=shares,
         mirror=step.mirror,
     )
-    beside = options(decision, step, parsed, stable="1.0.0", owner=MODEL, rollout_uid="5f0c-uid")
+    beside = options(decision, step, plan, stable="1.0.0", owner=MODEL, rollout_uid="5f0c-uid")
     config_map = build_route(
         split(decision, stable="1.0.0"),
         owner=MODEL,

@@ -82,7 +82,7 @@ def enter_step(seen: Observed, index: int) -> Decision:
     """The beginning of a step."""
     step = seen.steps[index]
     if step.trial is not None:
-        return _enter_trial(seen, index)
+        return _enter_trial(seen, index, step.trial.name)
     copies = f" and copies of {step.mirror} %" if step.mirror else ""
     return Decision(
         phase=Phase.PROGRESSING,
@@ -95,7 +95,7 @@ def enter_step(seen: Observed, index: int) -> Decision:
     )
 
 
-def _enter_trial(seen: Observed, index: int) -> Decision:
+def _enter_trial(seen: Observed, index: int, name: str) -> Decision:
     """All candidates get their first shares at once."""
     step = seen.steps[index]
     shares = step_shares(seen, step)
@@ -105,7 +105,7 @@ def _enter_trial(seen: Observed, index: int) -> Decision:
         step=index,
         shares=shares,
         reason=Reason.STEP_STARTED,
-        message=f"{step.trial} of {split} for at most {in_seconds(step.hold)}",
+        message=f"{name} of {split} for at most {in_seconds(step.hold)}",
     )
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Answer, Request
 from fairlead_operator.rollout.decision.capacity import Capacity
-from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.decision.plan import Plan, Step
 from fairlead_operator.rollout.statistics.ab_test import Trial
 
 
@@ -114,7 +114,7 @@ class Observed:
     trial: Trial | None  # what the present trial says now; None when it is not due
     leader: str | None  # the best candidate of the trial so far
     requests: tuple[Request, ...]  # of people, not answered yet, the strongest first
-    steps: tuple[Step, ...]
+    plan: Plan
     guard: timedelta
     patience: timedelta  # longest doubt before a person is asked
     start_deadline: timedelta
@@ -148,6 +148,10 @@ class Observed:
         )
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.plan.steps
+
+    @property
     def present(self) -> Step | None:
         """The step it is in; None before the first, after the last, and on the way back."""
         in_steps = self.phase in {Phase.REPLACING, Phase.PROGRESSING, Phase.PAUSED}
@@ -156,7 +160,7 @@ class Observed:
     @property
     def exclusive(self) -> bool:
         """Whether only one version may run at a time."""
-        return self.stable is not None and any(step.exclusive for step in self.steps)
+        return self.stable is not None and not self.plan.compares
 
     @property
     def waited(self) -> timedelta:
@@ -229,9 +233,9 @@ def _as_asked(seen: Observed, shares: Shares) -> Shares:
 
 
 def _in_step(seen: Observed, step: Step) -> Shares:
-    """A step's shares; those of a bandit are what they have become."""
+    """Return a step's shares; those that follow the reward are what they have become."""
     shares = step_shares(seen, step)
-    if step.trial != "bandit":
+    if not step.follows_reward:
         return shares
     asked = {arm.version: arm.asked for arm in seen.arms}
     return tuple((version, share and asked[version]) for version, share in shares)

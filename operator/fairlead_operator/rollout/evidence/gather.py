@@ -138,11 +138,12 @@ async def _analyze(
 
 async def _try_out(case: Case, ports: Ports) -> Trial | None:
     """What the trial says, when there is one and it is due."""
-    if not any(step.trial is not None for step in case.steps):
+    design = case.steps[0].trial  # a trial is the only step of its plan
+    if design is None:
         return None
     status = case.status
     if status.phase not in {Phase.PROGRESSING, Phase.PAUSED} or status.step > 0:
-        return None  # a trial is the only step of its plan
+        return None
     now = ports.now()
     since = status.step_since or now
     known = status.trial
@@ -160,4 +161,4 @@ async def _try_out(case: Case, ports: Ports) -> Trial | None:
         changed_at=(known and known.changed_at) or since,
         series=case.series,
     )
-    return await run_trial(look, case.policy, ports=ports, now=now)
+    return await run_trial(look, design, ports=ports, now=now)

@@ -5,14 +5,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.api.strategy import AbTest, Goal
+from fairlead_operator.api.strategy import Goal
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports, Rating, Subject
+from fairlead_operator.rollout.decision.plan import TrialDesign
 from fairlead_operator.rollout.evidence import queries
 from fairlead_operator.rollout.evidence.queries import GATEWAY, Series, Span, Target
-from fairlead_operator.rollout.statistics.ab_test import Outcome, Tally, Trial, judge_trial
-from fairlead_operator.rollout.statistics.bandit import judge_bandit
+from fairlead_operator.rollout.statistics.ab_test import Outcome, Tally, Trial
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,27 +44,18 @@ class TrialLook:
         }
 
 
-async def run_trial(
-    look: TrialLook, policy: RolloutPolicy, *, ports: Ports, now: datetime
-) -> Trial:
+async def run_trial(look: TrialLook, design: TrialDesign, *, ports: Ports, now: datetime) -> Trial:
     """Count, and decide.  A goal that cannot be read decides nothing and moves no share."""
-    design = policy.ab_test or policy.bandit
-    if design is None:
-        return Trial(outcome=Outcome.RUNNING, message="the policy has no trial any more")
     try:
         tallies = await _count(design.goal, look, ports, now)
     except (TransientError, ValueError) as error:
         message = f"the goal cannot be read: {str(error)[:200]}"
         return Trial(outcome=Outcome.RUNNING, message=message)
-    elapsed = now - look.since
-    if isinstance(design, AbTest):
-        return judge_trial(design, tallies, stable=look.stable, elapsed=elapsed)
-    return judge_bandit(
-        design,
+    return design.judge(
         tallies,
         stable=look.stable,
         shares=look.shares,
-        elapsed=elapsed,
+        elapsed=now - look.since,
         since_change=now - look.changed_at,
     )
 

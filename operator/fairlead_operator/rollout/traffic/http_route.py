@@ -25,6 +25,7 @@ from fairlead_operator.kube.metadata import (
     preview_name,
     route_name,
 )
+from fairlead_operator.rollout.decision.plan import Plan
 
 _FORCE: Final = "x-fairlead-version"
 _ANY_PATH: Final = {"type": "PathPrefix", "value": "/"}
@@ -35,7 +36,7 @@ _UNMARKED: Final = {
 }
 
 
-def find_unsupported(policy: RolloutPolicy, gateway: GatewaySpec) -> str | None:
+def find_unsupported(policy: RolloutPolicy, plan: Plan, gateway: GatewaySpec) -> str | None:
     """What an HTTPRoute cannot do of the policy, and the way out; None when it can do all.
 
     The Model's own policy is refused by the API server; a Rollout may bring another.
@@ -45,13 +46,12 @@ def find_unsupported(policy: RolloutPolicy, gateway: GatewaySpec) -> str | None:
             "fastGuard needs the agent of the built-in gateway: remove it, or set "
             "spec.serving.gateway.kind of the Model to BuiltIn"
         )
-    if policy.strategy == "blueGreen" and not gateway.preview_hostnames:
+    if plan.preview and not gateway.preview_hostnames:
         return (
             "blueGreen has a preview address: name its hosts in "
             "spec.serving.gateway.previewHostnames of the Model, or choose strategy shadow"
         )
-    trial = policy.ab_test or policy.bandit
-    if trial is not None and trial.sticky is not None and trial.sticky.by == "header":
+    if any(step.sticky is not None and step.sticky.by == "header" for step in plan.steps):
         return (
             "the Gateway API cannot keep a user by the hash of a header: choose sticky by: cookie, "
             "or set spec.serving.gateway.kind of the Model to BuiltIn"

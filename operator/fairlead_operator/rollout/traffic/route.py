@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.phases.rollout import Phase
-from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.strategy import FastGuard, Sticky
 from fairlead_operator.kube.metadata import (
     Owner,
@@ -16,7 +15,7 @@ from fairlead_operator.kube.metadata import (
     route_name,
     version_name,
 )
-from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.decision.plan import Plan, Step
 from fairlead_operator.rollout.decision.states import Decision, is_finished
 
 _COOKIE_AGE: Final = timedelta(hours=24)
@@ -42,7 +41,7 @@ def split(decision: Decision, *, stable: str | None) -> tuple[tuple[str, int], .
 def options(
     decision: Decision,
     step: Step | None,
-    policy: RolloutPolicy,
+    plan: Plan,
     *,
     stable: str | None,
     owner: Owner,
@@ -63,13 +62,10 @@ def options(
             "version": versions[0],
             "hosts": _hosts(preview_name(owner.name), owner.namespace),
         }
-    if step is not None and step.trial is not None:
-        design = policy.ab_test if step.trial == "abTest" else policy.bandit
-        if design is not None and design.sticky is not None:
-            found["sticky"] = _sticky(design.sticky)
-    guard = policy.fast_guard or FastGuard.model_validate({})
-    if guard.enabled and policy.strategy != "recreate" and decision.phase in _GUARDED:
-        found["guard"] = _guard(guard, versions, stable=stable, rollout_uid=rollout_uid)
+    if step is not None and step.sticky is not None:
+        found["sticky"] = _sticky(step.sticky)
+    if plan.fast_guard is not None and decision.phase in _GUARDED:
+        found["guard"] = _guard(plan.fast_guard, versions, stable=stable, rollout_uid=rollout_uid)
     return found
 
 

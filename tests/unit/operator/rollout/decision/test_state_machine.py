@@ -1,16 +1,15 @@
 """The transition table of the rollout, row by row, and what must never happen."""
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
-from fairlead_operator.requests import Action, Request
-from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.requests import Action
+from fairlead_operator.rollout.decision.plan import Plan, Step
 from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.decision.states import (
     Arm,
@@ -20,116 +19,38 @@ from fairlead_operator.rollout.decision.states import (
     Health,
     Observed,
     Resolution,
-    Stable,
     is_finished,
     present_shares,
 )
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
-STEPS = (Step(weight=10, hold=MINUTE), Step(weight=50, hold=MINUTE))
-GOOD = Arm(version="1.1.0", health=Health.READY, weight=10, asked=10, verdict=Verdict.SUCCESSFUL)
-STABLE = Stable(version="1.0.0")
-ARM_FIELDS = {field.name for field in dataclasses.fields(Arm)}
-
-
-def observed(*, waited: timedelta = timedelta(0), **changes: Any) -> Observed:
-    """A healthy rollout at its first step; each test names only what differs.
-
-    A field of the candidate is given by its own name.
-    """
-    healthy = Observed(
-        now=NOW,
-        phase=Phase.PROGRESSING,
-        step=0,
-        since=NOW - waited,
-        doubt_since=None,
-        reason=Reason.STEP_HOLDING,
-        message="",
-        has_turn=True,
-        suspended=False,
-        frozen=None,
-        stable=STABLE,
-        resolution=Resolution.FOUND,
-        resolution_message="",
-        arms=(GOOD,),
-        winner=None,
-        trial=None,
-        leader=None,
-        gateway=Gateway(),
-        requests=(),
-        steps=STEPS,
-        guard=MINUTE,
-        patience=10 * MINUTE,
-        start_deadline=5 * MINUTE,
-        approval_deadline=24 * HOUR,
-    )
-    arm = {name: value for name, value in changes.items() if name in ARM_FIELDS}
-    rest = {name: value for name, value in changes.items() if name not in ARM_FIELDS}
-    if arm:
-        rest["arms"] = (dataclasses.replace(GOOD, **arm),)
-    return dataclasses.replace(healthy, **rest)
-
-
-def asks(*actions: Action) -> tuple[Request, ...]:
-    return tuple(Request(action=action, text="Ada: why", by="Ada", why="why") for action in actions)
-
-
-def supersedes(version: str) -> tuple[Request, ...]:
-    return (Request(action=Action.SUPERSEDE, text=version, why=version),)
-
-
-def pending(**changes: Any) -> Observed:
-    return observed(**{"phase": Phase.PENDING, "weight": None} | changes)
-
-
-def guarding(**changes: Any) -> Observed:
-    return observed(**{"phase": Phase.GUARDING, "step": 2, "weight": 100} | changes)
-
-
-def paused(**changes: Any) -> Observed:
-    return observed(**{"phase": Phase.PAUSED, "reason": Reason.ANALYSIS_INCONCLUSIVE} | changes)
-
-
-def replacing(**changes: Any) -> Observed:
-    """Recreate, in its downtime."""
-    defaults = {
-        "phase": Phase.REPLACING,
-        "reason": Reason.WAITING_FOR_CANDIDATE,
-        "stable": GONE,
-        "weight": 0,
-        "steps": ALONE,
-    }
-    return observed(**defaults | changes)
-
-
-APPROVAL = (Step(weight=10, hold=MINUTE, pause=True), Step(weight=50, hold=MINUTE))
-ALONE = (Step(weight=0, hold=timedelta(0), exclusive=True),)
-PREVIEW = (Step(weight=0, hold=MINUTE, mirror=100, preview=True),)
-GONE = Stable(version="1.0.0", health=Health.UNKNOWN, gone=True)
-STOPPING = Stable(version="1.0.0", health=Health.UNKNOWN)
-BACK = (Phase.ROLLING_BACK, 0)
-NEVER_STARTED = (Phase.ROLLED_BACK, 0)
-
-AB = (Step(weight=20, hold=HOUR, trial="abTest"),)
-BACK_AB = (Step(weight=20, hold=HOUR, trial="abTest", undecided_goes_back=True),)
-BANDIT = (Step(weight=33, hold=HOUR, trial="bandit"),)
-TWO = (
-    dataclasses.replace(GOOD, weight=20, asked=20, verdict=Verdict.INCONCLUSIVE),
-    dataclasses.replace(GOOD, version="1.2.0", weight=20, asked=20, verdict=Verdict.INCONCLUSIVE),
+from support.builders import (
+    AB,
+    ALONE,
+    APPROVAL,
+    BACK_AB,
+    BANDIT,
+    GONE,
+    HOUR,
+    MINUTE,
+    NOW,
+    PREVIEW,
+    STABLE,
+    STEPS,
+    STOPPING,
+    TWO,
+    asks,
+    guarding,
+    observed,
+    paused,
+    pending,
+    replacing,
+    supersedes,
+    trial,
+    trying,
 )
 
-
-def trial(outcome: Outcome, **more: Any) -> Trial:
-    return Trial(**{"outcome": outcome, "message": "numbers", "leader": "1.2.0"} | more)
-
-
-def trying(**changes: Any) -> Observed:
-    """An A/B test of two candidates against the stable version."""
-    return observed(**{"steps": AB, "arms": TWO} | changes)
-
+BACK = (Phase.ROLLING_BACK, 0)
+NEVER_STARTED = (Phase.ROLLED_BACK, 0)
 
 TABLE = [
     # Pending
@@ -429,7 +350,9 @@ def test_the_table_has_a_row_for_every_phase() -> None:
 
 
 spans = st.integers(0, 7200).map(lambda seconds: timedelta(seconds=seconds))
-plans = st.sampled_from([STEPS, APPROVAL, ALONE, PREVIEW, (*PREVIEW, *STEPS)])
+plans = st.sampled_from([STEPS, APPROVAL, ALONE, PREVIEW, (*PREVIEW, *STEPS)]).map(
+    lambda steps: Plan(steps=steps)
+)
 requests = st.lists(st.sampled_from(Action), unique=True, max_size=3).map(lambda few: asks(*few))
 one_arm = st.builds(
     Arm,
@@ -462,7 +385,7 @@ anything = st.builds(
     trial=st.none(),
     leader=st.none(),
     requests=requests,
-    steps=plans,
+    plan=plans,
     guard=spans,
     patience=spans,
     start_deadline=spans,
@@ -505,7 +428,7 @@ def can_be(seen: Observed) -> bool:
 
 
 any_trial = st.builds(
-    lambda steps, seen: dataclasses.replace(seen, steps=steps),
+    lambda steps, seen: dataclasses.replace(seen, plan=Plan(steps=steps)),
     st.sampled_from([AB, BACK_AB, BANDIT, STEPS]),
     st.builds(in_trial, anything, several, st.none() | trials, some_version),
 ).filter(can_be)

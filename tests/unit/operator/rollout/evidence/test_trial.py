@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.ports import Tally
 from fairlead_operator.rollout.evidence.trial import TrialLook, run_trial
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
+from support.builders import design
 from support.fakes import START
 from support.world import World
 
@@ -25,8 +25,8 @@ LOOK = TrialLook(
 
 
 async def run(world: World, strategy: str, **goal: Any) -> Trial:
-    policy = RolloutPolicy.model_validate({"strategy": strategy, strategy: {"goal": goal}})
-    return await run_trial(LOOK, policy, ports=world.ports, now=START + HOUR)
+    compared = design(strategy, goal=goal)
+    return await run_trial(LOOK, compared, ports=world.ports, now=START + HOUR)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.phases.rollout import RouteReason
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.rollout.decision.plan import compile_plan
 from fairlead_operator.rollout.traffic.accepted import SETTLE, read_http_routes
 from fairlead_operator.rollout.traffic.http_route import (
     build_http_routes,
@@ -216,17 +217,21 @@ def test_the_split_keeps_its_place_when_a_version_leaves() -> None:
     ],
 )
 def test_what_a_route_cannot_say_is_found(policy: dict[str, Any], words: str | None) -> None:
-    found = find_unsupported(RolloutPolicy.model_validate(policy), GATEWAY)
+    found = unsupported(policy, GATEWAY)
 
     assert (found is None) == (words is None)
     assert words is None or words in (found or "")
 
 
+def unsupported(policy: dict[str, Any], gateway: GatewaySpec) -> str | None:
+    known = RolloutPolicy.model_validate(policy)
+    return find_unsupported(known, compile_plan(known), gateway)
+
+
 def test_a_preview_nobody_could_reach_is_found() -> None:
     nowhere = GATEWAY.model_copy(update={"preview_hostnames": None})
-    policy = RolloutPolicy.model_validate({"strategy": "blueGreen"})
 
-    assert "gateway.previewHostnames" in (find_unsupported(policy, nowhere) or "")
+    assert "gateway.previewHostnames" in (unsupported({"strategy": "blueGreen"}, nowhere) or "")
 
 
 def condition(kind: str, *, generation: int = 4, status: str = "True") -> dict[str, Any]:

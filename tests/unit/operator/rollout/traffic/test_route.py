@@ -101,9 +101,9 @@ def test_an_unverified_first_version_has_no_traffic(phase: Phase) -> None:
 def extra(
     decided: Decision, *, stable: str | None = "1.0.0", **policy: object
 ) -> dict[str, object]:
-    known = RolloutPolicy.model_validate(policy)
-    step = compile_plan(known)[0] if decided.phase is Phase.PROGRESSING else None
-    return options(decided, step, known, stable=stable, owner=OWNER, rollout_uid="u1")
+    plan = compile_plan(RolloutPolicy.model_validate(policy))
+    step = plan.steps[0] if decided.phase is Phase.PROGRESSING else None
+    return options(decided, step, plan, stable=stable, owner=OWNER, rollout_uid="u1")
 
 
 def test_a_guard_names_the_rollout_and_what_it_falls_back_to() -> None:
