@@ -27,6 +27,17 @@ STABLE = Stable(version="1.0.0")
 ARM_FIELDS = {field.name for field in dataclasses.fields(Arm)}
 
 
+def plain_rollout(**status: Any) -> dict[str, Any]:
+    """Build a Rollout as the API server has it, with this status."""
+    return {
+        "apiVersion": "fairlead.dev/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": "r", "namespace": "energy", "uid": "u"},
+        "spec": {},
+        "status": status,
+    }
+
+
 def design(strategy: str, **rules: Any) -> TrialDesign:
     """Build what decides a trial by a reward, under the strategy of this name."""
     policy = {"strategy": strategy, strategy: {"goal": {"metric": "reward"}} | rules}

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import HistoryEntry, Loss, Moments, Rating, Subject, Tally
+from fairlead_operator.ports import Loss, Moments, Rating, Subject, Tally
 
 _LAG = timedelta(minutes=1)
 

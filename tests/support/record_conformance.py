@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import HistoryEntry, Loss, Moments, Record, Subject, Tally
+from fairlead_operator.ports import Loss, Moments, Record, Subject, Tally
 from support.fake_record import Feedback, Prediction
 from support.fakes import START
 

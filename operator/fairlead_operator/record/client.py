@@ -8,7 +8,8 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from fairlead_operator.ports import HistoryEntry, Loss, Moments, Rating, Subject, Tally
+from fairlead_operator.api.history import HistoryEntry
+from fairlead_operator.ports import Loss, Moments, Rating, Subject, Tally
 from fairlead_operator.record import queries
 from fairlead_operator.record.connections import Connection, Connections
 

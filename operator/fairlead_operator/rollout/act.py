@@ -15,7 +15,7 @@ from fairlead_operator.kube.metadata import (
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.states import Decision, is_finished
-from fairlead_operator.rollout.observe import Seen
+from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.servers.apply import apply_server, remove_server
 from fairlead_operator.rollout.servers.manifests import build_preview
 from fairlead_operator.rollout.traffic.http_route import build_http_routes

@@ -8,7 +8,7 @@ from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.rollout import ArmStatus, TrialStatus
 from fairlead_operator.rollout.decision.pods_first import prepared_loads
 from fairlead_operator.rollout.decision.states import Arm, Decision
-from fairlead_operator.rollout.observe import Seen
+from fairlead_operator.rollout.seen import Seen
 
 NO_TRAFFIC: Final = frozenset({Phase.PENDING, Phase.REPLACING})
 

@@ -1,45 +1,21 @@
-"""What of a Rollout goes into the record: its start, and how it ended.
+"""What of a Rollout goes into the record: its start, and how it ended.  Pure.
 
 An entry is told from the status that was written, never from a decision that is not: a
 crash repeats the same entry, and the record keeps one of each.  ``status.recorded`` says
-which is there.  A database that does not answer stops nothing: the entry stays due, and
-the Rollout is looked at again until it is written, also after its end.
+which is there.
 """
 
-import dataclasses
-import logging
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.group import ANNOTATION_REQUEST
+from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.api.phases.rollout import Phase, Reason, Transition
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
-from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import HistoryEntry, Record
-from fairlead_operator.report import Report
 from fairlead_operator.requests import Action, parse_request
 
-_LOGGER = logging.getLogger(__name__)
-_RETRY: Final = timedelta(seconds=30)
 _ENDS: Final = {Phase.SUCCEEDED: Transition.PROMOTED, Phase.ROLLED_BACK: Transition.ROLLED_BACK}
 _CAUSES: Final = {Reason.ALERT_FIRED: "Alertmanager", Reason.GUARD_TRIPPED: "gateway"}
-
-
-async def remember(
-    body: Mapping[str, Any], status: RolloutStatus, report: Report, record: Record
-) -> Report:
-    """Write the entry that is due; the report with what became of it."""
-    entry = due_entry(body, status)
-    if entry is None:
-        return report
-    try:
-        await record.add_history(entry)
-    except TransientError as error:
-        _LOGGER.debug("history not written", extra={"error": str(error)})
-        soonest = min(report.look_again or _RETRY, _RETRY)
-        return dataclasses.replace(report, look_again=soonest)
-    return dataclasses.replace(report, status={**report.status, "recorded": entry.transition})
 
 
 def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | None:

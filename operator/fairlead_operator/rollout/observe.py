@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fairlead_operator.api.common import VersionReference
@@ -32,33 +32,13 @@ from fairlead_operator.rollout.decision.states import (
 )
 from fairlead_operator.rollout.evidence.gather import Case, Evidence, gather_evidence
 from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS
-from fairlead_operator.rollout.statistics.verdict import Judgment, summarize, worst
-from fairlead_operator.rollout.traffic.accepted import MISSING, Routed
+from fairlead_operator.rollout.seen import Seen
+from fairlead_operator.rollout.statistics.verdict import summarize, worst
+from fairlead_operator.rollout.traffic.accepted import MISSING
 from fairlead_operator.rollout.traffic.http_route import find_unsupported
 from fairlead_operator.text import printable
 
 _LONGEST_ALERT: Final = 500  # characters
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What the decision is taken from, and what carrying it out needs."""
-
-    observed: Observed
-    status: RolloutStatus
-    model: Mapping[str, Any]
-    spec: ModelSpec
-    policy: RolloutPolicy
-    gateway: GatewaySpec  # what carries the traffic
-    routed: Routed | None  # what the cluster's own Gateways say; None with the built-in one
-    uid: str  # of the Rollout: the id of its fast guard
-    candidates: tuple[VersionReference, ...]  # empty until the registry has answered
-    stable: VersionReference | None
-    servers: Mapping[str, Mapping[str, Any]]  # the Deployment of each version of the Model
-    judgments: tuple[tuple[str, Judgment], ...]  # with the version that was measured
-    measured_at: datetime | None
-    next_measurement: timedelta
-    known_since: datetime | None  # when an alert or the fast guard spoke first
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from fairlead_operator.ports import Ports
 from fairlead_operator.report import Report, report_invalid
 from fairlead_operator.rollout.act import act
 from fairlead_operator.rollout.decision.state_machine import decide
-from fairlead_operator.rollout.history import remember
 from fairlead_operator.rollout.observe import observe
+from fairlead_operator.rollout.remember import remember
 from fairlead_operator.rollout.status import report
 from fairlead_operator.settings import Settings
 

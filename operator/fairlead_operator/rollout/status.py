@@ -21,8 +21,8 @@ from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.progress import describe_progress, holds_until
 from fairlead_operator.rollout.decision.schedule import look_again
 from fairlead_operator.rollout.decision.states import Decision, is_finished
-from fairlead_operator.rollout.evidence.analysis import to_status
-from fairlead_operator.rollout.observe import Seen
+from fairlead_operator.rollout.seen import Seen
+from fairlead_operator.rollout.statistics.kept import to_status
 
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from fairlead_operator.api.checks import DEFAULT_CHECKS, Check
-from fairlead_operator.api.phases.rollout import Verdict
 from fairlead_operator.api.rollout import CheckStatus
 from fairlead_operator.ports import Ports
 from fairlead_operator.rollout.evidence.measurement import Scene, measure
 from fairlead_operator.rollout.evidence.queries import GATEWAY, Series, Target
+from fairlead_operator.rollout.statistics.kept import from_status
 from fairlead_operator.rollout.statistics.verdict import (
     Bounds,
     Judgment,
@@ -58,7 +58,7 @@ async def analyze(look: Look, *, ports: Ports, now: datetime) -> Analysis:
     passed = now - (look.measured_at or look.since)
     if passed < look.interval and look.problem is None:
         return Analysis(
-            judgments=tuple(_judgment(check) for check in look.last),
+            judgments=tuple(from_status(check) for check in look.last),
             measured_at=look.measured_at,
             next_measurement=look.interval - passed,
         )
@@ -146,19 +146,3 @@ def _needed(check: Check) -> tuple[int, str]:
         if (check.builtin or "").startswith(prefix):
             return check.min_samples or count, unit
     return check.min_samples or _MIN_REQUESTS, "requests"
-
-
-def to_status(judgment: Judgment, version: str) -> CheckStatus:
-    """A judgment as it is kept."""
-    kept = {field: getattr(judgment, field) for field in _KEPT}
-    return CheckStatus(version=version, verdict=judgment.verdict.value, **kept)
-
-
-def _judgment(check: CheckStatus) -> Judgment:
-    kept = {field: getattr(check, field) for field in _KEPT}
-    return Judgment(verdict=Verdict(check.verdict), **kept)
-
-
-_KEPT: Final = tuple(
-    field.name for field in dataclasses.fields(Judgment) if field.name != "verdict"
-)

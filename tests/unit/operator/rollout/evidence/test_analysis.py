@@ -14,8 +14,8 @@ from fairlead_operator.rollout.evidence.analysis import (
     Look,
     analyze,
     applicable,
-    to_status,
 )
+from fairlead_operator.rollout.statistics.kept import to_status
 from fairlead_operator.rollout.statistics.verdict import Judgment
 from support.fakes import START
 from support.world import World
