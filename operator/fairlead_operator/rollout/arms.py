@@ -50,8 +50,8 @@ def _observed(arm: Arm, seen: Seen, decision: Decision) -> int | None:
 def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
     """A version with its numbers in the trial: the newest, or the last that were counted."""
     newest = seen.observed.trial.arms if seen.observed.trial else ()
-    stable = seen.status.trial.stable if seen.status.trial else None
-    known = (*newest, *seen.status.arms, *((stable,) if stable else ()))
+    stable = seen.case.status.trial.stable if seen.case.status.trial else None
+    known = (*newest, *seen.case.status.arms, *((stable,) if stable else ()))
     standing = next((entry for entry in known if entry.version == reference.version), None)
     return ArmStatus(
         version=reference.version,
@@ -70,18 +70,18 @@ def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
 
 def report_trial(seen: Seen, decision: Decision) -> TrialStatus | None:
     """Where the trial stands; it stays when the trial is over."""
-    old, trial, stable = seen.status.trial, seen.observed.trial, seen.stable
+    old, trial, stable = seen.case.status.trial, seen.observed.trial, seen.case.stable
     if seen.observed.plan.trial is None or stable is None:
         return old
     if trial is None and old is None:
         return None
-    before = {arm.version: arm.weight for arm in seen.status.arms}
+    before = {arm.version: arm.weight for arm in seen.case.status.arms}
     moved = before != dict(decision.shares)
     changed = old.changed_at if old else None
     return TrialStatus(
         message=trial.message[:1024] if trial else (old.message if old else ""),
         leader=trial.leader if trial else (old.leader if old else None),
-        measured_at=seen.observed.now if trial else (old.measured_at if old else None),
-        changed_at=seen.observed.now if moved else changed,
+        measured_at=seen.case.now if trial else (old.measured_at if old else None),
+        changed_at=seen.case.now if moved else changed,
         stable=_arm(seen, stable, weight=100 - decision.weight),
     )

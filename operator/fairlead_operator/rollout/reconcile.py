@@ -23,11 +23,12 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
     Raises:
         TransientError: the cluster did not answer.
     """
+    now = ports.now()
     try:
-        seen = await observe(body, ports)
+        seen = await observe(body, ports, now=now)
     except InvalidSpecError as error:
-        return report_invalid(body, error, now=ports.now())
+        return report_invalid(body, error, now=now)
     decision = decide(seen.observed)
     unscaled = await act(decision, seen, ports, settings)
-    said = report(body, seen, decision, unscaled=unscaled)
-    return await remember(body, seen.status, said, ports.record)
+    told = report(body, seen, decision, unscaled=unscaled)
+    return await remember(body, seen.case.status, told, ports.record)

@@ -34,13 +34,13 @@ def report(
 
     ``unscaled`` is why no autoscaler could be made.
     """
-    old, now = seen.status, seen.observed.now
+    old, now = seen.case.status, seen.case.now
     entered = _entered(seen, decision)
     arms = report_arms(seen, decision)
     since = now if entered else old.since or now
     status = RolloutStatus(
         phase=decision.phase,
-        strategy=seen.policy.strategy,
+        strategy=seen.case.policy.strategy,
         step=decision.step,
         progress=describe_progress(decision, len(seen.observed.steps)),
         since=since,
@@ -50,7 +50,7 @@ def report(
         weight=decision.weight,
         observed_weight=observed_weight(arms),
         mirror=decision.mirror or None,
-        gateway=seen.gateway,
+        gateway=seen.case.gateway,
         arms=arms,
         trial=report_trial(seen, decision),
         capacity=seen.observed.capacity.full if seen.observed.capacity else None,
@@ -58,7 +58,7 @@ def report(
         live_since=old.live_since or (now if decision.weight > 0 else None),
         peak_weight=max(old.peak_weight, decision.weight),
         recorded=old.recorded,
-        stable=seen.stable,
+        stable=seen.case.stable,
         candidate=_candidate(seen, decision),
         reason=decision.reason,
         message=decision.message[:1024],
@@ -92,7 +92,7 @@ def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str,
     if is_finished(decision.phase) or decision.phase is Phase.ROLLING_BACK:
         kept = seen.judgments or ()
         if not kept:
-            old = seen.status
+            old = seen.case.status
             return {
                 "checks": old.checks,
                 "verdict": old.verdict,
@@ -110,8 +110,8 @@ def _step_since(seen: Seen, decision: Decision) -> datetime | None:
     in_step = decision.phase not in NO_TRAFFIC and not is_finished(decision.phase)
     if not in_step:
         return None
-    same = decision.step == seen.status.step and seen.observed.phase not in NO_TRAFFIC
-    return (seen.status.step_since if same else None) or seen.observed.now
+    same = decision.step == seen.case.status.step and seen.observed.phase not in NO_TRAFFIC
+    return (seen.case.status.step_since if same else None) or seen.case.now
 
 
 def _candidate(seen: Seen, decision: Decision) -> VersionReference | None:
@@ -119,28 +119,28 @@ def _candidate(seen: Seen, decision: Decision) -> VersionReference | None:
     for reference in seen.candidates:
         if decision.winner in {None, reference.version}:
             return reference
-    return seen.status.candidate
+    return seen.case.status.candidate
 
 
 def _triggered_at(seen: Seen, decision: Decision) -> datetime | None:
     """When the cause was known: the webhook's receipt, the gateway's trip, or the measurement."""
     if decision.phase not in _BACK:
         return None
-    if seen.status.triggered_at is not None:
-        return seen.status.triggered_at
+    if seen.case.status.triggered_at is not None:
+        return seen.case.status.triggered_at
     if decision.reason in {Reason.ALERT_FIRED, Reason.GUARD_TRIPPED} and seen.known_since:
         return seen.known_since
-    return seen.observed.now
+    return seen.case.now
 
 
 def _reaction_seconds(seen: Seen, decision: Decision) -> float | None:
     """From the cause until every gateway pod reported zero weight."""
-    if seen.status.reaction_seconds is not None or decision.phase is not Phase.ROLLED_BACK:
-        return seen.status.reaction_seconds
+    if seen.case.status.reaction_seconds is not None or decision.phase is not Phase.ROLLED_BACK:
+        return seen.case.status.reaction_seconds
     triggered = _triggered_at(seen, decision)
     if triggered is None:
         return None
-    return round((seen.observed.now - triggered).total_seconds(), 3)
+    return round((seen.case.now - triggered).total_seconds(), 3)
 
 
 def _conditions(
@@ -187,7 +187,7 @@ def _events(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Even
 
 
 def _transition(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:
-    old = seen.status
+    old = seen.case.status
     entered = _entered(seen, decision)
     dropped = tuple(
         Event(
@@ -212,7 +212,7 @@ def _transition(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[
 
 def _entered(seen: Seen, decision: Decision) -> bool:
     """Whether this decision begins a phase or a step."""
-    old = seen.status
+    old = seen.case.status
     return (
         old.phase is None
         or (decision.phase, decision.step) != (old.phase, old.step)

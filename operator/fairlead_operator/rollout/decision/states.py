@@ -6,7 +6,7 @@ step to take, so carrying one out twice does no harm.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -125,12 +125,10 @@ class Observed:
 
     @property
     def playing(self) -> tuple[Arm, ...]:
-        """The candidates that are still in: the winner, or all that were not dropped."""
-        if self.winner is not None:
-            playing = tuple(arm for arm in self.arms if arm.version == self.winner)
-        else:
-            playing = tuple(arm for arm in self.arms if arm.dropped is None)
-        return playing or self.arms[:1]
+        """Return the candidates that are still in."""
+        left = {arm.version for arm in self.arms if arm.dropped is not None}
+        playing = in_play([arm.version for arm in self.arms], winner=self.winner, left=left)
+        return tuple(arm for arm in self.arms if arm.version in playing)
 
     @property
     def candidate(self) -> Arm:
@@ -153,9 +151,8 @@ class Observed:
 
     @property
     def present(self) -> Step | None:
-        """The step it is in; None before the first, after the last, and on the way back."""
-        in_steps = self.phase in {Phase.REPLACING, Phase.PROGRESSING, Phase.PAUSED}
-        return self.steps[self.step] if in_steps and self.step < len(self.steps) else None
+        """Return the step it is in; None before the first, after the last, on the way back."""
+        return present_step(self.plan, self.phase, self.step)
 
     @property
     def exclusive(self) -> bool:
@@ -191,6 +188,26 @@ class Decision:
     def weight(self) -> int:
         """Percent of all candidates together."""
         return sum(share for _, share in self.shares)
+
+
+def in_play(
+    versions: Sequence[str], *, winner: str | None, left: Collection[str]
+) -> tuple[str, ...]:
+    """Return the candidates that are still in: the winner, or all that did not leave the trial.
+
+    Where all have left, the first stands for them until the rollout has gone back.
+    """
+    if winner is not None:
+        playing = tuple(version for version in versions if version == winner)
+    else:
+        playing = tuple(version for version in versions if version not in left)
+    return playing or tuple(versions[:1])
+
+
+def present_step(plan: Plan, phase: Phase, step: int) -> Step | None:
+    """Return the step a rollout is in; None before the first, after the last, on the way back."""
+    in_steps = phase in {Phase.REPLACING, Phase.PROGRESSING, Phase.PAUSED}
+    return plan.steps[step] if in_steps and step < len(plan.steps) else None
 
 
 def is_finished(phase: Phase) -> bool:

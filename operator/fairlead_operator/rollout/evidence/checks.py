@@ -16,6 +16,7 @@ from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.template import AnalysisTemplateSpec
 from fairlead_operator.ports import Kube
+from fairlead_operator.rollout.decision.plan import Plan, compile_plan
 
 _KIND: Final = "AnalysisTemplate"
 _OPEN: Final = "{{arguments."
@@ -54,7 +55,7 @@ async def resolve_checks(
         checks = DEFAULT_CHECKS
     own = tuple(check for step in policy.steps or () for check in step.checks)
     _require_sound(checks, own, spec)
-    _require_copies(checks, policy)
+    _require_planned(checks, compile_plan(policy))
     return checks
 
 
@@ -121,18 +122,16 @@ def _require_sound(checks: Sequence[Check], own: Sequence[Check], spec: ModelSpe
             )
 
 
-def _require_copies(checks: Sequence[Check], policy: RolloutPolicy) -> None:
-    """Rules of ``RolloutPolicy`` that a template's checks must keep too."""
-    preview = policy.blue_green is None or policy.blue_green.mirror > 0
-    copied = policy.strategy == "shadow" or (policy.strategy == "blueGreen" and preview)
+def _require_planned(checks: Sequence[Check], plan: Plan) -> None:
+    """Hold a template's checks to what the plan brings about, as ``RolloutPolicy`` does its own."""
     for check in checks:
-        if check.builtin == "prediction-agreement" and not copied:
+        if check.builtin == "prediction-agreement" and not plan.copies:
             raise ChecksError(
                 f"check {check.name}: prediction-agreement needs strategy shadow, or blueGreen "
                 "with a mirror"
             )
         beside = check.relative is not None or check.builtin == "prediction-drift"
-        if beside and policy.strategy == "recreate":
+        if beside and not plan.compares:
             raise ChecksError(
                 f"check {check.name}: it compares with the stable version, which does not run "
                 "beside the candidate under recreate"

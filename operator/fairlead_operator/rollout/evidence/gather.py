@@ -7,50 +7,19 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from fairlead_operator.api.checks import Check
-from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.rollout import Phase
-from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.ports import Ports
-from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.states import is_finished
 from fairlead_operator.rollout.evidence.analysis import Analysis, Look, analyze
 from fairlead_operator.rollout.evidence.checks import ChecksError, resolve_checks
-from fairlead_operator.rollout.evidence.queries import Series
+from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS, Series
 from fairlead_operator.rollout.evidence.trial import TrialLook, run_trial
 from fairlead_operator.rollout.statistics.ab_test import Trial
 from fairlead_operator.rollout.statistics.verdict import Judgment
 
 _MEASURED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
 _REFERENCE: Final = timedelta(minutes=1)  # least of the stable version's last minutes at 100 %
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """The rollout that is judged, as far as judging needs it."""
-
-    namespace: str
-    spec: RolloutSpec
-    status: RolloutStatus
-    model: ModelSpec
-    policy: RolloutPolicy
-    steps: tuple[Step, ...]
-    stable: str  # empty for a first version
-    series: Series  # who counts the answers
-
-    @property
-    def present(self) -> Step | None:
-        """The step it is in; None after the last."""
-        step = self.status.step
-        return self.steps[step] if step < len(self.steps) else None
-
-    @property
-    def in_play(self) -> frozenset[str]:
-        """The candidates that take part: the winner of a trial, or all that did not leave it."""
-        if self.status.winner is not None:
-            return frozenset({self.status.winner})
-        left = {arm.version for arm in self.status.arms if arm.reason is not None}
-        return frozenset(self.spec.versions) - left
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +64,7 @@ async def gather_evidence(case: Case, ports: Ports) -> Evidence:
 
 async def _resolve(case: Case, ports: Ports) -> tuple[Check, ...] | str:
     """The checks of every step, or why they are not known."""
-    if is_finished(Phase(case.status.phase or Phase.PENDING)):
+    if is_finished(case.phase):
         return ()
     try:
         return await resolve_checks(case.policy, case.model, case.namespace, ports.kube)
@@ -107,24 +76,24 @@ async def _analyze(
     case: Case, checks: tuple[Check, ...], problem: str | None, ports: Ports
 ) -> dict[str, Analysis]:
     """The checks of each candidate, those of the present step beside the policy's."""
-    status, step, now = case.status, case.present, ports.now()
+    status, step, now = case.status, case.present, case.now
     interval = case.policy.analysis.interval
     looks = {
         version: Look(
             namespace=case.namespace,
             model=case.spec.model,
-            stable=case.stable,
+            stable=case.stable_version,
             version=version,
             checks=(*checks, *(step.checks if step else ())),
             interval=interval,
             since=status.step_since or status.since or now,
             mirrored=step is not None and step.mirror > 0,
-            stages=len(case.steps) + 1,
-            reference=None if step else max(_REFERENCE, case.steps[-1].hold),
+            stages=len(case.plan.steps) + 1,
+            reference=None if step else max(_REFERENCE, case.plan.steps[-1].hold),
             problem=problem,
             last=tuple(check for check in status.checks if check.version in {version, ""}),
             measured_at=status.measured_at,
-            series=case.series,
+            series=_series(case),
         )
         for version in (case.in_play if status.phase in _MEASURED else ())
     }
@@ -138,13 +107,13 @@ async def _analyze(
 
 async def _try_out(case: Case, ports: Ports) -> Trial | None:
     """What the trial says, when there is one and it is due."""
-    design = case.steps[0].trial  # a trial is the only step of its plan
+    design = case.plan.trial
     if design is None:
         return None
     status = case.status
     if status.phase not in {Phase.PROGRESSING, Phase.PAUSED} or status.step > 0:
-        return None
-    now = ports.now()
+        return None  # a trial is the only step of its plan
+    now = case.now
     since = status.step_since or now
     known = status.trial
     passed = now - ((known and known.measured_at) or since)
@@ -154,11 +123,16 @@ async def _try_out(case: Case, ports: Ports) -> Trial | None:
     look = TrialLook(
         namespace=case.namespace,
         model=case.spec.model,
-        stable=case.stable,
+        stable=case.stable_version,
         versions=tuple(arm.version for arm in status.arms if arm.reason is None),
-        shares=shares | {case.stable: 100 - sum(shares.values())},
+        shares=shares | {case.stable_version: 100 - sum(shares.values())},
         since=since,
         changed_at=(known and known.changed_at) or since,
-        series=case.series,
+        series=_series(case),
     )
     return await run_trial(look, design, ports=ports, now=now)
+
+
+def _series(case: Case) -> Series:
+    """Say who counts the answers: the built-in gateway, or the servers behind another."""
+    return GATEWAY if case.gateway.kind == "BuiltIn" else SERVERS

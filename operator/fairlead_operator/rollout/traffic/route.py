@@ -1,4 +1,4 @@
-"""The route of a Model as the gateway agent reads it, and what is read back.  Pure."""
+"""The route of a Model, the ConfigMap that carries it, and what is read back.  Pure."""
 
 import hashlib
 import json
@@ -17,6 +17,8 @@ from fairlead_operator.kube.metadata import (
 )
 from fairlead_operator.rollout.decision.plan import Plan, Step
 from fairlead_operator.rollout.decision.states import Decision, is_finished
+
+Route = Mapping[str, Any]  # the document of docs/contracts.md §3
 
 _COOKIE_AGE: Final = timedelta(hours=24)
 _GUARDED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING, Phase.ROLLING_BACK})
@@ -99,8 +101,8 @@ def build_route(
     owner: Owner,
     timeout: timedelta,
     options: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The ConfigMap that carries one Model's route."""
+) -> Route:
+    """Build one Model's route."""
     route: dict[str, Any] = {
         "model": owner.name,
         "namespace": owner.namespace,
@@ -116,19 +118,17 @@ def build_route(
         ],
         **(options or {}),
     }
-    route["revision"] = _digest(route)
+    return route | {"revision": _digest(route)}
+
+
+def build_config_map(route: Route, *, owner: Owner) -> dict[str, Any]:
+    """Build the ConfigMap in which the gateway agent reads a route."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": owner.metadata(route_name(owner.name), component_labels("route", owner.name)),
         "data": {"route.json": json.dumps(route, sort_keys=True)},
     }
-
-
-def document_of(route: Mapping[str, Any]) -> dict[str, Any]:
-    """The route document that the ConfigMap carries."""
-    document: dict[str, Any] = json.loads(route["data"]["route.json"])
-    return document
 
 
 def read_weight(

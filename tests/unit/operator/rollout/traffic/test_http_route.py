@@ -18,7 +18,7 @@ from fairlead_operator.rollout.traffic.http_route import (
     build_http_routes,
     find_unsupported,
 )
-from fairlead_operator.rollout.traffic.route import build_route, document_of
+from fairlead_operator.rollout.traffic.route import build_route
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = Owner(kind="Model", namespace="energy", name="nsw-price", uid="1")
@@ -35,7 +35,7 @@ VERSIONS = (("1.1.0", 10), ("1.0.0", 90))
 
 def document(*versions: tuple[str, int], **more: Any) -> dict[str, Any]:
     route = build_route(versions or VERSIONS, owner=OWNER, timeout=timedelta(seconds=10))
-    return document_of(route) | more
+    return {**route, **more}
 
 
 def built(*versions: tuple[str, int], **more: Any) -> dict[str, Any]:
