@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 UNIT = Path(__file__).parent
-IMPORTS_A_TEST = re.compile(r"^\s*(from|import) (unit|scenario|integration|e2e)\.", re.MULTILINE)
+IMPORTS_A_TEST = re.compile(
+    r"^\s*(from|import) (unit|scenario|integration|e2e)\.([a-z_]+\.)*test_", re.MULTILINE
+)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ _SETTLED: Final = timedelta(seconds=2)  # after which every pod of a version has
 
 
 async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) -> str | None:
-    """Make the decision true; twice is the same as once.  Answers why there is no autoscaler.
+    """Make the decision true; twice is the same as once.  Return why there is no autoscaler.
 
     Only the Model's current Rollout acts.  Servers come before the route that
     sends them traffic, and go after every gateway pod has stopped doing so.
@@ -61,7 +61,7 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
 
 
 async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> None:
-    """Weights and what goes with them, and the preview address while there is one."""
+    """Write weights and what goes with them, and the preview address while there is one."""
     case = seen.case
     built_in = case.gateway.kind == "BuiltIn"
     route = _build_route(decision, seen, owner)
@@ -103,10 +103,10 @@ def _build_route(decision: Decision, seen: Seen, owner: Owner) -> Route | None:
 
 
 async def _owns_preview(owner: Owner, kube: Kube) -> bool:
-    """Whether the preview address is ours to write: another Model may have that very name."""
-    found = await kube.get("Service", owner.namespace, preview_name(owner.name))
-    labels = (found or {}).get("metadata", {}).get("labels") or {}
-    return found is None or labels.get(LABEL_MODEL) == owner.name
+    """Tell whether the preview address is ours to write: another Model may have that very name."""
+    service = await kube.get("Service", owner.namespace, preview_name(owner.name))
+    labels = (service or {}).get("metadata", {}).get("labels") or {}
+    return service is None or labels.get(LABEL_MODEL) == owner.name
 
 
 async def _remove_preview(owner: Owner, kube: Kube) -> None:
@@ -116,7 +116,7 @@ async def _remove_preview(owner: Owner, kube: Kube) -> None:
 
 
 def _wanted(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
-    """Versions whose servers must run."""
+    """Return the versions whose servers must run."""
     stable = (seen.case.stable,) if seen.case.stable else ()
     candidates = seen.candidates
     chosen = {version for version, share in decision.shares if share}
@@ -136,7 +136,7 @@ def _wanted(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
 
 
 def _wanted_alone(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
-    """Of two versions that may not run together, the one whose time it is."""
+    """Return the one whose time it is, of two versions that may not run together."""
     observed, stable = seen.observed, (seen.case.stable,) if seen.case.stable else ()
     if decision.phase is Phase.PENDING:
         return stable
@@ -149,7 +149,7 @@ def _wanted_alone(decision: Decision, seen: Seen) -> tuple[VersionReference, ...
 
 
 def _stopped(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
-    """Versions that must be gone before another starts; their Services stay."""
+    """Return the versions that must be gone before another starts; their Services stay."""
     observed = seen.observed
     if not observed.exclusive:
         return ()

@@ -14,11 +14,11 @@ NO_TRAFFIC: Final = frozenset({Phase.PENDING, Phase.REPLACING})
 
 
 def report_arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
-    """Each candidate: what the registry knows of it, and where it stands."""
+    """Describe each candidate: what the registry knows of it, and where it stands."""
     references = {reference.version: reference for reference in seen.candidates}
     shares, dropped = dict(decision.shares), dict(decision.dropped)
     prepared = prepared_loads(seen.observed, decision) if seen.observed.capacity else {}
-    found = []
+    entries = []
     for arm in seen.observed.arms:
         unknown = VersionReference(version=arm.version, registry_version="", digest="")
         reference = references.get(arm.version, unknown)
@@ -30,29 +30,29 @@ def report_arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
             "reason": cause.reason if cause else None,
             "message": cause.message[:1024] if cause else None,
         }
-        found.append(entry.model_copy(update=more))
-    return tuple(found)
+        entries.append(entry.model_copy(update=more))
+    return tuple(entries)
 
 
 def observed_weight(arms: Sequence[ArmStatus]) -> int | None:
-    """What the gateway reports of all candidates together."""
-    known = [arm.observed_weight for arm in arms if arm.observed_weight is not None]
-    return sum(known) if len(known) == len(arms) else None
+    """Return what the gateway reports of all candidates together."""
+    weights = [arm.observed_weight for arm in arms if arm.observed_weight is not None]
+    return sum(weights) if len(weights) == len(arms) else None
 
 
 def _observed(arm: Arm, seen: Seen, decision: Decision) -> int | None:
-    """What the gateway reports; of a version that was never routed, nothing is 0."""
+    """Return what the gateway reports; of a version that was never routed, nothing is 0."""
     if seen.observed.phase in NO_TRAFFIC and decision.phase is not Phase.SUCCEEDED:
         return 0
     return arm.weight
 
 
 def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
-    """A version with its numbers in the trial: the newest, or the last that were counted."""
+    """Give a version its numbers in the trial: the newest, or the last that were counted."""
     newest = seen.observed.trial.arms if seen.observed.trial else ()
     stable = seen.case.status.trial.stable if seen.case.status.trial else None
-    known = (*newest, *seen.case.status.arms, *((stable,) if stable else ()))
-    standing = next((entry for entry in known if entry.version == reference.version), None)
+    counted = (*newest, *seen.case.status.arms, *((stable,) if stable else ()))
+    standing = next((entry for entry in counted if entry.version == reference.version), None)
     return ArmStatus(
         version=reference.version,
         registry_version=reference.registry_version,
@@ -69,7 +69,7 @@ def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
 
 
 def report_trial(seen: Seen, decision: Decision) -> TrialStatus | None:
-    """Where the trial stands; it stays when the trial is over."""
+    """Say where the trial stands; it stays when the trial is over."""
     old, trial, stable = seen.case.status.trial, seen.observed.trial, seen.case.stable
     if seen.observed.plan.trial is None or stable is None:
         return old

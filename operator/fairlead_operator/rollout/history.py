@@ -19,7 +19,7 @@ _CAUSES: Final = {Reason.ALERT_FIRED: "Alertmanager", Reason.GUARD_TRIPPED: "gat
 
 
 def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | None:
-    """The entry for where the Rollout stands, unless it is recorded or there is none."""
+    """Return the entry for where the Rollout stands, unless it is recorded or there is none."""
     phase = Phase(status.phase or Phase.PENDING)
     transition = _ENDS.get(phase) or (Transition.STARTED if status.live_since else None)
     if transition is None or status.recorded == transition or status.started_at is None:
@@ -48,7 +48,7 @@ def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | 
 
 
 def _by(meta: Mapping[str, Any], status: RolloutStatus, trigger: str) -> str:
-    """The person who decided it or asked for it, else what did."""
+    """Name the person who decided it or asked for it, else what did."""
     for request in reversed(status.requests):
         decides = request.action in {Action.ABORT, Action.PROMOTE}
         if decides and request.outcome == "Accepted" and request.by:
@@ -62,7 +62,7 @@ def _by(meta: Mapping[str, Any], status: RolloutStatus, trigger: str) -> str:
 
 
 def _numbers(status: RolloutStatus) -> dict[str, Any]:
-    """What it was decided on, as JSON."""
+    """Return what it was decided on, as JSON."""
     checks = [
         check.model_dump(mode="json", by_alias=True, exclude_none=True) for check in status.checks
     ]

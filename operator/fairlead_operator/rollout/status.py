@@ -30,7 +30,7 @@ _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 def report(
     body: Mapping[str, Any], seen: Seen, decision: Decision, *, unscaled: str | None = None
 ) -> Report:
-    """What the object says after this reconcile.
+    """Say what the object says after this reconcile.
 
     ``unscaled`` is why no autoscaler could be made.
     """
@@ -85,7 +85,7 @@ def report(
 
 
 def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str, Any]:
-    """The last measurements; a new step starts without any, so that it must prove itself.
+    """Keep the last measurements; a new step starts without any, so that it must prove itself.
 
     A rollback keeps what it was decided on.
     """
@@ -106,7 +106,7 @@ def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str,
 
 
 def _step_since(seen: Seen, decision: Decision) -> datetime | None:
-    """When the step began: a pause and going on leave it, so that what was counted still counts."""
+    """Return when the step began: a pause leaves it, so that what was counted still counts."""
     in_step = decision.phase not in NO_TRAFFIC and not is_finished(decision.phase)
     if not in_step:
         return None
@@ -115,7 +115,7 @@ def _step_since(seen: Seen, decision: Decision) -> datetime | None:
 
 
 def _candidate(seen: Seen, decision: Decision) -> VersionReference | None:
-    """The winner of a trial, else the Rollout's own version."""
+    """Return the winner of a trial, else the Rollout's own version."""
     for reference in seen.candidates:
         if decision.winner in {None, reference.version}:
             return reference
@@ -123,7 +123,7 @@ def _candidate(seen: Seen, decision: Decision) -> VersionReference | None:
 
 
 def _triggered_at(seen: Seen, decision: Decision) -> datetime | None:
-    """When the cause was known: the webhook's receipt, the gateway's trip, or the measurement."""
+    """Return when the cause came: the webhook's receipt, the gateway's trip, the measurement."""
     if decision.phase not in _BACK:
         return None
     if seen.case.status.triggered_at is not None:
@@ -134,7 +134,7 @@ def _triggered_at(seen: Seen, decision: Decision) -> datetime | None:
 
 
 def _reaction_seconds(seen: Seen, decision: Decision) -> float | None:
-    """From the cause until every gateway pod reported zero weight."""
+    """Measure from the cause until every gateway pod reported zero weight."""
     if seen.case.status.reaction_seconds is not None or decision.phase is not Phase.ROLLED_BACK:
         return seen.case.status.reaction_seconds
     triggered = _triggered_at(seen, decision)
@@ -146,7 +146,7 @@ def _reaction_seconds(seen: Seen, decision: Decision) -> float | None:
 def _conditions(
     body: Mapping[str, Any], seen: Seen, decision: Decision, unscaled: str | None
 ) -> tuple[Condition, ...]:
-    """Succeeded, Progressing; Routed and Autoscaled where others carry and scale."""
+    """Build Succeeded and Progressing; Routed and Autoscaled where others carry and scale."""
     generation = body["metadata"].get("generation")
     succeeded = {Phase.SUCCEEDED: "True", Phase.ROLLED_BACK: "False"}.get(decision.phase, "Unknown")
     moving = not is_finished(decision.phase) and decision.phase is not Phase.PAUSED
@@ -182,7 +182,7 @@ def _conditions(
 
 
 def _events(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:
-    """One event for each transition, with the numbers."""
+    """Announce each transition by one event, with the numbers."""
     return (*announce_refusals(decision.answers), *_transition(seen, decision, status))
 
 
@@ -211,7 +211,7 @@ def _transition(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[
 
 
 def _entered(seen: Seen, decision: Decision) -> bool:
-    """Whether this decision begins a phase or a step."""
+    """Tell whether this decision begins a phase or a step."""
     old = seen.case.status
     return (
         old.phase is None

@@ -132,7 +132,7 @@ class Observed:
 
     @property
     def candidate(self) -> Arm:
-        """The candidates in play seen as one: the worst health, the worst verdict."""
+        """Return the candidates in play as one: the worst health, the worst verdict."""
         playing = self.playing
         sick = min(playing, key=lambda arm: _WORST_HEALTH.index(arm.health))
         judged = min(playing, key=lambda arm: _WORST_VERDICT.index(arm.verdict))
@@ -156,7 +156,7 @@ class Observed:
 
     @property
     def exclusive(self) -> bool:
-        """Whether only one version may run at a time."""
+        """Tell whether only one version may run at a time."""
         return self.stable is not None and not self.plan.compares
 
     @property
@@ -186,7 +186,7 @@ class Decision:
 
     @property
     def weight(self) -> int:
-        """Percent of all candidates together."""
+        """Return the percent of all candidates together."""
         return sum(share for _, share in self.shares)
 
 
@@ -211,7 +211,7 @@ def present_step(plan: Plan, phase: Phase, step: int) -> Step | None:
 
 
 def is_finished(phase: Phase) -> bool:
-    """Whether nothing can move any more."""
+    """Tell whether nothing can move any more."""
     return phase in {Phase.ROLLED_BACK, Phase.SUCCEEDED}
 
 
@@ -220,19 +220,19 @@ def no_traffic(seen: Observed) -> Shares:
 
 
 def all_traffic(seen: Observed) -> Shares:
-    """Everything for the winner, or for the one candidate there is."""
+    """Give everything to the winner, or to the one candidate there is."""
     first = seen.playing[0].version
     return tuple((arm.version, 100 if arm.version == first else 0) for arm in seen.arms)
 
 
 def step_shares(seen: Observed, step: Step) -> Shares:
-    """What a step gives each candidate; the share of a dropped one is the stable version's."""
+    """Give each candidate the step's weight; that of a dropped one goes to the stable version."""
     playing = {arm.version for arm in seen.playing}
     return tuple((arm.version, step.weight if arm.version in playing else 0) for arm in seen.arms)
 
 
 def present_shares(seen: Observed) -> Shares:
-    """What the present phase and step give each candidate."""
+    """Return what the present phase and step give each candidate."""
     match seen.phase:
         case Phase.PENDING | Phase.REPLACING | Phase.ROLLING_BACK | Phase.ROLLED_BACK:
             return no_traffic(seen)
@@ -244,7 +244,7 @@ def present_shares(seen: Observed) -> Shares:
 
 
 def _as_asked(seen: Observed, shares: Shares) -> Shares:
-    """No more than the last decision gave: a policy edited in flight widens nothing by itself."""
+    """Give no more than the last decision did: a policy edited in flight widens nothing."""
     asked = {arm.version: arm.asked for arm in seen.arms}
     return tuple((version, min(share, asked[version])) for version, share in shares)
 
@@ -259,7 +259,7 @@ def _in_step(seen: Observed, step: Step) -> Shares:
 
 
 def reported(seen: Observed, shares: Sequence[tuple[str, int]]) -> bool:
-    """Whether every gateway pod reports these shares."""
+    """Tell whether every gateway pod reports these shares."""
     weights = {arm.version: arm.weight for arm in seen.arms}
     return all(weights[version] == share for version, share in shares)
 

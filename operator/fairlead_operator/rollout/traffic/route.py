@@ -25,7 +25,7 @@ _GUARDED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING, Ph
 
 
 def split(decision: Decision, *, stable: str | None) -> tuple[tuple[str, int], ...]:
-    """Versions and their weights, candidates first; empty when nobody may be served.
+    """Return versions and their weights, candidates first; empty when nobody may be served.
 
     A weight of 0 keeps a version warm and reachable by header.
     """
@@ -49,26 +49,26 @@ def options(
     owner: Owner,
     rollout_uid: str,
 ) -> dict[str, Any]:
-    """What the route says beside its weights: mirror, sticky, preview, guard (contracts.md §3).
+    """Return what the route says beside its weights: mirror, sticky, preview, guard.
 
     ``step`` is the one the decision leads to.
     """
     versions = [version for version, _ in decision.shares]
-    found: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
     if stable is None or stable in versions or is_finished(decision.phase):
-        return found
+        return extra
     if decision.mirror:
-        found["mirror"] = {"version": versions[0], "percent": decision.mirror}
+        extra["mirror"] = {"version": versions[0], "percent": decision.mirror}
     if step is not None and step.preview:
-        found["preview"] = {
+        extra["preview"] = {
             "version": versions[0],
             "hosts": _hosts(preview_name(owner.name), owner.namespace),
         }
     if step is not None and step.sticky is not None:
-        found["sticky"] = _sticky(step.sticky)
+        extra["sticky"] = _sticky(step.sticky)
     if plan.fast_guard is not None and decision.phase in _GUARDED:
-        found["guard"] = _guard(plan.fast_guard, versions, stable=stable, rollout_uid=rollout_uid)
-    return found
+        extra["guard"] = _guard(plan.fast_guard, versions, stable=stable, rollout_uid=rollout_uid)
+    return extra
 
 
 def _sticky(sticky: Sticky) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def read_weight(
     version: str,
     gateway_pods: Sequence[str],
 ) -> int | None:
-    """Percent that every live gateway pod gives the version.
+    """Return the percent that every live gateway pod gives the version.
 
     None while there is no gateway pod, one has not reported the route in force,
     or its report names another one, because it refused this or waits for endpoints.
@@ -165,21 +165,21 @@ def read_trip(
     guard: str,
     gateway_pods: Sequence[str],
 ) -> tuple[str, datetime] | None:
-    """What the first gateway pod whose fast guard tripped says of the version, and when.
+    """Return what the first gateway pod whose fast guard tripped says of the version, and when.
 
     A trip counts whatever route is in force: it can only take traffic away.
     """
-    found = []
+    trips = []
     for pod in gateway_pods:
         try:
             trip = json.loads(applied[f"{model}.{pod}"])["tripped"][version]
             if trip["guard"] == guard:
-                found.append((datetime.fromisoformat(trip["at"]), str(trip["message"])))
+                trips.append((datetime.fromisoformat(trip["at"]), str(trip["message"])))
         except (KeyError, ValueError, TypeError):
             continue
-    if not found:
+    if not trips:
         return None
-    at, message = min(found)
+    at, message = min(trips)
     return message, at
 
 
