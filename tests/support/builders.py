@@ -4,9 +4,14 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
+from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.requests import Action, Request
+from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.plan import Plan, Step, TrialDesign, compile_plan
 from fairlead_operator.rollout.decision.states import (
     Arm,
@@ -16,7 +21,9 @@ from fairlead_operator.rollout.decision.states import (
     Resolution,
     Stable,
 )
+from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
+from support.world import NAMESPACE, model_manifest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -139,3 +146,41 @@ def trial(outcome: Outcome, **more: Any) -> Trial:
 def trying(**changes: Any) -> Observed:
     """An A/B test of two candidates against the stable version."""
     return observed(**{"steps": AB, "arms": TWO} | changes)
+
+
+def case(*, status: dict[str, Any] | None = None, **changes: Any) -> Case:
+    """A Rollout from 1.0.0 to 1.1.0 under a canary, with this status."""
+    model = ModelSpec.model_validate(model_manifest()["spec"])
+    usual = Case(
+        now=NOW,
+        namespace=NAMESPACE,
+        uid="u1",
+        annotations={},
+        spec=RolloutSpec.model_validate({"model": "nsw-price", "version": "1.1.0"}),
+        status=RolloutStatus.model_validate(status or {}),
+        owner=Owner(kind="Model", namespace=NAMESPACE, name="nsw-price", uid="m1"),
+        model=model,
+        has_turn=True,
+        policy=model.rollout,
+        plan=compile_plan(model.rollout),
+        gateway=model.serving.gateway,
+        stable=VersionReference(version="1.0.0", registry_version="1", digest="sha256:0"),
+    )
+    return dataclasses.replace(usual, **changes)
+
+
+def seen(observed: Observed, *, status: dict[str, Any] | None = None, **changes: Any) -> Seen:
+    """What was seen when the status was this and the decision is taken from ``observed``."""
+    candidate = VersionReference(version="1.1.0", registry_version="2", digest="sha256:1")
+    usual = Seen(
+        case=case(status=status),
+        observed=observed,
+        candidates=(candidate,),
+        servers={},
+        routed=None,
+        judgments=(),
+        measured_at=None,
+        next_measurement=MINUTE,
+        known_since=None,
+    )
+    return dataclasses.replace(usual, **changes)
