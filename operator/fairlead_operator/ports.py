@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.history import HistoryEntry
 
 
 class Kube(Protocol):
@@ -152,28 +153,6 @@ class Moments:
 
 
 Rating = Literal["accuracy", "reward"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryEntry:
-    """One transition of a Rollout: what was live when, by whom, and why it ended."""
-
-    namespace: str
-    model: str
-    rollout: str
-    rollout_uid: str
-    transition: str  # with the uid, what makes an entry the same one
-    at: datetime
-    version: str  # the candidate
-    stable: str = ""  # the version in charge before; empty for a first one
-    began: datetime | None = None  # when the candidate first took traffic
-    ended: datetime | None = None  # when it took the last
-    weight: int = 0  # the highest percent it reached
-    trigger: str = ""
-    by: str = ""
-    reason: str = ""
-    message: str = ""
-    numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # as JSON has them
 
 
 class Record(Protocol):

@@ -1,4 +1,4 @@
-"""What a reconcile says of its object: status differences and events, written last."""
+"""What a reconcile says of its object: its whole new status, and events.  Pure."""
 
 import dataclasses
 import hashlib
@@ -11,8 +11,6 @@ from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import FIELD_MANAGER
 from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError
-from fairlead_operator.kube.merge import difference
-from fairlead_operator.ports import Kube
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +20,6 @@ class Report:
     status: Mapping[str, Any]
     events: tuple[Event, ...] = ()
     look_again: timedelta | None = None
-
-
-async def publish(body: Mapping[str, Any], report: Report, kube: Kube, *, now: datetime) -> None:
-    """Write events and status; a quiet reconcile writes nothing."""
-    meta = body["metadata"]
-    for event in report.events:
-        await kube.apply(build_event(body, event, now=now))
-    patch = difference(body.get("status") or {}, report.status)
-    if patch:
-        await kube.patch_status(body["kind"], meta["namespace"], meta["name"], patch)
 
 
 def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.ports import HistoryEntry
+from fairlead_operator.api.history import HistoryEntry
 from support.world import NAMESPACE, World, model_manifest
 
 MINUTE = timedelta(minutes=1)

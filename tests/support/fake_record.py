@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from fairlead_operator.api.builtins import Loss
+from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import HistoryEntry, Moments, Rating, Subject, Tally
+from fairlead_operator.ports import Moments, Rating, Subject, Tally
 
 _LAG = timedelta(minutes=1)
 

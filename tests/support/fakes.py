@@ -43,6 +43,11 @@ class FakeKube:
         self.unknown_kinds = {"HTTPRoute"}  # whose CRD is not installed
         self._serial = 0
 
+    @property
+    def newest(self) -> int:
+        """The latest resourceVersion that was given."""
+        return self._serial
+
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         self._maybe_fail()
         found = self.objects.get((kind, namespace, name))

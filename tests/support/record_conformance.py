@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import pytest
 
 from fairlead_operator.api.builtins import Loss
+from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import HistoryEntry, Moments, Record, Subject, Tally
+from fairlead_operator.ports import Moments, Record, Subject, Tally
 from support.fake_record import Feedback, Prediction
 from support.fakes import START
 

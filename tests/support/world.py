@@ -13,14 +13,15 @@ from typing import Any
 
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.engine.controller import Controller
-from fairlead_operator.engine.wakeup import Wakeup, sort_keys
+from fairlead_operator.engine.wakeup import Wakeup
+from fairlead_operator.engine.watches import Watches
 from fairlead_operator.engine.work_queue import WorkQueue
 from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.keys import Key
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.kinds import WATCHED
 from fairlead_operator.kube.metadata import component_labels
-from fairlead_operator.kube.store import Place, Store
+from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.registrations import Registrations
 from fairlead_operator.ports import Ports
@@ -101,7 +102,7 @@ class World:
     def _begin(self) -> None:
         """What a process has in its memory."""
         self.store = Store()
-        self.wakeup = Wakeup()
+        self.watches = Watches(self.store, Wakeup(), self)
         outside = self._outside()
         watched = dataclasses.replace(outside, kube=WatchedKube(outside.kube, self.store))
         self.controller = Controller(self.queue, watched, SETTINGS)
@@ -118,7 +119,7 @@ class World:
             due = [key for key, moment in self._planned.items() if moment <= self.clock()]
             for key in due:
                 del self._planned[key]
-                self._add(key)
+                self.add(key)
             if not self._work:
                 self.deliver(late=True)
             if not self._work:
@@ -146,26 +147,19 @@ class World:
         """What the watches would tell since the last time."""
         kinds = WATCHED.keys() - (set() if late else self.late)
         watched = {key: item for key, item in self.kube.objects.items() if key[0] in kinds}
-        told: list[tuple[dict[str, Any], bool]] = []
-        for known, item in watched.items():
-            before = self._seen.get(known, {"metadata": {}})["metadata"]
+        for place, item in watched.items():
+            before = self._seen.get(place, {"metadata": {}})["metadata"]
             if before.get("resourceVersion") != item["metadata"]["resourceVersion"]:
-                told.append((copy.deepcopy(item), False))
-        for known in list(self._seen):
-            if known[0] in kinds and known not in watched:
-                told.append((self._seen.pop(known), True))
-        for item, gone in told:  # all into the store first: a process lists before it works
-            place = Place.of(item)
-            if gone:
-                self.store.remove(place)
-            else:
-                self._seen[place] = item
-                self.store.put(item)
-        for item, gone in told:
-            for key in sort_keys(self.wakeup.keys_for(item, deleted=gone)):
-                self._add(key)
+                self._seen[place] = copy.deepcopy(item)
+                self.watches.tell(self._seen[place], "MODIFIED")
+        gone = [place for place in self._seen if place[0] in kinds and place not in watched]
+        for place in gone:
+            item = self._seen.pop(place)
+            item["metadata"]["resourceVersion"] = str(self.kube.newest)  # of its end
+            self.watches.tell(item, "DELETED")
 
-    def _add(self, key: Key) -> None:
+    def add(self, key: Key) -> None:
+        """Take a key as the work queue does."""
         if key not in self._work:
             self._work.append(key)
 

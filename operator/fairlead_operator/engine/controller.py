@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
+from fairlead_operator.engine.publish import publish
 from fairlead_operator.engine.wakeup import has_ended
 from fairlead_operator.engine.work_queue import WorkQueue
 from fairlead_operator.errors import ClusterRefusalError, TransientError
@@ -13,7 +14,7 @@ from fairlead_operator.keys import NAMESPACE, Key
 from fairlead_operator.model.reconcile import reconcile as reconcile_model
 from fairlead_operator.namespace.reconcile import reconcile_namespace
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report, publish, report_refused
+from fairlead_operator.report import Report, report_refused
 from fairlead_operator.rollout.reconcile import reconcile as reconcile_rollout
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import metrics

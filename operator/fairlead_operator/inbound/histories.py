@@ -11,8 +11,9 @@ from typing import Any, Final
 from aiohttp import web
 
 from fairlead_operator.api.base import to_moment
+from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import HistoryEntry, Record
+from fairlead_operator.ports import Record
 
 LOOPBACK: Final = "127.0.0.1"
 _MOST: Final = 1000

@@ -9,7 +9,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from fairlead_operator.api.builtins import Loss
-from fairlead_operator.ports import HistoryEntry, Moments, Rating, Subject, Tally
+from fairlead_operator.api.history import HistoryEntry
+from fairlead_operator.ports import Moments, Rating, Subject, Tally
 from fairlead_operator.record import queries
 from fairlead_operator.record.connect import Connection
 from fairlead_operator.record.connections import Connections

@@ -15,25 +15,31 @@ from fairlead_operator.kube.metadata import (
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.states import Decision, is_finished
-from fairlead_operator.rollout.observe import Seen
+from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.servers.apply import apply_server, remove_server
 from fairlead_operator.rollout.servers.manifests import build_preview
 from fairlead_operator.rollout.traffic.http_route import build_http_routes
-from fairlead_operator.rollout.traffic.route import build_route, document_of, options, split
+from fairlead_operator.rollout.traffic.route import (
+    Route,
+    build_config_map,
+    build_route,
+    options,
+    split,
+)
 from fairlead_operator.settings import Settings
 
 _SETTLED: Final = timedelta(seconds=2)  # after which every pod of a version has been seen
 
 
 async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) -> str | None:
-    """Make the decision true; twice is the same as once.  Answers why there is no autoscaler.
+    """Make the decision true; twice is the same as once.  Return why there is no autoscaler.
 
     Only the Model's current Rollout acts.  Servers come before the route that
     sends them traffic, and go after every gateway pod has stopped doing so.
     """
     if not seen.observed.has_turn:
         return None
-    owner = Owner.of(seen.model)
+    owner = seen.case.owner
     for reference in _stopped(decision, seen):
         if (server := seen.servers.get(reference.version)) is not None:
             await remove_server(server, ports.kube, service=False)
@@ -41,7 +47,7 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
     for reference in _wanted(decision, seen):
         unscaled = await apply_server(
             reference,
-            seen.spec,
+            seen.case.model,
             live=seen.servers.get(reference.version),
             floor=fewest.get(reference.version),
             owner=owner,
@@ -55,46 +61,52 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
 
 
 async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> None:
-    """Weights and what goes with them, and the preview address while there is one."""
-    steps = seen.observed.steps
-    in_step = decision.phase in {Phase.PROGRESSING, Phase.PAUSED} and decision.step < len(steps)
-    stable = seen.stable.version if seen.stable else None
-    extra = options(
-        decision,
-        steps[decision.step] if in_step else None,
-        seen.policy,
-        stable=stable,
-        owner=owner,
-        rollout_uid=seen.uid,
-    )
-    built_in = seen.gateway.kind == "BuiltIn"
-    if built_in and "preview" in extra and await _owns_preview(owner, kube):
+    """Write weights and what goes with them, and the preview address while there is one."""
+    case = seen.case
+    built_in = case.gateway.kind == "BuiltIn"
+    route = _build_route(decision, seen, owner)
+    has_preview = route is not None and "preview" in route
+    if built_in and has_preview and await _owns_preview(owner, kube):
         await kube.apply(build_preview(owner))
-    versions = split(decision, stable=stable)
-    if versions:
-        timeout = seen.spec.serving.request_timeout
-        route = build_route(versions, owner=owner, timeout=timeout, options=extra)
-        if built_in:
-            await kube.apply(route)
-        elif seen.observed.gateway.missing is None:
-            document = document_of(route)
-            for manifest in build_http_routes(document, owner=owner, gateway=seen.gateway):
-                await kube.apply(manifest)
-    elif is_finished(decision.phase):
+    if route is not None and built_in:
+        await kube.apply(build_config_map(route, owner=owner))
+    elif route is not None and seen.observed.gateway.missing is None:
+        for manifest in build_http_routes(route, owner=owner, gateway=case.gateway):
+            await kube.apply(manifest)
+    elif route is None and is_finished(decision.phase):
         kind = "ConfigMap" if built_in else "HTTPRoute"
         await kube.delete(kind, owner.namespace, route_name(owner.name))
-    if seen.routed is not None and seen.routed.preview and "preview" not in extra:
+    if seen.routed is not None and seen.routed.preview and not has_preview:
         await kube.delete("HTTPRoute", owner.namespace, preview_name(owner.name))
-    ended = is_finished(decision.phase) and any(step.preview for step in steps)
-    if ended:
+    if is_finished(decision.phase) and case.plan.preview:
         await _remove_preview(owner, kube)
 
 
+def _build_route(decision: Decision, seen: Seen, owner: Owner) -> Route | None:
+    """Build the route the decision asks for; None when nobody may be served."""
+    case, stable = seen.case, seen.case.stable_version or None
+    versions = split(decision, stable=stable)
+    if not versions:
+        return None
+    steps = case.plan.steps
+    in_step = decision.phase in {Phase.PROGRESSING, Phase.PAUSED} and decision.step < len(steps)
+    extra = options(
+        decision,
+        steps[decision.step] if in_step else None,
+        case.plan,
+        stable=stable,
+        owner=owner,
+        rollout_uid=case.uid,
+    )
+    timeout = case.model.serving.request_timeout
+    return build_route(versions, owner=owner, timeout=timeout, options=extra)
+
+
 async def _owns_preview(owner: Owner, kube: Kube) -> bool:
-    """Whether the preview address is ours to write: another Model may have that very name."""
-    found = await kube.get("Service", owner.namespace, preview_name(owner.name))
-    labels = (found or {}).get("metadata", {}).get("labels") or {}
-    return found is None or labels.get(LABEL_MODEL) == owner.name
+    """Tell whether the preview address is ours to write: another Model may have that very name."""
+    service = await kube.get("Service", owner.namespace, preview_name(owner.name))
+    labels = (service or {}).get("metadata", {}).get("labels") or {}
+    return service is None or labels.get(LABEL_MODEL) == owner.name
 
 
 async def _remove_preview(owner: Owner, kube: Kube) -> None:
@@ -104,8 +116,8 @@ async def _remove_preview(owner: Owner, kube: Kube) -> None:
 
 
 def _wanted(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
-    """Versions whose servers must run."""
-    stable = (seen.stable,) if seen.stable else ()
+    """Return the versions whose servers must run."""
+    stable = (seen.case.stable,) if seen.case.stable else ()
     candidates = seen.candidates
     chosen = {version for version, share in decision.shares if share}
     wanted: tuple[VersionReference, ...]
@@ -124,8 +136,8 @@ def _wanted(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
 
 
 def _wanted_alone(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
-    """Of two versions that may not run together, the one whose time it is."""
-    observed, stable = seen.observed, (seen.stable,) if seen.stable else ()
+    """Return the one whose time it is, of two versions that may not run together."""
+    observed, stable = seen.observed, (seen.case.stable,) if seen.case.stable else ()
     if decision.phase is Phase.PENDING:
         return stable
     if decision.phase is Phase.REPLACING:
@@ -137,12 +149,12 @@ def _wanted_alone(decision: Decision, seen: Seen) -> tuple[VersionReference, ...
 
 
 def _stopped(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
-    """Versions that must be gone before another starts; their Services stay."""
+    """Return the versions that must be gone before another starts; their Services stay."""
     observed = seen.observed
     if not observed.exclusive:
         return ()
     if decision.phase is Phase.REPLACING:
-        return (seen.stable,) if seen.stable else ()
+        return (seen.case.stable,) if seen.case.stable else ()
     if decision.phase is Phase.ROLLING_BACK and not observed.candidate.gone:
         return seen.candidates
     return ()
@@ -152,7 +164,7 @@ async def _retire(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> N
     """Remove the servers of every other version once no gateway pod needs them."""
     reported = {arm.version: arm.weight for arm in seen.observed.arms}
     settled = all(reported[version] == share for version, share in decision.shares)
-    if seen.stable is not None and not settled:
+    if seen.case.stable is not None and not settled:
         return  # a gateway pod may still send them traffic
     keep = {reference.version for reference in _wanted(decision, seen)}
     servers = await kube.list("Deployment", owner.namespace, component_labels("server", owner.name))

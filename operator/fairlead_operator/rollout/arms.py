@@ -8,17 +8,17 @@ from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.rollout import ArmStatus, TrialStatus
 from fairlead_operator.rollout.decision.pods_first import prepared_loads
 from fairlead_operator.rollout.decision.states import Arm, Decision
-from fairlead_operator.rollout.observe import Seen
+from fairlead_operator.rollout.seen import Seen
 
 NO_TRAFFIC: Final = frozenset({Phase.PENDING, Phase.REPLACING})
 
 
 def report_arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
-    """Each candidate: what the registry knows of it, and where it stands."""
+    """Describe each candidate: what the registry knows of it, and where it stands."""
     references = {reference.version: reference for reference in seen.candidates}
     shares, dropped = dict(decision.shares), dict(decision.dropped)
     prepared = prepared_loads(seen.observed, decision) if seen.observed.capacity else {}
-    found = []
+    entries = []
     for arm in seen.observed.arms:
         unknown = VersionReference(version=arm.version, registry_version="", digest="")
         reference = references.get(arm.version, unknown)
@@ -30,29 +30,29 @@ def report_arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
             "reason": cause.reason if cause else None,
             "message": cause.message[:1024] if cause else None,
         }
-        found.append(entry.model_copy(update=more))
-    return tuple(found)
+        entries.append(entry.model_copy(update=more))
+    return tuple(entries)
 
 
 def observed_weight(arms: Sequence[ArmStatus]) -> int | None:
-    """What the gateway reports of all candidates together."""
-    known = [arm.observed_weight for arm in arms if arm.observed_weight is not None]
-    return sum(known) if len(known) == len(arms) else None
+    """Return what the gateway reports of all candidates together."""
+    weights = [arm.observed_weight for arm in arms if arm.observed_weight is not None]
+    return sum(weights) if len(weights) == len(arms) else None
 
 
 def _observed(arm: Arm, seen: Seen, decision: Decision) -> int | None:
-    """What the gateway reports; of a version that was never routed, nothing is 0."""
+    """Return what the gateway reports; of a version that was never routed, nothing is 0."""
     if seen.observed.phase in NO_TRAFFIC and decision.phase is not Phase.SUCCEEDED:
         return 0
     return arm.weight
 
 
 def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
-    """A version with its numbers in the trial: the newest, or the last that were counted."""
+    """Give a version its numbers in the trial: the newest, or the last that were counted."""
     newest = seen.observed.trial.arms if seen.observed.trial else ()
-    stable = seen.status.trial.stable if seen.status.trial else None
-    known = (*newest, *seen.status.arms, *((stable,) if stable else ()))
-    standing = next((entry for entry in known if entry.version == reference.version), None)
+    stable = seen.case.status.trial.stable if seen.case.status.trial else None
+    counted = (*newest, *seen.case.status.arms, *((stable,) if stable else ()))
+    standing = next((entry for entry in counted if entry.version == reference.version), None)
     return ArmStatus(
         version=reference.version,
         registry_version=reference.registry_version,
@@ -69,19 +69,19 @@ def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
 
 
 def report_trial(seen: Seen, decision: Decision) -> TrialStatus | None:
-    """Where the trial stands; it stays when the trial is over."""
-    old, trial, stable = seen.status.trial, seen.observed.trial, seen.stable
-    if all(step.trial is None for step in seen.observed.steps) or stable is None:
+    """Say where the trial stands; it stays when the trial is over."""
+    old, trial, stable = seen.case.status.trial, seen.observed.trial, seen.case.stable
+    if seen.observed.plan.trial is None or stable is None:
         return old
     if trial is None and old is None:
         return None
-    before = {arm.version: arm.weight for arm in seen.status.arms}
+    before = {arm.version: arm.weight for arm in seen.case.status.arms}
     moved = before != dict(decision.shares)
     changed = old.changed_at if old else None
     return TrialStatus(
         message=trial.message[:1024] if trial else (old.message if old else ""),
         leader=trial.leader if trial else (old.leader if old else None),
-        measured_at=seen.observed.now if trial else (old.measured_at if old else None),
-        changed_at=seen.observed.now if moved else changed,
+        measured_at=seen.case.now if trial else (old.measured_at if old else None),
+        changed_at=seen.case.now if moved else changed,
         stable=_arm(seen, stable, weight=100 - decision.weight),
     )

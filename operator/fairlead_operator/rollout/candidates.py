@@ -24,7 +24,7 @@ async def resolve(
     versions: Sequence[str], status: RolloutStatus, registered_model: str, ports: Ports
 ) -> Candidates:
     """Find every candidate; one that is missing is missing for all."""
-    known = {
+    resolved = {
         arm.version: VersionReference(
             version=arm.version, registry_version=arm.registry_version, digest=arm.digest
         )
@@ -32,38 +32,42 @@ async def resolve(
         if arm.digest
     }
     if status.candidate is not None:
-        known.setdefault(status.candidate.version, status.candidate)
+        resolved.setdefault(status.candidate.version, status.candidate)
     try:
-        found = await asyncio.gather(
+        answers = await asyncio.gather(
             *(
                 _find(version, registered_model, ports.registry)
                 for version in versions
-                if version not in known
+                if version not in resolved
             )
         )
     except TransientError as error:
         return Candidates(references=(), resolution=Resolution.UNAVAILABLE, message=str(error))
-    problems = [answer for answer in found if isinstance(answer, str)]
+    problems = [answer for answer in answers if isinstance(answer, str)]
     if problems:
         return Candidates(references=(), resolution=Resolution.MISSING, message=problems[0])
-    known |= {answer.version: answer for answer in found if isinstance(answer, VersionReference)}
-    references = tuple(known[version] for version in versions)
+    resolved |= {
+        answer.version: answer for answer in answers if isinstance(answer, VersionReference)
+    }
+    references = tuple(resolved[version] for version in versions)
     return Candidates(references=references, resolution=Resolution.FOUND)
 
 
 async def _find(version: str, registered_model: str, registry: Registry) -> VersionReference | str:
-    """The registration, or what is wrong with it."""
-    found = await registry.find_version(registered_model, version)
-    if found is None:
+    """Return the registration, or what is wrong with it."""
+    registration = await registry.find_version(registered_model, version)
+    if registration is None:
         return (
             f"MLflow has no version of {registered_model} with the tag "
             f"fairlead.version={version}; register it or choose another"
         )
-    if not found.digest:
+    if not registration.digest:
         return (
-            f"{registered_model} {version} (registry version {found.registry_version}) "
+            f"{registered_model} {version} (registry version {registration.registry_version}) "
             "has no tag fairlead.digest; set it to the artifact's digest"
         )
     return VersionReference(
-        version=version, registry_version=found.registry_version, digest=found.digest
+        version=version,
+        registry_version=registration.registry_version,
+        digest=registration.digest,
     )

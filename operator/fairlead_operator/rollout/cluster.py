@@ -43,7 +43,7 @@ class Cluster:
     routed: Routed | None = None  # what the cluster's own Gateways say, where they carry it
 
     def arm(self, version: str, *, needed: int | None = None) -> Arm:
-        """A candidate: its pods, and the weight the gateway really gives it.
+        """Describe a candidate: its pods, and the weight the gateway really gives it.
 
         ``needed`` is the number of pods it must have; None for all it is asked to have.
         """
@@ -57,14 +57,14 @@ class Cluster:
         )
 
     def stable(self, version: str, *, needed: int | None = None) -> Stable:
-        """The version in charge."""
+        """Describe the version in charge."""
         health, message = self._health(version, needed)
         return Stable(version=version, health=health, message=message, gone=self._is_gone(version))
 
     def capacity(
         self, scaling: Autoscaling | None, status: RolloutStatus, *, stable: str
     ) -> Capacity | None:
-        """The pods that answer, and those all traffic needs; None where their number is fixed."""
+        """Count the pods that answer, and those all traffic needs; None where it is fixed."""
         if scaling is None:
             return None
         bounds, full = Bounds.of(scaling), status.capacity or 0
@@ -82,7 +82,7 @@ class Cluster:
         return Capacity(full=bounds.within(full), bounds=bounds, ready=ready)
 
     def trip(self, version: str, *, guard: str) -> tuple[str, datetime] | None:
-        """What the gateway's fast guard said of the version, and when."""
+        """Return what the gateway's fast guard said of the version, and when."""
         return read_trip(
             self.reports,
             model=self.model,
@@ -106,7 +106,7 @@ class Cluster:
         )
 
     def _is_gone(self, version: str) -> bool:
-        """Whether no pod of the version is left, not even one that is ending."""
+        """Tell whether no pod of the version is left, not even one that is ending."""
         left = [
             pod
             for pod in self.pods.get(version, ())
@@ -166,7 +166,7 @@ def _version(item: Mapping[str, Any]) -> str:
 
 
 def _may_serve(pod: Mapping[str, Any], model: str, reports: Mapping[str, str]) -> bool:
-    """Whether a gateway pod may answer clients: it is ready, or was once and still runs.
+    """Tell whether a gateway pod may answer clients: it is ready, or was once and still runs.
 
     A pod whose agent died still serves the routes it last had.
     """

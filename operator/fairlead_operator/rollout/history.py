@@ -1,49 +1,25 @@
-"""What of a Rollout goes into the record: its start, and how it ended.
+"""What of a Rollout goes into the record: its start, and how it ended.  Pure.
 
 An entry is told from the status that was written, never from a decision that is not: a
 crash repeats the same entry, and the record keeps one of each.  ``status.recorded`` says
-which is there.  A database that does not answer stops nothing: the entry stays due, and
-the Rollout is looked at again until it is written, also after its end.
+which is there.
 """
 
-import dataclasses
-import logging
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.group import ANNOTATION_REQUEST
+from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.api.phases.rollout import Phase, Reason, Transition
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
-from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import HistoryEntry, Record
-from fairlead_operator.report import Report
 from fairlead_operator.requests import Action, parse_request
 
-_LOGGER = logging.getLogger(__name__)
-_RETRY: Final = timedelta(seconds=30)
 _ENDS: Final = {Phase.SUCCEEDED: Transition.PROMOTED, Phase.ROLLED_BACK: Transition.ROLLED_BACK}
 _CAUSES: Final = {Reason.ALERT_FIRED: "Alertmanager", Reason.GUARD_TRIPPED: "gateway"}
 
 
-async def remember(
-    body: Mapping[str, Any], status: RolloutStatus, report: Report, record: Record
-) -> Report:
-    """Write the entry that is due; the report with what became of it."""
-    entry = due_entry(body, status)
-    if entry is None:
-        return report
-    try:
-        await record.add_history(entry)
-    except TransientError as error:
-        _LOGGER.debug("history not written", extra={"error": str(error)})
-        soonest = min(report.look_again or _RETRY, _RETRY)
-        return dataclasses.replace(report, look_again=soonest)
-    return dataclasses.replace(report, status={**report.status, "recorded": entry.transition})
-
-
 def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | None:
-    """The entry for where the Rollout stands, unless it is recorded or there is none."""
+    """Return the entry for where the Rollout stands, unless it is recorded or there is none."""
     phase = Phase(status.phase or Phase.PENDING)
     transition = _ENDS.get(phase) or (Transition.STARTED if status.live_since else None)
     if transition is None or status.recorded == transition or status.started_at is None:
@@ -72,7 +48,7 @@ def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | 
 
 
 def _by(meta: Mapping[str, Any], status: RolloutStatus, trigger: str) -> str:
-    """The person who decided it or asked for it, else what did."""
+    """Name the person who decided it or asked for it, else what did."""
     for request in reversed(status.requests):
         decides = request.action in {Action.ABORT, Action.PROMOTE}
         if decides and request.outcome == "Accepted" and request.by:
@@ -86,7 +62,7 @@ def _by(meta: Mapping[str, Any], status: RolloutStatus, trigger: str) -> str:
 
 
 def _numbers(status: RolloutStatus) -> dict[str, Any]:
-    """What it was decided on, as JSON."""
+    """Return what it was decided on, as JSON."""
     checks = [
         check.model_dump(mode="json", by_alias=True, exclude_none=True) for check in status.checks
     ]

@@ -3,10 +3,9 @@
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.model import ModelSpec
@@ -14,14 +13,16 @@ from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError
-from fairlead_operator.parent import Parent, read_parent
-from fairlead_operator.ports import Ports
+from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.parent import read_parent
+from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.requests import unanswered
 from fairlead_operator.rollout.candidates import Candidates, resolve
+from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.decision.capacity import Capacity
 from fairlead_operator.rollout.decision.freeze import find_freeze
-from fairlead_operator.rollout.decision.plan import Step, compile_plan
+from fairlead_operator.rollout.decision.plan import Plan, compile_plan
 from fairlead_operator.rollout.decision.states import (
     Arm,
     Cause,
@@ -30,255 +31,101 @@ from fairlead_operator.rollout.decision.states import (
     Observed,
     is_finished,
 )
-from fairlead_operator.rollout.evidence.gather import Case, Evidence, gather_evidence
-from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS
-from fairlead_operator.rollout.evidence.scene import Pairing
-from fairlead_operator.rollout.statistics.verdict import Judgment, summarize, worst
-from fairlead_operator.rollout.traffic.accepted import MISSING, Routed
+from fairlead_operator.rollout.evidence.gather import Evidence, gather_evidence
+from fairlead_operator.rollout.seen import Seen
+from fairlead_operator.rollout.statistics.verdict import summarize, worst
+from fairlead_operator.rollout.traffic.accepted import MISSING
 from fairlead_operator.rollout.traffic.http_route import find_unsupported
 from fairlead_operator.text import printable
 
 _LONGEST_ALERT: Final = 500  # characters
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What the decision is taken from, and what carrying it out needs."""
-
-    observed: Observed
-    status: RolloutStatus
-    model: Mapping[str, Any]
-    spec: ModelSpec
-    policy: RolloutPolicy
-    gateway: GatewaySpec  # what carries the traffic
-    routed: Routed | None  # what the cluster's own Gateways say; None with the built-in one
-    uid: str  # of the Rollout: the id of its fast guard
-    candidates: tuple[VersionReference, ...]  # empty until the registry has answered
-    stable: VersionReference | None
-    servers: Mapping[str, Mapping[str, Any]]  # the Deployment of each version of the Model
-    judgments: tuple[tuple[str, Judgment], ...]  # with the version that was measured
-    measured_at: datetime | None
-    next_measurement: timedelta
-    known_since: datetime | None  # when an alert or the fast guard spoke first
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """What one look has read, before it is put into the words of the state machine."""
-
-    name: str
-    annotations: Mapping[str, str]
-    spec: RolloutSpec
-    status: RolloutStatus
-    model: Parent
-    policy: RolloutPolicy
-    steps: tuple[Step, ...]
-    stable: VersionReference | None
-    candidates: Candidates
-    gateway: GatewaySpec
-    cluster: Cluster
-    evidence: Evidence
-    alert: "_Alert | None"
-    trips: Mapping[str, tuple[str, datetime] | None]  # what the fast guard said of each version
-
-    @property
-    def known_since(self) -> datetime | None:
-        moments = [trip[1] for trip in self.trips.values() if trip]
-        return min([*moments, *([self.alert.received] if self.alert else [])], default=None)
-
-
-async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
+async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
     """Read everything once.
 
     Raises:
         InvalidSpecError: the Model is missing or cannot be read.
         TransientError: the cluster did not answer.
     """
-    meta = body["metadata"]
-    namespace, annotations = meta["namespace"], meta.get("annotations") or {}
-    spec = RolloutSpec.model_validate(body["spec"])
-    status = _not_ahead(RolloutStatus.model_validate(body.get("status") or {}), ports.now())
-    model = await read_parent(spec.model, namespace, ports.kube)
-    policy = _policy(spec, model.spec)
-    steps = compile_plan(policy, candidates=len(spec.versions))
-    stable = status.stable if status.phase else model.status.stable
-    candidates = await resolve(spec.versions, status, f"{namespace}.{spec.model}", ports)
-    gateway = _gateway(status, model.spec)
-    cluster = await look_at_cluster(
-        spec.model, namespace, ports.kube, gateway=gateway, now=ports.now()
-    )
-    pairing = Pairing(
-        namespace=namespace,
-        model=spec.model,
-        stable=stable.version if stable else "",
-        candidates=spec.versions,
-        now=ports.now(),
-        series=GATEWAY if cluster.routed is None else SERVERS,
-    )
-    case = Case(pairing=pairing, status=status, model=model.spec, policy=policy, steps=steps)
-    evidence = await gather_evidence(case, ports)
-    read = _Read(
-        name=meta["name"],
-        annotations=annotations,
-        spec=spec,
-        status=status,
-        model=model,
-        policy=policy,
-        steps=steps,
-        stable=stable,
-        candidates=candidates,
-        gateway=gateway,
-        cluster=cluster,
-        evidence=evidence,
-        alert=_Alert.read(annotations, spec, now=ports.now()),
-        trips={version: cluster.trip(version, guard=meta["uid"]) for version in spec.versions},
+    case = await _read_case(body, ports.kube, now=now)
+    registered_model = f"{case.namespace}.{case.spec.model}"
+    look = _Look(
+        case=case,
+        candidates=await resolve(case.spec.versions, case.status, registered_model, ports),
+        cluster=await look_at_cluster(
+            case.spec.model, case.namespace, ports.kube, gateway=case.gateway, now=now
+        ),
+        evidence=await gather_evidence(case, ports),
+        alert=_Alert.read(case.annotations, case.spec, now=now),
     )
     return Seen(
-        observed=_to_observed(read, now=ports.now()),
-        status=status,
-        model=model.body,
-        spec=model.spec,
-        policy=policy,
-        gateway=gateway,
-        routed=cluster.routed,
-        uid=meta["uid"],
-        candidates=candidates.references,
-        stable=stable,
-        servers=cluster.servers,
-        judgments=evidence.judgments,
-        measured_at=evidence.measured_at,
-        next_measurement=evidence.next_measurement,
-        known_since=read.known_since,
+        case=case,
+        observed=look.to_observed(),
+        candidates=look.candidates.references,
+        servers=look.cluster.servers,
+        routed=look.cluster.routed,
+        judgments=look.evidence.judgments,
+        measured_at=look.evidence.measured_at,
+        next_measurement=look.evidence.next_measurement,
+        known_since=look.known_since,
     )
 
 
-def _to_observed(read: _Read, *, now: datetime) -> Observed:
-    """What the decision may depend on.  Pure."""
-    spec, status, model, policy = read.spec, read.status, read.model, read.policy
-    stable = read.stable.version if read.stable else ""
-    capacity = read.cluster.capacity(model.spec.serving.autoscaling, status, stable=stable)
-    freeze = None if spec.goes_back else find_freeze(model.spec.freeze_windows, now)
-    has_way_back = bool(stable) and stable not in spec.versions
-    return Observed(
+async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> Case:
+    """Read the Rollout and its Model, and compile the plan in force."""
+    meta = body["metadata"]
+    spec = RolloutSpec.model_validate(body["spec"])
+    status = _not_ahead(RolloutStatus.model_validate(body.get("status") or {}), now)
+    model = await read_parent(spec.model, meta["namespace"], kube)
+    policy = spec.policy or model.spec.rollout
+    return Case(
         now=now,
-        phase=Phase(status.phase or Phase.PENDING),
-        step=status.step,
-        since=status.since or now,
-        doubt_since=status.doubt_since,
-        reason=Reason(status.reason or Reason.WAITING_FOR_TURN),
-        message=status.message or "",
-        has_turn=model.status.rollout == read.name,
-        suspended=model.spec.suspend,
-        frozen=freeze.message if freeze else None,
-        frozen_until=freeze.until if freeze else None,
-        stable=(
-            read.cluster.stable(stable, needed=capacity.full if capacity else None)
-            if has_way_back
-            else None
-        ),
-        resolution=read.candidates.resolution,
-        resolution_message=read.candidates.message,
-        problem=read.evidence.problem,
-        arms=tuple(_judged(arm, read) for arm in _arms(read, _needed(read, capacity))),
-        winner=status.winner,
-        trial=read.evidence.trial,
-        leader=status.trial.leader if status.trial else None,
-        gateway=_say_of_gateway(read),
-        requests=unanswered(read.annotations, status.requests),
-        steps=read.steps,
-        guard=policy.guard.duration,
-        patience=policy.patience,
-        start_deadline=policy.start_deadline,
-        approval_deadline=policy.approval_deadline,
-        capacity=capacity,
-        finished_at=status.finished_at,
+        namespace=meta["namespace"],
+        uid=meta["uid"],
+        annotations=meta.get("annotations") or {},
+        spec=spec,
+        status=status,
+        owner=Owner.of(model.body),
+        model=model.spec,
+        has_turn=model.status.rollout == meta["name"],
+        policy=policy,
+        plan=_compile(policy, spec),
+        gateway=_gateway(status, model.spec),
+        stable=status.stable if status.phase else model.status.stable,
     )
 
 
-def _policy(spec: RolloutSpec, model: ModelSpec) -> RolloutPolicy:
-    """The Rollout's own, or else the Model's.
+def _compile(policy: RolloutPolicy, spec: RolloutSpec) -> Plan:
+    """Compile the plan in force.
 
     Raises:
         InvalidSpecError: it has no use for the Rollout's alternatives.
     """
-    policy = spec.policy or model.rollout
-    if spec.alternatives and policy.strategy not in {"abTest", "bandit"}:
+    plan = compile_plan(policy, candidates=len(spec.versions))
+    if spec.alternatives and not plan.takes_alternatives:
         raise InvalidSpecError(
             f"spec.alternatives: have no effect under strategy {policy.strategy} of the Model; "
             "give this Rollout a policy of its own with abTest or bandit"
         )
-    return policy
+    return plan
 
 
 def _not_ahead(status: RolloutStatus, now: datetime) -> RolloutStatus:
-    """A clock that was set back must not let a hold or a measurement wait until it catches up."""
+    """Let no moment be in the future: a clock that was set back must not make a hold longer."""
     names = ("since", "step_since", "doubt_since", "measured_at")
-    known = {name: getattr(status, name) for name in names}
+    moments = {name: getattr(status, name) for name in names}
     return status.model_copy(
-        update={name: min(moment, now) for name, moment in known.items() if moment is not None}
+        update={name: min(moment, now) for name, moment in moments.items() if moment is not None}
     )
 
 
 def _gateway(status: RolloutStatus, model: ModelSpec) -> GatewaySpec:
-    """What carries the traffic: in mid-rollout what it began with, else what the Model says now."""
+    """Return what carries the traffic: in flight what it began with, else what the Model says."""
     in_flight = status.phase is not None and not is_finished(Phase(status.phase))
     if in_flight and status.gateway is not None:
         return status.gateway
     return model.serving.gateway
-
-
-def _say_of_gateway(read: _Read) -> Gateway:
-    routed = read.cluster.routed
-    if routed is None:
-        return Gateway()
-    return Gateway(
-        missing=routed.message if routed is MISSING else None,
-        unsupported=find_unsupported(read.policy, read.gateway),
-        message=routed.message,
-    )
-
-
-def _arms(read: _Read, needed: int | None) -> Iterator[Arm]:
-    """The candidates, as the cluster and our last decision have them."""
-    last = {entry.version: entry for entry in read.status.arms}
-    for version in read.spec.versions:
-        arm = read.cluster.arm(version, needed=needed)
-        if not read.candidates.references:
-            arm = dataclasses.replace(arm, health=Health.UNKNOWN, message="not in the registry yet")
-        known = last.get(version)
-        if known is None:
-            yield dataclasses.replace(arm, asked=read.status.weight or 0)
-            continue
-        dropped = None
-        if known.reason is not None:
-            dropped = Cause(reason=Reason(known.reason), message=known.message or "")
-        yield dataclasses.replace(arm, asked=known.weight, prepared=known.prepared, dropped=dropped)
-
-
-def _needed(read: _Read, capacity: Capacity | None) -> int | None:
-    """Pods with which a candidate counts as ready; None: as many as it is asked to have.
-
-    An autoscaler asks for more at any moment, which is no doubt of the version.  What a weight
-    needs is looked at when it is to be given (``holding``); only after a downtime it is now.
-    """
-    if capacity is None:
-        return None
-    alone = any(step.exclusive for step in read.steps)
-    has_none = read.status.phase in {None, Phase.PENDING, Phase.REPLACING}
-    return capacity.full if alone and has_none else capacity.bounds.least
-
-
-def _judged(arm: Arm, read: _Read) -> Arm:
-    """The candidate with all that speaks for and against it."""
-    judgments = read.evidence.analyses[arm.version].judgments
-    alert, trip = read.alert, read.trips[arm.version]
-    return dataclasses.replace(
-        arm,
-        verdict=worst(judgments),
-        verdict_message=summarize(judgments),
-        alert=alert.message if alert and alert.version == arm.version else None,
-        tripped=trip[0] if trip else None,
-    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,3 +155,121 @@ class _Alert:
             return cls(
                 version=spec.version, message=printable(text, limit=_LONGEST_ALERT), received=now
             )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """Everything that was read, and what it means in the words of the state machine."""
+
+    case: Case
+    candidates: Candidates
+    cluster: Cluster
+    evidence: Evidence
+    alert: _Alert | None
+
+    @property
+    def known_since(self) -> datetime | None:
+        """Return when an alert or the fast guard spoke first."""
+        trips = [self._trip(version) for version in self.case.spec.versions]
+        moments = [trip[1] for trip in trips if trip]
+        return min([*moments, *([self.alert.received] if self.alert else [])], default=None)
+
+    def to_observed(self) -> Observed:
+        """Put together what the decision may depend on."""
+        case, status, policy = self.case, self.case.status, self.case.policy
+        scaling = case.model.serving.autoscaling
+        capacity = self.cluster.capacity(scaling, status, stable=case.stable_version)
+        freeze = None if case.spec.goes_back else find_freeze(case.model.freeze_windows, case.now)
+        has_way_back = bool(case.stable_version) and case.stable_version not in case.spec.versions
+        return Observed(
+            now=case.now,
+            phase=case.phase,
+            step=status.step,
+            since=status.since or case.now,
+            doubt_since=status.doubt_since,
+            reason=Reason(status.reason or Reason.WAITING_FOR_TURN),
+            message=status.message or "",
+            has_turn=case.has_turn,
+            suspended=case.model.suspend,
+            frozen=freeze.message if freeze else None,
+            frozen_until=freeze.until if freeze else None,
+            stable=(
+                self.cluster.stable(case.stable_version, needed=capacity.full if capacity else None)
+                if has_way_back
+                else None
+            ),
+            resolution=self.candidates.resolution,
+            resolution_message=self.candidates.message,
+            problem=self.evidence.problem,
+            arms=tuple(self._arms(self._needed(capacity))),
+            winner=status.winner,
+            trial=self.evidence.trial,
+            leader=status.trial.leader if status.trial else None,
+            gateway=self._gateway(),
+            requests=unanswered(case.annotations, status.requests),
+            plan=case.plan,
+            guard=policy.guard.duration,
+            patience=policy.patience,
+            start_deadline=policy.start_deadline,
+            approval_deadline=policy.approval_deadline,
+            capacity=capacity,
+            finished_at=status.finished_at,
+        )
+
+    def _gateway(self) -> Gateway:
+        routed = self.cluster.routed
+        if routed is None:
+            return Gateway()
+        case = self.case
+        return Gateway(
+            missing=routed.message if routed is MISSING else None,
+            unsupported=find_unsupported(case.policy, case.plan, case.gateway),
+            message=routed.message,
+        )
+
+    def _arms(self, needed: int | None) -> Iterator[Arm]:
+        """Describe the candidates as the cluster and our last decision have them."""
+        last = {entry.version: entry for entry in self.case.status.arms}
+        for version in self.case.spec.versions:
+            arm = self._judged(self.cluster.arm(version, needed=needed))
+            if not self.candidates.references:
+                message = "not in the registry yet"
+                arm = dataclasses.replace(arm, health=Health.UNKNOWN, message=message)
+            entry = last.get(version)
+            if entry is None:
+                yield dataclasses.replace(arm, asked=self.case.status.weight or 0)
+                continue
+            dropped = None
+            if entry.reason is not None:
+                dropped = Cause(reason=Reason(entry.reason), message=entry.message or "")
+            yield dataclasses.replace(
+                arm, asked=entry.weight, prepared=entry.prepared, dropped=dropped
+            )
+
+    def _needed(self, capacity: Capacity | None) -> int | None:
+        """Return the pods with which a candidate counts as ready; None: all it is asked to have.
+
+        An autoscaler asks for more at any moment, which is no doubt of the version.  What a weight
+        needs is looked at when it is to be given (``pods_first``); only after a downtime it is now.
+        """
+        if capacity is None:
+            return None
+        has_none = self.case.phase in {Phase.PENDING, Phase.REPLACING}
+        alone = not self.case.plan.compares
+        return capacity.full if alone and has_none else capacity.bounds.least
+
+    def _judged(self, arm: Arm) -> Arm:
+        """Add all that speaks for and against a candidate."""
+        judgments = self.evidence.analyses[arm.version].judgments
+        alert, trip = self.alert, self._trip(arm.version)
+        return dataclasses.replace(
+            arm,
+            verdict=worst(judgments),
+            verdict_message=summarize(judgments),
+            alert=alert.message if alert and alert.version == arm.version else None,
+            tripped=trip[0] if trip else None,
+        )
+
+    def _trip(self, version: str) -> tuple[str, datetime] | None:
+        """Return what the fast guard said of a version, and when."""
+        return self.cluster.trip(version, guard=self.case.uid)

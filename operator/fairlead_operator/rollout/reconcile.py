@@ -8,8 +8,8 @@ from fairlead_operator.ports import Ports
 from fairlead_operator.report import Report, report_invalid
 from fairlead_operator.rollout.act import act
 from fairlead_operator.rollout.decision.state_machine import decide
-from fairlead_operator.rollout.history import remember
 from fairlead_operator.rollout.observe import observe
+from fairlead_operator.rollout.remember import remember
 from fairlead_operator.rollout.status import report
 from fairlead_operator.settings import Settings
 
@@ -23,11 +23,12 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
     Raises:
         TransientError: the cluster did not answer.
     """
+    now = ports.now()
     try:
-        seen = await observe(body, ports)
+        seen = await observe(body, ports, now=now)
     except InvalidSpecError as error:
-        return report_invalid(body, error, now=ports.now())
+        return report_invalid(body, error, now=now)
     decision = decide(seen.observed)
     unscaled = await act(decision, seen, ports, settings)
-    said = report(body, seen, decision, unscaled=unscaled)
-    return await remember(body, seen.status, said, ports.record)
+    told = report(body, seen, decision, unscaled=unscaled)
+    return await remember(body, seen.case.status, told, ports.record)

@@ -22,7 +22,7 @@ from fairlead_operator.rollout.decision.progress import describe_progress, holds
 from fairlead_operator.rollout.decision.schedule import look_again
 from fairlead_operator.rollout.decision.states import Decision, is_finished
 from fairlead_operator.rollout.evidence.judgment import to_status
-from fairlead_operator.rollout.observe import Seen
+from fairlead_operator.rollout.seen import Seen
 
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 
@@ -30,17 +30,17 @@ _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 def report(
     body: Mapping[str, Any], seen: Seen, decision: Decision, *, unscaled: str | None = None
 ) -> Report:
-    """What the object says after this reconcile.
+    """Say what the object says after this reconcile.
 
     ``unscaled`` is why no autoscaler could be made.
     """
-    old, now = seen.status, seen.observed.now
+    old, now = seen.case.status, seen.case.now
     entered = _entered(seen, decision)
     arms = report_arms(seen, decision)
     since = now if entered else old.since or now
     status = RolloutStatus(
         phase=decision.phase,
-        strategy=seen.policy.strategy,
+        strategy=seen.case.policy.strategy,
         step=decision.step,
         progress=describe_progress(decision, len(seen.observed.steps)),
         since=since,
@@ -50,7 +50,7 @@ def report(
         weight=decision.weight,
         observed_weight=observed_weight(arms),
         mirror=decision.mirror or None,
-        gateway=seen.gateway,
+        gateway=seen.case.gateway,
         arms=arms,
         trial=report_trial(seen, decision),
         capacity=seen.observed.capacity.full if seen.observed.capacity else None,
@@ -58,7 +58,7 @@ def report(
         live_since=old.live_since or (now if decision.weight > 0 else None),
         peak_weight=max(old.peak_weight, decision.weight),
         recorded=old.recorded,
-        stable=seen.stable,
+        stable=seen.case.stable,
         candidate=_candidate(seen, decision),
         reason=decision.reason,
         message=decision.message[:1024],
@@ -85,14 +85,14 @@ def report(
 
 
 def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str, Any]:
-    """The last measurements; a new step starts without any, so that it must prove itself.
+    """Keep the last measurements; a new step starts without any, so that it must prove itself.
 
     A rollback keeps what it was decided on.
     """
     if is_finished(decision.phase) or decision.phase is Phase.ROLLING_BACK:
         kept = seen.judgments or ()
         if not kept:
-            old = seen.status
+            old = seen.case.status
             return {
                 "checks": old.checks,
                 "verdict": old.verdict,
@@ -106,47 +106,47 @@ def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str,
 
 
 def _step_since(seen: Seen, decision: Decision) -> datetime | None:
-    """When the step began: a pause and going on leave it, so that what was counted still counts."""
+    """Return when the step began: a pause leaves it, so that what was counted still counts."""
     in_step = decision.phase not in NO_TRAFFIC and not is_finished(decision.phase)
     if not in_step:
         return None
-    same = decision.step == seen.status.step and seen.observed.phase not in NO_TRAFFIC
-    return (seen.status.step_since if same else None) or seen.observed.now
+    same = decision.step == seen.case.status.step and seen.observed.phase not in NO_TRAFFIC
+    return (seen.case.status.step_since if same else None) or seen.case.now
 
 
 def _candidate(seen: Seen, decision: Decision) -> VersionReference | None:
-    """The winner of a trial, else the Rollout's own version."""
+    """Return the winner of a trial, else the Rollout's own version."""
     for reference in seen.candidates:
         if decision.winner in {None, reference.version}:
             return reference
-    return seen.status.candidate
+    return seen.case.status.candidate
 
 
 def _triggered_at(seen: Seen, decision: Decision) -> datetime | None:
-    """When the cause was known: the webhook's receipt, the gateway's trip, or the measurement."""
+    """Return when the cause came: the webhook's receipt, the gateway's trip, the measurement."""
     if decision.phase not in _BACK:
         return None
-    if seen.status.triggered_at is not None:
-        return seen.status.triggered_at
+    if seen.case.status.triggered_at is not None:
+        return seen.case.status.triggered_at
     if decision.reason in {Reason.ALERT_FIRED, Reason.GUARD_TRIPPED} and seen.known_since:
         return seen.known_since
-    return seen.observed.now
+    return seen.case.now
 
 
 def _reaction_seconds(seen: Seen, decision: Decision) -> float | None:
-    """From the cause until every gateway pod reported zero weight."""
-    if seen.status.reaction_seconds is not None or decision.phase is not Phase.ROLLED_BACK:
-        return seen.status.reaction_seconds
+    """Measure from the cause until every gateway pod reported zero weight."""
+    if seen.case.status.reaction_seconds is not None or decision.phase is not Phase.ROLLED_BACK:
+        return seen.case.status.reaction_seconds
     triggered = _triggered_at(seen, decision)
     if triggered is None:
         return None
-    return round((seen.observed.now - triggered).total_seconds(), 3)
+    return round((seen.case.now - triggered).total_seconds(), 3)
 
 
 def _conditions(
     body: Mapping[str, Any], seen: Seen, decision: Decision, unscaled: str | None
 ) -> tuple[Condition, ...]:
-    """Succeeded, Progressing; Routed and Autoscaled where others carry and scale."""
+    """Build Succeeded and Progressing; Routed and Autoscaled where others carry and scale."""
     generation = body["metadata"].get("generation")
     succeeded = {Phase.SUCCEEDED: "True", Phase.ROLLED_BACK: "False"}.get(decision.phase, "Unknown")
     moving = not is_finished(decision.phase) and decision.phase is not Phase.PAUSED
@@ -182,12 +182,12 @@ def _conditions(
 
 
 def _events(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:
-    """One event for each transition, with the numbers."""
+    """Announce each transition by one event, with the numbers."""
     return (*announce_refusals(decision.answers), *_transition(seen, decision, status))
 
 
 def _transition(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:
-    old = seen.status
+    old = seen.case.status
     entered = _entered(seen, decision)
     dropped = tuple(
         Event(
@@ -211,8 +211,8 @@ def _transition(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[
 
 
 def _entered(seen: Seen, decision: Decision) -> bool:
-    """Whether this decision begins a phase or a step."""
-    old = seen.status
+    """Tell whether this decision begins a phase or a step."""
+    old = seen.case.status
     return (
         old.phase is None
         or (decision.phase, decision.step) != (old.phase, old.step)

@@ -18,7 +18,7 @@ from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.rollout.traffic.http_route import build_http_routes
-from fairlead_operator.rollout.traffic.route import build_route, document_of
+from fairlead_operator.rollout.traffic.route import build_route
 from images.envoy_gateway import envoy_gateway_path
 from support.backends import Backends
 from support.envoy_gateway import DOMAIN, PARENT, Answer, ClusterGateway, ask, cluster_gateway
@@ -283,9 +283,9 @@ async def _kube(plane: ControlPlane) -> AsyncIterator[KubeClient]:
 async def route(kube: KubeClient, namespace: str, *versions: tuple[str, int], **more: Any) -> None:
     """Apply a route between versions, with their Services."""
     owner = Owner(kind="Model", namespace=namespace, name="nsw-price", uid="none")
-    document = document_of(build_route(versions, owner=owner, timeout=timedelta(seconds=10)))
+    document = build_route(versions, owner=owner, timeout=timedelta(seconds=10))
     spec = GatewaySpec.model_validate(behind_gateway(namespace)["gateway"])
-    (manifest,) = build_http_routes(document | more, owner=owner, gateway=spec)
+    (manifest,) = build_http_routes({**document, **more}, owner=owner, gateway=spec)
     for entry in document["versions"]:
         await kube.apply(
             {

@@ -24,7 +24,7 @@ from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.model.manifests import build_address
 from fairlead_operator.namespace.gateway import build_gateway
 from fairlead_operator.rollout.servers.manifests import build_server
-from fairlead_operator.rollout.traffic.route import build_route
+from fairlead_operator.rollout.traffic.route import build_config_map, build_route
 from support.conformance import KUBE, KubeCheck, config_map, training_run
 from support.kube_desk import authority_of
 from support.ports import free_port
@@ -45,7 +45,9 @@ MANIFESTS = (
         mlflow_url=SETTINGS.mlflow_url,
     ),
     build_address(_OWNER),
-    build_route((("1.0.0", 100),), owner=_OWNER, timeout=timedelta(seconds=5)),
+    build_config_map(
+        build_route((("1.0.0", 100),), owner=_OWNER, timeout=timedelta(seconds=5)), owner=_OWNER
+    ),
 )
 
 

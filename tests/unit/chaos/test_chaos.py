@@ -48,7 +48,7 @@ def test_a_way_is_the_plan_that_the_operator_makes_of_it(strategy: Any) -> None:
     given = {name: value for name, value in chosen.policy.items() if value is not None}
     policy = RolloutPolicy.model_validate(given)
 
-    assert tuple(step.weight for step in compile_plan(policy)) == chosen.weights
+    assert tuple(step.weight for step in compile_plan(policy).steps) == chosen.weights
 
 
 def test_moments_come_one_after_the_other() -> None:

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from unit.chart.rendering import (
+from support.chart.rendering import (
     CHART,
     LOCAL_VALUES,
     NAMESPACE,
@@ -21,8 +21,8 @@ from unit.chart.rendering import (
     render,
     workloads,
 )
-from unit.chart.restricted import violations
-from unit.chart.values_table import documented_values, leaves, table, table_in_readme
+from support.chart.restricted import violations
+from support.chart.values_table import documented_values, leaves, table, table_in_readme
 
 BUNDLED = ("bundled.enabled=true",)
 EXTERNAL = (
@@ -550,4 +550,4 @@ def test_the_schema_is_strict_and_knows_every_value() -> None:
 
 
 def test_the_readme_lists_the_values() -> None:
-    assert table_in_readme() == table(), "run PYTHONPATH=tests python -m unit.chart.values_table"
+    assert table_in_readme() == table(), "run PYTHONPATH=tests python -m support.chart.values_table"

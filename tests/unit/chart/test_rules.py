@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from images.prometheus import promtool_path
-from unit.chart.rendering import LOCAL_VALUES, Manifest, find, render
+from support.chart.rendering import LOCAL_VALUES, Manifest, find, render
 
 CASES = Path(__file__).with_name("rules_test.yaml")
 BUNDLED = "bundled.enabled=true"

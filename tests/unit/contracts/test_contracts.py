@@ -24,6 +24,7 @@ from fairlead_operator.rollout.decision.states import Decision, Health
 from fairlead_operator.rollout.servers.health import read_health
 from fairlead_operator.rollout.servers.manifests import build_server
 from fairlead_operator.rollout.traffic.route import (
+    build_config_map,
     build_route,
     options,
     read_trip,
@@ -235,9 +236,10 @@ def test_the_agent_reads_its_environment_and_its_route() -> None:
 
 @pytest.mark.parametrize("weight", [0, 10, 100])
 def test_the_operator_reads_back_the_weight_the_agent_reports(weight: int) -> None:
-    config_map = build_route(
+    written = build_route(
         (("1.1.0", weight), ("1.0.0", 100 - weight)), owner=MODEL, timeout=timedelta(seconds=10)
     )
+    config_map = build_config_map(written, owner=MODEL)
     route = parse_route(config_map["data"]["route.json"], namespace="energy", model="nsw-price")
     text = Applied(route=route, at=datetime.now(UTC)).to_text()
 
@@ -252,8 +254,8 @@ def test_the_operator_reads_back_the_weight_the_agent_reports(weight: int) -> No
 
 def route_of(policy: dict[str, Any], phase: Phase, *shares: tuple[str, int]) -> Route:
     """What the agent reads of a rollout in its first step, under its policy."""
-    parsed = RolloutPolicy.model_validate(policy)
-    step = compile_plan(parsed)[0]
+    plan = compile_plan(RolloutPolicy.model_validate(policy))
+    step = plan.steps[0]
     decision = Decision(
         phase=phase,
         step=0,
@@ -262,13 +264,14 @@ def route_of(policy: dict[str, Any], phase: Phase, *shares: tuple[str, int]) -> 
         shares=shares,
         mirror=step.mirror,
     )
-    beside = options(decision, step, parsed, stable="1.0.0", owner=MODEL, rollout_uid="5f0c-uid")
-    config_map = build_route(
+    beside = options(decision, step, plan, stable="1.0.0", owner=MODEL, rollout_uid="5f0c-uid")
+    written = build_route(
         split(decision, stable="1.0.0"),
         owner=MODEL,
         timeout=timedelta(seconds=10),
         options=beside,
     )
+    config_map = build_config_map(written, owner=MODEL)
     return parse_route(config_map["data"]["route.json"], namespace="energy", model="nsw-price")
 
 

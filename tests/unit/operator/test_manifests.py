@@ -15,7 +15,7 @@ from fairlead_operator.model.manifests import build_address, build_rollout, buil
 from fairlead_operator.model.states import Target
 from fairlead_operator.namespace.gateway import build_gateway
 from fairlead_operator.rollout.servers.manifests import build_preview, build_server
-from fairlead_operator.rollout.traffic.route import build_route
+from fairlead_operator.rollout.traffic.route import build_config_map, build_route
 from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import build_job
 from support.world import SETTINGS, model_manifest
@@ -75,7 +75,10 @@ EVERYTHING = [
     job("finish"),
     build_address(LONGEST),
     build_preview(LONGEST),
-    build_route(((VERSION.version, 100),), owner=LONGEST, timeout=timedelta(seconds=10)),
+    build_config_map(
+        build_route(((VERSION.version, 100),), owner=LONGEST, timeout=timedelta(seconds=10)),
+        owner=LONGEST,
+    ),
     build_training_run(LONGEST, number=10**9, trigger="initial"),
     build_rollout(
         LONGEST,

@@ -25,4 +25,4 @@ def test_every_strategy_has_a_snippet() -> None:
 def test_a_snippet_is_a_policy_with_a_plan(block: dict[str, Any]) -> None:
     policy = RolloutPolicy.model_validate(block["rollout"])
 
-    assert compile_plan(policy, candidates=1 + len(block.get("alternatives", ())))
+    assert compile_plan(policy, candidates=1 + len(block.get("alternatives", ()))).steps

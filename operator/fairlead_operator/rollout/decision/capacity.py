@@ -42,7 +42,7 @@ class Bounds:
         return cls(least=scaling.min_replicas, most=scaling.max_replicas)
 
     def within(self, replicas: int) -> int:
-        """The nearest number that is allowed."""
+        """Return the nearest number that is allowed."""
         return max(self.least, min(self.most, replicas))
 
 
@@ -63,11 +63,11 @@ class Capacity:
     ready: Mapping[str, int]  # pods that answer, of each version
 
     def share(self, percent: int) -> int:
-        """Pods for so many percent of the traffic, where ``full`` bear all of it."""
+        """Return the pods for so many percent of the traffic, where ``full`` bear all of it."""
         return self.bounds.within(-(-self.full * percent // 100))
 
     def shortages(self, wanted: Mapping[str, int]) -> dict[str, str]:
-        """What each version lacks that has too few ready pods for the percent it is to get."""
+        """Say what each version lacks that has too few ready pods for the percent it is to get."""
         return {
             version: f"{self.ready.get(version, 0)} of {self.share(percent)} pods of {version} "
             f"ready for {percent} %"
@@ -76,14 +76,14 @@ class Capacity:
         }
 
 
-def full_capacity(known: int, stable: int, candidates: Iterable[Load], bounds: Bounds) -> int:
-    """Pods that all of the traffic needs.
+def full_capacity(last: int, stable: int, candidates: Iterable[Load], bounds: Bounds) -> int:
+    """Return the pods that all of the traffic needs.
 
     Args:
-        known: the result of the last look, 0 at first; it never falls in a rollout.
+        last: the result of the last look, 0 at first; it never falls in a rollout.
         stable: pods the stable version is asked to have; 0 when there is none.
     """
-    full = bounds.within(max(known, stable))
+    full = bounds.within(max(last, stable))
     part = Capacity(full=full, bounds=bounds, ready={})
     told = [
         _whole(load)
@@ -94,7 +94,7 @@ def full_capacity(known: int, stable: int, candidates: Iterable[Load], bounds: B
 
 
 def _whole(load: Load) -> int:
-    """The least full capacity of which the load's share is its pods: ``share`` backwards.
+    """Return the least full capacity of which the load's share is its pods: ``share`` backwards.
 
     A stable version at 50 % is not seen to need more when the traffic grows; the candidate is.
     """
@@ -102,10 +102,10 @@ def _whole(load: Load) -> int:
 
 
 def asked_replicas(deployment: Mapping[str, Any] | None) -> int:
-    """Pods a version is asked to have; 0 without a Deployment."""
+    """Return the pods a version is asked to have; 0 without a Deployment."""
     return 0 if deployment is None else int(deployment["spec"].get("replicas", 1))
 
 
 def ready_replicas(deployment: Mapping[str, Any]) -> int:
-    """Pods of a version that answer."""
+    """Return the pods of a version that answer."""
     return int((deployment.get("status") or {}).get("availableReplicas", 0))

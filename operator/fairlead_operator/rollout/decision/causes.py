@@ -26,7 +26,7 @@ def wished_back(wish: Request | None) -> Cause | None:
 
 
 def cause_against(arm: Arm) -> Cause | None:
-    """The evidence against one candidate."""
+    """Return the evidence against one candidate."""
     if arm.alert is not None:
         return Cause(reason=Reason.ALERT_FIRED, message=arm.alert)
     if arm.tripped is not None:
@@ -39,7 +39,7 @@ def cause_against(arm: Arm) -> Cause | None:
 
 
 def rollback_cause(seen: Observed) -> Cause | None:
-    """Why the rollout must go back: there is evidence against every candidate in play."""
+    """Say why the rollout must go back: there is evidence against every candidate in play."""
     left = [arm.dropped for arm in seen.arms]
     causes = left if all(left) else [cause_against(arm) for arm in seen.playing]
     return causes[0] if all(causes) else None

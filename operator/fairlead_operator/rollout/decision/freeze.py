@@ -31,7 +31,7 @@ class Freeze:
 
     @property
     def message(self) -> str:
-        """For people: until when, by which window, and why."""
+        """Say until when, by which window, and why."""
         zone = self.window.zone
         until = f"{self.until.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
         why = f": {self.window.why}" if self.window.why else ""
@@ -39,7 +39,7 @@ class Freeze:
 
 
 def find_freeze(windows: Sequence[FreezeWindow], now: datetime) -> Freeze | None:
-    """The freeze in force at ``now``, or None.
+    """Return the freeze in force at ``now``, or None.
 
     Windows that overlap or touch make one freeze, which ends with the last of them.
     """
@@ -68,7 +68,7 @@ def _longest(
 
 
 def _near(window: FreezeWindow, now: datetime) -> Iterator[_Span]:
-    """The spans of a window that could hold ``now``."""
+    """Yield the spans of a window that could hold ``now``."""
     if window.starts_at is not None and window.ends_at is not None:
         yield window.starts_at, window.ends_at
         return
@@ -88,7 +88,7 @@ def _weekly(window: FreezeWindow, day: date) -> _Span:
 
 
 def _first(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The first moment at which a clock in the zone shows this time or a later one."""
+    """Return the first moment at which a clock in the zone shows this time or a later one."""
     moment = min(_read(wall, zone, fold=0), _read(wall, zone, fold=1))
     while moment.astimezone(zone).replace(tzinfo=None) < wall:  # only of a time that is skipped
         moment += _MINUTE

@@ -59,9 +59,9 @@ def with_leader(seen: Observed) -> Observed:
 
 
 def _follow(seen: Observed, step: Step, trial: Trial) -> Decision:
-    """The same split in an A/B test; in a bandit the shares its rewards ask for."""
+    """Keep the split, or give the shares that the rewards ask for where the step follows them."""
     held = hold(seen, Reason.TRIAL_RUNNING, trial.message)
-    if step.trial != "bandit" or not trial.shares:
+    if not step.follows_reward or not trial.shares:
         return held
     wanted = dict(trial.shares)
     shares = tuple(

@@ -22,7 +22,7 @@ _IN_DOUBT: Final = "paused in doubt: it goes on with clear evidence or when resu
 
 
 def stop_cause(seen: Observed) -> Cause | None:
-    """Why nothing may widen though nothing is in doubt; the clock of patience stands still."""
+    """Say why nothing may widen though nothing is in doubt; the clock of patience stands still."""
     if seen.suspended:
         return Cause(reason=Reason.SUSPENDED, message=SUSPENDED)
     if seen.frozen is not None:
@@ -31,7 +31,7 @@ def stop_cause(seen: Observed) -> Cause | None:
 
 
 def doubt_cause(seen: Observed) -> Cause | None:
-    """Why the evidence does not allow more traffic; None when it does."""
+    """Say why the evidence does not allow more traffic; None when it does."""
     candidate = seen.candidate
     if candidate.health is not Health.READY:
         return Cause(reason=Reason.CANDIDATE_NOT_READY, message=candidate.message)
@@ -53,7 +53,7 @@ def doubt_cause(seen: Observed) -> Cause | None:
 
 
 def hold(seen: Observed, reason: Reason, message: str) -> Decision:
-    """The present phase, step, shares and copies."""
+    """Keep the present phase, step, shares and copies."""
     return Decision(
         phase=seen.phase,
         step=seen.step,
@@ -73,16 +73,16 @@ def hold_in_doubt(seen: Observed, reason: Reason, message: str) -> Decision:
 
 
 def stay_in_doubt(held: Decision) -> Decision:
-    """Paused until a person or evidence comes."""
+    """Pause until a person or evidence comes."""
     message = f"{held.message}; {_IN_DOUBT}"
     return dataclasses.replace(held, phase=Phase.PAUSED, message=message, doubtful=True)
 
 
 def enter_step(seen: Observed, index: int) -> Decision:
-    """The beginning of a step."""
+    """Begin a step."""
     step = seen.steps[index]
     if step.trial is not None:
-        return _enter_trial(seen, index)
+        return _enter_trial(seen, index, step.trial.name)
     copies = f" and copies of {step.mirror} %" if step.mirror else ""
     return Decision(
         phase=Phase.PROGRESSING,
@@ -95,8 +95,8 @@ def enter_step(seen: Observed, index: int) -> Decision:
     )
 
 
-def _enter_trial(seen: Observed, index: int) -> Decision:
-    """All candidates get their first shares at once."""
+def _enter_trial(seen: Observed, index: int, name: str) -> Decision:
+    """Give all candidates their first shares at once."""
     step = seen.steps[index]
     shares = step_shares(seen, step)
     split = ", ".join(f"{version} {share} %" for version, share in shares)
@@ -105,7 +105,7 @@ def _enter_trial(seen: Observed, index: int) -> Decision:
         step=index,
         shares=shares,
         reason=Reason.STEP_STARTED,
-        message=f"{step.trial} of {split} for at most {in_seconds(step.hold)}",
+        message=f"{name} of {split} for at most {in_seconds(step.hold)}",
     )
 
 

@@ -22,7 +22,7 @@ from fairlead_operator.rollout.decision.states import (
 
 
 def while_pending(seen: Observed, wish: Request | None) -> Decision:
-    """No traffic yet, so giving up needs no way back."""
+    """Wait for what is needed; there is no traffic yet, so giving up needs no way back."""
     cause = _give_up(seen, wish)
     if cause is not None:
         return _decide(seen, Phase.ROLLED_BACK, cause.reason, cause.message)
@@ -44,7 +44,7 @@ def while_pending(seen: Observed, wish: Request | None) -> Decision:
 
 
 def _begin(seen: Observed) -> Decision:
-    """Nothing is in the way any more."""
+    """Begin, as nothing is in the way any more."""
     if seen.stable is None:
         return _decide(
             seen, Phase.SUCCEEDED, Reason.PROMOTED, "first version", shares=all_traffic(seen)
@@ -55,7 +55,7 @@ def _begin(seen: Observed) -> Decision:
 
 
 def while_replacing(seen: Observed, wish: Request | None) -> Decision:
-    """Neither version answers: the stable one stops, then the candidate starts.
+    """Stop the stable version, then start the candidate: neither answers meanwhile.
 
     Nothing but evidence or a person stops it half-way, for that would only make
     the downtime longer.

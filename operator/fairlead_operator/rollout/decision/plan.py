@@ -12,17 +12,62 @@ After the last step all traffic follows, and the guard window.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final, Literal, assert_never
+from typing import Final, assert_never
 
 from fairlead_operator.api import strategy as api
 from fairlead_operator.api.checks import DEFAULT_CHECKS, AnalysisSpec, Check
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Trial, judge_trial
+from fairlead_operator.rollout.statistics.bandit import judge_bandit
 
 _WEIGHTS: Final = (5, 10, 20, 40, 80)
 _SHORTEST: Final = timedelta(minutes=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrialDesign:
+    """What a trial compares, and the statistics that decide it."""
+
+    name: str  # as people know it
+    rules: api.AbTest | api.Bandit
+
+    @property
+    def goal(self) -> api.Goal:
+        """What counts as a good outcome."""
+        return self.rules.goal
+
+    def judge(
+        self,
+        tallies: Sequence[ArmCounts],
+        *,
+        stable: str,
+        shares: Mapping[str, int],
+        elapsed: timedelta,
+        since_change: timedelta,
+    ) -> Trial:
+        """Say where the trial stands.
+
+        Args:
+            tallies: of every version in it, the stable one's too, since it began.
+            shares: percent of every version now.
+            elapsed: since it began; ``since_change``: since the shares were last moved.
+        """
+        match self.rules:
+            case api.AbTest() as rules:
+                return judge_trial(rules, tallies, stable=stable, elapsed=elapsed)
+            case api.Bandit() as rules:
+                return judge_bandit(
+                    rules,
+                    tallies,
+                    stable=stable,
+                    shares=shares,
+                    elapsed=elapsed,
+                    since_change=since_change,
+                )
+        assert_never(self.rules)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +80,56 @@ class Step:
     mirror: int = 0  # percent of live requests that the candidate gets as copies
     preview: bool = False  # the candidate can be reached at the preview address
     exclusive: bool = False  # the stable version is gone before the candidate starts
-    trial: Literal["abTest", "bandit"] | None = None  # the hold is its longest duration
+    sticky: api.Sticky | None = None  # how a user keeps the version that was drawn
+    trial: TrialDesign | None = None  # what ends the step; the hold is its longest duration
+    follows_reward: bool = False  # the trial moves the shares; the weight is the first one
     undecided_goes_back: bool = False  # a trial without a decision: back instead of a pause
     checks: tuple[Check, ...] = ()  # beside those of the analysis
 
 
-def compile_plan(policy: RolloutPolicy, *, candidates: int = 1) -> tuple[Step, ...]:
-    """The steps of a rollout of so many candidates under this policy; never empty."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A whole rollout: its steps, and what is asked of all of them together."""
+
+    steps: tuple[Step, ...]
+    fast_guard: api.FastGuard | None = None  # limits at which the gateway goes back by itself
+
+    @property
+    def copies(self) -> bool:
+        """Tell whether the candidate gets copies of live requests."""
+        return any(step.mirror for step in self.steps)
+
+    @property
+    def compares(self) -> bool:
+        """Tell whether the stable version runs beside the candidate."""
+        return not any(step.exclusive for step in self.steps)
+
+    @property
+    def preview(self) -> bool:
+        """Tell whether the candidate has an address of its own for a while."""
+        return any(step.preview for step in self.steps)
+
+    @property
+    def trial(self) -> TrialDesign | None:
+        """Return what decides between several versions; None where one is judged by its checks."""
+        return next((step.trial for step in self.steps if step.trial is not None), None)
+
+    @property
+    def takes_alternatives(self) -> bool:
+        """Tell whether there may be more than one candidate."""
+        return self.trial is not None
+
+
+def compile_plan(policy: RolloutPolicy, *, candidates: int = 1) -> Plan:
+    """Compile the plan of a rollout of so many candidates; it has at least one step."""
+    plan = Plan(steps=_compile_steps(policy, candidates))
+    limits = policy.fast_guard or api.FastGuard.model_validate({})
+    if not limits.enabled or not plan.compares:  # without another version nothing takes over
+        return plan
+    return dataclasses.replace(plan, fast_guard=limits)
+
+
+def _compile_steps(policy: RolloutPolicy, candidates: int) -> tuple[Step, ...]:
     match policy.strategy:
         case "canary":
             return _steps(policy.steps) if policy.steps else automatic_steps(policy.analysis)
@@ -62,8 +150,11 @@ def compile_plan(policy: RolloutPolicy, *, candidates: int = 1) -> tuple[Step, .
             return (first, *_steps(policy.steps or ()))
         case "recreate":
             return (Step(weight=0, hold=timedelta(0), exclusive=True),)
-        case "abTest" | "bandit":
-            return (_trial(policy, candidates),)
+        case "abTest":
+            return (_trial(policy.strategy, policy.ab_test, candidates),)
+        case "bandit":
+            moving = _trial(policy.strategy, policy.bandit, candidates)
+            return (dataclasses.replace(moving, follows_reward=True),)
     assert_never(policy.strategy)
 
 
@@ -78,17 +169,17 @@ def automatic_steps(analysis: AnalysisSpec) -> tuple[Step, ...]:
     return tuple(Step(weight=weight, hold=hold) for weight in _WEIGHTS)
 
 
-def _trial(policy: RolloutPolicy, candidates: int) -> Step:
-    """All versions at once; equal shares for all of them unless the policy says otherwise."""
-    design = policy.ab_test if policy.strategy == "abTest" else policy.bandit
-    if design is None:  # the API server refuses such a policy
-        raise InvalidSpecError(f"{policy.strategy}: missing; it names the goal that decides")
-    weight = design.weight if isinstance(design, api.AbTest) else None
+def _trial(name: str, rules: api.AbTest | api.Bandit | None, candidates: int) -> Step:
+    """Put all versions into one step, with equal shares unless the policy says otherwise."""
+    if rules is None:  # the API server refuses such a policy
+        raise InvalidSpecError(f"{name}: missing; it names the goal that decides")
+    weight = rules.weight if isinstance(rules, api.AbTest) else None
     return Step(
         weight=weight or 100 // (candidates + 1),
-        hold=design.max_duration,
-        trial="abTest" if policy.strategy == "abTest" else "bandit",
-        undecided_goes_back=design.on_undecided == "rollBack",
+        hold=rules.max_duration,
+        sticky=rules.sticky,
+        trial=TrialDesign(name=name, rules=rules),
+        undecided_goes_back=rules.on_undecided == "rollBack",
     )
 
 

@@ -21,7 +21,7 @@ from fairlead_operator.rollout.decision.states import (
 
 
 def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
-    """The present state instead of one that lacks pods; None when it lacks none.
+    """Keep the present state instead of one that lacks pods; None when it lacks none.
 
     ``prepare`` of the answer is what the pods are wanted for.  Where a bandit moves its shares,
     only the arms that lack pods stay where they are: the others need not wait for them.
@@ -65,7 +65,7 @@ def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
 
 
 def floors(seen: Observed, decision: Decision) -> dict[str, int]:
-    """Fewest pods of each version; empty when their number is fixed.
+    """Return the fewest pods of each version; empty when their number is fixed.
 
     A candidate's never fall before it goes back: a look at which nothing is due would otherwise
     take away the pods that the next weight waits for.  Where only one version may run at a
@@ -92,7 +92,7 @@ def floors(seen: Observed, decision: Decision) -> dict[str, int]:
 
 
 def settling(seen: Observed, decision: Decision) -> timedelta | None:
-    """How long the floor of the last version stays after the end; None when that is over."""
+    """Return how long the floor of the last version stays after the end; None when that is over."""
     if seen.capacity is None or not is_finished(decision.phase):
         return None
     left = SETTLING - (seen.now - (seen.finished_at or seen.now))
@@ -100,19 +100,19 @@ def settling(seen: Observed, decision: Decision) -> timedelta | None:
 
 
 def loads(shares: Sequence[tuple[str, int]], mirror: int) -> dict[str, int]:
-    """Percent of all requests that reach each candidate; copies go to the first."""
+    """Return the percent of all requests that reach each candidate; copies go to the first."""
     (first, share), *others = shares
     return {first: min(100, share + mirror), **dict(others)}
 
 
 def _present_loads(seen: Observed) -> dict[str, int]:
-    """The same of what the last decision gave them."""
+    """Return the same of what the last decision gave them."""
     mirror = seen.present.mirror if seen.present else 0
     return loads([(arm.version, arm.asked) for arm in seen.arms], mirror)
 
 
 def prepared_loads(seen: Observed, decision: Decision) -> dict[str, int]:
-    """The most each candidate's pods were ever counted for: their number tells of that.
+    """Return the most each candidate's pods were ever counted for: their number tells of that.
 
     Who has left a trial never gets traffic again.
     """

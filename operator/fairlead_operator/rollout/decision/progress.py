@@ -7,7 +7,7 @@ from fairlead_operator.rollout.decision.states import Decision, Observed
 
 
 def describe_progress(decision: Decision, steps: int) -> str:
-    """``2/4`` in the second of four steps, ``guard`` after the last."""
+    """Write ``2/4`` in the second of four steps, ``guard`` after the last."""
     match decision.phase:
         case Phase.PENDING | Phase.REPLACING:
             return f"0/{steps}"
@@ -20,7 +20,7 @@ def describe_progress(decision: Decision, steps: int) -> str:
 
 
 def holds_until(seen: Observed, decision: Decision, since: datetime) -> datetime | None:
-    """The earliest moment at which it can go on; None when no clock decides about that."""
+    """Return the earliest moment at which it can go on; None when no clock decides about that."""
     if decision.phase is Phase.PROGRESSING and decision.step < len(seen.steps):
         moment = since + seen.steps[decision.step].hold
     elif decision.phase is Phase.GUARDING:

@@ -16,7 +16,7 @@ _GATEWAY: Final = timedelta(seconds=1)
 def look_again(
     seen: Observed, decision: Decision, *, next_measurement: timedelta, unscaled: bool = False
 ) -> timedelta | None:
-    """Time until the next look; None when only an event can change anything.
+    """Return the time until the next look; None when only an event can change anything.
 
     ``unscaled`` says that no autoscaler could be made: nothing tells when one can.
     """
@@ -42,7 +42,7 @@ def look_again(
 
 
 def _at_rest(seen: Observed, decision: Decision, *, unscaled: bool) -> timedelta | None:
-    """Zero cost: only what is not as it should be yet is looked after."""
+    """Look after only what is not as it should be yet: at rest a Rollout costs nothing."""
     if not seen.has_turn:
         return None
     moments = [settling(seen, decision)]
@@ -54,7 +54,7 @@ def _at_rest(seen: Observed, decision: Decision, *, unscaled: bool) -> timedelta
 
 
 def _before_traffic(seen: Observed, decision: Decision) -> timedelta | None:
-    """Pods tell when they change; only the deadline of a start must be looked for."""
+    """Look for the deadline of a start: pods tell by themselves when they change."""
     if decision.reason in {
         Reason.WAITING_FOR_TURN,
         Reason.SUSPENDED,

@@ -29,7 +29,7 @@ One machine for every strategy: ``plan.py`` compiles a policy into the steps.
 Pure: no cluster, no clock, no log.  Doubt never widens traffic: only
 ``Verdict.SUCCESSFUL``, a trial's own test or a person's promotion leads to a
 larger weight, and only of a ready candidate that every gateway pod already gives
-the present one.  ``pending.py`` has what comes before traffic, ``trying.py`` the
+the present one.  ``pending.py`` has what comes before traffic, ``in_trial.py`` the
 trial of an A/B test or a bandit, ``causes.py`` what takes traffic back, and
 ``moves.py`` the decisions that all of them choose among.
 """
@@ -91,7 +91,7 @@ def decide(seen: Observed) -> Decision:
 
 
 def _next(seen: Observed, wish: Request | None) -> Decision:
-    """Total: every phase has exactly one branch."""
+    """Choose the next state; every phase has exactly one branch."""
     match seen.phase:
         case Phase.PENDING:
             return while_pending(seen, wish)
@@ -111,7 +111,7 @@ def _next(seen: Observed, wish: Request | None) -> Decision:
 
 
 def _within_steps(seen: Observed) -> Observed:
-    """A policy edited in flight may have fewer steps than were taken.
+    """Cut the step to those there are: a policy edited in flight may have fewer than were taken.
 
     Who was paused with less than all traffic was paused in a step, not in the guard window.
     """
@@ -121,7 +121,7 @@ def _within_steps(seen: Observed) -> Observed:
 
 
 def _by_cause_or_wish(seen: Observed, wish: Request | None) -> Decision | None:
-    """What comes first wherever the candidate has traffic: going back, then what people want."""
+    """Decide what comes first wherever there is traffic: going back, then what people want."""
     cause = wished_back(wish) or rollback_cause(seen)
     if cause is not None:
         return roll_back(seen, cause)
@@ -201,7 +201,7 @@ def _while_guarding(seen: Observed) -> Decision:
 
 
 def _while_rolling_back(seen: Observed) -> Decision:
-    """Back when no gateway pod sends traffic and, after a downtime, the stable version answers."""
+    """Be back when no gateway pod sends traffic and, after a downtime, the stable one answers."""
     stable_back = not seen.exclusive or seen.stable is None or seen.stable.health is Health.READY
     none_left = reported(seen, no_traffic(seen))
     phase = Phase.ROLLED_BACK if none_left and stable_back else Phase.ROLLING_BACK

@@ -6,7 +6,7 @@ step to take, so carrying one out twice does no harm.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Answer, Request
 from fairlead_operator.rollout.decision.capacity import Capacity
-from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.decision.plan import Plan, Step
 from fairlead_operator.rollout.statistics.ab_test import Trial
 
 
@@ -114,7 +114,7 @@ class Observed:
     trial: Trial | None  # what the present trial says now; None when it is not due
     leader: str | None  # the best candidate of the trial so far
     requests: tuple[Request, ...]  # of people, not answered yet, the strongest first
-    steps: tuple[Step, ...]
+    plan: Plan
     guard: timedelta
     patience: timedelta  # longest doubt before a person is asked
     start_deadline: timedelta
@@ -125,16 +125,14 @@ class Observed:
 
     @property
     def playing(self) -> tuple[Arm, ...]:
-        """The candidates that are still in: the winner, or all that were not dropped."""
-        if self.winner is not None:
-            playing = tuple(arm for arm in self.arms if arm.version == self.winner)
-        else:
-            playing = tuple(arm for arm in self.arms if arm.dropped is None)
-        return playing or self.arms[:1]
+        """Return the candidates that are still in."""
+        left = {arm.version for arm in self.arms if arm.dropped is not None}
+        playing = in_play([arm.version for arm in self.arms], winner=self.winner, left=left)
+        return tuple(arm for arm in self.arms if arm.version in playing)
 
     @property
     def candidate(self) -> Arm:
-        """The candidates in play seen as one: the worst health, the worst verdict."""
+        """Return the candidates in play as one: the worst health, the worst verdict."""
         playing = self.playing
         sick = min(playing, key=lambda arm: _WORST_HEALTH.index(arm.health))
         judged = min(playing, key=lambda arm: _WORST_VERDICT.index(arm.verdict))
@@ -148,15 +146,18 @@ class Observed:
         )
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.plan.steps
+
+    @property
     def present(self) -> Step | None:
-        """The step it is in; None before the first, after the last, and on the way back."""
-        in_steps = self.phase in {Phase.REPLACING, Phase.PROGRESSING, Phase.PAUSED}
-        return self.steps[self.step] if in_steps and self.step < len(self.steps) else None
+        """Return the step it is in; None before the first, after the last, on the way back."""
+        return present_step(self.plan, self.phase, self.step)
 
     @property
     def exclusive(self) -> bool:
-        """Whether only one version may run at a time."""
-        return self.stable is not None and any(step.exclusive for step in self.steps)
+        """Tell whether only one version may run at a time."""
+        return self.stable is not None and not self.plan.compares
 
     @property
     def waited(self) -> timedelta:
@@ -185,12 +186,32 @@ class Decision:
 
     @property
     def weight(self) -> int:
-        """Percent of all candidates together."""
+        """Return the percent of all candidates together."""
         return sum(share for _, share in self.shares)
 
 
+def in_play(
+    versions: Sequence[str], *, winner: str | None, left: Collection[str]
+) -> tuple[str, ...]:
+    """Return the candidates that are still in: the winner, or all that did not leave the trial.
+
+    Where all have left, the first stands for them until the rollout has gone back.
+    """
+    if winner is not None:
+        playing = tuple(version for version in versions if version == winner)
+    else:
+        playing = tuple(version for version in versions if version not in left)
+    return playing or tuple(versions[:1])
+
+
+def present_step(plan: Plan, phase: Phase, step: int) -> Step | None:
+    """Return the step a rollout is in; None before the first, after the last, on the way back."""
+    in_steps = phase in {Phase.REPLACING, Phase.PROGRESSING, Phase.PAUSED}
+    return plan.steps[step] if in_steps and step < len(plan.steps) else None
+
+
 def is_finished(phase: Phase) -> bool:
-    """Whether nothing can move any more."""
+    """Tell whether nothing can move any more."""
     return phase in {Phase.ROLLED_BACK, Phase.SUCCEEDED}
 
 
@@ -199,19 +220,19 @@ def no_traffic(seen: Observed) -> Shares:
 
 
 def all_traffic(seen: Observed) -> Shares:
-    """Everything for the winner, or for the one candidate there is."""
+    """Give everything to the winner, or to the one candidate there is."""
     first = seen.playing[0].version
     return tuple((arm.version, 100 if arm.version == first else 0) for arm in seen.arms)
 
 
 def step_shares(seen: Observed, step: Step) -> Shares:
-    """What a step gives each candidate; the share of a dropped one is the stable version's."""
+    """Give each candidate the step's weight; that of a dropped one goes to the stable version."""
     playing = {arm.version for arm in seen.playing}
     return tuple((arm.version, step.weight if arm.version in playing else 0) for arm in seen.arms)
 
 
 def present_shares(seen: Observed) -> Shares:
-    """What the present phase and step give each candidate."""
+    """Return what the present phase and step give each candidate."""
     match seen.phase:
         case Phase.PENDING | Phase.REPLACING | Phase.ROLLING_BACK | Phase.ROLLED_BACK:
             return no_traffic(seen)
@@ -223,22 +244,22 @@ def present_shares(seen: Observed) -> Shares:
 
 
 def _as_asked(seen: Observed, shares: Shares) -> Shares:
-    """No more than the last decision gave: a policy edited in flight widens nothing by itself."""
+    """Give no more than the last decision did: a policy edited in flight widens nothing."""
     asked = {arm.version: arm.asked for arm in seen.arms}
     return tuple((version, min(share, asked[version])) for version, share in shares)
 
 
 def _in_step(seen: Observed, step: Step) -> Shares:
-    """A step's shares; those of a bandit are what they have become."""
+    """Return a step's shares; those that follow the reward are what they have become."""
     shares = step_shares(seen, step)
-    if step.trial != "bandit":
+    if not step.follows_reward:
         return shares
     asked = {arm.version: arm.asked for arm in seen.arms}
     return tuple((version, share and asked[version]) for version, share in shares)
 
 
 def reported(seen: Observed, shares: Sequence[tuple[str, int]]) -> bool:
-    """Whether every gateway pod reports these shares."""
+    """Tell whether every gateway pod reports these shares."""
     weights = {arm.version: arm.weight for arm in seen.arms}
     return all(weights[version] == share for version, share in shares)
 

@@ -12,7 +12,7 @@ from fairlead_operator.api.checks import DEFAULT_CHECKS, Check, TemplateReferenc
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.template import AnalysisTemplateSpec
-from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.decision.plan import Plan
 from fairlead_operator.rollout.evidence.scene import Scene
 
 _OPEN: Final = "{{arguments."
@@ -25,7 +25,7 @@ class ChecksError(ValueError):
 def resolve_checks(
     policy: RolloutPolicy,
     spec: ModelSpec,
-    steps: Sequence[Step],
+    plan: Plan,
     template: AnalysisTemplateSpec | None,
 ) -> tuple[Check, ...]:
     """Return the checks of every step: the policy's, then those of the template it refers to.
@@ -43,7 +43,7 @@ def resolve_checks(
     own = tuple(check for step in policy.steps or () for check in step.checks)
     _require_sound(checks, own)
     _require_fit((*checks, *own), spec)
-    _require_planned(checks, steps)
+    _require_planned(checks, plan)
     return checks
 
 
@@ -138,27 +138,17 @@ def _require_fit(checks: Sequence[Check], spec: ModelSpec) -> None:
             )
 
 
-def _require_planned(checks: Sequence[Check], steps: Sequence[Step]) -> None:
+def _require_planned(checks: Sequence[Check], plan: Plan) -> None:
     """Hold checks to what the stable version does in the course of the plan."""
     for check in checks:
         needs = check.builtin.needs if check.builtin else None
-        if check.builtin is not None and needs is Needs.COPIES and not _copies(steps):
+        if check.builtin is not None and needs is Needs.COPIES and not plan.copies:
             raise ChecksError(
                 f"check {check.name}: {check.builtin.name} needs strategy shadow, or blueGreen "
                 "with a mirror"
             )
-        if (check.relative is not None or needs is Needs.TRAFFIC) and not _compares(steps):
+        if (check.relative is not None or needs is Needs.TRAFFIC) and not plan.compares:
             raise ChecksError(
                 f"check {check.name}: it compares with the stable version, which does not run "
                 "beside the candidate under recreate"
             )
-
-
-def _copies(steps: Sequence[Step]) -> bool:
-    """Tell whether the candidate gets copies of live requests."""
-    return any(step.mirror for step in steps)
-
-
-def _compares(steps: Sequence[Step]) -> bool:
-    """Tell whether the stable version runs beside the candidate."""
-    return not any(step.exclusive for step in steps)

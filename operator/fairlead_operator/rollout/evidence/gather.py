@@ -9,16 +9,14 @@ from typing import Final
 from pydantic import ValidationError
 
 from fairlead_operator.api.checks import Check
-from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.rollout import Phase
-from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.api.template import AnalysisTemplateSpec
 from fairlead_operator.ports import Kube, Ports
-from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.states import is_finished
 from fairlead_operator.rollout.evidence.analysis import Analysis, Look, analyze
 from fairlead_operator.rollout.evidence.checks import ChecksError, resolve_checks
+from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.evidence.trial import TrialLook, run_trial
 from fairlead_operator.rollout.statistics.ab_test import Trial
@@ -27,31 +25,6 @@ from fairlead_operator.rollout.statistics.verdict import Judgment
 _TEMPLATE: Final = "AnalysisTemplate"
 _MEASURED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
 _REFERENCE: Final = timedelta(minutes=1)  # least of the stable version's last minutes at 100 %
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """The rollout that is judged, as far as judging needs it."""
-
-    pairing: Pairing
-    status: RolloutStatus
-    model: ModelSpec
-    policy: RolloutPolicy
-    steps: tuple[Step, ...]
-
-    @property
-    def present(self) -> Step | None:
-        """Return the step it is in; None after the last."""
-        step = self.status.step
-        return self.steps[step] if step < len(self.steps) else None
-
-    @property
-    def in_play(self) -> frozenset[str]:
-        """Return the candidates that take part: a trial's winner, or all that did not leave it."""
-        if self.status.winner is not None:
-            return frozenset({self.status.winner})
-        left = {arm.version for arm in self.status.arms if arm.reason is not None}
-        return frozenset(self.pairing.candidates) - left
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +76,13 @@ async def _resolve(case: Case, kube: Kube) -> tuple[Check, ...]:
     Raises:
         ChecksError: they are not known, or cannot be asked.
     """
-    if is_finished(Phase(case.status.phase or Phase.PENDING)):
+    if is_finished(case.phase):
         return ()
     reference = case.policy.analysis.template_ref
     template = None
     if reference is not None:
-        template = await _read_template(case.pairing.namespace, reference.name, kube)
-    return resolve_checks(case.policy, case.model, case.steps, template)
+        template = await _read_template(case.namespace, reference.name, kube)
+    return resolve_checks(case.policy, case.model, case.plan, template)
 
 
 async def _read_template(namespace: str, name: str, kube: Kube) -> AnalysisTemplateSpec:
@@ -135,18 +108,19 @@ async def _analyze(
 ) -> dict[str, Analysis]:
     """Ask the checks of each candidate, those of the present step beside the policy's."""
     status, step, interval = case.status, case.present, case.policy.analysis.interval
+    pairing = _pair(case)
     looks = {
         version: Look(
             scene=Scene(
-                pairing=case.pairing,
+                pairing=pairing,
                 version=version,
-                since=status.step_since or status.since or case.pairing.now,
+                since=status.step_since or status.since or case.now,
                 mirrored=step is not None and step.mirror > 0,
-                reference=None if step else max(_REFERENCE, case.steps[-1].hold),
+                reference=None if step else max(_REFERENCE, case.plan.steps[-1].hold),
             ),
             checks=(*checks, *(step.checks if step else ())),
             interval=interval,
-            stages=len(case.steps) + 1,
+            stages=len(case.plan.steps) + 1,
             problem=problem,
             last=tuple(check for check in status.checks if check.version in {version, ""}),
             measured_at=status.measured_at,
@@ -156,14 +130,14 @@ async def _analyze(
     measured = await asyncio.gather(*(analyze(look, ports) for look in looks.values()))
     analyses = dict(zip(looks, measured, strict=True))
     nothing = Analysis(judgments=(), measured_at=None, next_measurement=interval)
-    return {version: analyses.get(version, nothing) for version in case.pairing.candidates}
+    return {version: analyses.get(version, nothing) for version in case.spec.versions}
 
 
 async def _try_out(case: Case, ports: Ports) -> Trial | None:
     """Ask what the trial says, when there is one and it is due."""
-    if not any(step.trial is not None for step in case.steps):
+    design, status, now = case.plan.trial, case.status, case.now
+    if design is None:
         return None
-    status, now = case.status, case.pairing.now
     if status.phase not in {Phase.PROGRESSING, Phase.PAUSED} or status.step > 0:
         return None  # a trial is the only step of its plan
     since = status.step_since or now
@@ -171,12 +145,24 @@ async def _try_out(case: Case, ports: Ports) -> Trial | None:
     passed = now - ((last and last.measured_at) or since)
     if timedelta(0) <= passed < case.policy.analysis.interval:
         return None  # not due; below zero the clock was set back
-    stable, shares = case.pairing.stable, {arm.version: arm.weight for arm in status.arms}
+    shares = {arm.version: arm.weight for arm in status.arms}
     look = TrialLook(
-        pairing=case.pairing,
+        pairing=_pair(case),
         in_play=tuple(arm.version for arm in status.arms if arm.reason is None),
-        shares=shares | {stable: 100 - sum(shares.values())},
+        shares=shares | {case.stable_version: 100 - sum(shares.values())},
         since=since,
         changed_at=(last and last.changed_at) or since,
     )
-    return await run_trial(look, case.policy, ports)
+    return await run_trial(look, design, ports)
+
+
+def _pair(case: Case) -> Pairing:
+    """Put the candidates beside the stable version, with who counts their answers."""
+    return Pairing(
+        namespace=case.namespace,
+        model=case.spec.model,
+        stable=case.stable_version,
+        candidates=case.spec.versions,
+        now=case.now,
+        series=GATEWAY if case.gateway.kind == "BuiltIn" else SERVERS,
+    )

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import assert_never
 
-from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.api.strategy import AbTest, Goal
+from fairlead_operator.api.strategy import Goal
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports, Prometheus, Rating, Record
+from fairlead_operator.rollout.decision.plan import TrialDesign
 from fairlead_operator.rollout.evidence import queries
 from fairlead_operator.rollout.evidence.measurement import to_subject
 from fairlead_operator.rollout.evidence.queries import Span, Tallying, Target
 from fairlead_operator.rollout.evidence.scene import Pairing
-from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome, Trial, judge_trial
-from fairlead_operator.rollout.statistics.bandit import judge_bandit
+from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome, Trial
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,26 +39,19 @@ class TrialLook:
         return {version: (self.pairing.target(version), span) for version in self.versions}
 
 
-async def run_trial(look: TrialLook, policy: RolloutPolicy, ports: Ports) -> Trial:
+async def run_trial(look: TrialLook, design: TrialDesign, ports: Ports) -> Trial:
     """Count, and decide.  A goal that cannot be read decides nothing and moves no share."""
-    design = policy.ab_test or policy.bandit
-    if design is None:
-        return Trial(outcome=Outcome.RUNNING, message="the policy has no trial any more")
     try:
         arms = await _count(design.goal, look, ports)
     except (TransientError, ValueError) as error:
         message = f"the goal cannot be read: {str(error)[:200]}"
         return Trial(outcome=Outcome.RUNNING, message=message)
-    now, stable = look.pairing.now, look.pairing.stable
-    elapsed = now - look.since
-    if isinstance(design, AbTest):
-        return judge_trial(design, arms, stable=stable, elapsed=elapsed)
-    return judge_bandit(
-        design,
+    now = look.pairing.now
+    return design.judge(
         arms,
-        stable=stable,
+        stable=look.pairing.stable,
         shares=look.shares,
-        elapsed=elapsed,
+        elapsed=now - look.since,
         since_change=now - look.changed_at,
     )
 

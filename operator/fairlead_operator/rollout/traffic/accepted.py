@@ -29,7 +29,7 @@ class Routed:
     preview: bool = False  # there is a route for the preview
 
     def weight_of(self, model: str, version: str) -> int | None:
-        """Percent the version has; None while it is not known."""
+        """Return the percent the version has; None while it is not known."""
         if self.weights is None:
             return None
         return self.weights.get(version_name(model, version), 0)
@@ -44,18 +44,18 @@ MISSING: Final = Routed(
 
 
 def read_http_routes(routes: Iterable[Mapping[str, Any]], model: str, *, now: datetime) -> Routed:
-    """What every parent has accepted of a Model's routes as they stand; doubt is no weight.
+    """Read what every parent has accepted of a Model's routes as they stand; doubt is no weight.
 
     A preview that nobody can reach is doubt as well.
     """
-    known = {route["metadata"]["name"]: route for route in routes}
-    found = _read(known.get(route_name(model)), now=now)
-    preview = known.get(preview_name(model))
+    by_name = {route["metadata"]["name"]: route for route in routes}
+    routed = _read(by_name.get(route_name(model)), now=now)
+    preview = by_name.get(preview_name(model))
     if preview is None:
-        return found
-    if found.weights is not None and (tried := _read(preview, now=now)).weights is None:
-        found = dataclasses.replace(tried, message=f"preview: {tried.message}")
-    return dataclasses.replace(found, preview=True)
+        return routed
+    if routed.weights is not None and (tried := _read(preview, now=now)).weights is None:
+        routed = dataclasses.replace(tried, message=f"preview: {tried.message}")
+    return dataclasses.replace(routed, preview=True)
 
 
 def _read(route: Mapping[str, Any] | None, *, now: datetime) -> Routed:
@@ -86,15 +86,15 @@ def _split(spec: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _problem(name: str, statuses: Sequence[Mapping[str, Any]], generation: int) -> Routed | None:
-    """Why a parent does not carry the route, or None when it does."""
+    """Say why a parent does not carry the route; None when it does."""
     if not statuses:
         return _pending(f"{name} says nothing of the route yet; is there such a Gateway?")
     conditions = [
         {entry["type"]: entry for entry in status.get("conditions") or ()} for status in statuses
     ]
-    for known in conditions:
+    for by_type in conditions:
         for kind in _NEEDED:
-            condition = known.get(kind)
+            condition = by_type.get(kind)
             if condition is None or condition.get("observedGeneration", 0) < generation:
                 return _pending(f"{name} has not looked at the route yet")
             if condition["status"] != "True":
@@ -114,7 +114,7 @@ def _same(left: Mapping[str, Any], right: Mapping[str, Any], namespace: str) -> 
 
 
 def _key(parent: Mapping[str, Any], namespace: str) -> tuple[str, str, str]:
-    """What tells one parent from another; its namespace may be left out."""
+    """Return what tells one parent from another; its namespace may be left out."""
     return parent.get("namespace") or namespace, parent["name"], parent.get("sectionName") or ""
 
 
@@ -128,7 +128,7 @@ def _listed(spec: Mapping[str, Any], namespace: str) -> str:
 
 
 def _last_written(fields: Iterable[Mapping[str, Any]]) -> datetime | None:
-    """When we last changed the spec, as the API server has it."""
+    """Return when we last changed the spec, as the API server has it."""
     moments = [
         datetime.fromisoformat(entry["time"])
         for entry in fields

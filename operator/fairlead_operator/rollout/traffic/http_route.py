@@ -1,6 +1,6 @@
-"""The route of a Model as HTTPRoutes of the Gateway API.  Pure; ``routed`` reads what became of it.
+"""The route of a Model as HTTPRoutes of the Gateway API.  Pure; ``accepted`` reads it back.
 
-The same document that the gateway agent reads (``traffic.build_route``) becomes rules that
+The same document that the gateway agent reads (``route.build_route``) becomes rules that
 every conformant implementation understands: the split, one for each version that is asked
 for by name, one for each that has users who stay with it.  A rule with a header match wins
 over one without, and of two the first, so a forced version is never overruled.  The split
@@ -25,6 +25,8 @@ from fairlead_operator.kube.metadata import (
     preview_name,
     route_name,
 )
+from fairlead_operator.rollout.decision.plan import Plan
+from fairlead_operator.rollout.traffic.route import Route
 
 _FORCE: Final = "x-fairlead-version"
 _ANY_PATH: Final = {"type": "PathPrefix", "value": "/"}
@@ -35,7 +37,7 @@ _UNMARKED: Final = {
 }
 
 
-def find_unsupported(policy: RolloutPolicy, gateway: GatewaySpec) -> str | None:
+def find_unsupported(policy: RolloutPolicy, plan: Plan, gateway: GatewaySpec) -> str | None:
     """What an HTTPRoute cannot do of the policy, and the way out; None when it can do all.
 
     The Model's own policy is refused by the API server; a Rollout may bring another.
@@ -45,13 +47,12 @@ def find_unsupported(policy: RolloutPolicy, gateway: GatewaySpec) -> str | None:
             "fastGuard needs the agent of the built-in gateway: remove it, or set "
             "spec.serving.gateway.kind of the Model to BuiltIn"
         )
-    if policy.strategy == "blueGreen" and not gateway.preview_hostnames:
+    if plan.preview and not gateway.preview_hostnames:
         return (
             "blueGreen has a preview address: name its hosts in "
             "spec.serving.gateway.previewHostnames of the Model, or choose strategy shadow"
         )
-    trial = policy.ab_test or policy.bandit
-    if trial is not None and trial.sticky is not None and trial.sticky.by == "header":
+    if any(step.sticky is not None and step.sticky.by == "header" for step in plan.steps):
         return (
             "the Gateway API cannot keep a user by the hash of a header: choose sticky by: cookie, "
             "or set spec.serving.gateway.kind of the Model to BuiltIn"
@@ -60,9 +61,9 @@ def find_unsupported(policy: RolloutPolicy, gateway: GatewaySpec) -> str | None:
 
 
 def build_http_routes(
-    route: Mapping[str, Any], *, owner: Owner, gateway: GatewaySpec
+    route: Route, *, owner: Owner, gateway: GatewaySpec
 ) -> tuple[dict[str, Any], ...]:
-    """The HTTPRoutes that say the same as a route document (docs/contracts.md §4)."""
+    """Build the HTTPRoutes that say what the route says (docs/contracts.md §4)."""
     live = _route(
         route_name(owner.name),
         gateway.hostnames or (),
@@ -84,7 +85,7 @@ def build_http_routes(
     return (live, preview)
 
 
-def _live_rules(route: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _live_rules(route: Route) -> list[dict[str, Any]]:
     """The split, forced versions, and users who stay."""
     versions = route["versions"]
     arms = [entry for entry in versions if entry["weight"]]
@@ -136,7 +137,7 @@ class _Cookie:
     max_age: int  # seconds
 
     @classmethod
-    def of(cls, route: Mapping[str, Any]) -> "_Cookie | None":
+    def of(cls, route: Route) -> "_Cookie | None":
         sticky = route.get("sticky")
         if sticky is None:
             return None
@@ -170,8 +171,8 @@ def _rule(entry: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _entry(route: Mapping[str, Any], version: str) -> Mapping[str, Any]:
-    """What a route document says of one version."""
+def _entry(route: Route, version: str) -> Mapping[str, Any]:
+    """Return what a route says of one version."""
     entries: Sequence[Mapping[str, Any]] = route["versions"]
     return next(entry for entry in entries if entry["version"] == version)
 

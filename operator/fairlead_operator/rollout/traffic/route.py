@@ -1,4 +1,4 @@
-"""The route of a Model as the gateway agent reads it, and what is read back.  Pure."""
+"""The route of a Model, the ConfigMap that carries it, and what is read back.  Pure."""
 
 import hashlib
 import json
@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.phases.rollout import Phase
-from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.strategy import FastGuard, Sticky
 from fairlead_operator.kube.metadata import (
     Owner,
@@ -16,15 +15,17 @@ from fairlead_operator.kube.metadata import (
     route_name,
     version_name,
 )
-from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.decision.plan import Plan, Step
 from fairlead_operator.rollout.decision.states import Decision, is_finished
+
+Route = Mapping[str, Any]  # the document of docs/contracts.md §3
 
 _COOKIE_AGE: Final = timedelta(hours=24)
 _GUARDED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING, Phase.ROLLING_BACK})
 
 
 def split(decision: Decision, *, stable: str | None) -> tuple[tuple[str, int], ...]:
-    """Versions and their weights, candidates first; empty when nobody may be served.
+    """Return versions and their weights, candidates first; empty when nobody may be served.
 
     A weight of 0 keeps a version warm and reachable by header.
     """
@@ -42,35 +43,32 @@ def split(decision: Decision, *, stable: str | None) -> tuple[tuple[str, int], .
 def options(
     decision: Decision,
     step: Step | None,
-    policy: RolloutPolicy,
+    plan: Plan,
     *,
     stable: str | None,
     owner: Owner,
     rollout_uid: str,
 ) -> dict[str, Any]:
-    """What the route says beside its weights: mirror, sticky, preview, guard (contracts.md §3).
+    """Return what the route says beside its weights: mirror, sticky, preview, guard.
 
     ``step`` is the one the decision leads to.
     """
     versions = [version for version, _ in decision.shares]
-    found: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
     if stable is None or stable in versions or is_finished(decision.phase):
-        return found
+        return extra
     if decision.mirror:
-        found["mirror"] = {"version": versions[0], "percent": decision.mirror}
+        extra["mirror"] = {"version": versions[0], "percent": decision.mirror}
     if step is not None and step.preview:
-        found["preview"] = {
+        extra["preview"] = {
             "version": versions[0],
             "hosts": _hosts(preview_name(owner.name), owner.namespace),
         }
-    if step is not None and step.trial is not None:
-        design = policy.ab_test if step.trial == "abTest" else policy.bandit
-        if design is not None and design.sticky is not None:
-            found["sticky"] = _sticky(design.sticky)
-    guard = policy.fast_guard or FastGuard.model_validate({})
-    if guard.enabled and policy.strategy != "recreate" and decision.phase in _GUARDED:
-        found["guard"] = _guard(guard, versions, stable=stable, rollout_uid=rollout_uid)
-    return found
+    if step is not None and step.sticky is not None:
+        extra["sticky"] = _sticky(step.sticky)
+    if plan.fast_guard is not None and decision.phase in _GUARDED:
+        extra["guard"] = _guard(plan.fast_guard, versions, stable=stable, rollout_uid=rollout_uid)
+    return extra
 
 
 def _sticky(sticky: Sticky) -> dict[str, Any]:
@@ -103,8 +101,8 @@ def build_route(
     owner: Owner,
     timeout: timedelta,
     options: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The ConfigMap that carries one Model's route."""
+) -> Route:
+    """Build one Model's route."""
     route: dict[str, Any] = {
         "model": owner.name,
         "namespace": owner.namespace,
@@ -120,19 +118,17 @@ def build_route(
         ],
         **(options or {}),
     }
-    route["revision"] = _digest(route)
+    return route | {"revision": _digest(route)}
+
+
+def build_config_map(route: Route, *, owner: Owner) -> dict[str, Any]:
+    """Build the ConfigMap in which the gateway agent reads a route."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": owner.metadata(route_name(owner.name), component_labels("route", owner.name)),
         "data": {"route.json": json.dumps(route, sort_keys=True)},
     }
-
-
-def document_of(route: Mapping[str, Any]) -> dict[str, Any]:
-    """The route document that the ConfigMap carries."""
-    document: dict[str, Any] = json.loads(route["data"]["route.json"])
-    return document
 
 
 def read_weight(
@@ -143,7 +139,7 @@ def read_weight(
     version: str,
     gateway_pods: Sequence[str],
 ) -> int | None:
-    """Percent that every live gateway pod gives the version.
+    """Return the percent that every live gateway pod gives the version.
 
     None while there is no gateway pod, one has not reported the route in force,
     or its report names another one, because it refused this or waits for endpoints.
@@ -169,21 +165,21 @@ def read_trip(
     guard: str,
     gateway_pods: Sequence[str],
 ) -> tuple[str, datetime] | None:
-    """What the first gateway pod whose fast guard tripped says of the version, and when.
+    """Return what the first gateway pod whose fast guard tripped says of the version, and when.
 
     A trip counts whatever route is in force: it can only take traffic away.
     """
-    found = []
+    trips = []
     for pod in gateway_pods:
         try:
             trip = json.loads(applied[f"{model}.{pod}"])["tripped"][version]
             if trip["guard"] == guard:
-                found.append((datetime.fromisoformat(trip["at"]), str(trip["message"])))
+                trips.append((datetime.fromisoformat(trip["at"]), str(trip["message"])))
         except (KeyError, ValueError, TypeError):
             continue
-    if not found:
+    if not trips:
         return None
-    at, message = min(found)
+    at, message = min(trips)
     return message, at
 
 

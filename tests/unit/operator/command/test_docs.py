@@ -6,7 +6,7 @@ import click
 import pytest
 
 from fairlead_operator.command.main import fairlead
-from unit.operator.command.test_status import CHECKS, MODEL, REQUESTS, drawn, rollout
+from support.drawing import CHECKS, MODEL, REQUESTS, drawn, rollout
 
 DOCS = (Path(__file__).resolve().parents[4] / "docs" / "command.md").read_text(encoding="utf-8")
 

@@ -13,24 +13,8 @@ from fairlead_operator.inbound.alerts import (
     Refused,
     parse_alerts,
 )
+from support.alertmanager import LABELS, alert, body
 from support.fuzz import mutations
-
-LABELS = {
-    "alertname": "FairleadVersionSlow", "model_namespace": "energy", "model": "nsw-price",
-    "version": "1.1.0", "fairlead_action": "rollback",
-}  # fmt: skip
-
-
-def body(*alerts: Any, **more: Any) -> dict[str, Any]:
-    return {"version": "4", "alerts": list(alerts)} | more
-
-
-def alert(**changes: Any) -> dict[str, Any]:
-    return {
-        "status": "firing",
-        "labels": LABELS,
-        "annotations": {"summary": "p95 900 ms"},
-    } | changes
 
 
 def without(key: str) -> dict[str, str]:

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.inbound.histories import LOOPBACK, Histories
-from fairlead_operator.ports import HistoryEntry
 from support.fake_record import FakeRecord
 from support.fakes import Clock
 

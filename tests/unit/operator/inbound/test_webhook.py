@@ -15,9 +15,9 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.inbound.webhook import Webhook
 from fairlead_operator.keys import Key
+from support.alertmanager import LABELS, alert, body
 from support.fakes import FakeKube
 from support.world import NAMESPACE, World
-from unit.operator.inbound.test_alerts import LABELS, alert, body
 
 ROLLOUT = Key("Rollout", NAMESPACE, "nsw-price-rollout-1")
 

@@ -7,8 +7,8 @@ from aiohttp.test_utils import make_mocked_request
 from fairlead_operator.errors import ClusterRefusalError
 from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.inbound.webhook import Webhook
+from support.alertmanager import alert, body
 from support.world import NAMESPACE, World
-from unit.operator.inbound.test_alerts import alert, body
 
 
 def put(world: World, name: str, phase: str, *, model: str = "nsw-price") -> None:

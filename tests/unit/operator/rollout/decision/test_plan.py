@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from fairlead_operator.api.checks import AnalysisSpec
 from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.api.strategy import Sticky
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.rollout.decision.plan import Step, automatic_steps, compile_plan
+from support.builders import design
 
 MINUTE = timedelta(minutes=1)
 STEPS = [{"weight": 5, "hold": "1m"}, {"weight": 50, "hold": "2m", "pause": True}]
@@ -22,7 +24,7 @@ GOAL = {"metric": "reward"}
 
 
 def plan(**policy: Any) -> tuple[Step, ...]:
-    return compile_plan(RolloutPolicy.model_validate(policy))
+    return compile_plan(RolloutPolicy.model_validate(policy)).steps
 
 
 @pytest.mark.parametrize(
@@ -45,14 +47,17 @@ def plan(**policy: Any) -> tuple[Step, ...]:
                      (Step(weight=0, hold=timedelta(0), exclusive=True),),
                      id="recreate: alone"),
         pytest.param({"strategy": "abTest", "abTest": {"goal": GOAL, "maxDuration": "1h"}},
-                     (Step(weight=50, hold=60 * MINUTE, trial="abTest"),),
+                     (Step(weight=50, hold=60 * MINUTE, sticky=Sticky(),
+                           trial=design("abTest", maxDuration="1h")),),
                      id="abTest: one trial of equal shares"),
         pytest.param({"strategy": "abTest", "abTest": {"goal": GOAL, "weight": 10,
                       "maxDuration": "1h", "onUndecided": "rollBack"}},
-                     (Step(weight=10, hold=60 * MINUTE, trial="abTest",
-                           undecided_goes_back=True),), id="abTest: as declared"),
+                     (Step(weight=10, hold=60 * MINUTE, sticky=Sticky(), undecided_goes_back=True,
+                           trial=design("abTest", weight=10, maxDuration="1h",
+                                        onUndecided="rollBack")),), id="abTest: as declared"),
         pytest.param({"strategy": "bandit", "bandit": {"goal": GOAL, "maxDuration": "1h"}},
-                     (Step(weight=50, hold=60 * MINUTE, trial="bandit"),),
+                     (Step(weight=50, hold=60 * MINUTE, follows_reward=True,
+                           trial=design("bandit", maxDuration="1h")),),
                      id="bandit: begins with equal shares"),
     ],
 )  # fmt: skip
@@ -60,10 +65,40 @@ def test_compile_plan(policy: dict[str, Any], steps: tuple[Step, ...]) -> None:
     assert plan(**policy) == steps
 
 
+@pytest.mark.parametrize(
+    ("policy", "facts"),
+    [
+        pytest.param({}, {"compares", "guarded"}, id="canary"),
+        pytest.param({"fastGuard": {"enabled": False}}, {"compares"}, id="canary unguarded"),
+        pytest.param({"strategy": "shadow"}, {"copies", "compares", "guarded"}, id="shadow"),
+        pytest.param({"strategy": "blueGreen"}, {"copies", "compares", "preview", "guarded"},
+                     id="blueGreen"),
+        pytest.param({"strategy": "blueGreen", "blueGreen": {"mirror": 0}},
+                     {"compares", "preview", "guarded"}, id="blueGreen without copies"),
+        pytest.param({"strategy": "recreate"}, set(), id="recreate"),
+        pytest.param({"strategy": "abTest", "abTest": {"goal": GOAL}},
+                     {"compares", "takes_alternatives", "guarded"}, id="abTest"),
+        pytest.param({"strategy": "bandit", "bandit": {"goal": GOAL}},
+                     {"compares", "takes_alternatives", "guarded"}, id="bandit"),
+    ],
+)  # fmt: skip
+def test_what_is_asked_of_a_whole_plan(policy: dict[str, Any], facts: set[str]) -> None:
+    compiled = compile_plan(RolloutPolicy.model_validate(policy))
+
+    answers = {
+        "copies": compiled.copies,
+        "compares": compiled.compares,
+        "preview": compiled.preview,
+        "takes_alternatives": compiled.takes_alternatives,
+        "guarded": compiled.fast_guard is not None,
+    }
+    assert {fact for fact, holds in answers.items() if holds} == facts
+
+
 def test_several_candidates_and_the_stable_version_share_alike() -> None:
     policy = RolloutPolicy.model_validate({"strategy": "bandit", "bandit": {"goal": GOAL}})
 
-    (step,) = compile_plan(policy, candidates=4)
+    (step,) = compile_plan(policy, candidates=4).steps
 
     assert step.weight == 20
 

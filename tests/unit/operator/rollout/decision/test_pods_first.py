@@ -18,12 +18,10 @@ from fairlead_operator.rollout.decision.states import (
     Decision,
     Health,
     Observed,
-    Resolution,
-    Stable,
 )
-from support.fakes import START
+from support import builders
+from support.builders import HOUR, MINUTE, NOW
 
-MINUTE = timedelta(minutes=1)
 STEPS = (Step(weight=10, hold=MINUTE), Step(weight=50, hold=MINUTE))
 PREVIEW = (Step(weight=0, hold=MINUTE, mirror=40, preview=True),)
 ALONE = (Step(weight=0, hold=MINUTE, exclusive=True),)
@@ -34,41 +32,16 @@ def observed(
     ready: int = 8, *, step: int = 0, weight: int = 10, prepared: int = 0, **changes: Any
 ) -> Observed:
     """A candidate whose step has held; each test names only what differs."""
-    arm = Arm(
-        version="1.1.0",
-        health=Health.READY,
-        weight=weight,
-        asked=weight,
-        prepared=prepared,
-        verdict=Verdict.SUCCESSFUL,
-    )
     known: dict[str, Any] = {
-        "now": START + timedelta(hours=1),
-        "phase": Phase.PROGRESSING,
+        "waited": HOUR,
         "step": step,
-        "since": START,
-        "doubt_since": None,
-        "reason": Reason.STEP_HOLDING,
-        "message": "",
-        "has_turn": True,
-        "suspended": False,
-        "frozen": None,
-        "stable": Stable(version="1.0.0"),
-        "resolution": Resolution.FOUND,
-        "resolution_message": "",
-        "arms": (arm,),
-        "winner": None,
-        "leader": None,
-        "trial": None,
-        "requests": (),
-        "steps": STEPS,
-        "guard": MINUTE,
-        "patience": 10 * MINUTE,
+        "asked": weight,
+        "weight": weight,
+        "prepared": prepared,
         "start_deadline": 10 * MINUTE,
-        "approval_deadline": timedelta(days=1),
         "capacity": Capacity(full=8, bounds=BOUNDS, ready={"1.1.0": ready, "1.0.0": 8}),
     }
-    return Observed(**known | changes)
+    return builders.observed(**known | changes)
 
 
 def pending(ready: int, **changes: Any) -> Observed:
@@ -199,10 +172,18 @@ def test_a_promotion_by_hand_is_answered_once_it_is_done() -> None:
             observed(finished_at=None), Phase.SUCCEEDED, (("1.1.0", 100),), {"1.1.0": 8}, id="ends"
         ),
         pytest.param(
-            observed(finished_at=START), Phase.SUCCEEDED, (("1.1.0", 100),), {"1.1.0": 1}, id="rest"
+            observed(finished_at=NOW - HOUR),
+            Phase.SUCCEEDED,
+            (("1.1.0", 100),),
+            {"1.1.0": 1},
+            id="rest",
         ),
         pytest.param(
-            observed(finished_at=START), Phase.ROLLED_BACK, (("1.1.0", 0),), {"1.0.0": 1}, id="back"
+            observed(finished_at=NOW - HOUR),
+            Phase.ROLLED_BACK,
+            (("1.1.0", 0),),
+            {"1.0.0": 1},
+            id="back",
         ),
         pytest.param(
             observed(capacity=None), Phase.PROGRESSING, (("1.1.0", 50),), {}, id="a fixed number"
@@ -221,10 +202,8 @@ def test_the_floor_settles_some_time_after_the_end() -> None:
     ended = Decision(
         phase=Phase.SUCCEEDED, step=2, reason=Reason.PROMOTED, message="", shares=(("1.1.0", 100),)
     )
-    now = START + timedelta(hours=1)
-
-    assert settling(observed(finished_at=now - MINUTE), ended) == SETTLING - MINUTE
-    assert settling(observed(finished_at=now - SETTLING), ended) is None
+    assert settling(observed(finished_at=NOW - MINUTE), ended) == SETTLING - MINUTE
+    assert settling(observed(finished_at=NOW - SETTLING), ended) is None
     assert settling(observed(), decide(observed())) is None
 
 

@@ -7,7 +7,7 @@ import pytest
 from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.rollout.decision.progress import describe_progress, holds_until
 from fairlead_operator.rollout.decision.states import Decision
-from unit.operator.rollout.decision.test_state_machine import MINUTE, NOW, observed
+from support.builders import MINUTE, NOW, observed
 
 
 def decision(phase: Phase, step: int) -> Decision:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.ports import Tally
 from fairlead_operator.rollout.evidence.scene import Pairing
 from fairlead_operator.rollout.evidence.trial import TrialLook, run_trial
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
+from support.builders import design
 from support.fakes import START
 from support.world import World
 
@@ -30,8 +30,7 @@ LOOK = TrialLook(
 
 
 async def run(world: World, strategy: str, **goal: Any) -> Trial:
-    policy = RolloutPolicy.model_validate({"strategy": strategy, strategy: {"goal": goal}})
-    return await run_trial(LOOK, policy, world.ports)
+    return await run_trial(LOOK, design(strategy, goal=goal), world.ports)
 
 
 @pytest.fixture

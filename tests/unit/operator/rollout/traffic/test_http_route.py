@@ -5,19 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fairlead_operator.api.gateway import GatewaySpec
-from fairlead_operator.api.phases.rollout import RouteReason
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.rollout.traffic.accepted import SETTLE, read_http_routes
+from fairlead_operator.rollout.decision.plan import compile_plan
 from fairlead_operator.rollout.traffic.http_route import (
     build_http_routes,
     find_unsupported,
 )
-from fairlead_operator.rollout.traffic.route import build_route, document_of
+from fairlead_operator.rollout.traffic.route import build_route
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = Owner(kind="Model", namespace="energy", name="nsw-price", uid="1")
@@ -34,7 +31,7 @@ VERSIONS = (("1.1.0", 10), ("1.0.0", 90))
 
 def document(*versions: tuple[str, int], **more: Any) -> dict[str, Any]:
     route = build_route(versions or VERSIONS, owner=OWNER, timeout=timedelta(seconds=10))
-    return document_of(route) | more
+    return {**route, **more}
 
 
 def built(*versions: tuple[str, int], **more: Any) -> dict[str, Any]:
@@ -216,148 +213,18 @@ def test_the_split_keeps_its_place_when_a_version_leaves() -> None:
     ],
 )
 def test_what_a_route_cannot_say_is_found(policy: dict[str, Any], words: str | None) -> None:
-    found = find_unsupported(RolloutPolicy.model_validate(policy), GATEWAY)
+    found = unsupported(policy, GATEWAY)
 
     assert (found is None) == (words is None)
     assert words is None or words in (found or "")
 
 
+def unsupported(policy: dict[str, Any], gateway: GatewaySpec) -> str | None:
+    known = RolloutPolicy.model_validate(policy)
+    return find_unsupported(known, compile_plan(known), gateway)
+
+
 def test_a_preview_nobody_could_reach_is_found() -> None:
     nowhere = GATEWAY.model_copy(update={"preview_hostnames": None})
-    policy = RolloutPolicy.model_validate({"strategy": "blueGreen"})
 
-    assert "gateway.previewHostnames" in (find_unsupported(policy, nowhere) or "")
-
-
-def condition(kind: str, *, generation: int = 4, status: str = "True") -> dict[str, Any]:
-    return {
-        "type": kind,
-        "status": status,
-        "observedGeneration": generation,
-        "reason": "NoMatchingListenerHostname",
-        "message": "no listener takes the host",
-    }
-
-
-def parent(
-    name: str = "models", namespace: str = "gateways", *conditions: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "parentRef": {
-            "group": "gateway.networking.k8s.io",
-            "kind": "Gateway",
-            "name": name,
-            "namespace": namespace,
-        },
-        "conditions": list(conditions or (condition("Accepted"), condition("ResolvedRefs"))),
-    }
-
-
-BOTH = (parent(), parent("inner", "energy"))
-
-
-def live(
-    *parents: dict[str, Any], written: timedelta = SETTLE, name: str = "nsw-price-route"
-) -> dict[str, Any]:
-    route = built()
-    route["metadata"]["name"] = name
-    moment = (NOW - written).isoformat().replace("+00:00", "Z")
-    route["metadata"] |= {
-        "generation": 4,
-        "managedFields": [
-            {"manager": "fairlead", "operation": "Apply", "time": moment},
-            {"manager": "envoy-gateway", "subresource": "status", "time": "2027-01-01T00:00:00Z"},
-        ],
-    }
-    return route | {"status": {"parents": list(parents)}}
-
-
-@pytest.mark.parametrize(
-    ("route", "reason", "words"),
-    [
-        pytest.param(None, RouteReason.PENDING, "not written", id="no route yet"),
-        pytest.param(live(), RouteReason.PENDING, "Gateway gateways/models says nothing",
-                     id="no Gateway has seen it"),
-        pytest.param(live(BOTH[0]), RouteReason.PENDING, "Gateway energy/inner says nothing",
-                     id="one Gateway of two has seen it"),
-        pytest.param(live(parent("models", "gateways", condition("Accepted")), BOTH[1]),
-                     RouteReason.PENDING, "has not looked", id="half of the word"),
-        pytest.param(
-            live(parent("models", "gateways", condition("Accepted", generation=3),
-                        condition("ResolvedRefs")), BOTH[1]),
-            RouteReason.PENDING, "has not looked", id="the word is about an older route"),
-        pytest.param(
-            live(parent("models", "gateways", condition("Accepted", status="False"),
-                        condition("ResolvedRefs")), BOTH[1]),
-            RouteReason.REFUSED, "NoMatchingListenerHostname: no listener takes the host",
-            id="a Gateway refuses it"),
-        pytest.param(
-            live(*BOTH, parent("models", "gateways", condition("Accepted"),
-                               condition("ResolvedRefs", status="False"))),
-            RouteReason.REFUSED, "ResolvedRefs is not true", id="one controller of two refuses it"),
-        pytest.param(live(*BOTH, written=SETTLE / 2), RouteReason.PENDING, "proxies have 3 s",
-                     id="accepted a moment ago"),
-    ],
-)  # fmt: skip
-def test_doubt_is_no_weight(route: dict[str, Any] | None, reason: RouteReason, words: str) -> None:
-    found = read_http_routes([route] if route else [], "nsw-price", now=NOW)
-
-    assert found.reason is reason
-    assert words in found.message
-    assert found.weight_of("nsw-price", "1.1.0") is None
-
-
-def test_a_clock_far_behind_the_api_server_s_does_not_hold_a_route_up() -> None:
-    route = live(*BOTH, written=timedelta(hours=-1))
-
-    found = read_http_routes([route], "nsw-price", now=NOW)
-
-    assert found.reason is RouteReason.ACCEPTED
-
-
-def test_what_every_gateway_accepted_is_in_force() -> None:
-    found = read_http_routes([live(*BOTH)], "nsw-price", now=NOW)
-
-    assert found.reason is RouteReason.ACCEPTED
-    assert found.message == "accepted by Gateway gateways/models, Gateway energy/inner"
-    assert found.weight_of("nsw-price", "1.1.0") == 10
-    assert found.weight_of("nsw-price", "1.0.0") == 90
-    assert found.weight_of("nsw-price", "2.0.0") == 0
-
-
-def test_a_preview_nobody_can_reach_is_doubt() -> None:
-    refusal = parent(
-        "models", "gateways", condition("Accepted", status="False"), condition("ResolvedRefs")
-    )
-    waiting = live(refusal, BOTH[1], name="nsw-price-preview")
-
-    found = read_http_routes([live(*BOTH), waiting], "nsw-price", now=NOW)
-
-    assert (found.reason, found.preview) == (RouteReason.REFUSED, True)
-    assert found.message.startswith("preview: Gateway gateways/models: Accepted is not true")
-    assert found.weight_of("nsw-price", "1.1.0") is None
-
-
-def test_a_preview_beside_a_route_in_force_changes_no_weight() -> None:
-    preview = live(*BOTH, name="nsw-price-preview")
-
-    found = read_http_routes([preview, live(*BOTH)], "nsw-price", now=NOW)
-
-    assert (found.reason, found.preview) == (RouteReason.ACCEPTED, True)
-    assert found.weight_of("nsw-price", "1.1.0") == 10
-
-
-shares = st.integers(0, 100).map(lambda weight: (("1.1.0", weight), ("1.0.0", 100 - weight)))
-
-
-@given(shares)
-def test_what_is_written_is_what_is_read_back(versions: tuple[tuple[str, int], ...]) -> None:
-    route = built(*versions)
-    route["metadata"]["generation"] = 4
-    route["status"] = {"parents": list(BOTH)}
-
-    found = read_http_routes([route], "nsw-price", now=NOW)
-
-    assert {version: found.weight_of("nsw-price", version) for version, _ in versions} == dict(
-        versions
-    )
+    assert "gateway.previewHostnames" in (unsupported({"strategy": "blueGreen"}, nowhere) or "")

@@ -13,6 +13,7 @@ from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.rollout.decision.plan import compile_plan
 from fairlead_operator.rollout.decision.states import Decision
 from fairlead_operator.rollout.traffic.route import (
+    build_config_map,
     build_route,
     options,
     read_trip,
@@ -22,7 +23,8 @@ from fairlead_operator.rollout.traffic.route import (
 
 OWNER = Owner(kind="Model", namespace="energy", name="nsw-price", uid="1")
 ROUTE = build_route((("1.1.0", 10), ("1.0.0", 90)), owner=OWNER, timeout=timedelta(seconds=10))
-REVISION = json.loads(ROUTE["data"]["route.json"])["revision"]
+REVISION = ROUTE["revision"]
+CONFIG_MAP = build_config_map(ROUTE, owner=OWNER)
 
 
 def report(weight: int, **more: object) -> str:
@@ -48,14 +50,18 @@ def report(weight: int, **more: object) -> str:
     ],
 )  # fmt: skip
 def test_read_weight(applied: dict[str, str], pods: list[str], weight: int | None) -> None:
-    found = read_weight(ROUTE, applied, model="nsw-price", version="1.1.0", gateway_pods=pods)
+    found = read_weight(CONFIG_MAP, applied, model="nsw-price", version="1.1.0", gateway_pods=pods)
 
     assert found == weight
 
 
 def test_a_version_that_is_not_in_the_route_has_no_traffic() -> None:
     found = read_weight(
-        ROUTE, {"nsw-price.a": report(10)}, model="nsw-price", version="9.9.9", gateway_pods=["a"]
+        CONFIG_MAP,
+        {"nsw-price.a": report(10)},
+        model="nsw-price",
+        version="9.9.9",
+        gateway_pods=["a"],
     )
 
     assert found == 0
@@ -101,9 +107,9 @@ def test_an_unverified_first_version_has_no_traffic(phase: Phase) -> None:
 def extra(
     decided: Decision, *, stable: str | None = "1.0.0", **policy: object
 ) -> dict[str, object]:
-    known = RolloutPolicy.model_validate(policy)
-    step = compile_plan(known)[0] if decided.phase is Phase.PROGRESSING else None
-    return options(decided, step, known, stable=stable, owner=OWNER, rollout_uid="u1")
+    plan = compile_plan(RolloutPolicy.model_validate(policy))
+    step = plan.steps[0] if decided.phase is Phase.PROGRESSING else None
+    return options(decided, step, plan, stable=stable, owner=OWNER, rollout_uid="u1")
 
 
 def test_a_guard_names_the_rollout_and_what_it_falls_back_to() -> None:
@@ -213,4 +219,4 @@ def test_the_revision_follows_the_content() -> None:
     other = build_route((("1.1.0", 11), ("1.0.0", 89)), owner=OWNER, timeout=timedelta(seconds=10))
 
     assert same == ROUTE
-    assert json.loads(other["data"]["route.json"])["revision"] != REVISION
+    assert other["revision"] != REVISION

@@ -1,6 +1,6 @@
 """The table of values in the chart's README, made from the comments in values.yaml.
 
-`PYTHONPATH=tests python -m unit.chart.values_table` writes it.
+`PYTHONPATH=tests python -m support.chart.values_table` writes it.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from unit.chart.rendering import CHART
+from support.chart.rendering import CHART
 
 README = CHART / "README.md"
 _BEGIN, _END = "<!-- values -->\n", "<!-- /values -->\n"

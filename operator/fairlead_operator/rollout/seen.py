@@ -1,0 +1,27 @@
+"""What one look at a Rollout has seen.  Pure."""
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.rollout.case import Case
+from fairlead_operator.rollout.decision.states import Observed
+from fairlead_operator.rollout.statistics.verdict import Judgment
+from fairlead_operator.rollout.traffic.accepted import Routed
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the decision is taken from, and what carrying it out and reporting it need."""
+
+    case: Case
+    observed: Observed
+    candidates: tuple[VersionReference, ...]  # empty until the registry has answered
+    servers: Mapping[str, Mapping[str, Any]]  # the Deployment of each version of the Model
+    routed: Routed | None  # what the cluster's own Gateways say; None with the built-in one
+    judgments: tuple[tuple[str, Judgment], ...]  # with the version that was measured
+    measured_at: datetime | None
+    next_measurement: timedelta
+    known_since: datetime | None  # when an alert or the fast guard spoke first

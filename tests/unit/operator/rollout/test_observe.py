@@ -1,0 +1,141 @@
+"""What one look makes of annotations, moments and guards, before anything is decided."""
+
+import dataclasses
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.phases.rollout import Phase, Reason
+from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.rollout.observe import observe
+from fairlead_operator.rollout.seen import Seen
+from support.builders import NOW
+from support.world import NAMESPACE, World, model_manifest
+
+STABLE = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:0"}
+MOVING = {"phase": "Progressing", "step": 0, "weight": 10, "stable": STABLE}
+AT = "2025-12-31T23:59:00+00:00"
+ALERT = {"version": "1.1.0", "message": "slow", "receivedAt": AT}
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    model = model_manifest(serving={"gateway": {"kind": "BuiltIn"}})
+    world.kube.put(model | {"status": {"rollout": "r", "stable": STABLE}})
+    world.registry.register("energy.nsw-price", "1.1.0")
+    return world
+
+
+async def look(
+    world: World, *, status: dict[str, Any] | None = None, alert: Any = None, **spec: Any
+) -> Seen:
+    body = {
+        "metadata": {
+            "namespace": NAMESPACE,
+            "name": "r",
+            "uid": "u1",
+            "annotations": {} if alert is None else {"fairlead.dev/alert": alert},
+        },
+        "spec": {"model": "nsw-price", "version": "1.1.0", **spec},
+        "status": status or {},
+    }
+    return await observe(body, world.ports, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message", "spoke"),
+    [
+        pytest.param(json.dumps(ALERT), "slow", datetime.fromisoformat(AT), id="of the candidate"),
+        pytest.param(json.dumps(ALERT | {"version": "1.0.0"}), None, datetime.fromisoformat(AT),
+                     id="of another version"),
+        pytest.param("take it back", "take it back", NOW, id="set by hand: it asks all the same"),
+        pytest.param("[]", "[]", NOW, id="of another form"),
+        pytest.param(json.dumps(ALERT | {"receivedAt": "noon"}), "noon", NOW, id="at no moment"),
+    ],
+)  # fmt: skip
+async def test_an_alert(
+    world: World, annotation: str, message: str | None, spoke: datetime
+) -> None:
+    seen = await look(world, status=MOVING, alert=annotation)
+
+    (arm,) = seen.observed.arms
+    assert arm.alert is None if message is None else message in (arm.alert or "")
+    assert seen.known_since == spoke
+
+
+async def test_without_an_alert_or_a_trip_nobody_spoke(world: World) -> None:
+    seen = await look(world, status=MOVING)
+
+    assert seen.observed.arms[0].alert is None
+    assert seen.known_since is None
+
+
+@pytest.mark.parametrize("field", ["since", "doubtSince"])
+async def test_a_clock_that_was_set_back_makes_no_hold_longer(world: World, field: str) -> None:
+    ahead = (NOW + timedelta(hours=1)).isoformat()
+
+    seen = await look(world, status=MOVING | {field: ahead})
+
+    assert seen.observed.since <= NOW
+    assert seen.observed.doubt_since is None or seen.observed.doubt_since <= NOW
+
+
+async def test_a_new_rollout_waits_for_its_turn_beside_the_models_stable_version(
+    world: World,
+) -> None:
+    seen = await look(world)
+
+    assert (seen.observed.phase, seen.observed.reason) == (Phase.PENDING, Reason.WAITING_FOR_TURN)
+    assert seen.case.stable_version == "1.0.0"
+    assert seen.observed.stable is not None
+
+
+async def test_a_version_that_is_in_charge_already_has_no_way_back(world: World) -> None:
+    seen = await look(world, version="1.0.0")
+
+    assert seen.observed.stable is None
+
+
+async def test_alternatives_need_a_plan_that_takes_them(world: World) -> None:
+    with pytest.raises(InvalidSpecError, match="no effect under strategy canary"):
+        await look(world, alternatives=["1.2.0"])
+
+
+async def test_in_flight_the_gateway_stays_what_it_was_at_the_start(world: World) -> None:
+    other = {
+        "kind": "GatewayAPI",
+        "parentRefs": [{"name": "models"}],
+        "hostnames": ["nsw-price.example.com"],
+    }
+
+    begun = await look(world, status=MOVING | {"gateway": other})
+    ended = await look(world, status=MOVING | {"phase": "Succeeded", "gateway": other})
+
+    assert begun.case.gateway.kind == "GatewayAPI"
+    assert ended.case.gateway.kind == "BuiltIn"
+
+
+async def test_the_last_decision_says_what_was_asked_of_each_candidate(world: World) -> None:
+    arm = {"version": "1.1.0", "weight": 7, "prepared": 20}
+
+    before = await look(world, status=MOVING)
+    after = await look(world, status=MOVING | {"arms": [arm]})
+
+    assert (before.observed.arms[0].asked, after.observed.arms[0].asked) == (10, 7)
+    assert after.observed.arms[0].prepared == 20
+
+
+async def test_the_clock_is_read_by_none_of_what_is_asked(world: World) -> None:
+    """One look has one moment: whatever takes long, all of it is about the same time."""
+
+    def read() -> datetime:
+        raise AssertionError("the clock was read again")
+
+    world.ports = dataclasses.replace(world.ports, now=read)
+
+    seen = await look(world, status=MOVING)
+
+    assert (seen.case.now, seen.observed.now) == (NOW, NOW)

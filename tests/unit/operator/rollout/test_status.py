@@ -1,0 +1,191 @@
+"""What a Rollout says of a decision: moments that stay, Events that come once."""
+
+import dataclasses
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason
+from fairlead_operator.report import Report
+from fairlead_operator.rollout.decision.states import Cause, Decision, Observed
+from fairlead_operator.rollout.status import report
+from fairlead_operator.rollout.traffic.accepted import Routed
+from support.builders import GOOD, MINUTE, NOW, guarding, observed, pending, plain_rollout, seen
+
+EARLIER = "2025-12-31T23:58:00.000Z"
+MOVING = {"phase": "Progressing", "step": 0, "since": EARLIER, "stepSince": EARLIER,
+          "startedAt": EARLIER, "liveSince": EARLIER, "weight": 10}  # fmt: skip
+GOING_BACK = MOVING | {"phase": "RollingBack", "triggeredAt": EARLIER, "reason": "AlertFired"}
+
+
+def decided(phase: Phase, *, share: int = 10, **more: Any) -> Decision:
+    usual = {"step": 0, "shares": (("1.1.0", share),), "message": "numbers",
+             "reason": Reason.STEP_HOLDING}  # fmt: skip
+    return Decision(phase=phase, **usual | more)
+
+
+def told(
+    decision: Decision,
+    look: Observed,
+    status: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Report:
+    return report(plain_rollout(), seen(look, status=status, **changes), decision)
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize(
+    ("decision", "look", "status", "begins"),
+    [
+        pytest.param(decided(Phase.PROGRESSING), pending(), {"phase": "Pending", "since": EARLIER},
+                     True, id="a phase begins"),
+        pytest.param(decided(Phase.PROGRESSING, step=1), observed(), MOVING, True,
+                     id="a step begins"),
+        pytest.param(decided(Phase.PROGRESSING, restart=True), observed(), MOVING, True,
+                     id="it begins anew"),
+        pytest.param(decided(Phase.PROGRESSING), observed(), MOVING, False, id="it goes on"),
+        pytest.param(decided(Phase.PROGRESSING, reason=Reason.WAITING_FOR_GATEWAY), observed(),
+                     MOVING, False, id="another reason is no beginning"),
+    ],
+)  # fmt: skip
+def test_since_is_when_phase_and_step_were_entered(
+    decision: Decision, look: Observed, status: dict[str, Any], begins: bool
+) -> None:
+    spoken = told(decision, look, status)
+
+    assert moment(spoken.status["since"]) == (NOW if begins else moment(EARLIER))
+    assert bool(spoken.events) is begins
+
+
+def test_a_pause_leaves_when_the_step_began() -> None:
+    spoken = told(decided(Phase.PAUSED), observed(), MOVING)
+
+    assert moment(spoken.status["since"]) == NOW
+    assert moment(spoken.status["stepSince"]) == moment(EARLIER)
+
+
+def test_the_clock_of_patience_runs_from_the_first_doubt_on() -> None:
+    doubtful = decided(Phase.PROGRESSING, doubtful=True)
+
+    first = told(doubtful, observed(), MOVING)
+    later = told(doubtful, observed(), MOVING | {"doubtSince": EARLIER})
+    over = told(decided(Phase.PROGRESSING), observed(), MOVING | {"doubtSince": EARLIER})
+
+    assert moment(first.status["doubtSince"]) == NOW
+    assert moment(later.status["doubtSince"]) == moment(EARLIER)
+    assert "doubtSince" not in over.status
+
+
+@pytest.mark.parametrize(
+    ("reason", "known_since", "triggered"),
+    [
+        pytest.param(Reason.ANALYSIS_FAILED, None, NOW, id="a measurement is known now"),
+        pytest.param(Reason.ALERT_FIRED, NOW - MINUTE, NOW - MINUTE, id="an alert when it came"),
+        pytest.param(Reason.GUARD_TRIPPED, NOW - MINUTE, NOW - MINUTE, id="the guard's trip"),
+        pytest.param(Reason.ABORTED, NOW - MINUTE, NOW, id="a person's abort now"),
+    ],
+)
+def test_a_rollback_counts_from_its_cause(
+    reason: Reason, known_since: datetime | None, triggered: datetime
+) -> None:
+    back = decided(Phase.ROLLING_BACK, share=0, reason=reason)
+
+    spoken = told(back, observed(), MOVING, known_since=known_since)
+
+    assert moment(spoken.status["triggeredAt"]) == triggered
+    assert "reactionSeconds" not in spoken.status
+
+
+def test_the_reaction_ends_when_no_gateway_gives_traffic_any_more() -> None:
+    look = observed(phase=Phase.ROLLING_BACK, reason=Reason.ALERT_FIRED)
+
+    spoken = told(decided(Phase.ROLLED_BACK, share=0, reason=Reason.ALERT_FIRED), look, GOING_BACK)
+
+    assert spoken.status["reactionSeconds"] == 120.0
+    assert [event.reason for event in spoken.events] == ["RolledBack"]
+    assert "120 s after the cause" in spoken.events[0].message
+
+
+def test_waiting_for_the_turn_is_no_news() -> None:
+    waiting = decided(Phase.PENDING, share=0, reason=Reason.WAITING_FOR_TURN)
+
+    assert told(waiting, pending()).events == ()
+
+
+def test_who_leaves_a_trial_is_announced_once() -> None:
+    left = (("1.1.0", Cause(reason=Reason.ALERT_FIRED, message="slow")),)
+    arm = {"version": "1.1.0", "reason": "AlertFired"}
+    decision = decided(Phase.PROGRESSING, dropped=left)
+
+    first = told(decision, observed(), MOVING | {"arms": [{"version": "1.1.0"}]})
+    again = told(decision, observed(), MOVING | {"arms": [arm]})
+
+    assert [event.message for event in first.events] == ["1.1.0 left the trial: slow"]
+    assert again.events == ()
+
+
+@pytest.mark.parametrize(
+    ("phase", "succeeded", "progressing"),
+    [
+        (Phase.PENDING, "Unknown", "True"),
+        (Phase.PROGRESSING, "Unknown", "True"),
+        (Phase.PAUSED, "Unknown", "False"),
+        (Phase.ROLLING_BACK, "Unknown", "True"),
+        (Phase.ROLLED_BACK, "False", "False"),
+        (Phase.SUCCEEDED, "True", "False"),
+    ],
+)
+def test_conditions(phase: Phase, succeeded: str, progressing: str) -> None:
+    spoken = told(decided(phase), observed(), MOVING)
+
+    conditions = {entry["type"]: entry["status"] for entry in spoken.status["conditions"]}
+    assert conditions == {"Succeeded": succeeded, "Progressing": progressing}
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [(RouteReason.ACCEPTED, "True"), (RouteReason.REFUSED, "False")]
+)
+def test_a_route_behind_another_gateway_has_a_condition(reason: RouteReason, status: str) -> None:
+    spoken = told(
+        decided(Phase.PROGRESSING), observed(), MOVING, routed=Routed(reason=reason, message="so")
+    )
+
+    (routed,) = (entry for entry in spoken.status["conditions"] if entry["type"] == "Routed")
+    assert (routed["status"], routed["reason"]) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("look", "decision", "weight"),
+    [
+        pytest.param(observed(), decided(Phase.PROGRESSING), 10, id="what every gateway reports"),
+        pytest.param(observed(weight=None), decided(Phase.PROGRESSING), None, id="one is behind"),
+        pytest.param(pending(), decided(Phase.PENDING, share=0), 0, id="nothing was routed yet"),
+        pytest.param(
+            observed(arms=(GOOD, dataclasses.replace(GOOD, version="1.2.0", weight=5))),
+            decided(Phase.PROGRESSING, shares=(("1.1.0", 10), ("1.2.0", 5))), 15,
+            id="of all candidates together"),
+        pytest.param(
+            observed(arms=(GOOD, dataclasses.replace(GOOD, version="1.2.0", weight=None))),
+            decided(Phase.PROGRESSING, shares=(("1.1.0", 10), ("1.2.0", 5))), None,
+            id="of all or of none"),
+    ],
+)  # fmt: skip
+def test_observed_weight(look: Observed, decision: Decision, weight: int | None) -> None:
+    assert told(decision, look, MOVING).status.get("observedWeight") == weight
+
+
+def test_the_peak_and_the_first_traffic_stay() -> None:
+    ended = told(decided(Phase.ROLLING_BACK, share=0), guarding(), MOVING | {"peakWeight": 50})
+
+    assert ended.status["peakWeight"] == 50
+    assert moment(ended.status["liveSince"]) == moment(EARLIER)
+
+
+def test_a_guard_says_until_when_it_holds() -> None:
+    spoken = told(decided(Phase.GUARDING, step=2, share=100), guarding(), MOVING)
+
+    assert moment(spoken.status["holdsUntil"]) == NOW + timedelta(minutes=1)
