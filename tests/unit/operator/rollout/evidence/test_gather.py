@@ -9,11 +9,12 @@ import pytest
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.rollout import Verdict
 from fairlead_operator.api.policy import RolloutPolicy
-from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.api.rollout import RolloutSpec
 from fairlead_operator.ports import Tally
+from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.plan import compile_plan
-from fairlead_operator.rollout.evidence.gather import Case, Evidence, gather_evidence
-from fairlead_operator.rollout.evidence.scene import Pairing
+from fairlead_operator.rollout.evidence.gather import Evidence, gather_evidence
+from support import builders
 from support.fakes import START
 from support.world import NAMESPACE, World, model_manifest
 
@@ -27,21 +28,18 @@ ARMS = [{"version": "1.1.0", "weight": 30}, {"version": "1.2.0", "weight": 20}]
 def case(*, policy: Any = None, candidates: tuple[str, ...] = ("1.1.0",), **status: Any) -> Case:
     """A rollout ten minutes into its first step, measured then for the last time."""
     rollout = RolloutPolicy.model_validate(policy or {"steps": STEPS})
+    first, *others = candidates
+    model = model_manifest(serving={"predictionLog": {"enabled": True}})["spec"]
     usual = {"phase": "Progressing", "step": 0, "stepSince": START, "measuredAt": START}
-    return Case(
-        pairing=Pairing(
-            namespace=NAMESPACE,
-            model="nsw-price",
-            stable="1.0.0",
-            candidates=candidates,
-            now=NOW,
+    return builders.case(
+        now=NOW,
+        spec=RolloutSpec.model_validate(
+            {"model": "nsw-price", "version": first, "alternatives": others}
         ),
-        status=RolloutStatus.model_validate(usual | status),
-        model=ModelSpec.model_validate(
-            model_manifest(serving={"predictionLog": {"enabled": True}})["spec"]
-        ),
+        status=usual | status,
+        model=ModelSpec.model_validate(model),
         policy=rollout,
-        steps=compile_plan(rollout, candidates=len(candidates)),
+        plan=compile_plan(rollout, candidates=len(candidates)),
     )
 
 
