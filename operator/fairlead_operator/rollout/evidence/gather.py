@@ -162,7 +162,6 @@ def _pair(case: Case) -> Pairing:
         namespace=case.namespace,
         model=case.spec.model,
         stable=case.stable_version,
-        candidates=case.spec.versions,
         now=case.now,
         series=GATEWAY if case.gateway.kind == "BuiltIn" else SERVERS,
     )

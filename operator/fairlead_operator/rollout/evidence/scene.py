@@ -11,12 +11,11 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """The candidates of one Model beside its stable version, now."""
+    """The Model whose candidates are held beside its stable version, now."""
 
     namespace: str
     model: str
     stable: str  # empty for a first version
-    candidates: tuple[str, ...]
     now: datetime
     series: Series = GATEWAY  # who counts their answers
 

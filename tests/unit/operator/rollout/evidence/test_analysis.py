@@ -19,7 +19,6 @@ SCENE = Scene(
         namespace="energy",
         model="nsw-price",
         stable="1.0.0",
-        candidates=("1.1.0",),
         now=NOW,
     ),
     version="1.1.0",

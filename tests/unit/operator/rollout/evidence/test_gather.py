@@ -28,17 +28,16 @@ ARMS = [{"version": "1.1.0", "weight": 30}, {"version": "1.2.0", "weight": 20}]
 def case(*, policy: Any = None, candidates: tuple[str, ...] = ("1.1.0",), **status: Any) -> Case:
     """A rollout ten minutes into its first step, measured then for the last time."""
     rollout = RolloutPolicy.model_validate(policy or {"steps": STEPS})
+    first, *others = candidates
+    model = model_manifest(serving={"predictionLog": {"enabled": True}})["spec"]
     usual = {"phase": "Progressing", "step": 0, "stepSince": START, "measuredAt": START}
     return builders.case(
         now=NOW,
-        namespace=NAMESPACE,
         spec=RolloutSpec.model_validate(
-            {"model": "nsw-price", "version": candidates[0], "alternatives": candidates[1:]}
+            {"model": "nsw-price", "version": first, "alternatives": others}
         ),
         status=usual | status,
-        model=ModelSpec.model_validate(
-            model_manifest(serving={"predictionLog": {"enabled": True}})["spec"]
-        ),
+        model=ModelSpec.model_validate(model),
         policy=rollout,
         plan=compile_plan(rollout, candidates=len(candidates)),
     )

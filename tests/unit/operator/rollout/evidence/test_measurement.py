@@ -23,7 +23,6 @@ SCENE = Scene(
         namespace="energy",
         model="nsw-price",
         stable="1.0.0",
-        candidates=("1.1.0",),
         now=START + 10 * MINUTE,
     ),
     version="1.1.0",

@@ -19,7 +19,6 @@ LOOK = TrialLook(
         namespace="energy",
         model="nsw-price",
         stable="1.0.0",
-        candidates=("1.1.0",),
         now=START + HOUR,
     ),
     in_play=("1.1.0",),
