@@ -217,13 +217,17 @@ def stale(files: dict[Path, str], root: Path) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None, *, root: Path = _ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m fairlead_operator.crds")
-    parser.add_argument("--check", action="store_true", help="write nothing, name what differs")
-    parser.add_argument("--reference", type=Path, default=_REFERENCE, help="the field tables")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; name the files that differ"
+    )
+    parser.add_argument(
+        "--reference", type=Path, default=_REFERENCE, help="where the field tables go"
+    )
     options = parser.parse_args(arguments)
     files = render(options.reference)
     differing = stale(files, root)
     if differing and options.check:
-        sys.stderr.write(f"not as generated: {', '.join(map(str, differing))}; run `make crds`\n")
+        sys.stderr.write(f"out of date: {', '.join(map(str, differing))}; run `make crds`\n")
         return 1
     for path in differing:
         (root / path).parent.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ def ask(
     text = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why)
     cluster.annotate(kind, name, {action.annotation: text})
     if patience is None:
-        return f"{action} of {name} is asked for"
+        return f"request to {action} {name} sent; see the answer with fairlead status"
     known = parse_request(action, text).text
 
     def answer() -> Mapping[str, Any] | None:
@@ -62,12 +62,12 @@ def ask(
     found = _wait(answer, patience)
     if found is None:
         raise UnansweredError(
-            f"no answer to {action} of {name} within {patience.seconds:g} s; the request stays and "
-            "is answered once it can be"
+            f"the operator did not answer the request to {action} {name} within "
+            f"{patience.seconds:g} s; the request stays, and is answered as soon as possible"
         )
     if found["outcome"] != "Accepted":
-        raise RefusedError(f"{action} of {name} is refused: {found.get('message', '')}")
-    return f"{action} of {name} is accepted: {found.get('message', '')}"
+        raise RefusedError(f"request to {action} {name} refused: {found.get('message', '')}")
+    return f"request to {action} {name} accepted: {found.get('message', '')}"
 
 
 def find_answer(body: Object | None, action: Action, text: str) -> Mapping[str, Any] | None:

@@ -43,7 +43,9 @@ class Cluster:
             chosen = next((found for found in contexts if found["name"] == context), active)
             connection = config.new_client_from_config(path, context=context)
         except (ConfigException, OSError) as error:
-            raise CommandError(f"kubeconfig: {error}") from error
+            raise CommandError(
+                f"cannot use the kubeconfig; check KUBECONFIG, --kubeconfig and --context: {error}"
+            ) from error
         connection.configuration.retries = urllib3.Retry(1, backoff_factor=0.2)
         place = chosen["context"]
         return cls(
@@ -58,7 +60,10 @@ class Cluster:
         """
         found = self._get("Model", name)
         if found is None:
-            raise CommandError(f"there is no Model {name} in namespace {self.namespace}")
+            raise CommandError(
+                f"there is no Model {name} in namespace {self.namespace}; "
+                "choose another namespace with --namespace"
+            )
         return found
 
     def rollout(self, name: str) -> Object | None:
@@ -132,7 +137,7 @@ class Cluster:
             raise CommandError(f"cannot {doing}: {explain(error)}") from error
         except urllib3.exceptions.HTTPError as error:
             host = self.connection.configuration.host
-            raise CommandError(f"cannot {doing}: no answer from {host}: {_cause(error)}") from error
+            raise CommandError(f"cannot {doing}: {host} did not answer: {_cause(error)}") from error
 
 
 def explain(error: client.ApiException) -> str:
@@ -141,9 +146,12 @@ def explain(error: client.ApiException) -> str:
     with contextlib.suppress(ValueError, AttributeError):
         message = str(json.loads(error.body or "{}").get("message", ""))
     if error.status == 401:
-        return "the cluster does not know the kubeconfig's user (401)"
+        return "the cluster did not accept the kubeconfig's credentials (401); log in again"
     if error.status == 404 and not message:
-        return "the cluster has no Fairlead: its CRDs are not installed"
+        return (
+            "Fairlead is not installed in this cluster (it has no such CRD); install the chart, "
+            "or choose another cluster with --context"
+        )
     return message or f"{error.status} {error.reason}"
 
 

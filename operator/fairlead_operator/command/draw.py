@@ -71,7 +71,7 @@ def _notes(versions: Sequence[Version]) -> Iterator[Text]:
     """Why a version left a trial."""
     for version in versions:
         if version.note:
-            yield Text(f"{version.version} left: {version.note}")
+            yield Text(f"{version.version} left the trial: {version.note}")
 
 
 def _bar(version: Version) -> Text:

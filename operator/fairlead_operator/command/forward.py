@@ -32,8 +32,8 @@ def forwarded(cluster: Cluster, namespace: str) -> Callable[[], socket.socket]:
             place = next((found for pod in pods if (found := _history_port(pod))), None)
             if place is None:
                 raise CommandError(
-                    f"no ready pod of the operator in namespace {namespace}; name its namespace "
-                    "with --operator-namespace"
+                    f"no operator pod is ready in namespace {namespace}; if the operator runs in "
+                    "another namespace, choose it with --operator-namespace"
                 )
             name, port = place
             forward = portforward(

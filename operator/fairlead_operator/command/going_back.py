@@ -29,26 +29,27 @@ def plan_back(
     if flying and current is not None:
         return _from_flight(model, current, stable, to)
     if stable is None:
-        return Back(refusal=f"{model['metadata']['name']} serves no version yet")
+        name = model["metadata"]["name"]
+        return Back(refusal=f"{name} serves no version yet; there is nothing to go back from")
     wanted = to or previous_version(rollouts, stable)
     if wanted is None:
-        return Back(refusal=f"no version before {stable} is known; name one with --to")
+        return Back(refusal=f"no version before {stable} is known; choose one with --to")
     if wanted == stable:
-        return Back(refusal=f"{stable} is in charge already and no rollout is in flight")
+        return Back(refusal=f"{stable} is already the stable version, and no rollout is in flight")
     return _refuse(model, wanted) or Back(to=wanted)
 
 
 def _from_flight(model: Object, current: Object, stable: str | None, to: str | None) -> Back:
     name, target = current["metadata"]["name"], current["spec"]["version"]
     if to == target:
-        return Back(refusal=f"{name} is on its way to {target} already")
+        return Back(refusal=f"{name} is already rolling out {target}")
     if status_of(current).get("phase") == Phase.ROLLING_BACK:
         if to in {None, stable}:
-            return Back(refusal=f"{name} is going back to {stable} already")
+            return Back(refusal=f"{name} is already rolling back to {stable}")
         return _refuse(model, str(to)) or Back(to=to)
     if to in {None, stable}:
         if stable is None:
-            return Back(refusal=f"{name} brings the first version; there is no way back")
+            return Back(refusal=f"{name} rolls out the first version; there is none to go back to")
         return Back(abort=name)
     return _refuse(model, str(to)) or Back(abort=name, to=to)
 

@@ -56,9 +56,11 @@ def fetch(
             response = connection.getresponse()
             document = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise CommandError(f"the operator does not answer about the history: {error}") from error
+        raise CommandError(
+            f"cannot read the history: the operator did not answer: {error}"
+        ) from error
     if response.status != http.client.OK:
-        raise CommandError(f"the operator does not tell the history: {document.get('error')}")
+        raise CommandError(f"cannot read the history: {document.get('error')}")
     entries: Sequence[Entry] = document["entries"]
     return entries
 

@@ -21,9 +21,9 @@ def refuse_for_rollout(action: Action, model: Object, rollout: Object | None) ->
     if phase in ENDED:
         return f"no rollout of {name} is in flight; {describe_end(rollout)}"
     if phase == Phase.ROLLING_BACK:
-        return f"{rollout['metadata']['name']} is going back already"
+        return f"{rollout['metadata']['name']} is already rolling back"
     if action is Action.APPROVE and phase != Phase.PAUSED:
-        return f"{rollout['metadata']['name']} does not wait for an approval; it is {phase}"
+        return f"{rollout['metadata']['name']} is not waiting for approval; it is {phase}"
     return None
 
 
@@ -33,7 +33,7 @@ def refuse_for_model(action: Action, model: Object) -> str | None:
     if spec.get("suspend"):
         return f"{name} is suspended; set spec.suspend to false"
     if action is Action.RETRY and not status.get("blocked"):
-        return f"no version of {name} was rolled back; there is nothing to try again"
+        return f"no version of {name} was rolled back; there is nothing to retry"
     blocked = {entry["version"] for entry in status.get("blocked") or ()}
     if action is Action.RETRY and spec.get("version") not in {None, *blocked}:
         return f"spec.version pins {spec['version']}, which is not blocked; change it in Git"

@@ -85,7 +85,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     spec = model["spec"]
     yield "Model", _of_ready(status_of(model))
     if spec.get("suspend"):
-        yield "Suspended", "no training and no rollout starts; traffic stays as it is"
+        yield "Suspended", "no training or rollout starts; traffic stays as it is"
     if spec.get("version"):
         yield "Pinned", f"{spec['version']} by spec.version"
     for entry in status_of(model).get("blocked") or ():
@@ -102,7 +102,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     if phase not in ENDED:
         yield from _progress(status, now)
     if status.get("mirror"):
-        yield "Mirror", f"{status['mirror']} % of the live requests are copied to the candidate"
+        yield "Mirror", f"{status['mirror']} % of live requests are copied to the candidate"
     if status.get("winner"):
         yield "Winner", str(status["winner"])
     if status.get("reactionSeconds") is not None:
@@ -132,7 +132,7 @@ def _progress(status: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, s
 def _left(span: timedelta) -> str:
     if span > timedelta(0):
         return to_duration(span)
-    return "none: it goes on with the next good evidence"
+    return "none; the rollout goes on with the next good measurement"
 
 
 def _versions(model: Object, rollout: Object | None) -> tuple[Version, ...]:

@@ -78,7 +78,9 @@ class Sync:
                     self._store.cover(kind)
                 await self.read_all()
             except TransientError as error:
-                _LOGGER.warning("waiting for the CRDs", extra={"error": str(error)})
+                _LOGGER.warning(
+                    "waiting for the API server and the CRDs", extra={"error": str(error)}
+                )
                 await asyncio.sleep(_RETRY)
             else:
                 return
@@ -90,7 +92,9 @@ class Sync:
             try:
                 await self.read_all()
             except (TransientError, ClusterRefusalError) as error:
-                _LOGGER.warning("reading everything failed", extra={"error": str(error)})
+                _LOGGER.warning(
+                    "could not read all watched objects; trying again", extra={"error": str(error)}
+                )
                 self._watches.listed.set()
 
     async def patrol(self) -> None:

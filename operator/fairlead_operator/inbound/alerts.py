@@ -61,12 +61,14 @@ def parse_alerts(body: Any, labels: Labels) -> tuple[Alert | Refused, ...]:
     if not isinstance(body, Mapping):
         raise NotAlertmanagerError("the body must be a JSON object")
     if str(body.get("version")) != "4":
-        raise NotAlertmanagerError("version: expected Alertmanager webhook version 4")
+        raise NotAlertmanagerError('version: must be "4", the version of Alertmanager\'s webhook')
     alerts = body.get("alerts")
     if not isinstance(alerts, list):
         raise NotAlertmanagerError("alerts: must be a list")
     if len(alerts) > _ALERTS_LIMIT:
-        raise NotAlertmanagerError(f"alerts: {len(alerts)}, at most {_ALERTS_LIMIT} are taken")
+        raise NotAlertmanagerError(
+            f"alerts: {len(alerts)} are too many; send at most {_ALERTS_LIMIT}"
+        )
     found = (_parse_alert(f"alerts[{index}]", alert, labels) for index, alert in enumerate(alerts))
     return tuple(dict.fromkeys(alert for alert in found if alert is not None))
 

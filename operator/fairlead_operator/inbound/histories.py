@@ -32,7 +32,7 @@ class Histories:
     async def _answer(self, request: web.Request) -> web.Response:
         text = request.query.get("limit", str(_MOST))
         if not text.isdecimal() or not 1 <= int(text) <= _MOST:
-            return _refuse(400, f"limit is {text!r}; it must be 1 to {_MOST}")
+            return _refuse(400, f"limit is {text!r}; it must be a whole number from 1 to {_MOST}")
         place = request.match_info
         try:
             entries = await self._record.history(place["namespace"], place["model"], int(text))

@@ -70,7 +70,9 @@ class Webhook:
         if not self._authentic(request.headers.get("Authorization", "")):
             return _refuse(401, "unauthorized", "send Authorization: Bearer <token>")
         if self._working >= _AT_ONCE:
-            return _refuse(503, "flooded", f"{_AT_ONCE} requests are in hand; send it again")
+            return _refuse(
+                503, "flooded", f"{_AT_ONCE} requests are being handled; send this one again"
+            )
         self._working += 1
         try:
             return await self._answer(request, received)
@@ -84,9 +86,9 @@ class Webhook:
             alerts = parse_alerts(body, self._labels)
             outcomes = await self._act_on(alerts, received)
         except TimeoutError:
-            return _refuse(408, "slow", f"the body did not arrive within {_BODY_SECONDS:g} seconds")
+            return _refuse(408, "slow", f"the body did not arrive within {_BODY_SECONDS:g} s")
         except web.HTTPRequestEntityTooLarge:
-            return _refuse(413, "too_large", f"the body is over {_BODY_LIMIT} bytes")
+            return _refuse(413, "too_large", f"the body is larger than {_BODY_LIMIT:,} bytes")
         except NotAlertmanagerError as error:
             return _refuse(400, "malformed", str(error))
         except (ValueError, RecursionError):
@@ -195,7 +197,7 @@ def _acted_on(noted: str, body: Mapping[str, Any], alert: Alert) -> bool:
     arms = (body.get("status") or {}).get("arms", ())
     if any(arm["version"] == version and arm.get("reason") for arm in arms):
         return True
-    raise TransientError(f"an alert on {version} is being acted on; send this one again")
+    raise TransientError(f"an earlier alert on {version} is being acted on; send this one again")
 
 
 def _why_not(alert: Alert, body: Mapping[str, Any]) -> str:
@@ -203,7 +205,7 @@ def _why_not(alert: Alert, body: Mapping[str, Any]) -> str:
     status = body.get("status") or {}
     way_back = (status.get("stable") or {}).get("version")
     if status.get("phase") == Phase.SUCCEEDED and alert.version in _candidates(body):
-        return f"{alert.version} is the stable version and there is no way back from it"
+        return f"{alert.version} is now the stable version and its rollout has ended"
     if alert.version == way_back:
         return f"{alert.version} is the stable version, not the candidate"
     return f"{alert.version} has no traffic"

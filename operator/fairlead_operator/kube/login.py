@@ -27,7 +27,9 @@ def login() -> kopf.ConnectionInfo:
         logger=logger, settings=options
     ) or kopf.login_with_kubeconfig(logger=logger, settings=options)
     if info is None:
-        raise SystemExit("no cluster: run in a pod with a service account, or set KUBECONFIG")
+        raise SystemExit(
+            "no cluster credentials: run in a pod with a service account, or set KUBECONFIG"
+        )
     return info
 
 
