@@ -102,7 +102,9 @@ def kill_all(branch: str, *, patience: float = 10.0) -> None:
     deadline = time.monotonic() + patience
     while left := processes(branch):
         if time.monotonic() > deadline:
-            raise ClusterError(f"processes do not end: {sorted(left)}; see ps, then run down again")
+            raise ClusterError(
+                f"processes {sorted(left)} do not end; look at them with ps, then run down again"
+            )
         for pid in left:
             send(pid, signal.SIGKILL)
         time.sleep(0.05)

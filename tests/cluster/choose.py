@@ -35,7 +35,7 @@ def choose(environ: Mapping[str, str] = os.environ, run: Run = run) -> Cluster:
         case "":
             return kind if _docker_answers(run) else native
         case other:
-            raise ClusterError(f"{KIND_OF_CLUSTER_VARIABLE} is {other}: set it to native or kind")
+            raise ClusterError(f"{KIND_OF_CLUSTER_VARIABLE} is {other}; set it to native or kind")
 
 
 def _docker_answers(run: Run) -> bool:

@@ -49,7 +49,9 @@ class ControlPlane:
         """Start both and wait until the API server is ready."""
         programs = build(self._layout.cache, progress)
         self._layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with locked(self._layout.lock, waiting=lambda: progress("waiting for another command")):
+        with locked(
+            self._layout.lock, waiting=lambda: progress("waiting for another command to finish")
+        ):
             if self._is_ready():
                 progress("the control plane is up")
                 return
@@ -68,7 +70,7 @@ class ControlPlane:
         self._stop()
         shutil.rmtree(self._layout.state, ignore_errors=True)
         self._layout.lock.unlink(missing_ok=True)
-        progress("the control plane is gone")
+        progress("removed the control plane")
 
     def status(self) -> list[ComponentStatus]:
         parts = []
@@ -98,10 +100,10 @@ class ControlPlane:
         wait_until(
             lambda: self._is_ready() or self._ended() is not None,
             timeout=60,
-            otherwise=lambda: f"the API server is not ready: see {self._log('kube-apiserver')}",
+            otherwise=lambda: f"the API server is not ready; see {self._log('kube-apiserver')}",
         )
         if ended := self._ended():
-            raise ClusterError(f"{ended} ended: see {self._log(ended)}")
+            raise ClusterError(f"{ended} ended; see {self._log(ended)}")
 
     def _is_ready(self) -> bool:
         if self._ended() is not None or not self.kubeconfig.exists():

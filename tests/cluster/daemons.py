@@ -58,7 +58,7 @@ class Detached:
                 check=False,
             )
         if done.returncode != 0:
-            raise ClusterError(f"{name} could not be launched: see {self.log(name)}")
+            raise ClusterError(f"could not start {name}; see {self.log(name)}")
         return True
 
     def pid_file(self, name: str) -> Path:

@@ -24,16 +24,16 @@ def keep_exposed(daemons: Detached, *, port: int, argv: Sequence[str]) -> None:
     if daemons.is_running(name) and daemons.noted(name) == command and _is_open(port):
         return
     daemons.stop(name)
-    require_port(port, way_out="end the program that has it, or choose another local port")
+    require_port(port, way_out="end the program that uses it, or choose another local port")
     daemons.note(name, command)
     daemons.start(name, argv)
     wait_until(
         lambda: _is_open(port) or not daemons.is_running(name),
         timeout=15,
-        otherwise=lambda: f"port {port} does not open: see {daemons.log(name)}",
+        otherwise=lambda: f"nothing listens on port {port}; see {daemons.log(name)}",
     )
     if not daemons.is_running(name):
-        raise ClusterError(f"the relay for port {port} ended: see {daemons.log(name)}")
+        raise ClusterError(f"the relay for port {port} ended; see {daemons.log(name)}")
 
 
 def daemon_name(port: int) -> str:

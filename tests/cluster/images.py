@@ -38,7 +38,9 @@ def read_archive(path: Path) -> list[Image]:
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
         raise ClusterError(f"{path} is not an image archive: {error}") from error
     if not images:
-        raise ClusterError(f"{path} names no image: save it by its name and tag, not by its id")
+        raise ClusterError(
+            f"{path} does not name its image; save the image by name and tag, not by ID"
+        )
     return images
 
 

@@ -72,7 +72,7 @@ class KindCluster:
             self._daemons.stop(name)
         self._kind("delete", "cluster", f"--kubeconfig={self.kubeconfig}")
         remove_tree(self._layout.state)
-        progress("the kind cluster is gone")
+        progress("removed the kind cluster")
 
     def status(self) -> list[ComponentStatus]:
         runs = self._exists() and self._node_runs()

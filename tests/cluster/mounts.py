@@ -56,4 +56,4 @@ def remove_tree(folder: Path) -> None:
 
 def _require_unmounted(folder: Path) -> None:
     if left := mount_points(below=folder):
-        raise ClusterError(f"still mounted: {left[0]}; unmount it, then run down again")
+        raise ClusterError(f"{left[0]} is still mounted; unmount it, then run down again")

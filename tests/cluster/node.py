@@ -108,7 +108,7 @@ class Node:
         def alive_and_well() -> bool:
             for name in needs:
                 if not self.daemons.is_running(name):
-                    raise ClusterError(f"{name} ended: see {self.daemons.log(name)}")
+                    raise ClusterError(f"{name} ended; see {self.daemons.log(name)}")
             return check()
 
         log = self.daemons.log(needs[0])

@@ -49,7 +49,7 @@ class Episode:
 BAD_VERSIONS = (
     BadVersion(
         version="1.1.0",
-        title="4. a person pins 1.1.0, whose code raises on some real rows",
+        title="4. Someone pins 1.1.0, whose code fails on some real rows",
         trigger="analysis",
         reason="AnalysisFailed",
         words="success-rate",
@@ -59,7 +59,7 @@ BAD_VERSIONS = (
     ),
     BadVersion(
         version="1.2.0",
-        title="5. a person pins 1.2.0, which is slow, and has analysis look every two minutes",
+        title="5. Someone pins 1.2.0, which is slow, and sets the analysis interval to 2 minutes",
         trigger="alert",
         reason="AlertFired",
         words="",
@@ -69,7 +69,7 @@ BAD_VERSIONS = (
     ),
     BadVersion(
         version="1.3.0",
-        title="6. a person pins 1.3.0, whose files are not those that were registered",
+        title="6. Someone pins 1.3.0, whose files were changed after it was registered",
         trigger="startup",
         reason="CandidateFailed",
         words="DigestMismatch",

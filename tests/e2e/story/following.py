@@ -85,8 +85,8 @@ def expect_phase(item: Object, phase: str) -> Object:
     status = status_of(item)
     if status.get("phase") != phase:
         raise StoryError(
-            f"expected {item['kind']} {name_of(item)} to be {phase}; seen: {status.get('phase')}, "
-            f"{status.get('reason')}: {status.get('message')}"
+            f"expected {item['kind']} {name_of(item)} to be {phase}, but it is "
+            f"{status.get('phase')}, {status.get('reason')}: {status.get('message')}"
         )
     return item
 

@@ -35,7 +35,9 @@ class Promotion:
 
 def train_first(world: World) -> Followed:
     """Chapter 1: one manifest, and a version comes out."""
-    world.say.chapter(f"1. one Model, trained on the first {energy.FIRST_ROWS} half-hours")
+    world.say.chapter(
+        f"1. One manifest, and a model is trained on the first {energy.FIRST_ROWS:,} half-hours"
+    )
     energy.set_up_database(world.cluster, world.images.get("postgres"))
     energy.load_rows(world.cluster, first=0, count=energy.FIRST_ROWS)
     world.say.command("kubectl apply -f examples/nsw-price/model.yaml")
@@ -50,7 +52,7 @@ def train_first(world: World) -> Followed:
 
 def serve_first(world: World) -> None:
     """Chapter 2: it answers at the Model's one address, and from now on there is traffic."""
-    world.say.chapter("2. served at one stable address")
+    world.say.chapter("2. The model is served at one stable address")
     wait_until_serving(world, "1.0.0")
     url = world.expose_gateway()
     row, *_ = read_rows(first=energy.ALL_ROWS, count=1)
@@ -64,12 +66,14 @@ def serve_first(world: World) -> None:
     world.traffic.start(
         url=url, host=energy.HOST, rate=RATE, first=energy.ALL_ROWS, count=LIVE_ROWS
     )
-    world.say(f"the load generator sends {RATE:g} real rows a second from here to the end")
+    world.say(f"the load generator sends {RATE:g} real rows per second from here to the end")
 
 
 def train_second(world: World) -> Followed:
     """Chapter 3, first half: more rows arrive, a person asks for a retraining."""
-    world.say.chapter(f"3. {energy.ALL_ROWS - energy.FIRST_ROWS} more half-hours arrive")
+    world.say.chapter(
+        f"3. {energy.ALL_ROWS - energy.FIRST_ROWS:,} more half-hours arrive, and a better version"
+    )
     count = energy.ALL_ROWS - energy.FIRST_ROWS
     energy.load_rows(world.cluster, first=energy.FIRST_ROWS, count=count)
     before = str(status_of(world.objects.model(energy.MODEL))["trainingRun"])
@@ -85,7 +89,7 @@ def promote_second(world: World, training: Followed) -> Promotion:
     version = result_of(training.end)["version"]
     rollout = follow_rollout(world, version, "Succeeded")
     gate: Object = status_of(world.objects.model(energy.MODEL))["gate"]
-    world.say(f"the gate had said: {gate['message']}")
+    world.say(f"the gate's verdict was: {gate['message']}")
     expect(gate["version"] == version and gate["passed"], f"{version} to pass the gate", gate)
     missing = [weight for weight in WEIGHTS if weight not in rollout.seen]
     expect(not missing, f"the weights {', '.join(WEIGHTS)}", rollout.seen)
@@ -132,9 +136,9 @@ def describe_model(model: Object) -> str:
     """One line: phase and the version in charge."""
     status = status_of(model)
     if not status:
-        return "model: not looked at yet"
+        return "model: no status yet"
     stable = (status.get("stable") or {}).get("version", "none")
-    return f"model {name_of(model)}: {status.get('phase')}, in charge: {stable}"
+    return f"model {name_of(model)}: {status.get('phase')}, stable version: {stable}"
 
 
 def _expect_search(training: Followed) -> None:

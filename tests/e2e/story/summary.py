@@ -38,13 +38,13 @@ def where_to_look(
     address = f"{gateway_url}/predict -H 'Host: {energy.HOST}'"
     return "\n".join(
         [
-            "everything is left running:",
+            "everything keeps running; try:",
             f"  export KUBECONFIG={kubeconfig}",
             f"  kubectl get models,trainingruns,rollouts --namespace {energy.NAMESPACE}",
             f"  curl {address} -H 'Content-Type: application/json' --data '{body}'",
             f"  MLflow      {mlflow_url}",
             f"  Prometheus  {prometheus_url}",
-            "  make cluster-down    takes it all down",
+            "  make cluster-down    removes everything",
         ]
     )
 

@@ -53,7 +53,7 @@ class Traffic:
             StoryError: the generator does not run.
         """
         if self._process is None:
-            raise StoryError("no load generator runs")
+            raise StoryError("the load generator is not running")
         self._process.send_signal(signal.SIGUSR1 if marked else signal.SIGUSR2)
 
     def stop(self) -> Sequence[Answer]:

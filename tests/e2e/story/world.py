@@ -61,7 +61,7 @@ def find_service(cluster: Cluster, component: str) -> tuple[str, int]:
         labels = service["metadata"].get("labels") or {}
         if labels.get("app.kubernetes.io/component") == component:
             return service["metadata"]["name"], service["spec"]["ports"][0]["port"]
-    raise StoryError(f"the chart has no Service of component {component}")
+    raise StoryError(f"the chart has no Service for component {component}")
 
 
 def expose_component(cluster: Cluster, component: str, local_port: int) -> str:
