@@ -244,7 +244,7 @@ def rollback(
         made = cluster.create(build_back(body, back.to, request=request, by_steps=by_steps))
         turn = f"once {back.abort} has ended" if back.abort else "now"
         click.echo(
-            f"created {made['metadata']['name']}, which rolls out {back.to} {turn}; "
+            f"{made['metadata']['name']} created; it rolls out {back.to} {turn}; "
             f"follow it with: fairlead status {model} --watch"
         )
 

@@ -113,9 +113,9 @@ async def test_a_rollout_is_watched_paused_promoted_and_gone_back_from(
     assert (paused.code, "request to pause to-1.1.0 accepted" in paused.out) == (0, True)
     assert (approved.code, "paused by request; resume it" in approved.err) == (1, True)
     assert (resumed.code, again.code, "not paused" in again.err) == (0, 1, True)
-    assert (promoted.code, "is accepted" in promoted.out) == (0, True)
+    assert (promoted.code, "request to promote to-1.1.0 accepted" in promoted.out) == (0, True)
     assert (ended.code, "no rollout of nsw-price is in flight" in ended.err) == (1, True)
-    assert (back.code, "which rolls out 1.0.0 now" in back.out) == (0, True)
+    assert (back.code, " created; it rolls out 1.0.0 now; " in back.out) == (0, True)
     requests = (await stage.status("Rollout", "to-1.1.0"))["requests"]
     assert [(entry["action"], entry["outcome"]) for entry in requests] == [
         ("pause", "Accepted"),
@@ -188,7 +188,10 @@ async def test_what_cannot_be_done_is_said_in_a_line(
     assert unreachable.code == 3
     assert re.search(r"cannot read Model \S+: https://127.0.0.1\S* did not answer", unreachable.err)
     assert (forbidden.code, "forbidden" in forbidden.err) == (3, True)
-    assert (nowhere.code, nowhere.err.startswith("fairlead: kubeconfig: ")) == (3, True)
+    assert (nowhere.code, nowhere.err.startswith("fairlead: cannot use the kubeconfig; ")) == (
+        3,
+        True,
+    )
     assert (context.code, "elsewhere" in context.err) == (3, True)
     assert (usage.code, "Missing argument 'MODEL'" in usage.err) == (2, True)
 
@@ -204,7 +207,7 @@ async def test_a_history_that_cannot_be_reached_is_said_in_a_line(
     unreachable = await desk.on_model("history", *where)
     forbidden = await dataclasses.replace(desk, kubeconfig=stranger).on_model("history", *where)
 
-    assert (nobody.code, "no ready pod of the operator" in nobody.err) == (3, True)
+    assert (nobody.code, "no operator pod is ready in namespace" in nobody.err) == (3, True)
     for said in (unreachable, forbidden):
         assert (said.code, said.out) == (3, "")
         assert said.err.startswith("fairlead: cannot reach the operator: ")
