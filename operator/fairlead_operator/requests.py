@@ -40,7 +40,7 @@ class Action(StrEnum):
 
     @property
     def annotation(self) -> str:
-        """Where it is asked: an annotation survives a crash, and every later look sees it."""
+        """Return the annotation; it survives a crash, and every later look sees it."""
         return f"{GROUP}/{self.value}"
 
 
@@ -55,7 +55,7 @@ class Request:
     why: str = ""
 
     def describe(self) -> str:
-        """Who and why, as far as they were said."""
+        """Describe who asked and why, as far as they said."""
         return ": ".join(part for part in (self.by, self.why) if part) or self.action
 
 
@@ -87,7 +87,7 @@ def parse_request(action: Action, value: str) -> Request:
 
 
 def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
-    """All that is asked of an object, the strongest first."""
+    """Read all that is asked of an object, the strongest first."""
     return tuple(
         parse_request(action, annotations[action.annotation])
         for action in Action
@@ -98,7 +98,7 @@ def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
 def unanswered(
     annotations: Mapping[str, str], answered: Iterable[RequestStatus]
 ) -> tuple[Request, ...]:
-    """What is asked and not listed in status yet."""
+    """Return what is asked and not listed in status yet."""
     known = {(entry.action, entry.text) for entry in answered}
     return tuple(
         request
@@ -114,7 +114,7 @@ def record(
     *,
     now: datetime,
 ) -> tuple[RequestStatus, ...]:
-    """The list in status with the new answers, newest last.
+    """Return the list in status with the new answers, newest last.
 
     The oldest leave it, but for those whose annotation is still there: they would be
     acted on again.
@@ -127,7 +127,7 @@ def record(
 
 
 def announce_refusals(answers: Iterable[Answer]) -> tuple[Event, ...]:
-    """One event for each refusal; what is accepted shows itself."""
+    """Build an event for each refusal; what is accepted shows by itself."""
     return tuple(
         Event(
             reason="RequestRefused",
@@ -168,7 +168,7 @@ def _text(value: Any, *, limit: int) -> str:
 
 
 def _moment(value: Any) -> datetime | None:
-    """An aware moment; None when it is none."""
+    """Parse an aware moment; return None for anything else."""
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):

@@ -2,6 +2,6 @@
 
 
 def printable(text: object, *, limit: int) -> str:
-    """The text without control characters and half characters, at most ``limit`` long."""
+    """Return at most ``limit`` characters of the text, without control and half characters."""
     words = "".join(char if char.isprintable() else " " for char in str(text)[:limit])
     return words.encode("utf-8", "replace").decode()

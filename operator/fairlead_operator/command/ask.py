@@ -30,7 +30,7 @@ class Patience:
 
 
 def compose(*, by: str, at: datetime, why: str) -> str:
-    """The annotation's value."""
+    """Return the annotation's value."""
     return json.dumps({"by": by, "at": to_moment(at), "why": why}, ensure_ascii=False)
 
 
@@ -43,7 +43,7 @@ def ask(
     why: str,
     patience: Patience | None,
 ) -> str:
-    """Write the request; with patience, wait for the answer and give its words.
+    """Write the request; with patience, wait for the answer and return its text.
 
     Raises:
         RefusedError: the operator refuses, with its reason.
@@ -71,7 +71,7 @@ def ask(
 
 
 def find_answer(body: Object | None, action: Action, text: str) -> Mapping[str, Any] | None:
-    """The entry in status that answers this request."""
+    """Return the entry in status that answers this request, or None."""
     entries = ((body or {}).get("status") or {}).get("requests") or []
     return next(
         (entry for entry in entries if (entry["action"], entry["text"]) == (action, text)), None

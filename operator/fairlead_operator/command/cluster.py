@@ -32,7 +32,7 @@ class Cluster:
     def connect(
         cls, *, kubeconfig: Path | None, context: str | None, namespace: str | None
     ) -> "Cluster":
-        """Read the kubeconfig, as kubectl would; nothing is sent yet.
+        """Read the kubeconfig, as kubectl does; send nothing yet.
 
         Raises:
             CommandError: there is none, or it has no such context.
@@ -55,8 +55,10 @@ class Cluster:
         )
 
     def model(self, name: str) -> Object:
-        """Raises:
-        CommandError: there is none.
+        """Return the Model.
+
+        Raises:
+            CommandError: there is none.
         """
         found = self._get("Model", name)
         if found is None:
@@ -67,14 +69,14 @@ class Cluster:
         return found
 
     def rollout(self, name: str) -> Object | None:
-        """A Rollout, or None when there is none."""
+        """Return the Rollout, or None when there is none."""
         return self._get("Rollout", name)
 
     def models(self) -> Sequence[Object]:
         return self._list("Model")
 
     def rollouts(self, model: str) -> Sequence[Object]:
-        """Those of a Model, oldest first."""
+        """Return the Rollouts of a Model, oldest first."""
         found = [item for item in self._list("Rollout") if item["spec"].get("model") == model]
         return sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp", "")))
 
@@ -97,7 +99,7 @@ class Cluster:
             )
 
     def whoami(self) -> str:
-        """Who the API server takes us for; the kubeconfig's word where it does not say."""
+        """Return the user the API server takes us for, or else the kubeconfig's."""
         review = client.AuthenticationV1Api(self.connection).create_self_subject_review
         with contextlib.suppress(client.ApiException, urllib3.exceptions.HTTPError):
             found = review(client.V1SelfSubjectReview(), _request_timeout=_TIMEOUT)
@@ -130,7 +132,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def _words(self, doing: str) -> Iterator[None]:
-        """Failures as a person reads them."""
+        """Turn failures into errors that a person can read."""
         try:
             yield
         except client.ApiException as error:
@@ -141,7 +143,7 @@ class Cluster:
 
 
 def explain(error: client.ApiException) -> str:
-    """What the API server said, or what its silence means."""
+    """Return what the API server said, or what its silence means."""
     message = ""
     with contextlib.suppress(ValueError, AttributeError):
         message = str(json.loads(error.body or "{}").get("message", ""))
@@ -156,7 +158,7 @@ def explain(error: client.ApiException) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost words of urllib3's nested ones."""
+    """Return the innermost message of urllib3's nested errors."""
     reason = getattr(error, "reason", None)
     if isinstance(reason, BaseException):
         return _cause(reason)

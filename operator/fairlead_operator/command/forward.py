@@ -23,7 +23,7 @@ _HANDSHAKE_PART: Final = " -+-+- "  # as the websocket client joins status, head
 
 
 def forwarded(cluster: Cluster, namespace: str) -> Callable[[], socket.socket]:
-    """How to connect to the history port of a ready operator pod in this namespace."""
+    """Return a function that connects to the history port of a ready operator pod."""
 
     def connect() -> socket.socket:
         api = client.CoreV1Api(cluster.connection)
@@ -50,7 +50,7 @@ def forwarded(cluster: Cluster, namespace: str) -> Callable[[], socket.socket]:
 
 
 def _words(error: client.ApiException) -> str:
-    """What the API server said; a refused handshake has its answer within the reason."""
+    """Return what the API server said; a refused handshake hides its answer in the reason."""
     if error.status:
         return explain(error)
     handshake, _, answer = str(error.reason).partition(_HANDSHAKE_PART)
@@ -61,7 +61,7 @@ def _words(error: client.ApiException) -> str:
 
 
 def _history_port(pod: client.V1Pod) -> tuple[str, int] | None:
-    """Name and port of a ready pod that tells histories."""
+    """Return name and port of a ready pod that serves histories, or None."""
     conditions = pod.status.conditions or []
     if not any(entry.type == "Ready" and entry.status == "True" for entry in conditions):
         return None

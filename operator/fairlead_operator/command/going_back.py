@@ -23,7 +23,7 @@ class Back:
 def plan_back(
     model: Object, current: Object | None, rollouts: Sequence[Object], to: str | None
 ) -> Back:
-    """Decide what going back means; ``to`` is None for "to the version before"."""
+    """Decide what going back means; None for ``to`` means the previous version."""
     stable = (status_of(model).get("stable") or {}).get("version")
     flying = current is not None and status_of(current).get("phase") not in ENDED
     if flying and current is not None:
@@ -55,7 +55,7 @@ def _from_flight(model: Object, current: Object, stable: str | None, to: str | N
 
 
 def _refuse(model: Object, to: str) -> Back | None:
-    """Why no Rollout to this version could start."""
+    """Say why no Rollout to this version could start, or return None."""
     spec = model["spec"]
     if spec.get("suspend"):
         return Back(refusal="the Model is suspended; set spec.suspend to false")
@@ -66,7 +66,7 @@ def _refuse(model: Object, to: str) -> Back | None:
 
 
 def previous_version(rollouts: Sequence[Object], stable: str) -> str | None:
-    """The version in charge before this one, from the Rollout that brought it."""
+    """Find the version in charge before this one, in the Rollout that brought it."""
     for rollout in reversed(rollouts):
         status = status_of(rollout)
         brought = status.get("phase") == Phase.SUCCEEDED and rollout["spec"]["version"] == stable
@@ -77,7 +77,7 @@ def previous_version(rollouts: Sequence[Object], stable: str) -> str | None:
 
 
 def build_back(model: Object, to: str, *, request: str, by_steps: bool) -> dict[str, Any]:
-    """The Rollout that goes back: all traffic as soon as the version is ready, then the guard.
+    """Build the Rollout that goes back: all traffic once the version is ready, then the guard.
 
     It was in charge before, so it need not climb; ``by_steps`` makes it all the same.
     """
@@ -100,7 +100,7 @@ def build_back(model: Object, to: str, *, request: str, by_steps: bool) -> dict[
 
 
 def _at_once(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """The Model's analysis and limits, on the shortest way."""
+    """Build a policy with the Model's analysis and limits, and a single step to all traffic."""
     kept = ("analysis", "fastGuard", "guard", "patience", "startDeadline")
     return {
         "strategy": "canary",

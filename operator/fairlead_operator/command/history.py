@@ -44,7 +44,7 @@ class _Forwarded(http.client.HTTPConnection):
 def fetch(
     connect: Callable[[], socket.socket], namespace: str, model: str, limit: int
 ) -> Sequence[Entry]:
-    """The latest entries, newest first.
+    """Fetch the latest entries, newest first.
 
     Raises:
         CommandError: the operator or its database does not answer.
@@ -66,7 +66,7 @@ def fetch(
 
 
 def to_csv(entries: Sequence[Entry]) -> str:
-    """One line for each entry; the numbers as JSON."""
+    """Write one line for each entry, with the numbers as JSON."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -86,7 +86,7 @@ def to_json(entries: Sequence[Entry]) -> str:
 
 
 def draw_history(entries: Sequence[Entry], *, width: int) -> RenderableType:
-    """A table, newest first; a narrow one says under the reason what it has no column for."""
+    """Draw a table, newest first; a narrow one puts under the reason what has no column."""
     return _table(entries) if width >= _ROOM else _narrow_table(entries)
 
 
@@ -135,7 +135,7 @@ def _style(entry: Entry) -> str:
 
 
 def _why(entry: Entry) -> str:
-    """Reason and message; of a rollback how quick it was."""
+    """Return reason and message, and for a rollback how quick it was."""
     text = ": ".join(part for part in (entry["reason"], entry["message"]) if part)
     seconds = (entry.get("numbers") or {}).get("reactionSeconds")
     return text if seconds is None else f"{text} (no traffic after {number(seconds)} s)"

@@ -38,7 +38,7 @@ _HELP: Final = {
 
 
 def _cluster_options(command: Callable[..., None]) -> Callable[..., None]:
-    """``--namespace``, ``--context`` and ``--kubeconfig``, as kubectl has them."""
+    """Add ``--namespace``, ``--context`` and ``--kubeconfig``, as kubectl has them."""
 
     @click.option("-n", "--namespace", help="Namespace; by default that of the context.")
     @click.option("--context", help="Kubeconfig context; by default the current one.")
@@ -58,7 +58,7 @@ def _cluster_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _request_options(command: Callable[..., None]) -> Callable[..., None]:
-    """``--why`` and how long to wait for the answer."""
+    """Add ``--why``, ``--no-wait`` and ``--timeout``."""
 
     @click.option("--why", default="", help="Reason for the request, recorded with your name.")
     @click.option(
@@ -162,7 +162,7 @@ def _look(cluster: Cluster, name: str) -> View:
 
 
 def _read(cluster: Cluster, name: str) -> tuple[Object, Object | None]:
-    """The Model and its current Rollout."""
+    """Read the Model and its current Rollout."""
     model = cluster.model(name)
     current = status_of(model).get("rollout")
     return model, cluster.rollout(current) if current else None
@@ -176,7 +176,7 @@ def _frame(view: View, note: str = "") -> Frame:
 
 
 def _frames(cluster: Cluster, name: str) -> Iterator[Frame]:
-    """Without end; what was last known stays while the cluster does not answer."""
+    """Yield frames without end; repeat the last state while the cluster does not answer."""
     view = _look(cluster, name)
     while True:
         note = ""
@@ -188,7 +188,7 @@ def _frames(cluster: Cluster, name: str) -> Iterator[Frame]:
 
 
 def _add_action(action: Action, *, of_model: bool) -> None:
-    """One command for each request."""
+    """Add the command for one action."""
 
     @fairlead.command(name=action.value, help=_HELP[action])
     @click.argument("model")
@@ -250,7 +250,7 @@ def rollback(
 
 
 def main() -> None:
-    """Entry of the console scripts."""
+    """Run the console scripts."""
     program = Path(sys.argv[0]).name
     name = "kubectl fairlead" if program.startswith("kubectl-") else "fairlead"
     try:

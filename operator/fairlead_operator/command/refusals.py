@@ -13,7 +13,7 @@ Object = Mapping[str, Any]
 
 
 def refuse_for_rollout(action: Action, model: Object, rollout: Object | None) -> str | None:
-    """Why the Model's current Rollout cannot be asked for this; None when it can."""
+    """Say why the Model's current Rollout cannot be asked for this; return None when it can."""
     name = model["metadata"]["name"]
     if rollout is None:
         return f"{name} has had no rollout yet"
@@ -28,7 +28,7 @@ def refuse_for_rollout(action: Action, model: Object, rollout: Object | None) ->
 
 
 def refuse_for_model(action: Action, model: Object) -> str | None:
-    """Why the Model cannot be asked for this; None when it can."""
+    """Say why the Model cannot be asked for this; return None when it can."""
     name, spec, status = model["metadata"]["name"], model["spec"], status_of(model)
     if spec.get("suspend"):
         return f"{name} is suspended; set spec.suspend to false"
@@ -41,7 +41,7 @@ def refuse_for_model(action: Action, model: Object) -> str | None:
 
 
 def describe_end(rollout: Object) -> str:
-    """How the last one ended."""
+    """Describe how the last rollout ended."""
     status = status_of(rollout)
     return (
         f"the last, {rollout['metadata']['name']} to {rollout['spec']['version']}, ended "

@@ -67,7 +67,7 @@ class View:
 
 
 def build_view(model: Object, rollout: Object | None, *, now: datetime) -> View:
-    """What to show of a Model and of its current Rollout, if it has one."""
+    """Build what to show of a Model and of its current Rollout, if it has one."""
     meta, status = model["metadata"], status_of(model)
     progress = status_of(rollout or {})
     requests = [*(status.get("requests") or ()), *(progress.get("requests") or ())]
@@ -205,7 +205,7 @@ def _checks(model: Object, rollout: Object | None) -> tuple[Check, ...]:
 
 
 def _bound(entry: Mapping[str, Any], written: Mapping[str, Any]) -> str:
-    """The bound as written; of a template the operator's words; and how far from stable it is."""
+    """Return the bound as written, or the operator's words for a template's; add the interval."""
     parts = [describe_bound(written) or str(entry.get("message", "")).partition(", allowed ")[2]]
     low, high = entry.get("low"), entry.get("high")
     if low is not None and high is not None:
@@ -214,7 +214,7 @@ def _bound(entry: Mapping[str, Any], written: Mapping[str, Any]) -> str:
 
 
 def describe_bound(check: Mapping[str, Any]) -> str:
-    """The bounds of a check in a few signs."""
+    """Describe the bounds of a check in a few characters."""
     low, high, relative = check.get("atLeast"), check.get("atMost"), check.get("relative")
     parts = []
     if low is not None:

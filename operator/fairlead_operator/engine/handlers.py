@@ -13,7 +13,7 @@ from fairlead_operator.kube.kinds import RESOURCES, Selector
 
 
 async def changed(memo: kopf.Memo, event: kopf.RawEvent, **_: Any) -> None:
-    """Tell it."""
+    """Tell the watches what changed."""
     memo.watches.tell(event["object"], event["type"])
 
 
@@ -27,7 +27,7 @@ class _NoDifferences(kopf.DiffBaseStorage):
         return cast("kopf.BodyEssence", {})
 
     def store(self, **_: Any) -> None:
-        """Nothing to store."""
+        """Store nothing."""
 
 
 def register(
@@ -35,7 +35,7 @@ def register(
     settings: kopf.OperatorSettings,
     kinds: Mapping[str, Selector],
 ) -> None:
-    """Watch these kinds, and of others' only what is ours."""
+    """Watch these kinds, and of other owners' kinds only the objects that are ours."""
     settings.persistence.diffbase_storage = _NoDifferences()
     for kind, selector in kinds.items():
         resource = RESOURCES[kind]

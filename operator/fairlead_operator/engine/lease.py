@@ -49,7 +49,7 @@ class Lease:
             await asyncio.sleep(_RETRY)
 
     async def hold(self) -> None:
-        """Renew until the Lease is lost; returning means that another may act."""
+        """Renew until the Lease is lost; once this returns, another may act."""
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + _DEADLINE, _RENEW
         while loop.time() < deadline:
@@ -67,7 +67,7 @@ class Lease:
         _LOGGER.error("lease lost: not renewed in time")
 
     async def release(self) -> None:
-        """Give it back, so that a standby need not wait."""
+        """Give the Lease back, so that a standby need not wait."""
         try:
             lease = await self._kube.get("Lease", self._namespace, _NAME)
             if lease is not None and _holder(lease) == self._identity:
@@ -77,7 +77,7 @@ class Lease:
             _LOGGER.warning("lease not released", extra={"error": str(error)})
 
     async def _try(self) -> bool:
-        """Take or renew; a conflict means that another was faster.
+        """Take or renew the Lease; a conflict means that another was faster.
 
         What is ours is renewed by one write: it fails when anybody has written meanwhile.
         """
@@ -98,7 +98,7 @@ class Lease:
         return True
 
     def _expired(self, lease: dict[str, Any]) -> bool:
-        """Whether the holder is gone: released, or silent for the duration by our clock."""
+        """Tell whether the holder let go, or was silent for the Lease's duration by our clock."""
         if not _holder(lease):
             return True
         sign = str(lease["spec"].get("renewTime")) + _holder(lease)

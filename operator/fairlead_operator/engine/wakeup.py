@@ -35,7 +35,7 @@ class Wakeup:
         self._parts: dict[tuple[str, str], int] = {}  # generations of gateway parts
 
     def keys_for(self, body: Mapping[str, Any], *, deleted: bool) -> set[Key]:
-        """Whom this object's change concerns."""
+        """Return whom this object's change concerns."""
         meta = body["metadata"]
         namespace, name = meta["namespace"], meta["name"]
         match body["kind"]:
@@ -58,7 +58,7 @@ class Wakeup:
         return self._child_changed(meta)
 
     def rollouts_of(self, namespace: str, model: str) -> set[Key]:
-        """The Rollouts of a Model that can still move, and its current one."""
+        """Return the Rollouts of a Model that can still move, and its current one."""
         owner = (namespace, model)
         names = set(self._live.get(owner, ()))
         if owner in self._current:
@@ -66,7 +66,7 @@ class Wakeup:
         return {Key("Rollout", namespace, name) for name in names}
 
     def _moving(self, namespace: str) -> set[Key]:
-        """The Rollouts of every Model there that has one in flight."""
+        """Return the Rollouts of every Model in the namespace that has one in flight."""
         return set().union(
             *(self.rollouts_of(*owner) for owner in self._live if owner[0] == namespace)
         )
@@ -98,7 +98,7 @@ class Wakeup:
     def _gateway_changed(
         self, body: Mapping[str, Any], namespace: str, *, deleted: bool
     ) -> set[Key]:
-        """A gateway pod, or a part of the gateway that every Model there applies."""
+        """Return whom a gateway pod, or a part of the gateway that all Models apply, concerns."""
         moving = self._moving(namespace)
         tidy = Key.of_namespace(namespace)
         if body["kind"] == "Pod":
@@ -138,11 +138,11 @@ class Wakeup:
 
 
 def has_ended(body: Mapping[str, Any]) -> bool:
-    """Whether a Rollout or TrainingRun has come to its end."""
+    """Tell whether a Rollout or TrainingRun has come to its end."""
     return (body.get("status") or {}).get("phase") in _ENDED[body["kind"]]
 
 
 def sort_keys(keys: Iterable[Key]) -> list[Key]:
-    """A stated order: what moves traffic first."""
+    """Sort keys in a stated order: what moves traffic first."""
     order = {"Rollout": 0, "Model": 1, "TrainingRun": 2}
     return sorted(keys, key=lambda key: (order.get(key.kind, 9), key))

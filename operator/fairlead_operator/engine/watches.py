@@ -69,7 +69,7 @@ class Sync:
         self.kinds: Mapping[str, Selector] = WATCHED  # what can be watched here; after ``fill``
 
     async def fill(self) -> None:
-        """Read everything for the first time, when the API server knows all kinds."""
+        """Read everything for the first time, once the API server knows all kinds."""
         while True:
             try:
                 there = {kind: OPTIONAL[kind] for kind in OPTIONAL if await self._knows(kind)}
@@ -86,7 +86,7 @@ class Sync:
                 return
 
     async def run(self) -> None:
-        """Read again after a watch has begun anew, and else now and then; never returns."""
+        """Read again after a watch has begun anew, and from time to time; never return."""
         while True:
             await self._reason()
             try:
@@ -98,7 +98,7 @@ class Sync:
                 self._watches.listed.set()
 
     async def patrol(self) -> None:
-        """Look at every Model now and then, evenly spread; never returns."""
+        """Look at every Model from time to time, evenly spread; never return."""
         while True:
             models = [place for place, _ in self._store.places("Model")]
             for place in models:
@@ -108,7 +108,7 @@ class Sync:
                 await asyncio.sleep(_PERIOD)
 
     async def read_all(self) -> None:
-        """Make the store as the cluster is.
+        """Bring the store up to date with the cluster.
 
         Raises:
             TransientError: the cluster did not answer; what was read is kept.
@@ -124,7 +124,7 @@ class Sync:
                         self._forget(kind, namespace)  # who brought the kind took it away
 
     async def _knows(self, kind: str) -> bool:
-        """Whether the cluster has a kind that others install, and lets us look at it."""
+        """Tell whether the cluster has a kind that others install, and lets us read it."""
         try:
             async for _ in self._client.pages(kind, self._namespaces[0], OPTIONAL[kind]):
                 break

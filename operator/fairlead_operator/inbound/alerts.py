@@ -53,7 +53,7 @@ class Refused:
 
 
 def parse_alerts(body: Any, labels: Labels) -> tuple[Alert | Refused, ...]:
-    """The alerts of a webhook body that ask for a rollback; each once.
+    """Return the alerts of a webhook body that ask for a rollback, each once.
 
     Raises:
         NotAlertmanagerError: the body has another form than webhook version 4.

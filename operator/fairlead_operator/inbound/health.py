@@ -13,11 +13,11 @@ class Health:
         self._watches: asyncio.Task[None] | None = None
 
     def leading(self, watches: asyncio.Task[None]) -> None:
-        """From now on, health depends on the watches."""
+        """Make health depend on the watches from now on."""
         self._watches = watches
 
     def standing_by(self) -> None:
-        """The Lease is another's, or lost."""
+        """Note that the Lease is another's, or lost."""
         self._watches = None
 
     def application(self) -> web.Application:

@@ -105,7 +105,7 @@ class Webhook:
     async def _act_on(
         self, alerts: tuple[Alert | Refused, ...], received: datetime
     ) -> list[dict[str, str]]:
-        """One answer for each alert; a Model's Rollouts are read once, however many name it."""
+        """Answer each alert; read a Model's Rollouts once, however many alerts name it."""
         outcomes = []
         known: dict[tuple[str, str], Bodies] = {}
         for alert in alerts:
@@ -136,7 +136,7 @@ class Webhook:
         return {"outcome": "ignored", "why": why, "rollout": key.name}
 
     async def _rollouts(self, namespace: str, model: str) -> Bodies:
-        """The Model's Rollouts that the watches know, then those they do not know yet.
+        """Read the Model's Rollouts: those the watches know, then those they do not know yet.
 
         A leader that has just started must not tell Alertmanager that there is nothing.
         """
@@ -180,13 +180,13 @@ class Webhook:
 
 
 def _candidates(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """The versions on trial."""
+    """Return the versions on trial."""
     spec = body["spec"]
     return (spec["version"], *spec.get("alternatives", ()))
 
 
 def _acted_on(noted: str, body: Mapping[str, Any], alert: Alert) -> bool:
-    """Whether the alert noted before is of another candidate, which has left the trial since.
+    """Tell whether the earlier alert is about another candidate, which has left the trial since.
 
     Raises:
         TransientError: it is, and has not left yet.
@@ -201,7 +201,7 @@ def _acted_on(noted: str, body: Mapping[str, Any], alert: Alert) -> bool:
 
 
 def _why_not(alert: Alert, body: Mapping[str, Any]) -> str:
-    """Why this alert moves no traffic."""
+    """Say why this alert moves no traffic."""
     status = body.get("status") or {}
     way_back = (status.get("stable") or {}).get("version")
     if status.get("phase") == Phase.SUCCEEDED and alert.version in _candidates(body):

@@ -20,7 +20,7 @@ _WHOLE: Final = frozenset({"selector"})
 
 
 def sign(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest with its own digest in an annotation."""
+    """Return the manifest with its own digest in an annotation."""
     text = orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(text).hexdigest()[:16]
     meta = manifest["metadata"]
@@ -29,13 +29,13 @@ def sign(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def signature(body: Mapping[str, Any]) -> str | None:
-    """The digest that a signed manifest or a live object carries."""
+    """Return the digest that a signed manifest or a live object carries."""
     found = (body["metadata"].get("annotations") or {}).get(ANNOTATION_APPLIED)
     return None if found is None else str(found)
 
 
 def is_applied(signed: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
-    """Whether the live object was applied from this manifest and still has all of it."""
+    """Tell whether the live object was applied from this manifest and still has all of it."""
     return _has(live, signed)
 
 
@@ -58,7 +58,7 @@ def _has_field(live: Mapping[str, Any], key: str, wanted: Any) -> bool:
 
 
 def _has_items(live: Sequence[Any], wanted: Sequence[Any]) -> bool:
-    """Items that have names are told apart by them, and others may add more; else all count."""
+    """Compare lists: match named items by name and allow others more; else compare all in order."""
     named = all(isinstance(item, Mapping) and "name" in item for item in (*wanted, *live))
     if not named:
         return len(live) == len(wanted) and all(map(_has, live, wanted))

@@ -78,7 +78,7 @@ class KubeClient:
         return [item for item in found if item["spec"]["model"] == model]
 
     async def pages(self, kind: str, namespace: str, selector: Selector) -> AsyncIterator[Page]:
-        """A collection page by page, so that a large one is never whole in memory.
+        """Yield a collection page by page, so that a large one is never whole in memory.
 
         Raises:
             UnknownKindError: the cluster does not know the kind.
@@ -117,7 +117,7 @@ class KubeClient:
         )
 
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Create; raises ``TransientError`` with status 409 text when it exists."""
+        """Create an object; raise ``TransientError`` with status 409 text when it exists."""
         path = RESOURCES[manifest["kind"]].path(manifest["metadata"]["namespace"])
         return await self._call("POST", path, body=manifest, content="application/json") or {}
 
@@ -171,7 +171,7 @@ class KubeClient:
         content: str = "",
         missing_ok: bool = False,
     ) -> dict[str, Any] | None:
-        """One request.
+        """Send one request.
 
         Raises:
             TransientError: no answer, or one that may be another next time.

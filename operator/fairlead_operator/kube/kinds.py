@@ -13,7 +13,7 @@ class Resource:
     plural: str
 
     def path(self, namespace: str, name: str = "") -> str:
-        """Path of the collection, or of one object in it; no namespace means all."""
+        """Return the path of the collection, or of one object in it; no namespace means all."""
         root = "/api" if "/" not in self.api_version else "/apis"
         scope = f"/namespaces/{namespace}" if namespace else ""
         tail = f"/{name}" if name else ""

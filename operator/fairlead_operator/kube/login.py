@@ -16,7 +16,7 @@ _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 def login() -> kopf.ConnectionInfo:
-    """What kopf itself connects with.
+    """Log in the way kopf itself does.
 
     Raises:
         SystemExit: neither a service account nor a kubeconfig is there.

@@ -28,7 +28,7 @@ def container_security() -> dict[str, Any]:
 def resources(
     asked: Resources, *, requests: dict[str, str], limits: dict[str, str]
 ) -> dict[str, Any]:
-    """What the user asked for, over our defaults."""
+    """Merge what the user asked for over our defaults."""
     return {
         "requests": requests | _amounts(asked.requests),
         "limits": limits | _amounts(asked.limits),

@@ -67,15 +67,15 @@ class Store:
         self._graves: dict[Place, int] = {}  # oldest first
 
     def covers(self, kind: str, namespace: str) -> bool:
-        """Whether this kind is watched there, so that what is not known does not exist."""
+        """Tell whether this kind is watched there, so that what is not stored does not exist."""
         return kind in self._kinds and (not self._namespaces or namespace in self._namespaces)
 
     def cover(self, kind: str) -> None:
-        """Say that this kind is watched as well."""
+        """Declare that this kind is watched as well."""
         self._kinds.add(kind)
 
     def put(self, body: Mapping[str, Any], *, told: bool = True) -> News:
-        """Keep it, unless a newer state is known.
+        """Keep this state, unless a newer one is kept.
 
         ``told`` is false for the answer to a request of ours, which a watch tells as well.
         """
@@ -102,7 +102,7 @@ class Store:
         return News.NEW
 
     def remove(self, place: Place, version: int = 0) -> bool:
-        """Forget it, unless it is known to be newer than its end; answers whether it is gone.
+        """Forget an object unless its state is newer than its end; tell whether it is gone.
 
         The version of its end keeps a late answer to a write from bringing it back.
         """
@@ -118,14 +118,14 @@ class Store:
         return True
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """A copy, or None."""
+        """Return a copy, or None."""
         known = self._known.get((kind, namespace), {}).get(name)
         return None if known is None else orjson.loads(known.text)
 
     def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Iterator[dict[str, Any]]:
-        """Copies of all with these labels, sorted by name."""
+        """Yield copies of all objects with these labels, sorted by name."""
         for label in (LABEL_MODEL, LABEL_COMPONENT):
             if label in labels:
                 names: Collection[str] = self._group(kind, namespace, f"{label}={labels[label]}")
@@ -137,23 +137,23 @@ class Store:
                 yield body
 
     def children(self, kind: str, namespace: str, model: str) -> Iterator[dict[str, Any]]:
-        """Copies of the TrainingRuns or Rollouts of a Model, sorted by name."""
+        """Yield copies of the TrainingRuns or Rollouts of a Model, sorted by name."""
         return self._bodies(kind, namespace, self._group(kind, namespace, f"spec.model={model}"))
 
     def places(self, kind: str, namespace: str = "") -> Iterator[tuple[Place, int]]:
-        """Every object of a kind and its version; no namespace means all."""
+        """Yield every object of a kind with its version; no namespace means all."""
         for (known, where), objects in list(self._known.items()):
             if known == kind and namespace in ("", where):
                 for name, item in list(objects.items()):
                     yield Place(kind, where, name), item.version
 
     def verified(self, place: Place) -> str | None:
-        """The manifest that this state was found to have all of."""
+        """Return the digest of the manifest that this state was compared with and has all of."""
         known = self._known.get(place[:2], {}).get(place.name)
         return None if known is None else known.verified
 
     def verify(self, place: Place, signature: str | None) -> None:
-        """Remember it, until the object changes."""
+        """Remember the digest until the object changes."""
         self._known[place[:2]][place.name].verified = signature
 
     def _group(self, kind: str, namespace: str, group: str) -> Collection[str]:
@@ -177,12 +177,12 @@ class Store:
 
 
 def version_of(body: Mapping[str, Any]) -> int:
-    """The resourceVersion: a decimal number that grows (promised since Kubernetes 1.35)."""
+    """Return the resourceVersion, a decimal number that grows (promised since Kubernetes 1.35)."""
     return int(body["metadata"]["resourceVersion"])
 
 
 def _groups(body: Mapping[str, Any]) -> Iterator[str]:
-    """What an object is looked up by, besides its name."""
+    """Yield what an object is looked up by, besides its name."""
     labels = body["metadata"].get("labels") or {}
     for label in (LABEL_MODEL, LABEL_COMPONENT):
         if label in labels:
@@ -192,7 +192,7 @@ def _groups(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _to_text(body: Mapping[str, Any]) -> bytes:
-    """Compact, without what nobody reads: field managers, how a pod was asked for, a load."""
+    """Write the body without what nobody reads: field managers, pod specs, autoscaler statuses."""
     meta = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
     annotations = meta.get("annotations")
     if annotations:

@@ -112,7 +112,7 @@ class WatchedKube:
 
 
 def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What reconciles read of an object of ours."""
+    """Return what reconciles read of an object of ours."""
     meta = {k: v for k, v in body["metadata"].items() if k not in _VERSIONED}
     status = {k: v for k, v in (body.get("status") or {}).items() if k not in _SAID}
     return {"metadata": meta, "spec": body.get("spec"), "status": status}

@@ -5,7 +5,7 @@ from fairlead_operator.ports import Ports
 
 
 async def reconcile_namespace(namespace: str, ports: Ports) -> None:
-    """Remove what no Model of the namespace needs any more.
+    """Remove what no Model of the namespace needs anymore.
 
     Raises:
         TransientError: the cluster did not answer.

@@ -25,7 +25,7 @@ class PrometheusClient:
         return parse_numbers(await self._ask(promql), label)
 
     async def _ask(self, promql: str) -> Any:
-        """The body of an answer that holds a result."""
+        """Send the query; return the body of an answer that holds a result."""
         try:
             async with self._session.post(
                 self._url, data={"query": promql}, timeout=_TIMEOUT
@@ -48,7 +48,7 @@ class PrometheusClient:
 
 
 def parse_number(body: Any) -> float | None:
-    """The only number of an answer.
+    """Return the only number of an answer.
 
     Raises:
         ValueError: the answer holds several series, or is no number.
@@ -74,7 +74,7 @@ def parse_number(body: Any) -> float | None:
 
 
 def parse_numbers(body: Any, label: str) -> dict[str, float]:
-    """The numbers of an answer by a label that each of them has; NaN is left out.
+    """Return the numbers of an answer by a label that each of them has, NaN left out.
 
     Raises:
         ValueError: the answer holds something else.
