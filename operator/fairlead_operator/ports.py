@@ -227,7 +227,7 @@ class Registrations(Protocol):
         Empty when nothing is; None when it has not been listed yet.
         """
 
-    def note(self, registered_model: str, found: RegisteredVersion) -> None:
+    def note(self, registered_model: str, version: RegisteredVersion) -> None:
         """Note what the registry has said of a registration since."""
 
 

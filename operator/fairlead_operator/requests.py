@@ -99,11 +99,11 @@ def unanswered(
     annotations: Mapping[str, str], answered: Iterable[RequestStatus]
 ) -> tuple[Request, ...]:
     """Return what is asked and not listed in status yet."""
-    known = {(entry.action, entry.text) for entry in answered}
+    listed = {(entry.action, entry.text) for entry in answered}
     return tuple(
         request
         for request in read_requests(annotations)
-        if (request.action, request.text) not in known
+        if (request.action, request.text) not in listed
     )
 
 
@@ -157,10 +157,12 @@ def _document(text: str) -> Mapping[str, Any] | None:
     if not text.startswith("{"):
         return None
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and found.keys() & {"by", "at", "why"} else None
+    if isinstance(document, dict) and document.keys() & {"by", "at", "why"}:
+        return document
+    return None
 
 
 def _text(value: Any, *, limit: int) -> str:

@@ -54,20 +54,20 @@ def ask(
     cluster.annotate(kind, name, {action.annotation: text})
     if patience is None:
         return f"request to {action} {name} sent; see the answer with fairlead status"
-    known = parse_request(action, text).text
+    kept = parse_request(action, text).text  # what the operator keeps of it
 
-    def answer() -> Mapping[str, Any] | None:
-        return find_answer(_look(cluster, kind, name), action, known)
+    def look() -> Mapping[str, Any] | None:
+        return find_answer(_look(cluster, kind, name), action, kept)
 
-    found = _wait(answer, patience)
-    if found is None:
+    answer = _wait(look, patience)
+    if answer is None:
         raise UnansweredError(
             f"the operator did not answer the request to {action} {name} within "
             f"{patience.seconds:g} s; the request stays, and is answered as soon as possible"
         )
-    if found["outcome"] != "Accepted":
-        raise RefusedError(f"request to {action} {name} refused: {found.get('message', '')}")
-    return f"request to {action} {name} accepted: {found.get('message', '')}"
+    if answer["outcome"] != "Accepted":
+        raise RefusedError(f"request to {action} {name} refused: {answer.get('message', '')}")
+    return f"request to {action} {name} accepted: {answer.get('message', '')}"
 
 
 def find_answer(body: Object | None, action: Action, text: str) -> Mapping[str, Any] | None:
@@ -86,6 +86,6 @@ def _wait(
     look: Callable[[], Mapping[str, Any] | None], patience: Patience
 ) -> Mapping[str, Any] | None:
     end = patience.clock() + patience.seconds
-    while (found := look()) is None and patience.clock() < end:
+    while (answer := look()) is None and patience.clock() < end:
         patience.sleep(_LOOK_EVERY)
-    return found
+    return answer

@@ -40,7 +40,7 @@ class Cluster:
         path = str(kubeconfig) if kubeconfig else None
         try:
             contexts, active = config.list_kube_config_contexts(path)
-            chosen = next((found for found in contexts if found["name"] == context), active)
+            chosen = next((entry for entry in contexts if entry["name"] == context), active)
             connection = config.new_client_from_config(path, context=context)
         except (ConfigException, OSError) as error:
             raise CommandError(
@@ -60,13 +60,13 @@ class Cluster:
         Raises:
             CommandError: there is none.
         """
-        found = self._get("Model", name)
-        if found is None:
+        model = self._get("Model", name)
+        if model is None:
             raise CommandError(
                 f"there is no Model {name} in namespace {self.namespace}; "
                 "choose another namespace with --namespace"
             )
-        return found
+        return model
 
     def rollout(self, name: str) -> Object | None:
         """Return the Rollout, or None when there is none."""
@@ -77,8 +77,8 @@ class Cluster:
 
     def rollouts(self, model: str) -> Sequence[Object]:
         """Return the Rollouts of a Model, oldest first."""
-        found = [item for item in self._list("Rollout") if item["spec"].get("model") == model]
-        return sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp", "")))
+        theirs = [item for item in self._list("Rollout") if item["spec"].get("model") == model]
+        return sorted(theirs, key=lambda item: str(item["metadata"].get("creationTimestamp", "")))
 
     def annotate(self, kind: str, name: str, annotations: Mapping[str, str]) -> None:
         """Set annotations."""
@@ -102,8 +102,8 @@ class Cluster:
         """Return the user the API server takes us for, or else the kubeconfig's."""
         review = client.AuthenticationV1Api(self.connection).create_self_subject_review
         with contextlib.suppress(client.ApiException, urllib3.exceptions.HTTPError):
-            found = review(client.V1SelfSubjectReview(), _request_timeout=_TIMEOUT)
-            return str(found.status.user_info.username)
+            answer = review(client.V1SelfSubjectReview(), _request_timeout=_TIMEOUT)
+            return str(answer.status.user_info.username)
         return self._user or "unknown"
 
     def _get(self, kind: str, name: str) -> Object | None:
@@ -122,10 +122,10 @@ class Cluster:
 
     def _list(self, kind: str) -> Sequence[Object]:
         with self._words(f"list {kind}s"):
-            found = self._objects.list_namespaced_custom_object(
+            collection = self._objects.list_namespaced_custom_object(
                 *self._place(kind), _request_timeout=_TIMEOUT
             )
-        return list(found["items"])
+        return list(collection["items"])
 
     def _place(self, kind: str) -> tuple[str, str, str, str]:
         return GROUP, VERSION, self.namespace, _PLURALS[kind]

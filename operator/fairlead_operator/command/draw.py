@@ -62,7 +62,7 @@ def _versions(versions: Sequence[Version], *, bars: bool) -> Table:
         table.add_column("")
     for version in versions:
         cells: list[RenderableType] = [Text(version.version, "bold"), version.role]
-        cells += [_percent(version.asked), _percent(version.seen)]
+        cells += [_percent(version.asked), _percent(version.reported)]
         table.add_row(*cells, *([_bar(version)] if bars else []))
     return table
 
@@ -76,9 +76,9 @@ def _notes(versions: Sequence[Version]) -> Iterator[Text]:
 
 def _bar(version: Version) -> Text:
     """Draw solid blocks for what the gateway gives, light ones for what it does not give yet."""
-    seen, asked = (round((part or 0) * _BAR / 100) for part in (version.seen, version.asked))
+    solid, asked = (round((part or 0) * _BAR / 100) for part in (version.reported, version.asked))
     style = "green" if version.role == "stable" else "cyan"
-    return Text.assemble(("█" * seen, style), ("░" * max(0, asked - seen), style))
+    return Text.assemble(("█" * solid, style), ("░" * max(0, asked - solid), style))
 
 
 def _checks(checks: Sequence[Check]) -> Table:

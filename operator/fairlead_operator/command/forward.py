@@ -29,7 +29,7 @@ def forwarded(cluster: Cluster, namespace: str) -> Callable[[], socket.socket]:
         api = client.CoreV1Api(cluster.connection)
         try:
             pods = api.list_namespaced_pod(namespace, label_selector=_SELECTOR).items
-            place = next((found for pod in pods if (found := _history_port(pod))), None)
+            place = next(filter(None, map(_history_port, pods)), None)
             if place is None:
                 raise CommandError(
                     f"no operator pod is ready in namespace {namespace}; if the operator runs in "

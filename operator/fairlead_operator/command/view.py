@@ -25,7 +25,7 @@ class Version:
     version: str
     role: str
     asked: int | None  # what the operator wants
-    seen: int | None  # what every gateway pod reports
+    reported: int | None  # what every gateway pod gives it
     note: str = ""
 
 
@@ -140,18 +140,19 @@ def _versions(model: Object, rollout: Object | None) -> tuple[Version, ...]:
     if rollout is None:
         if in_charge is None:
             return ()
-        return (Version(version=in_charge, role="stable", asked=100, seen=None),)
+        return (Version(version=in_charge, role="stable", asked=100, reported=None),)
     status = status_of(rollout)
     arms = _arms(rollout)
     asked = sum(arm.get("weight") or 0 for arm in arms)
     reports = [arm.get("observedWeight") for arm in arms]
-    seen = None if None in reports else sum(report or 0 for report in reports)
-    found = [_arm(arm, status) for arm in arms]
+    reported = None if None in reports else sum(report or 0 for report in reports)
+    candidates = [_arm(arm, status) for arm in arms]
     before = (status.get("stable") or {}).get("version")
     if before is None or status.get("phase") == Phase.SUCCEEDED:
-        return tuple(found)
-    rest = None if seen is None else 100 - seen
-    return (Version(version=before, role="stable", asked=100 - asked, seen=rest), *found)
+        return tuple(candidates)
+    rest = None if reported is None else 100 - reported
+    stable = Version(version=before, role="stable", asked=100 - asked, reported=rest)
+    return (stable, *candidates)
 
 
 def _arms(rollout: Object) -> Sequence[Mapping[str, Any]]:
@@ -176,7 +177,7 @@ def _arm(arm: Mapping[str, Any], status: Mapping[str, Any]) -> Version:
         version=arm["version"],
         role=role,
         asked=arm.get("weight"),
-        seen=arm.get("observedWeight"),
+        reported=arm.get("observedWeight"),
         note=note,
     )
 

@@ -35,7 +35,10 @@ class Lease:
         self._identity = identity
         self._now = now
         self._ours: dict[str, Any] | None = None  # as our last write left it
-        self._seen: tuple[str, float] = ("", 0.0)  # the holder's last sign, and when we saw it
+        self._last_sign: tuple[str, float] = (
+            "",
+            0.0,
+        )  # what the holder wrote last, and when we read it
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
@@ -103,10 +106,10 @@ class Lease:
             return True
         sign = str(lease["spec"].get("renewTime")) + _holder(lease)
         now = asyncio.get_running_loop().time()
-        if sign != self._seen[0]:
-            self._seen = (sign, now)
+        if sign != self._last_sign[0]:
+            self._last_sign = (sign, now)
         duration = float(lease["spec"].get("leaseDurationSeconds") or _DURATION)
-        return now - self._seen[1] > duration
+        return now - self._last_sign[1] > duration
 
     def _claim(self, metadata: dict[str, Any], changes: int) -> dict[str, Any]:
         moment = to_moment(self._now()).replace("Z", "000Z")

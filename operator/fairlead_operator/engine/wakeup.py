@@ -106,10 +106,10 @@ class Wakeup:
         models = {Key("Model", namespace, name) for name in self._models.get(namespace, ())}
         if not models:
             return {tidy}
-        known = (namespace, body["kind"])
+        part = (namespace, body["kind"])
         generation = int(body["metadata"].get("generation", 0))
-        changed = deleted or self._parts.get(known, generation) != generation
-        self._parts[known] = generation
+        changed = deleted or self._parts.get(part, generation) != generation
+        self._parts[part] = generation
         return moving | models if changed else moving
 
     def _gateway_reported(self, namespace: str, data: Mapping[str, str]) -> set[Key]:
@@ -124,17 +124,17 @@ class Wakeup:
 
     @staticmethod
     def _note(
-        known: dict[tuple[str, str], set[str]],
+        unfinished: dict[tuple[str, str], set[str]],
         body: Mapping[str, Any],
         owner: tuple[str, str],
         *,
         deleted: bool,
     ) -> None:
-        names = known.setdefault(owner, set())
+        names = unfinished.setdefault(owner, set())
         over = deleted or has_ended(body)
         (names.discard if over else names.add)(body["metadata"]["name"])
         if not names:
-            known.pop(owner)
+            unfinished.pop(owner)
 
 
 def has_ended(body: Mapping[str, Any]) -> bool:

@@ -140,13 +140,13 @@ class Sync:
             for body in page.items:
                 there.add(Place.of(body))
                 self._watches.tell(body, "LISTED")
-        for place, known in self._store.places(kind, namespace):
-            if place not in there and known <= version:
+        for place, stored in self._store.places(kind, namespace):
+            if place not in there and stored <= version:
                 self._tell_gone(place, version)
 
     def _forget(self, kind: str, namespace: str) -> None:
-        for place, known in self._store.places(kind, namespace):
-            self._tell_gone(place, known)
+        for place, version in self._store.places(kind, namespace):
+            self._tell_gone(place, version)
 
     def _tell_gone(self, place: Place, version: int) -> None:
         gone = self._store.get(*place) or {}

@@ -49,11 +49,11 @@ class WorkQueue:
         """Queue a key after the delay, unless a sooner look is already planned."""
         loop = asyncio.get_running_loop()
         due = loop.time() + max(0.0, delay.total_seconds())
-        known = self._timers.get(key)
-        if known is not None:
-            if known.due <= due:
+        planned = self._timers.get(key)
+        if planned is not None:
+            if planned.due <= due:
                 return
-            known.handle.cancel()
+            planned.handle.cancel()
         self._timers[key] = _Timer(due, loop.call_at(due, self._fire, key))
 
     def forget(self, key: Key) -> None:

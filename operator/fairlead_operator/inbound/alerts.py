@@ -69,8 +69,8 @@ def parse_alerts(body: Any, labels: Labels) -> tuple[Alert | Refused, ...]:
         raise NotAlertmanagerError(
             f"alerts: {len(alerts)} are too many; send at most {_ALERTS_LIMIT}"
         )
-    found = (_parse_alert(f"alerts[{index}]", alert, labels) for index, alert in enumerate(alerts))
-    return tuple(dict.fromkeys(alert for alert in found if alert is not None))
+    parsed = (_parse_alert(f"alerts[{index}]", alert, labels) for index, alert in enumerate(alerts))
+    return tuple(dict.fromkeys(alert for alert in parsed if alert is not None))
 
 
 def _parse_alert(where: str, alert: Any, labels: Labels) -> Alert | Refused | None:

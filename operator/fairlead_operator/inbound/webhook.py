@@ -107,16 +107,16 @@ class Webhook:
     ) -> list[dict[str, str]]:
         """Answer each alert; read a Model's Rollouts once, however many alerts name it."""
         outcomes = []
-        known: dict[tuple[str, str], Bodies] = {}
+        rollouts: dict[tuple[str, str], Bodies] = {}
         for alert in alerts:
             if isinstance(alert, Refused):
                 outcomes.append({"alert": alert.name, "outcome": "refused", "why": alert.why})
                 continue
             model = (alert.namespace, alert.model)
-            if model not in known:
-                known[model] = await self._rollouts(*model)
+            if model not in rollouts:
+                rollouts[model] = await self._rollouts(*model)
             told = {"alert": alert.name, "model": alert.model, "version": alert.version}
-            outcomes.append(told | await self._ask(alert, known[model], received))
+            outcomes.append(told | await self._ask(alert, rollouts[model], received))
         return outcomes
 
     async def _ask(self, alert: Alert, rollouts: Bodies, received: datetime) -> dict[str, str]:
@@ -140,21 +140,21 @@ class Webhook:
 
         A leader that has just started must not tell Alertmanager that there is nothing.
         """
-        found: Bodies = {}
+        bodies: Bodies = {}
         for key in sorted(self._rollouts_of(namespace, model)):
             body = await self._ports.kube.get(key.kind, key.namespace, key.name)
             if body is not None:
-                found[key] = body
+                bodies[key] = body
         try:
             listed = await self._ports.kube.list("Rollout", namespace, {})
         except ClusterRefusalError:
-            return found  # a namespace that is not ours to watch
+            return bodies  # a namespace that is not ours to watch
         for body in listed:
             key = Key("Rollout", namespace, body["metadata"]["name"])
             live = (body.get("status") or {}).get("phase") in CAN_GO_BACK
             if body["spec"]["model"] == model and live:
-                found.setdefault(key, body)
-        return found
+                bodies.setdefault(key, body)
+        return bodies
 
     async def _annotate(
         self, key: Key, body: dict[str, Any], alert: Alert, received: datetime

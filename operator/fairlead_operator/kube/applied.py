@@ -30,8 +30,8 @@ def sign(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def signature(body: Mapping[str, Any]) -> str | None:
     """Return the digest that a signed manifest or a live object carries."""
-    found = (body["metadata"].get("annotations") or {}).get(ANNOTATION_APPLIED)
-    return None if found is None else str(found)
+    digest = (body["metadata"].get("annotations") or {}).get(ANNOTATION_APPLIED)
+    return None if digest is None else str(digest)
 
 
 def is_applied(signed: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -62,5 +62,5 @@ def _has_items(live: Sequence[Any], wanted: Sequence[Any]) -> bool:
     named = all(isinstance(item, Mapping) and "name" in item for item in (*wanted, *live))
     if not named:
         return len(live) == len(wanted) and all(map(_has, live, wanted))
-    known = {item["name"]: item for item in live}
-    return all(item["name"] in known and _has(known[item["name"]], item) for item in wanted)
+    by_name = {item["name"]: item for item in live}
+    return all(item["name"] in by_name and _has(by_name[item["name"]], item) for item in wanted)

@@ -74,8 +74,8 @@ class KubeClient:
         return await self.list(kind, namespace, labels)
 
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
-        found = await self.list(kind, namespace, {})
-        return [item for item in found if item["spec"]["model"] == model]
+        items = await self.list(kind, namespace, {})
+        return [item for item in items if item["spec"]["model"] == model]
 
     async def pages(self, kind: str, namespace: str, selector: Selector) -> AsyncIterator[Page]:
         """Yield a collection page by page, so that a large one is never whole in memory.
@@ -108,12 +108,12 @@ class KubeClient:
         return await self._apply(manifest, FIELD_MANAGER)
 
     async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
-        known = {
+        meta = {
             key: deployment["metadata"][key] for key in ("name", "namespace", "resourceVersion")
         }
         wanted = {"apiVersion": deployment["apiVersion"], "kind": deployment["kind"]}
         return await self._apply(
-            {**wanted, "metadata": known, "spec": {"replicas": replicas}}, REPLICAS_MANAGER
+            {**wanted, "metadata": meta, "spec": {"replicas": replicas}}, REPLICAS_MANAGER
         )
 
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class News(Enum):
     OLD = auto()
 
 
-class _Known:
+class _State:
     """One object."""
 
     __slots__ = ("groups", "text", "told", "verified", "version")
@@ -62,7 +62,7 @@ class Store:
     def __init__(self, namespaces: Collection[str] = ()) -> None:
         self._namespaces = frozenset(namespaces)  # empty: all
         self._kinds = set(WATCHED)
-        self._known: dict[tuple[str, str], dict[str, _Known]] = {}
+        self._states: dict[tuple[str, str], dict[str, _State]] = {}
         self._groups: dict[tuple[str, str, str], set[str]] = {}
         self._graves: dict[Place, int] = {}  # oldest first
 
@@ -80,7 +80,7 @@ class Store:
         ``told`` is false for the answer to a request of ours, which a watch tells as well.
         """
         place, version = Place.of(body), version_of(body)
-        before = self._known.get(place[:2], {}).get(place.name)
+        before = self._states.get(place[:2], {}).get(place.name)
         newest = self._graves.get(place, -1) if before is None else before.version
         if version < newest or (version == newest and before is None):
             return News.OLD
@@ -95,8 +95,8 @@ class Store:
                 return News.KNOWN
             self._drop(place)
         groups = tuple(_groups(body))
-        known = _Known(version, text, groups, told=told)
-        self._known.setdefault(place[:2], {})[place.name] = known
+        state = _State(version, text, groups, told=told)
+        self._states.setdefault(place[:2], {})[place.name] = state
         for group in groups:
             self._groups.setdefault((place.kind, place.namespace, group), set()).add(place.name)
         return News.NEW
@@ -106,9 +106,9 @@ class Store:
 
         The version of its end keeps a late answer to a write from bringing it back.
         """
-        known = self._known.get(place[:2], {}).get(place.name)
-        if known is not None:
-            if version and known.version > version:
+        state = self._states.get(place[:2], {}).get(place.name)
+        if state is not None:
+            if version and state.version > version:
                 return False
             self._drop(place)
         if version:
@@ -119,8 +119,8 @@ class Store:
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """Return a copy, or None."""
-        known = self._known.get((kind, namespace), {}).get(name)
-        return None if known is None else orjson.loads(known.text)
+        state = self._states.get((kind, namespace), {}).get(name)
+        return None if state is None else orjson.loads(state.text)
 
     def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
@@ -131,7 +131,7 @@ class Store:
                 names: Collection[str] = self._group(kind, namespace, f"{label}={labels[label]}")
                 break
         else:
-            names = self._known.get((kind, namespace), {})
+            names = self._states.get((kind, namespace), {})
         for body in self._bodies(kind, namespace, names):
             if labels.items() <= (body["metadata"].get("labels") or {}).items():
                 yield body
@@ -142,19 +142,19 @@ class Store:
 
     def places(self, kind: str, namespace: str = "") -> Iterator[tuple[Place, int]]:
         """Yield every object of a kind with its version; no namespace means all."""
-        for (known, where), objects in list(self._known.items()):
-            if known == kind and namespace in ("", where):
+        for (stored, where), objects in list(self._states.items()):
+            if stored == kind and namespace in ("", where):
                 for name, item in list(objects.items()):
                     yield Place(kind, where, name), item.version
 
     def verified(self, place: Place) -> str | None:
         """Return the digest of the manifest that this state was compared with and has all of."""
-        known = self._known.get(place[:2], {}).get(place.name)
-        return None if known is None else known.verified
+        state = self._states.get(place[:2], {}).get(place.name)
+        return None if state is None else state.verified
 
     def verify(self, place: Place, signature: str | None) -> None:
         """Remember the digest until the object changes."""
-        self._known[place[:2]][place.name].verified = signature
+        self._states[place[:2]][place.name].verified = signature
 
     def _group(self, kind: str, namespace: str, group: str) -> Collection[str]:
         return self._groups.get((kind, namespace, group), ())
@@ -162,18 +162,18 @@ class Store:
     def _bodies(
         self, kind: str, namespace: str, names: Collection[str]
     ) -> Iterator[dict[str, Any]]:
-        known = self._known.get((kind, namespace), {})
-        return (orjson.loads(known[name].text) for name in sorted(names))
+        states = self._states.get((kind, namespace), {})
+        return (orjson.loads(states[name].text) for name in sorted(names))
 
     def _drop(self, place: Place) -> None:
-        objects = self._known[place[:2]]
+        objects = self._states[place[:2]]
         for group in objects.pop(place.name).groups:
             key = (place.kind, place.namespace, group)
             self._groups[key].discard(place.name)
             if not self._groups[key]:
                 del self._groups[key]
         if not objects:
-            del self._known[place[:2]]
+            del self._states[place[:2]]
 
 
 def version_of(body: Mapping[str, Any]) -> int:

@@ -35,10 +35,10 @@ class WatchedKube:
         return await self._api.get(kind, namespace, name)
 
     async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        found = await self._api.get(kind, namespace, name)
-        if found is None:
+        body = await self._api.get(kind, namespace, name)
+        if body is None:
             self._store.remove(Place(kind, namespace, name))
-        return self._note(found)
+        return self._note(body)
 
     async def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
