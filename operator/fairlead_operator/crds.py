@@ -1,6 +1,6 @@
 """The CustomResourceDefinitions, and their reference, from the types in ``api``.
 
-``python -m fairlead_operator.crds`` writes them, ``--check`` tells which differ.
+``python -m fairlead_operator.crds`` writes them; ``--check`` names those that differ.
 """
 
 import argparse
@@ -27,7 +27,7 @@ _SOURCE: Final = "Generated from operator/fairlead_operator/api by `make crds`; 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """One row of what we define."""
+    """One kind that we define."""
 
     name: str
     plural: str

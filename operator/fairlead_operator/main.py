@@ -1,4 +1,4 @@
-"""Wire the process: settings, ports, the Lease, the watches, the workers, the web servers."""
+"""Wires the process: settings, ports, the Lease, the watches, the workers, the web servers."""
 
 import asyncio
 import contextlib
@@ -73,7 +73,7 @@ async def run(settings: Settings) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Clients:
-    """What outlives a time in charge."""
+    """The clients, which outlive a term as leader."""
 
     kube: KubeClient
     session: aiohttp.ClientSession

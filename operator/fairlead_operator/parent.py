@@ -1,4 +1,4 @@
-"""The Model that a TrainingRun or a Rollout belongs to, read and understood."""
+"""The Model that a TrainingRun or a Rollout belongs to, read and parsed."""
 
 import dataclasses
 from collections.abc import Mapping

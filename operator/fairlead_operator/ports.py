@@ -1,8 +1,8 @@
-"""What reconcilers need from outside, declared where it is consumed.
+"""What reconcilers need from outside, declared where it is used.
 
-The real ones live in ``kube``, ``prometheus``, ``mlflow`` and ``record``; the fakes
-of the tests pass the same conformance suite.  All of them raise ``TransientError`` when
-the other side does not answer or refuses for now.
+The real ones are in ``kube``, ``prometheus``, ``mlflow`` and ``record``; the fakes of the
+tests pass the same conformance suite.  All of them raise ``TransientError`` when the other
+side does not answer, or refuses for now.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from fairlead_operator.api.common import VersionReference
 class Kube(Protocol):
     """The cluster.  Kinds are named as in a manifest: ``Deployment``, ``Model``.
 
-    What is read may be a moment old, but never older than one's own last write; and of two objects
+    A read may be a moment old, but is never older than our own last write; and of two objects,
     one may be older than the other.
     """
 
@@ -126,7 +126,7 @@ class Registry(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whose predictions, and from which moment on."""
+    """Whose predictions to look at, and from when on."""
 
     namespace: str
     model: str
@@ -136,7 +136,7 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many of how many; ``successes`` is a sum of values from 0 to 1."""
+    """A count out of a count; ``successes`` is a sum of values from 0 to 1."""
 
     successes: float
     trials: int
@@ -177,12 +177,10 @@ class HistoryEntry:
 
 
 class Record(Protocol):
-    """What the model servers wrote of their predictions, what was said of them later, and
-    which version was live when.
+    """What was predicted, what was said of it later, and which version was live when.
 
-    A mirrored prediction, whose id no client ever saw, takes the label of the live answer to
-    the same request, and no reward.  Of very many predictions, the latest 200,000 of the Model
-    are looked at.
+    A mirrored prediction, whose ID no client ever saw, takes the label of the live answer to
+    the same request, and no reward.  Only the latest 200,000 predictions of a Model are read.
     """
 
     async def tally(self, rating: Rating, subject: Subject) -> Tally:
@@ -219,7 +217,7 @@ class Record(Protocol):
 
 
 class Registrations(Protocol):
-    """The registry as it was listed last: answers at once, from memory."""
+    """The registry as it was last listed; answers at once, from memory."""
 
     def problem(self, registered_model: str, reference: VersionReference) -> str | None:
         """Say what is wrong with this registration.

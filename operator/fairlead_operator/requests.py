@@ -1,8 +1,8 @@
 """What people ask of an object, read from its annotations.  Pure.
 
-The value is free text (``Ada: wrong data``) or the JSON ``{"by", "at", "why"}``
-that the ``fairlead`` command writes.  A request is known by its action and its
-text: one that status lists is not acted on again, and any new text is a new one.
+The value is free text (``Ada: wrong data``) or the JSON ``{"by", "at", "why"}`` that the
+``fairlead`` command writes.  Action and text identify a request: one that status lists is
+not acted on again, and any other text is a new one.
 """
 
 import dataclasses
@@ -23,10 +23,10 @@ _KEPT: Final = 20
 
 
 class Action(StrEnum):
-    """What can be asked: of a Rollout, the strongest first; of a Model the last two.
+    """What can be asked: of a Rollout, the strongest first; of a Model, the last two.
 
-    ``SUPERSEDE`` is the operator's own: the Model asks its Rollout to make way for another
-    version, which is the annotation's value.
+    ``SUPERSEDE`` is the operator's own: with it, the Model asks its Rollout to make way for
+    another version, which is the annotation's value.
     """
 
     ABORT = "abort"
@@ -46,7 +46,7 @@ class Action(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One wish of a person."""
+    """One request of a person."""
 
     action: Action
     text: str  # as written, at most 512 characters: what makes it the same or another
@@ -61,7 +61,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What becomes of a person's request."""
+    """The answer to a person's request."""
 
     request: Request
     accepted: bool

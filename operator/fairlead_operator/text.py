@@ -1,4 +1,4 @@
-"""What others wrote, made fit for a status, an Event, a log and a terminal.  Pure."""
+"""Makes what others wrote fit for a status, an Event, a log and a terminal.  Pure."""
 
 
 def printable(text: object, *, limit: int) -> str:

@@ -1,7 +1,7 @@
 """Ask the operator for something, and wait for its answer.
 
-A request is an annotation with who, when and why; the answer stands in
-``status.requests`` of the same object.  The moment makes each request a new one.
+A request is an annotation that says who, when and why; the answer is in
+``status.requests`` of the same object.  The time makes each request a new one.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The API server as the command sees it: few calls, short timeouts, failures in words."""
+"""The API server as the command sees it: few calls, short timeouts, readable failures."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A view into what a terminal shows; narrow ones and files included.  Pure."""
+"""Draws a view for a terminal of any width, or for a file.  Pure."""
 
 import math
 from collections.abc import Iterator, Sequence

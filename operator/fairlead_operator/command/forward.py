@@ -1,6 +1,6 @@
-"""A connection into an operator pod, by the API server's port-forward.
+"""A connection to an operator pod, through the API server's port-forward.
 
-The person's right to ``pods/portforward`` in the operator's namespace decides.
+The person needs the right to ``pods/portforward`` in the operator's namespace.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What ``rollback`` means now: take back what is in flight, or go to an earlier version.  Pure."""
+"""What ``rollback`` does now: abort what is in flight, or roll out an earlier version.  Pure."""
 
 import copy
 import dataclasses
@@ -13,7 +13,7 @@ from fairlead_operator.kube.metadata import Owner, component_labels
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Back:
-    """What to do, in this order; nothing to do is a refusal."""
+    """What to do, in this order; with nothing to do there is a refusal."""
 
     abort: str | None = None  # the Rollout to take back
     to: str | None = None  # the version to go to by a Rollout of its own

@@ -1,4 +1,4 @@
-"""What was live when: asked of the operator, and written as a table, JSON or CSV."""
+"""The history of what was live: read from the operator, written as a table, JSON or CSV."""
 
 import contextlib
 import csv
@@ -30,7 +30,7 @@ _STYLES: Final = {Transition.PROMOTED.value: "green", Transition.ROLLED_BACK.val
 
 
 class _Forwarded(http.client.HTTPConnection):
-    """HTTP over a connection that is there already."""
+    """HTTP over a connection that is already open."""
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__("localhost", timeout=_SECONDS)

@@ -1,4 +1,4 @@
-"""``fairlead``, also as ``kubectl fairlead``: ask of a rollout, and look at it.
+"""``fairlead``, also as ``kubectl fairlead``: show rollouts, and control them.
 
 A shell: it reads the arguments, and turns failures into a line and an exit code.
 """

@@ -1,4 +1,4 @@
-"""What the command writes: to a terminal in color, to a pipe in plain lines."""
+"""The command's output: in color on a terminal, in plain lines to a pipe."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
-"""What can be told before asking: why a request does not apply.  Pure.
+"""Why a request does not apply, as far as the command can tell before asking.  Pure.
 
-The operator has the last word; here is only what a person can be told at once.
+The operator has the last word.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
-"""Model and Rollout documents into what ``status`` shows.  Pure.
+"""Turns Model and Rollout documents into what ``status`` shows.  Pure.
 
-It reads the documents as they are and takes nothing for granted: the command may be
-older or newer than the operator.
+It takes no field for granted, because the command may be older or newer than the operator.
 """
 
 import dataclasses
@@ -20,7 +19,7 @@ _SHOWN_REQUESTS = 3
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version, and its part of the traffic in percent."""
+    """One version, and its share of the traffic in percent."""
 
     version: str
     role: str
@@ -45,7 +44,7 @@ class Check:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request of a person, and its answer."""
+    """A person's request, and its answer."""
 
     at: str
     action: str
@@ -56,7 +55,7 @@ class Asked:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """All that is shown of one Model."""
+    """Everything that is shown of one Model."""
 
     title: str
     phase: str

@@ -1,4 +1,4 @@
-"""kopf entry points.  A shell: what changed is told, and nothing else.
+"""kopf's entry points: a shell that passes changes on, and nothing else.
 
 ``on.event`` needs no finalizer and writes no annotation, so that objects can be
 deleted while the operator is away, and a quiet object costs nothing.
@@ -18,7 +18,7 @@ async def changed(memo: kopf.Memo, event: kopf.RawEvent, **_: Any) -> None:
 
 
 class _NoDifferences(kopf.DiffBaseStorage):
-    """No handler asks what differs from before; working it out is two thirds of an event's cost."""
+    """Stores no last state: no handler compares, and comparing is two thirds of an event's cost."""
 
     def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
         return None

@@ -1,7 +1,7 @@
-"""One active operator: a Lease held by the pod's name, released on SIGTERM.
+"""One active operator: a Lease held in the pod's name, released on SIGTERM.
 
-The identity is the pod, so that a container that restarts goes on at once.  A
-standby takes over when the holder released the Lease, or has not renewed it for
+The holder is the pod, so that a container that restarts continues at once.  A
+standby takes over when the holder has released the Lease, or has not renewed it for
 its duration as measured by the standby's own clock.
 """
 

@@ -1,8 +1,8 @@
-"""From what changed to whom to look at.  No I/O; fed by the watches.
+"""Maps a change to the keys that must be looked at.  No I/O; fed by the watches.
 
-A Rollout is looked at when it, its Model, or anything that carries the Model's
-label changes, but only while it is in flight or the Model's current one: ended
-ones of the past cost nothing.
+A Rollout is looked at when it, its Model, or anything with the Model's label changes,
+but only while it is in flight or is the Model's current one: Rollouts that ended
+long ago cost nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ _ENDED: Final[Mapping[str, frozenset[str]]] = {
 
 
 class Wakeup:
-    """Remembers who belongs to whom."""
+    """Remembers which objects belong together."""
 
     def __init__(self) -> None:
         self._live: dict[tuple[str, str], set[str]] = {}  # unfinished Rollouts of a Model

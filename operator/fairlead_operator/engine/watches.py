@@ -1,8 +1,8 @@
-"""What is told of the cluster: into the store first, then whom it concerns into the queue.
+"""Takes news of the cluster into the store, then queues the keys that it concerns.
 
-kopf's watches tell it as it happens.  ``Sync`` reads everything before they start, and
-again when there is reason to: a watch that begins anew does not tell what ended meanwhile,
-and no watch tells what it missed.
+kopf's watches bring news as it happens.  ``Sync`` reads everything before they start, and
+again when there is reason to: a watch that starts anew does not tell what was deleted
+meanwhile, and no watch tells what it missed.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _OWN: Final = frozenset({"Model", "TrainingRun", "Rollout"})
 
 
 class Watches:
-    """Store, wake-up and queue, in this order."""
+    """Passes news to the store, the wake-up and the queue, in this order."""
 
     def __init__(self, store: Store, wakeup: Wakeup, queue: WorkQueue) -> None:
         self._store = store
@@ -57,7 +57,7 @@ class Watches:
 
 
 class Sync:
-    """Reads everything, and tells what the watches did not."""
+    """Reads everything, and tells what the watches missed."""
 
     def __init__(
         self, client: KubeClient, store: Store, watches: Watches, *, namespaces: Sequence[str]

@@ -1,8 +1,8 @@
-"""The work queue: what is to be looked at, once each, never twice at a time.
+"""The work queue: each key waits once, and is never worked on twice at a time.
 
-The semantics are those of Kubernetes' controller queue.  A key added while it is
-worked on comes back after that; a key added many times waits once; a failure
-comes back with back-off; ``add_after`` keeps the soonest of several wishes.
+The semantics are those of Kubernetes' controller queue.  A key that is added while it is
+worked on comes back afterwards; a key that is added many times waits once; a failure
+comes back with back-off; ``add_after`` keeps the soonest of several times.
 """
 
 import asyncio

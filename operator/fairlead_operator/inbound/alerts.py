@@ -1,8 +1,8 @@
-"""Alertmanager's webhook body into what it asks of which version.  Pure.
+"""Reads from Alertmanager's webhook body what it asks of which version.  Pure.
 
 Only a firing alert that names a Model and a version and carries the label
-``fairlead_action: rollback`` can take a candidate back.  One alert of a group
-that cannot be read is refused by itself, so that the others are not lost.
+``fairlead_action: rollback`` can take a candidate back.  An alert that cannot be read
+is refused by itself, so that the others of its group are not lost.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class NotAlertmanagerError(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Which labels of an alert say whom it is about."""
+    """The labels that say what an alert is about."""
 
     namespace: str = "model_namespace"
     model: str = "model"

@@ -1,9 +1,9 @@
 """Alertmanager's webhook: authenticated, bounded, and durable before it answers.
 
-A rollback is asked for by an annotation on the Rollout.  It is written before
-the 200, so that a crash loses nothing, and it reaches every later reconcile.
-Alertmanager sends again only what was answered by 5xx, so whatever may work
-another time is 503, and what never will is 4xx.
+An annotation on the Rollout asks for the rollback.  It is written before the 200, so
+that a crash loses nothing and every later reconcile sees it.  Alertmanager only repeats
+what was answered with 5xx, so a request that may succeed later gets 503, and one that
+never will gets 4xx.
 """
 
 import asyncio

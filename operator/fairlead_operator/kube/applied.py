@@ -1,10 +1,10 @@
-"""Whether applying a manifest would change anything.  Pure.
+"""Tells whether applying a manifest would change anything.  Pure.
 
 Server-side apply sets what the manifest names, and removes what an earlier manifest
 named and this one does not.  Each object therefore carries the digest of the manifest
-it was last applied from: when that is the same and the live object has every value of
-it, applying is known to change nothing.  Where the API server spells a value in its own
-way (``1000m`` for ``1``) the answer is "may change", which costs a request and no more.
+it was last applied from: if that is the same and the live object has all of its values,
+applying changes nothing.  Where the API server writes a value in its own way (``1000m``
+for ``1``) the answer is "may change", which costs one request.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """The cluster over HTTP: get, list, server-side apply, merge patch, delete.
 
-A thin layer over aiohttp, because a full client library costs the operator twice
-its memory.  The gateway's agent has a client of its own, which goes by the same rules
-where both meet the same trouble (ADR 16).
+A thin layer over aiohttp, because a full client library doubles the operator's memory.
+The gateway's agent has a client of its own, which follows the same rules where both meet
+the same trouble (ADR 16).
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ _RETRIABLE: Final = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Part of a collection; all parts show it as it was at one ``version``."""
+    """Part of a collection; all its pages show it as it was at one ``version``."""
 
     version: str
     items: Sequence[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Where each kind the operator touches lives in the API."""
+"""The place in the API of each kind that the operator touches."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ RESOURCES: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """Which objects of a kind, in the API's own words; empty means all."""
+    """Selects objects of a kind, in the API's own syntax; empty means all."""
 
     labels: str = ""
     fields: str = ""

@@ -1,4 +1,4 @@
-"""Credentials of the process: a service account in a pod, a kubeconfig at a desk."""
+"""The credentials of the process: a service account in a pod, a kubeconfig on a desk."""
 
 import logging
 import ssl

@@ -54,7 +54,7 @@ def component_labels(component: str, model: str = "", version: str = "") -> dict
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """The object that what is built belongs to; Kubernetes collects the children."""
+    """The object that owns what we build; Kubernetes deletes the children with it."""
 
     kind: str
     namespace: str

@@ -1,4 +1,4 @@
-"""What every pod we create has in common so that Pod Security ``restricted`` lets it in.  Pure."""
+"""What every pod we create needs so that Pod Security ``restricted`` admits it.  Pure."""
 
 from typing import Any, Final
 

@@ -1,9 +1,9 @@
-"""What is known of the cluster's objects without asking: the newest state of each.
+"""The newest state of each watched object, to be read without asking the cluster.
 
 Fed by the watches, by lists, and by the answers to our own writes, in any order: of two
-states of one object the one with the higher resourceVersion stays.  Bodies are kept as
-JSON text without what nobody reads, a fifth of what they take as dicts, so that a reader
-always gets a copy of its own.
+states of an object, the one with the higher resourceVersion stays.  Bodies are kept as
+JSON text, without what nobody reads: that takes a fifth of the memory of dicts, and
+gives every reader a copy of its own.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -23,7 +23,7 @@ _CHILDREN: Final = frozenset({"TrainingRun", "Rollout"})
 
 
 class Place(NamedTuple):
-    """Where an object is."""
+    """The place of an object in the cluster."""
 
     kind: str
     namespace: str
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class News(Enum):
-    """What a state that comes is to what is known."""
+    """How an incoming state compares with the stored one."""
 
     NEW = auto()
     OURS = auto()  # known from the answer to our own request; nobody had told it yet
@@ -44,7 +44,7 @@ class News(Enum):
 
 
 class _State:
-    """One object."""
+    """The newest state of one object."""
 
     __slots__ = ("groups", "text", "told", "verified", "version")
 

@@ -1,4 +1,4 @@
-"""``ports.Kube`` that reads what the watches told, and sends only what would change something."""
+"""``ports.Kube`` that reads from the watches, and sends only what would change something."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -20,7 +20,7 @@ _VERSIONED: Final = frozenset({"resourceVersion", "managedFields"})  # differs a
 
 
 class WatchedKube:
-    """Reads from the store where it covers a kind; every write's answer goes into it.
+    """Reads from the store where it covers a kind, and puts every write's answer into it.
 
     So a reconcile sees its own writes at once, and others' as soon as the watch tells.
     """

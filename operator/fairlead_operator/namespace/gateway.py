@@ -1,4 +1,4 @@
-"""The gateway of one namespace: Envoy and its agent in one pod, and what they may do.  Pure."""
+"""The gateway of one namespace: Envoy and its agent in one pod, and their rights.  Pure."""
 
 from typing import Any, Final
 

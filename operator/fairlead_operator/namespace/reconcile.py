@@ -1,4 +1,4 @@
-"""One look at what the Models of a namespace share: today its gateway."""
+"""Reconciles what the Models of a namespace share: today its gateway."""
 
 from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Ports

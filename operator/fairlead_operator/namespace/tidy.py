@@ -1,4 +1,4 @@
-"""What is left of a namespace's gateway when Models or gateway pods are gone."""
+"""Cleans up a namespace's gateway once Models or gateway pods are gone."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""One instant query to Prometheus: numbers, nothing, or an error that says which."""
+"""An instant query to Prometheus: numbers, nothing, or an error that says what is wrong."""
 
 import json
 import math
