@@ -40,7 +40,7 @@ _INTERRUPTED: Final = 130
 
 @contextmanager
 def subject(place: Place) -> Iterator[Subject]:
-    """A Model with its stable version in charge, and clients."""
+    """Yield a Model with its stable version in charge, and clients."""
     with rolling(
         place, NAME, rate=_RATE, marked=True, serving=_SERVING, new_connections=False
     ) as begun:

@@ -58,7 +58,7 @@ class Binaries:
 
 
 def binaries(cache: Path) -> Binaries:
-    """The binaries that belong to this checkout."""
+    """Return the binaries that belong to this checkout."""
     return Binaries(folder=cache / f"bin-{_fingerprint()}")
 
 

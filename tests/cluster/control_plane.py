@@ -123,7 +123,7 @@ class ControlPlane:
 
 
 def lone_control_plane(environ: Mapping[str, str]) -> ControlPlane:
-    """The one that is kept running between commands."""
+    """Return the one that is kept running between commands."""
     place = layout(environ, "control-plane")
     return ControlPlane(place, Detached(run=place.run, log=place.log))
 
@@ -132,7 +132,7 @@ def lone_control_plane(environ: Mapping[str, str]) -> ControlPlane:
 def control_plane(
     environ: Mapping[str, str], *, flags: Sequence[str] = ()
 ) -> Iterator[ControlPlane]:
-    """One for a block of code.  It ends with the block, or with the process if that is killed."""
+    """Run one for a block; it ends with the block, or with the process if that is killed."""
     folder = Path(tempfile.mkdtemp(prefix="fairlead-control-plane-"))
     place = Layout(state=folder / "state", cache=layout(environ).cache)
     plane = ControlPlane(place, Bound(log=place.log), flags)
@@ -155,7 +155,7 @@ def _api_server(programs: Binaries, pki: Path, store: Store, port: int) -> Seque
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now; all are held until all are found, so they differ."""
+    """Choose ports nobody listens on; hold each until all are chosen, so that they differ."""
     with ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

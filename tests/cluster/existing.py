@@ -64,7 +64,7 @@ class ExistingCluster:
         return [ComponentStatus(name="kube-apiserver", running=ready, detail=detail)]
 
     def load_images(self, archives: Sequence[Path], progress: Progress) -> None:
-        """Nothing can be put on somebody else's nodes; say what they have to hold."""
+        """Say which images the nodes must hold; nothing can be put on somebody else's nodes."""
         for archive in archives:
             progress(f"{archive.name} is not loaded; the cluster must have this image already")
 

@@ -41,7 +41,7 @@ def daemon_name(port: int) -> str:
 
 
 def relay(namespace: Path, port: int, target: str) -> Sequence[str]:
-    """The command that carries a port into the native cluster's network."""
+    """Return the command that carries a port into the native cluster's network."""
     script = str(PACKAGE / "relay.py")
     return [sys.executable, "-I", script, str(namespace), str(port), target]
 
@@ -49,7 +49,7 @@ def relay(namespace: Path, port: int, target: str) -> Sequence[str]:
 def port_forward(
     kubectl: Path, kubeconfig: Path, *, namespace: str, service: str, port: int, local_port: int
 ) -> Sequence[str]:
-    """The command that does the same where we have no hand on the network."""
+    """Return the command that does the same where we cannot reach the network."""
     forward = [str(kubectl), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
     forward += ["port-forward", "--address=127.0.0.1", f"service/{service}", f"{local_port}:{port}"]
     return [sys.executable, "-I", str(PACKAGE / "port_forward.py"), *forward]

@@ -11,7 +11,7 @@ _OCTAL = re.compile(r"\\(\d{3})")
 
 
 def mount_points(*, below: Path, table: Path = Path("/proc/self/mountinfo")) -> list[Path]:
-    """All mounts at or below a folder, deepest first: the order to undo them in."""
+    """Return all mounts at or below a folder, deepest first: the order to undo them in."""
     points = [
         Path(_OCTAL.sub(lambda found: chr(int(found[1], 8)), line.split()[4]))
         for line in table.read_text().splitlines()

@@ -217,7 +217,7 @@ class NativeCluster:
 
     @property
     def _port(self) -> int:
-        """Where the host finds the API server: as asked, else as it is, else the default."""
+        """Return the API server's port on the host: as set, else as it is, else the default."""
         if asked := self._environ.get(HOST_PORT_VARIABLE):
             return parse_port(asked, variable=HOST_PORT_VARIABLE)
         if self.kubeconfig.exists():

@@ -28,7 +28,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def cni_plugins() -> Path | None:
-    """The folder that has all plugins the pod network is made of."""
+    """Return the folder that has all plugins the pod network is made of."""
     for folder in _PLUGIN_FOLDERS:
         if all((folder / plugin).exists() for plugin in _NEEDED_PLUGINS):
             return folder

@@ -19,7 +19,7 @@ _VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 def require_linux_root(uid: int | None = None, platform: str = sys.platform) -> None:
-    """Namespaces, mounts and cgroups are Linux's, and belong to root."""
+    """Require Linux and root, which namespaces, mounts and cgroups need."""
     if platform != "linux":
         raise ClusterError("the native cluster needs Linux; start Docker so that kind is used")
     if (os.geteuid() if uid is None else uid) != 0:

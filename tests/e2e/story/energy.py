@@ -74,7 +74,7 @@ def set_up_database(cluster: Cluster, image: str | None) -> None:
 
 
 def with_image(manifest: Mapping[str, Any], image: str | None) -> Mapping[str, Any]:
-    """The manifest with the image this cluster has, where it has a Deployment's."""
+    """Return the manifest with the image this cluster has, if it is a Deployment."""
     if image is None or manifest["kind"] != "Deployment":
         return manifest
     pod = manifest["spec"]["template"]["spec"]

@@ -124,7 +124,7 @@ def _list_pods(cluster: Cluster) -> Sequence[Mapping[str, Any]]:
 
 
 def describe_pods(pods: Sequence[Mapping[str, Any]]) -> str:
-    """How many are ready, and the names of the others.  Pure."""
+    """Say how many pods are ready, and name the others.  Pure."""
 
     def is_ready(pod: Mapping[str, Any]) -> bool:
         conditions = (pod.get("status") or {}).get("conditions") or []

@@ -41,14 +41,14 @@ class World:
         self.kubectl("patch", "model", energy.MODEL, "--type=merge", f"--patch={patch}")
 
     def expose_gateway(self) -> str:
-        """The Model's address on this machine."""
+        """Return the Model's address on this machine."""
         return self.cluster.expose(
             namespace=energy.NAMESPACE, service=energy.MODEL, port=80, local_port=GATEWAY_PORT
         )
 
 
 def find_service(cluster: Cluster, component: str) -> tuple[str, int]:
-    """Name and port of the chart's Service of a component.
+    """Return name and port of the chart's Service of a component.
 
     Raises:
         StoryError: the chart has none.
