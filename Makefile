@@ -19,7 +19,7 @@ help: ## List the commands
 # --- the two commands of the README ---------------------------------------------------------
 
 .PHONY: demo
-demo: install ## Bring up a cluster, install Fairlead, and tell the whole story on it
+demo: install ## Bring up a cluster, install Fairlead, and run the whole demo on it
 	@$(RUN) -m e2e.story
 
 .PHONY: test
@@ -37,7 +37,7 @@ test-integration: install tools gateway-tools test-packages ## Run integration t
 	$(PYTEST) tests/integration
 
 .PHONY: test-e2e
-test-e2e: install ## Run end-to-end tests on a real cluster; one that is up stays up
+test-e2e: install ## Run end-to-end tests on a real cluster; a running cluster keeps running
 	$(PYTEST) tests/e2e
 
 .PHONY: bench
@@ -45,11 +45,11 @@ bench: install ## Measure what docs/benchmarks.md reports
 	$(RUN) -m bench
 
 .PHONY: bench-scale
-bench-scale: install ## Measure operator and gateway with thousands of Models; nodes are simulated
+bench-scale: install ## Measure operator and gateway with thousands of Models on simulated nodes
 	$(RUN) -m bench many-models operator-scale
 
 .PHONY: chaos
-chaos: install ## Take every part away in mid-rollout, at every call and on a real cluster
+chaos: install ## Take each part away during rollouts: at every call, and on a real cluster
 	$(PYTEST) tests/scenario/test_faults.py --faults all
 	@$(RUN) -m chaos
 
@@ -60,11 +60,11 @@ cluster-up: install ## Bring up the local cluster
 	@$(RUN) -m cluster up
 
 .PHONY: cluster-status
-cluster-status: install ## Say which parts of the local cluster run
+cluster-status: install ## Show which parts of the local cluster are running
 	@$(RUN) -m cluster status
 
 .PHONY: cluster-down
-cluster-down: install ## Remove the local cluster and all it made, but for caches
+cluster-down: install ## Remove the local cluster and all it made, except caches
 	@$(RUN) -m cluster down
 
 .PHONY: images
@@ -96,7 +96,7 @@ crds: install ## Generate the CRDs from the Python types
 
 # One after the other, also under -j: the first two write what the others check.
 .PHONY: verify
-verify: install ## Do all that CI does, and fail on files that were not committed
+verify: install ## Do all that CI does; fail when files change that were not committed
 	$(MAKE) fmt
 	$(MAKE) crds
 	$(MAKE) lint
@@ -104,7 +104,7 @@ verify: install ## Do all that CI does, and fail on files that were not committe
 	git diff --exit-code
 
 .PHONY: clean
-clean: ## Remove what tests and the demo wrote; keeps .venv and the caches in ~/.cache/fairlead
+clean: ## Remove what tests and the demo wrote; keep .venv and the caches in ~/.cache/fairlead
 	rm -rf build .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
@@ -112,7 +112,7 @@ clean: ## Remove what tests and the demo wrote; keeps .venv and the caches in ~/
 
 # The lock is for two makes at once: the second finds everything done.
 .PHONY: install
-install: ## Create .venv with the locked dependencies; does nothing when it is up to date
+install: ## Create .venv with the locked dependencies, unless it is up to date
 	@+mkdir -p build && flock build/install.lock $(MAKE) --no-print-directory $(INSTALLED)
 
 # Two packages ship opentelemetry/proto, and the one of xds-protos is too old for MLflow's server.
@@ -144,7 +144,7 @@ gateway-tools: install
 
 # KEDA itself for one integration test, which is skipped without it; five minutes the first time.
 .PHONY: keda-tools
-keda-tools: install ## Build KEDA, for the test that runs it; CI does
+keda-tools: install ## Build KEDA, which one integration test needs (5 minutes, once)
 	@$(RUN) -m images keda >/dev/null
 
 .PHONY: test-packages

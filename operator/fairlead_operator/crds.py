@@ -1,6 +1,6 @@
 """The CustomResourceDefinitions, and their reference, from the types in ``api``.
 
-``python -m fairlead_operator.crds`` writes them, ``--check`` tells which differ.
+``python -m fairlead_operator.crds`` writes them; ``--check`` names those that differ.
 """
 
 import argparse
@@ -27,7 +27,7 @@ _SOURCE: Final = "Generated from operator/fairlead_operator/api by `make crds`; 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """One row of what we define."""
+    """One kind that we define."""
 
     name: str
     plural: str
@@ -85,7 +85,7 @@ _KINDS: Final = (
 
 
 def build_crds() -> dict[str, dict[str, Any]]:
-    """File name → manifest."""
+    """Build the manifests, by file name."""
     return {f"{kind.plural}.yaml": _crd(kind) for kind in _KINDS}
 
 
@@ -119,7 +119,7 @@ def _crd(kind: _Kind) -> dict[str, Any]:
 
 
 def _schema(kind: _Kind) -> Schema:
-    """Schema of a whole object."""
+    """Build the schema of a whole object."""
     schema: Schema = {
         "type": "object",
         "description": " ".join((kind.module.__doc__ or "").split()),
@@ -139,7 +139,7 @@ def _schema(kind: _Kind) -> Schema:
 
 
 def render_reference() -> str:
-    """Every field of every kind, for people."""
+    """Render every field of every kind for people."""
     lines = [f"<!-- {_SOURCE} -->", "# Reference", "", f"All kinds are `{API_VERSION}`."]
     for kind in _KINDS:
         schema = _schema(kind)
@@ -153,7 +153,7 @@ def render_reference() -> str:
 
 
 def _rows(schema: Schema, path: str) -> Iterator[str]:
-    """The fields below a node in the order written, each with its whole path."""
+    """Yield the fields below a node in the order written, each with its whole path."""
     for name, node in schema.get("properties", {}).items():
         where = f"{path}.{name}"
         default = "required" if name in schema.get("required", ()) else _default(node)
@@ -163,14 +163,14 @@ def _rows(schema: Schema, path: str) -> Iterator[str]:
 
 
 def _default(node: Schema) -> str:
-    """The default; that of an object is told by the fields within."""
+    """Return the default; leave that of an object to the fields within."""
     if "default" not in node or node["type"] == "object":
         return ""
     return f"`{json.dumps(node['default'])}`"
 
 
 def _type_name(node: Schema) -> str:
-    """Type and bounds in a few words."""
+    """Describe type and bounds in a few words."""
     if "enum" in node:
         return " or ".join(f"`{value}`" for value in node["enum"])
     if node["type"] == "array":
@@ -197,7 +197,7 @@ class _Plain(yaml.SafeDumper):
 
 
 def render(reference: Path = _REFERENCE) -> dict[Path, str]:
-    """Path below the repository → text, for every copy."""
+    """Render every copy, by its path below the repository."""
     texts = {
         name: f"# {_SOURCE}\n" + yaml.dump(crd, Dumper=_Plain, sort_keys=False, width=100)
         for name, crd in build_crds().items()
@@ -207,7 +207,7 @@ def render(reference: Path = _REFERENCE) -> dict[Path, str]:
 
 
 def stale(files: dict[Path, str], root: Path) -> list[Path]:
-    """The files that are missing or differ from what is generated."""
+    """Return the files that are missing or differ from what is generated."""
     return [
         path
         for path, text in files.items()
@@ -217,13 +217,17 @@ def stale(files: dict[Path, str], root: Path) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None, *, root: Path = _ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m fairlead_operator.crds")
-    parser.add_argument("--check", action="store_true", help="write nothing, name what differs")
-    parser.add_argument("--reference", type=Path, default=_REFERENCE, help="the field tables")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; name the files that differ"
+    )
+    parser.add_argument(
+        "--reference", type=Path, default=_REFERENCE, help="where the field tables go"
+    )
     options = parser.parse_args(arguments)
     files = render(options.reference)
     differing = stale(files, root)
     if differing and options.check:
-        sys.stderr.write(f"not as generated: {', '.join(map(str, differing))}; run `make crds`\n")
+        sys.stderr.write(f"out of date: {', '.join(map(str, differing))}; run `make crds`\n")
         return 1
     for path in differing:
         (root / path).parent.mkdir(parents=True, exist_ok=True)

@@ -14,15 +14,15 @@ class TransientError(Exception):
 
 
 class UnknownKindError(TransientError):
-    """The cluster has no such kind: what brings it is not installed, or not yet."""
+    """The cluster does not have the kind: what defines it is not installed, or not yet."""
 
 
 class InvalidSpecError(Exception):
-    """A spec that no schema could refuse; waits for a new generation."""
+    """The spec is wrong in a way no schema can refuse; wait for a new generation."""
 
 
 class ClusterRefusalError(Exception):
     """The API server refused what we applied (400, 403, 422): a policy, or missing rights.
 
-    Shown to the user at once and retried with back-off, since another can mend it.
+    The user is told at once, and we retry with back-off, since someone else can fix it.
     """

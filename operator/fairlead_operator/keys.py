@@ -1,4 +1,4 @@
-"""What is looked at in turn: an object, or a whole namespace.  Pure."""
+"""What a worker looks at: one object, or a whole namespace.  Pure."""
 
 from typing import Final, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Wire the process: settings, ports, the Lease, the watches, the workers, the web servers."""
+"""Wires the process: settings, ports, the Lease, the watches, the workers, the web servers."""
 
 import asyncio
 import contextlib
@@ -43,12 +43,12 @@ _WORKERS: Final = 32
 
 
 def now() -> datetime:
-    """The only clock."""
+    """Return the time; this is the only clock."""
     return datetime.now(UTC)
 
 
 async def run(settings: Settings) -> None:
-    """Live until SIGTERM: stand by, lead, and stand by again when the Lease is lost.
+    """Run until SIGTERM: stand by, lead, and stand by again when the Lease is lost.
 
     A process that ended with its Lease would wait for the kubelet's back-off, which
     grows with each outage of the API server, before it could act again.
@@ -73,7 +73,7 @@ async def run(settings: Settings) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Clients:
-    """What outlives a time in charge."""
+    """The clients, which outlive a term as leader."""
 
     kube: KubeClient
     session: aiohttp.ClientSession
@@ -83,7 +83,7 @@ class _Clients:
 async def _serve_term(
     settings: Settings, clients: _Clients, lease: Lease, health: Health, stopped: asyncio.Event
 ) -> None:
-    """One time in charge, with a memory of its own."""
+    """Lead once, from taking the Lease to losing it, with state that nothing outlives."""
     kube, record = clients.kube, clients.record
     registrations = Registrations()
     outside = Ports(
@@ -131,7 +131,7 @@ async def _lead(
     health: Health,
     stopped: asyncio.Event,
 ) -> None:
-    """Act, as long as the Lease is ours and nothing ends that must not."""
+    """Act as long as the Lease is ours and nothing ends that must not."""
     tasks = [watching, *map(asyncio.ensure_future, work), asyncio.create_task(stopped.wait())]
     metrics.IS_LEADER.set(1)
     health.leading(watching)
@@ -190,7 +190,7 @@ def _stop_on_signals(stopped: asyncio.Event) -> None:
 
 
 async def _keep_signals(started: asyncio.Event, stopped: asyncio.Event) -> None:
-    """kopf takes SIGTERM to itself as it starts, and would then take five seconds to end."""
+    """Take SIGTERM back from kopf, which claims it at its start and would need 5 s to end."""
     await started.wait()
     _stop_on_signals(stopped)
 
@@ -226,7 +226,7 @@ async def _serving(application: web.Application, address: str, port: int) -> Asy
 
 
 def main() -> None:
-    """Entry of the image."""
+    """Run the operator; the image starts here."""
     settings = Settings.from_environment()
     log.configure(style=settings.log_format, level=settings.log_level)
     try:

@@ -1,4 +1,4 @@
-"""The Model that a TrainingRun or a Rollout belongs to, read and understood."""
+"""The Model that a TrainingRun or a Rollout belongs to, read and parsed."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -28,7 +28,8 @@ async def read_parent(name: str, namespace: str, kube: Kube) -> Parent:
     body = await kube.get("Model", namespace, name)
     if body is None:
         raise InvalidSpecError(
-            f"spec.model: there is no Model {name} in {namespace}; create it or delete this"
+            f"spec.model: there is no Model {name} in namespace {namespace}; create the Model, or "
+            "delete this object"
         )
     try:
         spec = ModelSpec.model_validate(body["spec"])

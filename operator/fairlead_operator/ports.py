@@ -1,8 +1,8 @@
-"""What reconcilers need from outside, declared where it is consumed.
+"""What reconcilers need from outside, declared where it is used.
 
-The real ones live in ``kube``, ``prometheus``, ``mlflow`` and ``record``; the fakes
-of the tests pass the same conformance suite.  All of them raise ``TransientError`` when
-the other side does not answer or refuses for now.
+The real ones are in ``kube``, ``prometheus``, ``mlflow`` and ``record``; the fakes of the
+tests pass the same conformance suite.  All of them raise ``TransientError`` when the other
+side does not answer, or refuses for now.
 """
 
 import dataclasses
@@ -18,20 +18,20 @@ from fairlead_operator.api.history import HistoryEntry
 class Kube(Protocol):
     """The cluster.  Kinds are named as in a manifest: ``Deployment``, ``Model``.
 
-    What is read may be a moment old, but never older than one's own last write; and of two objects
+    A read may be a moment old, but is never older than our own last write; and of two objects,
     one may be older than the other.
     """
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """The object, or None when there is none."""
+        """Return the object, or None when there is none."""
 
     async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """The object as the API server has it now: for what moves traffic."""
+        """Return the object as the API server has it now, for what moves traffic."""
 
     async def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Sequence[dict[str, Any]]:
-        """Objects with all of these labels, sorted by name.
+        """Return the objects with all of these labels, sorted by name.
 
         Raises:
             UnknownKindError: the cluster does not know the kind.
@@ -40,13 +40,13 @@ class Kube(Protocol):
     async def relist(
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Sequence[dict[str, Any]]:
-        """The same as the API server has them now: where another kind's watch may be ahead."""
+        """List as the API server has them now, where another kind's watch may be ahead."""
 
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
-        """TrainingRuns or Rollouts whose ``spec.model`` is this one, sorted by name."""
+        """Return the TrainingRuns or Rollouts whose ``spec.model`` is this one, sorted by name."""
 
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Server-side apply with our field manager; twice is the same as once.
+        """Apply on the server's side as our field manager; applying twice is the same as once.
 
         Raises:
             UnknownKindError: the cluster has no such kind.
@@ -55,20 +55,20 @@ class Kube(Protocol):
     async def annotate(
         self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
     ) -> dict[str, Any] | None:
-        """Set annotations; None removes one.  Answers the object, or None when it is gone."""
+        """Set annotations; None removes one.  Return the object, or None when it is gone."""
 
     async def patch_status(
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
     ) -> dict[str, Any] | None:
-        """Merge into the status; None removes a field.  Answers as ``annotate`` does."""
+        """Merge into the status; None removes a field.  Return what ``annotate`` does."""
 
     async def patch_data(
         self, namespace: str, name: str, data: Mapping[str, str | None]
     ) -> dict[str, Any] | None:
-        """Merge into a ConfigMap's data; None removes a key.  Answers as ``annotate`` does."""
+        """Merge into a ConfigMap's data; None removes a key.  Return what ``annotate`` does."""
 
     async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
-        """Give a Deployment, as it was just read, so many pods.
+        """Set the number of pods of a Deployment that was just read.
 
         From then on ``apply`` may leave ``replicas`` out without resetting it: the number is
         whoever's changes it next, for example an autoscaler's.
@@ -78,19 +78,19 @@ class Kube(Protocol):
         """
 
     async def delete(self, kind: str, namespace: str, name: str) -> None:
-        """Delete with its dependents; silent when there is none."""
+        """Delete an object with its dependents; do nothing when there is none."""
 
 
 class Prometheus(Protocol):
     async def query(self, promql: str) -> float | None:
-        """The value of the only sample; None when there is none or it is NaN.
+        """Return the value of the only sample; None when there is none or it is NaN.
 
         Raises:
             ValueError: the query is refused, or yields something else than one number.
         """
 
     async def query_by(self, promql: str, label: str) -> Mapping[str, float]:
-        """The numbers of one answer by a label that tells them apart, NaN left out.
+        """Return the numbers of one answer by a label that tells them apart, NaN left out.
 
         Raises:
             ValueError: the query is refused, or yields something else.
@@ -110,24 +110,24 @@ class Registry(Protocol):
     """MLflow's model registry and its runs."""
 
     async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
-        """The newest registration that carries this semantic version, or None."""
+        """Return the newest registration that carries this semantic version, or None."""
 
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
-        """All there are, by registered model and registry version."""
+        """Return all registrations, by registered model and registry version."""
 
     async def start_run(self, *, experiment: str, name: str, key: str) -> str:
-        """The id of the run that carries ``key``; created when there is none."""
+        """Return the ID of the run that carries ``key``; create it when there is none."""
 
     async def progress(self, run_id: str) -> str | None:
-        """The run's progress document, or None while there is none."""
+        """Return the run's progress document, or None while there is none."""
 
     async def finish_run(self, run_id: str, *, succeeded: bool) -> None:
-        """End the run; silent when it is gone or ended."""
+        """End the run; do nothing when it is gone or has ended."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whose predictions, and from which moment on."""
+    """Whose predictions to look at, and from when on."""
 
     namespace: str
     model: str
@@ -137,7 +137,7 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many of how many; ``successes`` is a sum of values from 0 to 1."""
+    """A count out of a count; ``successes`` is a sum of values from 0 to 1."""
 
     successes: float
     trials: int
@@ -156,49 +156,56 @@ Rating = Literal["accuracy", "reward"]
 
 
 class Record(Protocol):
-    """What the model servers wrote of their predictions, what was said of them later, and
-    which version was live when.
+    """What was predicted, what was said of it later, and which version was live when.
 
-    A mirrored prediction, whose id no client ever saw, takes the label of the live answer to
-    the same request, and no reward.  Of very many predictions, the latest 200,000 of the Model
-    are looked at.
+    A mirrored prediction, whose ID no client ever saw, takes the label of the live answer to
+    the same request, and no reward.  Only the latest 200,000 predictions of a Model are read.
     """
 
     async def tally(self, rating: Rating, subject: Subject) -> Tally:
-        """Of the predictions that were rated: labels that were met, or rewards earned."""
+        """Count the labels that were met, or the rewards earned, among the rated predictions."""
 
     async def losses(self, loss: Loss, subject: Subject) -> Moments:
-        """The loss of each prediction whose label is known; log loss of a class in nats, with
-        a probability of 1e-15 at least.  None where the outputs have no such loss."""
+        """Sum up the loss of each prediction that has a label.
+
+        Log loss of a class is in nats, with a probability of at least 1e-15.  None where the
+        outputs have no such loss.
+        """
 
     async def agreement(self, candidate: Subject, stable: str) -> Tally:
-        """Of the requests that both versions answered: rows with the same class, or numbers
-        within a tenth of the standard deviation of the stable version's."""
+        """Count, of the requests that both versions answered, the rows that agree.
+
+        That is the same class, or numbers within a tenth of the standard deviation of the
+        stable version's.
+        """
 
     async def distributions(
         self, candidate: Subject, stable: str
     ) -> tuple[Sequence[int], Sequence[int]]:
-        """Counts of the candidate's and of the stable version's predictions over the same bins.
+        """Count the candidate's and the stable version's predictions over the same bins.
 
         Bins are the classes of a multiclass model, else the deciles of both versions together;
         those with no prediction are left out.  Empty when either version has none.
         """
 
     async def add_history(self, entry: HistoryEntry) -> None:
-        """Keep the entry; one that is there already stays as it is."""
+        """Keep the entry; leave one that is there already as it is."""
 
     async def history(self, namespace: str, model: str, limit: int) -> Sequence[HistoryEntry]:
-        """The latest entries of a Model, newest first."""
+        """Return the latest entries of a Model, newest first."""
 
 
 class Registrations(Protocol):
-    """The registry as it was listed last: answers at once, from memory."""
+    """The registry as it was last listed; answers at once, from memory."""
 
     def problem(self, registered_model: str, reference: VersionReference) -> str | None:
-        """What is wrong with this registration; empty when nothing is, None when not known."""
+        """Say what is wrong with this registration.
 
-    def note(self, registered_model: str, found: RegisteredVersion) -> None:
-        """What the registry said of one since."""
+        Empty when nothing is; None when it has not been listed yet.
+        """
+
+    def note(self, registered_model: str, version: RegisteredVersion) -> None:
+        """Note what the registry has said of a registration since."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """What people ask of an object, read from its annotations.  Pure.
 
-The value is free text (``Ada: wrong data``) or the JSON ``{"by", "at", "why"}``
-that the ``fairlead`` command writes.  A request is known by its action and its
-text: one that status lists is not acted on again, and any new text is a new one.
+The value is free text (``Ada: wrong data``) or the JSON ``{"by", "at", "why"}`` that the
+``fairlead`` command writes.  Action and text identify a request: one that status lists is
+not acted on again, and any other text is a new one.
 """
 
 import dataclasses
@@ -23,10 +23,10 @@ _KEPT: Final = 20
 
 
 class Action(StrEnum):
-    """What can be asked: of a Rollout, the strongest first; of a Model the last two.
+    """What can be asked: of a Rollout, the strongest first; of a Model, the last two.
 
-    ``SUPERSEDE`` is the operator's own: the Model asks its Rollout to make way for another
-    version, which is the annotation's value.
+    ``SUPERSEDE`` is the operator's own: with it, the Model asks its Rollout to make way for
+    another version, which is the annotation's value.
     """
 
     ABORT = "abort"
@@ -40,13 +40,13 @@ class Action(StrEnum):
 
     @property
     def annotation(self) -> str:
-        """Where it is asked: an annotation survives a crash, and every later look sees it."""
+        """Return the annotation; it survives a crash, and every later look sees it."""
         return f"{GROUP}/{self.value}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One wish of a person."""
+    """One request of a person."""
 
     action: Action
     text: str  # as written, at most 512 characters: what makes it the same or another
@@ -55,13 +55,13 @@ class Request:
     why: str = ""
 
     def describe(self) -> str:
-        """Who and why, as far as they were said."""
+        """Describe who asked and why, as far as they said."""
         return ": ".join(part for part in (self.by, self.why) if part) or self.action
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What becomes of a person's request."""
+    """The answer to a person's request."""
 
     request: Request
     accepted: bool
@@ -87,7 +87,7 @@ def parse_request(action: Action, value: str) -> Request:
 
 
 def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
-    """All that is asked of an object, the strongest first."""
+    """Read all that is asked of an object, the strongest first."""
     return tuple(
         parse_request(action, annotations[action.annotation])
         for action in Action
@@ -98,12 +98,12 @@ def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
 def unanswered(
     annotations: Mapping[str, str], answered: Iterable[RequestStatus]
 ) -> tuple[Request, ...]:
-    """What is asked and not listed in status yet."""
-    known = {(entry.action, entry.text) for entry in answered}
+    """Return what is asked and not listed in status yet."""
+    listed = {(entry.action, entry.text) for entry in answered}
     return tuple(
         request
         for request in read_requests(annotations)
-        if (request.action, request.text) not in known
+        if (request.action, request.text) not in listed
     )
 
 
@@ -114,7 +114,7 @@ def record(
     *,
     now: datetime,
 ) -> tuple[RequestStatus, ...]:
-    """The list in status with the new answers, newest last.
+    """Return the list in status with the new answers, newest last.
 
     The oldest leave it, but for those whose annotation is still there: they would be
     acted on again.
@@ -127,7 +127,7 @@ def record(
 
 
 def announce_refusals(answers: Iterable[Answer]) -> tuple[Event, ...]:
-    """One event for each refusal; what is accepted shows itself."""
+    """Build an event for each refusal; what is accepted shows by itself."""
     return tuple(
         Event(
             reason="RequestRefused",
@@ -157,10 +157,12 @@ def _document(text: str) -> Mapping[str, Any] | None:
     if not text.startswith("{"):
         return None
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and found.keys() & {"by", "at", "why"} else None
+    if isinstance(document, dict) and document.keys() & {"by", "at", "why"}:
+        return document
+    return None
 
 
 def _text(value: Any, *, limit: int) -> str:
@@ -168,7 +170,7 @@ def _text(value: Any, *, limit: int) -> str:
 
 
 def _moment(value: Any) -> datetime | None:
-    """An aware moment; None when it is none."""
+    """Parse an aware moment; return None for anything else."""
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):

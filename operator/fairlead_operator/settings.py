@@ -1,4 +1,4 @@
-"""What the process is told by its environment; the only reader of it."""
+"""The settings of the process; the only reader of its environment."""
 
 import dataclasses
 import os

@@ -97,18 +97,29 @@ class Bench:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmarks asked for; return the exit code."""
-    parser = argparse.ArgumentParser(prog="bench", description="Measure what we promise.")
+    parser = argparse.ArgumentParser(
+        prog="bench", description="Measure what docs/benchmarks.md reports."
+    )
     parser.add_argument(
         "name",
         nargs="*",
-        help=f"of {', '.join(_NAMES)}; unless named, all but {', '.join(sorted(_BY_NAME_ONLY))}",
+        help=f"one of {', '.join(_NAMES)} (default: all but {', '.join(sorted(_BY_NAME_ONLY))})",
     )
-    parser.add_argument("--write", action="store_true", help="put the tables into the document")
-    parser.add_argument("--runs", type=int, default=alert_reaction.RUNS, help="of alert-reaction")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write the tables into docs/benchmarks.md and docs/evidence.md",
+    )
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=alert_reaction.RUNS,
+        help="runs of alert-reaction (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.name) - set(_NAMES))
     if unknown:
-        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(_NAMES)}")
+        parser.error(f"there is no benchmark {', '.join(unknown)}; choose from {', '.join(_NAMES)}")
     bench = Bench(Narrator())
     try:
         _run(

@@ -40,7 +40,7 @@ _INTERRUPTED: Final = 130
 
 @contextmanager
 def subject(place: Place) -> Iterator[Subject]:
-    """A Model with its stable version in charge, and clients."""
+    """Yield a Model with its stable version in charge, and clients."""
     with rolling(
         place, NAME, rate=_RATE, marked=True, serving=_SERVING, new_connections=False
     ) as begun:
@@ -66,11 +66,22 @@ def live(subject: Subject, number: int, life: Life, say: Narrator) -> Lived:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="chaos", description="Break things in mid-rollout.")
-    parser.add_argument("--seed", type=int, default=1, help="of moments and order")
-    parser.add_argument("--lives", type=_numbers, default=None, help="only these, such as 1-10,31")
-    parser.add_argument("--list", action="store_true", help="say what would be lived")
-    parser.add_argument("--write", action="store_true", help="put the table into the document")
+    parser = argparse.ArgumentParser(
+        prog="chaos", description="Break things in the middle of rollouts."
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="seed of the moments and of the order (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--lives", type=_numbers, default=None, help="run only these lives, for example 1-10,31"
+    )
+    parser.add_argument("--list", action="store_true", help="list the lives and run none")
+    parser.add_argument(
+        "--write", action="store_true", help="write the table into docs/benchmarks.md"
+    )
     options = parser.parse_args(arguments)
     lives = list(enumerate(plan(seed=options.seed), start=1))
     chosen = [(n, life) for n, life in lives if options.lives is None or n in options.lives]

@@ -83,7 +83,7 @@ class Chronicle:
             follower.catch_up()
 
     def writes(self) -> Sequence[Write]:
-        """Of all kinds, in their order."""
+        """Return the writes of all kinds, in their order."""
         found = [write for follower in self._followers for write in list(follower.writes)]
         return sorted(found, key=lambda write: write.revision)
 
@@ -95,12 +95,12 @@ class Chronicle:
         return _HISTORY
 
     def snapshots(self, model: str) -> Iterator[tuple[float, Snapshot]]:
-        """The state at the beginning, and after each write; with when we heard of it."""
+        """Yield the state at the beginning and after each write, with when we heard of it."""
         return replay(self.writes(), model, since=max(each.begun for each in self._followers))
 
 
 def replay(writes: Sequence[Write], model: str, *, since: int) -> Iterator[tuple[float, Snapshot]]:
-    """The states one after the other.  What came before ``since`` makes the first.  Pure."""
+    """Yield the states one after the other; what came before ``since`` makes the first.  Pure."""
     objects: dict[Key, Object] = {}
     begun = False
     for write in writes:
@@ -174,7 +174,7 @@ class Follower(threading.Thread):
         return [write for write in present if (write.key, write.revision) not in known]
 
     def _read(self) -> tuple[list[Write], int]:
-        """All objects now, and the revision of that."""
+        """Return all objects as they are now, and their revision."""
         answer = json.loads(self._call(_preload_content=False, _request_timeout=_TIMEOUT).data)
         items = [self._write({**item, "kind": self._kind}) for item in answer["items"]]
         return items, int(answer["metadata"]["resourceVersion"])

@@ -90,7 +90,7 @@ def sum_up(
 
 
 def _downtime(states: States, course: Course) -> tuple[float, float]:
-    """From the first sign of the rollout until every gateway gives all to the candidate."""
+    """Return when the downtime may begin and end: from the rollout's start to its last weight."""
     known = len(states[0][1].rollouts)
     begun = min(seen for seen, state in states if len(state.rollouts) > known)
     given = min(

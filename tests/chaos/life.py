@@ -30,7 +30,7 @@ class Life:
 
     @property
     def kills(self) -> tuple[Moment, ...]:
-        """When the operator is killed."""
+        """Return when the operator is killed."""
         return tuple(each.moment for each in self.troubles if each.what == "operator killed")
 
     def __str__(self) -> str:
@@ -50,11 +50,11 @@ class Course:
 
     @property
     def serving(self) -> str:
-        """The version that is in charge afterwards."""
+        """Return the version that is in charge afterwards."""
         return self.stable if self.life.cause else self.candidate
 
     def expect(self, name: str, *, value: bool, at: float | None = None) -> None:
-        """From now on, or from that moment on, the checker may expect it."""
+        """Let the checker expect it from now on, or from that moment on."""
         self.changes.append((at or time.time(), name, value))
 
 

@@ -55,7 +55,7 @@ _GOING_BACK: Final[tuple[tuple[Strategy, Cause, Trouble], ...]] = (
 
 
 def plan(*, seed: int) -> Sequence[Life]:
-    """Every strategy with the operator killed at each of its moments, and every other trouble."""
+    """Plan every strategy with the operator killed at each moment, and every other trouble."""
     chance = random.Random(seed)
     kills = [
         Life(

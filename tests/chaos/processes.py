@@ -15,7 +15,7 @@ _GONE = 10.0
 
 
 def of_container(container_id: str) -> Sequence[int]:
-    """Ids of the processes in a container.
+    """Return the IDs of the processes in a container.
 
     Args:
         container_id: as a pod's status has it, ``containerd://…``.
@@ -60,7 +60,7 @@ def _read(pid: int, name: str) -> str:
 
 
 def _born(pid: int) -> str:
-    """When the process began; empty when it is gone or waits to be reaped."""
+    """Return when the process began; empty when it is gone or waits to be reaped."""
     state, *rest = _read(pid, "stat").rpartition(") ")[2].split() or [""]
     return "" if state in {"", "Z", "X"} else rest[18]
 

@@ -42,7 +42,7 @@ class Record:
 
 
 def to_result(lives: Sequence[Mapping[str, Any]], *, seed: int, planned: int) -> Result:
-    """A line for each thing that was taken away.  Pure."""
+    """Build a line for each thing that was taken away.  Pure."""
     kills = Counter((moment, lived["strategy"]) for lived in lives for moment in lived["kills"])
     lost = sum(len(lived["failures"]) for lived in lives)
     answers = sum(lived["answers"] for lived in lives)

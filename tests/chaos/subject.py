@@ -115,7 +115,7 @@ class Subject:
                 )  # fmt: skip
 
     def _expect_only(self, version: str) -> None:
-        """What Envoy really does, seen by its clients: every answer is of that version."""
+        """Expect clients to get every answer from that version: so Envoy really does it."""
         begin = time.time()
         self._rolling.wait_for_answers(version, _AT_REST)
         others = [
@@ -126,7 +126,7 @@ class Subject:
         expect(not others, f"answers of {version} alone", others[:3])
 
     def _complete(self, last: Snapshot) -> Snapshot:
-        """The last state, with the reports of pods that are there alone, and with the artifacts."""
+        """Complete the last state: with reports of living pods alone, and with the artifacts."""
         found = self._place.cluster.kubectl(
             "get", "pods", f"--namespace={NAMESPACE}", "--output=json",
             "--selector=fairlead.dev/component=gateway", "--field-selector=status.phase=Running",

@@ -74,7 +74,7 @@ class Trouble:
 
     @property
     def silences_nodes(self) -> bool:
-        """Whether it keeps a node's word away for longer than Kubernetes waits for it."""
+        """Tell whether it silences a node for longer than Kubernetes waits for it."""
         return self.part in {"kube-apiserver", "etcd"} and self.seconds > _NODE_GRACE
 
     def __str__(self) -> str:
@@ -111,7 +111,7 @@ def inflict(trouble: Trouble, place: Place, versions: Mapping[str, str] | None =
 
 @contextlib.contextmanager
 def frozen(part: str, place: Place) -> Iterator[None]:
-    """A part holds its connections and answers nothing for the length of the block."""
+    """Freeze a part for the block: it holds its connections and answers nothing."""
     pids = _pids(PARTS[part], place)
     processes.freeze(pids)
     try:
@@ -160,7 +160,7 @@ def _pids(part: Part, place: Place) -> Sequence[int]:
 
 
 def _daemon(name: str, place: Place) -> int:
-    """A part of the control plane, by what the local cluster says of it."""
+    """Return a part of the control plane, by what the local cluster says of it."""
     for component in place.cluster.status():
         if component.name == name and component.detail.startswith("pid "):
             return int(component.detail.removeprefix("pid "))

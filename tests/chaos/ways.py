@@ -31,7 +31,7 @@ class Way:
 
 
 def way(strategy: Strategy, *, liked: str) -> Way:
-    """A rollout that ends well; a trial is won by the version that is liked."""
+    """Return a rollout that ends well; a trial is won by the version that is liked."""
     match strategy:
         case "canary":
             steps = [{"weight": 10, "hold": _HOLD}, {"weight": 50, "hold": _HOLD}]
@@ -53,7 +53,7 @@ def way(strategy: Strategy, *, liked: str) -> Way:
 
 
 def has_come(moment: Moment, status: Mapping[str, Any], *, way: Way) -> bool:
-    """Whether a Rollout is in that moment, or past it."""
+    """Tell whether a Rollout is in that moment, or past it."""
     return _reached(status, len(way.weights)) >= MOMENTS.index(moment)
 
 
@@ -70,7 +70,7 @@ def _reached(status: Mapping[str, Any], steps: int) -> int:
 
 
 def _policy(strategy: Strategy, **own: Any) -> dict[str, Any]:
-    """As a merge patch, which must take away what the strategy before had."""
+    """Return a merge patch, which must take away what the strategy before had."""
     return {
         "strategy": strategy,
         **dict.fromkeys(("steps", "blueGreen", "shadow", "abTest", "bandit", "fastGuard")),

@@ -13,12 +13,14 @@ from cluster.progress import stopwatch
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m cluster", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m cluster", description="Bring up, show or remove the local cluster."
+    )
     parser.add_argument("command", choices=["up", "status", "down", "kubeconfig"])
     parser.add_argument(
         "--control-plane-only",
         action="store_true",
-        help="etcd and the API server alone: no node, so no pod runs",
+        help="only etcd and the API server; there is no node, so no pod runs",
     )
     options = parser.parse_args(arguments)
     try:
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     except ClusterError as error:
         sys.stderr.write(f"cluster: {error}\n")
     except KeyboardInterrupt:
-        sys.stderr.write("cluster: interrupted; run up again to go on, or down to undo\n")
+        sys.stderr.write("cluster: interrupted; run up again to continue, or down to undo\n")
     return 1
 
 

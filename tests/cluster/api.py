@@ -28,15 +28,15 @@ class Cluster(Protocol):
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig; it exists once the cluster is up."""
+        """Return the administrator's kubeconfig; it exists once the cluster is up."""
 
     @property
     def kubectl_path(self) -> Path:
-        """A kubectl of the cluster's version."""
+        """Return the path of a kubectl of the cluster's version."""
 
     @property
     def helm_path(self) -> Path:
-        """A helm that can be used with ``KUBECONFIG`` set to ``kubeconfig``."""
+        """Return the path of a helm that works with ``KUBECONFIG`` set to ``kubeconfig``."""
 
     def up(self, progress: Progress) -> None:
         """Bring the cluster up until a pod could run and find its names."""

@@ -20,7 +20,7 @@ class ApiServer:
         self._pki = pki
 
     def get(self, path: str) -> bytes | None:
-        """What is there, or None when nothing is or nobody answers."""
+        """Return what is there, or None when nothing is or nobody answers."""
         try:
             context = ssl.create_default_context(cafile=str(self._pki / "ca.crt"))
             context.load_cert_chain(self._pki / "admin.crt", self._pki / "admin.key")
@@ -36,7 +36,7 @@ class ApiServer:
         return body if response.status == http.client.OK else None
 
     def get_object(self, path: str) -> dict[str, Any]:
-        """The object at the path, empty when there is none."""
+        """Return the object at the path; it is empty when there is none."""
         body = self.get(path)
         return dict(json.loads(body)) if body else {}
 

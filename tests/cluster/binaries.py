@@ -58,7 +58,7 @@ class Binaries:
 
 
 def binaries(cache: Path) -> Binaries:
-    """The binaries that belong to this checkout."""
+    """Return the binaries that belong to this checkout."""
     return Binaries(folder=cache / f"bin-{_fingerprint()}")
 
 
@@ -74,7 +74,9 @@ def build(cache: Path, progress: Progress) -> Binaries:
     require_go(run, (MODULE / "go.mod").read_text())
     require_space(cache, BUILD_SPACE)
     lock = cache / "build.lock"
-    with locked(lock, waiting=lambda: progress("waiting for another build of the binaries")):
+    with locked(
+        lock, waiting=lambda: progress("waiting for another process that builds the binaries")
+    ):
         if not wanted.built:
             _build_into(wanted.folder, progress)
     return wanted
@@ -86,7 +88,9 @@ def _build_into(folder: Path, progress: Progress) -> None:
     draft = folder.with_name(f"building-{os.getpid()}")
     draft.mkdir(parents=True)
     log = folder.parent / "build.log"
-    progress(f"building Kubernetes {KUBERNETES_VERSION} from source: minutes, once; log {log}")
+    progress(
+        f"building Kubernetes {KUBERNETES_VERSION} from source: takes minutes, once; log: {log}"
+    )
     packages = {_MULTICALL: ".", **_TOOLS}
     with log.open("w") as output:
         for name, package in packages.items():
@@ -117,7 +121,7 @@ def _go_build(target: Path, package: str, log: int, progress: Progress) -> None:
             raise
     if process.returncode != 0:
         raise ClusterError(
-            f"go build of {package} failed: see {target.parent.parent / 'build.log'}"
+            f"go build of {package} failed; see {target.parent.parent / 'build.log'}"
         )
 
 

@@ -19,7 +19,7 @@ _LIMITED_BY_PODS = _NEEDED | {"cpuset", "hugetlb", "io"}
 
 
 def hierarchies(mounts: Path = Path("/proc/self/mounts")) -> list[Path]:
-    """The root of each cgroup tree.
+    """Return the root of each cgroup tree.
 
     Raises:
         ClusterError: pods could not be limited here.
@@ -45,7 +45,7 @@ def _controllers(root: Path) -> set[str]:
 
 
 def daemon_cgroups(branch: str) -> list[Path]:
-    """The cgroup the daemons share, in each tree; pods get theirs beside it from the kubelet."""
+    """Return the daemons' cgroup in each tree; the kubelet puts those of pods beside it."""
     return [root / branch / "system" for root in hierarchies()]
 
 
@@ -83,7 +83,7 @@ def _enable_controllers(folder: Path) -> None:
 
 
 def processes(branch: str) -> set[int]:
-    """The pids of everything that runs in the cluster, pods included."""
+    """Return the pids of everything that runs in the cluster, pods included."""
     return {
         int(pid)
         for tree in _trees(branch)
@@ -102,7 +102,9 @@ def kill_all(branch: str, *, patience: float = 10.0) -> None:
     deadline = time.monotonic() + patience
     while left := processes(branch):
         if time.monotonic() > deadline:
-            raise ClusterError(f"processes do not end: {sorted(left)}; see ps, then run down again")
+            raise ClusterError(
+                f"processes {sorted(left)} do not end; look at them with ps, then run down again"
+            )
         for pid in left:
             send(pid, signal.SIGKILL)
         time.sleep(0.05)

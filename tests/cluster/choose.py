@@ -16,7 +16,7 @@ KIND_OF_CLUSTER_VARIABLE = "FAIRLEAD_CLUSTER"
 
 
 def choose(environ: Mapping[str, str] = os.environ, run: Run = run) -> Cluster:
-    """The cluster the user named, else kind where Docker answers, else a native one.
+    """Choose the cluster the user named, else kind where Docker answers, else a native one.
 
     ``KUBECONFIG`` is not looked at: it may well mean somebody's production.
 
@@ -35,7 +35,7 @@ def choose(environ: Mapping[str, str] = os.environ, run: Run = run) -> Cluster:
         case "":
             return kind if _docker_answers(run) else native
         case other:
-            raise ClusterError(f"{KIND_OF_CLUSTER_VARIABLE} is {other}: set it to native or kind")
+            raise ClusterError(f"{KIND_OF_CLUSTER_VARIABLE} is {other}; set it to native or kind")
 
 
 def _docker_answers(run: Run) -> bool:

@@ -48,7 +48,9 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
-        raise ClusterError(f"{name} is not installed: {words[0]} does not exist") from error
+        raise ClusterError(
+            f"{name} is not installed: there is no {words[0]}; install it"
+        ) from error
     except subprocess.TimeoutExpired as error:
         raise ClusterError(
             f"{name} did not end within {timeout:.0f} s: {' '.join(words)}"

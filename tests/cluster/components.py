@@ -51,7 +51,7 @@ def etcd(programs: Binaries, store: Store) -> Argv:
 
 
 def api_server(programs: Binaries, pki: Path, store: Store, *, address: str, port: int) -> Argv:
-    """The flags both the full cluster and the lone control plane share."""
+    """Return the flags that the full cluster and the lone control plane share."""
     return [
         str(programs["kube-apiserver"]),
         f"--bind-address={address}",
@@ -70,7 +70,7 @@ def api_server(programs: Binaries, pki: Path, store: Store, *, address: str, por
 
 
 def node_daemons(layout: Layout, programs: Binaries) -> Mapping[str, Argv]:
-    """Everything that runs inside the node's network, in the order it is started."""
+    """Return everything that runs inside the node's network, in the order it is started."""
     return {
         "etcd": etcd(programs, node_store(layout)),
         "containerd": ["containerd", f"--config={layout.etc / 'containerd.toml'}"],
@@ -97,7 +97,7 @@ def _node_api_server(layout: Layout, programs: Binaries) -> Argv:
 
 
 def aggregation(pki: Path) -> Argv:
-    """Flags of an API server whom servers of other APIs trust, such as metrics-server."""
+    """Return the flags with which servers of other APIs trust an API server."""
     return [
         f"--requestheader-client-ca-file={pki / 'front-proxy-ca.crt'}",
         "--requestheader-allowed-names=front-proxy-client",
@@ -130,7 +130,7 @@ def _scheduler(layout: Layout, programs: Binaries) -> Argv:
 
 
 def _as_user(layout: Layout, user: str) -> Argv:
-    """What the two control loops share: one of each, so no election."""
+    """Return what the two control loops share; there is one of each, so no election."""
     kubeconfig = layout.etc / f"{user}.kubeconfig"
     return [
         "--bind-address=127.0.0.1",

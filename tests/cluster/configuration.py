@@ -30,7 +30,7 @@ _CONTAINERD_PLUGINS_OFF = [
 
 
 def build_configuration(layout: Layout, *, plugins: Path) -> Mapping[Path, str]:
-    """Every file the daemons are started with, by its path."""
+    """Build every file the daemons are started with, by its path."""
     return {
         layout.etc / "containerd.toml": build_containerd(layout, plugins=plugins),
         layout.etc / "cni" / "10-fairlead.conflist": json.dumps(build_pod_network(layout)),

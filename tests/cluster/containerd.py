@@ -24,7 +24,7 @@ class Containerd:
             return False
 
     def images(self) -> dict[str, str]:
-        """Each reference and the digest of its configuration."""
+        """Return each reference and the digest of its configuration."""
         listing = self._run([*self._client, "images", "list"]).stdout.splitlines()[1:]
         columns = [line.split() for line in listing]
         return {reference: self._config(digest) for reference, _, digest, *_ in columns}
@@ -51,7 +51,7 @@ class Containerd:
 
 
 def shim_sockets(state: Path) -> list[Path]:
-    """The sockets of running pods' shims, which containerd keeps outside its own folders."""
+    """Return the sockets of pods' shims, which containerd keeps outside its own folders."""
     addresses = (
         path.read_text() for path in state.glob("io.containerd.runtime.v2.task/*/*/address")
     )

@@ -49,7 +49,9 @@ class ControlPlane:
         """Start both and wait until the API server is ready."""
         programs = build(self._layout.cache, progress)
         self._layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with locked(self._layout.lock, waiting=lambda: progress("waiting for another command")):
+        with locked(
+            self._layout.lock, waiting=lambda: progress("waiting for another command to finish")
+        ):
             if self._is_ready():
                 progress("the control plane is up")
                 return
@@ -68,7 +70,7 @@ class ControlPlane:
         self._stop()
         shutil.rmtree(self._layout.state, ignore_errors=True)
         self._layout.lock.unlink(missing_ok=True)
-        progress("the control plane is gone")
+        progress("removed the control plane")
 
     def status(self) -> list[ComponentStatus]:
         parts = []
@@ -98,10 +100,10 @@ class ControlPlane:
         wait_until(
             lambda: self._is_ready() or self._ended() is not None,
             timeout=60,
-            otherwise=lambda: f"the API server is not ready: see {self._log('kube-apiserver')}",
+            otherwise=lambda: f"the API server is not ready; see {self._log('kube-apiserver')}",
         )
         if ended := self._ended():
-            raise ClusterError(f"{ended} ended: see {self._log(ended)}")
+            raise ClusterError(f"{ended} ended; see {self._log(ended)}")
 
     def _is_ready(self) -> bool:
         if self._ended() is not None or not self.kubeconfig.exists():
@@ -121,7 +123,7 @@ class ControlPlane:
 
 
 def lone_control_plane(environ: Mapping[str, str]) -> ControlPlane:
-    """The one that is kept running between commands."""
+    """Return the one that is kept running between commands."""
     place = layout(environ, "control-plane")
     return ControlPlane(place, Detached(run=place.run, log=place.log))
 
@@ -130,7 +132,7 @@ def lone_control_plane(environ: Mapping[str, str]) -> ControlPlane:
 def control_plane(
     environ: Mapping[str, str], *, flags: Sequence[str] = ()
 ) -> Iterator[ControlPlane]:
-    """One for a block of code.  It ends with the block, or with the process if that is killed."""
+    """Run one for a block; it ends with the block, or with the process if that is killed."""
     folder = Path(tempfile.mkdtemp(prefix="fairlead-control-plane-"))
     place = Layout(state=folder / "state", cache=layout(environ).cache)
     plane = ControlPlane(place, Bound(log=place.log), flags)
@@ -153,7 +155,7 @@ def _api_server(programs: Binaries, pki: Path, store: Store, port: int) -> Seque
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now; all are held until all are found, so they differ."""
+    """Choose ports nobody listens on; hold each until all are chosen, so that they differ."""
     with ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

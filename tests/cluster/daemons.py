@@ -58,7 +58,7 @@ class Detached:
                 check=False,
             )
         if done.returncode != 0:
-            raise ClusterError(f"{name} could not be launched: see {self.log(name)}")
+            raise ClusterError(f"could not start {name}; see {self.log(name)}")
         return True
 
     def pid_file(self, name: str) -> Path:
@@ -74,7 +74,7 @@ class Detached:
         return self.process(name) is not None
 
     def names(self) -> list[str]:
-        """All daemons that have a pid file, running or not."""
+        """Return all daemons that have a pid file, running or not."""
         return sorted(path.stem for path in self._run.glob("*.pid"))
 
     def stop(self, name: str) -> None:

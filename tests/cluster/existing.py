@@ -24,7 +24,7 @@ class ExistingCluster:
         self._run = run
         self._daemons = Detached(run=layout.run, log=layout.log)
         if not self._kubeconfig.exists():
-            raise ClusterError(f"the kubeconfig that was named does not exist: {self._kubeconfig}")
+            raise ClusterError(f"kubeconfig {self._kubeconfig} does not exist; name another")
 
     @property
     def kubeconfig(self) -> Path:
@@ -46,14 +46,17 @@ class ExistingCluster:
         build(self._layout.cache, progress)
         if self.kubectl("get", "--raw=/readyz", check=False).returncode != 0:
             raise ClusterError(
-                f"the cluster of {self._kubeconfig} does not answer: start it, or name another"
+                f"the cluster of kubeconfig {self._kubeconfig} does not answer; start it, or "
+                "name another"
             )
-        progress(f"the cluster of {self._kubeconfig} answers")
+        progress(f"the cluster of kubeconfig {self._kubeconfig} answers")
 
     def down(self, progress: Progress) -> None:
         for name in self._daemons.names():
             self._daemons.stop(name)
-        progress(f"port forwards ended; the cluster of {self._kubeconfig} is left as it is")
+        progress(
+            f"ended the port-forwards; the cluster of kubeconfig {self._kubeconfig} is unchanged"
+        )
 
     def status(self) -> list[ComponentStatus]:
         ready = self.kubectl("get", "--raw=/readyz", check=False).returncode == 0
@@ -61,9 +64,9 @@ class ExistingCluster:
         return [ComponentStatus(name="kube-apiserver", running=ready, detail=detail)]
 
     def load_images(self, archives: Sequence[Path], progress: Progress) -> None:
-        """Nothing can be put on somebody else's nodes; say what they have to hold."""
+        """Say which images the nodes must hold; nothing can be put on somebody else's nodes."""
         for archive in archives:
-            progress(f"not loaded, the cluster must hold it already: {archive.name}")
+            progress(f"{archive.name} is not loaded; the cluster must have this image already")
 
     def expose(self, *, namespace: str, service: str, port: int, local_port: int) -> str:
         argv = port_forward(

@@ -24,16 +24,16 @@ def keep_exposed(daemons: Detached, *, port: int, argv: Sequence[str]) -> None:
     if daemons.is_running(name) and daemons.noted(name) == command and _is_open(port):
         return
     daemons.stop(name)
-    require_port(port, way_out="end the program that has it, or choose another local port")
+    require_port(port, way_out="end the program that uses it, or choose another local port")
     daemons.note(name, command)
     daemons.start(name, argv)
     wait_until(
         lambda: _is_open(port) or not daemons.is_running(name),
         timeout=15,
-        otherwise=lambda: f"port {port} does not open: see {daemons.log(name)}",
+        otherwise=lambda: f"nothing listens on port {port}; see {daemons.log(name)}",
     )
     if not daemons.is_running(name):
-        raise ClusterError(f"the relay for port {port} ended: see {daemons.log(name)}")
+        raise ClusterError(f"the relay for port {port} ended; see {daemons.log(name)}")
 
 
 def daemon_name(port: int) -> str:
@@ -41,7 +41,7 @@ def daemon_name(port: int) -> str:
 
 
 def relay(namespace: Path, port: int, target: str) -> Sequence[str]:
-    """The command that carries a port into the native cluster's network."""
+    """Return the command that carries a port into the native cluster's network."""
     script = str(PACKAGE / "relay.py")
     return [sys.executable, "-I", script, str(namespace), str(port), target]
 
@@ -49,7 +49,7 @@ def relay(namespace: Path, port: int, target: str) -> Sequence[str]:
 def port_forward(
     kubectl: Path, kubeconfig: Path, *, namespace: str, service: str, port: int, local_port: int
 ) -> Sequence[str]:
-    """The command that does the same where we have no hand on the network."""
+    """Return the command that does the same where we cannot reach the network."""
     forward = [str(kubectl), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
     forward += ["port-forward", "--address=127.0.0.1", f"service/{service}", f"{local_port}:{port}"]
     return [sys.executable, "-I", str(PACKAGE / "port_forward.py"), *forward]

@@ -38,12 +38,14 @@ def read_archive(path: Path) -> list[Image]:
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
         raise ClusterError(f"{path} is not an image archive: {error}") from error
     if not images:
-        raise ClusterError(f"{path} names no image: save it by its name and tag, not by its id")
+        raise ClusterError(
+            f"{path} does not name its image; save the image by name and tag, not by ID"
+        )
     return images
 
 
 def is_held(wanted: Image, held: Mapping[str, str]) -> bool:
-    """Whether a node that has these references and configurations has this image.
+    """Tell whether a node with these references and configurations has this image.
 
     Runtimes put their default registry before a short name, so the end of a reference counts.
     """
@@ -109,7 +111,7 @@ def build_pause_archive(program: Path, target: Path) -> None:
 
 
 def _tar(files: Mapping[str, bytes], *, mode: int) -> bytes:
-    """A tar whose bytes depend on nothing but its files."""
+    """Build a tar whose bytes depend on nothing but its files."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, content in files.items():
@@ -126,7 +128,7 @@ def _digest(content: bytes) -> str:
 def missing_archives(
     archives: Sequence[Path], held: Mapping[str, str]
 ) -> list[tuple[Path, list[str]]]:
-    """The archives with an image the node does not hold, and the references in each."""
+    """Return the archives with an image the node does not hold, and the references in each."""
     missing = []
     for path in archives:
         images = read_archive(path)

@@ -72,7 +72,7 @@ class KindCluster:
             self._daemons.stop(name)
         self._kind("delete", "cluster", f"--kubeconfig={self.kubeconfig}")
         remove_tree(self._layout.state)
-        progress("the kind cluster is gone")
+        progress("removed the kind cluster")
 
     def status(self) -> list[ComponentStatus]:
         runs = self._exists() and self._node_runs()
@@ -114,7 +114,7 @@ class KindCluster:
         return self._run(argv, check=False).stdout.strip() == "true"
 
     def _held_images(self) -> dict[str, str]:
-        """Each reference on the node; the runtime's image id is the configuration's digest."""
+        """Return each reference on the node with its image ID, the configuration's digest."""
         listing = self._run(["docker", "exec", _NODE, "crictl", "images", "--output=json"])
         return {
             reference: image["id"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def build_kubeconfig(*, server: str, pki: Path, user: str) -> str:
-    """A kubeconfig that stands alone: certificates are in it, not beside it."""
+    """Build a kubeconfig that contains its certificates."""
     return json.dumps(
         {
             "apiVersion": "v1",
@@ -39,7 +39,7 @@ def build_kubeconfig(*, server: str, pki: Path, user: str) -> str:
 
 
 def server_port(kubeconfig: Path) -> int:
-    """The port in a kubeconfig written here."""
+    """Return the port in a kubeconfig written here."""
     server = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
     return int(server.rpartition(":")[2])
 

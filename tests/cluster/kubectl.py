@@ -31,7 +31,9 @@ class Kubectl:
                 message is its complaint.
         """
         if not self._kubeconfig.exists():
-            raise ClusterError(f"no cluster: {self._kubeconfig} does not exist; bring it up first")
+            raise ClusterError(
+                f"there is no cluster: {self._kubeconfig} does not exist; run make cluster-up first"
+            )
         env = {**os.environ, "KUBECACHEDIR": str(self._cache)}
         argv: list[str | Path] = [self._program, f"--kubeconfig={self._kubeconfig}", *args]
         return self._run(argv, stdin=input, check=check, env=env)

@@ -54,7 +54,7 @@ def _become(argv: Sequence[str], go_ahead: int, cgroups: Sequence[Path]) -> None
 
 
 def clean_environment() -> Mapping[str, str]:
-    """What daemons see: no proxy settings, no ``ETCD_…``, nothing of the caller's shell."""
+    """Return a daemon's environment: no proxy, no ``ETCD_…``, nothing of the caller's shell."""
     return {
         "PATH": SYSTEM_PATH,
         "HOME": os.environ.get("HOME", "/root"),

@@ -21,7 +21,7 @@ class Layout:
 
     @property
     def run(self) -> Path:
-        """What is true of this boot only: pids, sockets, mounts."""
+        """Return the folder for what holds in this boot only: pids, sockets, mounts."""
         return self.state / "run"
 
     @property
@@ -62,7 +62,7 @@ class Layout:
 
     @property
     def identity(self) -> str:
-        """What the kernel and CNI know this cluster by; another state folder is another one."""
+        """Return the name of this cluster for the kernel and CNI; each state folder has its own."""
         return f"fairlead-{hashlib.sha256(str(self.state).encode()).hexdigest()[:8]}"
 
     @property

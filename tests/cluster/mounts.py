@@ -11,7 +11,7 @@ _OCTAL = re.compile(r"\\(\d{3})")
 
 
 def mount_points(*, below: Path, table: Path = Path("/proc/self/mountinfo")) -> list[Path]:
-    """All mounts at or below a folder, deepest first: the order to undo them in."""
+    """Return all mounts at or below a folder, deepest first: the order to undo them in."""
     points = [
         Path(_OCTAL.sub(lambda found: chr(int(found[1], 8)), line.split()[4]))
         for line in table.read_text().splitlines()
@@ -56,4 +56,4 @@ def remove_tree(folder: Path) -> None:
 
 def _require_unmounted(folder: Path) -> None:
     if left := mount_points(below=folder):
-        raise ClusterError(f"still mounted: {left[0]}; unmount it, then run down again")
+        raise ClusterError(f"{left[0]} is still mounted; unmount it, then run down again")

@@ -100,7 +100,7 @@ class NativeCluster:
         require_linux_root()
         with self._alone(progress):
             self._node.remove()
-        progress("the cluster is gone; binaries stay in " + str(self._layout.cache))
+        progress(f"removed the cluster; its binaries stay in {self._layout.cache}")
 
     def status(self) -> list[ComponentStatus]:
         require_linux_root()
@@ -120,7 +120,9 @@ class NativeCluster:
 
     def load_images(self, archives: Sequence[Path], progress: Progress) -> None:
         if not self._node.daemons.is_running("containerd"):
-            raise ClusterError("no cluster: containerd does not run; bring it up first")
+            raise ClusterError(
+                "there is no cluster: containerd is not running; run make cluster-up first"
+            )
         with self._alone(progress):
             for archive, references in missing_archives(archives, self._containerd.images()):
                 size = archive.stat().st_size / 1e9
@@ -151,14 +153,14 @@ class NativeCluster:
         port = self._port
         self._node.forget_what_ended()
         if not self._node.daemons.is_running(daemon_name(port)):
-            way_out = f"end the program that has it, or set {HOST_PORT_VARIABLE} to a free one"
+            way_out = f"end the program that uses it, or set {HOST_PORT_VARIABLE} to a free port"
             require_port(port, way_out=way_out)
         plugins = cni_plugins()
         if plugins is None:
             raise ClusterError("CNI plugins are missing: install containernetworking-plugins")
         write_node_files(self._layout, self._programs, self._run, plugins=plugins, host_port=port)
         self._node.prepare()
-        progress("certificates, configuration, network namespace and cgroups are there")
+        progress("certificates, configuration, network namespace and cgroups are ready")
 
     def _start(self, progress: Progress) -> None:
         """Start what does not run, in the order in which they need each other."""
@@ -184,7 +186,7 @@ class NativeCluster:
         )
         progress("the API server is ready")
         started += [name for name in daemons if self._node.start(name, daemons[name])]
-        progress(f"started {', '.join(started)}" if started else "all daemons were running")
+        progress(f"started {', '.join(started)}" if started else "all daemons were already running")
 
     def _wait_until_usable(self, progress: Progress) -> None:
         for name in _ADDONS:
@@ -208,14 +210,14 @@ class NativeCluster:
         )
         if asked.returncode != 0:
             raise ClusterError(
-                f"DNS does not answer for {_API_NAME} after 60 s: see kubectl --namespace "
-                "kube-system describe pods"
+                f"the cluster's DNS did not resolve {_API_NAME} within 60 s; see "
+                "kubectl --namespace kube-system describe pods"
             )
         progress("the cluster's DNS answers")
 
     @property
     def _port(self) -> int:
-        """Where the host finds the API server: as asked, else as it is, else the default."""
+        """Return the API server's port on the host: as set, else as it is, else the default."""
         if asked := self._environ.get(HOST_PORT_VARIABLE):
             return parse_port(asked, variable=HOST_PORT_VARIABLE)
         if self.kubeconfig.exists():
@@ -243,9 +245,13 @@ class NativeCluster:
         spec = json.loads(found.stdout)["spec"]
         address = str(spec.get("clusterIP", "None"))
         if address == "None":
-            raise ClusterError(f"service {namespace}/{service} is headless: it has no address")
+            raise ClusterError(
+                f"Service {namespace}/{service} is headless, so it has no address to expose"
+            )
         if port not in (ports := [entry["port"] for entry in spec["ports"]]):
-            raise ClusterError(f"service {namespace}/{service} has no port {port}, only {ports}")
+            raise ClusterError(
+                f"Service {namespace}/{service} has no port {port}; its ports are {ports}"
+            )
         return address
 
     def _relay(self, port: int, target: str) -> None:
@@ -256,6 +262,6 @@ class NativeCluster:
     def _alone(self, progress: Progress) -> Iterator[None]:
         with locked(
             self._layout.lock,
-            waiting=lambda: progress("waiting for another command on this cluster"),
+            waiting=lambda: progress("waiting for another command to finish with this cluster"),
         ):
             yield

@@ -19,12 +19,12 @@ _OUTER, _INNER = "node0", "node1"  # both ends are inside
 
 
 def enter(namespace: Path) -> Sequence[str]:
-    """The words before a command that make it run in the namespace."""
+    """Return the words before a command that make it run in the namespace."""
     return ["nsenter", f"--net={namespace}", "--"]
 
 
 def exists(namespace: Path) -> bool:
-    """A plain file is what a reboot leaves of a namespace; only the mount counts."""
+    """Tell whether the namespace is mounted; after a reboot only a plain file is left of it."""
     return namespace in mount_points(below=namespace)
 
 

@@ -85,7 +85,7 @@ class Node:
         mounts.discard(self._layout.state)
 
     def _scattered_files(self) -> list[Path]:
-        """What the kubelet and CNI write to places no setting can move."""
+        """Return what the kubelet and CNI write to places no setting can move."""
         log_links = [
             link
             for link in Path("/var/log/containers").glob("*.log")
@@ -108,7 +108,7 @@ class Node:
         def alive_and_well() -> bool:
             for name in needs:
                 if not self.daemons.is_running(name):
-                    raise ClusterError(f"{name} ended: see {self.daemons.log(name)}")
+                    raise ClusterError(f"{name} ended; see {self.daemons.log(name)}")
             return check()
 
         log = self.daemons.log(needs[0])

@@ -28,7 +28,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def cni_plugins() -> Path | None:
-    """The folder that has all plugins the pod network is made of."""
+    """Return the folder that has all plugins the pod network is made of."""
     for folder in _PLUGIN_FOLDERS:
         if all((folder / plugin).exists() for plugin in _NEEDED_PLUGINS):
             return folder
@@ -55,7 +55,9 @@ def install_packages(run: Run, progress: Progress) -> None:
         return
     names = " ".join(missing)
     if shutil.which("apt-get") is None:
-        raise ClusterError(f"not installed, and there is no apt-get to do it: {names}")
+        raise ClusterError(
+            f"{names} are not installed, and there is no apt-get; install them by hand"
+        )
     progress(f"installing {names}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update", "-q"], env=env, timeout=300)
@@ -65,4 +67,4 @@ def install_packages(run: Run, progress: Progress) -> None:
         timeout=600,
     )
     if still := missing_packages():
-        raise ClusterError(f"apt-get installed no {' '.join(still)}: install them by hand")
+        raise ClusterError(f"apt-get did not install {' '.join(still)}; install them by hand")

@@ -19,12 +19,12 @@ _VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 def require_linux_root(uid: int | None = None, platform: str = sys.platform) -> None:
-    """Namespaces, mounts and cgroups are Linux's, and belong to root."""
+    """Require Linux and root, which namespaces, mounts and cgroups need."""
     if platform != "linux":
-        raise ClusterError("the native cluster needs Linux: start Docker, so that kind is used")
+        raise ClusterError("the native cluster needs Linux; start Docker so that kind is used")
     if (os.geteuid() if uid is None else uid) != 0:
         raise ClusterError(
-            "the native cluster needs root for namespaces and cgroups: run the command as root "
+            "the native cluster needs root for namespaces and cgroups; run the command as root "
             "(sudo -E), or start Docker so that kind is used"
         )
 
@@ -37,8 +37,8 @@ def require_space(folder: Path, gigabytes: float) -> None:
     free = shutil.disk_usage(existing).free / 1e9
     if free < gigabytes:
         raise ClusterError(
-            f"not enough disk: {folder} has {free:.1f} GB free and {gigabytes:.0f} GB are needed; "
-            "free some, or point XDG_CACHE_HOME and XDG_STATE_HOME elsewhere"
+            f"not enough disk space: {folder} has {free:.1f} GB free, and {gigabytes:.0f} GB are "
+            "needed; free some, or point XDG_CACHE_HOME and XDG_STATE_HOME elsewhere"
         )
 
 
@@ -56,14 +56,14 @@ def _is_free(port: int) -> bool:
 def require_port(port: int, *, way_out: str, is_free: Callable[[int], bool] = _is_free) -> None:
     """Fail while it is still clear which port was meant, and why."""
     if not is_free(port):
-        raise ClusterError(f"port 127.0.0.1:{port} is taken: {way_out}")
+        raise ClusterError(f"port 127.0.0.1:{port} is in use; {way_out}")
 
 
 def parse_port(text: str, *, variable: str) -> int:
     """Read a port a user set in the environment."""
     if text.isdecimal() and 0 < int(text) < 65536:
         return int(text)
-    raise ClusterError(f"{variable} is {text!r}: set it to a port number")
+    raise ClusterError(f"{variable} is {text!r}; set it to a port number")
 
 
 def require_go(run: Run, go_mod: str) -> None:
@@ -76,10 +76,10 @@ def require_go(run: Run, go_mod: str) -> None:
     shown = ".".join(str(part) for part in wanted)
     way_out = f"install Go {shown} or newer and put it on PATH"
     if shutil.which("go") is None:
-        raise ClusterError(f"go is not installed: {way_out}")
+        raise ClusterError(f"Go is not installed; {way_out}")
     found = run(["go", "env", "GOVERSION"], env={**os.environ, "GOTOOLCHAIN": "local"}).stdout
     if _parse_go(found) < wanted:
-        raise ClusterError(f"go is too old ({found.strip()}): {way_out}")
+        raise ClusterError(f"Go is too old ({found.strip()}); {way_out}")
 
 
 def _required_go(go_mod: str) -> tuple[int, int, int]:

@@ -46,7 +46,7 @@ def write_pid_file(path: Path, process: ProcessId) -> None:
 
 
 def running(pid_file: Path, proc: Path = PROC) -> ProcessId | None:
-    """The process the file means, or None when it has ended or the file is stale or broken."""
+    """Return the process the file means; None when it has ended or the file is stale or broken."""
     try:
         recorded = ProcessId(**json.loads(pid_file.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
@@ -55,7 +55,7 @@ def running(pid_file: Path, proc: Path = PROC) -> ProcessId | None:
 
 
 def started_at(process: ProcessId) -> float:
-    """When the process started, as seconds since the epoch."""
+    """Return when the process started, in seconds since the epoch."""
     ticks = os.sysconf("SC_CLK_TCK")
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + process.started / ticks
 

@@ -25,7 +25,7 @@ def build_query(name: str, number: int) -> bytes:
 
 
 def holds_address(reply: bytes, number: int, address: str) -> bool:
-    """Whether the reply is to this query and ends with this address record."""
+    """Tell whether the reply is to this query and ends with this address record."""
     answered, _, _, answers, _, _ = _HEADER.unpack_from(reply)
     return bool(answered == number and answers and socket.inet_aton(address) in reply)
 

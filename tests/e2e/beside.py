@@ -35,7 +35,7 @@ def register_versions(told: Told, model: str) -> None:
 
 
 def apply_model(told: Told, model: str, **spec: Any) -> None:
-    """A Model like the story's that serves its first version, but for these fields."""
+    """Apply a Model like the story's that serves its first version, but for these fields."""
     manifest = yaml.safe_load((EXAMPLE / "model.yaml").read_text())
     manifest["metadata"]["name"] = model
     manifest["spec"] |= {"version": FIRST, **spec}
@@ -49,7 +49,7 @@ def delete_model(told: Told, model: str) -> None:
 
 
 def expose(told: Told, model: str, *, local_port: int) -> str:
-    """The Model's address on this machine."""
+    """Return the Model's address on this machine."""
     return told.world.cluster.expose(
         namespace=energy.NAMESPACE, service=model, port=80, local_port=local_port
     )

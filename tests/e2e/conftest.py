@@ -29,6 +29,6 @@ def installed(say: Narrator) -> Iterator[Installation]:
 
 @pytest.fixture(scope="session")
 def told(installed: Installation, say: Narrator, tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """The story at its end, everything still running."""
+    """Tell the story to its end, and leave everything running."""
     folder: Path = tmp_path_factory.mktemp("story")
     return tell(open_world(installed, say, folder), installed)

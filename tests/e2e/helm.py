@@ -12,7 +12,7 @@ from cluster.layout import layout
 
 
 def find_helm() -> Path:
-    """The program; the first time this takes minutes.
+    """Return the program; building it takes minutes the first time.
 
     Raises:
         ClusterError: it cannot be built.

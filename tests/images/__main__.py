@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"images: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("images: interrupted; what was finished is kept", file=sys.stderr)
+        print("images: interrupted; images that were finished are kept", file=sys.stderr)
         return 130
     return 0
 
@@ -39,12 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m images")
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="build what changed and write its archives")
+    build = commands.add_parser(
+        "build", help="build the images whose sources changed, and write their archives"
+    )
     names = ", ".join(image.name for image in IMAGES)
-    build.add_argument("names", nargs="*", metavar="NAME", help=f"of {names}; none means all")
-    commands.add_parser("promtool", help="build promtool and print where it is")
-    commands.add_parser("envoy-gateway", help="build Envoy Gateway and print where it is")
-    commands.add_parser("keda", help="build KEDA and print where it is")
+    build.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which images, of {names}; default: all"
+    )
+    commands.add_parser("promtool", help="build promtool and print its path")
+    commands.add_parser("envoy-gateway", help="build Envoy Gateway and print its path")
+    commands.add_parser("keda", help="build KEDA and print its path")
     return parser
 
 

@@ -60,7 +60,7 @@ def choose_images(names: Iterable[str] | None, *, with_standins: bool) -> tuple[
     unknown = wanted - {image.name for image in IMAGES}
     if unknown:
         known = ", ".join(image.name for image in IMAGES)
-        raise BuildError(f"no image is called {', '.join(sorted(unknown))}; there are {known}")
+        raise BuildError(f"there is no image {', '.join(sorted(unknown))}; choose from {known}")
     return tuple(image for image in IMAGES if image.name in wanted)
 
 
@@ -82,7 +82,7 @@ class _Run:
         outcome = "unchanged"
         if record is None:
             reference = f"localhost/fairlead/{image.name}:{tag}"
-            self.progress(f"{reference}  building, log in {self.cache.log}")
+            self.progress(f"{reference}  building; log: {self.cache.log}")
             record = self._build(image, reference, archive)
             outcome = "built"
         seconds, megabytes = time.monotonic() - started, archive.stat().st_size / 1e6

@@ -43,7 +43,7 @@ def gateway_crds() -> list[str]:
 
 
 def _without_template(text: str) -> str:
-    """A chart's file is the plain CRD between two lines of template."""
+    """Return the plain CRD of a chart's file, which has a line of template on either side."""
     return "\n".join(line for line in text.splitlines() if not line.startswith("{{"))
 
 

@@ -8,7 +8,7 @@ from images.commands import BuildError
 
 
 def module_folder(module: str, version: str) -> Path:
-    """The module unpacked in Go's cache, downloaded where it is not there yet.
+    """Return the folder of the module in Go's cache; download it when it is not there yet.
 
     Raises:
         BuildError: Go is missing, or the module proxy does not have it; says which.

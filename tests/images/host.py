@@ -34,7 +34,10 @@ def require_tools(runner: Runner, tools: tuple[str, ...]) -> None:
         return
     wanted = " and ".join(missing)
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise BuildError(f"without Docker, images need root on Debian, to install {wanted}")
+        raise BuildError(
+            f"{wanted} must be installed to build images; start Docker instead, or run this "
+            "as root on Debian"
+        )
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     runner.run(["apt-get", "-q", "update"], env=env)
     runner.run(["apt-get", "-q", "install", "-y", "--no-install-recommends", *missing], env=env)

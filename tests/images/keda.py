@@ -26,5 +26,5 @@ def build_keda() -> Path:
 
 
 def keda_crds() -> Path:
-    """The folder with YAML of every kind of KEDA's."""
+    """Return the folder with the YAML of every kind of KEDA's."""
     return module_folder(KEDA.locked, KEDA.version) / "config/crd/bases"

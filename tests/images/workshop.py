@@ -64,7 +64,7 @@ class NativeWorkshop:
         folder = self._cache.root / "base"
         record = find_base(folder)
         if record is None:
-            self._progress(f"{REFERENCE}  building, about a minute and only once")
+            self._progress(f"{REFERENCE}  building; takes about a minute, once")
             engine = self.engine
             context = prepare_base(self._runner, folder)
             engine.build(

@@ -80,7 +80,7 @@ class Prometheus:
         self.port.own["sum(absent)"] = None
 
     async def refuse(self) -> str:
-        self.port.refusal = "prometheus refuses the query: parse error"
+        self.port.refusal = "Prometheus refused the query: parse error"
         return "sum("
 
     async def go_down(self) -> None:

@@ -60,7 +60,7 @@ class FakePrometheus:
     def _take(self, promql: str) -> None:
         self.asked.append(promql)
         if self.down:
-            raise TransientError("prometheus: connection refused")
+            raise TransientError("Prometheus did not answer: connection refused")
         if self.refusal is not None:
             raise ValueError(self.refusal)
 

@@ -79,7 +79,7 @@ def running_postgres() -> Iterator[Postgres]:
 def _find_binaries() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=_major)
     if not found:
-        pytest.fail("no PostgreSQL server on this machine; run: apt-get install postgresql")
+        pytest.fail("PostgreSQL is not installed; run: apt-get install postgresql")
     return found[-1].parent
 
 

@@ -1,7 +1,7 @@
 """Ask the operator for something, and wait for its answer.
 
-A request is an annotation with who, when and why; the answer stands in
-``status.requests`` of the same object.  The moment makes each request a new one.
+A request is an annotation that says who, when and why; the answer is in
+``status.requests`` of the same object.  The time makes each request a new one.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ class Patience:
 
 
 def compose(*, by: str, at: datetime, why: str) -> str:
-    """The annotation's value."""
+    """Return the annotation's value."""
     return json.dumps({"by": by, "at": to_moment(at), "why": why}, ensure_ascii=False)
 
 
@@ -43,7 +43,7 @@ def ask(
     why: str,
     patience: Patience | None,
 ) -> str:
-    """Write the request; with patience, wait for the answer and give its words.
+    """Write the request; with patience, wait for the answer and return its text.
 
     Raises:
         RefusedError: the operator refuses, with its reason.
@@ -53,25 +53,25 @@ def ask(
     text = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why)
     cluster.annotate(kind, name, {action.annotation: text})
     if patience is None:
-        return f"{action} of {name} is asked for"
-    known = parse_request(action, text).text
+        return f"request to {action} {name} sent; see the answer with fairlead status"
+    kept = parse_request(action, text).text  # what the operator keeps of it
 
-    def answer() -> Mapping[str, Any] | None:
-        return find_answer(_look(cluster, kind, name), action, known)
+    def look() -> Mapping[str, Any] | None:
+        return find_answer(_look(cluster, kind, name), action, kept)
 
-    found = _wait(answer, patience)
-    if found is None:
+    answer = _wait(look, patience)
+    if answer is None:
         raise UnansweredError(
-            f"no answer to {action} of {name} within {patience.seconds:g} s; the request stays and "
-            "is answered once it can be"
+            f"the operator did not answer the request to {action} {name} within "
+            f"{patience.seconds:g} s; the request stays, and is answered as soon as possible"
         )
-    if found["outcome"] != "Accepted":
-        raise RefusedError(f"{action} of {name} is refused: {found.get('message', '')}")
-    return f"{action} of {name} is accepted: {found.get('message', '')}"
+    if answer["outcome"] != "Accepted":
+        raise RefusedError(f"request to {action} {name} refused: {answer.get('message', '')}")
+    return f"request to {action} {name} accepted: {answer.get('message', '')}"
 
 
 def find_answer(body: Object | None, action: Action, text: str) -> Mapping[str, Any] | None:
-    """The entry in status that answers this request."""
+    """Return the entry in status that answers this request, or None."""
     entries = ((body or {}).get("status") or {}).get("requests") or []
     return next(
         (entry for entry in entries if (entry["action"], entry["text"]) == (action, text)), None
@@ -86,6 +86,6 @@ def _wait(
     look: Callable[[], Mapping[str, Any] | None], patience: Patience
 ) -> Mapping[str, Any] | None:
     end = patience.clock() + patience.seconds
-    while (found := look()) is None and patience.clock() < end:
+    while (answer := look()) is None and patience.clock() < end:
         patience.sleep(_LOOK_EVERY)
-    return found
+    return answer

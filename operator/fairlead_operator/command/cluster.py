@@ -1,4 +1,4 @@
-"""The API server as the command sees it: few calls, short timeouts, failures in words."""
+"""The API server as the command sees it: few calls, short timeouts, readable failures."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ class Cluster:
     def connect(
         cls, *, kubeconfig: Path | None, context: str | None, namespace: str | None
     ) -> "Cluster":
-        """Read the kubeconfig, as kubectl would; nothing is sent yet.
+        """Read the kubeconfig, as kubectl does; send nothing yet.
 
         Raises:
             CommandError: there is none, or it has no such context.
@@ -40,10 +40,12 @@ class Cluster:
         path = str(kubeconfig) if kubeconfig else None
         try:
             contexts, active = config.list_kube_config_contexts(path)
-            chosen = next((found for found in contexts if found["name"] == context), active)
+            chosen = next((entry for entry in contexts if entry["name"] == context), active)
             connection = config.new_client_from_config(path, context=context)
         except (ConfigException, OSError) as error:
-            raise CommandError(f"kubeconfig: {error}") from error
+            raise CommandError(
+                f"cannot use the kubeconfig; check KUBECONFIG, --kubeconfig and --context: {error}"
+            ) from error
         connection.configuration.retries = urllib3.Retry(1, backoff_factor=0.2)
         place = chosen["context"]
         return cls(
@@ -53,25 +55,30 @@ class Cluster:
         )
 
     def model(self, name: str) -> Object:
-        """Raises:
-        CommandError: there is none.
+        """Return the Model.
+
+        Raises:
+            CommandError: there is none.
         """
-        found = self._get("Model", name)
-        if found is None:
-            raise CommandError(f"there is no Model {name} in namespace {self.namespace}")
-        return found
+        model = self._get("Model", name)
+        if model is None:
+            raise CommandError(
+                f"there is no Model {name} in namespace {self.namespace}; "
+                "choose another namespace with --namespace"
+            )
+        return model
 
     def rollout(self, name: str) -> Object | None:
-        """A Rollout, or None when there is none."""
+        """Return the Rollout, or None when there is none."""
         return self._get("Rollout", name)
 
     def models(self) -> Sequence[Object]:
         return self._list("Model")
 
     def rollouts(self, model: str) -> Sequence[Object]:
-        """Those of a Model, oldest first."""
-        found = [item for item in self._list("Rollout") if item["spec"].get("model") == model]
-        return sorted(found, key=lambda item: str(item["metadata"].get("creationTimestamp", "")))
+        """Return the Rollouts of a Model, oldest first."""
+        theirs = [item for item in self._list("Rollout") if item["spec"].get("model") == model]
+        return sorted(theirs, key=lambda item: str(item["metadata"].get("creationTimestamp", "")))
 
     def annotate(self, kind: str, name: str, annotations: Mapping[str, str]) -> None:
         """Set annotations."""
@@ -92,11 +99,11 @@ class Cluster:
             )
 
     def whoami(self) -> str:
-        """Who the API server takes us for; the kubeconfig's word where it does not say."""
+        """Return the user the API server takes us for, or else the kubeconfig's."""
         review = client.AuthenticationV1Api(self.connection).create_self_subject_review
         with contextlib.suppress(client.ApiException, urllib3.exceptions.HTTPError):
-            found = review(client.V1SelfSubjectReview(), _request_timeout=_TIMEOUT)
-            return str(found.status.user_info.username)
+            answer = review(client.V1SelfSubjectReview(), _request_timeout=_TIMEOUT)
+            return str(answer.status.user_info.username)
         return self._user or "unknown"
 
     def _get(self, kind: str, name: str) -> Object | None:
@@ -115,40 +122,43 @@ class Cluster:
 
     def _list(self, kind: str) -> Sequence[Object]:
         with self._words(f"list {kind}s"):
-            found = self._objects.list_namespaced_custom_object(
+            collection = self._objects.list_namespaced_custom_object(
                 *self._place(kind), _request_timeout=_TIMEOUT
             )
-        return list(found["items"])
+        return list(collection["items"])
 
     def _place(self, kind: str) -> tuple[str, str, str, str]:
         return GROUP, VERSION, self.namespace, _PLURALS[kind]
 
     @contextlib.contextmanager
     def _words(self, doing: str) -> Iterator[None]:
-        """Failures as a person reads them."""
+        """Turn failures into errors that a person can read."""
         try:
             yield
         except client.ApiException as error:
             raise CommandError(f"cannot {doing}: {explain(error)}") from error
         except urllib3.exceptions.HTTPError as error:
             host = self.connection.configuration.host
-            raise CommandError(f"cannot {doing}: no answer from {host}: {_cause(error)}") from error
+            raise CommandError(f"cannot {doing}: {host} did not answer: {_cause(error)}") from error
 
 
 def explain(error: client.ApiException) -> str:
-    """What the API server said, or what its silence means."""
+    """Return what the API server said, or what its silence means."""
     message = ""
     with contextlib.suppress(ValueError, AttributeError):
         message = str(json.loads(error.body or "{}").get("message", ""))
     if error.status == 401:
-        return "the cluster does not know the kubeconfig's user (401)"
+        return "the cluster did not accept the kubeconfig's credentials (401); log in again"
     if error.status == 404 and not message:
-        return "the cluster has no Fairlead: its CRDs are not installed"
+        return (
+            "Fairlead is not installed in this cluster (it has no such CRD); install the chart, "
+            "or choose another cluster with --context"
+        )
     return message or f"{error.status} {error.reason}"
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost words of urllib3's nested ones."""
+    """Return the innermost message of urllib3's nested errors."""
     reason = getattr(error, "reason", None)
     if isinstance(reason, BaseException):
         return _cause(reason)

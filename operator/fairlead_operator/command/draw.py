@@ -1,4 +1,4 @@
-"""A view into what a terminal shows; narrow ones and files included.  Pure."""
+"""Draws a view for a terminal of any width, or for a file.  Pure."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ _STYLES: Final = {
 
 
 def draw(view: View, *, width: int) -> RenderableType:
-    """Everything, one part below the other."""
+    """Draw the whole view, one part below the other."""
     wide = width >= _ROOM
     parts: list[RenderableType] = [_title(view), _facts(view.facts)]
     if view.versions:
@@ -62,23 +62,23 @@ def _versions(versions: Sequence[Version], *, bars: bool) -> Table:
         table.add_column("")
     for version in versions:
         cells: list[RenderableType] = [Text(version.version, "bold"), version.role]
-        cells += [_percent(version.asked), _percent(version.seen)]
+        cells += [_percent(version.asked), _percent(version.reported)]
         table.add_row(*cells, *([_bar(version)] if bars else []))
     return table
 
 
 def _notes(versions: Sequence[Version]) -> Iterator[Text]:
-    """Why a version left a trial."""
+    """Say why versions left a trial."""
     for version in versions:
         if version.note:
-            yield Text(f"{version.version} left: {version.note}")
+            yield Text(f"{version.version} left the trial: {version.note}")
 
 
 def _bar(version: Version) -> Text:
-    """Solid: what the gateway gives.  Light: what it is asked to give and does not yet."""
-    seen, asked = (round((part or 0) * _BAR / 100) for part in (version.seen, version.asked))
+    """Draw solid blocks for what the gateway gives, light ones for what it does not give yet."""
+    solid, asked = (round((part or 0) * _BAR / 100) for part in (version.reported, version.asked))
     style = "green" if version.role == "stable" else "cyan"
-    return Text.assemble(("█" * seen, style), ("░" * max(0, asked - seen), style))
+    return Text.assemble(("█" * solid, style), ("░" * max(0, asked - solid), style))
 
 
 def _checks(checks: Sequence[Check]) -> Table:
@@ -133,14 +133,14 @@ def _answer(asked: Asked) -> Text:
 
 
 def _words(asked: Asked) -> str:
-    """Who and why; of a refusal the reason as well."""
+    """Return who asked and why, and the reason for a refusal."""
     if asked.outcome != "refused":
         return asked.who
     return f"{asked.who} ({asked.message})" if asked.who else asked.message
 
 
 def empty_table(*left: str, right: Sequence[str] = ()) -> Table:
-    """Columns by their side, without a frame; none of them is folded."""
+    """Build a frameless table of left- and right-aligned columns that never fold."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in left:
         table.add_column(name, no_wrap=True)
@@ -150,7 +150,7 @@ def empty_table(*left: str, right: Sequence[str] = ()) -> Table:
 
 
 def number(value: float | None) -> str:
-    """Four digits are enough; a count is written out."""
+    """Format a number with four digits; write a count in full."""
     if value is None:
         return _NOTHING
     whole = math.isfinite(value) and value == int(value)
@@ -162,7 +162,7 @@ def _percent(value: int | None) -> str:
 
 
 def draw_models(models: Sequence[Object]) -> RenderableType:
-    """One line for each Model."""
+    """Draw one line for each Model."""
     table = empty_table("MODEL", "PHASE", "STABLE", "ROLLOUT")
     table.add_column("MESSAGE", overflow="fold")
     for model in models:

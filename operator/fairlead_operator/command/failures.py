@@ -1,4 +1,4 @@
-"""The ways a command can end without success, each with its exit code; 2 is a wrong usage."""
+"""The ways a command can fail, each with its exit code; 2 is wrong usage."""
 
 from typing import ClassVar, Final
 
@@ -6,18 +6,18 @@ OK: Final = 0
 
 
 class CommandError(Exception):
-    """The cluster did not answer, forbids it, or has no such object."""
+    """The cluster did not answer, did not allow it, or does not have the object."""
 
     exit_code: ClassVar[int] = 3
 
 
 class RefusedError(CommandError):
-    """What was asked does not apply."""
+    """The request does not apply."""
 
     exit_code = 1
 
 
 class UnansweredError(CommandError):
-    """The operator has not answered in time; the request stays."""
+    """The operator did not answer in time; the request stays."""
 
     exit_code = 4

@@ -1,6 +1,6 @@
-"""A connection into an operator pod, by the API server's port-forward.
+"""A connection to an operator pod, through the API server's port-forward.
 
-The person's right to ``pods/portforward`` in the operator's namespace decides.
+The person needs the right to ``pods/portforward`` in the operator's namespace.
 """
 
 import contextlib
@@ -23,17 +23,17 @@ _HANDSHAKE_PART: Final = " -+-+- "  # as the websocket client joins status, head
 
 
 def forwarded(cluster: Cluster, namespace: str) -> Callable[[], socket.socket]:
-    """How to connect to the history port of a ready operator pod in this namespace."""
+    """Return a function that connects to the history port of a ready operator pod."""
 
     def connect() -> socket.socket:
         api = client.CoreV1Api(cluster.connection)
         try:
             pods = api.list_namespaced_pod(namespace, label_selector=_SELECTOR).items
-            place = next((found for pod in pods if (found := _history_port(pod))), None)
+            place = next(filter(None, map(_history_port, pods)), None)
             if place is None:
                 raise CommandError(
-                    f"no ready pod of the operator in namespace {namespace}; name its namespace "
-                    "with --operator-namespace"
+                    f"no operator pod is ready in namespace {namespace}; if the operator runs in "
+                    "another namespace, choose it with --operator-namespace"
                 )
             name, port = place
             forward = portforward(
@@ -50,7 +50,7 @@ def forwarded(cluster: Cluster, namespace: str) -> Callable[[], socket.socket]:
 
 
 def _words(error: client.ApiException) -> str:
-    """What the API server said; a refused handshake has its answer within the reason."""
+    """Return what the API server said; a refused handshake hides its answer in the reason."""
     if error.status:
         return explain(error)
     handshake, _, answer = str(error.reason).partition(_HANDSHAKE_PART)
@@ -61,7 +61,7 @@ def _words(error: client.ApiException) -> str:
 
 
 def _history_port(pod: client.V1Pod) -> tuple[str, int] | None:
-    """Name and port of a ready pod that tells histories."""
+    """Return name and port of a ready pod that serves histories, or None."""
     conditions = pod.status.conditions or []
     if not any(entry.type == "Ready" and entry.status == "True" for entry in conditions):
         return None

@@ -1,4 +1,4 @@
-"""What ``rollback`` means now: take back what is in flight, or go to an earlier version.  Pure."""
+"""What ``rollback`` does now: abort what is in flight, or roll out an earlier version.  Pure."""
 
 import copy
 import dataclasses
@@ -13,7 +13,7 @@ from fairlead_operator.kube.metadata import Owner, component_labels
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Back:
-    """What to do, in this order; nothing to do is a refusal."""
+    """What to do, in this order; with nothing to do there is a refusal."""
 
     abort: str | None = None  # the Rollout to take back
     to: str | None = None  # the version to go to by a Rollout of its own
@@ -23,38 +23,39 @@ class Back:
 def plan_back(
     model: Object, current: Object | None, rollouts: Sequence[Object], to: str | None
 ) -> Back:
-    """Decide what going back means; ``to`` is None for "to the version before"."""
+    """Decide what going back means; None for ``to`` means the previous version."""
     stable = (status_of(model).get("stable") or {}).get("version")
     flying = current is not None and status_of(current).get("phase") not in ENDED
     if flying and current is not None:
         return _from_flight(model, current, stable, to)
     if stable is None:
-        return Back(refusal=f"{model['metadata']['name']} serves no version yet")
+        name = model["metadata"]["name"]
+        return Back(refusal=f"{name} serves no version yet; there is nothing to go back from")
     wanted = to or previous_version(rollouts, stable)
     if wanted is None:
-        return Back(refusal=f"no version before {stable} is known; name one with --to")
+        return Back(refusal=f"no version before {stable} is known; choose one with --to")
     if wanted == stable:
-        return Back(refusal=f"{stable} is in charge already and no rollout is in flight")
+        return Back(refusal=f"{stable} is already the stable version, and no rollout is in flight")
     return _refuse(model, wanted) or Back(to=wanted)
 
 
 def _from_flight(model: Object, current: Object, stable: str | None, to: str | None) -> Back:
     name, target = current["metadata"]["name"], current["spec"]["version"]
     if to == target:
-        return Back(refusal=f"{name} is on its way to {target} already")
+        return Back(refusal=f"{name} is already rolling out {target}")
     if status_of(current).get("phase") == Phase.ROLLING_BACK:
         if to in {None, stable}:
-            return Back(refusal=f"{name} is going back to {stable} already")
+            return Back(refusal=f"{name} is already rolling back to {stable}")
         return _refuse(model, str(to)) or Back(to=to)
     if to in {None, stable}:
         if stable is None:
-            return Back(refusal=f"{name} brings the first version; there is no way back")
+            return Back(refusal=f"{name} rolls out the first version; there is none to go back to")
         return Back(abort=name)
     return _refuse(model, str(to)) or Back(abort=name, to=to)
 
 
 def _refuse(model: Object, to: str) -> Back | None:
-    """Why no Rollout to this version could start."""
+    """Say why no Rollout to this version could start, or return None."""
     spec = model["spec"]
     if spec.get("suspend"):
         return Back(refusal="the Model is suspended; set spec.suspend to false")
@@ -65,7 +66,7 @@ def _refuse(model: Object, to: str) -> Back | None:
 
 
 def previous_version(rollouts: Sequence[Object], stable: str) -> str | None:
-    """The version in charge before this one, from the Rollout that brought it."""
+    """Find the version in charge before this one, in the Rollout that brought it."""
     for rollout in reversed(rollouts):
         status = status_of(rollout)
         brought = status.get("phase") == Phase.SUCCEEDED and rollout["spec"]["version"] == stable
@@ -76,7 +77,7 @@ def previous_version(rollouts: Sequence[Object], stable: str) -> str | None:
 
 
 def build_back(model: Object, to: str, *, request: str, by_steps: bool) -> dict[str, Any]:
-    """The Rollout that goes back: all traffic as soon as the version is ready, then the guard.
+    """Build the Rollout that goes back: all traffic once the version is ready, then the guard.
 
     It was in charge before, so it need not climb; ``by_steps`` makes it all the same.
     """
@@ -99,7 +100,7 @@ def build_back(model: Object, to: str, *, request: str, by_steps: bool) -> dict[
 
 
 def _at_once(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """The Model's analysis and limits, on the shortest way."""
+    """Build a policy with the Model's analysis and limits, and a single step to all traffic."""
     kept = ("analysis", "fastGuard", "guard", "patience", "startDeadline")
     return {
         "strategy": "canary",

@@ -1,4 +1,4 @@
-"""What was live when: asked of the operator, and written as a table, JSON or CSV."""
+"""The history of what was live: read from the operator, written as a table, JSON or CSV."""
 
 import contextlib
 import csv
@@ -30,7 +30,7 @@ _STYLES: Final = {Transition.PROMOTED.value: "green", Transition.ROLLED_BACK.val
 
 
 class _Forwarded(http.client.HTTPConnection):
-    """HTTP over a connection that is there already."""
+    """HTTP over a connection that is already open."""
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__("localhost", timeout=_SECONDS)
@@ -44,7 +44,7 @@ class _Forwarded(http.client.HTTPConnection):
 def fetch(
     connect: Callable[[], socket.socket], namespace: str, model: str, limit: int
 ) -> Sequence[Entry]:
-    """The latest entries, newest first.
+    """Fetch the latest entries, newest first.
 
     Raises:
         CommandError: the operator or its database does not answer.
@@ -56,15 +56,17 @@ def fetch(
             response = connection.getresponse()
             document = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise CommandError(f"the operator does not answer about the history: {error}") from error
+        raise CommandError(
+            f"cannot read the history: the operator did not answer: {error}"
+        ) from error
     if response.status != http.client.OK:
-        raise CommandError(f"the operator does not tell the history: {document.get('error')}")
+        raise CommandError(f"cannot read the history: {document.get('error')}")
     entries: Sequence[Entry] = document["entries"]
     return entries
 
 
 def to_csv(entries: Sequence[Entry]) -> str:
-    """One line for each entry; the numbers as JSON."""
+    """Write one line for each entry, with the numbers as JSON."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -84,7 +86,7 @@ def to_json(entries: Sequence[Entry]) -> str:
 
 
 def draw_history(entries: Sequence[Entry], *, width: int) -> RenderableType:
-    """A table, newest first; a narrow one says under the reason what it has no column for."""
+    """Draw a table, newest first; a narrow one puts under the reason what has no column."""
     return _table(entries) if width >= _ROOM else _narrow_table(entries)
 
 
@@ -133,7 +135,7 @@ def _style(entry: Entry) -> str:
 
 
 def _why(entry: Entry) -> str:
-    """Reason and message; of a rollback how quick it was."""
+    """Return reason and message, and for a rollback how quick it was."""
     text = ": ".join(part for part in (entry["reason"], entry["message"]) if part)
     seconds = (entry.get("numbers") or {}).get("reactionSeconds")
     return text if seconds is None else f"{text} (no traffic after {number(seconds)} s)"

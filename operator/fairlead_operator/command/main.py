@@ -1,4 +1,4 @@
-"""``fairlead``, also as ``kubectl fairlead``: ask of a rollout, and look at it.
+"""``fairlead``, also as ``kubectl fairlead``: show rollouts, and control them.
 
 A shell: it reads the arguments, and turns failures into a line and an exit code.
 """
@@ -27,23 +27,25 @@ from fairlead_operator.command.view import View, build_view
 from fairlead_operator.requests import Action
 
 _HELP: Final = {
-    Action.APPROVE: "Let a rollout that waits for approval go on.",
-    Action.PAUSE: "Hold the traffic where it is until resume.",
-    Action.RESUME: "Go on after pause.",
-    Action.ABORT: "Take the rollout in flight back to the stable version.",
-    Action.PROMOTE: "Give the candidate all traffic now, past the remaining steps.",
-    Action.RETRY: "Try the version that was rolled back again.",
-    Action.RETRAIN: "Start a training.",
+    Action.APPROVE: "Let a rollout that is waiting for approval continue.",
+    Action.PAUSE: "Hold traffic where it is until you resume.",
+    Action.RESUME: "Continue a rollout that was paused.",
+    Action.ABORT: "Abort the rollout in flight and return to the stable version.",
+    Action.PROMOTE: "Skip the remaining steps and give the candidate all traffic.",
+    Action.RETRY: "Retry the version that was rolled back.",
+    Action.RETRAIN: "Train a new version.",
 }
 
 
 def _cluster_options(command: Callable[..., None]) -> Callable[..., None]:
-    """``--namespace``, ``--context`` and ``--kubeconfig``, as kubectl has them."""
+    """Add ``--namespace``, ``--context`` and ``--kubeconfig``, as kubectl has them."""
 
-    @click.option("-n", "--namespace", help="Namespace; by default the context's.")
-    @click.option("--context", help="Context of the kubeconfig.")
+    @click.option("-n", "--namespace", help="Namespace; by default that of the context.")
+    @click.option("--context", help="Kubeconfig context; by default the current one.")
     @click.option(
-        "--kubeconfig", type=click.Path(path_type=Path), help="By default KUBECONFIG or ~/.kube."
+        "--kubeconfig",
+        type=click.Path(path_type=Path),
+        help="Kubeconfig file; by default $KUBECONFIG or ~/.kube/config.",
     )
     @functools.wraps(command)
     def connected(
@@ -56,10 +58,12 @@ def _cluster_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _request_options(command: Callable[..., None]) -> Callable[..., None]:
-    """``--why`` and how long to wait for the answer."""
+    """Add ``--why``, ``--no-wait`` and ``--timeout``."""
 
-    @click.option("--why", default="", help="Recorded with your name.")
-    @click.option("--no-wait", is_flag=True, help="Ask, and do not wait for the answer.")
+    @click.option("--why", default="", help="Reason for the request, recorded with your name.")
+    @click.option(
+        "--no-wait", is_flag=True, help="Send the request and do not wait for the answer."
+    )
     @click.option(
         "--timeout",
         type=click.FloatRange(1, 3600),
@@ -70,7 +74,7 @@ def _request_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def asking(*, why: str, no_wait: bool, timeout: float, **rest: Any) -> None:
         if len(why) > LONGEST_WHY:
-            raise click.UsageError(f"--why takes at most {LONGEST_WHY} characters")
+            raise click.UsageError(f"--why has {len(why)} characters; use at most {LONGEST_WHY}")
         command(why=why, patience=None if no_wait else Patience(seconds=timeout), **rest)
 
     return asking
@@ -78,19 +82,19 @@ def _request_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def fairlead() -> None:
-    """Look at Fairlead's rollouts, and decide about them.
+    """Show Fairlead's rollouts, and control them.
 
-    Exit codes: 0 done or accepted, 1 refused, 2 wrong usage, 3 the cluster does not answer,
-    forbids it or has no such object, 4 no answer of the operator in time.
+    Exit codes: 0 done, or accepted; 1 refused; 2 wrong usage; 3 the cluster did not answer,
+    did not allow it, or does not have the object; 4 the operator did not answer in time.
     """
 
 
 @fairlead.command()
 @click.argument("model")
-@click.option("-w", "--watch", is_flag=True, help="Draw it again each second, until Ctrl-C.")
+@click.option("-w", "--watch", is_flag=True, help="Refresh every second until Ctrl-C.")
 @_cluster_options
 def status(cluster: Cluster, *, model: str, watch: bool) -> None:
-    """Show a Model: versions, traffic, step, time left, checks, requests."""
+    """Show a Model's versions, traffic, checks and requests."""
     if watch:
         follow(_frames(cluster, model))
     else:
@@ -100,10 +104,10 @@ def status(cluster: Cluster, *, model: str, watch: bool) -> None:
 @fairlead.command(name="list")
 @_cluster_options
 def list_models(cluster: Cluster) -> None:
-    """Show the Models of a namespace, one a line."""
+    """List the Models of a namespace, one per line."""
     models = cluster.models()
     if not models:
-        click.echo(f"there is no Model in namespace {cluster.namespace}", err=True)
+        click.echo(f"there are no Models in namespace {cluster.namespace}", err=True)
         return
     show(lambda _: draw_models(models))
 
@@ -116,23 +120,29 @@ def list_models(cluster: Cluster) -> None:
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
-    help="How to write it.",
+    help="Output format.",
 )
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, help="The latest so many.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=100,
+    show_default=True,
+    help="Show at most this many entries.",
+)
 @click.option(
     "--operator-namespace",
     envvar="FAIRLEAD_OPERATOR_NAMESPACE",
     default=DEFAULT_NAMESPACE,
     show_default=True,
-    help="Where the operator runs.",
+    help="Namespace of the operator.",
 )
 @_cluster_options
 def history(
     cluster: Cluster, *, model: str, output: str, limit: int, operator_namespace: str
 ) -> None:
-    """Show what was live when, by whom, and why it ended; newest first.
+    """Show what was live when, who started it, and why it ended.
 
-    Needs the right to port-forward into the operator's namespace.
+    Newest first. Requires permission to port-forward into the operator's namespace.
     """
     connect = forwarded(cluster, operator_namespace)
     entries = fetch(connect, cluster.namespace, model, limit)
@@ -141,7 +151,7 @@ def history(
     elif output == "csv":
         click.echo(to_csv(entries), nl=False)
     elif not entries:
-        click.echo(f"nothing is recorded of {model} in namespace {cluster.namespace}", err=True)
+        click.echo(f"no history is recorded for {model} in namespace {cluster.namespace}", err=True)
     else:
         show(lambda width: draw_history(entries, width=width))
 
@@ -152,7 +162,7 @@ def _look(cluster: Cluster, name: str) -> View:
 
 
 def _read(cluster: Cluster, name: str) -> tuple[Object, Object | None]:
-    """The Model and its current Rollout."""
+    """Read the Model and its current Rollout."""
     model = cluster.model(name)
     current = status_of(model).get("rollout")
     return model, cluster.rollout(current) if current else None
@@ -166,7 +176,7 @@ def _frame(view: View, note: str = "") -> Frame:
 
 
 def _frames(cluster: Cluster, name: str) -> Iterator[Frame]:
-    """Without end; what was last known stays while the cluster does not answer."""
+    """Yield frames without end; repeat the last state while the cluster does not answer."""
     view = _look(cluster, name)
     while True:
         note = ""
@@ -178,7 +188,7 @@ def _frames(cluster: Cluster, name: str) -> Iterator[Frame]:
 
 
 def _add_action(action: Action, *, of_model: bool) -> None:
-    """One command for each request."""
+    """Add the command for one action."""
 
     @fairlead.command(name=action.value, help=_HELP[action])
     @click.argument("model")
@@ -205,9 +215,11 @@ for _action in (Action.RETRY, Action.RETRAIN):
 
 @fairlead.command()
 @click.argument("model")
-@click.option("--to", metavar="VERSION", help="By default the version before.")
+@click.option("--to", metavar="VERSION", help="Version to go back to; by default the previous one.")
 @click.option(
-    "--by-steps", is_flag=True, help="Climb by the Model's own steps, not with all traffic at once."
+    "--by-steps",
+    is_flag=True,
+    help="Follow the Model's own steps instead of moving all traffic at once.",
 )
 @_request_options
 @_cluster_options
@@ -220,7 +232,7 @@ def rollback(
     why: str,
     patience: Patience | None,
 ) -> None:
-    """Go back: take the rollout in flight back, or bring an earlier version."""
+    """Take back the rollout in flight, or roll out an earlier version."""
     body, rollout = _read(cluster, model)
     back = plan_back(body, rollout, cluster.rollouts(model), to)
     if back.refusal is not None:
@@ -230,15 +242,15 @@ def rollback(
     if back.to is not None:
         request = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why)
         made = cluster.create(build_back(body, back.to, request=request, by_steps=by_steps))
-        turn = "starts after that one" if back.abort else "starts now"
+        turn = f"once {back.abort} has ended" if back.abort else "now"
         click.echo(
-            f"{made['metadata']['name']} to {back.to} is created and {turn}; "
+            f"{made['metadata']['name']} created; it rolls out {back.to} {turn}; "
             f"follow it with: fairlead status {model} --watch"
         )
 
 
 def main() -> None:
-    """Entry of the console scripts."""
+    """Run the console scripts."""
     program = Path(sys.argv[0]).name
     name = "kubectl fairlead" if program.startswith("kubectl-") else "fairlead"
     try:

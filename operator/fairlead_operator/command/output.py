@@ -1,4 +1,4 @@
-"""What the command writes: to a terminal in color, to a pipe in plain lines."""
+"""The command's output: in color on a terminal, in plain lines to a pipe."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ _WIDE: Final = 1000  # columns of a pipe: what is searched or kept is neither cu
 
 
 def console() -> Console:
-    """Standard output; nothing in what people wrote is taken for markup."""
+    """Build a console for standard output that never takes people's text for markup."""
     return Console(markup=False, highlight=False, emoji=False)
 
 
@@ -50,7 +50,7 @@ def follow(frames: Iterator[Frame]) -> None:
 
 
 def _plain(frame: Frame) -> str:
-    """Lines without color, and without the spaces that tables end in."""
+    """Render lines without color, and without the spaces that tables end in."""
     quiet = Console(width=_WIDE, markup=False, highlight=False, emoji=False, color_system=None)
     with quiet.capture() as captured:
         quiet.print(frame(_WIDE))

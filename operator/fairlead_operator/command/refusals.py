@@ -1,6 +1,6 @@
-"""What can be told before asking: why a request does not apply.  Pure.
+"""Why a request does not apply, as far as the command can tell before asking.  Pure.
 
-The operator has the last word; here is only what a person can be told at once.
+The operator has the last word.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Object = Mapping[str, Any]
 
 
 def refuse_for_rollout(action: Action, model: Object, rollout: Object | None) -> str | None:
-    """Why the Model's current Rollout cannot be asked for this; None when it can."""
+    """Say why the Model's current Rollout cannot be asked for this; return None when it can."""
     name = model["metadata"]["name"]
     if rollout is None:
         return f"{name} has had no rollout yet"
@@ -21,19 +21,19 @@ def refuse_for_rollout(action: Action, model: Object, rollout: Object | None) ->
     if phase in ENDED:
         return f"no rollout of {name} is in flight; {describe_end(rollout)}"
     if phase == Phase.ROLLING_BACK:
-        return f"{rollout['metadata']['name']} is going back already"
+        return f"{rollout['metadata']['name']} is already rolling back"
     if action is Action.APPROVE and phase != Phase.PAUSED:
-        return f"{rollout['metadata']['name']} does not wait for an approval; it is {phase}"
+        return f"{rollout['metadata']['name']} is not waiting for approval; it is {phase}"
     return None
 
 
 def refuse_for_model(action: Action, model: Object) -> str | None:
-    """Why the Model cannot be asked for this; None when it can."""
+    """Say why the Model cannot be asked for this; return None when it can."""
     name, spec, status = model["metadata"]["name"], model["spec"], status_of(model)
     if spec.get("suspend"):
         return f"{name} is suspended; set spec.suspend to false"
     if action is Action.RETRY and not status.get("blocked"):
-        return f"no version of {name} was rolled back; there is nothing to try again"
+        return f"no version of {name} was rolled back; there is nothing to retry"
     blocked = {entry["version"] for entry in status.get("blocked") or ()}
     if action is Action.RETRY and spec.get("version") not in {None, *blocked}:
         return f"spec.version pins {spec['version']}, which is not blocked; change it in Git"
@@ -41,7 +41,7 @@ def refuse_for_model(action: Action, model: Object) -> str | None:
 
 
 def describe_end(rollout: Object) -> str:
-    """How the last one ended."""
+    """Describe how the last rollout ended."""
     status = status_of(rollout)
     return (
         f"the last, {rollout['metadata']['name']} to {rollout['spec']['version']}, ended "

@@ -1,7 +1,6 @@
-"""Model and Rollout documents into what ``status`` shows.  Pure.
+"""Turns Model and Rollout documents into what ``status`` shows.  Pure.
 
-It reads the documents as they are and takes nothing for granted: the command may be
-older or newer than the operator.
+It takes no field for granted, because the command may be older or newer than the operator.
 """
 
 import dataclasses
@@ -20,12 +19,12 @@ _SHOWN_REQUESTS = 3
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version, and its part of the traffic in percent."""
+    """One version, and its share of the traffic in percent."""
 
     version: str
     role: str
     asked: int | None  # what the operator wants
-    seen: int | None  # what every gateway pod reports
+    reported: int | None  # what every gateway pod gives it
     note: str = ""
 
 
@@ -45,7 +44,7 @@ class Check:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request of a person, and its answer."""
+    """A person's request, and its answer."""
 
     at: str
     action: str
@@ -56,7 +55,7 @@ class Asked:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """All that is shown of one Model."""
+    """Everything that is shown of one Model."""
 
     title: str
     phase: str
@@ -67,7 +66,7 @@ class View:
 
 
 def build_view(model: Object, rollout: Object | None, *, now: datetime) -> View:
-    """What to show of a Model and of its current Rollout, if it has one."""
+    """Build what to show of a Model and of its current Rollout, if it has one."""
     meta, status = model["metadata"], status_of(model)
     progress = status_of(rollout or {})
     requests = [*(status.get("requests") or ()), *(progress.get("requests") or ())]
@@ -85,7 +84,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     spec = model["spec"]
     yield "Model", _of_ready(status_of(model))
     if spec.get("suspend"):
-        yield "Suspended", "no training and no rollout starts; traffic stays as it is"
+        yield "Suspended", "no training or rollout starts; traffic stays as it is"
     if spec.get("version"):
         yield "Pinned", f"{spec['version']} by spec.version"
     for entry in status_of(model).get("blocked") or ():
@@ -102,7 +101,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     if phase not in ENDED:
         yield from _progress(status, now)
     if status.get("mirror"):
-        yield "Mirror", f"{status['mirror']} % of the live requests are copied to the candidate"
+        yield "Mirror", f"{status['mirror']} % of live requests are copied to the candidate"
     if status.get("winner"):
         yield "Winner", str(status["winner"])
     if status.get("reactionSeconds") is not None:
@@ -132,7 +131,7 @@ def _progress(status: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, s
 def _left(span: timedelta) -> str:
     if span > timedelta(0):
         return to_duration(span)
-    return "none: it goes on with the next good evidence"
+    return "none; the rollout goes on with the next good measurement"
 
 
 def _versions(model: Object, rollout: Object | None) -> tuple[Version, ...]:
@@ -140,18 +139,19 @@ def _versions(model: Object, rollout: Object | None) -> tuple[Version, ...]:
     if rollout is None:
         if in_charge is None:
             return ()
-        return (Version(version=in_charge, role="stable", asked=100, seen=None),)
+        return (Version(version=in_charge, role="stable", asked=100, reported=None),)
     status = status_of(rollout)
     arms = _arms(rollout)
     asked = sum(arm.get("weight") or 0 for arm in arms)
     reports = [arm.get("observedWeight") for arm in arms]
-    seen = None if None in reports else sum(report or 0 for report in reports)
-    found = [_arm(arm, status) for arm in arms]
+    reported = None if None in reports else sum(report or 0 for report in reports)
+    candidates = [_arm(arm, status) for arm in arms]
     before = (status.get("stable") or {}).get("version")
     if before is None or status.get("phase") == Phase.SUCCEEDED:
-        return tuple(found)
-    rest = None if seen is None else 100 - seen
-    return (Version(version=before, role="stable", asked=100 - asked, seen=rest), *found)
+        return tuple(candidates)
+    rest = None if reported is None else 100 - reported
+    stable = Version(version=before, role="stable", asked=100 - asked, reported=rest)
+    return (stable, *candidates)
 
 
 def _arms(rollout: Object) -> Sequence[Mapping[str, Any]]:
@@ -176,7 +176,7 @@ def _arm(arm: Mapping[str, Any], status: Mapping[str, Any]) -> Version:
         version=arm["version"],
         role=role,
         asked=arm.get("weight"),
-        seen=arm.get("observedWeight"),
+        reported=arm.get("observedWeight"),
         note=note,
     )
 
@@ -205,7 +205,7 @@ def _checks(model: Object, rollout: Object | None) -> tuple[Check, ...]:
 
 
 def _bound(entry: Mapping[str, Any], written: Mapping[str, Any]) -> str:
-    """The bound as written; of a template the operator's words; and how far from stable it is."""
+    """Return the bound as written, or the operator's words for a template's; add the interval."""
     parts = [describe_bound(written) or str(entry.get("message", "")).partition(", allowed ")[2]]
     low, high = entry.get("low"), entry.get("high")
     if low is not None and high is not None:
@@ -214,7 +214,7 @@ def _bound(entry: Mapping[str, Any], written: Mapping[str, Any]) -> str:
 
 
 def describe_bound(check: Mapping[str, Any]) -> str:
-    """The bounds of a check in a few signs."""
+    """Describe the bounds of a check in a few characters."""
     low, high, relative = check.get("atLeast"), check.get("atMost"), check.get("relative")
     parts = []
     if low is not None:

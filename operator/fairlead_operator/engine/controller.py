@@ -41,11 +41,11 @@ class Controller:
         self._settings = settings
 
     async def run(self) -> None:
-        """One of several workers; never returns."""
+        """Work the queue off as one of several workers; never return."""
         await self._queue.work(self.handle, self._failed)
 
     async def handle(self, key: Key) -> timedelta | None:
-        """Look at one object; answers when to look again."""
+        """Reconcile one object; return when to look at it again."""
         metrics.QUEUE_LENGTH.set(len(self._queue))
         with metrics.RECONCILE_SECONDS.labels(kind=key.kind).time():
             if key.kind == NAMESPACE:
@@ -67,7 +67,7 @@ class Controller:
         return report.look_again
 
     async def _read(self, key: Key) -> dict[str, Any] | None:
-        """The object; one that moves traffic as it is now, whatever the watches have told."""
+        """Read the object; bypass the watches for a Rollout that may move traffic."""
         body = await self._ports.kube.get(key.kind, key.namespace, key.name)
         if key.kind != "Rollout" or body is None or has_ended(body):
             return body
@@ -108,7 +108,7 @@ class Controller:
                 metrics.ROLLBACK_SECONDS.labels(reason=reason).observe(seconds)
 
     def _failed(self, key: Key, error: Exception) -> float | None:
-        """Say it: quietly at first, to the user once it lasts."""
+        """Log and count a failure; return the seconds to wait, if the other side named them."""
         failures = self._queue.failures(key)
         fields = {"kind": key.kind, "namespace": key.namespace, "object": key.name}
         if isinstance(error, TransientError):

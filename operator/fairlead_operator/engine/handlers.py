@@ -1,4 +1,4 @@
-"""kopf entry points.  A shell: what changed is told, and nothing else.
+"""kopf's entry points: a shell that passes changes on, and nothing else.
 
 ``on.event`` needs no finalizer and writes no annotation, so that objects can be
 deleted while the operator is away, and a quiet object costs nothing.
@@ -13,12 +13,12 @@ from fairlead_operator.kube.kinds import RESOURCES, Selector
 
 
 async def changed(memo: kopf.Memo, event: kopf.RawEvent, **_: Any) -> None:
-    """Tell it."""
+    """Tell the watches what changed."""
     memo.watches.tell(event["object"], event["type"])
 
 
 class _NoDifferences(kopf.DiffBaseStorage):
-    """No handler asks what differs from before; working it out is two thirds of an event's cost."""
+    """Stores no last state: no handler compares, and comparing is two thirds of an event's cost."""
 
     def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
         return None
@@ -27,7 +27,7 @@ class _NoDifferences(kopf.DiffBaseStorage):
         return cast("kopf.BodyEssence", {})
 
     def store(self, **_: Any) -> None:
-        """Nothing to store."""
+        """Store nothing."""
 
 
 def register(
@@ -35,7 +35,7 @@ def register(
     settings: kopf.OperatorSettings,
     kinds: Mapping[str, Selector],
 ) -> None:
-    """Watch these kinds, and of others' only what is ours."""
+    """Watch these kinds, and of other owners' kinds only the objects that are ours."""
     settings.persistence.diffbase_storage = _NoDifferences()
     for kind, selector in kinds.items():
         resource = RESOURCES[kind]

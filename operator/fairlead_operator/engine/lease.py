@@ -1,7 +1,7 @@
-"""One active operator: a Lease held by the pod's name, released on SIGTERM.
+"""One active operator: a Lease held in the pod's name, released on SIGTERM.
 
-The identity is the pod, so that a container that restarts goes on at once.  A
-standby takes over when the holder released the Lease, or has not renewed it for
+The holder is the pod, so that a container that restarts continues at once.  A
+standby takes over when the holder has released the Lease, or has not renewed it for
 its duration as measured by the standby's own clock.
 """
 
@@ -35,7 +35,10 @@ class Lease:
         self._identity = identity
         self._now = now
         self._ours: dict[str, Any] | None = None  # as our last write left it
-        self._seen: tuple[str, float] = ("", 0.0)  # the holder's last sign, and when we saw it
+        self._last_sign: tuple[str, float] = (
+            "",
+            0.0,
+        )  # what the holder wrote last, and when we read it
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
@@ -49,7 +52,7 @@ class Lease:
             await asyncio.sleep(_RETRY)
 
     async def hold(self) -> None:
-        """Renew until the Lease is lost; returning means that another may act."""
+        """Renew until the Lease is lost; once this returns, another may act."""
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + _DEADLINE, _RENEW
         while loop.time() < deadline:
@@ -67,7 +70,7 @@ class Lease:
         _LOGGER.error("lease lost: not renewed in time")
 
     async def release(self) -> None:
-        """Give it back, so that a standby need not wait."""
+        """Give the Lease back, so that a standby need not wait."""
         try:
             lease = await self._kube.get("Lease", self._namespace, _NAME)
             if lease is not None and _holder(lease) == self._identity:
@@ -77,7 +80,7 @@ class Lease:
             _LOGGER.warning("lease not released", extra={"error": str(error)})
 
     async def _try(self) -> bool:
-        """Take or renew; a conflict means that another was faster.
+        """Take or renew the Lease; a conflict means that another was faster.
 
         What is ours is renewed by one write: it fails when anybody has written meanwhile.
         """
@@ -98,15 +101,15 @@ class Lease:
         return True
 
     def _expired(self, lease: dict[str, Any]) -> bool:
-        """Whether the holder is gone: released, or silent for the duration by our clock."""
+        """Tell whether the holder let go, or was silent for the Lease's duration by our clock."""
         if not _holder(lease):
             return True
         sign = str(lease["spec"].get("renewTime")) + _holder(lease)
         now = asyncio.get_running_loop().time()
-        if sign != self._seen[0]:
-            self._seen = (sign, now)
+        if sign != self._last_sign[0]:
+            self._last_sign = (sign, now)
         duration = float(lease["spec"].get("leaseDurationSeconds") or _DURATION)
-        return now - self._seen[1] > duration
+        return now - self._last_sign[1] > duration
 
     def _claim(self, metadata: dict[str, Any], changes: int) -> dict[str, Any]:
         moment = to_moment(self._now()).replace("Z", "000Z")

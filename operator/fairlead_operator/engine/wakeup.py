@@ -1,8 +1,8 @@
-"""From what changed to whom to look at.  No I/O; fed by the watches.
+"""Maps a change to the keys that must be looked at.  No I/O; fed by the watches.
 
-A Rollout is looked at when it, its Model, or anything that carries the Model's
-label changes, but only while it is in flight or the Model's current one: ended
-ones of the past cost nothing.
+A Rollout is looked at when it, its Model, or anything with the Model's label changes,
+but only while it is in flight or is the Model's current one: Rollouts that ended
+long ago cost nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ _ENDED: Final[Mapping[str, frozenset[str]]] = {
 
 
 class Wakeup:
-    """Remembers who belongs to whom."""
+    """Remembers which objects belong together."""
 
     def __init__(self) -> None:
         self._live: dict[tuple[str, str], set[str]] = {}  # unfinished Rollouts of a Model
@@ -35,7 +35,7 @@ class Wakeup:
         self._parts: dict[tuple[str, str], int] = {}  # generations of gateway parts
 
     def keys_for(self, body: Mapping[str, Any], *, deleted: bool) -> set[Key]:
-        """Whom this object's change concerns."""
+        """Return whom this object's change concerns."""
         meta = body["metadata"]
         namespace, name = meta["namespace"], meta["name"]
         match body["kind"]:
@@ -58,7 +58,7 @@ class Wakeup:
         return self._child_changed(meta)
 
     def rollouts_of(self, namespace: str, model: str) -> set[Key]:
-        """The Rollouts of a Model that can still move, and its current one."""
+        """Return the Rollouts of a Model that can still move, and its current one."""
         owner = (namespace, model)
         names = set(self._live.get(owner, ()))
         if owner in self._current:
@@ -66,7 +66,7 @@ class Wakeup:
         return {Key("Rollout", namespace, name) for name in names}
 
     def _moving(self, namespace: str) -> set[Key]:
-        """The Rollouts of every Model there that has one in flight."""
+        """Return the Rollouts of every Model in the namespace that has one in flight."""
         return set().union(
             *(self.rollouts_of(*owner) for owner in self._live if owner[0] == namespace)
         )
@@ -98,7 +98,7 @@ class Wakeup:
     def _gateway_changed(
         self, body: Mapping[str, Any], namespace: str, *, deleted: bool
     ) -> set[Key]:
-        """A gateway pod, or a part of the gateway that every Model there applies."""
+        """Return whom a gateway pod, or a part of the gateway that all Models apply, concerns."""
         moving = self._moving(namespace)
         tidy = Key.of_namespace(namespace)
         if body["kind"] == "Pod":
@@ -106,10 +106,10 @@ class Wakeup:
         models = {Key("Model", namespace, name) for name in self._models.get(namespace, ())}
         if not models:
             return {tidy}
-        known = (namespace, body["kind"])
+        part = (namespace, body["kind"])
         generation = int(body["metadata"].get("generation", 0))
-        changed = deleted or self._parts.get(known, generation) != generation
-        self._parts[known] = generation
+        changed = deleted or self._parts.get(part, generation) != generation
+        self._parts[part] = generation
         return moving | models if changed else moving
 
     def _gateway_reported(self, namespace: str, data: Mapping[str, str]) -> set[Key]:
@@ -124,25 +124,25 @@ class Wakeup:
 
     @staticmethod
     def _note(
-        known: dict[tuple[str, str], set[str]],
+        unfinished: dict[tuple[str, str], set[str]],
         body: Mapping[str, Any],
         owner: tuple[str, str],
         *,
         deleted: bool,
     ) -> None:
-        names = known.setdefault(owner, set())
+        names = unfinished.setdefault(owner, set())
         over = deleted or has_ended(body)
         (names.discard if over else names.add)(body["metadata"]["name"])
         if not names:
-            known.pop(owner)
+            unfinished.pop(owner)
 
 
 def has_ended(body: Mapping[str, Any]) -> bool:
-    """Whether a Rollout or TrainingRun has come to its end."""
+    """Tell whether a Rollout or TrainingRun has come to its end."""
     return (body.get("status") or {}).get("phase") in _ENDED[body["kind"]]
 
 
 def sort_keys(keys: Iterable[Key]) -> list[Key]:
-    """A stated order: what moves traffic first."""
+    """Sort keys in a stated order: what moves traffic first."""
     order = {"Rollout": 0, "Model": 1, "TrainingRun": 2}
     return sorted(keys, key=lambda key: (order.get(key.kind, 9), key))

@@ -1,8 +1,8 @@
-"""What is told of the cluster: into the store first, then whom it concerns into the queue.
+"""Takes news of the cluster into the store, then queues the keys that it concerns.
 
-kopf's watches tell it as it happens.  ``Sync`` reads everything before they start, and
-again when there is reason to: a watch that begins anew does not tell what ended meanwhile,
-and no watch tells what it missed.
+kopf's watches bring news as it happens.  ``Sync`` reads everything before they start, and
+again when there is reason to: a watch that starts anew does not tell what was deleted
+meanwhile, and no watch tells what it missed.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _OWN: Final = frozenset({"Model", "TrainingRun", "Rollout"})
 
 
 class Watches:
-    """Store, wake-up and queue, in this order."""
+    """Passes news to the store, the wake-up and the queue, in this order."""
 
     def __init__(self, store: Store, wakeup: Wakeup, queue: WorkQueue) -> None:
         self._store = store
@@ -57,7 +57,7 @@ class Watches:
 
 
 class Sync:
-    """Reads everything, and tells what the watches did not."""
+    """Reads everything, and tells what the watches missed."""
 
     def __init__(
         self, client: KubeClient, store: Store, watches: Watches, *, namespaces: Sequence[str]
@@ -69,7 +69,7 @@ class Sync:
         self.kinds: Mapping[str, Selector] = WATCHED  # what can be watched here; after ``fill``
 
     async def fill(self) -> None:
-        """Read everything for the first time, when the API server knows all kinds."""
+        """Read everything for the first time, once the API server knows all kinds."""
         while True:
             try:
                 there = {kind: OPTIONAL[kind] for kind in OPTIONAL if await self._knows(kind)}
@@ -78,23 +78,27 @@ class Sync:
                     self._store.cover(kind)
                 await self.read_all()
             except TransientError as error:
-                _LOGGER.warning("waiting for the CRDs", extra={"error": str(error)})
+                _LOGGER.warning(
+                    "waiting for the API server and the CRDs", extra={"error": str(error)}
+                )
                 await asyncio.sleep(_RETRY)
             else:
                 return
 
     async def run(self) -> None:
-        """Read again after a watch has begun anew, and else now and then; never returns."""
+        """Read again after a watch has begun anew, and from time to time; never return."""
         while True:
             await self._reason()
             try:
                 await self.read_all()
             except (TransientError, ClusterRefusalError) as error:
-                _LOGGER.warning("reading everything failed", extra={"error": str(error)})
+                _LOGGER.warning(
+                    "could not read all watched objects; trying again", extra={"error": str(error)}
+                )
                 self._watches.listed.set()
 
     async def patrol(self) -> None:
-        """Look at every Model now and then, evenly spread; never returns."""
+        """Look at every Model from time to time, evenly spread; never return."""
         while True:
             models = [place for place, _ in self._store.places("Model")]
             for place in models:
@@ -104,7 +108,7 @@ class Sync:
                 await asyncio.sleep(_PERIOD)
 
     async def read_all(self) -> None:
-        """Make the store as the cluster is.
+        """Bring the store up to date with the cluster.
 
         Raises:
             TransientError: the cluster did not answer; what was read is kept.
@@ -120,7 +124,7 @@ class Sync:
                         self._forget(kind, namespace)  # who brought the kind took it away
 
     async def _knows(self, kind: str) -> bool:
-        """Whether the cluster has a kind that others install, and lets us look at it."""
+        """Tell whether the cluster has a kind that others install, and lets us read it."""
         try:
             async for _ in self._client.pages(kind, self._namespaces[0], OPTIONAL[kind]):
                 break
@@ -136,13 +140,13 @@ class Sync:
             for body in page.items:
                 there.add(Place.of(body))
                 self._watches.tell(body, "LISTED")
-        for place, known in self._store.places(kind, namespace):
-            if place not in there and known <= version:
+        for place, stored in self._store.places(kind, namespace):
+            if place not in there and stored <= version:
                 self._tell_gone(place, version)
 
     def _forget(self, kind: str, namespace: str) -> None:
-        for place, known in self._store.places(kind, namespace):
-            self._tell_gone(place, known)
+        for place, version in self._store.places(kind, namespace):
+            self._tell_gone(place, version)
 
     def _tell_gone(self, place: Place, version: int) -> None:
         gone = self._store.get(*place) or {}

@@ -1,8 +1,8 @@
-"""The work queue: what is to be looked at, once each, never twice at a time.
+"""The work queue: each key waits once, and is never worked on twice at a time.
 
-The semantics are those of Kubernetes' controller queue.  A key added while it is
-worked on comes back after that; a key added many times waits once; a failure
-comes back with back-off; ``add_after`` keeps the soonest of several wishes.
+The semantics are those of Kubernetes' controller queue.  A key that is added while it is
+worked on comes back afterwards; a key that is added many times waits once; a failure
+comes back with back-off; ``add_after`` keeps the soonest of several times.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class WorkQueue:
         return len(self._waiting) + len(self._again)
 
     def add(self, key: Key) -> None:
-        """Look at it as soon as possible."""
+        """Queue a key to be looked at as soon as possible."""
         if key in self._working:
             self._again.add(key)
         elif key not in self._waiting:
@@ -46,23 +46,23 @@ class WorkQueue:
             self._ready.put_nowait(key)
 
     def add_after(self, key: Key, delay: timedelta) -> None:
-        """Look at it after the delay, unless a sooner look is already planned."""
+        """Queue a key after the delay, unless a sooner look is already planned."""
         loop = asyncio.get_running_loop()
         due = loop.time() + max(0.0, delay.total_seconds())
-        known = self._timers.get(key)
-        if known is not None:
-            if known.due <= due:
+        planned = self._timers.get(key)
+        if planned is not None:
+            if planned.due <= due:
                 return
-            known.handle.cancel()
+            planned.handle.cancel()
         self._timers[key] = _Timer(due, loop.call_at(due, self._fire, key))
 
     def forget(self, key: Key) -> None:
-        """The object is gone: drop its timer and its failures."""
+        """Drop the timer and the failures of an object that is gone."""
         self._failures.pop(key, None)
         self._cancel(key)
 
     def failures(self, key: Key) -> int:
-        """Failures in a row."""
+        """Return the number of failures in a row."""
         return self._failures.get(key, 0)
 
     async def work(
@@ -70,7 +70,7 @@ class WorkQueue:
         handle: Callable[[Key], Awaitable[timedelta | None]],
         failed: Callable[[Key, Exception], float | None],
     ) -> None:
-        """Take keys for ever.
+        """Take keys forever.
 
         ``handle`` answers when to look again.  When it raises, ``failed`` is told
         and may name the seconds to wait; without them the back-off doubles.

@@ -1,8 +1,8 @@
-"""Alertmanager's webhook body into what it asks of which version.  Pure.
+"""Reads from Alertmanager's webhook body what it asks of which version.  Pure.
 
 Only a firing alert that names a Model and a version and carries the label
-``fairlead_action: rollback`` can take a candidate back.  One alert of a group
-that cannot be read is refused by itself, so that the others are not lost.
+``fairlead_action: rollback`` can take a candidate back.  An alert that cannot be read
+is refused by itself, so that the others of its group are not lost.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class NotAlertmanagerError(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Which labels of an alert say whom it is about."""
+    """The labels that say what an alert is about."""
 
     namespace: str = "model_namespace"
     model: str = "model"
@@ -53,7 +53,7 @@ class Refused:
 
 
 def parse_alerts(body: Any, labels: Labels) -> tuple[Alert | Refused, ...]:
-    """The alerts of a webhook body that ask for a rollback; each once.
+    """Return the alerts of a webhook body that ask for a rollback, each once.
 
     Raises:
         NotAlertmanagerError: the body has another form than webhook version 4.
@@ -61,14 +61,16 @@ def parse_alerts(body: Any, labels: Labels) -> tuple[Alert | Refused, ...]:
     if not isinstance(body, Mapping):
         raise NotAlertmanagerError("the body must be a JSON object")
     if str(body.get("version")) != "4":
-        raise NotAlertmanagerError("version: expected Alertmanager webhook version 4")
+        raise NotAlertmanagerError('version: must be "4", the version of Alertmanager\'s webhook')
     alerts = body.get("alerts")
     if not isinstance(alerts, list):
         raise NotAlertmanagerError("alerts: must be a list")
     if len(alerts) > _ALERTS_LIMIT:
-        raise NotAlertmanagerError(f"alerts: {len(alerts)}, at most {_ALERTS_LIMIT} are taken")
-    found = (_parse_alert(f"alerts[{index}]", alert, labels) for index, alert in enumerate(alerts))
-    return tuple(dict.fromkeys(alert for alert in found if alert is not None))
+        raise NotAlertmanagerError(
+            f"alerts: {len(alerts)} are too many; send at most {_ALERTS_LIMIT}"
+        )
+    parsed = (_parse_alert(f"alerts[{index}]", alert, labels) for index, alert in enumerate(alerts))
+    return tuple(dict.fromkeys(alert for alert in parsed if alert is not None))
 
 
 def _parse_alert(where: str, alert: Any, labels: Labels) -> Alert | Refused | None:

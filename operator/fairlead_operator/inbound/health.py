@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics`` of the process, leader or standby."""
+"""``/healthz``, ``/readyz`` and ``/metrics`` of the process, whether it leads or stands by."""
 
 import asyncio
 
@@ -7,17 +7,17 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
 class Health:
-    """Alive: the loop answers, and a leader's watches run.  Ready: standing by, or leading."""
+    """The process is alive while the event loop answers and, if it leads, its watches run."""
 
     def __init__(self) -> None:
         self._watches: asyncio.Task[None] | None = None
 
     def leading(self, watches: asyncio.Task[None]) -> None:
-        """From now on, health depends on the watches."""
+        """Make health depend on the watches from now on."""
         self._watches = watches
 
     def standing_by(self) -> None:
-        """The Lease is another's, or lost."""
+        """Note that the Lease is another's, or lost."""
         self._watches = None
 
     def application(self) -> web.Application:

@@ -1,7 +1,7 @@
-"""``GET /history/{namespace}/{model}``: what was live when, as the record has it.
+"""``GET /history/{namespace}/{model}``: what was live when, from the record.
 
-Served on the loopback address alone.  Nothing on the pod network reaches it; a person
-does by way of the API server's port-forward, which asks RBAC first (docs/adr, 10).
+Served on the loopback address alone, so nothing on the pod network reaches it; a person
+does through the API server's port-forward, which asks RBAC first (ADR 10).
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ _MOST: Final = 1000
 
 
 class Histories:
-    """Any replica answers, leader or standby: it only reads."""
+    """Serves histories; it only reads, so any replica answers, leader or standby."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
@@ -33,7 +33,7 @@ class Histories:
     async def _answer(self, request: web.Request) -> web.Response:
         text = request.query.get("limit", str(_MOST))
         if not text.isdecimal() or not 1 <= int(text) <= _MOST:
-            return _refuse(400, f"limit is {text!r}; it must be 1 to {_MOST}")
+            return _refuse(400, f"limit is {text!r}; it must be a whole number from 1 to {_MOST}")
         place = request.match_info
         try:
             entries = await self._record.history(place["namespace"], place["model"], int(text))

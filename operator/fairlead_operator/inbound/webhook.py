@@ -1,9 +1,9 @@
 """Alertmanager's webhook: authenticated, bounded, and durable before it answers.
 
-A rollback is asked for by an annotation on the Rollout.  It is written before
-the 200, so that a crash loses nothing, and it reaches every later reconcile.
-Alertmanager sends again only what was answered by 5xx, so whatever may work
-another time is 503, and what never will is 4xx.
+An annotation on the Rollout asks for the rollback.  It is written before the 200, so
+that a crash loses nothing and every later reconcile sees it.  Alertmanager only repeats
+what was answered with 5xx, so a request that may succeed later gets 503, and one that
+never will gets 4xx.
 """
 
 import asyncio
@@ -70,7 +70,9 @@ class Webhook:
         if not self._authentic(request.headers.get("Authorization", "")):
             return _refuse(401, "unauthorized", "send Authorization: Bearer <token>")
         if self._working >= _AT_ONCE:
-            return _refuse(503, "flooded", f"{_AT_ONCE} requests are in hand; send it again")
+            return _refuse(
+                503, "flooded", f"{_AT_ONCE} requests are being handled; send this one again"
+            )
         self._working += 1
         try:
             return await self._answer(request, received)
@@ -84,9 +86,9 @@ class Webhook:
             alerts = parse_alerts(body, self._labels)
             outcomes = await self._act_on(alerts, received)
         except TimeoutError:
-            return _refuse(408, "slow", f"the body did not arrive within {_BODY_SECONDS:g} seconds")
+            return _refuse(408, "slow", f"the body did not arrive within {_BODY_SECONDS:g} s")
         except web.HTTPRequestEntityTooLarge:
-            return _refuse(413, "too_large", f"the body is over {_BODY_LIMIT} bytes")
+            return _refuse(413, "too_large", f"the body is larger than {_BODY_LIMIT:,} bytes")
         except NotAlertmanagerError as error:
             return _refuse(400, "malformed", str(error))
         except (ValueError, RecursionError):
@@ -103,18 +105,18 @@ class Webhook:
     async def _act_on(
         self, alerts: tuple[Alert | Refused, ...], received: datetime
     ) -> list[dict[str, str]]:
-        """One answer for each alert; a Model's Rollouts are read once, however many name it."""
+        """Answer each alert; read a Model's Rollouts once, however many alerts name it."""
         outcomes = []
-        known: dict[tuple[str, str], Bodies] = {}
+        rollouts: dict[tuple[str, str], Bodies] = {}
         for alert in alerts:
             if isinstance(alert, Refused):
                 outcomes.append({"alert": alert.name, "outcome": "refused", "why": alert.why})
                 continue
             model = (alert.namespace, alert.model)
-            if model not in known:
-                known[model] = await self._rollouts(*model)
+            if model not in rollouts:
+                rollouts[model] = await self._rollouts(*model)
             told = {"alert": alert.name, "model": alert.model, "version": alert.version}
-            outcomes.append(told | await self._ask(alert, known[model], received))
+            outcomes.append(told | await self._ask(alert, rollouts[model], received))
         return outcomes
 
     async def _ask(self, alert: Alert, rollouts: Bodies, received: datetime) -> dict[str, str]:
@@ -134,25 +136,25 @@ class Webhook:
         return {"outcome": "ignored", "why": why, "rollout": key.name}
 
     async def _rollouts(self, namespace: str, model: str) -> Bodies:
-        """The Model's Rollouts that the watches know, then those they do not know yet.
+        """Read the Model's Rollouts: those the watches know, then those they do not know yet.
 
         A leader that has just started must not tell Alertmanager that there is nothing.
         """
-        found: Bodies = {}
+        bodies: Bodies = {}
         for key in sorted(self._rollouts_of(namespace, model)):
             body = await self._ports.kube.get(key.kind, key.namespace, key.name)
             if body is not None:
-                found[key] = body
+                bodies[key] = body
         try:
             listed = await self._ports.kube.list("Rollout", namespace, {})
         except ClusterRefusalError:
-            return found  # a namespace that is not ours to watch
+            return bodies  # a namespace that is not ours to watch
         for body in listed:
             key = Key("Rollout", namespace, body["metadata"]["name"])
             live = (body.get("status") or {}).get("phase") in CAN_GO_BACK
             if body["spec"]["model"] == model and live:
-                found.setdefault(key, body)
-        return found
+                bodies.setdefault(key, body)
+        return bodies
 
     async def _annotate(
         self, key: Key, body: dict[str, Any], alert: Alert, received: datetime
@@ -178,13 +180,13 @@ class Webhook:
 
 
 def _candidates(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """The versions on trial."""
+    """Return the versions on trial."""
     spec = body["spec"]
     return (spec["version"], *spec.get("alternatives", ()))
 
 
 def _acted_on(noted: str, body: Mapping[str, Any], alert: Alert) -> bool:
-    """Whether the alert noted before is of another candidate, which has left the trial since.
+    """Tell whether the earlier alert is about another candidate, which has left the trial since.
 
     Raises:
         TransientError: it is, and has not left yet.
@@ -195,15 +197,15 @@ def _acted_on(noted: str, body: Mapping[str, Any], alert: Alert) -> bool:
     arms = (body.get("status") or {}).get("arms", ())
     if any(arm["version"] == version and arm.get("reason") for arm in arms):
         return True
-    raise TransientError(f"an alert on {version} is being acted on; send this one again")
+    raise TransientError(f"an earlier alert on {version} is being acted on; send this one again")
 
 
 def _why_not(alert: Alert, body: Mapping[str, Any]) -> str:
-    """Why this alert moves no traffic."""
+    """Say why this alert moves no traffic."""
     status = body.get("status") or {}
     way_back = (status.get("stable") or {}).get("version")
     if status.get("phase") == Phase.SUCCEEDED and alert.version in _candidates(body):
-        return f"{alert.version} is the stable version and there is no way back from it"
+        return f"{alert.version} is now the stable version and its rollout has ended"
     if alert.version == way_back:
         return f"{alert.version} is the stable version, not the candidate"
     return f"{alert.version} has no traffic"

@@ -1,10 +1,10 @@
-"""Whether applying a manifest would change anything.  Pure.
+"""Tells whether applying a manifest would change anything.  Pure.
 
 Server-side apply sets what the manifest names, and removes what an earlier manifest
 named and this one does not.  Each object therefore carries the digest of the manifest
-it was last applied from: when that is the same and the live object has every value of
-it, applying is known to change nothing.  Where the API server spells a value in its own
-way (``1000m`` for ``1``) the answer is "may change", which costs a request and no more.
+it was last applied from: if that is the same and the live object has all of its values,
+applying changes nothing.  Where the API server writes a value in its own way (``1000m``
+for ``1``) the answer is "may change", which costs one request.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _WHOLE: Final = frozenset({"selector"})
 
 
 def sign(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest with its own digest in an annotation."""
+    """Return the manifest with its own digest in an annotation."""
     text = orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(text).hexdigest()[:16]
     meta = manifest["metadata"]
@@ -29,13 +29,13 @@ def sign(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def signature(body: Mapping[str, Any]) -> str | None:
-    """The digest that a signed manifest or a live object carries."""
-    found = (body["metadata"].get("annotations") or {}).get(ANNOTATION_APPLIED)
-    return None if found is None else str(found)
+    """Return the digest that a signed manifest or a live object carries."""
+    digest = (body["metadata"].get("annotations") or {}).get(ANNOTATION_APPLIED)
+    return None if digest is None else str(digest)
 
 
 def is_applied(signed: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
-    """Whether the live object was applied from this manifest and still has all of it."""
+    """Tell whether the live object was applied from this manifest and still has all of it."""
     return _has(live, signed)
 
 
@@ -58,9 +58,9 @@ def _has_field(live: Mapping[str, Any], key: str, wanted: Any) -> bool:
 
 
 def _has_items(live: Sequence[Any], wanted: Sequence[Any]) -> bool:
-    """Items that have names are told apart by them, and others may add more; else all count."""
+    """Compare lists: match named items by name and allow others more; else compare all in order."""
     named = all(isinstance(item, Mapping) and "name" in item for item in (*wanted, *live))
     if not named:
         return len(live) == len(wanted) and all(map(_has, live, wanted))
-    known = {item["name"]: item for item in live}
-    return all(item["name"] in known and _has(known[item["name"]], item) for item in wanted)
+    by_name = {item["name"]: item for item in live}
+    return all(item["name"] in by_name and _has(by_name[item["name"]], item) for item in wanted)

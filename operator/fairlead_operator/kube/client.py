@@ -1,8 +1,8 @@
 """The cluster over HTTP: get, list, server-side apply, merge patch, delete.
 
-A thin layer over aiohttp, because a full client library costs the operator twice
-its memory.  The gateway's agent has a client of its own, which goes by the same rules
-where both meet the same trouble (ADR 16).
+A thin layer over aiohttp, because a full client library doubles the operator's memory.
+The gateway's agent has a client of its own, which follows the same rules where both meet
+the same trouble (ADR 16).
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ _RETRIABLE: Final = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Part of a collection; all parts show it as it was at one ``version``."""
+    """Part of a collection; all its pages show it as it was at one ``version``."""
 
     version: str
     items: Sequence[dict[str, Any]]
@@ -74,11 +74,11 @@ class KubeClient:
         return await self.list(kind, namespace, labels)
 
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
-        found = await self.list(kind, namespace, {})
-        return [item for item in found if item["spec"]["model"] == model]
+        items = await self.list(kind, namespace, {})
+        return [item for item in items if item["spec"]["model"] == model]
 
     async def pages(self, kind: str, namespace: str, selector: Selector) -> AsyncIterator[Page]:
-        """A collection page by page, so that a large one is never whole in memory.
+        """Yield a collection page by page, so that a large one is never whole in memory.
 
         Raises:
             UnknownKindError: the cluster does not know the kind.
@@ -108,16 +108,16 @@ class KubeClient:
         return await self._apply(manifest, FIELD_MANAGER)
 
     async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
-        known = {
+        meta = {
             key: deployment["metadata"][key] for key in ("name", "namespace", "resourceVersion")
         }
         wanted = {"apiVersion": deployment["apiVersion"], "kind": deployment["kind"]}
         return await self._apply(
-            {**wanted, "metadata": known, "spec": {"replicas": replicas}}, REPLICAS_MANAGER
+            {**wanted, "metadata": meta, "spec": {"replicas": replicas}}, REPLICAS_MANAGER
         )
 
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Create; raises ``TransientError`` with status 409 text when it exists."""
+        """Create an object; raise ``TransientError`` with status 409 text when it exists."""
         path = RESOURCES[manifest["kind"]].path(manifest["metadata"]["namespace"])
         return await self._call("POST", path, body=manifest, content="application/json") or {}
 
@@ -171,7 +171,7 @@ class KubeClient:
         content: str = "",
         missing_ok: bool = False,
     ) -> dict[str, Any] | None:
-        """One request.
+        """Send one request.
 
         Raises:
             TransientError: no answer, or one that may be another next time.

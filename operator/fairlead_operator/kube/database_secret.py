@@ -12,7 +12,7 @@ from fairlead_operator.kube.security import secret_variable
 
 
 def build_database_secret(namespace: str, url: str) -> dict[str, Any]:
-    """The database's address, for the pods of one namespace."""
+    """Build the Secret with the database's address, for the pods of one namespace."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -27,5 +27,5 @@ def build_database_secret(namespace: str, url: str) -> dict[str, Any]:
 
 
 def database_variable() -> dict[str, Any]:
-    """The environment variable that holds the address."""
+    """Build the environment variable that holds the address."""
     return secret_variable("FAIRLEAD_DATABASE_URL", DATABASE_SECRET, "url")

@@ -1,4 +1,4 @@
-"""Where each kind the operator touches lives in the API."""
+"""The place in the API of each kind that the operator touches."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ class Resource:
     plural: str
 
     def path(self, namespace: str, name: str = "") -> str:
-        """Path of the collection, or of one object in it; no namespace means all."""
+        """Return the path of the collection, or of one object in it; no namespace means all."""
         root = "/api" if "/" not in self.api_version else "/apis"
         scope = f"/namespaces/{namespace}" if namespace else ""
         tail = f"/{name}" if name else ""
@@ -46,7 +46,7 @@ RESOURCES: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """Which objects of a kind, in the API's own words; empty means all."""
+    """Selects objects of a kind, in the API's own syntax; empty means all."""
 
     labels: str = ""
     fields: str = ""

@@ -1,4 +1,4 @@
-"""Credentials of the process: a service account in a pod, a kubeconfig at a desk."""
+"""The credentials of the process: a service account in a pod, a kubeconfig on a desk."""
 
 import logging
 import ssl
@@ -16,7 +16,7 @@ _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 def login() -> kopf.ConnectionInfo:
-    """What kopf itself connects with.
+    """Log in the way kopf itself does.
 
     Raises:
         SystemExit: neither a service account nor a kubeconfig is there.
@@ -27,7 +27,9 @@ def login() -> kopf.ConnectionInfo:
         logger=logger, settings=options
     ) or kopf.login_with_kubeconfig(logger=logger, settings=options)
     if info is None:
-        raise SystemExit("no cluster: run in a pod with a service account, or set KUBECONFIG")
+        raise SystemExit(
+            "no cluster credentials: run in a pod with a service account, or set KUBECONFIG"
+        )
     return info
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """RFC 7386 patch from old to new; empty when nothing changed."""
+    """Return the RFC 7386 patch from old to new; it is empty when nothing changed."""
     patch: dict[str, Any] = {key: None for key in old if key not in new}
     for key, value in new.items():
         before = old.get(key)

@@ -20,7 +20,7 @@ _LONGEST: Final = 63
 
 
 def child_name(*parts: str) -> str:
-    """Join the parts with dashes; too long a name is cut and ends in a digest of the whole."""
+    """Join the parts with dashes; end a name that is too long in a digest of the whole."""
     whole = "-".join(parts).replace(".", "-").lower()
     if len(whole) <= _LONGEST:
         return whole
@@ -29,12 +29,12 @@ def child_name(*parts: str) -> str:
 
 
 def version_name(model: str, version: str) -> str:
-    """Deployment and Service of one version."""
+    """Name the Deployment and Service of one version."""
     return child_name(model, version)
 
 
 def preview_name(model: str) -> str:
-    """The address of a candidate before it is live."""
+    """Name the address of a candidate before it is live."""
     return child_name(model, "preview")
 
 
@@ -43,7 +43,7 @@ def route_name(model: str) -> str:
 
 
 def component_labels(component: str, model: str = "", version: str = "") -> dict[str, str]:
-    """Labels of everything the operator creates."""
+    """Return the labels of everything the operator creates."""
     labels = {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: component}
     if model:
         labels[LABEL_MODEL] = model
@@ -54,7 +54,7 @@ def component_labels(component: str, model: str = "", version: str = "") -> dict
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """The object that what is built belongs to; Kubernetes collects the children."""
+    """The object that owns what we build; Kubernetes deletes the children with it."""
 
     kind: str
     namespace: str
@@ -69,7 +69,7 @@ class Owner:
         )
 
     def metadata(self, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
-        """Metadata of a child."""
+        """Build the metadata of a child."""
         return {
             "name": name,
             "namespace": self.namespace,

@@ -1,4 +1,4 @@
-"""What every pod we create has in common so that Pod Security ``restricted`` lets it in.  Pure."""
+"""What every pod we create needs so that Pod Security ``restricted`` admits it.  Pure."""
 
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ def container_security() -> dict[str, Any]:
 def resources(
     asked: Resources, *, requests: dict[str, str], limits: dict[str, str]
 ) -> dict[str, Any]:
-    """What the user asked for, over our defaults."""
+    """Merge what the user asked for over our defaults."""
     return {
         "requests": requests | _amounts(asked.requests),
         "limits": limits | _amounts(asked.limits),

@@ -1,9 +1,9 @@
-"""What is known of the cluster's objects without asking: the newest state of each.
+"""The newest state of each watched object, to be read without asking the cluster.
 
 Fed by the watches, by lists, and by the answers to our own writes, in any order: of two
-states of one object the one with the higher resourceVersion stays.  Bodies are kept as
-JSON text without what nobody reads, a fifth of what they take as dicts, so that a reader
-always gets a copy of its own.
+states of an object, the one with the higher resourceVersion stays.  Bodies are kept as
+JSON text, without what nobody reads: that takes a fifth of the memory of dicts, and
+gives every reader a copy of its own.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -23,7 +23,7 @@ _CHILDREN: Final = frozenset({"TrainingRun", "Rollout"})
 
 
 class Place(NamedTuple):
-    """Where an object is."""
+    """The place of an object in the cluster."""
 
     kind: str
     namespace: str
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class News(Enum):
-    """What a state that comes is to what is known."""
+    """How an incoming state compares with the stored one."""
 
     NEW = auto()
     OURS = auto()  # known from the answer to our own request; nobody had told it yet
@@ -43,8 +43,8 @@ class News(Enum):
     OLD = auto()
 
 
-class _Known:
-    """One object."""
+class _State:
+    """The newest state of one object."""
 
     __slots__ = ("groups", "text", "told", "verified", "version")
 
@@ -62,25 +62,25 @@ class Store:
     def __init__(self, namespaces: Collection[str] = ()) -> None:
         self._namespaces = frozenset(namespaces)  # empty: all
         self._kinds = set(WATCHED)
-        self._known: dict[tuple[str, str], dict[str, _Known]] = {}
+        self._states: dict[tuple[str, str], dict[str, _State]] = {}
         self._groups: dict[tuple[str, str, str], set[str]] = {}
         self._graves: dict[Place, int] = {}  # oldest first
 
     def covers(self, kind: str, namespace: str) -> bool:
-        """Whether this kind is watched there, so that what is not known does not exist."""
+        """Tell whether this kind is watched there, so that what is not stored does not exist."""
         return kind in self._kinds and (not self._namespaces or namespace in self._namespaces)
 
     def cover(self, kind: str) -> None:
-        """Say that this kind is watched as well."""
+        """Declare that this kind is watched as well."""
         self._kinds.add(kind)
 
     def put(self, body: Mapping[str, Any], *, told: bool = True) -> News:
-        """Keep it, unless a newer state is known.
+        """Keep this state, unless a newer one is kept.
 
         ``told`` is false for the answer to a request of ours, which a watch tells as well.
         """
         place, version = Place.of(body), version_of(body)
-        before = self._known.get(place[:2], {}).get(place.name)
+        before = self._states.get(place[:2], {}).get(place.name)
         newest = self._graves.get(place, -1) if before is None else before.version
         if version < newest or (version == newest and before is None):
             return News.OLD
@@ -95,20 +95,20 @@ class Store:
                 return News.KNOWN
             self._drop(place)
         groups = tuple(_groups(body))
-        known = _Known(version, text, groups, told=told)
-        self._known.setdefault(place[:2], {})[place.name] = known
+        state = _State(version, text, groups, told=told)
+        self._states.setdefault(place[:2], {})[place.name] = state
         for group in groups:
             self._groups.setdefault((place.kind, place.namespace, group), set()).add(place.name)
         return News.NEW
 
     def remove(self, place: Place, version: int = 0) -> bool:
-        """Forget it, unless it is known to be newer than its end; answers whether it is gone.
+        """Forget an object unless its state is newer than its end; tell whether it is gone.
 
         The version of its end keeps a late answer to a write from bringing it back.
         """
-        known = self._known.get(place[:2], {}).get(place.name)
-        if known is not None:
-            if version and known.version > version:
+        state = self._states.get(place[:2], {}).get(place.name)
+        if state is not None:
+            if version and state.version > version:
                 return False
             self._drop(place)
         if version:
@@ -118,43 +118,43 @@ class Store:
         return True
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """A copy, or None."""
-        known = self._known.get((kind, namespace), {}).get(name)
-        return None if known is None else orjson.loads(known.text)
+        """Return a copy, or None."""
+        state = self._states.get((kind, namespace), {}).get(name)
+        return None if state is None else orjson.loads(state.text)
 
     def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Iterator[dict[str, Any]]:
-        """Copies of all with these labels, sorted by name."""
+        """Yield copies of all objects with these labels, sorted by name."""
         for label in (LABEL_MODEL, LABEL_COMPONENT):
             if label in labels:
                 names: Collection[str] = self._group(kind, namespace, f"{label}={labels[label]}")
                 break
         else:
-            names = self._known.get((kind, namespace), {})
+            names = self._states.get((kind, namespace), {})
         for body in self._bodies(kind, namespace, names):
             if labels.items() <= (body["metadata"].get("labels") or {}).items():
                 yield body
 
     def children(self, kind: str, namespace: str, model: str) -> Iterator[dict[str, Any]]:
-        """Copies of the TrainingRuns or Rollouts of a Model, sorted by name."""
+        """Yield copies of the TrainingRuns or Rollouts of a Model, sorted by name."""
         return self._bodies(kind, namespace, self._group(kind, namespace, f"spec.model={model}"))
 
     def places(self, kind: str, namespace: str = "") -> Iterator[tuple[Place, int]]:
-        """Every object of a kind and its version; no namespace means all."""
-        for (known, where), objects in list(self._known.items()):
-            if known == kind and namespace in ("", where):
+        """Yield every object of a kind with its version; no namespace means all."""
+        for (stored, where), objects in list(self._states.items()):
+            if stored == kind and namespace in ("", where):
                 for name, item in list(objects.items()):
                     yield Place(kind, where, name), item.version
 
     def verified(self, place: Place) -> str | None:
-        """The manifest that this state was found to have all of."""
-        known = self._known.get(place[:2], {}).get(place.name)
-        return None if known is None else known.verified
+        """Return the digest of the manifest that this state was compared with and has all of."""
+        state = self._states.get(place[:2], {}).get(place.name)
+        return None if state is None else state.verified
 
     def verify(self, place: Place, signature: str | None) -> None:
-        """Remember it, until the object changes."""
-        self._known[place[:2]][place.name].verified = signature
+        """Remember the digest until the object changes."""
+        self._states[place[:2]][place.name].verified = signature
 
     def _group(self, kind: str, namespace: str, group: str) -> Collection[str]:
         return self._groups.get((kind, namespace, group), ())
@@ -162,27 +162,27 @@ class Store:
     def _bodies(
         self, kind: str, namespace: str, names: Collection[str]
     ) -> Iterator[dict[str, Any]]:
-        known = self._known.get((kind, namespace), {})
-        return (orjson.loads(known[name].text) for name in sorted(names))
+        states = self._states.get((kind, namespace), {})
+        return (orjson.loads(states[name].text) for name in sorted(names))
 
     def _drop(self, place: Place) -> None:
-        objects = self._known[place[:2]]
+        objects = self._states[place[:2]]
         for group in objects.pop(place.name).groups:
             key = (place.kind, place.namespace, group)
             self._groups[key].discard(place.name)
             if not self._groups[key]:
                 del self._groups[key]
         if not objects:
-            del self._known[place[:2]]
+            del self._states[place[:2]]
 
 
 def version_of(body: Mapping[str, Any]) -> int:
-    """The resourceVersion: a decimal number that grows (promised since Kubernetes 1.35)."""
+    """Return the resourceVersion, a decimal number that grows (promised since Kubernetes 1.35)."""
     return int(body["metadata"]["resourceVersion"])
 
 
 def _groups(body: Mapping[str, Any]) -> Iterator[str]:
-    """What an object is looked up by, besides its name."""
+    """Yield what an object is looked up by, besides its name."""
     labels = body["metadata"].get("labels") or {}
     for label in (LABEL_MODEL, LABEL_COMPONENT):
         if label in labels:
@@ -192,7 +192,7 @@ def _groups(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _to_text(body: Mapping[str, Any]) -> bytes:
-    """Compact, without what nobody reads: field managers, how a pod was asked for, a load."""
+    """Write the body without what nobody reads: field managers, pod specs, autoscaler statuses."""
     meta = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
     annotations = meta.get("annotations")
     if annotations:

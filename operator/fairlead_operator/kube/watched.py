@@ -1,4 +1,4 @@
-"""``ports.Kube`` that reads what the watches told, and sends only what would change something."""
+"""``ports.Kube`` that reads from the watches, and sends only what would change something."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -20,7 +20,7 @@ _VERSIONED: Final = frozenset({"resourceVersion", "managedFields"})  # differs a
 
 
 class WatchedKube:
-    """Reads from the store where it covers a kind; every write's answer goes into it.
+    """Reads from the store where it covers a kind, and puts every write's answer into it.
 
     So a reconcile sees its own writes at once, and others' as soon as the watch tells.
     """
@@ -35,10 +35,10 @@ class WatchedKube:
         return await self._api.get(kind, namespace, name)
 
     async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        found = await self._api.get(kind, namespace, name)
-        if found is None:
+        body = await self._api.get(kind, namespace, name)
+        if body is None:
             self._store.remove(Place(kind, namespace, name))
-        return self._note(found)
+        return self._note(body)
 
     async def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
@@ -112,7 +112,7 @@ class WatchedKube:
 
 
 def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What reconciles read of an object of ours."""
+    """Return what reconciles read of an object of ours."""
     meta = {k: v for k, v in body["metadata"].items() if k not in _VERSIONED}
     status = {k: v for k, v in (body.get("status") or {}).items() if k not in _SAID}
     return {"metadata": meta, "spec": body.get("spec"), "status": status}

@@ -1,4 +1,4 @@
-"""The gateway of one namespace: Envoy and its agent in one pod, and what they may do.  Pure."""
+"""The gateway of one namespace: Envoy and its agent in one pod, and their rights.  Pure."""
 
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ _BOOTSTRAP: Final = "/run/gateway/bootstrap.json"
 
 
 def build_gateway(namespace: str, *, images: Images, replicas: int) -> tuple[dict[str, Any], ...]:
-    """Everything the gateway of a namespace needs, in order."""
+    """Build everything the gateway of a namespace needs, in the order it is applied."""
     meta = {"name": GATEWAY_NAME, "namespace": namespace, "labels": component_labels("gateway")}
     selector = component_labels("gateway")
     return (

@@ -1,11 +1,11 @@
-"""One look at what the Models of a namespace share: today its gateway."""
+"""Reconciles what the Models of a namespace share: today its gateway."""
 
 from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Ports
 
 
 async def reconcile_namespace(namespace: str, ports: Ports) -> None:
-    """Remove what no Model of the namespace needs any more.
+    """Remove what no Model of the namespace needs anymore.
 
     Raises:
         TransientError: the cluster did not answer.

@@ -1,4 +1,4 @@
-"""What is left of a namespace's gateway when Models or gateway pods are gone."""
+"""Cleans up a namespace's gateway once Models or gateway pods are gone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ _PARTS = ("PodDisruptionBudget", "Deployment", "RoleBinding", "ConfigMap", "Serv
 
 
 async def tidy_gateway(namespace: str, kube: Kube) -> None:
-    """Remove the gateway of a namespace where no Model needs it; else the reports of who is gone.
+    """Remove a gateway that no Model needs, else the reports of pods and Models that are gone.
 
     Raises:
         TransientError: the cluster did not answer.
@@ -36,7 +36,7 @@ async def tidy_gateway(namespace: str, kube: Kube) -> None:
 
 
 async def _at_gateway(namespace: str, kube: Kube) -> set[str]:
-    """Models whose traffic the gateway carries, by wish or until another has taken it over."""
+    """Return the Models that want the gateway, or whose traffic nobody else has taken over yet."""
     addresses = await kube.list("Service", namespace, component_labels("address"))
     left = {service["metadata"]["name"] for service in addresses}
     models = await kube.list("Model", namespace, {})

@@ -1,4 +1,4 @@
-"""One instant query to Prometheus: numbers, nothing, or an error that says which."""
+"""An instant query to Prometheus: numbers, nothing, or an error that says what is wrong."""
 
 import json
 import math
@@ -25,7 +25,7 @@ class PrometheusClient:
         return parse_numbers(await self._ask(promql), label)
 
     async def _ask(self, promql: str) -> Any:
-        """The body of an answer that holds a result."""
+        """Send the query; return the body of an answer that holds a result."""
         try:
             async with self._session.post(
                 self._url, data={"query": promql}, timeout=_TIMEOUT
@@ -34,19 +34,21 @@ class PrometheusClient:
                 status, reason = response.status, response.reason
         except (TimeoutError, aiohttp.ClientError, OSError, LookupError) as error:
             what = str(error) or type(error).__name__
-            raise TransientError(f"prometheus: {what}") from error
+            raise TransientError(f"Prometheus did not answer: {what}") from error
         body = _json(text)
         if status in {400, 422}:
-            raise ValueError(f"prometheus refuses the query: {_error(body)}")
+            raise ValueError(f"Prometheus refused the query: {_error(body)}")
         if status != 200:  # often a proxy's word, and no JSON
-            raise TransientError(f"prometheus: HTTP {status} {_error(body) or reason}")
+            raise TransientError(
+                f"Prometheus answered with HTTP {status}: {_error(body) or reason}"
+            )
         if body is None:
-            raise TransientError("prometheus: the answer is not JSON")
+            raise TransientError("Prometheus did not answer with JSON")
         return body
 
 
 def parse_number(body: Any) -> float | None:
-    """The only number of an answer.
+    """Return the only number of an answer.
 
     Raises:
         ValueError: the answer holds several series, or is no number.
@@ -60,30 +62,35 @@ def parse_number(body: Any) -> float | None:
         case "vector", [{"value": [_, value]}]:
             number = _number(value)
         case "vector", [_]:
-            raise ValueError("the query yields a histogram; it must yield one number")
+            raise ValueError("the query returns a histogram; it must return one number")
         case "vector", _:
-            raise ValueError(f"the query yields {len(result)} series; aggregate them to one")
+            raise ValueError(
+                f"the query returns {len(result)} series; aggregate them into one, "
+                "for example with sum()"
+            )
         case _:
-            raise ValueError(f"the query yields a {kind}; it must yield one number")
+            raise ValueError(f"the query returns a {kind}; it must return one number")
     return None if math.isnan(number) else number
 
 
 def parse_numbers(body: Any, label: str) -> dict[str, float]:
-    """The numbers of an answer by a label that each of them has; NaN is left out.
+    """Return the numbers of an answer by a label that each of them has, NaN left out.
 
     Raises:
         ValueError: the answer holds something else.
     """
     kind, result = _result(body)
     if kind != "vector":
-        raise ValueError(f"the query yields a {kind}; it must yield numbers")
+        raise ValueError(f"the query returns a {kind}; it must return a vector")
     numbers = {}
     for sample in result:
         match sample:
             case {"metric": {**labels}, "value": [_, value]} if label in labels:
                 numbers[str(labels[label])] = _number(value)
             case _:
-                raise ValueError(f"the query yields something else than numbers by {label}")
+                raise ValueError(
+                    f"the query returns a sample without the label {label} or a number"
+                )
     return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 
@@ -91,14 +98,14 @@ def _result(body: Any) -> tuple[str, Any]:
     match body:
         case {"data": {"resultType": str(kind), "result": list(result)}}:
             return kind, result
-    raise ValueError("prometheus answered something else than a result")
+    raise ValueError("Prometheus answered without a query result")
 
 
 def _number(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"prometheus answered {str(value)[:50]!r} for a number") from error
+        raise ValueError(f"Prometheus answered {str(value)[:50]!r} instead of a number") from error
 
 
 def _json(text: str) -> Any:

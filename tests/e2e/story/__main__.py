@@ -27,12 +27,14 @@ def main() -> int:
     except (StoryError, ClusterError, BuildError) as error:
         sys.stderr.write(f"\ndemo: {error}\n")
         if installed is not None:
-            sys.stderr.write(f"demo: the cluster's state is in {_keep_state(installed)}\n")
+            sys.stderr.write(
+                f"demo: the state of the cluster is saved in {_keep_state(installed)}\n"
+            )
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(
-            "\ndemo: interrupted; make demo starts the story anew and keeps what is built, "
-            "make cluster-down takes everything down\n"
+            "\ndemo: interrupted; make demo starts again and keeps what is built, "
+            "make cluster-down removes everything\n"
         )
         return _INTERRUPTED
     _sum_up(told, say)
@@ -48,7 +50,7 @@ def _sum_up(told: Told, say: Narrator) -> None:
     )
     say.block(objects.stdout)
     say.block("\n" + to_text(told.report))
-    say.block(f"\nall of it is in {REPORT}")
+    say.block(f"\nthe full report is in {REPORT}")
     say.block(
         where_to_look(
             kubeconfig=world.cluster.kubeconfig,

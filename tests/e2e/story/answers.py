@@ -19,12 +19,12 @@ class Answer:
 
     @property
     def received(self) -> float:
-        """When the client had it, in seconds since the epoch."""
+        """Return when the client had the answer, in seconds since the epoch."""
         return self.sent + self.seconds
 
     @property
     def is_failed(self) -> bool:
-        """The issue's definition: status 500 or above, or none at all."""
+        """Tell whether the status is 500 or above, or there was no answer at all."""
         return self.status is None or self.status >= _SERVER_ERROR
 
 
@@ -70,12 +70,12 @@ def failed(answers: Iterable[Answer]) -> list[Answer]:
 
 
 def refused(answers: Iterable[Answer]) -> list[Answer]:
-    """Answers that blame the client: the rows are real, so there must be none."""
+    """Return answers that blame the client; the rows are real, so there must be none."""
     return [a for a in answers if a.status is not None and 400 <= a.status < _SERVER_ERROR]
 
 
 def describe(answers: Sequence[Answer]) -> str:
-    """The counters in a few words: answers by version, and failures."""
+    """Describe the counters in a few words: answers by version, and failures."""
     if not answers:
         return "no answer yet"
     versions = sorted({answer.version for answer in answers if answer.version})

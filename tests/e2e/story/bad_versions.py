@@ -49,7 +49,7 @@ class Episode:
 BAD_VERSIONS = (
     BadVersion(
         version="1.1.0",
-        title="4. a person pins 1.1.0, whose code raises on some real rows",
+        title="4. Someone pins 1.1.0, whose code fails on some real rows",
         trigger="analysis",
         reason="AnalysisFailed",
         words="success-rate",
@@ -59,7 +59,7 @@ BAD_VERSIONS = (
     ),
     BadVersion(
         version="1.2.0",
-        title="5. a person pins 1.2.0, which is slow, and has analysis look every two minutes",
+        title="5. Someone pins 1.2.0, which is slow, and sets the analysis interval to 2 minutes",
         trigger="alert",
         reason="AlertFired",
         words="",
@@ -69,7 +69,7 @@ BAD_VERSIONS = (
     ),
     BadVersion(
         version="1.3.0",
-        title="6. a person pins 1.3.0, whose files are not those that were registered",
+        title="6. Someone pins 1.3.0, whose files were changed after it was registered",
         trigger="startup",
         reason="CandidateFailed",
         words="DigestMismatch",
@@ -119,7 +119,7 @@ def _expect_rollback(world: World, episode: Episode, rollout: Followed) -> None:
 
 
 def _wait_until_blocked(world: World, version: str) -> None:
-    """The Model hears of it a moment after the Rollout has ended."""
+    """Wait until the Model blocks the version, a moment after the Rollout has ended."""
     wait_for(
         f"{version} among status.blocked",
         lambda: status_of(world.objects.model(energy.MODEL)).get("blocked", []),
@@ -139,7 +139,7 @@ def _expect_no_later_traffic(world: World, episode: Episode) -> None:
 
 
 def _wait_for_event(world: World, rollout: Object, bad: BadVersion) -> Sequence[Object]:
-    """The Rollout's Events, once the one with the cause and its numbers is among them."""
+    """Return the Rollout's Events, once the one with the cause and its numbers is among them."""
 
     def has_cause(events: Sequence[Object]) -> bool:
         return any(
@@ -160,6 +160,6 @@ def _wait_for_event(world: World, rollout: Object, bad: BadVersion) -> Sequence[
 
 
 def _own_policy() -> Mapping[str, Any]:
-    """What model.yaml says of the analysis interval."""
+    """Return what model.yaml says of the analysis interval."""
     model = yaml.safe_load((EXAMPLE / "model.yaml").read_text())
     return {"analysis": {"interval": model["spec"]["rollout"]["analysis"]["interval"]}}

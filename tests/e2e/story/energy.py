@@ -34,7 +34,7 @@ _LAST_WORDS = 5  # lines of a script that failed
 def clear(cluster: Cluster, mlflow_url: str, say: Narrator) -> None:
     """Remove what an earlier story left: the namespace, and its versions in the registry."""
     if cluster.kubectl("get", "namespace", NAMESPACE, check=False).returncode == 0:
-        say(f"removing namespace {NAMESPACE} of an earlier story")
+        say(f"removing namespace {NAMESPACE} of an earlier run")
         # Nobody waits for the requests they might still answer.
         cluster.kubectl(
             "delete", "pods", "--all", f"--namespace={NAMESPACE}", "--grace-period=1",
@@ -57,7 +57,9 @@ def delete_registered_model(mlflow_url: str) -> None:
             pass
     except urllib.error.HTTPError as error:
         if error.code != 404:  # there was none
-            raise StoryError(f"MLflow does not forget {REGISTERED_MODEL}: {error}") from error
+            raise StoryError(
+                f"MLflow could not delete registered model {REGISTERED_MODEL}: {error}"
+            ) from error
 
 
 def set_up_database(cluster: Cluster, image: str | None) -> None:
@@ -72,7 +74,7 @@ def set_up_database(cluster: Cluster, image: str | None) -> None:
 
 
 def with_image(manifest: Mapping[str, Any], image: str | None) -> Mapping[str, Any]:
-    """The manifest with the image this cluster has, where it has a Deployment's."""
+    """Return the manifest with the image this cluster has, if it is a Deployment."""
     if image is None or manifest["kind"] != "Deployment":
         return manifest
     pod = manifest["spec"]["template"]["spec"]
@@ -103,7 +105,7 @@ def register(mlflow_url: str, *, version: str, based_on: str, extra: tuple[str, 
     done = subprocess.run([*argv, *extra], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         words = "\n".join(done.stderr.strip().splitlines()[-_LAST_WORDS:])
-        raise StoryError(f"{script.name} could not register {version}: {words}")
+        raise StoryError(f"{script.name} could not register version {version}: {words}")
 
 
 def version_code(name: str) -> Path:
@@ -128,5 +130,7 @@ def ask(url: str, row: Mapping[str, float], *, patience: float = 30) -> Mapping[
                 return dict(json.load(response))
         except OSError as error:
             if time.monotonic() > deadline:
-                raise StoryError(f"{HOST} does not answer POST /predict: {error}") from error
+                raise StoryError(
+                    f"{HOST} did not answer POST /predict within {patience:g} s: {error}"
+                ) from error
             time.sleep(0.5)

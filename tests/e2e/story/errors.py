@@ -12,4 +12,4 @@ def expect(holds: bool, expected: str, seen: object) -> None:
         StoryError: it does not.
     """
     if not holds:
-        raise StoryError(f"expected {expected}; seen: {seen}")
+        raise StoryError(f"expected {expected}, but got: {seen}")

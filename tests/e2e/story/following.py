@@ -77,7 +77,7 @@ def has_ended(item: Object) -> bool:
 
 
 def expect_phase(item: Object, phase: str) -> Object:
-    """The object itself, if it is in the phase.
+    """Return the object itself, if it is in the phase.
 
     Raises:
         StoryError: it is not; the message is its own.
@@ -85,14 +85,14 @@ def expect_phase(item: Object, phase: str) -> Object:
     status = status_of(item)
     if status.get("phase") != phase:
         raise StoryError(
-            f"expected {item['kind']} {name_of(item)} to be {phase}; seen: {status.get('phase')}, "
-            f"{status.get('reason')}: {status.get('message')}"
+            f"expected {item['kind']} {name_of(item)} to be {phase}, but it is "
+            f"{status.get('phase')}, {status.get('reason')}: {status.get('message')}"
         )
     return item
 
 
 def describe_training(run: Object) -> str:
-    """One line: phase, and trial k of n with the best value."""
+    """Describe in a line: phase, and trial k of n with the best value."""
     status = status_of(run)
     if not run or not status:
         return "training: not started yet"
@@ -100,7 +100,7 @@ def describe_training(run: Object) -> str:
 
 
 def describe_rollout(rollout: Object) -> str:
-    """One line: phase, weight, verdict and what was measured."""
+    """Describe in a line: phase, weight, verdict and what was measured."""
     status = status_of(rollout)
     if not rollout or not status:
         return "rollout: not started yet"

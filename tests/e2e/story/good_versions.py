@@ -34,8 +34,10 @@ class Promotion:
 
 
 def train_first(world: World) -> Followed:
-    """Chapter 1: one manifest, and a version comes out."""
-    world.say.chapter(f"1. one Model, trained on the first {energy.FIRST_ROWS} half-hours")
+    """Play chapter 1: apply one manifest, and get a version."""
+    world.say.chapter(
+        f"1. One manifest, and a model is trained on the first {energy.FIRST_ROWS:,} half-hours"
+    )
     energy.set_up_database(world.cluster, world.images.get("postgres"))
     energy.load_rows(world.cluster, first=0, count=energy.FIRST_ROWS)
     world.say.command("kubectl apply -f examples/nsw-price/model.yaml")
@@ -49,8 +51,8 @@ def train_first(world: World) -> Followed:
 
 
 def serve_first(world: World) -> None:
-    """Chapter 2: it answers at the Model's one address, and from now on there is traffic."""
-    world.say.chapter("2. served at one stable address")
+    """Play chapter 2: call the Model's one address; from now on there is traffic."""
+    world.say.chapter("2. The model is served at one stable address")
     wait_until_serving(world, "1.0.0")
     url = world.expose_gateway()
     row, *_ = read_rows(first=energy.ALL_ROWS, count=1)
@@ -64,12 +66,14 @@ def serve_first(world: World) -> None:
     world.traffic.start(
         url=url, host=energy.HOST, rate=RATE, first=energy.ALL_ROWS, count=LIVE_ROWS
     )
-    world.say(f"the load generator sends {RATE:g} real rows a second from here to the end")
+    world.say(f"the load generator sends {RATE:g} real rows per second from here to the end")
 
 
 def train_second(world: World) -> Followed:
-    """Chapter 3, first half: more rows arrive, a person asks for a retraining."""
-    world.say.chapter(f"3. {energy.ALL_ROWS - energy.FIRST_ROWS} more half-hours arrive")
+    """Play chapter 3, first half: add rows, and ask for a retraining."""
+    world.say.chapter(
+        f"3. {energy.ALL_ROWS - energy.FIRST_ROWS:,} more half-hours arrive, and a better version"
+    )
     count = energy.ALL_ROWS - energy.FIRST_ROWS
     energy.load_rows(world.cluster, first=energy.FIRST_ROWS, count=count)
     before = str(status_of(world.objects.model(energy.MODEL))["trainingRun"])
@@ -81,11 +85,11 @@ def train_second(world: World) -> Followed:
 
 
 def promote_second(world: World, training: Followed) -> Promotion:
-    """Chapter 3, second half: the gate compares, the canary proves itself, and it takes over."""
+    """Play chapter 3, second half: pass the gate and the canary, and take over."""
     version = result_of(training.end)["version"]
     rollout = follow_rollout(world, version, "Succeeded")
     gate: Object = status_of(world.objects.model(energy.MODEL))["gate"]
-    world.say(f"the gate had said: {gate['message']}")
+    world.say(f"the gate's verdict was: {gate['message']}")
     expect(gate["version"] == version and gate["passed"], f"{version} to pass the gate", gate)
     missing = [weight for weight in WEIGHTS if weight not in rollout.seen]
     expect(not missing, f"the weights {', '.join(WEIGHTS)}", rollout.seen)
@@ -94,7 +98,7 @@ def promote_second(world: World, training: Followed) -> Promotion:
 
 
 def next_training(world: World, *, after: str) -> str:
-    """Name of the training the Model starts after another."""
+    """Return the name of the training the Model starts after another."""
     model = wait_for(
         "the Model to start a TrainingRun",
         lambda: world.objects.model(energy.MODEL),
@@ -129,12 +133,12 @@ def wait_until_serving(world: World, version: str) -> Object:
 
 
 def describe_model(model: Object) -> str:
-    """One line: phase and the version in charge."""
+    """Describe in a line: phase and stable version."""
     status = status_of(model)
     if not status:
-        return "model: not looked at yet"
+        return "model: no status yet"
     stable = (status.get("stable") or {}).get("version", "none")
-    return f"model {name_of(model)}: {status.get('phase')}, in charge: {stable}"
+    return f"model {name_of(model)}: {status.get('phase')}, stable version: {stable}"
 
 
 def _expect_search(training: Followed) -> None:
@@ -145,7 +149,7 @@ def _expect_search(training: Followed) -> None:
 
 
 def _expect_tracked(world: World, run: Object) -> None:
-    """MLflow has the run with its hyperparameters, and the version with its digest."""
+    """Expect MLflow to have the run with its hyperparameters, and the version with its digest."""
     result = result_of(run)
     query = urllib.parse.urlencode({"run_id": result["mlflowRunId"]})
     files = _mlflow(world, f"artifacts/list?{query}").get("files", [])

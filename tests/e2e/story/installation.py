@@ -64,7 +64,9 @@ def alone() -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StoryError("another demo or end-to-end test is under way; wait for it") from error
+            raise StoryError(
+                "another demo or end-to-end test is running; wait until it ends"
+            ) from error
         yield
 
 
@@ -122,7 +124,7 @@ def _list_pods(cluster: Cluster) -> Sequence[Mapping[str, Any]]:
 
 
 def describe_pods(pods: Sequence[Mapping[str, Any]]) -> str:
-    """How many are ready, and the names of the others.  Pure."""
+    """Say how many pods are ready, and name the others.  Pure."""
 
     def is_ready(pod: Mapping[str, Any]) -> bool:
         conditions = (pod.get("status") or {}).get("conditions") or []
@@ -149,7 +151,7 @@ def _undo_interrupted(cluster: Cluster, say: Narrator) -> None:
     release = json.loads(found.stdout)
     if not str(release["info"]["status"]).startswith("pending"):
         return
-    say("an earlier installation was interrupted; undoing it")
+    say("undoing an earlier installation that was interrupted")
     if release["version"] == 1:
         _helm(cluster, "uninstall", RELEASE, "--wait")
     else:

@@ -117,12 +117,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Send real rows at a fixed rate.")
     parser.add_argument("--url", required=True)
     parser.add_argument("--host", required=True, help="the Model's address, for the Host header")
-    parser.add_argument("--rate", type=float, required=True, help="requests a second")
-    parser.add_argument("--first", type=int, required=True, help="number of the first row")
-    parser.add_argument("--count", type=int, required=True, help="rows, sent over and over")
-    parser.add_argument("--out", required=True, help="file of the answers")
-    parser.add_argument("--marker", type=_parse_marker, help="COLUMN=VALUE of a marked row")
-    parser.add_argument("--new-connections", action="store_true", help="one for each request")
+    parser.add_argument("--rate", type=float, required=True, help="requests per second")
+    parser.add_argument("--first", type=int, required=True, help="index of the first row")
+    parser.add_argument(
+        "--count", type=int, required=True, help="number of rows, sent over and over"
+    )
+    parser.add_argument("--out", required=True, help="file that the answers are written to")
+    parser.add_argument("--marker", type=_parse_marker, help="COLUMN=VALUE that marks a row")
+    parser.add_argument(
+        "--new-connections", action="store_true", help="open a connection for each request"
+    )
     options = parser.parse_args()
     with Path(options.out).open("w", buffering=1) as out:
         asyncio.run(_main(options, out))

@@ -100,16 +100,16 @@ def to_rollback(rollout: Object, answers: Sequence[Answer], *, trigger: Trigger)
 
 
 def result_of(run: Object) -> dict[str, Any]:
-    """The trainer's result document."""
+    """Return the trainer's result document."""
     return dict(json.loads(status_of(run)["result"]))
 
 
 def seconds_between(item: Object, begin: str, end: str) -> float:
-    """Seconds between two moments in an object's status."""
+    """Return the seconds between two moments in an object's status."""
     status = status_of(item)
     return round(moment(status[end]) - moment(status[begin]), 1)
 
 
 def moment(text: str) -> float:
-    """RFC 3339 to seconds since the epoch."""
+    """Convert RFC 3339 to seconds since the epoch."""
     return datetime.fromisoformat(text).timestamp()

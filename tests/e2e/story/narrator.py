@@ -34,7 +34,7 @@ class Narrator:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Return the seconds since the beginning."""
         return self._clock() - self._begin
 
     def _write(self, text: str) -> None:

@@ -30,7 +30,7 @@ class Objects:
         self._core: Any = client.CoreV1Api(api)
 
     def model(self, name: str) -> Object:
-        """The Model; empty when there is none."""
+        """Return the Model; it is empty when there is none."""
         return self._find("models", name)
 
     def training_run(self, name: str) -> Object:
@@ -40,7 +40,7 @@ class Objects:
         return self._find("rollouts", name)
 
     def rollout_to(self, version: str, *, model: str | None = None) -> Object:
-        """The newest Rollout to a version, of any Model unless named; empty when there is none."""
+        """Return the newest Rollout to a version, of any Model unless named, or an empty one."""
         known = [
             item
             for item in self._list("rollouts")
@@ -49,7 +49,7 @@ class Objects:
         return max(known, key=lambda item: str(item["metadata"]["creationTimestamp"]), default={})
 
     def events(self, name: str) -> Sequence[Object]:
-        """The Events about one object, as the API has them."""
+        """Return the Events about one object, as the API has them."""
         found = _patiently(
             lambda: (
                 self._core.list_namespaced_event(
@@ -84,7 +84,7 @@ class Objects:
 
 
 def status_of(item: Object) -> Object:
-    """Its status; empty before the operator has looked at it."""
+    """Return an object's status; it is empty before the operator has looked at it."""
     return item.get("status") or {}
 
 

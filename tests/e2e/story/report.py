@@ -21,7 +21,7 @@ _COUNT = {"type": "integer", "minimum": 0}
 
 
 def _object(properties: Mapping[str, Any], *, more: Any = False) -> dict[str, Any]:
-    """An object with all of these, and no others unless ``more`` says of which kind."""
+    """Build the schema of an object with all of these, and more only of the kind ``more`` says."""
     return {
         "type": "object",
         "properties": dict(properties),

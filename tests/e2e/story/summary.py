@@ -10,7 +10,7 @@ from e2e.story.report import Report
 
 
 def to_text(report: Report) -> str:
-    """A compact table of what was measured."""
+    """Write a compact table of what was measured."""
     return "\n".join(
         [
             _trained(report["trained"]),
@@ -33,18 +33,18 @@ def where_to_look(
     prometheus_url: str,
     row: Mapping[str, Any],
 ) -> str:
-    """Everything is left running; these lead to it."""
+    """Say how to look at everything that is left running."""
     body = json.dumps({"instances": [row]})
     address = f"{gateway_url}/predict -H 'Host: {energy.HOST}'"
     return "\n".join(
         [
-            "everything is left running:",
+            "everything keeps running; try:",
             f"  export KUBECONFIG={kubeconfig}",
             f"  kubectl get models,trainingruns,rollouts --namespace {energy.NAMESPACE}",
             f"  curl {address} -H 'Content-Type: application/json' --data '{body}'",
             f"  MLflow      {mlflow_url}",
             f"  Prometheus  {prometheus_url}",
-            "  make cluster-down    takes it all down",
+            "  make cluster-down    removes everything",
         ]
     )
 

@@ -118,7 +118,7 @@ def _registering(world: World, *, based_on: str) -> Iterator[Sequence[Future[Non
 
 
 def _expect_no_harm(seen: Sequence[answers.Answer]) -> None:
-    """Nobody but who met a bad version may have been harmed."""
+    """Expect that only requests to a bad version failed."""
     bad = {bad.version for bad in BAD_VERSIONS}
     harmed = [answer for answer in answers.failed(seen) if answer.version not in bad]
     expect(not harmed, "no failed request but from a bad version", harmed[:5])

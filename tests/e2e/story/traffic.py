@@ -53,7 +53,7 @@ class Traffic:
             StoryError: the generator does not run.
         """
         if self._process is None:
-            raise StoryError("no load generator runs")
+            raise StoryError("the load generator is not running")
         self._process.send_signal(signal.SIGUSR1 if marked else signal.SIGUSR2)
 
     def stop(self) -> Sequence[Answer]:
@@ -69,7 +69,7 @@ class Traffic:
         return self._read_more()
 
     def answers(self) -> Sequence[Answer]:
-        """Everything answered so far.
+        """Return everything answered so far.
 
         Raises:
             StoryError: the generator has ended by itself.
@@ -79,7 +79,7 @@ class Traffic:
         return self._read_more()
 
     def describe(self) -> str:
-        """The counters, to be said behind another line."""
+        """Describe the counters, for the end of another line."""
         return "" if self._process is None else f"   | {describe(self.answers())}"
 
     def _read_more(self) -> Sequence[Answer]:

@@ -45,5 +45,5 @@ def wait_for(
         if done(seen):
             return seen
         if now - begin > timeout:
-            raise StoryError(f"expected {expected} within {timeout:.0f} s; seen: {line or seen}")
+            raise StoryError(f"waited {timeout:.0f} s for {expected}, but got: {line or seen}")
         time.sleep(pause)

@@ -41,14 +41,14 @@ class World:
         self.kubectl("patch", "model", energy.MODEL, "--type=merge", f"--patch={patch}")
 
     def expose_gateway(self) -> str:
-        """The Model's address on this machine."""
+        """Return the Model's address on this machine."""
         return self.cluster.expose(
             namespace=energy.NAMESPACE, service=energy.MODEL, port=80, local_port=GATEWAY_PORT
         )
 
 
 def find_service(cluster: Cluster, component: str) -> tuple[str, int]:
-    """Name and port of the chart's Service of a component.
+    """Return name and port of the chart's Service of a component.
 
     Raises:
         StoryError: the chart has none.
@@ -61,7 +61,7 @@ def find_service(cluster: Cluster, component: str) -> tuple[str, int]:
         labels = service["metadata"].get("labels") or {}
         if labels.get("app.kubernetes.io/component") == component:
             return service["metadata"]["name"], service["spec"]["ports"][0]["port"]
-    raise StoryError(f"the chart has no Service of component {component}")
+    raise StoryError(f"the chart has no Service for component {component}")
 
 
 def expose_component(cluster: Cluster, component: str, local_port: int) -> str:

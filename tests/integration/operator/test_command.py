@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -109,12 +110,12 @@ async def test_a_rollout_is_watched_paused_promoted_and_gone_back_from(
     assert "1.1.0    candidate   10 %  10 %" in shown.out
     assert "Step       1/1" in shown.out
     assert "\x1b" not in shown.out
-    assert (paused.code, "pause of to-1.1.0 is accepted" in paused.out) == (0, True)
+    assert (paused.code, "request to pause to-1.1.0 accepted" in paused.out) == (0, True)
     assert (approved.code, "paused by request; resume it" in approved.err) == (1, True)
     assert (resumed.code, again.code, "not paused" in again.err) == (0, 1, True)
-    assert (promoted.code, "is accepted" in promoted.out) == (0, True)
+    assert (promoted.code, "request to promote to-1.1.0 accepted" in promoted.out) == (0, True)
     assert (ended.code, "no rollout of nsw-price is in flight" in ended.err) == (1, True)
-    assert (back.code, "to 1.0.0 is created and starts now" in back.out) == (0, True)
+    assert (back.code, " created; it rolls out 1.0.0 now; " in back.out) == (0, True)
     requests = (await stage.status("Rollout", "to-1.1.0"))["requests"]
     assert [(entry["action"], entry["outcome"]) for entry in requests] == [
         ("pause", "Accepted"),
@@ -139,8 +140,11 @@ async def test_going_back_from_a_rollout_in_flight_takes_it_back(
     retried = await desk.on_model("retry", "--no-wait")
     await stage.wait("Rollout", "nsw-price-rollout-2", phase="Progressing")
 
-    assert (back.code, "abort of to-1.1.0 is accepted" in back.out) == (0, True)
-    assert (retried.code, retried.out) == (0, "retry of nsw-price is asked for\n")
+    assert (back.code, "request to abort to-1.1.0 accepted" in back.out) == (0, True)
+    assert (retried.code, retried.out) == (
+        0,
+        "request to retry nsw-price sent; see the answer with fairlead status\n",
+    )
 
 
 @pytest.mark.usefixtures("serving")
@@ -151,10 +155,10 @@ async def test_what_is_asked_of_a_model_is_answered(stage: Stage, desk: Desk) ->
     twice = await desk.on_model("retrain")
     listed = await desk.fairlead("list", "-n", desk.namespace)
 
-    assert (nothing.code, "nothing to try again" in nothing.err) == (1, True)
+    assert (nothing.code, "nothing to retry" in nothing.err) == (1, True)
     assert (trained.code, trained.out) == (
         0,
-        "retrain of nsw-price is accepted: a training starts\n",
+        "request to retrain nsw-price accepted: a training starts\n",
     )
     assert (twice.code, "nsw-price-training-2 is under way" in twice.err) == (1, True)
     assert "nsw-price  Serving  1.0.0" in listed.out
@@ -177,10 +181,17 @@ async def test_what_cannot_be_done_is_said_in_a_line(
     usage = await desk.fairlead("status")
 
     assert missing.code == 3
-    assert missing.err == (f"fairlead: there is no Model nsw-price in namespace {desk.namespace}\n")
-    assert (unreachable.code, "no answer from https://127.0.0.1" in unreachable.err) == (3, True)
+    assert missing.err == (
+        f"fairlead: there is no Model nsw-price in namespace {desk.namespace}; "
+        "choose another namespace with --namespace\n"
+    )
+    assert unreachable.code == 3
+    assert re.search(r"cannot read Model \S+: https://127.0.0.1\S* did not answer", unreachable.err)
     assert (forbidden.code, "forbidden" in forbidden.err) == (3, True)
-    assert (nowhere.code, nowhere.err.startswith("fairlead: kubeconfig: ")) == (3, True)
+    assert (nowhere.code, nowhere.err.startswith("fairlead: cannot use the kubeconfig; ")) == (
+        3,
+        True,
+    )
     assert (context.code, "elsewhere" in context.err) == (3, True)
     assert (usage.code, "Missing argument 'MODEL'" in usage.err) == (2, True)
 
@@ -196,7 +207,7 @@ async def test_a_history_that_cannot_be_reached_is_said_in_a_line(
     unreachable = await desk.on_model("history", *where)
     forbidden = await dataclasses.replace(desk, kubeconfig=stranger).on_model("history", *where)
 
-    assert (nobody.code, "no ready pod of the operator" in nobody.err) == (3, True)
+    assert (nobody.code, "no operator pod is ready in namespace" in nobody.err) == (3, True)
     for said in (unreachable, forbidden):
         assert (said.code, said.out) == (3, "")
         assert said.err.startswith("fairlead: cannot reach the operator: ")
@@ -233,7 +244,7 @@ async def test_the_history_is_told_from_the_database_or_that_it_is_away(
         await stage.wait("Rollout", "nsw-price-rollout-1", recorded="Promoted")
 
         entries = await asyncio.to_thread(_history, operator, stage.namespace)
-    with pytest.raises(CommandError, match="does not tell the history: record database"):
+    with pytest.raises(CommandError, match="cannot read the history: record database"):
         await asyncio.to_thread(_history, operator, stage.namespace)
 
     assert [(entry["version"], entry["transition"]) for entry in entries] == [("1.0.0", "Promoted")]

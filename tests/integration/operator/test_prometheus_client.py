@@ -152,9 +152,11 @@ async def test_a_silent_server_is_transient(
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        pytest.param(503, '{"error": "starting"}', "HTTP 503 starting", id="unavailable"),
-        pytest.param(502, "<html>", "HTTP 502 Bad Gateway", id="a proxy's page"),
-        pytest.param(200, "<html>", "not JSON", id="another server's page"),
+        pytest.param(
+            503, '{"error": "starting"}', "answered with HTTP 503: starting", id="unavailable"
+        ),
+        pytest.param(502, "<html>", "answered with HTTP 502: Bad Gateway", id="a proxy's page"),
+        pytest.param(200, "<html>", "did not answer with JSON", id="another server's page"),
     ],
 )
 async def test_an_answer_of_another_is_transient(status: int, body: str, said: str) -> None:

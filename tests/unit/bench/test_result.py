@@ -91,5 +91,5 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(
         main(["no-such"])
 
     said = capsys.readouterr().err
-    assert "no benchmark no-such" in said
+    assert "there is no benchmark no-such" in said
     assert "alert-reaction" in said

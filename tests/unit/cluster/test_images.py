@@ -57,7 +57,7 @@ def test_an_oci_archive_names_its_image(annotation: str, tmp_path: Path) -> None
 
 
 def test_an_archive_without_a_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match="names no image"):
+    with pytest.raises(ClusterError, match="does not name its image"):
         read_archive(docker_archive(tmp_path / "a.tar"))
 
 

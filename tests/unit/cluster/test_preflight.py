@@ -18,7 +18,7 @@ GO_MOD = "module example\n\ngo 1.26.4\n"
 
 
 def test_a_taken_port_is_named_with_the_way_out() -> None:
-    with pytest.raises(ClusterError, match=r"127\.0\.0\.1:16443 is taken: choose another"):
+    with pytest.raises(ClusterError, match=r"127\.0\.0\.1:16443 is in use; choose another"):
         require_port(16443, way_out="choose another", is_free=lambda port: False)
 
 
@@ -43,7 +43,7 @@ def test_only_linux_can() -> None:
 
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match=f"{tmp_path}/new has .* GB free and 999999 GB"):
+    with pytest.raises(ClusterError, match=f"{tmp_path}/new has .* GB free, and 999999 GB are"):
         require_space(tmp_path / "new", 999_999)
 
 
@@ -65,5 +65,5 @@ def test_go_that_is_too_old(version: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
 
-    with pytest.raises(ClusterError, match="not installed: install Go"):
+    with pytest.raises(ClusterError, match="Go is not installed; install Go"):
         require_go(FakeRun(), GO_MOD)

@@ -23,7 +23,7 @@ def test_a_stand_in_can_be_asked_for_by_name() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(BuildError, match=r"no image is called nginx; there are .*operator"):
+    with pytest.raises(BuildError, match=r"there is no image nginx; choose from .*operator"):
         choose_images(["nginx"], with_standins=True)
 
 

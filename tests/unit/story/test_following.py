@@ -60,14 +60,14 @@ def test_an_unknown_weight_is_said_to_be_unknown() -> None:
 def test_a_model_in_one_line() -> None:
     model = {"metadata": {"name": "m"}, "status": {"phase": "Training"}}
 
-    assert describe_model(model) == "model m: Training, in charge: none"
+    assert describe_model(model) == "model m: Training, stable version: none"
 
 
 def test_another_end_than_told_says_why() -> None:
     ended = rollout(phase="RolledBack", reason="AnalysisFailed", message="latency: 1200")
 
     with pytest.raises(
-        StoryError, match=r"Succeeded; seen: RolledBack, AnalysisFailed: latency: 1200"
+        StoryError, match=r"Succeeded, but it is RolledBack, AnalysisFailed: latency: 1200"
     ):
         expect_phase(ended, "Succeeded")
 
@@ -91,7 +91,7 @@ def test_each_change_is_told_once() -> None:
 
 
 def test_a_wait_has_an_end() -> None:
-    with pytest.raises(StoryError, match=r"expected the end within 0 s; seen: still not"):
+    with pytest.raises(StoryError, match=r"waited 0 s for the end, but got: still not"):
         wait_for(
             "the end",
             lambda: "still not",

@@ -392,7 +392,7 @@ def test_check_names_what_differs_and_writes_nothing(
     code = crds.main(["--check"], root=tmp_path)
 
     assert code == 1
-    assert "not as generated: crds/models.yaml, docs/reference.md;" in capsys.readouterr().err
+    assert "out of date: crds/models.yaml, docs/reference.md;" in capsys.readouterr().err
     assert models.read_text() == "edited by hand"
 
 

@@ -43,12 +43,12 @@ def rollout(phase: str, version: str = "1.4.0", before: str | None = "1.3.0") ->
             id="none in flight",
         ),
         pytest.param(
-            Action.ABORT, rollout("RollingBack"), "is going back already", id="going back"
+            Action.ABORT, rollout("RollingBack"), "is already rolling back", id="going back"
         ),
         pytest.param(
             Action.APPROVE,
             rollout("Progressing"),
-            "does not wait for an approval; it is Progressing",
+            "is not waiting for approval; it is Progressing",
             id="nothing to approve",
         ),
         pytest.param(Action.APPROVE, rollout("Paused"), None, id="an approval is waited for"),
@@ -67,7 +67,7 @@ def test_refuse_for_rollout(action: Action, current: Any, refusal: str | None) -
     [
         pytest.param(Action.RETRAIN, {}, [], None, id="retrain"),
         pytest.param(Action.RETRAIN, {"suspend": True}, [], "suspended", id="retrain: suspended"),
-        pytest.param(Action.RETRY, {}, [], "nothing to try again", id="retry: nothing blocked"),
+        pytest.param(Action.RETRY, {}, [], "nothing to retry", id="retry: nothing blocked"),
         pytest.param(Action.RETRY, {}, ["1.4.0"], None, id="retry"),
         pytest.param(Action.RETRY, {"version": "1.4.0"}, ["1.4.0"], None, id="retry: pinned"),
         pytest.param(
@@ -118,14 +118,14 @@ PAST = [rollout("Succeeded", "1.2.0", "1.1.0"), rollout("Succeeded", "1.3.0", "1
             model(),
             rollout("Progressing"),
             "1.4.0",
-            Back(refusal="to-1.4.0 is on its way to 1.4.0 already"),
+            Back(refusal="to-1.4.0 is already rolling out 1.4.0"),
             id="in flight: it goes there",
         ),
         pytest.param(
             model(),
             rollout("RollingBack"),
             None,
-            Back(refusal="to-1.4.0 is going back to 1.3.0 already"),
+            Back(refusal="to-1.4.0 is already rolling back to 1.3.0"),
             id="going back",
         ),
         pytest.param(
@@ -135,7 +135,7 @@ PAST = [rollout("Succeeded", "1.2.0", "1.1.0"), rollout("Succeeded", "1.3.0", "1
             model(stable=None),
             rollout("Progressing", before=None),
             None,
-            Back(refusal="to-1.4.0 brings the first version; there is no way back"),
+            Back(refusal="to-1.4.0 rolls out the first version; there is none to go back to"),
             id="in flight: a first version",
         ),
         pytest.param(model(), PAST[1], None, Back(to="1.2.0"), id="at rest: the version before"),
@@ -144,21 +144,21 @@ PAST = [rollout("Succeeded", "1.2.0", "1.1.0"), rollout("Succeeded", "1.3.0", "1
             model(),
             PAST[1],
             "1.3.0",
-            Back(refusal="1.3.0 is in charge already and no rollout is in flight"),
+            Back(refusal="1.3.0 is already the stable version, and no rollout is in flight"),
             id="at rest: it is in charge",
         ),
         pytest.param(
             model(stable="9.0.0"),
             PAST[1],
             None,
-            Back(refusal="no version before 9.0.0 is known; name one with --to"),
+            Back(refusal="no version before 9.0.0 is known; choose one with --to"),
             id="at rest: nothing known of before",
         ),
         pytest.param(
             model(stable=None),
             None,
             None,
-            Back(refusal="nsw-price serves no version yet"),
+            Back(refusal="nsw-price serves no version yet; there is nothing to go back from"),
             id="at rest: nothing serves",
         ),
         pytest.param(
@@ -265,14 +265,14 @@ def test_an_accepted_request_says_what_was_done_and_was_written_with_who_when_an
 
     words = asked(cluster, patience())
 
-    assert words == "pause of r-4 is accepted: held at 25 %"
+    assert words == "request to pause r-4 accepted: held at 25 %"
     written = json.loads(cluster.written["fairlead.dev/pause"])
     assert (written["by"], written["why"]) == ("ada", "lunch")
     assert datetime.fromisoformat(written["at"]).tzinfo is not None
 
 
 def test_a_refused_request_is_an_error_with_the_operators_reason() -> None:
-    with pytest.raises(RefusedError, match="pause of r-4 is refused: held at 25 %") as refused:
+    with pytest.raises(RefusedError, match="request to pause r-4 refused: held at 25 %") as refused:
         asked(FakeCluster("Refused"), patience())
 
     assert refused.value.exit_code == 1
@@ -286,4 +286,7 @@ def test_a_request_without_an_answer_says_that_it_stays() -> None:
 
 
 def test_without_patience_nobody_waits() -> None:
-    assert asked(FakeCluster(None), None) == "pause of r-4 is asked for"
+    assert (
+        asked(FakeCluster(None), None)
+        == "request to pause r-4 sent; see the answer with fairlead status"
+    )

@@ -67,11 +67,15 @@ def test_the_entries_come_over_the_connection(serve: Callable[..., Callable[...,
     [
         pytest.param(
             response("503 Service Unavailable", {"error": "record database: away"}),
-            "does not tell the history: record database: away",
+            "cannot read the history: record database: away",
             id="the database is away",
         ),
-        pytest.param(b"", "does not answer about the history", id="the connection ends"),
-        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n<html>", "does not answer", id="something else"),
+        pytest.param(
+            b"", "cannot read the history: the operator did not answer", id="the connection ends"
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\n\r\n<html>", "the operator did not answer", id="something else"
+        ),
     ],
 )
 def test_what_does_not_answer_is_said(

@@ -75,7 +75,7 @@ def test_several_candidates_are_told_apart_and_one_that_left_says_why() -> None:
     shown = drawn(MODEL, rollout(arms=arms, checks=CHECKS))
 
     assert "1.5.0    out          0 %   0 %" in shown
-    assert "1.5.0 left: AnalysisFailed: success-rate 0.5" in shown
+    assert "1.5.0 left the trial: AnalysisFailed: success-rate 0.5" in shown
     assert "success-rate  1.4.0    Successful" in shown
 
 
@@ -84,7 +84,7 @@ def test_several_candidates_are_told_apart_and_one_that_left_says_why() -> None:
     [
         pytest.param(
             {"holdsUntil": "2026-03-04T11:59:00.000Z"},
-            "Time left  none: it goes on with the next good evidence",
+            "Time left  none; the rollout goes on with the next good measurement",
             id="a hold that is over waits for evidence",
         ),
         pytest.param(
@@ -97,7 +97,7 @@ def test_several_candidates_are_told_apart_and_one_that_left_says_why() -> None:
         ),
         pytest.param(
             {"mirror": 20},
-            "Mirror     20 % of the live requests are copied to the candidate",
+            "Mirror     20 % of live requests are copied to the candidate",
             id="a mirror",
         ),
         pytest.param({"winner": "1.4.0"}, "1.4.0    winner", id="the winner of a trial"),

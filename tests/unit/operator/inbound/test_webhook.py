@@ -94,7 +94,9 @@ async def test_an_alert_that_names_the_stable_version_is_told_and_left_alone(wor
 
     _, answer = await post(world, body(alert()))
 
-    assert answer["alerts"][0]["why"].startswith("1.1.0 is the stable version and there is no way")
+    assert answer["alerts"][0]["why"] == (
+        "1.1.0 is now the stable version and its rollout has ended"
+    )
     assert annotation(world) is None
     assert world.events()[0][0] == "AlertIgnored"
 

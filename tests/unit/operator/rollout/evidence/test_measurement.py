@@ -271,8 +271,8 @@ async def test_who_does_not_answer_is_an_error(world: World, one: Check) -> None
 
 
 async def test_a_refused_query_is_an_error_that_says_why(world: World) -> None:
-    world.prometheus.refusal = "prometheus refuses the query: parse error"
+    world.prometheus.refusal = "Prometheus refused the query: parse error"
 
     measurement = await measured(world, check(query="sum(", atMost=1))
 
-    assert measurement.error == "prometheus refuses the query: parse error"
+    assert measurement.error == "Prometheus refused the query: parse error"
