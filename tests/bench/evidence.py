@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.result import Goal, Result
-from fairlead_operator.rollout.statistics.sequential import BETS, CENTRES
+from fairlead_contract.statistics.sequential import BETS, CENTRES
 
 NAME: Final = "evidence"
 Numbers = NDArray[np.float64]

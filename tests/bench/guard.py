@@ -19,7 +19,7 @@ import aiohttp
 
 from bench.numbers import Summary, summarize
 from bench.result import Goal, Result
-from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
+from fairlead_contract.cluster import GATEWAY
 from fairlead_serving.gateway.settings import Settings
 from support.fake_api import FakeApi
 from support.gateway import (
@@ -94,7 +94,7 @@ async def measure(say: Callable[[str], None]) -> dict[Case, list[Run]]:
         api, candidate = FakeApi(), Conduct()
         await api.start()
         stack.push_async_callback(api.stop)
-        await api.apply("configmaps", {"metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE}})
+        await api.apply("configmaps", {"metadata": {"name": GATEWAY, "namespace": NAMESPACE}})
         servers = {
             OLD: await stack.enter_async_context(model_server(OLD)),
             NEW: await stack.enter_async_context(model_server(NEW, candidate)),

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.machine import processor_seconds, resident_mebibytes
 from bench.numbers import Summary, summarize
 from bench.result import Goal, Result
-from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
+from fairlead_contract.cluster import GATEWAY
 from support.fake_api import FakeApi
 from support.gateway import (
     NAMESPACE,
@@ -61,7 +61,7 @@ async def measure(models: int, say: Callable[[str], None]) -> Measured:
         api = FakeApi()
         await api.start()
         stack.push_async_callback(api.stop)
-        await api.apply("configmaps", {"metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE}})
+        await api.apply("configmaps", {"metadata": {"name": GATEWAY, "namespace": NAMESPACE}})
         servers = {
             version: await stack.enter_async_context(model_server(version))
             for version in (OLD, NEW)

@@ -15,7 +15,7 @@ import pandas as pd
 import xgboost
 
 from e2e.story.rows import EXAMPLE, read_rows
-from fairlead_serving.server.artifact import compute_digest
+from fairlead_contract.digest import digest_directory
 from support.quiet_mlflow import mlflow
 
 _ROUNDS = 50
@@ -116,4 +116,4 @@ def _save(folder: Path, code: Path | None) -> str:
             pip_requirements=["mlflow-skinny", "pandas", "xgboost-cpu"],
             **described,
         )
-    return compute_digest(folder)
+    return digest_directory(folder)

@@ -30,14 +30,14 @@ import yaml
 from bench.machine import resident_mebibytes
 from bench.numbers import Summary, summarize
 from bench.result import Result
-from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
+from fairlead_contract.cluster import GATEWAY
 from support import gateway as gateway_support
 from support.fake_api import FakeApi
 from support.ports import free_port
 
 NAME = "single-row"
 IN_PROCESS, FASTAPI = "XGBoost called in process", "bare FastAPI server"
-SERVER, GATEWAY = "our server", "our server through the gateway"
+SERVER, BEHIND = "our server", "our server through the gateway"
 VERSION = "1.0.0"
 
 COLUMNS = [f"c{at}" for at in range(30)]
@@ -66,7 +66,7 @@ def run(say: Callable[[str], None]) -> Result:
             IN_PROCESS: lambda: booster.inplace_predict(row),
             FASTAPI: Connection(bare.port).predict,
             SERVER: Connection(ours.port).predict,
-            GATEWAY: Connection(gateway, host="nsw-price").predict,
+            BEHIND: Connection(gateway, host="nsw-price").predict,
         }
         say(f"four ways in turns of {_TURN} requests for {_SECONDS:g} s")
         taken = take_turns(ways, say)
@@ -92,7 +92,7 @@ def take_turns(ways: Ways, say: Callable[[str], None]) -> Mapping[str, Sequence[
                 taken[name].append(time.perf_counter() - started)
         if time.monotonic() - told > _PROGRESS:
             told = time.monotonic()
-            say(f"{told - begin:.0f} of {_SECONDS:g} s, {len(taken[GATEWAY])} requests each")
+            say(f"{told - begin:.0f} of {_SECONDS:g} s, {len(taken[BEHIND])} requests each")
     return taken
 
 
@@ -235,7 +235,7 @@ async def _gateway(port: int) -> AsyncIterator[int]:
         api = FakeApi()
         await api.start()
         stack.push_async_callback(api.stop)
-        config_map = {"metadata": {"name": CONFIG_MAP, "namespace": gateway_support.NAMESPACE}}
+        config_map = {"metadata": {"name": GATEWAY, "namespace": gateway_support.NAMESPACE}}
         await api.apply("configmaps", config_map)
         service = gateway_support.service_of(gateway_support.MODEL, VERSION)
         ready = gateway_support.endpoint_slice(service, port, {"ready": True})

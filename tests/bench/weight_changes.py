@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.machine import resident_mebibytes
 from bench.numbers import Summary, summarize
 from bench.result import Goal, Result
-from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
+from fairlead_contract.cluster import GATEWAY
 from support.fake_api import FakeApi
 from support.gateway import (
     MODEL,
@@ -69,7 +69,7 @@ async def measure(say: Callable[[str], None]) -> Measured:
         api = FakeApi()
         await api.start()
         stack.push_async_callback(api.stop)
-        await api.apply("configmaps", {"metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE}})
+        await api.apply("configmaps", {"metadata": {"name": GATEWAY, "namespace": NAMESPACE}})
         for version in (OLD, NEW):
             port = await stack.enter_async_context(model_server(version))
             service = service_of(MODEL, version)
@@ -163,7 +163,7 @@ async def _until_reported(api: FakeApi, number: int) -> float:
     revision = await _write(api, {NEW: weight, OLD: 100 - weight})
 
     async def is_reported() -> bool:
-        data = api.read("configmaps", NAMESPACE, CONFIG_MAP).get("data", {})
+        data = api.read("configmaps", NAMESPACE, GATEWAY).get("data", {})
         report = json.loads(data.get(f"{MODEL}.{POD}", "{}"))
         return bool(report.get("revision") == revision)
 

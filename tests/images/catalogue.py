@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+CONTRACT = "operator/fairlead_contract"  # in each of our images
 STANDINS = Path(__file__).resolve().parent / "standins"
 
 
@@ -110,19 +111,19 @@ IMAGES = (
         "training",
         folder=REPOSITORY / "training",
         extras=("training",),
-        sources=("training/fairlead_training",),
+        sources=(CONTRACT, "training/fairlead_training"),
     ),
     _python_image(
         "serving",
         folder=REPOSITORY / "serving",
         extras=("serving", "gateway"),
-        sources=("serving/fairlead_serving",),
+        sources=(CONTRACT, "serving/fairlead_serving"),
     ),
     _python_image(
         "operator",
         folder=REPOSITORY / "operator",
         extras=("operator",),
-        sources=("operator/fairlead_operator",),
+        sources=(CONTRACT, "operator/fairlead_operator"),
     ),
     _go_image("prometheus", PROMETHEUS),
     _go_image("alertmanager", ALERTMANAGER),

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
+from fairlead_contract.cluster import GATEWAY
 from fairlead_serving.gateway.settings import Settings
 from support.fake_api import FakeApi
 from support.gateway import (
@@ -46,7 +46,7 @@ class World:
 
     def applied(self, model: str = MODEL) -> dict[str, Any]:
         """What this pod reports of a Model; empty without a report."""
-        data = self.api.read("configmaps", NAMESPACE, CONFIG_MAP).get("data", {})
+        data = self.api.read("configmaps", NAMESPACE, GATEWAY).get("data", {})
         report: dict[str, Any] = json.loads(data.get(f"{model}.{POD}", "{}"))
         return report
 

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from fairlead_serving.server.artifact import compute_digest
+from fairlead_contract.digest import digest_directory
 from support.ports import free_port
 
 with warnings.catch_warnings():  # MLflow warns about itself
@@ -119,7 +119,7 @@ def _describe(tracking_uri: str, name: str, logged: Any) -> Registered:
     version = str(logged.registered_model_version)
     with tempfile.TemporaryDirectory() as folder:
         path = mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=folder)
-        digest = compute_digest(Path(path))
+        digest = digest_directory(Path(path))
     client = mlflow.MlflowClient()
     client.set_model_version_tag(name, version, "fairlead.version", "1.1.0")
     client.set_model_version_tag(name, version, "fairlead.digest", digest)

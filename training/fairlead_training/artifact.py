@@ -1,6 +1,5 @@
 """Model artifacts: log one, name its bytes, and bring a registered one back for comparison."""
 
-import hashlib
 import json
 import tempfile
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 
+from fairlead_contract.digest import digest_directory
 from fairlead_training.config import ChampionConfig, Task
 from fairlead_training.data import Table
 from fairlead_training.failure import Reason, TrainingFailure
@@ -22,24 +22,10 @@ from fairlead_training.tracking import errors_named, is_missing
 from fairlead_training.versioning import signature_digest
 
 _EXAMPLE_ROWS: Final = 5
-_DOWNLOAD_MARK: Final = "registered_model_meta"  # written by MLflow's client beside the files
 
 
 class ChampionUnavailableError(Exception):
     """The champion cannot be scored; the candidate is kept and a person has to judge."""
-
-
-def digest_directory(directory: Path) -> str:
-    """Digest of an artifact directory (docs/contracts.md, section 1)."""
-    whole = hashlib.sha256()
-    files = (path for path in directory.rglob("*") if path.is_file())
-    named = {path.relative_to(directory).as_posix(): path for path in files}
-    for name in sorted(named):
-        if name == _DOWNLOAD_MARK:
-            continue
-        content = hashlib.sha256(named[name].read_bytes()).hexdigest()
-        whole.update(f"{name}\0{content}\n".encode())
-    return f"sha256:{whole.hexdigest()}"
 
 
 def log_candidate(

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from optuna.trial import FrozenTrial, TrialState
 
+from fairlead_contract import tags
 from fairlead_training import tracking
 from fairlead_training.artifact import (
     ChampionUnavailableError,
@@ -190,13 +191,13 @@ class _Finishing:
             candidate = tracking.Candidate(
                 model_id=model_id,
                 tags={
-                    tracking.TAG_VERSION: version,
-                    tracking.TAG_DIGEST: digest,
-                    tracking.TAG_RECIPE: config.recipe_digest,
-                    tracking.TAG_SIGNATURE: signature,
-                    tracking.TAG_TRAINING_RUN: config.training_run_uid,
-                    tracking.TAG_DATA: json.dumps(result["data"]),
-                    tracking.TAG_RESULT: json.dumps(result),
+                    tags.VERSION: version,
+                    tags.DIGEST: digest,
+                    tags.RECIPE: config.recipe_digest,
+                    tags.SIGNATURE: signature,
+                    tags.TRAINING_RUN: config.training_run_uid,
+                    tags.DATA: json.dumps(result["data"]),
+                    tags.RESULT: json.dumps(result),
                 },
             )
             return {**result, "registryVersion": self._record.register(candidate)}
@@ -204,14 +205,14 @@ class _Finishing:
     def _existing(self) -> list[Existing]:
         existing = []
         for version in self._record.versions():
-            signature = version.tags.get(tracking.TAG_SIGNATURE)
-            if signature is None and tracking.TAG_VERSION in version.tags:
+            signature = version.tags.get(tags.SIGNATURE)
+            if signature is None and tags.VERSION in version.tags:
                 signature = read_signature_digest(version.name, version.version)
             existing.append(
                 Existing(
-                    version=version.tags.get(tracking.TAG_VERSION, ""),
+                    version=version.tags.get(tags.VERSION, ""),
                     signature=signature,
-                    recipe=version.tags.get(tracking.TAG_RECIPE),
+                    recipe=version.tags.get(tags.RECIPE),
                 )
             )
         return existing
@@ -291,7 +292,7 @@ def best_trial(study: optuna.Study) -> FrozenTrial:
 def find_registered(versions: list[ModelVersion], config: TrainingConfig) -> dict[str, Any] | None:
     """Return the result of an earlier finishing pod that was killed after it had registered."""
     for version in versions:
-        if version.tags.get(tracking.TAG_TRAINING_RUN) == config.training_run_uid:
-            stored: dict[str, Any] = json.loads(version.tags[tracking.TAG_RESULT])
+        if version.tags.get(tags.TRAINING_RUN) == config.training_run_uid:
+            stored: dict[str, Any] = json.loads(version.tags[tags.RESULT])
             return {**stored, "registryVersion": str(version.version)}
     return None

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from fairlead_contract import tags
 from fairlead_training.failure import Reason, TrainingFailure
 
-TAG: Final = "fairlead.progress"
 _TIMEOUT_SECONDS: Final = 5
 _INTERVAL_SECONDS: Final = 1.0
 _SILENCE_SECONDS: Final = 10.0  # after a failed write
@@ -97,7 +97,7 @@ def tag_writer(
         )
 
     def write(document: str) -> None:
-        body: dict[str, Any] = {"run_id": run_id, "key": TAG, "value": document}
+        body: dict[str, Any] = {"run_id": run_id, "key": tags.PROGRESS, "value": document}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310  http only, checked above
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310  as above

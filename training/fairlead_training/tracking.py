@@ -19,13 +19,6 @@ from fairlead_training.config import TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 from fairlead_training.sources.address import public_uri
 
-TAG_VERSION: Final = "fairlead.version"
-TAG_DIGEST: Final = "fairlead.digest"
-TAG_RECIPE: Final = "fairlead.recipe"
-TAG_SIGNATURE: Final = "fairlead.signature"
-TAG_TRAINING_RUN: Final = "fairlead.training_run"
-TAG_DATA: Final = "fairlead.data"
-TAG_RESULT: Final = "fairlead.result"
 _BATCH: Final = 900  # metrics in one request; MLflow takes 1000
 
 

@@ -1,6 +1,8 @@
-"""Group, version, labels and names: every word the cluster sees is spelled here once."""
+"""Group, version, labels and names that the cluster sees; those that others read, by reference."""
 
 from typing import Final
+
+from fairlead_contract import cluster
 
 GROUP: Final = "fairlead.dev"
 VERSION: Final = "v1alpha1"
@@ -10,8 +12,8 @@ REPLICAS_MANAGER: Final = "fairlead-replicas"  # so that leaving replicas out re
 
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "fairlead"
-LABEL_COMPONENT: Final = f"{GROUP}/component"
-LABEL_MODEL: Final = f"{GROUP}/model"
+LABEL_COMPONENT: Final = cluster.LABEL_COMPONENT
+LABEL_MODEL: Final = cluster.LABEL_MODEL
 LABEL_VERSION: Final = f"{GROUP}/version"
 LABEL_TRAINING_RUN: Final = f"{GROUP}/training-run"
 LABEL_STAGE: Final = f"{GROUP}/stage"
@@ -25,5 +27,5 @@ ANNOTATION_APPLIED: Final = f"{GROUP}/applied"
 # Set by us on a Deployment: the kind that scales it.
 ANNOTATION_AUTOSCALER: Final = f"{GROUP}/autoscaler"
 
-GATEWAY_NAME: Final = "fairlead-gateway"
+GATEWAY_NAME: Final = cluster.GATEWAY
 DATABASE_SECRET: Final = "fairlead-database"  # noqa: S105  the name of a Secret, not its content

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fairlead_contract.histogram import MILLISECONDS
+from fairlead_contract.http import OWN_PREFIX
 from fairlead_operator.api.base import (
     NAMED_ONCE,
     Duration,
@@ -160,8 +162,8 @@ class Sticky(Spec):
     header: Annotated[
         str | None,
         Rule(
-            "!self.startsWith('x-fairlead-')",
-            "must not begin with x-fairlead-, which Fairlead uses itself; name a header that "
+            f"!self.startsWith('{OWN_PREFIX}')",
+            f"must not begin with {OWN_PREFIX}, which Fairlead uses itself; name a header that "
             "identifies a user, for example x-user-id",
         ),
         Field(
@@ -220,9 +222,9 @@ class Goal(Spec):
     latency_milliseconds: Annotated[
         int | None,
         Rule(
-            "self in [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000]",
-            "must be a bound of the gateway's histogram: 5, 10, 25, 50, 100, 250, 500, 1000, "
-            "2500, 5000, 10000, 30000 or 60000",
+            f"self in {list(MILLISECONDS)}",
+            "must be a bound of the gateway's histogram: "
+            f"{', '.join(map(str, MILLISECONDS[:-1]))} or {MILLISECONDS[-1]}",
         ),
         Field(
             default=None,

@@ -38,10 +38,6 @@ def preview_name(model: str) -> str:
     return child_name(model, "preview")
 
 
-def route_name(model: str) -> str:
-    return f"{model}-route"
-
-
 def component_labels(component: str, model: str = "", version: str = "") -> dict[str, str]:
     """Return the labels of everything the operator creates."""
     labels = {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: component}

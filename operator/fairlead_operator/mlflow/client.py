@@ -6,16 +6,13 @@ from typing import Any, Final
 
 import aiohttp
 
+from fairlead_contract import tags
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import RegisteredVersion
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=8, connect=3)
 _PAGE: Final = "200"
 _LARGE_PAGE: Final = "5000"
-_TAG_VERSION: Final = "fairlead.version"
-_TAG_DIGEST: Final = "fairlead.digest"
-_TAG_KEY: Final = "fairlead.training_run"
-_TAG_PROGRESS: Final = "fairlead.progress"
 
 
 class MlflowClient:
@@ -47,13 +44,13 @@ class MlflowClient:
             asked = {"max_results": _PAGE, **query, "page_token": token}
             page = await self._get("model-versions/search", asked) or {}
             for found in page.get("model_versions", []):
-                tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+                tagged = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
                 yield (
                     str(found["name"]),
                     RegisteredVersion(
-                        version=tags.get(_TAG_VERSION, ""),
+                        version=tagged.get(tags.VERSION, ""),
                         registry_version=str(found["version"]),
-                        digest=tags.get(_TAG_DIGEST, ""),
+                        digest=tagged.get(tags.DIGEST, ""),
                     ),
                 )
             token = page.get("next_page_token", "")
@@ -66,7 +63,7 @@ class MlflowClient:
             "runs/search",
             {
                 "experiment_ids": [experiment_id],
-                "filter": f"tags.`{_TAG_KEY}` = '{key}'",
+                "filter": f"tags.`{tags.TRAINING_RUN}` = '{key}'",
                 "max_results": 1,
             },
         )
@@ -78,7 +75,7 @@ class MlflowClient:
                 "experiment_id": experiment_id,
                 "run_name": name,
                 "start_time": int(time.time() * 1000),
-                "tags": [{"key": _TAG_KEY, "value": key}],
+                "tags": [{"key": tags.TRAINING_RUN, "value": key}],
             },
         )
         return str(created["run"]["info"]["run_id"])
@@ -87,8 +84,8 @@ class MlflowClient:
         answer = await self._get("runs/get", {"run_id": run_id})
         if answer is None:
             return None
-        tags = answer["run"]["data"].get("tags", [])
-        return next((str(tag["value"]) for tag in tags if tag["key"] == _TAG_PROGRESS), None)
+        found = answer["run"]["data"].get("tags", [])
+        return next((str(tag["value"]) for tag in found if tag["key"] == tags.PROGRESS), None)
 
     async def finish_run(self, run_id: str, *, succeeded: bool) -> None:
         answer = await self._get("runs/get", {"run_id": run_id})

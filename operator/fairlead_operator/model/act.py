@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from fairlead_contract.cluster import ROUTE
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
@@ -79,9 +80,9 @@ async def _act_on_gateway(owner: Owner, seen: Seen, kube: Kube, settings: Settin
         return
     if kind == "BuiltIn":
         with contextlib.suppress(UnknownKindError):  # then there is none
-            await _remove("HTTPRoute", owner, "route", kube)
+            await _remove("HTTPRoute", owner, ROUTE, kube)
     else:
-        await _remove("ConfigMap", owner, "route", kube)
+        await _remove("ConfigMap", owner, ROUTE, kube)
         await _remove("Service", owner, "address", kube)
         await tidy_gateway(owner.namespace, kube)
 

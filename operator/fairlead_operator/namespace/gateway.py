@@ -2,13 +2,14 @@
 
 from typing import Any, Final
 
+from fairlead_contract import cluster
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.kube.security import container_security, environment, pod_security
 
 _ENVOY: Final = "/opt/fairlead/bin/envoy"
-_RUN: Final = {"name": "run", "mountPath": "/run/gateway"}
+_RUN: Final = {"name": "run", "mountPath": cluster.GATEWAY_DIRECTORY}
 _TMP: Final = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108  the pod's own emptyDir
 # The agent waits as well: while Envoy drains, endpoints still change.
 _DRAIN: Final = {
@@ -21,7 +22,7 @@ _DRAIN: Final = {
         }
     }
 }
-_BOOTSTRAP: Final = "/run/gateway/bootstrap.json"
+_BOOTSTRAP: Final = f"{cluster.GATEWAY_DIRECTORY}/bootstrap.json"
 
 
 def build_gateway(namespace: str, *, images: Images, replicas: int) -> tuple[dict[str, Any], ...]:
@@ -101,7 +102,9 @@ def _agent(namespace: str, images: Images) -> dict[str, Any]:
         **_container("agent", images),
         "args": ["fairlead_serving.gateway"],
         "env": _identity(namespace),
-        "ports": [{"name": "agent", "containerPort": 9091, "protocol": "TCP"}],
+        "ports": [
+            {"name": "agent", "containerPort": cluster.GATEWAY_AGENT_PORT, "protocol": "TCP"}
+        ],
         "lifecycle": _DRAIN,
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": "agent"},
@@ -128,8 +131,8 @@ def _envoy(images: Images) -> dict[str, Any]:
             "--ignore-unknown-dynamic-fields",
         ],
         "ports": [
-            {"name": "http", "containerPort": 8080, "protocol": "TCP"},
-            {"name": "metrics", "containerPort": 9090, "protocol": "TCP"},
+            {"name": "http", "containerPort": cluster.GATEWAY_TRAFFIC_PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": cluster.GATEWAY_METRICS_PORT, "protocol": "TCP"},
         ],
         # Not the agent's word: a gateway whose agent is away serves its last routes.
         "readinessProbe": {

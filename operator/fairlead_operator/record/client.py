@@ -8,6 +8,7 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from fairlead_contract.record import FEEDBACK, PREDICTIONS
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.ports import Moments, Rating, Subject, Tally
@@ -77,7 +78,7 @@ class RecordClient:
             TransientError: the database did not answer.
         """
         removed = 0
-        for table in ("predictions", "feedback"):
+        for table in (PREDICTIONS, FEEDBACK):
             count = _BATCH
             while count == _BATCH:
                 count = await self._remove_batch(table, before)

@@ -7,8 +7,8 @@ Every query reads the rows of one Model since a moment, which the index
 from collections.abc import Mapping
 from typing import Final
 
+from fairlead_contract.record import FEEDBACK, PREDICTIONS, SCHEMA
 from fairlead_operator.api.builtins import Loss
-from fairlead_operator.record.schema import SCHEMA
 
 # A server that shadows another answers, and so is written, a little earlier or later.
 _LAG: Final = "interval '1 minute'"
@@ -20,7 +20,7 @@ _OURS: Final = f"{_OF_MODEL} AND version = %(version)s AND at >= %(since)s"
 # the moment in hand, and end in time however many rows there are.
 START: Final = f"""
 SELECT coalesce(
-    (SELECT at FROM {SCHEMA}.predictions WHERE {_OF_MODEL} AND at >= %(since)s
+    (SELECT at FROM {PREDICTIONS} WHERE {_OF_MODEL} AND at >= %(since)s
      ORDER BY at DESC OFFSET %(most)s LIMIT 1),
     %(since)s::timestamptz)
 """
@@ -28,21 +28,21 @@ SELECT coalesce(
 # The version's rows, each under the prediction id that its label comes with.
 _LABELLED: Final = f"""
 WITH ours AS (
-    SELECT * FROM {SCHEMA}.predictions WHERE {_OURS}
+    SELECT * FROM {PREDICTIONS} WHERE {_OURS}
 ), named AS (
     SELECT prediction_id, row_index, value, class, probabilities FROM ours WHERE NOT mirrored
     UNION ALL
     SELECT live.prediction_id, row_index, ours.value, ours.class, ours.probabilities
     FROM ours
     JOIN (
-        SELECT prediction_id, request_id, row_index FROM {SCHEMA}.predictions
+        SELECT prediction_id, request_id, row_index FROM {PREDICTIONS}
         WHERE {_OF_MODEL} AND NOT mirrored AND at >= %(since)s::timestamptz - {_LAG}
     ) AS live USING (request_id, row_index)
     WHERE ours.mirrored
 ), labelled AS (
     SELECT value, class, probabilities, label_value, label_class
     FROM named
-    JOIN {SCHEMA}.feedback USING (prediction_id, row_index)
+    JOIN {FEEDBACK} USING (prediction_id, row_index)
     WHERE {_OF_MODEL} AND label_class IS NOT NULL
 )
 """
@@ -81,7 +81,7 @@ FROM (SELECT {_LOSSES[loss]} AS loss FROM labelled) AS known
 
 REWARD: Final = f"""
 SELECT coalesce(sum(reward), 0), count(*)
-FROM {SCHEMA}.predictions JOIN {SCHEMA}.feedback AS given
+FROM {PREDICTIONS} JOIN {FEEDBACK} AS given
     USING (prediction_id, row_index, namespace, model)
 WHERE {_OF_MODEL} AND version = %(version)s AND predictions.at >= %(since)s
     AND reward IS NOT NULL
@@ -91,11 +91,11 @@ WHERE {_OF_MODEL} AND version = %(version)s AND predictions.at >= %(since)s
 AGREEMENT: Final = f"""
 WITH ours AS (
     SELECT DISTINCT ON (request_id, row_index) request_id, row_index, value, class
-    FROM {SCHEMA}.predictions WHERE {_OURS} AND request_id IS NOT NULL
+    FROM {PREDICTIONS} WHERE {_OURS} AND request_id IS NOT NULL
     ORDER BY request_id, row_index, at
 ), theirs AS (
     SELECT DISTINCT ON (request_id, row_index) request_id, row_index, value, class
-    FROM {SCHEMA}.predictions
+    FROM {PREDICTIONS}
     WHERE {_OF_MODEL} AND version = %(stable)s AND request_id IS NOT NULL
         AND at >= %(since)s::timestamptz - {_LAG}
     ORDER BY request_id, row_index, at
@@ -114,7 +114,7 @@ FROM pairs
 
 DISTRIBUTIONS: Final = f"""
 WITH seen AS (
-    SELECT version, value, class FROM {SCHEMA}.predictions
+    SELECT version, value, class FROM {PREDICTIONS}
     WHERE {_OF_MODEL} AND version IN (%(version)s, %(stable)s) AND at >= %(since)s
 ), tenths AS (
     SELECT percentile_disc(ARRAY[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
@@ -147,7 +147,7 @@ WHERE {_OF_MODEL} ORDER BY at DESC, transition LIMIT %(limit)s
 def remove_old(table: str) -> str:
     """Remove some of the rows older than ``before``; fewer than ``limit`` means that was all."""
     return f"""
-DELETE FROM {SCHEMA}.{table} WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM {SCHEMA}.{table} WHERE at < %(before)s LIMIT %(limit)s
+DELETE FROM {table} WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM {table} WHERE at < %(before)s LIMIT %(limit)s
 ))
 """

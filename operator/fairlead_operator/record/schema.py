@@ -6,4 +6,6 @@ them, and removes what is old.  Which columns there are: ``record.migrations``.
 
 from typing import Final
 
-SCHEMA: Final = "fairlead_record"
+from fairlead_contract import record
+
+SCHEMA: Final = record.SCHEMA

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from fairlead_contract.cluster import SERVER, route_name
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import LABEL_MODEL, LABEL_VERSION
 from fairlead_operator.api.phases.rollout import Phase
@@ -10,7 +11,6 @@ from fairlead_operator.kube.metadata import (
     Owner,
     component_labels,
     preview_name,
-    route_name,
 )
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.rollout.decision.pods_first import floors
@@ -167,7 +167,7 @@ async def _retire(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> N
     if seen.case.stable is not None and not settled:
         return  # a gateway pod may still send them traffic
     keep = {reference.version for reference in _wanted(decision, seen)}
-    servers = await kube.list("Deployment", owner.namespace, component_labels("server", owner.name))
+    servers = await kube.list("Deployment", owner.namespace, component_labels(SERVER, owner.name))
     for server in servers:
         if server["metadata"]["labels"].get(LABEL_VERSION) not in keep:
             await remove_server(server, kube)

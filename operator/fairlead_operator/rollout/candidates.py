@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import Sequence
 
+from fairlead_contract import tags
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import TransientError
@@ -59,12 +60,12 @@ async def _find(version: str, registered_model: str, registry: Registry) -> Vers
     if registration is None:
         return (
             f"MLflow has no version of {registered_model} with the tag "
-            f"fairlead.version={version}; register it or choose another"
+            f"{tags.VERSION}={version}; register it or choose another"
         )
     if not registration.digest:
         return (
             f"{registered_model} {version} (registry version {registration.registry_version}) "
-            "has no tag fairlead.digest; set it to the artifact's digest"
+            f"has no tag {tags.DIGEST}; set it to the artifact's digest"
         )
     return VersionReference(
         version=version,

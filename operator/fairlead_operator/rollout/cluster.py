@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from fairlead_contract.cluster import ROUTE, SERVER, route_name
 from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import GATEWAY_NAME, LABEL_VERSION
 from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import UnknownKindError
-from fairlead_operator.kube.metadata import component_labels, route_name
+from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.decision.capacity import (
     Bounds,
@@ -123,7 +124,7 @@ async def look_at_cluster(
     Raises:
         TransientError: the cluster did not answer.
     """
-    labels = component_labels("server", model)
+    labels = component_labels(SERVER, model)
     servers, pods, route, applied, gateways, routed = await asyncio.gather(
         kube.list("Deployment", namespace, labels),
         kube.list("Pod", namespace, labels),
@@ -155,7 +156,7 @@ async def _look_at_http_route(
     if gateway.kind != "GatewayAPI":
         return None
     try:
-        routes = await kube.list("HTTPRoute", namespace, component_labels("route", model))
+        routes = await kube.list("HTTPRoute", namespace, component_labels(ROUTE, model))
     except UnknownKindError:
         return MISSING
     return read_http_routes(routes, model, now=now)

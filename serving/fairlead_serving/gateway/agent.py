@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from fairlead_contract.cluster import LABEL_MODEL, ROUTE_KEY, ROUTE_SUFFIX
 from fairlead_serving.gateway.cluster.applied import Applied, to_text
 from fairlead_serving.gateway.cluster.kubernetes import Manifest
 from fairlead_serving.gateway.cluster.watch import Objects
@@ -29,8 +30,6 @@ from fairlead_serving.gateway.xds.snapshot import Snapshot
 from fairlead_serving.gateway.xds.target import Target, build_target
 
 logger = logging.getLogger(__name__)
-
-MODEL_LABEL = "fairlead.dev/model"
 
 _ONE_AT_A_TIME = "it was sent with others and is being tried alone"
 
@@ -200,7 +199,7 @@ class Agent:
 
     def _documents(self) -> list[RouteDocument]:
         return [
-            RouteDocument(_model(name, item), (item.get("data") or {}).get("route.json", ""))
+            RouteDocument(_model(name, item), (item.get("data") or {}).get(ROUTE_KEY, ""))
             for name, item in sorted((self._config_maps or {}).items())
         ]
 
@@ -248,8 +247,8 @@ class Agent:
 
 def _model(name: str, config_map: Manifest) -> str:
     """Name the Model whose routes a ConfigMap holds."""
-    label: str | None = (config_map["metadata"].get("labels") or {}).get(MODEL_LABEL)
-    return label or name.removesuffix("-route")
+    label: str | None = (config_map["metadata"].get("labels") or {}).get(LABEL_MODEL)
+    return label or name.removesuffix(ROUTE_SUFFIX)
 
 
 def _are_same(one: Route, other: Route) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from fairlead_contract import cluster
 from fairlead_serving.gateway.agent import Agent, Ports
 from fairlead_serving.gateway.cluster.applied import Reporter
 from fairlead_serving.gateway.cluster.credentials import Credentials
@@ -27,11 +28,11 @@ def selections(namespace: str) -> tuple[Selection, Selection]:
     return (
         Selection(
             path=f"/api/v1/namespaces/{namespace}/configmaps",
-            labels="fairlead.dev/component=route",
+            labels=f"{cluster.LABEL_COMPONENT}={cluster.ROUTE}",
         ),
         Selection(
             path=f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
-            labels="fairlead.dev/component=server",
+            labels=f"{cluster.LABEL_COMPONENT}={cluster.SERVER}",
         ),
     )
 

@@ -5,6 +5,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from fairlead_contract import cluster
+
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -13,10 +15,10 @@ class Ports:
     """Where the gateway pod listens."""
 
     bind: str = "0.0.0.0"  # noqa: S104 - a pod is reached on all its addresses
-    traffic: int = 8080
-    metrics: int = 9090
+    traffic: int = cluster.GATEWAY_TRAFFIC_PORT
+    metrics: int = cluster.GATEWAY_METRICS_PORT
     admin: int = 9901  # of Envoy, on loopback whatever `bind` says
-    agent: int = 9091
+    agent: int = cluster.GATEWAY_AGENT_PORT
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         pod=_required(environment, "POD_NAME"),
         api_url=environment.get("FAIRLEAD_API_URL", in_cluster).rstrip("/"),
         api_token=environment.get("FAIRLEAD_API_TOKEN"),
-        run_dir=Path(environment.get("FAIRLEAD_GATEWAY_DIR", "/run/gateway")),
+        run_dir=Path(environment.get("FAIRLEAD_GATEWAY_DIR", cluster.GATEWAY_DIRECTORY)),
         ports=read_ports(environment),
     )
 

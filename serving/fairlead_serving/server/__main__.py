@@ -22,6 +22,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
+from fairlead_contract.http import VERSION_HEADER
 from fairlead_serving.server.artifact import fetch_artifact, read_artifact
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.failure import Reason, StartupError
@@ -132,7 +133,7 @@ def serve(app: ASGIApp, settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        headers=[("x-fairlead-version", settings.version)],
+        headers=[(VERSION_HEADER, settings.version)],
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )

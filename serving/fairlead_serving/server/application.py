@@ -17,12 +17,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fairlead_contract.http import SHADOW_HEADER, SHADOW_VALUE
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.refusals import error_response
 
 # Never cancels its timer, so each finished request stays in memory for the whole timeout and p99
 # grows to 300 ms.  Our endpoint has a timeout of its own.
 _UNWANTED = "TimeoutMiddleware"
+_SHADOW = (SHADOW_HEADER.encode(), SHADOW_VALUE.encode())
 
 
 def build_application(
@@ -58,7 +60,7 @@ def mark_copies(app: ASGIApp, port: int) -> ASGIApp:
 
     async def marked(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["server"][1] == port:
-            scope["headers"] = [(b"x-fairlead-shadow", b"true"), *scope["headers"]]
+            scope["headers"] = [_SHADOW, *scope["headers"]]
         await app(scope, receive, send)
 
     return marked

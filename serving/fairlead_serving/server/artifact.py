@@ -4,7 +4,6 @@ The digest is checked because nothing else would notice: XGBoost loads most corr
 without a word, and MLflow keeps no checksum.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from typing import Any
 
 import yaml
 
+from fairlead_contract import tags
+from fairlead_contract.digest import digest_directory
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.registry import Registry
 from fairlead_serving.server.settings import Settings
 from fairlead_serving.server.signature import Column, parse_columns
-
-_WRITTEN_BY_MLFLOW = "registered_model_meta"  # on download, and so no part of the model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,32 +42,17 @@ def fetch_artifact(settings: Settings, registry: Registry, target: Path) -> None
         raise StartupError(
             Reason.DIGEST_MISMATCH,
             f"{subject} is registered with digest {version.digest}, and asked for with "
-            f"{settings.digest}; its tag fairlead.digest was changed, or another version was "
+            f"{settings.digest}; its tag {tags.DIGEST} was changed, or another version was "
             "registered under its number",
         )
     registry.download(version, target)
-    actual = compute_digest(target)
+    actual = digest_directory(target)
     if actual != settings.digest:
         raise StartupError(
             Reason.DIGEST_MISMATCH,
             f"artifact of {subject} has digest {actual}, registered as {settings.digest}; its "
             "files were changed after registration; restore them or train a new version",
         )
-
-
-def compute_digest(directory: Path) -> str:
-    """Digest a model directory, as docs/contracts.md defines it."""
-    total = hashlib.sha256()
-    files = {
-        path.relative_to(directory).as_posix(): path
-        for path in directory.rglob("*")
-        if path.is_file()
-    }
-    for name in sorted(files.keys() - {_WRITTEN_BY_MLFLOW}):
-        with files[name].open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{name}\0{content}\n".encode())
-    return f"sha256:{total.hexdigest()}"
 
 
 def read_artifact(path: Path) -> Artifact:

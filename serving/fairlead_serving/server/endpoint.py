@@ -16,8 +16,10 @@ import orjson
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from fairlead_contract.http import SHADOW_HEADER, SHADOW_VALUE
+from fairlead_contract.series import Outcome
 from fairlead_serving.server.instances import BadInputError
-from fairlead_serving.server.metrics import Metrics, Outcome
+from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.prediction_log import PredictionLog
 from fairlead_serving.server.predictors.protocol import Predictions, Predictor
 from fairlead_serving.server.question import Question
@@ -98,7 +100,7 @@ class PredictEndpoint:
                 prediction_id,
                 headers.get("x-request-id"),
                 predictions,
-                mirrored=headers.get("x-fairlead-shadow") == "true",
+                mirrored=headers.get(SHADOW_HEADER) == SHADOW_VALUE,
             )
         return Response(
             orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"

@@ -1,37 +1,31 @@
 """What we measure about predictions.  A fixed list; labels are bounded."""
 
-from enum import StrEnum
-
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+from fairlead_contract import series
+from fairlead_contract.histogram import MILLISECONDS
+from fairlead_contract.series import Outcome
 from fairlead_serving.server.predictors.protocol import Predictions
 
-_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_FINER = (0.0005, 0.001, 0.0025)  # seconds: a small model answers below the shared bounds
+_SECONDS = (*_FINER, *(bound / 1000 for bound in MILLISECONDS))
+_LABELS = (series.MODEL, series.VERSION)
 _SCORES = tuple(step / 20 for step in range(1, 21))
 _SCORED_ROWS = 50  # of one request: enough to see a shift, too few to slow a batch
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each of ours, of which nobody asks the age
 
 
-class Outcome(StrEnum):
-    """How a request for predictions ended."""
-
-    SUCCESS = "success"
-    BAD_INPUT = "bad_input"
-    ERROR = "error"
-    TIMEOUT = "timeout"
-
-
 class Metrics:
     """The counters of one model version."""
 
     def __init__(self, *, model: str, version: str, registry: CollectorRegistry) -> None:
-        names, values = ("model", "version"), (model, version)
+        names, values = _LABELS, (model, version)
         requests = Counter(
-            "fairlead_predictions_total",
+            series.PREDICTIONS,
             "Requests for predictions, by how they ended.",
-            (*names, "outcome"),
+            (*names, series.OUTCOME),
             registry=registry,
         )
         self._outcomes = {outcome: requests.labels(*values, outcome) for outcome in Outcome}
@@ -39,7 +33,7 @@ class Metrics:
             "fairlead_predicted_rows_total", "Rows predicted.", names, registry=registry
         ).labels(*values)
         self._seconds = Histogram(
-            "fairlead_prediction_seconds",
+            series.PREDICTION_SECONDS,
             "Time from the request read to the answer ready.",
             names,
             buckets=_SECONDS,
@@ -71,7 +65,7 @@ class LogMetrics:
     """The counters of the prediction log of one model version; rows, not requests."""
 
     def __init__(self, *, model: str, version: str, registry: CollectorRegistry) -> None:
-        names, values = ("model", "version"), (model, version)
+        names, values = _LABELS, (model, version)
         self.written = Counter(
             "fairlead_prediction_log_written_total",
             "Predicted rows written to the record.",

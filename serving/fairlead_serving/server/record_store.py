@@ -5,22 +5,16 @@ from typing import Any
 
 import psycopg
 
+from fairlead_contract import record
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.outputs import to_outputs
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.settings import RecordSettings, Settings
 
-_PREDICTIONS = """
-COPY fairlead_record.predictions (
-    prediction_id, row_index, request_id, namespace, model, version, at, mirrored,
-    value, class, probabilities
-) FROM STDIN
-"""
+_PREDICTIONS = f"COPY {record.PREDICTIONS} ({', '.join(record.PREDICTION_COLUMNS)}) FROM STDIN"
 # A label and a reward may come apart; each stays until another of its kind comes.
-_FEEDBACK = """
-INSERT INTO fairlead_record.feedback AS stored (
-    prediction_id, row_index, namespace, model, at, label_value, label_class, reward
-) VALUES (
+_FEEDBACK = f"""
+INSERT INTO {record.FEEDBACK} AS stored ({", ".join(record.FEEDBACK_COLUMNS)}) VALUES (
     %(prediction_id)s, %(row_index)s, %(namespace)s, %(model)s, now(), %(label_value)s,
     %(label_class)s, %(reward)s
 ) ON CONFLICT (prediction_id, row_index, namespace, model) DO UPDATE SET

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from fairlead_contract import tags
 from fairlead_serving.server.failure import Reason, StartupError
 
 # With these, a tracking server that is down or deaf is given up after 4 to 14 seconds.
@@ -22,7 +23,6 @@ _TIMEOUT = httpx.Timeout(4.0)
 _FILE_TIMEOUT = httpx.Timeout(20.0, connect=4.0)
 _API = "/api/2.0/mlflow/model-versions"
 _FILES = "/api/2.0/mlflow-artifacts/artifacts"
-_DIGEST_TAG = "fairlead.digest"
 
 T = TypeVar("T")
 
@@ -77,9 +77,9 @@ class MlflowRegistry:
         query = {"name": name, "version": version}
         answer = self._get(f"{_API}/get", query).get("model_version", {})
         uri = self._get(f"{_API}/get-download-uri", query).get("artifact_uri", "")
-        tags = {tag["key"]: tag["value"] for tag in answer.get("tags", ())}
+        tagged = {tag["key"]: tag["value"] for tag in answer.get("tags", ())}
         return RegisteredVersion(
-            name=name, version=version, digest=tags.get(_DIGEST_TAG), artifact_uri=uri
+            name=name, version=version, digest=tagged.get(tags.DIGEST), artifact_uri=uri
         )
 
     def download(self, version: RegisteredVersion, target: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from fairlead_contract.cluster import SERVER_PORT, SERVER_SHADOW_PORT
 from fairlead_serving.server.failure import Reason, StartupError
 
 _SCRATCH = Path("/tmp/fairlead")  # noqa: S108 - the only writable place of the pod, and its own
@@ -46,7 +47,7 @@ class Settings:
     request_timeout: timedelta
     host: str
     port: int
-    shadow_port: int = 3001  # what comes in here is a copy of a request
+    shadow_port: int = SERVER_SHADOW_PORT  # what comes in here is a copy of a request
     warmup_requests: int = 20
     record: RecordSettings | None = None  # None: predictions are not logged
 
@@ -67,8 +68,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         tracking_uri=_text(environment, "MLFLOW_TRACKING_URI"),
         request_timeout=_seconds(environment, "FAIRLEAD_REQUEST_TIMEOUT_SECONDS", default="60"),
         host=environment.get("FAIRLEAD_HOST", "0.0.0.0"),  # noqa: S104 - a pod has one address
-        port=_port(environment, "FAIRLEAD_PORT", default="3000"),
-        shadow_port=_port(environment, "FAIRLEAD_SHADOW_PORT", default="3001"),
+        port=_port(environment, "FAIRLEAD_PORT", default=str(SERVER_PORT)),
+        shadow_port=_port(environment, "FAIRLEAD_SHADOW_PORT", default=str(SERVER_SHADOW_PORT)),
         warmup_requests=_count(environment, "FAIRLEAD_WARMUP_REQUESTS", default="20"),
         record=_record(environment),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
+from fairlead_contract.cluster import GATEWAY
 from fairlead_serving.gateway.cluster.kubernetes import Patience
 from fairlead_serving.gateway.process import running
 from support.fake_api import FakeApi
@@ -22,7 +22,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         servers = {OLD: old, NEW: new}
         world = World(api=api, settings=local_settings(tmp_path, api), servers=servers)
         await api.apply(
-            "configmaps", {"metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE}, "data": {}}
+            "configmaps", {"metadata": {"name": GATEWAY, "namespace": NAMESPACE}, "data": {}}
         )
         await world.pods(OLD, READY)
         await world.pods(NEW, READY)

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from fairlead_contract.cluster import GATEWAY
 from fairlead_serving.gateway import drain as drain_command
 from fairlead_serving.gateway.__main__ import run
-from fairlead_serving.gateway.cluster.applied import CONFIG_MAP
 from fairlead_serving.gateway.process import running
 from fairlead_serving.gateway.xds import target as targets
 from support.gateway import (
@@ -381,7 +381,7 @@ async def test_keys_left_by_an_earlier_agent_of_the_pod_are_removed(
     await world.api.apply(
         "configmaps",
         {
-            "metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE},
+            "metadata": {"name": GATEWAY, "namespace": NAMESPACE},
             "data": {f"gone.{POD}": "{}", "gone.another-pod": "{}"},
         },
     )
@@ -390,7 +390,7 @@ async def test_keys_left_by_an_earlier_agent_of_the_pod_are_removed(
 
         async def is_removed() -> bool:
             return world.applied() != {} and set(
-                world.api.read("configmaps", NAMESPACE, CONFIG_MAP)["data"]
+                world.api.read("configmaps", NAMESPACE, GATEWAY)["data"]
             ) == {f"{MODEL}.{POD}", "gone.another-pod"}
 
         await eventually(is_removed)

@@ -18,7 +18,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.models import infer_signature
 
-from fairlead_training.artifact import digest_directory
+from fairlead_contract.digest import digest_directory
 from support.mlflow_server import MlflowServer
 from support.ports import free_port
 from support.postgres import Postgres

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from fairlead_contract.histogram import MILLISECONDS
+from fairlead_contract.series import PREDICTION_SECONDS
 from fairlead_operator.api.common import SecretReference, VersionReference
 from fairlead_operator.api.common import Task as ModelTask
 from fairlead_operator.api.model import ModelSpec
@@ -39,12 +42,12 @@ from fairlead_serving.gateway.routes.options import ByCookie, ByHeader
 from fairlead_serving.gateway.routes.route import Route, parse_route
 from fairlead_serving.gateway.routes.trips import Trip, narrow
 from fairlead_serving.gateway.settings import read_settings as read_gateway_settings
+from fairlead_serving.gateway.xds.bootstrap import build_bootstrap
 from fairlead_serving.server.__main__ import report
-from fairlead_serving.server.artifact import compute_digest
 from fairlead_serving.server.failure import Reason as StartupReason
 from fairlead_serving.server.failure import StartupError
+from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.settings import Settings, read_settings
-from fairlead_training.artifact import digest_directory
 from fairlead_training.budget import Counts
 from fairlead_training.config import Task, parse_config
 from fairlead_training.data import Snapshot
@@ -160,13 +163,17 @@ def test_the_operator_reads_the_trainers_progress() -> None:
     assert read.seconds_left == 180.0
 
 
-def test_trainer_and_server_compute_the_same_digest(tmp_path: Path) -> None:
-    (tmp_path / "code").mkdir()
-    (tmp_path / "MLmodel").write_text("flavors: {}\n")
-    (tmp_path / "code" / "ünïcode.py").write_bytes(b"\x00\xff")
-    (tmp_path / "registered_model_meta").write_text("not a part of it")
+def test_gateway_and_server_count_answers_at_every_bound_a_check_may_ask_for() -> None:
+    environment = {"FAIRLEAD_NAMESPACE": "energy", "POD_NAME": "fairlead-gateway-1"}
+    bootstrap = build_bootstrap(read_gateway_settings(environment))
+    registry = CollectorRegistry()
+    Metrics(model="m", version="1", registry=registry)
 
-    assert compute_digest(tmp_path) == digest_directory(tmp_path)
+    (asked,) = bootstrap["stats_config"]["histogram_bucket_settings"]
+    assert asked["buckets"] == list(MILLISECONDS)
+    for bound in MILLISECONDS:
+        labels = {"model": "m", "version": "1", "le": str(bound / 1000)}
+        assert registry.get_sample_value(f"{PREDICTION_SECONDS}_bucket", labels) == 0
 
 
 def test_the_server_reads_the_deployments_environment() -> None:

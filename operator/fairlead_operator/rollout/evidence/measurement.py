@@ -9,6 +9,8 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
+from fairlead_contract.statistics.sequential import Counts, Losses
+from fairlead_contract.statistics.stability import stability_index
 from fairlead_operator.api.builtins import Builtin, Counted, Loss, MeanLoss, Quantile
 from fairlead_operator.api.checks import Check
 from fairlead_operator.errors import TransientError
@@ -16,8 +18,7 @@ from fairlead_operator.ports import Moments, Ports, Prometheus, Record, Subject,
 from fairlead_operator.rollout.evidence import queries
 from fairlead_operator.rollout.evidence.queries import Span, Tallying, Target
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
-from fairlead_operator.rollout.statistics.sequential import Counts, Losses
-from fairlead_operator.rollout.statistics.verdict import Measurement, Pair, stability_index
+from fairlead_operator.rollout.statistics.verdict import Measurement, Pair
 
 _BEFORE: Final = timedelta(minutes=5)  # of the stable version, to tell quick from slow
 

@@ -25,11 +25,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, assert_never
 
+from fairlead_contract import series
+from fairlead_contract.histogram import MILLISECONDS
+from fairlead_contract.statistics.sequential import Counts
 from fairlead_operator.api.builtins import Counted, Quantile
-from fairlead_operator.rollout.statistics.sequential import Counts
 
-# Milliseconds; the gateway's agent asks Envoy for these bounds (its bootstrap.py).
-BUCKETS: Final = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000)
 COUNT: Final = "fairlead_count"  # label that names a count in an answer of several
 _NONE: Final = timedelta(0)
 _SCRAPE: Final = timedelta(seconds=15)  # at most this long before the span is its first sample
@@ -56,10 +56,10 @@ GATEWAY: Final = Series(
     has_roles=True,
 )
 SERVERS: Final = Series(
-    finished="fairlead_predictions_total",
-    answered="fairlead_predictions_total",
-    failed='outcome=~"error|timeout"',
-    buckets="fairlead_prediction_seconds_bucket",
+    finished=series.PREDICTIONS,
+    answered=series.PREDICTIONS,
+    failed=f'{series.OUTCOME}=~"{"|".join(series.FAILURES)}"',
+    buckets=f"{series.PREDICTION_SECONDS}_bucket",
     milliseconds=1000,
     has_roles=False,
 )
@@ -140,10 +140,8 @@ def latency_ever(quantile: float, target: Target) -> str:
 
 def saturation(target: Target, span: Span) -> str:
     """Write how many requests are at work in a pod of the version at a time, on average."""
-    names = (
-        f'model_namespace="{target.namespace}",model="{target.model}",version="{target.version}"'
-    )
-    return f"avg(rate(fairlead_prediction_seconds_sum{{{names}}}[{_range(span.length)}]))"
+    names = _names(target)
+    return f"avg(rate({series.PREDICTION_SECONDS}_sum{{{names}}}[{_range(span.length)}]))"
 
 
 def success_counts(targets: Mapping[str, tuple[Target, Span]]) -> Tallying:
@@ -157,7 +155,7 @@ def success_counts(targets: Mapping[str, tuple[Target, Span]]) -> Tallying:
 
 
 def latency_counts(targets: Mapping[str, tuple[Target, Span]], bound: float) -> Tallying:
-    """Count the answers of each, and those no later than one of ``BUCKETS``."""
+    """Count the answers of each, and those no later than one of ``MILLISECONDS``."""
     counts = {
         f"{name}-{part}": f"sum({_bucket(target, span, le)})"
         for name, (target, span) in targets.items()
@@ -168,7 +166,7 @@ def latency_counts(targets: Mapping[str, tuple[Target, Span]], bound: float) -> 
 
 def next_bucket(milliseconds: float) -> float:
     """Return the first bound of the gateway's histogram that is not below."""
-    return next((bound for bound in BUCKETS if bound >= milliseconds), BUCKETS[-1])
+    return next((bound for bound in MILLISECONDS if bound >= milliseconds), MILLISECONDS[-1])
 
 
 def fill(query: str, target: Target, *, stable: str, length: timedelta) -> str:
@@ -220,13 +218,16 @@ def _quantile(quantile: float, buckets: str, target: Target) -> str:
 
 
 def _labels(target: Target) -> str:
-    names = (
-        f'model_namespace="{target.namespace}",model="{target.model}",version="{target.version}"'
-    )
     if not target.series.has_roles:
-        return names
-    role = "shadow" if target.mirrored else ""
-    return f'{names},role="{role}"'
+        return _names(target)
+    role = series.SHADOW if target.mirrored else ""
+    return f'{_names(target)},{series.ROLE}="{role}"'
+
+
+def _names(target: Target) -> str:
+    return series.match_version(
+        namespace=target.namespace, model=target.model, version=target.version
+    )
 
 
 def _counted(metric: str, labels: str, span: Span) -> str:

@@ -6,6 +6,8 @@ autoscaler that knows the floor need not be held back from anything.
 
 from typing import Any, Final
 
+from fairlead_contract.cluster import SERVER
+from fairlead_contract.series import match_version
 from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.kube.metadata import Owner, component_labels, version_name
 
@@ -17,7 +19,7 @@ def build_autoscaler(
 ) -> dict[str, Any]:
     """What scales one version, complete, ready for server-side apply."""
     name = version_name(owner.name, version)
-    meta = owner.metadata(name, component_labels("server", owner.name, version))
+    meta = owner.metadata(name, component_labels(SERVER, owner.name, version))
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
     if scaling.provider == "hpa":
         return {
@@ -91,5 +93,5 @@ def _triggers(
 
 def request_rate(*, namespace: str, model: str, version: str) -> str:
     """Requests a second over the last minute, mirrored ones included: the load of its pods."""
-    names = f'model_namespace="{namespace}",model="{model}",version="{version}"'
+    names = match_version(namespace=namespace, model=model, version=version)
     return f"sum(rate(envoy_cluster_upstream_rq_completed{{{names}}}[1m]))"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fairlead_contract import cluster
 from fairlead_operator.api.common import Task, VersionReference
 from fairlead_operator.api.group import (
     ANNOTATION_AUTOSCALER,
@@ -45,7 +46,7 @@ def build_server(
 
     ``owner`` is the Model: a version outlives the Rollout that brought it.
     """
-    labels = component_labels("server", owner.name, reference.version)
+    labels = component_labels(cluster.SERVER, owner.name, reference.version)
     name = version_name(owner.name, reference.version)
     selector = {key: labels[key] for key in (LABEL_MODEL, LABEL_VERSION)}
     service = {
@@ -163,8 +164,8 @@ def _server(
             *_record(serving.prediction_log, task),
         ],
         "ports": [
-            {"name": "http", "containerPort": 3000, "protocol": "TCP"},
-            {"name": "shadow", "containerPort": 3001, "protocol": "TCP"},
+            {"name": "http", "containerPort": cluster.SERVER_PORT, "protocol": "TCP"},
+            {"name": "shadow", "containerPort": cluster.SERVER_SHADOW_PORT, "protocol": "TCP"},
         ],
         # The server says here why it could not start; the Rollout shows it.
         "terminationMessagePolicy": "FallbackToLogsOnError",

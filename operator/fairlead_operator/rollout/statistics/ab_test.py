@@ -10,8 +10,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from fairlead_contract.statistics.sequential import Counts, log_e_fine, log_e_worse
 from fairlead_operator.api.strategy import AbTest
-from fairlead_operator.rollout.statistics.sequential import Counts, log_e_fine, log_e_worse
 
 _LARGEST: Final = 690.0  # logarithm; status is JSON, which has no infinity
 

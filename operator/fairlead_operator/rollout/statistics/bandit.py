@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
+from fairlead_contract.statistics.sequential import Counts
 from fairlead_operator.api.strategy import Bandit
 from fairlead_operator.rollout.statistics.ab_test import (
     ArmCounts,
@@ -22,7 +23,6 @@ from fairlead_operator.rollout.statistics.ab_test import (
     to_counts,
     to_result,
 )
-from fairlead_operator.rollout.statistics.sequential import Counts
 
 _REACH: Final = 8.0  # standard deviations on each side of a posterior's mean
 _POINTS: Final = 160  # of each posterior

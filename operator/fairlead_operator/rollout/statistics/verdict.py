@@ -11,14 +11,14 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from fairlead_operator.api.phases.rollout import Verdict
-from fairlead_operator.rollout.statistics.sequential import (
+from fairlead_contract.statistics.sequential import (
     Comparison,
     Counts,
     Losses,
     compare,
     compare_losses,
 )
+from fairlead_operator.api.phases.rollout import Verdict
 
 # Worst first: one failed check outweighs any number of unanswered ones.
 _SEVERITY = (Verdict.FAILED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.SUCCESSFUL)
@@ -141,26 +141,6 @@ def summarize(judgments: Iterable[Judgment]) -> str:
     deciding = [judgment for judgment in judgments if not judgment.dry_run]
     verdict = worst(deciding)
     return "; ".join(j.message for j in deciding if j.verdict is verdict) or "not measured yet"
-
-
-def stability_index(candidate: Sequence[int], stable: Sequence[int]) -> float | None:
-    """Population stability index of two sets of predictions counted over the same bins.
-
-    The expectation of what chance alone gives two samples of one distribution, (bins - 1) *
-    (1/n + 1/m), is taken off, so that a bound means the same for few samples and for many
-    (B. Yurdakul, Statistical properties of population stability index, 2018).  A bin that one
-    version never uses counts as half a prediction there.  None without predictions.
-    """
-    total, other = sum(candidate), sum(stable)
-    if not total or not other or len(candidate) != len(stable):
-        return None
-    index = 0.0
-    for here, there in zip(candidate, stable, strict=True):
-        if here or there:
-            left, right = max(here, 0.5) / total, max(there, 0.5) / other
-            index += (left - right) * math.log(left / right)
-    by_chance = (len(candidate) - 1) * (1 / total + 1 / other)
-    return max(0.0, index - by_chance)
 
 
 def _worst_of(verdicts: Sequence[Verdict]) -> Verdict:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from fairlead_contract.cluster import route_name
 from fairlead_operator.api.group import FIELD_MANAGER
 from fairlead_operator.api.phases.rollout import RouteReason
-from fairlead_operator.kube.metadata import preview_name, route_name, version_name
+from fairlead_operator.kube.metadata import preview_name, version_name
 
 SETTLE: Final = timedelta(seconds=3)
 

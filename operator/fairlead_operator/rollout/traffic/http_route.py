@@ -16,6 +16,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from fairlead_contract.cluster import ROUTE, route_name
+from fairlead_contract.http import SHADOW_HEADER, VERSION_HEADER, version_cookie
 from fairlead_operator.api.gateway import GatewaySpec, ParentReference
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.kube.metadata import (
@@ -23,17 +25,15 @@ from fairlead_operator.kube.metadata import (
     Owner,
     component_labels,
     preview_name,
-    route_name,
 )
 from fairlead_operator.rollout.decision.plan import Plan
 from fairlead_operator.rollout.traffic.route import Route
 
-_FORCE: Final = "x-fairlead-version"
 _ANY_PATH: Final = {"type": "PathPrefix", "value": "/"}
 _PORT: Final = 80
 _UNMARKED: Final = {
     "type": "RequestHeaderModifier",
-    "requestHeaderModifier": {"remove": ["x-fairlead-shadow"]},  # ours to say
+    "requestHeaderModifier": {"remove": [SHADOW_HEADER]},  # ours to say
 }
 
 
@@ -120,7 +120,7 @@ def _route(
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
-        "metadata": owner.metadata(name, component_labels("route", owner.name)),
+        "metadata": owner.metadata(name, component_labels(ROUTE, owner.name)),
         "spec": {
             "parentRefs": [_parent(parent) for parent in gateway.parent_refs or ()],
             "hostnames": list(hosts),
@@ -141,7 +141,7 @@ class _Cookie:
         sticky = route.get("sticky")
         if sticky is None:
             return None
-        return cls(name=f"fairlead-{route['model']}", max_age=sticky["maxAgeSeconds"])
+        return cls(name=version_cookie(route["model"]), max_age=sticky["maxAgeSeconds"])
 
     def match(self, version: str) -> dict[str, Any]:
         """Header match of who carries it; written to mean the same in full and partial match."""
@@ -158,7 +158,7 @@ class _Cookie:
 
 
 def _forced(version: str) -> dict[str, Any]:
-    return {"type": "Exact", "name": _FORCE, "value": version}
+    return {"type": "Exact", "name": VERSION_HEADER, "value": version}
 
 
 def _rule(entry: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, Any]:

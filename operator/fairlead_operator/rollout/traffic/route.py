@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from fairlead_contract.cluster import ROUTE, ROUTE_KEY, report_key, route_name
 from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.strategy import FastGuard, Sticky
 from fairlead_operator.kube.metadata import (
     Owner,
     component_labels,
     preview_name,
-    route_name,
     version_name,
 )
 from fairlead_operator.rollout.decision.plan import Plan, Step
@@ -126,8 +126,8 @@ def build_config_map(route: Route, *, owner: Owner) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": owner.metadata(route_name(owner.name), component_labels("route", owner.name)),
-        "data": {"route.json": json.dumps(route, sort_keys=True)},
+        "metadata": owner.metadata(route_name(owner.name), component_labels(ROUTE, owner.name)),
+        "data": {ROUTE_KEY: json.dumps(route, sort_keys=True)},
     }
 
 
@@ -147,8 +147,8 @@ def read_weight(
     if route is None or not gateway_pods:
         return None
     try:
-        wanted = json.loads(route["data"]["route.json"])["revision"]
-        reports = [json.loads(applied[f"{model}.{pod}"]) for pod in gateway_pods]
+        wanted = json.loads(route["data"][ROUTE_KEY])["revision"]
+        reports = [json.loads(applied[report_key(model, pod)]) for pod in gateway_pods]
         weights = {int(report["weights"].get(version, 0)) for report in reports}
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
@@ -172,7 +172,7 @@ def read_trip(
     trips = []
     for pod in gateway_pods:
         try:
-            trip = json.loads(applied[f"{model}.{pod}"])["tripped"][version]
+            trip = json.loads(applied[report_key(model, pod)])["tripped"][version]
             if trip["guard"] == guard:
                 trips.append((datetime.fromisoformat(trip["at"]), str(trip["message"])))
         except (KeyError, ValueError, TypeError):

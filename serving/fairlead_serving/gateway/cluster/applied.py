@@ -11,14 +11,13 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 
+from fairlead_contract.cluster import GATEWAY, report_key
 from fairlead_serving.gateway.cluster.backoff import Backoff
 from fairlead_serving.gateway.cluster.kubernetes import ApiError, KubernetesClient
 from fairlead_serving.gateway.routes.route import Route
 from fairlead_serving.gateway.routes.trips import Tripped
 
 logger = logging.getLogger(__name__)
-
-CONFIG_MAP = "fairlead-gateway"
 
 
 def to_text(moment: datetime) -> str:
@@ -69,10 +68,10 @@ def difference(
     patch: dict[str, str | None] = {}
     for model in wanted.keys() - unchanged:
         applied = wanted[model]
-        key, text = f"{model}.{pod}", applied.to_text()
+        key, text = report_key(model, pod), applied.to_text()
         if _timeless(written.get(key)) != _timeless(text):
             patch[key] = text
-    kept = {f"{model}.{pod}" for model in wanted}
+    kept = {report_key(model, pod) for model in wanted}
     patch.update((key, None) for key in written if key not in kept)
     return patch
 
@@ -92,7 +91,7 @@ class Reporter:
 
     def __init__(self, client: KubernetesClient, *, namespace: str, pod: str) -> None:
         self._client = client
-        self._path = f"/api/v1/namespaces/{namespace}/configmaps/{CONFIG_MAP}"
+        self._path = f"/api/v1/namespaces/{namespace}/configmaps/{GATEWAY}"
         self._pod = pod
         self._wanted: Mapping[str, Applied] = {}
         self._said: Mapping[str, Applied] = {}

@@ -8,11 +8,11 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from fairlead_contract.http import OWN_PREFIX
 from fairlead_serving.gateway.routes import fields
 from fairlead_serving.gateway.routes.fields import InvalidRouteError
 
 _HEADER = re.compile(r"[A-Za-z0-9][-_A-Za-z0-9]{0,127}")
-_OWN_HEADERS = "x-fairlead-"
 _YEAR_SECONDS = 366 * 24 * 3600
 
 
@@ -80,9 +80,9 @@ def read_sticky(document: Mapping[str, Any]) -> ByHeader | ByCookie | None:
     match given.get("by"):
         case "header":
             header = fields.text(given, "header", name="sticky.header").lower()
-            if not _HEADER.fullmatch(header) or header.startswith(_OWN_HEADERS):
+            if not _HEADER.fullmatch(header) or header.startswith(OWN_PREFIX):
                 raise InvalidRouteError(
-                    f"sticky.header {header!r} is not a header name, or begins with {_OWN_HEADERS}"
+                    f"sticky.header {header!r} is not a header name, or begins with {OWN_PREFIX}"
                 )
             return ByHeader(header=header)
         case "cookie":

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from fairlead_contract.cluster import ROUTE_KEY
 from fairlead_serving.gateway.routes import fields
 from fairlead_serving.gateway.routes.fields import InvalidRouteError
 from fairlead_serving.gateway.routes.options import (
@@ -83,9 +84,9 @@ def parse_route(text: str, namespace: str, model: str) -> Route:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidRouteError(f"route.json is not JSON: {error}") from error
+        raise InvalidRouteError(f"{ROUTE_KEY} is not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise InvalidRouteError("route.json is not an object")
+        raise InvalidRouteError(f"{ROUTE_KEY} is not an object")
     for field, wanted in (("namespace", namespace), ("model", model)):
         if (given := fields.text(document, field)) != wanted:
             raise InvalidRouteError(f"{field} is {given!r}, expected {wanted!r}")

@@ -16,6 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fairlead_contract import series
+from fairlead_contract.cluster import GATEWAY
+from fairlead_contract.histogram import MILLISECONDS
 from fairlead_serving.gateway.settings import Ports, Settings, read_settings
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
@@ -28,17 +31,16 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 # Without the zero an Envoy that cannot reach its agent turns ready after 30 s, and answers 404.
 _ADS = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
 
-_BUCKETS_MS = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000]
 _MAX_CONNECTIONS = 20000
 
 # A version's statistics are called cluster.<namespace>|<model>|<version>|<role>.<statistic>.
 _OWN = r"^cluster\.[^|.]+\|[^|.]+\|[^|]+\|[^|.]*"
 _TAGS = {
     "envoy.cluster_name": r"^cluster\.(([^|.]+\|[^|.]+\|[^|]+)\|[^|.]*\.)",
-    "model_namespace": r"^cluster\.(([^|.]+)\|)",
-    "model": r"^cluster\.[^|.]+\|(([^|.]+)\|)",
-    "version": r"^cluster\.[^|.]+\|[^|.]+\|(([^|]+)\|)",
-    "role": r"^cluster\.[^|.]+\|[^|.]+\|[^|]+\|(([^|.]+)\.)",
+    series.NAMESPACE: r"^cluster\.(([^|.]+)\|)",
+    series.MODEL: r"^cluster\.[^|.]+\|(([^|.]+)\|)",
+    series.VERSION: r"^cluster\.[^|.]+\|[^|.]+\|(([^|]+)\|)",
+    series.ROLE: r"^cluster\.[^|.]+\|[^|.]+\|[^|]+\|(([^|.]+)\.)",
 }
 _DEFAULT_TAGS = (
     "envoy.response_code",
@@ -85,7 +87,7 @@ def build_bootstrap(settings: Settings) -> dict[str, Any]:
     """Build the whole document for one gateway pod."""
     ports = settings.ports
     return {
-        "node": {"id": settings.pod, "cluster": f"{settings.namespace}/fairlead-gateway"},
+        "node": {"id": settings.pod, "cluster": f"{settings.namespace}/{GATEWAY}"},
         "admin": {"address": _address("127.0.0.1", ports.admin)},
         "stats_flush_interval": "1s",
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
@@ -122,7 +124,7 @@ def _statistics() -> dict[str, Any]:
             }
         },
         "histogram_bucket_settings": [
-            {"match": {"suffix": "upstream_rq_time"}, "buckets": _BUCKETS_MS}
+            {"match": {"suffix": "upstream_rq_time"}, "buckets": list(MILLISECONDS)}
         ],
     }
 

@@ -6,6 +6,7 @@ the cluster's counters, and one more for the copies of a mirror.
 
 from typing import Any
 
+from fairlead_contract.series import SHADOW
 from fairlead_serving.gateway.routes.endpoints import Endpoint
 from fairlead_serving.gateway.routes.options import Mirror
 from fairlead_serving.gateway.routes.route import Route
@@ -24,7 +25,7 @@ def cluster_name(route: Route, version: str) -> str:
 
 def shadow_name(route: Route, mirror: Mirror) -> str:
     """Name the cluster that takes the copies; its statistics have the role `shadow`."""
-    return f"{cluster_name(route, mirror.version)}|shadow"
+    return f"{cluster_name(route, mirror.version)}|{SHADOW}"
 
 
 def build_cluster(name: str) -> Resource:

@@ -8,13 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from fairlead_contract.http import SHADOW_HEADER, SHADOW_VALUE, VERSION_HEADER, version_cookie
 from fairlead_serving.gateway.routes.options import ByCookie, ByHeader
 from fairlead_serving.gateway.routes.route import Route, Version
 from fairlead_serving.gateway.routes.shares import lay_out
 from fairlead_serving.gateway.xds.clusters import Resource, cluster_name, shadow_name
-
-VERSION_HEADER = "x-fairlead-version"
-SHADOW_HEADER = "x-fairlead-shadow"
 
 _PREVIOUS_HOSTS = "envoy.retry_host_predicates.previous_hosts"
 _MIN_IDLE_SECONDS = 300
@@ -105,7 +103,7 @@ def _assigned(route: Route) -> list[Resource]:
 
 
 def _of_cookie(route: Route, version: str) -> Resource:
-    cookie = re.escape(f"{_cookie(route)}={version}")
+    cookie = re.escape(f"{version_cookie(route.model)}={version}")
     pattern = {"regex": f"(?:^|.*;)[ ]*{cookie}[ ]*(?:;.*|$)"}
     # Who answers already needs no copy of the question.
     copies = {} if route.mirror and route.mirror.version == version else _mirrored(route)
@@ -114,10 +112,6 @@ def _of_cookie(route: Route, version: str) -> Resource:
         "match": _match({"name": "cookie", "string_match": {"safe_regex": pattern}}),
         "route": {**_action(route), **copies, "cluster": cluster_name(route, version)},
     }
-
-
-def _cookie(route: Route) -> str:
-    return f"fairlead-{route.model}"
 
 
 def _split(route: Route) -> Resource:
@@ -151,7 +145,7 @@ def _share(route: Route, version: Version, sticky: ByCookie | None) -> Resource:
     }
     if sticky is not None:
         attributes = f"Path=/; Max-Age={sticky.max_age_seconds}; HttpOnly; SameSite=Lax"
-        cookie = f"{_cookie(route)}={version.version}; {attributes}"
+        cookie = f"{version_cookie(route.model)}={version.version}; {attributes}"
         share["response_headers_to_add"] = [{"header": {"key": "set-cookie", "value": cookie}}]
     return share
 
@@ -160,7 +154,7 @@ def _mirrored(route: Route) -> Resource:
     if (mirror := route.mirror) is None:
         return {}
     per_million = {"numerator": round(mirror.percent * 10_000), "denominator": "MILLION"}
-    marked = {"header": {"key": SHADOW_HEADER, "value": "true"}}
+    marked = {"header": {"key": SHADOW_HEADER, "value": SHADOW_VALUE}}
     policy = {
         "cluster": shadow_name(route, mirror),
         "runtime_fraction": {"default_value": per_million},

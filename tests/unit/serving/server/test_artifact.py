@@ -1,6 +1,5 @@
-"""The digest of an artifact, and what is read from its directory."""
+"""How an artifact is fetched and verified, and what is read from its directory."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fairlead_serving.server.artifact import compute_digest, fetch_artifact, read_artifact
+from fairlead_contract.digest import digest_directory
+from fairlead_serving.server.artifact import fetch_artifact, read_artifact
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.registry import RegisteredVersion
 from fairlead_serving.server.settings import Settings, read_settings
@@ -51,45 +51,13 @@ class FakeRegistry:
         write(target, FILES)
 
 
-def test_the_digest_is_the_one_of_the_contract(tmp_path: Path) -> None:
-    lines = "".join(
-        f"{name}\0{hashlib.sha256(FILES[name]).hexdigest()}\n" for name in sorted(FILES)
-    )
-
-    digest = compute_digest(write(tmp_path, FILES))
-
-    assert digest == f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
-
-
-def test_what_mlflow_adds_on_download_is_no_part_of_the_digest(tmp_path: Path) -> None:
-    before = compute_digest(write(tmp_path, FILES))
-
-    write(tmp_path, {"registered_model_meta": b"model_version: 4"})
-
-    assert compute_digest(tmp_path) == before
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param({"MLmodel": b"Flavors"}, id="one bit"),
-        pytest.param({"extra.py": b""}, id="an empty file more"),
-        pytest.param({"data/registered_model_meta": b""}, id="MLflow's file in a wrong place"),
-    ],
-)
-def test_any_change_changes_the_digest(tmp_path: Path, change: dict[str, bytes]) -> None:
-    before = compute_digest(write(tmp_path, FILES))
-
-    assert compute_digest(write(tmp_path, change)) != before
-
-
 @pytest.mark.parametrize("tag", [None, "right"])
 def test_the_right_artifact_is_fetched(tmp_path: Path, tag: str | None) -> None:
-    digest = compute_digest(write(tmp_path / "registered", FILES))
+    digest = digest_directory(write(tmp_path / "registered", FILES))
 
     fetch_artifact(settings(digest), FakeRegistry(tag=tag and digest), tmp_path / "downloaded")
 
-    assert compute_digest(tmp_path / "downloaded") == digest
+    assert digest_directory(tmp_path / "downloaded") == digest
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from fairlead_contract.statistics.sequential import Counts, Losses
 from fairlead_operator.api.builtins import BUILTINS, Builtin
 from fairlead_operator.api.checks import DEFAULT_CHECKS, Check
 from fairlead_operator.ports import Moments, Tally
 from fairlead_operator.rollout.evidence.measurement import measure
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
-from fairlead_operator.rollout.statistics.sequential import Counts, Losses
 from fairlead_operator.rollout.statistics.verdict import Measurement, Pair
 from support.fakes import START
 from support.world import World

@@ -15,8 +15,6 @@ import pytest
 
 from fairlead_operator.api.builtins import BUILTINS
 from fairlead_operator.rollout.evidence import queries
-from fairlead_serving.gateway.settings import read_settings
-from fairlead_serving.gateway.xds.bootstrap import build_bootstrap
 from images.prometheus import promtool_path
 
 SPAN = queries.Span(length=timedelta(seconds=30))
@@ -528,9 +526,3 @@ def test_the_names_in_a_query_are_filled_in() -> None:
 )
 def test_a_bound_is_one_of_the_histograms(quantile: float, bound: float) -> None:
     assert queries.next_bucket(quantile) == bound
-
-
-def test_the_bounds_are_those_the_gateway_asks_envoy_for() -> None:
-    settings = read_settings({"FAIRLEAD_NAMESPACE": "energy", "POD_NAME": "fairlead-gateway-1"})
-
-    assert f'"buckets": {list(queries.BUCKETS)}' in json.dumps(build_bootstrap(settings))

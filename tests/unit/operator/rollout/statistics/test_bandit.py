@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairlead_contract.statistics.sequential import Counts
 from fairlead_operator.api.strategy import Bandit
 from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome, Trial
 from fairlead_operator.rollout.statistics.bandit import (
@@ -16,7 +17,6 @@ from fairlead_operator.rollout.statistics.bandit import (
     next_shares,
     probabilities_of_best,
 )
-from fairlead_operator.rollout.statistics.sequential import Counts
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)

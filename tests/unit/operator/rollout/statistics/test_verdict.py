@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_contract.statistics.sequential import Counts, Losses
 from fairlead_operator.api.phases.rollout import Verdict
-from fairlead_operator.rollout.statistics.sequential import Counts, Losses
 from fairlead_operator.rollout.statistics.verdict import (
     Criteria,
     Judgment,
@@ -17,7 +17,6 @@ from fairlead_operator.rollout.statistics.verdict import (
     Pair,
     Tolerance,
     judge,
-    stability_index,
     summarize,
     worst,
 )
@@ -243,23 +242,6 @@ def test_a_dry_run_decides_nothing() -> None:
     assert worst([dry, judgment(Verdict.SUCCESSFUL)]) is Verdict.SUCCESSFUL
     assert worst([dry]) is Verdict.INCONCLUSIVE
     assert summarize([dry, judgment(Verdict.SUCCESSFUL)]) == "m Successful"
-
-
-@pytest.mark.parametrize(
-    ("candidate", "stable", "expected"),
-    [
-        pytest.param((500, 500), (500, 500), 0, id="the same"),
-        pytest.param((510, 490), (500, 500), 0, id="no more than chance gives"),
-        pytest.param((9000, 1000), (5000, 5000), 0.8787, id="another distribution"),
-        pytest.param((1000, 0), (500, 500), 3.795, id="a bin that one never uses"),
-        pytest.param((), (), None, id="nothing"),
-        pytest.param((10,), (0,), None, id="one has no predictions"),
-    ],
-)
-def test_stability_index(
-    candidate: tuple[int, ...], stable: tuple[int, ...], expected: float | None
-) -> None:
-    assert stability_index(candidate, stable) == pytest.approx(expected, abs=0.01)
 
 
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers(0, 10**6).map(float)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import evidence
-from fairlead_operator.rollout.statistics.sequential import (
+from fairlead_contract.statistics.sequential import (
     Comparison,
     Counts,
     Losses,

@@ -1,0 +1,13 @@
+"""Names in requests and answers that gateways write and model servers read, or the reverse."""
+
+from typing import Final
+
+OWN_PREFIX: Final = "x-fairlead-"  # headers that are Fairlead's to set
+VERSION_HEADER: Final = f"{OWN_PREFIX}version"  # asks for a version; in an answer, who gave it
+SHADOW_HEADER: Final = f"{OWN_PREFIX}shadow"  # on the copy of a request
+SHADOW_VALUE: Final = "true"
+
+
+def version_cookie(model: str) -> str:
+    """Return the name of the cookie that keeps a user at a version of the Model."""
+    return f"fairlead-{model}"
