@@ -89,7 +89,7 @@ async def _serve_term(
     outside = Ports(
         kube=kube,
         prometheus=PrometheusClient(settings.prometheus_url, clients.session),
-        registry=MlflowClient(settings.mlflow_url, clients.session),
+        registry=MlflowClient(settings.mlflow, clients.session),
         registrations=registrations,
         record=record,
         now=now,

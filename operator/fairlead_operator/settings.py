@@ -5,6 +5,8 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 
+from fairlead_contract import mlflow
+from fairlead_contract.mlflow import Access
 from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.kube.images import Images
 
@@ -15,7 +17,7 @@ class Settings:
     identity: str  # the pod's name: who holds the Lease
     watch_namespaces: tuple[str, ...]  # empty: all
     images: Images
-    mlflow_url: str
+    mlflow: Access
     prometheus_url: str
     database_url: str  # a secret
     record_retention: timedelta  # of predictions and feedback
@@ -34,13 +36,13 @@ class Settings:
         """Read the environment.
 
         Raises:
-            SystemExit: names every variable that is missing, or is no number.
+            SystemExit: names every variable that is missing, or one that cannot be meant.
         """
         env = os.environ if environment is None else environment
         needed = (
             "FAIRLEAD_TRAINING_IMAGE",
             "FAIRLEAD_SERVING_IMAGE",
-            "FAIRLEAD_MLFLOW_URL",
+            mlflow.ADDRESS,
             "FAIRLEAD_PROMETHEUS_URL",
             "FAIRLEAD_DATABASE_URL",
             "FAIRLEAD_WEBHOOK_TOKEN",
@@ -58,7 +60,7 @@ class Settings:
                 pull_policy=env.get("FAIRLEAD_IMAGE_PULL_POLICY", "IfNotPresent"),
                 pull_secrets=_words(env.get("FAIRLEAD_IMAGE_PULL_SECRETS", "")),
             ),
-            mlflow_url=env["FAIRLEAD_MLFLOW_URL"],
+            mlflow=_read_mlflow(env),
             prometheus_url=env["FAIRLEAD_PROMETHEUS_URL"],
             database_url=env["FAIRLEAD_DATABASE_URL"],
             record_retention=timedelta(days=_number(env, "FAIRLEAD_RECORD_RETENTION_DAYS", 30)),
@@ -76,6 +78,13 @@ class Settings:
             log_format=env.get("FAIRLEAD_LOG_FORMAT", "json"),
             log_level=env.get("FAIRLEAD_LOG_LEVEL", "INFO"),
         )
+
+
+def _read_mlflow(env: Mapping[str, str]) -> Access:
+    try:
+        return mlflow.read_access(env)
+    except mlflow.InvalidAccessError as error:
+        raise SystemExit(str(error)) from error
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from bench.machine import resident_mebibytes
 from bench.numbers import Summary, summarize
 from bench.result import Result
 from fairlead_contract.cluster import GATEWAY
+from fairlead_contract.mlflow import Access
 from support import gateway as gateway_support
 from support.fake_api import FakeApi
 from support.ports import free_port
@@ -268,7 +269,7 @@ def serve_fairlead(folder: Path, port: int) -> None:
         registered_model="bench.bench",
         registry_version="1",
         digest="",
-        tracking_uri="",
+        mlflow=Access(address=""),
         request_timeout=timedelta(seconds=5),
         host="127.0.0.1",
         port=port,

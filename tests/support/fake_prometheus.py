@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import product
 
+from fairlead_contract.histogram import MILLISECONDS
 from fairlead_operator.api.builtins import BUILTINS, Counted, Quantile
 from fairlead_operator.errors import TransientError
 from fairlead_operator.rollout.evidence import queries
@@ -124,7 +125,7 @@ def _counts() -> Mapping[str, str]:
         for scene in _scenes()
         for tallying in (
             queries.success_counts({"v": scene}),
-            queries.latency_counts({"v": scene}, queries.BUCKETS[0]),
+            queries.latency_counts({"v": scene}, MILLISECONDS[0]),
         )
         for name, part in _parts(tallying.promql)
     }

@@ -114,7 +114,7 @@ class Launcher:
             "FAIRLEAD_WATCH_NAMESPACES": self.watch,
             "FAIRLEAD_TRAINING_IMAGE": "fairlead/training:test",
             "FAIRLEAD_SERVING_IMAGE": "fairlead/serving:test",
-            "FAIRLEAD_MLFLOW_URL": self.backends.url,
+            "MLFLOW_TRACKING_URI": self.backends.url,
             "FAIRLEAD_PROMETHEUS_URL": self.backends.url,
             "FAIRLEAD_DATABASE_URL": self.database,
             "FAIRLEAD_WEBHOOK_TOKEN": TOKEN,

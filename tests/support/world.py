@@ -11,6 +11,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from fairlead_contract.mlflow import Access
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.engine.controller import Controller
 from fairlead_operator.engine.wakeup import Wakeup
@@ -44,7 +45,7 @@ SETTINGS = Settings(
         pull_policy="IfNotPresent",
         pull_secrets=(),
     ),
-    mlflow_url="http://mlflow",
+    mlflow=Access(address="http://mlflow"),
     prometheus_url="http://prometheus",
     database_url="postgresql://fairlead:secret@database:5432/fairlead",
     record_retention=timedelta(days=30),

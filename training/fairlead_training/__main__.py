@@ -73,7 +73,7 @@ class _Run:
         config = parse_config(text)
         environment = parse_environment(os.environ)
         self._progress = Progress(
-            tag_writer(environment.tracking_uri, config.mlflow_run_id, os.environ),
+            tag_writer(environment.mlflow, config.mlflow_run_id),
             trials=config.search.trials,
             metric=config.search.metric,
         )

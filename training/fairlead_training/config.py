@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
 from fairlead_training.failure import Reason, TrainingFailure
 
 
@@ -84,7 +85,7 @@ class TrainingConfig:
 class Environment:
     """The variables the trainer reads, and nothing else of the environment."""
 
-    tracking_uri: str
+    mlflow: Access
     database_url: str = dataclasses.field(repr=False)
     data_username: str | None = None
     data_password: str | None = dataclasses.field(default=None, repr=False)
@@ -98,20 +99,26 @@ def parse_environment(variables: Mapping[str, str]) -> Environment:
     Raises:
         TrainingFailure: ConfigInvalid, naming the variable.
     """
-    missing = [n for n in ("MLFLOW_TRACKING_URI", "FAIRLEAD_DATABASE_URL") if not variables.get(n)]
-    if missing:
-        raise _invalid(f"environment variable {missing[0]} is not set")
+    if not variables.get("FAIRLEAD_DATABASE_URL"):
+        raise _invalid("environment variable FAIRLEAD_DATABASE_URL is not set")
     index = variables.get("JOB_COMPLETION_INDEX") or "0"
     if not index.isdecimal():
         raise _invalid(f"environment variable JOB_COMPLETION_INDEX is {index!r}, not a number")
     return Environment(
-        tracking_uri=variables["MLFLOW_TRACKING_URI"],
+        mlflow=_read_mlflow(variables),
         database_url=variables["FAIRLEAD_DATABASE_URL"],
         data_username=variables.get("FAIRLEAD_DATA_USERNAME") or None,
         data_password=variables.get("FAIRLEAD_DATA_PASSWORD") or None,
         worker=int(index),
         scratch=variables.get("TMPDIR") or "/tmp",  # noqa: S108  as above
     )
+
+
+def _read_mlflow(variables: Mapping[str, str]) -> Access:
+    try:
+        return read_access(variables)
+    except InvalidAccessError as error:
+        raise _invalid(f"environment variable {error}") from error
 
 
 def parse_config(text: str) -> TrainingConfig:

@@ -68,8 +68,8 @@ class Fitted:
 
 def finish(config: TrainingConfig, environment: Environment, progress: Progress) -> dict[str, Any]:
     """Run the stage and return the result document."""
-    mlflow.set_tracking_uri(environment.tracking_uri)
-    record = Tracking(MlflowClient(environment.tracking_uri), config)
+    mlflow.set_tracking_uri(environment.mlflow.address)
+    record = Tracking(MlflowClient(environment.mlflow.address), config)
     # MLflow logs a model to the process's experiment, whatever experiment its run is in.
     mlflow.set_experiment(experiment_id=record.check())
     with open_storage(environment.database_url) as storage:

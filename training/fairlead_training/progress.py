@@ -3,7 +3,6 @@
 Plain REST, since a search worker has no other use for MLflow and importing it takes seconds.
 """
 
-import base64
 import http.client
 import json
 import logging
@@ -15,8 +14,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 from fairlead_contract import tags
+from fairlead_contract.mlflow import ADDRESS, Access, InvalidAccessError
 from fairlead_training.failure import Reason, TrainingFailure
 
+_JSON: Final = {"Content-Type": "application/json"}
 _TIMEOUT_SECONDS: Final = 5
 _INTERVAL_SECONDS: Final = 1.0
 _SILENCE_SECONDS: Final = 10.0  # after a failed write
@@ -81,26 +82,25 @@ class Progress:
         return json.dumps({"stage": self.stage, **self._base, **fields})
 
 
-def tag_writer(
-    tracking_uri: str, run_id: str, variables: Mapping[str, str]
-) -> Callable[[str], None]:
-    """Return a function that sets the progress tag of the run.
+def tag_writer(access: Access, run_id: str) -> Callable[[str], None]:
+    """Build the function that sets the progress tag of the run.
 
-    Args:
-        variables: the environment, for MLflow's own credentials.
+    Raises:
+        TrainingFailure: ConfigInvalid: the certificates to trust cannot be read.
     """
-    headers = {"Content-Type": "application/json", **authorization(variables)}
-    url = f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/runs/set-tag"
-    if not url.startswith(("http://", "https://")):
-        raise TrainingFailure(
-            Reason.CONFIG_INVALID, "MLFLOW_TRACKING_URI must begin with http:// or https://"
-        )
+    url = f"{access.address}/api/2.0/mlflow/runs/set-tag"
+    try:
+        tls = access.tls()
+    except InvalidAccessError as error:
+        raise TrainingFailure(Reason.CONFIG_INVALID, f"environment variable {error}") from error
 
     def write(document: str) -> None:
         body: dict[str, Any] = {"run_id": run_id, "key": tags.PROGRESS, "value": document}
-        request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310  http only, checked above
+        request = urllib.request.Request(url, json.dumps(body).encode(), _JSON)  # noqa: S310  http or https only, as `Access` has it
+        for name, value in access.headers.items():
+            request.add_unredirected_header(name, value)
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310  as above
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=tls) as response:  # noqa: S310  as above
                 response.read()
         except urllib.error.HTTPError as error:
             said = error.read(500).decode(errors="replace")
@@ -111,21 +111,9 @@ def tag_writer(
     return write
 
 
-def authorization(variables: Mapping[str, str]) -> dict[str, str]:
-    """Build the header from MLflow's own credential variables; empty when there are none."""
-    if token := variables.get("MLFLOW_TRACKING_TOKEN"):
-        return {"Authorization": f"Bearer {token}"}
-    user, password = (
-        variables.get(f"MLFLOW_TRACKING_{name}", "") for name in ("USERNAME", "PASSWORD")
-    )
-    if not user:
-        return {}
-    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
-
-
 def _unavailable(said: str) -> TrainingFailure:
     return TrainingFailure(
         Reason.TRACKING_UNAVAILABLE,
-        f"MLflow did not accept the run's progress: {said[:300]}; "
-        "check MLFLOW_TRACKING_URI and that the run exists",
+        f"MLflow did not accept the run's progress: {said[:300]}; check {ADDRESS} "
+        "and that the run exists",
     )

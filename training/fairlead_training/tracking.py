@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from optuna.trial import FrozenTrial, TrialState
 
+from fairlead_contract.mlflow import ADDRESS
 from fairlead_training.config import TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 from fairlead_training.sources.address import public_uri
@@ -177,5 +178,5 @@ def _milliseconds(trial: FrozenTrial) -> int:
 def _unavailable(what: str, error: BaseException) -> TrainingFailure:
     return TrainingFailure(
         Reason.TRACKING_UNAVAILABLE,
-        f"MLflow: {what}: {first_line(error)}; check MLFLOW_TRACKING_URI",
+        f"MLflow: {what}: {first_line(error)}; check {ADDRESS}",
     )

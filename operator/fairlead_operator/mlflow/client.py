@@ -7,6 +7,7 @@ from typing import Any, Final
 import aiohttp
 
 from fairlead_contract import tags
+from fairlead_contract.mlflow import Access
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import RegisteredVersion
 
@@ -18,8 +19,15 @@ _LARGE_PAGE: Final = "5000"
 class MlflowClient:
     """``ports.Registry`` on a real MLflow."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
-        self._url = url.rstrip("/") + "/api/2.0/mlflow/"
+    def __init__(self, access: Access, session: aiohttp.ClientSession) -> None:
+        """Prepare to ask.
+
+        Raises:
+            InvalidAccessError: the certificates to trust cannot be read.
+        """
+        self._url = f"{access.address}/api/2.0/mlflow/"
+        self._headers = access.headers
+        self._tls = access.tls() or True
         self._session = session
 
     async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
@@ -112,7 +120,12 @@ class MlflowClient:
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any] | None:
         try:
             async with self._session.request(
-                method, self._url + path, timeout=_TIMEOUT, **arguments
+                method,
+                self._url + path,
+                headers=self._headers,
+                ssl=self._tls,
+                timeout=_TIMEOUT,
+                **arguments,
             ) as response:
                 body = await response.json(content_type=None)
                 status = response.status

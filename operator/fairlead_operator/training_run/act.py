@@ -73,6 +73,6 @@ async def _start(stage: Stage, owner: Owner, seen: Seen, ports: Ports, settings:
             model=seen.spec.model,
             owner=owner,
             images=settings.images,
-            mlflow_url=settings.mlflow_url,
+            mlflow_url=settings.mlflow.address,
         )
     )

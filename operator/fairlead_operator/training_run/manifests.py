@@ -3,6 +3,7 @@
 import json
 from typing import Any, Final, Literal
 
+from fairlead_contract import mlflow
 from fairlead_operator.api.group import LABEL_STAGE, LABEL_TRAINING_RUN
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.kube.database_secret import database_variable
@@ -101,7 +102,7 @@ def _trainer(
         "imagePullPolicy": images.pull_policy,
         "args": [stage, "--config", config],
         "env": [
-            *environment({"MLFLOW_TRACKING_URI": mlflow_url}),
+            *environment({mlflow.ADDRESS: mlflow_url}),
             database_variable(),
             *_data_credentials(spec),
         ],

@@ -87,7 +87,7 @@ def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
     scratch = prepare_scratch(environment)
     prepare_libraries(scratch)
     directory = scratch / "model"
-    fetch_artifact(settings, MlflowRegistry.at(settings.tracking_uri), directory)
+    fetch_artifact(settings, MlflowRegistry.at(settings.mlflow), directory)
     artifact = read_artifact(directory)
     if artifact.example is None:
         _log.warning("The model has no input example made of rows, so it is served untested")

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from fairlead_contract import tags
+from fairlead_contract.mlflow import ADDRESS, Access, InvalidAccessError
 from fairlead_serving.server.failure import Reason, StartupError
 
 # With these, a tracking server that is down or deaf is given up after 4 to 14 seconds.
@@ -55,18 +56,20 @@ class MlflowRegistry:
         self._waits = waits
 
     @classmethod
-    def at(cls, tracking_uri: str) -> "MlflowRegistry":
-        """Reach the tracking server of this address.
+    def at(cls, access: Access) -> "MlflowRegistry":
+        """Reach this tracking server.
 
         Raises:
-            StartupError: it is not an HTTP address.
+            StartupError: the certificates to trust cannot be read.
         """
-        if urlsplit(tracking_uri).scheme not in {"http", "https"}:
-            raise StartupError(
-                Reason.SETTINGS_INVALID,
-                f"MLFLOW_TRACKING_URI is {tracking_uri!r}; give an http or https address",
-            )
-        return cls(httpx.Client(base_url=tracking_uri.rstrip("/"), timeout=_TIMEOUT))
+        try:
+            verify = access.tls() or True
+        except InvalidAccessError as error:
+            raise StartupError(Reason.SETTINGS_INVALID, f"environment variable {error}") from error
+        client = httpx.Client(
+            base_url=access.address, headers=access.headers, verify=verify, timeout=_TIMEOUT
+        )
+        return cls(client)
 
     def find(self, name: str, version: str) -> RegisteredVersion:
         """Look one version up.
@@ -141,8 +144,7 @@ class MlflowRegistry:
         if not isinstance(answer, dict):
             raise StartupError(
                 Reason.REGISTRY_UNAVAILABLE,
-                f"{response.request.url} does not answer as MLflow does; correct "
-                "MLFLOW_TRACKING_URI",
+                f"{response.request.url} does not answer as MLflow does; correct {ADDRESS}",
             )
         return answer
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from fairlead_contract.cluster import SERVER_PORT, SERVER_SHADOW_PORT
+from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
 from fairlead_serving.server.failure import Reason, StartupError
 
 _SCRATCH = Path("/tmp/fairlead")  # noqa: S108 - the only writable place of the pod, and its own
@@ -43,7 +44,7 @@ class Settings:
     registered_model: str
     registry_version: str  # MLflow's own number
     digest: str
-    tracking_uri: str
+    mlflow: Access
     request_timeout: timedelta
     host: str
     port: int
@@ -65,7 +66,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         registered_model=_text(environment, "FAIRLEAD_REGISTERED_MODEL"),
         registry_version=_text(environment, "FAIRLEAD_REGISTRY_VERSION"),
         digest=_text(environment, "FAIRLEAD_DIGEST"),
-        tracking_uri=_text(environment, "MLFLOW_TRACKING_URI"),
+        mlflow=_read_mlflow(environment),
         request_timeout=_seconds(environment, "FAIRLEAD_REQUEST_TIMEOUT_SECONDS", default="60"),
         host=environment.get("FAIRLEAD_HOST", "0.0.0.0"),  # noqa: S104 - a pod has one address
         port=_port(environment, "FAIRLEAD_PORT", default=str(SERVER_PORT)),
@@ -101,6 +102,13 @@ def prepare_libraries(scratch: Path) -> None:
         BENTOML_DO_NOT_TRACK="True",
         MLFLOW_DISABLE_TELEMETRY="true",
     )
+
+
+def _read_mlflow(environment: Mapping[str, str]) -> Access:
+    try:
+        return read_access(environment)
+    except InvalidAccessError as error:
+        raise StartupError(Reason.SETTINGS_INVALID, f"environment variable {error}") from error
 
 
 def _record(environment: Mapping[str, str]) -> RecordSettings | None:

@@ -42,7 +42,7 @@ MANIFESTS = (
         task="regression",
         owner=_OWNER,
         images=SETTINGS.images,
-        mlflow_url=SETTINGS.mlflow_url,
+        mlflow_url=SETTINGS.mlflow.address,
     ),
     build_address(_OWNER),
     build_config_map(

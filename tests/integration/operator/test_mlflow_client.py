@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from fairlead_contract.mlflow import Access
 from fairlead_operator.errors import TransientError
 from fairlead_operator.mlflow import client as mlflow_client
 from fairlead_operator.mlflow.client import MlflowClient
@@ -27,7 +28,7 @@ class Registry:
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self._url = url
         self._session = session
-        self.port = MlflowClient(url, session)
+        self.port = MlflowClient(Access(address=url), session)
 
     async def register(self, registered_model: str, version: str, digest: str | None) -> str:
         tags = {"fairlead.version": version, **({"fairlead.digest": digest} if digest else {})}
@@ -44,7 +45,7 @@ class Registry:
         return {"RUNNING": None, "FINISHED": True, "FAILED": False}[status]
 
     async def go_down(self) -> None:
-        self.port = MlflowClient(f"http://127.0.0.1:{free_port()}", self._session)
+        self.port = MlflowClient(Access(address=f"http://127.0.0.1:{free_port()}"), self._session)
 
     def _register(self, name: str, tags: dict[str, str]) -> str:
         if "registered_model" not in self.call(f"registered-models/get?name={name}"):
@@ -126,4 +127,4 @@ async def test_another_server_than_mlflow_is_transient() -> None:
     async with server, aiohttp.ClientSession() as session:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(TransientError, match="mlflow"):
-            await MlflowClient(f"http://127.0.0.1:{port}", session).progress("r")
+            await MlflowClient(Access(address=f"http://127.0.0.1:{port}"), session).progress("r")

@@ -266,7 +266,7 @@ def environment(manifests: list[Manifest]) -> dict[str, Manifest]:
 def test_the_operator_is_told_where_external_parts_are() -> None:
     told = environment(render(*EXTERNAL))
 
-    assert told["FAIRLEAD_MLFLOW_URL"]["value"] == "http://mlflow.ml.svc:5000"
+    assert told["MLFLOW_TRACKING_URI"]["value"] == "http://mlflow.ml.svc:5000"
     assert told["FAIRLEAD_PROMETHEUS_URL"]["value"] == "http://prometheus.monitoring.svc:9090"
     reference = told["FAIRLEAD_DATABASE_URL"]["valueFrom"]["secretKeyRef"]
     assert reference == {"name": "db", "key": "url"}
@@ -276,7 +276,7 @@ def test_the_operator_is_told_where_bundled_parts_are() -> None:
     told = environment(render(*BUNDLED))
 
     # Names that training pods in other namespaces can resolve too.
-    assert told["FAIRLEAD_MLFLOW_URL"]["value"] == f"http://fairlead-mlflow.{NAMESPACE}.svc:5000"
+    assert told["MLFLOW_TRACKING_URI"]["value"] == f"http://fairlead-mlflow.{NAMESPACE}.svc:5000"
     assert told["FAIRLEAD_PROMETHEUS_URL"]["value"] == (
         f"http://fairlead-prometheus.{NAMESPACE}.svc:9090"
     )
@@ -286,9 +286,12 @@ def test_the_operator_is_told_where_bundled_parts_are() -> None:
 
 def test_the_operator_reads_every_variable_it_is_given() -> None:
     told = environment(render(*BUNDLED))
-    settings = CHART.parents[1] / "operator" / "fairlead_operator" / "settings.py"
+    folder = CHART.parents[1] / "operator"
 
-    text = settings.read_text()
+    text = "".join(
+        (folder / path).read_text()
+        for path in ("fairlead_operator/settings.py", "fairlead_contract/mlflow.py")
+    )
 
     assert [name for name in told if f'"{name}"' not in text] == []
 

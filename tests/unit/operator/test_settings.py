@@ -10,7 +10,7 @@ from fairlead_operator.settings import Settings
 NEEDED = {
     "FAIRLEAD_TRAINING_IMAGE": "fairlead/training:1",
     "FAIRLEAD_SERVING_IMAGE": "fairlead/serving:1",
-    "FAIRLEAD_MLFLOW_URL": "http://mlflow",
+    "MLFLOW_TRACKING_URI": "http://mlflow",
     "FAIRLEAD_PROMETHEUS_URL": "http://prometheus",
     "FAIRLEAD_DATABASE_URL": "postgresql://database",
     "FAIRLEAD_WEBHOOK_TOKEN": "token",
@@ -60,13 +60,13 @@ def test_everything_that_can_be_said() -> None:
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:
-    environment = NEEDED | {"FAIRLEAD_MLFLOW_URL": ""}
+    environment = NEEDED | {"MLFLOW_TRACKING_URI": ""}
     del environment["FAIRLEAD_WEBHOOK_TOKEN"]
 
     with pytest.raises(SystemExit) as caught:
         Settings.from_environment(environment)
 
-    assert "FAIRLEAD_MLFLOW_URL, FAIRLEAD_WEBHOOK_TOKEN" in str(caught.value)
+    assert "MLFLOW_TRACKING_URI, FAIRLEAD_WEBHOOK_TOKEN" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["two", "-1", "1.5"])

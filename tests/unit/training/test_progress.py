@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.progress import Progress, Stage, authorization, tag_writer
+from fairlead_training.progress import Progress, Stage
 
 
 class Desk:
@@ -67,28 +67,6 @@ def test_a_later_word_may_be_lost() -> None:
 
     assert [word["stage"] for word in desk.taken] == ["data", "evaluate"], "no word right after"
     assert progress.stage is Stage.EVALUATE
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({}, {}),
-        ({"MLFLOW_TRACKING_TOKEN": "t"}, {"Authorization": "Bearer t"}),
-        (
-            {"MLFLOW_TRACKING_USERNAME": "u", "MLFLOW_TRACKING_PASSWORD": "p"},
-            {"Authorization": "Basic dTpw"},
-        ),
-    ],
-)
-def test_mlflows_own_credentials_are_used(
-    variables: dict[str, str], expected: dict[str, str]
-) -> None:
-    assert authorization(variables) == expected
-
-
-def test_only_a_server_is_a_tracking_uri() -> None:
-    with pytest.raises(TrainingFailure, match="http://"):
-        tag_writer("file:///tmp/mlruns", "run", {})
 
 
 def test_the_first_word_is_said_again_when_two_workers_begin_at_once() -> None:

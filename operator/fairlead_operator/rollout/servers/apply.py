@@ -51,7 +51,7 @@ async def apply_server(
         task=spec.task,
         owner=owner,
         images=settings.images,
-        mlflow_url=settings.mlflow_url,
+        mlflow_url=settings.mlflow.address,
     )
     await kube.apply(service)
     applied = await kube.apply(deployment)

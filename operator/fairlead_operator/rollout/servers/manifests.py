@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fairlead_contract import cluster
+from fairlead_contract import cluster, mlflow
 from fairlead_operator.api.common import Task, VersionReference
 from fairlead_operator.api.group import (
     ANNOTATION_AUTOSCALER,
@@ -78,7 +78,7 @@ def build_server(
             "template": {
                 "metadata": {"labels": labels},
                 "spec": _pod(
-                    reference, serving, task=task, owner=owner, images=images, mlflow=mlflow_url
+                    reference, serving, task=task, owner=owner, images=images, mlflow_url=mlflow_url
                 ),
             },
         },
@@ -115,7 +115,7 @@ def _pod(
     task: Task,
     owner: Owner,
     images: Images,
-    mlflow: str,
+    mlflow_url: str,
 ) -> dict[str, Any]:
     return {
         "automountServiceAccountToken": False,
@@ -124,7 +124,9 @@ def _pod(
         "securityContext": pod_security(),
         "imagePullSecrets": [{"name": name} for name in images.pull_secrets],
         "containers": [
-            _server(reference, serving, task=task, owner=owner, images=images, mlflow=mlflow)
+            _server(
+                reference, serving, task=task, owner=owner, images=images, mlflow_url=mlflow_url
+            )
         ],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
@@ -137,7 +139,7 @@ def _server(
     task: Task,
     owner: Owner,
     images: Images,
-    mlflow: str,
+    mlflow_url: str,
 ) -> dict[str, Any]:
     ready = {"path": "/readyz", "port": "http"}
     return {
@@ -158,7 +160,7 @@ def _server(
                         f"{serving.request_timeout.total_seconds():g}"
                     ),
                     "FAIRLEAD_WARMUP_REQUESTS": str(serving.warmup_requests),
-                    "MLFLOW_TRACKING_URI": mlflow,
+                    mlflow.ADDRESS: mlflow_url,
                 }
             ),
             *_record(serving.prediction_log, task),

@@ -127,10 +127,3 @@ def test_an_artifact_that_is_not_there(
         registry(always(200, json={"files": files})).download(version, tmp_path)
 
     assert failure.value.reason is Reason.ARTIFACT_INVALID
-
-
-def test_only_http_reaches_a_tracking_server() -> None:
-    MlflowRegistry.at("http://mlflow:5000/")
-
-    with pytest.raises(StartupError, match="give an http or https address"):
-        MlflowRegistry.at("sqlite:///mlflow.db")

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from fairlead_contract.mlflow import Access
 from fairlead_training.config import Environment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources.file import read_file
 
-ENVIRONMENT = Environment(tracking_uri="http://mlflow", database_url="postgresql://db/x")
+ENVIRONMENT = Environment(mlflow=Access(address="http://mlflow"), database_url="postgresql://db/x")
 
 
 def test_a_name_may_hold_what_an_address_must_quote(tmp_path: Path) -> None:

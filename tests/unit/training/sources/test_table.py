@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from fairlead_contract.mlflow import Access
 from fairlead_training.config import Environment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources.table import read_frame
 from support.trainer_config import data_config
 
-ENVIRONMENT = Environment(tracking_uri="http://mlflow", database_url="postgresql://db/x")
+ENVIRONMENT = Environment(mlflow=Access(address="http://mlflow"), database_url="postgresql://db/x")
 
 
 def test_a_file_is_fetched_and_parsed(tmp_path: Path) -> None:

@@ -1,0 +1,134 @@
+"""How every part reaches MLflow, by MLflow's own variables and with the meaning they have there.
+
+The trainer also uses MLflow's client, which reads the same variables by itself.  So what that
+would read in another way than intended, or in silence, is refused here with a message:
+credentials in the address, one half of a name and password, a variable that is set to nothing.
+"""
+
+import base64
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+ADDRESS: Final = "MLFLOW_TRACKING_URI"
+USERNAME: Final = "MLFLOW_TRACKING_USERNAME"
+PASSWORD: Final = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105  a variable's name
+TOKEN: Final = "MLFLOW_TRACKING_TOKEN"  # noqa: S105  as above
+INSECURE_TLS: Final = "MLFLOW_TRACKING_INSECURE_TLS"
+SERVER_CERTIFICATES: Final = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+
+_TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
+
+
+class InvalidAccessError(ValueError):
+    """A variable that cannot be meant; the message names it, and shows no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Where MLflow is, as whom to ask, and how to know that it is the one that answers."""
+
+    address: str  # without a slash at its end
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    verifies: bool = True  # the server's certificate
+    certificates: str | None = None  # file or directory that says whom to trust
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of each request; name and password win over a token, as in MLflow."""
+        if self.username:
+            pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+            return {"Authorization": f"Basic {pair}"}
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Build the TLS context; None leaves it to the HTTP library, which verifies by default.
+
+        Raises:
+            InvalidAccessError: the certificates cannot be read.
+        """
+        if not self.verifies:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        if self.certificates is None:
+            return None
+        try:
+            if Path(self.certificates).is_dir():
+                return ssl.create_default_context(capath=self.certificates)
+            return ssl.create_default_context(cafile=self.certificates)
+        except OSError as error:
+            raise InvalidAccessError(
+                f"{SERVER_CERTIFICATES} is {self.certificates!r}, which cannot be read as "
+                f"certificates: {error}"
+            ) from error
+
+
+def read_access(variables: Mapping[str, str]) -> Access:
+    """Read the variables.
+
+    Raises:
+        InvalidAccessError: one is missing or cannot be meant.
+    """
+    username, password = variables.get(USERNAME, ""), variables.get(PASSWORD, "")
+    if bool(username) != bool(password):
+        given, missing = (USERNAME, PASSWORD) if username else (PASSWORD, USERNAME)
+        raise InvalidAccessError(f"{given} is set without {missing}; set both or neither")
+    verifies = not _read_insecure(variables)
+    certificates = variables.get(SERVER_CERTIFICATES)
+    if certificates == "":
+        raise InvalidAccessError(f"{SERVER_CERTIFICATES} is empty; name a file or leave it out")
+    if certificates and not verifies:
+        raise InvalidAccessError(
+            f"{INSECURE_TLS} and {SERVER_CERTIFICATES} contradict each other; set one of them"
+        )
+    return Access(
+        address=_read_address(variables),
+        username=username,
+        password=password,
+        token=_read_token(variables),
+        verifies=verifies,
+        certificates=certificates,
+    )
+
+
+def _read_address(variables: Mapping[str, str]) -> str:
+    text = variables.get(ADDRESS, "").strip()
+    if not text:
+        raise InvalidAccessError(f"{ADDRESS} is not set")
+    try:
+        parts = urlsplit(text)
+        host, has_credentials = parts.hostname, "@" in parts.netloc
+    except ValueError as error:
+        raise InvalidAccessError(f"{ADDRESS} is not an address") from error
+    if has_credentials:
+        raise InvalidAccessError(
+            f"{ADDRESS} must not hold a name or password, since addresses end up in logs; "
+            f"give them in {USERNAME} and {PASSWORD}"
+        )
+    if parts.scheme not in {"http", "https"} or not host:
+        raise InvalidAccessError(f"{ADDRESS} is {text!r}; give an http:// or https:// address")
+    return text.rstrip("/")
+
+
+def _read_token(variables: Mapping[str, str]) -> str:
+    token = variables.get(TOKEN, "")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise InvalidAccessError(
+            f"{TOKEN} has a blank, a line break or another character that no header can hold; "
+            "does it end with a line break in its Secret?"
+        )
+    return token
+
+
+def _read_insecure(variables: Mapping[str, str]) -> bool:
+    text = variables.get(INSECURE_TLS, "false")
+    if text.lower() not in _TRUTH:
+        raise InvalidAccessError(f"{INSECURE_TLS} is {text!r}; give true or false")
+    return _TRUTH[text.lower()]
