@@ -13,6 +13,7 @@ import aiohttp
 import kopf
 from aiohttp import web
 
+from fairlead_contract import logs
 from fairlead_operator.engine.controller import Controller
 from fairlead_operator.engine.handlers import register
 from fairlead_operator.engine.lease import Lease
@@ -34,7 +35,6 @@ from fairlead_operator.prometheus.client import PrometheusClient
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.retention import keep_record
 from fairlead_operator.settings import Settings
-from fairlead_operator.telemetry import logging as log
 from fairlead_operator.telemetry import metrics
 
 _LOGGER = logging.getLogger(__name__)
@@ -228,7 +228,12 @@ async def _serving(application: web.Application, address: str, port: int) -> Asy
 def main() -> None:
     """Run the operator; the image starts here."""
     settings = Settings.from_environment()
-    log.configure(style=settings.log_format, level=settings.log_level)
+    logs.configure(
+        level=settings.log_level,
+        # kopf tells of every event and every watch; ours are the transitions.
+        levels={"kopf": "WARNING", "aiohttp.access": "WARNING"},
+        style=settings.log_format,
+    )
     try:
         import uvloop  # noqa: PLC0415  not there on every platform
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
+from fairlead_contract import logs
 from fairlead_training.config import Environment, TrainingConfig, parse_config, parse_environment
 from fairlead_training.failure import EXIT_TERMINATED, Reason, TrainingFailure
 from fairlead_training.progress import Progress, Stage, tag_writer
@@ -25,6 +26,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_CONFIGURE_LOGGING": "false",  # or its lines have a form of their own
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MPLCONFIGDIR": "/tmp",  # noqa: S108  the pod's own emptyDir
     # Workers on one node share its cores: a thread that waits must not spin.
@@ -124,5 +126,5 @@ def _terminate(_signal: int, _frame: object) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _terminate)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure()
     sys.exit(main())

@@ -54,6 +54,7 @@ def open_storage(database_url: str) -> Iterator[RDBStorage]:
     Raises:
         TrainingFailure: DatabaseUnavailable, also for what fails inside the block.
     """
+    _join_logs()
     url = driver_url(database_url)
     with errors_named(), warnings.catch_warnings():
         # Heartbeats are marked experimental since Optuna 2.9; we rely on them and test them.
@@ -79,6 +80,13 @@ def open_storage(database_url: str) -> Iterator[RDBStorage]:
         finally:
             storage.remove_session()
             storage.engine.dispose()
+
+
+def _join_logs() -> None:
+    """Let Optuna's warnings, and nothing less, take the way of all records."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.disable_default_handler()
+    optuna.logging.enable_propagation()
 
 
 def join_study(

@@ -2,8 +2,6 @@
 
 import logging
 
-import optuna
-
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
 from fairlead_training.data import check, restore, take_snapshot
@@ -24,7 +22,6 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
     Raises:
         TrainingFailure: with its reason and what to do about it.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     learner = find_learner(config.search.algorithm)
     table = check(
         read_frame(config.data, environment), config, refused_in_names=learner.refused_in_names

@@ -9,10 +9,10 @@ See `bootstrap` for Envoy's own command line and `drain` for the pod's end.
 import asyncio
 import contextlib
 import gc
-import logging
 import signal
 import sys
 
+from fairlead_contract import logs
 from fairlead_serving.gateway.process import running
 from fairlead_serving.gateway.settings import Settings, read_settings
 
@@ -29,11 +29,7 @@ async def run(settings: Settings) -> None:
 
 def main() -> None:
     """Wire and run."""
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stdout,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
+    logs.configure()
     # A full collection takes 40 ms with a thousand Models: rarely.  Young garbage goes as ever.
     gc.set_threshold(700, 10, 1000)
     try:

@@ -22,12 +22,12 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
+from fairlead_contract import logs
 from fairlead_contract.http import VERSION_HEADER
 from fairlead_serving.server.artifact import fetch_artifact, read_artifact
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
-from fairlead_serving.server.logs import configure_logs
 from fairlead_serving.server.metrics import LogMetrics, Metrics
 from fairlead_serving.server.prediction_log import PredictionLog
 from fairlead_serving.server.predictors.flavors import open_predictor
@@ -57,7 +57,7 @@ _LONGEST_MESSAGE = 900  # characters of up to 4 bytes; Kubernetes keeps 4096 byt
 def main() -> int:
     """Serve until told to stop, and return the exit code."""
     signal.signal(signal.SIGTERM, _stop)  # process 1 has no default action
-    configure_logs()
+    logs.configure(level="WARNING", levels={"fairlead_serving": "INFO"})  # of libraries, less
     environment = read_environment()
     try:
         settings, predictor = prepare(environment)

@@ -101,6 +101,7 @@ def prepare_libraries(scratch: Path) -> None:
         BENTOML_HOME=str(scratch / "bentoml"),
         BENTOML_DO_NOT_TRACK="True",
         MLFLOW_DISABLE_TELEMETRY="true",
+        MLFLOW_CONFIGURE_LOGGING="false",  # or its lines have a form of their own
     )
 
 

@@ -11,9 +11,10 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from fairlead_contract.record import FEEDBACK, PREDICTIONS
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Subject, Tally
-from fairlead_operator.record import connections, schema
+from fairlead_operator.record import connections
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.retention import keep_record
 from fairlead_operator.record.upgrade import read_version
@@ -50,9 +51,9 @@ class Desk:
         self.port = RecordClient(f"postgresql://nobody@127.0.0.1:{free_port()}/fairlead")
 
 
-_PREDICTION = f"""INSERT INTO {schema.SCHEMA}.predictions VALUES (
+_PREDICTION = f"""INSERT INTO {PREDICTIONS} VALUES (
     %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
-_FEEDBACK = f"INSERT INTO {schema.SCHEMA}.feedback VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+_FEEDBACK = f"INSERT INTO {FEEDBACK} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 def _values(row: Prediction) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
+from fairlead_contract.mlflow import Access
 from fairlead_serving.server.application import build_application, mark_copies
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
@@ -31,7 +32,7 @@ SETTINGS = Settings(
     registered_model="energy.nsw-price",
     registry_version="4",
     digest="sha256:abc",
-    tracking_uri="http://mlflow",
+    mlflow=Access(address="http://mlflow"),
     request_timeout=timedelta(seconds=5),
     host="127.0.0.1",
     port=3000,

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from fairlead_contract.logs import JsonFormatter
 from fairlead_contract.mlflow import Access
 from fairlead_serving.server.application import build_application
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.instances import FLOAT32_MAX, InstanceReader
-from fairlead_serving.server.logs import JsonFormatter
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.question import MAX_BODY_BYTES

@@ -1,15 +1,12 @@
 """How the process ends when it cannot serve."""
 
 import json
-import logging
-import sys
 from pathlib import Path
 
 import pytest
 
 from fairlead_serving.server import __main__ as server
 from fairlead_serving.server.failure import Reason, StartupError
-from fairlead_serving.server.logs import JsonFormatter, configure_logs
 
 
 def test_the_operator_is_told_why(tmp_path: Path) -> None:
@@ -31,28 +28,6 @@ def test_the_message_fits_what_kubernetes_keeps(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     assert server.report(StartupError(Reason.ARTIFACT_INVALID, "why"), tmp_path) == 3
-
-
-def test_a_record_without_a_traceback_is_one_line() -> None:
-    record = logging.LogRecord("name", logging.INFO, "file", 1, "Serving %s", ("x",), None)
-
-    line = json.loads(JsonFormatter().format(record))
-
-    assert (line["level"], line["logger"], line["message"]) == ("INFO", "name", "Serving x")
-    assert "exception" not in line
-
-
-def test_our_records_are_kept_and_the_libraries_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    root, ours = logging.getLogger(), logging.getLogger("fairlead_serving")
-    monkeypatch.setattr(root, "handlers", [])
-    monkeypatch.setattr(root, "level", root.level)
-    monkeypatch.setattr(ours, "level", ours.level)
-
-    configure_logs()
-    logging.captureWarnings(capture=False)
-
-    assert (root.level, ours.level) == (logging.WARNING, logging.INFO)
-    assert root.handlers[0].stream is sys.stderr  # type: ignore[attr-defined]
 
 
 def test_sigterm_during_the_start_ends_the_process() -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from fairlead_contract.mlflow import Access
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.record_store import RecordStore
@@ -29,7 +30,7 @@ SETTINGS = Settings(
     registered_model="energy.nsw-price",
     registry_version="4",
     digest="sha256:abc",
-    tracking_uri="http://mlflow",
+    mlflow=Access(address="http://mlflow"),
     request_timeout=timedelta(seconds=5),
     host="127.0.0.1",
     port=3000,
