@@ -42,12 +42,12 @@ from fairlead_training.search import nothing_found
 from fairlead_training.sources.table import read_frame
 from fairlead_training.split import Split, split
 from fairlead_training.study import (
-    LEARNED,
     SharedStudy,
     count,
     give_up_running,
     load_study,
     open_storage,
+    read_learned,
 )
 from fairlead_training.tracking import Tracking
 from fairlead_training.versioning import Existing, next_version
@@ -127,7 +127,7 @@ class _Finishing:
             threads=count_threads(1),
         )
         model = self._learner.fit(
-            parts.search, setting, searched=best.params, learned=best.user_attrs[LEARNED]
+            parts.search, setting, searched=best.params, learned=read_learned(best)
         )
         self._progress.enter(Stage.EVALUATE)
         score = model.predict(parts.holdout.features)
@@ -238,7 +238,7 @@ class _Finishing:
         result: Mapping[str, Any],
     ) -> None:
         config, trial = self._config, fitted.trial
-        learned = trial.user_attrs[LEARNED]
+        learned = read_learned(trial)
         best = {
             "algorithm": self._learner.name,
             "trial": trial.number,

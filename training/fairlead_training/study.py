@@ -37,6 +37,7 @@ _SNAPSHOT: Final = "fairlead.snapshot"
 _STARTED: Final = "fairlead.started_at"
 ERROR: Final = "fairlead.error"
 LEARNED: Final = "fairlead.learned"  # what the final fit takes from the folds
+_ROUNDS: Final = "fairlead.rounds"  # the same in studies that 0.1.0 searched
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +160,12 @@ def give_up_running(study: optuna.Study) -> None:
         # A worker that is slow to die may have ended it in between.
         with contextlib.suppress(ValueError, optuna.exceptions.UpdateFinishedTrialError):
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def read_learned(trial: FrozenTrial) -> dict[str, Any]:
+    """Return what the folds of a complete trial found, also where an older image searched."""
+    learned = trial.user_attrs.get(LEARNED)
+    return dict(learned) if learned is not None else {"rounds": trial.user_attrs[_ROUNDS]}
 
 
 def count(trials: Iterable[FrozenTrial]) -> Counts:

@@ -5,7 +5,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_training.budget import Counts
-from fairlead_training.study import count, give_up_running, seconds_spent
+from fairlead_training.study import count, give_up_running, read_learned, seconds_spent
 from support.optuna_trials import frozen_trial
 
 
@@ -60,3 +60,17 @@ def test_a_search_that_has_ended_has_no_running_trial() -> None:
 
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.FAIL]
     assert count(study.trials) == Counts(complete=1, pruned=0, failed=0, running=0)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        pytest.param({"fairlead.learned": {"rounds": 40}}, id="as it is now"),
+        pytest.param({"fairlead.rounds": 40}, id="the image was upgraded after the search"),
+    ],
+)
+def test_what_the_folds_found_is_read_whoever_searched(attributes: dict[str, object]) -> None:
+    trial = frozen_trial(TrialState.COMPLETE)
+    trial.user_attrs = attributes
+
+    assert read_learned(trial) == {"rounds": 40}
