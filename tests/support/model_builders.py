@@ -55,6 +55,7 @@ def rollout(
 def training(state: RunState = RunState.ACTIVE, **more: Any) -> Training:
     common: dict[str, Any] = {
         "name": "t-2", "state": state, "reason": "", "message": "", "comparison": None,
+        "task": "sha256:task",
     }  # fmt: skip
     return Training(**common | more)
 
@@ -72,6 +73,7 @@ def observed(**changes: Any) -> Observed:
         demand=Demand(min_improvement=0.0, significance=True, threshold=None),
         recipe="sha256:recipe",
         trained_recipe="sha256:recipe",
+        task="sha256:task",
         requests=(),
         stable=reference("1.0.0"),
         candidate=None,

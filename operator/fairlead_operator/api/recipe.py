@@ -54,9 +54,7 @@ _RECIPE: Final[Mapping[str, object]] = {
 
 def recipe_digest(spec: ModelSpec) -> str:
     """Return the digest of the recipe in the spec."""
-    written = spec.model_dump(
-        mode="json", by_alias=True, include={"task", "data", "training"}, exclude_unset=True
-    )
+    written = _written(spec)
     recipe = {}
     for path, default in _RECIPE.items():
         value = _read(written, path)
@@ -64,6 +62,15 @@ def recipe_digest(spec: ModelSpec) -> str:
         if value is not None and value != unsaid:
             recipe[path] = value
     return _digest(recipe)
+
+
+def task_digest(spec: ModelSpec) -> str:
+    """Return the digest of all that a training is told, its limits and Secrets included.
+
+    It starts nothing while trainings succeed: only one that failed is tried again when what may
+    have made it fail was corrected.
+    """
+    return _digest(_written(spec))
 
 
 def renew_digest(stored: str | None, spec: ModelSpec) -> str | None:
@@ -112,6 +119,13 @@ def _digest_of_0_1(spec: ModelSpec) -> str:
                 },
             },
         }
+    )
+
+
+def _written(spec: ModelSpec) -> dict[str, Any]:
+    """Return what a person wrote of task, data and training."""
+    return spec.model_dump(
+        mode="json", by_alias=True, include={"task", "data", "training"}, exclude_unset=True
     )
 
 

@@ -51,7 +51,9 @@ async def act(
 
 async def _start_training(owner: Owner, start: Start, seen: Seen, kube: Kube) -> None:
     number = seen.status.training_number + 1
-    await kube.apply(build_training_run(owner, number=number, trigger=start.trigger))
+    await kube.apply(
+        build_training_run(owner, number=number, trigger=start.trigger, task=seen.observed.task)
+    )
     _LOGGER.info(
         "training started",
         extra={

@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from fairlead_operator.api.group import API_VERSION, LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
+from fairlead_operator.api.group import (
+    ANNOTATION_TASK,
+    API_VERSION,
+    LABEL_COMPONENT,
+    LABEL_MANAGED_BY,
+    MANAGED_BY,
+)
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.kube.metadata import Owner, child_name, component_labels
@@ -27,14 +33,15 @@ def training_run_name(model: str, number: int) -> str:
     return child_name(model, "training", str(number))
 
 
-def build_training_run(owner: Owner, *, number: int, trigger: Trigger) -> dict[str, Any]:
-    """Build the TrainingRun that the Model starts."""
+def build_training_run(owner: Owner, *, number: int, trigger: Trigger, task: str) -> dict[str, Any]:
+    """Build the TrainingRun that the Model starts; ``task`` is the digest of what it is told."""
+    meta = owner.metadata(
+        training_run_name(owner.name, number), component_labels("training-run", owner.name)
+    )
     return {
         "apiVersion": API_VERSION,
         "kind": "TrainingRun",
-        "metadata": owner.metadata(
-            training_run_name(owner.name, number), component_labels("training-run", owner.name)
-        ),
+        "metadata": meta | {"annotations": {ANNOTATION_TASK: task}},
         "spec": {"model": owner.name, "trigger": str(trigger)},
     }
 

@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.gateway import GatewayKind
+from fairlead_operator.api.group import ANNOTATION_TASK
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
-from fairlead_operator.api.recipe import recipe_digest, renew_digest
+from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_digest
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.model.gate import Demand, parse_comparison
@@ -121,6 +122,7 @@ def _to_observed(
             threshold=promotion.threshold,
         ),
         recipe=recipe_digest(spec),
+        task=task_digest(spec),
         # A run that is gone before its end was seen is as good as not started.
         trained_recipe=status.recipe if run or _folded(status) else None,
         requests=requests,
@@ -178,6 +180,7 @@ def _read_training(run: Mapping[str, Any]) -> Training:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         comparison=parse_comparison(status.get("result")),
+        task=(run["metadata"].get("annotations") or {}).get(ANNOTATION_TASK),
     )
 
 

@@ -30,6 +30,7 @@ class Training:
     reason: str
     message: str
     comparison: Comparison | None
+    task: str | None  # digest of what it was told; None of one that 0.1.0 started
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class Observed:
     demand: Demand
     recipe: str  # digest of the recipe in the spec
     trained_recipe: str | None  # of the last training that was started
+    task: str  # digest of all that a training would be told now
     requests: tuple[Request, ...]  # of people, not answered yet
     stable: VersionReference | None
     candidate: VersionReference | None

@@ -3,7 +3,8 @@
     Trigger   When
     request   a person asks for a training
     initial   nothing was trained yet, and no version is pinned
-    recipe    the recipe in the spec is not the one last trained
+    recipe    the recipe in the spec is not the one last trained; or the last training
+              failed, and something in data or training was corrected since
 
 The first that holds is the one.  While a training is under way none does.
 """
@@ -27,4 +28,15 @@ def find_start(observed: Observed) -> Start | None:
         return Start(trigger=Trigger.INITIAL, why="nothing was trained yet")
     if observed.trained_recipe != observed.recipe:
         return Start(trigger=Trigger.RECIPE, why="the recipe has changed since the last training")
+    if _is_corrected(observed):
+        why = "the last training failed, and spec.data or spec.training has changed since"
+        return Start(trigger=Trigger.RECIPE, why=why)
     return None
+
+
+def _is_corrected(observed: Observed) -> bool:
+    """Tell whether a failed training would be told something else now, such as another Secret."""
+    training = observed.training
+    if training is None or training.state is not RunState.FAILED:
+        return False
+    return training.task not in {None, observed.task}

@@ -8,6 +8,7 @@ import pytest
 
 from fairlead_operator.api.common import Resources, VersionReference
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner
@@ -79,7 +80,7 @@ EVERYTHING = [
         build_route(((VERSION.version, 100),), owner=LONGEST, timeout=timedelta(seconds=10)),
         owner=LONGEST,
     ),
-    build_training_run(LONGEST, number=10**9, trigger="initial"),
+    build_training_run(LONGEST, number=10**9, trigger=Trigger.INITIAL, task="sha256:task"),
     build_rollout(
         LONGEST,
         SPEC,

@@ -32,7 +32,7 @@ def test_the_address_leads_to_the_gateway_whatever_is_behind_it() -> None:
 
 @pytest.mark.parametrize("trigger", Trigger)
 def test_a_training_says_why_it_was_started(trigger: Trigger) -> None:
-    manifest = build_training_run(OWNER, number=3, trigger=trigger)
+    manifest = build_training_run(OWNER, number=3, trigger=trigger, task="sha256:task")
 
     assert manifest["metadata"]["name"] == "nsw-price-training-3"
     assert TrainingRunSpec.model_validate(manifest["spec"]).trigger == trigger

@@ -31,6 +31,12 @@ ADA = (Request(action=Action.RETRAIN, text="Ada: new tariff", by="Ada", why="new
                      id="another recipe after a training that failed"),
         pytest.param(observed(training=training(RunState.FAILED)), None,
                      id="a training that failed is not repeated by itself"),
+        pytest.param(observed(training=training(RunState.FAILED), task=OTHER), Trigger.RECIPE,
+                     id="a training that failed is repeated when what it was told is corrected"),
+        pytest.param(observed(training=training(RunState.FAILED, task=None), task=OTHER), None,
+                     id="what a training of an earlier release was told is not known"),
+        pytest.param(observed(training=training(RunState.SUCCEEDED), task=OTHER), None,
+                     id="another Secret or limit after a training that succeeded"),
         pytest.param(observed(requests=RETRAIN), Trigger.REQUEST, id="a person asks"),
         pytest.param(observed(requests=RETRAIN, trained_recipe=None, pinned="1.0.0"),
                      Trigger.REQUEST, id="a person asks though a version is pinned"),
@@ -54,6 +60,9 @@ def test_what_starts_a_training(about: Observed, trigger: Trigger | None) -> Non
         pytest.param(observed(recipe=OTHER), "the recipe has changed since the last training",
                      id="recipe"),
         pytest.param(observed(trained_recipe=None), "nothing was trained yet", id="initial"),
+        pytest.param(observed(training=training(RunState.FAILED), task=OTHER),
+                     "the last training failed, and spec.data or spec.training has changed since",
+                     id="corrected"),
     ],
 )  # fmt: skip
 def test_the_reason_is_said_in_words(about: Observed, why: str) -> None:
@@ -68,9 +77,10 @@ anything = st.builds(
     observed,
     recipe=recipes,
     trained_recipe=st.none() | recipes,
+    task=recipes,
     pinned=st.none() | st.just("1.0.0"),
     requests=st.sampled_from([(), RETRAIN, RETRY, RETRY + RETRAIN]),
-    training=st.none() | st.builds(training, st.sampled_from(RunState)),
+    training=st.none() | st.builds(training, st.sampled_from(RunState), task=st.none() | recipes),
 )
 
 
@@ -85,7 +95,8 @@ def test_nothing_starts_beside_a_training(about: Observed) -> None:
 def test_without_a_request_a_recipe_is_trained_once(about: Observed) -> None:
     start = find_start(about)
 
-    if about.trained_recipe == about.recipe:
+    failed = about.training is not None and about.training.state is RunState.FAILED
+    if about.trained_recipe == about.recipe and not failed:
         assert start is None or start.trigger is Trigger.REQUEST
 
 
