@@ -26,20 +26,10 @@ async def serving(**policy: Any) -> World:
     return world
 
 
-def pin(world: World, version: str) -> None:
-    world.kube.put(
-        {
-            "kind": "Model",
-            "metadata": {"namespace": NAMESPACE, "name": "nsw-price"},
-            "spec": {"version": version},
-        }
-    )
-
-
 async def moving(**policy: Any) -> World:
     """10 % of the traffic is on 1.1.0."""
     world = await serving(**policy)
-    pin(world, "1.1.0")
+    world.pin("1.1.0")
     await world.run()
     assert world.weights() == {"1.1.0": 10, "1.0.0": 90}
     return world
@@ -106,7 +96,7 @@ async def test_a_candidate_that_cannot_start_is_rolled_back_before_it_takes_traf
 ) -> None:
     world = await serving()
     world.broken["1.1.0"] = json.dumps({"reason": reason, "message": message})
-    pin(world, "1.1.0")
+    world.pin("1.1.0")
 
     await world.pass_time(MINUTE)
 
@@ -118,7 +108,7 @@ async def test_a_candidate_that_cannot_start_is_rolled_back_before_it_takes_traf
 async def test_a_missing_image_is_rolled_back_before_it_takes_traffic() -> None:
     world = await serving()
     world.slow.add("1.1.0")
-    pin(world, "1.1.0")
+    world.pin("1.1.0")
     await world.run()
     labels = component_labels("server", "nsw-price", "1.1.0")
     stuck = pod("candidate", labels=labels)
@@ -147,7 +137,7 @@ async def test_a_new_version_during_a_rollout_follows_the_declared_policy(
     policy: str, first: tuple[str, str], weights: dict[str, int]
 ) -> None:
     world = await moving(onNewTarget=policy)
-    pin(world, "1.2.0")
+    world.pin("1.2.0")
 
     await world.run()
 
@@ -159,7 +149,7 @@ async def test_a_new_version_during_a_rollout_follows_the_declared_policy(
 
 async def test_a_rejected_target_is_said_and_not_tried_after_the_rollout() -> None:
     world = await moving(onNewTarget="reject")
-    pin(world, "1.2.0")
+    world.pin("1.2.0")
 
     await world.pass_time(30 * MINUTE)
     model = world.model()["status"]
@@ -255,7 +245,7 @@ async def test_git_that_still_asks_for_the_bad_version_is_blocked_and_causes_no_
     world.prometheus.success_rate = 1.0
 
     for _ in range(4):
-        pin(world, "1.1.0")  # Argo CD applies it again and again
+        world.pin("1.1.0")  # Argo CD applies it again and again
         await world.pass_time(3 * MINUTE)
 
     assert world.model()["status"]["phase"] == "Blocked"
@@ -266,7 +256,7 @@ async def test_git_that_still_asks_for_the_bad_version_is_blocked_and_causes_no_
 async def test_a_bad_stable_version_never_blocks_the_fix() -> None:
     world = await serving()
     world.broken["1.0.0"] = json.dumps({"reason": "InternalError", "message": "crashes"})
-    pin(world, "1.1.0")
+    world.pin("1.1.0")
 
     await world.pass_time(10 * MINUTE)
 
@@ -322,7 +312,7 @@ async def test_every_phase_has_a_deadline(
         world.slow.add("1.1.0")
     if trouble == "silence":
         world.prometheus.requests = 0
-    pin(world, "1.1.0")
+    world.pin("1.1.0")
 
     await world.pass_time(15 * MINUTE)
 

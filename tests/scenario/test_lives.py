@@ -47,16 +47,6 @@ async def retrain(world: World, version: str) -> None:
     await world.train(run, version, champion=stable)
 
 
-def pin(world: World, version: str | None) -> None:
-    world.kube.put(
-        {
-            "kind": "Model",
-            "metadata": {"namespace": NAMESPACE, "name": "nsw-price"},
-            "spec": {"version": version},
-        }
-    )
-
-
 async def test_a_new_model_starts_its_first_training(world: World) -> None:
     status = world.model()["status"]
 
@@ -115,7 +105,7 @@ async def test_a_pinned_version_that_answers_badly_is_rolled_back_and_blocked(
     serving.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
     serving.prometheus.healthy()
     serving.prometheus.success_rate = 0.7
-    pin(serving, "1.1.0")
+    serving.pin("1.1.0")
 
     await serving.pass_time(2 * MINUTE)
     rollout = serving.rollout()["status"]
@@ -132,7 +122,7 @@ async def test_git_that_still_asks_for_the_bad_version_causes_no_loop(serving: W
     serving.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
     serving.prometheus.healthy()
     serving.prometheus.success_rate = 0.0
-    pin(serving, "1.1.0")
+    serving.pin("1.1.0")
     await serving.pass_time(2 * MINUTE)
 
     await serving.pass_time(60 * MINUTE)
@@ -144,7 +134,7 @@ async def test_a_candidate_that_cannot_start_never_takes_traffic(serving: World)
     serving.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
     words = {"reason": "DigestMismatch", "message": "artifact has another digest"}
     serving.broken["1.1.0"] = json.dumps(words)
-    pin(serving, "1.1.0")
+    serving.pin("1.1.0")
     await serving.pass_time(MINUTE)
     rollout = serving.rollout()["status"]
 
@@ -154,7 +144,7 @@ async def test_a_candidate_that_cannot_start_never_takes_traffic(serving: World)
 
 
 async def test_a_version_nobody_registered_is_refused_by_name(serving: World) -> None:
-    pin(serving, "9.9.9")
+    serving.pin("9.9.9")
     await serving.run()
     rollout = serving.rollout()["status"]
 
@@ -226,7 +216,7 @@ async def test_a_new_target_takes_the_rollout_in_flight_back_first(serving: Worl
     await retrain(serving, "1.0.1")
     assert serving.weights() == {"1.0.1": 10, "1.0.0": 90}
     serving.registry.register(f"{NAMESPACE}.nsw-price", "1.2.0")
-    pin(serving, "1.2.0")
+    serving.pin("1.2.0")
 
     await serving.run()
 

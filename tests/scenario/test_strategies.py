@@ -25,18 +25,8 @@ async def moving(**policy: Any) -> World:
     await world.train("nsw-price-training-1", "1.0.0")
     world.prometheus.healthy()
     world.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
-    pin(world, "1.1.0")
+    world.pin("1.1.0")
     return world
-
-
-def pin(world: World, version: str) -> None:
-    world.kube.put(
-        {
-            "kind": "Model",
-            "metadata": {"namespace": NAMESPACE, "name": "nsw-price"},
-            "spec": {"version": version},
-        }
-    )
 
 
 def route(world: World) -> dict[str, Any]:

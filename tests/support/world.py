@@ -264,6 +264,11 @@ class World:
     def model(self, name: str = "nsw-price") -> dict[str, Any]:
         return self.kube.objects["Model", NAMESPACE, name]
 
+    def pin(self, version: str | None) -> None:
+        """Write the version into the Model's spec, as a person does; None takes it out."""
+        meta = {"namespace": NAMESPACE, "name": "nsw-price"}
+        self.kube.put({"kind": "Model", "metadata": meta, "spec": {"version": version}})
+
     def rollout(self, name: str = "nsw-price") -> dict[str, Any]:
         """The Model's current Rollout."""
         current = self.model(name)["status"]["rollout"]

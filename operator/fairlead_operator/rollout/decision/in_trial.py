@@ -49,7 +49,7 @@ def while_trying(seen: Observed, step: Step) -> Decision:
 
 
 def with_leader(seen: Observed) -> Observed:
-    """A person ends a trial: the best candidate so far wins."""
+    """Let the best candidate so far win, as a person ends the trial."""
     present = seen.present
     if present is None or present.trial is None:
         return seen

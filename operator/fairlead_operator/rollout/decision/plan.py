@@ -36,7 +36,7 @@ class TrialDesign:
 
     @property
     def goal(self) -> api.Goal:
-        """What counts as a good outcome."""
+        """Return what counts as a good outcome."""
         return self.rules.goal
 
     def judge(

@@ -32,7 +32,7 @@ async def apply_server(
     kube: Kube,
     settings: Settings,
 ) -> str | None:
-    """Make the server of a version as it should be; answers what is missing to scale it.
+    """Make the server of a version as it should be; return what is missing to scale it.
 
     Args:
         live: its Deployment as it was observed.
@@ -91,7 +91,7 @@ async def remove_server(server: Mapping[str, Any], kube: Kube, *, service: bool 
 
 
 def _autoscaler_of(server: Mapping[str, Any] | None) -> str | None:
-    """The kind that scales a Deployment by our doing."""
+    """Return the kind that scales a Deployment by our doing."""
     annotations = ((server or {}).get("metadata") or {}).get("annotations") or {}
     kind = annotations.get(ANNOTATION_AUTOSCALER)
     return str(kind) if kind is not None else None

@@ -17,7 +17,7 @@ KINDS: Final = {"hpa": "HorizontalPodAutoscaler", "keda": "ScaledObject"}
 def build_autoscaler(
     version: str, scaling: Autoscaling, *, floor: int, owner: Owner, prometheus_url: str
 ) -> dict[str, Any]:
-    """What scales one version, complete, ready for server-side apply."""
+    """Build what scales one version, complete, ready for server-side apply."""
     name = version_name(owner.name, version)
     meta = owner.metadata(name, component_labels(SERVER, owner.name, version))
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}

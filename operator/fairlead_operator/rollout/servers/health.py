@@ -43,7 +43,7 @@ def read_health(
 
 
 def _failure(pod: Mapping[str, Any]) -> str | None:
-    """Why this pod will never be ready, or None."""
+    """Say why this pod will never be ready; None while it may."""
     if pod["metadata"].get("deletionTimestamp"):
         return None
     for container in (pod.get("status") or {}).get("containerStatuses") or []:

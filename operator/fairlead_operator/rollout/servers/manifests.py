@@ -42,7 +42,7 @@ def build_server(
     images: Images,
     mlflow_url: str,
 ) -> tuple[dict[str, Any], ...]:
-    """What serves one version, complete, ready for server-side apply.
+    """Build what serves one version, complete, ready for server-side apply.
 
     ``owner`` is the Model: a version outlives the Rollout that brought it.
     """
@@ -87,14 +87,14 @@ def build_server(
 
 
 def _scaled_by(serving: ServingSpec) -> dict[str, Any]:
-    """What tells a later look which autoscaler a Deployment has."""
+    """Note for a later look which autoscaler the Deployment has."""
     if serving.autoscaling is None:
         return {}
     return {"annotations": {ANNOTATION_AUTOSCALER: KINDS[serving.autoscaling.provider]}}
 
 
 def build_preview(owner: Owner) -> dict[str, Any]:
-    """The address at which a candidate can be tried before it is live: the gateway's."""
+    """Build the address at which a candidate can be tried before it is live: the gateway's."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -202,7 +202,7 @@ def _server(
 
 
 def _record(log: PredictionLog, task: Task) -> list[dict[str, Any]]:
-    """What the server needs to keep its predictions."""
+    """Return what the server needs to keep its predictions."""
     if not log.enabled:
         return []
     variables = [

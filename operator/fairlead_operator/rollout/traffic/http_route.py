@@ -38,7 +38,7 @@ _UNMARKED: Final = {
 
 
 def find_unsupported(policy: RolloutPolicy, plan: Plan, gateway: GatewaySpec) -> str | None:
-    """What an HTTPRoute cannot do of the policy, and the way out; None when it can do all.
+    """Say what an HTTPRoute cannot do of the policy, and the way out; None when it can do all.
 
     The Model's own policy is refused by the API server; a Rollout may bring another.
     """
@@ -86,7 +86,7 @@ def build_http_routes(
 
 
 def _live_rules(route: Route) -> list[dict[str, Any]]:
-    """The split, forced versions, and users who stay."""
+    """Build the split, forced versions, and users who stay."""
     versions = route["versions"]
     arms = [entry for entry in versions if entry["weight"]]
     cookie = _Cookie.of(route)
@@ -162,7 +162,7 @@ def _forced(version: str) -> dict[str, Any]:
 
 
 def _rule(entry: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, Any]:
-    """All requests with these headers to one version."""
+    """Send all requests with these headers to one version."""
     match = {"path": _ANY_PATH, "headers": list(headers)} if headers else {"path": _ANY_PATH}
     return {
         "matches": [match],

@@ -1,0 +1,115 @@
+"""A server and its autoscaler, made and removed: the number of pods has one owner at a time."""
+
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.rollout.servers.apply import apply_server, remove_server
+from support.fakes import Clock, FakeKube
+from support.world import NAMESPACE, SETTINGS, model_manifest
+
+OWNER = Owner(kind="Model", namespace=NAMESPACE, name="nsw-price", uid="m1")
+VERSION = VersionReference(version="1.1.0", registry_version="7", digest="sha256:7")
+NAME = "nsw-price-1-1-0"
+HPA = {"autoscaling": {"maxReplicas": 8, "target": {"cpuUtilization": 60}}}
+KEDA = {"autoscaling": {"maxReplicas": 8, "provider": "keda", "target": {"requestsPerSecond": 20}}}
+
+
+@pytest.fixture
+def kube() -> FakeKube:
+    return FakeKube(Clock())
+
+
+async def apply(kube: FakeKube, floor: int | None = None, **serving: Any) -> str | None:
+    """Look at the Deployment, and make the server as it should be."""
+    return await apply_server(
+        VERSION,
+        ModelSpec.model_validate(model_manifest(serving=serving)["spec"]),
+        live=await kube.get("Deployment", NAMESPACE, NAME),
+        floor=floor,
+        owner=OWNER,
+        kube=kube,
+        settings=SETTINGS,
+    )
+
+
+def kinds(kube: FakeKube) -> set[str]:
+    return {kind for kind, _, _ in kube.objects}
+
+
+async def replicas(kube: FakeKube) -> int:
+    deployment = await kube.get("Deployment", NAMESPACE, NAME)
+    assert deployment is not None
+    return int(deployment["spec"]["replicas"])
+
+
+async def test_a_fixed_number_needs_no_autoscaler(kube: FakeKube) -> None:
+    assert await apply(kube, replicas=3) is None
+
+    assert kinds(kube) == {"Service", "Deployment"}
+    assert await replicas(kube) == 3
+
+
+async def test_a_new_server_begins_with_its_floor(kube: FakeKube) -> None:
+    assert await apply(kube, 4, **HPA) is None
+
+    assert kinds(kube) == {"Service", "Deployment", "HorizontalPodAutoscaler"}
+    assert await replicas(kube) == 4
+
+
+async def test_what_an_autoscaler_has_asked_for_is_not_taken_back(kube: FakeKube) -> None:
+    await apply(kube, 2, **HPA)
+    kube.put({"kind": "Deployment", "metadata": {"namespace": NAMESPACE, "name": NAME},
+              "spec": {"replicas": 6}})  # fmt: skip
+
+    await apply(kube, 2, **HPA)
+
+    assert await replicas(kube) == 6
+
+
+async def test_an_autoscaler_that_comes_later_keeps_the_pods_there_are(kube: FakeKube) -> None:
+    await apply(kube, replicas=3)
+
+    await apply(kube, 1, **HPA)
+
+    assert await replicas(kube) == 3
+
+
+async def test_another_provider_leaves_one_autoscaler(kube: FakeKube) -> None:
+    await apply(kube, 2, **HPA)
+    await apply(kube, 2, **KEDA)
+
+    assert kinds(kube) == {"Service", "Deployment", "ScaledObject"}
+
+
+async def test_without_the_kind_the_floor_is_kept_by_hand(kube: FakeKube) -> None:
+    kube.unknown_kinds |= {"ScaledObject"}
+
+    missing = await apply(kube, 3, **KEDA)
+
+    assert "no kind ScaledObject" in (missing or "")
+    assert await replicas(kube) == 3
+
+
+@pytest.mark.parametrize("serving", [{}, HPA, KEDA], ids=["fixed", "hpa", "keda"])
+async def test_a_server_goes_with_its_autoscaler(kube: FakeKube, serving: dict[str, Any]) -> None:
+    await apply(kube, 2, **serving)
+    server = await kube.get("Deployment", NAMESPACE, NAME)
+    assert server is not None
+
+    await remove_server(server, kube)
+
+    assert kinds(kube) == set()
+
+
+async def test_the_service_of_a_version_that_only_stops_stays(kube: FakeKube) -> None:
+    await apply(kube, replicas=1)
+    server = await kube.get("Deployment", NAMESPACE, NAME)
+    assert server is not None
+
+    await remove_server(server, kube, service=False)
+
+    assert kinds(kube) == {"Service"}

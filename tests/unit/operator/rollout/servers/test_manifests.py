@@ -1,0 +1,103 @@
+"""What serves a version: a Deployment that never has less than it should, and its Service."""
+
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.group import ANNOTATION_AUTOSCALER
+from fairlead_operator.api.serving import ServingSpec
+from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.rollout.servers.manifests import build_preview, build_server
+from support.world import SETTINGS
+
+OWNER = Owner(kind="Model", namespace="energy", name="nsw-price", uid="m1")
+VERSION = VersionReference(version="1.1.0", registry_version="7", digest="sha256:7")
+SCALED = {"autoscaling": {"maxReplicas": 8, "target": {"cpuUtilization": 60}}}
+
+
+def server(**serving: Any) -> tuple[dict[str, Any], ...]:
+    return build_server(
+        VERSION,
+        ServingSpec.model_validate(serving),
+        task="regression",
+        owner=OWNER,
+        images=SETTINGS.images,
+        mlflow_url="http://mlflow",
+    )
+
+
+def variables(**serving: Any) -> dict[str, str]:
+    container = server(**serving)[1]["spec"]["template"]["spec"]["containers"][0]
+    return {entry["name"]: entry.get("value", "from a Secret") for entry in container["env"]}
+
+
+def test_service_and_deployment_select_the_pods_of_one_version() -> None:
+    service, deployment = server()
+    selector = deployment["spec"]["selector"]["matchLabels"]
+
+    assert service["spec"]["selector"] == selector
+    assert selector.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert selector["fairlead.dev/version"] == "1.1.0"
+    assert service["metadata"]["name"] == deployment["metadata"]["name"]
+
+
+def test_both_go_with_the_model_and_not_with_the_rollout() -> None:
+    assert [item["metadata"]["ownerReferences"] for item in server()] == [[OWNER.reference()]] * 2
+
+
+def test_a_change_of_the_pods_takes_none_away_first() -> None:
+    strategy = server()[1]["spec"]["strategy"]
+
+    assert strategy["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+@pytest.mark.parametrize(
+    ("serving", "replicas", "provider"),
+    [
+        pytest.param({}, 1, None, id="one pod unless the Model says more"),
+        pytest.param({"replicas": 3}, 3, None, id="as many as the Model says"),
+        pytest.param(SCALED, None, "HorizontalPodAutoscaler", id="an autoscaler's number"),
+    ],
+)
+def test_whose_number_of_pods_it_is(
+    serving: dict[str, Any], replicas: int | None, provider: str | None
+) -> None:
+    _, deployment = server(**serving)
+
+    assert deployment["spec"].get("replicas") == replicas
+    noted = deployment["metadata"].get("annotations", {}).get(ANNOTATION_AUTOSCALER)
+    assert noted == provider
+
+
+def test_the_server_verifies_what_the_registry_said() -> None:
+    told = variables(requestTimeout="90s")
+
+    assert told["FAIRLEAD_DIGEST"] == "sha256:7"
+    assert told["FAIRLEAD_REGISTERED_MODEL"] == "energy.nsw-price"
+    assert told["FAIRLEAD_REGISTRY_VERSION"] == "7"
+    assert told["FAIRLEAD_REQUEST_TIMEOUT_SECONDS"] == "90"
+
+
+def test_only_a_record_needs_the_database() -> None:
+    beside = variables(predictionLog={"enabled": True, "sample": 0.5}).items() - variables().items()
+
+    assert dict(beside)["FAIRLEAD_PREDICTION_SAMPLE"] == "0.5"
+    assert "from a Secret" in dict(beside).values()
+    assert "from a Secret" not in variables().values()
+
+
+def test_what_the_user_asks_for_wins_over_our_defaults() -> None:
+    _, deployment = server(resources={"limits": {"memory": "4Gi"}})
+    asked = deployment["spec"]["template"]["spec"]["containers"][0]["resources"]
+
+    assert asked["limits"] == {"memory": "4Gi"}
+    assert asked["requests"] == {"cpu": "100m", "memory": "256Mi"}
+
+
+def test_the_preview_leads_to_the_gateway() -> None:
+    """The gateway knows by the host which version is meant."""
+    preview = build_preview(OWNER)
+
+    assert preview["metadata"]["name"] == "nsw-price-preview"
+    assert preview["spec"]["selector"]["fairlead.dev/component"] == "gateway"

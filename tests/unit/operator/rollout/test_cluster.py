@@ -1,0 +1,147 @@
+"""What is listed of a Model, and whose word of the gateway's pods counts."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.autoscaling import Autoscaling
+from fairlead_operator.api.gateway import GatewaySpec
+from fairlead_operator.api.group import GATEWAY_NAME
+from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.kube.metadata import Owner, component_labels
+from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
+from fairlead_operator.rollout.traffic.accepted import MISSING
+from fairlead_operator.rollout.traffic.route import build_config_map, build_route
+from support.builders import MINUTE, NOW
+from support.fakes import Clock, FakeKube
+from support.world import NAMESPACE
+
+OWNER = Owner(kind="Model", namespace=NAMESPACE, name="nsw-price", uid="m1")
+ROUTE = build_route((("1.1.0", 10), ("1.0.0", 90)), owner=OWNER, timeout=MINUTE)
+BUILT_IN = GatewaySpec.model_validate({"kind": "BuiltIn"})
+OTHER = GatewaySpec.model_validate(
+    {
+        "kind": "GatewayAPI",
+        "parentRefs": [{"name": "models"}],
+        "hostnames": ["nsw-price.example.com"],
+    }
+)
+SCALING = Autoscaling.model_validate(
+    {"minReplicas": 1, "maxReplicas": 20, "target": {"cpuUtilization": 60}}
+)
+
+
+@pytest.fixture
+def kube() -> FakeKube:
+    """A cluster with a route that the pod ``a`` reports."""
+    kube = FakeKube(Clock())
+    kube.put(build_config_map(ROUTE, owner=OWNER))
+    report = {"revision": ROUTE["revision"], "weights": {"1.1.0": 10}}
+    put(kube, "ConfigMap", GATEWAY_NAME, data={"nsw-price.a": json.dumps(report)})
+    return kube
+
+
+def put(kube: FakeKube, kind: str, name: str, *, labels: Any = None, **parts: Any) -> None:
+    meta = {"namespace": NAMESPACE, "name": name, "labels": labels or {}}
+    kube.put({"kind": kind, "metadata": meta, **parts})
+
+
+def put_gateway_pod(kube: FakeKube, name: str, *, phase: str, ready: bool) -> None:
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    status = {"phase": phase, "conditions": conditions}
+    put(kube, "Pod", name, labels=component_labels("gateway"), status=status)
+
+
+def put_server(kube: FakeKube, version: str, *, replicas: int, available: int) -> None:
+    labels = component_labels("server", "nsw-price", version)
+    spec, status = {"replicas": replicas}, {"availableReplicas": available}
+    put(kube, "Deployment", f"server-{version}", labels=labels, spec=spec, status=status)
+
+
+async def look(kube: FakeKube, gateway: GatewaySpec = BUILT_IN) -> Cluster:
+    return await look_at_cluster("nsw-price", NAMESPACE, kube, gateway=gateway, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "phase", "ready", "weight"),
+    [
+        pytest.param("a", "Running", True, 10, id="ready, and it reports"),
+        pytest.param("a", "Running", False, 10,
+                     id="not ready, but it has served: it may answer with what it last had"),
+        pytest.param("a", "Failed", False, None, id="ended: nobody is left to give the weight"),
+        pytest.param("b", "Running", True, None, id="ready, and it has not reported"),
+        pytest.param("b", "Running", False, None, id="it starts: it answers nobody"),
+    ],
+)  # fmt: skip
+async def test_the_weight_is_what_every_pod_that_may_answer_reports(
+    kube: FakeKube, name: str, phase: str, ready: bool, weight: int | None
+) -> None:
+    put_gateway_pod(kube, name, phase=phase, ready=ready)
+
+    assert (await look(kube)).arm("1.1.0").weight == weight
+
+
+async def test_a_pod_that_only_starts_holds_up_no_weight(kube: FakeKube) -> None:
+    put_gateway_pod(kube, "a", phase="Running", ready=True)
+    put_gateway_pod(kube, "b", phase="Running", ready=False)
+
+    assert (await look(kube)).arm("1.1.0").weight == 10
+
+
+@pytest.mark.parametrize(
+    ("has_deployment", "pod", "gone"),
+    [
+        pytest.param(False, None, True, id="nothing is left"),
+        pytest.param(True, None, False, id="its Deployment is there"),
+        pytest.param(False, "Running", False, id="a pod still ends"),
+        pytest.param(False, "Succeeded", True, id="a pod has ended"),
+    ],
+)
+async def test_when_a_version_is_gone(
+    kube: FakeKube, has_deployment: bool, pod: str | None, gone: bool
+) -> None:
+    if has_deployment:
+        put_server(kube, "1.1.0", replicas=1, available=1)
+    if pod is not None:
+        labels = component_labels("server", "nsw-price", "1.1.0")
+        put(kube, "Pod", "server-1.1.0-x", labels=labels, status={"phase": pod})
+
+    cluster = await look(kube)
+
+    assert cluster.arm("1.1.0").gone is gone
+    assert cluster.stable("1.1.0").gone is gone
+
+
+async def test_a_fixed_number_of_pods_has_no_capacity(kube: FakeKube) -> None:
+    assert (await look(kube)).capacity(None, RolloutStatus(), stable="1.0.0") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "full"),
+    [
+        pytest.param({}, 6, id="what the stable version is asked to have"),
+        pytest.param({"phase": "Progressing", "capacity": 9}, 9, id="it never falls in flight"),
+        pytest.param({"phase": "Progressing", "arms": [{"version": "1.1.0", "prepared": 50}]}, 7,
+                     id="what a candidate's demand says of the whole"),
+        pytest.param({"phase": "Succeeded", "capacity": 4}, 4, id="at rest it stays"),
+    ],
+)  # fmt: skip
+async def test_the_capacity(kube: FakeKube, status: dict[str, Any], full: int) -> None:
+    put_server(kube, "1.0.0", replicas=6, available=5)
+    put_server(kube, "1.1.0", replicas=4, available=4)
+
+    cluster = await look(kube)
+    capacity = cluster.capacity(SCALING, RolloutStatus.model_validate(status), stable="1.0.0")
+
+    assert capacity is not None
+    assert capacity.full == full
+    assert capacity.ready == {"1.0.0": 5, "1.1.0": 4}
+
+
+async def test_a_kind_that_is_not_installed_is_no_outage(kube: FakeKube) -> None:
+    assert (await look(kube, OTHER)).routed is MISSING
+
+
+async def test_the_built_in_gateway_has_no_word_of_others(kube: FakeKube) -> None:
+    assert (await look(kube)).routed is None
