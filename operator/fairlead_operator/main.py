@@ -20,7 +20,7 @@ from fairlead_operator.engine.lease import Lease
 from fairlead_operator.engine.wakeup import Wakeup
 from fairlead_operator.engine.watches import Sync, Watches
 from fairlead_operator.engine.work_queue import WorkQueue
-from fairlead_operator.inbound.health import Health
+from fairlead_operator.inbound.health import Probes
 from fairlead_operator.inbound.histories import LOOPBACK, Histories
 from fairlead_operator.inbound.webhook import Webhook
 from fairlead_operator.kube.client import KubeClient
@@ -55,7 +55,7 @@ async def run(settings: Settings) -> None:
     """
     stopped = asyncio.Event()
     _stop_on_signals(stopped)
-    health = Health()
+    health = Probes()
     async with (
         client(login()) as kube,
         aiohttp.ClientSession() as session,
@@ -81,7 +81,7 @@ class _Clients:
 
 
 async def _serve_term(
-    settings: Settings, clients: _Clients, lease: Lease, health: Health, stopped: asyncio.Event
+    settings: Settings, clients: _Clients, lease: Lease, health: Probes, stopped: asyncio.Event
 ) -> None:
     """Lead once, from taking the Lease to losing it, with state that nothing outlives."""
     kube, record = clients.kube, clients.record
@@ -128,7 +128,7 @@ async def _lead(
     settings: Settings,
     watching: asyncio.Task[None],
     work: Sequence[asyncio.Future[None] | Coroutine[Any, Any, None]],
-    health: Health,
+    health: Probes,
     stopped: asyncio.Event,
 ) -> None:
     """Act as long as the Lease is ours and nothing ends that must not."""

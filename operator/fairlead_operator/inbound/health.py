@@ -6,7 +6,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
-class Health:
+class Probes:
     """The process is alive while the event loop answers and, if it leads, its watches run."""
 
     def __init__(self) -> None:

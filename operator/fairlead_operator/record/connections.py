@@ -18,7 +18,7 @@ import psycopg
 
 from fairlead_operator.errors import TransientError
 from fairlead_operator.record.connect import Connection, connect
-from fairlead_operator.record.migrations import STEPS, Step
+from fairlead_operator.record.migrations import STEPS, Migration
 from fairlead_operator.record.upgrade import read_version, upgrade
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ T = TypeVar("T")
 class Connections:
     """Lends connections to a database whose schema is up to date."""
 
-    def __init__(self, url: str, *, steps: Sequence[Step] = STEPS) -> None:
+    def __init__(self, url: str, *, steps: Sequence[Migration] = STEPS) -> None:
         self._url = url
         self._steps = steps
         self._idle: list[Connection] = []

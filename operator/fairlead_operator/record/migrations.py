@@ -21,7 +21,7 @@ from typing import Final
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Migration:
     """What makes a schema of this version out of the one before."""
 
     version: int
@@ -30,13 +30,13 @@ class Step:
     concurrently: bool = False  # outside a transaction: after a failure all statements run again
 
 
-def next_step(steps: Sequence[Step], version: int) -> Step | None:
+def next_step(steps: Sequence[Migration], version: int) -> Migration | None:
     """Return the first step that a schema of this version lacks."""
     return next((step for step in steps if step.version > version), None)
 
 
 # The schema from before there were versions; a database that already has it is adopted unchanged.
-_FIRST: Final = Step(
+_FIRST: Final = Migration(
     version=1,
     name="predictions, feedback and history",
     statements=(

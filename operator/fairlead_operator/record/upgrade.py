@@ -18,7 +18,7 @@ import psycopg
 
 from fairlead_operator.errors import TransientError
 from fairlead_operator.record.connect import Connection, connect
-from fairlead_operator.record.migrations import Step, next_step
+from fairlead_operator.record.migrations import Migration, next_step
 
 _LOGGER = logging.getLogger(__name__)
 # Any number, the same in every operator.
@@ -56,7 +56,7 @@ async def read_version(connection: Connection) -> int:
     return int(version)
 
 
-async def upgrade(url: str, steps: Sequence[Step]) -> None:
+async def upgrade(url: str, steps: Sequence[Migration]) -> None:
     """Apply the steps that the database lacks; other operators may do so at the same time.
 
     Raises:
@@ -82,7 +82,7 @@ async def upgrade(url: str, steps: Sequence[Step]) -> None:
         ) from error
 
 
-async def _apply_next(connection: Connection, url: str, steps: Sequence[Step]) -> None:
+async def _apply_next(connection: Connection, url: str, steps: Sequence[Migration]) -> None:
     async with connection.transaction():
         await connection.execute(_LIMITS)
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
@@ -105,6 +105,6 @@ async def _connect(url: str) -> Connection:
     return await connect(url, statement_timeout=f"{_LONGEST}s")
 
 
-async def _run(connection: Connection, step: Step) -> None:
+async def _run(connection: Connection, step: Migration) -> None:
     for statement in step.statements:
         await connection.execute(statement)

@@ -20,7 +20,7 @@ from fairlead_operator.record import connections
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.connect import Connection
 from fairlead_operator.record.connections import Connections
-from fairlead_operator.record.migrations import STEPS, Step
+from fairlead_operator.record.migrations import STEPS, Migration
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.record_store import RecordStore
@@ -101,7 +101,7 @@ INSERT INTO fairlead_record.history VALUES
 """
 
 # What a later release might bring.
-COLUMNS = Step(
+COLUMNS = Migration(
     version=2,
     name="two columns",
     statements=(
@@ -109,7 +109,7 @@ COLUMNS = Step(
         "ALTER TABLE fairlead_record.feedback ADD COLUMN source text NOT NULL DEFAULT 'client'",
     ),
 )
-INDEX = Step(
+INDEX = Migration(
     version=3,
     name="an index",
     concurrently=True,
@@ -149,7 +149,7 @@ class Operators:
     def __init__(self) -> None:
         self._started: list[Connections] = []
 
-    def start(self, url: str, *steps: Step) -> Connections:
+    def start(self, url: str, *steps: Migration) -> Connections:
         self._started.append(Connections(url, steps=steps))
         return self._started[-1]
 

@@ -1,14 +1,14 @@
-"""Health: a standby is well; a leader is as long as its watches run."""
+"""Probes: a standby is well; a leader is as long as its watches run."""
 
 import asyncio
 
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from fairlead_operator.inbound.health import Health
+from fairlead_operator.inbound.health import Probes
 
 
-async def ask(health: Health, path: str) -> web.Response:
+async def ask(health: Probes, path: str) -> web.Response:
     request = make_mocked_request("GET", path)
     match = await health.application().router.resolve(request)
     response = await match.handler(request)
@@ -17,12 +17,12 @@ async def ask(health: Health, path: str) -> web.Response:
 
 
 async def test_a_standby_is_well() -> None:
-    assert (await ask(Health(), "/healthz")).text == "standing by"
-    assert (await ask(Health(), "/readyz")).status == 200
+    assert (await ask(Probes(), "/healthz")).text == "standing by"
+    assert (await ask(Probes(), "/readyz")).status == 200
 
 
 async def test_a_leader_is_well_while_its_watches_run() -> None:
-    health = Health()
+    health = Probes()
     watches = asyncio.create_task(asyncio.sleep(60))
     health.leading(watches)
     leading = await ask(health, "/healthz")
@@ -34,7 +34,7 @@ async def test_a_leader_is_well_while_its_watches_run() -> None:
 
 
 async def test_a_leader_that_lost_its_lease_is_a_standby() -> None:
-    health = Health()
+    health = Probes()
     watches = asyncio.create_task(asyncio.sleep(0))
     health.leading(watches)
     await watches
@@ -45,7 +45,7 @@ async def test_a_leader_that_lost_its_lease_is_a_standby() -> None:
 
 
 async def test_metrics_are_exposed() -> None:
-    response = await ask(Health(), "/metrics")
+    response = await ask(Probes(), "/metrics")
 
     assert isinstance(response.body, bytes)
     assert b"# TYPE fairlead_reconciles_total counter" in response.body

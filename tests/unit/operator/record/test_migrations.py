@@ -4,9 +4,11 @@ import re
 
 import pytest
 
-from fairlead_operator.record.migrations import STEPS, Step, next_step
+from fairlead_operator.record.migrations import STEPS, Migration, next_step
 
-FIRST, SECOND = (Step(version=number, name=f"step {number}", statements=()) for number in (1, 2))
+FIRST, SECOND = (
+    Migration(version=number, name=f"step {number}", statements=()) for number in (1, 2)
+)
 
 _ADDS = re.compile(
     r"(?i)CREATE (TABLE|INDEX)\b|ALTER TABLE \S+ ADD COLUMN\b|DROP INDEX CONCURRENTLY IF EXISTS\b"
@@ -24,7 +26,7 @@ _INDEXED = re.compile(r"(?i)CREATE INDEX (?!CONCURRENTLY).*?\bON (\S+)", re.DOTA
         pytest.param(3, None, id="newer than known: nothing"),
     ],
 )
-def test_the_next_step(version: int, step: Step | None) -> None:
+def test_the_next_step(version: int, step: Migration | None) -> None:
     assert next_step((FIRST, SECOND), version) == step
 
 
@@ -33,7 +35,7 @@ def test_steps_are_numbered_from_1_without_a_gap() -> None:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-def test_steps_only_add(step: Step) -> None:
+def test_steps_only_add(step: Migration) -> None:
     assert broken_rules(step) == []
 
 
@@ -59,12 +61,12 @@ def test_steps_only_add(step: Step) -> None:
     ],
 )
 def test_what_a_step_must_not_do(statements: tuple[str, ...], rule: str) -> None:
-    (broken,) = broken_rules(Step(version=2, name="bad", statements=statements))
+    (broken,) = broken_rules(Migration(version=2, name="bad", statements=statements))
 
     assert rule in broken
 
 
-def broken_rules(step: Step) -> list[str]:
+def broken_rules(step: Migration) -> list[str]:
     created = [name for text in step.statements for name in _CREATED.findall(text)]
     broken = []
     for text in map(str.strip, step.statements):
