@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from fairlead_operator.inbound.health import Probes
+from fairlead_operator.telemetry import metrics
 
 
 async def ask(health: Probes, path: str) -> web.Response:
@@ -45,7 +46,10 @@ async def test_a_leader_that_lost_its_lease_is_a_standby() -> None:
 
 
 async def test_metrics_are_exposed() -> None:
+    metrics.IS_LEADER.set(1)
+
     response = await ask(Probes(), "/metrics")
 
     assert isinstance(response.body, bytes)
     assert b"# TYPE fairlead_reconciles_total counter" in response.body
+    assert b"fairlead_leader 1.0" in response.body
