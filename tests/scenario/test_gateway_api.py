@@ -208,7 +208,7 @@ async def test_a_rollout_that_asks_for_more_than_a_route_can_say_never_starts(
 
     status = serving.kube.objects["Rollout", NAMESPACE, "by-hand"]["status"]
     assert (status["phase"], status["reason"]) == ("RolledBack", "UnsupportedByTarget")
-    assert "fastGuard needs the agent of the built-in gateway" in status["message"]
+    assert "fastGuard works only with the built-in gateway" in status["message"]
     assert serving.http_weights() == {STABLE: 100}
 
 

@@ -316,7 +316,7 @@ async def test_a_request_that_does_not_apply_is_refused_once_and_says_why(servin
 
     (entry,) = serving.model()["status"]["requests"]
     assert (entry["action"], entry["by"], entry["outcome"]) == ("retry", "Ada", "Refused")
-    assert entry["message"] == "no version was rolled back; there is nothing to try again"
+    assert entry["message"] == "no version was rolled back; there is nothing to retry"
     refusals = [message for reason, message in serving.events() if reason == "RequestRefused"]
     assert refusals == [f"retry (Ada: try it again): {entry['message']}"]
 

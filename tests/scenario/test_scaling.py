@@ -88,7 +88,10 @@ async def test_a_weight_waits_for_pods_and_says_how_many(world: World) -> None:
     status = world.rollout()["status"]
 
     assert (status["phase"], status["reason"]) == ("Progressing", "WaitingForReplicas")
-    assert status["message"] == "3 of 4 pods of 1.1.0 ready for 50 %"
+    assert status["message"] == (
+        "3 of 4 pods of 1.1.0 ready for 50 %; if it stays so, look whether the cluster has room "
+        "for them"
+    )
     assert world.weights() == {"1.1.0": 10, "1.0.0": 90}
 
     world.room.clear()

@@ -14,6 +14,7 @@ MINUTE = timedelta(minutes=1)
 LOOK = timedelta(seconds=10)
 MOST = 20
 LOAD = 10  # pods that all of the traffic needs
+HINT = "if it stays so, look whether the cluster has room for them"
 BASE = {key: value for key, value in model_manifest()["spec"]["rollout"].items() if key != "steps"}
 GOAL = {"metric": "success-rate"}
 AB_TEST = {"strategy": "abTest", "abTest": {"goal": GOAL, "weight": 20, "maxDuration": "1h"}}
@@ -78,7 +79,7 @@ async def test_a_split_begins_when_every_arm_has_its_pods() -> None:
     await world.pass_time(MINUTE)
 
     assert waiting["reason"] == "WaitingForReplicas"
-    assert waiting["message"] == "1 of 2 pods of 1.2.0 ready for 20 %"
+    assert waiting["message"] == f"1 of 2 pods of 1.2.0 ready for 20 %; {HINT}"
     assert weights == {"1.1.0": 0, "1.2.0": 0, "1.0.0": 100}
     assert world.weights() == {"1.1.0": 20, "1.2.0": 20, "1.0.0": 60}
     assert [world.asked(version) for version in ("1.1.0", "1.2.0", "1.0.0")] == [2, 2, LOAD]
@@ -97,7 +98,7 @@ async def test_a_winner_gets_everything_when_it_has_the_pods_for_it() -> None:
     guarded = world.weights(), world.asked("1.0.0")
     await world.pass_time(5 * MINUTE)
 
-    assert waiting["message"] == "7 of 10 pods of 1.2.0 ready for 100 %"
+    assert waiting["message"] == f"7 of 10 pods of 1.2.0 ready for 100 %; {HINT}"
     assert weights == {"1.1.0": 20, "1.2.0": 20, "1.0.0": 60}
     assert guarded == ({"1.1.0": 0, "1.2.0": 100, "1.0.0": 0}, LOAD)
     assert world.status()["phase"] == "Succeeded"

@@ -24,7 +24,9 @@ MODEL = {
     "status": {
         "phase": "RollingOut",
         "stable": {"version": "1.3.0"},
-        "conditions": [{"type": "Ready", "status": "True", "message": "to 1.4.0"}],
+        "conditions": [
+            {"type": "Ready", "status": "True", "message": "nsw-price-rollout-4 to 1.4.0"}
+        ],
         "rollout": "nsw-price-rollout-4",
     },
 }

@@ -89,9 +89,9 @@ def observed(**changes: Any) -> Observed:
     return dataclasses.replace(quiet, **changes)
 
 
-def blocked(version: str, generation: int = 3) -> tuple[BlockedVersion, ...]:
+def blocked(version: str, generation: int = 3, *, message: str = "m") -> tuple[BlockedVersion, ...]:
     entry = BlockedVersion(
-        version=version, reason="AnalysisFailed", message="m", generation=generation
+        version=version, reason="AnalysisFailed", message=message, generation=generation
     )
     return (entry,)
 

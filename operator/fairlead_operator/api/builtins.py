@@ -35,11 +35,18 @@ Recorded = Literal["accuracy", "drift", "agreement"] | MeanLoss  # asked of the 
 
 
 class Unit(StrEnum):
+    """What a value is counted in."""
+
     SHARE = "share, 0 to 1"
     MILLISECONDS = "milliseconds"
     REQUESTS = "requests"
     LOSS = "loss"
     STABILITY_INDEX = "population stability index"
+
+    @property
+    def sign(self) -> str:
+        """Return what follows a number in a message; empty for what is written without a unit."""
+        return {Unit.MILLISECONDS: " ms", Unit.REQUESTS: " per pod"}.get(self, "")
 
 
 class Direction(StrEnum):
@@ -106,6 +113,12 @@ class Builtin:
     def is_recorded(self) -> bool:
         """Tell whether the record of predictions is asked, since the step began, not Prometheus."""
         return self.source in {Source.PREDICTIONS, Source.LABELS}
+
+    @property
+    def tasks(self) -> str:
+        """Name the tasks it fits."""
+        names = {"classes": "classification", "numbers": "task: regression", None: "every task"}
+        return names[self.outputs]
 
     def fits(self, task: str) -> bool:
         """Tell whether a model of this task has what is asked."""

@@ -30,6 +30,7 @@ from fairlead_operator.api.builtins import (
 )
 
 DEFAULT_WINDOW: Final = timedelta(seconds=30)
+ALL_DRY: Final = "every check is a dry run, so that nothing could ever be promoted; let one decide"
 
 _ROWS: Final = tuple(BUILTINS.values())
 _BUILTIN: Final = "self.?builtin.orValue('')"
@@ -275,7 +276,7 @@ class AnalysisSpec(Spec):
     rules = (
         Rule(
             "has(self.templateRef) || !has(self.checks) || self.checks.exists(c, !c.dryRun)",
-            "every check is a dry run, so that nothing could ever be promoted; let one decide",
+            ALL_DRY,
             ".checks",
         ),
     )

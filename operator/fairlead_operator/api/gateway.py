@@ -15,6 +15,22 @@ _Hostnames = Annotated[
     Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
 ]
 
+# Why a policy needs another gateway, and the way out: of a Model at the API server, of a Rollout
+# that brings a policy of its own in status.
+GUARD_UNSUPPORTED: Final = (
+    "fastGuard works only with the built-in gateway; remove it, or set "
+    "serving.gateway.kind: BuiltIn"
+)
+PREVIEW_UNSUPPORTED: Final = (
+    "strategy blueGreen needs a host name for its preview: set serving.gateway.previewHostnames, "
+    "for example [preview.example.com], choose strategy: shadow, or set "
+    "serving.gateway.kind: BuiltIn"
+)
+HEADER_UNSUPPORTED: Final = (
+    "sticky.by: header works only with the built-in gateway; set sticky.by: cookie, or "
+    "serving.gateway.kind: BuiltIn"
+)
+
 
 class ParentReference(Spec):
     """A Gateway of the cluster, or one listener of it."""

@@ -26,7 +26,12 @@ from fairlead_operator.api.common import (
 )
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.freeze import FreezeWindows
-from fairlead_operator.api.gateway import GatewayKind
+from fairlead_operator.api.gateway import (
+    GUARD_UNSUPPORTED,
+    HEADER_UNSUPPORTED,
+    PREVIEW_UNSUPPORTED,
+    GatewayKind,
+)
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.api.training import DataSpec, PromotionSpec, TrainingSpec
@@ -96,22 +101,18 @@ class ModelSpec(Spec):
         Rule(
             f"{_IS_BUILT_IN} || self.?rollout.?strategy.orValue('') != 'blueGreen' || "
             "has(self.serving.gateway.previewHostnames)",
-            "strategy blueGreen needs a host name for its preview: set "
-            "serving.gateway.previewHostnames, for example [preview.example.com], choose "
-            "strategy: shadow, or set serving.gateway.kind: BuiltIn",
+            PREVIEW_UNSUPPORTED,
             ".serving.gateway.previewHostnames",
         ),
         Rule(
             f"!self.?rollout.?fastGuard.?enabled.orValue(false) || {_IS_BUILT_IN}",
-            "fastGuard works only with the built-in gateway; remove it, or set "
-            "serving.gateway.kind: BuiltIn",
+            GUARD_UNSUPPORTED,
             ".rollout.fastGuard",
         ),
         Rule(
             f"{_IS_BUILT_IN} || (self.?rollout.?abTest.?sticky.?by.orValue('') != 'header' && "
             "self.?rollout.?bandit.?sticky.?by.orValue('') != 'header')",
-            "sticky.by: header works only with the built-in gateway; set sticky.by: cookie, or "
-            "serving.gateway.kind: BuiltIn",
+            HEADER_UNSUPPORTED,
             ".rollout",
         ),
     )

@@ -26,6 +26,18 @@ DEFAULT_STRATEGY: Final[Strategy] = "canary"
 # Strategies that take their weights from ``steps``.
 _STEPPED: Final = ("canary", "shadow")
 
+# The ends of rules that are held to a template's checks once more, when they are read.
+COPIES_NEEDED: Final = (
+    "needs both versions to answer the same requests: choose strategy: shadow, or blueGreen with "
+    "mirror above 0"
+)
+STABLE_IS_STOPPED: Final = (
+    "the stable version, which is stopped under strategy recreate; use atLeast or atMost"
+)
+ONCE_IN_STEPS: Final = (
+    "analysis.checks; rename it, or remove it: the checks of the analysis apply in every step"
+)
+
 
 def _only_under(field: str, *strategies: str, instead: str) -> Rule:
     """The rule that refuses a field where it has no effect."""
@@ -66,23 +78,20 @@ class RolloutPolicy(Spec):
             "!has(self.steps) || !self.?analysis.?checks.hasValue() || "
             "self.steps.all(s, !has(s.checks) || s.checks.all(c, "
             "!self.analysis.checks.exists(a, a.name == c.name)))",
-            "a check of a step must not have the same name as a check in analysis.checks; rename "
-            "it, or remove it: the checks of the analysis apply in every step",
+            f"a check of a step must not have the same name as a check in {ONCE_IN_STEPS}",
             ".steps",
         ),
         Rule(
             "!self.?analysis.?checks.hasValue() || (self.strategy in ['shadow', 'blueGreen'] && "
             "(!has(self.blueGreen) || self.blueGreen.mirror > 0)) || self.analysis.checks.all(c, "
             f"{cel_is_other('c', Needs.COPIES)})",
-            "prediction-agreement needs both versions to answer the same requests: choose "
-            "strategy: shadow, or blueGreen with mirror above 0",
+            f"prediction-agreement {COPIES_NEEDED}",
             ".analysis.checks",
         ),
         Rule(
             "self.strategy != 'recreate' || !self.?analysis.?checks.hasValue() || "
             f"self.analysis.checks.all(c, !has(c.relative) && {cel_is_other('c', Needs.TRAFFIC)})",
-            "relative and prediction-drift compare with the stable version, which is stopped "
-            "under strategy recreate; use atLeast or atMost",
+            f"relative and prediction-drift compare with {STABLE_IS_STOPPED}",
             ".analysis.checks",
         ),
     )

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fairlead_operator.api.base import to_duration
+from fairlead_operator.api.builtins import BUILTINS
 from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import ENDED, Phase
 from fairlead_operator.api.policy import DEFAULT_STRATEGY
@@ -206,7 +207,8 @@ def _checks(model: Object, rollout: Object | None) -> tuple[Check, ...]:
 
 def _bound(entry: Mapping[str, Any], written: Mapping[str, Any]) -> str:
     """Return the bound as written, or the operator's words for a template's; add the interval."""
-    parts = [describe_bound(written) or str(entry.get("message", "")).partition(", allowed ")[2]]
+    said = str(entry.get("message", "")).partition(", allowed ")[2].partition(";")[0]
+    parts = [describe_bound(written) or said]
     low, high = entry.get("low"), entry.get("high")
     if low is not None and high is not None:
         parts.append(f"differs by {low:+.3g} to {high:+.3g}")
@@ -216,11 +218,12 @@ def _bound(entry: Mapping[str, Any], written: Mapping[str, Any]) -> str:
 def describe_bound(check: Mapping[str, Any]) -> str:
     """Describe the bounds of a check in a few characters."""
     low, high, relative = check.get("atLeast"), check.get("atMost"), check.get("relative")
-    parts = []
+    row, parts = BUILTINS.get(str(check.get("builtin"))), []
+    unit = row.unit.sign if row else ""
     if low is not None:
-        parts.append(f"≥ {low:g}")
+        parts.append(f"≥ {low:g}{unit}")
     if high is not None:
-        parts.append(f"≤ {high:g}")
+        parts.append(f"≤ {high:g}{unit}")
     if relative is not None:
         parts.append(f"worse by < {relative.get('margin', 0):g}")
     return ", ".join(parts)

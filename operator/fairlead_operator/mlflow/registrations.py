@@ -40,11 +40,14 @@ class Registrations:
         found = self._versions.get((registered_model, number))
         named = f"registry version {number} of {registered_model} ({reference.version})"
         if found is None:
-            return f"{named} was deleted; what serves goes on, but a new pod could not load it"
+            return (
+                f"{named} was deleted: what serves goes on, but a new pod could not load it; "
+                "register the version again, or roll out another"
+            )
         if (found.version, found.digest) != (reference.version, reference.digest):
             return (
                 f"{named} now says version {found.version or 'none'} with digest "
-                f"{found.digest or 'none'}; what serves is as it was verified"
+                f"{found.digest or 'none'}: what serves is as it was verified; set its tags back"
             )
         return ""
 

@@ -13,7 +13,9 @@ from typing import Any, Final
 from fairlead_operator.api.model import GateStatus
 from fairlead_operator.api.phases.model import GateReason
 
-_NO_VALUE: Final = "the training gave no value for the candidate"
+_NO_VALUE: Final = (
+    "the training measured no score of the candidate; `fairlead retrain MODEL` trains again"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +72,18 @@ def _judge(
     """Say whether it passes, why, and the same with numbers."""
     if comparison.value is None or not math.isfinite(comparison.value):
         return False, GateReason.RESULT_UNREADABLE, _NO_VALUE
-    measured = f"{comparison.metric} {comparison.value:.4f}"
+    measured = f"{comparison.metric} {comparison.value:.4f} on the held-out rows"
     if demand.threshold is not None and not _reaches(comparison, demand.threshold):
         word = "at least" if comparison.greater_is_better else "at most"
-        message = f"{measured}, threshold is {word} {demand.threshold:g}"
+        message = f"{measured}, promotion.threshold demands {word} {demand.threshold:g}"
         return False, GateReason.BELOW_THRESHOLD, message
     if stable is None:
         return True, GateReason.FIRST_VERSION, measured
     if comparison.champion != stable or not _finite(comparison.gain, comparison.gain_low):
-        message = f"{measured}; not compared with the version in charge, {stable}; retrain"
+        message = (
+            f"{measured}, but not compared with the version in charge, {stable}; "
+            "`fairlead retrain MODEL` compares a new one, spec.version ships this one as it is"
+        )
         return False, GateReason.CHAMPION_NOT_COMPARED, message
     return _against_champion(comparison, demand, measured)
 
@@ -90,9 +95,11 @@ def _against_champion(
     passed = decisive is not None and decisive > demand.min_improvement
     champion_value = _number(comparison.champion_value, sign=False)
     interval = f"95 % interval {comparison.gain_low:+.4f} to {_number(comparison.gain_high)}"
+    decides = "its lower end" if demand.significance else "the gain"
     message = (
         f"{measured} against {champion_value} of {comparison.champion}: "
-        f"gain {_number(comparison.gain)} ({interval}), must exceed {demand.min_improvement:g}"
+        f"gain {_number(comparison.gain)} ({interval}); {decides} must exceed "
+        f"{demand.min_improvement:g}"
     )
     return passed, GateReason.BETTER if passed else GateReason.NOT_BETTER, message
 

@@ -227,7 +227,10 @@ def _lost(
     winner = status.get("winner") or versions[0]
     reason = RolloutReason.TRIAL_LOST if state is RunState.SUCCEEDED else status.get("reason", "")
     arms = {arm["version"]: arm for arm in status.get("arms", ()) if arm.get("reason")}
-    common = {"reason": reason, "message": status.get("message", "")}
+    message = status.get("message", "")
+    if state is RunState.SUCCEEDED:
+        message = f"lost the trial to {winner}"
+    common = {"reason": reason, "message": message}
     return tuple(
         BlockedVersion(
             version=version,

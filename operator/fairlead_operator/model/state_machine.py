@@ -37,6 +37,7 @@ from fairlead_operator.model.triggers import find_start
 from fairlead_operator.requests import Action, Answer, Request
 
 _BLOCKED_KEPT: Final = 10
+_CAUSE: Final = 800  # characters of another's message, so that what to do still fits behind it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +106,15 @@ def _refuse_retrain(observed: Observed) -> str | None:
 
 
 def _refuse_retry(observed: Observed) -> str | None:
-    """Return why there is nothing to try again now, or None."""
+    """Return why there is nothing to retry now, or None."""
     rollout = observed.rollout
     if rollout is not None and rollout.state is RunState.ACTIVE:
-        return f"{rollout.name} to {rollout.reference.version} is in flight"
+        in_flight = f"{rollout.name} to {rollout.reference.version} is in flight"
+        return f"{in_flight}; ask again when it has ended"
     if observed.rollout_lost:
-        return "the Rollout that was deleted is restored first"
+        return "the Rollout that was deleted is restored first; ask again after that"
     if observed.waiting:
-        return f"{observed.waiting[0]} goes first"
+        return f"{observed.waiting[0]} goes first; ask again when it has ended"
     if observed.pinned is not None:
         pinned = Target(version=observed.pinned, trigger="pinned")
         wanted = (observed.pinned, *observed.alternatives)
@@ -124,7 +126,7 @@ def _refuse_retry(observed: Observed) -> str | None:
     if observed.candidate is not None and not _in_charge(observed, observed.candidate.version):
         return f"{observed.candidate.version} is not blocked and goes next"
     if not observed.blocked:
-        return "no version was rolled back; there is nothing to try again"
+        return "no version was rolled back; there is nothing to retry"
     return None
 
 
@@ -277,8 +279,8 @@ def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase
     block = _block(observed, observed.pinned) if observed.pinned is not None else None
     chosen = observed.stable is not None and observed.stable.version in observed.alternatives
     if block is not None and not chosen:
-        message = f"{block.version} was rolled back ({block.reason}: {block.message})"
-        return Phase.BLOCKED, Reason.VERSION_BLOCKED, message
+        ways = "`fairlead retry MODEL` or any change of the spec tries it again"
+        return Phase.BLOCKED, Reason.VERSION_BLOCKED, f"{_rolled_back(block)}; {ways}"
     if observed.stable is not None and observed.refused is not None:
         return Phase.SERVING, Reason.TARGET_REFUSED, observed.refused.message
     in_training = training or (
@@ -287,7 +289,7 @@ def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase
     if observed.stable is not None:
         return Phase.SERVING, Reason.SERVING, _serving(observed, training=in_training)
     if in_training:
-        return Phase.TRAINING, Reason.TRAINING, "the first version is in training"
+        return Phase.TRAINING, Reason.TRAINING, "the first version is being trained"
     if observed.suspend:
         return Phase.SUSPENDED, Reason.SUSPENDED, "suspended; set spec.suspend to false to go on"
     return _not_serving(observed)
@@ -297,24 +299,32 @@ def _not_serving(observed: Observed) -> tuple[Phase, str, str]:
     """Say why nothing serves, though nothing is under way."""
     training = observed.training
     if training is not None and training.state is RunState.FAILED:
-        return Phase.FAILED, training.reason, training.message
+        again = "a change of the recipe or `fairlead retrain MODEL` trains again"
+        message = f"{training.name} failed: {training.message[:_CAUSE]}; {again}"
+        return Phase.FAILED, training.reason, message
     if observed.blocked:
-        last = observed.blocked[-1]
-        return Phase.FAILED, Reason.VERSION_BLOCKED, f"{last.version}: {last.message}"
+        message = f"{_rolled_back(observed.blocked[-1])}; `fairlead retry MODEL` tries it again"
+        return Phase.FAILED, Reason.VERSION_BLOCKED, message
     if observed.gate is not None and not observed.gate.passed:
-        return Phase.FAILED, Reason.GATE_NOT_PASSED, observed.gate.message
-    return Phase.PENDING, Reason.WAITING, "nothing trained yet"
+        again = "`fairlead retrain MODEL` trains again, with more data or another spec.promotion"
+        message = f"{observed.gate.message[:_CAUSE]}; {again}"
+        return Phase.FAILED, Reason.GATE_NOT_PASSED, message
+    return Phase.PENDING, Reason.WAITING, "nothing is trained yet"
+
+
+def _rolled_back(block: BlockedVersion) -> str:
+    return f"{block.version} was rolled back ({block.reason}: {block.message[:_CAUSE]})"
 
 
 def _rolling_out(observed: Observed) -> str:
     if observed.rollout is not None and observed.rollout.state is RunState.ACTIVE:
         refused = f"; {observed.refused.message}" if observed.refused is not None else ""
-        return f"to {observed.rollout.reference.version}{refused}"
-    return "starting"
+        return f"{observed.rollout.name} to {observed.rollout.reference.version}{refused}"
+    return "a rollout starts"
 
 
 def _serving(observed: Observed, *, training: bool) -> str:
-    parts = [observed.stable.version if observed.stable else ""]
+    parts = [f"{observed.stable.version} is in charge" if observed.stable else ""]
     if training:
         parts.append("a training is under way")
     elif observed.training is not None and observed.training.state is RunState.FAILED:

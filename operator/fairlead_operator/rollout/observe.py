@@ -233,7 +233,7 @@ class _Look:
         for version in self.case.spec.versions:
             arm = self._judged(self.cluster.arm(version, needed=needed))
             if not self.candidates.references:
-                message = "not in the registry yet"
+                message = "not found in MLflow yet"
                 arm = dataclasses.replace(arm, health=Health.UNKNOWN, message=message)
             entry = last.get(version)
             if entry is None:

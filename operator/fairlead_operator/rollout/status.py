@@ -177,7 +177,7 @@ def _conditions(
         scaled = condition("Autoscaled", "False", "AutoscalerMissing", unscaled)
     else:
         held = ", ".join(f"{v}: {n}" for v, n in floors(seen.observed, decision).items())
-        scaled = condition("Autoscaled", "True", "AutoscalerApplied", f"fewest pods of {held}")
+        scaled = condition("Autoscaled", "True", "AutoscalerApplied", f"minimum pods of {held}")
     return (*conditions, scaled)
 
 

@@ -79,7 +79,7 @@ def describe(progress: Progress) -> str:
         return progress.stage
     line = f"trial {progress.trial}/{progress.trials}"
     if progress.best is not None:
-        line += f", best {progress.metric} {progress.best:.4g}"
+        line += f", best {progress.metric} {progress.best:.4g} in validation"
     if progress.seconds_left is not None:
         minutes, seconds = divmod(round(progress.seconds_left), 60)
         line += f", {minutes}m{seconds:02d}s left" if minutes else f", {seconds}s left"

@@ -69,19 +69,26 @@ def decide(observed: Observed) -> Decision:
                 return Decision(
                     phase=Phase.SUSPENDED,
                     reason=Reason.SUSPENDED,
-                    message="suspended; the study is kept",
+                    message="suspended: the study is kept; set spec.suspend to false to go on",
                 )
             if not observed.has_run:
                 return Decision(
                     phase=Phase.PENDING,
                     reason=Reason.WAITING_FOR_TRACKING,
-                    message=observed.tracking_error or "waiting for MLflow",
+                    message=_waiting(observed),
                     want_run=True,
                 )
             if observed.phase is Phase.FINISHING:
                 return _while_finishing(observed)
             return _while_searching(observed)
     assert_never(observed.phase)
+
+
+def _waiting(observed: Observed) -> str:
+    if not observed.tracking_error:
+        return "waiting for MLflow to begin a run"
+    again = "it is asked again; if it stays so, look whether it runs"
+    return f"MLflow began no run: {observed.tracking_error[:500]}; {again}"
 
 
 def _while_searching(observed: Observed) -> Decision:
@@ -94,7 +101,7 @@ def _while_searching(observed: Observed) -> Decision:
             return Decision(
                 phase=Phase.SEARCHING,
                 reason=Reason.SEARCHING,
-                message="searching",
+                message="searching for the best algorithm and settings",
                 want_search=True,
             )
     assert_never(observed.search)
@@ -115,7 +122,7 @@ def _finishing() -> Decision:
     return Decision(
         phase=Phase.FINISHING,
         reason=Reason.FINISHING,
-        message="fitting, evaluating and registering the best",
+        message="fitting, evaluating and registering the best trial",
         want_finish=True,
     )
 
@@ -125,14 +132,17 @@ def _completed(result: Result | None) -> Decision:
         return Decision(
             phase=Phase.FAILED,
             reason=Reason.RESULT_UNREADABLE,
-            message="the finishing Job completed without a readable result; see its pod's log",
+            message="the finishing Job completed without a readable result; its pod's log says why",
         )
     trained = result.trained
-    value = "" if trained.value is None else f" {trained.metric} {trained.value:.4g}"
+    value = ""
+    if trained.value is not None:
+        value = f", {trained.metric} {trained.value:.4g} on the held-out rows"
     return Decision(
         phase=Phase.SUCCEEDED,
         reason=Reason.REGISTERED,
-        message=f"registered {trained.version} as number {trained.registry_version}{value}",
+        message=f"registered {trained.version} as registry version "
+        f"{trained.registry_version}{value}",
     )
 
 

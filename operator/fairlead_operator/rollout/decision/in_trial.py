@@ -34,7 +34,7 @@ def while_trying(seen: Observed, step: Step) -> Decision:
     if trial is None:  # not due; what it last said still stands
         if seen.reason in {Reason.TRIAL_RUNNING, Reason.WAITING_FOR_REPLICAS}:
             return hold(seen, seen.reason, seen.message)
-        return hold(seen, Reason.TRIAL_RUNNING, "the trial runs")
+        return hold(seen, Reason.TRIAL_RUNNING, "the trial goes on until it is decided")
     match trial.outcome:
         case Outcome.RUNNING:
             return _follow(seen, step, trial)
@@ -71,10 +71,11 @@ def _follow(seen: Observed, step: Step, trial: Trial) -> Decision:
 
 
 def _undecided(seen: Observed, step: Step, trial: Trial) -> Decision:
-    message = f"undecided after {in_seconds(step.hold)}: {trial.message}"
+    message = f"undecided after {in_seconds(step.hold)} (maxDuration): {trial.message}"
     if step.undecided_goes_back:
         return roll_back(seen, Cause(reason=Reason.TRIAL_UNDECIDED, message=message))
-    ways = "approve or promote to go on with the leader, or abort"
+    leader = trial.leader or seen.playing[0].version
+    ways = f"`fairlead approve MODEL` goes on with {leader}, `fairlead abort MODEL` goes back"
     return dataclasses.replace(
         hold(seen, Reason.TRIAL_UNDECIDED, f"{message}; {ways}"), phase=Phase.PAUSED
     )

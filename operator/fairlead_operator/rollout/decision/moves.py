@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Final, assert_never
 
+from fairlead_contract.cluster import GATEWAY
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.rollout.decision.states import (
     Cause,
@@ -18,7 +19,10 @@ from fairlead_operator.rollout.decision.states import (
 )
 
 SUSPENDED: Final = "the Model is suspended; set spec.suspend to false to go on"
-_IN_DOUBT: Final = "paused in doubt: it goes on with clear evidence or when resumed; or abort"
+_IN_DOUBT: Final = (
+    "paused in doubt: it goes on by itself with clear evidence, or with `fairlead resume MODEL`; "
+    "`fairlead abort MODEL` goes back"
+)
 
 
 def stop_cause(seen: Observed) -> Cause | None:
@@ -37,10 +41,9 @@ def doubt_cause(seen: Observed) -> Cause | None:
         return Cause(reason=Reason.CANDIDATE_NOT_READY, message=candidate.message)
     shares = present_shares(seen)
     if not reported(seen, shares):
-        wanted = " and ".join(f"{version} {share} %" for version, share in shares)
-        message = f"not every gateway gives {wanted} yet"
-        if seen.gateway.message:
-            message = f"{message}: {seen.gateway.message}"
+        wanted = " and ".join(f"{share} % to {version}" for version, share in shares)
+        why = seen.gateway.message or f"if it stays so, look at the pods of {GATEWAY}"
+        message = f"not every gateway gives {wanted} yet; {why}"
         return Cause(reason=Reason.WAITING_FOR_GATEWAY, message=message)
     if seen.present is not None and seen.present.trial is not None:
         return None  # the trial has a test of its own; the checks need not be convinced
@@ -99,13 +102,13 @@ def _enter_trial(seen: Observed, index: int, name: str) -> Decision:
     """Give all candidates their first shares at once."""
     step = seen.steps[index]
     shares = step_shares(seen, step)
-    split = ", ".join(f"{version} {share} %" for version, share in shares)
+    split = ", ".join(f"{share} % to {version}" for version, share in shares)
     return Decision(
         phase=Phase.PROGRESSING,
         step=index,
         shares=shares,
         reason=Reason.STEP_STARTED,
-        message=f"{name} of {split} for at most {in_seconds(step.hold)}",
+        message=f"{name} with {split}, for at most {in_seconds(step.hold)}",
     )
 
 

@@ -4,6 +4,8 @@ Giving up here needs no way back, but for recreate: there the stable version was
 stopped, and starts again when the candidate is really gone.
 """
 
+from typing import Final
+
 from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.requests import Request
 from fairlead_operator.rollout.decision.causes import rollback_cause, wished_back
@@ -20,6 +22,11 @@ from fairlead_operator.rollout.decision.states import (
     no_traffic,
 )
 
+_TURN: Final = (
+    "waiting for its turn: a Model carries out one Rollout at a time; `fairlead status MODEL` "
+    "shows which"
+)
+
 
 def while_pending(seen: Observed, wish: Request | None) -> Decision:
     """Wait for what is needed; there is no traffic yet, so giving up needs no way back."""
@@ -27,13 +34,13 @@ def while_pending(seen: Observed, wish: Request | None) -> Decision:
     if cause is not None:
         return _decide(seen, Phase.ROLLED_BACK, cause.reason, cause.message)
     if not seen.has_turn:
-        return _wait(seen, Reason.WAITING_FOR_TURN, "waiting for its turn")
+        return _wait(seen, Reason.WAITING_FOR_TURN, _TURN)
     if seen.resolution is not Resolution.FOUND:
-        return _wait(seen, Reason.WAITING_FOR_REGISTRY, "the registry does not answer; retrying")
+        return _wait(seen, Reason.WAITING_FOR_REGISTRY, _unanswered(seen))
     if seen.problem is not None and seen.stable is not None:
         return _wait(seen, Reason.ANALYSIS_UNAVAILABLE, seen.problem)
     if not seen.exclusive and seen.candidate.health is not Health.READY:
-        return _wait(seen, Reason.WAITING_FOR_CANDIDATE, seen.candidate.message)
+        return _wait(seen, Reason.WAITING_FOR_CANDIDATE, _starting(seen))
     if seen.suspended:
         return _wait(seen, Reason.SUSPENDED, SUSPENDED)
     if seen.frozen is not None:
@@ -47,7 +54,11 @@ def _begin(seen: Observed) -> Decision:
     """Begin, as nothing is in the way any more."""
     if seen.stable is None:
         return _decide(
-            seen, Phase.SUCCEEDED, Reason.PROMOTED, "first version", shares=all_traffic(seen)
+            seen,
+            Phase.SUCCEEDED,
+            Reason.PROMOTED,
+            "the first version takes all traffic at once",
+            shares=all_traffic(seen),
         )
     if seen.exclusive:
         return _decide(seen, Phase.REPLACING, Reason.STOPPING_STABLE, _downtime(seen))
@@ -67,12 +78,12 @@ def while_replacing(seen: Observed, wish: Request | None) -> Decision:
     if seen.stable is not None and not seen.stable.gone:
         return _decide(seen, Phase.REPLACING, Reason.STOPPING_STABLE, _downtime(seen))
     if seen.candidate.health is not Health.READY:
-        message = f"downtime: {_name(seen)} is stopped, the candidate starts: "
+        message = f"downtime: {_name(seen)} is stopped, and the candidate starts: "
         return _decide(
             seen,
             Phase.REPLACING,
             Reason.WAITING_FOR_CANDIDATE,
-            message + seen.candidate.message,
+            message + _starting(seen),
             restart=seen.reason is not Reason.WAITING_FOR_CANDIDATE,
         )
     return Decision(
@@ -80,8 +91,8 @@ def while_replacing(seen: Observed, wish: Request | None) -> Decision:
         step=len(seen.steps),
         shares=all_traffic(seen),
         reason=Reason.GUARD_STARTED,
-        message="downtime is over: all traffic; going back means downtime again, "
-        f"guarded for {in_seconds(seen.guard)}",
+        message="the downtime is over, and the candidate has all traffic; going back within the "
+        f"guard window of {in_seconds(seen.guard)} means downtime again",
     )
 
 
@@ -101,7 +112,8 @@ def _give_up(seen: Observed, wish: Request | None) -> Cause | None:
     if starting and late and seen.candidate.health is not Health.READY:
         return Cause(
             reason=Reason.START_DEADLINE_EXCEEDED,
-            message=f"not ready after {in_seconds(seen.start_deadline)}: {seen.candidate.message}",
+            message=f"not ready within {in_seconds(seen.start_deadline)} (startDeadline): "
+            f"{seen.candidate.message}",
         )
     return None
 
@@ -129,6 +141,16 @@ def _decide(
         message=message,
         restart=restart,
     )
+
+
+def _unanswered(seen: Observed) -> str:
+    again = "it is asked again; if it stays so, look whether it runs"
+    return f"MLflow does not answer: {seen.resolution_message[:500]}; {again}"
+
+
+def _starting(seen: Observed) -> str:
+    late = f"given up if not ready within {in_seconds(seen.start_deadline)} (startDeadline)"
+    return f"{seen.candidate.message}; {late}"
 
 
 def _downtime(seen: Observed) -> str:

@@ -7,6 +7,7 @@ of patience stands still.  Going back never waits.
 import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
 from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.rollout.decision.capacity import SETTLING
@@ -18,6 +19,8 @@ from fairlead_operator.rollout.decision.states import (
     is_finished,
     no_traffic,
 )
+
+_IF_IT_STAYS: Final = "if it stays so, look whether the cluster has room for them"
 
 
 def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
@@ -47,10 +50,10 @@ def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
             step=0,
             shares=no_traffic(seen),
             reason=Reason.START_DEADLINE_EXCEEDED,
-            message=f"not ready after {in_seconds(seen.start_deadline)}: {short}",
+            message=f"not ready within {in_seconds(seen.start_deadline)} (startDeadline): {short}",
         )
     held = dataclasses.replace(
-        hold(seen, Reason.WAITING_FOR_REPLICAS, short),
+        hold(seen, Reason.WAITING_FOR_REPLICAS, f"{short}; {_IF_IT_STAYS}"),
         prepare=tuple(wanted.items()),
         restart=seen.phase is Phase.PENDING and not waiting,
     )

@@ -12,6 +12,7 @@ from fairlead_operator.api.base import VERSION_PATTERN
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Action, Answer, Request
 from fairlead_operator.rollout.decision.causes import rollback_cause
+from fairlead_operator.rollout.decision.moves import SUSPENDED
 from fairlead_operator.rollout.decision.states import (
     Health,
     Observed,
@@ -83,7 +84,7 @@ def _refuse_promote(seen: Observed) -> str | None:
     if seen.phase in {Phase.PENDING, Phase.REPLACING}:
         return "the candidate has no traffic yet; ask again after its first step began"
     if seen.suspended:
-        return "the Model is suspended"
+        return SUSPENDED
     if seen.frozen is not None:
         return seen.frozen
     if candidate.health is not Health.READY:

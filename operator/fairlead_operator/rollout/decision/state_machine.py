@@ -37,6 +37,7 @@ trial of an A/B test or a bandit, ``causes.py`` what takes traffic back, and
 import dataclasses
 from typing import Final, assert_never
 
+from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.requests import Action, Answer, Request
 from fairlead_operator.rollout.decision.causes import drop_bad_arms, rollback_cause, wished_back
@@ -126,7 +127,10 @@ def _by_cause_or_wish(seen: Observed, wish: Request | None) -> Decision | None:
     if cause is not None:
         return roll_back(seen, cause)
     if wish is not None and wish.action is Action.PAUSE:
-        message = f"paused by request ({wish.describe()}); resume to go on"
+        message = (
+            f"paused by request ({wish.describe()}): `fairlead resume MODEL` goes on; "
+            f"{_back_without_answer(seen)}"
+        )
         return dataclasses.replace(
             hold(seen, Reason.PAUSED_BY_REQUEST, message), phase=Phase.PAUSED, restart=True
         )
@@ -153,9 +157,12 @@ def _while_progressing(seen: Observed) -> Decision:
     if seen.waited < step.hold:
         return hold(seen, Reason.STEP_HOLDING, seen.candidate.verdict_message)
     if step.pause:
+        message = (
+            f"step {seen.step + 1} of {len(seen.steps)} held and waits for approval: "
+            f"`fairlead approve MODEL` goes on; {_back_without_answer(seen)}"
+        )
         return dataclasses.replace(
-            hold(seen, Reason.AWAITING_APPROVAL, f"step {seen.step + 1} held; approve to go on"),
-            phase=Phase.PAUSED,
+            hold(seen, Reason.AWAITING_APPROVAL, message), phase=Phase.PAUSED
         )
     return _after_step(seen)
 
@@ -163,20 +170,22 @@ def _while_progressing(seen: Observed) -> Decision:
 def _while_paused(seen: Observed, wish: Request | None) -> Decision:
     if seen.reason in _ASKING and wish is None:
         if seen.waited > seen.approval_deadline:
-            waited = f"nobody answered within {in_seconds(seen.approval_deadline)}"
-            return roll_back(seen, Cause(reason=Reason.APPROVAL_DEADLINE_EXCEEDED, message=waited))
+            waited = f"nobody answered within {to_duration(seen.approval_deadline)}"
+            message = f"{waited} (approvalDeadline)"
+            return roll_back(seen, Cause(reason=Reason.APPROVAL_DEADLINE_EXCEEDED, message=message))
         return hold(seen, seen.reason, seen.message)
     if seen.reason is Reason.AWAITING_APPROVAL:
         return _after_step(seen)
     if seen.reason is Reason.TRIAL_UNDECIDED and wish is not None:
-        return enter_guard(with_leader(seen), f"approved undecided ({wish.describe()})")
+        return enter_guard(with_leader(seen), f"approved though undecided ({wish.describe()})")
     doubt = stop_cause(seen) or doubt_cause(seen)
     if doubt is None or wish is not None:
         # Not onwards: the present step begins anew and must hold in full.
         phase = Phase.GUARDING if seen.step == len(seen.steps) else Phase.PROGRESSING
         reason = Reason.GUARD_STARTED if phase is Phase.GUARDING else Reason.STEP_STARTED
         held = hold(seen, reason, "")
-        message = f"going on with {held.weight} %"
+        anew = "guard window" if phase is Phase.GUARDING else "step"
+        message = f"going on with {held.weight} %; the {anew} begins anew"
         return dataclasses.replace(held, phase=phase, message=message, restart=True)
     return stay_in_doubt(hold(seen, doubt.reason, doubt.message))
 
@@ -196,7 +205,7 @@ def _while_guarding(seen: Observed) -> Decision:
     if doubt is not None:
         return hold_in_doubt(seen, doubt.reason, doubt.message)
     return succeed(
-        seen, f"guard of {in_seconds(seen.guard)} passed: {seen.candidate.verdict_message}"
+        seen, f"guard window of {in_seconds(seen.guard)} passed: {seen.candidate.verdict_message}"
     )
 
 
@@ -211,5 +220,9 @@ def _while_rolling_back(seen: Observed) -> Decision:
 def _after_step(seen: Observed) -> Decision:
     if seen.step + 1 < len(seen.steps):
         return enter_step(seen, seen.step + 1)
-    back = f"going back stays possible for {in_seconds(seen.guard)}"
-    return enter_guard(seen, f"all traffic; {back}")
+    window = f"guard window of {in_seconds(seen.guard)} begins, in which it can still go back"
+    return enter_guard(seen, f"all traffic; the {window}")
+
+
+def _back_without_answer(seen: Observed) -> str:
+    return f"without an answer within {to_duration(seen.approval_deadline)} it goes back"

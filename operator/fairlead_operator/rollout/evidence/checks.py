@@ -8,9 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from fairlead_operator.api.builtins import Needs
-from fairlead_operator.api.checks import DEFAULT_CHECKS, Check, TemplateReference
+from fairlead_operator.api.checks import ALL_DRY, DEFAULT_CHECKS, Check, TemplateReference
 from fairlead_operator.api.model import ModelSpec
-from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.api.policy import (
+    COPIES_NEEDED,
+    ONCE_IN_STEPS,
+    STABLE_IS_STOPPED,
+    RolloutPolicy,
+)
 from fairlead_operator.api.template import AnalysisTemplateSpec
 from fairlead_operator.rollout.decision.plan import Plan
 from fairlead_operator.rollout.evidence.scene import Scene
@@ -113,12 +118,14 @@ def _require_sound(checks: Sequence[Check], own: Sequence[Check]) -> None:
     names = [check.name for check in checks]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ChecksError(
-            f"analysis: {twice[0]} is a check of the policy and of the template; rename one"
+            f"analysis: check {twice[0]} is in analysis.checks and in the template; rename one"
         )
     if all(check.dry_run for check in checks):
-        raise ChecksError("analysis: every check is a dry run; let one decide")
+        raise ChecksError(f"analysis: {ALL_DRY}")
     if taken := sorted({check.name for check in own} & set(names)):
-        raise ChecksError(f"steps: {taken[0]} is a check of a step and of the analysis; rename one")
+        raise ChecksError(
+            f"steps: check {taken[0]} of a step has the same name as a check in {ONCE_IN_STEPS}"
+        )
 
 
 def _require_fit(checks: Sequence[Check], spec: ModelSpec) -> None:
@@ -129,12 +136,13 @@ def _require_fit(checks: Sequence[Check], spec: ModelSpec) -> None:
             continue
         if builtin.is_recorded and not spec.serving.prediction_log.enabled:
             raise ChecksError(
-                f"check {check.name}: {builtin.name} needs the record of predictions; set "
-                "serving.predictionLog.enabled of the Model"
+                f"check {check.name}: {builtin.name} reads the prediction log: set "
+                "serving.predictionLog.enabled: true in the Model"
             )
         if not builtin.fits(spec.task):
             raise ChecksError(
-                f"check {check.name}: {builtin.name} does not fit a {spec.task} model"
+                f"check {check.name}: {builtin.name} is for {builtin.tasks}, and the Model has "
+                f"task: {spec.task}"
             )
 
 
@@ -143,12 +151,6 @@ def _require_planned(checks: Sequence[Check], plan: Plan) -> None:
     for check in checks:
         needs = check.builtin.needs if check.builtin else None
         if check.builtin is not None and needs is Needs.COPIES and not plan.copies:
-            raise ChecksError(
-                f"check {check.name}: {check.builtin.name} needs strategy shadow, or blueGreen "
-                "with a mirror"
-            )
+            raise ChecksError(f"check {check.name}: {check.builtin.name} {COPIES_NEEDED}")
         if (check.relative is not None or needs is Needs.TRAFFIC) and not plan.compares:
-            raise ChecksError(
-                f"check {check.name}: it compares with the stable version, which does not run "
-                "beside the candidate under recreate"
-            )
+            raise ChecksError(f"check {check.name}: it compares with {STABLE_IS_STOPPED}")

@@ -31,7 +31,8 @@ def to_criteria(check: Check, *, stages: int) -> Criteria:
         tolerance=Tolerance(margin=relative.margin, alpha=relative.alpha / max(1, stages))
         if relative
         else None,
-        unit=samples.of,
+        counted=samples.of,
+        unit=check.builtin.unit.sign if check.builtin else "",
         dry_run=check.dry_run,
     )
 

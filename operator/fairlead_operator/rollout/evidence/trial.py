@@ -44,7 +44,7 @@ async def run_trial(look: TrialLook, design: TrialDesign, ports: Ports) -> Trial
     try:
         arms = await _count(design.goal, look, ports)
     except (TransientError, ValueError) as error:
-        message = f"the goal cannot be read: {str(error)[:200]}"
+        message = f"the goal cannot be read, so nothing is decided: {str(error)[:200]}"
         return Trial(outcome=Outcome.RUNNING, message=message)
     now = look.pairing.now
     return design.judge(

@@ -133,9 +133,9 @@ def to_counts(arm: ArmCounts) -> Counts:
 
 def _standing(arms: Sequence[ArmCounts]) -> str:
     parts = (
-        f"{arm.version} {result.value:.2%} of {result.samples:,.0f}"
+        f"{arm.version}: {result.value * 100:.2f} % good of {result.samples:,.0f}"
         if result.value is not None
-        else f"{arm.version} has no samples"
+        else f"{arm.version}: no samples yet"
         for arm, result in ((arm, to_result(arm)) for arm in arms)
     )
     return ", ".join(parts)[:200]
@@ -146,6 +146,6 @@ def _nearest(ranked: Sequence[_Candidate], better_at: float, given_up_at: float)
         return ""
     first = ranked[0]
     return (
-        f"; {first.version} better: evidence {first.better:.3g} of {better_at:.3g}, "
-        f"not worth it: {first.hopeless:.3g} of {given_up_at:.3g}"
+        f"; evidence that {first.version} is better {first.better:.3g}, {better_at:.3g} needed; "
+        f"that it is not better by minEffect {first.hopeless:.3g}, {given_up_at:.3g} needed"
     )

@@ -52,9 +52,7 @@ def judge_bandit(
     candidates = [version for version in versions if version != stable]
     standing = Trial(
         outcome=Outcome.RUNNING,
-        message=", ".join(
-            f"{version} best with {chance:.1%}" for version, chance in chances.items()
-        )[:300],
+        message=_describe(design, dict(zip(versions, counts, strict=True)), chances),
         leader=max(candidates, key=chances.__getitem__, default=None),
         arms=tuple(to_result(arm, chances[arm.version]) for arm in arms),
     )
@@ -70,6 +68,18 @@ def judge_bandit(
     return dataclasses.replace(
         standing, shares=tuple((version, moved[version]) for version in candidates)
     )
+
+
+def _describe(design: Bandit, counts: Mapping[str, Counts], chances: Mapping[str, float]) -> str:
+    """Say how probable it is that each version is the best, and what that lacks for a decision."""
+    best = ", ".join(f"{version} {chance * 100:.1f} %" for version, chance in chances.items())
+    short = [
+        f"{version} has {count.total:,.0f} of {design.min_samples:,} samples"
+        for version, count in counts.items()
+        if count.total < design.min_samples
+    ]
+    needed = f"{design.stop_probability * 100:g} % needed"
+    return "; ".join([f"probability to be the best: {best}; {needed}"[:300], *short])[:400]
 
 
 def probabilities_of_best(counts: Sequence[Counts]) -> list[float]:

@@ -41,7 +41,8 @@ class Criteria:
     min_samples: float  # that a verdict needs; 0 where samples have no meaning
     failure_limit: int  # measurements in a row out of bounds that are tolerated
     tolerance: Tolerance | None = None
-    unit: str = "requests"  # what samples are, for people
+    counted: str = "requests"  # what samples are, for people
+    unit: str = ""  # what follows the value and its bounds, for people: " ms"
     dry_run: bool = False
 
     @property
@@ -108,7 +109,7 @@ def judge(measurement: Measurement, criteria: Criteria, *, failures_before: int)
     else:
         findings = [_within(measurement, criteria, failures_before)] if criteria.is_absolute else []
         if criteria.tolerance is not None:
-            finding, comparison = _against(measurement.pair, criteria, criteria.tolerance)
+            finding, comparison = _against(measurement, criteria, criteria.tolerance)
             findings.append(finding)
     verdict = _worst_of([finding.verdict for finding in findings])
     told = [finding for finding in findings if finding.verdict is verdict]
@@ -140,7 +141,9 @@ def summarize(judgments: Iterable[Judgment]) -> str:
     """Name the checks that decided, with their numbers."""
     deciding = [judgment for judgment in judgments if not judgment.dry_run]
     verdict = worst(deciding)
-    return "; ".join(j.message for j in deciding if j.verdict is verdict) or "not measured yet"
+    return (
+        "; ".join(j.message for j in deciding if j.verdict is verdict) or "no check is measured yet"
+    )
 
 
 def _worst_of(verdicts: Sequence[Verdict]) -> Verdict:
@@ -151,12 +154,16 @@ def _within(measurement: Measurement, criteria: Criteria, failures_before: int) 
     """Hold the value against fixed bounds."""
     samples, value = measurement.samples, measurement.value
     if criteria.min_samples > 0 and not (samples or 0) >= criteria.min_samples:
-        message = f"{samples or 0:.0f} {criteria.unit}, {criteria.min_samples:.0f} needed"
+        message = f"{samples or 0:.0f} {criteria.counted} so far, {criteria.min_samples:.0f} needed"
         return _Finding(Verdict.INCONCLUSIVE, message, failures_before)
     if value is None or math.isnan(value):
-        return _Finding(Verdict.INCONCLUSIVE, "no data: no series, or NaN", failures_before)
+        return _Finding(
+            Verdict.INCONCLUSIVE, "no data: the answer is empty, or NaN", failures_before
+        )
     if math.isinf(value):
-        return _Finding(Verdict.INCONCLUSIVE, f"the answer is {value}, no number", failures_before)
+        return _Finding(
+            Verdict.INCONCLUSIVE, f"the answer, {value}, is not a finite number", failures_before
+        )
     measured = _describe(value, samples, criteria)
     above = criteria.at_least is None or value >= criteria.at_least
     if above and (criteria.at_most is None or value <= criteria.at_most):
@@ -166,17 +173,20 @@ def _within(measurement: Measurement, criteria: Criteria, failures_before: int) 
         return _Finding(Verdict.FAILED, measured, failures)
     return _Finding(
         Verdict.INCONCLUSIVE,
-        f"{measured}; failure {failures} of {criteria.failure_limit} tolerated",
+        f"{measured}; failure {failures} in a row, failureLimit tolerates {criteria.failure_limit}",
         failures,
     )
 
 
 def _against(
-    pair: Pair | None, criteria: Criteria, tolerance: Tolerance
+    measurement: Measurement, criteria: Criteria, tolerance: Tolerance
 ) -> tuple[_Finding, Comparison | None]:
     """Hold the candidate against the stable version."""
+    pair, bound = measurement.pair, measurement.bound
     if pair is None:
-        return _Finding(Verdict.INCONCLUSIVE, "no data of both versions"), None
+        return _Finding(
+            Verdict.INCONCLUSIVE, "nothing to compare yet: one of the two versions has no data"
+        ), None
     try:
         comparison = _compare(pair, tolerance)
     except ValueError as error:
@@ -184,25 +194,27 @@ def _against(
     for role, counted in (("candidate", pair.candidate), ("stable version", pair.stable)):
         if counted.total < criteria.min_samples:
             message = (
-                f"{counted.total:.0f} {criteria.unit} of the {role}, "
+                f"{counted.total:.0f} {criteria.counted} of the {role} so far, "
                 f"{criteria.min_samples:.0f} needed"
             )
             return _Finding(Verdict.INCONCLUSIVE, message), comparison
     needed = 1 / tolerance.alpha
     measured = (
-        f"{pair.candidate.mean:.4g} over {pair.candidate.total:.0f} against "
-        f"{pair.stable.mean:.4g} over {pair.stable.total:.0f} of the stable version, "
+        f"candidate {pair.candidate.mean:.4g} over {pair.candidate.total:.0f} {criteria.counted}, "
+        f"stable version {pair.stable.mean:.4g} over {pair.stable.total:.0f}, "
         f"margin {tolerance.margin:g}"
     )
+    if bound is not None:
+        measured = f"share of answers within {bound:g} ms: {measured}"
     if comparison.worse >= needed:
-        message = f"{measured}: worse, evidence {comparison.worse:.3g} of {needed:.3g}"
+        message = f"{measured}: worse (evidence {comparison.worse:.3g}, {needed:.3g} needed)"
         return _Finding(Verdict.FAILED, message, 1), comparison
     if comparison.fine >= needed:
-        message = f"{measured}: not worse, evidence {comparison.fine:.3g} of {needed:.3g}"
+        message = f"{measured}: not worse (evidence {comparison.fine:.3g}, {needed:.3g} needed)"
         return _Finding(Verdict.SUCCESSFUL, message), comparison
     message = (
-        f"{measured}: not decided, evidence against {comparison.worse:.3g}, "
-        f"for {comparison.fine:.3g} of {needed:.3g}"
+        f"{measured}: not decided yet (evidence against the candidate {comparison.worse:.3g}, "
+        f"for it {comparison.fine:.3g}, {needed:.3g} needed)"
     )
     return _Finding(Verdict.INCONCLUSIVE, message), comparison
 
@@ -230,9 +242,9 @@ def _finite(value: float | None) -> float | None:
 
 def _describe(value: float, samples: float | None, criteria: Criteria) -> str:
     limits = [
-        f"{word} {limit:g}"
+        f"{word} {limit:g}{criteria.unit}"
         for word, limit in (("at least", criteria.at_least), ("at most", criteria.at_most))
         if limit is not None
     ]
-    counted = "" if samples is None else f" over {samples:.0f} {criteria.unit}"
-    return f"{value:.4g}{counted}, allowed {' and '.join(limits)}"
+    counted = "" if samples is None else f" over {samples:.0f} {criteria.counted}"
+    return f"{value:.4g}{criteria.unit}{counted}, allowed {' and '.join(limits)}"

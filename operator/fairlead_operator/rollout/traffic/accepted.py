@@ -89,7 +89,7 @@ def _split(spec: Mapping[str, Any]) -> Mapping[str, Any]:
 def _problem(name: str, statuses: Sequence[Mapping[str, Any]], generation: int) -> Routed | None:
     """Say why a parent does not carry the route; None when it does."""
     if not statuses:
-        return _pending(f"{name} says nothing of the route yet; is there such a Gateway?")
+        return _pending(f"{name} says nothing of the route yet; look whether it exists")
     conditions = [
         {entry["type"]: entry for entry in status.get("conditions") or ()} for status in statuses
     ]
@@ -97,12 +97,12 @@ def _problem(name: str, statuses: Sequence[Mapping[str, Any]], generation: int) 
         for kind in _NEEDED:
             condition = by_type.get(kind)
             if condition is None or condition.get("observedGeneration", 0) < generation:
-                return _pending(f"{name} has not looked at the route yet")
+                hint = "if it stays so, look at its controller"
+                return _pending(f"{name} has not looked at the route yet; {hint}")
             if condition["status"] != "True":
                 why = f"{condition.get('reason', '')}: {condition.get('message', '')}"
-                return Routed(
-                    reason=RouteReason.REFUSED, message=f"{name}: {kind} is not true, {why}"[:900]
-                )
+                message = f"{name} does not carry the route: {kind} is {condition['status']}, {why}"
+                return Routed(reason=RouteReason.REFUSED, message=message[:900])
     return None
 
 

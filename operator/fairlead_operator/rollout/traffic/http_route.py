@@ -18,7 +18,13 @@ from typing import Any, Final
 
 from fairlead_contract.cluster import ROUTE, route_name
 from fairlead_contract.http import SHADOW_HEADER, VERSION_HEADER, version_cookie
-from fairlead_operator.api.gateway import GatewaySpec, ParentReference
+from fairlead_operator.api.gateway import (
+    GUARD_UNSUPPORTED,
+    HEADER_UNSUPPORTED,
+    PREVIEW_UNSUPPORTED,
+    GatewaySpec,
+    ParentReference,
+)
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.kube.metadata import (
     SHADOW_PORT,
@@ -43,20 +49,11 @@ def find_unsupported(policy: RolloutPolicy, plan: Plan, gateway: GatewaySpec) ->
     The Model's own policy is refused by the API server; a Rollout may bring another.
     """
     if policy.fast_guard is not None and policy.fast_guard.enabled:
-        return (
-            "fastGuard needs the agent of the built-in gateway: remove it, or set "
-            "spec.serving.gateway.kind of the Model to BuiltIn"
-        )
+        return f"{GUARD_UNSUPPORTED} in the Model"
     if plan.preview and not gateway.preview_hostnames:
-        return (
-            "blueGreen has a preview address: name its hosts in "
-            "spec.serving.gateway.previewHostnames of the Model, or choose strategy shadow"
-        )
+        return f"{PREVIEW_UNSUPPORTED} in the Model"
     if any(step.sticky is not None and step.sticky.by == "header" for step in plan.steps):
-        return (
-            "the Gateway API cannot keep a user by the hash of a header: choose sticky by: cookie, "
-            "or set spec.serving.gateway.kind of the Model to BuiltIn"
-        )
+        return f"{HEADER_UNSUPPORTED} in the Model"
     return None
 
 

@@ -14,7 +14,7 @@ def test_a_rollout_in_flight_is_drawn_with_traffic_step_checks_and_requests() ->
         drawn(MODEL, rollout(checks=CHECKS, requests=REQUESTS))
         == """\
 nsw-price in energy  RollingOut
-Model      RollingOut: to 1.4.0
+Model      RollingOut: nsw-price-rollout-4 to 1.4.0
 Rollout    nsw-price-rollout-4 to 1.4.0
 Strategy   canary
 Phase      Progressing, StepHolding
@@ -28,7 +28,7 @@ VERSION  ROLE       ASKED  SEEN
 
 CHECK         VERDICT        VALUE  SAMPLES  STABLE  BOUND
 success-rate  Successful    0.9981      812  0.9991  ≥ 0.99
-p95           Inconclusive       -       12       -  ≤ 250
+p95           Inconclusive       -       12       -  ≤ 250 ms
 
 ASKED AT (UTC)       REQUEST  ANSWER    BY AND WHY
 2026-03-04 11:31:02  approve  accepted  ada: looks good
@@ -41,7 +41,8 @@ def test_a_narrow_terminal_gets_lines_instead_of_wide_tables() -> None:
         drawn(MODEL, rollout(checks=CHECKS, requests=REQUESTS), width=48)
         == """\
 nsw-price in energy  RollingOut
-Model      RollingOut: to 1.4.0
+Model      RollingOut: nsw-price-rollout-4 to
+           1.4.0
 Rollout    nsw-price-rollout-4 to 1.4.0
 Strategy   canary
 Phase      Progressing, StepHolding
@@ -57,7 +58,7 @@ success-rate: Successful
   value 0.9981, bound ≥ 0.99, 812 samples,
 stable 0.9991
 p95: Inconclusive
-  value -, bound ≤ 250, 12 samples
+  value -, bound ≤ 250 ms, 12 samples
 
 2026-03-04 11:31:02 approve accepted: ada: looks
 good
@@ -157,8 +158,11 @@ def test_a_line_of_a_model(spec: dict[str, Any], status: dict[str, Any], line: s
         pytest.param({"dryRun": True, "verdict": "Failed"}, "Failed (dry run)", id="a dry run"),
         pytest.param({"low": -0.01, "high": 0.002}, "≥ 0.99; differs by -0.01 to +0.002",
                      id="a comparison has an interval"),
-        pytest.param({"name": "shared", "message": "shared: 3, allowed at most 2"}, "at most 2",
-                     id="the bound of a template is in the operator's words"),
+        pytest.param({"name": "shared", "message": "shared: 3 ms, allowed at most 2 ms"},
+                     "at most 2 ms", id="the bound of a template is in the operator's words"),
+        pytest.param({"name": "shared", "low": -0.01, "high": 0.002,
+                      "message": "shared: 3, allowed at most 2; failure 1 in a row"},
+                     "at most 2; differs by", id="of those words, the bound alone"),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_check(check: dict[str, Any], words: str) -> None:
@@ -186,6 +190,7 @@ def test_what_people_wrote_is_not_taken_for_markup() -> None:
     ("check", "text"),
     [
         pytest.param({"atLeast": 0.99}, "≥ 0.99", id="lower"),
+        pytest.param({"builtin": "latency-p95", "atMost": 250}, "≤ 250 ms", id="with its unit"),
         pytest.param({"atLeast": 0.1, "atMost": 0.5}, "≥ 0.1, ≤ 0.5", id="both"),
         pytest.param({"relative": {"margin": 0.01}}, "worse by < 0.01", id="relative"),
         pytest.param({}, "", id="of a template: unknown here"),

@@ -65,7 +65,9 @@ def test_a_first_version_must_reach_the_threshold() -> None:
     outcome = judge_candidate(comparison(), demand(threshold=0.95), stable=None)
 
     assert not outcome.passed
-    assert outcome.message == "roc_auc 0.9100, threshold is at least 0.95"
+    assert outcome.message == (
+        "roc_auc 0.9100 on the held-out rows, promotion.threshold demands at least 0.95"
+    )
 
 
 numbers = st.none() | st.floats()

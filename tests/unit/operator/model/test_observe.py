@@ -150,7 +150,8 @@ def blocked(version: str, reason: str, message: str) -> BlockedVersion:
                      id="rolled back: its version, for its reason"),
         pytest.param(
             {"alternatives": ("1.2.0",), "phase": "Succeeded", "winner": "1.2.0", "message": "won"},
-            (blocked("1.1.0", "TrialLost", "won"),), id="a trial that was won: the others"),
+            (blocked("1.1.0", "TrialLost", "lost the trial to 1.2.0"),),
+            id="a trial that was won: the others"),
         pytest.param(
             ENDED | {"alternatives": ("1.2.0",), "arms": [LOSER]},
             (blocked("1.1.0", "AnalysisFailed", "0.7"),

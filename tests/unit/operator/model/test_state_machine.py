@@ -245,6 +245,42 @@ def test_phase(about: Observed, phase: Phase, reason: str) -> None:
     assert (decision.phase, decision.reason) == (phase, reason)
 
 
+LONG = "x" * 1000  # as a trainer, a gate or a pod may say it
+LONGEST = 1024  # of a condition's message
+
+
+@pytest.mark.parametrize(
+    ("about", "begins", "ends"),
+    [
+        pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0", message=LONG)),
+                     "1.1.0 was rolled back (AnalysisFailed: xxx",
+                     "`fairlead retry MODEL` or any change of the spec tries it again",
+                     id="the version asked for was rolled back"),
+        pytest.param(observed(stable=None, rollout=None, blocked=blocked("1.0.0", message=LONG)),
+                     "1.0.0 was rolled back (AnalysisFailed: xxx",
+                     "`fairlead retry MODEL` tries it again",
+                     id="the first version could not start"),
+        pytest.param(observed(stable=None, rollout=None,
+                              training=training(RunState.FAILED, message=LONG)),
+                     "t-2 failed: xxx",
+                     "a change of the recipe or `fairlead retrain MODEL` trains again",
+                     id="the first training failed"),
+        pytest.param(observed(stable=None, rollout=None,
+                              gate=REFUSED.model_copy(update={"message": LONG})),
+                     "xxx",
+                     "`fairlead retrain MODEL` trains again, with more data or another "
+                     "spec.promotion",
+                     id="the first version did not pass"),
+    ],
+)  # fmt: skip
+def test_a_model_in_trouble_names_the_way_out(about: Observed, begins: str, ends: str) -> None:
+    message = decide(about).message
+
+    assert message.startswith(begins)
+    assert message.endswith(ends)
+    assert len(message) <= LONGEST
+
+
 @pytest.mark.parametrize(
     ("about", "refusal"),
     [

@@ -60,7 +60,7 @@ def test_any_last_word_is_read_or_refused(text: str) -> None:
         pytest.param(
             Progress(stage="search", trial=17, trials=40, best=0.9123, metric="roc_auc",
                      seconds_left=184.0),
-            "trial 17/40, best roc_auc 0.9123, 3m04s left", id="the search"),
+            "trial 17/40, best roc_auc 0.9123 in validation, 3m04s left", id="the search"),
         pytest.param(Progress(stage="search", trial=0, trials=40, seconds_left=42.0),
                      "trial 0/40, 42s left", id="before the first trial"),
     ],

@@ -106,10 +106,12 @@ def test_what_was_trained_is_said() -> None:
     [
         pytest.param(seen(observed(), progress=Progress(stage="search", trial=3, trials=40)),
                      "trial 3/40", id="the progress"),
-        pytest.param(seen(observed()), "searching", id="no progress yet"),
+        pytest.param(seen(observed()), "searching for the best algorithm and settings",
+                     id="no progress yet"),
         pytest.param(seen(FAILED), "TargetConstant", id="why it failed, in a word"),
-        pytest.param(seen(pending(tracking_error="mlflow: HTTP 503")), "mlflow: HTTP 503",
-                     id="what it waits for"),
+        pytest.param(seen(pending(tracking_error="mlflow: HTTP 503")),
+                     "MLflow began no run: mlflow: HTTP 503; it is asked again; if it stays so, "
+                     "look whether it runs", id="what it waits for"),
     ],
 )  # fmt: skip
 def test_one_line_for_kubectl_get(look: Seen, summary: str) -> None:

@@ -113,7 +113,10 @@ def test_a_weight_waits_for_its_pods(
 def test_what_it_waits_for_is_said_and_prepared() -> None:
     decision = decide(observed(3))
 
-    assert decision.message == "3 of 4 pods of 1.1.0 ready for 50 %"
+    assert decision.message == (
+        "3 of 4 pods of 1.1.0 ready for 50 %; if it stays so, look whether the cluster has room "
+        "for them"
+    )
     assert floors(observed(3), decision) == {"1.1.0": 4, "1.0.0": 8}
     assert not decision.doubtful
 

@@ -396,7 +396,8 @@ def test_nothing_widens_within_a_step(seen: Observed) -> None:
 def test_a_pause_in_doubt_names_the_ways_out(seen: Observed) -> None:
     message = decide(seen).message
 
-    assert "goes on with clear evidence or when resumed; or abort" in message
+    assert "goes on by itself with clear evidence, or with `fairlead resume MODEL`;" in message
+    assert message.endswith("`fairlead abort MODEL` goes back")
 
 
 @given(in_phase(anything, *IN_TRAFFIC))

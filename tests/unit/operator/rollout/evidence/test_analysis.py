@@ -89,7 +89,7 @@ async def test_alpha_is_shared_by_the_stages_of_a_rollout(world: World) -> None:
 
     analysis = await analyze(dataclasses.replace(LOOK, checks=(BESIDE,), stages=5), world.ports)
 
-    assert analysis.judgments[0].message.endswith("of 100")
+    assert analysis.judgments[0].message.endswith(", 100 needed)")
 
 
 async def test_the_bound_of_a_step_does_not_move(world: World) -> None:

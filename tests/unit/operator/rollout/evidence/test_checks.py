@@ -82,7 +82,10 @@ def test_own_checks_come_first_then_the_templates() -> None:
             id="a name that is not declared",
         ),
         pytest.param(
-            given() | {"checks": [OWN]}, {"checks": [OWN]}, "own is a check of", id="a name twice"
+            given() | {"checks": [OWN]},
+            {"checks": [OWN]},
+            "check own is in analysis.checks and",
+            id="a name twice",
         ),
         pytest.param(
             given(), {"checks": [OWN | {"dryRun": True}]}, "every check is a dry run", id="all dry"
@@ -106,24 +109,27 @@ def test_what_cannot_be_is_named(analysis: Any, template: Any, words: str) -> No
     ("check", "policy", "words"),
     [
         pytest.param(
-            {"builtin": "live-mae", "atMost": 1}, {}, "does not fit", id="a loss of numbers"
+            {"builtin": "live-mae", "atMost": 1},
+            {},
+            "live-mae is for task: regression",
+            id="a loss of numbers",
         ),
         pytest.param(
             {"builtin": "prediction-agreement", "atLeast": 0.9},
             {},
-            "strategy shadow",
+            "choose strategy: shadow, or blueGreen",
             id="agreement without copies",
         ),
         pytest.param(
             {"builtin": "prediction-agreement", "atLeast": 0.9},
             {"strategy": "blueGreen", "blueGreen": {"mirror": 0}},
-            "with a mirror",
+            "with mirror above 0",
             id="a preview without copies",
         ),
         pytest.param(
             {"builtin": "success-rate", "relative": {"margin": 0.01}},
             {"strategy": "recreate"},
-            "does not run beside",
+            "which is stopped under strategy recreate",
             id="nothing to compare with",
         ),
     ],
@@ -140,7 +146,7 @@ def test_a_templates_check_must_fit_the_model_and_its_strategy(
 
 
 def test_a_check_of_a_step_may_not_have_a_templates_name() -> None:
-    with pytest.raises(ChecksError, match="own is a check of a step"):
+    with pytest.raises(ChecksError, match="check own of a step has the same name as a check in"):
         resolve(given(), template={"checks": [OWN]}, steps=[{"weight": 5, "checks": [OWN]}])
 
 

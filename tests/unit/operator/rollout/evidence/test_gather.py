@@ -136,7 +136,7 @@ async def test_the_steps_and_the_guard_window_share_alpha(world: World) -> None:
         world, case(policy={"steps": STEPS[1:], "analysis": {"checks": [beside]}})
     )
 
-    assert evidence.judgments[0][1].message.endswith(" of 40")
+    assert evidence.judgments[0][1].message.endswith(", 40 needed)")
 
 
 async def test_nothing_is_asked_before_the_interval_is_over(world: World) -> None:

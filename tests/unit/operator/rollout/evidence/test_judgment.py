@@ -22,8 +22,8 @@ def test_a_builtin_needs_the_samples_of_its_row_unless_the_check_says_so(
     usual = to_criteria(check(builtin=builtin.name, atMost=1), stages=1)
     own = to_criteria(check(builtin=builtin.name, atMost=1, minSamples=7), stages=1)
 
-    assert (usual.min_samples, usual.unit) == (builtin.samples.least, builtin.samples.of)
-    assert (own.min_samples, own.unit) == (7, builtin.samples.of)
+    assert (usual.min_samples, usual.counted) == (builtin.samples.least, builtin.samples.of)
+    assert (own.min_samples, own.counted) == (7, builtin.samples.of)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,20 @@ def test_a_builtin_needs_the_samples_of_its_row_unless_the_check_says_so(
 def test_a_query_needs_samples_where_it_has_a_total(fields: Any, needed: int) -> None:
     criteria = to_criteria(check(query="q", atLeast=0.5, **fields), stages=1)
 
-    assert (criteria.min_samples, criteria.unit) == (needed, "events")
+    assert (criteria.min_samples, criteria.counted) == (needed, "events")
+
+
+@pytest.mark.parametrize(
+    ("asked", "unit"),
+    [
+        pytest.param({"builtin": "latency-p95"}, " ms", id="a time"),
+        pytest.param({"builtin": "saturation"}, " per pod", id="requests in progress"),
+        pytest.param({"builtin": "prediction-drift"}, "", id="an index has none"),
+        pytest.param({"query": "q"}, "", id="nobody says what a query counts"),
+    ],
+)
+def test_a_value_is_shown_in_the_unit_of_its_row(asked: dict[str, str], unit: str) -> None:
+    assert to_criteria(check(atMost=1, **asked), stages=1).unit == unit
 
 
 @pytest.mark.parametrize(("stages", "alpha"), [(0, 0.05), (1, 0.05), (5, 0.01)])

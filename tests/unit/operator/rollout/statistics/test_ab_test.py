@@ -109,7 +109,9 @@ def test_judge_trial(
 def test_the_message_has_the_numbers() -> None:
     trial = judge_trial(design(), (STABLE, BETTER), stable="1.0.0", elapsed=HOUR)
 
-    assert trial.message.startswith("1.0.0 50.00% of 1,000, 1.1.0 62.00% of 1,000; 1.1.0 better")
+    assert trial.message.startswith(
+        "1.0.0: 50.00 % good of 1,000, 1.1.0: 62.00 % good of 1,000; evidence that 1.1.0 is better"
+    )
     assert trial.leader == "1.1.0"
     assert [(arm.version, arm.samples, arm.value) for arm in trial.arms] == [
         ("1.0.0", 1000, 0.5),

@@ -193,7 +193,18 @@ def test_shares_follow_the_reward_at_the_pace_allowed() -> None:
     trial = judge((50, 1000), (60, 1000), (40, 1000), shares=(34, 33, 33))
 
     assert dict(trial.shares) == {"1.1.0": 43, "1.2.0": 27}
-    assert trial.message == "1.0.0 best with 16.1%, 1.1.0 best with 82.7%, 1.2.0 best with 1.2%"
+    assert trial.message == (
+        "probability to be the best: 1.0.0 16.1 %, 1.1.0 82.7 %, 1.2.0 1.2 %; 95 % needed"
+    )
+
+
+def test_a_best_version_that_has_not_won_says_which_samples_are_missing() -> None:
+    trial = judge((0, 1000), (90, 99), shares=(50, 50))
+
+    assert trial.message == (
+        "probability to be the best: 1.0.0 0.0 %, 1.1.0 100.0 %; 95 % needed; "
+        "1.1.0 has 99 of 100 samples"
+    )
 
 
 def test_within_the_same_moment_nothing_moves() -> None:

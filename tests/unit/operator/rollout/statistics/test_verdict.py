@@ -79,6 +79,25 @@ def test_the_message_has_measured_and_allowed() -> None:
     assert judgment.message == "c: 4.5 over 12 requests, allowed at least 1 and at most 3"
 
 
+def test_the_message_has_the_unit_of_what_is_measured() -> None:
+    bounds = Criteria(at_least=None, at_most=1000, min_samples=10, failure_limit=0, unit=" ms")
+
+    judgment = judge(Measurement(name="c", value=4.75, samples=43), bounds, failures_before=0)
+
+    assert judgment.message == "c: 4.75 ms over 43 requests, allowed at most 1000 ms"
+
+
+def test_a_comparison_of_times_says_what_counts_as_quick() -> None:
+    quick = dataclasses.replace(pair((99, 100), (298, 300)), bound=250)
+
+    judgment = judge(quick, RELATIVE, failures_before=0)
+
+    assert judgment.message.startswith(
+        "c: share of answers within 250 ms: candidate 0.99 over 100 requests, "
+        "stable version 0.9933 over 300, margin 0.01: not decided yet (evidence against"
+    )
+
+
 def judgment(verdict: Verdict) -> Judgment:
     return Judgment(
         name=verdict, verdict=verdict, value=None, samples=None, failures=0, message=f"m {verdict}"
@@ -158,7 +177,7 @@ def pair(candidate: tuple[float, float], stable: tuple[float, float]) -> Measure
         pytest.param(
             pair((0, 19), (300, 300)),
             Verdict.INCONCLUSIVE,
-            "19 requests of the candidate, 20 needed",
+            "19 requests of the candidate so far, 20 needed",
             id="few of the candidate prove nothing, not even the worst",
         ),
         pytest.param(
@@ -168,7 +187,10 @@ def pair(candidate: tuple[float, float], stable: tuple[float, float]) -> Measure
             id="few of the stable version",
         ),
         pytest.param(
-            Measurement(name="c"), Verdict.INCONCLUSIVE, "no data of both", id="one is silent"
+            Measurement(name="c"),
+            Verdict.INCONCLUSIVE,
+            "one of the two versions has no data",
+            id="one is silent",
         ),
         pytest.param(
             pair((-5, 100), (300, 300)), Verdict.ERROR, "cannot be", id="counts that cannot be"

@@ -96,7 +96,8 @@ def live(
         pytest.param(
             live(*BOTH, parent("models", "gateways", condition("Accepted"),
                                condition("ResolvedRefs", status="False"))),
-            RouteReason.REFUSED, "ResolvedRefs is not true", id="one controller of two refuses it"),
+            RouteReason.REFUSED, "does not carry the route: ResolvedRefs is False",
+            id="one controller of two refuses it"),
         pytest.param(live(*BOTH, written=SETTLE / 2), RouteReason.PENDING, "proxies have 3 s",
                      id="accepted a moment ago"),
     ],
@@ -136,7 +137,9 @@ def test_a_preview_nobody_can_reach_is_doubt() -> None:
     found = read_http_routes([live(*BOTH), waiting], "nsw-price", now=NOW)
 
     assert (found.reason, found.preview) == (RouteReason.REFUSED, True)
-    assert found.message.startswith("preview: Gateway gateways/models: Accepted is not true")
+    assert found.message.startswith(
+        "preview: Gateway gateways/models does not carry the route: Accepted is False"
+    )
     assert found.weight_of("nsw-price", "1.1.0") is None
 
 

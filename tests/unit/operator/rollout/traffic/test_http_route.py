@@ -198,7 +198,7 @@ def test_the_split_keeps_its_place_when_a_version_leaves() -> None:
                 "strategy": "abTest",
                 "abTest": {"goal": {"metric": "reward"}, "sticky": {"by": "header", "header": "x"}},
             },
-            "sticky by: cookie",
+            "set sticky.by: cookie, or serving.gateway.kind: BuiltIn in the Model",
             id="by header",
         ),
         pytest.param(
@@ -206,7 +206,7 @@ def test_the_split_keeps_its_place_when_a_version_leaves() -> None:
                 "strategy": "bandit",
                 "bandit": {"goal": {"metric": "reward"}, "sticky": {"by": "header", "header": "x"}},
             },
-            "sticky by: cookie",
+            "set sticky.by: cookie, or serving.gateway.kind: BuiltIn in the Model",
             id="a bandit by header",
         ),
         pytest.param({"strategy": "blueGreen"}, None, id="a preview"),
