@@ -40,7 +40,7 @@ class Access:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of each request; name and password win over a token, as in MLflow."""
+        """Return the headers of each request; name and password win over a token, as in MLflow."""
         if self.username:
             pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
             return {"Authorization": f"Basic {pair}"}

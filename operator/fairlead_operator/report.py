@@ -23,12 +23,12 @@ class Report:
 
 
 def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
-    """A spec no schema could refuse: say so, change nothing, wait for an event."""
+    """Report a spec that no schema could refuse: change nothing, wait for an event."""
     return _report_stopped(body, "False", "InvalidSpec", str(error), now=now)
 
 
 def report_refused(body: Mapping[str, Any], error: ClusterRefusalError, *, now: datetime) -> Report:
-    """What the cluster refused of what we applied; another can mend it."""
+    """Report what the cluster refused of what we applied; another can mend it."""
     return _report_stopped(body, "Unknown", "ClusterRefused", str(error), now=now)
 
 
@@ -40,7 +40,7 @@ def _report_stopped(
     *,
     now: datetime,
 ) -> Report:
-    """The status as it was, a condition that says what stops us, and one Event."""
+    """Report the status as it was, a condition that says what stops us, and one Event."""
     status = dict(body.get("status") or {})
     old = tuple(Condition.model_validate(entry) for entry in status.get("conditions") or [])
     stopped = Condition(
@@ -60,7 +60,7 @@ def _report_stopped(
 
 
 def build_event(body: Mapping[str, Any], event: Event, *, now: datetime) -> dict[str, Any]:
-    """The Event object.
+    """Build the Event object.
 
     Its name follows from the object's old state, so that a reconcile that was cut
     off and runs again announces the same thing once.

@@ -57,12 +57,12 @@ class Counts:
 
     @property
     def mean(self) -> float:
-        """Share of the good ones, 0 to 1; NaN of none."""
+        """Return the share of the good ones, 0 to 1; NaN of none."""
         return self.good / self.total if self.total > 0 else math.nan
 
     @property
     def variance(self) -> float:
-        """Of one answer; a little above 0 where all were alike, which proves no certainty."""
+        """Return that of one answer; above 0 even where all were alike, which proves no certainty."""
         rate = (self.good + 0.5) / (self.total + 1)
         return rate * (1 - rate)
 
@@ -78,7 +78,7 @@ class Losses:
 
     @property
     def mean(self) -> float:
-        """The loss; NaN of no values."""
+        """Return the loss; NaN of no values."""
         if self.total <= 0:
             return math.nan
         mean = self.sum / self.total
@@ -86,7 +86,7 @@ class Losses:
 
     @property
     def variance(self) -> float:
-        """Of what one value adds to the loss; that of a root by its slope (delta method)."""
+        """Return that of what one value adds to the loss; of a root by its slope (delta method)."""
         if self.total <= 0:
             return math.nan
         mean = self.sum / self.total
@@ -154,21 +154,21 @@ def compare_losses(candidate: Losses, stable: Losses, *, margin: float, alpha: f
 
 
 def log_e_worse(candidate: Counts, stable: Counts, *, margin: float) -> float:
-    """Logarithm of the e-value against ``p_candidate >= p_stable - margin``."""
+    """Return the logarithm of the e-value against ``p_candidate >= p_stable - margin``."""
     good_c, bad_c = candidate.good, candidate.total - candidate.good
     good_s, bad_s = stable.good, stable.total - stable.good
     return _log_mixture(good_c, bad_c, good_s, bad_s, margin)
 
 
 def log_e_fine(candidate: Counts, stable: Counts, *, margin: float) -> float:
-    """Logarithm of the e-value against ``p_candidate <= p_stable - margin``."""
+    """Return the logarithm of the e-value against ``p_candidate <= p_stable - margin``."""
     good_c, bad_c = candidate.good, candidate.total - candidate.good
     good_s, bad_s = stable.good, stable.total - stable.good
     return _log_mixture(bad_c, good_c, bad_s, good_s, -margin)
 
 
 def _log_mixture(good_c: float, bad_c: float, good_s: float, bad_s: float, margin: float) -> float:
-    """The capital of all gamblers together; 0, their start, while one version has no answers."""
+    """Add up the capital of all gamblers; 0, their start, while one version has no answers."""
     total_c, total_s = good_c + bad_c, good_s + bad_s
     if total_c < 1 or total_s < 1:
         return 0.0
@@ -182,8 +182,8 @@ def _log_mixture(good_c: float, bad_c: float, good_s: float, bad_s: float, margi
 
 
 def factors(share: float, margin: float) -> Iterator[tuple[float, float, float, float]]:
-    """For each gambler, the logarithm of what a good and a bad answer multiply the capital by:
-    the candidate's two, then the stable version's.
+    """Yield for each gambler the logarithms of what an answer multiplies the capital by: a good and
+    a bad one of the candidate, then those of the stable version.
     """
     lowest, highest = max(0.0, -margin), min(1.0, 1 - margin)
     for place, part in product(CENTRES, BETS):
@@ -200,7 +200,7 @@ def factors(share: float, margin: float) -> Iterator[tuple[float, float, float, 
 
 
 def _information(candidate: Counts | Losses, stable: Counts | Losses, *, scale: float) -> float:
-    """One over the variance of the difference of the means; 0 of less than one answer.
+    """Return one over the variance of the difference of the means; 0 of less than one answer.
 
     Values that were all alike are taken to vary by a tenth of the scale: they prove no certainty.
     """
@@ -214,7 +214,10 @@ def _information(candidate: Counts | Losses, stable: Counts | Losses, *, scale: 
 def _interval(
     candidate: Counts | Losses, stable: Counts | Losses, *, scale: float, alpha: float
 ) -> tuple[float, float]:
-    """Confidence sequence of the difference by a normal mixture of standard deviation ``scale``."""
+    """Return the confidence sequence of the difference.
+
+    It is that of a normal mixture of standard deviation ``scale``.
+    """
     information = _information(candidate, stable, scale=scale)
     spread = information * scale * scale
     if information * spread == 0:  # nothing, or less than a float can square
@@ -227,7 +230,7 @@ def _interval(
 
 
 def _log_e_normal(beyond: float, information: float, *, scale: float) -> float:
-    """Evidence that a difference is above 0; of one below, none."""
+    """Return the evidence that a difference is above 0; of one below, none."""
     if information == 0:
         return 0.0
     spread = information * scale * scale
@@ -240,5 +243,5 @@ def _fields(losses: Losses) -> tuple[float, float, float]:
 
 
 def _exp(log: float) -> float:
-    """A finite number, since status is JSON."""
+    """Return a finite number, since status is JSON."""
     return math.exp(min(log, 690.0))

@@ -31,7 +31,7 @@ class Rule(NamedTuple):
 
 
 def above(low: float) -> Rule:
-    """A field's rule that a fraction is above this: the API server's own minimum lets 0 pass.
+    """Build a field's rule that a fraction is above this: the API server's own minimum lets 0 pass.
 
     It cuts the bound to a whole number when the value is one.
     """
@@ -39,7 +39,7 @@ def above(low: float) -> Rule:
 
 
 def between(low: str, high: str) -> Rule:
-    """A field's rule that bounds a duration."""
+    """Build a field's rule that bounds a duration."""
     return Rule(
         f"duration(self) >= duration('{low}') && duration(self) <= duration('{high}')",
         f"must be between {low} and {high}",
@@ -47,7 +47,7 @@ def between(low: str, high: str) -> Rule:
 
 
 def at_most(high: str) -> Rule:
-    """A field's rule that a duration is not longer than this."""
+    """Build a field's rule that a duration is not longer than this."""
     return Rule(f"duration(self) <= duration('{high}')", f"must be at most {high}")
 
 
@@ -79,7 +79,7 @@ class Status(_Base):
     )
 
     def to_manifest(self) -> dict[str, Any]:
-        """As it stands in the object: camelCase, without what is not set."""
+        """Write it as it stands in the object: camelCase, without what is not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
@@ -123,7 +123,7 @@ Duration = Annotated[
 
 
 def to_moment(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds, as everything in status has it."""
+    """Write RFC 3339 in UTC with milliseconds, as everything in status has it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -114,7 +114,7 @@ Alternatives = Annotated[
 
 
 def alternatives_rules(policy: str, *, inherits: bool = False) -> tuple[Rule, ...]:
-    """The rules of a spec with alternatives, whose policy is in this field.
+    """Build the rules of a spec with alternatives, whose policy is in this field.
 
     Args:
         inherits: without a policy of its own, the strategy is said elsewhere.

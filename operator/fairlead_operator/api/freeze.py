@@ -158,7 +158,7 @@ class FreezeWindow(Spec):
 
     @property
     def zone(self) -> ZoneInfo:
-        """Where ``from`` and ``to`` are read from the clock on the wall."""
+        """Return the zone in which ``from`` and ``to`` are read from the clock on the wall."""
         return ZoneInfo(self.time_zone or "UTC")
 
 

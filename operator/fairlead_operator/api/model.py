@@ -55,7 +55,7 @@ _RECORD_NEEDED: Final = (
 
 
 def _goal_fits(trial: str) -> Rule:
-    """The rule that the record holds what is the goal of this trial."""
+    """Build the rule that the record holds what is the goal of this trial."""
     return Rule(
         f"!(self.?rollout.?{trial}.?goal.?metric.orValue('') in ['live-accuracy', 'reward']) || "
         f"({_KEEPS_RECORD} && "
@@ -184,7 +184,7 @@ class ModelSpec(Spec):
 
     @property
     def metric(self) -> str:
-        """The metric in force: the one asked for, or the task's first."""
+        """Return the metric in force: the one asked for, or the task's first."""
         return (
             self.training.search.metric
             or {

@@ -40,7 +40,7 @@ ONCE_IN_STEPS: Final = (
 
 
 def _only_under(field: str, *strategies: str, instead: str) -> Rule:
-    """The rule that refuses a field where it has no effect."""
+    """Build the rule that refuses a field where it has no effect."""
     allowed = ", ".join(f"'{strategy}'" for strategy in strategies)
     return Rule(
         f"!has(self.{field}) || self.strategy in [{allowed}]",
@@ -50,7 +50,7 @@ def _only_under(field: str, *strategies: str, instead: str) -> Rule:
 
 
 def _goes_with(trial: str, *, goal: str) -> Rule:
-    """The rule that the field of a trial is there under the strategy of its name, and only then."""
+    """Build the rule that a trial's field is there exactly under the strategy of its name."""
     return Rule(
         f"has(self.{trial}) == (self.strategy == '{trial}')",
         f"strategy {trial} needs {trial}.goal, {goal}, for example metric: success-rate; under "

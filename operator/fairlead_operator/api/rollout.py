@@ -72,12 +72,12 @@ class RolloutSpec(Spec):
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """Every candidate, the first first."""
+        """Return every candidate, the first first."""
         return (self.version, *self.alternatives)
 
     @property
     def goes_back(self) -> bool:
-        """Whether it brings what was in charge before, so that no freeze window holds it."""
+        """Tell whether it brings what was in charge before, so that no freeze window holds it."""
         return self.trigger in {"restored", "rollback"}
 
 

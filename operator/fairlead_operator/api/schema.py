@@ -36,7 +36,7 @@ class NotStructuralError(TypeError):
 
 
 def structural_schema(model: type[BaseModel], *, path: str = "") -> Schema:
-    """Schema of an object: its fields, defaults and cross-field rules.
+    """Build the schema of an object: its fields, defaults and cross-field rules.
 
     An object that a manifest leaves out stays out of what the API server keeps: every write
     costs it a walk over all that is kept, and ``kubectl get`` shows what somebody wrote.  What
@@ -78,7 +78,7 @@ def _object(model: type[BaseModel], path: str, above: tuple[type[BaseModel], ...
 def _field(
     node: Schema, field: FieldInfo, where: str, above: tuple[type[BaseModel], ...]
 ) -> Schema:
-    """One field of an object: the generated node with what only the field knows."""
+    """Build one field of an object: the generated node with what only the field knows."""
     if not field.description:
         raise NotStructuralError(f"{where}: has no description")
     if nested := _model_of(field.annotation):
@@ -94,7 +94,7 @@ def _field(
 
 
 def _in_manifest(value: Any) -> Any:
-    """A default as it stands in a manifest; None where there is none."""
+    """Write a default as it stands in a manifest; None where there is none."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(value, timedelta):
@@ -105,7 +105,7 @@ def _in_manifest(value: Any) -> Any:
 
 
 def _node(raw: Mapping[str, Any], definitions: Mapping[str, Any], where: str) -> Schema:
-    """One field, without references and without the null of an optional one."""
+    """Build one field, without references and without the null of an optional one."""
     node = _resolve(raw, definitions, where)
     if "type" not in node:
         raise NotStructuralError(f"{where}: has no single type")
@@ -143,7 +143,7 @@ def _integer_format(node: Schema) -> str:
 
 
 def _require_bound(node: Schema, where: str) -> None:
-    """The API server reckons the cost of a rule by the longest string."""
+    """Require a longest length: the API server reckons the cost of a rule by it."""
     if not {"enum", "maxLength"} & node.keys() and node.get("format") != "date-time":
         raise NotStructuralError(f"{where}: a string needs max_length")
 
@@ -162,7 +162,7 @@ def _resolve(raw: Mapping[str, Any], definitions: Mapping[str, Any], where: str)
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:
-    """The model inside an annotation such as ``tuple[Step, ...]`` or ``Guard | None``."""
+    """Return the model inside an annotation such as ``tuple[Step, ...]`` or ``Guard | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     parts = getattr(annotation, "__args__", ())
@@ -175,7 +175,7 @@ def _validation(rule: Rule) -> Schema:
 
 
 def _own_validation(rule: Rule, where: str) -> Schema:
-    """A rule of one field, whose message goes on after the field's name."""
+    """Build the rule of one field, whose message goes on after the field's name."""
     return _validation(rule._replace(message=f"{where.rpartition('.')[2]} {rule.message}"))
 
 
@@ -186,7 +186,7 @@ def _first_paragraph(model: type[BaseModel]) -> str:
 
 
 def _ordered(node: Schema) -> Schema:
-    """What a reader asks first comes first."""
+    """Put first what a reader asks first."""
     first = ("description", "type", "default")
     return {key: node[key] for key in first if key in node} | {
         key: value for key, value in node.items() if key not in first

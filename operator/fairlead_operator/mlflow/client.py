@@ -32,32 +32,32 @@ class MlflowClient:
 
     async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
         newest_first = {"filter": f"name='{registered_model}'", "order_by": "version_number DESC"}
-        async for _, found in self._versions(newest_first):
-            if found.version == version:
-                return found
+        async for _, registered in self._versions(newest_first):
+            if registered.version == version:
+                return registered
         return None
 
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         return {
-            (name, found.registry_version): found
-            async for name, found in self._versions({"max_results": _LARGE_PAGE})
+            (name, registered.registry_version): registered
+            async for name, registered in self._versions({"max_results": _LARGE_PAGE})
         }
 
     async def _versions(
         self, query: Mapping[str, str]
     ) -> AsyncIterator[tuple[str, RegisteredVersion]]:
-        """Registered model and version, page by page."""
+        """Yield each registered model and version, page by page."""
         token = ""
         while True:
             asked = {"max_results": _PAGE, **query, "page_token": token}
             page = await self._get("model-versions/search", asked) or {}
-            for found in page.get("model_versions", []):
-                tagged = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+            for entry in page.get("model_versions", []):
+                tagged = {tag["key"]: tag["value"] for tag in entry.get("tags", [])}
                 yield (
-                    str(found["name"]),
+                    str(entry["name"]),
                     RegisteredVersion(
                         version=tagged.get(tags.VERSION, ""),
-                        registry_version=str(found["version"]),
+                        registry_version=str(entry["version"]),
                         digest=tagged.get(tags.DIGEST, ""),
                     ),
                 )
@@ -67,7 +67,7 @@ class MlflowClient:
 
     async def start_run(self, *, experiment: str, name: str, key: str) -> str:
         experiment_id = await self._experiment(experiment)
-        found = await self._post(
+        answer = await self._post(
             "runs/search",
             {
                 "experiment_ids": [experiment_id],
@@ -75,7 +75,7 @@ class MlflowClient:
                 "max_results": 1,
             },
         )
-        for run in found.get("runs", []):
+        for run in answer.get("runs", []):
             return str(run["info"]["run_id"])
         created = await self._post(
             "runs/create",
@@ -92,8 +92,8 @@ class MlflowClient:
         answer = await self._get("runs/get", {"run_id": run_id})
         if answer is None:
             return None
-        found = answer["run"]["data"].get("tags", [])
-        return next((str(tag["value"]) for tag in found if tag["key"] == tags.PROGRESS), None)
+        run_tags = answer["run"]["data"].get("tags", [])
+        return next((str(tag["value"]) for tag in run_tags if tag["key"] == tags.PROGRESS), None)
 
     async def finish_run(self, run_id: str, *, succeeded: bool) -> None:
         answer = await self._get("runs/get", {"run_id": run_id})
@@ -104,14 +104,14 @@ class MlflowClient:
         await self._post("runs/update", {"run_id": run_id, "status": status, "end_time": now})
 
     async def _experiment(self, name: str) -> str:
-        known = await self._get("experiments/get-by-name", {"experiment_name": name})
-        if known is not None:
-            return str(known["experiment"]["experiment_id"])
+        answer = await self._get("experiments/get-by-name", {"experiment_name": name})
+        if answer is not None:
+            return str(answer["experiment"]["experiment_id"])
         created = await self._post("experiments/create", {"name": name})
         return str(created["experiment_id"])
 
     async def _get(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
-        """The answer; None when MLflow says that there is no such thing."""
+        """Return the answer; None when MLflow says that there is no such thing."""
         return await self._call("GET", path, params={k: v for k, v in query.items() if v})
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -27,27 +27,28 @@ class Registrations:
         """Replace the list; the key is the registered model and its version's number."""
         self._versions = dict(versions)
 
-    def note(self, registered_model: str, found: RegisteredVersion) -> None:
+    def note(self, registered_model: str, registered: RegisteredVersion) -> None:
         """Put into the list what MLflow said of one since it was made."""
         if self._versions is not None:
-            self._versions[registered_model, found.registry_version] = found
+            self._versions[registered_model, registered.registry_version] = registered
 
     def problem(self, registered_model: str, reference: VersionReference) -> str | None:
-        """What is wrong with this registration; empty when nothing is, None when not known."""
+        """Say what is wrong with this registration; empty when nothing is, None before a list."""
         if self._versions is None:
             return None
         number = reference.registry_version
-        found = self._versions.get((registered_model, number))
+        registered = self._versions.get((registered_model, number))
         named = f"registry version {number} of {registered_model} ({reference.version})"
-        if found is None:
+        if registered is None:
             return (
                 f"{named} was deleted: what serves goes on, but a new pod could not load it; "
                 "register the version again, or roll out another"
             )
-        if (found.version, found.digest) != (reference.version, reference.digest):
+        if (registered.version, registered.digest) != (reference.version, reference.digest):
             return (
-                f"{named} now says version {found.version or 'none'} with digest "
-                f"{found.digest or 'none'}: what serves is as it was verified; set its tags back"
+                f"{named} now says version {registered.version or 'none'} with digest "
+                f"{registered.digest or 'none'}: what serves is as it was verified; set its tags "
+                "back"
             )
         return ""
 

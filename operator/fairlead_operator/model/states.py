@@ -90,7 +90,7 @@ class Target:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """Every candidate, the first first."""
+        """Return every candidate, the first first."""
         return (self.version, *self.alternatives)
 
 
