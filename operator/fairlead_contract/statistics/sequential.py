@@ -62,7 +62,7 @@ class Counts:
 
     @property
     def variance(self) -> float:
-        """Return that of one answer; above 0 even where all were alike, which proves no certainty."""
+        """Return that of one answer; above 0 even if all were alike, which proves no certainty."""
         rate = (self.good + 0.5) / (self.total + 1)
         return rate * (1 - rate)
 

@@ -299,7 +299,7 @@ def _not_serving(observed: Observed) -> tuple[Phase, str, str]:
     """Say why nothing serves, though nothing is under way."""
     training = observed.training
     if training is not None and training.state is RunState.FAILED:
-        again = "a change of the recipe or `fairlead retrain MODEL` trains again"
+        again = "a change of spec.data or spec.training, or `fairlead retrain MODEL`, trains again"
         message = f"{training.name} failed: {training.message[:_CAUSE]}; {again}"
         return Phase.FAILED, training.reason, message
     if observed.blocked:

@@ -159,7 +159,7 @@ def _compile_steps(policy: RolloutPolicy, candidates: int) -> tuple[Step, ...]:
 
 
 def automatic_steps(analysis: AnalysisSpec) -> tuple[Step, ...]:
-    """Weights that double, so that few requests meet a bad version and a good one is soon through.
+    """Double the weights: few requests meet a bad version, and a good one is soon through.
 
     A measurement looks back over its window: only when the longest window and two
     intervals have passed, two measurements have seen nothing but the step's own traffic.

@@ -62,7 +62,7 @@ def _cpu(scaling: Autoscaling) -> dict[str, Any]:
 def _triggers(
     version: str, scaling: Autoscaling, *, owner: Owner, prometheus_url: str
 ) -> list[dict[str, Any]]:
-    """KEDA takes numbers as strings, and the largest demand of all triggers wins."""
+    """Build KEDA's triggers: it takes numbers as strings, and the largest demand of all wins."""
     target, triggers = scaling.target, []
     if target.cpu_utilization is not None:
         triggers.append(
@@ -92,6 +92,6 @@ def _triggers(
 
 
 def request_rate(*, namespace: str, model: str, version: str) -> str:
-    """Requests a second over the last minute, mirrored ones included: the load of its pods."""
+    """Ask for requests a second over the last minute, mirrored ones too: the load of its pods."""
     names = match_version(namespace=namespace, model=model, version=version)
     return f"sum(rate(envoy_cluster_upstream_rq_completed{{{names}}}[1m]))"

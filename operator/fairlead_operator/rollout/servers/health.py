@@ -21,7 +21,7 @@ def read_health(
     *,
     needed: int | None = None,
 ) -> tuple[Health, str]:
-    """Health of a version, and a sentence for people.
+    """Tell the health of a version, and a sentence for people.
 
     ``needed`` pods are enough where an autoscaler may ask for more at any moment; None
     asks for all, none of them on its way.
@@ -63,7 +63,7 @@ def _failure(pod: Mapping[str, Any]) -> str | None:
 
 
 def _last_words(ended: Mapping[str, Any]) -> tuple[str, str]:
-    """Reason and message of a container that ended: the server's own, else Kubernetes'."""
+    """Read why a container ended, reason and message: the server's own, else Kubernetes'."""
     text = ended.get("message") or ""
     try:
         document = json.loads(text)

@@ -141,7 +141,7 @@ class _Cookie:
         return cls(name=version_cookie(route["model"]), max_age=sticky["maxAgeSeconds"])
 
     def match(self, version: str) -> dict[str, Any]:
-        """Header match of who carries it; written to mean the same in full and partial match."""
+        """Match who carries it by a header; in full and in partial match it means the same."""
         value = version.replace(".", r"\.")
         pattern = f"^(.*; ?)?{self.name}={value}(;.*)?$"
         return {"type": "RegularExpression", "name": "cookie", "value": pattern}

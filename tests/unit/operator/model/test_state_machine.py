@@ -263,7 +263,8 @@ LONGEST = 1024  # of a condition's message
         pytest.param(observed(stable=None, rollout=None,
                               training=training(RunState.FAILED, message=LONG)),
                      "t-2 failed: xxx",
-                     "a change of the recipe or `fairlead retrain MODEL` trains again",
+                     "a change of spec.data or spec.training, or `fairlead retrain MODEL`, "
+                     "trains again",
                      id="the first training failed"),
         pytest.param(observed(stable=None, rollout=None,
                               gate=REFUSED.model_copy(update={"message": LONG})),
