@@ -46,7 +46,8 @@ class ServingSpec(Spec):
         Field(
             default=Resources(),
             description="CPU and memory of each model server. Defaults to requests of 100m and "
-            "256Mi, and a memory limit of 1Gi.",
+            "256Mi, and a memory limit of 1Gi; a default gives way to a larger request or a "
+            "smaller limit.",
         ),
     ]
     prediction_log: Annotated[

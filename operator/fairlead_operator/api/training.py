@@ -251,7 +251,8 @@ class TrainingSpec(Spec):
         Field(
             default=Resources(),
             description="CPU and memory of each training container. Defaults to requests of 250m "
-            "and 512Mi, and a memory limit of 2Gi.",
+            "and 512Mi, and a memory limit of 2Gi; a default gives way to a larger request or a "
+            "smaller limit.",
         ),
     ]
 

@@ -1,10 +1,17 @@
 """What every pod we create needs so that Pod Security ``restricted`` admits it.  Pure."""
 
+from decimal import Decimal
 from typing import Any, Final
 
 from fairlead_operator.api.common import ResourceList, Resources
 
 _USER: Final = 65532
+_FACTORS: Final = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    **{prefix: Decimal(1000) ** power for power, prefix in enumerate("kMGT", start=1)},
+    **{f"{prefix}i": Decimal(1024) ** power for power, prefix in enumerate("KMGT", start=1)},
+}
 
 
 def pod_security() -> dict[str, Any]:
@@ -28,15 +35,30 @@ def container_security() -> dict[str, Any]:
 def resources(
     asked: Resources, *, requests: dict[str, str], limits: dict[str, str]
 ) -> dict[str, Any]:
-    """Merge what the user asked for over our defaults."""
-    return {
-        "requests": requests | _amounts(asked.requests),
-        "limits": limits | _amounts(asked.limits),
+    """Merge what the user asked for over our defaults, which give way where the two collide.
+
+    The API server refuses a pod that requests more than its limit.
+    """
+    asked_requests, asked_limits = _amounts(asked.requests), _amounts(asked.limits)
+    raised = {
+        name: max(limit, asked_requests.get(name, limit), key=_size)
+        for name, limit in limits.items()
     }
+    lowered = {
+        name: min(request, asked_limits.get(name, request), key=_size)
+        for name, request in requests.items()
+    }
+    return {"requests": lowered | asked_requests, "limits": raised | asked_limits}
 
 
 def _amounts(amounts: ResourceList) -> dict[str, str]:
     return amounts.model_dump(exclude_none=True)
+
+
+def _size(quantity: str) -> Decimal:
+    """Return the amount that a quantity of our CRDs stands for."""
+    number = quantity.rstrip("mkKMGTi")
+    return Decimal(number) * _FACTORS[quantity[len(number) :]]
 
 
 def environment(values: dict[str, str]) -> list[dict[str, Any]]:

@@ -600,6 +600,16 @@ def without_empty_lists(node: Any) -> Any:
             id="memory: asks above its limit",
         ),
         pytest.param(
+            resources("serving", requests={"cpu": "2"}, limits={"cpu": "1999m"}),
+            "requests.cpu",
+            id="a server's cpu: asks above its limit",
+        ),
+        pytest.param(
+            resources("training", requests={"memory": "3Gi"}, limits={"memory": "2Gi"}),
+            "requests.memory",
+            id="a trainer's memory: asks above its limit",
+        ),
+        pytest.param(
             resources("serving", limits={"gpu": "1"}), "limits.gpu", id="resources: unknown"
         ),
         # Promotion, version, serving
