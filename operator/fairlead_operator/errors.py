@@ -17,6 +17,10 @@ class UnknownKindError(TransientError):
     """The cluster does not have the kind: what defines it is not installed, or not yet."""
 
 
+class WebhookUnavailableError(TransientError):
+    """An admission webhook that must be asked does not answer; who runs it can mend that."""
+
+
 class InvalidSpecError(Exception):
     """The spec is wrong in a way no schema can refuse; wait for a new generation."""
 

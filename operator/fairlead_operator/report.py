@@ -4,13 +4,17 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from fairlead_operator.api.base import to_moment
-from fairlead_operator.api.conditions import Condition, merge
+from fairlead_operator.api.conditions import APPLIED, Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import FIELD_MANAGER
+from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError
+
+_SOONEST_RETRY: Final = timedelta(milliseconds=200)
+_LATEST_RETRY: Final = timedelta(seconds=30)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +32,77 @@ def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: dat
 
 
 def report_refused(body: Mapping[str, Any], error: ClusterRefusalError, *, now: datetime) -> Report:
-    """Report what the cluster refused of what we applied; another can mend it."""
+    """Report what the cluster refused to let us read; another can mend it."""
     return _report_stopped(body, "Unknown", "ClusterRefused", str(error), now=now)
+
+
+def report_failures(
+    body: Mapping[str, Any], report: Report, failures: tuple[Failure, ...], *, now: datetime
+) -> Report:
+    """Add what could not be written: a condition, one Event, and when to try again.
+
+    The longer it lasts, the longer until the next try.  Where nothing ever failed, nothing is
+    added; afterwards the condition says that it is over.
+    """
+    before = _applied_before(body.get("status") or {})
+    if not failures and before is None:
+        return report
+    condition = _applied(body, failures)
+    if before is not None and not _is_news(before, condition):
+        # Sentences of trouble that passes differ each time, by a port or a moment.
+        condition = condition.model_copy(update={"message": before.message})
+    (dated,) = merge([before] if before else [], [condition], now=now)
+    status = dict(report.status)
+    others = [entry for entry in status.get("conditions") or [] if entry["type"] != APPLIED]
+    status["conditions"] = [*others, dated.to_manifest()]
+    told = dataclasses.replace(report, status=status)
+    if not failures:
+        return told
+    lasted = now - (dated.last_transition_time or now)
+    retry = min(max(lasted, _SOONEST_RETRY), _LATEST_RETRY)
+    known = before is not None and before.reason == condition.reason
+    events = report.events
+    if condition.reason == "ClusterRefused" and not known:
+        events += (Event(reason="ClusterRefused", message=condition.message, warning=True),)
+    return dataclasses.replace(
+        told, events=events, look_again=min(report.look_again or retry, retry)
+    )
+
+
+def read_failures(status: Mapping[str, Any]) -> tuple[Failure, ...]:
+    """Return what the status of another object says could not be written."""
+    said = _applied_before(status)
+    if said is None or said.status == "True":
+        return ()
+    return (Failure(message=said.message, refused=said.reason == "ClusterRefused"),)
+
+
+def _applied_before(status: Mapping[str, Any]) -> Condition | None:
+    for entry in status.get("conditions") or []:
+        if entry["type"] == APPLIED:
+            return Condition.model_validate(entry)
+    return None
+
+
+def _applied(body: Mapping[str, Any], failures: tuple[Failure, ...]) -> Condition:
+    """Say whether the cluster took all that was written."""
+    if not failures:
+        reason, message = "Applied", "the cluster has taken every object"
+    elif any(failure.refused for failure in failures):
+        reason, message = "ClusterRefused", describe(failures)
+    else:
+        reason, message = "ClusterUnavailable", describe(failures)
+    return Condition(
+        type=APPLIED,
+        status="False" if failures else "True",
+        reason=reason,
+        message=message[:1024],
+        observed_generation=body["metadata"].get("generation"),
+    )
+
+
+def _is_news(before: Condition, condition: Condition) -> bool:
+    return before.reason != condition.reason or condition.reason == "ClusterRefused"
 
 
 def _report_stopped(

@@ -46,18 +46,21 @@ async def test_a_refusal_of_the_cluster_is_shown_once_and_tried_again(serving: W
     await serving.kube.delete("Deployment", NAMESPACE, "fairlead-gateway")
     serving.deliver()
     for _ in range(3):
-        with pytest.raises(ClusterRefusalError):
-            await serving.controller.handle(MODEL)
+        await serving.controller.handle(MODEL)
     shown = conditions(serving, "Model", "nsw-price")
 
-    assert shown["Progressing"] == ("Unknown", "ClusterRefused")
-    assert shown["Ready"][0] == "True"
+    assert shown["Applied"] == ("False", "ClusterRefused")
+    assert shown["Ready"] == ("True", "ClusterRefused")
+    assert shown["UpToDate"] == ("False", "ClusterRefused")
+    assert shown["Progressing"] == ("False", "Serving")
     assert [reason for reason, _ in serving.events()].count("ClusterRefused") == 1
 
     serving.kube.apply = apply
     await serving.controller.handle(MODEL)
 
-    assert conditions(serving, "Model", "nsw-price")["Progressing"] == ("False", "Serving")
+    shown = conditions(serving, "Model", "nsw-price")
+    assert shown["Applied"] == ("True", "Applied")
+    assert shown["UpToDate"] == ("True", "Serving")
 
 
 async def test_a_spec_no_schema_could_refuse_is_told_and_nothing_changes(serving: World) -> None:

@@ -36,6 +36,7 @@ class FakeKube:
         self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.writes: list[tuple[str, str, str]] = []  # verb, kind, name
         self.fail_next: list[Exception] = []
+        self.refusing: dict[tuple[str, str], Exception] = {}  # kind, name → to all but its deletion
         self.after_write: Callable[[], None] = lambda: None
         self._clock = clock
         self._applied: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -84,6 +85,7 @@ class FakeKube:
         key = _key(manifest)
         if key[0] in self.unknown_kinds:
             raise UnknownKindError(f"PATCH {key[0]}: 404 page not found")
+        self._maybe_refuse(key)
         wanted = copy.deepcopy(dict(manifest))
         live = self.objects.get(key)
         before = copy.deepcopy(live)
@@ -119,6 +121,7 @@ class FakeKube:
     async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
         self._maybe_fail()
         key = _key(deployment)
+        self._maybe_refuse(key)
         live = self.objects.get(key)
         known = deployment["metadata"]["resourceVersion"]
         if live is None or live["metadata"]["resourceVersion"] != known:
@@ -158,6 +161,7 @@ class FakeKube:
         self, key: tuple[str, str, str], patch: Mapping[str, Any], verb: str
     ) -> dict[str, Any] | None:
         self._maybe_fail()
+        self._maybe_refuse(key)
         live = self.objects.get(key)
         if live is None:
             return None
@@ -203,6 +207,10 @@ class FakeKube:
     def _maybe_fail(self) -> None:
         if self.fail_next:
             raise self.fail_next.pop(0)
+
+    def _maybe_refuse(self, key: tuple[str, str, str]) -> None:
+        if (refusal := self.refusing.get((key[0], key[2]))) is not None:
+            raise refusal
 
 
 def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from fairlead_operator.api.base import Moment, Status
+
+APPLIED: Final = "Applied"  # the cluster took what was written; absent while it always has
 
 
 class Condition(Status):

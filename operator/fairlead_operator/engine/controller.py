@@ -80,20 +80,17 @@ class Controller:
 
     def _tell(self, key: Key, body: Mapping[str, Any], report: Report) -> None:
         """Log and count a transition, once."""
+        fields = {"kind": key.kind, "namespace": key.namespace, "object": key.name}
+        for event in report.events:
+            if event.reason == "ClusterRefused":
+                _LOGGER.warning("write refused", extra=fields | {"error": event.message})
         before, after = (body.get("status") or {}).get("phase"), report.status.get("phase")
         if before == after:
             return
         reason = report.status.get("reason", "")
         _LOGGER.info(
             "phase changed",
-            extra={
-                "kind": key.kind,
-                "namespace": key.namespace,
-                "object": key.name,
-                "from": before or "",
-                "to": after or "",
-                "reason": reason,
-            },
+            extra=fields | {"from": before or "", "to": after or "", "reason": reason},
         )
         if key.kind != "Rollout":
             return

@@ -14,7 +14,12 @@ import aiohttp
 import orjson
 
 from fairlead_operator.api.group import FIELD_MANAGER, REPLICAS_MANAGER
-from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
+from fairlead_operator.errors import (
+    ClusterRefusalError,
+    TransientError,
+    UnknownKindError,
+    WebhookUnavailableError,
+)
 from fairlead_operator.kube.credentials import Credentials
 from fairlead_operator.kube.kinds import RESOURCES, Selector
 
@@ -25,6 +30,7 @@ _CONNECTIONS: Final = 48  # the workers', the webhook's, and one for the Lease
 _KEPT_SECONDS: Final = 75.0  # a burst after a quiet minute needs no handshakes; servers wait 90 s
 _PAGE: Final = 250
 _UNDECLARED: Final = "field not declared in schema"
+_WEBHOOK: Final = "failed calling webhook"
 _RETRIABLE: Final = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
 
 
@@ -214,6 +220,8 @@ def _refusal(
             return UnknownKindError(text)
     if _UNDECLARED in text:  # another's CRD is older than what we write; answered with 500
         return ClusterRefusalError(text)
+    if _WEBHOOK in text and response.status >= 500:
+        return WebhookUnavailableError(text)
     if response.status in _RETRIABLE or response.status in {401, 404}:
         after = response.headers.get("Retry-After", "")
         return TransientError(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.kube.applied import is_applied, sign, signature
 from fairlead_operator.kube.store import Place, Store
 from fairlead_operator.ports import Kube
@@ -14,7 +15,8 @@ _PARTS: Final = frozenset({
 })  # fmt: skip
 
 
-# Of a status, what is said to people and read by no reconcile: nothing follows from it.
+# Of a status, what is said to people and read by no reconcile: nothing follows from it.  Of the
+# conditions a Model reads one of its Rollout's and TrainingRun's.
 _SAID: Final = frozenset({"observedGeneration", "conditions"})
 _VERSIONED: Final = frozenset({"resourceVersion", "managedFields"})  # differs at each write
 
@@ -114,5 +116,11 @@ class WatchedKube:
 def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what reconciles read of an object of ours."""
     meta = {k: v for k, v in body["metadata"].items() if k not in _VERSIONED}
-    status = {k: v for k, v in (body.get("status") or {}).items() if k not in _SAID}
-    return {"metadata": meta, "spec": body.get("spec"), "status": status}
+    status = body.get("status") or {}
+    applied = [
+        (condition["status"], condition["reason"])
+        for condition in status.get("conditions") or []
+        if condition["type"] == APPLIED
+    ]
+    read = {k: v for k, v in status.items() if k not in _SAID}
+    return {"metadata": meta, "spec": body.get("spec"), "status": read, "applied": applied}

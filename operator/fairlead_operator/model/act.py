@@ -1,12 +1,14 @@
 """A decision into the cluster: gateway, address, and the children that are to start."""
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fairlead_contract.cluster import ROUTE
 from fairlead_operator.api.phases import rollout, training_run
+from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels
@@ -24,29 +26,53 @@ _HISTORY: Final = 10
 _ENDED: Final[frozenset[str]] = rollout.ENDED | training_run.ENDED
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a decision."""
+
+    failures: tuple[Failure, ...] = ()
+    not_started: frozenset[str] = frozenset()  # kinds of children that were to start
+    tidied: bool = True  # what carried the traffic before is gone, if it is time
+
+
 async def act(
     body: Mapping[str, Any], decision: Decision, seen: Seen, ports: Ports, settings: Settings
-) -> None:
-    """Make the decision true; twice is the same as once."""
-    owner = Owner.of(body)
-    await _act_on_gateway(owner, seen, ports.kube, settings)
+) -> Outcome:
+    """Make the decision true; twice is the same as once.  No write that fails stops another."""
+    owner, attempts = Owner.of(body), Attempts()
+    if decision.supersede_by is not None and seen.status.rollout is not None:
+        with attempts.attempt():
+            await ports.kube.annotate(
+                "Rollout",
+                owner.namespace,
+                seen.status.rollout,
+                {Action.SUPERSEDE.annotation: decision.supersede_by},
+            )
+    tidied = await _act_on_gateway(owner, seen, ports.kube, settings, attempts)
     if seen.spec.serving.prediction_log.enabled:
-        await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
+        with attempts.attempt():
+            await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
+    not_started = await _start(owner, decision, seen, ports.kube, attempts)
+    await _forget(seen, ports.kube, attempts)
+    return Outcome(failures=attempts.failures, not_started=not_started, tidied=tidied)
+
+
+async def _start(
+    owner: Owner, decision: Decision, seen: Seen, kube: Kube, attempts: Attempts
+) -> frozenset[str]:
+    """Start the children that are due; return the kinds of those that could not be."""
+    due = {"TrainingRun": decision.start_training, "Rollout": decision.start_rollout}
+    left = {kind for kind, start in due.items() if start is not None}
     if decision.start_training is not None:
-        await _start_training(owner, decision.start_training, seen, ports.kube)
+        with attempts.attempt():
+            await _start_training(owner, decision.start_training, seen, kube)
+            left.discard("TrainingRun")
     if decision.start_rollout is not None:
         number = seen.status.rollout_number + 1
-        await ports.kube.apply(
-            build_rollout(owner, seen.spec, decision.start_rollout, number=number)
-        )
-    if decision.supersede_by is not None and seen.status.rollout is not None:
-        await ports.kube.annotate(
-            "Rollout",
-            owner.namespace,
-            seen.status.rollout,
-            {Action.SUPERSEDE.annotation: decision.supersede_by},
-        )
-    await _forget(seen, ports.kube)
+        with attempts.attempt():
+            await kube.apply(build_rollout(owner, seen.spec, decision.start_rollout, number=number))
+            left.discard("Rollout")
+    return frozenset(left)
 
 
 async def _start_training(owner: Owner, start: Start, seen: Seen, kube: Kube) -> None:
@@ -66,27 +92,34 @@ async def _start_training(owner: Owner, start: Start, seen: Seen, kube: Kube) ->
     )
 
 
-async def _act_on_gateway(owner: Owner, seen: Seen, kube: Kube, settings: Settings) -> None:
+async def _act_on_gateway(
+    owner: Owner, seen: Seen, kube: Kube, settings: Settings, attempts: Attempts
+) -> bool:
     """Bring the built-in gateway and the Model's address at it, or take them away.
 
-    Whoever carried the traffic before goes on until the other has confirmed the route.
+    Whoever carried the traffic before goes on until the other has confirmed the route.  Return
+    whether nothing of it is left that should have gone.
     """
     kind = seen.spec.serving.gateway.kind
     if kind == "BuiltIn":
-        for manifest in build_gateway(
+        parts = build_gateway(
             owner.namespace, images=settings.images, replicas=settings.gateway_replicas
-        ):
-            await kube.apply(manifest)
-        await kube.apply(build_address(owner))
+        )
+        for manifest in (*parts, build_address(owner)):
+            with attempts.attempt():
+                await kube.apply(manifest)
     if kind != seen.settled or kind == seen.status.gateway:
-        return
-    if kind == "BuiltIn":
-        with contextlib.suppress(UnknownKindError):  # then there is none
-            await _remove("HTTPRoute", owner, ROUTE, kube)
-    else:
-        await _remove("ConfigMap", owner, ROUTE, kube)
-        await _remove("Service", owner, "address", kube)
-        await tidy_gateway(owner.namespace, kube)
+        return True
+    with attempts.attempt():
+        if kind == "BuiltIn":
+            with contextlib.suppress(UnknownKindError):  # then there is none
+                await _remove("HTTPRoute", owner, ROUTE, kube)
+        else:
+            await _remove("ConfigMap", owner, ROUTE, kube)
+            await _remove("Service", owner, "address", kube)
+            await tidy_gateway(owner.namespace, kube)
+        return True
+    return False
 
 
 async def _remove(kind: str, owner: Owner, component: str, kube: Kube) -> None:
@@ -95,14 +128,15 @@ async def _remove(kind: str, owner: Owner, component: str, kube: Kube) -> None:
         await kube.delete(kind, owner.namespace, item["metadata"]["name"])
 
 
-async def _forget(seen: Seen, kube: Kube) -> None:
+async def _forget(seen: Seen, kube: Kube, attempts: Attempts) -> None:
     """Keep the latest ended children only, and always the ones status names."""
     named = {seen.status.training_run, seen.status.rollout}
     for items in (seen.training_runs, seen.rollouts):
         for item in _oldest(items, keep=_HISTORY):
             meta = item["metadata"]
             if meta["name"] not in named:
-                await kube.delete(item["kind"], meta["namespace"], meta["name"])
+                with attempts.attempt():
+                    await kube.delete(item["kind"], meta["namespace"], meta["name"])
 
 
 def _oldest(items: Sequence[Mapping[str, Any]], *, keep: int) -> Sequence[Mapping[str, Any]]:

@@ -21,6 +21,7 @@ from fairlead_operator.model.gate import Demand, parse_comparison
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import CurrentRollout, Observed, RunState, Training
 from fairlead_operator.ports import Ports
+from fairlead_operator.report import read_failures
 from fairlead_operator.requests import Action, Request, read_requests, unanswered
 
 _STATES: Final[Mapping[str | None, RunState]] = {
@@ -65,6 +66,12 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         unregistered=await _check_registration(status, meta, ports),
         annotations=annotations,
         settled=_settled(_named(rollouts, status.rollout)),
+        failures=tuple(
+            failure
+            for child in (_named(rollouts, status.rollout), _named(runs, status.training_run))
+            if child is not None
+            for failure in read_failures(child.get("status") or {})
+        ),
         training_runs=runs,
         rollouts=rollouts,
     )

@@ -1,5 +1,6 @@
 """One look at a Model: observe, decide, act, report."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from fairlead_operator.model.observe import observe
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.status import report
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report, report_invalid
+from fairlead_operator.report import Report, report_failures, report_invalid
 from fairlead_operator.settings import Settings
 
 
@@ -25,5 +26,13 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
     except InvalidSpecError as error:
         return report_invalid(body, error, now=now)
     decision = decide(seen.observed)
-    await act(body, decision, seen, ports, settings)
-    return report(body, seen, decision)
+    outcome = await act(body, decision, seen, ports, settings)
+    if outcome.not_started:
+        # The status must not name a child that there is not, nor call what asked for it done.
+        observed = dataclasses.replace(seen.observed, cannot_start=outcome.not_started)
+        seen, decision = dataclasses.replace(seen, observed=observed), decide(observed)
+    if not outcome.tidied:
+        seen = dataclasses.replace(seen, settled=None)
+    failures = (*outcome.failures, *seen.failures)
+    told = report(body, seen, decision, failures=failures)
+    return report_failures(body, told, failures, now=now)

@@ -6,6 +6,7 @@ from typing import Any
 
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.attempts import Failure
 from fairlead_operator.model.states import Observed
 
 
@@ -19,5 +20,6 @@ class Seen:
     unregistered: str | None  # what is wrong with the stable version's registration; None: unknown
     annotations: Mapping[str, str]
     settled: GatewayKind | None  # what carries the traffic and confirmed it; None: not known
+    failures: tuple[Failure, ...] = ()  # what its Rollout and TrainingRun cannot write
     training_runs: Sequence[Mapping[str, Any]]  # of this Model
     rollouts: Sequence[Mapping[str, Any]]

@@ -52,7 +52,7 @@ class _Next:
 
 def decide(observed: Observed) -> Decision:
     """Choose what should be true.  Total."""
-    observed = _fold_training(_fold_rollout(observed))
+    observed = _fold_training(_fold_rollout(_without_what_cannot_start(observed)))
     answers = tuple(_answer(request, observed) for request in observed.requests)
     observed = dataclasses.replace(
         observed, requests=tuple(answer.request for answer in answers if answer.accepted)
@@ -60,6 +60,10 @@ def decide(observed: Observed) -> Decision:
     rollout, training = _Next(), None
     if not observed.suspend:
         rollout, training = _next_rollout(observed), find_start(observed)
+    if "Rollout" in observed.cannot_start:
+        rollout = dataclasses.replace(rollout, start=None)
+    if "TrainingRun" in observed.cannot_start:
+        training = None
     blocked, start = observed.blocked, rollout.start
     if start is not None:  # tried again, so no longer blocked
         blocked = tuple(entry for entry in blocked if entry.version not in start.versions)
@@ -81,6 +85,17 @@ def decide(observed: Observed) -> Decision:
         start_training=training,
         answers=answers,
     )
+
+
+def _without_what_cannot_start(observed: Observed) -> Observed:
+    """Leave unanswered who asks for what the cluster refuses, so that it is tried again."""
+    kinds = {Action.RETRY: "Rollout", Action.RETRAIN: "TrainingRun"}
+    left = tuple(
+        request
+        for request in observed.requests
+        if kinds.get(request.action) not in observed.cannot_start
+    )
+    return dataclasses.replace(observed, requests=left)
 
 
 def _answer(request: Request, observed: Observed) -> Answer:

@@ -74,6 +74,7 @@ class Observed:
     rollout_lost: bool  # status names one that is gone
     rollout_folded: bool
     waiting: tuple[str, ...]  # Rollouts made by hand that wait for their turn, oldest first
+    cannot_start: frozenset[str] = frozenset()  # kinds of which the cluster has just refused one
 
     def request(self, action: Action) -> Request | None:
         """Return the request of a person for this that has no answer yet."""

@@ -8,6 +8,7 @@ from fairlead_operator.api.events import Event
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import ModelStatus
 from fairlead_operator.api.phases.model import Phase, Reason
+from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState
@@ -17,8 +18,17 @@ from fairlead_operator.requests import announce_refusals, record
 _WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
 
 
-def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
-    """Say of the object what is true after this reconcile."""
+def report(
+    body: Mapping[str, Any],
+    seen: Seen,
+    decision: Decision,
+    *,
+    failures: tuple[Failure, ...] = (),
+) -> Report:
+    """Say of the object what is true after this reconcile.
+
+    ``failures`` is what could not be written for the Model.
+    """
     old, meta, now = seen.status, body["metadata"], seen.observed.now
     name = meta["name"]
     training_number = old.training_number + (decision.start_training is not None)
@@ -42,7 +52,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision) -> Report:
         gate=decision.gate,
         blocked=decision.blocked,
         refused=decision.refused,
-        conditions=merge(old.conditions, _conditions(meta, decision, seen), now=now),
+        conditions=merge(old.conditions, _conditions(meta, decision, seen, failures), now=now),
     )
     return Report(
         status=status.to_manifest(),
@@ -81,8 +91,13 @@ def _rollout(seen: Seen, decision: Decision, name: str, number: int) -> str | No
     return decision.adopt_rollout or seen.status.rollout
 
 
-def _conditions(meta: Mapping[str, Any], decision: Decision, seen: Seen) -> tuple[Condition, ...]:
-    """Say Ready: a version serves; UpToDate: the one asked for; Progressing: something moves."""
+def _conditions(
+    meta: Mapping[str, Any], decision: Decision, seen: Seen, failures: tuple[Failure, ...]
+) -> tuple[Condition, ...]:
+    """Say Ready: a version serves; UpToDate: the one asked for; Progressing: something moves.
+
+    What the cluster refuses keeps what serves as it was, which is not what was asked for.
+    """
     serving = decision.stable is not None
     training = seen.observed.training
     moving = (
@@ -92,21 +107,25 @@ def _conditions(meta: Mapping[str, Any], decision: Decision, seen: Seen) -> tupl
     )
     settled = decision.phase in {Phase.SERVING, Phase.SUSPENDED}
     current = serving and settled and decision.reason != Reason.TARGET_REFUSED
-    common = {
-        "reason": decision.reason,
-        "message": decision.message[:1024],
-        "observedGeneration": meta.get("generation"),
-    }
+    refused = tuple(failure for failure in failures if failure.refused)
+    reason, message = decision.reason, decision.message
+    if current and refused:
+        current, reason = False, "ClusterRefused"
+        message = f"{message}; as it was, for the cluster refuses a change: {describe(refused)}"
 
-    def condition(kind: str, holds: bool) -> Condition:
-        return Condition.model_validate(
-            {"type": kind, "status": "True" if holds else "False", **common}
+    def condition(kind: str, holds: bool, reason: str, message: str) -> Condition:
+        return Condition(
+            type=kind,
+            status="True" if holds else "False",
+            reason=reason,
+            message=message[:1024],
+            observed_generation=meta.get("generation"),
         )
 
     return (
-        condition("Ready", serving),
-        condition("UpToDate", current),
-        condition("Progressing", moving),
+        condition("Ready", serving, reason, message),
+        condition("UpToDate", current, reason, message),
+        condition("Progressing", moving, decision.reason, decision.message),
         *_registered(meta, seen),
     )
 

@@ -1,22 +1,27 @@
 """A decision into the cluster: the servers of all versions, and the route between them."""
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from fairlead_contract.cluster import SERVER, route_name
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import LABEL_MODEL, LABEL_VERSION
 from fairlead_operator.api.phases.rollout import Phase
+from fairlead_operator.attempts import Attempts, Failure, describe
 from fairlead_operator.kube.metadata import (
     Owner,
     component_labels,
     preview_name,
 )
 from fairlead_operator.ports import Kube, Ports
+from fairlead_operator.rollout.decision.order import narrows, without_servers
 from fairlead_operator.rollout.decision.pods_first import floors
+from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.decision.states import Decision, is_finished
 from fairlead_operator.rollout.seen import Seen
-from fairlead_operator.rollout.servers.apply import apply_server, remove_server
+from fairlead_operator.rollout.servers.apply import AppliedServer, apply_server, remove_server
 from fairlead_operator.rollout.servers.manifests import build_preview
 from fairlead_operator.rollout.traffic.http_route import build_http_routes
 from fairlead_operator.rollout.traffic.route import (
@@ -31,55 +36,106 @@ from fairlead_operator.settings import Settings
 _SETTLED: Final = timedelta(seconds=2)  # after which every pod of a version has been seen
 
 
-async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) -> str | None:
-    """Make the decision true; twice is the same as once.  Return why there is no autoscaler.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a decision: the one that holds, and what could not be written of it."""
 
-    Only the Model's current Rollout acts.  Servers come before the route that
-    sends them traffic, and go after every gateway pod has stopped doing so.
+    decision: Decision
+    seen: Seen
+    unscaled: str | None = None  # why there is no autoscaler
+    failures: tuple[Failure, ...] = ()
+
+
+async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) -> Outcome:
+    """Make the decision true; twice is the same as once.
+
+    Only the Model's current Rollout acts.  Where traffic is taken away, the route comes first.
+    Else servers come before the route that sends them traffic, and one that is refused gets no
+    more of it.  They go after every gateway pod has stopped sending.  No write that fails stops
+    another.
     """
     if not seen.observed.has_turn:
-        return None
-    owner = seen.case.owner
+        return Outcome(decision=decision, seen=seen)
+    attempts = Attempts()
+    if narrows(seen.observed, decision):
+        await _route(decision, seen, ports.kube, attempts)
+        servers = await _servers(decision, seen, ports.kube, settings, attempts)
+    else:
+        servers = await _servers(decision, seen, ports.kube, settings, attempts)
+        refusals = {
+            version: describe(server.failures)
+            for version, server in servers.items()
+            if server.failures
+        }
+        if refusals:
+            observed = without_servers(seen.observed, refusals)
+            decision, seen = decide(observed), dataclasses.replace(seen, observed=observed)
+        await _route(decision, seen, ports.kube, attempts)
+    if is_finished(seen.observed.phase):  # not before the status says so: it may be decided anew
+        await _retire(decision, seen, ports.kube, attempts)
+    unscaled = [server.unscaled for server in servers.values() if server.unscaled is not None]
+    failures = [
+        failure
+        for server in servers.values()
+        for failure in (*server.failures, *server.scaling_failures)
+    ]
+    return Outcome(
+        decision=decision,
+        seen=seen,
+        unscaled=unscaled[-1] if unscaled else None,
+        failures=(*attempts.failures, *failures),
+    )
+
+
+async def _servers(
+    decision: Decision, seen: Seen, kube: Kube, settings: Settings, attempts: Attempts
+) -> dict[str, AppliedServer]:
+    """Stop the servers that must be gone first, and apply those that must run; by version."""
     for reference in _stopped(decision, seen):
         if (server := seen.servers.get(reference.version)) is not None:
-            await remove_server(server, ports.kube, service=False)
-    fewest, unscaled = floors(seen.observed, decision), None
-    for reference in _wanted(decision, seen):
-        unscaled = await apply_server(
+            with attempts.attempt():
+                await remove_server(server, kube, service=False)
+    fewest = floors(seen.observed, decision)
+    return {
+        reference.version: await apply_server(
             reference,
             seen.case.model,
             live=seen.servers.get(reference.version),
             floor=fewest.get(reference.version),
-            owner=owner,
-            kube=ports.kube,
+            owner=seen.case.owner,
+            kube=kube,
             settings=settings,
         )
-    await _route(decision, seen, owner, ports.kube)
-    if is_finished(seen.observed.phase):  # not before the status says so: it may be decided anew
-        await _retire(decision, seen, owner, ports.kube)
-    return unscaled
+        for reference in _wanted(decision, seen)
+    }
 
 
-async def _route(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> None:
+async def _route(decision: Decision, seen: Seen, kube: Kube, attempts: Attempts) -> None:
     """Write weights and what goes with them, and the preview address while there is one."""
-    case = seen.case
+    case, owner = seen.case, seen.case.owner
     built_in = case.gateway.kind == "BuiltIn"
     route = _build_route(decision, seen, owner)
     has_preview = route is not None and "preview" in route
-    if built_in and has_preview and await _owns_preview(owner, kube):
-        await kube.apply(build_preview(owner))
     if route is not None and built_in:
-        await kube.apply(build_config_map(route, owner=owner))
+        with attempts.attempt():
+            await kube.apply(build_config_map(route, owner=owner))
     elif route is not None and seen.observed.gateway.missing is None:
         for manifest in build_http_routes(route, owner=owner, gateway=case.gateway):
-            await kube.apply(manifest)
+            with attempts.attempt():
+                await kube.apply(manifest)
     elif route is None and is_finished(decision.phase):
         kind = "ConfigMap" if built_in else "HTTPRoute"
-        await kube.delete(kind, owner.namespace, route_name(owner.name))
-    if seen.routed is not None and seen.routed.preview and not has_preview:
-        await kube.delete("HTTPRoute", owner.namespace, preview_name(owner.name))
-    if is_finished(decision.phase) and case.plan.preview:
-        await _remove_preview(owner, kube)
+        with attempts.attempt():
+            await kube.delete(kind, owner.namespace, route_name(owner.name))
+    with attempts.attempt():
+        if built_in and has_preview and await _owns_preview(owner, kube):
+            await kube.apply(build_preview(owner))
+    with attempts.attempt():
+        if seen.routed is not None and seen.routed.preview and not has_preview:
+            await kube.delete("HTTPRoute", owner.namespace, preview_name(owner.name))
+    with attempts.attempt():
+        if is_finished(decision.phase) and case.plan.preview:
+            await _remove_preview(owner, kube)
 
 
 def _build_route(decision: Decision, seen: Seen, owner: Owner) -> Route | None:
@@ -140,6 +196,8 @@ def _wanted_alone(decision: Decision, seen: Seen) -> tuple[VersionReference, ...
     observed, stable = seen.observed, (seen.case.stable,) if seen.case.stable else ()
     if decision.phase is Phase.PENDING:
         return stable
+    if decision.phase is Phase.REPLACING and observed.phase is Phase.PENDING:
+        return stable  # what is refused of it now would be refused on the way back
     if decision.phase is Phase.REPLACING:
         gone = observed.stable is not None and observed.stable.gone
         return seen.candidates if gone else ()
@@ -153,21 +211,26 @@ def _stopped(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
     observed = seen.observed
     if not observed.exclusive:
         return ()
-    if decision.phase is Phase.REPLACING:
+    if decision.phase is Phase.REPLACING and observed.phase is Phase.REPLACING:
         return (seen.case.stable,) if seen.case.stable else ()
     if decision.phase is Phase.ROLLING_BACK and not observed.candidate.gone:
         return seen.candidates
     return ()
 
 
-async def _retire(decision: Decision, seen: Seen, owner: Owner, kube: Kube) -> None:
+async def _retire(decision: Decision, seen: Seen, kube: Kube, attempts: Attempts) -> None:
     """Remove the servers of every other version once no gateway pod needs them."""
     reported = {arm.version: arm.weight for arm in seen.observed.arms}
     settled = all(reported[version] == share for version, share in decision.shares)
     if seen.case.stable is not None and not settled:
         return  # a gateway pod may still send them traffic
+    owner = seen.case.owner
     keep = {reference.version for reference in _wanted(decision, seen)}
-    servers = await kube.list("Deployment", owner.namespace, component_labels(SERVER, owner.name))
+    servers: Sequence[Mapping[str, Any]] = ()
+    with attempts.attempt():
+        labels = component_labels(SERVER, owner.name)
+        servers = await kube.list("Deployment", owner.namespace, labels)
     for server in servers:
         if server["metadata"]["labels"].get(LABEL_VERSION) not in keep:
-            await remove_server(server, kube)
+            with attempts.attempt():
+                await remove_server(server, kube)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.model import ModelSpec
@@ -235,6 +236,8 @@ class _Look:
             if not self.candidates.references:
                 message = "not found in MLflow yet"
                 arm = dataclasses.replace(arm, health=Health.UNKNOWN, message=message)
+            elif arm.version not in self.cluster.servers and self._refusal is not None:
+                arm = dataclasses.replace(arm, message=self._refusal)
             entry = last.get(version)
             if entry is None:
                 yield dataclasses.replace(arm, asked=self.case.status.weight or 0)
@@ -245,6 +248,14 @@ class _Look:
             yield dataclasses.replace(
                 arm, asked=entry.weight, prepared=entry.prepared, dropped=dropped
             )
+
+    @property
+    def _refusal(self) -> str | None:
+        """Return what the last look could not write: a server that there is not, for example."""
+        for condition in self.case.status.conditions:
+            if condition.type == APPLIED and condition.status == "False":
+                return condition.message
+        return None
 
     def _needed(self, capacity: Capacity | None) -> int | None:
         """Return the pods with which a candidate counts as ready; None: all it is asked to have.

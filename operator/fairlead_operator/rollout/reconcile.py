@@ -5,7 +5,7 @@ from typing import Any
 
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report, report_invalid
+from fairlead_operator.report import Report, report_failures, report_invalid
 from fairlead_operator.rollout.act import act
 from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.observe import observe
@@ -28,7 +28,7 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
         seen = await observe(body, ports, now=now)
     except InvalidSpecError as error:
         return report_invalid(body, error, now=now)
-    decision = decide(seen.observed)
-    unscaled = await act(decision, seen, ports, settings)
-    told = report(body, seen, decision, unscaled=unscaled)
+    outcome = await act(decide(seen.observed), seen, ports, settings)
+    told = report(body, outcome.seen, outcome.decision, unscaled=outcome.unscaled)
+    told = report_failures(body, told, outcome.failures, now=now)
     return await remember(body, seen.case.status, told, ports.record)

@@ -2,18 +2,21 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from fairlead_operator.api.phases.training_run import ENDED, Phase
+from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.ports import Ports
+from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.settings import Settings
 from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import Stage, build_job, job_name
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import Decision, JobState
+
+_STAGES: Final[tuple[Stage, ...]] = ("search", "finish")
 
 
 async def start_run(body: Mapping[str, Any], seen: Seen, ports: Ports) -> Seen:
@@ -46,33 +49,43 @@ async def start_run(body: Mapping[str, Any], seen: Seen, ports: Ports) -> Seen:
 
 async def act(
     body: Mapping[str, Any], decision: Decision, seen: Seen, ports: Ports, settings: Settings
-) -> None:
-    """Make the decision true; twice is the same as once."""
-    owner = Owner.of(body)
+) -> tuple[Failure, ...]:
+    """Make the decision true; twice is the same as once.  Return what could not be written.
+
+    Raises:
+        TransientError: MLflow did not answer at the end of a run.
+    """
+    owner, attempts = Owner.of(body), Attempts()
     if decision.phase is Phase.SUSPENDED:
-        await ports.kube.delete("Job", owner.namespace, job_name(owner.name, "search"))
-        await ports.kube.delete("Job", owner.namespace, job_name(owner.name, "finish"))
+        for stage in _STAGES:
+            with attempts.attempt():
+                await ports.kube.delete("Job", owner.namespace, job_name(owner.name, stage))
     if decision.want_search and seen.observed.search is JobState.ABSENT:
-        await _start("search", owner, seen, ports, settings)
+        await _start("search", owner, seen, ports.kube, settings, attempts=attempts)
     if decision.want_finish and seen.observed.finish is JobState.ABSENT:
-        await _start("finish", owner, seen, ports, settings)
+        await _start("finish", owner, seen, ports.kube, settings, attempts=attempts)
     ended = decision.phase in ENDED and seen.observed.phase not in ENDED
     if ended and seen.mlflow_run_id is not None:
         succeeded = decision.phase is Phase.SUCCEEDED
         await ports.registry.finish_run(seen.mlflow_run_id, succeeded=succeeded)
+    return attempts.failures
 
 
-async def _start(stage: Stage, owner: Owner, seen: Seen, ports: Ports, settings: Settings) -> None:
+async def _start(
+    stage: Stage, owner: Owner, seen: Seen, kube: Kube, settings: Settings, *, attempts: Attempts
+) -> None:
     """Start the Job of this stage, with what its pods read."""
-    await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
-    await ports.kube.apply(
-        build_job(
-            stage,
-            seen.config or "",
-            seen.model,
-            model=seen.spec.model,
-            owner=owner,
-            images=settings.images,
-            mlflow_url=settings.mlflow.address,
+    with attempts.attempt():
+        await kube.apply(build_database_secret(owner.namespace, settings.database_url))
+    with attempts.attempt():
+        await kube.apply(
+            build_job(
+                stage,
+                seen.config or "",
+                seen.model,
+                model=seen.spec.model,
+                owner=owner,
+                images=settings.images,
+                mlflow_url=settings.mlflow.address,
+            )
         )
-    )

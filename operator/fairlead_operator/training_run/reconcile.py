@@ -1,11 +1,13 @@
 """One look at a TrainingRun: observe, decide, act, report."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from fairlead_operator.attempts import describe
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report, report_invalid
+from fairlead_operator.report import Report, report_failures, report_invalid
 from fairlead_operator.settings import Settings
 from fairlead_operator.training_run.act import act, start_run
 from fairlead_operator.training_run.observe import observe
@@ -29,5 +31,8 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
         # What MLflow answers is decided on at once, so that the Jobs wait for no other look.
         seen = await start_run(body, seen, ports)
         decision = decide(seen.observed)
-    await act(body, decision, seen, ports, settings)
-    return report(body, seen, decision, now=now)
+    failures = await act(body, decision, seen, ports, settings)
+    if failures and (decision.want_search or decision.want_finish):
+        message = f"{decision.message}; not started: {describe(failures)}"
+        decision = dataclasses.replace(decision, message=message)
+    return report_failures(body, report(body, seen, decision, now=now), failures, now=now)

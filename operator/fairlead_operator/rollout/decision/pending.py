@@ -39,6 +39,8 @@ def while_pending(seen: Observed, wish: Request | None) -> Decision:
         return _wait(seen, Reason.WAITING_FOR_REGISTRY, _unanswered(seen))
     if seen.problem is not None and seen.stable is not None:
         return _wait(seen, Reason.ANALYSIS_UNAVAILABLE, seen.problem)
+    if _is_way_back_refused(seen):
+        return _wait(seen, Reason.WAITING_FOR_CANDIDATE, _starting(seen))
     if not seen.exclusive and seen.candidate.health is not Health.READY:
         return _wait(seen, Reason.WAITING_FOR_CANDIDATE, _starting(seen))
     if seen.suspended:
@@ -113,7 +115,7 @@ def _give_up(seen: Observed, wish: Request | None) -> Cause | None:
         return Cause(
             reason=Reason.START_DEADLINE_EXCEEDED,
             message=f"not ready within {in_seconds(seen.start_deadline)} (startDeadline): "
-            f"{seen.candidate.message}",
+            f"{_obstacle(seen)}",
         )
     return None
 
@@ -150,7 +152,20 @@ def _unanswered(seen: Observed) -> str:
 
 def _starting(seen: Observed) -> str:
     late = f"given up if not ready within {in_seconds(seen.start_deadline)} (startDeadline)"
-    return f"{seen.candidate.message}; {late}"
+    return f"{_obstacle(seen)}; {late}"
+
+
+def _is_way_back_refused(seen: Observed) -> bool:
+    """Tell whether the stable version, once stopped for the candidate, could not start again."""
+    stopped_next = seen.exclusive and seen.phase is Phase.PENDING
+    return stopped_next and seen.stable is not None and seen.stable.refused is not None
+
+
+def _obstacle(seen: Observed) -> str:
+    """Say what the start waits for."""
+    if _is_way_back_refused(seen) and seen.stable is not None:
+        return f"{_name(seen)} is not stopped, for it could not come back: {seen.stable.refused}"
+    return seen.candidate.message
 
 
 def _downtime(seen: Observed) -> str:

@@ -79,6 +79,7 @@ class Stable:
     health: Health = Health.READY
     message: str = ""
     gone: bool = False
+    refused: str | None = None  # why its server cannot be applied: stopped, it would stay away
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,15 @@ pods need not wait for that.  Leaving out what was applied before would reset it
 one pod, so it is handed over first (``Kube.scale``).
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import ANNOTATION_AUTOSCALER
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.metadata import Owner, version_name
 from fairlead_operator.ports import Kube
@@ -20,6 +23,15 @@ from fairlead_operator.rollout.decision.capacity import asked_replicas
 from fairlead_operator.rollout.servers.autoscaler import KINDS, build_autoscaler
 from fairlead_operator.rollout.servers.manifests import build_server
 from fairlead_operator.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedServer:
+    """What became of the objects of one version's server."""
+
+    failures: tuple[Failure, ...] = ()  # of its Service and Deployment: without, it cannot start
+    unscaled: str | None = None  # why there is no autoscaler
+    scaling_failures: tuple[Failure, ...] = ()
 
 
 async def apply_server(
@@ -31,8 +43,8 @@ async def apply_server(
     owner: Owner,
     kube: Kube,
     settings: Settings,
-) -> str | None:
-    """Make the server of a version as it should be; return what is missing to scale it.
+) -> AppliedServer:
+    """Make the server of a version as it should be; what fails stops nothing independent of it.
 
     Args:
         live: its Deployment as it was observed.
@@ -41,10 +53,6 @@ async def apply_server(
     scaling = spec.serving.autoscaling
     kind = KINDS[scaling.provider] if scaling else None
     before = _autoscaler_of(live)
-    if before is not None and before != kind:
-        await kube.delete(before, owner.namespace, version_name(owner.name, reference.version))
-    if live is not None and before is None and kind is not None:
-        await kube.scale(live, asked_replicas(live))
     service, deployment = build_server(
         reference,
         spec.serving,
@@ -53,30 +61,52 @@ async def apply_server(
         images=settings.images,
         mlflow_url=settings.mlflow.address,
     )
-    await kube.apply(service)
-    applied = await kube.apply(deployment)
-    if scaling is None or floor is None:
-        return None
-    missing = None
-    try:
-        await kube.apply(
-            build_autoscaler(
-                reference.version,
-                scaling,
-                floor=floor,
-                owner=owner,
-                prometheus_url=settings.prometheus_url,
-            )
+    server, applied = Attempts(), live
+    with server.attempt():
+        await kube.apply(service)
+    with server.attempt():  # the number of pods is handed over before it is left out
+        if before is not None and before != kind:
+            await kube.delete(before, owner.namespace, version_name(owner.name, reference.version))
+        if live is not None and before is None and kind is not None:
+            await kube.scale(live, asked_replicas(live))
+        applied = await kube.apply(deployment)
+    if scaling is None or floor is None or applied is None:
+        return AppliedServer(failures=server.failures)
+    unscaled, scaler = None, Attempts()
+    with scaler.attempt():
+        unscaled = await _apply_autoscaler(
+            reference.version, scaling, floor=floor, owner=owner, kube=kube, settings=settings
         )
+    with scaler.attempt():
+        if asked_replicas(applied) < floor:
+            await kube.scale(applied, floor)
+    return AppliedServer(
+        failures=server.failures, unscaled=unscaled, scaling_failures=scaler.failures
+    )
+
+
+async def _apply_autoscaler(
+    version: str,
+    scaling: Autoscaling,
+    *,
+    floor: int,
+    owner: Owner,
+    kube: Kube,
+    settings: Settings,
+) -> str | None:
+    """Apply what scales a version; return what is missing in the cluster for it."""
+    manifest = build_autoscaler(
+        version, scaling, floor=floor, owner=owner, prometheus_url=settings.prometheus_url
+    )
+    try:
+        await kube.apply(manifest)
     except UnknownKindError:
-        missing = (
-            f"the cluster has no kind {kind}: install what brings it, or set "
+        return (
+            f"the cluster has no kind {manifest['kind']}: install what brings it, or set "
             "serving.autoscaling.provider to hpa; until then the number of pods is only raised "
             "for a weight, and follows no load"
         )
-    if asked_replicas(applied) < floor:
-        await kube.scale(applied, floor)
-    return missing
+    return None
 
 
 async def remove_server(server: Mapping[str, Any], kube: Kube, *, service: bool = True) -> None:

@@ -6,8 +6,10 @@ import pytest
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.attempts import Failure
+from fairlead_operator.errors import ClusterRefusalError
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.rollout.servers.apply import apply_server, remove_server
+from fairlead_operator.rollout.servers.apply import AppliedServer, apply_server, remove_server
 from support.fakes import Clock, FakeKube
 from support.world import NAMESPACE, SETTINGS, model_manifest
 
@@ -23,7 +25,7 @@ def kube() -> FakeKube:
     return FakeKube(Clock())
 
 
-async def apply(kube: FakeKube, floor: int | None = None, **serving: Any) -> str | None:
+async def apply(kube: FakeKube, floor: int | None = None, **serving: Any) -> AppliedServer:
     """Look at the Deployment, and make the server as it should be."""
     return await apply_server(
         VERSION,
@@ -47,14 +49,14 @@ async def replicas(kube: FakeKube) -> int:
 
 
 async def test_a_fixed_number_needs_no_autoscaler(kube: FakeKube) -> None:
-    assert await apply(kube, replicas=3) is None
+    assert await apply(kube, replicas=3) == AppliedServer()
 
     assert kinds(kube) == {"Service", "Deployment"}
     assert await replicas(kube) == 3
 
 
 async def test_a_new_server_begins_with_its_floor(kube: FakeKube) -> None:
-    assert await apply(kube, 4, **HPA) is None
+    assert await apply(kube, 4, **HPA) == AppliedServer()
 
     assert kinds(kube) == {"Service", "Deployment", "HorizontalPodAutoscaler"}
     assert await replicas(kube) == 4
@@ -88,9 +90,9 @@ async def test_another_provider_leaves_one_autoscaler(kube: FakeKube) -> None:
 async def test_without_the_kind_the_floor_is_kept_by_hand(kube: FakeKube) -> None:
     kube.unknown_kinds |= {"ScaledObject"}
 
-    missing = await apply(kube, 3, **KEDA)
+    applied = await apply(kube, 3, **KEDA)
 
-    assert "no kind ScaledObject" in (missing or "")
+    assert "no kind ScaledObject" in (applied.unscaled or "")
     assert await replicas(kube) == 3
 
 
@@ -113,3 +115,41 @@ async def test_the_service_of_a_version_that_only_stops_stays(kube: FakeKube) ->
     await remove_server(server, kube, service=False)
 
     assert kinds(kube) == {"Service"}
+
+
+REFUSAL = ClusterRefusalError("PATCH …: 422 no")
+FAILURE = (Failure(message="PATCH …: 422 no", refused=True),)
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected", "left"),
+    [
+        pytest.param("Service", AppliedServer(failures=FAILURE),
+                     {"Deployment", "HorizontalPodAutoscaler"}, id="the Service"),
+        pytest.param("Deployment", AppliedServer(failures=FAILURE), {"Service"},
+                     id="the Deployment: nothing to scale"),
+        pytest.param("HorizontalPodAutoscaler", AppliedServer(scaling_failures=FAILURE),
+                     {"Service", "Deployment"}, id="the autoscaler: the server can start"),
+    ],
+)  # fmt: skip
+async def test_an_object_that_is_refused_stops_no_other(
+    kube: FakeKube, refused: str, expected: AppliedServer, left: set[str]
+) -> None:
+    kube.refusing[refused, NAME] = REFUSAL
+
+    assert await apply(kube, 4, **HPA) == expected
+    assert kinds(kube) == left
+    if "Deployment" in left:
+        assert await replicas(kube) == 4, "the floor is kept by hand"
+
+
+async def test_pods_are_not_reset_when_their_number_could_not_be_handed_over(
+    kube: FakeKube,
+) -> None:
+    await apply(kube, replicas=3)
+    kube.refusing["Deployment", NAME] = REFUSAL
+
+    applied = await apply(kube, 1, **HPA)
+
+    assert applied.failures == FAILURE
+    assert await replicas(kube) == 3
