@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -38,6 +39,7 @@ SERVING = {"replicas": 1, "predictionLog": {"enabled": True}}
 CHECK = {
     "name": "success", "builtin": "success-rate", "atLeast": 0.99, "window": "5s", "minSamples": 5,
 }  # fmt: skip
+REFUSED_MEMORY, SENTENCE = "2Gi", "2Gi of memory are too many in this namespace"
 STEPS = [{"weight": 50, "hold": "6s"}]
 COMMON = {
     "analysis": {"interval": "1s", "checks": [CHECK]},
@@ -151,11 +153,7 @@ def begin(told: Told, clients: Clients, to: str, **rollout: Any) -> str:
     told.world.say(f"{rollout['strategy']} to {to}")
     clients.forget()
     known = status_of(told.world.objects.model(MODEL)).get("rollout")
-    patch = {"spec": {"version": to, "rollout": COMMON | rollout}}
-    told.world.cluster.kubectl(
-        "patch", "model", MODEL, f"--namespace={energy.NAMESPACE}", "--type=merge",
-        f"--patch={json.dumps(patch)}",
-    )  # fmt: skip
+    patch_model(told, version=to, rollout=COMMON | rollout)
 
     found = wait_for(
         f"a rollout to {to}",
@@ -302,6 +300,138 @@ def test_recreate_runs_one_version_at_a_time_and_says_that_it_has_downtime(
     events = told.world.objects.events(end["metadata"]["name"])
     assert any("downtime" in event["message"] for event in events)
     assert clients.answers[to] > 0
+
+
+def test_going_back_does_not_wait_for_what_the_api_server_refuses(
+    told: Told, clients: Clients, policy: None
+) -> None:
+    to = other_version(told)
+    steps = [{"weight": 20, "hold": "10m"}]
+    rollout = begin(told, clients, to, strategy="canary", steps=steps)
+    wait_until(told, rollout, lambda r: status_of(r).get("observedWeight") == 20, "to have 20 %")
+
+    patch_model(told, serving={"resources": {"requests": {"memory": REFUSED_MEMORY}}})
+    refused = wait_until(
+        told, rollout, lambda r: SENTENCE in refusal_of(r), "to say what is refused"
+    )
+    wait_for(
+        "the Model to say what is refused",
+        lambda: told.world.objects.model(MODEL),
+        lambda model: SENTENCE in refusal_of(model),
+        describe=refusal_of,
+        say=told.world.say,
+        timeout=10,
+    )
+    asked = time.monotonic()
+    fairlead(told, "abort", MODEL, "--why", "the change is refused")
+    wait_until(
+        told, rollout, lambda r: status_of(r).get("observedWeight") == 0, "to have no traffic"
+    )
+    seconds = time.monotonic() - asked
+    clients.forget()
+    end = wait_until(told, rollout, has_ended, "to have gone back")
+
+    assert status_of(refused)["phase"] == "Progressing"
+    assert seconds < 10
+    assert (status_of(end)["phase"], status_of(end)["reason"]) == ("RolledBack", "Aborted")
+    assert SENTENCE in refusal_of(told.world.objects.model(MODEL))  # of the stable version
+    assert to not in clients.answers
+    assert not clients.failed
+
+    stable = status_of(told.world.objects.model(MODEL))["stable"]["version"]
+    patch_model(told, version=stable, serving={"resources": None})
+    wait_for(
+        "the Model to say that it is mended",
+        lambda: told.world.objects.model(MODEL),
+        lambda model: not refusal_of(model),
+        describe=refusal_of,
+        say=told.world.say,
+        timeout=60,
+    )
+    wait_until_stable(told, stable)
+
+
+@pytest.fixture(name="policy")
+def _policy(told: Told) -> Iterator[None]:
+    """A policy of the cluster that refuses Deployments which request this much memory."""
+    kubectl = told.world.cluster.kubectl
+    name = "fairlead-e2e-memory"
+    rule = {
+        "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"],
+        "operations": ["CREATE", "UPDATE"],
+    }  # fmt: skip
+    expression = (
+        "object.spec.template.spec.containers.all(c, !has(c.resources) || "
+        "!has(c.resources.requests) || !('memory' in c.resources.requests) || "
+        f"c.resources.requests['memory'] != '{REFUSED_MEMORY}')"
+    )
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [rule]},
+            "validations": [{"expression": expression, "message": SENTENCE}],
+        },
+    }
+    only_here = {"matchLabels": {"kubernetes.io/metadata.name": energy.NAMESPACE}}
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {
+            "policyName": name,
+            "validationActions": ["Deny"],
+            "matchResources": {"namespaceSelector": only_here},
+        },
+    }
+    for manifest in (policy, binding):
+        kubectl("apply", "--filename=-", input=json.dumps(manifest))
+    wait_for(
+        "the policy to be in force",
+        lambda: kubectl(
+            "create", "--dry-run=server", "--filename=-", input=json.dumps(greedy()), check=False
+        ),
+        lambda done: SENTENCE in done.stderr,
+        describe=lambda done: done.stderr.strip() or "not yet",
+        say=told.world.say,
+        timeout=60,
+    )
+    yield
+    for manifest in (binding, policy):
+        kubectl("delete", str(manifest["kind"]), name)
+
+
+def greedy() -> dict[str, Any]:
+    """A Deployment that the policy refuses."""
+    labels = {"app": "greedy"}
+    resources = {"requests": {"memory": REFUSED_MEMORY}}
+    container = {"name": "main", "image": "none", "resources": resources}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "greedy", "namespace": energy.NAMESPACE},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+
+
+def patch_model(told: Told, **spec: Any) -> None:
+    told.world.cluster.kubectl(
+        "patch", "model", MODEL, f"--namespace={energy.NAMESPACE}", "--type=merge",
+        f"--patch={json.dumps({'spec': spec})}",
+    )  # fmt: skip
+
+
+def refusal_of(item: Object) -> str:
+    """What it says the cluster refuses; empty where it says nothing."""
+    for condition in status_of(item).get("conditions", ()):
+        if condition["type"] == "Applied" and condition["status"] == "False":
+            return str(condition["message"])
+    return ""
 
 
 def test_what_was_live_when_is_told_by_the_command(told: Told, clients: Clients) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from fairlead_operator.api.group import LABEL_TRAINING_RUN
+from fairlead_operator.engine.controller import Controller
 from fairlead_operator.engine.work_queue import Key
 from fairlead_operator.errors import ClusterRefusalError, TransientError
-from support.world import GATEWAY_POD, NAMESPACE, World, model_manifest
+from support.world import GATEWAY_POD, NAMESPACE, SETTINGS, World, model_manifest
 
 MINUTE = timedelta(minutes=1)
 MODEL = Key("Model", NAMESPACE, "nsw-price")
@@ -61,6 +62,18 @@ async def test_a_refusal_of_the_cluster_is_shown_once_and_tried_again(serving: W
     shown = conditions(serving, "Model", "nsw-price")
     assert shown["Applied"] == ("True", "Applied")
     assert shown["UpToDate"] == ("True", "Serving")
+
+
+async def test_what_may_not_be_read_is_told(serving: World) -> None:
+    async def refuse(*_: str) -> None:
+        raise ClusterRefusalError("GET …/rollouts: 403 forbidden")
+
+    serving.kube.children = refuse
+    unwatched = Controller(serving.queue, serving.ports, SETTINGS)
+    with pytest.raises(ClusterRefusalError):
+        await unwatched.handle(MODEL)
+
+    assert conditions(serving, "Model", "nsw-price")["Progressing"] == ("Unknown", "ClusterRefused")
 
 
 async def test_a_spec_no_schema_could_refuse_is_told_and_nothing_changes(serving: World) -> None:

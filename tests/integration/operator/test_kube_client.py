@@ -1,5 +1,7 @@
 """The client on a real API server: the port's promises, and what only a server can refuse."""
 
+import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,12 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import API_VERSION
 from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
-from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
+from fairlead_operator.errors import (
+    ClusterRefusalError,
+    TransientError,
+    UnknownKindError,
+    WebhookUnavailableError,
+)
 from fairlead_operator.kube import client as kube_client
 from fairlead_operator.kube.applied import is_applied, sign
 from fairlead_operator.kube.client import KubeClient
@@ -183,6 +190,45 @@ async def test_a_field_that_an_older_kind_lacks_is_a_refusal(
     """The API server calls it an error of its own, which no repetition mends."""
     with pytest.raises(ClusterRefusalError, match="field not declared in schema"):
         await kube.apply(config_map(namespace, percent=20))
+
+
+async def test_a_webhook_that_must_be_asked_and_is_away_is_told_apart(
+    plane: ControlPlane, kube: KubeClient, namespace: str
+) -> None:
+    rule = {
+        "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"],
+        "operations": ["CREATE", "UPDATE"],
+    }  # fmt: skip
+    webhook = {
+        "name": "away.fairlead.dev",
+        "clientConfig": {"url": f"https://127.0.0.1:{free_port()}/"},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "rules": [rule],
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    configuration = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": namespace},
+        "webhooks": [webhook],
+    }
+    plane.kubectl("create", "--filename=-", input=json.dumps(configuration))
+    try:
+        error: Exception | None = None
+        for _ in range(100):  # until the API server has read of it
+            try:
+                await kube.apply(config_map(namespace))
+            except TransientError as refusal:
+                error = refusal
+                break
+            await asyncio.sleep(0.1)
+    finally:
+        plane.kubectl("delete", "validatingwebhookconfiguration", namespace)
+
+    assert isinstance(error, WebhookUnavailableError)
+    assert "away.fairlead.dev" in str(error)
 
 
 async def test_a_token_nobody_gave_out_is_transient(plane: ControlPlane) -> None:

@@ -17,8 +17,9 @@ ENUMS = (ModelReason, GateReason, RouteReason, RolloutReason, TrainingReason, Tr
 
 # Said where they arise, in words of their own.
 IN_PLACE = {
-    "InvalidSpec", "ClusterRefused", "Registered", "RegistrationChanged", "AutoscalerApplied",
-    "AutoscalerMissing", "GatePassed", "Promoted", "RolledBack", "AlertIgnored", "RequestRefused",
+    "InvalidSpec", "ClusterRefused", "ClusterUnavailable", "Applied", "Registered",
+    "RegistrationChanged", "AutoscalerApplied", "AutoscalerMissing", "GatePassed",
+    "Promoted", "RolledBack", "AlertIgnored", "RequestRefused",
 }  # fmt: skip
 
 

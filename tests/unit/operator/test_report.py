@@ -1,9 +1,13 @@
-"""The Events of a report: one name for each transition, and what Kubernetes asks of them."""
+"""The Events of a report, and what it says of writes that failed."""
 
+from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from fairlead_operator.api.events import Event
-from fairlead_operator.report import build_event
+from fairlead_operator.attempts import Failure
+from fairlead_operator.report import Report, build_event, read_failures, report_failures
 from support.builders import plain_rollout
 from support.fakes import START
 
@@ -30,3 +34,101 @@ def test_an_event_as_kubernetes_wants_it() -> None:
     assert event["firstTimestamp"] == "2026-01-01T00:00:00Z"
     assert event["involvedObject"]["uid"] == "u"
     assert event["metadata"]["namespace"] == "energy"
+
+
+REFUSED = Failure(message="PATCH …: 422 no", refused=True)
+AWAY = Failure(message="PATCH …: 503 away", refused=False)
+SECOND = timedelta(seconds=1)
+
+
+def told(
+    *failures: Failure,
+    status: dict[str, Any] | None = None,
+    after: timedelta = timedelta(0),
+    planned: timedelta | None = None,
+) -> Report:
+    """Report these failures of an object with this status, some time after the start."""
+    body = plain_rollout(**(status or {}))
+    report = Report(status={"phase": "Progressing", **(status or {})}, look_again=planned)
+    return report_failures(body, report, failures, now=START + after)
+
+
+def applied(report: Report) -> tuple[str, str, str]:
+    (condition,) = report.status["conditions"]
+    return condition["status"], condition["reason"], condition.get("message", "")
+
+
+@pytest.mark.parametrize(
+    ("failures", "condition", "events"),
+    [
+        pytest.param((REFUSED,), ("False", "ClusterRefused", "PATCH …: 422 no"), 1, id="refused"),
+        pytest.param((AWAY,), ("False", "ClusterUnavailable", "PATCH …: 503 away"), 0, id="away"),
+        pytest.param(
+            (AWAY, REFUSED, REFUSED),
+            ("False", "ClusterRefused", "PATCH …: 422 no; PATCH …: 503 away"), 1,
+            id="both: what someone must mend first, and each sentence once",
+        ),
+    ],
+)  # fmt: skip
+def test_what_could_not_be_written_is_a_condition(
+    failures: tuple[Failure, ...], condition: tuple[str, str, str], events: int
+) -> None:
+    report = told(*failures)
+
+    assert applied(report) == condition
+    assert len(report.events) == events
+    assert read_failures(report.status)[0].refused == (condition[1] == "ClusterRefused")
+
+
+def test_nothing_is_said_where_nothing_ever_failed() -> None:
+    report = told()
+
+    assert "conditions" not in report.status
+    assert report.look_again is None
+    assert read_failures(report.status) == ()
+
+
+def test_it_is_said_when_it_is_over() -> None:
+    report = told(status=dict(told(REFUSED).status), after=SECOND)
+
+    assert applied(report)[:2] == ("True", "Applied")
+    assert report.look_again is None
+    assert read_failures(report.status) == ()
+
+
+@pytest.mark.parametrize(
+    ("lasted", "planned", "expected"),
+    [
+        pytest.param(0, None, 0.2, id="at first soon"),
+        pytest.param(8, None, 8, id="then as long as it has lasted"),
+        pytest.param(3600, None, 30, id="and never later than this"),
+        pytest.param(8, 5, 5, id="a look that is due earlier comes earlier"),
+        pytest.param(8, 60, 8, id="and one that is due later does not delay it"),
+    ],
+)
+def test_it_is_tried_again_after_as_long_as_it_has_lasted(
+    lasted: float, planned: float | None, expected: float
+) -> None:
+    report = told(
+        REFUSED,
+        status=dict(told(REFUSED).status),
+        after=lasted * SECOND,
+        planned=None if planned is None else planned * SECOND,
+    )
+
+    assert report.look_again == expected * SECOND
+    assert report.events == (), "it was announced already"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        pytest.param(REFUSED, Failure(message="another", refused=True), "another", id="refused"),
+        pytest.param(AWAY, Failure(message="port 4711", refused=False), AWAY.message,
+                     id="away: the sentence has a port that is another each time"),
+    ],
+)  # fmt: skip
+def test_a_sentence_that_differs_each_time_writes_no_status(
+    before: Failure, after: Failure, message: str
+) -> None:
+    assert applied(told(after, status=dict(told(before).status)))[2] == message

@@ -42,10 +42,14 @@ async def store(api: FakeKube) -> Store:
     [
         pytest.param({"observedGeneration": 2}, News.KNOWN, id="seen"),
         pytest.param({"conditions": []}, News.KNOWN, id="said"),
+        pytest.param({"conditions": [{"type": "Ready", "status": "True", "reason": "Serving"}]},
+                     News.KNOWN, id="said: a condition"),
+        pytest.param({"conditions": [{"type": "Applied", "status": "False", "reason": "Away"}]},
+                     News.OURS, id="refused: a Model says it of its children"),
         pytest.param({"phase": "Blocked", "observedGeneration": 2}, News.OURS, id="decided"),
         pytest.param({"observedGeneration": 2, "rollout": "r"}, News.OURS, id="asked for"),
     ],
-)
+)  # fmt: skip
 async def test_only_what_reconciles_read_is_looked_at_again(
     api: FakeKube, store: Store, status: dict[str, Any], news: News
 ) -> None:
