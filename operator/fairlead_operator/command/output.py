@@ -27,7 +27,7 @@ def show(frame: Frame) -> None:
         out.file.write(_plain(frame))
 
 
-def follow(frames: Iterator[Frame]) -> None:
+def follow(frames: Iterator[Frame], *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Write frames as they come: in place on a terminal, one below the other elsewhere.
 
     Without a terminal a frame is written when it differs from the one before.
@@ -41,12 +41,12 @@ def follow(frames: Iterator[Frame]) -> None:
                 out.file.write(f"{text}\n")
                 out.file.flush()
             before = text
-            time.sleep(_EVERY)
+            sleep(_EVERY)
         return
     with Live(console=out, auto_refresh=False, vertical_overflow="crop") as live:
         for frame in frames:
             live.update(frame(out.width), refresh=True)
-            time.sleep(_EVERY)
+            sleep(_EVERY)
 
 
 def _plain(frame: Frame) -> str:

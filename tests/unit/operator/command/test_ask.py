@@ -1,0 +1,127 @@
+"""A request: what is written with it, and what the answer means."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose, find_answer
+from fairlead_operator.command.failures import RefusedError, UnansweredError
+from fairlead_operator.requests import Action, parse_request
+
+AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+
+def test_the_longest_request_keeps_who_when_and_why() -> None:
+    text = compose(by="a" * 64, at=AT, why="ü" * LONGEST_WHY)
+
+    request = parse_request(Action.ABORT, text)
+
+    assert (request.by, request.at, request.why) == ("a" * 64, AT, "ü" * LONGEST_WHY)
+    assert request.text == text
+
+
+@dataclasses.dataclass
+class FakeCluster:
+    """A cluster whose operator answers after a few looks, or never."""
+
+    outcome: str | None
+    looks: int = 2
+    written: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def whoami(self) -> str:
+        return "ada"
+
+    def annotate(self, kind: str, name: str, annotations: dict[str, str]) -> None:
+        self.written = annotations
+
+    def rollout(self, name: str) -> dict[str, Any]:
+        self.looks -= 1
+        (text,) = self.written.values()
+        answer = {
+            "action": "pause", "text": text, "outcome": self.outcome, "message": "held at 25 %",
+        }  # fmt: skip
+        old = {"action": "pause", "text": "before", "outcome": "Refused", "message": "old"}
+        answered = self.outcome is not None and self.looks <= 0
+        return {"status": {"requests": [old, *([answer] if answered else [])]}}
+
+
+def patience() -> Patience:
+    """Ten seconds that pass at once."""
+    moments = iter(range(100))
+    return Patience(seconds=10, clock=lambda: next(moments), sleep=lambda _: None)
+
+
+def asked(cluster: FakeCluster, patience: Patience | None) -> str:
+    return ask(
+        cluster,
+        Action.PAUSE,
+        "Rollout",
+        "r-4",
+        why="lunch",
+        patience=patience,  # type: ignore[arg-type]
+    )
+
+
+def test_an_accepted_request_says_what_was_done_and_was_written_with_who_when_and_why() -> None:
+    cluster = FakeCluster("Accepted")
+
+    words = asked(cluster, patience())
+
+    assert words == "request to pause r-4 accepted: held at 25 %"
+    written = json.loads(cluster.written["fairlead.dev/pause"])
+    assert (written["by"], written["why"]) == ("ada", "lunch")
+    assert datetime.fromisoformat(written["at"]).tzinfo is not None
+
+
+def test_a_refused_request_is_an_error_with_the_operators_reason() -> None:
+    with pytest.raises(RefusedError, match="request to pause r-4 refused: held at 25 %") as refused:
+        asked(FakeCluster("Refused"), patience())
+
+    assert refused.value.exit_code == 1
+
+
+def test_a_request_without_an_answer_says_that_it_stays() -> None:
+    with pytest.raises(UnansweredError, match="within 10 s; the request stays") as unanswered:
+        asked(FakeCluster(None), patience())
+
+    assert unanswered.value.exit_code == 4
+
+
+def test_without_patience_nobody_waits() -> None:
+    assert (
+        asked(FakeCluster(None), None)
+        == "request to pause r-4 sent; see the answer with fairlead status"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "is_answered"),
+    [
+        pytest.param([("pause", "this")], True, id="the same action and text"),
+        pytest.param([("pause", "before"), ("pause", "this")], True, id="after an older one"),
+        pytest.param([("pause", "before")], False, id="the same action at another time"),
+        pytest.param([("abort", "this")], False, id="another action with the same text"),
+        pytest.param([], False, id="nothing answered yet"),
+    ],
+)
+def test_find_answer(entries: list[tuple[str, str]], is_answered: bool) -> None:
+    answers = [{"action": action, "text": text} for action, text in entries]
+
+    answer = find_answer({"status": {"requests": answers}}, Action.PAUSE, "this")
+
+    assert answer == ({"action": "pause", "text": "this"} if is_answered else None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(None, id="the object is gone"),
+        pytest.param({}, id="no status"),
+        pytest.param({"status": {"requests": None}}, id="no requests"),
+    ],
+)
+def test_without_requests_there_is_no_answer(body: dict[str, Any] | None) -> None:
+    assert find_answer(body, Action.PAUSE, "this") is None

@@ -1,0 +1,192 @@
+"""What ``rollback`` does: abort, a Rollout of its own, both, or a refusal."""
+
+from typing import Any
+
+import pytest
+
+from fairlead_operator.api.rollout import RolloutSpec
+from fairlead_operator.command.going_back import Back, build_back, plan_back, previous_version
+from support.command_builders import plain_model, plain_rollout
+
+PAST = [plain_rollout("Succeeded", "1.2.0", "1.1.0"), plain_rollout("Succeeded", "1.3.0", "1.2.0")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "current", "to", "plan"),
+    [
+        pytest.param(
+            plain_model(),
+            plain_rollout("Progressing"),
+            None,
+            Back(abort="to-1.4.0"),
+            id="in flight: abort",
+        ),
+        pytest.param(
+            plain_model(),
+            plain_rollout("Guarding"),
+            "1.3.0",
+            Back(abort="to-1.4.0"),
+            id="in flight: the stable version is where an abort goes",
+        ),
+        pytest.param(
+            plain_model(),
+            plain_rollout("Paused"),
+            "1.1.0",
+            Back(abort="to-1.4.0", to="1.1.0"),
+            id="in flight: abort, then another version",
+        ),
+        pytest.param(
+            plain_model(),
+            plain_rollout("Progressing"),
+            "1.4.0",
+            Back(refusal="to-1.4.0 is already rolling out 1.4.0"),
+            id="in flight: it goes there",
+        ),
+        pytest.param(
+            plain_model(),
+            plain_rollout("RollingBack"),
+            None,
+            Back(refusal="to-1.4.0 is already rolling back to 1.3.0"),
+            id="going back",
+        ),
+        pytest.param(
+            plain_model(),
+            plain_rollout("RollingBack"),
+            "1.1.0",
+            Back(to="1.1.0"),
+            id="going back, and further",
+        ),
+        pytest.param(
+            plain_model(stable=None),
+            plain_rollout("Progressing", before=None),
+            None,
+            Back(refusal="to-1.4.0 rolls out the first version; there is none to go back to"),
+            id="in flight: a first version",
+        ),
+        pytest.param(
+            plain_model(), PAST[1], None, Back(to="1.2.0"), id="at rest: the version before"
+        ),
+        pytest.param(
+            plain_model(), PAST[1], "1.1.0", Back(to="1.1.0"), id="at rest: a given version"
+        ),
+        pytest.param(
+            plain_model(),
+            PAST[1],
+            "1.3.0",
+            Back(refusal="1.3.0 is already the stable version, and no rollout is in flight"),
+            id="at rest: it is in charge",
+        ),
+        pytest.param(
+            plain_model(stable="9.0.0"),
+            PAST[1],
+            None,
+            Back(refusal="no version before 9.0.0 is known; choose one with --to"),
+            id="at rest: nothing known of before",
+        ),
+        pytest.param(
+            plain_model(stable=None),
+            None,
+            None,
+            Back(refusal="nsw-price serves no version yet; there is nothing to go back from"),
+            id="at rest: nothing serves",
+        ),
+        pytest.param(
+            plain_model(version="1.3.0"),
+            PAST[1],
+            None,
+            Back(refusal="spec.version pins 1.3.0; set it to 1.2.0 in Git"),
+            id="Git decides about a pinned version",
+        ),
+        pytest.param(
+            plain_model(suspend=True),
+            PAST[1],
+            None,
+            Back(refusal="the Model is suspended; set spec.suspend to false"),
+            id="suspended: no Rollout would start",
+        ),
+        pytest.param(
+            plain_model(suspend=True, version="1.4.0"),
+            plain_rollout("Progressing"),
+            None,
+            Back(abort="to-1.4.0"),
+            id="an abort is always possible",
+        ),
+    ],
+)
+def test_plan_back(asked: Any, current: Any, to: str | None, plan: Back) -> None:
+    assert plan_back(asked, current, PAST, to) == plan
+
+
+def test_the_rollout_that_goes_back_moves_all_traffic_at_once_under_the_models_analysis() -> None:
+    analysis = {"interval": "5s", "checks": [{"name": "own", "query": "x", "atMost": 1}]}
+    policy = {"strategy": "canary", "steps": [{"weight": 5}], "analysis": analysis}
+    back = build_back(plain_model(rollout=policy), "1.2.0", request="{}", by_steps=False)
+
+    spec = RolloutSpec.model_validate(back["spec"])
+
+    assert (spec.version, spec.trigger) == ("1.2.0", "rollback")
+    assert spec.policy is not None
+    assert [step.weight for step in spec.policy.steps or ()] == [100]
+    assert spec.policy.analysis.checks[0].name == "own"
+    assert back["metadata"]["generateName"] == "nsw-price-rollback-"
+    assert back["metadata"]["ownerReferences"][0]["uid"] == "u-1"
+
+
+def test_going_back_by_steps_follows_the_models_own_policy() -> None:
+    back = build_back(plain_model(), "1.2.0", request="{}", by_steps=True)
+
+    assert back["spec"] == {"model": "nsw-price", "version": "1.2.0", "trigger": "rollback"}
+
+
+@pytest.mark.parametrize(
+    ("rollouts", "version"),
+    [
+        pytest.param(PAST, "1.2.0", id="what its Rollout replaced"),
+        pytest.param(
+            [plain_rollout("Succeeded", "1.3.0", "1.1.0"), *PAST], "1.2.0", id="the last time"
+        ),
+        pytest.param(
+            [*PAST, plain_rollout("RolledBack", "1.3.0", "1.0.0")],
+            "1.2.0",
+            id="a Rollout that went back brought nothing",
+        ),
+        pytest.param(
+            [*PAST, plain_rollout("Succeeded", "1.3.0", "1.3.0")],
+            "1.2.0",
+            id="a Rollout to the same version is no way back",
+        ),
+        pytest.param([plain_rollout("Succeeded", "1.3.0", None)], None, id="a first version"),
+        pytest.param(PAST[:1], None, id="nobody knows who brought it"),
+    ],
+)
+def test_previous_version(rollouts: list[dict[str, Any]], version: str | None) -> None:
+    assert previous_version(rollouts, "1.3.0") == version
+
+
+def test_going_back_at_once_keeps_the_guards_and_leaves_out_what_belongs_to_steps() -> None:
+    policy = {
+        "strategy": "blueGreen",
+        "blueGreen": {"mirror": 50},
+        "fastGuard": {"enabled": False},
+        "guard": {"duration": "2m"},
+        "patience": "9m",
+        "startDeadline": "3m",
+    }
+
+    back = build_back(plain_model(rollout=policy), "1.2.0", request="{}", by_steps=False)
+
+    assert back["spec"]["policy"] == {
+        "strategy": "canary",
+        "steps": [{"weight": 100, "hold": "0s"}],
+        "fastGuard": {"enabled": False},
+        "guard": {"duration": "2m"},
+        "patience": "9m",
+        "startDeadline": "3m",
+    }
+
+
+def test_the_rollout_that_goes_back_carries_the_request() -> None:
+    back = build_back(plain_model(), "1.2.0", request='{"by": "ada"}', by_steps=True)
+
+    assert back["metadata"]["annotations"] == {"fairlead.dev/request": '{"by": "ada"}'}
+    assert "name" not in back["metadata"], "the API server makes the name"
