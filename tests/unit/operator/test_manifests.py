@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.api.common import Resources, VersionReference
+from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.api.serving import ServingSpec
@@ -18,7 +18,7 @@ from fairlead_operator.namespace.gateway import build_gateway
 from fairlead_operator.rollout.servers.manifests import build_preview, build_server
 from fairlead_operator.rollout.traffic.route import build_config_map, build_route
 from fairlead_operator.training_run.config import build_config
-from fairlead_operator.training_run.manifests import build_job
+from fairlead_operator.training_run.manifests import Stage, build_job
 from support.world import SETTINGS, model_manifest
 
 LONGEST = Owner(kind="Model", namespace="n" * 63, name="m" * 40, uid="1")
@@ -48,11 +48,11 @@ SECRET_SPEC = ModelSpec.model_validate(
 CONFIG = build_config(SECRET_SPEC, model=LONGEST.name, run=RUN, mlflow_run_id="r", champion=VERSION)
 
 
-def job(stage: Any, spec: ModelSpec = SECRET_SPEC) -> dict[str, Any]:
+def job(stage: Stage) -> dict[str, Any]:
     return build_job(
         stage,
         CONFIG,
-        spec,
+        SECRET_SPEC,
         model=LONGEST.name,
         owner=RUN,
         images=SETTINGS.images,
@@ -158,34 +158,6 @@ def test_a_selector_matches_its_pods() -> None:
     address = build_address(LONGEST)["spec"]
     assert (
         address["selector"].items() <= GATEWAY[3]["spec"]["template"]["metadata"]["labels"].items()
-    )
-
-
-def test_workers_of_the_search_and_one_to_finish() -> None:
-    assert job("search")["spec"]["parallelism"] == 4
-    assert job("search")["spec"]["completions"] == 4
-    assert job("finish")["spec"]["completions"] == 1
-    assert job("search")["spec"]["activeDeadlineSeconds"] == 1800 + 900
-
-
-def test_what_the_user_asks_for_wins_over_our_defaults() -> None:
-    resources = job("search")["spec"]["template"]["spec"]["containers"][0]["resources"]
-
-    assert resources["limits"] == {"memory": "4Gi"}
-    assert resources["requests"] == {"cpu": "250m", "memory": "512Mi"}
-    assert Resources().limits.memory is None
-
-
-def test_credentials_come_from_the_secret_the_model_names() -> None:
-    def names(spec: ModelSpec) -> set[str]:
-        return {
-            variable["name"]
-            for variable in job("search", spec)["spec"]["template"]["spec"]["containers"][0]["env"]
-        }
-
-    assert names(SECRET_SPEC) - names(SPEC) == {"FAIRLEAD_DATA_USERNAME", "FAIRLEAD_DATA_PASSWORD"}
-    assert "secret" not in json.dumps(
-        job("search")["spec"]["template"]["spec"]["containers"][0]["args"]
     )
 
 

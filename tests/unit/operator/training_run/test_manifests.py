@@ -1,4 +1,4 @@
-"""When a training Job ends: its limit of time, and which failures are tried again."""
+"""The training Job: its workers, their limits and credentials, and which failures are final."""
 
 import json
 from typing import Any
@@ -14,17 +14,27 @@ from support.world import NAMESPACE, SETTINGS, model_manifest
 OWNER = Owner(kind="TrainingRun", namespace=NAMESPACE, name=NAME, uid="uid-run")
 
 
-def job(stage: Stage = "search", **training: Any) -> dict[str, Any]:
+def job(
+    stage: Stage = "search", *, source: dict[str, Any] | None = None, **training: Any
+) -> dict[str, Any]:
     """Build the Job of a run whose fixed config has two workers."""
+    manifest = model_manifest(training=training)
+    if source is not None:
+        manifest["spec"]["data"]["source"] = source
     return build_job(
         stage,
         json.dumps({"search": {"parallelism": 2}}),
-        ModelSpec.model_validate(model_manifest(training=training)["spec"]),
+        ModelSpec.model_validate(manifest["spec"]),
         model="nsw-price",
         owner=OWNER,
         images=SETTINGS.images,
         mlflow_url="http://mlflow",
     )
+
+
+def trainer(manifest: dict[str, Any]) -> dict[str, Any]:
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    return dict(container)
 
 
 @pytest.mark.parametrize("stage", ["search", "finish"])
@@ -57,3 +67,55 @@ def test_stage_and_run_are_labels_of_job_and_pods() -> None:
     labels = manifest["metadata"]["labels"]
     assert labels == manifest["spec"]["template"]["metadata"]["labels"]
     assert (labels["fairlead.dev/stage"], labels["fairlead.dev/training-run"]) == ("finish", NAME)
+
+
+@pytest.mark.parametrize(("stage", "workers"), [("search", 2), ("finish", 1)])
+def test_as_many_pods_complete_as_there_are_workers(stage: Stage, workers: int) -> None:
+    spec = job(stage)["spec"]
+
+    assert (spec["parallelism"], spec["completions"]) == (workers, workers)
+
+
+@pytest.mark.parametrize(
+    ("asked", "limits", "requests"),
+    [
+        pytest.param(
+            {}, {"memory": "2Gi"}, {"cpu": "250m", "memory": "512Mi"}, id="nothing: our defaults"
+        ),
+        pytest.param(
+            {"limits": {"memory": "4Gi"}},
+            {"memory": "4Gi"},
+            {"cpu": "250m", "memory": "512Mi"},
+            id="a limit: that one, and our requests",
+        ),
+        pytest.param(
+            {"requests": {"cpu": "2"}},
+            {"memory": "2Gi"},
+            {"cpu": "2", "memory": "512Mi"},
+            id="a request: that one, and the rest of ours",
+        ),
+    ],
+)
+def test_what_the_user_asks_for_wins_over_our_defaults(
+    asked: dict[str, Any], limits: dict[str, str], requests: dict[str, str]
+) -> None:
+    assert trainer(job(resources=asked))["resources"] == {"limits": limits, "requests": requests}
+
+
+def test_credentials_come_from_the_secret_the_model_names() -> None:
+    database = {
+        "uri": "postgresql://market-db/market",
+        "query": "select * from rows",
+        "credentials": {"name": "market-db"},
+    }
+    plain = trainer(job())["env"]
+
+    added = [variable for variable in trainer(job(source=database))["env"] if variable not in plain]
+
+    assert added == [
+        {
+            "name": f"FAIRLEAD_DATA_{key.upper()}",
+            "valueFrom": {"secretKeyRef": {"name": "market-db", "key": key}},
+        }
+        for key in ("username", "password")
+    ]
