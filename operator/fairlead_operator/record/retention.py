@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,7 +15,11 @@ _AGAIN: Final = 5.0  # while the database is away: servers wait for the tables
 
 
 async def keep_record(
-    record: RecordClient, *, retention: timedelta, now: Callable[[], datetime]
+    record: RecordClient,
+    *,
+    retention: timedelta,
+    now: Callable[[], datetime],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Create the tables as soon as the database is there, and remove old rows; never returns."""
     while True:
@@ -28,4 +32,4 @@ async def keep_record(
         else:
             if removed:
                 _LOGGER.info("old predictions removed", extra={"rows": removed})
-        await asyncio.sleep(pause)
+        await sleep(pause)
