@@ -51,7 +51,7 @@ def reports(kube: FakeKube) -> set[str]:
     return set(kube.objects["ConfigMap", NAMESPACE, GATEWAY_NAME].get("data") or {})
 
 
-HTTP_ROUTE = {"kind": "HTTPRoute", "parentRef": {"name": "public"}}
+GATEWAY_API = {"kind": "GatewayAPI", "parentRefs": [{"name": "public"}]}
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ HTTP_ROUTE = {"kind": "HTTPRoute", "parentRef": {"name": "public"}}
     [
         pytest.param({}, False, True, id="a Model that says nothing wants the built-in gateway"),
         pytest.param({"kind": "BuiltIn"}, False, True, id="a Model that says so"),
-        pytest.param(HTTP_ROUTE, False, False, id="a Model behind another gateway"),
+        pytest.param(GATEWAY_API, False, False, id="a Model behind another gateway"),
         pytest.param(
-            HTTP_ROUTE, True, True, id="a Model that changes over, its old address still there"
+            GATEWAY_API, True, True, id="a Model that changes over, its old address still there"
         ),
     ],
 )
@@ -128,7 +128,7 @@ async def test_a_report_stays_while_its_model_and_its_pod_do(
     kube: FakeKube, key: str, stays: bool
 ) -> None:
     put_model(kube, "nsw-price")
-    put_model(kube, "elsewhere", gateway=HTTP_ROUTE)
+    put_model(kube, "elsewhere", gateway=GATEWAY_API)
     put_reports(kube, key)
 
     await tidy_gateway(NAMESPACE, kube)

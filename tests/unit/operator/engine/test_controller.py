@@ -1,0 +1,329 @@
+"""One key's turn: what is read, what is published, what is told, and what a failure becomes."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from fairlead_operator.api.group import GATEWAY_NAME
+from fairlead_operator.engine.controller import Controller
+from fairlead_operator.engine.work_queue import WorkQueue
+from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.keys import Key
+from fairlead_operator.namespace.gateway import build_gateway
+from support.world import NAMESPACE, SETTINGS, World, model_manifest
+
+MODEL = Key("Model", NAMESPACE, "nsw-price")
+ROLLOUT = Key("Rollout", NAMESPACE, "r-1")
+TRAINING_RUN = Key("TrainingRun", NAMESPACE, "t-1")
+SHARED = Key.of_namespace(NAMESPACE)
+STABLE = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:0"}
+AWAY = TransientError("GET Service: 503")
+
+
+class ImpatientQueue(WorkQueue):
+    """A queue in which every delay is over at once; it remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgotten: list[Key] = []
+        self.delays: list[float] = []
+
+    def forget(self, key: Key) -> None:
+        self.forgotten.append(key)
+        super().forget(key)
+
+    def add_after(self, key: Key, delay: timedelta) -> None:
+        self.delays.append(delay.total_seconds())
+        self.add(key)
+
+
+@pytest.fixture
+def world() -> World:
+    """A namespace with the parts of a gateway, and no Model."""
+    world = World()
+    for manifest in build_gateway(NAMESPACE, images=SETTINGS.images, replicas=1):
+        world.kube.put(manifest)
+    return world
+
+
+@pytest.fixture
+def queue() -> ImpatientQueue:
+    return ImpatientQueue()
+
+
+@pytest.fixture
+def controller(world: World, queue: ImpatientQueue) -> Controller:
+    return Controller(queue, world.ports, SETTINGS)
+
+
+def put(world: World, key: Key, *, status: dict[str, Any] | None = None, **meta: Any) -> None:
+    """Put an object of this key as it is made, in or after this status."""
+    specs: dict[str, dict[str, Any]] = {
+        "Model": model_manifest()["spec"],
+        "Rollout": {"model": "nsw-price", "version": "1.1.0"},
+        "TrainingRun": {"model": "nsw-price", "trigger": "initial"},
+    }
+    world.kube.put(
+        {
+            "kind": key.kind,
+            "metadata": {"namespace": key.namespace, "name": key.name, **meta},
+            "spec": specs[key.kind],
+            "status": status or {},
+        }
+    )
+
+
+def status_of(world: World, key: Key) -> dict[str, Any]:
+    return dict(world.kube.objects[key.kind, key.namespace, key.name].get("status") or {})
+
+
+def progressing(world: World, key: Key) -> tuple[str, str]:
+    (entry,) = (c for c in status_of(world, key)["conditions"] if c["type"] == "Progressing")
+    return entry["status"], entry["reason"]
+
+
+def has_gateway(world: World) -> bool:
+    return ("Deployment", NAMESPACE, GATEWAY_NAME) in world.kube.objects
+
+
+def count(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.mark.parametrize("key", [MODEL, ROLLOUT, TRAINING_RUN], ids=lambda key: key.kind)
+async def test_an_object_is_reconciled_by_its_kind_and_the_report_is_published(
+    world: World, controller: Controller, key: Key
+) -> None:
+    put(world, MODEL)
+    if key is not MODEL:
+        put(world, key)
+    before = count("fairlead_reconciles_total", kind=key.kind, outcome="done")
+
+    await controller.handle(key)
+
+    assert status_of(world, key)["phase"]
+    assert count("fairlead_reconciles_total", kind=key.kind, outcome="done") == before + 1
+
+
+async def test_a_report_says_when_to_look_again(world: World, controller: Controller) -> None:
+    """A Rollout whose registry does not answer asks for another look."""
+    put(world, MODEL, status={"rollout": "r-1", "stable": STABLE})
+    put(world, ROLLOUT)
+    world.registry.down = True
+
+    again = await controller.handle(ROLLOUT)
+
+    assert again is not None
+    assert again > timedelta(0)
+
+
+@pytest.mark.parametrize("key", [MODEL, ROLLOUT, TRAINING_RUN], ids=lambda key: key.kind)
+async def test_who_is_gone_is_forgotten(
+    controller: Controller, queue: ImpatientQueue, key: Key
+) -> None:
+    assert await controller.handle(key) is None
+
+    assert queue.forgotten == [key]
+
+
+@pytest.mark.parametrize("key", [MODEL, ROLLOUT, TRAINING_RUN], ids=lambda key: key.kind)
+async def test_who_is_being_deleted_is_forgotten_and_left_as_it_is(
+    world: World, controller: Controller, queue: ImpatientQueue, key: Key
+) -> None:
+    put(world, key, deletionTimestamp="2026-01-01T00:00:00Z")
+
+    assert await controller.handle(key) is None
+
+    assert queue.forgotten == [key]
+    assert status_of(world, key) == {}
+
+
+@pytest.mark.parametrize(("key", "stays"), [(MODEL, False), (ROLLOUT, True), (TRAINING_RUN, True)])
+async def test_the_last_model_takes_the_gateway_along(
+    world: World, controller: Controller, key: Key, *, stays: bool
+) -> None:
+    await controller.handle(key)
+
+    assert has_gateway(world) is stays
+
+
+async def test_the_key_of_a_namespace_tidies_it(
+    world: World, controller: Controller, queue: ImpatientQueue
+) -> None:
+    assert await controller.handle(SHARED) is None
+
+    assert not has_gateway(world)
+    assert queue.forgotten == []
+
+
+@pytest.mark.parametrize(
+    ("key", "phase", "times"),
+    [
+        pytest.param(ROLLOUT, "Progressing", 1, id="a Rollout that may move traffic"),
+        pytest.param(ROLLOUT, None, 1, id="a new Rollout"),
+        pytest.param(ROLLOUT, "Succeeded", 0, id="a Rollout that has ended"),
+        pytest.param(MODEL, "RollingOut", 0, id="a Model"),
+    ],
+)
+async def test_who_moves_traffic_is_read_past_the_watches(
+    world: World, controller: Controller, key: Key, phase: str | None, times: int
+) -> None:
+    put(world, MODEL)
+    put(world, key, status={"phase": phase} if phase else {})
+    reread, read = world.kube.reread, []
+
+    async def note(kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        read.append(kind)
+        return await reread(kind, namespace, name)
+
+    world.kube.reread = note  # type: ignore[method-assign]
+    await controller.handle(key)
+
+    assert read == [key.kind] * times
+
+
+async def test_what_the_cluster_refuses_is_published_and_tried_again(
+    world: World, controller: Controller
+) -> None:
+    put(world, MODEL)
+    apply = world.kube.apply
+
+    async def refuse(manifest: dict[str, Any]) -> dict[str, Any]:
+        if manifest["kind"] != "Event":
+            raise ClusterRefusalError("PATCH …: 403 forbidden by policy")
+        return await apply(manifest)
+
+    world.kube.apply = refuse  # type: ignore[assignment, method-assign]
+    for _ in range(2):
+        with pytest.raises(ClusterRefusalError):
+            await controller.handle(MODEL)
+
+    assert progressing(world, MODEL) == ("Unknown", "ClusterRefused")
+    assert [reason for reason, _ in world.events()] == ["ClusterRefused"], "announced once"
+
+
+async def test_a_spec_that_no_schema_could_refuse_waits_for_a_person(
+    world: World, controller: Controller
+) -> None:
+    put(world, ROLLOUT)  # of a Model that is not there
+
+    assert await controller.handle(ROLLOUT) is None
+
+    assert progressing(world, ROLLOUT) == ("False", "InvalidSpec")
+
+
+async def test_a_transition_is_told_once(
+    world: World, controller: Controller, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(world, MODEL)
+    put(world, ROLLOUT)
+    world.registry.register("energy.nsw-price", "1.1.0")
+
+    with caplog.at_level(logging.INFO):
+        await controller.handle(ROLLOUT)
+        await controller.handle(ROLLOUT)
+
+    (told,) = (entry for entry in caplog.records if entry.message == "phase changed")
+    assert {"from": "", "to": "Pending", "object": "r-1"}.items() <= vars(told).items()
+    labels = {"model_namespace": NAMESPACE, "model": "nsw-price"}
+    assert count("fairlead_rollout_phase", **labels, phase="Pending") == 1
+
+
+async def test_a_rollback_is_counted_with_its_reason(world: World, controller: Controller) -> None:
+    put(world, MODEL, status={"rollout": "r-1", "stable": STABLE})
+    put(world, ROLLOUT, status={"phase": "Pending"})  # to a version nobody has registered
+    before = count("fairlead_rollbacks_total", reason="VersionNotFound")
+
+    for _ in range(2):
+        await controller.handle(ROLLOUT)
+
+    assert status_of(world, ROLLOUT)["phase"] == "RolledBack"
+    assert count("fairlead_rollbacks_total", reason="VersionNotFound") == before + 1
+    labels = {"model_namespace": NAMESPACE, "model": "nsw-price"}
+    assert count("fairlead_rollout_phase", **labels, phase="RolledBack") == 1
+    assert count("fairlead_rollout_phase", **labels, phase="Pending") == 0
+
+
+async def work_off(controller: Controller, *, until: Callable[[], bool]) -> None:
+    """Let one worker work until the condition holds."""
+    worker = asyncio.create_task(controller.run())
+    async with asyncio.timeout(5):
+        while not until():  # noqa: ASYNC110  the condition is the test's, not an event
+            await asyncio.sleep(0)
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+
+
+async def test_the_sixth_failure_in_a_row_is_shown(
+    world: World,
+    controller: Controller,
+    queue: ImpatientQueue,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world.kube.fail_next = [AWAY] * 8
+    queue.add(SHARED)
+
+    with caplog.at_level(logging.DEBUG, logger="fairlead_operator"):
+        await work_off(controller, until=lambda: not has_gateway(world))
+
+    levels = [entry.levelno for entry in caplog.records if entry.message == "reconcile retried"]
+    assert levels == [logging.DEBUG] * 5 + [logging.WARNING] + [logging.DEBUG] * 2
+
+
+async def test_failures_that_pass_are_counted_anew(
+    world: World,
+    controller: Controller,
+    queue: ImpatientQueue,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="fairlead_operator"):
+        for _ in range(2):
+            world.kube.fail_next = [AWAY] * 5
+            queue.add(SHARED)
+            await work_off(controller, until=lambda: queue.failures(SHARED) == len(queue) == 0)
+
+    assert len(queue.delays) == 10
+    assert caplog.records == []
+
+
+async def test_a_bug_is_an_error_from_the_first_time_on(
+    world: World,
+    controller: Controller,
+    queue: ImpatientQueue,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world.kube.fail_next = [KeyError("spec")]
+    before = count("fairlead_reconciles_total", kind="Namespace", outcome="failed")
+    queue.add(SHARED)
+
+    with caplog.at_level(logging.DEBUG, logger="fairlead_operator"):
+        await work_off(controller, until=lambda: not has_gateway(world))
+
+    (told,) = (entry for entry in caplog.records if entry.message == "reconcile failed")
+    assert told.levelno == logging.ERROR
+    assert told.exc_info is not None, "with its traceback"
+    assert count("fairlead_reconciles_total", kind="Namespace", outcome="failed") == before + 1
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        pytest.param(AWAY, 0.2, id="the queue's own back-off"),
+        pytest.param(TransientError("429", retry_after=7), 7, id="what the other side asked for"),
+        pytest.param(KeyError("spec"), 0.2, id="a bug: the queue's own back-off"),
+    ],
+)
+async def test_how_long_a_failure_waits(
+    world: World, controller: Controller, queue: ImpatientQueue, error: Exception, seconds: float
+) -> None:
+    world.kube.fail_next = [error]
+    queue.add(SHARED)
+
+    await work_off(controller, until=lambda: not has_gateway(world))
+
+    assert queue.delays == [seconds]
