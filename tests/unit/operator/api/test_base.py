@@ -1,16 +1,15 @@
 """Durations and moments: what is read, what is refused, and how each is written."""
 
-import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from fairlead_operator.api.base import (
-    DURATION_PATTERN,
     Duration,
     Moment,
     Rule,
@@ -23,11 +22,13 @@ from fairlead_operator.api.base import (
     to_duration,
     to_moment,
 )
+from fairlead_operator.api.schema import structural_schema
 
 
 class Wait(Spec):
-    longest_hold: Duration
-    note: str | None = None
+    """A wait."""
+
+    longest_hold: Annotated[Duration, Field(description="How long.")]
 
 
 class Waited(Status):
@@ -45,6 +46,7 @@ class Waited(Status):
         pytest.param("1h1m1s", 3661, id="all three"),
         pytest.param("90m", 5400, id="more minutes than an hour has"),
         pytest.param("0s", 0, id="none at all"),
+        pytest.param("007m", 420, id="zeros in front"),
         pytest.param("999999h", 999_999 * 3600, id="the longest part"),
         pytest.param(timedelta(minutes=2), 120, id="a duration that was read already"),
     ],
@@ -58,6 +60,8 @@ def test_parse_duration(text: object, seconds: int) -> None:
     [
         pytest.param("", id="empty"),
         pytest.param("90", id="no unit"),
+        pytest.param("s", id="a unit alone"),
+        pytest.param("5S", id="a capital"),
         pytest.param(90, id="a number"),
         pytest.param("1d", id="days"),
         pytest.param("500ms", id="milliseconds"),
@@ -91,12 +95,40 @@ def test_to_duration(span: timedelta, text: str) -> None:
     assert to_duration(span) == text
 
 
-@given(st.integers(min_value=0, max_value=999_999 * 3600))
-def test_a_duration_is_read_as_it_was_written_and_the_api_server_takes_it(seconds: int) -> None:
-    text = to_duration(timedelta(seconds=seconds))
+DURATION = structural_schema(Wait)["properties"]["longestHold"]
+PARTS = st.integers(0, 999_999)
 
-    assert parse_duration(text) == timedelta(seconds=seconds)
-    assert re.fullmatch(DURATION_PATTERN, text)
+
+@given(st.integers(0, 999_999 * 3600).map(lambda seconds: timedelta(seconds=seconds)))
+def test_a_duration_is_read_as_it_was_written_and_the_crd_takes_it(span: timedelta) -> None:
+    text = to_duration(span)
+
+    assert parse_duration(text) == span
+    jsonschema.validate(text, DURATION)
+
+
+@given(PARTS, PARTS, PARTS)
+def test_the_parts_add_up(hours: int, minutes: int, seconds: int) -> None:
+    text = f"{hours}h{minutes}m{seconds}s"
+
+    assert parse_duration(text) == timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    jsonschema.validate(text, DURATION)
+
+
+@given(st.text(alphabet="0159hms. -\n\u0661", max_size=12) | st.text(max_size=6))
+def test_the_operator_reads_what_the_crd_takes_and_nothing_else(text: str) -> None:
+    taken = jsonschema.Draft4Validator(DURATION).is_valid(text)
+
+    # Python's $ also matches before a last line break; that of the API server does not.
+    assert is_duration(text) == (taken and not text.endswith("\n"))
+
+
+def is_duration(text: str) -> bool:
+    try:
+        parse_duration(text)
+    except ValueError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
