@@ -98,7 +98,7 @@ def in_trial(
 
 
 def can_be(seen: Observed) -> bool:
-    """A pause with all the traffic is one of the guard window: the winner has all of it."""
+    """Tell whether this can be: all traffic in a pause is the winner's, since the guard paused."""
     asked = {arm.version: arm.asked for arm in seen.arms}
     in_guard = seen.phase is Phase.PAUSED and sum(asked.values()) >= 100
     return not in_guard or asked.get(str(seen.winner)) == 100

@@ -122,5 +122,5 @@ def running_backends() -> Iterator[Backends]:
 
 
 def progress(trial: int) -> str:
-    """What a trainer in its search writes."""
+    """Build what a trainer in its search writes."""
     return json.dumps({"stage": "search", "trial": trial, "trials": 40, "metric": "roc_auc"})

@@ -69,7 +69,7 @@ TWO = (
 
 
 def observed(*, waited: timedelta = timedelta(0), **changes: Any) -> Observed:
-    """A healthy rollout at its first step; each test names only what differs.
+    """Observe a healthy rollout at its first step; each test names only what differs.
 
     A field of the candidate is given by its own name, the steps of the plan as ``steps``.
     """
@@ -128,7 +128,7 @@ def paused(**changes: Any) -> Observed:
 
 
 def replacing(**changes: Any) -> Observed:
-    """Recreate, in its downtime."""
+    """Observe a recreate in its downtime."""
     defaults = {
         "phase": Phase.REPLACING,
         "reason": Reason.WAITING_FOR_CANDIDATE,
@@ -144,12 +144,12 @@ def trial(outcome: Outcome, **more: Any) -> Trial:
 
 
 def trying(**changes: Any) -> Observed:
-    """An A/B test of two candidates against the stable version."""
+    """Observe an A/B test of two candidates against the stable version."""
     return observed(**{"steps": AB, "arms": TWO} | changes)
 
 
 def case(*, status: dict[str, Any] | None = None, **changes: Any) -> Case:
-    """A Rollout from 1.0.0 to 1.1.0 under a canary, with this status."""
+    """Build the case of a Rollout from 1.0.0 to 1.1.0 under a canary, with this status."""
     model = ModelSpec.model_validate(model_manifest()["spec"])
     usual = Case(
         now=NOW,
@@ -170,7 +170,7 @@ def case(*, status: dict[str, Any] | None = None, **changes: Any) -> Case:
 
 
 def seen(observed: Observed, *, status: dict[str, Any] | None = None, **changes: Any) -> Seen:
-    """What was seen when the status was this and the decision is taken from ``observed``."""
+    """Return what was seen when the status was this and ``observed`` is decided upon."""
     candidate = VersionReference(version="1.1.0", registry_version="2", digest="sha256:1")
     usual = Seen(
         case=case(status=status),

@@ -355,7 +355,7 @@ class RegistryDesk(Protocol):
         """Write progress, as the trainer does."""
 
     async def outcome(self, run_id: str) -> bool | None:
-        """How the run ended; None while it runs."""
+        """Return how the run ended; None while it runs."""
 
     async def go_down(self) -> None:
         """Answer nobody from now on."""
@@ -497,7 +497,7 @@ class PrometheusDesk(Protocol):
     queries: Queries
 
     async def forget(self) -> None:
-        """From now on, nobody has traffic."""
+        """Take all traffic away, from now on."""
 
     async def refuse(self) -> str:
         """Answers a query that is refused."""

@@ -44,7 +44,7 @@ REQUESTS = [
 
 
 def rollout(**status: Any) -> dict[str, Any]:
-    """In its second step; each test names only what differs."""
+    """Build a Rollout in its second step; each test names only what differs."""
     usual = {
         "phase": "Progressing", "reason": "StepHolding", "message": "success-rate 0.998",
         "strategy": "canary", "progress": "2/4", "holdsUntil": "2026-03-04T12:03:12.000Z",
@@ -59,7 +59,7 @@ def rollout(**status: Any) -> dict[str, Any]:
 
 
 def drawn(model: Any, current: Any, *, width: int = 100) -> str:
-    """The lines, without color and without the spaces that a table ends in."""
+    """Draw the lines, without color and without the spaces that a table ends in."""
     console = Console(width=width, color_system=None, markup=False, highlight=False)
     with console.capture() as captured:
         console.print(draw(build_view(model, current, now=NOW), width=width))

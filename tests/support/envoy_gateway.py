@@ -114,7 +114,7 @@ class ClusterGateway:
     log: Path
 
     def connect(self) -> http.client.HTTPConnection:
-        """A client's connection to the proxy."""
+        """Open a client's connection to the proxy."""
         connection = http.client.HTTPConnection("proxy")
         connection.sock = self.room.connection("127.0.0.1", _PORT)
         return connection
@@ -183,7 +183,7 @@ class Served:
 def ask(
     connection: http.client.HTTPConnection, host: str, headers: dict[str, str] | None = None
 ) -> Answer:
-    """One request."""
+    """Send one request."""
     connection.request("GET", "/predict", headers={"host": host, **(headers or {})})
     response = connection.getresponse()
     response.read()
@@ -233,7 +233,7 @@ def cluster_gateway(plane: ControlPlane, program: Path, folder: Path) -> Iterato
 
 
 def _prepare(plane: ControlPlane, program: Path, home: Path) -> Path:
-    """All that Envoy Gateway finds when it starts; returns the folder of its certificates."""
+    """Make all that Envoy Gateway finds when it starts; return its certificates' folder."""
     home.mkdir(parents=True)
     (home / "configuration.json").write_text(json.dumps(_CONFIGURATION))
     (home / "kubeconfig").write_text(plane.kubeconfig.read_text())

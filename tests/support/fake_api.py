@@ -51,7 +51,7 @@ class FakeApi:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
@@ -89,7 +89,7 @@ class FakeApi:
         await self._store("DELETED", key, self._objects[key])
 
     def read(self, resource: str, namespace: str, name: str) -> Manifest:
-        """An object as it is now."""
+        """Return an object as it is now."""
         return copy.deepcopy(self._objects[resource, namespace, name])
 
     async def forget_history(self) -> None:

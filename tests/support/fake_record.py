@@ -75,7 +75,7 @@ class FakeRecord:
         self._clock = clock
 
     def predict(self, version: str, *, correct: int = 0, wrong: int = 0) -> None:
-        """A binary classifier's answers now, and their labels."""
+        """Write a binary classifier's answers now, and their labels."""
         for at in range(correct + wrong):
             name = f"{version}/{len(self.predictions)}"
             self.predictions.append(

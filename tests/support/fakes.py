@@ -46,7 +46,7 @@ class FakeKube:
 
     @property
     def newest(self) -> int:
-        """The latest resourceVersion that was given."""
+        """Return the latest resourceVersion that was given."""
         return self._serial
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
@@ -149,7 +149,7 @@ class FakeKube:
                 await self.delete(child["kind"], meta["namespace"], meta["name"])
 
     def put(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """What a person or another controller does: replace spec, metadata or status."""
+        """Write spec, metadata or status as a person or another controller does."""
         key = _key(manifest)
         before = copy.deepcopy(self.objects.get(key))
         live = copy.deepcopy(self.objects.get(key)) or self._born(key, {})
@@ -219,7 +219,7 @@ def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _merge(live: dict[str, Any], patch: Mapping[str, Any]) -> None:
-    """RFC 7386 onto the live object."""
+    """Merge the patch into the live object, as RFC 7386 says."""
     for key, value in patch.items():
         if value is None:
             live.pop(key, None)
@@ -234,7 +234,7 @@ def _merge(live: dict[str, Any], patch: Mapping[str, Any]) -> None:
 def _forget_fields(
     live: dict[str, Any], before: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> None:
-    """A field applied before and left out now is removed, as server-side apply does."""
+    """Remove what was applied before and is left out now, as server-side apply does."""
     for key, value in before.items():
         if key not in wanted:
             live.pop(key, None)

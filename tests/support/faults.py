@@ -74,7 +74,7 @@ class Gate:
         self._trouble, self._at = trouble, at
 
     def guard(self, ports: Ports) -> Ports:
-        """The same ports, through this gate."""
+        """Return the same ports, through this gate."""
         names = [field.name for field in dataclasses.fields(ports) if field.name != "now"]
         guarded = {name: _Guarded(name, getattr(ports, name), self) for name in names}
         return dataclasses.replace(ports, **cast("Any", guarded))

@@ -26,7 +26,7 @@ def mutations(document: Any, *, count: int, seed: int) -> Iterator[Any]:
 
 
 def to_json(document: Any) -> str | None:
-    """As it would be sent; None for a number that JSON cannot say."""
+    """Return the text that would be sent; None for a number that JSON cannot say."""
     try:
         return json.dumps(document, allow_nan=False)
     except ValueError:
@@ -34,7 +34,7 @@ def to_json(document: Any) -> str | None:
 
 
 def _changed(document: Any, chance: random.Random) -> Any:
-    """One place of the document removed, replaced, added to or swapped with another."""
+    """Remove, replace, add to or swap one place of the document."""
     places = list(_places(document))
     if not places:
         return copy.deepcopy(chance.choice(_ODD))
@@ -57,7 +57,7 @@ def _odd(chance: random.Random) -> Any:
 
 
 def _places(node: Any) -> Iterator[tuple[Any, Any]]:
-    """Every container with each key of it, at any depth."""
+    """Yield every container with each key of it, at any depth."""
     if isinstance(node, dict):
         keys: list[Any] = list(node)
     elif isinstance(node, list):

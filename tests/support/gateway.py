@@ -43,7 +43,7 @@ def service_of(model: str, version: str) -> str:
 def route_document(
     weights: Mapping[str, int], *, model: str = MODEL, **changes: Any
 ) -> dict[str, Any]:
-    """A route document with a revision that is a digest of the rest."""
+    """Build a route document with a revision that is a digest of the rest."""
     document = {
         "model": model,
         "namespace": NAMESPACE,
@@ -59,7 +59,7 @@ def route_document(
 
 
 def route_config_map(document: Any, *, model: str = MODEL) -> dict[str, Any]:
-    """The ConfigMap around a document; a text is taken as it is."""
+    """Build the ConfigMap around a document; take a text as it is."""
     text = document if isinstance(document, str) else json.dumps(document)
     return {
         "metadata": {
@@ -72,7 +72,7 @@ def route_config_map(document: Any, *, model: str = MODEL) -> dict[str, Any]:
 
 
 def endpoint_slice(service: str, port: int, *conditions: Mapping[str, bool]) -> dict[str, Any]:
-    """A slice with one endpoint per given conditions: 127.0.0.1, 127.0.0.2 and so on."""
+    """Build a slice of one endpoint per given conditions: 127.0.0.1, 127.0.0.2 and so on."""
     return {
         "metadata": {
             "name": f"{service}-abcde",
@@ -102,7 +102,7 @@ class Conduct:
 
 @contextlib.asynccontextmanager
 async def model_server(version: str, conduct: Conduct | None = None) -> AsyncIterator[int]:
-    """A server that answers with its version; yields its port."""
+    """Run a server that answers with its version; yield its port."""
     conduct = conduct or Conduct()
 
     async def predict(request: web.Request) -> web.Response:
@@ -167,7 +167,7 @@ class EnvoyProcess:
 
 @contextlib.asynccontextmanager
 async def agent_process(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The agent as a process of its own, by its real command and environment."""
+    """Run the agent as a process of its own, by its real command and environment."""
     ports = settings.ports
     environment = {
         "PATH": os.environ["PATH"],
@@ -233,7 +233,7 @@ class Caller:
             return response.status, await response.text(), response.headers
 
     async def tally(self, count: int, host: str = MODEL) -> Tally:
-        """Who answered so many calls."""
+        """Count who answered so many calls."""
         tally = Tally()
         for _ in range(count):
             await self._count(tally, host)
@@ -286,7 +286,7 @@ async def eventually(
 
 
 async def is_ready(port: int, path: str) -> bool:
-    """Whether a readiness endpoint says 200."""
+    """Tell whether a readiness endpoint says 200."""
     try:
         async with (
             aiohttp.ClientSession() as http,

@@ -45,7 +45,7 @@ class World:
         await self.api.apply("endpointslices", endpoint_slice(service, port, *conditions))
 
     def applied(self, model: str = MODEL) -> dict[str, Any]:
-        """What this pod reports of a Model; empty without a report."""
+        """Return what this pod reports of a Model; empty without a report."""
         data = self.api.read("configmaps", NAMESPACE, GATEWAY).get("data", {})
         report: dict[str, Any] = json.loads(data.get(f"{model}.{POD}", "{}"))
         return report

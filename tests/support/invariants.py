@@ -39,13 +39,13 @@ class Snapshot:
 
     @property
     def current(self) -> Object:
-        """The Rollout the Model names; empty where there is none."""
+        """Return the Rollout the Model names; empty where there is none."""
         name = (self.model.get("status") or {}).get("rollout")
         return next((each for each in self.rollouts if each["metadata"]["name"] == name), {})
 
 
 def read_snapshot(objects: Mapping[Key, Object], *, namespace: str, model: str) -> Snapshot:
-    """What the cluster's objects say of a Model.  Pure."""
+    """Read what the cluster's objects say of a Model.  Pure."""
     route = objects.get(("ConfigMap", namespace, f"{model}-route"), {}).get("data") or {}
     versions = json.loads(route["route.json"])["versions"] if "route.json" in route else []
     reports = objects.get(("ConfigMap", namespace, _GATEWAY), {}).get("data") or {}
@@ -120,7 +120,7 @@ class Invariants:
         self._a_version_rolled_back_is_not_tried_again(seen)
 
     def at_rest(self, seen: Snapshot) -> None:
-        """What is said is what every Envoy does."""
+        """Check that what is said is what every Envoy does."""
         self.hold(seen)
         status = seen.current["status"]
         said = status["weight"], status.get("observedWeight")

@@ -39,7 +39,7 @@ _QUICK = (
 def scaling_control_plane(
     environ: Mapping[str, str], programs: Path, *, prometheus_url: str, folder: Path
 ) -> Iterator[ControlPlane]:
-    """A control plane that scales by what KEDA reads from this Prometheus."""
+    """Run a control plane that scales by what KEDA reads from this Prometheus."""
     make_certificates(folder / "pki", (FRONT_PROXY, _CERTIFICATE), run)
     with (
         control_plane(environ, flags=aggregation(folder / "pki")) as plane,
@@ -138,7 +138,7 @@ def _logs(folder: Path) -> str:
 
 
 def _external_metrics(port: int) -> list[dict[str, Any]]:
-    """The API server is told where the adapter is; a loopback address cannot be an endpoint."""
+    """Tell the API server where the adapter is; a loopback address cannot be an endpoint."""
     service = {"name": "keda-metrics-apiserver", "namespace": _NAMESPACE}
     group, version = "external.metrics.k8s.io", "v1beta1"
     return [

@@ -22,7 +22,7 @@ CRDS = Path(__file__).resolve().parents[2] / "crds"
 
 
 def apply_crds(plane: ControlPlane) -> None:
-    """Twice does no harm: other tests of the session do the same."""
+    """Apply our CRDs; twice does no harm, and other tests of the session do the same."""
     plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={CRDS}")
     wait_established(plane)
     # Established kinds are served at once, and listed for kubectl a moment later.
@@ -37,7 +37,7 @@ def apply_crds(plane: ControlPlane) -> None:
 
 
 def wait_established(plane: ControlPlane) -> None:
-    """Until every kind is served; kubectl gives up at once on one that has no status yet."""
+    """Wait until every kind is served; kubectl gives up on one that has no status yet."""
     command = ("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
     wait_until(
         lambda: plane.kubectl(*command, check=False).returncode == 0,
@@ -53,13 +53,13 @@ def create_namespace(plane: ControlPlane, prefix: str) -> str:
 
 
 def admin_client(kubeconfig: Path) -> KubeClient:
-    """The operator's client with the administrator's certificate."""
+    """Build the operator's client with the administrator's certificate."""
     server, context = admin_of(kubeconfig)
     return KubeClient(server, Credentials(context=context))
 
 
 def admin_of(kubeconfig: Path) -> tuple[str, SSLContext]:
-    """Address, and a context that brings the administrator's certificate."""
+    """Return address, and a context that brings the administrator's certificate."""
     document = json.loads(kubeconfig.read_text())
     cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
     authority = b64decode(cluster["certificate-authority-data"]).decode()
@@ -70,14 +70,14 @@ def admin_of(kubeconfig: Path) -> tuple[str, SSLContext]:
 
 
 def authority_of(kubeconfig: Path) -> tuple[str, SSLContext]:
-    """Address, and a context that trusts the server and brings no certificate."""
+    """Return address, and a context that trusts the server and brings no certificate."""
     cluster = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]
     authority = b64decode(cluster["certificate-authority-data"]).decode()
     return cluster["server"], create_default_context(cadata=authority)
 
 
 def chart_account(plane: ControlPlane, *, namespace: str, watch: str, folder: Path) -> Path:
-    """What the chart lets the operator do, and no more: a kubeconfig of its ServiceAccount."""
+    """Write a kubeconfig of the chart's ServiceAccount, which may do no more than that."""
     helm = binaries(layout(os.environ).cache)["helm"]
     release = f"rights-{secrets.token_hex(3)}"
     command = [helm, "template", release, str(CRDS.parent / "charts" / "fairlead")]

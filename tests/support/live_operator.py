@@ -60,7 +60,7 @@ class Operator:
         return await self.health() == "leading"
 
     async def metrics(self) -> dict[str, float]:
-        """Every sample by its name and labels."""
+        """Return every sample by its name and labels."""
         _, text = await fetch(f"http://127.0.0.1:{self.http_port}/metrics")
         lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, _, value in lines}
@@ -145,7 +145,7 @@ class Launcher:
         return operator
 
     def logs(self) -> str:
-        """What all of them wrote."""
+        """Return what all of them wrote."""
         return "\n".join(f"--- {one.identity}\n{_read(one.log)}" for one in self.started)
 
     async def lead(self, identity: str, **more: str) -> Operator:
@@ -229,7 +229,7 @@ class Stage:
                 await self.kube.patch_data(self.namespace, GATEWAY_NAME, {key: text})
 
     async def put_pod(self, name: str, labels: Mapping[str, str], status: Manifest) -> None:
-        """A pod with a status, once."""
+        """Put a pod with a status, once."""
         if await self.kube.get("Pod", self.namespace, name) is not None:
             return
         meta = {"name": name, "namespace": self.namespace, "labels": dict(labels)}
@@ -247,7 +247,7 @@ class Stage:
     # -- what people and trainers do
 
     async def apply_model(self, **spec: Any) -> None:
-        """As ``kubectl apply`` by a person would; what is not named is left."""
+        """Apply the Model as a person does with ``kubectl apply``; leave what is not named."""
         found = await self.kube.get("Model", self.namespace, "nsw-price")
         if found is None:
             await self.kube.create(self._model(spec))
@@ -286,7 +286,7 @@ class Stage:
         )
 
     async def train(self, number: int, version: str, backends: Backends) -> None:
-        """Every Job of the run ends well, as the Job controller and the trainer say it."""
+        """Let every Job of the run end well, as the Job controller and the trainer say it."""
         run = f"nsw-price-training-{number}"
         search = {"outcome": "Succeeded", "stage": "search"}
         await self.end_job(f"{run}-search", search)
@@ -338,7 +338,7 @@ class Stage:
         await self.kube.patch_status("Job", self.namespace, name, status)
 
     async def scale(self, deployment: str, replicas: int) -> None:
-        """What an autoscaler does, by its own way: again where another was quicker."""
+        """Scale as an autoscaler does, by its own way: again where another was quicker."""
 
         async def is_done() -> bool:
             try:
@@ -361,7 +361,7 @@ class Stage:
         return dict((found or {}).get("status") or {})
 
     async def weights(self) -> dict[str, int]:
-        """What the gateway is told."""
+        """Return the weights the gateway is told."""
         route = await self.kube.get("ConfigMap", self.namespace, "nsw-price-route")
         if route is None:
             return {}
@@ -385,7 +385,7 @@ class Stage:
         return list(await self.kube.list("Event", self.namespace, {}))
 
     async def versions(self) -> dict[tuple[str, str], str]:
-        """Of every object the operator may write: kind and name, and resourceVersion."""
+        """Return the resourceVersion of every object the operator may write, by kind and name."""
         kinds = ("Model", "TrainingRun", "Rollout", "Deployment", "Job", "Pod", "Service")
         kinds += ("ConfigMap", "Secret", "ServiceAccount", "Event", "RoleBinding")
         kinds += ("PodDisruptionBudget",)
@@ -397,7 +397,7 @@ class Stage:
 
 
 def quick_policy(**changed: Any) -> Manifest:
-    """A canary of seconds."""
+    """Build a canary of seconds."""
     return {
         "steps": [{"weight": 10, "hold": "1s"}, {"weight": 50, "hold": "1s"}],
         "analysis": {

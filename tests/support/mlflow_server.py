@@ -33,14 +33,14 @@ class MlflowServer:
     folder: Path  # of its artifacts, for tests that damage them
 
     def artifact_files(self, name: str) -> list[Path]:
-        """Where the server keeps files of this name, newest last."""
+        """Return where the server keeps files of this name, newest last."""
         found = (path for path in self.folder.rglob(name) if path.is_file())
         return sorted(found, key=lambda path: path.stat().st_mtime_ns)
 
 
 @pytest.fixture(name="mlflow_server", scope="session")
 def mlflow_server() -> Iterator[MlflowServer]:
-    """One server for the session; tests keep apart by the names of models and experiments."""
+    """Run one server for the session; tests keep apart by the names of models and runs."""
     with running_mlflow() as server:
         yield server
 

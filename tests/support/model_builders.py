@@ -23,7 +23,7 @@ def reference(version: str) -> VersionReference:
 
 
 def comparison(**changes: Any) -> Comparison:
-    """A candidate that is better than 1.0.0."""
+    """Build the comparison of a candidate that is better than 1.0.0."""
     better = Comparison(
         version="1.1.0",
         registry_version="2",
@@ -61,7 +61,7 @@ def training(state: RunState = RunState.ACTIVE, **more: Any) -> Training:
 
 
 def observed(**changes: Any) -> Observed:
-    """A Model that serves 1.0.0 and wants nothing."""
+    """Observe a Model that serves 1.0.0 and wants nothing."""
     quiet = Observed(
         now=START,
         generation=3,
@@ -101,7 +101,7 @@ def refused(version: str, generation: int = 3) -> RefusedTarget:
 
 
 def seen(about: Observed, **changes: Any) -> Seen:
-    """All that is known of the Model when this was observed."""
+    """Return all that is known of the Model when this was observed."""
     common: dict[str, Any] = {
         "observed": about,
         "spec": ModelSpec.model_validate(model_manifest()["spec"]),

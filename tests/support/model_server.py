@@ -137,12 +137,12 @@ class ServerProcess:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Every line it logged; each has to be JSON."""
+        """Return every line it logged; each has to be JSON."""
         return [json.loads(line) for line in (self.folder / "log").read_text().splitlines()]
 
     @property
     def last_words(self) -> dict[str, str]:
-        """Its termination message."""
+        """Return its termination message."""
         message: dict[str, str] = json.loads((self.folder / "termination-log").read_text())
         return message
 

@@ -4,7 +4,7 @@ import socket
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on at this moment."""
+    """Find a loopback port that nothing listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

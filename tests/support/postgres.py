@@ -40,7 +40,7 @@ class Postgres:
         return f"postgresql://{account}127.0.0.1:{self.port}/{database}"
 
     def create_database(self, prefix: str = "test") -> str:
-        """A new, empty database; returns its name."""
+        """Create an empty database; return its name."""
         name = f"{prefix}_{secrets.token_hex(4)}"
         with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -49,7 +49,7 @@ class Postgres:
 
 @pytest.fixture(name="postgres", scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One server for the session; tests keep apart by databases of their own."""
+    """Run one server for the session; tests keep apart by databases of their own."""
     with running_postgres() as server:
         yield server
 

@@ -62,7 +62,7 @@ class PrometheusServer:
 
 @pytest.fixture(name="prometheus_server", scope="session")
 def prometheus_server() -> Iterator[PrometheusServer]:
-    """One server for the session; tests keep apart by the names of models."""
+    """Run one server for the session; tests keep apart by the names of models."""
     with running_prometheus() as server:
         yield server
 

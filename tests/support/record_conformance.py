@@ -45,7 +45,7 @@ class Writer:
         return await self._desk.port.losses(loss, self.candidate)
 
     async def predict(self, version: str, *, at: datetime = START, **parts: Any) -> str:
-        """One row; answers its prediction id."""
+        """Write one row; return its prediction id."""
         name = str(uuid.uuid4())
         await self._desk.write(
             Prediction(model=self.model, version=version, at=at, prediction_id=name, **parts)

@@ -48,17 +48,17 @@ class Room:
     pid: int
 
     def command(self, words: Sequence[str], environment: Mapping[str, str]) -> Sequence[str]:
-        """The words that run a program in the room, with this environment and no other."""
+        """Return the words that run a program in the room, with this environment and no other."""
         variables = [f"{name}={value}" for name, value in environment.items()]
         inside = ("--net", "--mount", "--pid", "--root", "--wd=/")
         return ["nsenter", f"--target={self.pid}", *inside, "--", "env", "-i", *variables, *words]
 
     def listener(self, host: str, port: int) -> socket.socket:
-        """A socket that listens in the room."""
+        """Open a socket that listens in the room."""
         return self._inside(lambda: socket.create_server((host, port), backlog=128))
 
     def connection(self, host: str, port: int) -> socket.socket:
-        """A socket connected to a server in the room.
+        """Open a socket connected to a server in the room.
 
         Raises:
             OSError: nobody listens there.
@@ -66,7 +66,7 @@ class Room:
         return self._inside(lambda: socket.create_connection((host, port), timeout=10))
 
     def listens(self, host: str, port: int) -> bool:
-        """Whether a server in the room takes connections."""
+        """Tell whether a server in the room takes connections."""
         try:
             self.connection(host, port).close()
         except OSError:
@@ -119,7 +119,7 @@ class Room:
 def furnished(
     root: Path, *, addresses: Sequence[str], folders: Mapping[str, Path]
 ) -> Iterator[Room]:
-    """A room with these addresses, and these folders of the machine at these paths."""
+    """Furnish a room with these addresses, and these folders of the machine at these paths."""
     mounts = [str(word) for pair in folders.items() for word in pair]
     root.mkdir()
     process = subprocess.Popen(

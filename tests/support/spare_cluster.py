@@ -19,7 +19,7 @@ def spare_layout(folder: Path) -> Layout:
 
 
 def spare_cluster(folder: Path) -> NativeCluster:
-    """A cluster that is not up yet.  Whoever asks for it takes it down."""
+    """Return a cluster that is not up yet.  Whoever asks for it takes it down."""
     if choose().name != "native":
         pytest.skip("this machine uses another kind of cluster")
     environ = {**os.environ, HOST_PORT_VARIABLE: str(free_port())}

@@ -7,7 +7,7 @@ from fairlead_training.config import DataConfig, parse_config
 
 
 def config_document(**changes: Any) -> dict[str, Any]:
-    """The JSON document; ``data__target="…"`` changes a field within a section."""
+    """Build the JSON document; ``data__target="…"`` changes a field within a section."""
     document: dict[str, Any] = {
         "namespace": "energy",
         "model": "nsw-price",
@@ -48,6 +48,6 @@ def config_document(**changes: Any) -> dict[str, Any]:
 
 
 def data_config(**changes: Any) -> DataConfig:
-    """The part about the data; ``uri="…"`` changes a field of it."""
+    """Build the part about the data; ``uri="…"`` changes a field of it."""
     fields = {f"data__{name}": value for name, value in changes.items()}
     return parse_config(json.dumps(config_document(**fields))).data

@@ -36,7 +36,7 @@ class Desk:
     model: str
 
     def config(self, **changes: Any) -> dict[str, Any]:
-        """A config for a new TrainingRun; ``data__query="…"`` changes a field within a section."""
+        """Build a config of a new run; ``data__query="…"`` changes a field within a section."""
         name = f"run-{secrets.token_hex(3)}"
         defaults: dict[str, Any] = {
             "model": self.model,
@@ -84,7 +84,7 @@ class Desk:
         )
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One call of MLflow's REST API."""
+        """Call MLflow's REST API once."""
         request = urllib.request.Request(
             f"{self.mlflow}/api/2.0/mlflow/{path}",
             None if body is None else json.dumps(body).encode(),
@@ -110,7 +110,7 @@ class Desk:
 
 
 def load_prices(server: Postgres, rows: int) -> str:
-    """A new database with the first half hours of the NSW market; returns its name."""
+    """Create a database of the first half hours of the NSW market; return its name."""
     database = server.create_database("market")
     lines = gzip.decompress(PRICES.read_bytes()).splitlines(keepends=True)[: rows + 1]
     with psycopg.connect(server.uri(database)) as connection:

@@ -42,7 +42,7 @@ def result(document: Mapping[str, Any]) -> Result:
 
 
 def observed(**changes: Any) -> Observed:
-    """A search that runs."""
+    """Observe a search that runs."""
     searching = Observed(
         phase=Phase.SEARCHING,
         reason="Searching",
@@ -61,7 +61,7 @@ def observed(**changes: Any) -> Observed:
 
 
 def pending(**changes: Any) -> Observed:
-    """A run that MLflow was not asked for yet."""
+    """Observe a run that MLflow was not asked for yet."""
     return observed(
         **{"phase": Phase.PENDING, "has_run": False, "search": JobState.ABSENT} | changes
     )
@@ -72,7 +72,7 @@ def finishing(**changes: Any) -> Observed:
 
 
 def seen(about: Observed, **changes: Any) -> Seen:
-    """All that is known of the run when this was observed."""
+    """Return all that is known of the run when this was observed."""
     model = ModelSpec.model_validate(model_manifest()["spec"])
     has_run = about.has_run
     common: dict[str, Any] = {

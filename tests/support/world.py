@@ -94,14 +94,14 @@ class World:
         self._work: list[Key] = []
 
     def restart_operator(self) -> None:
-        """A new process: nothing in memory is kept."""
+        """Begin a new process: keep nothing that was in memory."""
         self._begin()
         self._planned.clear()
         self._work.clear()
         self._seen.clear()
 
     def _begin(self) -> None:
-        """What a process has in its memory."""
+        """Make what a process has in its memory."""
         self.store = Store()
         self.watches = Watches(self.store, Wakeup(), self)
         outside = self._outside()
@@ -109,7 +109,7 @@ class World:
         self.controller = Controller(self.queue, watched, SETTINGS)
 
     def _outside(self) -> Ports:
-        """What a process reaches of the world."""
+        """Return what a process reaches of the world."""
         return self.ports
 
     async def run(self, *, limit: int = 500) -> None:
@@ -145,7 +145,7 @@ class World:
             self._planned[key] = self.clock() + again
 
     def deliver(self, *, late: bool = False) -> None:
-        """What the watches would tell since the last time."""
+        """Tell what the watches would have told since the last time."""
         kinds = WATCHED.keys() - (set() if late else self.late)
         watched = {key: item for key, item in self.kube.objects.items() if key[0] in kinds}
         for place, item in watched.items():
@@ -175,7 +175,7 @@ class World:
                 self._accept(item)
 
     def _scale(self, namespace: str, name: str, item: dict[str, Any]) -> None:
-        """What the autoscaler of a version does at once: up and down, within its bounds."""
+        """Scale a version at once, as its autoscaler would: up and down, within its bounds."""
         found = self.kube.objects.get(("HorizontalPodAutoscaler", namespace, name))
         if found is None:
             return
@@ -240,7 +240,7 @@ class World:
         )
 
     def _accept(self, route: dict[str, Any]) -> None:
-        """A Gateway of the cluster looks at each change at once, as its implementation would."""
+        """Accept or refuse a changed route at once, as the implementation of a Gateway would."""
         meta = route["metadata"]
         refused = {"status": "False", "reason": "NotAllowed", "message": self.route_refusal}
         accepted = {"status": "True", "reason": "Accepted", "message": ""}
@@ -270,12 +270,12 @@ class World:
         self.kube.put({"kind": "Model", "metadata": meta, "spec": {"version": version}})
 
     def rollout(self, name: str = "nsw-price") -> dict[str, Any]:
-        """The Model's current Rollout."""
+        """Return the Model's current Rollout."""
         current = self.model(name)["status"]["rollout"]
         return self.kube.objects["Rollout", NAMESPACE, current]
 
     def weights(self, name: str = "nsw-price") -> dict[str, int]:
-        """What the gateway is told."""
+        """Return the weights the gateway is told."""
         route = self.kube.objects.get(("ConfigMap", NAMESPACE, f"{name}-route"))
         if route is None:
             return {}
@@ -283,19 +283,19 @@ class World:
         return {version["version"]: version["weight"] for version in versions}
 
     def snapshot(self, name: str = "nsw-price") -> Snapshot:
-        """What the checker looks at."""
+        """Return what the checker looks at."""
         seen = read_snapshot(self.kube.objects, namespace=NAMESPACE, model=name)
         known = [version for model, version in self.registry.versions if model.endswith(f".{name}")]
         return dataclasses.replace(seen, artifacts=frozenset(known), broken=frozenset(self.broken))
 
     def http_weights(self, name: str = "nsw-price") -> dict[str, int]:
-        """What the cluster's own Gateway is told, by name of the Service."""
+        """Return the weights the cluster's own Gateway is told, by name of the Service."""
         route = self.kube.objects.get(("HTTPRoute", NAMESPACE, f"{name}-route"))
         split = route["spec"]["rules"][0]["backendRefs"] if route else []
         return {backend["name"]: backend["weight"] for backend in split}
 
     def events(self) -> list[tuple[str, str]]:
-        """Reason and message of every Event, oldest first."""
+        """Return reason and message of every Event, oldest first."""
         found = [item for key, item in self.kube.objects.items() if key[0] == "Event"]
         found.sort(key=lambda item: int(item["metadata"]["resourceVersion"]))
         return [(item["reason"], item["message"]) for item in found]
@@ -303,7 +303,7 @@ class World:
     def end_job(
         self, run: str, stage: str, *, result: dict[str, Any] | None = None, failed: str = ""
     ) -> None:
-        """The Job controller's last word, and the trainer's."""
+        """End a Job, as the Job controller and the trainer say it."""
         job = self.kube.objects["Job", NAMESPACE, f"{run}-{stage}"]
         condition = {"type": "Failed" if failed else "Complete", "status": "True"}
         if failed:
@@ -329,7 +329,7 @@ class World:
         champion: str | None = None,
         gain: tuple[float, float, float] = (0.02, 0.01, 0.03),
     ) -> None:
-        """A training that ends well: search, finish, registered."""
+        """Let a training end well: searched, finished, registered."""
         await self.run()
         self.end_job(run, "search", result={"outcome": "Succeeded", "stage": "search"})
         await self.run()
@@ -364,7 +364,7 @@ def pod(
     ready: bool = False,
     ended: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A pod as the kubelet reports it."""
+    """Build a pod as the kubelet reports it."""
     state = {"terminated": ended} if ended else {"running": {}}
     return {
         "kind": "Pod",
@@ -380,7 +380,7 @@ def pod(
 
 
 def model_manifest(**spec: Any) -> dict[str, Any]:
-    """A Model as a person writes it; each test names only what differs."""
+    """Build a Model as a person writes it; each test names only what differs."""
     return {
         "kind": "Model",
         "metadata": {"namespace": NAMESPACE, "name": "nsw-price"},

@@ -20,7 +20,7 @@ Manifest = dict[str, Any]
 
 
 def helm_path() -> Path:
-    """The Helm to use: $FAIRLEAD_HELM, else the one built for the local cluster."""
+    """Return the Helm to use: $FAIRLEAD_HELM, else the one built for the local cluster."""
     named = os.environ.get("FAIRLEAD_HELM")
     helm = Path(named) if named else binaries(layout(os.environ).cache)["helm"]
     assert helm.exists(), f"no Helm at {helm}: run `make cluster-up`, or set FAIRLEAD_HELM"
@@ -44,7 +44,7 @@ def try_render(*settings: str, files: tuple[Path, ...] = ()) -> subprocess.Compl
 
 
 def render(*settings: str, files: Sequence[Path] = ()) -> list[Manifest]:
-    """Every object of the release."""
+    """Render every object of the release."""
     done = try_render(*settings, files=tuple(files))
     assert done.returncode == 0, done.stderr
     return load_all(done.stdout)
@@ -56,7 +56,7 @@ def load_all(text: str) -> list[Manifest]:
 
 
 def refusal(*settings: str) -> str:
-    """What Helm says of values it does not take."""
+    """Return what Helm says of values it does not take."""
     done = try_render(*settings)
     assert done.returncode != 0, "the values were taken"
     return done.stderr

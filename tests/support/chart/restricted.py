@@ -16,7 +16,7 @@ _VOLUMES = {
 
 
 def violations(spec: dict[str, Any]) -> Iterator[str]:
-    """What the standard forbids in this pod spec."""
+    """Yield what the standard forbids in this pod spec."""
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(field):
             yield field

@@ -37,7 +37,7 @@ def documented_values() -> list[Value]:
 
 
 def leaves(values: Any, path: str = "") -> Iterator[str]:
-    """Every value that has no values of its own."""
+    """Yield every value that has no values of its own."""
     for key, value in values.items():
         here = f"{path}.{key}" if path else key
         if isinstance(value, dict) and value:
