@@ -175,16 +175,16 @@ async def test_who_moves_traffic_is_read_past_the_watches(
 ) -> None:
     put(world, MODEL)
     put(world, key, status={"phase": phase} if phase else {})
-    reread, read = world.kube.reread, []
+    reread, read = world.kube.reread, list[Key]()
 
     async def note(kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        read.append(kind)
+        read.append(Key(kind, namespace, name))
         return await reread(kind, namespace, name)
 
     world.kube.reread = note  # type: ignore[method-assign]
     await controller.handle(key)
 
-    assert read == [key.kind] * times
+    assert read.count(key) == times
 
 
 async def test_what_the_cluster_refuses_is_published_and_tried_again(
