@@ -91,9 +91,11 @@ def test_a_new_model_without_a_status_is_two_lines() -> None:
 
 def test_models_are_a_line_each() -> None:
     console = Console(width=100, color_system=None)
+    ready = {"type": "Ready", "message": "to 1.4.0"}
+    model = {**MODEL, "status": {**MODEL["status"], "conditions": [ready]}}  # type: ignore[dict-item]
 
     with console.capture() as captured:
-        console.print(draw_models([MODEL, {"metadata": {"name": "new"}, "spec": {}}]))
+        console.print(draw_models([model, {"metadata": {"name": "new"}, "spec": {}}]))
 
     lines = [line.split() for line in captured.get().splitlines()]
     assert lines == [

@@ -16,8 +16,7 @@ def view(**status: Any) -> View:
 
 
 def test_the_facts_of_a_rollout_in_flight() -> None:
-    assert view().facts == (
-        ("Model", "RollingOut: to 1.4.0"),
+    assert view().facts[1:] == (
         ("Rollout", "nsw-price-rollout-4 to 1.4.0"),
         ("Strategy", "canary"),
         ("Phase", "Progressing, StepHolding"),
@@ -168,6 +167,12 @@ def test_one_that_left_the_trial_says_why() -> None:
         ),
         pytest.param({}, {"phase": "Serving"}, ("Model", "Serving"), id="no condition yet"),
         pytest.param({}, {}, ("Model", "Pending"), id="no phase yet"),
+        pytest.param(
+            {},
+            {"phase": "Blocked", "conditions": [{"type": "Ready", "message": "1.2.9 is bad"}]},
+            ("Model", "Blocked: 1.2.9 is bad"),
+            id="its phase, and what Ready says",
+        ),
     ],
 )
 def test_a_fact_of_a_model(

@@ -212,7 +212,7 @@ def test_enter_step(
         pytest.param(observed(), 1, ("2 of 2", "50 %", "60 s"), id="its place, weight and hold"),
         pytest.param(pending(steps=MIRRORED), 0, ("1 of 1", "40 %"), id="its copies"),
         pytest.param(
-            trying(), 0, ("abTest", "1.1.0 20 %", "1.2.0 20 %", "3600 s"), id="the split of a trial"
+            trying(), 0, ("abTest", "1.1.0", "1.2.0", "20 %", "3600 s"), id="the split of a trial"
         ),
     ],
 )
