@@ -12,7 +12,7 @@ def test_a_rollout_in_flight_is_drawn_with_traffic_step_checks_and_requests() ->
         drawn(MODEL, rollout(checks=CHECKS, requests=REQUESTS))
         == """\
 nsw-price in energy  RollingOut
-Model      RollingOut: to 1.4.0
+Model      RollingOut: nsw-price-rollout-4 to 1.4.0
 Rollout    nsw-price-rollout-4 to 1.4.0
 Strategy   canary
 Phase      Progressing, StepHolding
@@ -26,7 +26,7 @@ VERSION  ROLE       ASKED  SEEN
 
 CHECK         VERDICT        VALUE  SAMPLES  STABLE  BOUND
 success-rate  Successful    0.9981      812  0.9991  ≥ 0.99
-p95           Inconclusive       -       12       -  ≤ 250
+p95           Inconclusive       -       12       -  ≤ 250 ms
 
 ASKED AT (UTC)       REQUEST  ANSWER    BY AND WHY
 2026-03-04 11:31:02  approve  accepted  ada: looks good
@@ -39,7 +39,8 @@ def test_a_narrow_terminal_gets_lines_instead_of_wide_tables() -> None:
         drawn(MODEL, rollout(checks=CHECKS, requests=REQUESTS), width=48)
         == """\
 nsw-price in energy  RollingOut
-Model      RollingOut: to 1.4.0
+Model      RollingOut: nsw-price-rollout-4 to
+           1.4.0
 Rollout    nsw-price-rollout-4 to 1.4.0
 Strategy   canary
 Phase      Progressing, StepHolding
@@ -55,7 +56,7 @@ success-rate: Successful
   value 0.9981, bound ≥ 0.99, 812 samples,
 stable 0.9991
 p95: Inconclusive
-  value -, bound ≤ 250, 12 samples
+  value -, bound ≤ 250 ms, 12 samples
 
 2026-03-04 11:31:02 approve accepted: ada: looks
 good

@@ -209,10 +209,21 @@ def test_versions_of_a_model_without_a_rollout(status: dict[str, Any], rows: lis
             id="a comparison has an interval",
         ),
         pytest.param(
-            {"name": "shared", "message": "shared: 3, allowed at most 2"},
+            {"name": "shared", "message": "shared: 3 ms, allowed at most 2 ms"},
             "bound",
-            "at most 2",
+            "at most 2 ms",
             id="the bound of a template is in the operator's words",
+        ),
+        pytest.param(
+            {
+                "name": "shared",
+                "low": -0.01,
+                "high": 0.002,
+                "message": "shared: 3, allowed at most 2; failure 1 in a row",
+            },
+            "bound",
+            "at most 2; differs by -0.01 to +0.002",
+            id="of those words, the bound alone",
         ),
         pytest.param({}, "version", "", id="of one candidate nobody asks whose it is"),
     ],
@@ -265,6 +276,7 @@ def test_a_new_model_without_a_status_is_shown() -> None:
     ("check", "text"),
     [
         pytest.param({"atLeast": 0.99}, "≥ 0.99", id="lower"),
+        pytest.param({"builtin": "latency-p95", "atMost": 250}, "≤ 250 ms", id="with its unit"),
         pytest.param({"atLeast": 0.1, "atMost": 0.5}, "≥ 0.1, ≤ 0.5", id="both"),
         pytest.param({"relative": {"margin": 0.01}}, "worse by < 0.01", id="relative"),
         pytest.param({}, "", id="of a template: unknown here"),
