@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -82,8 +82,8 @@ def status_of(world: World, key: Key) -> dict[str, Any]:
     return dict(world.kube.objects[key.kind, key.namespace, key.name].get("status") or {})
 
 
-def progressing(world: World, key: Key) -> tuple[str, str]:
-    (entry,) = (c for c in status_of(world, key)["conditions"] if c["type"] == "Progressing")
+def condition(world: World, key: Key, kind: str) -> tuple[str, str]:
+    (entry,) = (c for c in status_of(world, key)["conditions"] if c["type"] == kind)
     return entry["status"], entry["reason"]
 
 
@@ -187,24 +187,40 @@ async def test_who_moves_traffic_is_read_past_the_watches(
     assert read.count(key) == times
 
 
-async def test_what_the_cluster_refuses_is_published_and_tried_again(
+async def test_a_write_that_the_cluster_refuses_is_told_once(
     world: World, controller: Controller
 ) -> None:
     put(world, MODEL)
     apply = world.kube.apply
 
-    async def refuse(manifest: dict[str, Any]) -> dict[str, Any]:
+    async def refuse(manifest: Mapping[str, Any]) -> dict[str, Any]:
         if manifest["kind"] != "Event":
             raise ClusterRefusalError("PATCH …: 403 forbidden by policy")
         return await apply(manifest)
 
-    world.kube.apply = refuse  # type: ignore[assignment, method-assign]
+    world.kube.apply = refuse  # type: ignore[method-assign]
+    for _ in range(2):
+        assert await controller.handle(MODEL) is not None, "and tried again"
+
+    assert condition(world, MODEL, "Applied") == ("False", "ClusterRefused")
+    assert [reason for reason, _ in world.events()].count("ClusterRefused") == 1
+
+
+async def test_a_read_that_the_cluster_refuses_is_told_once_and_left_to_the_queue(
+    world: World, controller: Controller
+) -> None:
+    put(world, MODEL)
+
+    async def refuse(*_: object) -> list[dict[str, Any]]:
+        raise ClusterRefusalError("GET …: 403 forbidden")
+
+    world.kube.children = refuse  # type: ignore[assignment, method-assign]
     for _ in range(2):
         with pytest.raises(ClusterRefusalError):
             await controller.handle(MODEL)
 
-    assert progressing(world, MODEL) == ("Unknown", "ClusterRefused")
-    assert [reason for reason, _ in world.events()] == ["ClusterRefused"], "announced once"
+    assert condition(world, MODEL, "Progressing") == ("Unknown", "ClusterRefused")
+    assert [reason for reason, _ in world.events()] == ["ClusterRefused"]
 
 
 async def test_a_spec_that_no_schema_could_refuse_waits_for_a_person(
@@ -214,7 +230,7 @@ async def test_a_spec_that_no_schema_could_refuse_waits_for_a_person(
 
     assert await controller.handle(ROLLOUT) is None
 
-    assert progressing(world, ROLLOUT) == ("False", "InvalidSpec")
+    assert condition(world, ROLLOUT, "Progressing") == ("False", "InvalidSpec")
 
 
 async def test_a_transition_is_told_once(

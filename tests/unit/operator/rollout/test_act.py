@@ -1,6 +1,7 @@
 """What a decision does in the cluster: which servers run, where traffic goes, in which order."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason
-from fairlead_operator.errors import TransientError
-from fairlead_operator.rollout.act import act
+from fairlead_operator.errors import ClusterRefusalError
+from fairlead_operator.rollout.act import Outcome, act
 from fairlead_operator.rollout.decision.capacity import Bounds, Capacity
 from fairlead_operator.rollout.decision.states import Decision, Gateway, Health, Observed
 from fairlead_operator.rollout.seen import Seen
@@ -87,7 +88,7 @@ def reference_of(version: str) -> VersionReference:
     return VersionReference(version=version, registry_version="1", digest="sha256:0")
 
 
-async def act_on(world: World, decision: Decision, look: Seen) -> str | None:
+async def act_on(world: World, decision: Decision, look: Seen) -> Outcome:
     """Carry the decision out, with the Deployments there are."""
     found = await world.kube.list("Deployment", NAMESPACE, {})
     servers = {item["metadata"]["labels"]["fairlead.dev/version"]: item for item in found}
@@ -355,15 +356,54 @@ async def test_a_server_goes_after_the_route_has_left_it(world: World) -> None:
     assert kept == [("apply", *ROUTE), ("delete", "Deployment", OLD), ("delete", "Service", OLD)]
 
 
-async def test_when_the_route_cannot_be_written_no_server_goes(world: World) -> None:
-    await run_servers(world, "1.0.0", "1.1.0")
-    world.kube.after_write = lambda: world.kube.fail_next.append(TransientError("503"))
-    look = at(guarding(phase=Phase.SUCCEEDED))
+def refuse(world: World, kind: str, name: str) -> None:
+    """Let the cluster refuse every write of this object."""
+    apply = world.kube.apply
 
-    with pytest.raises(TransientError):
-        await act_on(world, decided(Phase.SUCCEEDED, share=100), look)
+    async def guarded(manifest: Mapping[str, Any]) -> dict[str, Any]:
+        if (manifest["kind"], manifest["metadata"]["name"]) == (kind, name):
+            raise ClusterRefusalError(f"{kind} {name}: 403")
+        return await apply(manifest)
 
-    assert names(world, "Deployment") == BOTH
+    world.kube.apply = guarded  # type: ignore[method-assign]
+
+
+async def test_traffic_is_taken_away_before_anything_else_is_written(world: World) -> None:
+    await act_on(world, decided(Phase.ROLLING_BACK), at(observed()))
+
+    assert world.kube.writes[0] == ("apply", *ROUTE)
+
+
+async def test_a_write_that_is_refused_stops_no_other_and_is_told(world: World) -> None:
+    refuse(world, "Deployment", OLD)
+
+    outcome = await act_on(world, decided(Phase.ROLLING_BACK), at(observed()))
+
+    assert world.weights() == {"1.1.0": 0, "1.0.0": 100}
+    assert names(world, "Deployment") == {NEW}
+    assert [(failure.refused, OLD in failure.message) for failure in outcome.failures] == [
+        (True, True)
+    ]
+
+
+async def test_a_candidate_whose_server_is_refused_gets_no_traffic(world: World) -> None:
+    refuse(world, "Deployment", NEW)
+
+    outcome = await act_on(world, decided(Phase.PROGRESSING, share=10), at(pending()))
+
+    assert (outcome.decision.phase, outcome.decision.reason) == (
+        Phase.PENDING,
+        Reason.WAITING_FOR_CANDIDATE,
+    )
+    assert world.weights() == {"1.1.0": 0, "1.0.0": 100}
+
+
+async def test_what_could_be_written_is_decided_as_it_was(world: World) -> None:
+    decision, look = decided(Phase.PROGRESSING, share=10), at(observed())
+
+    outcome = await act_on(world, decision, look)
+
+    assert (outcome.decision, outcome.failures) == (decision, ())
 
 
 @pytest.mark.parametrize(
@@ -527,9 +567,9 @@ async def test_why_there_is_no_autoscaler(world: World, unknown: set[str], is_sc
     capacity = Capacity(full=2, bounds=Bounds(least=1, most=8), ready={})
     model = ModelSpec.model_validate(SCALED["spec"])
 
-    missing = await act_on(
+    outcome = await act_on(
         world, decided(Phase.PENDING), at(pending(capacity=capacity), model=model)
     )
 
-    assert (missing is None) is is_scaled
+    assert (outcome.unscaled is None) is is_scaled
     assert names(world, "ScaledObject") == (BOTH if is_scaled else set())
