@@ -26,6 +26,7 @@ from fairlead_contract import logs
 from fairlead_contract.http import VERSION_HEADER
 from fairlead_serving.server.artifact import fetch_artifact, read_artifact
 from fairlead_serving.server.bodies import Bodies
+from fairlead_serving.server.connection import BoundedConnection
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
@@ -132,6 +133,7 @@ def serve(app: ASGIApp, settings: Settings) -> int:
     """Answer requests until SIGTERM, then finish those under way."""
     config = uvicorn.Config(
         app,
+        http=BoundedConnection,
         log_config=None,
         access_log=False,
         server_header=False,
