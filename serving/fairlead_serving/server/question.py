@@ -8,8 +8,10 @@ import re
 
 import orjson
 
-from fairlead_serving.server.instances import BadInputError
+from fairlead_serving.server.instances import BadInputError, TooLargeError
 from fairlead_serving.server.shape import SLICE_BYTES, SMALL_BYTES, let_others_run
+
+MAX_INSTANCE_BYTES = 1024 * 1024  # in a large body
 
 _CLOSING = re.compile(rb"[}\]]")
 _COMMA = re.compile(rb"[ \t\r\n]*+,")
@@ -81,7 +83,10 @@ def parse_in_pieces(body: bytearray, *, size: int = SLICE_BYTES) -> object:
 
 def _parse_piece(body: bytearray, start: int, cut: int, last: int) -> tuple[list[object], int]:
     """Parse the instances from here to the first that ends at the cut or later."""
-    closing = _CLOSING.search(body, max(start, cut - 1), last)
+    limit = min(cut + MAX_INSTANCE_BYTES, last)
+    closing = _CLOSING.search(body, max(start, cut - 1), limit)
+    if closing is None and limit < last:
+        raise _too_long(start)
     end = closing.end() if closing else last
     try:
         return orjson.loads(_list(body, start, end)), end
@@ -90,19 +95,26 @@ def _parse_piece(body: bytearray, start: int, cut: int, last: int) -> tuple[list
         if "UTF-8" in error.msg or error.pos < end - start - _LONGEST_TOKEN:
             message = f"{_explain(error)}{error.msg}, in what begins at byte {start}"
             raise BadInputError(f"body is not JSON: {message}") from error
-    end = _end_of_objects(body, start, cut, last)
+    end = _end_of_objects(body, start, cut, limit)
     return read_json(_list(body, start, end)), end  # type: ignore[return-value]  # a list
 
 
-def _end_of_objects(body: bytearray, start: int, cut: int, last: int) -> int:
+def _end_of_objects(body: bytearray, start: int, cut: int, limit: int) -> int:
     """Find the end of the first plain object that ends at the cut or later."""
-    while found := _PLAIN_OBJECT.match(body, start, last):
-        comma = _COMMA.match(body, found.end(), last)
+    while found := _PLAIN_OBJECT.match(body, start, limit):
+        comma = _COMMA.match(body, found.end(), limit)
         if found.end() >= cut or comma is None:
             return found.end()
         start = comma.end()
     raise BadInputError(
         f"body is not JSON, or not a list of plain objects of column: value, at byte {start}"
+    )
+
+
+def _too_long(start: int) -> TooLargeError:
+    return TooLargeError(
+        f"one of the instances from byte {start} on is longer than {MAX_INSTANCE_BYTES} bytes; "
+        "give a list of objects of column: value"
     )
 
 

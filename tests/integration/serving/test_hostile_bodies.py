@@ -50,9 +50,9 @@ def attack(build: Callable[[], bytes], status: int, says: str) -> Attack:
 ATTACKS = {
     "empty objects": attack(lambda: rows_of(b"{}"), 413, "objects and lists"),
     "empty lists": attack(lambda: rows_of(b"[]"), 413, "objects and lists"),
-    "one long string": attack(lambda: rows_of(b'"' + b"x" * (SIZE - 99) + b'"'), 400, "instances"),
+    "one long string": attack(lambda: rows_of(b'"' + b"x" * (SIZE - 99) + b'"'), 413, "longer"),
     "one long string beyond Latin": attack(
-        lambda: rows_of(b'"' + "\U0001f600".encode() + b"x" * (SIZE - 99) + b'"'), 400, "instances"
+        lambda: rows_of(b'"' + "\U0001f600".encode() + b"x" * (SIZE - 99) + b'"'), 413, "longer"
     ),
     "nested 990 deep": attack(
         lambda: b'{"instances":' + b"[" * 990 + b"]" * 990 + b"}", 400, "instances[0] is [[["
@@ -78,7 +78,7 @@ ATTACKS = {
     "huge numbers": attack(
         lambda: rows_of(b'{"c0":' + b"9" * 100_000 + b',"c1":1e400}'), 400, "not JSON"
     ),
-    "escapes": attack(lambda: rows_of(b'"' + b"\\u0000" * (SIZE // 6 - 9) + b'"'), 400, ""),
+    "escapes": attack(lambda: rows_of(b'"' + b"\\u0000" * (SIZE // 6 - 9) + b'"'), 413, "longer"),
     "NaN": attack(lambda: rows_of(b'{"c0":NaN,"c1":Infinity}', size=200_000), 400, "null"),
     "not UTF-8": attack(lambda: rows_of(b'{"c0":"' + b"\xff" * 90_000 + b'"}'), 400, "UTF-8"),
     "numbers": attack(lambda: rows_of(b"1234567"), 413, "columns"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_serving.server.instances import BadInputError
+from fairlead_serving.server.instances import BadInputError, TooLargeError
 from fairlead_serving.server.question import parse_in_pieces, parse_instances
 from fairlead_serving.server.shape import SMALL_BYTES
 
@@ -116,3 +116,16 @@ def test_a_large_body_goes_in_pieces() -> None:
 
     assert len(body) > SMALL_BYTES
     assert parse_instances(body) == rows
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        pytest.param(b'"%b"' % (b"x" * 2_000_000), id="a string"),
+        pytest.param(b'{"a":"%b"}' % (b"x" * 2_000_000), id="a cell"),
+        pytest.param(b'{"a":"}%b"}' % (b"x" * 2_000_000), id="a cell, with a brace at its start"),
+    ],
+)
+def test_an_instance_has_a_length(instance: bytes) -> None:
+    with pytest.raises(TooLargeError, match="longer than 1048576 bytes"):
+        parse_instances(bytearray(b'{"instances":[%b,{}]}' % instance))
