@@ -25,6 +25,8 @@ from starlette.types import ASGIApp
 from fairlead_contract import logs
 from fairlead_contract.http import VERSION_HEADER
 from fairlead_serving.server.artifact import fetch_artifact, read_artifact
+from fairlead_serving.server.bodies import Bodies
+from fairlead_serving.server.connection import BoundedConnection
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
@@ -120,8 +122,9 @@ def build(
 
     metrics = Metrics(model=settings.model, version=settings.version, registry=registry)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
-    endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, log=log)
-    feedback = FeedbackEndpoint(settings.record, log)
+    bodies = Bodies()
+    endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, bodies=bodies, log=log)
+    feedback = FeedbackEndpoint(settings.record, log, bodies)
     app = build_application(build_service(endpoint), feedback, registry)
     return mark_copies(app, settings.shadow_port)
 
@@ -130,6 +133,7 @@ def serve(app: ASGIApp, settings: Settings) -> int:
     """Answer requests until SIGTERM, then finish those under way."""
     config = uvicorn.Config(
         app,
+        http=BoundedConnection,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -1,8 +1,9 @@
 """What `POST /predict` answers: one status and one body for each way a prediction can end.
 
-A few rows of a fast model are predicted on the event loop, because a change of thread costs
-more than they do.  Everything else goes to the one prediction thread, so that probes and
-metrics are answered meanwhile, and a model that is not safe for threads never meets two.
+A few rows of a fast model are read and predicted on the event loop, because a change of thread
+costs more than they do.  Everything else goes to the one prediction thread as the bytes it came
+as, so that probes and metrics are answered meanwhile, a model that is not safe for threads never
+meets two, and the objects of one large body at most are in memory.
 """
 
 import asyncio
@@ -14,17 +15,20 @@ from http import HTTPStatus
 
 import orjson
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 
 from fairlead_contract.http import SHADOW_HEADER, SHADOW_VALUE
 from fairlead_contract.series import Outcome
+from fairlead_serving.server.bodies import Bodies, Body
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.prediction_log import PredictionLog
 from fairlead_serving.server.predictors.protocol import Predictions, Predictor
-from fairlead_serving.server.question import Question
+from fairlead_serving.server.question import parse_instances
 from fairlead_serving.server.refusals import error_response, refusal
 from fairlead_serving.server.settings import Settings
+from fairlead_serving.server.shape import SMALL_BYTES, Limits, check_shape
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class PredictEndpoint:
         settings: Settings,
         *,
         thread: Executor,
+        bodies: Bodies,
         log: PredictionLog | None = None,
     ) -> None:
         self._predictor = predictor
@@ -52,14 +57,18 @@ class PredictEndpoint:
         self._identity = {"model": settings.model, "version": settings.version}
         self._timeout = settings.request_timeout.total_seconds()
         self._thread = thread
+        self._bodies = bodies
+        self._limits = Limits.of(predictor.columns, most=settings.max_body_bytes)
         self._log = log
 
-    async def answer(self, question: Question) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Predict for what the client sent, or say why not.  Never raises."""
         started = time.perf_counter()
         try:
-            predictions = await self._predict(question.instances)
-            outcome, response = Outcome.SUCCESS, self._success(predictions, question.headers)
+            body = await self._bodies.read(request, self._limits.body_bytes)
+            started = time.perf_counter()
+            predictions = await self._predict(body)
+            outcome, response = Outcome.SUCCESS, self._success(predictions, request.headers)
             self._metrics.record_predictions(predictions)
         except BadInputError as error:
             outcome, response = Outcome.BAD_INPUT, refusal(error)
@@ -77,20 +86,26 @@ class PredictEndpoint:
         self._metrics.record(outcome, seconds=time.perf_counter() - started)
         return response
 
-    async def _predict(self, instances: object) -> Predictions:
-        if isinstance(instances, BadInputError):
-            raise instances
-        is_short = isinstance(instances, list) and len(instances) <= _FEW_ROWS
-        if is_short and self._predictor.is_fast:
-            return self._predictor.predict(instances)
-        work = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._predictor.predict, instances
-        )
+    async def _predict(self, body: Body) -> Predictions:
+        if self._predictor.is_fast and _has_few_rows(body.content):
+            try:
+                return self._predictor.predict(parse_instances(body.content))
+            finally:
+                body.release()
+        job = self._thread.submit(self._read_and_predict, body)
+        # Not before: what a client no longer waits for is in memory until the thread is past it.
+        job.add_done_callback(lambda _: body.release())
+        work = asyncio.wrap_future(job)
         done, _ = await asyncio.wait({work}, timeout=self._timeout)
         if not done:
             work.cancel()  # if it still waits for the thread; a started one runs on, unheard
             raise _TooSlowError
         return work.result()
+
+    def _read_and_predict(self, body: Body) -> Predictions:
+        if len(body.content) > SMALL_BYTES:
+            check_shape(body.content, self._limits)
+        return self._predictor.predict(parse_instances(body.content))
 
     def _success(self, predictions: Predictions, headers: Headers) -> Response:
         prediction_id = str(uuid.uuid4())
@@ -105,3 +120,8 @@ class PredictEndpoint:
         return Response(
             orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
         )
+
+
+def _has_few_rows(body: bytearray) -> bool:
+    """Say whether a body is small; of braces in its strings it may say too much."""
+    return len(body) <= SMALL_BYTES and body.count(b"{") <= _FEW_ROWS + 1

@@ -4,10 +4,9 @@ import math
 import uuid
 from dataclasses import dataclass
 
-import orjson
-
 from fairlead_serving.server.instances import MAX_INSTANCES, BadInputError
 from fairlead_serving.server.outputs import class_name
+from fairlead_serving.server.question import read_json
 from fairlead_serving.server.settings import Task
 
 _FIELDS = frozenset({"predictionId", "row", "label", "reward"})
@@ -25,16 +24,13 @@ class Feedback:
     reward: float | None = None
 
 
-def parse_feedback(body: bytes, task: Task) -> Feedback:
+def parse_feedback(body: bytes | bytearray, task: Task) -> Feedback:
     """Read the body of `POST /feedback`.
 
     Raises:
         BadInputError: names the field that is wrong.
     """
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadInputError(f"body is not JSON: {error}") from error
+    fields = read_json(body)
     if not isinstance(fields, dict):
         raise BadInputError('body is not an object; give {"predictionId": "…", "label": 1}')
     if unknown := fields.keys() - _FIELDS:

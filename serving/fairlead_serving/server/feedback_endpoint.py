@@ -11,10 +11,10 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.feedback import parse_feedback
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.prediction_log import PredictionLog
-from fairlead_serving.server.question import read_body
 from fairlead_serving.server.refusals import error_response, refusal
 from fairlead_serving.server.settings import RecordSettings
 
@@ -24,7 +24,10 @@ _MAX_BODY_BYTES = 64 * 1024
 class FeedbackEndpoint:
     """Takes labels and rewards for the predictions of a Model."""
 
-    def __init__(self, record: RecordSettings | None, log: PredictionLog | None) -> None:
+    def __init__(
+        self, record: RecordSettings | None, log: PredictionLog | None, bodies: Bodies
+    ) -> None:
+        self._bodies = bodies
         self._record = record
         self._log = log
 
@@ -42,7 +45,11 @@ class FeedbackEndpoint:
             response.headers["www-authenticate"] = "Bearer"
             return response
         try:
-            feedback = parse_feedback(await read_body(request, _MAX_BODY_BYTES), self._record.task)
+            body = await self._bodies.read(request, _MAX_BODY_BYTES)
+            try:
+                feedback = parse_feedback(body.content, self._record.task)
+            finally:
+                body.release()
         except BadInputError as error:
             return refusal(error)
         if not self._log.offer_feedback(feedback):
@@ -51,9 +58,9 @@ class FeedbackEndpoint:
             )
             response.headers["retry-after"] = "30"
             return response
-        body = {"predictionId": feedback.prediction_id, "row": feedback.row_index}
+        answer = {"predictionId": feedback.prediction_id, "row": feedback.row_index}
         return Response(
-            orjson.dumps(body), status_code=HTTPStatus.ACCEPTED, media_type="application/json"
+            orjson.dumps(answer), status_code=HTTPStatus.ACCEPTED, media_type="application/json"
         )
 
 

@@ -6,6 +6,7 @@ Two readers.  `read_rows` looks at every cell and explains the first that does n
 """
 
 import math
+import reprlib
 import sys
 from collections.abc import Sequence
 from operator import itemgetter
@@ -168,5 +169,10 @@ def _check_number_of(instances: object) -> list[object]:
 
 
 def _show(value: object) -> str:
-    text = "null" if value is None else repr(value)
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        value = value[: _SHOWN + 1]
+    # Lists and objects may nest deeper than Python's own `repr` goes.
+    text = reprlib.repr(value) if isinstance(value, list | dict) else repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -8,6 +8,15 @@ from starlette.responses import Response
 from fairlead_serving.server.instances import BadInputError, TooLargeError
 
 
+class RefusedError(BadInputError):
+    """A request that is refused for more than what its body says."""
+
+    def __init__(self, status: HTTPStatus, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after  # seconds
+
+
 def error_response(status: int, message: str) -> Response:
     """Build a refusal."""
     return Response(
@@ -17,7 +26,13 @@ def error_response(status: int, message: str) -> Response:
 
 def refusal(error: BadInputError) -> Response:
     """Build the refusal of a request that its client has to correct."""
-    is_large = isinstance(error, TooLargeError)
-    return error_response(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE if is_large else HTTPStatus.BAD_REQUEST, str(error)
-    )
+    match error:
+        case RefusedError():
+            response = error_response(error.status, str(error))
+            if error.retry_after is not None:
+                response.headers["retry-after"] = str(error.retry_after)
+            return response
+        case TooLargeError():
+            return error_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+        case _:
+            return error_response(HTTPStatus.BAD_REQUEST, str(error))

@@ -1,6 +1,6 @@
 """Request and response of `POST /predict`, as the OpenAPI document shows them.
 
-The one field of the request carries the whole question, because a method of BentoML is given
+The one field of the request carries the whole request, because a method of BentoML is given
 fields and nothing else: its `Context` has the headers, and would overwrite the status of every
 answer; a positional-only parameter is given whole, and changes how BentoML's own clients call.
 """
@@ -12,7 +12,6 @@ from pydantic import Field
 from starlette.requests import Request
 
 from fairlead_serving.server.instances import MAX_INSTANCES
-from fairlead_serving.server.question import read_question
 
 
 class PredictRequest(IODescriptor):  # type: ignore[misc]  # BentoML has no types
@@ -24,8 +23,8 @@ class PredictRequest(IODescriptor):  # type: ignore[misc]  # BentoML has no type
 
     @classmethod
     async def from_http_request(cls, request: Request, _serde: object) -> Self:
-        """Read the question, unchecked: the endpoint knows the columns of the model."""
-        return cls.model_construct(instances=await read_question(request))  # type: ignore[no-any-return]
+        """Pass the request on, unread: the endpoint knows what it may hold."""
+        return cls.model_construct(instances=request)  # type: ignore[no-any-return]
 
 
 class PredictResponse(IODescriptor):  # type: ignore[misc]  # BentoML has no types

@@ -5,10 +5,10 @@ make as many series as they like.  Ours are a route beside feedback's.
 """
 
 import bentoml
+from starlette.requests import Request
 from starlette.responses import Response
 
 from fairlead_serving.server.endpoint import PredictEndpoint
-from fairlead_serving.server.question import Question
 from fairlead_serving.server.schemas import PredictRequest, PredictResponse
 
 
@@ -24,7 +24,7 @@ def build_service(endpoint: PredictEndpoint) -> bentoml.Service:
     )
     class ModelServer:
         @bentoml.api(route="/predict", input_spec=PredictRequest, output_spec=PredictResponse)  # type: ignore[untyped-decorator]  # BentoML has no types
-        async def predict(self, instances: Question) -> Response:
+        async def predict(self, instances: Request) -> Response:
             """Predict for each instance."""
             return await endpoint.answer(instances)
 

@@ -50,6 +50,7 @@ class Settings:
     port: int
     shadow_port: int = SERVER_SHADOW_PORT  # what comes in here is a copy of a request
     warmup_requests: int = 20
+    max_body_bytes: int = 32 * 1024 * 1024  # of a request for predictions; columns may say less
     record: RecordSettings | None = None  # None: predictions are not logged
 
 
@@ -72,6 +73,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         port=_port(environment, "FAIRLEAD_PORT", default=str(SERVER_PORT)),
         shadow_port=_port(environment, "FAIRLEAD_SHADOW_PORT", default=str(SERVER_SHADOW_PORT)),
         warmup_requests=_count(environment, "FAIRLEAD_WARMUP_REQUESTS", default="20"),
+        max_body_bytes=_mebibytes(environment, "FAIRLEAD_MAX_BODY_MEBIBYTES", default="32"),
         record=_record(environment),
     )
 
@@ -153,6 +155,16 @@ def _count(environment: Mapping[str, str], name: str, *, default: str) -> int:
             f"environment variable {name} is {text!r}; give a whole number up to 99999",
         )
     return int(text)
+
+
+def _mebibytes(environment: Mapping[str, str], name: str, *, default: str) -> int:
+    text = environment.get(name, default)
+    if not (text.isascii() and text.isdigit() and len(text) < 3 and 1 <= int(text) <= 64):
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable {name} is {text!r}; give a whole number from 1 to 64",
+        )
+    return int(text) * 1024 * 1024
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

@@ -37,7 +37,7 @@ class PyfuncPredictor:
 
     def __init__(self, model: FrameModel, columns: Sequence[Column]) -> None:
         self._model = model
-        self._columns = columns
+        self.columns = columns
         self._reader = InstanceReader(columns, null_is_missing=False)
 
     @classmethod
@@ -60,7 +60,7 @@ class PyfuncPredictor:
     def _to_frame(self, rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
         """Build a frame of exactly the signature's types, which MLflow insists on."""
         series = {}
-        for column, cells in zip(self._columns, zip(*rows, strict=True), strict=True):
+        for column, cells in zip(self.columns, zip(*rows, strict=True), strict=True):
             # An optional column with a gap has no plain type; MLflow takes it as it is.
             has_gap = not column.required and None in cells
             dtype = "object" if has_gap else _DTYPES[column.mlflow_type]

@@ -24,6 +24,7 @@ class XgboostPredictor:
         self, booster: xgboost.Booster, columns: Sequence[Column], *, rounds: tuple[int, int]
     ) -> None:
         self._booster = booster
+        self.columns = columns
         self._rounds = rounds
         self._reader = InstanceReader(columns, null_is_missing=True, limit=FLOAT32_MAX)
 

@@ -16,12 +16,12 @@ from prometheus_client import CollectorRegistry
 from fairlead_contract.logs import JsonFormatter
 from fairlead_contract.mlflow import Access
 from fairlead_serving.server.application import build_application
+from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.instances import FLOAT32_MAX, InstanceReader
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.predictors.protocol import Predictions
-from fairlead_serving.server.question import MAX_BODY_BYTES
 from fairlead_serving.server.schemas import PredictResponse
 from fairlead_serving.server.service import build_service
 from fairlead_serving.server.settings import Settings
@@ -42,13 +42,14 @@ SETTINGS = Settings(
     host="127.0.0.1",
     port=3000,
 )
-READER = InstanceReader(
-    [Column(name="price", kind=Kind.NUMBER)], null_is_missing=True, limit=FLOAT32_MAX
-)
+COLUMNS = (Column(name="price", kind=Kind.NUMBER),)
+READER = InstanceReader(COLUMNS, null_is_missing=True, limit=FLOAT32_MAX)
 
 
 class FakePredictor:
     """Says which thread it ran on; fails or waits when told to."""
+
+    columns = COLUMNS
 
     def __init__(self, *, is_fast: bool = True, before: Callable[[], object] = int) -> None:
         self.is_fast = is_fast
@@ -79,8 +80,10 @@ async def post(registry: CollectorRegistry) -> AsyncIterator[Post]:
     metrics = Metrics(model="nsw-price", version="1.1.0", registry=registry)
 
     async def _post(predictor: FakePredictor, body: object) -> httpx.Response:
-        endpoint = PredictEndpoint(predictor, metrics, SETTINGS, thread=thread)
-        app = build_application(build_service(endpoint), FeedbackEndpoint(None, None), registry)
+        bodies = Bodies()
+        endpoint = PredictEndpoint(predictor, metrics, SETTINGS, thread=thread, bodies=bodies)
+        feedback = FeedbackEndpoint(None, None, bodies)
+        app = build_application(build_service(endpoint), feedback, registry)
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         async with (
             app.router.lifespan_context(app),
@@ -126,7 +129,7 @@ async def test_predictions_come_with_their_version(post: Post, registry: Collect
         pytest.param(rows(0), 400, "instances is empty", id="no rows"),
         pytest.param({"instances": [{"price": "x"}]}, 400, "column 'price'", id="a bad cell"),
         pytest.param(rows(10_001), 413, "at most 10000", id="too many rows"),
-        pytest.param(b" " * (MAX_BODY_BYTES + 1), 413, "send less at once", id="too many bytes"),
+        pytest.param(b" " * 1_000_000, 413, "send fewer rows at once", id="too many bytes"),
     ],
 )
 async def test_a_bad_request_says_what_is_wrong(

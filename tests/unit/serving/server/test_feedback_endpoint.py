@@ -5,6 +5,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.settings import RecordSettings, Task
@@ -30,7 +31,7 @@ async def post(
     log: FakeLog | None, *, token: str = "", body: object = BODY, authorization: str = ""
 ) -> httpx.Response:
     record = RecordSettings(url="x", task=Task.BINARY, sample=1.0, feedback_token=token)
-    endpoint = FeedbackEndpoint(record if log else None, log)  # type: ignore[arg-type]
+    endpoint = FeedbackEndpoint(record if log else None, log, Bodies())  # type: ignore[arg-type]
     app = Starlette(routes=[Route("/feedback", endpoint.answer, methods=["POST"])])
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:

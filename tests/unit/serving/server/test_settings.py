@@ -61,9 +61,11 @@ def test_predictions_are_kept_where_a_database_is_given() -> None:
         ("FAIRLEAD_PREDICTION_SAMPLE", "nan"),
         ("FAIRLEAD_WARMUP_REQUESTS", "-1"),
         ("FAIRLEAD_WARMUP_REQUESTS", "many"),
+        ("FAIRLEAD_MAX_BODY_MEBIBYTES", "0"),
+        ("FAIRLEAD_MAX_BODY_MEBIBYTES", "65"),
     ],
 )
-def test_what_the_log_cannot_be_told_is_named(name: str, value: str) -> None:
+def test_what_cannot_be_set_is_named(name: str, value: str) -> None:
     with pytest.raises(StartupError, match=f"{name} is {value!r}"):
         read_settings({**LOGGED, name: value})
 

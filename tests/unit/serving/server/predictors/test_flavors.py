@@ -60,6 +60,7 @@ def test_an_artifact_that_no_flavor_takes_is_refused(changes: dict[str, Any]) ->
 class FakePredictor:
     """Counts how often it is asked; fails as told."""
 
+    columns = ()
     is_fast = True
 
     def __init__(self, error: Exception | None = None) -> None:

@@ -1,0 +1,138 @@
+"""The bodies of requests, read within what the process can hold.
+
+Every byte that a client makes us keep is counted until its request is answered, over all
+requests: the first of each body against a reserve, so that large bodies never keep small ones out,
+the rest against the room for large ones.  What finds no room is refused with 429, not 503: a
+client that sends too much must not look like a version that fails, which is taken back.
+"""
+
+import asyncio
+import threading
+from http import HTTPStatus
+
+from starlette.requests import ClientDisconnect, Request
+
+from fairlead_serving.server.instances import BadInputError, TooLargeError
+from fairlead_serving.server.refusals import RefusedError
+from fairlead_serving.server.shape import SMALL_BYTES
+
+_ROOM_BYTES = 64 * 1024 * 1024
+_RESERVE_BYTES = 16 * 1024 * 1024
+_SECONDS = 30.0
+
+
+class Bodies:
+    """What the process has room for.
+
+    Args:
+        room: bytes of all bodies together, beyond the first 64 KiB of each.
+        reserve: bytes of the first 64 KiB of all bodies together.
+        seconds: the time in which a body has to arrive.
+    """
+
+    def __init__(
+        self,
+        *,
+        room: int = _ROOM_BYTES,
+        reserve: int = _RESERVE_BYTES,
+        seconds: float = _SECONDS,
+    ) -> None:
+        self._room, self._reserve = room, reserve
+        self._seconds = seconds
+        self._lock = threading.Lock()  # the prediction thread gives room back
+
+    async def read(self, request: Request, most: int) -> "Body":
+        """Read a body of at most so many bytes; the caller releases it.
+
+        Raises:
+            BadInputError: it cannot be had; nothing is kept of it.
+        """
+        _check_headers(request, most)
+        body = Body(self)
+        try:
+            async with asyncio.timeout(self._seconds):
+                async for chunk in request.stream():
+                    body.add(chunk, most)
+        except TimeoutError as error:
+            body.release()
+            raise RefusedError(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"body did not arrive within {self._seconds:g} seconds; send less at once",
+            ) from error
+        except ClientDisconnect as error:
+            body.release()
+            raise BadInputError("client closed the connection within the body") from error
+        except BaseException:
+            body.release()
+            raise
+        return body
+
+    def take(self, *, small: int, large: int) -> None:
+        """Take room for so many bytes more.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        with self._lock:
+            if small > self._reserve or large > self._room:
+                raise RefusedError(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    "the bodies of other requests take all room; send less at once, or again "
+                    "after a second",
+                    retry_after=1,
+                )
+            self._reserve -= small
+            self._room -= large
+
+    def give_back(self, *, small: int, large: int) -> None:
+        """Give room back."""
+        with self._lock:
+            self._reserve += small
+            self._room += large
+
+
+class Body:
+    """The bytes of one request, and the room they take."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self.content = bytearray()
+        self._bodies = bodies
+        self._small = self._large = 0
+
+    def add(self, chunk: bytes, most: int) -> None:
+        """Keep more of it.
+
+        Raises:
+            BadInputError: it has more than so many bytes now, or there is no room.
+        """
+        if len(self.content) + len(chunk) > most:
+            raise TooLargeError(_too_large(most))
+        small = min(len(chunk), SMALL_BYTES - self._small)
+        large = len(chunk) - small
+        self._bodies.take(small=small, large=large)
+        self._small += small
+        self._large += large
+        self.content += chunk
+
+    def release(self) -> None:
+        """Give the room back; once is enough, twice does no harm."""
+        self._bodies.give_back(small=self._small, large=self._large)
+        self._small = self._large = 0
+        self.content = bytearray()
+
+
+def _check_headers(request: Request, most: int) -> None:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise RefusedError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"content-encoding is {encoding[:40]!r}; send the body as plain JSON",
+        )
+    length = request.headers.get("content-length", "")
+    # A length that is none is for the HTTP parser to refuse; the bytes are counted in any case.
+    if length.isascii() and length.isdigit() and len(length) < 20 and int(length) > most:
+        raise TooLargeError(_too_large(most))
+
+
+def _too_large(most: int) -> str:
+    return f"body has more than {most} bytes; send fewer rows at once"

@@ -1,0 +1,122 @@
+"""Heads of requests that never end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from fairlead_serving.server.connection import MAX_HEAD_BYTES, BoundedConnection
+
+HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n"
+
+
+class FakeTransport(asyncio.Transport):
+    """Keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self._is_closing = False
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self._is_closing = True
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def pause_reading(self) -> None:
+        """Do nothing: a test sends what it likes."""
+
+    def resume_reading(self) -> None:
+        """Do nothing, as above."""
+
+
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
+    )
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.fixture
+async def transport() -> FakeTransport:
+    return FakeTransport()
+
+
+@pytest.fixture
+async def connection(transport: FakeTransport) -> AsyncIterator[BoundedConnection]:
+    config = Config(answer, log_config=None, lifespan="off")
+    config.load()
+    connection = BoundedConnection(config=config, server_state=ServerState(), app_state={})
+    connection.connection_made(transport)
+    yield connection
+    connection.connection_lost(None)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        pytest.param(b"x-a: b\r\n", id="headers without end"),
+        pytest.param(b"x" * 100, id="one header without end"),
+    ],
+)
+async def test_an_endless_head_is_cut_off(
+    connection: BoundedConnection, transport: FakeTransport, unit: bytes
+) -> None:
+    connection.data_received(HEAD)
+    for _ in range(MAX_HEAD_BYTES // len(unit) - 10):
+        connection.data_received(unit)
+    assert not transport.is_closing()
+
+    for _ in range(10):
+        connection.data_received(unit)
+
+    assert transport.written.startswith(b"HTTP/1.1 400")
+    assert transport.is_closing()
+
+
+async def test_bodies_and_requests_in_a_row_are_no_head(
+    connection: BoundedConnection, transport: FakeTransport
+) -> None:
+    for _ in range(3000):
+        connection.data_received(HEAD + b"\r\nab")
+        connection.data_received(b"c")
+        await settle()
+
+    assert transport.written.count(b"HTTP/1.1 200") == 3000
+    assert not transport.is_closing()
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_closed"),
+    [
+        pytest.param(b"", True, id="nothing"),
+        pytest.param(HEAD, True, id="half a head"),
+        pytest.param(HEAD + b"\r\n", False, id="half a body: its reader has a deadline"),
+        pytest.param(HEAD + b"\r\nabc", False, id="a request that is answered"),
+    ],
+)
+async def test_a_head_has_to_end(
+    connection: BoundedConnection, transport: FakeTransport, sent: bytes, *, is_closed: bool
+) -> None:
+    if sent:
+        connection.data_received(sent)
+    await settle()
+
+    connection.look()
+    connection.look()
+
+    assert transport.is_closing() == is_closed
