@@ -14,8 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from fairlead_contract.mlflow import Access
+from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import HistoryEntry, Subject
+from fairlead_operator.ports import Subject
 from fairlead_operator.record import connections
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.connect import Connection
@@ -214,7 +216,7 @@ _SETTINGS = Settings(
     registered_model="energy.watched",
     registry_version="1",
     digest="",
-    tracking_uri="",
+    mlflow=Access(address="http://mlflow"),
     request_timeout=timedelta(seconds=1),
     host="127.0.0.1",
     port=3000,
