@@ -368,17 +368,18 @@ class Stage:
         versions = json.loads(route["data"]["route.json"])["versions"]
         return {version["version"]: version["weight"] for version in versions}
 
-    async def wait(self, kind: str, name: str, **status: Any) -> Manifest:
-        """Wait until it is there and its status has these fields."""
+    async def wait(self, kind: str, name: str, *, said: str = "", **status: Any) -> Manifest:
+        """Wait until it is there, its status has these fields, and its message says so much."""
         found: Manifest = {}
 
         async def there() -> bool:
             found.clear()
             found.update(await self.kube.get(kind, self.namespace, name) or {})
             has = found.get("status") or {}
-            return bool(found) and all(has.get(key) == value for key, value in status.items())
+            as_told = said in (has.get("message") or "")
+            return bool(found) and as_told and all(has.get(k) == value for k, value in status.items())
 
-        await until(there, f"{kind} {name} {status}", found=found)
+        await until(there, f"{kind} {name} {said} {status}", found=found)
         return found
 
     async def events(self) -> list[Manifest]:

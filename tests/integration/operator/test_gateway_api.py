@@ -222,7 +222,7 @@ async def test_a_preview_that_no_listener_takes_is_told_and_not_switched_to(
             status = await stage.status("Rollout", "nsw-price-rollout-2")
             message = status.get("message", "")
             return status.get("reason") == "WaitingForGateway" and (
-                "preview: Gateway gateways/models: Accepted is not true" in message
+                "preview: Gateway gateways/models does not carry the route" in message
             )
 
         await until(told, "the refusal to be shown", log=gateway.log)

@@ -137,7 +137,7 @@ async def test_a_candidate_has_its_pods_before_its_weight_and_then_follows_its_l
         stage.room["1.1.0"] = 1
         await pin(stage, backends, "1.1.0")
         said = "1 of 2 pods of 1.1.0 ready for 50 %"
-        waiting = await stage.wait("Rollout", rollout, message=said)
+        waiting = await stage.wait("Rollout", rollout, said=said)
         weights, floor = await stage.weights(), await stage.get("ScaledObject", candidate)
         stage.room.clear()
         await stage.wait("Rollout", rollout, observedWeight=50)

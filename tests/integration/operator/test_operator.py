@@ -366,7 +366,7 @@ async def test_a_weight_waits_for_the_pods_it_needs(
 
     await pin(stage, backends, "1.1.0")
     said = "2 of 4 pods of 1.1.0 ready for 50 %"
-    waiting = await stage.wait("Rollout", "nsw-price-rollout-2", message=said)
+    waiting = await stage.wait("Rollout", "nsw-price-rollout-2", said=said)
     weights, floor = await stage.weights(), await stage.get("Deployment", "nsw-price-1-1-0")
     stage.room.clear()
     await stage.wait("Model", "nsw-price", phase="Serving")
