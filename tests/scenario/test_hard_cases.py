@@ -105,21 +105,54 @@ async def test_a_candidate_that_cannot_start_is_rolled_back_before_it_takes_traf
     assert world.weights() == {"1.0.0": 100}
 
 
-async def test_a_missing_image_is_rolled_back_before_it_takes_traffic() -> None:
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("ImagePullBackOff", "no such image"),
+        ("CreateContainerConfigError", 'secret "feedback" not found'),
+    ],
+)
+async def test_a_pod_that_cannot_start_yet_is_waited_for_and_told(reason: str, words: str) -> None:
     world = await serving()
     world.slow.add("1.1.0")
     world.pin("1.1.0")
     await world.run()
     labels = component_labels("server", "nsw-price", "1.1.0")
     stuck = pod("candidate", labels=labels)
-    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    waiting = {"waiting": {"reason": reason, "message": words}}
     stuck["status"]["containerStatuses"][0]["state"] = waiting
     world.kube.put(stuck)
 
     await world.run()
+    told = status(world)
+    stuck["status"]["containerStatuses"][0]["state"] = {}
+    world.kube.put(stuck)
+    world.slow.discard("1.1.0")
+    await world.run()
 
-    assert status(world)["reason"] == "CandidateFailed"
-    assert "ImagePullBackOff: no such image" in status(world)["message"]
+    assert (told["phase"], told["reason"]) == ("Pending", "WaitingForCandidate")
+    assert f"{reason}: {words}" in told["message"]
+    assert status(world)["phase"] == "Progressing"
+
+
+async def test_pods_that_cannot_start_in_a_canary_are_doubt() -> None:
+    """Its pods are replaced: after an upgrade, an eviction, on a full node."""
+    world = await serving()
+    world.pin("1.1.0")
+    await world.run()
+    before = (status(world)["phase"], world.weights())
+    world.slow.add("1.1.0")
+    labels = component_labels("server", "nsw-price", "1.1.0")
+    stuck = pod("candidate-new", labels=labels)
+    waiting = {"waiting": {"reason": "ErrImagePull", "message": "no such tag"}}
+    stuck["status"]["containerStatuses"][0] |= {"state": waiting, "ready": False}
+    world.kube.put(stuck)
+
+    await world.run()
+
+    assert (status(world)["phase"], world.weights()) == before
+    assert status(world)["reason"] == "CandidateNotReady"
+    assert "ErrImagePull: no such tag" in status(world)["message"]
 
 
 @pytest.mark.parametrize(

@@ -377,7 +377,9 @@ class Stage:
             found.update(await self.kube.get(kind, self.namespace, name) or {})
             has = found.get("status") or {}
             as_told = said in (has.get("message") or "")
-            return bool(found) and as_told and all(has.get(k) == value for k, value in status.items())
+            return (
+                bool(found) and as_told and all(has.get(k) == value for k, value in status.items())
+            )
 
         await until(there, f"{kind} {name} {said} {status}", found=found)
         return found

@@ -19,7 +19,7 @@ from fairlead_serving.gateway.cluster.watch import Objects
 from fairlead_serving.gateway.guard.burst import Burst
 from fairlead_serving.gateway.guard.loop import Guarded, find_guarded
 from fairlead_serving.gateway.metrics import Metrics
-from fairlead_serving.gateway.routes.endpoints import Endpoints, find_endpoints
+from fairlead_serving.gateway.routes.endpoints import Found, find_endpoints
 from fairlead_serving.gateway.routes.route import Route
 from fairlead_serving.gateway.routes.trips import Trip, Tripped
 from fairlead_serving.gateway.xds import snapshot_file
@@ -74,7 +74,7 @@ class Agent:
         self._namespace = namespace
         self._path = snapshot_path
         self._config_maps: Objects | None = None  # None: not read yet
-        self._endpoints: Endpoints | None = None
+        self._found: Found | None = None  # the same of endpoints
         self._published: Snapshot | None = None
         self._kept = Snapshot()  # the last good: Envoy has taken it
         self._published_at = ports.now()
@@ -86,6 +86,7 @@ class Agent:
         self._refused: dict[tuple[str, str], str] = {}  # with Envoy's words
         self._suspects: list[tuple[str, str]] = []  # refused together; tried one after the other
         self._refresh_is_due = False
+        self._lingers = False  # endpoints are to go once Envoy has the routes
         self._applied = Memo(_to_applied)
 
     def load(self) -> None:
@@ -103,8 +104,8 @@ class Agent:
 
     def see_slices(self, slices: Objects) -> None:
         """Take all EndpointSlices there are."""
-        before = self._kept.endpoints if self._endpoints is None else self._endpoints
-        self._endpoints = find_endpoints(slices.values(), before)
+        before = self._kept.endpoints if self._found is None else self._found.endpoints
+        self._found = find_endpoints(slices.values(), before)
         self._refresh_soon()
 
     def settled(self, target: Target) -> None:
@@ -123,6 +124,8 @@ class Agent:
         self._ports.guards.arm(find_guarded(target.snapshot))
         if self._suspects:
             self._suspects.pop(0)
+            self._refresh_soon()
+        if self._lingers:
             self._refresh_soon()
         self._report()
 
@@ -179,17 +182,19 @@ class Agent:
 
     def _refresh(self) -> None:
         self._refresh_is_due = False
-        if self._config_maps is None or self._endpoints is None:
+        if self._config_maps is None or self._found is None:
             return  # half of the truth would take working routes away
         self._ports.metrics.synced.set(1)
         assembly = assemble(
             self._documents(),
-            self._endpoints,
+            self._found,
             namespace=self._namespace,
             last_good=self._last_good,
             refused=self._refused | dict.fromkeys(self._suspects[1:], _ONE_AT_A_TIME),
             tripped=self._tripped(),
+            published=self._published,
         )
+        self._lingers = assembly.lingers
         self._last_good = dict(assembly.accepted)
         self._errors, self._waiting = assembly.errors, assembly.waiting
         self._refused = {key: why for key, why in self._refused.items() if key[0] in self._errors}

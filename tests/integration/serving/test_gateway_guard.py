@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from support.gateway import (
     model_server,
 )
 from support.gateway_world import NEW, OLD, READY, World
+from support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -120,6 +122,54 @@ async def test_what_is_no_burst_stays(
 
     assert "tripped" not in gateway.applied()
     assert gateway.applied()["weights"] == {NEW: 50, OLD: 50}
+
+
+async def test_pods_that_are_not_reached_speak_against_nobody(
+    gateway: World, caller: Caller
+) -> None:
+    """Not even where each request to them fails, with its retries."""
+    gateway.servers[NEW] = free_port()  # nobody listens
+    await gateway.pods(NEW, READY)
+    await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, guard=GUARD))
+    await eventually(lambda: _fails(caller))
+
+    async with caller.load(rate=60) as tally:
+
+        async def is_enough() -> bool:
+            return len(tally.failures) > 60
+
+        await eventually(is_enough)
+
+    assert "tripped" not in gateway.applied()
+    assert gateway.applied()["weights"] == {NEW: 50, OLD: 50}
+
+
+async def test_the_fallback_answers_while_no_pod_of_the_candidate_is_ready(
+    candidate: Conduct, gateway: World, caller: Caller
+) -> None:
+    revision = await gateway.route({NEW: 50, OLD: 50}, guard=GUARD)
+    await gateway.until_applied(revision)
+    await eventually(lambda: _both(caller))
+    unready = {"ready": False, "serving": False, "terminating": False}
+
+    async def gives(weights: dict[str, int]) -> bool:
+        return bool(gateway.applied()["weights"] == weights)
+
+    async with caller.load(rate=60) as tally:
+        for conditions in ((), (unready,), (unready | {"terminating": True},)):
+            await gateway.pods(NEW, *conditions)
+            await eventually(functools.partial(gives, {NEW: 0, OLD: 100}))
+            await gateway.pods(NEW, READY)
+            await eventually(functools.partial(gives, {NEW: 50, OLD: 50}))
+
+    assert tally.failures == []
+    assert "tripped" not in gateway.applied()
+    assert gateway.applied()["revision"] == revision
+    assert await _both(caller)
+
+
+async def _fails(caller: Caller) -> bool:
+    return bool((await caller.tally(10)).failures)
 
 
 @pytest.mark.parametrize(

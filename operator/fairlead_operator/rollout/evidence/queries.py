@@ -13,8 +13,10 @@ took the counter back, the last sample itself.  A Prometheus that has only just
 started knows nothing from before the window: then there is no sample, since a
 lifetime's count is none of a window.  Nor is there one where there was no traffic.
 
-A copy of a live request that the gateway drops, since too many are under way, counts as an
-answer with 503 and as an overflow: it says nothing of the version, and is taken off again.
+A request that reaches no pod says nothing of the version: its pods are not there yet, or were
+evicted.  Envoy answers it with 503 itself and counts each attempt apart, so of the answers with
+503 as many are left out.  The same goes for a copy of a live request that it drops, since too many
+are under way.
 
 A comparison asks for the counts of both versions in one query, so that all of them
 are of the same scrape: a page more of one version's failures would be evidence.
@@ -32,6 +34,12 @@ from fairlead_operator.api.builtins import Counted, Quantile
 
 COUNT: Final = "fairlead_count"  # label that names a count in an answer of several
 _NONE: Final = timedelta(0)
+# What Envoy counts of attempts that found no pod, or no connection to one, and of dropped copies.
+_UNREACHED: Final = (
+    "envoy_cluster_upstream_cx_none_healthy",
+    "envoy_cluster_upstream_rq_pending_failure_eject",
+)
+_DROPPED: Final = "envoy_cluster_upstream_rq_pending_overflow"
 _SCRAPE: Final = timedelta(seconds=15)  # at most this long before the span is its first sample
 
 
@@ -42,6 +50,7 @@ class Series:
     finished: str
     answered: str  # the same by outcome
     failed: str  # the outcomes that are failures, as a matcher
+    unavailable: str  # the one of them that may stand for a pod that was not reached; or none
     buckets: str  # of the answer time
     milliseconds: int  # in one unit of the buckets
     has_roles: bool  # tells copies of live requests apart
@@ -51,6 +60,7 @@ GATEWAY: Final = Series(
     finished="envoy_cluster_upstream_rq_completed",
     answered="envoy_cluster_upstream_rq",
     failed='envoy_response_code=~"5.."',
+    unavailable='envoy_response_code="503"',
     buckets="envoy_cluster_upstream_rq_time_bucket",
     milliseconds=1,
     has_roles=True,
@@ -59,6 +69,7 @@ SERVERS: Final = Series(
     finished=series.PREDICTIONS,
     answered=series.PREDICTIONS,
     failed=f'{series.OUTCOME}=~"{"|".join(series.FAILURES)}"',
+    unavailable="",
     buckets=f"{series.PREDICTION_SECONDS}_bucket",
     milliseconds=1000,
     has_roles=False,
@@ -116,9 +127,8 @@ def value(counted: Counted, target: Target, span: Span) -> str:
 
 
 def requests(target: Target, span: Span) -> str:
-    """Count the requests that the version finished in the span."""
-    finished = f"sum({_counted(target.series.finished, _labels(target), span)})"
-    return _without_dropped(finished, target, span)
+    """Count the requests that the version answered in the span, or was to answer and did not."""
+    return _reached(f"sum({_counted(target.series.finished, _labels(target), span)})", target, span)
 
 
 def success_rate(target: Target, span: Span) -> str:
@@ -185,18 +195,27 @@ def fill(query: str, target: Target, *, stable: str, length: timedelta) -> str:
 
 def _failed(target: Target, span: Span) -> str:
     """Count the failed answers: no sample where nothing ever failed."""
-    labels = f"{_labels(target)},{target.series.failed}"
-    failed = f"sum({_counted(target.series.answered, labels, span)})"
-    return _without_dropped(failed, target, span)
+    return _reached(_answered(target.series.failed, target, span), target, span)
 
 
-def _without_dropped(count: str, target: Target, span: Span) -> str:
-    """Take off the copies that never reached the version."""
-    if not (target.mirrored and target.series.has_roles):
+def _answered(outcome: str, target: Target, span: Span) -> str:
+    labels = f"{_labels(target)},{outcome}"
+    return f"sum({_counted(target.series.answered, labels, span)})"
+
+
+def _reached(count: str, target: Target, span: Span) -> str:
+    """Take off the answers that the gateway gave because it reached no pod."""
+    if not target.series.unavailable:
         return count
-    overflow = "envoy_cluster_upstream_rq_pending_overflow"
-    dropped = f"sum({_counted(overflow, _labels(target), span)})"
-    return f"clamp_min({count} - ({dropped} or 0 * {count}), 0)"
+    unavailable = _answered(target.series.unavailable, target, span)
+    # Of several numbers without labels `or` would keep the first.
+    attempts = " or ".join(
+        f'label_replace(sum({_counted(name, _labels(target), span)}), "{COUNT}", "{name}", "", "")'
+        for name in (*_UNREACHED, *((_DROPPED,) if target.mirrored else ()))
+    )
+    none = f"0 * {unavailable}"
+    spoken = f"clamp_min({unavailable} - (sum({attempts}) or {none}), 0)"  # by the version itself
+    return f"clamp_min({count} - ({unavailable} - {spoken} or 0 * {count}), 0)"
 
 
 def _bucket(target: Target, span: Span, le: str) -> str:

@@ -1,4 +1,9 @@
-"""What a version's Deployment and pods say about it.  Pure."""
+"""What a version's Deployment and pods say about it.  Pure.
+
+Only what the version's own server did speaks against it: it said that another try cannot help, or
+it crashed again and again.  An image that cannot be pulled, a Secret that is not there yet or a
+node without room is doubt with a deadline, and told in the cluster's words.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,9 +15,9 @@ from fairlead_operator.rollout.decision.states import Health
 # The server ends with this code when another try cannot help (docs/contracts.md).
 _EXIT_PERMANENT: Final = 3
 _CRASHES: Final = 3
-_IMAGE_TROUBLE: Final = frozenset(
-    {"ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"}
-)
+# Reasons with which a container is on its way as it should be.
+_ON_ITS_WAY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+_LONGEST_WORDS: Final = 500  # characters, of one pod
 
 
 def read_health(
@@ -39,26 +44,62 @@ def read_health(
         failure = _failure(pod)
         if failure is not None:
             return Health.FAILED, failure
-    return Health.STARTING, f"{available} of {wanted} pods ready"
+    ready = f"{available} of {wanted} pods ready"
+    obstacles = [words for words in (_refusal(deployment), *map(_obstacle, pods)) if words]
+    return Health.STARTING, "; ".join([ready, *obstacles[:1]])
+
+
+def _refusal(deployment: Mapping[str, Any]) -> str | None:
+    """Say why no pod may be made, a quota for example; None where nothing was refused."""
+    for condition in (deployment.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return f"a pod is refused: {condition.get('message', '')}"[:_LONGEST_WORDS]
+    return None
+
+
+def _obstacle(pod: Mapping[str, Any]) -> str | None:
+    """Say what keeps a pod from starting, in the cluster's words; None while nothing does."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return None
+    status = pod.get("status") or {}
+    name = pod["metadata"].get("name", "")
+    if status.get("phase") == "Failed":
+        words = f"pod {name} ended: {status.get('reason', '')}: {status.get('message', '')}"
+        return words[:_LONGEST_WORDS]
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return f"pod {name} has no node: {condition.get('message', '')}"[:_LONGEST_WORDS]
+    containers = [*(status.get("initContainerStatuses") or []), *_containers(pod)]
+    for container in containers:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        reason = waiting.get("reason") or ""
+        if reason not in _ON_ITS_WAY:
+            words = f"pod {name} does not start: {reason}: {waiting.get('message', '')}"
+            return words[:_LONGEST_WORDS]
+    return None
+
+
+def _containers(pod: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return (pod.get("status") or {}).get("containerStatuses") or []
 
 
 def _failure(pod: Mapping[str, Any]) -> str | None:
-    """Say why this pod will never be ready; None while it may."""
+    """Say why this version's pods will never be ready, by what one did; None while they may."""
     if pod["metadata"].get("deletionTimestamp"):
         return None
-    for container in (pod.get("status") or {}).get("containerStatuses") or []:
-        state = container.get("state") or {}
-        waiting = state.get("waiting") or {}
-        if waiting.get("reason") in _IMAGE_TROUBLE:
-            return f"{waiting['reason']}: {waiting.get('message', '')}"[:500]
-        ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
+    for container in _containers(pod):
+        ended = (container.get("state") or {}).get("terminated") or (
+            container.get("lastState") or {}
+        ).get("terminated")
         if container.get("ready") or not ended:
             continue
         reason, message = _last_words(ended)
         if ended.get("exitCode") == _EXIT_PERMANENT:
-            return f"{reason}: {message}"[:500]
+            return f"{reason}: {message}"[:_LONGEST_WORDS]
         if reason != "RegistryUnavailable" and container.get("restartCount", 0) >= _CRASHES:
-            return f"crashed {container['restartCount']} times, last {reason}: {message}"[:500]
+            return f"crashed {container['restartCount']} times, last {reason}: {message}"[
+                :_LONGEST_WORDS
+            ]
     return None
 
 

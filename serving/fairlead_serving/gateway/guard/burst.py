@@ -4,7 +4,9 @@ A version is looked at several times a second.  The newest look is compared with
 of the window, so that the answers that were good before do not hide those that are bad now.
 
 Doubt is no burst: too few requests, counters that went back (Envoy or the cluster began anew) and
-numbers that contradict each other never take a version out.
+numbers that contradict each other never take a version out.  Nor do requests that reached no pod,
+which Envoy answers with 503 itself: a pod that is evicted or not there yet says nothing of the
+version.
 """
 
 import dataclasses
@@ -19,6 +21,8 @@ class Counts:
 
     finished: int = 0  # answers of every kind, also Envoy's own in place of the version's
     failed: int = 0  # of these, with a 5xx code
+    unavailable: int = 0  # of these, with 503
+    unreached: int = 0  # attempts that found no pod or no connection; a retry may have found one
     active: int = 0  # requests under way now
     within: Mapping[int, int] = dataclasses.field(default_factory=dict)  # timed, by milliseconds
 
@@ -74,12 +78,20 @@ def find_burst(looks: Sequence[Look], guard: Guard) -> Burst | None:
 
 
 def _failures(earlier: Counts, newest: Counts, seconds: float, guard: Guard) -> Burst | None:
-    requests, failures = newest.finished - earlier.finished, newest.failed - earlier.failed
+    unreached = _unreached(earlier, newest)
+    requests = newest.finished - earlier.finished - unreached
+    failures = newest.failed - earlier.failed - unreached
     if not _exceeds(failures, requests, guard.max_failure_ratio, guard):
         return None
     allowed = f"allowed {guard.max_failure_ratio:.0%}"
     message = f"{failures} of {requests} answers failed in {seconds:.1f} s, {allowed}"
     return Burst(message=message, requests=requests, failures=failures)
+
+
+def _unreached(earlier: Counts, newest: Counts) -> int:
+    """Count answers that Envoy gave because it reached no pod: 503s, at most one an attempt."""
+    unavailable = newest.unavailable - earlier.unavailable
+    return max(0, min(unavailable, newest.unreached - earlier.unreached))
 
 
 def _slowness(earlier: Counts, newest: Counts, seconds: float, guard: Guard) -> Burst | None:
@@ -130,5 +142,7 @@ def _went_back(earlier: Counts, newest: Counts) -> bool:
     return (
         newest.finished < earlier.finished
         or newest.failed < earlier.failed
+        or newest.unavailable < earlier.unavailable
+        or newest.unreached < earlier.unreached
         or any(newest.within.get(bound, 0) < count for bound, count in earlier.within.items())
     )

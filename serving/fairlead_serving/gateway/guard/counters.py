@@ -7,7 +7,11 @@ import aiohttp
 
 from fairlead_serving.gateway.guard.burst import Counts
 
-_STATISTICS = r"(upstream_rq_(5\d\d|completed|active|time)|membership_total)"
+# Attempts that reached no pod.
+_UNREACHED = ("upstream_cx_none_healthy", "upstream_rq_pending_failure_eject")
+_STATISTICS = (
+    rf"(upstream_rq_(5\d\d|completed|active|time)|membership_total|{'|'.join(_UNREACHED)})"
+)
 _NAMED_AT_MOST = 100  # in one question; more would not fit into its first line
 _LINE = re.compile(r"cluster\.(?P<cluster>.+)\|\.(?P<statistic>[a-z]\w*): (?P<value>.*)")
 _BUCKET = re.compile(r"B(\d+)\(\d+,(\d+)\)")  # in the interval, in all
@@ -84,6 +88,8 @@ def _counts(values: Mapping[str, str]) -> Counts:
         return Counts(
             finished=int(values.get("upstream_rq_completed", 0)),
             failed=sum(int(value) for value in codes),
+            unavailable=int(values.get("upstream_rq_503", 0)),
+            unreached=sum(int(values.get(name, 0)) for name in _UNREACHED),
             active=int(values.get("upstream_rq_active", 0)),
             within={int(bound): int(count) for bound, count in buckets},
         )

@@ -18,7 +18,14 @@ class Endpoint(NamedTuple):
 Endpoints = Mapping[str, tuple[Endpoint, ...]]  # by Service, sorted
 
 
-def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> Endpoints:
+class Found(NamedTuple):
+    """Where requests may go, and which Services really have a pod that is ready."""
+
+    endpoints: Endpoints
+    ready: frozenset[str]
+
+
+def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> Found:
     """Find the ready endpoints of each Service in all slices of a namespace.
 
     A pod that still serves while it terminates is left out: it finishes what it has and gets
@@ -41,10 +48,16 @@ def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> En
                 group[service].update(
                     Endpoint(address=address, port=port) for address in entry["addresses"]
                 )
-    for service in unready.keys() - ready.keys():
+    really_ready = frozenset(ready)
+    for service in unready.keys() - really_ready:
         if kept := unready[service].intersection(before.get(service, ())):
             ready[service] = kept
-    return {service: tuple(sorted(endpoints)) for service, endpoints in sorted(ready.items())}
+    return Found(
+        endpoints={
+            service: tuple(sorted(endpoints)) for service, endpoints in sorted(ready.items())
+        },
+        ready=really_ready,
+    )
 
 
 def _port(ports: Iterable[Mapping[str, Any]]) -> int | None:

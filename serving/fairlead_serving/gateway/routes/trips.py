@@ -1,11 +1,13 @@
-"""Versions the guard has taken out of the traffic.  Pure.
+"""Versions that are out of the traffic whatever the operator's weights say.  Pure.
 
 A trip belongs to a Model and a guard id.  It narrows every route of the Model that carries this
 id, whatever weights the operator writes, and ends with the first accepted route that does not.
+
+A version without a ready pod is no trip: the guard's fallback answers for it until it has one.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fairlead_serving.gateway.routes.route import Route
@@ -66,7 +68,26 @@ def narrow(route: Route, tripped: Tripped) -> Route:
     out = still_tripped(route, tripped)
     if route.guard is None or not out:
         return route
-    fallback = route.guard.fallback
+    narrowed = _give_to(route.guard.fallback, route, out)
+    mirror = None if route.mirror and route.mirror.version in out else route.mirror
+    return dataclasses.replace(narrowed, mirror=mirror)
+
+
+def stand_in(route: Route, ready: Collection[str]) -> Route:
+    """Let the guard's fallback answer for guarded versions whose Service has no ready pod.
+
+    Only where the fallback has one: if nobody is ready, it may be the one who looks that is ill.
+    """
+    if (guard := route.guard) is None:
+        return route
+    services = {version.version: version.service for version in route.versions}
+    out = {version for version in guard.versions if services[version] not in ready}
+    if services[guard.fallback] not in ready or not any(map(route.weights.get, out)):
+        return route
+    return _give_to(guard.fallback, route, out)
+
+
+def _give_to(fallback: str, route: Route, out: Collection[str]) -> Route:
     freed = sum(route.weights.get(version, 0) for version in out if version != fallback)
     weights = {
         version.version: version.weight + freed
@@ -77,5 +98,4 @@ def narrow(route: Route, tripped: Tripped) -> Route:
     versions = tuple(
         dataclasses.replace(version, weight=weights[version.version]) for version in route.versions
     )
-    mirror = None if route.mirror and route.mirror.version in out else route.mirror
-    return dataclasses.replace(route, versions=versions, mirror=mirror)
+    return dataclasses.replace(route, versions=versions)

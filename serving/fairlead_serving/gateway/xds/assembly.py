@@ -8,10 +8,10 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from fairlead_serving.gateway.routes.endpoints import Endpoints
+from fairlead_serving.gateway.routes.endpoints import Endpoints, Found
 from fairlead_serving.gateway.routes.fields import InvalidRouteError
 from fairlead_serving.gateway.routes.route import Route, parse_route, settle_hosts
-from fairlead_serving.gateway.routes.trips import Tripped, narrow, still_tripped
+from fairlead_serving.gateway.routes.trips import Tripped, narrow, stand_in, still_tripped
 from fairlead_serving.gateway.xds.snapshot import Snapshot
 
 
@@ -30,21 +30,24 @@ class Assembly:
     accepted: Mapping[str, Route]  # with all their hosts: the next last good
     errors: Mapping[str, str]  # refused; waits for another document
     waiting: Mapping[str, str]  # not yet; goes on by itself
+    lingers: bool = False  # endpoints that are gone are kept until nothing is sent there any more
 
 
 def assemble(
     documents: Iterable[RouteDocument],
-    endpoints: Endpoints,
+    found: Found,
     *,
     namespace: str,
     last_good: Mapping[str, Route],
     refused: Mapping[tuple[str, str], str],
     tripped: Mapping[str, Tripped],
+    published: Snapshot | None = None,
 ) -> Assembly:
-    """Choose the route of each Model and join the endpoints to it.
+    """Choose the route of each Model and join the endpoints that were found to it.
 
     `refused` are routes, by Model and revision, that Envoy would not take, with its words.
     `tripped` are versions the guard has taken out, by Model; they stay out of every route.
+    `published` is what Envoy has or is about to have.
     """
     accepted: dict[str, Route] = {}
     errors: dict[str, str] = {}
@@ -59,7 +62,7 @@ def assemble(
         else:
             if (why := refused.get((model, route.revision))) is not None:
                 errors[model] = f"Envoy refused the route: {why}"
-            elif (why := _lacks(route, current, endpoints)) is not None:
+            elif (why := _lacks(route, current, found.endpoints)) is not None:
                 waiting[model] = why
             else:
                 accepted[model] = route
@@ -69,8 +72,11 @@ def assemble(
     routes, disputes = settle_hosts(accepted.values())
     for model, dispute in disputes.items():
         errors.setdefault(model, dispute)
+    snapshot = _join(routes, found, tripped)
+    lingering = _find_lingering(snapshot, published or Snapshot())
     return Assembly(
-        snapshot=_join(routes, endpoints, tripped),
+        snapshot=dataclasses.replace(snapshot, endpoints={**snapshot.endpoints, **lingering}),
+        lingers=bool(lingering),
         accepted=accepted,
         errors=errors,
         waiting=waiting,
@@ -103,9 +109,7 @@ def _reach(route: Route, endpoints: Endpoints) -> int:
     return sum(version.weight for version in route.versions if endpoints.get(version.service))
 
 
-def _join(
-    routes: tuple[Route, ...], endpoints: Endpoints, tripped: Mapping[str, Tripped]
-) -> Snapshot:
+def _join(routes: tuple[Route, ...], found: Found, tripped: Mapping[str, Tripped]) -> Snapshot:
     services = sorted({version.service for route in routes for version in route.versions})
     out = {
         route.model: still_tripped(route, tripped[route.model])
@@ -113,7 +117,26 @@ def _join(
         if route.model in tripped
     }
     return Snapshot(
-        routes=routes,
-        endpoints={name: endpoints.get(name, ()) for name in services},
+        routes=tuple(stand_in(route, found.ready) for route in routes),
+        endpoints={name: found.endpoints.get(name, ()) for name in services},
         tripped={model: trips for model, trips in out.items() if trips},
     )
+
+
+def _find_lingering(snapshot: Snapshot, published: Snapshot) -> Endpoints:
+    """Find endpoints that go together with the weight of their version.
+
+    Envoy takes endpoints and routes one after the other: a version that loses both would have
+    requests and no endpoint in between.  A pod that is leaving answers for some seconds yet.
+    """
+    before = {route.model: route for route in published.routes}
+    return {
+        version.service: kept
+        for route in snapshot.routes
+        if route.guard is not None and (old := before.get(route.model)) is not None
+        for version in route.versions
+        if not version.weight
+        and old.weights.get(version.version)
+        and not snapshot.endpoints[version.service]
+        and (kept := published.endpoints.get(version.service, ()))
+    }

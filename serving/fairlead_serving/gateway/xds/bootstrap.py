@@ -49,7 +49,8 @@ _DEFAULT_TAGS = (
     "envoy.rds_route_config",
 )
 _KEPT_STATISTICS = (
-    _OWN + r"\.(upstream_rq_(\d\d\d|completed|time|active|timeout|retry|pending_overflow)"
+    _OWN + r"\.(upstream_rq_(\d\d\d|completed|time|active|timeout|retry"
+    r"|pending_(overflow|failure_eject))"
     r"|upstream_cx_(none_healthy|destroy_remote_with_active_rq)"
     r"|membership_(healthy|total)|outlier_detection\.ejections_active)$",
     r"^http\.gw\.(no_cluster|no_route|downstream_(rq_(active|completed|\dxx|rx_reset)|cx_active))$",

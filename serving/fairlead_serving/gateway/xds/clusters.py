@@ -34,7 +34,6 @@ def build_cluster(name: str) -> Resource:
         **_cluster(name),
         # Versions have dots, as statistic names do; the bar says where the version ends.
         "alt_stat_name": f"{name}|",
-        "connect_timeout": "1s",
         "circuit_breakers": _breakers(connections=4096, pending=4096, retries=1024),
         "outlier_detection": _outlier_detection(),
         "typed_extension_protocol_options": _http_options(),
@@ -50,7 +49,6 @@ def build_shadow_cluster(name: str, seconds: float) -> Resource:
     return {
         **_cluster(name),
         "alt_stat_name": name,
-        "connect_timeout": "0.25s",
         "circuit_breakers": _breakers(connections=16, pending=16, retries=0),
         "per_connection_buffer_limit_bytes": _LARGEST_BODY,
         "typed_extension_protocol_options": _http_options(max_stream_duration=f"{seconds:g}s"),
@@ -62,6 +60,7 @@ def _cluster(name: str) -> Resource:
         "name": name,
         "type": "EDS",
         "eds_cluster_config": {"eds_config": _ADS},
+        "connect_timeout": "1s",
         "lb_policy": "LEAST_REQUEST",
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
     }

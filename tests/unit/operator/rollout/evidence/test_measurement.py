@@ -173,7 +173,7 @@ async def test_at_all_traffic_the_stable_versions_last_minutes_are_compared(worl
 
     await measured(world, beside, reference=5 * MINUTE)
 
-    candidate, _, stable, _ = world.prometheus.asked[0].split("label_replace")[1:]
+    candidate, stable = world.prometheus.asked[0].split('"candidate-bad"')
     assert "offset 600s" in candidate
     assert "offset 900s" not in candidate
     assert "offset 900s" in stable

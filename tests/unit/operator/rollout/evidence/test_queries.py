@@ -125,6 +125,14 @@ def dropped(values: str) -> dict[str, str]:
     return {f"envoy_cluster_upstream_rq_pending_overflow{{{labels(role='shadow')}}}": values}
 
 
+def without_pod(values: str, **changed: str) -> dict[str, str]:
+    return {f"envoy_cluster_upstream_cx_none_healthy{{{labels(**changed)}}}": values}
+
+
+def without_connection(values: str, **changed: str) -> dict[str, str]:
+    return {f"envoy_cluster_upstream_rq_pending_failure_eject{{{labels(**changed)}}}": values}
+
+
 def saturation(*series: Series, value: float | None) -> Case:
     merged = {name: values for part in series for name, values in part.items()}
     return Case(series=merged, query=queries.saturation(TARGET, SPAN), value=value)
@@ -270,6 +278,61 @@ CASES = [
     *(
         pytest.param(success_rate(*other, value=None), id=f"only traffic of others, {number}")
         for number, other in enumerate(OTHERS)
+    ),
+    pytest.param(
+        success_rate(finished("0+10x6"), answers(503, "0+4x6"), without_pod("0+4x6"), value=1),
+        id="no pod was there: no failure of the version",
+    ),
+    pytest.param(
+        success_rate(
+            finished("0+10x6"),
+            answers(500, "0+1x6"),
+            answers(503, "0+5x6"),
+            without_pod("0+1x6"),
+            without_connection("0+4x6"),
+            value=0.8,
+        ),
+        id="a failure is one, whatever was not reached beside it",
+    ),
+    pytest.param(
+        success_rate(
+            finished("0+10x6"), answers(500, "0+5x6"), without_connection("0+9x6"), value=0.5
+        ),
+        id="attempts that another pod made good excuse no failure",
+    ),
+    pytest.param(
+        success_rate(
+            finished("0+10x6"), answers(503, "0+5x6"), without_connection("0+1x6"), value=5 / 9
+        ),
+        id="its own 503 stays a failure",
+    ),
+    pytest.param(
+        success_rate(finished("0+10x6"), answers(503, "0+10x6"), without_pod("0+10x6"), value=None),
+        id="nothing was reached: no evidence at all",
+    ),
+    pytest.param(
+        success_rate(
+            finished("0+10x6"),
+            answers(503, "0+1x6"),
+            without_pod("0+9x6", version="1.0.0"),
+            without_connection("0+9x6", role="shadow"),
+            value=0.9,
+        ),
+        id="what others did not reach excuses nothing",
+    ),
+    pytest.param(
+        requests(finished("0+10x6"), answers(503, "0+4x6"), without_connection("0+12x6"), value=18),
+        id="a request that was tried three times was one",
+    ),
+    pytest.param(
+        mirrored(
+            finished("0+10x6", role="shadow"),
+            answers(503, "0+6x6", role="shadow"),
+            dropped("0+2x6"),
+            without_connection("0+4x6", role="shadow"),
+            value=1,
+        ),
+        id="copies that reached no pod, beside those that were dropped",
     ),
     pytest.param(success_rate(value=None), id="no series"),
     pytest.param(

@@ -70,9 +70,6 @@ def test_a_deployment_alone(seen: dict[str, Any] | None, health: Health) -> None
                      "crashed 3 times, last Error: Traceback", id="it crashes again and again"),
         pytest.param(pod(last=ended(137, reason="OOMKilled"), restarts=4),
                      "crashed 4 times, last OOMKilled: exit code 137", id="out of memory"),
-        pytest.param(
-            pod(state={"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}),
-            "ImagePullBackOff: not found", id="no image"),
     ],
 )  # fmt: skip
 def test_a_pod_that_will_never_be_ready(seen: dict[str, Any], message: str) -> None:
@@ -97,3 +94,111 @@ def test_a_pod_that_may_still_be_ready(seen: dict[str, Any]) -> None:
 
 def test_a_version_that_is_ready_is_not_judged_by_a_pod_of_before() -> None:
     assert read_health(deployment(2), [pod(state=ended(3, MISMATCH))])[0] is Health.READY
+
+
+def waiting(reason: str, message: str) -> dict[str, Any]:
+    return pod(state={"waiting": {"reason": reason, "message": message}})
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        pytest.param(
+            waiting("ImagePullBackOff", "not found"),
+            "pod p does not start: ImagePullBackOff: not found",
+            id="no image",
+        ),
+        pytest.param(
+            waiting("ErrImagePull", "429"),
+            "pod p does not start: ErrImagePull: 429",
+            id="a registry that is busy",
+        ),
+        pytest.param(
+            waiting("InvalidImageName", "a b"),
+            "pod p does not start: InvalidImageName: a b",
+            id="no image name",
+        ),
+        pytest.param(
+            waiting("CreateContainerConfigError", 'secret "s" not found'),
+            'pod p does not start: CreateContainerConfigError: secret "s" not found',
+            id="a Secret that comes late",
+        ),
+        pytest.param(
+            waiting("CreateContainerError", "context deadline exceeded"),
+            "pod p does not start: CreateContainerError: context deadline exceeded",
+            id="a runtime in trouble",
+        ),
+        pytest.param(
+            {
+                "metadata": {"name": "p"},
+                "status": {
+                    "initContainerStatuses": [
+                        {"state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}
+                    ]
+                },
+            },
+            "pod p does not start: ErrImagePull: no",
+            id="an injected init container",
+        ),
+        pytest.param(
+            {
+                "metadata": {"name": "p"},
+                "status": {
+                    "phase": "Pending",
+                    "conditions": [
+                        {
+                            "type": "PodScheduled",
+                            "status": "False",
+                            "message": "0/3 nodes are available: 3 Insufficient cpu.",
+                        }
+                    ],
+                },
+            },
+            "pod p has no node: 0/3 nodes are available: 3 Insufficient cpu.",
+            id="a full cluster",
+        ),
+        pytest.param(
+            {
+                "metadata": {"name": "p"},
+                "status": {
+                    "phase": "Failed",
+                    "reason": "Evicted",
+                    "message": "The node was low on resource: memory.",
+                },
+            },
+            "pod p ended: Evicted: The node was low on resource: memory.",
+            id="evicted",
+        ),
+    ],
+)
+def test_what_the_cluster_lacks_is_told_and_speaks_against_nobody(
+    seen: dict[str, Any], words: str
+) -> None:
+    assert read_health(deployment(1), [pod(), seen]) == (
+        Health.STARTING,
+        f"1 of 2 pods ready; {words}",
+    )
+
+
+def test_a_pod_that_the_api_server_refuses_is_told() -> None:
+    refused = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "message": 'pods "m-1-0-0-x" is forbidden: exceeded quota: small',
+    }
+    seen = deployment()
+    seen["status"]["conditions"] = [{"type": "Available", "status": "False"}, refused]
+
+    assert read_health(seen, []) == (
+        Health.STARTING,
+        f"0 of 2 pods ready; a pod is refused: {refused['message']}",
+    )
+
+
+def test_a_surge_pod_that_cannot_start_is_told_though_enough_are_ready() -> None:
+    seen = deployment(2, unavailableReplicas=1)
+
+    health, message = read_health(seen, [pod(ready=True), waiting("ErrImagePull", "no such tag")])
+
+    assert health is Health.STARTING
+    assert message == "2 of 2 pods ready; pod p does not start: ErrImagePull: no such tag"

@@ -67,6 +67,41 @@ def burst(looks: Sequence[Look], guard: Guard = GUARD) -> Burst | None:
         ),
         pytest.param([look(0), look(1, 10, 30)], False, id="more failures than answers"),
         pytest.param([look(0), look(1, 0, 0)], False, id="no traffic"),
+        pytest.param(
+            [look(0), look(1, 20, 20, unavailable=20, unreached=20)],
+            False,
+            id="no pod was reached",
+        ),
+        pytest.param(
+            [look(0), look(1, 20, 20, unavailable=20, unreached=60)],
+            False,
+            id="nor at the second or third attempt",
+        ),
+        pytest.param(
+            [look(0), look(1, 25, 20, unavailable=15, unreached=15)],
+            False,
+            id="half of those that reached one failed",
+        ),
+        pytest.param(
+            [look(0), look(1, 25, 21, unavailable=15, unreached=15)],
+            True,
+            id="more than half of those that reached one failed",
+        ),
+        pytest.param(
+            [look(0), look(1, 10, 10, unreached=30)],
+            True,
+            id="attempts that a retry made good excuse no failure",
+        ),
+        pytest.param(
+            [look(0, 30, 0, unreached=30), look(1, 40, 10, unavailable=10, unreached=30)],
+            True,
+            id="nor do earlier ones",
+        ),
+        pytest.param(
+            [look(0), look(1, 20, 20, unavailable=20, unreached=10)],
+            True,
+            id="the version's own 503s",
+        ),
     ],
 )
 def test_failures(looks: list[Look], *, trips: bool) -> None:

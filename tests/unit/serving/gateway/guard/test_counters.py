@@ -15,10 +15,12 @@ from support.ports import free_port
 NAME = "energy|nsw-price|1.1.0"
 TEXT = f"""\
 cluster.{NAME}|.membership_total: 1
+cluster.{NAME}|.upstream_cx_none_healthy: 1
 cluster.{NAME}|.upstream_rq_500: 5
 cluster.{NAME}|.upstream_rq_503: 2
 cluster.{NAME}|.upstream_rq_active: 3
 cluster.{NAME}|.upstream_rq_completed: 25
+cluster.{NAME}|.upstream_rq_pending_failure_eject: 4
 cluster.{NAME}|.upstream_rq_time: B500(1,20) B1000(1,21) B60000(1,25)
 cluster.other.upstream_rq_completed: 7
 """
@@ -27,7 +29,9 @@ cluster.other.upstream_rq_completed: 7
 def test_counts_are_read() -> None:
     within = {500: 20, 1000: 21, 60_000: 25}
 
-    assert parse(TEXT) == {NAME: Counts(finished=25, failed=7, active=3, within=within)}
+    assert parse(TEXT) == {
+        NAME: Counts(finished=25, failed=7, unavailable=2, unreached=5, active=3, within=within)
+    }
 
 
 @pytest.mark.parametrize(

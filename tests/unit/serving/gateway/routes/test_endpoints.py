@@ -76,7 +76,7 @@ def at(*addresses: str, port: int = 3000) -> dict[str, tuple[Endpoint, ...]]:
 def test_ready_endpoints(
     slices: list[dict[str, Any]], expected: dict[str, tuple[Endpoint, ...]]
 ) -> None:
-    assert find_endpoints(slices, {}) == expected
+    assert find_endpoints(slices, {}).endpoints == expected
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,12 @@ def test_ready_endpoints(
 def test_what_was_ready_is_kept_while_nothing_is(
     slices: list[dict[str, Any]], expected: dict[str, tuple[Endpoint, ...]]
 ) -> None:
-    assert find_endpoints(slices, at("10.0.0.1", "10.0.0.2")) == expected
+    found = find_endpoints(slices, at("10.0.0.1", "10.0.0.2"))
+
+    assert found.endpoints == expected
+    a_pod_is_ready = any(
+        each["conditions"].get("ready") is True
+        for piece in slices
+        for each in piece["endpoints"] or ()
+    )
+    assert bool(found.ready) is a_pod_is_ready

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from fairlead_serving.gateway.routes.options import Guard, Mirror
 from fairlead_serving.gateway.routes.route import TOTAL_WEIGHT, Route, Version
-from fairlead_serving.gateway.routes.trips import Trip, from_document, narrow, still_tripped
+from fairlead_serving.gateway.routes.trips import (
+    Trip,
+    from_document,
+    narrow,
+    stand_in,
+    still_tripped,
+)
 
 GUARD = Guard(
     guard_id="g",
@@ -94,3 +100,40 @@ def test_a_route_only_ever_gets_narrower(cuts: list[int], out: dict[str, Any]) -
     assert all(after.weights[name] in (0, before.weights[name]) for name in ("2", "3"))
     assert list(after.weights) == list(before.weights)  # the order is part of the assignment
     assert narrow(after, out) == after
+
+
+@pytest.mark.parametrize(
+    ("ready", "weights"),
+    [
+        pytest.param({"v1", "v2", "v3"}, {"3": 20, "2": 30, "1": 50}, id="all are ready"),
+        pytest.param({"v1", "v2"}, {"3": 0, "2": 30, "1": 70}, id="one of two is not"),
+        pytest.param({"v1"}, {"3": 0, "2": 0, "1": 100}, id="the fallback alone is"),
+        pytest.param({"v2"}, {"3": 20, "2": 30, "1": 50}, id="the fallback is not"),
+        pytest.param(set(), {"3": 20, "2": 30, "1": 50}, id="none is"),
+    ],
+)
+def test_the_fallback_stands_in(ready: set[str], weights: dict[str, int]) -> None:
+    before = route(v3=20, v2=30, v1=50)
+
+    assert stand_in(before, ready).weights == weights
+    assert stand_in(dataclasses.replace(before, guard=None), ready).weights == before.weights
+
+
+def test_a_route_without_an_absence_is_the_same() -> None:
+    before = route(v3=0, v2=30, v1=70)
+
+    assert stand_in(before, {"v1", "v2"}) is before
+
+
+@given(
+    cuts=st.lists(st.integers(0, TOTAL_WEIGHT), min_size=2, max_size=2).map(sorted),
+    ready=st.sets(st.sampled_from(["v1", "v2", "v3"])),
+)
+def test_standing_in_never_widens(cuts: list[int], ready: set[str]) -> None:
+    before = route(v3=cuts[0], v2=cuts[1] - cuts[0], v1=TOTAL_WEIGHT - cuts[1])
+
+    after = stand_in(before, ready)
+
+    assert sum(after.weights.values()) == TOTAL_WEIGHT
+    assert all(after.weights[name] in (0, before.weights[name]) for name in ("2", "3"))
+    assert stand_in(after, ready) == after

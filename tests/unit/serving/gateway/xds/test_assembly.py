@@ -1,20 +1,22 @@
 """Which route of a Model reaches Envoy."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_serving.gateway.routes.endpoints import Endpoint
+from fairlead_serving.gateway.routes.endpoints import Endpoint, Found
 from fairlead_serving.gateway.routes.route import Route, parse_route
 from fairlead_serving.gateway.routes.trips import Trip, Tripped
 from fairlead_serving.gateway.xds.assembly import Assembly, RouteDocument, assemble
+from fairlead_serving.gateway.xds.snapshot import Snapshot
 
 POD = (Endpoint(address="10.0.0.1", port=3000),)
 BOTH = {"m-1": POD, "m-2": POD}
+ALL_READY = Found(endpoints=BOTH, ready=frozenset(BOTH))
 
 
 def text(weights: Mapping[str, int], *, revision: str = "new", **changes: Any) -> str:
@@ -44,12 +46,13 @@ def assembled(
     *,
     current: Mapping[str, int] | None = None,
     endpoints: Mapping[str, tuple[Endpoint, ...]] = BOTH,
+    ready: Collection[str] | None = None,
     refused: Mapping[tuple[str, str], str] | None = None,
     tripped: Tripped | None = None,
 ) -> Assembly:
     return assemble(
         [RouteDocument(model="m", text=document)],
-        endpoints,
+        Found(endpoints=endpoints, ready=frozenset(endpoints if ready is None else ready)),
         namespace="n",
         last_good={} if current is None else {"m": route(current)},
         refused=refused or {},
@@ -168,7 +171,7 @@ def test_what_has_tripped_stays_out_while_its_guard_is_there(
 
     snapshot = assemble(
         [RouteDocument(model="m", text=document)],
-        BOTH,
+        ALL_READY,
         namespace="n",
         last_good={"m": guarded},
         refused={},
@@ -187,13 +190,64 @@ def test_a_version_without_pods_that_has_tripped_holds_up_nothing() -> None:
     assert assembly.waiting == {}
 
 
+@pytest.mark.parametrize(
+    ("endpoints", "ready", "weights"),
+    [
+        pytest.param(BOTH, BOTH, {"2": 30, "1": 70}, id="both are ready"),
+        pytest.param({"m-1": POD}, ["m-1"], {"2": 0, "1": 100}, id="the candidate's pods are gone"),
+        pytest.param(BOTH, ["m-1"], {"2": 0, "1": 100}, id="they are there, and not ready"),
+        pytest.param(BOTH, [], {"2": 30, "1": 70}, id="nobody is ready: who looks may be ill"),
+        pytest.param(BOTH, ["m-2"], {"2": 30, "1": 70}, id="stable is not ready"),
+    ],
+)
+def test_the_fallback_answers_for_a_candidate_without_a_ready_pod(
+    endpoints: Mapping[str, tuple[Endpoint, ...]],
+    ready: Collection[str],
+    weights: Mapping[str, int],
+) -> None:
+    document = text({"2": 30, "1": 70}, guard=GUARD)
+
+    assembly = assembled(document, current={"2": 20, "1": 80}, endpoints=endpoints, ready=ready)
+
+    if not assembly.waiting:  # it keeps what it has, and that names no fallback
+        assert assembly.snapshot.routes[0].weights == weights
+    again = assembled(document, endpoints=endpoints, ready=ready)
+    assert again.snapshot.routes[0].weights == weights
+    assert again.accepted["m"].weights == {"2": 30, "1": 70}, "it would not come back"
+
+
+def test_endpoints_go_after_the_weight_that_was_sent_there() -> None:
+    document = RouteDocument(model="m", text=text({"2": 30, "1": 70}, guard=GUARD))
+    gone = Found(endpoints={"m-1": POD}, ready=frozenset({"m-1"}))
+
+    def after(published: Snapshot | None) -> Assembly:
+        return assemble(
+            [document],
+            gone,
+            namespace="n",
+            last_good={},
+            refused={},
+            tripped={},
+            published=published,
+        )
+
+    before = assembled(document.text).snapshot
+    first = after(before)
+    second = after(first.snapshot)
+
+    assert first.snapshot.routes[0].weights == {"2": 0, "1": 100}
+    assert (first.snapshot.endpoints, first.lingers) == (BOTH, True)
+    assert (second.snapshot.endpoints, second.lingers) == ({"m-1": POD, "m-2": ()}, False)
+    assert second == after(None)
+
+
 def test_a_dispute_over_a_host_does_not_hold_back_the_weights() -> None:
     documents = [
         RouteDocument(model="a", text=text({"1": 100}, model="a", hosts=["shared"])),
         RouteDocument(model="m", text=text({"1": 100}, hosts=["m", "shared"])),
     ]
 
-    assembly = assemble(documents, BOTH, namespace="n", last_good={}, refused={}, tripped={})
+    assembly = assemble(documents, ALL_READY, namespace="n", last_good={}, refused={}, tripped={})
 
     assert [each.hosts for each in assembly.snapshot.routes] == [("shared",), ("m",)]
     assert assembly.accepted["m"].hosts == ("m", "shared")
@@ -207,7 +261,7 @@ def test_no_document_does_anything_to_another_model(broken: str) -> None:
         RouteDocument(model="m", text=text({"1": 100})),
     ]
 
-    assembly = assemble(documents, BOTH, namespace="n", last_good={}, refused={}, tripped={})
+    assembly = assemble(documents, ALL_READY, namespace="n", last_good={}, refused={}, tripped={})
 
     assert revisions(assembly) == ["new"]
     assert set(assembly.errors) == {"a"}
@@ -215,7 +269,7 @@ def test_no_document_does_anything_to_another_model(broken: str) -> None:
 
 def test_a_model_without_document_has_no_route() -> None:
     assembly = assemble(
-        [], BOTH, namespace="n", last_good={"m": route({"1": 100})}, refused={}, tripped={}
+        [], ALL_READY, namespace="n", last_good={"m": route({"1": 100})}, refused={}, tripped={}
     )
 
     assert assembly.snapshot.routes == ()
