@@ -4,6 +4,9 @@ from typing import Final
 
 OWN_PREFIX: Final = "x-fairlead-"  # headers that are Fairlead's to set
 VERSION_HEADER: Final = f"{OWN_PREFIX}version"  # asks for a version; in an answer, who gave it
+FORCE_TOKEN_HEADER: Final = f"{OWN_PREFIX}force-token"  # with VERSION_HEADER: who may ask for it
+UNCOUNTED_HEADER: Final = f"{OWN_PREFIX}uncounted"  # on a preview, or a request for one version
+UNCOUNTED_VALUE: Final = "true"
 SHADOW_HEADER: Final = f"{OWN_PREFIX}shadow"  # on the copy of a request
 SHADOW_VALUE: Final = "true"
 

@@ -12,9 +12,11 @@ NAMESPACE: Final = "model_namespace"
 MODEL: Final = "model"
 VERSION: Final = "version"
 
-# Of the gateway alone: empty for live traffic, SHADOW for the copies of a mirror.
+# Of the gateway alone: empty for live traffic, SHADOW for the copies of a mirror, DIRECT for
+# previews and requests that name their version.
 ROLE: Final = "role"
 SHADOW: Final = "shadow"
+DIRECT: Final = "direct"
 
 # Of the model servers.
 PREDICTIONS: Final = "fairlead_predictions_total"

@@ -32,8 +32,8 @@ class World:
     servers: dict[str, int]  # port by version
 
     async def route(self, weights: dict[str, int], *, model: str = MODEL, **changes: Any) -> str:
-        """Write a route as the operator does; returns its revision."""
-        document = route_document(weights, model=model, **changes)
+        """Write a route as the operator does, with forcing on; returns its revision."""
+        document = route_document(weights, model=model, **{"forcing": True, **changes})
         await self.api.apply("configmaps", route_config_map(document, model=model))
         revision: str = document["revision"]
         return revision

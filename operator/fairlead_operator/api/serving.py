@@ -6,7 +6,7 @@ from pydantic import Field
 
 from fairlead_operator.api.autoscaling import MOST_REPLICAS, Autoscaling
 from fairlead_operator.api.base import Duration, Rule, Spec, between, parse_duration
-from fairlead_operator.api.common import Resources
+from fairlead_operator.api.common import Resources, SecretReference
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.prediction_log import PredictionLog
 
@@ -66,6 +66,16 @@ class ServingSpec(Spec):
             le=1000,
             description="How often a model server predicts its input example before it reports "
             "ready, for at most 10 s. Defaults to 20.",
+        ),
+    ]
+    force_version_secret: Annotated[
+        SecretReference | None,
+        Field(
+            default=None,
+            description="Secret in the Model's namespace whose key `token` lets a request choose "
+            "its version: with the headers `x-fairlead-version`, for example 1.2.0, and "
+            "`x-fairlead-force-token`. Such requests count for nothing in checks, trials and the "
+            "fast guard. When unset, no request can choose.",
         ),
     ]
     gateway: Annotated[

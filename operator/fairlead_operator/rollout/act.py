@@ -154,8 +154,14 @@ def _build_route(decision: Decision, seen: Seen, owner: Owner) -> Route | None:
         owner=owner,
         rollout_uid=case.uid,
     )
-    timeout = case.model.serving.request_timeout
-    return build_route(versions, owner=owner, timeout=timeout, options=extra)
+    serving = case.model.serving
+    return build_route(
+        versions,
+        owner=owner,
+        timeout=serving.request_timeout,
+        forcing=serving.force_version_secret is not None,
+        options=extra,
+    )
 
 
 async def _owns_preview(owner: Owner, kube: Kube) -> bool:

@@ -117,7 +117,11 @@ def build(
 ) -> ASGIApp:
     """Put the application together."""
     # BentoML reads the environment when it is imported: after `prepare_libraries`.
-    from fairlead_serving.server.application import build_application, mark_copies  # noqa: PLC0415 - see above
+    from fairlead_serving.server.application import (  # noqa: PLC0415 - see above
+        build_application,
+        mark_copies,
+        require_token,
+    )
     from fairlead_serving.server.service import build_service  # noqa: PLC0415 - see above
 
     metrics = Metrics(model=settings.model, version=settings.version, registry=registry)
@@ -125,7 +129,9 @@ def build(
     bodies = Bodies()
     endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, bodies=bodies, log=log)
     feedback = FeedbackEndpoint(settings.record, log, bodies)
-    app = build_application(build_service(endpoint), feedback, registry)
+    app: ASGIApp = build_application(build_service(endpoint), feedback, registry)
+    if settings.force_token:
+        app = require_token(app, settings.force_token)
     return mark_copies(app, settings.shadow_port)
 
 

@@ -5,19 +5,26 @@ form.  One of its middlewares is taken off by name, because its configuration ca
 of a service has to be a number above 0.
 """
 
+import hmac
 from http import HTTPStatus
 from typing import cast
 
 import bentoml
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fairlead_contract.http import SHADOW_HEADER, SHADOW_VALUE
+from fairlead_contract.http import (
+    FORCE_TOKEN_HEADER,
+    SHADOW_HEADER,
+    SHADOW_VALUE,
+    VERSION_HEADER,
+)
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.refusals import error_response
 
@@ -64,6 +71,28 @@ def mark_copies(app: ASGIApp, port: int) -> ASGIApp:
         await app(scope, receive, send)
 
     return marked
+
+
+def require_token(app: ASGIApp, token: str) -> ASGIApp:
+    """Refuse requests that choose their version without the Model's token, before their body."""
+    refused = error_response(
+        HTTPStatus.FORBIDDEN,
+        f"{VERSION_HEADER} needs the header {FORCE_TOKEN_HEADER} with the token of the Secret that "
+        "spec.serving.forceVersionSecret of the Model names",
+    )
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            given = headers.get(FORCE_TOKEN_HEADER, "")
+            if VERSION_HEADER in headers and not hmac.compare_digest(
+                given.encode(), token.encode()
+            ):
+                await refused(scope, receive, send)
+                return
+        await app(scope, receive, send)
+
+    return guarded
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

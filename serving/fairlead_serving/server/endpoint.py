@@ -18,7 +18,12 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fairlead_contract.http import SHADOW_HEADER, SHADOW_VALUE
+from fairlead_contract.http import (
+    SHADOW_HEADER,
+    SHADOW_VALUE,
+    UNCOUNTED_HEADER,
+    UNCOUNTED_VALUE,
+)
 from fairlead_contract.series import Outcome
 from fairlead_serving.server.bodies import Bodies, Body
 from fairlead_serving.server.instances import BadInputError
@@ -69,7 +74,8 @@ class PredictEndpoint:
             started = time.perf_counter()
             predictions = await self._predict(body)
             outcome, response = Outcome.SUCCESS, self._success(predictions, request.headers)
-            self._metrics.record_predictions(predictions)
+            if not _is_uncounted(request.headers):
+                self._metrics.record_predictions(predictions)
         except BadInputError as error:
             outcome, response = Outcome.BAD_INPUT, refusal(error)
         except _TooSlowError:
@@ -83,7 +89,8 @@ class PredictEndpoint:
             response = error_response(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed; the log of its server says why"
             )
-        self._metrics.record(outcome, seconds=time.perf_counter() - started)
+        if not _is_uncounted(request.headers):
+            self._metrics.record(outcome, seconds=time.perf_counter() - started)
         return response
 
     async def _predict(self, body: Body) -> Predictions:
@@ -110,7 +117,7 @@ class PredictEndpoint:
     def _success(self, predictions: Predictions, headers: Headers) -> Response:
         prediction_id = str(uuid.uuid4())
         body = {**self._identity, "predictionId": prediction_id, "predictions": predictions}
-        if self._log is not None:
+        if self._log is not None and not _is_uncounted(headers):
             self._log.offer(
                 prediction_id,
                 headers.get("x-request-id"),
@@ -120,6 +127,11 @@ class PredictEndpoint:
         return Response(
             orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
         )
+
+
+def _is_uncounted(headers: Headers) -> bool:
+    """Tell whether a gateway says that a request is no live traffic, nor a copy of it."""
+    return headers.get(UNCOUNTED_HEADER) == UNCOUNTED_VALUE
 
 
 def _has_few_rows(body: bytearray) -> bool:

@@ -52,6 +52,7 @@ class Settings:
     warmup_requests: int = 20
     max_body_bytes: int = 32 * 1024 * 1024  # of a request for predictions; columns may say less
     record: RecordSettings | None = None  # None: predictions are not logged
+    force_token: str = field(default="", repr=False)  # a secret; empty: no request can choose
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -75,6 +76,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         warmup_requests=_count(environment, "FAIRLEAD_WARMUP_REQUESTS", default="20"),
         max_body_bytes=_mebibytes(environment, "FAIRLEAD_MAX_BODY_MEBIBYTES", default="32"),
         record=_record(environment),
+        force_token=_token(environment, "FAIRLEAD_FORCE_TOKEN"),
     )
 
 
@@ -130,8 +132,21 @@ def _record(environment: Mapping[str, str]) -> RecordSettings | None:
         url=url,
         task=Task(task),
         sample=_share("FAIRLEAD_PREDICTION_SAMPLE", sample),
-        feedback_token=environment.get("FAIRLEAD_FEEDBACK_TOKEN", "").strip(),
+        feedback_token=_token(environment, "FAIRLEAD_FEEDBACK_TOKEN"),
     )
+
+
+def _token(environment: Mapping[str, str], name: str) -> str:
+    """Read a token; empty where none is asked for, and never because a Secret is blank."""
+    token = environment.get(name)
+    if token is None:
+        return ""
+    if not token.strip():
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable {name} is blank; give key token of its Secret a value",
+        )
+    return token.strip()
 
 
 def _share(name: str, text: str) -> float:

@@ -127,7 +127,8 @@ async def test_requests_are_split_by_weight_and_a_rollback_takes_the_candidate_t
     operator = await launcher.lead("operator-0")
     namespace = stage.namespace
     with gateway.serve(namespace, "1.0.0", "1.1.0"):
-        await serve_first_version(stage, backends, gateway)
+        serving = behind_gateway(namespace) | {"forceVersionSecret": {"name": "who-may-choose"}}
+        await serve_first_version(stage, backends, gateway, serving=serving)
         with asking(gateway, namespace) as answers:
             backends.registry.register(f"{namespace}.nsw-price", "1.1.0")
             policy = quick_policy(steps=[{"weight": 25, "hold": "1h"}])

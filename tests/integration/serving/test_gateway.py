@@ -48,6 +48,17 @@ async def test_the_header_forces_a_version_also_one_without_weight(
     assert (await caller.tally(100)).versions == {OLD: 100}
 
 
+async def test_no_request_chooses_its_version_unless_the_model_lets_it(
+    gateway: World, caller: Caller
+) -> None:
+    await gateway.until_applied(await gateway.route({NEW: 10, OLD: 90}, forcing=False))
+
+    status, text, _ = await caller.call(x_fairlead_version=NEW)
+
+    assert status == 403
+    assert "spec.serving.forceVersionSecret" in text
+
+
 async def test_an_unknown_version_or_host_is_named_in_the_answer(
     gateway: World, caller: Caller
 ) -> None:
@@ -104,7 +115,10 @@ async def test_the_applied_route_is_reported(gateway: World) -> None:
 
 
 async def test_metrics_carry_model_and_version(gateway: World, caller: Caller) -> None:
-    await caller.call(x_fairlead_version=NEW)
+    await gateway.until_applied(await gateway.route({NEW: 100, OLD: 0}))
+    await caller.call()
+    for _ in range(2):
+        await caller.call(x_fairlead_version=NEW)
     url = f"http://127.0.0.1:{gateway.settings.ports.metrics}/metrics"
 
     async with aiohttp.ClientSession() as http, http.get(url) as response:
@@ -115,6 +129,9 @@ async def test_metrics_carry_model_and_version(gateway: World, caller: Caller) -
     assert f'envoy_cluster_upstream_rq{{envoy_response_code="200",{name},{labels}}} 1' in text
     assert f"envoy_cluster_upstream_rq_completed{{{name},{labels}}} 1" in text
     assert f'envoy_cluster_upstream_rq_time_bucket{{{name},{labels},le="5"}}' in text
+    # A request that chooses its version is no live traffic.
+    direct = f'{name},{labels},role="direct"'
+    assert f"envoy_cluster_upstream_rq_completed{{{direct}}} 2" in text
 
 
 async def test_200_weight_changes_under_load_lose_no_request(

@@ -124,6 +124,34 @@ async def test_what_is_no_burst_stays(
     assert gateway.applied()["weights"] == {NEW: 50, OLD: 50}
 
 
+async def test_requests_that_choose_their_version_speak_against_nobody(
+    candidate: Conduct, gateway: World, caller: Caller
+) -> None:
+    """Forced or previewed: who sends them could end any rollout, or hide its failures."""
+    preview = {"version": NEW, "hosts": ["nsw-next"]}
+    revision = await gateway.route({NEW: 1, OLD: 99}, guard=GUARD, preview=preview)
+    await gateway.until_applied(revision)
+    candidate.status = 500
+
+    forced = [(await caller.call(x_fairlead_version=NEW))[0] for _ in range(60)]
+    previewed = [(await caller.call("nsw-next"))[0] for _ in range(60)]
+
+    assert forced == previewed == [500] * 60
+    assert all(headers["x-fairlead-uncounted"] == "true" for headers in candidate.headers)
+    assert "tripped" not in gateway.applied()
+
+
+async def test_no_client_can_keep_its_failures_from_being_counted(
+    candidate: Conduct, gateway: World, caller: Caller
+) -> None:
+    await gateway.until_applied(await gateway.route({NEW: 100, OLD: 0}, guard=GUARD))
+    candidate.headers.clear()
+
+    await caller.call(x_fairlead_uncounted="true")
+
+    assert "x-fairlead-uncounted" not in candidate.headers[0]
+
+
 async def test_pods_that_are_not_reached_speak_against_nobody(
     gateway: World, caller: Caller
 ) -> None:
@@ -229,7 +257,8 @@ async def test_every_gateway_pod_guards_by_itself(
     directory.mkdir()
     other = dataclasses.replace(local_settings(directory, gateway.api), pod="other-pod")
     async with EnvoyProcess(other), running(other), Caller(other) as elsewhere:
-        await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, guard=GUARD))
+        route = await gateway.route({NEW: 50, OLD: 50}, guard=GUARD)
+        await gateway.until_applied(route)
         await eventually(lambda: _both(elsewhere))
         candidate.status = 500
         await until_out(caller)

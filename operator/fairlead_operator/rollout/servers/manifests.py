@@ -164,6 +164,7 @@ def _server(
                 }
             ),
             *_record(serving.prediction_log, task),
+            *_forcing(serving),
         ],
         "ports": [
             {"name": "http", "containerPort": cluster.SERVER_PORT, "protocol": "TCP"},
@@ -199,6 +200,13 @@ def _server(
         ),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own emptyDir
     }
+
+
+def _forcing(serving: ServingSpec) -> list[dict[str, Any]]:
+    """Return what the server needs to tell who may choose a version."""
+    if serving.force_version_secret is None:
+        return []
+    return [secret_variable("FAIRLEAD_FORCE_TOKEN", serving.force_version_secret.name, "token")]
 
 
 def _record(log: PredictionLog, task: Task) -> list[dict[str, Any]]:

@@ -17,7 +17,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fairlead_contract.cluster import ROUTE, route_name
-from fairlead_contract.http import SHADOW_HEADER, VERSION_HEADER, version_cookie
+from fairlead_contract.http import (
+    SHADOW_HEADER,
+    UNCOUNTED_HEADER,
+    UNCOUNTED_VALUE,
+    VERSION_HEADER,
+    version_cookie,
+)
 from fairlead_operator.api.gateway import (
     GUARD_UNSUPPORTED,
     HEADER_UNSUPPORTED,
@@ -39,7 +45,7 @@ _ANY_PATH: Final = {"type": "PathPrefix", "value": "/"}
 _PORT: Final = 80
 _UNMARKED: Final = {
     "type": "RequestHeaderModifier",
-    "requestHeaderModifier": {"remove": [SHADOW_HEADER]},  # ours to say
+    "requestHeaderModifier": {"remove": [SHADOW_HEADER, UNCOUNTED_HEADER]},  # ours to say
 }
 
 
@@ -74,7 +80,7 @@ def build_http_routes(
     preview = _route(
         preview_name(owner.name),
         gateway.preview_hostnames,
-        [_rule(_entry(route, route["preview"]["version"]))],
+        [_uncounted(_rule(_entry(route, route["preview"]["version"])))],
         timeout=route["timeoutSeconds"],
         owner=owner,
         gateway=gateway,
@@ -98,7 +104,9 @@ def _live_rules(route: Route) -> list[dict[str, Any]]:
     }
     if mirror := route.get("mirror"):
         split["filters"] += [_mirror(_entry(route, mirror["version"]), mirror["percent"])]
-    rules = [split, *(_rule(entry, _forced(entry["version"])) for entry in versions)]
+    rules = [split]
+    if route.get("forcing"):
+        rules += [_uncounted(_rule(entry, _forced(entry["version"]))) for entry in versions]
     if cookie is not None:
         rules += [_rule(entry, cookie.match(entry["version"])) for entry in arms]
     return rules
@@ -166,6 +174,18 @@ def _rule(entry: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, An
         "filters": [_UNMARKED],
         "backendRefs": [_backend(entry, weight=1)],
     }
+
+
+def _uncounted(rule: dict[str, Any]) -> dict[str, Any]:
+    """Mark requests that say nothing of live traffic."""
+    mark = {
+        "type": "RequestHeaderModifier",
+        "requestHeaderModifier": {
+            "remove": [SHADOW_HEADER],
+            "set": [{"name": UNCOUNTED_HEADER, "value": UNCOUNTED_VALUE}],
+        },
+    }
+    return rule | {"filters": [mark]}
 
 
 def _entry(route: Route, version: str) -> Mapping[str, Any]:

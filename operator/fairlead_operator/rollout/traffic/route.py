@@ -100,9 +100,10 @@ def build_route(
     *,
     owner: Owner,
     timeout: timedelta,
+    forcing: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> Route:
-    """Build one Model's route."""
+    """Build one Model's route; with ``forcing`` a request may choose its version."""
     route: dict[str, Any] = {
         "model": owner.name,
         "namespace": owner.namespace,
@@ -116,6 +117,7 @@ def build_route(
             }
             for version, weight in versions
         ],
+        **({"forcing": True} if forcing else {}),
         **(options or {}),
     }
     return route | {"revision": _digest(route)}

@@ -53,6 +53,14 @@ def _bounded(value: _Number, field: str, least: float, most: float) -> _Number:
     return value
 
 
+def flag(document: Mapping[str, Any], field: str) -> bool:
+    """Read true or false; false where it is left out."""
+    value = document.get(field, False)
+    if not isinstance(value, bool):
+        raise InvalidRouteError(f"{field} is {value!r}; give true or false")
+    return value
+
+
 def optional(document: Mapping[str, Any], field: str) -> Mapping[str, Any] | None:
     """Read an object that may be left out."""
     value = document.get(field)

@@ -58,6 +58,7 @@ class Route:
     sticky: ByHeader | ByCookie | None = None
     preview: Preview | None = None
     guard: Guard | None = None
+    forcing: bool = False  # a request may name its version; the model server asks for a token
 
     def __hash__(self) -> int:
         """Hash what nearly identifies a route: thousands are looked up at once."""
@@ -112,6 +113,7 @@ def from_document(document: Mapping[str, Any]) -> Route:
         sticky=read_sticky(document),
         preview=read_preview(document, names, hosts),
         guard=read_guard(document, names),
+        forcing=fields.flag(document, "forcing"),
     )
 
 
@@ -131,6 +133,7 @@ def to_document(route: Route) -> dict[str, Any]:
         "sticky": route.sticky and sticky_document(route.sticky),
         "preview": route.preview and dataclasses.asdict(route.preview),
         "guard": route.guard and guard_document(route.guard),
+        "forcing": route.forcing,
     }
 
 

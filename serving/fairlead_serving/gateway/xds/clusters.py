@@ -1,12 +1,13 @@
 """Envoy's clusters and their endpoints, as dictionaries in Envoy's JSON form.  Pure.
 
 One cluster per version with its endpoints apart, so that pods may come and go without touching
-the cluster's counters, and one more for the copies of a mirror.
+the cluster's counters, one more for the copies of a mirror, and one for requests that ask for the
+version themselves: what they are answered says nothing of live traffic.
 """
 
 from typing import Any
 
-from fairlead_contract.series import SHADOW
+from fairlead_contract.series import DIRECT, SHADOW
 from fairlead_serving.gateway.routes.endpoints import Endpoint
 from fairlead_serving.gateway.routes.options import Mirror
 from fairlead_serving.gateway.routes.route import Route
@@ -15,6 +16,7 @@ Resource = dict[str, Any]
 
 _ADS: Resource = {"ads": {}, "resource_api_version": "V3"}
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_BARS = 2  # in the name of a version's cluster; one more where it has a role
 _LARGEST_BODY = 32 * 1024 * 1024  # that a model server takes, in bytes
 
 
@@ -28,12 +30,17 @@ def shadow_name(route: Route, mirror: Mirror) -> str:
     return f"{cluster_name(route, mirror.version)}|{SHADOW}"
 
 
+def direct_name(route: Route, version: str) -> str:
+    """Name the cluster of forced requests and previews; its statistics have the role `direct`."""
+    return f"{cluster_name(route, version)}|{DIRECT}"
+
+
 def build_cluster(name: str) -> Resource:
     """Build one version's cluster, which never changes: a changed cluster loses its counters."""
     return {
         **_cluster(name),
         # Versions have dots, as statistic names do; the bar says where the version ends.
-        "alt_stat_name": f"{name}|",
+        "alt_stat_name": name if name.count("|") > _BARS else f"{name}|",
         "circuit_breakers": _breakers(connections=4096, pending=4096, retries=1024),
         "outlier_detection": _outlier_detection(),
         "typed_extension_protocol_options": _http_options(),

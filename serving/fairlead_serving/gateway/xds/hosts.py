@@ -6,17 +6,31 @@ that a change of one Model costs Envoy the same however many others there are.
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
-from fairlead_contract.http import SHADOW_HEADER, SHADOW_VALUE, VERSION_HEADER, version_cookie
+from fairlead_contract.http import (
+    FORCE_TOKEN_HEADER,
+    SHADOW_HEADER,
+    SHADOW_VALUE,
+    UNCOUNTED_HEADER,
+    UNCOUNTED_VALUE,
+    VERSION_HEADER,
+    version_cookie,
+)
 from fairlead_serving.gateway.routes.options import ByCookie, ByHeader
 from fairlead_serving.gateway.routes.route import Route, Version
 from fairlead_serving.gateway.routes.shares import lay_out
-from fairlead_serving.gateway.xds.clusters import Resource, cluster_name, shadow_name
+from fairlead_serving.gateway.xds.clusters import (
+    Resource,
+    cluster_name,
+    direct_name,
+    shadow_name,
+)
 
 _PREVIOUS_HOSTS = "envoy.retry_host_predicates.previous_hosts"
 _MIN_IDLE_SECONDS = 300
-_CREDENTIALS = ("authorization", "cookie")
+_CREDENTIALS = ("authorization", "cookie", FORCE_TOKEN_HEADER)
 
 
 def configuration_name(route: Route) -> str:
@@ -49,41 +63,62 @@ def _preview_hosts(route: Route) -> list[Resource]:
     if (preview := route.preview) is None:
         return []
     name = f"{configuration_name(route)}/preview"
-    action = {**_action(route), "cluster": cluster_name(route, preview.version)}
+    action = {**_action(route), "cluster": direct_name(route, preview.version)}
     return [
         {
             "name": name,
             "domains": list(preview.hosts),
             "retry_policy": _retries(),
-            "routes": [{"name": name, "match": _match(), "route": action}],
+            "routes": [{"name": name, "match": _match(), "route": action, **_uncounted()}],
         }
     ]
 
 
 def _live_host(route: Route) -> Resource:
-    """Match a forced version, a version that is not there, an assigned user, then the split."""
+    """Match a request that names its version, an assigned user, then the split."""
     name = configuration_name(route)
     return {
         "name": name,
         "domains": ["*"],  # those whose scope leads here
         "retry_policy": _retries(),  # once for all of the Model's routes: Envoy reads it faster
         "routes": [
-            *(_forced(route, version) for version in route.versions),
-            {
-                "name": f"{name}/unknown-version",
-                "match": _match({"name": VERSION_HEADER, "present_match": True}),
-                "direct_response": _not_found(
-                    f"model {route.model} has no version %REQ({VERSION_HEADER})% to serve"
-                ),
-            },
+            *_for_named_versions(route),
             *_assigned(route),
             {
                 "name": f"{name}/default",
                 "match": _match(),
                 "route": {**_action(route), **_split(route), **_mirrored(route)},
+                "request_headers_to_remove": [UNCOUNTED_HEADER],
             },
         ],
     }
+
+
+def _for_named_versions(route: Route) -> list[Resource]:
+    """Route requests that name their version; refuse them where the Model does not let them."""
+    name, named = configuration_name(route), _match({"name": VERSION_HEADER, "present_match": True})
+    if not route.forcing:
+        message = (
+            f"a request to model {route.model} cannot choose its version: leave out the header "
+            f"{VERSION_HEADER}, or name a Secret in spec.serving.forceVersionSecret of the Model"
+        )
+        refused = _answer(HTTPStatus.FORBIDDEN, message)
+        return [{"name": f"{name}/forcing-is-off", "match": named, "direct_response": refused}]
+    unknown = f"model {route.model} has no version %REQ({VERSION_HEADER})% to serve"
+    return [
+        *(_forced(route, version) for version in route.versions),
+        {
+            "name": f"{name}/unknown-version",
+            "match": named,
+            "direct_response": _answer(HTTPStatus.NOT_FOUND, unknown),
+        },
+    ]
+
+
+def _uncounted() -> Resource:
+    """Mark a request that says nothing of live traffic."""
+    mark = {"header": {"key": UNCOUNTED_HEADER, "value": UNCOUNTED_VALUE}}
+    return {"request_headers_to_add": [mark | {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]}
 
 
 def _forced(route: Route, version: Version) -> Resource:
@@ -91,7 +126,8 @@ def _forced(route: Route, version: Version) -> Resource:
     return {
         "name": f"{route.namespace}/{route.model}/force/{version.version}",
         "match": _match(exactly),
-        "route": {**_action(route), "cluster": cluster_name(route, version.version)},
+        "route": {**_action(route), "cluster": direct_name(route, version.version)},
+        **_uncounted(),
     }
 
 
@@ -111,6 +147,7 @@ def _of_cookie(route: Route, version: str) -> Resource:
         "name": f"{route.namespace}/{route.model}/sticky/{version}",
         "match": _match({"name": "cookie", "string_match": {"safe_regex": pattern}}),
         "route": {**_action(route), **copies, "cluster": cluster_name(route, version)},
+        "request_headers_to_remove": [UNCOUNTED_HEADER],
     }
 
 
@@ -198,8 +235,8 @@ def _retries() -> Resource:
     }
 
 
-def _not_found(message: str) -> Resource:
+def _answer(status: HTTPStatus, message: str) -> Resource:
     return {
-        "status": 404,
+        "status": status.value,
         "body_format": {"text_format_source": {"inline_string": f"{message}\n"}},
     }

@@ -71,6 +71,10 @@ def build_target(snapshot: Snapshot) -> Target:
             name = clusters.cluster_name(route, version.version)
             copied[name] = None
             endpoints[name] = snapshot.endpoints.get(version.service, ())
+            if route.forcing or (route.preview and route.preview.version == version.version):
+                direct = clusters.direct_name(route, version.version)
+                copied[direct] = None
+                endpoints[direct] = endpoints[name]
             if (mirror := route.mirror) is not None and mirror.version == version.version:
                 shadow = clusters.shadow_name(route, mirror)
                 copied[shadow] = max(_COPY_SECONDS, route.timeout_seconds)

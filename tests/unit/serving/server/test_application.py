@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from fairlead_contract.mlflow import Access
-from fairlead_serving.server.application import build_application, mark_copies
+from fairlead_serving.server.application import build_application, mark_copies, require_token
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
@@ -152,3 +152,59 @@ async def test_what_comes_in_at_the_shadow_port_is_marked_as_a_copy(
     await mark_copies(app, 3001)(scope, None, None)  # type: ignore[arg-type]
 
     assert scopes[0]["headers"] == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 200, id="no version is asked for"),
+        pytest.param({"x-fairlead-force-token": "guess"}, 200, id="a token alone asks for nothing"),
+        pytest.param({"x-fairlead-version": "1.1.0"}, 403, id="no token"),
+        pytest.param(
+            {"x-fairlead-version": "1.1.0", "x-fairlead-force-token": ""}, 403, id="an empty one"
+        ),
+        pytest.param(
+            {"x-fairlead-version": "1.1.0", "x-fairlead-force-token": "guess"},
+            403,
+            id="another one",
+        ),
+        pytest.param({"x-fairlead-version": "", "x-fairlead-force-token": "é"}, 403, id="no text"),
+        pytest.param(
+            {"x-fairlead-version": "1.1.0", "x-fairlead-force-token": "right"}, 200, id="the one"
+        ),
+    ],
+)
+async def test_who_chooses_a_version_needs_the_token(headers: dict[str, str], status: int) -> None:
+    app = build()
+    transport = httpx.ASGITransport(require_token(app, "right"))
+    encoded = {name: value.encode() for name, value in headers.items()}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://server") as client,
+    ):
+        answer = await client.post(
+            "/predict", headers=encoded, json={"instances": [{"price": 1.0}]}
+        )
+
+    assert answer.status_code == status
+    if status == 403:
+        assert "spec.serving.forceVersionSecret" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(("mark", "counted"), [("true", 0.0), ("false", 1.0), (None, 1.0)])
+async def test_what_a_gateway_says_does_not_count_does_not(
+    mark: str | None, counted: float
+) -> None:
+    app = build()
+    headers = {} if mark is None else {"x-fairlead-uncounted": mark}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client,
+    ):
+        await client.post("/predict", headers=headers, json={"instances": [{"price": 1.0}]})
+        metrics = (await client.get("/metrics")).text
+
+    assert (
+        'fairlead_predictions_total{model="nsw-price",outcome="success",version="1.1.0"} '
+        f"{counted}" in metrics
+    )

@@ -42,7 +42,7 @@ LOGGED = COMPLETE | {
 
 
 def test_predictions_are_kept_where_a_database_is_given() -> None:
-    kept = read_settings(LOGGED | {"FAIRLEAD_FEEDBACK_TOKEN": "secret-token"})
+    kept = read_settings(LOGGED | {"FAIRLEAD_FEEDBACK_TOKEN": "secret-token\n"})
 
     assert read_settings(COMPLETE).record is None
     assert kept.record is not None
@@ -121,3 +121,10 @@ def test_libraries_write_below_scratch(tmp_path: Path, monkeypatch: pytest.Monke
     assert environment["HOME"] == str(tmp_path)
     assert environment["BENTOML_HOME"] == str(tmp_path / "bentoml")
     assert environment["BENTOML_DO_NOT_TRACK"] == "True"
+
+
+@pytest.mark.parametrize("name", ["FAIRLEAD_FEEDBACK_TOKEN", "FAIRLEAD_FORCE_TOKEN"])
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_a_token_that_is_blank_lets_nobody_in(name: str, text: str) -> None:
+    with pytest.raises(StartupError, match=f"{name} is blank"):
+        read_settings(LOGGED | {name: text})

@@ -29,8 +29,19 @@ GATEWAY = GatewaySpec.model_validate(
 VERSIONS = (("1.1.0", 10), ("1.0.0", 90))
 
 
-def document(*versions: tuple[str, int], **more: Any) -> dict[str, Any]:
-    route = build_route(versions or VERSIONS, owner=OWNER, timeout=timedelta(seconds=10))
+UNCOUNTED = {
+    "type": "RequestHeaderModifier",
+    "requestHeaderModifier": {
+        "remove": ["x-fairlead-shadow"],
+        "set": [{"name": "x-fairlead-uncounted", "value": "true"}],
+    },
+}
+
+
+def document(*versions: tuple[str, int], forcing: bool = True, **more: Any) -> dict[str, Any]:
+    route = build_route(
+        versions or VERSIONS, owner=OWNER, timeout=timedelta(seconds=10), forcing=forcing
+    )
     return {**route, **more}
 
 
@@ -68,8 +79,13 @@ def test_a_version_is_forced_by_a_header_that_the_split_does_not_ask_for() -> No
         "nsw-price-1-1-0",
         "nsw-price-1-0-0",
     ]
+    assert [rule["filters"] for rule in forced] == [[UNCOUNTED], [UNCOUNTED]]
     assert "headers" not in split["matches"][0]
     assert split_of([split]) == {"nsw-price-1-1-0": 10, "nsw-price-1-0-0": 90}
+
+
+def test_no_request_chooses_its_version_unless_the_model_lets_it() -> None:
+    assert len(rules(forcing=False)) == 1
 
 
 def test_a_version_without_weight_is_reached_by_header_alone() -> None:
@@ -95,10 +111,14 @@ def test_a_share_of_the_split_is_mirrored_and_forced_requests_are_not() -> None:
 
 def test_no_client_can_call_its_request_a_copy() -> None:
     for rule in rules(sticky=STICKY):
-        assert rule["filters"][0] == {
-            "type": "RequestHeaderModifier",
-            "requestHeaderModifier": {"remove": ["x-fairlead-shadow"]},
-        }
+        headers = rule["filters"][0]["requestHeaderModifier"]
+        assert "x-fairlead-shadow" in headers["remove"]
+
+
+def test_no_client_can_keep_its_request_from_being_counted() -> None:
+    for rule in rules(sticky=STICKY, forcing=False):
+        headers = rule["filters"][0]["requestHeaderModifier"]
+        assert headers == {"remove": ["x-fairlead-shadow", "x-fairlead-uncounted"]}
 
 
 PREVIEW = {"version": "1.1.0", "hosts": ["nsw-price-preview"]}

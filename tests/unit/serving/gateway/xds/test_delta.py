@@ -26,7 +26,7 @@ WORDS = {CLUSTER: "clusters", ASSIGNMENT: "endpoints", SCOPES: "hosts", ROUTES: 
 
 
 def a_route(*versions: str, model: str = "m", hosts: tuple[str, ...] = ("m",)) -> Route:
-    """All traffic to the first version; the others are warm."""
+    """Nearly all traffic to the first version, one percent to each other."""
     return Route(
         namespace="n",
         model=model,
@@ -34,7 +34,7 @@ def a_route(*versions: str, model: str = "m", hosts: tuple[str, ...] = ("m",)) -
         hosts=hosts,
         timeout_seconds=1,
         versions=tuple(
-            Version(version=version, weight=0 if number else 100, service=version)
+            Version(version=version, weight=1 if number else 101 - len(versions), service=version)
             for number, version in enumerate(versions)
         ),
     )

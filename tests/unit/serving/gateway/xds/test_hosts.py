@@ -52,6 +52,10 @@ def split(*weights: int) -> Route:
     return dataclasses.replace(ROUTE, versions=versions)
 
 
+def forcing(route: Route) -> Route:
+    return dataclasses.replace(route, forcing=True)
+
+
 def test_the_candidate_is_first_in_the_split() -> None:
     assert weighted(ROUTE) == [("energy|nsw-price|1.1.0", 10), ("energy|nsw-price|1.0.0", 90)]
 
@@ -59,7 +63,7 @@ def test_the_candidate_is_first_in_the_split() -> None:
 def test_a_version_without_weight_has_its_header_route_only() -> None:
     route = split(0, 100)
 
-    names = [each["name"] for each in routes(route)]
+    names = [each["name"] for each in routes(forcing(route))]
 
     assert weighted(route) == [("energy|nsw-price|1.0.0", 100)]
     assert "energy/nsw-price/force/0.0.0" in names
@@ -80,7 +84,7 @@ def test_the_total_is_constant_and_the_order_kept(cuts: list[int]) -> None:
 
 
 def test_forced_versions_come_before_the_unknown_and_the_split() -> None:
-    names = [each["name"] for each in routes(ROUTE)]
+    names = [each["name"] for each in routes(forcing(ROUTE))]
 
     assert names == [
         "energy/nsw-price/force/1.1.0",
@@ -88,6 +92,30 @@ def test_forced_versions_come_before_the_unknown_and_the_split() -> None:
         "energy/nsw-price/unknown-version",
         "energy/nsw-price/default",
     ]
+
+
+def test_a_request_that_names_its_version_is_refused_where_none_may() -> None:
+    refused, default = routes(ROUTE)
+
+    assert refused["match"]["headers"] == [{"name": "x-fairlead-version", "present_match": True}]
+    assert refused["direct_response"]["status"] == 403
+    assert "spec.serving.forceVersionSecret" in str(refused["direct_response"])
+    assert default["name"] == "energy/nsw-price/default"
+
+
+def test_requests_that_choose_a_version_are_counted_apart_and_marked() -> None:
+    preview = Preview(version="1.1.0", hosts=("p",))
+    route = dataclasses.replace(forcing(ROUTE), preview=preview, sticky=ByCookie(max_age_seconds=9))
+    live, previewed = virtual_hosts(route)
+    first, second, _, *split = live["routes"]
+
+    for each, version in ((first, "1.1.0"), (second, "1.0.0"), (*previewed["routes"], "1.1.0")):
+        assert each["route"]["cluster"] == f"energy|nsw-price|{version}|direct"
+        mark = {"key": "x-fairlead-uncounted", "value": "true"}
+        assert each["request_headers_to_add"][0]["header"] == mark
+    assert len(split) == 3
+    for each in split:
+        assert each["request_headers_to_remove"] == ["x-fairlead-uncounted"]
 
 
 def test_only_what_cannot_have_reached_a_model_is_tried_again() -> None:
@@ -117,7 +145,7 @@ def test_timeouts(seconds: float, timeout: str, idle: str) -> None:
 
 
 def test_a_version_that_is_not_there_answers_404_with_its_name() -> None:
-    unknown_version = routes(ROUTE)[-2]["direct_response"]
+    unknown_version = routes(forcing(ROUTE))[-2]["direct_response"]
 
     assert unknown_version["status"] == 404
     assert "%REQ(x-fairlead-version)%" in str(unknown_version)
@@ -141,6 +169,19 @@ def test_a_cookie_route_is_for_versions_with_traffic_only() -> None:
     sticky = ByCookie(max_age_seconds=60)
 
     names = [each["name"] for each in routes(dataclasses.replace(split(0, 100), sticky=sticky))]
+
+    assert names == [
+        "energy/nsw-price/forcing-is-off",
+        "energy/nsw-price/sticky/1.0.0",
+        "energy/nsw-price/default",
+    ]
+
+
+def test_a_cookie_route_comes_after_the_versions_that_a_header_names() -> None:
+    sticky = ByCookie(max_age_seconds=60)
+    route = dataclasses.replace(forcing(split(0, 100)), sticky=sticky)
+
+    names = [each["name"] for each in routes(route)]
 
     assert names == [
         "energy/nsw-price/force/0.0.0",

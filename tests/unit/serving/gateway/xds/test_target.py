@@ -1,6 +1,7 @@
 """All that Envoy should have, under its name and with a version of its content."""
 
 import dataclasses
+from typing import Any
 
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.route.v3.scoped_route_pb2 import ScopedRouteConfiguration
@@ -38,6 +39,18 @@ def test_a_target_holds_everything_under_its_name() -> None:
     assert set(target.versions[CLUSTER]) == set(target.versions[ASSIGNMENT]) == clusters
     assert set(target.versions[ROUTES]) == {"energy/nsw-price"}
     assert set(target.versions[SCOPES]) == {"nsw-price"}
+
+
+def test_requests_that_choose_a_version_have_clusters_of_their_own_where_there_are_any() -> None:
+    live = {"energy|nsw-price|1.1.0", "energy|nsw-price|1.0.0"}
+    preview = Preview(version="1.1.0", hosts=("nsw-next",))
+
+    def clusters(**changes: Any) -> set[str]:
+        route = dataclasses.replace(ROUTE, **changes)
+        return set(build_target(Snapshot(routes=(route,))).versions[CLUSTER])
+
+    assert clusters(preview=preview) == live | {"energy|nsw-price|1.1.0|direct"}
+    assert clusters(forcing=True) == live | {f"{name}|direct" for name in live}
 
 
 def test_versions_change_with_content_and_nothing_else() -> None:
