@@ -17,6 +17,7 @@ ROUTE_KEY: Final = "route.json"
 # The gateway of a namespace, and the ConfigMap in which its agents report to the operator.
 GATEWAY: Final = "fairlead-gateway"
 GATEWAY_DIRECTORY: Final = "/run/gateway"  # that the containers of a gateway pod share
+ENVOY_MEBIBYTES: Final = 512  # its container's limit; it lightens its load before it gets there
 
 # Ports of the pods.
 GATEWAY_TRAFFIC_PORT: Final = 8080

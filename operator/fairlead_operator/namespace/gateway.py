@@ -144,7 +144,7 @@ def _envoy(images: Images) -> dict[str, Any]:
         "lifecycle": _DRAIN,
         "resources": {
             "requests": {"cpu": "50m", "memory": "96Mi"},
-            "limits": {"memory": "512Mi"},
+            "limits": {"memory": f"{cluster.ENVOY_MEBIBYTES}Mi"},
         },
     }
 

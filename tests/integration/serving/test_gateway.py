@@ -9,10 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from fairlead_contract.cluster import GATEWAY
+from fairlead_contract.cluster import ENVOY_MEBIBYTES, GATEWAY
 from fairlead_serving.gateway import drain as drain_command
 from fairlead_serving.gateway.__main__ import run
 from fairlead_serving.gateway.process import running
+from fairlead_serving.gateway.xds import bootstrap
 from fairlead_serving.gateway.xds import target as targets
 from support.gateway import (
     MODEL,
@@ -454,3 +455,56 @@ async def test_the_command_ends_on_sigterm(world: World) -> None:
     with contextlib.suppress(NotImplementedError):
         asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
         asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+
+async def test_clients_that_take_all_connections_leave_readiness_and_metrics_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "_MAX_CONNECTIONS", 20)
+    ports = world.settings.ports
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(EnvoyProcess(world.settings))
+        await stack.enter_async_context(running(world.settings))
+        await world.until_ready()
+        for _ in range(40):
+            _, writer = await asyncio.open_connection("127.0.0.1", ports.traffic)
+            stack.callback(writer.close)
+
+        async def refuses() -> bool:
+            try:
+                async with Caller(world.settings) as caller:
+                    await caller.call()
+            except aiohttp.ClientError:
+                return True
+            return False
+
+        await eventually(refuses)
+        answers = [
+            await is_ready(port, path)
+            for port, path in (
+                (ports.metrics, "/ready"),
+                (ports.metrics, "/metrics"),
+                (ports.admin, "/ready"),
+            )
+            for _ in range(30)
+        ]
+
+    assert all(answers)
+
+
+async def test_thousands_of_idle_clients_leave_room(gateway: World, caller: Caller) -> None:
+    """Some have asked for nothing, some have begun a body and never end it."""
+    begun = f"POST /predict HTTP/1.1\r\nHost: {MODEL}\r\nContent-Length: 99\r\n\r\n{{".encode()
+    admin = f"http://127.0.0.1:{gateway.settings.ports.admin}/memory"
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(3000):
+            _, writer = await asyncio.open_connection("127.0.0.1", gateway.settings.ports.traffic)
+            stack.callback(writer.close)
+            if number % 3 == 0:
+                writer.write(begun)
+        tally = await caller.tally(100)
+        async with aiohttp.ClientSession() as http, http.get(admin) as response:
+            memory = await response.json()
+
+    assert tally.failures == []
+    assert int(memory["heap_size"]) < ENVOY_MEBIBYTES * 1024 * 1024 * 0.7

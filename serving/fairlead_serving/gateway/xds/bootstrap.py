@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fairlead_contract import series
-from fairlead_contract.cluster import GATEWAY
+from fairlead_contract.cluster import ENVOY_MEBIBYTES, GATEWAY
 from fairlead_contract.histogram import MILLISECONDS
 from fairlead_serving.gateway.settings import Ports, Settings, read_settings
 
@@ -31,7 +31,17 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 # Without the zero an Envoy that cannot reach its agent turns ready after 30 s, and answers 404.
 _ADS = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
 
+# Of clients: an idle one takes some 10 KiB.
 _MAX_CONNECTIONS = 20000
+_HEAP_BYTES = ENVOY_MEBIBYTES * 1024 * 1024
+# Shares of the heap from which Envoy lightens its load, mildest first.
+_LIGHTEN = {
+    "shrink_heap": 0.75,
+    "disable_http_keepalive": 0.85,
+    "stop_accepting_requests": 0.9,
+    "stop_accepting_connections": 0.95,
+}
+_TIRED, _EXHAUSTED = 0.7, 0.9  # of the heap: between them idle clients are sent away sooner
 
 # A version's statistics are called cluster.<namespace>|<model>|<version>|<role>.<statistic>.
 _OWN = r"^cluster\.[^|.]+\|[^|.]+\|[^|]+\|[^|.]*"
@@ -89,7 +99,10 @@ def build_bootstrap(settings: Settings) -> dict[str, Any]:
     ports = settings.ports
     return {
         "node": {"id": settings.pod, "cluster": f"{settings.namespace}/{GATEWAY}"},
-        "admin": {"address": _address("127.0.0.1", ports.admin)},
+        "admin": {
+            "address": _address("127.0.0.1", ports.admin),
+            "ignore_global_conn_limit": True,
+        },
         "stats_flush_interval": "1s",
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "stats_config": _statistics(),
@@ -131,8 +144,40 @@ def _statistics() -> dict[str, Any]:
 
 
 def _overload() -> dict[str, Any]:
+    """Let clients take neither the listener of metrics and readiness nor the pod down."""
+    heap = "envoy.resource_monitors.fixed_heap"
+    scaled = {"scaling_threshold": _TIRED, "saturation_threshold": _EXHAUSTED}
     return {
+        "refresh_interval": "0.25s",
+        "actions": [
+            *(
+                {
+                    "name": f"envoy.overload_actions.{action}",
+                    "triggers": [{"name": heap, "threshold": {"value": share}}],
+                }
+                for action, share in _LIGHTEN.items()
+            ),
+            {
+                "name": "envoy.overload_actions.reduce_timeouts",
+                "triggers": [{"name": heap, "scaled": scaled}],
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.config.overload.v3"
+                    ".ScaleTimersOverloadActionConfig",
+                    "timer_scale_factors": [
+                        {"timer": "HTTP_DOWNSTREAM_CONNECTION_IDLE", "min_timeout": "2s"},
+                        {"timer": "HTTP_DOWNSTREAM_STREAM_IDLE", "min_timeout": "5s"},
+                    ],
+                },
+            },
+        ],
         "resource_monitors": [
+            {
+                "name": heap,
+                "typed_config": {
+                    "@type": f"{_EXTENSIONS}.resource_monitors.fixed_heap.v3.FixedHeapConfig",
+                    "max_heap_size_bytes": _HEAP_BYTES,
+                },
+            },
             {
                 "name": "envoy.resource_monitors.global_downstream_max_connections",
                 "typed_config": {
@@ -140,8 +185,8 @@ def _overload() -> dict[str, Any]:
                     ".DownstreamConnectionsConfig",
                     "max_active_downstream_connections": _MAX_CONNECTIONS,
                 },
-            }
-        ]
+            },
+        ],
     }
 
 
@@ -181,9 +226,17 @@ def _traffic(ports: Ports) -> dict[str, Any]:
         "merge_slashes": False,
         "generate_request_id": True,
         "server_header_transformation": "PASS_THROUGH",
-        "stream_idle_timeout": "300s",
+        # A body that stops coming; routes say how long an answer may take.
+        "stream_idle_timeout": "60s",
+        "request_headers_timeout": "20s",
         "request_timeout": "0s",
-        "common_http_protocol_options": {"idle_timeout": "3600s"},
+        # Above the 600 s for which load balancers in front keep a connection.
+        "common_http_protocol_options": {"idle_timeout": "620s"},
+        "http2_protocol_options": {
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 256 * 1024,
+            "initial_connection_window_size": 1024 * 1024,
+        },
         "scoped_routes": _scoped_routes(),
         "http_filters": [_capitals(), _ROUTER],
         "local_reply_config": _unknown_host(),
@@ -274,7 +327,8 @@ def _metrics(ports: Ports) -> dict[str, Any]:
             "virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": routes}],
         },
     }
-    return _listener("metrics", _address(ports.bind, ports.metrics), manager)
+    listener = _listener("metrics", _address(ports.bind, ports.metrics), manager)
+    return {**listener, "ignore_global_conn_limit": True, "bypass_overload_manager": True}
 
 
 def _listener(name: str, address: dict[str, Any], manager: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from fairlead_serving.gateway.xds.clusters import (
 )
 
 _PREVIOUS_HOSTS = "envoy.retry_host_predicates.previous_hosts"
-_MIN_IDLE_SECONDS = 300
+_MIN_IDLE_SECONDS = 60
 _CREDENTIALS = ("authorization", "cookie", FORCE_TOKEN_HEADER)
 
 

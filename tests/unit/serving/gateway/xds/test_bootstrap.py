@@ -150,3 +150,31 @@ def test_a_whole_settings_object_is_enough() -> None:
     )
 
     assert "/elsewhere/ads.sock" in json.dumps(build_bootstrap(settings))
+
+
+def test_load_is_lightened_step_by_step_before_the_memory_of_the_container_is_used_up() -> None:
+    overload = built()["overload_manager"]
+    steps = {
+        action["name"].rpartition(".")[2]: trigger
+        for action in overload["actions"]
+        for trigger in action["triggers"]
+    }
+
+    heap = overload["resource_monitors"][0]["typed_config"]["max_heap_size_bytes"]
+    assert heap == 512 * 1024 * 1024
+    assert steps["reduce_timeouts"]["scaled"] == {
+        "scaling_threshold": 0.7,
+        "saturation_threshold": 0.9,
+    }
+    order = ["disable_http_keepalive", "stop_accepting_requests", "stop_accepting_connections"]
+    shares = [steps[name]["threshold"]["value"] for name in order]
+    assert shares == sorted(shares)
+    assert shares[-1] < 1
+
+
+def test_only_the_listener_of_clients_is_bound_to_their_limits() -> None:
+    models, metrics = built()["static_resources"]["listeners"]
+
+    assert "ignore_global_conn_limit" not in models
+    assert metrics["ignore_global_conn_limit"] is metrics["bypass_overload_manager"] is True
+    assert built()["admin"]["ignore_global_conn_limit"] is True

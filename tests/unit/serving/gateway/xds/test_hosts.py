@@ -131,9 +131,9 @@ def test_only_what_cannot_have_reached_a_model_is_tried_again() -> None:
 @pytest.mark.parametrize(
     ("seconds", "timeout", "idle"),
     [
-        pytest.param(60, "60s", "300s", id="short"),
+        pytest.param(60, "60s", "60s", id="short"),
         pytest.param(900, "900s", "900s", id="long: no earlier end by idleness"),
-        pytest.param(0.5, "0.5s", "300s", id="fraction"),
+        pytest.param(0.5, "0.5s", "60s", id="fraction"),
     ],
 )
 def test_timeouts(seconds: float, timeout: str, idle: str) -> None:
