@@ -2,6 +2,7 @@
 
 from typing import Final
 
+PUBLIC_PATHS: Final = ("/predict", "/feedback")  # of a model server, for its callers
 OWN_PREFIX: Final = "x-fairlead-"  # headers that are Fairlead's to set
 VERSION_HEADER: Final = f"{OWN_PREFIX}version"  # asks for a version; in an answer, who gave it
 FORCE_TOKEN_HEADER: Final = f"{OWN_PREFIX}force-token"  # with VERSION_HEADER: who may ask for it

@@ -121,6 +121,7 @@ def build(
         build_application,
         mark_copies,
         require_token,
+        without_slash,
     )
     from fairlead_serving.server.service import build_service  # noqa: PLC0415 - see above
 
@@ -129,7 +130,7 @@ def build(
     bodies = Bodies()
     endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, bodies=bodies, log=log)
     feedback = FeedbackEndpoint(settings.record, log, bodies)
-    app: ASGIApp = build_application(build_service(endpoint), feedback, registry)
+    app = without_slash(build_application(build_service(endpoint), feedback, registry))
     if settings.force_token:
         app = require_token(app, settings.force_token)
     return mark_copies(app, settings.shadow_port)

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fairlead_contract.http import (
@@ -31,6 +31,8 @@ from fairlead_serving.server.refusals import error_response
 # Never cancels its timer, so each finished request stays in memory for the whole timeout and p99
 # grows to 300 ms.  Our endpoint has a timeout of its own.
 _UNWANTED = "TimeoutMiddleware"
+# BentoML's page for browsers, which loads a third party's scripts, and its parts.
+_PAGES = ("/", "/static_content")
 _SHADOW = (SHADOW_HEADER.encode(), SHADOW_VALUE.encode())
 
 
@@ -55,8 +57,28 @@ def build_application(
     if len(wanted) != len(app.user_middleware) - 1:
         raise RuntimeError(f"BentoML has no {_UNWANTED} any more; check what replaced it")
     app.user_middleware = wanted
+    pages = [each for each in app.routes if _is_page(each)]
+    if len(pages) != len(_PAGES):
+        raise RuntimeError(f"BentoML does not have the pages {', '.join(_PAGES)} any more")
+    app.router.routes = [each for each in app.routes if each not in pages]
+    app.router.redirect_slashes = False  # to http, whatever the client came by; see `without_slash`
     app.add_exception_handler(HTTPException, _refuse)
     return app
+
+
+def _is_page(route: BaseRoute) -> bool:
+    return isinstance(route, Route | Mount) and getattr(route, "path", None) in _PAGES
+
+
+def without_slash(app: ASGIApp) -> ASGIApp:
+    """Answer at ``/predict/`` as at ``/predict``."""
+
+    async def stripped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and len(scope["path"]) > 1:
+            scope["path"] = scope["path"].rstrip("/") or "/"
+        await app(scope, receive, send)
+
+    return stripped
 
 
 def mark_copies(app: ASGIApp, port: int) -> ASGIApp:

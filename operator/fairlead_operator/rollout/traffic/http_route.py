@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from fairlead_contract.cluster import ROUTE, route_name
 from fairlead_contract.http import (
+    PUBLIC_PATHS,
     SHADOW_HEADER,
     UNCOUNTED_HEADER,
     UNCOUNTED_VALUE,
@@ -41,7 +42,7 @@ from fairlead_operator.kube.metadata import (
 from fairlead_operator.rollout.decision.plan import Plan
 from fairlead_operator.rollout.traffic.route import Route
 
-_ANY_PATH: Final = {"type": "PathPrefix", "value": "/"}
+_PATHS: Final = [{"type": "PathPrefix", "value": path} for path in PUBLIC_PATHS]
 _PORT: Final = 80
 _UNMARKED: Final = {
     "type": "RequestHeaderModifier",
@@ -94,7 +95,7 @@ def _live_rules(route: Route) -> list[dict[str, Any]]:
     arms = [entry for entry in versions if entry["weight"]]
     cookie = _Cookie.of(route)
     split: dict[str, Any] = {
-        "matches": [{"path": _ANY_PATH}],
+        "matches": [{"path": path} for path in _PATHS],
         "filters": [_UNMARKED],
         "backendRefs": [
             _backend(entry, weight=entry["weight"])
@@ -168,9 +169,9 @@ def _forced(version: str) -> dict[str, Any]:
 
 def _rule(entry: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, Any]:
     """Send all requests with these headers to one version."""
-    match = {"path": _ANY_PATH, "headers": list(headers)} if headers else {"path": _ANY_PATH}
+    asked = {"headers": list(headers)} if headers else {}
     return {
-        "matches": [match],
+        "matches": [{"path": path, **asked} for path in _PATHS],
         "filters": [_UNMARKED],
         "backendRefs": [_backend(entry, weight=1)],
     }

@@ -11,6 +11,7 @@ from typing import Any
 
 from fairlead_contract.http import (
     FORCE_TOKEN_HEADER,
+    PUBLIC_PATHS,
     SHADOW_HEADER,
     SHADOW_VALUE,
     UNCOUNTED_HEADER,
@@ -30,6 +31,7 @@ from fairlead_serving.gateway.xds.clusters import (
 
 _PREVIOUS_HOSTS = "envoy.retry_host_predicates.previous_hosts"
 _MIN_IDLE_SECONDS = 60
+_PATHS = f"({'|'.join(map(re.escape, PUBLIC_PATHS))})/?"
 _CREDENTIALS = ("authorization", "cookie", FORCE_TOKEN_HEADER)
 
 
@@ -69,7 +71,10 @@ def _preview_hosts(route: Route) -> list[Resource]:
             "name": name,
             "domains": list(preview.hosts),
             "retry_policy": _retries(),
-            "routes": [{"name": name, "match": _match(), "route": action, **_uncounted()}],
+            "routes": [
+                {"name": name, "match": _match(), "route": action, **_uncounted()},
+                _nothing_else(name),
+            ],
         }
     ]
 
@@ -90,6 +95,7 @@ def _live_host(route: Route) -> Resource:
                 "route": {**_action(route), **_split(route), **_mirrored(route)},
                 "request_headers_to_remove": [UNCOUNTED_HEADER],
             },
+            _nothing_else(name),
         ],
     }
 
@@ -205,7 +211,17 @@ def _mirrored(route: Route) -> Resource:
 
 
 def _match(*headers: Mapping[str, Any]) -> Resource:
-    return {"prefix": "/", "headers": list(headers)}
+    return {"safe_regex": {"regex": _PATHS}, "headers": list(headers)}
+
+
+def _nothing_else(name: str) -> Resource:
+    """Answer for all paths that are not for callers: metrics, probes, pages of libraries."""
+    message = f"there is nothing at %REQ(:PATH)%; there are POST {' and POST '.join(PUBLIC_PATHS)}"
+    return {
+        "name": f"{name}/nothing-there",
+        "match": {"prefix": "/"},
+        "direct_response": _answer(HTTPStatus.NOT_FOUND, message),
+    }
 
 
 def _action(route: Route) -> Resource:

@@ -14,7 +14,12 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from fairlead_contract.mlflow import Access
-from fairlead_serving.server.application import build_application, mark_copies, require_token
+from fairlead_serving.server.application import (
+    build_application,
+    mark_copies,
+    require_token,
+    without_slash,
+)
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
@@ -96,6 +101,30 @@ async def test_a_refused_method_names_the_allowed_one(client: httpx.AsyncClient,
     assert (await client.get(path)).headers["allow"] == "POST"
 
 
+@pytest.mark.parametrize("path", ["/", "/static_content/index.css", "/static_content/"])
+async def test_no_page_of_a_library_is_served(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.get(path)
+
+    assert response.status_code == 404
+    assert "script" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/predict/", 200), ("/predict//", 200), ("/predict", 200), ("/nosuch/", 404), ("/", 404)],
+)
+async def test_a_slash_at_the_end_changes_nothing(path: str, status: int) -> None:
+    app = build()
+    transport = httpx.ASGITransport(without_slash(app))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="https://server") as client,
+    ):
+        answer = await client.post(path, json={"instances": [{"price": 1.0}]})
+
+    assert answer.status_code == status
+
+
 async def test_probes_answer(client: httpx.AsyncClient) -> None:
     assert [(await client.get(path)).status_code for path in ("/livez", "/readyz")] == [200, 200]
 
@@ -124,6 +153,13 @@ async def test_a_finished_request_leaves_no_timer(client: httpx.AsyncClient) -> 
         await client.post("/predict", json={"instances": [{"price": 1}]})
 
     assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
+
+
+def test_a_bentoml_with_other_pages_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairlead_serving.server.application._PAGES", ("/", "/ui"))
+
+    with pytest.raises(RuntimeError, match="does not have the pages"):
+        build()
 
 
 def test_another_bentoml_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ GATEWAY = GatewaySpec.model_validate(
 VERSIONS = (("1.1.0", 10), ("1.0.0", 90))
 
 
+PATHS = [{"path": {"type": "PathPrefix", "value": path}} for path in ("/predict", "/feedback")]
 UNCOUNTED = {
     "type": "RequestHeaderModifier",
     "requestHeaderModifier": {
@@ -135,7 +136,7 @@ def test_a_preview_has_a_route_and_hosts_of_its_own() -> None:
     assert preview["spec"]["parentRefs"] == live["spec"]["parentRefs"]
     assert preview["spec"]["hostnames"] == ["nsw-price-preview.example.com"]
     (rule,) = preview["spec"]["rules"]
-    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+    assert rule["matches"] == PATHS
     assert rule["backendRefs"] == [{"name": "nsw-price-1-1-0", "port": 80, "weight": 1}]
 
 
@@ -248,3 +249,15 @@ def test_a_preview_nobody_could_reach_is_found() -> None:
     nowhere = GATEWAY.model_copy(update={"preview_hostnames": None})
 
     assert "gateway.previewHostnames" in (unsupported({"strategy": "blueGreen"}, nowhere) or "")
+
+
+def test_only_what_callers_use_is_routed() -> None:
+    live, preview = build_http_routes(
+        document(("1.1.0", 0), ("1.0.0", 100), preview=PREVIEW, sticky=STICKY),
+        owner=OWNER,
+        gateway=GATEWAY,
+    )
+
+    for rule in (*live["spec"]["rules"], *preview["spec"]["rules"]):
+        assert [match["path"] for match in rule["matches"]] == [each["path"] for each in PATHS]
+        assert len({str(match.get("headers")) for match in rule["matches"]}) == 1

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -32,8 +33,8 @@ def virtual_hosts(route: Route) -> list[dict[str, Any]]:
 
 
 def routes(route: Route) -> list[dict[str, Any]]:
-    """Envoy's routes for the live traffic."""
-    each: list[dict[str, Any]] = virtual_hosts(route)[0]["routes"]
+    """Envoy's routes for the live traffic, without the answer to all other paths."""
+    *each, _ = virtual_hosts(route)[0]["routes"]
     return each
 
 
@@ -107,9 +108,9 @@ def test_requests_that_choose_a_version_are_counted_apart_and_marked() -> None:
     preview = Preview(version="1.1.0", hosts=("p",))
     route = dataclasses.replace(forcing(ROUTE), preview=preview, sticky=ByCookie(max_age_seconds=9))
     live, previewed = virtual_hosts(route)
-    first, second, _, *split = live["routes"]
+    first, second, _, *split, _ = live["routes"]
 
-    for each, version in ((first, "1.1.0"), (second, "1.0.0"), (*previewed["routes"], "1.1.0")):
+    for each, version in ((first, "1.1.0"), (second, "1.0.0"), (previewed["routes"][0], "1.1.0")):
         assert each["route"]["cluster"] == f"energy|nsw-price|{version}|direct"
         mark = {"key": "x-fairlead-uncounted", "value": "true"}
         assert each["request_headers_to_add"][0]["header"] == mark
@@ -266,3 +267,31 @@ def test_a_cookie_names_the_model_and_lasts_as_long_as_it_says() -> None:
             }
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "leads"),
+    [
+        ("/predict", True),
+        ("/predict/", True),
+        ("/feedback", True),
+        ("/", False),
+        ("/metrics", False),
+        ("/predict/x", False),
+        ("/predictx", False),
+        ("/x/predict", False),
+        ("/docs.json", False),
+        ("/static_content/index.css", False),
+        ("/readyz", False),
+    ],
+)
+def test_only_what_callers_use_is_routed(path: str, *, leads: bool) -> None:
+    preview = Preview(version="1.1.0", hosts=("p",))
+    route = dataclasses.replace(forcing(ROUTE), preview=preview, sticky=ByCookie(max_age_seconds=9))
+
+    for host in virtual_hosts(route):
+        *asked, rest = host["routes"]
+        for each in asked:
+            assert bool(re.fullmatch(each["match"]["safe_regex"]["regex"], path)) is leads
+        assert (rest["match"], rest["direct_response"]["status"]) == ({"prefix": "/"}, 404)
+        assert "POST /predict and POST /feedback" in str(rest["direct_response"])
