@@ -5,6 +5,7 @@ from typing import Any
 
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.kube.owned import remove_owned
 from fairlead_operator.ports import Kube
 
 # What nobody needs without Models, in the order it is removed.
@@ -20,8 +21,9 @@ async def tidy_gateway(namespace: str, kube: Kube) -> None:
     models = await _at_gateway(namespace, kube)
     if not models:
         for kind in _PARTS:
-            if await kube.get(kind, namespace, GATEWAY_NAME) is not None:
-                await kube.delete(kind, namespace, GATEWAY_NAME)
+            await remove_owned(
+                kind, namespace, GATEWAY_NAME, labels=component_labels("gateway"), kube=kube
+            )
         return
     reports = await kube.get("ConfigMap", namespace, GATEWAY_NAME)
     pods = await kube.list("Pod", namespace, component_labels("gateway"))

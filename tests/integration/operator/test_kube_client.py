@@ -15,6 +15,7 @@ from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.errors import (
     ClusterRefusalError,
+    TakenError,
     TransientError,
     UnknownKindError,
     WebhookUnavailableError,
@@ -84,6 +85,76 @@ async def test_what_the_server_made_of_a_manifest_is_known_again(
 
     assert live is not None
     assert is_applied(signed, live)
+
+
+SECRET = build_database_secret("namespace", "postgresql://fairlead:secret@database/fairlead")
+
+
+@pytest.mark.parametrize("manifest", [*MANIFESTS, SECRET], ids=lambda manifest: manifest["kind"])
+async def test_an_object_that_is_not_ours_is_left_as_it_is(
+    kube: KubeClient, namespace: str, manifest: dict[str, Any]
+) -> None:
+    """A person's Service was given our selector, and deleted with our Model."""
+    meta = {**manifest["metadata"], "namespace": namespace}
+    theirs = {"name": meta["name"], "namespace": namespace, "labels": {"app": "theirs"}}
+    born = await kube.create({**manifest, "metadata": theirs})
+
+    with pytest.raises(TakenError, match=f"^{manifest['kind']} {meta['name']} exists and is not "):
+        await WatchedKube(kube, Store()).apply({**manifest, "metadata": meta})
+
+    after = await kube.get(manifest["kind"], namespace, meta["name"])
+    assert after is not None
+    assert after["metadata"]["resourceVersion"] == born["metadata"]["resourceVersion"]
+
+
+@pytest.mark.parametrize("manifest", [*MANIFESTS, SECRET], ids=lambda manifest: manifest["kind"])
+async def test_what_is_ours_is_made_and_changed_by_one_request_each(
+    kube: KubeClient, namespace: str, manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    call = kube._call
+
+    async def counted(method: str, *arguments: Any, **named: Any) -> Any:
+        sent.append(method)
+        return await call(method, *arguments, **named)
+
+    monkeypatch.setattr(kube, "_call", counted)
+    meta = {**manifest["metadata"], "namespace": namespace}
+    watched = WatchedKube(kube, Store())
+
+    born = await watched.apply({**manifest, "metadata": meta})
+    changed = {**meta, "labels": {**meta["labels"], "changed": "yes"}}
+    after = await watched.apply({**manifest, "metadata": changed})
+    kept = await watched.apply({**manifest, "metadata": meta})
+
+    assert sent == ["PATCH"] * 3
+    assert after["metadata"]["labels"]["changed"] == "yes"
+    assert "changed" not in kept["metadata"]["labels"]
+    assert {entry["manager"] for entry in kept["metadata"]["managedFields"]} == {"fairlead"}
+    assert kept["metadata"]["uid"] == born["metadata"]["uid"]
+
+
+async def test_of_two_that_want_one_name_at_once_one_gets_it(
+    kube: KubeClient, namespace: str
+) -> None:
+    """Two operators, as when one has lost its Lease and does not know yet."""
+    addresses = [
+        build_address(Owner(kind="Model", namespace=namespace, name=name, uid=name))
+        for name in ("first", "second")
+    ]
+    for manifest in addresses:
+        manifest["metadata"]["name"] = "wanted"
+
+    outcomes = await asyncio.gather(
+        *(WatchedKube(kube, Store()).apply(manifest) for manifest in addresses),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["TakenError", "dict"]
+    (winner,) = [outcome for outcome in outcomes if isinstance(outcome, dict)]
+    found = await kube.get("Service", namespace, "wanted")
+    assert found is not None
+    assert found["metadata"]["ownerReferences"] == winner["metadata"]["ownerReferences"]
 
 
 async def test_a_list_of_many_pages_is_whole(

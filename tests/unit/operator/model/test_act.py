@@ -124,6 +124,7 @@ def child(kind: str, number: int, phase: str) -> dict[str, Any]:
         "metadata": {
             "namespace": NAMESPACE,
             "name": f"{kind.lower()}-{number}",
+            "uid": f"{kind}-{number}",
             "creationTimestamp": f"2026-01-{number:02}T00:00:00Z",
         },
         "spec": {"model": "nsw-price"},
