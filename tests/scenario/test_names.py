@@ -136,7 +136,7 @@ async def test_a_version_whose_names_are_taken_gets_none_of_them(
     if policy:
         put(world, "Model", "nsw-price", spec={"rollout": {**policy, "steps": None}})
     labels = component_labels("address", "nsw-price-1-1-0") if kind == "Service" else {}
-    spec = {"model": "other", "version": "1.0.0", "replicas": 1}
+    spec = {"replicas": 1} if kind == "Deployment" else {"model": "other", "version": "1.0.0"}
     put(world, kind, name, metadata={"labels": labels}, spec=spec)
     before = content(world, kind, name)
     world.pin("1.1.0")

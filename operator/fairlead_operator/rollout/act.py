@@ -76,7 +76,7 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
         if refusals:
             observed = without_servers(seen.observed, refusals)
             decision, seen = decide(observed), dataclasses.replace(seen, observed=observed)
-        await _route(decision, seen, ports.kube, attempts)
+        await _route(_reachable(decision, servers), seen, ports.kube, attempts)
     if is_finished(seen.observed.phase):  # not before the status says so: it may be decided anew
         await _retire(decision, seen, ports.kube, attempts)
     unscaled = [server.unscaled for server in servers.values() if server.unscaled is not None]
@@ -137,6 +137,17 @@ async def _check_names(decision: Decision, seen: Seen, kube: Kube) -> dict[str, 
         if attempts.failures:
             nameless[reference.version] = AppliedServer(failures=attempts.failures)
     return nameless
+
+
+def _reachable(decision: Decision, servers: Mapping[str, AppliedServer]) -> Decision:
+    """Leave out of the route a version without traffic whose Service may be another's."""
+    taken = {
+        version
+        for version, server in servers.items()
+        if any(failure.taken for failure in server.failures)
+    }
+    shares = tuple(share for share in decision.shares if share[1] or share[0] not in taken)
+    return dataclasses.replace(decision, shares=shares)
 
 
 async def _route(decision: Decision, seen: Seen, kube: Kube, attempts: Attempts) -> None:

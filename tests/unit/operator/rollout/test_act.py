@@ -11,6 +11,7 @@ from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason
 from fairlead_operator.errors import ClusterRefusalError
+from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.rollout.act import Outcome, act
 from fairlead_operator.rollout.decision.capacity import Bounds, Capacity
 from fairlead_operator.rollout.decision.states import Decision, Gateway, Health, Observed
@@ -92,7 +93,9 @@ async def act_on(world: World, decision: Decision, look: Seen) -> Outcome:
     """Carry the decision out, with the Deployments there are."""
     found = await world.kube.list("Deployment", NAMESPACE, {})
     servers = {item["metadata"]["labels"]["fairlead.dev/version"]: item for item in found}
-    return await act(decision, dataclasses.replace(look, servers=servers), world.ports, SETTINGS)
+    world.deliver()
+    ports = dataclasses.replace(world.ports, kube=WatchedKube(world.kube, world.store))
+    return await act(decision, dataclasses.replace(look, servers=servers), ports, SETTINGS)
 
 
 def names(world: World, kind: str) -> set[str]:
