@@ -15,13 +15,18 @@ from fairlead_operator.api.group import (
     LABEL_COMPONENT,
     LABEL_MANAGED_BY,
     LABEL_MODEL,
+    LABEL_STAGE,
+    LABEL_TRAINING_RUN,
+    LABEL_VERSION,
     MANAGED_BY,
 )
 from fairlead_operator.errors import ConflictError, TakenError
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name, version_name
 from fairlead_operator.ports import Kube
 
-_MARKS: Final = (LABEL_MANAGED_BY, LABEL_COMPONENT, LABEL_MODEL)
+_MARKS: Final = (
+    LABEL_MANAGED_BY, LABEL_COMPONENT, LABEL_MODEL, LABEL_VERSION, LABEL_TRAINING_RUN, LABEL_STAGE
+)  # fmt: skip
 # Applying with this resourceVersion creates, or conflicts: no object ever has it, since what
 # etcd writes first gets 2.  A POST would create too, but as another field manager's work, and
 # what a later manifest leaves out would stay.
@@ -71,13 +76,13 @@ async def check_names(manifests: Iterable[Mapping[str, Any]], kube: Kube) -> Non
         _refuse_taken(manifest, live or await kube.reread(*place))
 
 
-async def remove_owned(
-    kind: str, namespace: str, name: str, *, labels: Mapping[str, str], kube: Kube
-) -> None:
-    """Delete the object of this name if it has these labels."""
-    live = await kube.get(kind, namespace, name)
-    if live is not None and labels.items() <= (live["metadata"].get("labels") or {}).items():
-        await kube.delete(kind, namespace, name, uid=live["metadata"]["uid"])
+async def remove_owned(manifest: Mapping[str, Any], kube: Kube) -> None:
+    """Delete the object of the manifest's kind and name if it is ours."""
+    meta = manifest["metadata"]
+    place = (manifest["kind"], meta["namespace"], meta["name"])
+    live = await kube.get(*place)
+    if live is not None and is_ours(manifest, live):
+        await kube.delete(*place, uid=live["metadata"]["uid"])
 
 
 def name_route(owner: Owner, *, built_in: bool, preview: bool = False) -> Iterator[dict[str, Any]]:
@@ -125,13 +130,16 @@ def _refuse_taken(manifest: Mapping[str, Any], live: Mapping[str, Any] | None) -
     kind, name = manifest["kind"], manifest["metadata"]["name"]
     ours, theirs = _marks(manifest), _marks(live)
     model, other = ours.get(LABEL_MODEL), theirs.get(LABEL_MODEL)
-    if other not in {None, model} and theirs.get(LABEL_MANAGED_BY) == MANAGED_BY:
+    fairleads = theirs.get(LABEL_MANAGED_BY) == MANAGED_BY
+    if fairleads and model is not None and other not in {None, model}:
         raise TakenError(
             f"{kind} {name} belongs to Model {other}, whose name or version makes the same name: "
             f"rename Model {model}, or delete Model {other}"
         )
     labels = ", ".join(f"{key}: {value}" for key, value in ours.items())
-    way_out = f"rename the Model, or delete the {kind}" if model else f"delete or rename the {kind}"
+    way_out = f"delete or rename the {kind}"
+    for owner in manifest["metadata"].get("ownerReferences") or ():
+        way_out = f"rename the {owner['kind']}, or delete the {kind}"
     raise TakenError(
         f"{kind} {name} exists and is not ours: it carries neither our owner reference nor the "
         f"labels {labels}; {way_out}"

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_contract.cluster import ROUTE
+from fairlead_contract.cluster import ROUTE, route_name
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
-from fairlead_operator.kube.metadata import Owner, component_labels
-from fairlead_operator.kube.owned import check_names, name_route
+from fairlead_operator.kube.metadata import Owner, component_labels, preview_name
+from fairlead_operator.kube.owned import check_names, is_ours, name_route
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, Start
@@ -58,7 +58,7 @@ async def act(
         with attempts.attempt():
             await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
     not_started = await _start(owner, decision, seen, ports.kube, attempts)
-    await _forget(seen, ports.kube, attempts)
+    await _forget(owner, seen, ports.kube, attempts)
     return Outcome(failures=attempts.failures, not_started=not_started, tidied=tidied)
 
 
@@ -155,16 +155,21 @@ async def _act_on_gateway(
 
 
 async def _remove(kind: str, owner: Owner, component: str, kube: Kube) -> None:
-    """Delete what we made of this kind for the Model, and nothing of others."""
+    """Delete what we made of this kind for the Model, and no copy that another made of it."""
+    names = {owner.name, route_name(owner.name), preview_name(owner.name)}
     for item in await kube.list(kind, owner.namespace, component_labels(component, owner.name)):
-        await _delete(item, kube)
+        if item["metadata"]["name"] in names:
+            await _delete(item, kube)
 
 
-async def _forget(seen: Seen, kube: Kube, attempts: Attempts) -> None:
-    """Keep the latest ended children only, and always the ones status names."""
+async def _forget(owner: Owner, seen: Seen, kube: Kube, attempts: Attempts) -> None:
+    """Keep the latest ended children only, those status names, and those a person applied."""
     named = {seen.status.training_run, seen.status.rollout}
-    for items in (seen.training_runs, seen.rollouts):
-        for item in _oldest(items, keep=_HISTORY):
+    parts = (("training-run", seen.training_runs), ("rollout", seen.rollouts))
+    for component, items in parts:
+        like = {"metadata": owner.metadata("", component_labels(component, owner.name))}
+        ours = [item for item in items if is_ours(like, item)]
+        for item in _oldest(ours, keep=_HISTORY):
             if item["metadata"]["name"] not in named:
                 with attempts.attempt():
                     await _delete(item, kube)

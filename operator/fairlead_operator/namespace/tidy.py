@@ -20,10 +20,13 @@ async def tidy_gateway(namespace: str, kube: Kube) -> None:
     """
     models = await _at_gateway(namespace, kube)
     if not models:
+        meta = {
+            "name": GATEWAY_NAME,
+            "namespace": namespace,
+            "labels": component_labels("gateway"),
+        }
         for kind in _PARTS:
-            await remove_owned(
-                kind, namespace, GATEWAY_NAME, labels=component_labels("gateway"), kube=kube
-            )
+            await remove_owned({"kind": kind, "metadata": meta}, kube)
         return
     reports = await kube.get("ConfigMap", namespace, GATEWAY_NAME)
     pods = await kube.list("Pod", namespace, component_labels("gateway"))

@@ -28,7 +28,7 @@ from fairlead_operator.rollout.servers.apply import (
     remove_server,
     server_names,
 )
-from fairlead_operator.rollout.servers.manifests import build_preview
+from fairlead_operator.rollout.servers.manifests import build_preview, is_server
 from fairlead_operator.rollout.traffic.http_route import build_http_routes
 from fairlead_operator.rollout.traffic.route import (
     Route,
@@ -205,8 +205,8 @@ def _build_route(decision: Decision, seen: Seen, owner: Owner) -> Route | None:
 
 
 async def _remove(kind: str, name: str, component: str, owner: Owner, kube: Kube) -> None:
-    labels = component_labels(component, owner.name)
-    await remove_owned(kind, owner.namespace, name, labels=labels, kube=kube)
+    meta = owner.metadata(name, component_labels(component, owner.name))
+    await remove_owned({"kind": kind, "metadata": meta}, kube)
 
 
 def _wanted(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
@@ -269,6 +269,7 @@ async def _retire(decision: Decision, seen: Seen, kube: Kube, attempts: Attempts
         labels = component_labels(SERVER, owner.name)
         servers = await kube.list("Deployment", owner.namespace, labels)
     for server in servers:
-        if server["metadata"]["labels"].get(LABEL_VERSION) not in keep:
+        superfluous = server["metadata"]["labels"].get(LABEL_VERSION) not in keep
+        if superfluous and is_server(server, owner.name):
             with attempts.attempt():
                 await remove_server(server, kube)

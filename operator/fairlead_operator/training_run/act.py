@@ -13,7 +13,7 @@ from fairlead_operator.kube.owned import remove_owned
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.settings import Settings
 from fairlead_operator.training_run.config import build_config
-from fairlead_operator.training_run.manifests import Stage, build_job, job_labels, job_name
+from fairlead_operator.training_run.manifests import Stage, build_job, name_job
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import Decision, JobState
 
@@ -60,13 +60,7 @@ async def act(
     if decision.phase is Phase.SUSPENDED:
         for stage in _STAGES:
             with attempts.attempt():
-                await remove_owned(
-                    "Job",
-                    owner.namespace,
-                    job_name(owner.name, stage),
-                    labels=job_labels(stage, model=seen.spec.model, run=owner.name),
-                    kube=ports.kube,
-                )
+                await remove_owned(name_job(stage, owner, model=seen.spec.model), ports.kube)
     if decision.want_search and seen.observed.search is JobState.ABSENT:
         await _start("search", owner, seen, ports.kube, settings, attempts=attempts)
     if decision.want_finish and seen.observed.finish is JobState.ABSENT:

@@ -11,14 +11,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fairlead_contract.cluster import SERVER
 from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.group import ANNOTATION_AUTOSCALER, LABEL_MODEL, LABEL_VERSION
+from fairlead_operator.api.group import ANNOTATION_AUTOSCALER
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
-from fairlead_operator.kube.metadata import Owner, component_labels, version_name
+from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.owned import name_server, remove_owned
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.decision.capacity import asked_replicas
@@ -68,13 +67,7 @@ async def apply_server(
         await kube.apply(service)
     with server.attempt():  # the number of pods is handed over before it is left out
         if before is not None and before != kind:
-            await remove_owned(
-                before,
-                owner.namespace,
-                version_name(owner.name, reference.version),
-                labels=component_labels(SERVER, owner.name, reference.version),
-                kube=kube,
-            )
+            await remove_owned({"kind": before, "metadata": deployment["metadata"]}, kube)
         if live is not None and before is None and kind is not None:
             await kube.scale(live, asked_replicas(live))
         applied = await kube.apply(deployment)
@@ -125,12 +118,10 @@ def server_names(owner: Owner, version: str, spec: ModelSpec) -> Iterator[dict[s
 
 async def remove_server(server: Mapping[str, Any], kube: Kube, *, service: bool = True) -> None:
     """Remove a version's Deployment and its autoscaler, and its Service unless it is to stay."""
-    meta = server["metadata"]
-    marks = component_labels(SERVER, meta["labels"][LABEL_MODEL], meta["labels"][LABEL_VERSION])
     kinds = (_autoscaler_of(server), "Deployment", "Service" if service else None)
     for kind in kinds:
         if kind is not None:
-            await remove_owned(kind, meta["namespace"], meta["name"], labels=marks, kube=kube)
+            await remove_owned({"kind": kind, "metadata": server["metadata"]}, kube)
 
 
 def _autoscaler_of(server: Mapping[str, Any] | None) -> str | None:
