@@ -154,21 +154,99 @@ async def test_a_version_whose_names_are_taken_gets_none_of_them(
     assert ("Deployment", NAMESPACE, "nsw-price-1-0-0") in world.kube.objects
 
 
-async def test_of_two_models_with_one_name_the_first_keeps_it() -> None:
+def named(name: str, **spec: Any) -> dict[str, Any]:
+    manifest = model_manifest(**spec)
+    return manifest | {"metadata": manifest["metadata"] | {"name": name}}
+
+
+PREVIEWED = {"strategy": "blueGreen", "blueGreen": {"hold": "1h"}, "steps": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        pytest.param("nsw-price-1-0-0", {}, id="the stable version"),
+        pytest.param("nsw-price-1-1-0", {}, id="a candidate"),
+        pytest.param("nsw-price-1-1-0", {"strategy": "recreate", "steps": None}, id="one of two"),
+        pytest.param("nsw-price-preview", PREVIEWED, id="a preview"),
+    ],
+)
+async def test_a_name_that_a_models_version_has_is_no_address(
+    name: str, policy: dict[str, Any]
+) -> None:
     """An address took over another Model's version, whose traffic got 503."""
     world = await serving()
-    service = ("Service", NAMESPACE, "nsw-price-1-0-0")
-    before = dict(world.kube.objects[service])
-    second = model_manifest()
-    second["metadata"]["name"] = "nsw-price-1-0-0"
-    world.kube.put(second)
+    if policy:
+        put(world, "Model", "nsw-price", spec={"rollout": policy})
+    world.pin("1.1.0")
+    await world.run()
+    if policy.get("strategy") == "recreate":
+        await world.pass_time(MINUTE)
+    service = ("Service", NAMESPACE, name)
+    before = copy.deepcopy(world.kube.objects[service])
+    world.kube.put(named(name))
     await world.run()
 
-    reason, message = condition(world, "Model", "nsw-price-1-0-0")
+    reason, message = condition(world, "Model", name)
     assert reason == "NameTaken"
-    assert message.startswith("Service nsw-price-1-0-0 belongs to Model nsw-price")
-    await world.kube.delete("Model", NAMESPACE, "nsw-price-1-0-0")
+    assert message == (
+        f"Service {name} belongs to Model nsw-price, whose name or version makes the same name: "
+        f"rename Model {name}, or delete Model nsw-price"
+    )
+    assert condition(world, "Model", name, "Ready") == (reason, message)
+    await world.kube.delete("Model", NAMESPACE, name)
+    await world.run()
     assert world.kube.objects[service] == before
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        pytest.param("nsw-price-1-1-0", {}, id="a candidate"),
+        pytest.param("nsw-price-1-1-0", {"strategy": "recreate", "steps": None}, id="one of two"),
+        pytest.param("nsw-price-preview", PREVIEWED, id="a preview"),
+    ],
+)
+async def test_a_name_that_is_an_address_is_no_version_of_another_model(
+    name: str, policy: dict[str, Any]
+) -> None:
+    world = await serving()
+    if policy:
+        put(world, "Model", "nsw-price", spec={"rollout": policy})
+    world.kube.put(named(name))
+    await world.run()
+    service = ("Service", NAMESPACE, name)
+    before = copy.deepcopy(world.kube.objects[service])
+    world.pin("1.1.0")
+    await world.run()
+
+    for told in (("Model", "nsw-price"), ("Rollout", "nsw-price-rollout-2")):
+        reason, message = condition(world, *told)
+        assert (reason, message.startswith(f"Service {name} belongs to Model {name}, ")) == (
+            "NameTaken",
+            True,
+        )
+    assert world.weights() == {"1.0.0": 100}
+    assert condition(world, "Model", "nsw-price", "Ready")[0] != "NameTaken", "it serves"
+    await world.kube.delete("Model", NAMESPACE, "nsw-price")
+    await world.run()
+    assert world.kube.objects[service] == before
+
+
+async def test_of_two_trainings_with_one_name_of_a_job_the_first_has_it() -> None:
+    """A dot and a dash of a TrainingRun's name are the same in a Job's."""
+    world = World()
+    world.kube.put(model_manifest())
+    await world.run()
+    before = copy.deepcopy(world.kube.objects["Job", NAMESPACE, "nsw-price-training-1-search"])
+    put(world, "TrainingRun", "nsw-price-training.1", spec={"model": "nsw-price"})
+    await world.run()
+
+    reason, message = condition(world, "TrainingRun", "nsw-price-training.1")
+    assert reason == "NameTaken"
+    assert message.startswith("Job nsw-price-training-1-search exists and is not ours")
+    assert message.endswith("; rename the TrainingRun, or delete the Job")
+    assert world.kube.objects["Job", NAMESPACE, "nsw-price-training-1-search"] == before
 
 
 async def test_an_object_that_comes_between_look_and_write_is_not_taken() -> None:

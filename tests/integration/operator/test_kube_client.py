@@ -15,6 +15,7 @@ from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.errors import (
     ClusterRefusalError,
+    ConflictError,
     TakenError,
     TransientError,
     UnknownKindError,
@@ -132,6 +133,32 @@ async def test_what_is_ours_is_made_and_changed_by_one_request_each(
     assert "changed" not in kept["metadata"]["labels"]
     assert {entry["manager"] for entry in kept["metadata"]["managedFields"]} == {"fairlead"}
     assert kept["metadata"]["uid"] == born["metadata"]["uid"]
+
+
+@pytest.mark.parametrize("manifest", [*MANIFESTS, SECRET], ids=lambda manifest: manifest["kind"])
+async def test_what_was_exchanged_since_it_was_seen_is_left_as_it_is(
+    kube: KubeClient, namespace: str, manifest: dict[str, Any]
+) -> None:
+    """As while the watch has not told of it yet."""
+    kind, meta = manifest["kind"], {**manifest["metadata"], "namespace": namespace}
+    ours = {**manifest, "metadata": meta}
+    store = Store()
+    watched = WatchedKube(kube, store)
+    uid = (await watched.apply(ours))["metadata"]["uid"]
+    await kube.delete(kind, namespace, meta["name"], uid=uid)
+    theirs = {"name": meta["name"], "namespace": namespace, "labels": {"app": "theirs"}}
+    born = await kube.create({**manifest, "metadata": theirs})
+
+    changed = {**meta, "labels": {**meta["labels"], "changed": "yes"}}
+    with pytest.raises(TakenError):
+        await watched.apply({**ours, "metadata": changed})
+    with pytest.raises(ConflictError):
+        await kube.delete(kind, namespace, meta["name"], uid=uid)
+
+    after = await kube.get(kind, namespace, meta["name"])
+    assert after is not None
+    assert after["metadata"]["uid"] == born["metadata"]["uid"]
+    assert after["metadata"]["resourceVersion"] == born["metadata"]["resourceVersion"]
 
 
 async def test_of_two_that_want_one_name_at_once_one_gets_it(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fairlead_operator.errors import ConflictError, TakenError
+from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.kube.owned import (
     apply_owned,
@@ -16,7 +17,12 @@ from fairlead_operator.kube.owned import (
     name_server,
     remove_owned,
 )
+from fairlead_operator.model.manifests import build_address
+from fairlead_operator.namespace.gateway import build_gateway
+from fairlead_operator.rollout.servers.manifests import build_preview
+from fairlead_operator.training_run.manifests import job_labels, name_job
 from support.fakes import Clock, FakeKube
+from support.world import SETTINGS
 
 OWNER = Owner(kind="Model", namespace="energy", name="web", uid="uid-of-web")
 LABELS = component_labels("address", "web")
@@ -53,6 +59,20 @@ OURS = service()
             OURS, service(component_labels("server", "web"), ()), False, id="another component's"
         ),
         pytest.param(
+            service(component_labels("server", "web", "1.0.0")),
+            service(component_labels("server", "web", "1.1.0"), ()), False, id="another version's",
+        ),
+        pytest.param(
+            service(job_labels("search", model="web", run="a-b"), ("a-b",)),
+            service(job_labels("search", model="web", run="a.b"), ("a.b",)), False,
+            id="another training's",
+        ),
+        pytest.param(
+            service(component_labels("server", "web", "1.0.0")),
+            service(component_labels("server", "api", "1.0.0")), True,
+            id="ours, with labels that a person changed",
+        ),
+        pytest.param(
             OURS, service(LABELS | {"app.kubernetes.io/managed-by": "Helm"}, ()), False,
             id="another manager's",
         ),
@@ -66,6 +86,37 @@ OURS = service()
 )  # fmt: skip
 def test_whose_an_object_is(manifest: dict[str, Any], live: dict[str, Any], expected: bool) -> None:
     assert is_ours(manifest, live) is expected
+
+
+WEB = {"fairlead.dev/model": "web"}
+SERVER = {**WEB, "fairlead.dev/component": "server", "fairlead.dev/version": "1.0.0"}
+SEARCH = {**WEB, "fairlead.dev/training-run": "web", "fairlead.dev/stage": "search"}
+EARLIER = [
+    (build_address(OWNER), {**WEB, "fairlead.dev/component": "address"}),
+    (build_preview(OWNER), {**WEB, "fairlead.dev/component": "address"}),
+    *((name, SERVER) for name in name_server(OWNER, "1.0.0", autoscaler="ScaledObject")),
+    *(
+        (name, {**WEB, "fairlead.dev/component": "route"})
+        for built_in in (True, False)
+        for name in name_route(OWNER, built_in=built_in)
+    ),
+    (name_job("search", OWNER, model="web"), {**SEARCH, "fairlead.dev/component": "trainer"}),
+    (build_database_secret("energy", "url"), {"fairlead.dev/component": "trainer"}),
+    *(
+        (part, {"fairlead.dev/component": "gateway"})
+        for part in build_gateway("energy", images=SETTINGS.images, replicas=1)
+    ),
+]
+
+
+@pytest.mark.parametrize(("manifest", "labels"), EARLIER, ids=lambda value: value.get("kind", ""))
+def test_what_earlier_operators_made_is_ours(
+    manifest: dict[str, Any], labels: dict[str, str]
+) -> None:
+    """Word for word: after an upgrade these labels must still be the same."""
+    live = service({"app.kubernetes.io/managed-by": "fairlead", **labels}, ())
+
+    assert is_ours(manifest, live)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +165,13 @@ async def test_ours_is_applied_whatever_is_known_of_it(
             "Model web, or delete Model we",
             id="another Model's",
         ),
+        pytest.param(
+            component_labels("server", "web", "1.0.0"),
+            "Service web exists and is not ours: it carries neither our owner reference nor the "
+            "labels app.kubernetes.io/managed-by: fairlead, fairlead.dev/component: address, "
+            "fairlead.dev/model: web; rename the Model, or delete the Service",
+            id="the same Model's, for something else",
+        ),
     ],
 )
 async def test_what_is_not_ours_is_named_and_left(
@@ -127,6 +185,22 @@ async def test_what_is_not_ours_is_named_and_left(
 
     assert str(refusal.value) == words
     assert len(api.writes) == before
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        pytest.param({}, "delete or rename the Service", id="a person's"),
+        pytest.param(component_labels("server", "api"), "delete or rename the", id="a Model's"),
+    ],
+)
+async def test_what_belongs_to_no_model_asks_for_no_other_name_of_one(
+    api: FakeKube, labels: dict[str, str], words: str
+) -> None:
+    api.put(service(labels, ()))
+
+    with pytest.raises(TakenError, match=words):
+        await apply_owned(GATEWAY, None, api)
 
 
 async def test_what_is_exchanged_again_and_again_is_tried_later(api: FakeKube) -> None:
@@ -182,14 +256,18 @@ def test_the_names_that_are_needed(names: Any, expected: set[tuple[str, str]]) -
 
 @pytest.mark.parametrize(
     ("live", "stays"),
-    [(service(), False), (service({"app": "web"}), True)],
-    ids=["ours", "without our labels"],
+    [
+        pytest.param(service(), False, id="ours"),
+        pytest.param(service(LABELS, ()), False, id="ours, by its labels"),
+        pytest.param(service({"app": "web"}), False, id="ours, by its owner"),
+        pytest.param(service({"app": "web"}, ("another",)), True, id="a person's"),
+    ],
 )
-async def test_only_what_has_our_labels_is_removed(
+async def test_only_what_is_ours_is_removed(
     api: FakeKube, live: dict[str, Any], stays: bool
 ) -> None:
     api.put(live)
 
-    await remove_owned(*PLACE, labels=LABELS, kube=api)
+    await remove_owned(OURS, api)
 
     assert (PLACE in api.objects) is stays
