@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from cluster.control_plane import ControlPlane
+from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import API_VERSION
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.errors import (
@@ -30,14 +33,21 @@ from fairlead_operator.kube.kinds import RESOURCES, WATCHED, Resource
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
-from fairlead_operator.model.manifests import build_address
+from fairlead_operator.model.manifests import (
+    build_address,
+    build_rollout,
+    build_training_run,
+)
+from fairlead_operator.model.states import Target
 from fairlead_operator.namespace.gateway import build_gateway
+from fairlead_operator.rollout.servers.autoscaler import build_autoscaler
 from fairlead_operator.rollout.servers.manifests import build_server
 from fairlead_operator.rollout.traffic.route import build_config_map, build_route
+from fairlead_operator.training_run.manifests import build_job
 from support.conformance import KUBE, KubeCheck, config_map, training_run
 from support.kube_desk import authority_of
 from support.ports import free_port
-from support.world import SETTINGS
+from support.world import SETTINGS, model_manifest
 
 pytestmark = pytest.mark.integration
 
@@ -88,10 +98,30 @@ async def test_what_the_server_made_of_a_manifest_is_known_again(
     assert is_applied(signed, live)
 
 
-SECRET = build_database_secret("namespace", "postgresql://fairlead:secret@database/fairlead")
+_RUN = Owner(kind="TrainingRun", namespace="namespace", name="run", uid="2")
+_MODEL = ModelSpec.model_validate(model_manifest()["spec"])
+_SCALING = Autoscaling.model_validate(
+    {"minReplicas": 1, "maxReplicas": 2, "target": {"cpuUtilization": 60}}
+)
+CHILDREN = (
+    *MANIFESTS,
+    build_database_secret("namespace", "postgresql://fairlead:secret@database/fairlead"),
+    build_autoscaler("1.0.0", _SCALING, floor=1, owner=_OWNER, prometheus_url=""),
+    build_training_run(_OWNER, number=1, trigger=Trigger.INITIAL, task="digest"),
+    build_rollout(_OWNER, _MODEL, Target(version="1.0.0", trigger="trained"), number=1),
+    build_job(
+        "finish",
+        "{}",
+        _MODEL,
+        model="nsw-price",
+        owner=_RUN,
+        images=SETTINGS.images,
+        mlflow_url=SETTINGS.mlflow.address,
+    ),
+)
 
 
-@pytest.mark.parametrize("manifest", [*MANIFESTS, SECRET], ids=lambda manifest: manifest["kind"])
+@pytest.mark.parametrize("manifest", CHILDREN, ids=lambda manifest: manifest["kind"])
 async def test_an_object_that_is_not_ours_is_left_as_it_is(
     kube: KubeClient, namespace: str, manifest: dict[str, Any]
 ) -> None:
@@ -108,7 +138,7 @@ async def test_an_object_that_is_not_ours_is_left_as_it_is(
     assert after["metadata"]["resourceVersion"] == born["metadata"]["resourceVersion"]
 
 
-@pytest.mark.parametrize("manifest", [*MANIFESTS, SECRET], ids=lambda manifest: manifest["kind"])
+@pytest.mark.parametrize("manifest", CHILDREN, ids=lambda manifest: manifest["kind"])
 async def test_what_is_ours_is_made_and_changed_by_one_request_each(
     kube: KubeClient, namespace: str, manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +165,7 @@ async def test_what_is_ours_is_made_and_changed_by_one_request_each(
     assert kept["metadata"]["uid"] == born["metadata"]["uid"]
 
 
-@pytest.mark.parametrize("manifest", [*MANIFESTS, SECRET], ids=lambda manifest: manifest["kind"])
+@pytest.mark.parametrize("manifest", CHILDREN, ids=lambda manifest: manifest["kind"])
 async def test_what_was_exchanged_since_it_was_seen_is_left_as_it_is(
     kube: KubeClient, namespace: str, manifest: dict[str, Any]
 ) -> None:
