@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fairlead_operator.errors import (
     ClusterRefusalError,
+    TakenError,
     TransientError,
     WebhookUnavailableError,
 )
@@ -17,6 +18,7 @@ class Failure:
 
     message: str  # the API server's sentence, after the object that was written
     refused: bool  # it stays so until someone mends it; else it may pass by itself
+    taken: bool = False  # by an object that is not ours
 
 
 class Attempts:
@@ -34,6 +36,8 @@ class Attempts:
         """End the block, and not the look, at the first write that fails."""
         try:
             yield
+        except TakenError as error:
+            self._failures.append(Failure(message=str(error), refused=True, taken=True))
         except (ClusterRefusalError, WebhookUnavailableError) as error:
             self._failures.append(Failure(message=str(error), refused=True))
         except TransientError as error:

@@ -16,7 +16,7 @@ import yaml
 
 from fairlead_operator.api import model, rollout, template, training_run
 from fairlead_operator.api.base import Rule, Spec, Status
-from fairlead_operator.api.group import API_VERSION, GROUP, VERSION
+from fairlead_operator.api.group import API_VERSION, GATEWAY_NAME, GROUP, VERSION
 from fairlead_operator.api.schema import Schema, structural_schema
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ class _Kind:
     module: ModuleType
     spec: type[Spec]
     status: type[Status] | None
-    naming: Rule | None = None
+    naming: tuple[Rule, ...] = ()
 
 
 _KINDS: Final = (
@@ -47,10 +47,16 @@ _KINDS: Final = (
         spec=model.ModelSpec,
         status=model.ModelStatus,
         # Children add a suffix to a Model's name, and everything must fit 63 characters.
-        naming=Rule(
-            "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",
-            "metadata.name must be 1 to 40 lower-case letters, digits and dashes, and start "
-            "with a letter, for example nsw-price: it becomes the name of a Service",
+        naming=(
+            Rule(
+                "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",
+                "metadata.name must be 1 to 40 lower-case letters, digits and dashes, and start "
+                "with a letter, for example nsw-price: it becomes the name of a Service",
+            ),
+            Rule(
+                f"self.metadata.name != '{GATEWAY_NAME}'",
+                f"metadata.name must not be {GATEWAY_NAME}: the namespace's gateway has that name",
+            ),
         ),
     ),
     _Kind(
@@ -60,9 +66,11 @@ _KINDS: Final = (
         module=training_run,
         spec=training_run.TrainingRunSpec,
         status=training_run.TrainingRunStatus,
-        naming=Rule(
-            "self.metadata.name.size() <= 63",
-            "metadata.name must have at most 63 characters: it becomes a label of the Jobs",
+        naming=(
+            Rule(
+                "self.metadata.name.size() <= 63",
+                "metadata.name must have at most 63 characters: it becomes a label of the Jobs",
+            ),
         ),
     ),
     _Kind(
@@ -133,8 +141,9 @@ def _schema(kind: _Kind) -> Schema:
         },
     }
     if kind.naming:
-        rule, message, _ = kind.naming
-        schema["x-kubernetes-validations"] = [{"rule": rule, "message": message}]
+        schema["x-kubernetes-validations"] = [
+            {"rule": rule, "message": message} for rule, message, _ in kind.naming
+        ]
     return schema
 
 

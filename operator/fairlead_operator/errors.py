@@ -21,6 +21,10 @@ class WebhookUnavailableError(TransientError):
     """An admission webhook that must be asked does not answer; who runs it can mend that."""
 
 
+class ConflictError(TransientError):
+    """The object is not, or no longer, the one that the write was meant for."""
+
+
 class InvalidSpecError(Exception):
     """The spec is wrong in a way no schema can refuse; wait for a new generation."""
 
@@ -30,3 +34,7 @@ class ClusterRefusalError(Exception):
 
     The user is told at once, and we retry with back-off, since someone else can fix it.
     """
+
+
+class TakenError(ClusterRefusalError):
+    """An object that is not ours has the name; it is left as it is."""

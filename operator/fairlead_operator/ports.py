@@ -48,7 +48,12 @@ class Kube(Protocol):
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Apply on the server's side as our field manager; applying twice is the same as once.
 
+        A ``uid`` in the metadata binds it to that object, and a ``resourceVersion`` to that
+        state; one that no object ever had creates.
+
         Raises:
+            ConflictError: the object is not the one it is bound to.
+            TakenError: it is neither owned by nor labelled for whom the manifest is for.
             UnknownKindError: the cluster has no such kind.
         """
 
@@ -77,8 +82,12 @@ class Kube(Protocol):
             TransientError: it has changed since it was read.
         """
 
-    async def delete(self, kind: str, namespace: str, name: str) -> None:
-        """Delete an object with its dependents; do nothing when there is none."""
+    async def delete(self, kind: str, namespace: str, name: str, *, uid: str) -> None:
+        """Delete the object that was seen, with its dependents; do nothing when there is none.
+
+        Raises:
+            ConflictError: the object of that name is another by now.
+        """
 
 
 class Prometheus(Protocol):

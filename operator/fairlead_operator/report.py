@@ -13,6 +13,7 @@ from fairlead_operator.api.group import FIELD_MANAGER
 from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError
 
+REFUSED: Final = frozenset({"ClusterRefused", "NameTaken"})  # someone else must mend it
 _SOONEST_RETRY: Final = timedelta(milliseconds=200)
 _LATEST_RETRY: Final = timedelta(seconds=30)
 
@@ -62,8 +63,8 @@ def report_failures(
     retry = min(max(lasted, _SOONEST_RETRY), _LATEST_RETRY)
     known = before is not None and before.reason == condition.reason
     events = report.events
-    if condition.reason == "ClusterRefused" and not known:
-        events += (Event(reason="ClusterRefused", message=condition.message, warning=True),)
+    if condition.reason in REFUSED and not known:
+        events += (Event(reason=condition.reason, message=condition.message, warning=True),)
     return dataclasses.replace(
         told, events=events, look_again=min(report.look_again or retry, retry)
     )
@@ -74,7 +75,8 @@ def read_failures(status: Mapping[str, Any]) -> tuple[Failure, ...]:
     said = _applied_before(status)
     if said is None or said.status == "True":
         return ()
-    return (Failure(message=said.message, refused=said.reason == "ClusterRefused"),)
+    refused, taken = said.reason in REFUSED, said.reason == "NameTaken"
+    return (Failure(message=said.message, refused=refused, taken=taken),)
 
 
 def _applied_before(status: Mapping[str, Any]) -> Condition | None:
@@ -88,6 +90,8 @@ def _applied(body: Mapping[str, Any], failures: tuple[Failure, ...]) -> Conditio
     """Say whether the cluster took all that was written."""
     if not failures:
         reason, message = "Applied", "the cluster has taken every object"
+    elif any(failure.taken for failure in failures):
+        reason, message = "NameTaken", describe(failures)
     elif any(failure.refused for failure in failures):
         reason, message = "ClusterRefused", describe(failures)
     else:
@@ -102,7 +106,7 @@ def _applied(body: Mapping[str, Any], failures: tuple[Failure, ...]) -> Conditio
 
 
 def _is_news(before: Condition, condition: Condition) -> bool:
-    return before.reason != condition.reason or condition.reason == "ClusterRefused"
+    return before.reason != condition.reason or condition.reason in REFUSED
 
 
 def _report_stopped(

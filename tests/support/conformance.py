@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from fairlead_operator.api.group import API_VERSION
-from fairlead_operator.errors import TransientError, UnknownKindError
+from fairlead_operator.errors import ConflictError, TransientError, UnknownKindError
 from fairlead_operator.ports import Kube, Prometheus, Registry
 
 Manifest = dict[str, Any]
@@ -123,7 +123,7 @@ async def a_kind_the_cluster_does_not_know_is_told_apart(kube: Kube, namespace: 
     with pytest.raises(TransientError):
         await kube.apply(route)
     assert await kube.get("HTTPRoute", namespace, "route") is None
-    await kube.delete("HTTPRoute", namespace, "route")
+    await kube.delete("HTTPRoute", namespace, "route", uid="1")
 
 
 async def annotate_merges_and_none_removes(kube: Kube, namespace: str) -> None:
@@ -183,19 +183,71 @@ async def patches_of_what_is_gone_are_silent(kube: Kube, namespace: str) -> None
 
 
 async def delete_removes_and_is_silent(kube: Kube, namespace: str) -> None:
-    await kube.apply(config_map(namespace))
-    await kube.delete("ConfigMap", namespace, "settings")
-    await kube.delete("ConfigMap", namespace, "settings")
+    born = await kube.apply(config_map(namespace))
+    await kube.delete("ConfigMap", namespace, "settings", uid=born["metadata"]["uid"])
+    await kube.delete("ConfigMap", namespace, "settings", uid=born["metadata"]["uid"])
 
     assert await kube.get("ConfigMap", namespace, "settings") is None
 
 
 async def what_is_created_again_is_another(kube: Kube, namespace: str) -> None:
     first = await kube.apply(config_map(namespace))
-    await kube.delete("ConfigMap", namespace, "settings")
+    await kube.delete("ConfigMap", namespace, "settings", uid=first["metadata"]["uid"])
     second = await kube.apply(config_map(namespace))
 
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
+
+
+def bound(manifest: Manifest, **to: str) -> Manifest:
+    return manifest | {"metadata": manifest["metadata"] | to}
+
+
+async def apply_to_nothing_creates_once(kube: Kube, namespace: str) -> None:
+    """Server-side apply has no word for it; a version that no object ever had does it."""
+    born = await kube.apply(bound(config_map(namespace, data={"a": "1"}), resourceVersion="1"))
+    with pytest.raises(ConflictError):
+        await kube.apply(bound(config_map(namespace, data={"a": "2"}), resourceVersion="1"))
+    after = await kube.apply(config_map(namespace))
+    found = await must_get(kube, "ConfigMap", namespace, "settings")
+
+    assert born["data"] == {"a": "1"}
+    assert born["metadata"]["resourceVersion"] != "1"
+    assert "data" not in after  # it was created as our own manager's
+    assert found["metadata"]["uid"] == born["metadata"]["uid"]
+
+
+async def apply_to_another_is_a_conflict(kube: Kube, namespace: str) -> None:
+    other = "11111111-1111-4111-8111-111111111111"
+    with pytest.raises(ConflictError):
+        await kube.apply(bound(config_map(namespace), uid=other))
+    assert await kube.get("ConfigMap", namespace, "settings") is None
+    born = await kube.apply(config_map(namespace))
+    uid = born["metadata"]["uid"]
+    with pytest.raises(ConflictError):
+        await kube.apply(bound(config_map(namespace, data={"a": "1"}), uid=other))
+    after = await kube.apply(bound(config_map(namespace, data={"a": "2"}), uid=uid))
+
+    assert after["data"] == {"a": "2"}
+
+
+async def another_is_not_deleted(kube: Kube, namespace: str) -> None:
+    await kube.apply(config_map(namespace))
+    with pytest.raises(ConflictError):
+        await kube.delete(
+            "ConfigMap", namespace, "settings", uid="11111111-1111-4111-8111-111111111111"
+        )
+
+    assert await kube.get("ConfigMap", namespace, "settings") is not None
+
+
+async def a_patch_of_nothing_reads(kube: Kube, namespace: str) -> None:
+    """The one way to look at what may be patched and not read."""
+    assert await kube.annotate("ConfigMap", namespace, "settings", {}) is None
+    born = await kube.apply(config_map(namespace))
+    found = await kube.annotate("ConfigMap", namespace, "settings", {})
+
+    assert found is not None
+    assert found["metadata"]["resourceVersion"] == born["metadata"]["resourceVersion"]
 
 
 async def spec_bumps_the_generation_and_status_does_not(kube: Kube, namespace: str) -> None:
@@ -328,6 +380,10 @@ KUBE: tuple[KubeCheck, ...] = (
     patches_of_what_is_gone_are_silent,
     delete_removes_and_is_silent,
     what_is_created_again_is_another,
+    apply_to_nothing_creates_once,
+    apply_to_another_is_a_conflict,
+    another_is_not_deleted,
+    a_patch_of_nothing_reads,
     spec_bumps_the_generation_and_status_does_not,
     reread_is_what_get_finds,
     relist_is_what_list_finds,

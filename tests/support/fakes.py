@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fairlead_operator.errors import TransientError, UnknownKindError
+from fairlead_operator.errors import ConflictError, TransientError, UnknownKindError
 from fairlead_operator.kube.kinds import RESOURCES
 from fairlead_operator.ports import RegisteredVersion
 
@@ -88,6 +88,7 @@ class FakeKube:
         self._maybe_refuse(key)
         wanted = copy.deepcopy(dict(manifest))
         live = self.objects.get(key)
+        _check_bound(wanted["metadata"], live)
         before = copy.deepcopy(live)
         if live is None:
             live = self._born(key, {})
@@ -105,7 +106,7 @@ class FakeKube:
     async def annotate(
         self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
     ) -> dict[str, Any] | None:
-        patch = {"metadata": {"annotations": annotations}}
+        patch = {"metadata": {"annotations": annotations} if annotations else {}}
         return self._patch((kind, namespace, name), patch, "annotate")
 
     async def patch_status(
@@ -132,8 +133,11 @@ class FakeKube:
         self._store(key, before, live, "scale")
         return copy.deepcopy(live)
 
-    async def delete(self, kind: str, namespace: str, name: str) -> None:
+    async def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> None:
         self._maybe_fail()
+        live = self.objects.get((kind, namespace, name))
+        if live is not None and uid not in {None, live["metadata"]["uid"]}:
+            raise ConflictError(f"DELETE {name}: 409 the UID in the precondition is another")
         gone = self.objects.pop((kind, namespace, name), None)
         self._scaled.discard((kind, namespace, name))
         self._applied.pop((kind, namespace, name), None)
@@ -211,6 +215,16 @@ class FakeKube:
     def _maybe_refuse(self, key: tuple[str, str, str]) -> None:
         if (refusal := self.refusing.get((key[0], key[2]))) is not None:
             raise refusal
+
+
+def _check_bound(wanted: dict[str, Any], live: dict[str, Any] | None) -> None:
+    """Take off what an apply is bound to; a version binds to nothing where there is nothing."""
+    uid, version = wanted.pop("uid", None), wanted.pop("resourceVersion", None)
+    there = {} if live is None else live["metadata"]
+    if uid is not None and there.get("uid") != uid:
+        raise ConflictError(f"PATCH {wanted['name']}: 409 uid mismatch")
+    if version is not None and there.get("resourceVersion", version) != version:
+        raise ConflictError(f"PATCH {wanted['name']}: 409 the object has been modified")
 
 
 def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from fairlead_operator.errors import TransientError
+from fairlead_operator.errors import ConflictError, TransientError
 from fairlead_operator.keys import Key
 from fairlead_operator.ports import Ports
 from support.fakes import Clock
@@ -42,7 +42,7 @@ class Trouble(StrEnum):
 
 
 _ERRORS = {
-    Trouble.CONFLICT: TransientError("PATCH: 409 the object has been modified"),
+    Trouble.CONFLICT: ConflictError("PATCH: 409 the object has been modified"),
     Trouble.THROTTLED: TransientError("PATCH: 429 too many requests", retry_after=2.0),
     Trouble.GONE: TransientError("GET: 410 the resourceVersion is too old"),
     Trouble.LOST_ANSWER: TransientError("PATCH: connection reset by peer"),

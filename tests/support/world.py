@@ -147,7 +147,11 @@ class World:
     def deliver(self, *, late: bool = False) -> None:
         """Tell what the watches would have told since the last time."""
         kinds = WATCHED.keys() - (set() if late else self.late)
-        watched = {key: item for key, item in self.kube.objects.items() if key[0] in kinds}
+        watched = {
+            key: item
+            for key, item in self.kube.objects.items()
+            if key[0] in kinds and WATCHED[key[0]].selects(item)
+        }
         for place, item in watched.items():
             before = self._seen.get(place, {"metadata": {}})["metadata"]
             if before.get("resourceVersion") != item["metadata"]["resourceVersion"]:
@@ -166,6 +170,8 @@ class World:
 
     def _kubernetes(self) -> None:
         for (kind, namespace, name), item in list(self.kube.objects.items()):
+            if kind == "Deployment" and not WATCHED[kind].selects(item):
+                continue  # another's
             if kind == "Deployment" and name == GATEWAY_NAME:
                 self._gateway(namespace)
             elif kind == "Deployment":
@@ -214,8 +220,9 @@ class World:
     def _gateway(self, namespace: str) -> None:
         """Envoy acknowledges each route at once, unless told not to."""
         self.kube.put(pod(GATEWAY_POD, labels=component_labels("gateway"), ready=True))
-        if not self.gateway_reports:
-            return
+        reported = self.kube.objects.get(("ConfigMap", namespace, GATEWAY_NAME))
+        if not self.gateway_reports or reported is None:
+            return  # an agent writes into it, and does not make it
         routes = [
             json.loads(item["data"]["route.json"])
             for key, item in self.kube.objects.items()

@@ -14,7 +14,7 @@ from fairlead_operator.keys import NAMESPACE, Key
 from fairlead_operator.model.reconcile import reconcile as reconcile_model
 from fairlead_operator.namespace.reconcile import reconcile_namespace
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report, report_refused
+from fairlead_operator.report import REFUSED, Report, report_refused
 from fairlead_operator.rollout.reconcile import reconcile as reconcile_rollout
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import metrics
@@ -82,7 +82,7 @@ class Controller:
         """Log and count a transition, once."""
         fields = {"kind": key.kind, "namespace": key.namespace, "object": key.name}
         for event in report.events:
-            if event.reason == "ClusterRefused":
+            if event.reason in REFUSED:
                 _LOGGER.warning("write refused", extra=fields | {"error": event.message})
         before, after = (body.get("status") or {}).get("phase"), report.status.get("phase")
         if before == after:

@@ -16,6 +16,7 @@ import orjson
 from fairlead_operator.api.group import FIELD_MANAGER, REPLICAS_MANAGER
 from fairlead_operator.errors import (
     ClusterRefusalError,
+    ConflictError,
     TransientError,
     UnknownKindError,
     WebhookUnavailableError,
@@ -30,8 +31,9 @@ _CONNECTIONS: Final = 48  # the workers', the webhook's, and one for the Lease
 _KEPT_SECONDS: Final = 75.0  # a burst after a quiet minute needs no handshakes; servers wait 90 s
 _PAGE: Final = 250
 _UNDECLARED: Final = "field not declared in schema"
+_OTHER_UID: Final = "metadata.uid: Invalid value"
 _WEBHOOK: Final = "failed calling webhook"
-_RETRIABLE: Final = frozenset({408, 409, 410, 425, 429, 500, 502, 503, 504})
+_RETRIABLE: Final = frozenset({408, 410, 425, 429, 500, 502, 503, 504})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +152,14 @@ class KubeClient:
     ) -> dict[str, Any] | None:
         return await self._merge(RESOURCES["ConfigMap"].path(namespace, name), {"data": dict(data)})
 
-    async def delete(self, kind: str, namespace: str, name: str) -> None:
+    async def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> None:
         path = RESOURCES[kind].path(namespace, name)
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        body = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "propagationPolicy": "Background",
+            **({"preconditions": {"uid": uid}} if uid is not None else {}),
+        }
         await self._call("DELETE", path, body=body, content="application/json", missing_ok=True)
 
     async def _apply(self, manifest: Mapping[str, Any], manager: str) -> dict[str, Any]:
@@ -222,6 +229,8 @@ def _refusal(
         return ClusterRefusalError(text)
     if _WEBHOOK in text and response.status >= 500:
         return WebhookUnavailableError(text)
+    if response.status == 409 or (response.status == 422 and _OTHER_UID in text):
+        return ConflictError(text)
     if response.status in _RETRIABLE or response.status in {401, 404}:
         after = response.headers.get("Retry-After", "")
         return TransientError(

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from fairlead_operator.api.group import API_VERSION, GATEWAY_NAME, LABEL_MANAGED_BY, MANAGED_BY
 
@@ -50,6 +50,15 @@ class Selector:
 
     labels: str = ""
     fields: str = ""
+
+    def selects(self, body: Mapping[str, Any]) -> bool:
+        """Tell whether a watch with this selector tells of the object."""
+        meta = body["metadata"]
+        labels = {f"{key}={value}" for key, value in (meta.get("labels") or {}).items()}
+        fields = {f"metadata.name={meta['name']}"}
+        return all(part in labels for part in self.labels.split(",") if part) and all(
+            part in fields for part in self.fields.split(",") if part
+        )
 
 
 _OURS: Final = Selector(labels=f"{LABEL_MANAGED_BY}={MANAGED_BY}")

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.kube.applied import is_applied, sign, signature
+from fairlead_operator.kube.kinds import WATCHED
+from fairlead_operator.kube.owned import apply_owned, is_marked
 from fairlead_operator.kube.store import Place, Store
 from fairlead_operator.ports import Kube
 
@@ -30,6 +32,7 @@ class WatchedKube:
     def __init__(self, api: Kube, store: Store) -> None:
         self._api = api
         self._store = store
+        self._written: dict[Place, dict[str, Any]] = {}  # whose objects, of what is not stored
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         if self._store.covers(kind, namespace):
@@ -38,9 +41,10 @@ class WatchedKube:
 
     async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         body = await self._api.get(kind, namespace, name)
-        if body is None:
+        if body is None or (kind in WATCHED and not WATCHED[kind].selects(body)):
             self._store.remove(Place(kind, namespace, name))
-        return self._note(body)
+            return body
+        return self._noted(body)
 
     async def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]
@@ -60,14 +64,19 @@ class WatchedKube:
         return await self._api.children(kind, namespace, model)
 
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        place = Place.of(manifest)
-        if place.kind not in _PARTS or not self._store.covers(place.kind, place.namespace):
+        if not is_marked(manifest):
             return self._noted(await self._api.apply(manifest))
-        signed = sign(manifest)
+        place = Place.of(manifest)
+        if not self._store.covers(place.kind, place.namespace):
+            body = await apply_owned(manifest, self._written.get(place), self._api)
+            self._written[place] = _identity(body)
+            return body
         live = self._store.get(*place)
-        if live is not None and self._is_applied(place, signed, live):
-            return live
-        return self._noted(await self._api.apply(signed))
+        if place.kind in _PARTS:
+            manifest = sign(manifest)
+            if live is not None and self._is_applied(place, manifest, live):
+                return live
+        return self._noted(await apply_owned(manifest, live, self._api))
 
     async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
         return self._noted(await self._api.scale(deployment, replicas))
@@ -91,9 +100,11 @@ class WatchedKube:
     ) -> dict[str, Any] | None:
         return self._note(await self._api.patch_data(namespace, name, data))
 
-    async def delete(self, kind: str, namespace: str, name: str) -> None:
-        await self._api.delete(kind, namespace, name)
-        self._store.remove(Place(kind, namespace, name))
+    async def delete(self, kind: str, namespace: str, name: str, *, uid: str) -> None:
+        await self._api.delete(kind, namespace, name, uid=uid)
+        place = Place(kind, namespace, name)
+        self._store.remove(place)
+        self._written.pop(place, None)
 
     def _is_applied(self, place: Place, signed: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
         """Compare once for each state of the object."""
@@ -111,6 +122,12 @@ class WatchedKube:
         if self._store.covers(body["kind"], body["metadata"]["namespace"]):
             self._store.put(body, told=told)
         return body
+
+
+def _identity(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what says whose the object is, and which."""
+    meta = body["metadata"]
+    return {"metadata": {k: meta.get(k) for k in ("uid", "labels", "ownerReferences")}}
 
 
 def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:

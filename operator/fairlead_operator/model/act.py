@@ -6,12 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_contract.cluster import ROUTE
+from fairlead_contract.cluster import ROUTE, route_name
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
-from fairlead_operator.kube.metadata import Owner, component_labels
+from fairlead_operator.kube.metadata import Owner, component_labels, preview_name
+from fairlead_operator.kube.owned import check_names, is_ours, name_route
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, Start
@@ -40,6 +41,10 @@ async def act(
 ) -> Outcome:
     """Make the decision true; twice is the same as once.  No write that fails stops another."""
     owner, attempts = Owner.of(body), Attempts()
+    with attempts.attempt():
+        await _check_names(owner, decision, seen, ports.kube, settings)
+    if attempts.failures:
+        return Outcome(failures=attempts.failures, not_started=_due(decision))
     if decision.supersede_by is not None and seen.status.rollout is not None:
         with attempts.attempt():
             await ports.kube.annotate(
@@ -53,7 +58,7 @@ async def act(
         with attempts.attempt():
             await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
     not_started = await _start(owner, decision, seen, ports.kube, attempts)
-    await _forget(seen, ports.kube, attempts)
+    await _forget(owner, seen, ports.kube, attempts)
     return Outcome(failures=attempts.failures, not_started=not_started, tidied=tidied)
 
 
@@ -61,8 +66,9 @@ async def _start(
     owner: Owner, decision: Decision, seen: Seen, kube: Kube, attempts: Attempts
 ) -> frozenset[str]:
     """Start the children that are due; return the kinds of those that could not be."""
-    due = {"TrainingRun": decision.start_training, "Rollout": decision.start_rollout}
-    left = {kind for kind, start in due.items() if start is not None}
+    left = set(_due(decision))
+    if any(failure.taken for failure in attempts.failures):
+        return frozenset(left)  # it would be given what is not ours
     if decision.start_training is not None:
         with attempts.attempt():
             await _start_training(owner, decision.start_training, seen, kube)
@@ -73,6 +79,35 @@ async def _start(
             await kube.apply(build_rollout(owner, seen.spec, decision.start_rollout, number=number))
             left.discard("Rollout")
     return frozenset(left)
+
+
+def _due(decision: Decision) -> frozenset[str]:
+    """Return the kinds of children that are to start."""
+    due = {"TrainingRun": decision.start_training, "Rollout": decision.start_rollout}
+    return frozenset(kind for kind, start in due.items() if start is not None)
+
+
+async def _check_names(
+    owner: Owner, decision: Decision, seen: Seen, kube: Kube, settings: Settings
+) -> None:
+    """Check the names that a Model needs before it makes or starts the first thing.
+
+    Raises:
+        TakenError: another has one of them.
+    """
+    if decision.stable is not None or not _due(decision):
+        return
+    built_in = seen.spec.serving.gateway.kind == "BuiltIn"
+    parts = _build_parts(owner, settings) if built_in else ()
+    await check_names((*name_route(owner, built_in=built_in), *parts), kube)
+
+
+def _build_parts(owner: Owner, settings: Settings) -> tuple[dict[str, Any], ...]:
+    """Build the built-in gateway, after the address at it: the name that others want too."""
+    return (
+        build_address(owner),
+        *build_gateway(owner.namespace, images=settings.images, replicas=settings.gateway_replicas),
+    )
 
 
 async def _start_training(owner: Owner, start: Start, seen: Seen, kube: Kube) -> None:
@@ -102,10 +137,7 @@ async def _act_on_gateway(
     """
     kind = seen.spec.serving.gateway.kind
     if kind == "BuiltIn":
-        parts = build_gateway(
-            owner.namespace, images=settings.images, replicas=settings.gateway_replicas
-        )
-        for manifest in (*parts, build_address(owner)):
+        for manifest in _build_parts(owner, settings):
             with attempts.attempt():
                 await kube.apply(manifest)
     if kind != seen.settled or kind == seen.status.gateway:
@@ -123,20 +155,29 @@ async def _act_on_gateway(
 
 
 async def _remove(kind: str, owner: Owner, component: str, kube: Kube) -> None:
-    """Delete what we made of this kind for the Model, and nothing of others."""
+    """Delete what we made of this kind for the Model, and no copy that another made of it."""
+    names = {owner.name, route_name(owner.name), preview_name(owner.name)}
     for item in await kube.list(kind, owner.namespace, component_labels(component, owner.name)):
-        await kube.delete(kind, owner.namespace, item["metadata"]["name"])
+        if item["metadata"]["name"] in names:
+            await _delete(item, kube)
 
 
-async def _forget(seen: Seen, kube: Kube, attempts: Attempts) -> None:
-    """Keep the latest ended children only, and always the ones status names."""
+async def _forget(owner: Owner, seen: Seen, kube: Kube, attempts: Attempts) -> None:
+    """Keep the latest ended children only, those status names, and those a person applied."""
     named = {seen.status.training_run, seen.status.rollout}
-    for items in (seen.training_runs, seen.rollouts):
-        for item in _oldest(items, keep=_HISTORY):
-            meta = item["metadata"]
-            if meta["name"] not in named:
+    parts = (("training-run", seen.training_runs), ("rollout", seen.rollouts))
+    for component, items in parts:
+        like = {"metadata": owner.metadata("", component_labels(component, owner.name))}
+        ours = [item for item in items if is_ours(like, item)]
+        for item in _oldest(ours, keep=_HISTORY):
+            if item["metadata"]["name"] not in named:
                 with attempts.attempt():
-                    await kube.delete(item["kind"], meta["namespace"], meta["name"])
+                    await _delete(item, kube)
+
+
+async def _delete(item: Mapping[str, Any], kube: Kube) -> None:
+    meta = item["metadata"]
+    await kube.delete(item["kind"], meta["namespace"], meta["name"], uid=meta["uid"])
 
 
 def _oldest(items: Sequence[Mapping[str, Any]], *, keep: int) -> Sequence[Mapping[str, Any]]:

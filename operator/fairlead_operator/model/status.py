@@ -112,6 +112,9 @@ def _conditions(
     if current and refused:
         current, reason = False, "ClusterRefused"
         message = f"{message}; as it was, for the cluster refuses a change: {describe(refused)}"
+    taken = tuple(failure for failure in failures if failure.taken)
+    if taken and not serving:
+        reason, message = "NameTaken", describe(taken)
 
     def condition(kind: str, holds: bool, reason: str, message: str) -> Condition:
         return Condition(

@@ -5,6 +5,7 @@ from typing import Any
 
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.kube.owned import remove_owned
 from fairlead_operator.ports import Kube
 
 # What nobody needs without Models, in the order it is removed.
@@ -19,9 +20,13 @@ async def tidy_gateway(namespace: str, kube: Kube) -> None:
     """
     models = await _at_gateway(namespace, kube)
     if not models:
+        meta = {
+            "name": GATEWAY_NAME,
+            "namespace": namespace,
+            "labels": component_labels("gateway"),
+        }
         for kind in _PARTS:
-            if await kube.get(kind, namespace, GATEWAY_NAME) is not None:
-                await kube.delete(kind, namespace, GATEWAY_NAME)
+            await remove_owned({"kind": kind, "metadata": meta}, kube)
         return
     reports = await kube.get("ConfigMap", namespace, GATEWAY_NAME)
     pods = await kube.list("Pod", namespace, component_labels("gateway"))

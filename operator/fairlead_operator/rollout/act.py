@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from fairlead_contract.cluster import SERVER, route_name
+from fairlead_contract.cluster import ROUTE, SERVER, route_name
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.group import LABEL_MODEL, LABEL_VERSION
+from fairlead_operator.api.group import LABEL_VERSION
 from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.attempts import Attempts, Failure, describe
 from fairlead_operator.kube.metadata import (
@@ -15,14 +15,20 @@ from fairlead_operator.kube.metadata import (
     component_labels,
     preview_name,
 )
+from fairlead_operator.kube.owned import check_names, name_route, remove_owned
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.rollout.decision.order import narrows, without_servers
 from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.decision.states import Decision, is_finished
 from fairlead_operator.rollout.seen import Seen
-from fairlead_operator.rollout.servers.apply import AppliedServer, apply_server, remove_server
-from fairlead_operator.rollout.servers.manifests import build_preview
+from fairlead_operator.rollout.servers.apply import (
+    AppliedServer,
+    apply_server,
+    remove_server,
+    server_names,
+)
+from fairlead_operator.rollout.servers.manifests import build_preview, is_server
 from fairlead_operator.rollout.traffic.http_route import build_http_routes
 from fairlead_operator.rollout.traffic.route import (
     Route,
@@ -70,7 +76,7 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
         if refusals:
             observed = without_servers(seen.observed, refusals)
             decision, seen = decide(observed), dataclasses.replace(seen, observed=observed)
-        await _route(decision, seen, ports.kube, attempts)
+        await _route(_reachable(decision, servers), seen, ports.kube, attempts)
     if is_finished(seen.observed.phase):  # not before the status says so: it may be decided anew
         await _retire(decision, seen, ports.kube, attempts)
     unscaled = [server.unscaled for server in servers.values() if server.unscaled is not None]
@@ -96,7 +102,8 @@ async def _servers(
             with attempts.attempt():
                 await remove_server(server, kube, service=False)
     fewest = floors(seen.observed, decision)
-    return {
+    nameless = await _check_names(decision, seen, kube)
+    return nameless | {
         reference.version: await apply_server(
             reference,
             seen.case.model,
@@ -107,7 +114,40 @@ async def _servers(
             settings=settings,
         )
         for reference in _wanted(decision, seen)
+        if reference.version not in nameless
     }
+
+
+async def _check_names(decision: Decision, seen: Seen, kube: Kube) -> dict[str, AppliedServer]:
+    """Check every name that a candidate is about to need, before it gets any of them.
+
+    Return the candidates that cannot have theirs.
+    """
+    new = [ref for ref in seen.candidates if ref.version not in seen.servers]
+    if seen.observed.phase is not Phase.PENDING or narrows(seen.observed, decision) or not new:
+        return {}
+    owner, built_in = seen.case.owner, seen.case.gateway.kind == "BuiltIn"
+    shared = [*name_route(owner, built_in=built_in, preview=seen.case.plan.preview)]
+    nameless = {}
+    for reference in new:
+        attempts = Attempts()
+        with attempts.attempt():
+            names = server_names(owner, reference.version, seen.case.model)
+            await check_names((*shared, *names), kube)
+        if attempts.failures:
+            nameless[reference.version] = AppliedServer(failures=attempts.failures)
+    return nameless
+
+
+def _reachable(decision: Decision, servers: Mapping[str, AppliedServer]) -> Decision:
+    """Leave out of the route a version without traffic whose Service may be another's."""
+    taken = {
+        version
+        for version, server in servers.items()
+        if any(failure.taken for failure in server.failures)
+    }
+    shares = tuple(share for share in decision.shares if share[1] or share[0] not in taken)
+    return dataclasses.replace(decision, shares=shares)
 
 
 async def _route(decision: Decision, seen: Seen, kube: Kube, attempts: Attempts) -> None:
@@ -126,16 +166,16 @@ async def _route(decision: Decision, seen: Seen, kube: Kube, attempts: Attempts)
     elif route is None and is_finished(decision.phase):
         kind = "ConfigMap" if built_in else "HTTPRoute"
         with attempts.attempt():
-            await kube.delete(kind, owner.namespace, route_name(owner.name))
+            await _remove(kind, route_name(owner.name), ROUTE, owner, kube)
     with attempts.attempt():
-        if built_in and has_preview and await _owns_preview(owner, kube):
+        if built_in and has_preview:
             await kube.apply(build_preview(owner))
     with attempts.attempt():
         if seen.routed is not None and seen.routed.preview and not has_preview:
-            await kube.delete("HTTPRoute", owner.namespace, preview_name(owner.name))
+            await _remove("HTTPRoute", preview_name(owner.name), ROUTE, owner, kube)
     with attempts.attempt():
         if is_finished(decision.phase) and case.plan.preview:
-            await _remove_preview(owner, kube)
+            await _remove("Service", preview_name(owner.name), "address", owner, kube)
 
 
 def _build_route(decision: Decision, seen: Seen, owner: Owner) -> Route | None:
@@ -164,17 +204,9 @@ def _build_route(decision: Decision, seen: Seen, owner: Owner) -> Route | None:
     )
 
 
-async def _owns_preview(owner: Owner, kube: Kube) -> bool:
-    """Tell whether the preview address is ours to write: another Model may have that very name."""
-    service = await kube.get("Service", owner.namespace, preview_name(owner.name))
-    labels = (service or {}).get("metadata", {}).get("labels") or {}
-    return service is None or labels.get(LABEL_MODEL) == owner.name
-
-
-async def _remove_preview(owner: Owner, kube: Kube) -> None:
-    ours = await kube.list("Service", owner.namespace, component_labels("address", owner.name))
-    if any(service["metadata"]["name"] == preview_name(owner.name) for service in ours):
-        await kube.delete("Service", owner.namespace, preview_name(owner.name))
+async def _remove(kind: str, name: str, component: str, owner: Owner, kube: Kube) -> None:
+    meta = owner.metadata(name, component_labels(component, owner.name))
+    await remove_owned({"kind": kind, "metadata": meta}, kube)
 
 
 def _wanted(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
@@ -237,6 +269,7 @@ async def _retire(decision: Decision, seen: Seen, kube: Kube, attempts: Attempts
         labels = component_labels(SERVER, owner.name)
         servers = await kube.list("Deployment", owner.namespace, labels)
     for server in servers:
-        if server["metadata"]["labels"].get(LABEL_VERSION) not in keep:
+        superfluous = server["metadata"]["labels"].get(LABEL_VERSION) not in keep
+        if superfluous and is_server(server, owner.name):
             with attempts.attempt():
                 await remove_server(server, kube)

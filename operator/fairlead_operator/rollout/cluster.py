@@ -25,6 +25,7 @@ from fairlead_operator.rollout.decision.capacity import (
 )
 from fairlead_operator.rollout.decision.states import Arm, Health, Stable, is_finished
 from fairlead_operator.rollout.servers.health import read_health
+from fairlead_operator.rollout.servers.manifests import is_server
 from fairlead_operator.rollout.traffic.accepted import MISSING, Routed, read_http_routes
 from fairlead_operator.rollout.traffic.route import read_trip, read_weight
 
@@ -139,7 +140,7 @@ async def look_at_cluster(
     reports = (applied or {}).get("data") or {}
     return Cluster(
         model=model,
-        servers={_version(server): server for server in servers},
+        servers={_version(server): server for server in servers if is_server(server, model)},
         pods=by_version,
         route=route,
         reports=reports,

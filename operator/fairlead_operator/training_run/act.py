@@ -9,10 +9,11 @@ from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.kube.owned import remove_owned
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.settings import Settings
 from fairlead_operator.training_run.config import build_config
-from fairlead_operator.training_run.manifests import Stage, build_job, job_name
+from fairlead_operator.training_run.manifests import Stage, build_job, name_job
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import Decision, JobState
 
@@ -59,7 +60,7 @@ async def act(
     if decision.phase is Phase.SUSPENDED:
         for stage in _STAGES:
             with attempts.attempt():
-                await ports.kube.delete("Job", owner.namespace, job_name(owner.name, stage))
+                await remove_owned(name_job(stage, owner, model=seen.spec.model), ports.kube)
     if decision.want_search and seen.observed.search is JobState.ABSENT:
         await _start("search", owner, seen, ports.kube, settings, attempts=attempts)
     if decision.want_finish and seen.observed.finish is JobState.ABSENT:
@@ -75,9 +76,8 @@ async def _start(
     stage: Stage, owner: Owner, seen: Seen, kube: Kube, settings: Settings, *, attempts: Attempts
 ) -> None:
     """Start the Job of this stage, with what its pods read."""
-    with attempts.attempt():
+    with attempts.attempt():  # no Job without the Secret, which may be another's
         await kube.apply(build_database_secret(owner.namespace, settings.database_url))
-    with attempts.attempt():
         await kube.apply(
             build_job(
                 stage,

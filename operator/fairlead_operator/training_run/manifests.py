@@ -36,13 +36,12 @@ def build_job(
     mlflow_url: str,
 ) -> dict[str, Any]:
     """Build a training Job, complete, ready for server-side apply."""
-    labels = job_labels(stage, model=model, run=owner.name)
+    name = name_job(stage, owner, model=model)
     workers = json.loads(config)["search"]["parallelism"] if stage == "search" else 1
     timeout = int(spec.training.search.timeout.total_seconds())
     return {
         "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": owner.metadata(job_name(owner.name, stage), labels),
+        **name,
         "spec": {
             "completionMode": "Indexed",
             "completions": workers,
@@ -67,7 +66,7 @@ def build_job(
                 ]
             },
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": {"labels": name["metadata"]["labels"]},
                 "spec": {
                     "restartPolicy": "Never",
                     "automountServiceAccountToken": False,
@@ -83,9 +82,10 @@ def build_job(
     }
 
 
-def job_name(run: str, stage: Stage) -> str:
-    """Return the name of the Job of this stage."""
-    return child_name(run, stage)
+def name_job(stage: Stage, owner: Owner, *, model: str) -> dict[str, Any]:
+    """Build the manifest of the Job of this stage without its content."""
+    labels = job_labels(stage, model=model, run=owner.name)
+    return {"kind": "Job", "metadata": owner.metadata(child_name(owner.name, stage), labels)}
 
 
 def job_labels(stage: Stage, *, model: str, run: str) -> dict[str, str]:

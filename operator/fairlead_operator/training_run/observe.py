@@ -9,9 +9,10 @@ from fairlead_operator.api.phases.training_run import Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.kube.owned import is_ours
 from fairlead_operator.parent import read_parent
 from fairlead_operator.ports import Ports
-from fairlead_operator.training_run.manifests import Stage, job_labels, job_name
+from fairlead_operator.training_run.manifests import Stage, job_labels, name_job
 from fairlead_operator.training_run.result import Result, parse_progress, read_result
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import JobState, Observed
@@ -80,8 +81,9 @@ async def _read_progress(phase: Phase, run_id: str | None, ports: Ports) -> Prog
 
 async def _read_job(owner: Owner, stage: Stage, model: str, ports: Ports) -> _Job:
     """Read the state of one Job, and its pods' last word once it has ended."""
-    job = await ports.kube.get("Job", owner.namespace, job_name(owner.name, stage))
-    if job is None or job["metadata"].get("deletionTimestamp"):
+    name = name_job(stage, owner, model=model)
+    job = await ports.kube.get("Job", owner.namespace, name["metadata"]["name"])
+    if job is None or job["metadata"].get("deletionTimestamp") or not is_ours(name, job):
         return _Job(state=JobState.ABSENT, failure="", result=None)
     state, failure = read_job(job)
     if state is JobState.ACTIVE:

@@ -478,6 +478,9 @@ def without_empty_lists(node: Any) -> Any:
         pytest.param(with_(MODEL, "metadata.name", "a.b"), "metadata.name", id="name: a dot"),
         pytest.param(with_(MODEL, "metadata.name", "1a"), "metadata.name", id="name: a digit"),
         pytest.param(
+            with_(MODEL, "metadata.name", "fairlead-gateway"), "metadata.name", id="name: reserved"
+        ),
+        pytest.param(
             with_(TRAINING_RUN, "metadata.name", "n" * 64), "metadata.name", id="run's name: long"
         ),
         # Task and data

@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 
 from cluster.control_plane import ControlPlane
+from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import API_VERSION
+from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.errors import (
     ClusterRefusalError,
+    ConflictError,
+    TakenError,
     TransientError,
     UnknownKindError,
     WebhookUnavailableError,
@@ -28,14 +33,21 @@ from fairlead_operator.kube.kinds import RESOURCES, WATCHED, Resource
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
-from fairlead_operator.model.manifests import build_address
+from fairlead_operator.model.manifests import (
+    build_address,
+    build_rollout,
+    build_training_run,
+)
+from fairlead_operator.model.states import Target
 from fairlead_operator.namespace.gateway import build_gateway
+from fairlead_operator.rollout.servers.autoscaler import build_autoscaler
 from fairlead_operator.rollout.servers.manifests import build_server
 from fairlead_operator.rollout.traffic.route import build_config_map, build_route
+from fairlead_operator.training_run.manifests import build_job
 from support.conformance import KUBE, KubeCheck, config_map, training_run
 from support.kube_desk import authority_of
 from support.ports import free_port
-from support.world import SETTINGS
+from support.world import SETTINGS, model_manifest
 
 pytestmark = pytest.mark.integration
 
@@ -84,6 +96,122 @@ async def test_what_the_server_made_of_a_manifest_is_known_again(
 
     assert live is not None
     assert is_applied(signed, live)
+
+
+_RUN = Owner(kind="TrainingRun", namespace="namespace", name="run", uid="2")
+_MODEL = ModelSpec.model_validate(model_manifest()["spec"])
+_SCALING = Autoscaling.model_validate(
+    {"minReplicas": 1, "maxReplicas": 2, "target": {"cpuUtilization": 60}}
+)
+CHILDREN = (
+    *MANIFESTS,
+    build_database_secret("namespace", "postgresql://fairlead:secret@database/fairlead"),
+    build_autoscaler("1.0.0", _SCALING, floor=1, owner=_OWNER, prometheus_url=""),
+    build_training_run(_OWNER, number=1, trigger=Trigger.INITIAL, task="digest"),
+    build_rollout(_OWNER, _MODEL, Target(version="1.0.0", trigger="trained"), number=1),
+    build_job(
+        "finish",
+        "{}",
+        _MODEL,
+        model="nsw-price",
+        owner=_RUN,
+        images=SETTINGS.images,
+        mlflow_url=SETTINGS.mlflow.address,
+    ),
+)
+
+
+@pytest.mark.parametrize("manifest", CHILDREN, ids=lambda manifest: manifest["kind"])
+async def test_an_object_that_is_not_ours_is_left_as_it_is(
+    kube: KubeClient, namespace: str, manifest: dict[str, Any]
+) -> None:
+    """A person's Service was given our selector, and deleted with our Model."""
+    meta = {**manifest["metadata"], "namespace": namespace}
+    theirs = {"name": meta["name"], "namespace": namespace, "labels": {"app": "theirs"}}
+    born = await kube.create({**manifest, "metadata": theirs})
+
+    with pytest.raises(TakenError, match=f"^{manifest['kind']} {meta['name']} exists and is not "):
+        await WatchedKube(kube, Store()).apply({**manifest, "metadata": meta})
+
+    after = await kube.get(manifest["kind"], namespace, meta["name"])
+    assert after is not None
+    assert after["metadata"]["resourceVersion"] == born["metadata"]["resourceVersion"]
+
+
+@pytest.mark.parametrize("manifest", CHILDREN, ids=lambda manifest: manifest["kind"])
+async def test_what_is_ours_is_made_and_changed_by_one_request_each(
+    kube: KubeClient, namespace: str, manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    call = kube._call
+
+    async def counted(method: str, *arguments: Any, **named: Any) -> Any:
+        sent.append(method)
+        return await call(method, *arguments, **named)
+
+    monkeypatch.setattr(kube, "_call", counted)
+    meta = {**manifest["metadata"], "namespace": namespace}
+    watched = WatchedKube(kube, Store())
+
+    born = await watched.apply({**manifest, "metadata": meta})
+    changed = {**meta, "labels": {**meta["labels"], "changed": "yes"}}
+    after = await watched.apply({**manifest, "metadata": changed})
+    kept = await watched.apply({**manifest, "metadata": meta})
+
+    assert sent == ["PATCH"] * 3
+    assert after["metadata"]["labels"]["changed"] == "yes"
+    assert "changed" not in kept["metadata"]["labels"]
+    assert {entry["manager"] for entry in kept["metadata"]["managedFields"]} == {"fairlead"}
+    assert kept["metadata"]["uid"] == born["metadata"]["uid"]
+
+
+@pytest.mark.parametrize("manifest", CHILDREN, ids=lambda manifest: manifest["kind"])
+async def test_what_was_exchanged_since_it_was_seen_is_left_as_it_is(
+    kube: KubeClient, namespace: str, manifest: dict[str, Any]
+) -> None:
+    """As while the watch has not told of it yet."""
+    kind, meta = manifest["kind"], {**manifest["metadata"], "namespace": namespace}
+    ours = {**manifest, "metadata": meta}
+    store = Store()
+    watched = WatchedKube(kube, store)
+    uid = (await watched.apply(ours))["metadata"]["uid"]
+    await kube.delete(kind, namespace, meta["name"], uid=uid)
+    theirs = {"name": meta["name"], "namespace": namespace, "labels": {"app": "theirs"}}
+    born = await kube.create({**manifest, "metadata": theirs})
+
+    changed = {**meta, "labels": {**meta["labels"], "changed": "yes"}}
+    with pytest.raises(TakenError):
+        await watched.apply({**ours, "metadata": changed})
+    with pytest.raises(ConflictError):
+        await kube.delete(kind, namespace, meta["name"], uid=uid)
+
+    after = await kube.get(kind, namespace, meta["name"])
+    assert after is not None
+    assert after["metadata"]["uid"] == born["metadata"]["uid"]
+    assert after["metadata"]["resourceVersion"] == born["metadata"]["resourceVersion"]
+
+
+async def test_of_two_that_want_one_name_at_once_one_gets_it(
+    kube: KubeClient, namespace: str
+) -> None:
+    """Two operators, as when one has lost its Lease and does not know yet."""
+    addresses = [
+        build_address(Owner(kind="Model", namespace=namespace, name=name, uid=name))
+        for name in ("first", "second")
+    ]
+    for manifest in addresses:
+        manifest["metadata"]["name"] = "wanted"
+
+    outcomes = await asyncio.gather(
+        *(WatchedKube(kube, Store()).apply(manifest) for manifest in addresses),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["TakenError", "dict"]
+    (winner,) = [outcome for outcome in outcomes if isinstance(outcome, dict)]
+    found = await kube.get("Service", namespace, "wanted")
+    assert found is not None
+    assert found["metadata"]["ownerReferences"] == winner["metadata"]["ownerReferences"]
 
 
 async def test_a_list_of_many_pages_is_whole(

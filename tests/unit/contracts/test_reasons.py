@@ -17,7 +17,7 @@ ENUMS = (ModelReason, GateReason, RouteReason, RolloutReason, TrainingReason, Tr
 
 # Said where they arise, in words of their own.
 IN_PLACE = {
-    "InvalidSpec", "ClusterRefused", "ClusterUnavailable", "Applied", "Registered",
+    "InvalidSpec", "ClusterRefused", "ClusterUnavailable", "NameTaken", "Applied", "Registered",
     "RegistrationChanged", "AutoscalerApplied", "AutoscalerMissing", "GatePassed",
     "Promoted", "RolledBack", "AlertIgnored", "RequestRefused",
 }  # fmt: skip

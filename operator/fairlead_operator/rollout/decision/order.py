@@ -34,4 +34,4 @@ def _unready(arm: Arm, refusal: str | None) -> Arm:
     if refusal is None or arm.health is Health.FAILED:
         return arm
     health = Health.STARTING if arm.health is Health.READY else arm.health
-    return dataclasses.replace(arm, health=health, message=refusal)
+    return dataclasses.replace(arm, health=health, message=refusal, refused=refusal)

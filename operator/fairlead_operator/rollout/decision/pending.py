@@ -39,7 +39,7 @@ def while_pending(seen: Observed, wish: Request | None) -> Decision:
         return _wait(seen, Reason.WAITING_FOR_REGISTRY, _unanswered(seen))
     if seen.problem is not None and seen.stable is not None:
         return _wait(seen, Reason.ANALYSIS_UNAVAILABLE, seen.problem)
-    if _is_way_back_refused(seen):
+    if _is_way_back_refused(seen) or _is_candidate_refused(seen):
         return _wait(seen, Reason.WAITING_FOR_CANDIDATE, _starting(seen))
     if not seen.exclusive and seen.candidate.health is not Health.READY:
         return _wait(seen, Reason.WAITING_FOR_CANDIDATE, _starting(seen))
@@ -159,6 +159,12 @@ def _is_way_back_refused(seen: Observed) -> bool:
     """Tell whether the stable version, once stopped for the candidate, could not start again."""
     stopped_next = seen.exclusive and seen.phase is Phase.PENDING
     return stopped_next and seen.stable is not None and seen.stable.refused is not None
+
+
+def _is_candidate_refused(seen: Observed) -> bool:
+    """Tell whether the stable version would be stopped for one that cannot start."""
+    stopped_next = seen.exclusive and seen.phase is Phase.PENDING
+    return stopped_next and seen.candidate.refused is not None
 
 
 def _obstacle(seen: Observed) -> str:

@@ -69,6 +69,7 @@ class Arm:
     alert: str | None = None  # what Alertmanager said of it
     tripped: str | None = None  # what the gateway's fast guard said of it
     dropped: Cause | None = None  # it left the trial, and why
+    refused: str | None = None  # why its server cannot be applied
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ one pod, so it is handed over first (``Kube.scale``).
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fairlead_operator.api.autoscaling import Autoscaling
@@ -17,7 +17,8 @@ from fairlead_operator.api.group import ANNOTATION_AUTOSCALER
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
-from fairlead_operator.kube.metadata import Owner, version_name
+from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.kube.owned import name_server, remove_owned
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.decision.capacity import asked_replicas
 from fairlead_operator.rollout.servers.autoscaler import KINDS, build_autoscaler
@@ -66,7 +67,7 @@ async def apply_server(
         await kube.apply(service)
     with server.attempt():  # the number of pods is handed over before it is left out
         if before is not None and before != kind:
-            await kube.delete(before, owner.namespace, version_name(owner.name, reference.version))
+            await remove_owned({"kind": before, "metadata": deployment["metadata"]}, kube)
         if live is not None and before is None and kind is not None:
             await kube.scale(live, asked_replicas(live))
         applied = await kube.apply(deployment)
@@ -109,15 +110,18 @@ async def _apply_autoscaler(
     return None
 
 
+def server_names(owner: Owner, version: str, spec: ModelSpec) -> Iterator[dict[str, Any]]:
+    """Yield the names that the server of a version takes, as manifests without content."""
+    scaling = spec.serving.autoscaling
+    return name_server(owner, version, autoscaler=KINDS[scaling.provider] if scaling else None)
+
+
 async def remove_server(server: Mapping[str, Any], kube: Kube, *, service: bool = True) -> None:
     """Remove a version's Deployment and its autoscaler, and its Service unless it is to stay."""
-    name, namespace = server["metadata"]["name"], server["metadata"]["namespace"]
-    autoscaler = _autoscaler_of(server)
-    if autoscaler is not None:
-        await kube.delete(autoscaler, namespace, name)
-    await kube.delete("Deployment", namespace, name)
-    if service:
-        await kube.delete("Service", namespace, name)
+    kinds = (_autoscaler_of(server), "Deployment", "Service" if service else None)
+    for kind in kinds:
+        if kind is not None:
+            await remove_owned({"kind": kind, "metadata": server["metadata"]}, kube)
 
 
 def _autoscaler_of(server: Mapping[str, Any] | None) -> str | None:

@@ -1,5 +1,6 @@
 """Deployment and Service of one model version.  Pure: values in, manifests out."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fairlead_contract import cluster, mlflow
@@ -84,6 +85,13 @@ def build_server(
         },
     }
     return service, deployment
+
+
+def is_server(deployment: Mapping[str, Any], model: str) -> bool:
+    """Tell the Deployment of a version from a copy that a person made of it, labels and all."""
+    meta = deployment["metadata"]
+    version = (meta.get("labels") or {}).get(LABEL_VERSION, "")
+    return bool(meta["name"] == version_name(model, version))
 
 
 def _scaled_by(serving: ServingSpec) -> dict[str, Any]:

@@ -109,33 +109,38 @@ async def test_who_carried_the_traffic_goes_on_until_the_other_has_confirmed(
         "fairlead.dev/component": "route",
         "fairlead.dev/model": "nsw-price",
     }
-    for kind, namespace, name in ROUTES:
+    copies = {(kind, namespace, f"{name}-copy") for kind, namespace, name in ROUTES}
+    for kind, namespace, name in ROUTES | copies:
         meta = {"namespace": namespace, "name": name, "labels": labels}
         world.kube.put({"kind": kind, "metadata": meta})
 
     await act_on(world, seen(observed(), spec=model(serving={"gateway": gateway}), settled=settled))
 
     assert {kind for kind, _, _ in ROUTES & world.kube.objects.keys()} == left
+    assert copies <= world.kube.objects.keys(), "what a person copied is a person's"
 
 
-def child(kind: str, number: int, phase: str) -> dict[str, Any]:
+def child(kind: str, number: int, phase: str, *, owner: str = "u") -> dict[str, Any]:
     return {
         "kind": kind,
         "metadata": {
             "namespace": NAMESPACE,
             "name": f"{kind.lower()}-{number}",
+            "uid": f"{kind}-{number}",
             "creationTimestamp": f"2026-01-{number:02}T00:00:00Z",
+            "ownerReferences": [{"uid": owner}],
         },
         "spec": {"model": "nsw-price"},
         "status": {"phase": phase},
     }
 
 
-async def test_the_latest_ended_children_are_kept_and_those_that_status_names(
+async def test_the_latest_ended_children_are_kept_those_status_names_and_those_of_people(
     world: World,
 ) -> None:
     runs = [child("TrainingRun", number, "Failed") for number in range(1, 14)]
     runs.append(child("TrainingRun", 14, "Searching"))
+    runs += [child("TrainingRun", number, "Failed", owner="a person") for number in range(15, 27)]
     for run in runs:
         world.kube.put(run)
 
@@ -144,5 +149,5 @@ async def test_the_latest_ended_children_are_kept_and_those_that_status_names(
         seen(observed(), training_runs=runs, status=ModelStatus(training_run="trainingrun-1")),
     )
 
-    kept = {f"trainingrun-{number}" for number in (1, *range(4, 15))}
+    kept = {f"trainingrun-{number}" for number in (1, *range(4, 27))}
     assert names(world, "TrainingRun") == kept

@@ -11,10 +11,12 @@ from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason
 from fairlead_operator.errors import ClusterRefusalError
+from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.rollout.act import Outcome, act
 from fairlead_operator.rollout.decision.capacity import Bounds, Capacity
 from fairlead_operator.rollout.decision.states import Decision, Gateway, Health, Observed
 from fairlead_operator.rollout.seen import Seen
+from fairlead_operator.rollout.servers.manifests import is_server
 from fairlead_operator.rollout.traffic.accepted import Routed
 from support.builders import (
     ALONE,
@@ -91,8 +93,14 @@ def reference_of(version: str) -> VersionReference:
 async def act_on(world: World, decision: Decision, look: Seen) -> Outcome:
     """Carry the decision out, with the Deployments there are."""
     found = await world.kube.list("Deployment", NAMESPACE, {})
-    servers = {item["metadata"]["labels"]["fairlead.dev/version"]: item for item in found}
-    return await act(decision, dataclasses.replace(look, servers=servers), world.ports, SETTINGS)
+    servers = {
+        item["metadata"]["labels"]["fairlead.dev/version"]: item
+        for item in found
+        if is_server(item, "nsw-price")
+    }
+    world.deliver()
+    ports = dataclasses.replace(world.ports, kube=WatchedKube(world.kube, world.store))
+    return await act(decision, dataclasses.replace(look, servers=servers), ports, SETTINGS)
 
 
 def names(world: World, kind: str) -> set[str]:
@@ -345,6 +353,16 @@ async def test_a_server_is_there_before_the_route_sends_it_traffic(world: World)
     assert applied[-1] == ROUTE
     assert ("Deployment", NEW) in applied[:-1]
     assert ("Deployment", OLD) in applied[:-1]
+
+
+async def test_what_a_person_copied_of_a_server_stays_when_it_goes(world: World) -> None:
+    await run_servers(world, "1.0.0", "1.1.0")
+    copy = world.kube.objects["Deployment", NAMESPACE, OLD]
+    world.kube.put(copy | {"metadata": copy["metadata"] | {"name": "a-copy"}})
+
+    await act_on(world, decided(Phase.SUCCEEDED, share=100), at(guarding(phase=Phase.SUCCEEDED)))
+
+    assert names(world, "Deployment") == {NEW, "a-copy"}
 
 
 async def test_a_server_goes_after_the_route_has_left_it(world: World) -> None:

@@ -9,7 +9,7 @@ from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.api.rollout import RolloutStatus
-from fairlead_operator.kube.metadata import Owner, component_labels
+from fairlead_operator.kube.metadata import Owner, component_labels, version_name
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.traffic.accepted import MISSING
 from fairlead_operator.rollout.traffic.route import build_config_map, build_route
@@ -56,7 +56,8 @@ def put_gateway_pod(kube: FakeKube, name: str, *, phase: str, ready: bool) -> No
 def put_server(kube: FakeKube, version: str, *, replicas: int, available: int) -> None:
     labels = component_labels("server", "nsw-price", version)
     spec, status = {"replicas": replicas}, {"availableReplicas": available}
-    put(kube, "Deployment", f"server-{version}", labels=labels, spec=spec, status=status)
+    name = version_name("nsw-price", version)
+    put(kube, "Deployment", name, labels=labels, spec=spec, status=status)
 
 
 async def look(kube: FakeKube, gateway: GatewaySpec = BUILT_IN) -> Cluster:
@@ -111,6 +112,19 @@ async def test_when_a_version_is_gone(
 
     assert cluster.arm("1.1.0").gone is gone
     assert cluster.stable("1.1.0").gone is gone
+
+
+@pytest.mark.parametrize("name", ["a-copy", "nsw-price-1-1-0-copy", "nsw-price-1-0-0"])
+async def test_a_copy_of_a_server_is_none_whatever_its_labels(kube: FakeKube, name: str) -> None:
+    put_server(kube, "1.1.0", replicas=2, available=2)
+    labels = component_labels("server", "nsw-price", "1.1.0")
+    put(kube, "Deployment", name, labels=labels, spec={"replicas": 1})
+
+    servers = (await look(kube)).servers
+
+    assert {version: server["spec"]["replicas"] for version, server in servers.items()} == {
+        "1.1.0": 2
+    }
 
 
 async def test_a_fixed_number_of_pods_has_no_capacity(kube: FakeKube) -> None:

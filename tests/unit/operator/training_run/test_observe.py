@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
+from fairlead_operator.api.group import LABEL_TRAINING_RUN
 from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.training_run.manifests import job_labels
 from fairlead_operator.training_run.observe import observe, read_job
 from fairlead_operator.training_run.state_machine import JobState
 from support.fakes import FakeKube
 from support.training_run_builders import NAME, SUCCESS, training_run_manifest
 from support.world import NAMESPACE, World, model_manifest, pod
 
+OURS = job_labels("search", model="nsw-price", run=NAME)
+OWNED = [{"uid": "uid-run"}]
 RUNNING = {"phase": "Searching", "mlflowRunId": "run-1", "config": "{}"}
 
 
@@ -94,24 +98,36 @@ async def test_an_mlflow_that_is_down_leaves_the_progress_as_it_was_known(world:
 
 
 async def test_a_job_that_is_being_deleted_is_absent(world: World) -> None:
-    put_job(world, "search", deletionTimestamp="2026-01-01T00:00:00Z")
+    put_job(world, "search", ownerReferences=OWNED, deletionTimestamp="2026-01-01T00:00:00Z")
 
     seen = await observe(training_run_manifest(**RUNNING), world.ports)
 
     assert seen.observed.search is JobState.ABSENT
 
 
+@pytest.mark.parametrize(
+    ("meta", "state"),
+    [
+        pytest.param({"ownerReferences": OWNED}, JobState.COMPLETE, id="its own"),
+        pytest.param({"labels": OURS}, JobState.COMPLETE, id="its own, by its labels"),
+        pytest.param({}, JobState.ABSENT, id="a person's"),
+        pytest.param(
+            {"labels": OURS | {LABEL_TRAINING_RUN: "nsw-price-training.1"}}, JobState.ABSENT,
+            id="another run's, whose name makes the same name",
+        ),
+    ],
+)  # fmt: skip
+async def test_whose_job_is_read(world: World, meta: dict[str, Any], state: JobState) -> None:
+    put_job(world, "search", "Complete", **meta)
+
+    assert (await observe(training_run_manifest(**RUNNING), world.ports)).observed.search is state
+
+
 async def test_the_last_word_of_a_pod_that_the_watch_has_not_told_yet_is_asked_for(
     world: World,
 ) -> None:
-    put_job(world, "finish", "Complete")
-    labels = {
-        "app.kubernetes.io/managed-by": "fairlead",
-        "fairlead.dev/component": "trainer",
-        "fairlead.dev/model": "nsw-price",
-        "fairlead.dev/training-run": NAME,
-        "fairlead.dev/stage": "finish",
-    }
+    labels = job_labels("finish", model="nsw-price", run=NAME)
+    put_job(world, "finish", "Complete", labels=labels)
     ended = {"exitCode": 0, "message": json.dumps(dict(SUCCESS))}
     behind = Behind(world.clock)
     behind.objects = world.kube.objects

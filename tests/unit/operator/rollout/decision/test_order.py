@@ -73,18 +73,22 @@ def test_a_refusal_of_another_version_leaves_the_candidate_ready() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refused", "phase"),
+    ("refusals", "phase"),
     [
-        pytest.param("1.0.0", Phase.PENDING, id="stable: it could not come back"),
-        pytest.param("1.1.0", Phase.REPLACING, id="the candidate: nobody has tried it yet"),
+        pytest.param({}, Phase.REPLACING, id="nothing"),
+        pytest.param({"1.0.0": "422 no"}, Phase.PENDING, id="stable: it could not come back"),
+        pytest.param({"1.1.0": "taken"}, Phase.PENDING, id="the candidate: it could not start"),
     ],
 )
-def test_a_downtime_begins_only_where_the_way_back_is_open(refused: str, phase: Phase) -> None:
+def test_a_downtime_begins_only_where_both_ways_are_open(
+    refusals: dict[str, str], phase: Phase
+) -> None:
     seen = pending(steps=ALONE, health=Health.UNKNOWN)
 
-    chosen = decide(without_servers(seen, {refused: "422 no"}))
+    chosen = decide(without_servers(seen, refusals))
 
     assert chosen.phase is phase
+    assert all(refusal in chosen.message for refusal in refusals.values())
 
 
 def test_a_downtime_that_has_begun_goes_on_whatever_is_refused() -> None:

@@ -1,0 +1,155 @@
+"""Nothing is taken that is not ours: every write of a child names the object it is meant for.
+
+A manifest says whom its object is for by its owner and its labels.  An object of that name
+which has neither that owner nor those labels belongs to somebody else.  Between the look and
+the write another may put one there, so the API server is told what was seen: the uid of the
+object, or that there was none.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from fairlead_contract.cluster import ROUTE, SERVER, route_name
+from fairlead_operator.api.group import (
+    LABEL_COMPONENT,
+    LABEL_MANAGED_BY,
+    LABEL_MODEL,
+    LABEL_STAGE,
+    LABEL_TRAINING_RUN,
+    LABEL_VERSION,
+    MANAGED_BY,
+)
+from fairlead_operator.errors import ConflictError, TakenError
+from fairlead_operator.kube.metadata import Owner, component_labels, preview_name, version_name
+from fairlead_operator.ports import Kube
+
+_MARKS: Final = (
+    LABEL_MANAGED_BY, LABEL_COMPONENT, LABEL_MODEL, LABEL_VERSION, LABEL_TRAINING_RUN, LABEL_STAGE
+)  # fmt: skip
+# Applying with this resourceVersion creates, or conflicts: no object ever has it, since what
+# etcd writes first gets 2.  A POST would create too, but as another field manager's work, and
+# what a later manifest leaves out would stay.
+_NOTHING: Final = "1"
+
+
+def is_marked(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a manifest says whom its object is for; an Event is nobody's."""
+    return bool(_owners(manifest) or _marks(manifest))
+
+
+def is_ours(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Tell whether the object belongs to whom the manifest is for; owner or labels suffice."""
+    if _owners(manifest) & _owners(live):
+        return True
+    marks = _marks(manifest)
+    return bool(marks) and marks == _marks(live)
+
+
+async def apply_owned(
+    manifest: Mapping[str, Any], live: Mapping[str, Any] | None, api: Kube
+) -> dict[str, Any]:
+    """Apply to nothing or to what is ours; ``live`` is what is known of the object.
+
+    Raises:
+        TakenError: an object of that name is not ours.
+        ConflictError: it was exchanged in this very moment.
+    """
+    if live is None or is_ours(manifest, live):
+        with contextlib.suppress(ConflictError):
+            return await api.apply(_bound(manifest, live))
+    live = await _look(manifest, api)  # at what we did not know of
+    _refuse_taken(manifest, live)
+    return await api.apply(_bound(manifest, live))
+
+
+async def check_names(manifests: Iterable[Mapping[str, Any]], kube: Kube) -> None:
+    """Look for others' objects of these names before anything is applied.
+
+    Raises:
+        TakenError: there is one.
+    """
+    for manifest in manifests:
+        meta = manifest["metadata"]
+        place = (manifest["kind"], meta["namespace"], meta["name"])
+        live = await kube.get(*place)
+        _refuse_taken(manifest, live or await kube.reread(*place))
+
+
+async def remove_owned(manifest: Mapping[str, Any], kube: Kube) -> None:
+    """Delete the object of the manifest's kind and name if it is ours."""
+    meta = manifest["metadata"]
+    place = (manifest["kind"], meta["namespace"], meta["name"])
+    live = await kube.get(*place)
+    if live is not None and is_ours(manifest, live):
+        await kube.delete(*place, uid=live["metadata"]["uid"])
+
+
+def name_route(owner: Owner, *, built_in: bool, preview: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield the names that a Model's route takes, as manifests without content."""
+    kind = "ConfigMap" if built_in else "HTTPRoute"
+    route = component_labels(ROUTE, owner.name)
+    yield {"kind": kind, "metadata": owner.metadata(route_name(owner.name), route)}
+    if preview:
+        labels = component_labels("address", owner.name) if built_in else route
+        yield {
+            "kind": "Service" if built_in else "HTTPRoute",
+            "metadata": owner.metadata(preview_name(owner.name), labels),
+        }
+
+
+def name_server(
+    owner: Owner, version: str, *, autoscaler: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the names that the server of a version takes, as manifests without content."""
+    meta = owner.metadata(
+        version_name(owner.name, version), component_labels(SERVER, owner.name, version)
+    )
+    for kind in ("Service", "Deployment", autoscaler):
+        if kind is not None:
+            yield {"kind": kind, "metadata": meta}
+
+
+async def _look(manifest: Mapping[str, Any], api: Kube) -> dict[str, Any] | None:
+    """Read the object; the one Secret that we may write but not read answers an empty patch."""
+    meta = manifest["metadata"]
+    if manifest["kind"] == "Secret":
+        return await api.annotate("Secret", meta["namespace"], meta["name"], {})
+    return await api.get(manifest["kind"], meta["namespace"], meta["name"])
+
+
+def _bound(manifest: Mapping[str, Any], live: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Bind the manifest to the object that was seen, or to there being none."""
+    seen = {"resourceVersion": _NOTHING} if live is None else {"uid": live["metadata"]["uid"]}
+    return {**manifest, "metadata": {**manifest["metadata"], **seen}}
+
+
+def _refuse_taken(manifest: Mapping[str, Any], live: Mapping[str, Any] | None) -> None:
+    if live is None or is_ours(manifest, live):
+        return
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
+    ours, theirs = _marks(manifest), _marks(live)
+    model, other = ours.get(LABEL_MODEL), theirs.get(LABEL_MODEL)
+    fairleads = theirs.get(LABEL_MANAGED_BY) == MANAGED_BY
+    if fairleads and model is not None and other not in {None, model}:
+        raise TakenError(
+            f"{kind} {name} belongs to Model {other}, whose name or version makes the same name: "
+            f"rename Model {model}, or delete Model {other}"
+        )
+    labels = ", ".join(f"{key}: {value}" for key, value in ours.items())
+    way_out = f"delete or rename the {kind}"
+    for owner in manifest["metadata"].get("ownerReferences") or ():
+        way_out = f"rename the {owner['kind']}, or delete the {kind}"
+    raise TakenError(
+        f"{kind} {name} exists and is not ours: it carries neither our owner reference nor the "
+        f"labels {labels}; {way_out}"
+    )
+
+
+def _owners(body: Mapping[str, Any]) -> set[str]:
+    return {owner["uid"] for owner in body["metadata"].get("ownerReferences") or []}
+
+
+def _marks(body: Mapping[str, Any]) -> dict[str, str]:
+    labels = body["metadata"].get("labels") or {}
+    return {key: labels[key] for key in _MARKS if key in labels}

@@ -1,0 +1,273 @@
+"""Whose an object is, and what is done to one that is not ours: nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from fairlead_operator.errors import ConflictError, TakenError
+from fairlead_operator.kube.database_secret import build_database_secret
+from fairlead_operator.kube.metadata import Owner, component_labels
+from fairlead_operator.kube.owned import (
+    apply_owned,
+    check_names,
+    is_marked,
+    is_ours,
+    name_route,
+    name_server,
+    remove_owned,
+)
+from fairlead_operator.model.manifests import build_address
+from fairlead_operator.namespace.gateway import build_gateway
+from fairlead_operator.rollout.servers.manifests import build_preview
+from fairlead_operator.training_run.manifests import job_labels, name_job
+from support.fakes import Clock, FakeKube
+from support.world import SETTINGS
+
+OWNER = Owner(kind="Model", namespace="energy", name="web", uid="uid-of-web")
+LABELS = component_labels("address", "web")
+PLACE = ("Service", "energy", "web")
+
+
+def service(
+    labels: Mapping[str, str] = LABELS, owners: tuple[str, ...] = (OWNER.uid,)
+) -> dict[str, Any]:
+    references = [OWNER.reference() | {"uid": uid} for uid in owners]
+    meta = {"namespace": "energy", "name": "web", "labels": dict(labels)}
+    return {"kind": "Service", "metadata": meta | {"ownerReferences": references}}
+
+
+GATEWAY = service(component_labels("gateway"), ())
+OURS = service()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "live", "expected"),
+    [
+        pytest.param(OURS, service(), True, id="owner and labels"),
+        pytest.param(OURS, service({}), True, id="the owner suffices"),
+        pytest.param(OURS, service({}, ("another", OWNER.uid)), True, id="one owner of several"),
+        pytest.param(OURS, service(LABELS, ()), True, id="the labels suffice"),
+        pytest.param(OURS, service(LABELS, ("before",)), True, id="of the Model made anew"),
+        pytest.param(OURS, service({**LABELS, "team": "a"}, ()), True, id="more labels than ours"),
+        pytest.param(OURS, service({}, ()), False, id="neither"),
+        pytest.param(OURS, service({"app": "web"}, ("another",)), False, id="a person's"),
+        pytest.param(
+            OURS, service(component_labels("address", "api"), ()), False, id="another Model's"
+        ),
+        pytest.param(
+            OURS, service(component_labels("server", "web"), ()), False, id="another component's"
+        ),
+        pytest.param(
+            service(component_labels("server", "web", "1.0.0")),
+            service(component_labels("server", "web", "1.1.0"), ()), False, id="another version's",
+        ),
+        pytest.param(
+            service(job_labels("search", model="web", run="a-b"), ("a-b",)),
+            service(job_labels("search", model="web", run="a.b"), ("a.b",)), False,
+            id="another training's",
+        ),
+        pytest.param(
+            service(component_labels("server", "web", "1.0.0")),
+            service(component_labels("server", "api", "1.0.0")), True,
+            id="ours, with labels that a person changed",
+        ),
+        pytest.param(
+            OURS, service(LABELS | {"app.kubernetes.io/managed-by": "Helm"}, ()), False,
+            id="another manager's",
+        ),
+        pytest.param(GATEWAY, GATEWAY, True, id="shared: the labels decide"),
+        pytest.param(GATEWAY, service({}, ()), False, id="shared: without labels"),
+        pytest.param(
+            GATEWAY, service(component_labels("gateway", "web"), ()), False, id="shared: a Model's"
+        ),
+        pytest.param(service({}, ()), service({}, ()), False, id="no marks are no claim"),
+    ],
+)  # fmt: skip
+def test_whose_an_object_is(manifest: dict[str, Any], live: dict[str, Any], expected: bool) -> None:
+    assert is_ours(manifest, live) is expected
+
+
+WEB = {"fairlead.dev/model": "web"}
+SERVER = {**WEB, "fairlead.dev/component": "server", "fairlead.dev/version": "1.0.0"}
+SEARCH = {**WEB, "fairlead.dev/training-run": "web", "fairlead.dev/stage": "search"}
+EARLIER = [
+    (build_address(OWNER), {**WEB, "fairlead.dev/component": "address"}),
+    (build_preview(OWNER), {**WEB, "fairlead.dev/component": "address"}),
+    *((name, SERVER) for name in name_server(OWNER, "1.0.0", autoscaler="ScaledObject")),
+    *(
+        (name, {**WEB, "fairlead.dev/component": "route"})
+        for built_in in (True, False)
+        for name in name_route(OWNER, built_in=built_in)
+    ),
+    (name_job("search", OWNER, model="web"), {**SEARCH, "fairlead.dev/component": "trainer"}),
+    (build_database_secret("energy", "url"), {"fairlead.dev/component": "trainer"}),
+    *(
+        (part, {"fairlead.dev/component": "gateway"})
+        for part in build_gateway("energy", images=SETTINGS.images, replicas=1)
+    ),
+]
+
+
+@pytest.mark.parametrize(("manifest", "labels"), EARLIER, ids=lambda value: value.get("kind", ""))
+def test_what_earlier_operators_made_is_ours(
+    manifest: dict[str, Any], labels: dict[str, str]
+) -> None:
+    """Word for word: after an upgrade these labels must still be the same."""
+    live = service({"app.kubernetes.io/managed-by": "fairlead", **labels}, ())
+
+    assert is_ours(manifest, live)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [(OURS, True), (GATEWAY, True), (service({}), True), (service({}, ()), False)],
+    ids=["owned and labelled", "labelled", "owned", "an Event"],
+)
+def test_what_says_whom_it_is_for(manifest: dict[str, Any], expected: bool) -> None:
+    assert is_marked(manifest) is expected
+
+
+@pytest.fixture
+def api() -> FakeKube:
+    return FakeKube(Clock())
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "not known"])
+@pytest.mark.parametrize("exists", [True, False], ids=["it is there", "it is not"])
+async def test_ours_is_applied_whatever_is_known_of_it(
+    api: FakeKube, exists: bool, known: bool
+) -> None:
+    live = service() | {"metadata": service()["metadata"] | {"uid": "gone"}}
+    if exists:
+        live = api.put(service(LABELS, ()))
+
+    await apply_owned(OURS, live if known else None, api)
+
+    owners = api.objects[PLACE]["metadata"]["ownerReferences"]
+    assert [owner["uid"] for owner in owners] == [OWNER.uid]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "not known"])
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        pytest.param(
+            {"app": "web"},
+            "Service web exists and is not ours: it carries neither our owner reference nor the "
+            "labels app.kubernetes.io/managed-by: fairlead, fairlead.dev/component: address, "
+            "fairlead.dev/model: web; rename the Model, or delete the Service",
+            id="a person's",
+        ),
+        pytest.param(
+            component_labels("server", "we", "b"),
+            "Service web belongs to Model we, whose name or version makes the same name: rename "
+            "Model web, or delete Model we",
+            id="another Model's",
+        ),
+        pytest.param(
+            component_labels("server", "web", "1.0.0"),
+            "Service web exists and is not ours: it carries neither our owner reference nor the "
+            "labels app.kubernetes.io/managed-by: fairlead, fairlead.dev/component: address, "
+            "fairlead.dev/model: web; rename the Model, or delete the Service",
+            id="the same Model's, for something else",
+        ),
+    ],
+)
+async def test_what_is_not_ours_is_named_and_left(
+    api: FakeKube, labels: dict[str, str], words: str, known: bool
+) -> None:
+    live = api.put(service(labels, ()))
+    before = len(api.writes)
+
+    with pytest.raises(TakenError) as refusal:
+        await apply_owned(OURS, live if known else None, api)
+
+    assert str(refusal.value) == words
+    assert len(api.writes) == before
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        pytest.param({}, "delete or rename the Service", id="a person's"),
+        pytest.param(component_labels("server", "api"), "delete or rename the", id="a Model's"),
+    ],
+)
+async def test_what_belongs_to_no_model_asks_for_no_other_name_of_one(
+    api: FakeKube, labels: dict[str, str], words: str
+) -> None:
+    api.put(service(labels, ()))
+
+    with pytest.raises(TakenError, match=words):
+        await apply_owned(GATEWAY, None, api)
+
+
+async def test_what_is_exchanged_again_and_again_is_tried_later(api: FakeKube) -> None:
+    async def exchanged(manifest: Mapping[str, Any]) -> dict[str, Any]:
+        raise ConflictError("PATCH web: 409")
+
+    api.apply = exchanged  # type: ignore[method-assign]
+
+    with pytest.raises(ConflictError):
+        await apply_owned(OURS, None, api)
+
+
+async def test_names_are_checked_without_a_write(api: FakeKube) -> None:
+    names = [*name_route(OWNER, built_in=True, preview=True), *name_server(OWNER, "1.0.0")]
+    await check_names(names, api)
+    api.put({"kind": "Service", "metadata": {"namespace": "energy", "name": "web-1-0-0"}})
+    before = len(api.writes)
+
+    with pytest.raises(TakenError, match=r"^Service web-1-0-0 exists and is not ours"):
+        await check_names(names, api)
+
+    assert len(api.writes) == before
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        pytest.param(
+            name_route(OWNER, built_in=True), {("ConfigMap", "web-route")}, id="a route"
+        ),
+        pytest.param(
+            name_route(OWNER, built_in=True, preview=True),
+            {("ConfigMap", "web-route"), ("Service", "web-preview")}, id="with a preview",
+        ),
+        pytest.param(
+            name_route(OWNER, built_in=False, preview=True),
+            {("HTTPRoute", "web-route"), ("HTTPRoute", "web-preview")}, id="of another gateway",
+        ),
+        pytest.param(
+            name_server(OWNER, "1.0.0"),
+            {("Service", "web-1-0-0"), ("Deployment", "web-1-0-0")}, id="a server",
+        ),
+        pytest.param(
+            name_server(OWNER, "1.0.0", autoscaler="ScaledObject"),
+            {(kind, "web-1-0-0") for kind in ("Service", "Deployment", "ScaledObject")},
+            id="one that is scaled",
+        ),
+    ],
+)  # fmt: skip
+def test_the_names_that_are_needed(names: Any, expected: set[tuple[str, str]]) -> None:
+    assert {(name["kind"], name["metadata"]["name"]) for name in names} == expected
+
+
+@pytest.mark.parametrize(
+    ("live", "stays"),
+    [
+        pytest.param(service(), False, id="ours"),
+        pytest.param(service(LABELS, ()), False, id="ours, by its labels"),
+        pytest.param(service({"app": "web"}), False, id="ours, by its owner"),
+        pytest.param(service({"app": "web"}, ("another",)), True, id="a person's"),
+    ],
+)
+async def test_only_what_is_ours_is_removed(
+    api: FakeKube, live: dict[str, Any], stays: bool
+) -> None:
+    api.put(live)
+
+    await remove_owned(OURS, api)
+
+    assert (PLACE in api.objects) is stays
