@@ -99,13 +99,13 @@ def name_route(owner: Owner, *, built_in: bool, preview: bool = False) -> Iterat
 
 
 def name_server(
-    owner: Owner, version: str, *, autoscaler: str | None = None
+    owner: Owner, version: str, *, autoscaler: str | None = None, budget: bool = False
 ) -> Iterator[dict[str, Any]]:
     """Yield the names that the server of a version takes, as manifests without content."""
     meta = owner.metadata(
         version_name(owner.name, version), component_labels(SERVER, owner.name, version)
     )
-    for kind in ("Service", "Deployment", autoscaler):
+    for kind in ("Service", "Deployment", autoscaler, "PodDisruptionBudget" if budget else None):
         if kind is not None:
             yield {"kind": kind, "metadata": meta}
 

@@ -22,7 +22,7 @@ from fairlead_operator.kube.owned import name_server, remove_owned
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.decision.capacity import asked_replicas
 from fairlead_operator.rollout.servers.autoscaler import KINDS, build_autoscaler
-from fairlead_operator.rollout.servers.manifests import build_server
+from fairlead_operator.rollout.servers.manifests import build_budget, build_server, has_several_pods
 from fairlead_operator.settings import Settings
 
 
@@ -32,7 +32,7 @@ class AppliedServer:
 
     failures: tuple[Failure, ...] = ()  # of its Service and Deployment: without, it cannot start
     unscaled: str | None = None  # why there is no autoscaler
-    scaling_failures: tuple[Failure, ...] = ()
+    scaling_failures: tuple[Failure, ...] = ()  # of what scales its pods, or keeps some of them
 
 
 async def apply_server(
@@ -71,18 +71,21 @@ async def apply_server(
         if live is not None and before is None and kind is not None:
             await kube.scale(live, asked_replicas(live))
         applied = await kube.apply(deployment)
+    unscaled, beside = None, Attempts()
+    with beside.attempt():
+        budget = build_budget(reference.version, owner)
+        await (kube.apply(budget) if has_several_pods(spec.serving) else remove_owned(budget, kube))
     if scaling is None or floor is None or applied is None:
-        return AppliedServer(failures=server.failures)
-    unscaled, scaler = None, Attempts()
-    with scaler.attempt():
+        return AppliedServer(failures=server.failures, scaling_failures=beside.failures)
+    with beside.attempt():
         unscaled = await _apply_autoscaler(
             reference.version, scaling, floor=floor, owner=owner, kube=kube, settings=settings
         )
-    with scaler.attempt():
+    with beside.attempt():
         if asked_replicas(applied) < floor:
             await kube.scale(applied, floor)
     return AppliedServer(
-        failures=server.failures, unscaled=unscaled, scaling_failures=scaler.failures
+        failures=server.failures, unscaled=unscaled, scaling_failures=beside.failures
     )
 
 
@@ -113,12 +116,18 @@ async def _apply_autoscaler(
 def server_names(owner: Owner, version: str, spec: ModelSpec) -> Iterator[dict[str, Any]]:
     """Yield the names that the server of a version takes, as manifests without content."""
     scaling = spec.serving.autoscaling
-    return name_server(owner, version, autoscaler=KINDS[scaling.provider] if scaling else None)
+    return name_server(
+        owner,
+        version,
+        autoscaler=KINDS[scaling.provider] if scaling else None,
+        budget=has_several_pods(spec.serving),
+    )
 
 
 async def remove_server(server: Mapping[str, Any], kube: Kube, *, service: bool = True) -> None:
-    """Remove a version's Deployment and its autoscaler, and its Service unless it is to stay."""
-    kinds = (_autoscaler_of(server), "Deployment", "Service" if service else None)
+    """Remove a version's Deployment and what goes with it, and its Service unless it is to stay."""
+    service_kind = "Service" if service else None
+    kinds = (_autoscaler_of(server), "Deployment", "PodDisruptionBudget", service_kind)
     for kind in kinds:
         if kind is not None:
             await remove_owned({"kind": kind, "metadata": server["metadata"]}, kube)

@@ -49,7 +49,7 @@ def build_server(
     """
     labels = component_labels(cluster.SERVER, owner.name, reference.version)
     name = version_name(owner.name, reference.version)
-    selector = {key: labels[key] for key in (LABEL_MODEL, LABEL_VERSION)}
+    selector = _selector(labels)
     service = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -94,6 +94,44 @@ def is_server(deployment: Mapping[str, Any], model: str) -> bool:
     return bool(meta["name"] == version_name(model, version))
 
 
+def has_several_pods(serving: ServingSpec) -> bool:
+    """Tell whether a version may have more than one pod."""
+    if serving.autoscaling is not None:
+        return serving.autoscaling.max_replicas > 1
+    return (serving.replicas or 1) > 1
+
+
+def build_budget(version: str, owner: Owner) -> dict[str, Any]:
+    """Build what lets a drain of nodes take the pods of a version a quarter at a time."""
+    labels = component_labels(cluster.SERVER, owner.name, version)
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": owner.metadata(version_name(owner.name, version), labels),
+        "spec": {
+            "maxUnavailable": "25%",  # rounded up
+            "selector": {"matchLabels": _selector(labels)},
+            # A pod that is not ready serves nobody: it must not keep a node from being emptied.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }
+
+
+def _selector(labels: Mapping[str, str]) -> dict[str, str]:
+    return {key: labels[key] for key in (LABEL_MODEL, LABEL_VERSION)}
+
+
+def _spread(labels: Mapping[str, str]) -> dict[str, Any]:
+    """Spread pods over nodes as far as there is room."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": _selector(labels)},
+        "matchLabelKeys": ["pod-template-hash"],
+    }
+
+
 def _scaled_by(serving: ServingSpec) -> dict[str, Any]:
     """Note for a later look which autoscaler the Deployment has."""
     if serving.autoscaling is None:
@@ -131,6 +169,9 @@ def _pod(
         "terminationGracePeriodSeconds": 30,
         "securityContext": pod_security(),
         "imagePullSecrets": [{"name": name} for name in images.pull_secrets],
+        "topologySpreadConstraints": [
+            _spread(component_labels(cluster.SERVER, owner.name, reference.version))
+        ],
         "containers": [
             _server(
                 reference, serving, task=task, owner=owner, images=images, mlflow_url=mlflow_url

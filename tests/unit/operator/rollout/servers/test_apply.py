@@ -51,14 +51,38 @@ async def replicas(kube: FakeKube) -> int:
 async def test_a_fixed_number_needs_no_autoscaler(kube: FakeKube) -> None:
     assert await apply(kube, replicas=3) == AppliedServer()
 
-    assert kinds(kube) == {"Service", "Deployment"}
+    assert kinds(kube) == {"Service", "Deployment", "PodDisruptionBudget"}
     assert await replicas(kube) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "serving", "budget"),
+    [
+        pytest.param({}, {}, False, id="one pod"),
+        pytest.param({}, {"replicas": 2}, True, id="two pods"),
+        pytest.param({}, HPA, True, id="one now, more with the load"),
+        pytest.param({"replicas": 2}, {}, False, id="one again"),
+        pytest.param({"replicas": 2}, {"replicas": 1}, False, id="one again, written out"),
+    ],
+)
+async def test_drains_leave_some_pods_where_there_are_several(
+    kube: FakeKube, before: dict[str, Any], serving: dict[str, Any], *, budget: bool
+) -> None:
+    await apply(kube, 1, **before)
+    await apply(kube, 1, **serving)
+
+    assert ("PodDisruptionBudget" in kinds(kube)) is budget
 
 
 async def test_a_new_server_begins_with_its_floor(kube: FakeKube) -> None:
     assert await apply(kube, 4, **HPA) == AppliedServer()
 
-    assert kinds(kube) == {"Service", "Deployment", "HorizontalPodAutoscaler"}
+    assert kinds(kube) == {
+        "Service",
+        "Deployment",
+        "PodDisruptionBudget",
+        "HorizontalPodAutoscaler",
+    }
     assert await replicas(kube) == 4
 
 
@@ -84,7 +108,7 @@ async def test_another_provider_leaves_one_autoscaler(kube: FakeKube) -> None:
     await apply(kube, 2, **HPA)
     await apply(kube, 2, **KEDA)
 
-    assert kinds(kube) == {"Service", "Deployment", "ScaledObject"}
+    assert kinds(kube) == {"Service", "Deployment", "PodDisruptionBudget", "ScaledObject"}
 
 
 async def test_without_the_kind_the_floor_is_kept_by_hand(kube: FakeKube) -> None:
@@ -125,11 +149,16 @@ FAILURE = (Failure(message="PATCH …: 422 no", refused=True),)
     ("refused", "expected", "left"),
     [
         pytest.param("Service", AppliedServer(failures=FAILURE),
-                     {"Deployment", "HorizontalPodAutoscaler"}, id="the Service"),
-        pytest.param("Deployment", AppliedServer(failures=FAILURE), {"Service"},
-                     id="the Deployment: nothing to scale"),
+                     {"Deployment", "PodDisruptionBudget", "HorizontalPodAutoscaler"},
+                     id="the Service"),
+        pytest.param("Deployment", AppliedServer(failures=FAILURE),
+                     {"Service", "PodDisruptionBudget"}, id="the Deployment: nothing to scale"),
         pytest.param("HorizontalPodAutoscaler", AppliedServer(scaling_failures=FAILURE),
-                     {"Service", "Deployment"}, id="the autoscaler: the server can start"),
+                     {"Service", "Deployment", "PodDisruptionBudget"},
+                     id="the autoscaler: the server can start"),
+        pytest.param("PodDisruptionBudget", AppliedServer(scaling_failures=FAILURE),
+                     {"Service", "Deployment", "HorizontalPodAutoscaler"},
+                     id="the disruption budget: the server can start"),
     ],
 )  # fmt: skip
 async def test_an_object_that_is_refused_stops_no_other(
