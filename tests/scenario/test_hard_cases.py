@@ -56,6 +56,38 @@ async def test_an_operator_killed_at_any_instant_resumes_without_harm() -> None:
     assert list(dict.fromkeys(seen)) == [10, 50, 100]
 
 
+def said(world: World, kind: str) -> dict[str, Any]:
+    conditions = world.model()["status"]["conditions"]
+    return dict(next(each for each in conditions if each["type"] == kind))
+
+
+async def test_a_model_at_rest_whose_pods_are_gone_is_not_ready_and_says_why() -> None:
+    world = await serving()
+    before = said(world, "Ready")
+    world.slow.add("1.0.0")
+    labels = component_labels("server", "nsw-price", "1.0.0")
+    stuck = pod("stuck", labels=labels)
+    stuck["status"] = {
+        "phase": "Pending",
+        "conditions": [
+            {"type": "PodScheduled", "status": "False", "message": "0/3 nodes: Insufficient cpu"}
+        ],
+    }
+    world.kube.put(stuck)
+
+    await world.run()
+    silent, phase = said(world, "Ready"), world.model()["status"]["phase"]
+    world.slow.discard("1.0.0")
+    await world.kube.delete("Pod", NAMESPACE, "stuck")
+    await world.pass_time(timedelta(seconds=10))
+
+    assert (before["status"], said(world, "PodsReady")["status"]) == ("True", "True")
+    assert (silent["status"], silent["reason"]) == ("False", "NotAnswering")
+    assert "Insufficient cpu" in silent["message"]
+    assert phase == "Serving"
+    assert said(world, "Ready")["status"] == "True"
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -21,6 +21,7 @@ from fairlead_operator.rollout.decision.states import (
     Resolution,
     Stable,
 )
+from fairlead_operator.rollout.presence import Pods
 from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
 from support.world import NAMESPACE, model_manifest
@@ -178,6 +179,8 @@ def seen(observed: Observed, *, status: dict[str, Any] | None = None, **changes:
         candidates=(candidate,),
         servers={},
         routed=None,
+        pods={"1.0.0": Pods(available=1), "1.1.0": Pods(available=1)},
+        gateway=Pods(available=1),
         judgments=(),
         measured_at=None,
         next_measurement=MINUTE,

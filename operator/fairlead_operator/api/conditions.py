@@ -8,6 +8,7 @@ from pydantic import Field
 
 from fairlead_operator.api.base import Moment, Status
 
+PODS_READY: Final = "PodsReady"  # those behind the Model's address; absent before there are any
 APPLIED: Final = "Applied"  # the cluster took what was written; absent while it always has
 
 

@@ -16,6 +16,7 @@ from fairlead_operator.api.group import (
 )
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.keys import Key
+from fairlead_operator.kube.pods import is_ready
 
 _ENDED: Final[Mapping[str, frozenset[str]]] = {
     "Rollout": rollout.ENDED,
@@ -32,6 +33,7 @@ class Wakeup:
         self._runs: dict[tuple[str, str], set[str]] = {}  # unfinished TrainingRuns of a Model
         self._reports: dict[str, dict[str, str]] = {}  # what gateway pods said, by namespace
         self._models: dict[str, set[str]] = {}  # by namespace
+        self._answering: dict[str, set[str]] = {}  # gateway pods that are ready, by namespace
         self._parts: dict[tuple[str, str], int] = {}  # generations of gateway parts
 
     def keys_for(self, body: Mapping[str, Any], *, deleted: bool) -> set[Key]:
@@ -102,7 +104,9 @@ class Wakeup:
         moving = self._moving(namespace)
         tidy = Key.of_namespace(namespace)
         if body["kind"] == "Pod":
-            return moving | {tidy} if deleted else moving
+            flips = self._gateway_flips(body, namespace, deleted=deleted)
+            concerned = self._current_of(namespace) | moving if flips else moving
+            return concerned | {tidy} if deleted else concerned
         models = {Key("Model", namespace, name) for name in self._models.get(namespace, ())}
         if not models:
             return {tidy}
@@ -111,6 +115,19 @@ class Wakeup:
         changed = deleted or self._parts.get(part, generation) != generation
         self._parts[part] = generation
         return moving | models if changed else moving
+
+    def _gateway_flips(self, pod: Mapping[str, Any], namespace: str, *, deleted: bool) -> bool:
+        """Tell whether with this pod the gateway begins or ends to answer."""
+        ready = self._answering.setdefault(namespace, set())
+        before = bool(ready)
+        (ready.add if is_ready(pod) and not deleted else ready.discard)(pod["metadata"]["name"])
+        return bool(ready) != before
+
+    def _current_of(self, namespace: str) -> set[Key]:
+        """Return the current Rollout of every Model in the namespace."""
+        return set().union(
+            *(self.rollouts_of(namespace, name) for name in self._models.get(namespace, ()))
+        )
 
     def _gateway_reported(self, namespace: str, data: Mapping[str, str]) -> set[Key]:
         before = self._reports.get(namespace)

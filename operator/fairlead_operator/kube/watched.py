@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_operator.api.conditions import APPLIED
+from fairlead_operator.api.conditions import APPLIED, PODS_READY
 from fairlead_operator.kube.applied import is_applied, sign, signature
 from fairlead_operator.kube.kinds import WATCHED
 from fairlead_operator.kube.owned import apply_owned, is_marked
@@ -134,10 +134,10 @@ def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what reconciles read of an object of ours."""
     meta = {k: v for k, v in body["metadata"].items() if k not in _VERSIONED}
     status = body.get("status") or {}
-    applied = [
-        (condition["status"], condition["reason"])
+    told = [
+        (condition["type"], condition["status"], condition["reason"])
         for condition in status.get("conditions") or []
-        if condition["type"] == APPLIED
+        if condition["type"] in {APPLIED, PODS_READY}
     ]
     read = {k: v for k, v in status.items() if k not in _SAID}
-    return {"metadata": meta, "spec": body.get("spec"), "status": read, "applied": applied}
+    return {"metadata": meta, "spec": body.get("spec"), "status": read, "told": told}

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.conditions import PODS_READY, Condition
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.group import ANNOTATION_TASK
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
@@ -66,6 +67,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         unregistered=await _check_registration(status, meta, ports),
         annotations=annotations,
         settled=_settled(_named(rollouts, status.rollout)),
+        pods=_read_pods(_named(rollouts, status.rollout)),
         failures=tuple(
             failure
             for child in (_named(rollouts, status.rollout), _named(runs, status.training_run))
@@ -161,6 +163,13 @@ def _settled(rollout: Mapping[str, Any] | None) -> GatewayKind | None:
     if status.gateway is None or status.observed_weight is None:
         return None
     return status.gateway.kind
+
+
+def _read_pods(rollout: Mapping[str, Any] | None) -> Condition | None:
+    """Return what the Rollout says of the pods behind the Model's address; None: nothing yet."""
+    told = ((rollout or {}).get("status") or {}).get("conditions") or ()
+    found = next((entry for entry in told if entry["type"] == PODS_READY), None)
+    return Condition.model_validate(found) if found is not None else None
 
 
 def _folded(status: ModelStatus) -> bool:

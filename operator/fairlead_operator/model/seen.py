@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairlead_operator.api.conditions import Condition
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.attempts import Failure
@@ -20,6 +21,7 @@ class Seen:
     unregistered: str | None  # what is wrong with the stable version's registration; None: unknown
     annotations: Mapping[str, str]
     settled: GatewayKind | None  # what carries the traffic and confirmed it; None: not known
+    pods: Condition | None = None  # what its Rollout says of the pods behind its address
     failures: tuple[Failure, ...] = ()  # what its Rollout and TrainingRun cannot write
     training_runs: Sequence[Mapping[str, Any]]  # of this Model
     rollouts: Sequence[Mapping[str, Any]]

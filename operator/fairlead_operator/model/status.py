@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fairlead_operator.api.conditions import Condition, merge
+from fairlead_operator.api.conditions import PODS_READY, Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import ModelStatus
 from fairlead_operator.api.phases.model import Phase, Reason
+from fairlead_operator.api.phases.rollout import PodsReason
 from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.seen import Seen
@@ -94,7 +95,7 @@ def _rollout(seen: Seen, decision: Decision, name: str, number: int) -> str | No
 def _conditions(
     meta: Mapping[str, Any], decision: Decision, seen: Seen, failures: tuple[Failure, ...]
 ) -> tuple[Condition, ...]:
-    """Say Ready: a version serves; UpToDate: the one asked for; Progressing: something moves.
+    """Say Ready: a version answers; UpToDate: the one asked for; Progressing: something moves.
 
     What the cluster refuses keeps what serves as it was, which is not what was asked for.
     """
@@ -125,11 +126,22 @@ def _conditions(
             observed_generation=meta.get("generation"),
         )
 
+    pods = seen.pods if serving else None
+    silent = pods is not None and pods.reason == PodsReason.NOT_ANSWERING
+    ready_reason, ready_message = (
+        (pods.reason, pods.message) if pods and silent else (reason, message)
+    )
+    told = (
+        ()
+        if pods is None
+        else (condition(pods.type, pods.status == "True", pods.reason, pods.message),)
+    )
     return (
-        condition("Ready", serving, reason, message),
+        condition("Ready", serving and not silent, ready_reason, ready_message),
         condition("UpToDate", current, reason, message),
         condition("Progressing", moving, decision.reason, decision.message),
         *_registered(meta, seen),
+        *told,
     )
 
 
@@ -165,6 +177,7 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
         events.append(
             Event(reason=Reason.TARGET_REFUSED, message=new.refused.message, warning=True)
         )
+    events += _pods_events(old, new)
     lost = _unregistered(new)
     if lost is not None and _unregistered(old) is None:
         events.append(Event(reason=lost.reason, message=lost.message, warning=True))
@@ -173,6 +186,18 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
         message = f"{decision.phase}: {decision.message}"
         events.append(Event(reason=decision.reason, message=message, warning=warning))
     return tuple(events)
+
+
+def _pods_events(old: ModelStatus, new: ModelStatus) -> list[Event]:
+    """Announce once that nobody answers, or that pods are missing, and that all are there again."""
+    before, now = (
+        next((each for each in status.conditions if each.type == PODS_READY), None)
+        for status in (old, new)
+    )
+    last = before.reason if before is not None else PodsReason.READY
+    if now is None or now.reason == last:
+        return []
+    return [Event(reason=now.reason, message=now.message, warning=now.status != "True")]
 
 
 def _unregistered(status: ModelStatus) -> Condition | None:

@@ -14,6 +14,7 @@ from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.kube.pods import find_obstacle, is_ready
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.decision.capacity import (
     Bounds,
@@ -24,6 +25,7 @@ from fairlead_operator.rollout.decision.capacity import (
     ready_replicas,
 )
 from fairlead_operator.rollout.decision.states import Arm, Health, Stable, is_finished
+from fairlead_operator.rollout.presence import Pods
 from fairlead_operator.rollout.servers.health import read_health
 from fairlead_operator.rollout.servers.manifests import is_server
 from fairlead_operator.rollout.traffic.accepted import MISSING, Routed, read_http_routes
@@ -43,6 +45,7 @@ class Cluster:
     reports: Mapping[str, str]  # of the gateway's pods
     gateway_pods: Sequence[str]  # that may answer clients
     routed: Routed | None = None  # what the cluster's own Gateways say, where they carry it
+    gateway: Pods | None = None  # of the built-in one, where it carries the traffic
 
     def arm(self, version: str, *, needed: int | None = None) -> Arm:
         """Describe a candidate: its pods, and the weight the gateway really gives it.
@@ -93,6 +96,12 @@ class Cluster:
             gateway_pods=self.gateway_pods,
         )
 
+    def answering(self, version: str) -> Pods:
+        """Count the pods of a version that answer, and say what keeps others away."""
+        server = self.servers.get(version)
+        available = ready_replicas(server) if server is not None else 0
+        return _count(server, self.pods.get(version, ()), available)
+
     def _health(self, version: str, needed: int | None) -> tuple[Health, str]:
         return read_health(self.servers.get(version), self.pods.get(version, ()), needed=needed)
 
@@ -134,6 +143,7 @@ async def look_at_cluster(
         kube.list("Pod", namespace, component_labels("gateway")),
         _look_at_http_route(model, namespace, kube, gateway=gateway, now=now),
     )
+    proxy = await kube.get("Deployment", namespace, GATEWAY_NAME)
     by_version: dict[str, list[Mapping[str, Any]]] = {}
     for pod in pods:
         by_version.setdefault(_version(pod), []).append(pod)
@@ -148,6 +158,11 @@ async def look_at_cluster(
             pod["metadata"]["name"] for pod in gateways if _may_serve(pod, model, reports)
         ],
         routed=routed,
+        gateway=(
+            _count(proxy, gateways, sum(map(is_ready, gateways)))
+            if gateway.kind == "BuiltIn"
+            else None
+        ),
     )
 
 
@@ -163,6 +178,17 @@ async def _look_at_http_route(
     return read_http_routes(routes, model, now=now)
 
 
+def _count(
+    deployment: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]], available: int
+) -> Pods:
+    """Say what keeps pods away; while all are there, those that ended are nobody's trouble."""
+    if deployment is None:
+        return Pods(available=available, obstacle="its Deployment is not there")
+    missing = (deployment.get("status") or {}).get("unavailableReplicas", 0)
+    complete = available >= asked_replicas(deployment) and not missing
+    return Pods(available=available, obstacle=None if complete else find_obstacle(deployment, pods))
+
+
 def _version(item: Mapping[str, Any]) -> str:
     return str((item["metadata"].get("labels") or {}).get(LABEL_VERSION, ""))
 
@@ -175,8 +201,4 @@ def _may_serve(pod: Mapping[str, Any], model: str, reports: Mapping[str, str]) -
     status = pod.get("status") or {}
     if status.get("phase") != "Running" or pod["metadata"].get("deletionTimestamp"):
         return False
-    ready = any(
-        condition["type"] == "Ready" and condition["status"] == "True"
-        for condition in status.get("conditions") or []
-    )
-    return ready or f"{model}.{pod['metadata']['name']}" in reports
+    return is_ready(pod) or f"{model}.{pod['metadata']['name']}" in reports

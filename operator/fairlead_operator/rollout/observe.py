@@ -66,6 +66,8 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         candidates=look.candidates.references,
         servers=look.cluster.servers,
         routed=look.cluster.routed,
+        pods={version: look.cluster.answering(version) for version in look.cluster.servers},
+        gateway=look.cluster.gateway,
         judgments=look.evidence.judgments,
         measured_at=look.evidence.measured_at,
         next_measurement=look.evidence.next_measurement,

@@ -8,6 +8,7 @@ from typing import Any
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.states import Observed
+from fairlead_operator.rollout.presence import Pods
 from fairlead_operator.rollout.statistics.verdict import Judgment
 from fairlead_operator.rollout.traffic.accepted import Routed
 
@@ -21,6 +22,8 @@ class Seen:
     candidates: tuple[VersionReference, ...]  # empty until the registry has answered
     servers: Mapping[str, Mapping[str, Any]]  # the Deployment of each version of the Model
     routed: Routed | None  # what the cluster's own Gateways say; None with the built-in one
+    pods: Mapping[str, Pods]  # of each version that there is
+    gateway: Pods | None  # of the built-in one, where it carries the traffic
     judgments: tuple[tuple[str, Judgment], ...]  # with the version that was measured
     measured_at: datetime | None
     next_measurement: timedelta

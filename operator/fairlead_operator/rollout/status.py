@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.conditions import Condition, merge
+from fairlead_operator.api.conditions import PODS_READY, Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason
+from fairlead_operator.api.phases.rollout import Phase, PodsReason, Reason, RouteReason
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.report import Report
 from fairlead_operator.requests import announce_refusals, record
@@ -22,6 +22,7 @@ from fairlead_operator.rollout.decision.progress import describe_progress, holds
 from fairlead_operator.rollout.decision.schedule import look_again
 from fairlead_operator.rollout.decision.states import Decision, is_finished
 from fairlead_operator.rollout.evidence.judgment import to_status
+from fairlead_operator.rollout.presence import Presence, find_presence
 from fairlead_operator.rollout.seen import Seen
 
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
@@ -37,6 +38,7 @@ def report(
     old, now = seen.case.status, seen.case.now
     entered = _entered(seen, decision)
     arms = report_arms(seen, decision)
+    presence = _presence(seen, decision)
     since = now if entered else old.since or now
     status = RolloutStatus(
         phase=decision.phase,
@@ -69,17 +71,20 @@ def report(
         ),
         triggered_at=_triggered_at(seen, decision),
         reaction_seconds=_reaction_seconds(seen, decision),
-        conditions=merge(old.conditions, _conditions(body, seen, decision, unscaled), now=now),
+        conditions=merge(
+            old.conditions, _conditions(body, seen, decision, unscaled, presence), now=now
+        ),
         **_measurements(seen, decision, entered=entered),
     )
     return Report(
         status=status.to_manifest(),
-        events=_events(seen, decision, status),
+        events=(*_events(seen, decision, status), *_pods_events(seen, presence)),
         look_again=look_again(
             seen.observed,
             decision,
             next_measurement=seen.next_measurement,
             unscaled=unscaled is not None,
+            incomplete=presence is not None and not presence.complete,
         ),
     )
 
@@ -143,10 +148,39 @@ def _reaction_seconds(seen: Seen, decision: Decision) -> float | None:
     return round((seen.case.now - triggered).total_seconds(), 3)
 
 
+def _presence(seen: Seen, decision: Decision) -> Presence | None:
+    """Tell whether those with traffic answer; None before there are any, and of another's turn."""
+    stable = seen.case.stable_version
+    with_traffic = [version for version, share in decision.shares if share]
+    if not seen.observed.has_turn or not (with_traffic or stable):
+        return None
+    shared = bool(stable) and decision.weight < 100
+    return find_presence(
+        seen.pods,
+        in_charge=[stable] if shared else with_traffic,
+        beside=[version for version in with_traffic if shared and version != stable],
+        gateway=seen.gateway,
+        routed=seen.routed,
+    )
+
+
+def _pods_events(seen: Seen, presence: Presence | None) -> tuple[Event, ...]:
+    """Announce what is missing once, and that it is there again."""
+    told = (each.reason for each in seen.case.status.conditions if each.type == PODS_READY)
+    before = next(told, PodsReason.READY)
+    if presence is None or presence.reason == before:
+        return ()
+    return (Event(reason=presence.reason, message=presence.message, warning=not presence.complete),)
+
+
 def _conditions(
-    body: Mapping[str, Any], seen: Seen, decision: Decision, unscaled: str | None
+    body: Mapping[str, Any],
+    seen: Seen,
+    decision: Decision,
+    unscaled: str | None,
+    presence: Presence | None,
 ) -> tuple[Condition, ...]:
-    """Build Succeeded and Progressing; Routed and Autoscaled where others carry and scale."""
+    """Build Succeeded and Progressing, and what else there is to say."""
     generation = body["metadata"].get("generation")
     succeeded = {Phase.SUCCEEDED: "True", Phase.ROLLED_BACK: "False"}.get(decision.phase, "Unknown")
     moving = not is_finished(decision.phase) and decision.phase is not Phase.PAUSED
@@ -168,6 +202,9 @@ def _conditions(
         condition("Succeeded", succeeded),
         condition("Progressing", "True" if moving else "False"),
     ]
+    if presence is not None:
+        complete = "True" if presence.complete else "False"
+        conditions.append(condition(PODS_READY, complete, presence.reason, presence.message))
     if seen.routed is not None:
         accepted = "True" if seen.routed.reason is RouteReason.ACCEPTED else "False"
         conditions.append(condition("Routed", accepted, seen.routed.reason, seen.routed.message))

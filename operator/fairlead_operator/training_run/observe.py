@@ -2,14 +2,16 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from fairlead_operator.api.phases.training_run import Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.owned import is_ours
+from fairlead_operator.kube.pods import find_killed, find_obstacle
 from fairlead_operator.parent import read_parent
 from fairlead_operator.ports import Ports
 from fairlead_operator.training_run.manifests import Stage, job_labels, name_job
@@ -17,15 +19,18 @@ from fairlead_operator.training_run.result import Result, parse_progress, read_r
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import JobState, Observed
 
+_FIRST_POD: Final = timedelta(seconds=5)  # from a Job's creation; usually a moment
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     state: JobState
     failure: str
     result: Result | None
+    obstacle: str = ""  # what keeps its pods from working, while it is active
 
 
-async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
+async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
     """Read everything once.
 
     Raises:
@@ -39,8 +44,8 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
     phase = Phase(status.phase or Phase.PENDING)
     owner = Owner.of(body)
     search, finish, progress = await asyncio.gather(
-        _read_job(owner, "search", spec.model, ports),
-        _read_job(owner, "finish", spec.model, ports),
+        _read_job(owner, "search", spec.model, ports, now=now),
+        _read_job(owner, "finish", spec.model, ports, now=now),
         _read_progress(phase, status.mlflow_run_id, ports),
     )
     observed = Observed(
@@ -56,6 +61,7 @@ async def observe(body: Mapping[str, Any], ports: Ports) -> Seen:
         finish=finish.state,
         finish_failure=finish.failure,
         finish_result=finish.result,
+        obstacle=search.obstacle or finish.obstacle,
     )
     return Seen(
         observed=observed,
@@ -79,20 +85,35 @@ async def _read_progress(phase: Phase, run_id: str | None, ports: Ports) -> Prog
         return None
 
 
-async def _read_job(owner: Owner, stage: Stage, model: str, ports: Ports) -> _Job:
+async def _read_job(owner: Owner, stage: Stage, model: str, ports: Ports, *, now: datetime) -> _Job:
     """Read the state of one Job, and its pods' last word once it has ended."""
     name = name_job(stage, owner, model=model)
     job = await ports.kube.get("Job", owner.namespace, name["metadata"]["name"])
     if job is None or job["metadata"].get("deletionTimestamp") or not is_ours(name, job):
         return _Job(state=JobState.ABSENT, failure="", result=None)
     state, failure = read_job(job)
-    if state is JobState.ACTIVE:
-        return _Job(state=state, failure="", result=None)
     labels = job_labels(stage, model=model, run=owner.name)
-    result = read_result(await ports.kube.list("Pod", owner.namespace, labels))
+    pods = await ports.kube.list("Pod", owner.namespace, labels)
+    if state is JobState.ACTIVE:
+        return _Job(state=state, failure="", result=None, obstacle=_obstacle(job, pods, now))
+    result = read_result(pods)
     if result is None:  # the watch of Jobs may be ahead of that of pods
         result = read_result(await ports.kube.relist("Pod", owner.namespace, labels))
-    return _Job(state=state, failure=failure, result=result)
+    killed = find_killed(pods) if result is None else None
+    return _Job(state=state, failure=killed or failure, result=result)
+
+
+def _obstacle(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    """Say what an active Job waits for; empty while its pods work, or are on their way."""
+    meta = job["metadata"]
+    age = now - datetime.fromisoformat(meta.get("creationTimestamp") or now.isoformat())
+    if not pods and age > _FIRST_POD:
+        name = meta["name"]
+        return (
+            f"Job {name} has no pod yet: a quota, a LimitRange or an admission webhook may refuse "
+            f"it; `kubectl describe job {name}` says which"
+        )
+    return find_obstacle({}, pods) or ""
 
 
 def read_job(job: Mapping[str, Any]) -> tuple[JobState, str]:

@@ -23,7 +23,7 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
     """
     now = ports.now()
     try:
-        seen = await observe(body, ports)
+        seen = await observe(body, ports, now=now)
     except InvalidSpecError as error:
         return report_invalid(body, error, now=now)
     decision = decide(seen.observed)

@@ -45,6 +45,7 @@ class Observed:
     finish: JobState
     finish_failure: str
     finish_result: Result | None
+    obstacle: str = ""  # what keeps the pods of the active Job from working
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,19 @@ class Decision:
 
 
 def decide(observed: Observed) -> Decision:
+    """Choose the next state, and say what it waits for."""
+    decision = _next(observed)
+    if observed.obstacle and decision.reason in {Reason.SEARCHING, Reason.FINISHING}:
+        # The Job's deadline is the way out, and its own words will not say why.
+        message = f"{decision.message}, once its pods work: {observed.obstacle}"
+        return dataclasses.replace(decision, reason=Reason.WAITING_FOR_PODS, message=message)
+    if decision.reason == Reason.JOB_FAILED and observed.reason == Reason.WAITING_FOR_PODS:
+        message = f"{decision.message}; before: {observed.message}"
+        return dataclasses.replace(decision, message=message)
+    return decision
+
+
+def _next(observed: Observed) -> Decision:
     """Choose the next state.  Total: every phase has exactly one branch."""
     match observed.phase:
         case Phase.SUCCEEDED | Phase.FAILED:

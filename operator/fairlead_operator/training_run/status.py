@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.phases.training_run import ENDED, Phase
+from fairlead_operator.api.phases.training_run import ENDED, Phase, Reason
 from fairlead_operator.api.training_run import TrainingRunStatus
 from fairlead_operator.report import Report
 from fairlead_operator.training_run.result import describe
@@ -15,6 +15,7 @@ from fairlead_operator.training_run.state_machine import Decision
 
 # Progress is asked of MLflow while Jobs run, and only then.
 _PROGRESS: Final = timedelta(seconds=2)
+_STUCK: Final = Reason.WAITING_FOR_PODS
 _TRACKING: Final = timedelta(seconds=5)
 
 
@@ -42,17 +43,20 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         conditions=merge(old.conditions, _conditions(body, decision), now=now),
     )
     failed = decision.phase is Phase.FAILED
-    event = Event(reason=decision.reason, message=decision.message, warning=failed)
+    stuck = decision.reason == _STUCK
+    event = Event(reason=decision.reason, message=decision.message, warning=failed or stuck)
+    tells = entered or (old.reason != decision.reason and _STUCK in {old.reason, decision.reason})
     return Report(
         status=status.to_manifest(),
-        events=(event,) if entered else (),
+        events=(event,) if tells else (),
         look_again=_look_again(decision),
     )
 
 
 def _summary(seen: Seen, decision: Decision) -> str:
     """Say in one line how it stands, for kubectl get."""
-    if decision.phase in {Phase.SEARCHING, Phase.FINISHING} and seen.progress is not None:
+    works = decision.phase in {Phase.SEARCHING, Phase.FINISHING} and decision.reason != _STUCK
+    if works and seen.progress is not None:
         return describe(seen.progress)[:256]
     if decision.phase is Phase.FAILED:
         return decision.reason

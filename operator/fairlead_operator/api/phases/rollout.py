@@ -62,6 +62,14 @@ class RouteReason(StrEnum):
     KIND_MISSING = "GatewayApiMissing"
 
 
+class PodsReason(StrEnum):
+    """Whether callers get an answer; part of the API, so never renamed."""
+
+    READY = "PodsReady"
+    MISSING = "PodsMissing"
+    NOT_ANSWERING = "NotAnswering"
+
+
 class Verdict(StrEnum):
     """What the evidence says of a candidate."""
 

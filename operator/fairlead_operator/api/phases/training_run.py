@@ -21,6 +21,7 @@ class Reason(StrEnum):
     WAITING_FOR_TRACKING = "WaitingForTracking"
     SEARCHING = "Searching"
     FINISHING = "Finishing"
+    WAITING_FOR_PODS = "WaitingForPods"
     SUSPENDED = "Suspended"
     REGISTERED = "Registered"
     JOB_FAILED = "JobFailed"

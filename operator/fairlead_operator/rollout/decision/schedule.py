@@ -14,14 +14,20 @@ _GATEWAY: Final = timedelta(seconds=1)
 
 
 def look_again(
-    seen: Observed, decision: Decision, *, next_measurement: timedelta, unscaled: bool = False
+    seen: Observed,
+    decision: Decision,
+    *,
+    next_measurement: timedelta,
+    unscaled: bool = False,
+    incomplete: bool = False,
 ) -> timedelta | None:
     """Return the time until the next look; None when only an event can change anything.
 
     ``unscaled`` says that no autoscaler could be made: nothing tells when one can.
+    ``incomplete`` says that pods behind the address are missing.
     """
     if is_finished(decision.phase):
-        return _at_rest(seen, decision, unscaled=unscaled)
+        return _at_rest(seen, decision, unscaled=unscaled, incomplete=incomplete)
     if decision.phase is Phase.ROLLING_BACK:
         return _GATEWAY
     if decision.phase in {Phase.PENDING, Phase.REPLACING}:
@@ -41,12 +47,14 @@ def look_again(
     return max(_SOONEST, min(ahead, default=_SOONEST))
 
 
-def _at_rest(seen: Observed, decision: Decision, *, unscaled: bool) -> timedelta | None:
+def _at_rest(
+    seen: Observed, decision: Decision, *, unscaled: bool, incomplete: bool
+) -> timedelta | None:
     """Look after only what is not as it should be yet: at rest a Rollout costs nothing."""
     if not seen.has_turn:
         return None
     moments = [settling(seen, decision)]
-    if not reported(seen, decision.shares):
+    if incomplete or not reported(seen, decision.shares):
         moments.append(_UNANSWERED)
     if unscaled:
         moments.append(_MISSING)

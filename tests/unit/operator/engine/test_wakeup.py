@@ -141,3 +141,25 @@ def test_an_address_wakes_its_model() -> None:
     assert Wakeup().keys_for(labelled("Service", component="address", model="m"), deleted=True) == {
         MODEL
     }
+
+
+def gateway_pod(name: str, *, ready: bool) -> Any:
+    labels = {"fairlead.dev/component": "gateway"}
+    condition = {"type": "Ready", "status": str(ready)}
+    return body("Pod", name, labels=labels, status={"conditions": [condition]})
+
+
+def test_a_gateway_that_begins_or_ends_to_answer_wakes_models_at_rest() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Succeeded"), deleted=False)
+    wakeup.keys_for(body("Model", "m", status={"rollout": "m-rollout-1"}), deleted=False)
+
+    def woken(name: str, *, ready: bool, deleted: bool = False) -> bool:
+        return ROLLOUT in wakeup.keys_for(gateway_pod(name, ready=ready), deleted=deleted)
+
+    assert not woken("a", ready=False)
+    assert woken("a", ready=True)
+    assert not woken("a", ready=True)
+    assert not woken("b", ready=True), "another one changes nothing for them"
+    assert not woken("a", ready=False)
+    assert woken("b", ready=True, deleted=True)

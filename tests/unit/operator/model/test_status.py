@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_operator.api.conditions import Condition
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.phases.model import GateReason
 from fairlead_operator.model.seen import Seen
@@ -188,3 +189,39 @@ def test_where_clients_find_it(gateway: dict[str, Any], url: str) -> None:
 )
 def test_which_gateway_alone_carries_the_traffic(settled: Any, gateway: str | None) -> None:
     assert say(seen(observed(), settled=settled)).status.get("gateway") == gateway
+
+
+def pods(reason: str, status: str = "False") -> Condition:
+    return Condition(type="PodsReady", status=status, reason=reason, message="no pod of 1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("about", "ready"),
+    [
+        pytest.param(None, "True", id="nothing is known yet"),
+        pytest.param(pods("PodsReady", "True"), "True", id="all are there"),
+        pytest.param(pods("PodsMissing"), "True", id="some are missing"),
+        pytest.param(pods("NotAnswering"), "False", id="none is there"),
+    ],
+)
+def test_ready_is_what_answers(about: Condition | None, ready: str) -> None:
+    said = say(seen(observed(), pods=about))
+
+    assert conditions(said)["Ready"] == ready
+    assert conditions(said)["UpToDate"] == "True"
+    assert conditions(said).get("PodsReady") == (about and about.status)
+    told = next(each for each in said.status["conditions"] if each["type"] == "Ready")
+    assert (told["message"] == "no pod of 1.0.0") is (ready == "False")
+
+
+def test_pods_that_are_missing_are_announced_once() -> None:
+    missing, back = pods("NotAnswering"), pods("PodsReady", "True")
+    silent = SERVES.model_copy(update={"conditions": (missing,)})
+
+    first = say(seen(observed(), status=SERVES, pods=missing))
+    again = say(seen(observed(), status=silent, pods=missing))
+    after = say(seen(observed(), status=silent, pods=back))
+
+    assert [(event.reason, event.warning) for event in first.events] == [("NotAnswering", True)]
+    assert again.events == ()
+    assert [(event.reason, event.warning) for event in after.events] == [("PodsReady", False)]

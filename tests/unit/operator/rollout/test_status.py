@@ -9,6 +9,7 @@ import pytest
 from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason
 from fairlead_operator.report import Report
 from fairlead_operator.rollout.decision.states import Cause, Decision, Observed
+from fairlead_operator.rollout.presence import Pods
 from fairlead_operator.rollout.status import report
 from fairlead_operator.rollout.traffic.accepted import Routed
 from support.builders import GOOD, MINUTE, NOW, guarding, observed, pending, plain_rollout, seen
@@ -143,7 +144,11 @@ def test_conditions(phase: Phase, succeeded: str, progressing: str) -> None:
     spoken = told(decided(phase), observed(), MOVING)
 
     conditions = {entry["type"]: entry["status"] for entry in spoken.status["conditions"]}
-    assert conditions == {"Succeeded": succeeded, "Progressing": progressing}
+    assert conditions == {
+        "Succeeded": succeeded,
+        "Progressing": progressing,
+        "PodsReady": "True",
+    }
 
 
 @pytest.mark.parametrize(
@@ -189,3 +194,34 @@ def test_a_guard_says_until_when_it_holds() -> None:
     spoken = told(decided(Phase.GUARDING, step=2, share=100), guarding(), MOVING)
 
     assert moment(spoken.status["holdsUntil"]) == NOW + timedelta(minutes=1)
+
+
+def pods_condition(report: Report) -> dict[str, Any] | None:
+    return next((each for each in report.status["conditions"] if each["type"] == "PodsReady"), None)
+
+
+def test_pods_that_are_missing_are_told_once_and_looked_after() -> None:
+    look = observed(phase=Phase.SUCCEEDED)
+    gone = {"1.1.0": Pods(available=0, obstacle="pod p has no node: 0/1 nodes are available")}
+    ended = decided(Phase.SUCCEEDED, share=100)
+
+    first = told(ended, look, {"phase": "Succeeded", "step": 0}, pods=gone)
+    conditions = first.status["conditions"]
+    again = told(
+        ended, look, {"phase": "Succeeded", "step": 0, "conditions": conditions}, pods=gone
+    )
+    back = told(ended, look, {"phase": "Succeeded", "step": 0, "conditions": conditions})
+
+    condition = pods_condition(first)
+    assert condition is not None
+    assert (condition["status"], condition["reason"]) == ("False", "NotAnswering")
+    assert "no pod of 1.1.0 is ready: pod p has no node" in condition["message"]
+    assert [event.reason for event in first.events if event.warning] == ["NotAnswering"]
+    assert first.look_again is not None
+    assert first.look_again <= timedelta(seconds=10)
+    assert again.events == ()
+    assert [event.reason for event in back.events] == ["PodsReady"]
+
+
+def test_who_has_no_turn_says_nothing_of_pods() -> None:
+    assert pods_condition(told(decided(Phase.PENDING), pending(has_turn=False), {})) is None

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from support.fakes import FakeKube
 from support.training_run_builders import NAME, SUCCESS, training_run_manifest
 from support.world import NAMESPACE, World, model_manifest, pod
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OURS = job_labels("search", model="nsw-price", run=NAME)
 OWNED = [{"uid": "uid-run"}]
 RUNNING = {"phase": "Searching", "mlflowRunId": "run-1", "config": "{}"}
@@ -57,7 +59,7 @@ def put_job(world: World, stage: str, *conditions: str, **meta: Any) -> None:
 
 async def test_a_look_creates_nothing(world: World) -> None:
     """The run in MLflow was created while everything was read."""
-    seen = await observe(training_run_manifest(), world.ports)
+    seen = await observe(training_run_manifest(), world.ports, now=NOW)
 
     assert not seen.observed.has_run
     assert world.registry.runs == {}
@@ -65,7 +67,7 @@ async def test_a_look_creates_nothing(world: World) -> None:
 
 
 async def test_a_run_that_started_goes_on_with_what_was_fixed_then(world: World) -> None:
-    seen = await observe(training_run_manifest(**RUNNING), world.ports)
+    seen = await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
 
     assert seen.observed.has_run
     assert (seen.mlflow_run_id, seen.config) == ("run-1", "{}")
@@ -75,13 +77,13 @@ async def test_without_its_model_it_cannot_be_read(world: World) -> None:
     await world.kube.delete("Model", NAMESPACE, "nsw-price")
 
     with pytest.raises(InvalidSpecError, match="there is no Model nsw-price"):
-        await observe(training_run_manifest(), world.ports)
+        await observe(training_run_manifest(), world.ports, now=NOW)
 
 
 async def test_progress_is_read_while_jobs_run(world: World) -> None:
     world.registry.progress_of["run-1"] = '{"stage": "fit"}'
 
-    seen = await observe(training_run_manifest(**RUNNING), world.ports)
+    seen = await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
 
     assert seen.progress is not None
     assert seen.progress.stage == "fit"
@@ -90,7 +92,9 @@ async def test_progress_is_read_while_jobs_run(world: World) -> None:
 async def test_an_mlflow_that_is_down_leaves_the_progress_as_it_was_known(world: World) -> None:
     world.registry.down = True
 
-    seen = await observe(training_run_manifest(**RUNNING, progress={"stage": "data"}), world.ports)
+    seen = await observe(
+        training_run_manifest(**RUNNING, progress={"stage": "data"}), world.ports, now=NOW
+    )
 
     assert seen.observed.phase is Phase.SEARCHING
     assert seen.progress is not None
@@ -100,7 +104,7 @@ async def test_an_mlflow_that_is_down_leaves_the_progress_as_it_was_known(world:
 async def test_a_job_that_is_being_deleted_is_absent(world: World) -> None:
     put_job(world, "search", ownerReferences=OWNED, deletionTimestamp="2026-01-01T00:00:00Z")
 
-    seen = await observe(training_run_manifest(**RUNNING), world.ports)
+    seen = await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
 
     assert seen.observed.search is JobState.ABSENT
 
@@ -120,7 +124,9 @@ async def test_a_job_that_is_being_deleted_is_absent(world: World) -> None:
 async def test_whose_job_is_read(world: World, meta: dict[str, Any], state: JobState) -> None:
     put_job(world, "search", "Complete", **meta)
 
-    assert (await observe(training_run_manifest(**RUNNING), world.ports)).observed.search is state
+    assert (
+        await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
+    ).observed.search is state
 
 
 async def test_the_last_word_of_a_pod_that_the_watch_has_not_told_yet_is_asked_for(
@@ -134,7 +140,7 @@ async def test_the_last_word_of_a_pod_that_the_watch_has_not_told_yet_is_asked_f
     behind.put(pod("p", labels=labels, ended=ended))
 
     seen = await observe(
-        training_run_manifest(**RUNNING), dataclasses.replace(world.ports, kube=behind)
+        training_run_manifest(**RUNNING), dataclasses.replace(world.ports, kube=behind), now=NOW
     )
 
     assert seen.observed.finish_result is not None
@@ -154,3 +160,46 @@ async def test_the_last_word_of_a_pod_that_the_watch_has_not_told_yet_is_asked_f
 )  # fmt: skip
 def test_read_job(conditions: list[dict[str, str]], state: JobState) -> None:
     assert read_job({"status": {"conditions": conditions}})[0] is state
+
+
+SECRET = {"reason": "CreateContainerConfigError", "message": 'secret "sqll" not found'}
+
+
+@pytest.mark.parametrize(
+    ("age", "waiting", "words"),
+    [
+        pytest.param(1, None, "", id="its pod is on its way"),
+        pytest.param(20, None, "kubectl describe job", id="its pod is refused"),
+        pytest.param(20, {}, "", id="it works"),
+        pytest.param(20, {"reason": "ContainerCreating"}, "", id="its container is made"),
+        pytest.param(20, SECRET, 'secret "sqll" not found', id="a Secret that is not there"),
+        pytest.param(
+            20, {"reason": "ErrImagePull", "message": "no"}, "ErrImagePull: no", id="no image"
+        ),
+    ],
+)
+async def test_what_an_active_job_waits_for_is_told(
+    world: World, age: int, waiting: dict[str, str] | None, words: str
+) -> None:
+    created = (NOW - timedelta(seconds=age)).isoformat()
+    put_job(world, "search", ownerReferences=OWNED, creationTimestamp=created)
+    if waiting is not None:
+        trainer = pod("trainer", labels=OURS)
+        state = {"waiting": waiting} if waiting else {"running": {}}
+        trainer["status"]["containerStatuses"][0]["state"] = state
+        world.kube.put(trainer)
+
+    seen = await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
+
+    assert seen.observed.search is JobState.ACTIVE
+    assert (words in seen.observed.obstacle) if words else not seen.observed.obstacle
+
+
+async def test_a_trainer_that_was_ended_at_its_memory_limit_is_told_so(world: World) -> None:
+    put_job(world, "search", "Failed", ownerReferences=OWNED)
+    world.kube.put(pod("trainer", labels=OURS, ended={"exitCode": 137, "reason": "OOMKilled"}))
+
+    seen = await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
+
+    assert "OOMKilled" in seen.observed.search_failure
+    assert "spec.training.resources.limits.memory" in seen.observed.search_failure

@@ -94,3 +94,29 @@ def test_an_end_is_an_end(about: Observed) -> None:
     if about.phase in ENDED:
         assert decision.phase is about.phase
         assert not decision.want_run
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(observed(obstacle="pod p has no node"), id="in the search"),
+        pytest.param(finishing(finish=JobState.ACTIVE, obstacle="pod p has no node"), id="after"),
+    ],
+)
+def test_pods_that_do_not_work_are_what_it_waits_for(seen: Observed) -> None:
+    decision = decide(seen)
+
+    assert (decision.phase, decision.reason) == (seen.phase, "WaitingForPods")
+    assert "pod p has no node" in decision.message
+    assert decision.want_search or decision.want_finish
+
+
+def test_a_job_that_ended_at_its_deadline_keeps_what_it_waited_for() -> None:
+    waited = {"reason": "WaitingForPods", "message": "once its pods work: pod p has no node"}
+    late = observed(search=JobState.FAILED, search_failure="DeadlineExceeded: too long", **waited)
+
+    decision = decide(late)
+
+    assert (decision.phase, decision.reason) == (Phase.FAILED, "JobFailed")
+    assert "DeadlineExceeded: too long" in decision.message
+    assert "pod p has no node" in decision.message

@@ -1,0 +1,91 @@
+"""What pods, and who makes them, say of themselves.  Pure."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+# Reasons with which a container is on its way as it should be.
+_ON_ITS_WAY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+LONGEST_WORDS: Final = 500  # characters, of one pod
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod answers; one that is leaving gets nothing new."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return False
+    return any(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for condition in (pod.get("status") or {}).get("conditions") or []
+    )
+
+
+def find_obstacle(
+    deployment: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]]
+) -> str | None:
+    """Say what keeps pods from being there, in the cluster's words; None while nothing does."""
+    if deployment is None:
+        return None
+    words = (_refusal(deployment), *map(_obstacle, pods))
+    return next((each for each in words if each is not None), None)
+
+
+def _refusal(deployment: Mapping[str, Any]) -> str | None:
+    """Say why no pod may be made, a quota for example; None where nothing was refused."""
+    for condition in (deployment.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return f"a pod is refused: {condition.get('message', '')}"[:LONGEST_WORDS]
+    return None
+
+
+def _obstacle(pod: Mapping[str, Any]) -> str | None:
+    """Say what keeps a pod from starting, in the cluster's words; None while nothing does."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return None
+    status = pod.get("status") or {}
+    name = pod["metadata"].get("name", "")
+    if status.get("phase") == "Failed":
+        reason, message = status.get("reason"), status.get("message", "")
+        return f"pod {name} ended: {reason}: {message}"[:LONGEST_WORDS] if reason else None
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return f"pod {name} has no node: {condition.get('message', '')}"[:LONGEST_WORDS]
+    for container in (*(status.get("initContainerStatuses") or ()), *containers(pod)):
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        reason = waiting.get("reason") or ""
+        ended = (container.get("lastState") or {}).get("terminated")
+        if reason == "CrashLoopBackOff" and ended:
+            last = ": ".join(read_last_words(ended))
+            return f"pod {name} crashes again and again, last {last}"[:LONGEST_WORDS]
+        if reason not in _ON_ITS_WAY:
+            words = f"pod {name} does not start: {reason}: {waiting.get('message', '')}"
+            return words[:LONGEST_WORDS]
+    return None
+
+
+def find_killed(pods: Iterable[Mapping[str, Any]]) -> str | None:
+    """Say which pod was ended at its memory limit; None where none was."""
+    for pod in pods:
+        for container in containers(pod):
+            for state in (container.get("state") or {}, container.get("lastState") or {}):
+                if (state.get("terminated") or {}).get("reason") == "OOMKilled":
+                    return (
+                        f"pod {pod['metadata'].get('name', '')} was ended at its memory limit "
+                        "(OOMKilled); raise spec.training.resources.limits.memory of the Model"
+                    )
+    return None
+
+
+def containers(pod: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the states of a pod's containers, without those that only prepare it."""
+    return (pod.get("status") or {}).get("containerStatuses") or []
+
+
+def read_last_words(ended: Mapping[str, Any]) -> tuple[str, str]:
+    """Read why a container ended, reason and message: the server's own, else Kubernetes'."""
+    text = ended.get("message") or ""
+    try:
+        document = json.loads(text)
+        return str(document["reason"]), str(document["message"])
+    except (ValueError, KeyError, TypeError):
+        reason = str(ended.get("reason", "Error"))
+        return reason, text[-300:] or f"exit code {ended.get('exitCode')}"
