@@ -5,6 +5,8 @@ import io
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fairlead_training.failure import Reason, TrainingFailure
@@ -36,6 +38,104 @@ def test_files_are_read(content: bytes, changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "columns", "rows"),
+    [
+        pytest.param("a,b,a\n1,2,3\n", ["a", "b", "a"], [[1, 2, 3]], id="a column twice"),
+        pytest.param("\ufeffa,b,a\n1,2,3\n", ["a", "b", "a"], [[1, 2, 3]], id="after a BOM"),
+        pytest.param('\n"a x",b,"a x"\n1,2,3\n', ["a x", "b", "a x"], [[1, 2, 3]], id="quoted"),
+        pytest.param("a,A\n1,2\n", ["a", "A"], [[1, 2]], id="in another case: another name"),
+        pytest.param("a,a.1\n1,2\n", ["a", "a.1"], [[1, 2]], id="a name that pandas might make"),
+        pytest.param(",a\n0,2\n", ["Unnamed: 0", "a"], [[0, 2]], id="no name: an index"),
+        pytest.param("a,b\n1,2,\n3,4,\n", ["a", "b"], [[1, 2], [3, 4]], id="commas at the ends"),
+        pytest.param("a\n1\n?\n", ["a"], [["1"], ["?"]], id="words among numbers"),
+    ],
+)
+def test_the_columns_of_a_csv_file_are_those_it_names(
+    content: str, columns: list[str], rows: list[list[Any]]
+) -> None:
+    frame = parse_file(content.encode(), data_config())
+
+    assert list(frame.columns) == columns
+    assert frame.to_numpy().tolist() == rows
+
+
+def test_names_of_rows_stay_apart_where_the_header_leaves_them_out() -> None:
+    frame = parse_file(b'"a","b"\n"x",1,2\n"y",3,4\n', data_config(timestampColumn="a", target="b"))
+
+    assert frame.to_dict("list") == {"a": [1, 3], "b": [2, 4]}
+
+
+def test_a_long_column_of_numbers_and_a_word_is_read_without_a_warning() -> None:
+    frame = parse_file(b"a,b\n" + b"1,2\n" * 300_000 + b"?,3\n", data_config())
+
+    assert frame["a"].iloc[-1] == "?"
+
+
+def test_a_column_twice_in_a_parquet_file_is_read_as_it_is() -> None:
+    file = io.BytesIO()
+    arrays = [pa.array([1]), pa.array([2])]
+    pq.write_table(pa.table(arrays, names=["a", "a"]), file)
+
+    frame = parse_file(file.getvalue(), data_config(format="parquet"))
+
+    assert list(frame.columns) == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("index", "columns"),
+    [
+        pytest.param(pd.Index(["2026-01-01"], name="timestamp"), ["timestamp", "up"], id="times"),
+        pytest.param(
+            pd.MultiIndex.from_tuples([("2026-01-01", 7)], names=["timestamp", "station"]),
+            ["timestamp", "station", "up"],
+            id="times and more",
+        ),
+        pytest.param(pd.Index([7], name="station"), ["station", "up"], id="none is the time"),
+        pytest.param(pd.RangeIndex(1), ["up"], id="no index"),
+    ],
+)
+def test_what_a_parquet_file_stores_as_index_is_found(index: pd.Index, columns: list[str]) -> None:
+    file = io.BytesIO()
+    pd.DataFrame({"up": [1]}, index=index).to_parquet(file)
+
+    frame = parse_file(file.getvalue(), data_config(format="parquet"))
+
+    assert list(frame.columns) == columns
+
+
+def test_an_index_that_nobody_asks_for_stays_one() -> None:
+    file = io.BytesIO()
+    rows = pd.DataFrame({"timestamp": ["2026-01-01"], "up": [1]}, index=pd.Index([7], name="nth"))
+    rows.to_parquet(file)
+
+    frame = parse_file(file.getvalue(), data_config(format="parquet"))
+
+    assert list(frame.columns) == ["timestamp", "up"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(b"<!DOCTYPE html>\n<html><body>", "a web page", id="a page to log in"),
+        pytest.param(b"\xef\xbb\xbf \r\n<HTML lang=en>", "a web page", id="after a BOM"),
+        pytest.param(b"<?xml version='1.0'?><Error>", "a web page", id="a store's error"),
+        pytest.param(b'{"error": "unauthorized"}', "JSON", id="an API's error"),
+        pytest.param(b'[{"a": 1}]', "JSON", id="rows as JSON"),
+        pytest.param(gzip.compress(b"<html>"), "a web page", id="compressed"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_what_a_server_says_in_place_of_a_file_is_called_so(
+    content: bytes, said: str, kind: str
+) -> None:
+    with pytest.raises(TrainingFailure, match=f"prices.csv holds {said}") as caught:
+        parse_file(content, data_config(format=kind))
+
+    assert caught.value.reason is Reason.DATA_FORMAT_INVALID
+    assert "spec.data.source.credentials" in caught.value.message
+
+
+@pytest.mark.parametrize(
     ("content", "changes", "reason"),
     [
         pytest.param(b"", {}, Reason.DATA_EMPTY, id="empty"),
@@ -45,6 +145,9 @@ def test_files_are_read(content: bytes, changes: dict[str, Any]) -> None:
             gzip.compress(CSV)[:-4], {}, Reason.DATA_FORMAT_INVALID, id="gzip that was cut"
         ),
         pytest.param(CSV, {"uri": "https://h/export"}, Reason.DATA_FORMAT_INVALID, id="no format"),
+        pytest.param(
+            b"a\n" + b"9" * 400 + b"\n2\n", {}, Reason.DATA_FORMAT_INVALID, id="endless digits"
+        ),
         pytest.param(CSV, {"format": "xml"}, Reason.CONFIG_INVALID, id="unknown format"),
     ],
 )
