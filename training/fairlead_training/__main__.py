@@ -44,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         document, code = run(arguments.stage, arguments.config), 0
     except TrainingFailure as failure:
+        for detail in failure.details:
+            _log.error("the data cannot be used", extra={"why": detail})
         document, code = failure_document(failure, run.stage), failure.exit_code
     except Exception as error:
         _log.exception("the trainer failed")

@@ -4,23 +4,43 @@ The order is total (time, then every other column), so that the same rows give t
 however the source happened to return them.
 """
 
+import base64
+import collections
 import dataclasses
-import decimal
 import hashlib
 import json
-import numbers
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairlead_training.config import DataConfig, Task, TrainingConfig
+from fairlead_training.columns import (
+    Fault,
+    Floats,
+    is_row_number,
+    read_feature,
+    read_target,
+    read_times,
+    show_names,
+)
+from fairlead_training.config import DataConfig, TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure
 
-_LOOKED_AT: Final = 1000  # rows that a message takes its examples from
-_NAMED: Final = 12  # columns or values a message lists at most
-_MOST_CLASSES: Final = 1000
+_MOST_CHARACTERS: Final = 1000  # of a message; a condition holds 1024
+_REMEMBERED: Final = 50_000  # rows a snapshot knows one by one, some 500 KB in the study
+_ADVICE: Final = {
+    Reason.DATA_FORMAT_INVALID: "rename all but one",
+    Reason.COLUMN_MISSING: "",
+    Reason.TARGET_INVALID: "correct the data or spec.data.target",
+    Reason.TARGET_CONSTANT: "use a longer period or correct spec.data.target",
+    Reason.TIMESTAMP_INVALID: "use RFC 3339 times such as 2026-01-31T12:00:00Z or correct "
+    "spec.data.timestampColumn",
+    Reason.FEATURE_INVALID: "correct the data (numbers only, and nothing where one is missing) "
+    "or list other columns in spec.data.features",
+    Reason.TOO_FEW_ROWS: "use a longer period or lower it",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +50,8 @@ class Table:
     times: npt.NDArray[np.int64]  # nanoseconds since 1970 in UTC, ascending
     features: pd.DataFrame  # float64 columns; NaN is a missing value
     target: npt.NDArray[np.float64]  # 0 and 1, class numbers, or the value
+    rows: npt.NDArray[np.intp]  # where each was in the source, from 0
+    left_out: tuple[str, ...] = ()  # columns that only number the rows
 
     def __len__(self) -> int:
         return len(self.target)
@@ -43,6 +65,8 @@ class Snapshot:
     first: int  # time of the first row, nanoseconds
     last: int
     digest: str
+    columns: tuple[str, ...] = ()  # the features; those of 0.1.0 named none
+    latest: str = ""  # a hash of each of the latest rows, 8 bytes, in base64
 
 
 def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str) -> Table:
@@ -52,60 +76,131 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
         refused_in_names: characters that the learner allows in no feature's name.
 
     Raises:
-        TrainingFailure: naming the column and what to do.
+        TrainingFailure: naming every bad column and what to do.
     """
-    names = _name_columns(frame, config.data)
-    times = _parse_times(frame[config.data.timestamp_column], config.data.timestamp_column)
-    target = _parse_target(frame[config.data.target], config.data.target, config.task)
-    features = pd.DataFrame(
-        {name: _parse_feature(frame[name], name, refused_in_names) for name in names}
-    )
-    columns = [features[name].to_numpy() for name in reversed(names)]
-    order = np.lexsort([*columns, target, times])
-    table = Table(
+    if not len(frame):
+        raise TrainingFailure(Reason.DATA_EMPTY, "the data holds no rows; check spec.data.source")
+    names, faults = _name_columns(frame, config.data)
+    target = times = None
+    if _is_there_once(frame, config.data.target):
+        target = read_target(frame[config.data.target], config.data.target, config.task)
+    if _is_there_once(frame, config.data.timestamp_column):
+        name = config.data.timestamp_column
+        times = read_times(frame[name], name)
+    faults += [part for part in (target, times) if isinstance(part, Fault)]
+    features, left_out, bad = _read_features(frame, names, config.data, refused_in_names)
+    faults += bad
+    if isinstance(target, np.ndarray):
+        faults += [
+            _copy_of_target(name, config.data.target)
+            for name, values in features.items()
+            if values[0] == target[0] and np.array_equal(values, target)
+        ]
+    if len(frame) < config.data.min_rows:
+        faults.append(_too_few(len(frame), config.data.min_rows))
+    if not (features or faults):
+        faults.append(_nothing_to_learn_from(left_out))
+    if faults or not isinstance(target, np.ndarray) or not isinstance(times, np.ndarray):
+        raise _failure(faults)
+    order = np.lexsort([*reversed(features.values()), target, times])
+    return Table(
         times=times[order],
-        features=features.iloc[order].reset_index(drop=True),
+        features=pd.DataFrame({name: features[name][order] for name in features}, copy=False),
         target=target[order],
+        rows=order,
+        left_out=left_out,
     )
-    _check_rows(table, config.data)
-    return table
 
 
 def take_snapshot(table: Table) -> Snapshot:
-    """Name these rows: count, time range, and a digest of every value in order."""
-    digest = hashlib.sha256(json.dumps(list(table.features.columns)).encode())
-    for column in (table.times, *(table.features[name] for name in table.features), table.target):
-        digest.update(np.ascontiguousarray(column).tobytes())
+    """Name these rows: count, time range, columns, and a digest of every value in order."""
+    latest = _hash_rows(slice_rows(table, max(0, len(table) - _REMEMBERED), len(table)))
     return Snapshot(
         rows=len(table),
         first=int(table.times[0]),
         last=int(table.times[-1]),
-        digest=f"sha256:{digest.hexdigest()}",
+        digest=_digest(table),
+        columns=tuple(map(str, table.features.columns)),
+        latest=base64.b64encode(latest.astype("<u8").tobytes()).decode(),
     )
 
 
 def restore(table: Table, snapshot: Snapshot) -> Table:
     """Return the rows of a snapshot, from a source that has grown since.
 
+    New rows may be of any time when they are among the latest of the snapshot, and there may be
+    new columns.
+
     Raises:
         TrainingFailure: DataChanged when its rows are not there as they were.
     """
     # Everything that follows compares models on the same rows: other rows are another training.
-    kept = slice_rows(table, 0, int(np.searchsorted(table.times, snapshot.last, side="right")))
-    if not len(kept) or take_snapshot(kept) != snapshot:
-        raise TrainingFailure(
-            Reason.DATA_CHANGED,
-            f"the rows up to {format_time(snapshot.last)} are not those the training began with "
-            f"({len(kept)} rows now, {snapshot.rows} then); start another training",
-        )
-    return kept
+    if snapshot.columns and set(snapshot.columns) < set(table.features.columns):
+        table = _order(table, table.features[list(snapshot.columns)])
+    known = slice_rows(table, 0, int(np.searchsorted(table.times, snapshot.last, side="right")))
+    if _is_snapshot(known, snapshot):
+        return known
+    rows = _without_new(known, snapshot)
+    if _is_snapshot(rows, snapshot):
+        return rows
+    raise TrainingFailure(
+        Reason.DATA_CHANGED,
+        f"the rows up to {format_time(snapshot.last)} are not those the training began with "
+        f"({len(known)} rows now, {snapshot.rows} then); start another training",
+    )
+
+
+def _is_snapshot(table: Table, snapshot: Snapshot) -> bool:
+    return len(table) == snapshot.rows and _digest(table) == snapshot.digest
+
+
+def _without_new(table: Table, snapshot: Snapshot) -> Table:
+    """Keep those of the latest rows that the snapshot knows, each as often as it was there."""
+    hashes = np.frombuffer(base64.b64decode(snapshot.latest), dtype="<u8")
+    start = min(snapshot.rows - len(hashes), len(table))
+    found = pd.Series(_hash_rows(slice_rows(table, start, len(table))))
+    often = pd.Series(hashes).value_counts()
+    is_known = found.groupby(found).cumcount() < found.map(often).fillna(0)
+    return _take(table, np.r_[:start, start + np.flatnonzero(is_known)])
+
+
+def _digest(table: Table) -> str:
+    digest = hashlib.sha256(json.dumps(list(table.features.columns)).encode())
+    for column in (table.times, *(table.features[name] for name in table.features), table.target):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _hash_rows(table: Table) -> npt.NDArray[np.uint64]:
+    rows = pd.DataFrame({0: table.times, 1: table.target}, index=table.features.index)
+    hashes = pd.util.hash_pandas_object(pd.concat([rows, table.features], axis=1), index=False)
+    return np.asarray(hashes, dtype=np.uint64)
+
+
+def _order(table: Table, features: pd.DataFrame) -> Table:
+    """Bring the rows in order by these features."""
+    columns = [features[name].to_numpy() for name in reversed(list(features))]
+    order = np.lexsort([*columns, table.target, table.times])
+    return _take(dataclasses.replace(table, features=features), order)
+
+
+def _take(table: Table, positions: npt.NDArray[np.intp]) -> Table:
+    return dataclasses.replace(
+        table,
+        times=table.times[positions],
+        features=table.features.iloc[positions].reset_index(drop=True),
+        target=table.target[positions],
+        rows=table.rows[positions],
+    )
 
 
 def slice_rows(table: Table, start: int, stop: int) -> Table:
-    return Table(
+    return dataclasses.replace(
+        table,
         times=table.times[start:stop],
         features=table.features.iloc[start:stop],
         target=table.target[start:stop],
+        rows=table.rows[start:stop],
     )
 
 
@@ -114,149 +209,93 @@ def format_time(nanoseconds: int) -> str:
     return pd.Timestamp(nanoseconds, unit="ns").strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _name_columns(frame: pd.DataFrame, config: DataConfig) -> list[str]:
-    """Return the feature columns, after a check that every column is there once."""
+def _name_columns(frame: pd.DataFrame, config: DataConfig) -> tuple[list[str], list[Fault]]:
+    """Return the feature columns to read, and what is wrong with the columns there are."""
     columns = [str(column) for column in frame.columns]
-    twice = sorted({column for column in columns if columns.count(column) > 1})
+    times = collections.Counter(columns)
+    fields = {
+        config.target: "spec.data.target",
+        config.timestamp_column: "spec.data.timestampColumn",
+        **dict.fromkeys(config.features, "spec.data.features"),
+    }
+    features = config.features or [name for name in columns if name not in fields]
+    twice = sorted({c for c in {*fields, *features} if times[c] > 1})
+    missing = [column for column in fields if column not in columns]
+    faults = []
     if twice:
-        raise TrainingFailure(
-            Reason.DATA_FORMAT_INVALID,
-            f"column {twice[0]} appears more than once in the data; rename all but one",
-        )
-    if not len(frame):
-        raise TrainingFailure(Reason.DATA_EMPTY, "the data holds no rows; check spec.data.source")
-    wanted = [
-        (config.target, "spec.data.target"),
-        (config.timestamp_column, "spec.data.timestampColumn"),
-        *((name, "spec.data.features") for name in config.features),
-    ]
-    for column, field in wanted:
-        if column not in columns:
-            raise TrainingFailure(
-                Reason.COLUMN_MISSING,
-                f"column {column} is not in the data (columns: {_list(columns)}); correct {field}",
-            )
-    others = [c for c in columns if c not in {config.target, config.timestamp_column}]
-    names = list(config.features) or others
-    if not names:
-        raise TrainingFailure(
-            Reason.COLUMN_MISSING,
-            "the data has only the target and the timestamp; "
-            "add columns to learn from to spec.data.source",
-        )
-    return names
-
-
-def _parse_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[np.int64]:
-    advice = "use RFC 3339 times such as 2026-01-31T12:00:00Z or correct spec.data.timestampColumn"
-    if pd.api.types.is_numeric_dtype(column):
-        raise TrainingFailure(
-            Reason.TIMESTAMP_INVALID, f"column {name} holds numbers, not times; {advice}"
-        )
-    try:
-        if pd.api.types.is_datetime64_any_dtype(column):
-            times = pd.to_datetime(column, utc=True)
-        else:
-            times = pd.to_datetime(column, utc=True, format="ISO8601")
-        missing = int(times.isna().sum())
-        nanoseconds = times.dt.tz_localize(None).to_numpy(dtype="datetime64[ns]")
-    except (ValueError, TypeError, OverflowError) as error:
-        raise TrainingFailure(
-            Reason.TIMESTAMP_INVALID, f"column {name} holds values that are not times; {advice}"
-        ) from error
+        text = f"{_name(twice, 'appears', 'appear')} more than once in the data"
+        faults.append(Fault(reason=Reason.DATA_FORMAT_INVALID, text=text))
     if missing:
-        raise TrainingFailure(
-            Reason.TIMESTAMP_INVALID, f"column {name} is empty in {missing} rows; {advice}"
-        )
-    return nanoseconds.astype(np.int64)
+        where = " and ".join(dict.fromkeys(fields[column] for column in missing))
+        which = _name(missing, "is", "are")
+        text = f"{which} not in the data (columns: {_list(columns)}); correct {where}"
+        faults.append(Fault(reason=Reason.COLUMN_MISSING, text=text))
+    return [name for name in dict.fromkeys(features) if times[name] == 1], faults
 
 
-def _parse_target(column: "pd.Series[Any]", name: str, task: Task) -> npt.NDArray[np.float64]:
-    values = _to_numbers(column)
-    if values is None:
-        raise _target_failure(
-            name, f"holds {_list(_distinct(column))}, which are not numbers", task
-        )
-    unusable = int((~np.isfinite(values)).sum())
-    if unusable:
-        raise _target_failure(name, f"is empty or infinite in {unusable} rows", task)
-    distinct = np.unique(values)
-    if len(distinct) == 1:
-        raise TrainingFailure(
-            Reason.TARGET_CONSTANT,
-            f"column {name} is {distinct[0]:g} in every row; "
-            "use a longer period or correct spec.data.target",
-        )
-    if task is Task.BINARY and not np.array_equal(distinct, (0, 1)):
-        raise _target_failure(name, f"holds {_list([f'{v:g}' for v in distinct])}", task)
-    if task is Task.MULTICLASS and not _are_class_numbers(distinct):
-        raise _target_failure(name, f"holds {_list([f'{v:g}' for v in distinct])}", task)
-    return values
+def _is_there_once(frame: pd.DataFrame, column: str) -> bool:
+    return list(frame.columns).count(column) == 1
 
 
-def _are_class_numbers(distinct: npt.NDArray[np.float64]) -> bool:
-    return len(distinct) <= _MOST_CLASSES and np.array_equal(distinct, np.arange(len(distinct)))
+def _read_features(
+    frame: pd.DataFrame, names: Sequence[str], config: DataConfig, refused: str
+) -> tuple[dict[str, Floats], tuple[str, ...], list[Fault]]:
+    """Return the features, the columns left out since they number the rows, and the faults."""
+    features: dict[str, Floats] = {}
+    left_out: list[str] = []
+    faults: list[Fault] = []
+    for name in names:
+        values = read_feature(frame[name], name, refused)
+        # What the Model lists by name is what it learns from.
+        if not config.features and is_row_number(frame[name], name, values):
+            left_out.append(name)
+        elif isinstance(values, Fault):
+            faults.append(values)
+        else:
+            features[name] = values
+    return features, tuple(left_out), faults
 
 
-def _target_failure(name: str, trouble: str, task: Task) -> TrainingFailure:
-    needed = {
-        Task.BINARY: "0 and 1",
-        Task.MULTICLASS: "the class numbers 0, 1, 2, … without a gap",
-        Task.REGRESSION: "a finite number in each row",
-    }[task]
-    return TrainingFailure(
-        Reason.TARGET_INVALID,
-        f"column {name} {trouble}; {task} needs {needed}; correct the data or spec.data.target",
+def _copy_of_target(name: str, target: str) -> Fault:
+    return Fault(
+        reason=Reason.FEATURE_INVALID,
+        text=f"column {name} equals the target {target} in every row, so a model would learn "
+        "nothing else",
     )
 
 
-def _parse_feature(column: "pd.Series[Any]", name: str, refused: str) -> npt.NDArray[np.float64]:
-    values = _to_numbers(column)
-    trouble = None
-    if set(refused) & set(name):
-        trouble = f"has one of the characters {' '.join(refused)} in its name"
-    elif values is None:
-        trouble = f"holds {_list(_distinct(column))}, which are not numbers"
-    elif np.isnan(values).all():
-        trouble = "is empty in every row"
-    elif np.isinf(values).any():
-        trouble = f"is infinite in {int(np.isinf(values).sum())} rows"
-    if trouble is not None or values is None:
-        raise TrainingFailure(
-            Reason.FEATURE_INVALID,
-            f"column {name} {trouble}; "
-            "correct the data or list other columns in spec.data.features",
-        )
-    return values
+def _too_few(rows: int, least: int) -> Fault:
+    return Fault(
+        reason=Reason.TOO_FEW_ROWS,
+        text=f"the data has {rows} rows but spec.data.minRows is {least}",
+    )
 
 
-def _to_numbers(column: "pd.Series[Any]") -> npt.NDArray[np.float64] | None:
-    """Return the column as float64, NaN where missing; None when it holds more than numbers."""
-    present = column.dropna().infer_objects()
-    if present.dtype == object:
-        # Decimals, and booleans mixed with numbers.
-        if not all(isinstance(value, numbers.Real | decimal.Decimal) for value in present):
-            return None
-    elif not pd.api.types.is_numeric_dtype(present):
-        return None
-    values = np.full(len(column), np.nan)
-    values[column.notna().to_numpy()] = present.to_numpy(dtype=np.float64)
-    return values
+def _nothing_to_learn_from(left_out: Sequence[str]) -> Fault:
+    beside = f" and columns that number the rows ({_list(left_out)})" if left_out else ""
+    return Fault(
+        reason=Reason.COLUMN_MISSING,
+        text=f"the data has only the target and the timestamp{beside}; "
+        "add columns to learn from to spec.data.source",
+    )
 
 
-def _check_rows(table: Table, config: DataConfig) -> None:
-    if len(table) < config.min_rows:
-        raise TrainingFailure(
-            Reason.TOO_FEW_ROWS,
-            f"the data has {len(table)} rows but spec.data.minRows is {config.min_rows}; "
-            "use a longer period or lower it",
-        )
+def _failure(faults: Sequence[Fault]) -> TrainingFailure:
+    """Tell all faults in one message, as far as a condition has room for them."""
+    texts = [fault.text for fault in faults]
+    advice = [*dict.fromkeys(_ADVICE[fault.reason] for fault in faults if _ADVICE[fault.reason])]
+    for told in range(len(texts), 0, -1):
+        rest = len(texts) - told
+        more = [f"and {rest} more, all in the training's log"] if rest else []
+        message = "; ".join([*texts[:told], *more, *advice])
+        if len(message) <= _MOST_CHARACTERS:
+            break
+    return TrainingFailure(faults[0].reason, message, details=texts)
 
 
-def _distinct(column: "pd.Series[Any]") -> list[str]:
-    return list(dict.fromkeys(repr(value) for value in column.dropna().head(_LOOKED_AT)))
+def _name(columns: Sequence[str], one: str, many: str) -> str:
+    return f"column {columns[0]} {one}" if len(columns) == 1 else f"columns {_list(columns)} {many}"
 
 
-def _list(names: list[str]) -> str:
-    shown = ", ".join(name[:40] for name in names[:_NAMED])
-    return f"{shown}, …" if len(names) > _NAMED else shown
+def _list(names: Sequence[str]) -> str:
+    return show_names(list(names))

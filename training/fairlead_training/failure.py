@@ -4,6 +4,7 @@ The reasons are part of the contract with the operator (docs/contracts.md, secti
 never renamed.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -56,13 +57,15 @@ def first_line(error: BaseException) -> str:
 class TrainingFailure(Exception):  # noqa: N818  it is an outcome of the contract, not a bug
     """A training that cannot go on, with its reason and what to do about it.
 
-    The message is shown to people and stored in the cluster: it must hold no secret.
+    The message is shown to people and stored in the cluster: it must hold no secret.  The details
+    are for the log, where there is room for all of many.
     """
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    def __init__(self, reason: Reason, message: str, *, details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.details = tuple(details)
 
     @property
     def exit_code(self) -> int:

@@ -199,9 +199,10 @@ def _is_left_behind(trial: FrozenTrial) -> bool:
 
 def _shared(study: optuna.Study, storage: RDBStorage) -> SharedStudy:
     attributes: dict[str, Any] = study.user_attrs
+    snapshot: dict[str, Any] = attributes[_SNAPSHOT]
     return SharedStudy(
         study=study,
         engine=storage.engine,
-        snapshot=Snapshot(**attributes[_SNAPSHOT]),
+        snapshot=Snapshot(**{**snapshot, "columns": tuple(snapshot.get("columns", ()))}),
         started_at=float(attributes[_STARTED]),
     )

@@ -105,8 +105,8 @@ class DataSpec(Spec):
             default=(),
             max_length=500,
             json_schema_extra={"x-kubernetes-list-type": "set"},
-            description="Columns to predict from. When empty, every column except target and "
-            "timestampColumn.",
+            description="Columns to predict from. When empty, every column except target, "
+            "timestampColumn and those that only number the rows.",
         ),
     ]
     min_rows: Annotated[

@@ -13,7 +13,10 @@ from fairlead_training.metrics import Floats
 def table(target: list[float]) -> Table:
     rows = len(target)
     return Table(
-        times=np.arange(rows), features=pd.DataFrame(index=range(rows)), target=np.array(target)
+        times=np.arange(rows),
+        features=pd.DataFrame(index=range(rows)),
+        target=np.array(target),
+        rows=np.arange(rows),
     )
 
 

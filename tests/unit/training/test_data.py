@@ -1,7 +1,6 @@
 """Raw rows to a checked table, and the snapshot that names it."""
 
 import dataclasses
-import decimal
 import json
 from typing import Any
 
@@ -40,29 +39,16 @@ def frame(rows: int = 30, **columns: Any) -> pd.DataFrame:
     return pd.DataFrame(content | columns)
 
 
+def twice(*columns: str) -> pd.DataFrame:
+    return pd.concat([frame(), frame()[list(columns)]], axis=1)
+
+
 def test_rows_are_brought_in_time_order() -> None:
     table = check(frame().iloc[::-1], config())
 
     assert list(table.times) == sorted(table.times)
     assert table.features["demand"].to_numpy()[0] == 0.0
     assert list(table.features.columns) == ["demand"], "neither target nor timestamp"
-
-
-@pytest.mark.parametrize(
-    ("column", "first"),
-    [
-        pytest.param([True, None] * 15, 1.0, id="booleans with gaps"),
-        pytest.param([decimal.Decimal("1.5"), None] * 15, 1.5, id="decimals with gaps"),
-        pytest.param(pd.array([1, None] * 15, dtype="Int64"), 1.0, id="nullable integers"),
-        pytest.param([1, None] * 15, 1.0, id="numbers with gaps"),
-    ],
-)
-def test_numbers_of_every_kind_become_floats(column: Any, first: float) -> None:
-    values = check(frame(load=column), config()).features["load"].to_numpy()
-
-    assert values.dtype == np.float64
-    assert values[0] == first
-    assert np.isnan(values[1])
 
 
 @pytest.mark.parametrize(
@@ -113,7 +99,7 @@ def test_times_of_every_kind_are_read(column: Any) -> None:
             {"timestamp": [None, *["2026-01-01T00:00:00Z"] * 29]},
             {},
             Reason.TIMESTAMP_INVALID,
-            "in 1 rows",
+            "in row 1 of 30",
             id="a time is missing",
         ),
         pytest.param({"up": 1}, {}, Reason.TARGET_CONSTANT, "column up is 1", id="constant"),
@@ -122,7 +108,7 @@ def test_times_of_every_kind_are_read(column: Any) -> None:
             {"up": [None, *[0, 1] * 14, 0]},
             {},
             Reason.TARGET_INVALID,
-            "in 1 rows",
+            "in row 1 of 30",
             id="gap in target",
         ),
         pytest.param({"up": [1, 2] * 15}, {}, Reason.TARGET_INVALID, "0 and 1", id="not 0 and 1"),
@@ -130,7 +116,11 @@ def test_times_of_every_kind_are_read(column: Any) -> None:
             {"up": [0, 2] * 15}, MULTICLASS, Reason.TARGET_INVALID, "without a gap", id="class gap"
         ),
         pytest.param(
-            {"up": [0.0, np.inf] * 15}, REGRESSION, Reason.TARGET_INVALID, "finite", id="infinite"
+            {"up": [0.0, np.inf] * 15},
+            REGRESSION,
+            Reason.TARGET_INVALID,
+            "holds inf",
+            id="infinite",
         ),
         pytest.param(
             {"wind": [f"w{n}" for n in range(30)]},
@@ -149,8 +139,22 @@ def test_times_of_every_kind_are_read(column: Any) -> None:
             {"wind": [np.inf, 1.0] * 15},
             {},
             Reason.FEATURE_INVALID,
-            "in 15 rows",
+            "in 15 of 30 rows, first in row 1",
             id="infinite rows",
+        ),
+        pytest.param(
+            {"up.1": np.arange(30) % 2},
+            {},
+            Reason.FEATURE_INVALID,
+            "equals the target up in every row",
+            id="the target under another name",
+        ),
+        pytest.param(
+            {"up.1": np.arange(30) % 2},
+            {"data__features": ["up.1"]},
+            Reason.FEATURE_INVALID,
+            "equals the target",
+            id="also when it is asked for",
         ),
         pytest.param({"a[0]": 1.0}, {}, Reason.FEATURE_INVALID, "[ ] <", id="name with a bracket"),
         pytest.param({}, {"data__minRows": 31}, Reason.TOO_FEW_ROWS, "30 rows", id="too few rows"),
@@ -167,24 +171,108 @@ def test_bad_rows_are_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    ("rows", "reason"),
+    ("rows", "reason", "named"),
     [
-        pytest.param(frame(0), Reason.DATA_EMPTY, id="no rows"),
+        pytest.param(frame(0), Reason.DATA_EMPTY, "no rows", id="no rows"),
         pytest.param(
-            pd.concat([frame(), frame()["demand"]], axis=1),
+            twice("demand"),
             Reason.DATA_FORMAT_INVALID,
+            "column demand appears",
             id="a column twice",
         ),
         pytest.param(
-            frame().drop(columns="demand"), Reason.COLUMN_MISSING, id="nothing to learn from"
+            twice("up", "timestamp"),
+            Reason.DATA_FORMAT_INVALID,
+            "columns timestamp, up appear",
+            id="target and times twice",
+        ),
+        pytest.param(
+            frame().drop(columns="demand"),
+            Reason.COLUMN_MISSING,
+            "only the target and the timestamp",
+            id="nothing to learn from",
+        ),
+        pytest.param(
+            frame(demand=range(30)),
+            Reason.COLUMN_MISSING,
+            "columns that number the rows (demand)",
+            id="nothing but row numbers",
         ),
     ],
 )
-def test_rows_of_a_bad_shape_are_refused(rows: pd.DataFrame, reason: Reason) -> None:
+def test_rows_of_a_bad_shape_are_refused(rows: pd.DataFrame, reason: Reason, named: str) -> None:
     with pytest.raises(TrainingFailure) as caught:
         check(rows, config())
 
     assert caught.value.reason is reason
+    assert named in caught.value.message
+
+
+def test_a_column_that_is_there_twice_and_not_wanted_is_no_trouble() -> None:
+    table = check(
+        pd.concat([frame(wind=1.0), frame()["demand"]], axis=1), config(data__features=["wind"])
+    )
+
+    assert list(table.features) == ["wind"]
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    columns = {
+        "up": ["no", "yes"] * 15,
+        "timestamp": [*["2026-01-01"] * 29, "9999-12-31"],
+        "demand": ["?", *[1.0] * 29],
+        "wind": [1.0, -1.8e308] * 15,
+        "sky": "clear",
+    }
+
+    with pytest.raises(TrainingFailure) as caught:
+        check(frame(**columns), config(data__minRows=31))
+
+    message = caught.value.message
+    assert caught.value.reason is Reason.TARGET_INVALID, "of the first"
+    assert [f"column {name} holds" in message for name in columns] == [True] * 5
+    assert "30 rows" in message
+    for field in ("spec.data.target", "spec.data.timestampColumn", "spec.data.features"):
+        assert field in message
+
+
+def test_all_missing_columns_are_told_at_once_beside_what_is_wrong_with_the_others() -> None:
+    with pytest.raises(TrainingFailure) as caught:
+        check(frame(demand="?"), config(data__target="price", data__features=["demand", "wind"]))
+
+    assert caught.value.reason is Reason.COLUMN_MISSING
+    assert "columns price, wind are not in the data" in caught.value.message
+    assert "correct spec.data.target and spec.data.features" in caught.value.message
+    assert "column demand holds '?'" in caught.value.message
+
+
+def test_what_has_no_room_in_a_condition_is_for_the_log() -> None:
+    words = {f"weather-{number}": "a" * 100 for number in range(40)}
+
+    with pytest.raises(TrainingFailure) as caught:
+        check(frame(**words), config())
+
+    assert len(caught.value.message) <= 1000
+    assert "more, all in the training's log; correct the data" in caught.value.message
+    assert len(caught.value.details) == 40
+
+
+def test_columns_that_number_the_rows_are_left_out_unless_they_are_asked_for() -> None:
+    rows = frame(**{"Unnamed: 0": range(30), "id": np.arange(30) * 2, "Unnamed: 5": None})
+
+    table = check(rows, config())
+    asked = check(rows, config(data__features=["id", "demand"]))
+
+    assert list(table.features) == ["demand"]
+    assert table.left_out == ("Unnamed: 0", "id", "Unnamed: 5")
+    assert list(asked.features) == ["id", "demand"]
+    assert asked.left_out == ()
+
+
+def test_a_row_is_known_by_its_place_in_the_source() -> None:
+    table = check(frame().iloc[::-1], config())
+
+    assert list(table.rows) == list(range(29, -1, -1))
 
 
 @RELAXED
@@ -215,20 +303,62 @@ def test_the_digest_depends_on_every_value(row: int, part: str) -> None:
     assert take_snapshot(altered).digest != take_snapshot(table).digest
 
 
-def test_later_rows_do_not_change_a_snapshot() -> None:
+@pytest.mark.parametrize(
+    "new",
+    [
+        pytest.param({"timestamp": "2026-01-05"}, id="later"),
+        pytest.param({}, id="at the last moment, as a table of days grows"),
+        pytest.param({"timestamp": "2026-01-02"}, id="at an earlier moment"),
+        pytest.param({"timestamp": "2025-12-31"}, id="before the first"),
+        pytest.param({"demand": 2.9, "up": 1}, id="the same as one that is there"),
+        pytest.param({"demand": None}, id="with a gap"),
+    ],
+)
+def test_new_rows_do_not_change_a_snapshot(new: dict[str, Any]) -> None:
+    days = [f"2026-01-0{1 + number // 10}" for number in range(30)]
+    before = check(frame(timestamp=days), config())
+    added = {"timestamp": "2026-01-03", "demand": 0.5, "up": 1} | new
+    grown = pd.concat([frame(timestamp=days), pd.DataFrame([added] * 3)], ignore_index=True)
+    table = check(grown.sample(frac=1, random_state=1), config())
+
+    kept = restore(table, take_snapshot(before))
+
+    assert take_snapshot(kept) == take_snapshot(before)
+    assert len(kept.rows) == 30
+
+
+def test_new_columns_do_not_change_a_snapshot() -> None:
+    """A row number, too, is one no longer when a number is left out later."""
+    before = check(frame(nth=range(30)), config())
+    grown = frame(31, nth=[*range(30), 40], weather=1.0)
+    table = check(grown, config())
+
+    kept = restore(table, take_snapshot(before))
+
+    assert list(table.features) == ["demand", "nth", "weather"]
+    assert take_snapshot(kept) == take_snapshot(before)
+
+
+def test_a_snapshot_of_an_earlier_release_is_still_restored() -> None:
     table = check(frame(), config())
-    earlier = slice_rows(table, 0, 20)
+    snapshot = dataclasses.replace(take_snapshot(slice_rows(table, 0, 20)), columns=(), latest="")
 
-    kept = restore(table, take_snapshot(earlier))
-
-    assert take_snapshot(kept) == take_snapshot(earlier)
+    assert len(restore(table, snapshot)) == 20
 
 
-def test_changed_rows_end_the_training() -> None:
-    table = check(frame(), config())
-    changed: Table = dataclasses.replace(table, features=table.features + 1)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(frame(demand=frame()["demand"] + 1), id="other values"),
+        pytest.param(frame(demand=[9.9, *frame()["demand"][1:]]), id="one other value"),
+        pytest.param(frame(29), id="one is gone"),
+        pytest.param(frame(wind=1.0).drop(columns="demand"), id="a column is gone"),
+    ],
+)
+def test_changed_rows_end_the_training(rows: pd.DataFrame) -> None:
+    snapshot = take_snapshot(check(frame(), config()))
 
     with pytest.raises(TrainingFailure) as caught:
-        restore(changed, take_snapshot(table))
+        restore(check(rows, config()), snapshot)
 
     assert caught.value.reason is Reason.DATA_CHANGED

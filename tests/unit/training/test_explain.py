@@ -24,7 +24,8 @@ class Attributed:
 
 def table(rows: int, *names: str) -> Table:
     features = pd.DataFrame({name: np.arange(float(rows)) for name in names})
-    return Table(times=np.arange(rows), features=features, target=np.zeros(rows))
+    positions = np.arange(rows)
+    return Table(times=positions, features=features, target=np.zeros(rows), rows=positions)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ def table(times: list[int], target: list[int] | None = None) -> Table:
         times=np.array(times, dtype=np.int64),
         features=pd.DataFrame({"demand": np.arange(rows, dtype=np.float64)}),
         target=np.array(target or [row % 2 for row in range(rows)], dtype=np.float64),
+        rows=np.arange(rows),
     )
 
 

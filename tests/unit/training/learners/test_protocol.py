@@ -41,7 +41,7 @@ def table(task: Task) -> Table:
     }[task]
     noise = np.where(np.arange(ROWS) % 7 == 0, np.nan, np.arange(ROWS) % 5)
     features = pd.DataFrame({"signal": signal, "noise": noise})
-    return Table(times=np.arange(ROWS), features=features, target=target)
+    return Table(times=np.arange(ROWS), features=features, target=target, rows=np.arange(ROWS))
 
 
 def shape(task: Task, rows: int) -> tuple[int, ...]:

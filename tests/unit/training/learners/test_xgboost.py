@@ -1,5 +1,6 @@
 """What is XGBoost's own; test_protocol.py has what every learner must do."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ ROWS = Table(
     times=np.arange(40),
     features=pd.DataFrame({"demand": np.arange(40.0)}),
     target=(np.arange(40) > 20).astype(np.float64),
+    rows=np.arange(40),
 )
 
 
@@ -68,7 +70,7 @@ def test_a_parameter_that_xgboost_refuses_is_an_error_of_the_learner() -> None:
 @pytest.mark.parametrize("character", LEARNER.refused_in_names)
 def test_xgboost_refuses_names_with_these_characters(character: str) -> None:
     features = ROWS.features.rename(columns={"demand": f"demand{character}"})
-    rows = Table(times=ROWS.times, features=features, target=ROWS.target)
+    rows = dataclasses.replace(ROWS, features=features)
 
     with pytest.raises(ValueError, match="feature_names"):
         LEARNER.fit(rows, setting(), searched={}, learned={"rounds": 1})

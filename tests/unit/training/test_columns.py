@@ -1,0 +1,325 @@
+"""One column: what is read of it, and what is said of one that cannot be used."""
+
+import datetime
+import decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairlead_training.columns import (
+    Fault,
+    is_row_number,
+    read_feature,
+    read_numbers,
+    read_target,
+    read_times,
+)
+from fairlead_training.config import Task
+from fairlead_training.failure import Reason
+
+MICROSECONDS = "datetime64[us]"
+
+
+def series(*values: Any, dtype: Any = None) -> "pd.Series[Any]":
+    return pd.Series(list(values), dtype=dtype)
+
+
+def text(fault: object) -> str:
+    assert isinstance(fault, Fault)
+    return fault.text
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        pytest.param(series(1.5, None), [1.5, np.nan], id="floats"),
+        pytest.param(series(1, None, dtype="Int64"), [1, np.nan], id="nullable integers"),
+        pytest.param(series(True, None, dtype=object), [1, np.nan], id="booleans with gaps"),
+        pytest.param(series(True, 2.5, dtype=object), [1, 2.5], id="booleans among numbers"),
+        pytest.param(series(True, False), [1, 0], id="booleans"),
+        pytest.param(series(decimal.Decimal("1.5"), None), [1.5, np.nan], id="decimals"),
+        pytest.param(series(2**53 + 1, 2), [2.0**53, 2], id="an integer of more than 53 bits"),
+        pytest.param(series(10**30, 2, dtype=object), [1e30, 2], id="of more than 64 bits"),
+        pytest.param(series(7, None, 3, dtype="category"), [7, np.nan, 3], id="number categories"),
+        pytest.param(series(None, None, dtype=object), [np.nan, np.nan], id="nothing"),
+    ],
+)
+def test_numbers_of_every_kind_become_floats(
+    column: "pd.Series[Any]", expected: list[float]
+) -> None:
+    values = read_numbers(column)
+
+    assert values is not None
+    np.testing.assert_array_equal(values, expected)
+    assert values.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        pytest.param(
+            pd.Series([1.0, 2.0, "?"] * 10),
+            "holds '?' where a number belongs, in 10 of 30 rows, first in row 3",
+            id="a mark for a missing value",
+        ),
+        pytest.param(
+            series("1", "n/a", "2"),
+            "holds 'n/a' where a number belongs, in row 2 of 3",
+            id="among numbers that became texts by it: the culprit alone",
+        ),
+        pytest.param(
+            series("calm", "wind", None),
+            "holds 'calm', 'wind' where a number belongs, in 2 of 3 rows, first in row 1",
+            id="words",
+        ),
+        pytest.param(
+            pd.Series([f"w{n}" for n in range(9)]),
+            "holds 'w0', 'w1', 'w2', 'w3', … where a number belongs, in every row",
+            id="many words: the first ones",
+        ),
+        pytest.param(series("a", "b", dtype="category"), "holds 'a', 'b' where", id="categories"),
+        pytest.param(series("1", "2"), "holds '1', '2' where", id="numbers that are texts"),
+        pytest.param(
+            series(1, True, "True"), "holds 'True' where a number belongs, in row 3", id="mixed"
+        ),
+        pytest.param(
+            series(datetime.date(2026, 1, 31)), "holds 2026-01-31 where a number", id="dates"
+        ),
+        pytest.param(
+            series("2026-01-31", dtype=MICROSECONDS), "holds 2026-01-31T00:00:00 where", id="times"
+        ),
+        pytest.param(series({}, [1]), "holds {}, [1] where a number belongs", id="objects"),
+        pytest.param(
+            series(1.0, -1.8e308, dtype=object).astype(float),
+            "holds -inf beyond ±3.4e+38, a model's largest number, in row 2 of 2",
+            id="infinite",
+        ),
+        pytest.param(series(1.0, -1.7e308), "holds -1.7e+308 beyond", id="a double for no data"),
+        pytest.param(series(1e39, 1.0, None), "holds 1e+39 beyond", id="just out of float32"),
+        pytest.param(series(10**39, 1, dtype=object), "holds 1000", id="an integer out of float32"),
+        pytest.param(series(None, None), "is empty in every row", id="empty"),
+        pytest.param(series(None, dtype="Int64"), "is empty in every row", id="empty, typed"),
+    ],
+)
+def test_a_feature_that_is_not_all_numbers(column: "pd.Series[Any]", said: str) -> None:
+    fault = read_feature(column, "wind", "[]<")
+
+    assert text(fault).startswith(f"column wind {said}")
+    assert isinstance(fault, Fault)
+    assert fault.reason is Reason.FEATURE_INVALID
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pytest.param(series(3.4e38, -3.4e38), id="the largest of float32"),
+        pytest.param(series(1e-320, None), id="the smallest"),
+        pytest.param(series(5.0, 5.0), id="constant: harmless"),
+    ],
+)
+def test_a_feature_at_the_edge_of_what_can_be_used(column: "pd.Series[Any]") -> None:
+    assert not isinstance(read_feature(column, "wind", "[]<"), Fault)
+
+
+@pytest.mark.parametrize(
+    ("column", "task", "said"),
+    [
+        pytest.param(
+            series("no", "yes"),
+            Task.BINARY,
+            "holds 'no', 'yes' where 0 and 1 belong; write 0 for 'no', 1 for 'yes'",
+            id="yes and no",
+        ),
+        pytest.param(series(1, 2), Task.BINARY, "write 0 for 1, 1 for 2", id="1 and 2"),
+        pytest.param(series(-1.0, 1.0), Task.BINARY, "write 0 for -1, 1 for 1", id="-1 and 1"),
+        pytest.param(series("n", "y", dtype="category"), Task.BINARY, "0 for 'n'", id="categories"),
+        pytest.param(
+            series("a", "b", "c"), Task.BINARY, "holds 'a', 'b', 'c' where 0 and 1", id="three"
+        ),
+        pytest.param(
+            series(0, 1, 2, 1),
+            Task.BINARY,
+            "holds 2 where 0 and 1 belong, in row 3 of 4",
+            id="one more among 0 and 1",
+        ),
+        pytest.param(
+            series("0", "1", "?", None),
+            Task.BINARY,
+            "holds '?' where a number belongs, in row 3 of 4, and is empty in row 4 of 4",
+            id="a mark and a gap among 0 and 1",
+        ),
+        pytest.param(
+            series("b", "a", "c"),
+            Task.MULTICLASS,
+            "without a gap belong; write 0 for 'a', 1 for 'b', 2 for 'c'",
+            id="names of classes",
+        ),
+        pytest.param(
+            series(0, 2, 3), Task.MULTICLASS, "write 0 for 0, 1 for 2, 2 for 3", id="a gap"
+        ),
+        pytest.param(
+            series(0, 1, 2, 1.5), Task.MULTICLASS, "holds 1.5 where", id="a number between"
+        ),
+        pytest.param(series(0, 1, -1), Task.MULTICLASS, "holds -1 where", id="a negative one"),
+        pytest.param(
+            pd.Series(np.arange(2000)), Task.MULTICLASS, "0, 1, 2, 3,", id="too many for classes"
+        ),
+        pytest.param(
+            series(1.5, None, 2.5), Task.REGRESSION, "is empty in row 2 of 3", id="one is empty"
+        ),
+        pytest.param(series(None, None), Task.BINARY, "is empty in every row", id="all empty"),
+        pytest.param(
+            series(1.5, np.inf, None),
+            Task.REGRESSION,
+            "holds inf beyond ±3.4e+38, a model's largest number, in row 2 of 3, "
+            "and is empty in row 3 of 3",
+            id="infinite",
+        ),
+        pytest.param(series(1.0, 1e39), Task.REGRESSION, "holds 1e+39", id="out of float32"),
+        pytest.param(
+            series("cheap", 2), Task.REGRESSION, "holds 'cheap' where a number", id="word"
+        ),
+        pytest.param(
+            series(1e12, 1e12 + 5),
+            Task.REGRESSION,
+            "varies by 2.5e+00 around 1e+12",
+            id="finer than float32",
+        ),
+        pytest.param(series(1e-40, 2e-40), Task.REGRESSION, "varies by 5.0e-41", id="tiny"),
+    ],
+)
+def test_a_target_that_does_not_fit_the_task(
+    column: "pd.Series[Any]", task: Task, said: str
+) -> None:
+    fault = read_target(column, "up", task)
+
+    assert said in text(fault)
+    assert isinstance(fault, Fault)
+    assert fault.reason is Reason.TARGET_INVALID
+
+
+@pytest.mark.parametrize(
+    ("column", "task"),
+    [
+        pytest.param(series(True, False), Task.BINARY, id="booleans"),
+        pytest.param(series(True, False, dtype=object), Task.BINARY, id="booleans as objects"),
+        pytest.param(series(1, 0, dtype="category"), Task.BINARY, id="categories of 0 and 1"),
+        pytest.param(series(0, 1, 2), Task.MULTICLASS, id="classes"),
+        pytest.param(series(1e6, 1e6 + 1), Task.REGRESSION, id="far from zero"),
+        pytest.param(series(1e-9, 2e-9), Task.REGRESSION, id="small"),
+        pytest.param(series(decimal.Decimal("1.5"), 2), Task.REGRESSION, id="decimals"),
+    ],
+)
+def test_a_target_that_fits(column: "pd.Series[Any]", task: Task) -> None:
+    assert not isinstance(read_target(column, "up", task), Fault)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        pytest.param(series("2026-01-01"), "2026-01-01", id="dates as texts"),
+        pytest.param(
+            series("2026-01-01T02:00:00+02:00", "2026-01-01T00:00:00"), "2026-01-01", id="zones"
+        ),
+        pytest.param(series("2026-01-01T00:00:00.000000001Z"), "2026-01-01", id="nanoseconds"),
+        pytest.param(series(datetime.date(2026, 1, 1)), "2026-01-01", id="dates"),
+        pytest.param(series("1678-01-01", "2261-12-31T23:59:59"), "1678-01-01", id="the edges"),
+        pytest.param(
+            pd.Series(pd.to_datetime(["2026-01-01"]).astype("datetime64[s]")), "2026-01-01", id="s"
+        ),
+        pytest.param(
+            pd.Series(pd.to_datetime(["2026-01-01T09:00+09:00"])), "2026-01-01", id="another zone"
+        ),
+    ],
+)
+def test_times_are_nanoseconds_in_utc(column: "pd.Series[Any]", expected: str) -> None:
+    times = read_times(column, "at")
+
+    assert isinstance(times, np.ndarray)
+    day = np.datetime64(expected, "ns").astype(np.int64)
+    assert times[0] in {day, day + 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        pytest.param(
+            series("2026-01-01", "9999-12-31"),
+            "holds '9999-12-31' where a time from 1678-01-01 to 2261-12-31 belongs, in row 2 of 2",
+            id="a date for no date",
+        ),
+        pytest.param(
+            series("0001-01-01T00:00:00+09:00"), "'0001-01-01T00:00:00+09:00'", id="the first"
+        ),
+        pytest.param(series("1677-12-31T23:59:59"), "'1677-", id="just too early"),
+        pytest.param(series("2262-01-01"), "'2262-", id="just too late"),
+        pytest.param(series("10000-01-01", "2026-01-01"), "'10000-01-01' where", id="no ISO date"),
+        pytest.param(
+            series("2026-01-01T00:00:00.123456789Z", "9999-12-31"),
+            "'9999-12-31' where",
+            id="beside nanoseconds",
+        ),
+        pytest.param(
+            series(datetime.date(9999, 12, 31), datetime.date(2026, 1, 1)),
+            "holds 9999-12-31 where",
+            id="of the database",
+        ),
+        pytest.param(
+            series(datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)), "holds 0001-01-01", id="zoned"
+        ),
+        pytest.param(
+            series("9999-12-31", "2026-01-01", dtype=MICROSECONDS),
+            "holds 9999-12-31T00:00:00 where",
+            id="of a Parquet file",
+        ),
+        pytest.param(
+            series("2026-01-01", "soon", None, "2026-02-30"),
+            "holds 'soon', '2026-02-30' where a time from 1678-01-01 to 2261-12-31 belongs, "
+            "in 2 of 4 rows, first in row 2, and is empty in row 3 of 4",
+            id="words and gaps",
+        ),
+        pytest.param(series(None, None), "is empty in every row", id="empty"),
+        pytest.param(series(1, 2), "holds numbers, not times", id="numbers"),
+        pytest.param(series({}), "holds {} where", id="objects"),
+    ],
+)
+def test_times_that_cannot_be_used(column: "pd.Series[Any]", said: str) -> None:
+    fault = read_times(column, "at")
+
+    assert said in text(fault)
+    assert isinstance(fault, Fault)
+    assert fault.reason is Reason.TIMESTAMP_INVALID
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "expected"),
+    [
+        pytest.param("Unnamed: 0", series(0, 1, 2), True, id="pandas' index"),
+        pytest.param("", series(5, 9, 7), True, id="no name: whole numbers, each once"),
+        pytest.param("Unnamed: 0", series("a", "b", "c"), True, id="names of rows"),
+        pytest.param("Unnamed: 3", series(None, None, None), True, id="a comma at each row's end"),
+        pytest.param("Unnamed: 1", series(1.5, 2.5, 3.5), False, id="no name, but measured"),
+        pytest.param("Unnamed: 1", series(1, 1, 2), False, id="no name, but counted"),
+        pytest.param("Unnamed: 1", series("a", "a", "b"), False, id="no name, but words"),
+        pytest.param("index", series(3, 8, 12), True, id="an index with gaps"),
+        pytest.param("Row Number", series(3, 8, 12), True, id="as people write it"),
+        pytest.param("ID", series("x1", "x2", "x3"), True, id="a key of texts"),
+        pytest.param("id", series(3, 3, 12), False, id="a key of something else"),
+        pytest.param("id", series(3.5, 4.5, 5.0), False, id="no whole numbers"),
+        pytest.param("id", series(3, None, 5), False, id="not in each row"),
+        pytest.param("id", series(None, None, None), False, id="an empty one: a fault"),
+        pytest.param("id", series({}, [], {}), False, id="objects that come twice"),
+        pytest.param("nth", series(7, 8, 9), True, id="another name: one by one"),
+        pytest.param("nth", series(9, 7, 8), True, id="in another order"),
+        pytest.param("nth", series(7, 8, 10), False, id="with a gap: it may be a measure"),
+        pytest.param("nth", series(7, 7, 9), False, id="one twice"),
+        pytest.param("nth", series(0.5, 1.5, 2.5), False, id="between the whole numbers"),
+        pytest.param("word", series("a", "b", "c"), False, id="words under another name"),
+    ],
+)
+def test_a_column_that_only_numbers_the_rows(
+    name: str, column: "pd.Series[Any]", expected: bool
+) -> None:
+    assert is_row_number(column, name, read_feature(column, name, "[]<")) is expected

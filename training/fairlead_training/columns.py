@@ -1,0 +1,279 @@
+"""Read one column as the model needs it, or say what is wrong with it.  Pure.
+
+What is wrong is a value, a ``Fault``, so that all bad columns can be told at once.  It names the
+values, how many rows hold them, and the first of these rows as the source gave them, counted
+from 1 without the header.
+"""
+
+import dataclasses
+import decimal
+import numbers
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fairlead_training.config import Task
+from fairlead_training.failure import Reason
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+# Learners and model servers compute with 32 bits; what is larger would be infinite there.
+_LARGEST: Final = float(np.finfo(np.float32).max)
+# Of a target's values; with a smaller spread, float32 would not tell them apart.
+_FINEST: Final = 4 * float(np.finfo(np.float32).eps)
+_SMALLEST_SPREAD: Final = 1e-30
+_EARLIEST, _LATEST = np.datetime64("1678-01-01"), np.datetime64("2262-01-01")
+_LOOKED_AT: Final = 1000  # faulty rows that a message takes its examples from
+_NAMED: Final = 4  # values that a message names
+_NAMED_LABELS: Final = 12
+_MOST_CHARACTERS: Final = 40  # of a value or a name in a message
+_MOST_CLASSES: Final = 1000
+
+# Names that an exported index or a primary key goes by.
+_KEYS: Final = frozenset(
+    {"index", "idx", "id", "_id", "uid", "uuid", "guid", "pk", "key", "row", "row_id", "rowid"}
+    | {"row_nr", "row_num", "row_number", "rownum", "rn", "no", "nr", "seq", "record_id"}
+    | {"level_0", "__index_level_0__"}
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong with the data."""
+
+    reason: Reason
+    text: str
+
+
+def read_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[np.int64] | Fault:
+    """Return the times in nanoseconds since 1970 in UTC."""
+    if pd.api.types.is_numeric_dtype(column):
+        return _fault(Reason.TIMESTAMP_INVALID, name, "holds numbers, not times")
+    try:
+        times = _to_times(column, errors="raise")
+    except (ValueError, TypeError, OverflowError):
+        times = _to_times(column, errors="coerce")
+    empty = column.isna().to_numpy()
+    # In the column's own unit: as nanoseconds, a year such as 9999 would be another one.
+    unit = times.dtype
+    outside = (times < _EARLIEST.astype(unit)) | (times >= _LATEST.astype(unit))
+    wrong = (np.isnat(times) & ~empty) | outside
+    if wrong.any() or empty.any():
+        said = f"where a time from {_EARLIEST} to {_LATEST - 1} belongs"
+        return _fault(
+            Reason.TIMESTAMP_INVALID, name, _join(_holding(column, wrong, said), _empty(empty))
+        )
+    return times.astype("datetime64[ns]").astype(np.int64)
+
+
+def read_feature(column: "pd.Series[Any]", name: str, refused: str) -> Floats | Fault:
+    """Return the numbers of a feature, NaN where there is none.
+
+    Args:
+        refused: characters that the learner allows in no feature's name.
+    """
+    values = read_numbers(column)
+    trouble = ""
+    if set(refused) & set(name):
+        trouble = f"has one of the characters {' '.join(refused)} in its name"
+    elif values is None:
+        trouble = _holding(column, _not_numbers(column), "where a number belongs")
+    else:
+        low, high = np.fmin.reduce(values), np.fmax.reduce(values)
+        if np.isnan(high):
+            trouble = "is empty in every row"
+        elif low < -_LARGEST or high > _LARGEST:
+            trouble = _too_large(column, values)
+    if trouble or values is None:
+        return _fault(Reason.FEATURE_INVALID, name, trouble)
+    return values
+
+
+def read_target(column: "pd.Series[Any]", name: str, task: Task) -> Floats | Fault:
+    """Return the target: 0 and 1, class numbers, or the value."""
+    values, empty = read_numbers(column), column.isna().to_numpy()
+    if values is None:
+        wrong = _not_numbers(column)
+        if task is Task.REGRESSION or (wrong | empty).sum() < len(column):
+            said = _holding(column, wrong, "where a number belongs")
+        else:
+            said = _wrong_labels(_labels(column), task)
+        return _fault(Reason.TARGET_INVALID, name, _join(said, _empty(empty)))
+    large = "" if np.fmax.reduce(np.abs(values)) <= _LARGEST else _too_large(column, values)
+    if large or np.isnan(values).any():
+        return _fault(Reason.TARGET_INVALID, name, _join(large, _empty(np.isnan(values))))
+    distinct = np.unique(values)
+    if len(distinct) == 1:
+        return _fault(Reason.TARGET_CONSTANT, name, f"is {distinct[0]:g} in every row")
+    if task is Task.REGRESSION:
+        trouble = _lost_in_32_bits(values)
+    else:
+        trouble = _wrong_classes(column, values, distinct, task)
+    return _fault(Reason.TARGET_INVALID, name, trouble) if trouble else values
+
+
+def read_numbers(column: "pd.Series[Any]") -> Floats | None:
+    """Return the column as float64, NaN where missing; None when it holds more than numbers."""
+    if column.dtype == np.float64:
+        return column.to_numpy(dtype=np.float64)
+    present = column.dropna()
+    if isinstance(present.dtype, pd.CategoricalDtype):
+        present = present.astype(present.dtype.categories.dtype)
+    present = present.infer_objects()
+    if present.dtype == object:
+        # Decimals, integers of more than 64 bits, and booleans mixed with numbers.
+        if not all(isinstance(value, numbers.Real | decimal.Decimal) for value in present):
+            return None
+    elif not pd.api.types.is_numeric_dtype(present):
+        return None
+    values = np.full(len(column), np.nan)
+    values[column.notna().to_numpy()] = present.to_numpy(dtype=np.float64)
+    return values
+
+
+def is_row_number(column: "pd.Series[Any]", name: str, values: Floats | Fault) -> bool:
+    """Tell whether a column only numbers or names the rows, as an index that was exported does.
+
+    That is each whole number from one to another once, in whatever order; and, in a column
+    without a name or with one such as ``id``, whole numbers or texts that never come twice.
+    A column without a name that is empty comes from a comma at the end of each row.
+    """
+    spoken = name.strip().lower().replace(" ", "_").replace("-", "_")
+    is_key = spoken in _KEYS or is_unnamed(name)
+    if isinstance(values, Fault):
+        if not is_key:
+            return False
+        if column.isna().all():
+            return is_unnamed(name)
+        return len(set(column.map(_hashable))) == len(column)
+    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
+    is_run = high - low == len(values) - 1
+    if not (is_run or is_key) or (np.floor(values) != values).any():
+        return False
+    return len(pd.unique(values)) == len(values)
+
+
+def is_unnamed(name: str) -> bool:
+    """Tell whether a file gives the column no name; pandas then makes one."""
+    return not name.strip() or name.startswith("Unnamed: ")
+
+
+def show_names(names: list[str], most: int = _NAMED_LABELS) -> str:
+    """List names or values, the first ones of many."""
+    shown = ", ".join(
+        name if len(name) <= _MOST_CHARACTERS else f"{name[: _MOST_CHARACTERS - 1]}…"
+        for name in names[:most]
+    )
+    return f"{shown}, …" if len(names) > most else shown
+
+
+def _to_times(column: "pd.Series[Any]", *, errors: Any) -> npt.NDArray[np.datetime64]:
+    # The format of texts, such as 2026-01-31 beside 2026-01-31T12:00:00+01:00; a column of times
+    # has none.
+    times = pd.to_datetime(column, utc=True, format="ISO8601", errors=errors)
+    naive: npt.NDArray[np.datetime64] = times.dt.tz_localize(None).to_numpy()
+    return naive
+
+
+def _not_numbers(column: "pd.Series[Any]") -> Mask:
+    """Tell which values are neither missing nor numbers."""
+    present = column.notna().to_numpy()
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return present
+    values = column.astype(object)
+    wrong = present & pd.to_numeric(values, errors="coerce").isna().to_numpy()
+    # None of them: numbers that are written as texts.
+    return wrong if wrong.any() else values.map(lambda value: isinstance(value, str)).to_numpy()
+
+
+def _too_large(column: "pd.Series[Any]", values: Floats) -> str:
+    wrong = np.abs(values) > _LARGEST
+    return _holding(column, wrong, f"beyond ±{_LARGEST:.1e}, a model's largest number")
+
+
+def _lost_in_32_bits(values: Floats) -> str:
+    """Say whether a model's answers, of 24 bits, could not tell the values apart."""
+    middle, spread = float(np.mean(values)), float(np.std(values))
+    if _SMALLEST_SPREAD < spread >= abs(middle) * _FINEST:
+        return ""
+    return (
+        f"varies by {spread:.1e} around {middle:.9g}, less than a model's answers can show; "
+        "subtract a constant, or use another unit"
+    )
+
+
+def _wrong_classes(column: "pd.Series[Any]", values: Floats, distinct: Floats, task: Task) -> str:
+    classes = distinct[(distinct >= 0) & (np.floor(distinct) == distinct)]
+    if task is Task.BINARY:
+        classes = distinct[np.isin(distinct, (0, 1))]
+    are_whole = len(classes) > 1 and np.array_equal(classes, np.arange(len(classes)))
+    if are_whole and len(classes) == len(distinct) <= _MOST_CLASSES:
+        return ""
+    if are_whole and len(classes) <= _MOST_CLASSES:  # and a few strays
+        return _holding(column, ~np.isin(values, classes), f"where {_needed(task)} belong")
+    return _wrong_labels([f"{value:g}" for value in distinct], task)
+
+
+def _labels(column: "pd.Series[Any]") -> list[str]:
+    """Return the different labels as texts, in order."""
+    present = column.dropna().astype(object)
+    return sorted({_show(value) for value in present.map(_hashable).unique()})
+
+
+def _wrong_labels(labels: list[str], task: Task) -> str:
+    said = f"holds {show_names(labels)} where {_needed(task)} belong"
+    most = 2 if task is Task.BINARY else _NAMED_LABELS
+    if len(labels) > most:
+        return said
+    pairs = [f"{number} for {label}" for number, label in enumerate(labels)]
+    return f"{said}; write {', '.join(pairs)}"
+
+
+def _needed(task: Task) -> str:
+    return "0 and 1" if task is Task.BINARY else "the class numbers 0, 1, 2, … without a gap"
+
+
+def _holding(column: "pd.Series[Any]", wrong: Mask, said: str) -> str:
+    """Name the values in these rows, and the rows; nothing when there are none."""
+    if not wrong.any():
+        return ""
+    some = column[wrong].head(_LOOKED_AT)
+    if pd.api.types.is_datetime64_any_dtype(some):
+        # Texts of its own: beyond the years 1 to 9999, Python has none.
+        naive = some.dt.tz_localize(None).to_numpy()
+        texts = np.datetime_as_string(naive, unit="s").tolist()
+    else:
+        texts = [_show(value) for value in some]
+    return f"holds {show_names(list(dict.fromkeys(texts)), _NAMED)} {said}, {_where(wrong)}"
+
+
+def _empty(missing: Mask) -> str:
+    return f"is empty {_where(missing)}" if missing.any() else ""
+
+
+def _where(rows: Mask) -> str:
+    count, first = int(rows.sum()), int(rows.argmax()) + 1
+    if count == len(rows):
+        return "in every row"
+    if count == 1:
+        return f"in row {first} of {len(rows)}"
+    return f"in {count} of {len(rows)} rows, first in row {first}"
+
+
+def _join(*parts: str) -> str:
+    return ", and ".join(part for part in parts if part)
+
+
+def _show(value: object) -> str:
+    return repr(value) if isinstance(value, str | bytes | list | dict) else str(value)
+
+
+def _hashable(value: object) -> object:
+    return value if isinstance(value, str | numbers.Number) else _show(value)
+
+
+def _fault(reason: Reason, name: str, text: str) -> Fault:
+    return Fault(reason=reason, text=f"column {show_names([name])} {text}")
