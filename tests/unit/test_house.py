@@ -68,6 +68,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "serving/gateway/__main__.py": "integration/serving/test_gateway.py",
     "serving/gateway/xds/ads.py": "integration/serving/test_gateway.py",
     "serving/server/service.py": "unit/serving/server/test_application.py",
+    "training/artifact.py": "integration/training/test_training.py",
     # A line or two that join what has tests of its own.
     "operator/model/reconcile.py": _LIVES,
     "operator/namespace/reconcile.py": "unit/operator/engine/test_controller.py",

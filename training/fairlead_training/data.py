@@ -209,6 +209,16 @@ def format_time(nanoseconds: int) -> str:
     return pd.Timestamp(nanoseconds, unit="ns").strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def format_exact_time(nanoseconds: int) -> str:
+    """Write a time as RFC 3339 in UTC, with all its digits."""
+    return f"{pd.Timestamp(nanoseconds, unit='ns').isoformat()}Z"
+
+
+def parse_time(text: str) -> int:
+    """Read a time in RFC 3339 as nanoseconds since 1970 in UTC."""
+    return int(pd.Timestamp(text).tz_convert("UTC").as_unit("ns").value)
+
+
 def _name_columns(frame: pd.DataFrame, config: DataConfig) -> tuple[list[str], list[Fault]]:
     """Return the feature columns to read, and what is wrong with the columns there are."""
     columns = [str(column) for column in frame.columns]

@@ -20,12 +20,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_contract import tags
 from fairlead_training import tracking
-from fairlead_training.artifact import (
-    ChampionUnavailableError,
-    log_candidate,
-    read_signature_digest,
-    score_champion,
-)
+from fairlead_training.artifact import log_candidate, read_signature_digest
+from fairlead_training.champion import Rival, challenge
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
 from fairlead_training.data import check, restore
@@ -63,7 +59,7 @@ class Fitted:
     metrics: Mapping[str, float]
     candidate: Estimate
     comparison: Comparison | None
-    champion_unavailable: str | None
+    rival: Rival | None
 
 
 def finish(config: TrainingConfig, environment: Environment, progress: Progress) -> dict[str, Any]:
@@ -101,23 +97,29 @@ class _Finishing:
 
     def run(self) -> dict[str, Any]:
         best = best_trial(self._shared.study)
+        frame = read_frame(self._config.data, self._environment)
         table = restore(
-            check(
-                read_frame(self._config.data, self._environment),
-                self._config,
-                refused_in_names=self._learner.refused_in_names,
-            ),
+            check(frame, self._config, refused_in_names=self._learner.refused_in_names),
             self._shared.snapshot,
         )
         parts = split(table, self._config.validation)
+        rival = challenge(
+            self._config,
+            frame,
+            table=table,
+            holdout=parts.holdout,
+            learned=self._learned(),
+            scratch=self._environment.scratch,
+        )
+        del frame, table  # the fit needs the room
         self._progress.enter(Stage.FIT)
-        fitted = self._fit(best, parts)
+        fitted = self._fit(best, parts, rival)
         self._progress.enter(Stage.EXPLAIN)
         importance = explain(fitted.model, parts.holdout, seed=self._config.search.seed)
         self._progress.enter(Stage.REGISTER)
         return self._register(fitted, parts, importance)
 
-    def _fit(self, best: FrozenTrial, parts: Split) -> Fitted:
+    def _fit(self, best: FrozenTrial, parts: Split, rival: Rival | None) -> Fitted:
         config = self._config
         setting = Setting(
             task=config.task,
@@ -132,7 +134,7 @@ class _Finishing:
         self._progress.enter(Stage.EVALUATE)
         score = model.predict(parts.holdout.features)
         target, metric, seed = parts.holdout.target, config.search.metric, config.search.seed
-        comparison, unavailable = self._compare(score, parts)
+        comparison = self._compare(score, parts, rival)
         return Fitted(
             trial=best,
             model=model,
@@ -142,33 +144,25 @@ class _Finishing:
             if comparison
             else estimate(config.task, metric, target, score, seed=seed),
             comparison=comparison,
-            champion_unavailable=unavailable,
+            rival=rival,
         )
 
-    def _compare(self, score: Floats, parts: Split) -> tuple[Comparison | None, str | None]:
-        """Return the comparison with the champion, or why a champion cannot be compared."""
-        config = self._config
-        if config.champion is None:
-            return None, None
-        try:
-            champion = score_champion(
-                config.champion,
-                config.registered_model,
-                parts.holdout,
-                task=config.task,
-                scratch=self._environment.scratch,
-            )
-        except ChampionUnavailableError as error:
-            return None, str(error)
-        comparison = compare(
-            config.task,
-            config.search.metric,
-            parts.holdout.target,
-            candidate=score,
-            champion=champion,
-            seed=config.search.seed,
+    def _learned(self) -> Mapping[str, Any] | None:
+        champion = self._config.champion
+        return None if champion is None else self._record.read_data(champion.registry_version)
+
+    def _compare(self, score: Floats, parts: Split, rival: Rival | None) -> Comparison | None:
+        """Compare on the rows that the champion was scored on, the latest of the hold-out."""
+        if rival is None or rival.score is None:
+            return None
+        return compare(
+            self._config.task,
+            self._config.search.metric,
+            parts.holdout.target[-rival.rows :],
+            candidate=score[-rival.rows :],
+            champion=rival.score,
+            seed=self._config.search.seed,
         )
-        return comparison, None
 
     def _register(
         self, fitted: Fitted, parts: Split, importance: Mapping[str, float]
@@ -223,10 +217,15 @@ class _Finishing:
             digest=digest,
             candidate=fitted.candidate,
             comparison=fitted.comparison,
-            champion_unavailable=fitted.champion_unavailable,
+            compared_rows=fitted.rival.rows if fitted.rival else 0,
+            champion_unavailable=fitted.rival.unavailable if fitted.rival else None,
             counts=count(self._shared.study.get_trials(deepcopy=False)),
             seconds=time.time() - self._shared.started_at,
-            data=data_document(self._shared.snapshot, len(parts.holdout)),
+            data=data_document(
+                self._shared.snapshot,
+                len(parts.holdout),
+                trained_to=int(parts.search.times[-1]),
+            ),
         )
         return success_document(self._config, outcome)
 

@@ -50,6 +50,7 @@ def _verdict(result: Mapping[str, Any]) -> dict[str, str]:
         champion = result["champion"]
         rows["champion " + str(champion["version"])] = _format(champion["value"])
     if result["difference"] is not None:
+        rows["compared on"] = f"{result['comparedRows']} latest rows"
         rows["better by (paired, 95 % interval)"] = _interval(result["difference"])
     if "championUnavailable" in result:
         rows["no comparison"] = str(result["championUnavailable"])

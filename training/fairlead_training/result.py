@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from fairlead_training.budget import Counts
 from fairlead_training.config import TrainingConfig
-from fairlead_training.data import Snapshot, format_time
+from fairlead_training.data import Snapshot, format_exact_time, format_time
 from fairlead_training.evaluate import Comparison, Estimate
 from fairlead_training.failure import TrainingFailure
 from fairlead_training.metrics import greater_is_better
@@ -35,12 +35,13 @@ def stage_document(stage: str) -> dict[str, Any]:
     return {"outcome": "Succeeded", "stage": stage}
 
 
-def data_document(snapshot: Snapshot, holdout_rows: int) -> dict[str, Any]:
+def data_document(snapshot: Snapshot, holdout_rows: int, *, trained_to: int) -> dict[str, Any]:
     return {
         "rows": snapshot.rows,
         "holdoutRows": holdout_rows,
         "from": format_time(snapshot.first),
         "to": format_time(snapshot.last),
+        "trainedTo": format_exact_time(trained_to),
         "digest": snapshot.digest,
     }
 
@@ -53,6 +54,7 @@ class Outcome:
     digest: str
     candidate: Estimate
     comparison: Comparison | None
+    compared_rows: int  # of the hold-out, the latest
     champion_unavailable: str | None  # why there is no comparison though there is a champion
     counts: Counts
     seconds: float
@@ -86,6 +88,8 @@ def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]
         "seconds": round(outcome.seconds, 1),
         "data": dict(outcome.data),
     }
+    if comparison is not None:
+        document["comparedRows"] = outcome.compared_rows
     if outcome.champion_unavailable is not None:
         document["championUnavailable"] = _shorten(outcome.champion_unavailable)
     return document

@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from optuna.trial import FrozenTrial, TrialState
 
+from fairlead_contract import tags
 from fairlead_contract.mlflow import ADDRESS
 from fairlead_training.config import TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure, first_line
@@ -152,6 +153,15 @@ class Tracking:
                 token = page.token
                 if not token:
                     return versions
+
+    def read_data(self, registry_version: str) -> Mapping[str, Any] | None:
+        """Return what a version says of the data it learned from; None when it says nothing."""
+        version = next((v for v in self.versions() if str(v.version) == registry_version), None)
+        try:
+            data = json.loads(version.tags[tags.DATA] if version else "")
+        except (KeyError, ValueError):
+            return None
+        return data if isinstance(data, dict) else None
 
     def register(self, candidate: Candidate) -> str:
         """Create the version with its tags in one step; return its number in the registry."""

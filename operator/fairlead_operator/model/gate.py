@@ -33,6 +33,7 @@ class Comparison:
     gain: float | None  # candidate against champion, positive is better
     gain_low: float | None  # lower end of the 95 % interval
     gain_high: float | None
+    unavailable: str = ""  # why the champion was not scored
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,12 @@ def _judge(
             f"{measured}, but not compared with the version in charge, {stable}; "
             "`fairlead retrain MODEL` compares a new one, spec.version ships this one as it is"
         )
+        if comparison.champion == stable and comparison.unavailable:
+            message = (
+                f"{measured}, but the version in charge, {stable}, could not be scored: "
+                f"{comparison.unavailable[:500]}; "
+                f"spec.version: {comparison.version} ships this one as it is"
+            )
         return False, GateReason.CHAMPION_NOT_COMPARED, message
     return _against_champion(comparison, demand, measured)
 
@@ -122,6 +129,7 @@ def parse_comparison(text: str | None) -> Comparison | None:
             gain=_float(gain.get("value")),
             gain_low=_float(gain.get("ciLow")),
             gain_high=_float(gain.get("ciHigh")),
+            unavailable=str(document.get("championUnavailable") or ""),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -229,6 +229,7 @@ def test_a_grown_table_does_not_change_a_training_under_way(postgres: Postgres, 
         pytest.param("gone", "is no longer in the registry", id="deleted from the registry"),
         pytest.param("altered", "has digest sha256:", id="altered on the server"),
         pytest.param("columns", "needs the column nsw_price", id="wants a column that is gone"),
+        pytest.param("rows", "0 rows of the hold-out are later", id="saw all of the hold-out"),
     ],
 )
 def test_a_champion_that_cannot_be_scored_leaves_the_judgment_open(
@@ -243,14 +244,59 @@ def test_a_champion_that_cannot_be_scored_leaves_the_judgment_open(
         case "altered":
             newest = mlflow_server.artifact_files("model.ubj")[-1]
             newest.write_bytes(newest.read_bytes()[:-1] + b"\0")
+        case "columns":
+            changes["data__query"] = """SELECT "timestamp", period, nsw_demand, price_up
+                FROM prices ORDER BY "timestamp" LIMIT 2000"""
         case _:
-            changes["data__features"] = ["period", "nsw_demand"]
+            changes["data__query"] = 'SELECT * FROM prices ORDER BY "timestamp" LIMIT 1500'
 
     result = desk.train(desk.config(**changes))
 
     assert result["champion"] == {"version": "1.0.0", "value": None}
     assert result["difference"] is None
     assert expected in result["championUnavailable"]
+
+
+def test_a_champion_of_other_columns_is_compared_on_its_own(desk: Desk) -> None:
+    """A cut list of features was never compared again."""
+    champion = _champion(desk.train(desk.config(search__trials=1)))
+
+    fewer = desk.train(
+        desk.config(champion=champion, data__features=["period", "nsw_demand"], search__trials=1)
+    )
+
+    assert fewer["version"] == "2.0.0"
+    assert 0.5 < fewer["champion"]["value"] < 1
+    assert fewer["comparedRows"] == fewer["data"]["holdoutRows"]
+
+
+def test_a_champion_is_compared_where_it_never_learned(desk: Desk) -> None:
+    """With a larger hold-out it was scored on rows that it had learned from."""
+    champion = _champion(desk.train(desk.config(validation__holdoutFraction=0.05)))
+
+    larger = desk.train(desk.config(champion=champion, validation__holdoutFraction=0.4))
+
+    assert larger["data"]["holdoutRows"] == 800
+    assert larger["comparedRows"] == 100
+
+
+def test_a_new_class_is_compared_too(desk: Desk) -> None:
+    query = """SELECT "timestamp", period, nsw_price, nsw_demand,
+        CASE WHEN nsw_demand > 0.5 THEN {many} ELSE (nsw_demand > 0.4)::int END AS kind
+        FROM prices ORDER BY "timestamp" LIMIT 1500"""
+    changes: dict[str, Any] = {
+        "task": "multiclass-classification",
+        "data__target": "kind",
+        "search__metric": "log_loss",
+        "search__trials": 1,
+    }
+    first = desk.train(desk.config(data__query=query.format(many=1), **changes))
+
+    second = desk.train(
+        desk.config(data__query=query.format(many=2), champion=_champion(first), **changes)
+    )
+
+    assert second["champion"]["value"] > second["candidate"]["value"]
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's advice to authors of such models

@@ -37,7 +37,7 @@ def page(importance: Mapping[str, float] | None = None, **changes: Any) -> str:
     [
         pytest.param({}, "0.914 (0.905 to unknown)", "champion", id="a first version"),
         pytest.param(
-            {"champion": CHAMPION, "difference": DIFFERENCE},
+            {"champion": CHAMPION, "difference": DIFFERENCE, "comparedRows": 40},
             "0.017 (0.009 to 0.025)",
             "no comparison",
             id="a comparison",

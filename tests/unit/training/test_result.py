@@ -35,10 +35,13 @@ def outcome(**changes: Any) -> Outcome:
         "digest": "sha256:b",
         "candidate": VALUE,
         "comparison": None,
+        "compared_rows": 0,
         "champion_unavailable": None,
         "counts": Counts(complete=30, pruned=8, failed=2, running=0),
         "seconds": 61.234,
-        "data": data_document(Snapshot(rows=100, first=0, last=10**18, digest="sha256:c"), 20),
+        "data": data_document(
+            Snapshot(rows=100, first=0, last=10**18, digest="sha256:c"), 20, trained_to=10**17 + 1
+        ),
     }
     return Outcome(**(values | changes))
 
@@ -55,17 +58,20 @@ def test_a_first_version_has_nothing_to_be_compared_with() -> None:
     assert found["candidate"] == {"value": 0.914159, "ciLow": 0.9, "ciHigh": None}
     assert found["trials"] == {"finished": 40, "pruned": 8, "failed": 2}
     assert found["data"]["from"] == "1970-01-01T00:00:00Z"
+    assert found["data"]["trainedTo"] == "1973-03-03T09:46:40.000000001Z"
     assert "championUnavailable" not in found
+    assert "comparedRows" not in found
 
 
 def test_a_comparison_is_told_with_its_interval() -> None:
     difference = Estimate(value=0.017, low=0.009, high=0.025)
     comparison = Comparison(candidate=VALUE, champion=0.897, difference=difference)
 
-    found = document(CHAMPION, comparison=comparison)
+    found = document(CHAMPION, comparison=comparison, compared_rows=12)
 
     assert found["champion"] == {"version": "1.0.0", "value": 0.897}
     assert found["difference"] == {"value": 0.017, "ciLow": 0.009, "ciHigh": 0.025}
+    assert found["comparedRows"] == 12
 
 
 def test_a_champion_without_a_score_is_doubt_and_not_absence() -> None:

@@ -70,6 +70,15 @@ def test_a_first_version_must_reach_the_threshold() -> None:
     )
 
 
+def test_a_champion_that_cannot_be_scored_is_told_with_the_way_out() -> None:
+    seen = comparison(gain=None, gain_low=None, unavailable="it needs the column wind")
+
+    outcome = judge_candidate(seen, DEMAND, stable="1.0.0")
+
+    assert "1.0.0, could not be scored: it needs the column wind; spec.version:" in outcome.message
+    assert "retrain" not in outcome.message, "that would end the same way"
+
+
 numbers = st.none() | st.floats()
 
 
@@ -103,6 +112,20 @@ def test_the_result_document_is_read() -> None:
     }  # fmt: skip
 
     assert parse_comparison(json.dumps(document)) == comparison()
+
+
+def test_why_a_champion_has_no_score_is_read() -> None:
+    document = {
+        "version": "1.1.0", "registryVersion": "2", "digest": "sha256:1", "metric": "roc_auc",
+        "greaterIsBetter": True, "candidate": {"value": 0.91},
+        "champion": {"version": "1.0.0", "value": None}, "difference": None,
+        "championUnavailable": "it is gone",
+    }  # fmt: skip
+
+    seen = parse_comparison(json.dumps(document))
+
+    assert seen is not None
+    assert (seen.champion_value, seen.unavailable) == (None, "it is gone")
 
 
 @given(st.text() | st.none())

@@ -1,0 +1,138 @@
+"""The champion: the rows it never saw, and its predictions brought into our form."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairlead_training.champion import ChampionUnavailableError, as_scores, find_unseen
+from fairlead_training.config import Task
+from fairlead_training.data import Table, format_exact_time, format_time, slice_rows
+from fairlead_training.metrics import Floats
+
+SECOND = 10**9
+
+
+def table(target: Sequence[float], *, step: int = SECOND) -> Table:
+    rows = len(target)
+    return Table(
+        times=np.arange(rows) * step,
+        features=pd.DataFrame(index=range(rows)),
+        target=np.array(target),
+        rows=np.arange(rows),
+    )
+
+
+@pytest.mark.parametrize(
+    ("learned", "first"),
+    [
+        pytest.param({"trainedTo": format_exact_time(70 * SECOND)}, 80, id="all of the hold-out"),
+        pytest.param({"trainedTo": format_exact_time(79 * SECOND)}, 80, id="up to its beginning"),
+        pytest.param({"trainedTo": format_exact_time(85 * SECOND)}, 86, id="what is later"),
+        pytest.param(
+            {"from": "1970-01-01T00:00:00Z", "to": format_time(99 * SECOND), "rows": 100,
+             "holdoutRows": 15},
+            85,
+            id="0.1.0, the same rows: its own hold-out",
+        ),
+        pytest.param(
+            {"from": "1970-01-01T00:00:00Z", "to": format_time(84 * SECOND), "rows": 85,
+             "holdoutRows": 15},
+            80,
+            id="0.1.0, and later ones: all",
+        ),
+        pytest.param(
+            {"from": "1969-01-01T00:00:00Z", "to": format_time(84 * SECOND), "rows": 85,
+             "holdoutRows": 15},
+            85,
+            id="0.1.0, other rows: what is later than all it had",
+        ),
+        pytest.param(
+            {"from": "1970-01-01T00:00:00Z", "to": format_time(84 * SECOND), "rows": 70,
+             "holdoutRows": 15},
+            85,
+            id="0.1.0, more rows now in its time",
+        ),
+        pytest.param({}, 80, id="nothing is known"),
+        pytest.param({"trainedTo": "long ago"}, 80, id="unreadable"),
+        pytest.param({"to": 7}, 80, id="of another form"),
+    ],
+)  # fmt: skip
+def test_the_champion_is_scored_on_rows_that_it_never_saw(
+    learned: dict[str, Any], first: int
+) -> None:
+    rows = table([0, 1] * 50)
+
+    unseen = find_unseen(slice_rows(rows, 80, 100), rows, learned)
+
+    assert list(unseen.rows) == list(range(first, 100))
+
+
+def test_a_moment_within_a_second_counts() -> None:
+    rows = table([0, 1] * 50, step=7)
+    learned = {"trainedTo": format_exact_time(85 * 7)}
+
+    unseen = find_unseen(slice_rows(rows, 80, 100), rows, learned)
+
+    assert list(unseen.rows) == list(range(86, 100))
+
+
+@pytest.mark.parametrize(
+    ("target", "end", "said"),
+    [
+        pytest.param([0, 1] * 50, 99, "0 rows", id="it saw all"),
+        pytest.param([0, 1] * 50, 90, "9 rows", id="too few"),
+        pytest.param([*[0, 1] * 40, *[1] * 20], 85, "14 rows", id="of one class"),
+    ],
+)
+def test_too_few_rows_that_it_never_saw_compare_nothing(
+    target: list[float], end: int, said: str
+) -> None:
+    rows = table(target)
+
+    with pytest.raises(ChampionUnavailableError, match=f"{said} of the hold-out are later"):
+        find_unseen(slice_rows(rows, 80, 100), rows, {"trainedTo": format_exact_time(end * SECOND)})
+
+
+@pytest.mark.parametrize(
+    ("task", "score", "expected"),
+    [
+        pytest.param(Task.BINARY, [0.2, 0.9], [0.2, 0.9], id="probability of class 1"),
+        pytest.param(Task.BINARY, [[0.8, 0.2], [0.1, 0.9]], [0.2, 0.9], id="of both classes"),
+        pytest.param(Task.REGRESSION, [[5], [6]], [5, 6], id="one column"),
+        pytest.param(
+            Task.MULTICLASS, [[1, 0], [0, 1]], [[1, 0], [0, 1]], id="probabilities of each class"
+        ),
+    ],
+)
+def test_predictions_are_brought_into_our_form(
+    task: Task, score: list[float], expected: list[float]
+) -> None:
+    found = as_scores(np.array(score, dtype=np.float64), np.array([0.0, 1.0]), task)
+
+    assert found.tolist() == expected
+
+
+def test_a_class_that_the_champion_does_not_know_has_no_probability() -> None:
+    score = as_scores(np.array([[0.5, 0.5], [0.5, 0.5]]), np.array([0.0, 3.0]), Task.MULTICLASS)
+
+    assert score.tolist() == [[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("task", "score"),
+    [
+        pytest.param(Task.BINARY, [0.0, 1.0], id="classes instead of probabilities"),
+        pytest.param(Task.BINARY, [-2.0, 3.0], id="margins instead of probabilities"),
+        pytest.param(Task.BINARY, [0.5], id="too few"),
+        pytest.param(Task.REGRESSION, [[1, 2], [3, 4]], id="two values for one"),
+        pytest.param(Task.MULTICLASS, [0.1, 0.9], id="one value for many"),
+    ],
+)
+def test_predictions_that_cannot_be_compared_are_refused(task: Task, score: list[float]) -> None:
+    values: Floats = np.array(score, dtype=np.float64)
+
+    with pytest.raises(ChampionUnavailableError):
+        as_scores(values, np.array([0.0, 2.0]), task)

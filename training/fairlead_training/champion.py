@@ -1,0 +1,218 @@
+"""The champion: bring it back, and score it on rows that it never learned from.
+
+It is scored on its own columns as the source has them, which may be others than the candidate's.
+"""
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import mlflow
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+
+from fairlead_contract.digest import digest_directory
+from fairlead_training.columns import read_numbers
+from fairlead_training.config import ChampionConfig, Task, TrainingConfig
+from fairlead_training.data import Table, format_time, parse_time, slice_rows
+from fairlead_training.learners.table import find_by_flavor
+from fairlead_training.metrics import Floats
+from fairlead_training.tracking import errors_named, is_missing
+
+_LEAST_ROWS: Final = 10  # that a comparison may rest on
+_SECOND: Final = 10**9  # nanoseconds
+
+
+class ChampionUnavailableError(Exception):
+    """The champion cannot be scored; the candidate is kept and a person has to judge."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """The champion on the latest rows of the hold-out, or why there is no score."""
+
+    rows: int = 0
+    score: Floats | None = None
+    unavailable: str | None = None
+
+
+def challenge(
+    config: TrainingConfig,
+    frame: pd.DataFrame,
+    *,
+    table: Table,
+    holdout: Table,
+    learned: Mapping[str, Any] | None,
+    scratch: str,
+) -> Rival | None:
+    """Score the champion on those rows of the hold-out that it never saw; None without one.
+
+    Args:
+        frame: the rows as the source gave them.
+        table: the same, checked and in order.
+        learned: what the champion's version says of its data; None when it says nothing, as one
+            that was registered by hand.
+
+    Raises:
+        TrainingFailure: TrackingUnavailable.
+    """
+    if config.champion is None:
+        return None
+    try:
+        unseen = holdout if learned is None else find_unseen(holdout, table, learned)
+        score = score_champion(
+            config.champion,
+            config.registered_model,
+            frame.iloc[unseen.rows],
+            target=unseen.target,
+            task=config.task,
+            scratch=scratch,
+        )
+    except ChampionUnavailableError as error:
+        return Rival(unavailable=str(error))
+    return Rival(rows=len(unseen), score=score)
+
+
+def find_unseen(holdout: Table, table: Table, learned: Mapping[str, Any]) -> Table:
+    """Return the rows of the hold-out that are later than all that the champion learned from.
+
+    Raises:
+        ChampionUnavailableError: the rows that are left cannot tell two models apart.
+    """
+    end = _learned_until(table, learned)
+    if end is None:
+        return holdout
+    start = int(np.searchsorted(holdout.times, end, side="right"))
+    unseen = slice_rows(holdout, start, len(holdout))
+    if len(unseen) < _LEAST_ROWS or len(np.unique(unseen.target)) == 1:
+        raise ChampionUnavailableError(
+            f"{len(unseen)} rows of the hold-out are later than {format_time(end)}, up to where it "
+            f"learned from the data; {_LEAST_ROWS} with different targets are needed"
+        )
+    return unseen
+
+
+def _learned_until(table: Table, learned: Mapping[str, Any]) -> int | None:
+    """Return the time of the latest row that the champion learned from, in nanoseconds."""
+    try:
+        if "trainedTo" in learned:
+            return parse_time(learned["trainedTo"])
+        # Of a version of 0.1.0: counted in the rows, if they are still the same ones.
+        end = parse_time(learned["to"]) + _SECOND - 1
+        rows, held_out = int(learned["rows"]), int(learned["holdoutRows"])
+        is_same = learned["from"] == format_time(int(table.times[0])) and rows == int(
+            np.searchsorted(table.times, end, side="right")
+        )
+    except (KeyError, ValueError, TypeError):
+        return None
+    return int(table.times[rows - held_out - 1]) if is_same and rows > held_out else end
+
+
+def score_champion(
+    champion: ChampionConfig,
+    registered_model: str,
+    rows: pd.DataFrame,
+    *,
+    target: Floats,
+    task: Task,
+    scratch: str,
+) -> Floats:
+    """Score rows with the registered champion, by the columns of its own signature.
+
+    Args:
+        rows: as the source gave them, with all columns.
+
+    Raises:
+        ChampionUnavailableError: it is gone, altered, unreadable, or wants other columns.
+        TrainingFailure: TrackingUnavailable.
+    """
+    name = f"{registered_model} version {champion.registry_version}"
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        directory = _fetch(f"models:/{registered_model}/{champion.registry_version}", name, folder)
+        found = digest_directory(directory)
+        # Before it is opened: loading a pyfunc runs what is in it.
+        if found != champion.digest:
+            raise ChampionUnavailableError(
+                f"artifact of {name} has digest {found}, registered as {champion.digest}"
+            )
+        # A foreign model may fail in any way, and none of them ends the training.
+        try:
+            return as_scores(_score(directory, rows), target, task)
+        except ChampionUnavailableError:
+            raise
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            raise ChampionUnavailableError(f"{name} cannot be scored: {said}") from error
+
+
+def _fetch(uri: str, name: str, folder: str) -> Path:
+    try:
+        with errors_named(f"{name} cannot be downloaded", keep=is_missing):
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder))
+    except MlflowException as error:
+        raise ChampionUnavailableError(f"{name} is no longer in the registry") from error
+
+
+def _score(directory: Path, rows: pd.DataFrame) -> Floats:
+    model = Model.load(str(directory))
+    learner = find_by_flavor(model.flavors)
+    features = _own_columns(model, rows, as_numbers=learner is not None)
+    if learner is not None:
+        score = learner.load(directory, model.flavors[learner.flavor]).predict(features)
+    else:
+        score = mlflow.pyfunc.load_model(str(directory)).predict(features)
+    return np.asarray(score, dtype=np.float64)
+
+
+def _own_columns(model: Model, rows: pd.DataFrame, *, as_numbers: bool) -> pd.DataFrame:
+    inputs = json.loads((model.signature.to_dict() if model.signature else {}).get("inputs", "[]"))
+    if not inputs:
+        raise ChampionUnavailableError("it has no signature that names its columns")
+    columns = {}
+    for column in inputs:
+        name = str(column.get("name"))
+        # A foreign model may want words.
+        is_number = as_numbers or column.get("type") in {"double", "float"}
+        columns[name] = _own_column(rows, name, is_number=is_number)
+    return pd.DataFrame(columns)
+
+
+def _own_column(rows: pd.DataFrame, name: str, *, is_number: bool) -> "pd.Series[Any] | Floats":
+    there = list(rows.columns).count(name)
+    if there != 1:
+        trouble = "is there more than once" if there else "is no longer there"
+        raise ChampionUnavailableError(f"it needs the column {name}, which {trouble} in the data")
+    column = rows[name].reset_index(drop=True)
+    if not is_number:
+        return column
+    values = read_numbers(column)
+    if values is None:
+        raise ChampionUnavailableError(f"its column {name} no longer holds numbers alone")
+    return values
+
+
+def as_scores(score: Floats, target: Floats, task: Task) -> Floats:
+    """Bring predictions into the form of our own: one probability, one per class, or a value.
+
+    To a class that it does not know, the champion gives no probability.
+    """
+    if task is Task.BINARY and score.ndim == 2 and score.shape[1] == 2:
+        score = score[:, 1]
+    elif score.ndim == 2 and score.shape[1] == 1:
+        score = score[:, 0]
+    if len(score) != len(target) or score.ndim != (2 if task is Task.MULTICLASS else 1):
+        raise ChampionUnavailableError(
+            f"its predictions have the shape {score.shape}, which does not fit {task}"
+        )
+    if task is Task.BINARY and (score.min() < 0 or score.max() > 1 or set(score) <= {0.0, 1.0}):
+        raise ChampionUnavailableError("its predictions are not probabilities of class 1")
+    if task is Task.MULTICLASS:
+        unknown = max(0, int(target.max()) + 1 - score.shape[1])
+        score = np.pad(score, ((0, 0), (0, unknown)))
+    return score
