@@ -1,6 +1,11 @@
-"""XGBoost: boosted trees, with as many rounds as the validation rows can use."""
+"""XGBoost: boosted trees, with as many rounds as the validation rows can use.
+
+A regression learns from a target without unit, of mean 0 and deviation 1, or what a penalty weighs
+and which gains count as none would depend on the unit.  The stored model is in the target's own.
+"""
 
 import dataclasses
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +38,8 @@ _OBJECTIVES: Final = {
     Task.MULTICLASS: "multi:softprob",
     Task.REGRESSION: "reg:squarederror",
 }
+# The median, which the mean absolute error asks for, and not the mean.
+_OBJECTIVE_OF: Final = {"mae": "reg:absoluteerror"}
 # XGBoost's own metric that stops the rounds; where ours jumps from row to row, a smooth one.
 _STOPPING: Final = {
     Task.BINARY: {"roc_auc": "auc", "pr_auc": "aucpr", "log_loss": "logloss"},
@@ -76,11 +83,13 @@ class XGBoostLearner:
     def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> "BinnedFold":
         """Bin the rows of a fold, the validation rows by the bins of the others."""
         train, validation = slice_rows(table, 0, fold.cut), slice_rows(table, fold.cut, fold.end)
-        binned = _bin(train, setting)
+        unit = measure_unit(train.target, setting)
+        binned = _bin(train, setting, unit)
         return BinnedFold(
             setting=setting,
+            unit=unit,
             rows=binned,
-            validation=_bin(validation, setting, ref=binned),
+            validation=_bin(validation, setting, unit, ref=binned),
             target=validation.target,
         )
 
@@ -92,12 +101,15 @@ class XGBoostLearner:
         self, table: Table, setting: Setting, *, searched: Parameters, learned: Parameters
     ) -> "BoostedTrees":
         """Fit the final model on all rows of the search part."""
+        unit = measure_unit(table.target, setting)
         booster = xgboost.train(
             build_parameters(setting, searched),
-            _bin(table, setting),
+            _bin(table, setting, unit),
             num_boost_round=int(learned[_ROUNDS]),
             verbose_eval=False,
         )
+        booster = _convert(booster, unit)
+        booster.set_param({"nthread": setting.threads})
         return BoostedTrees(booster=booster)
 
     def load(self, directory: Path, flavor: Mapping[str, Any]) -> "BoostedTrees":
@@ -107,10 +119,19 @@ class XGBoostLearner:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """The target's own unit: what 0 and 1 of the learned target mean."""
+
+    zero: float = 0.0
+    one: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BinnedFold:
     """One fold, its feature values sorted into bins."""
 
     setting: Setting
+    unit: Unit
     rows: xgboost.QuantileDMatrix
     validation: xgboost.QuantileDMatrix
     target: Floats  # of the validation rows
@@ -130,8 +151,9 @@ class BinnedFold:
         if watch.passed:
             raise OutOfTimeError
         rounds = booster.best_iteration + 1
-        score = booster.predict(self.validation, iteration_range=(0, rounds))
-        return FoldResult(score=score.astype(np.float64), learned={_ROUNDS: rounds})
+        learned = booster.predict(self.validation, iteration_range=(0, rounds))
+        score = learned.astype(np.float64) * self.unit.one + self.unit.zero
+        return FoldResult(score=score, learned={_ROUNDS: rounds})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +199,7 @@ class BoostedTrees:
 def build_parameters(setting: Setting, searched: Parameters) -> dict[str, Any]:
     """Add to the searched parameters those that the task and the pod decide."""
     fixed: dict[str, Any] = {
-        "objective": _OBJECTIVES[setting.task],
+        "objective": _OBJECTIVE_OF.get(setting.metric, _OBJECTIVES[setting.task]),
         "eval_metric": _STOPPING[setting.task].get(setting.metric, _SMOOTH[setting.task]),
         "tree_method": "hist",
         "seed": setting.seed,
@@ -189,12 +211,41 @@ def build_parameters(setting: Setting, searched: Parameters) -> dict[str, Any]:
     return {**fixed, **searched}
 
 
+def measure_unit(target: Floats, setting: Setting) -> Unit:
+    """Return the unit of a regression's target; a class has none."""
+    if setting.task is not Task.REGRESSION:
+        return Unit()
+    # Where outliers make the mean, 32 bits would not tell the others apart.
+    middle = np.median(target) if setting.metric == "mae" else np.mean(target)
+    return Unit(zero=float(middle), one=float(np.std(target)))
+
+
 def _bin(
-    table: Table, setting: Setting, *, ref: xgboost.QuantileDMatrix | None = None
+    table: Table, setting: Setting, unit: Unit, *, ref: xgboost.QuantileDMatrix | None = None
 ) -> xgboost.QuantileDMatrix:
-    return xgboost.QuantileDMatrix(
-        table.features, label=table.target, ref=ref, nthread=setting.threads
-    )
+    label = table.target if unit == Unit() else (table.target - unit.zero) / unit.one
+    return xgboost.QuantileDMatrix(table.features, label=label, ref=ref, nthread=setting.threads)
+
+
+def _convert(booster: xgboost.Booster, unit: Unit) -> xgboost.Booster:
+    """Return the same trees with their answers in the target's own unit."""
+    if unit == Unit():
+        return booster
+    # XGBoost's documented JSON form: in a leaf, the condition is its value.
+    document = json.loads(booster.save_raw("json"))
+    learner = document["learner"]
+    base = learner["learner_model_param"]
+    base["base_score"] = json.dumps([unit.one * start for start in json.loads(base["base_score"])])
+    trees = learner["gradient_booster"]["model"]["trees"]
+    for number, tree in enumerate(trees, start=1):
+        # To the last, so that what the others say is summed up before 32 bits have no room for it.
+        zero = unit.zero if number == len(trees) else 0.0
+        tree["base_weights"] = [weight * unit.one + zero for weight in tree["base_weights"]]
+        tree["split_conditions"] = [
+            value * unit.one + zero if child == -1 else value
+            for child, value in zip(tree["left_children"], tree["split_conditions"], strict=True)
+        ]
+    return xgboost.Booster(model_file=bytearray(json.dumps(document).encode()))
 
 
 class _Deadline(xgboost.callback.TrainingCallback):

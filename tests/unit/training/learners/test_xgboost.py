@@ -1,17 +1,21 @@
 """What is XGBoost's own; test_protocol.py has what every learner must do."""
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
+import xgboost
 
 from fairlead_training.config import Task
 from fairlead_training.data import Table
 from fairlead_training.learners.protocol import Setting
 from fairlead_training.learners.xgboost import BoostedTrees, XGBoostLearner, build_parameters
+from fairlead_training.split import Fold
 
 LEARNER = XGBoostLearner()
 ROWS = Table(
@@ -45,6 +49,97 @@ def test_the_rounds_stop_by_a_metric_like_ours(task: Task, metric: str, stopping
 
     assert (parameters["eval_metric"], parameters["max_depth"]) == (stopping, 3)
     assert ("num_class" in parameters) is (task is Task.MULTICLASS)
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "objective"),
+    [
+        (Task.BINARY, "pr_auc", "binary:logistic"),
+        (Task.MULTICLASS, "accuracy", "multi:softprob"),
+        (Task.REGRESSION, "rmse", "reg:squarederror"),
+        (Task.REGRESSION, "r2", "reg:squarederror"),
+        (Task.REGRESSION, "mae", "reg:absoluteerror"),
+    ],
+)
+def test_the_objective_fits_the_metric(task: Task, metric: str, objective: str) -> None:
+    """A search for the least absolute error once trained on the squared one."""
+    assert build_parameters(setting(task, metric), {})["objective"] == objective
+
+
+def regression(target: npt.NDArray[np.float64]) -> Table:
+    rows = len(target)
+    features = pd.DataFrame(np.random.default_rng(2).random((rows, 3)), columns=["a", "b", "c"])
+    target = target + 10 * features["a"].to_numpy()
+    return Table(times=np.arange(rows), features=features, target=target, rows=np.arange(rows))
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae", "r2"])
+@pytest.mark.parametrize(
+    ("factor", "constant", "digits"),
+    [
+        pytest.param(1e-6, 0, 1e-5, id="in millions"),
+        pytest.param(1e6, 0, 1e-5, id="in millionths"),
+        pytest.param(1e-30, 0, 1e-5, id="tiny"),
+        pytest.param(1e30, 0, 1e-5, id="huge"),
+        pytest.param(1, 1e6, 0.15, id="far from zero, where 32 bits hold tenths"),
+        pytest.param(-1, 0, 0.1, id="upside down"),
+    ],
+)
+def test_a_regression_does_not_depend_on_the_unit_of_its_target(
+    metric: str, factor: float, constant: float, digits: float
+) -> None:
+    """Targets of 1e-4 were learned in one round, as their mean."""
+    told = dataclasses.replace(setting(Task.REGRESSION, metric), threads=1)
+    found = []
+    for rows in (
+        (table := regression(np.random.default_rng(3).normal(size=120))),
+        (dataclasses.replace(table, target=table.target * factor + constant)),
+    ):
+        fold = LEARNER.prepare_fold(rows, Fold(cut=80, end=120), told)
+        result = fold.train(LEARNER.starting_point, deadline=time.monotonic() + 60)
+        model = LEARNER.fit(
+            rows, told, searched=LEARNER.starting_point, learned=LEARNER.combine([result.learned])
+        )
+        explained = model.attribute(rows.features).sum(axis=1)
+        found.append((result, model.predict(rows.features), explained))
+
+    (first, *before), (second, *after) = found
+    assert first.learned == second.learned
+    assert first.learned["rounds"] > 5
+    assert (second.score - constant) / factor == pytest.approx(first.score, abs=digits)
+    assert (after[0] - constant) / factor == pytest.approx(before[0], abs=digits)
+    assert after[1] / factor == pytest.approx(before[1], abs=2 * digits), "SHAP values"
+
+
+def test_outliers_do_not_keep_a_search_for_the_absolute_error_from_the_rest() -> None:
+    noise = np.random.default_rng(3).standard_t(1, size=400) * 3
+    noise[7] = 1e9
+    rows = regression(noise)
+
+    model = LEARNER.fit(
+        rows,
+        setting(Task.REGRESSION, "mae"),
+        searched=LEARNER.starting_point,
+        learned={"rounds": 30},
+    )
+
+    error = np.median(np.abs(model.predict(rows.features) - rows.target))
+    assert error < np.median(np.abs(np.median(rows.target) - rows.target))
+
+
+@pytest.mark.parametrize("task", [Task.BINARY, Task.MULTICLASS])
+def test_a_model_of_classes_is_that_of_xgboost_byte_for_byte(task: Task) -> None:
+    told = setting(task)
+    rows = dataclasses.replace(ROWS, target=np.arange(40) % (2 if task is Task.BINARY else 3) * 1.0)
+    model = LEARNER.fit(rows, told, searched=LEARNER.starting_point, learned={"rounds": 3})
+
+    plain = xgboost.train(
+        build_parameters(told, LEARNER.starting_point),
+        xgboost.QuantileDMatrix(rows.features, label=rows.target),
+        3,
+    )
+
+    assert model.booster.save_raw() == plain.save_raw()
 
 
 @pytest.mark.parametrize(
