@@ -65,7 +65,7 @@ class InstanceReader:
         self._whole = [at for at, column in enumerate(columns) if column.kind is Kind.WHOLE]
         self._plain: set[type] = set()
         if all(column.kind in {Kind.NUMBER, Kind.WHOLE} for column in columns):
-            self._plain = {int, float} | ({type(None)} if null_is_missing else set())
+            self._plain = {int, float, bool} | ({type(None)} if null_is_missing else set())
 
     def read_matrix(self, instances: object) -> Matrix:
         """Read instances of numbers as one array; a missing value is NaN.
@@ -137,6 +137,8 @@ class InstanceReader:
         problem = _find_problem(column.kind, value, self._limits[column.name])
         if problem:
             raise BadInputError(f"{where}, column {column.name!r}: {_show(value)} {problem}")
+        if column.kind in {Kind.NUMBER, Kind.WHOLE} and isinstance(value, bool):
+            return int(value)  # as the training read a column of booleans
         return value  # type: ignore[return-value]  # `_find_problem` has checked the type
 
 
@@ -147,7 +149,7 @@ def _find_problem(kind: Kind, value: object, limit: float) -> str | None:
     if kind is Kind.BOOLEAN:
         is_boolean = isinstance(value, bool) or (isinstance(value, int) and value in {0, 1})
         return None if is_boolean else "is not true or false"
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not isinstance(value, int | float):
         return "is not a number"
     if abs(value) > limit:
         return "is too large for the model"

@@ -55,11 +55,6 @@ def pyfunc_reader(*columns: Column) -> InstanceReader:
             id="text that looks like a number",
         ),
         pytest.param(
-            [{**GOOD, "price": True}],
-            "instances[0], column 'price': True is not a number",
-            id="true for a number",
-        ),
-        pytest.param(
             [{**GOOD, "price": [1]}],
             "instances[0], column 'price': [1] is not a number",
             id="a list for a number",
@@ -107,6 +102,20 @@ def test_one_column_is_read_like_many() -> None:
     matrix = booster_reader(PRICE).read_matrix([{"price": 1}, {"price": 2}])
 
     assert matrix.tolist() == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize(
+    "reader", [booster_reader(), pyfunc_reader(PRICE, COUNT)], ids=["booster", "pyfunc"]
+)
+def test_true_and_false_are_one_and_zero_where_numbers_belong(reader: InstanceReader) -> None:
+    """A training reads a column of booleans so, and its clients were refused."""
+    instances = [{"price": True, "count": False}, {"price": 0.5, "count": True}]
+
+    rows = reader.read_rows(instances)
+
+    assert [[type(cell) for cell in row] for row in rows] == [[int, int], [float, int]]
+    assert rows == [(1, 0), (0.5, 1)]
+    assert reader.read_matrix(instances).tolist() == [[1.0, 0.0], [0.5, 1.0]]
 
 
 def test_an_optional_column_may_be_left_out() -> None:
