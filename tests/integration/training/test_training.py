@@ -1,11 +1,13 @@
 """Trainings on real prices, against a real PostgreSQL and a real MLflow."""
 
 import base64
+import contextlib
 import http.server
 import json
 import signal
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.models import infer_signature
 
 from fairlead_contract.digest import digest_directory
+from fairlead_training.sources.http import read
 from support.mlflow_server import MlflowServer
 from support.ports import free_port
 from support.postgres import Postgres
@@ -495,6 +498,35 @@ def test_a_file_over_http(  # noqa: PLR0917  pytest passes by name
     assert (found, result.get("reason")) == (code, reason)
     assert password not in json.dumps(result)
     assert all(header is None for shown, header in _Files.shown if shown.startswith("/free"))
+
+
+class _Slow(http.server.BaseHTTPRequestHandler):
+    """Puts the rows together for half a second before it answers."""
+
+    def do_GET(self) -> None:
+        time.sleep(0.5)
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):  # who asked may have gone
+            self.wfile.write(b"rows")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as http.server has it
+        """Say nothing."""
+
+
+def test_a_server_may_take_longer_to_answer_than_to_be_reached() -> None:
+    """An export that took more than 30 s could not be read."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Slow) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        request = urllib.request.Request(f"http://127.0.0.1:{server.server_port}/d.csv")
+        try:
+            assert read(request, connect=0.1, silence=30) == b"rows"
+            with pytest.raises(TimeoutError):
+                read(request, silence=0.1)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_silent_file_server_may_be_tried_again(desk: Desk) -> None:
