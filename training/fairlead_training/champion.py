@@ -3,7 +3,6 @@
 It is scored on its own columns as the source has them, which may be others than the candidate's.
 """
 
-import dataclasses
 import json
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from fairlead_contract.digest import digest_directory
 from fairlead_training.columns import read_numbers
 from fairlead_training.config import ChampionConfig, Task, TrainingConfig
 from fairlead_training.data import Table, format_time, parse_time, slice_rows
+from fairlead_training.evaluate import Rival
 from fairlead_training.learners.table import find_by_flavor
 from fairlead_training.metrics import Floats
 from fairlead_training.tracking import errors_named, is_missing
@@ -31,15 +31,6 @@ _SECOND: Final = 10**9  # nanoseconds
 
 class ChampionUnavailableError(Exception):
     """The champion cannot be scored; the candidate is kept and a person has to judge."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Rival:
-    """The champion on the latest rows of the hold-out, or why there is no score."""
-
-    rows: int = 0
-    score: Floats | None = None
-    unavailable: str | None = None
 
 
 def challenge(

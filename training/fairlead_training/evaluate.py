@@ -13,6 +13,8 @@ _REPLICATES: Final = 1000
 _CELLS: Final = 20_000_000  # rows times replicates that a bootstrap may cost
 _CHUNK: Final = 2_000_000  # cells held in memory at a time
 _LEAST_REPLICATES: Final = 200
+_TELLING: Final = {Task.BINARY: "roc_auc", Task.MULTICLASS: "accuracy", Task.REGRESSION: "r2"}
+_TOO_GOOD: Final = 0.9995
 _TAIL: Final = 0.025  # of a two-sided 95 % interval
 
 
@@ -32,9 +34,108 @@ class Comparison:
     difference: Estimate  # candidate minus champion, turned so that positive is better
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """The champion on the latest rows of the hold-out, or why there is no score."""
+
+    rows: int = 0
+    score: Floats | None = None
+    unavailable: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Judgment:
+    """How a model does on the hold-out."""
+
+    metrics: Mapping[str, float]  # every one of the task
+    trivial: float  # what always giving the same answer reaches
+    candidate: Estimate
+    comparison: Comparison | None
+    compared_rows: int  # of the hold-out, the latest
+    champion_unavailable: str | None  # why there is no comparison though there is a champion
+
+
+def judge(
+    task: Task,
+    metric: str,
+    *,
+    learned: Floats,
+    target: Floats,
+    score: Floats,
+    rival: Rival | None,
+    seed: int,
+) -> Judgment:
+    """Judge the scores of the hold-out, beside those of the champion where there are any.
+
+    Args:
+        learned: the target of the rows that the model learned from.
+    """
+    comparison = None
+    if rival is not None and rival.score is not None:
+        comparison = compare(
+            task,
+            metric,
+            target[-rival.rows :],
+            candidate=score[-rival.rows :],
+            champion=rival.score,
+            seed=seed,
+        )
+    return Judgment(
+        metrics=evaluate(task, target, score),
+        trivial=score_trivially(task, metric, learned, target),
+        candidate=comparison.candidate
+        if comparison
+        else estimate(task, metric, target, score, seed=seed),
+        comparison=comparison,
+        compared_rows=rival.rows if rival else 0,
+        champion_unavailable=rival.unavailable if rival else None,
+    )
+
+
 def evaluate(task: Task, target: Floats, score: Floats) -> Mapping[str, float]:
     """Compute every metric of the task."""
     return {name: compute(task, name, target, score) for name in METRICS[task]}
+
+
+def score_trivially(task: Task, metric: str, learned: Floats, target: Floats) -> float:
+    """Compute the metric of always giving the same answer, the best for what was learned from."""
+    rows = len(target)
+    if task is Task.REGRESSION:
+        score = np.full(rows, np.median(learned) if metric == "mae" else np.mean(learned))
+    elif task is Task.BINARY:
+        score = np.full(rows, np.mean(learned))
+    else:
+        classes = int(max(learned.max(), target.max())) + 1
+        shares = np.bincount(learned.astype(np.intp), minlength=classes) / len(learned)
+        score = np.tile(shares, (rows, 1))
+    return compute(task, metric, target, score)
+
+
+def find_doubts(
+    task: Task, metric: str, metrics: Mapping[str, float], *, trivial: float, leading: str
+) -> tuple[str, ...]:
+    """Say in words what is odd about how a model does on the hold-out.
+
+    Args:
+        metrics: every metric of the task.
+        trivial: what always giving the same answer reaches.
+        leading: the feature that carries the model most.
+    """
+    doubts = []
+    telling = _TELLING[task]
+    if metrics[telling] >= _TOO_GOOD:
+        doubts.append(
+            f"{telling} {metrics[telling]:.4g} is rarely honest: is {leading}, which carries the "
+            "model, known before the target is?"
+        )
+    value, sign = metrics[metric], 1 if greater_is_better(metric) else -1
+    if sign * value <= sign * trivial:
+        doubts.append(
+            f"{metric} {value:.4g} is no better than always giving the same answer, {trivial:.4g}"
+        )
+    elif task is Task.REGRESSION and metrics["r2"] < 0:
+        doubts.append(f"r2 {metrics['r2']:.4g} is worse than the mean of the held-out rows")
+    return tuple(doubts)
 
 
 def estimate(task: Task, metric: str, target: Floats, score: Floats, *, seed: int) -> Estimate:

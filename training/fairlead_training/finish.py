@@ -21,12 +21,13 @@ from optuna.trial import FrozenTrial, TrialState
 from fairlead_contract import tags
 from fairlead_training import tracking
 from fairlead_training.artifact import log_candidate, read_signature_digest
-from fairlead_training.champion import Rival, challenge
+from fairlead_training.champion import challenge
+from fairlead_training.columns import show_names
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
 from fairlead_training.data import check, restore
 from fairlead_training.database import locked
-from fairlead_training.evaluate import Comparison, Estimate, compare, estimate, evaluate
+from fairlead_training.evaluate import Judgment, Rival, find_doubts, judge
 from fairlead_training.explain import draw, explain
 from fairlead_training.learners.protocol import FittedModel, Setting
 from fairlead_training.learners.table import find_learner
@@ -55,11 +56,8 @@ class Fitted:
 
     trial: FrozenTrial
     model: FittedModel
-    score: Floats
-    metrics: Mapping[str, float]
-    candidate: Estimate
-    comparison: Comparison | None
-    rival: Rival | None
+    score: Floats  # of the hold-out
+    judgment: Judgment
 
 
 def finish(config: TrainingConfig, environment: Environment, progress: Progress) -> dict[str, Any]:
@@ -133,36 +131,20 @@ class _Finishing:
         )
         self._progress.enter(Stage.EVALUATE)
         score = model.predict(parts.holdout.features)
-        target, metric, seed = parts.holdout.target, config.search.metric, config.search.seed
-        comparison = self._compare(score, parts, rival)
-        return Fitted(
-            trial=best,
-            model=model,
+        judgment = judge(
+            config.task,
+            config.search.metric,
+            learned=parts.search.target,
+            target=parts.holdout.target,
             score=score,
-            metrics=evaluate(config.task, target, score),
-            candidate=comparison.candidate
-            if comparison
-            else estimate(config.task, metric, target, score, seed=seed),
-            comparison=comparison,
             rival=rival,
+            seed=config.search.seed,
         )
+        return Fitted(trial=best, model=model, score=score, judgment=judgment)
 
     def _learned(self) -> Mapping[str, Any] | None:
         champion = self._config.champion
         return None if champion is None else self._record.read_data(champion.registry_version)
-
-    def _compare(self, score: Floats, parts: Split, rival: Rival | None) -> Comparison | None:
-        """Compare on the rows that the champion was scored on, the latest of the hold-out."""
-        if rival is None or rival.score is None:
-            return None
-        return compare(
-            self._config.task,
-            self._config.search.metric,
-            parts.holdout.target[-rival.rows :],
-            candidate=score[-rival.rows :],
-            champion=rival.score,
-            seed=self._config.search.seed,
-        )
 
     def _register(
         self, fitted: Fitted, parts: Split, importance: Mapping[str, float]
@@ -180,7 +162,8 @@ class _Finishing:
             version = next_version(
                 self._existing(), signature=signature, recipe=config.recipe_digest
             )
-            result = self._result(fitted, parts, version=version, digest=digest)
+            warnings = self._warn(fitted, parts, importance)
+            result = self._result(fitted, parts, version=version, digest=digest, warnings=warnings)
             self._log(fitted, parts, importance, result)
             candidate = tracking.Candidate(
                 model_id=model_id,
@@ -211,14 +194,35 @@ class _Finishing:
             )
         return existing
 
-    def _result(self, fitted: Fitted, parts: Split, *, version: str, digest: str) -> dict[str, Any]:
+    def _warn(
+        self, fitted: Fitted, parts: Split, importance: Mapping[str, float]
+    ) -> tuple[str, ...]:
+        doubts = find_doubts(
+            self._config.task,
+            self._config.search.metric,
+            fitted.judgment.metrics,
+            trivial=fitted.judgment.trivial,
+            leading=next(iter(importance)),
+        )
+        left_out = show_names(list(parts.search.left_out))
+        return (
+            (*doubts, f"no features, as they number the rows: {left_out}") if left_out else doubts
+        )
+
+    def _result(
+        self,
+        fitted: Fitted,
+        parts: Split,
+        *,
+        version: str,
+        digest: str,
+        warnings: tuple[str, ...],
+    ) -> dict[str, Any]:
         outcome = Outcome(
             version=version,
             digest=digest,
-            candidate=fitted.candidate,
-            comparison=fitted.comparison,
-            compared_rows=fitted.rival.rows if fitted.rival else 0,
-            champion_unavailable=fitted.rival.unavailable if fitted.rival else None,
+            judgment=fitted.judgment,
+            warnings=warnings,
             counts=count(self._shared.study.get_trials(deepcopy=False)),
             seconds=time.time() - self._shared.started_at,
             data=data_document(
@@ -248,7 +252,8 @@ class _Finishing:
         }
         self._record.log_numbers(
             {"algorithm": self._learner.name, **learned, **trial.params},
-            {f"holdout_{name}": value for name, value in fitted.metrics.items()},
+            {f"holdout_{name}": value for name, value in fitted.judgment.metrics.items()}
+            | {f"trivial_{config.search.metric}": fitted.judgment.trivial},
         )
         self._record.log_trials(self._shared.study.get_trials(deepcopy=False))
         self._record.log_data(
@@ -259,7 +264,7 @@ class _Finishing:
         page = render(
             title,
             result,
-            metrics=fitted.metrics,
+            metrics=fitted.judgment.metrics,
             parameters=trial.params,
             importance=importance,
         )

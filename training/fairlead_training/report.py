@@ -43,6 +43,7 @@ def _verdict(result: Mapping[str, Any]) -> dict[str, str]:
     rows = {
         "version": str(result["version"]),
         result["metric"]: _interval(result["candidate"]),
+        "always the same answer": _format(result["trivial"]),
         "digest": str(result["digest"]),
         "seconds": _format(result["seconds"]),
     }
@@ -52,6 +53,8 @@ def _verdict(result: Mapping[str, Any]) -> dict[str, str]:
     if result["difference"] is not None:
         rows["compared on"] = f"{result['comparedRows']} latest rows"
         rows["better by (paired, 95 % interval)"] = _interval(result["difference"])
+    for number, warning in enumerate(result.get("warnings", ()), start=1):
+        rows[f"warning {number}"] = str(warning)
     if "championUnavailable" in result:
         rows["no comparison"] = str(result["championUnavailable"])
     return rows

@@ -12,12 +12,13 @@ from typing import Any, Final
 from fairlead_training.budget import Counts
 from fairlead_training.config import TrainingConfig
 from fairlead_training.data import Snapshot, format_exact_time, format_time
-from fairlead_training.evaluate import Comparison, Estimate
+from fairlead_training.evaluate import Estimate, Judgment
 from fairlead_training.failure import TrainingFailure
 from fairlead_training.metrics import greater_is_better
 
 MOST_BYTES: Final = 4096
 _MESSAGE: Final = 1000  # characters of a message at most
+_WARNING: Final = 250  # characters of one
 _DIGITS: Final = 6  # that a number in the document keeps
 
 
@@ -52,10 +53,8 @@ class Outcome:
 
     version: str
     digest: str
-    candidate: Estimate
-    comparison: Comparison | None
-    compared_rows: int  # of the hold-out, the latest
-    champion_unavailable: str | None  # why there is no comparison though there is a champion
+    judgment: Judgment
+    warnings: tuple[str, ...]  # what a person should look at
     counts: Counts
     seconds: float
     data: Mapping[str, Any]  # as ``data_document`` says it
@@ -63,7 +62,8 @@ class Outcome:
 
 def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]:
     """Build the result of a training, but for its version's number in the registry."""
-    comparison, counts = outcome.comparison, outcome.counts
+    judgment, counts = outcome.judgment, outcome.counts
+    comparison, unavailable = judgment.comparison, judgment.champion_unavailable
     champion = None
     if config.champion is not None:
         value = None if comparison is None else _number(comparison.champion)
@@ -77,7 +77,8 @@ def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]
         "mlflowRunId": config.mlflow_run_id,
         "metric": config.search.metric,
         "greaterIsBetter": greater_is_better(config.search.metric),
-        "candidate": _estimate(outcome.candidate),
+        "candidate": _estimate(judgment.candidate),
+        "trivial": _number(judgment.trivial),
         "champion": champion,
         "difference": None if comparison is None else _estimate(comparison.difference),
         "trials": {
@@ -88,10 +89,12 @@ def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]
         "seconds": round(outcome.seconds, 1),
         "data": dict(outcome.data),
     }
+    if outcome.warnings:
+        document["warnings"] = [_shorten(text, _WARNING) for text in outcome.warnings]
     if comparison is not None:
-        document["comparedRows"] = outcome.compared_rows
-    if outcome.champion_unavailable is not None:
-        document["championUnavailable"] = _shorten(outcome.champion_unavailable)
+        document["comparedRows"] = judgment.compared_rows
+    if unavailable is not None:
+        document["championUnavailable"] = _shorten(unavailable)
     return document
 
 

@@ -34,6 +34,7 @@ class Comparison:
     gain_low: float | None  # lower end of the 95 % interval
     gain_high: float | None
     unavailable: str = ""  # why the champion was not scored
+    warnings: tuple[str, ...] = ()  # what the trainer finds odd
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,8 @@ def _judge(
         message = f"{measured}, promotion.threshold demands {word} {demand.threshold:g}"
         return False, GateReason.BELOW_THRESHOLD, message
     if stable is None:
-        return True, GateReason.FIRST_VERSION, measured
+        warnings = "".join(f"; warning: {warning}" for warning in comparison.warnings)
+        return True, GateReason.FIRST_VERSION, measured + warnings
     if comparison.champion != stable or not _finite(comparison.gain, comparison.gain_low):
         message = (
             f"{measured}, but not compared with the version in charge, {stable}; "
@@ -130,6 +132,7 @@ def parse_comparison(text: str | None) -> Comparison | None:
             gain_low=_float(gain.get("ciLow")),
             gain_high=_float(gain.get("ciHigh")),
             unavailable=str(document.get("championUnavailable") or ""),
+            warnings=tuple(str(warning) for warning in document.get("warnings") or ()),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -21,6 +21,7 @@ class Result:
     trained: TrainedVersion | None = None  # set when it succeeded
     reason: str = ""  # set when it failed
     message: str = ""
+    warnings: tuple[str, ...] = ()  # what a person should look at, though it succeeded
 
 
 def parse_result(text: str) -> Result | None:
@@ -28,13 +29,18 @@ def parse_result(text: str) -> Result | None:
     try:
         document = json.loads(text)
         if document["outcome"] == "Succeeded":
-            return Result(document=text, trained=_trained(document))
+            return Result(document=text, trained=_trained(document), warnings=_warnings(document))
         reason, message = str(document["reason"]), str(document["message"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     if not _REASON.match(reason):
         return None
     return Result(document=text, reason=reason, message=message)
+
+
+def _warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read what the trainer says is odd about a version."""
+    return tuple(str(warning) for warning in document.get("warnings") or ())
 
 
 def _trained(document: Mapping[str, Any]) -> TrainedVersion | None:

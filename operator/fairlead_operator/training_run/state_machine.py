@@ -156,7 +156,8 @@ def _completed(result: Result | None) -> Decision:
         phase=Phase.SUCCEEDED,
         reason=Reason.REGISTERED,
         message=f"registered {trained.version} as registry version "
-        f"{trained.registry_version}{value}",
+        f"{trained.registry_version}{value}"
+        + "".join(f"; warning: {warning}" for warning in result.warnings),
     )
 
 

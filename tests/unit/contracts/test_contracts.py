@@ -51,7 +51,7 @@ from fairlead_serving.server.settings import Settings, read_settings
 from fairlead_training.budget import Counts
 from fairlead_training.config import Task, parse_config
 from fairlead_training.data import Snapshot
-from fairlead_training.evaluate import Comparison, Estimate
+from fairlead_training.evaluate import Comparison, Estimate, Judgment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.result import (
@@ -119,15 +119,24 @@ def test_the_job_runs_the_trainers_command_line() -> None:
 def test_the_operator_reads_the_trainers_result_and_the_gate_judges_it() -> None:
     gain = Estimate(value=0.02, low=0.01, high=0.03)
     better = Estimate(value=0.91, low=0.90, high=0.92)
+    judgment = Judgment(
+        metrics={"roc_auc": 0.91},
+        trivial=0.5,
+        candidate=better,
+        comparison=Comparison(candidate=better, champion=0.89, difference=gain),
+        compared_rows=200,
+        champion_unavailable=None,
+    )
     outcome = Outcome(
         version="1.0.1",
         digest="sha256:2",
-        candidate=better,
-        comparison=Comparison(candidate=better, champion=0.89, difference=gain),
-        champion_unavailable=None,
+        judgment=judgment,
+        warnings=("roc_auc 1 is rarely honest",),
         counts=Counts(complete=40, pruned=0, failed=0, running=0),
         seconds=61.2,
-        data=data_document(Snapshot(rows=1000, first=0, last=1, digest="sha256:3"), 200),
+        data=data_document(
+            Snapshot(rows=1000, first=0, last=2, digest="sha256:3"), 200, trained_to=1
+        ),
     )
     document = success_document(parse_config(config_text()), outcome) | {"registryVersion": "2"}
 
@@ -137,6 +146,8 @@ def test_the_operator_reads_the_trainers_result_and_the_gate_judges_it() -> None
     assert result is not None
     assert result.trained is not None
     assert (result.trained.version, result.trained.registry_version) == ("1.0.1", "2")
+    assert comparison is not None
+    assert result.warnings == comparison.warnings == ("roc_auc 1 is rarely honest",)
     demand = Demand(min_improvement=0.0, significance=True, threshold=None)
     assert judge_candidate(comparison, demand, stable="1.0.0").passed
 

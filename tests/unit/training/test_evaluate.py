@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead_training.config import Task
-from fairlead_training.evaluate import compare, draw_counts, estimate, evaluate
+from fairlead_training.evaluate import (
+    Rival,
+    compare,
+    draw_counts,
+    estimate,
+    evaluate,
+    find_doubts,
+    judge,
+    score_trivially,
+)
 from fairlead_training.metrics import METRICS, greater_is_better
 from support.scores import binary
 
@@ -21,6 +30,119 @@ def test_every_metric_of_the_task_is_given(task: Task) -> None:
     score = np.full((4, 2), 0.5) if task is Task.MULTICLASS else np.full(4, 0.5)
 
     assert evaluate(task, np.array([0.0, 1.0, 0.0, 1.0]), score).keys() == METRICS[task].keys()
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "learned", "expected"),
+    [
+        pytest.param(Task.BINARY, "roc_auc", [0, 1, 1, 1], 0.5, id="a coin"),
+        pytest.param(Task.BINARY, "pr_auc", [0, 1, 1, 1], 0.5, id="the share of ones"),
+        pytest.param(Task.BINARY, "accuracy", [0, 1, 1, 1], 0.5, id="the frequent class"),
+        pytest.param(Task.BINARY, "log_loss", [0, 1], math.log(2), id="the share as probability"),
+        pytest.param(Task.MULTICLASS, "log_loss", [0, 1], math.log(2), id="shares of classes"),
+        pytest.param(Task.MULTICLASS, "accuracy", [0, 0, 2], 0.5, id="of a class that is not here"),
+        pytest.param(Task.REGRESSION, "rmse", [0, 1], 0.5, id="the mean"),
+        pytest.param(Task.REGRESSION, "r2", [0, 1], 0.0, id="the mean explains nothing"),
+        pytest.param(Task.REGRESSION, "mae", [0, 0, 9], 0.5, id="the median for mae"),
+    ],
+)
+def test_always_the_same_answer(
+    task: Task, metric: str, learned: list[float], expected: float
+) -> None:
+    target = np.array([0.0, 1.0, 0.0, 1.0])
+
+    value = score_trivially(task, metric, np.array(learned, dtype=np.float64), target)
+
+    assert value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "metrics", "trivial", "doubts"),
+    [
+        pytest.param(Task.BINARY, "roc_auc", {"roc_auc": 0.8}, 0.5, [], id="nothing odd"),
+        pytest.param(
+            Task.BINARY, "roc_auc", {"roc_auc": 1.0}, 0.5, ["demand, which"], id="perfect"
+        ),
+        pytest.param(
+            Task.BINARY,
+            "log_loss",
+            {"log_loss": 0.1, "roc_auc": 0.9999},
+            0.7,
+            ["roc_auc 0.9999 is rarely honest"],
+            id="perfect by another metric",
+        ),
+        pytest.param(
+            Task.MULTICLASS,
+            "log_loss",
+            {"log_loss": 1.2, "accuracy": 0.5},
+            1.1,
+            ["log_loss 1.2 is no better than always giving the same answer, 1.1"],
+            id="a loss above the trivial one",
+        ),
+        pytest.param(
+            Task.BINARY, "roc_auc", {"roc_auc": 0.5}, 0.5, ["is no better"], id="like a coin"
+        ),
+        pytest.param(
+            Task.REGRESSION, "rmse", {"rmse": 9, "r2": -0.2}, 8, ["is no better"], id="worse"
+        ),
+        pytest.param(
+            Task.REGRESSION,
+            "rmse",
+            {"rmse": 7, "r2": -0.2},
+            8,
+            ["r2 -0.2 is worse than the mean"],
+            id="r2 below zero, though it beats the trivial one",
+        ),
+        pytest.param(Task.REGRESSION, "rmse", {"rmse": 0.0, "r2": 1.0}, 8, ["r2 1 is"], id="exact"),
+    ],
+)
+def test_what_is_odd_about_a_model(
+    task: Task,
+    metric: str,
+    metrics: dict[str, float],
+    trivial: float,
+    doubts: list[str],
+) -> None:
+    found = find_doubts(task, metric, metrics, trivial=trivial, leading="demand")
+
+    assert len(found) == len(doubts)
+    assert all(said in text for said, text in zip(doubts, found, strict=True))
+
+
+def test_the_comparison_is_about_the_rows_the_champion_was_scored_on() -> None:
+    target, score = binary(3)
+    latest = 40
+    rival = Rival(rows=latest, score=score[-latest:])
+
+    found = judge(
+        Task.BINARY, "roc_auc", learned=target, target=target, score=score, rival=rival, seed=1
+    )
+
+    alone = evaluate(Task.BINARY, target[-latest:], score[-latest:])
+    assert found.comparison is not None
+    assert found.comparison.champion == found.candidate.value == alone["roc_auc"]
+    assert found.compared_rows == latest
+    assert found.metrics == evaluate(Task.BINARY, target, score), "of the whole hold-out"
+
+
+@pytest.mark.parametrize(
+    ("rival", "why"),
+    [
+        pytest.param(None, None, id="no champion"),
+        pytest.param(Rival(unavailable="it is gone"), "it is gone", id="none that can be scored"),
+    ],
+)
+def test_without_a_score_of_the_champion_the_whole_hold_out_counts(
+    rival: Rival | None, why: str | None
+) -> None:
+    target, score = binary(3)
+
+    found = judge(
+        Task.BINARY, "roc_auc", learned=target, target=target, score=score, rival=rival, seed=1
+    )
+
+    assert (found.comparison, found.champion_unavailable) == (None, why)
+    assert found.candidate.value == found.metrics["roc_auc"]
 
 
 def test_rows_that_cannot_give_an_interval_give_none() -> None:

@@ -11,6 +11,7 @@ RESULT: Mapping[str, Any] = {
     "version": "1.1.0",
     "digest": "sha256:2",
     "metric": "roc_auc",
+    "trivial": 0.5,
     "candidate": {"value": 0.914, "ciLow": 0.905, "ciHigh": None},
     "champion": None,
     "difference": None,
@@ -42,6 +43,7 @@ def page(importance: Mapping[str, float] | None = None, **changes: Any) -> str:
             "no comparison",
             id="a comparison",
         ),
+        pytest.param({"warnings": ["it is odd"]}, "it is odd", "champion", id="a warning"),
         pytest.param(
             {"champion": CHAMPION | {"value": None}, "championUnavailable": "it is gone"},
             "it is gone",

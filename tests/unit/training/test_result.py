@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fairlead_training.budget import Counts
 from fairlead_training.config import parse_config
 from fairlead_training.data import Snapshot
-from fairlead_training.evaluate import Comparison, Estimate
+from fairlead_training.evaluate import Comparison, Estimate, Judgment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.report import render
 from fairlead_training.result import (
@@ -29,21 +29,25 @@ CHAMPION = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:a"}
 VALUE = Estimate(value=0.9141592653, low=0.9, high=math.nan)
 
 
-def outcome(**changes: Any) -> Outcome:
+def outcome(*, warnings: tuple[str, ...] = (), **changes: Any) -> Outcome:
     values: dict[str, Any] = {
-        "version": "1.1.0",
-        "digest": "sha256:b",
+        "metrics": {"roc_auc": 0.9},
+        "trivial": 0.5,
         "candidate": VALUE,
         "comparison": None,
         "compared_rows": 0,
         "champion_unavailable": None,
-        "counts": Counts(complete=30, pruned=8, failed=2, running=0),
-        "seconds": 61.234,
-        "data": data_document(
-            Snapshot(rows=100, first=0, last=10**18, digest="sha256:c"), 20, trained_to=10**17 + 1
-        ),
     }
-    return Outcome(**(values | changes))
+    snapshot = Snapshot(rows=100, first=0, last=10**18, digest="sha256:c")
+    return Outcome(
+        version="1.1.0",
+        digest="sha256:b",
+        judgment=Judgment(**(values | changes)),
+        warnings=warnings,
+        counts=Counts(complete=30, pruned=8, failed=2, running=0),
+        seconds=61.234,
+        data=data_document(snapshot, 20, trained_to=10**17 + 1),
+    )
 
 
 def document(champion: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
@@ -80,6 +84,14 @@ def test_a_champion_without_a_score_is_doubt_and_not_absence() -> None:
     assert found["champion"] == {"version": "1.0.0", "value": None}
     assert found["difference"] is None
     assert found["championUnavailable"] == "it is gone"
+
+
+def test_what_a_person_should_look_at_is_told_in_short() -> None:
+    found = document(warnings=("odd", "x" * 1000))
+
+    assert found["warnings"] == ["odd", "x" * 249 + "…"]
+    assert found["trivial"] == 0.5
+    assert "warnings" not in document()
 
 
 def test_a_search_worker_says_its_stage() -> None:

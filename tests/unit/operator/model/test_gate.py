@@ -61,6 +61,15 @@ def test_a_first_version_has_no_champion() -> None:
     assert (outcome.passed, outcome.reason) == (True, GateReason.FIRST_VERSION)
 
 
+def test_a_first_version_is_shipped_with_what_is_odd_about_it() -> None:
+    seen = comparison(champion=None, gain=None, warnings=("r2 -0.2 is worse",))
+
+    outcome = judge_candidate(seen, DEMAND, stable=None)
+
+    assert outcome.passed
+    assert outcome.message.endswith("; warning: r2 -0.2 is worse")
+
+
 def test_a_first_version_must_reach_the_threshold() -> None:
     outcome = judge_candidate(comparison(), demand(threshold=0.95), stable=None)
 

@@ -42,6 +42,15 @@ def test_without_a_success_it_is_the_latest_failure() -> None:
     assert last.reason == "TargetConstant"
 
 
+def test_what_is_odd_about_a_version_is_read() -> None:
+    odd = parse_result(json.dumps({**SUCCESS} | {"warnings": ["roc_auc 1"]}))
+    plain = parse_result(json.dumps(SUCCESS))
+
+    assert odd is not None
+    assert plain is not None
+    assert (odd.warnings, plain.warnings) == (("roc_auc 1",), ())
+
+
 def test_a_traceback_is_no_result() -> None:
     assert read_result([pod("Traceback (most recent call last): …", "1"), {"status": {}}]) is None
 

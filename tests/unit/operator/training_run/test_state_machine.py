@@ -120,3 +120,11 @@ def test_a_job_that_ended_at_its_deadline_keeps_what_it_waited_for() -> None:
     assert (decision.phase, decision.reason) == (Phase.FAILED, "JobFailed")
     assert "DeadlineExceeded: too long" in decision.message
     assert "pod p has no node" in decision.message
+
+
+def test_what_is_odd_about_a_version_is_in_the_message() -> None:
+    said = result({**SUCCESS} | {"warnings": ["roc_auc 1 is rarely honest"]})
+
+    decision = decide(finishing(finish=JobState.COMPLETE, finish_result=said))
+
+    assert decision.message.endswith("held-out rows; warning: roc_auc 1 is rarely honest")
