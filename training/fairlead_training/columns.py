@@ -125,7 +125,7 @@ def read_numbers(column: "pd.Series[Any]") -> Floats | None:
     present = present.infer_objects()
     if present.dtype == object:
         # Decimals, integers of more than 64 bits, and booleans mixed with numbers.
-        if not all(isinstance(value, numbers.Real | decimal.Decimal) for value in present):
+        if not all(map(_is_number, present)):
             return None
     elif not pd.api.types.is_numeric_dtype(present):
         return None
@@ -185,8 +185,8 @@ def _not_numbers(column: "pd.Series[Any]") -> Mask:
         return present
     values = column.astype(object)
     wrong = present & pd.to_numeric(values, errors="coerce").isna().to_numpy()
-    # None of them: numbers that are written as texts.
-    return wrong if wrong.any() else values.map(lambda value: isinstance(value, str)).to_numpy()
+    # None of them: texts of numbers, or lengths of time.
+    return wrong if wrong.any() else present & ~values.map(_is_number).to_numpy(dtype=bool)
 
 
 def _too_large(column: "pd.Series[Any]", values: Floats) -> str:
@@ -268,7 +268,12 @@ def _join(*parts: str) -> str:
 
 
 def _show(value: object) -> str:
-    return repr(value) if isinstance(value, str | bytes | list | dict) else str(value)
+    shown = repr(value) if isinstance(value, str | bytes | list | dict) else str(value)
+    return " ".join(shown.split())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real | decimal.Decimal)
 
 
 def _hashable(value: object) -> object:

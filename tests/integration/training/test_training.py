@@ -126,6 +126,31 @@ def test_other_tasks(
     assert second["difference"]["value"] == pytest.approx(0, abs=1e-6), "the same rows and seed"
 
 
+def test_one_worker_finds_the_same_model_again(desk: Desk, mlflow_server: MlflowServer) -> None:
+    """The digest differs all the same: MLflow writes the run and the time beside the model."""
+    before = mlflow_server.artifact_files("model.ubj")
+    first, second = (desk.train(desk.config(search__parallelism=1)) for _ in range(2))
+
+    one, other = (
+        path.read_bytes()
+        for path in mlflow_server.artifact_files("model.ubj")
+        if path not in before
+    )
+    assert one == other
+    assert first["candidate"] == second["candidate"]
+    assert first["digest"] != second["digest"]
+
+
+def test_a_query_may_return_booleans_decimals_and_row_numbers(desk: Desk) -> None:
+    query = """SELECT row_number() OVER () AS nth, *, period > 0.5 AS late, 2^60::numeric AS big,
+        CASE WHEN period > 0.2 THEN nsw_price::numeric(9, 4) END AS price
+        FROM prices ORDER BY "timestamp" LIMIT 1000"""
+
+    result = desk.train(desk.config(data__query=query, search__trials=1))
+
+    assert result["warnings"] == ["no features, as they number the rows: nth"]
+
+
 def test_a_killed_worker_is_resumed(desk: Desk) -> None:
     config = desk.config(search__trials=8, validation__folds=5)
     worker = desk.start("search", config, 0)
@@ -339,7 +364,70 @@ def test_a_champion_of_another_kind_is_scored_through_pyfunc(desk: Desk, honest:
             id="text feature",
         ),
         pytest.param(
+            {"data__query": "SELECT *, price_up AS label, price_up FROM prices"},
+            "DataFormatInvalid",
+            "column price_up appears more than once",
+            id="a column twice",
+        ),
+        pytest.param(
+            {"data__query": "SELECT *, price_up AS label FROM prices"},
+            "FeatureInvalid",
+            "column label equals the target",
+            id="the target under another name",
+        ),
+        *(
+            pytest.param(
+                {
+                    "data__query": f"""SELECT CASE WHEN period = 0 THEN {never}
+                        ELSE "timestamp"{kind} END AS at, * FROM prices"""
+                }
+                | {"data__timestampColumn": "at", "data__features": ["period"]},
+                reason,
+                named,
+                id=f"{never} for no time",
+            )
+            for never, kind, reason, named in (
+                ("'9999-12-31'::date", "::date", "TimestampInvalid", "9999-12-31 where a time"),
+                ("'0001-01-01'::timestamp", "::timestamp", "TimestampInvalid", "0001-01-01"),
+                ("'9999-12-31'::timestamptz", "", "TimestampInvalid", "9999-12-31"),
+                ("'infinity'::timestamptz", "", "QueryInvalid", "too large"),
+                ("'0044-03-15 BC'::date", "::date", "QueryInvalid", "too small"),
+                ("NULL", "", "TimestampInvalid", "is empty in"),
+            )
+        ),
+        *(
+            pytest.param(
+                {
+                    "data__query": f"""SELECT *, CASE WHEN period = 0 THEN {missing}
+                    ELSE period{kind} END AS wind FROM prices"""
+                },
+                "FeatureInvalid",
+                f"column wind holds {shown}",
+                id=f"{missing} for no number",
+            )
+            for missing, kind, shown in (
+                ("'-1.7e308'::float8", "", "-1.7e+308 beyond"),
+                ("'infinity'::float8", "", "inf beyond"),
+                ("'1e39'::numeric", "::numeric", "1e+39 beyond"),
+            )
+        ),
+        pytest.param(
+            {
+                "data__query": """SELECT *, 'calm' AS sky, "timestamp" AS day, NULL AS wind
+                FROM prices"""
+            },
+            "FeatureInvalid",
+            "column sky holds 'calm' where a number belongs, in every row; column day holds",
+            id="several columns at once",
+        ),
+        pytest.param(
             {"data__query": "SELECT * FROM prices WHERE false"}, "DataEmpty", "no rows", id="empty"
+        ),
+        pytest.param(
+            {"data__query": "SELECT *, 1e400::numeric AS wind FROM prices"},
+            "QueryInvalid",
+            "too large",
+            id="a number of hundreds of digits",
         ),
         pytest.param(
             {"data__query": "SELECT * FROM weather"}, "QueryInvalid", '"weather"', id="no table"

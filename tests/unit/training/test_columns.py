@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import uuid
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,11 @@ def test_numbers_of_every_kind_become_floats(
         pytest.param(
             series("2026-01-31", dtype=MICROSECONDS), "holds 2026-01-31T00:00:00 where", id="times"
         ),
+        pytest.param(series(datetime.timedelta(days=2)), "holds 2 days 00:00:00", id="lengths"),
+        pytest.param(
+            series(uuid.UUID(int=7), b"x"), "holds 00000000-0000-0000-0000-000000000007", id="bytes"
+        ),
+        pytest.param(series(np.arange(2), np.arange(3)), "holds [0 1], [0 1 2] where", id="arrays"),
         pytest.param(series({}, [1]), "holds {}, [1] where a number belongs", id="objects"),
         pytest.param(
             series(1.0, -1.8e308, dtype=object).astype(float),

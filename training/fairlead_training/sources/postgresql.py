@@ -41,6 +41,12 @@ def run_query(config: DataConfig, environment: Environment) -> pd.DataFrame:
                 rows = cursor.fetchall() if columns else []
         except psycopg.Error as error:
             raise explain_query(error, public_uri(config.uri)) from error
+        except OverflowError as error:
+            raise TrainingFailure(
+                Reason.QUERY_INVALID,
+                f"{public_uri(config.uri)}: {first_line(error)[:100]}; "
+                "correct spec.data.source.query",
+            ) from error
     if not columns:
         raise TrainingFailure(
             Reason.QUERY_INVALID, "spec.data.source.query returns no columns; write a SELECT"
