@@ -25,7 +25,7 @@ from fairlead_training.champion import challenge
 from fairlead_training.columns import show_names
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
-from fairlead_training.data import check, restore
+from fairlead_training.data import check
 from fairlead_training.database import locked
 from fairlead_training.evaluate import Judgment, Rival, find_doubts, judge
 from fairlead_training.explain import draw, explain
@@ -36,6 +36,7 @@ from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
 from fairlead_training.search import nothing_found
+from fairlead_training.snapshot import restore
 from fairlead_training.sources.table import read_frame
 from fairlead_training.split import Split, split
 from fairlead_training.study import (

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from fairlead_training.budget import Counts
 from fairlead_training.config import TrainingConfig
-from fairlead_training.data import Snapshot, format_exact_time, format_time
+from fairlead_training.data import format_exact_time, format_time
 from fairlead_training.evaluate import Estimate, Judgment
 from fairlead_training.failure import TrainingFailure
 from fairlead_training.metrics import greater_is_better
+from fairlead_training.snapshot import Snapshot
 
 MOST_BYTES: Final = 4096
 _MESSAGE: Final = 1000  # characters of a message at most

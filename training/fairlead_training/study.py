@@ -16,7 +16,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_training.budget import Counts
 from fairlead_training.config import TrainingConfig
-from fairlead_training.data import Snapshot
 from fairlead_training.database import (
     create_schema,
     driver_url,
@@ -26,6 +25,7 @@ from fairlead_training.database import (
 )
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.metrics import greater_is_better
+from fairlead_training.snapshot import Snapshot
 
 HEARTBEAT_SECONDS: Final = 2
 GRACE_SECONDS: Final = 10  # silence after which a trial counts as left behind

@@ -4,11 +4,12 @@ import logging
 
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
-from fairlead_training.data import check, restore, take_snapshot
+from fairlead_training.data import check
 from fairlead_training.learners.protocol import Setting
 from fairlead_training.learners.table import find_learner
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.search import SearchProgress, Worker, build_sampler
+from fairlead_training.snapshot import restore, take_snapshot
 from fairlead_training.sources.table import read_frame
 from fairlead_training.split import split
 from fairlead_training.study import join_study, open_storage

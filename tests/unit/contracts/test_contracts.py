@@ -50,7 +50,6 @@ from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.settings import Settings, read_settings
 from fairlead_training.budget import Counts
 from fairlead_training.config import Task, parse_config
-from fairlead_training.data import Snapshot
 from fairlead_training.evaluate import Comparison, Estimate, Judgment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.progress import Progress, Stage
@@ -61,6 +60,7 @@ from fairlead_training.result import (
     success_document,
     to_message,
 )
+from fairlead_training.snapshot import Snapshot
 
 MODEL = Owner(kind="Model", namespace="energy", name="nsw-price", uid="1")
 RUN = Owner(kind="TrainingRun", namespace="energy", name="nsw-price-training-2", uid="2")

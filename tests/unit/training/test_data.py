@@ -1,42 +1,17 @@
-"""Raw rows to a checked table, and the snapshot that names it."""
+"""Raw rows to a checked table."""
 
-import dataclasses
-import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from fairlead_training import data
-from fairlead_training.config import TrainingConfig, parse_config
-from fairlead_training.data import Table, format_time, restore, slice_rows, take_snapshot
+from fairlead_training.data import format_time
 from fairlead_training.failure import Reason, TrainingFailure
-from support.trainer_config import config_document
+from support.training_rows import check, config, frame
 
-RELAXED = settings(max_examples=30)
 REGRESSION = {"task": "regression", "search__metric": "rmse"}
 MULTICLASS = {"task": "multiclass-classification", "search__metric": "f1_macro"}
-
-
-def config(**changes: Any) -> TrainingConfig:
-    return parse_config(json.dumps(config_document(**changes)))
-
-
-def check(rows: pd.DataFrame, told: TrainingConfig) -> Table:
-    return data.check(rows, told, refused_in_names="[]<")
-
-
-def frame(rows: int = 30, **columns: Any) -> pd.DataFrame:
-    """Half-hourly rows with a target that alternates; a test names the columns that differ."""
-    content = {
-        "timestamp": pd.date_range("2026-01-01", periods=rows, freq="30min", tz="UTC"),
-        "demand": np.arange(rows) / 10,
-        "up": np.arange(rows) % 2,
-    }
-    return pd.DataFrame(content | columns)
 
 
 def twice(*columns: str) -> pd.DataFrame:
@@ -273,92 +248,3 @@ def test_a_row_is_known_by_its_place_in_the_source() -> None:
     table = check(frame().iloc[::-1], config())
 
     assert list(table.rows) == list(range(29, -1, -1))
-
-
-@RELAXED
-@given(st.permutations(range(30)), st.lists(st.integers(0, 5), min_size=30, max_size=30))
-def test_the_digest_does_not_depend_on_the_order_of_the_rows(
-    order: list[int], hours: list[int]
-) -> None:
-    times = pd.to_datetime("2026-01-01", utc=True) + pd.to_timedelta(hours, unit="h")
-    rows = frame(timestamp=times)
-
-    first, second = check(rows, config()), check(rows.iloc[order], config())
-
-    assert take_snapshot(first) == take_snapshot(second)
-
-
-@RELAXED
-@given(st.integers(0, 29), st.sampled_from(["features", "target", "times"]))
-def test_the_digest_depends_on_every_value(row: int, part: str) -> None:
-    table = check(frame(), config())
-    changed = getattr(table, part).copy()
-    if part == "features":
-        changed.iloc[row, 0] += 1
-    else:
-        changed[row] += 1
-
-    altered = dataclasses.replace(table, **{part: changed})
-
-    assert take_snapshot(altered).digest != take_snapshot(table).digest
-
-
-@pytest.mark.parametrize(
-    "new",
-    [
-        pytest.param({"timestamp": "2026-01-05"}, id="later"),
-        pytest.param({}, id="at the last moment, as a table of days grows"),
-        pytest.param({"timestamp": "2026-01-02"}, id="at an earlier moment"),
-        pytest.param({"timestamp": "2025-12-31"}, id="before the first"),
-        pytest.param({"demand": 2.9, "up": 1}, id="the same as one that is there"),
-        pytest.param({"demand": None}, id="with a gap"),
-    ],
-)
-def test_new_rows_do_not_change_a_snapshot(new: dict[str, Any]) -> None:
-    days = [f"2026-01-0{1 + number // 10}" for number in range(30)]
-    before = check(frame(timestamp=days), config())
-    added = {"timestamp": "2026-01-03", "demand": 0.5, "up": 1} | new
-    grown = pd.concat([frame(timestamp=days), pd.DataFrame([added] * 3)], ignore_index=True)
-    table = check(grown.sample(frac=1, random_state=1), config())
-
-    kept = restore(table, take_snapshot(before))
-
-    assert take_snapshot(kept) == take_snapshot(before)
-    assert len(kept.rows) == 30
-
-
-def test_new_columns_do_not_change_a_snapshot() -> None:
-    """A row number, too, is one no longer when a number is left out later."""
-    before = check(frame(nth=range(30)), config())
-    grown = frame(31, nth=[*range(30), 40], weather=1.0)
-    table = check(grown, config())
-
-    kept = restore(table, take_snapshot(before))
-
-    assert list(table.features) == ["demand", "nth", "weather"]
-    assert take_snapshot(kept) == take_snapshot(before)
-
-
-def test_a_snapshot_of_an_earlier_release_is_still_restored() -> None:
-    table = check(frame(), config())
-    snapshot = dataclasses.replace(take_snapshot(slice_rows(table, 0, 20)), columns=(), latest="")
-
-    assert len(restore(table, snapshot)) == 20
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        pytest.param(frame(demand=frame()["demand"] + 1), id="other values"),
-        pytest.param(frame(demand=[9.9, *frame()["demand"][1:]]), id="one other value"),
-        pytest.param(frame(29), id="one is gone"),
-        pytest.param(frame(wind=1.0).drop(columns="demand"), id="a column is gone"),
-    ],
-)
-def test_changed_rows_end_the_training(rows: pd.DataFrame) -> None:
-    snapshot = take_snapshot(check(frame(), config()))
-
-    with pytest.raises(TrainingFailure) as caught:
-        restore(check(rows, config()), snapshot)
-
-    assert caught.value.reason is Reason.DATA_CHANGED

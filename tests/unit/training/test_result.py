@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from fairlead_training.budget import Counts
 from fairlead_training.config import parse_config
-from fairlead_training.data import Snapshot
 from fairlead_training.evaluate import Comparison, Estimate, Judgment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.report import render
@@ -23,6 +22,7 @@ from fairlead_training.result import (
     success_document,
     to_message,
 )
+from fairlead_training.snapshot import Snapshot
 from support.trainer_config import config_document
 
 CHAMPION = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:a"}

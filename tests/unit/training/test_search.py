@@ -14,10 +14,10 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_training.config import TrainingConfig, parse_config
-from fairlead_training.data import Snapshot
 from fairlead_training.learners.protocol import FoldResult, Learner, OutOfTimeError, Parameters
 from fairlead_training.metrics import Floats
 from fairlead_training.search import Worker, build_sampler, nothing_found
+from fairlead_training.snapshot import Snapshot
 from fairlead_training.study import ERROR, LEARNED, SharedStudy
 from support.optuna_trials import frozen_trial
 from support.trainer_config import config_document
