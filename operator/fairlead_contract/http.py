@@ -11,6 +11,10 @@ UNCOUNTED_VALUE: Final = "true"
 SHADOW_HEADER: Final = f"{OWN_PREFIX}shadow"  # on the copy of a request
 SHADOW_VALUE: Final = "true"
 
+# The 4xx that say nothing of what a version takes but who asks (401, 403, 407), how slowly (408,
+# 425, 499) or how much at once (429).  Any other is a request refused for what is in it.
+EXCUSED_STATUSES: Final = (401, 403, 407, 408, 425, 429, 499)
+
 
 def version_cookie(model: str) -> str:
     """Return the name of the cookie that keeps a user at a version of the Model."""

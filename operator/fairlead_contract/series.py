@@ -28,7 +28,8 @@ class Outcome(StrEnum):
     """How a request for predictions ended."""
 
     SUCCESS = "success"
-    BAD_INPUT = "bad_input"
+    BAD_INPUT = "bad_input"  # refused for what is in it
+    UNREAD = "unread"  # the body did not arrive, or there was no room for it
     ERROR = "error"
     TIMEOUT = "timeout"
 

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect, Request
 
-from fairlead_serving.server.instances import BadInputError, TooLargeError
+from fairlead_serving.server.instances import TooLargeError
 from fairlead_serving.server.refusals import RefusedError
 from fairlead_serving.server.shape import SMALL_BYTES
 
@@ -61,7 +61,9 @@ class Bodies:
             ) from error
         except ClientDisconnect as error:
             body.release()
-            raise BadInputError("client closed the connection within the body") from error
+            raise RefusedError(  # read by nobody but counted
+                HTTPStatus.REQUEST_TIMEOUT, "client closed the connection within the body"
+            ) from error
         except BaseException:
             body.release()
             raise

@@ -31,7 +31,7 @@ from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.prediction_log import PredictionLog
 from fairlead_serving.server.predictors.protocol import Predictions, Predictor
 from fairlead_serving.server.question import parse_instances
-from fairlead_serving.server.refusals import error_response, refusal
+from fairlead_serving.server.refusals import error_response, refusal, refusal_outcome
 from fairlead_serving.server.settings import Settings
 from fairlead_serving.server.shape import SMALL_BYTES, Limits, check_shape
 
@@ -77,7 +77,7 @@ class PredictEndpoint:
             if not _is_uncounted(request.headers):
                 self._metrics.record_predictions(predictions)
         except BadInputError as error:
-            outcome, response = Outcome.BAD_INPUT, refusal(error)
+            outcome, response = refusal_outcome(error), refusal(error)
         except _TooSlowError:
             outcome = Outcome.TIMEOUT
             response = error_response(

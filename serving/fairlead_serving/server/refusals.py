@@ -5,6 +5,8 @@ from http import HTTPStatus
 import orjson
 from starlette.responses import Response
 
+from fairlead_contract.http import EXCUSED_STATUSES
+from fairlead_contract.series import Outcome
 from fairlead_serving.server.instances import BadInputError, TooLargeError
 
 
@@ -22,6 +24,13 @@ def error_response(status: int, message: str) -> Response:
     return Response(
         orjson.dumps({"error": message}), status_code=status, media_type="application/json"
     )
+
+
+def refusal_outcome(error: BadInputError) -> Outcome:
+    """Tell what is wrong with what the client sent from what keeps us from reading it."""
+    if isinstance(error, RefusedError) and error.status in EXCUSED_STATUSES:
+        return Outcome.UNREAD
+    return Outcome.BAD_INPUT
 
 
 def refusal(error: BadInputError) -> Response:

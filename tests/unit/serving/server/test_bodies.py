@@ -48,7 +48,7 @@ async def test_a_body_is_read_whole() -> None:
             request(last=None, content_length="9"), TooLargeError, 413, "8 bytes", id="announced"
         ),
         pytest.param(
-            request(b"1", last=GONE), BadInputError, 400, "within the body", id="client hangs up"
+            request(b"1", last=GONE), RefusedError, 408, "within the body", id="client hangs up"
         ),
         pytest.param(
             request(b"1", last=None), RefusedError, 408, "within 0.01 seconds", id="trickles"

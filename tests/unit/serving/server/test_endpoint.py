@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import httpx
@@ -19,9 +20,15 @@ from fairlead_serving.server.application import build_application
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
-from fairlead_serving.server.instances import FLOAT32_MAX, InstanceReader
+from fairlead_serving.server.instances import (
+    FLOAT32_MAX,
+    BadInputError,
+    InstanceReader,
+    TooLargeError,
+)
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.predictors.protocol import Predictions
+from fairlead_serving.server.refusals import RefusedError, refusal_outcome
 from fairlead_serving.server.schemas import PredictResponse
 from fairlead_serving.server.service import build_service
 from fairlead_serving.server.settings import Settings
@@ -206,3 +213,21 @@ async def test_scores_of_a_batch_are_sampled(post: Post, registry: CollectorRegi
     labels = {"model": "nsw-price", "version": "1.1.0"}
     assert registry.get_sample_value("fairlead_predicted_rows_total", labels) == 1000
     assert 40 <= (registry.get_sample_value("fairlead_prediction_score_count", labels) or 0) <= 50
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        pytest.param(BadInputError("x"), "bad_input", id="400"),
+        pytest.param(TooLargeError("x"), "bad_input", id="413"),
+        pytest.param(RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "x"), "bad_input", id="415"),
+        pytest.param(RefusedError(HTTPStatus.REQUEST_TIMEOUT, "x"), "unread", id="408: too slow"),
+        pytest.param(
+            RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "x"), "unread", id="429: too much at once"
+        ),
+    ],
+)
+def test_what_was_not_read_was_not_refused_for_what_is_in_it(
+    error: BadInputError, outcome: str
+) -> None:
+    assert refusal_outcome(error) == outcome

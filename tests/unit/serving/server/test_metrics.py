@@ -46,7 +46,7 @@ def test_every_outcome_is_there_before_it_happens(registry: CollectorRegistry) -
         )
         for outcome in Outcome
     }
-    assert counts == {"success": 0, "bad_input": 0, "error": 0, "timeout": 1}
+    assert counts == {"success": 0, "bad_input": 0, "unread": 0, "error": 0, "timeout": 1}
     assert registry.get_sample_value("fairlead_prediction_seconds_sum", LABELS) == 0.2
 
 
