@@ -25,6 +25,7 @@ class FakePrometheus:
 
     def __init__(self) -> None:
         self.success_rate: float | None = None
+        self.acceptance_rate: float | None = None
         self.latency: float | None = None
         self.saturation: float | None = None
         self.requests: float | None = None
@@ -36,7 +37,8 @@ class FakePrometheus:
 
     def healthy(self) -> None:
         """Tell it of a version with plenty of good, quick answers."""
-        self.success_rate, self.latency, self.saturation, self.requests = 1.0, 20.0, 0.5, 500.0
+        self.success_rate = self.acceptance_rate = 1.0
+        self.latency, self.saturation, self.requests = 20.0, 0.5, 500.0
 
     async def query(self, promql: str) -> float | None:
         self._take(promql)
@@ -96,6 +98,8 @@ def _field(counted: Counted) -> str:
     match counted:
         case "success-rate":
             return "success_rate"
+        case "acceptance-rate":
+            return "acceptance_rate"
         case "saturation":
             return "saturation"
         case Quantile():
@@ -119,12 +123,13 @@ def _fields() -> Mapping[str, str]:
 
 
 def _counts() -> Mapping[str, str]:
-    """Return total, good or bad, by the words of what is counted."""
+    """Return total, good, bad or refused, by the words of what is counted."""
     return {
         _words(part): name.rpartition("-")[2]
         for scene in _scenes()
         for tallying in (
             queries.success_counts({"v": scene}),
+            queries.acceptance_counts({"v": scene}),
             queries.latency_counts({"v": scene}, MILLISECONDS[0]),
         )
         for name, part in _parts(tallying.promql)

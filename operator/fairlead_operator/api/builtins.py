@@ -30,7 +30,7 @@ class MeanLoss:
     loss: Loss
 
 
-Counted = Literal["success-rate", "saturation"] | Quantile  # asked of Prometheus
+Counted = Literal["success-rate", "acceptance-rate", "saturation"] | Quantile  # asked of Prometheus
 Recorded = Literal["accuracy", "drift", "agreement"] | MeanLoss  # asked of the record
 
 
@@ -108,6 +108,8 @@ class Builtin:
     relative: str  # what is compared, or why nothing is
     outputs: Literal["classes", "numbers"] | None = None  # of the models it fits; None: of all
     needs: Needs | None = None
+    # A comparison that only speaks against a candidate: while nothing does, it holds nothing.
+    is_veto: bool = False
 
     @property
     def is_recorded(self) -> bool:
@@ -170,6 +172,19 @@ _ROWS: Final = (
         query="success-rate",
         comparison=Comparison.COUNTS,
         relative="share of good answers",
+    ),
+    Builtin(
+        name="acceptance-rate",
+        family="acceptance-rate",
+        meaning="answers that do not refuse what was sent",
+        unit=Unit.SHARE,
+        direction=Direction.AT_LEAST,
+        source=Source.GATEWAY,
+        samples=REQUESTS,
+        query="acceptance-rate",
+        comparison=Comparison.COUNTS,
+        relative="share of requests that are not refused; it holds nothing by itself",
+        is_veto=True,
     ),
     _latency(50),
     _latency(95),

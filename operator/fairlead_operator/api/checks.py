@@ -157,10 +157,11 @@ class Check(Spec):
         Field(
             default=None,
             description="As the gateway sees the candidate: success-rate, share of answers below "
-            "500, 0 to 1; latency-pNN, milliseconds. saturation: requests at work in a pod on "
-            "average. As labels show: live-accuracy, live-log-loss (classes), live-mae, live-rmse "
-            "(numbers). Against the stable version's predictions: prediction-drift (PSI), "
-            "prediction-agreement (share, 0 to 1).",
+            "500, 0 to 1; acceptance-rate, share not refused with a 4xx, 0 to 1; latency-pNN, "
+            "milliseconds. saturation: requests at work in a pod on average. As labels show: "
+            "live-accuracy, live-log-loss (classes), live-mae, live-rmse (numbers). Against the "
+            "stable version's predictions: prediction-drift (PSI), prediction-agreement (share, "
+            "0 to 1).",
         ),
     ]
     query: Annotated[
@@ -235,13 +236,24 @@ class Check(Spec):
         return self.window or DEFAULT_WINDOW
 
     @property
+    def is_veto(self) -> bool:
+        """Tell whether it can only speak against a candidate, never for it."""
+        bounded = self.at_least is not None or self.at_most is not None
+        return self.builtin is not None and self.builtin.is_veto and not bounded
+
+    @property
     def is_recorded(self) -> bool:
         """Tell whether it asks the record of predictions and not Prometheus."""
         return self.builtin is not None and self.builtin.is_recorded
 
 
+# What a candidate must prove where nothing else is asked of it.
 DEFAULT_CHECKS: Final = (
     Check.model_validate({"name": "success-rate", "builtin": "success-rate", "atLeast": 0.99}),
+)
+# What is looked at beside whatever is asked, unless a check of the same builtin says otherwise.
+DEFAULT_VETO: Final = Check.model_validate(
+    {"name": "acceptance-rate", "builtin": "acceptance-rate", "relative": {"margin": 0.05}}
 )
 
 
@@ -294,7 +306,8 @@ class AnalysisSpec(Spec):
             min_length=1,
             max_length=20,
             description="All must be within bounds. With neither checks nor templateRef: a "
-            "success-rate of at least 0.99.",
+            "success-rate of at least 0.99. Unless one of them is an acceptance-rate, one "
+            "relative to the stable version with a margin of 0.05 is added.",
         ),
     ]
     template_ref: Annotated[

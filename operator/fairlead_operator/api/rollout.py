@@ -116,6 +116,14 @@ class CheckStatus(Status):
         bool,
         Field(default=False, description="Whether the check is only shown and decides nothing."),
     ]
+    abstains: Annotated[
+        bool,
+        Field(
+            default=False,
+            description="Whether the check has nothing against the candidate so far, and decides "
+            "nothing.",
+        ),
+    ]
     bound: Annotated[
         float | None,
         Field(
@@ -365,7 +373,7 @@ class RolloutStatus(Status):
     ]
     checks: Annotated[
         tuple[CheckStatus, ...],
-        Field(default=(), max_length=175, description="The last measurement of each check."),
+        Field(default=(), max_length=180, description="The last measurement of each check."),
     ]
     live_since: Annotated[
         Moment | None, Field(default=None, description="When a candidate first got traffic.")

@@ -426,6 +426,17 @@ class FastGuard(Spec):
             "Defaults to 0.5.",
         ),
     ]
+    max_refusal_ratio: Annotated[
+        float,
+        Field(
+            default=0.5,
+            ge=0,
+            le=1,
+            description="How much larger the share of 4xx answers in the window may be than the "
+            "stable version's, from 0 to 1; 1 turns this limit off. 401, 403, 407, 408, 425, 429 "
+            "and 499 do not count. Defaults to 0.5.",
+        ),
+    ]
     window: Annotated[
         Duration,
         between("1s", "60s"),

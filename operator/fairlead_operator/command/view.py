@@ -194,7 +194,7 @@ def _checks(model: Object, rollout: Object | None) -> tuple[Check, ...]:
         Check(
             name=entry["name"],
             version=entry.get("version", "") if several else "",
-            verdict=entry["verdict"] + (" (dry run)" if entry.get("dryRun") else ""),
+            verdict=_verdict(entry),
             value=entry.get("value"),
             bound=_bound(entry, written.get(entry["name"], {})),
             samples=entry.get("samples"),
@@ -203,6 +203,12 @@ def _checks(model: Object, rollout: Object | None) -> tuple[Check, ...]:
         )
         for entry in status_of(rollout).get("checks") or ()
     )
+
+
+def _verdict(entry: Mapping[str, Any]) -> str:
+    if entry.get("abstains"):
+        return "nothing against it" + (" (dry run)" if entry.get("dryRun") else "")
+    return str(entry["verdict"]) + (" (dry run)" if entry.get("dryRun") else "")
 
 
 def _bound(entry: Mapping[str, Any], written: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from fairlead_serving.gateway.cluster.applied import Applied, to_text
 from fairlead_serving.gateway.cluster.kubernetes import Manifest
 from fairlead_serving.gateway.cluster.watch import Objects
 from fairlead_serving.gateway.guard.burst import Burst
-from fairlead_serving.gateway.guard.loop import Guarded, find_guarded
+from fairlead_serving.gateway.guard.loop import Fallback, Guarded, find_fallbacks, find_guarded
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.routes.endpoints import Found, find_endpoints
 from fairlead_serving.gateway.routes.route import Route
@@ -51,8 +51,8 @@ class Reports(Protocol):
 class Guards(Protocol):
     """Looks after versions that are new in the traffic."""
 
-    def arm(self, guarded: Mapping[str, Guarded]) -> None:
-        """Guard these versions, by cluster name, and no others."""
+    def arm(self, guarded: Mapping[str, Guarded], fallbacks: Mapping[str, Fallback]) -> None:
+        """Guard these versions, by cluster name, and no others; hold them against these."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class Agent:
         }
         # A trip may be younger than the target.
         self._keep(dataclasses.replace(target.snapshot, tripped=self._tripped()))
-        self._ports.guards.arm(find_guarded(target.snapshot))
+        self._ports.guards.arm(find_guarded(target.snapshot), find_fallbacks(target.snapshot))
         if self._suspects:
             self._suspects.pop(0)
             self._refresh_soon()

@@ -119,6 +119,7 @@ FULL_POLICY = {
         "enabled": True,
         "minRequests": 1,
         "maxFailureRatio": 0.99,
+        "maxRefusalRatio": 1,
         "window": "1m",
         "slowMilliseconds": 60000,
         "maxSlowRatio": 0,
@@ -805,6 +806,9 @@ def without_empty_lists(node: Any) -> Any:
         pytest.param(policy(fastGuard={"window": "0s"}), "fastGuard.window", id="fastGuard: now"),
         pytest.param(
             policy(fastGuard={"maxFailureRatio": 1}), "maxFailureRatio", id="fastGuard: never"
+        ),
+        pytest.param(
+            policy(fastGuard={"maxRefusalRatio": 1.1}), "maxRefusalRatio", id="refusals: 110 %"
         ),
         pytest.param(
             policy(strategy="blueGreen", blueGreen={"hold": "169h"}), "blueGreen.hold", id="preview"

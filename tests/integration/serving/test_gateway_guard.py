@@ -34,6 +34,7 @@ GUARD: dict[str, Any] = {
     "maxFailureRatio": 0.5,
     "windowSeconds": 2,
 }
+REFUSING = GUARD | {"maxRefusalRatio": 0.5}
 SLOW = GUARD | {"slowMilliseconds": 250, "maxSlowRatio": 0.5}
 
 
@@ -95,7 +96,9 @@ async def test_a_version_that_fails_is_out_and_reported(
     ("guard", "status", "seconds"),
     [
         pytest.param(GUARD, 200, 0.0, id="a good version"),
-        pytest.param(GUARD, 422, 0.0, id="what clients did wrong"),
+        pytest.param(GUARD, 422, 0.0, id="refusals nobody asked to compare"),
+        pytest.param(REFUSING, 429, 0.0, id="too much at once"),
+        pytest.param(REFUSING, 401, 0.0, id="who asks is not known"),
         pytest.param(GUARD, 200, 0.3, id="a slow version nobody asked to be fast"),
         pytest.param(SLOW, 200, 0.1, id="a version that is fast enough"),
         pytest.param(None, 500, 0.0, id="no guard"),
@@ -223,6 +226,64 @@ async def test_a_version_that_is_slow_is_out(
     trip = gateway.applied()["tripped"][NEW]
     assert any(words in trip["message"] for words in (message, "requests have waited"))
     assert (await caller.tally(40)).versions == {OLD: 40}
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+async def test_a_version_that_refuses_what_the_fallback_accepts_is_out(
+    candidate: Conduct, gateway: World, caller: Caller, status: int
+) -> None:
+    await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, guard=REFUSING))
+    candidate.status = status
+
+    async with caller.load(rate=60):
+
+        async def is_reported() -> bool:
+            return "tripped" in gateway.applied()
+
+        await eventually(is_reported)
+
+    trip = gateway.applied()["tripped"][NEW]
+    assert "answers refused the request with a 4xx" in trip["message"]
+    assert f"{OLD} refused 0 of" in trip["message"]
+
+
+async def test_a_version_that_refuses_all_after_a_switch_is_out(
+    candidate: Conduct, gateway: World, caller: Caller
+) -> None:
+    """Nobody asks the fallback any more: what it did just before counts."""
+    await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}, guard=REFUSING))
+    candidate.status = 400
+    async with caller.load(rate=60) as tally:
+
+        async def is_known() -> bool:
+            return tally.total > 300
+
+        await eventually(is_known)
+        await gateway.until_applied(await gateway.route({NEW: 100, OLD: 0}, guard=REFUSING))
+
+        async def is_reported() -> bool:
+            return "tripped" in gateway.applied()
+
+        await eventually(is_reported)
+
+
+async def test_callers_who_are_wrong_with_both_versions_take_none_out(
+    candidate: Conduct, gateway: World, caller: Caller
+) -> None:
+    async with model_server(OLD, Conduct(status=422)) as port:
+        gateway.servers[OLD] = port
+        await gateway.pods(OLD, READY)
+        await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, guard=REFUSING))
+        candidate.status = 422
+
+        async with caller.load(rate=60) as tally:
+
+            async def is_enough() -> bool:
+                return tally.total > 300
+
+            await eventually(is_enough)
+
+    assert "tripped" not in gateway.applied()
 
 
 async def test_it_works_and_lasts_with_the_api_server_down(

@@ -8,7 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from fairlead_operator.api.builtins import Needs
-from fairlead_operator.api.checks import ALL_DRY, DEFAULT_CHECKS, Check, TemplateReference
+from fairlead_operator.api.checks import (
+    ALL_DRY,
+    DEFAULT_CHECKS,
+    DEFAULT_VETO,
+    Check,
+    TemplateReference,
+)
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import (
     COPIES_NEEDED,
@@ -33,7 +39,7 @@ def resolve_checks(
     plan: Plan,
     template: AnalysisTemplateSpec | None,
 ) -> tuple[Check, ...]:
-    """Return the checks of every step: the policy's, then those of the template it refers to.
+    """Return the checks of every step: the policy's, those of its template, and the default veto.
 
     Raises:
         ChecksError: an argument is missing or unknown, or a check does not fit the Model or the
@@ -49,7 +55,18 @@ def resolve_checks(
     _require_sound(checks, own)
     _require_fit((*checks, *own), spec)
     _require_planned(checks, plan)
-    return checks
+    return _with_veto(checks, own)
+
+
+def _with_veto(checks: tuple[Check, ...], own: Sequence[Check]) -> tuple[Check, ...]:
+    """Add the default veto, unless one of the checks is of its kind and takes its place."""
+    if any(check.builtin == DEFAULT_VETO.builtin for check in checks):
+        return checks
+    taken = {check.name for check in (*checks, *own)}
+    name = DEFAULT_VETO.name
+    while name in taken:
+        name += "-default"
+    return (*checks, DEFAULT_VETO.model_copy(update={"name": name}))
 
 
 def fill_template(
@@ -92,11 +109,14 @@ def _fill(check: Check, values: Mapping[str, str], where: str) -> Check:
 
 
 def answerable(checks: Iterable[Check], scene: Scene) -> tuple[Check, ...]:
-    """Return the checks that can be asked now; where none can, the default one, as something must.
+    """Return the checks that can be asked now; where none can prove anything, the default too.
 
     At 100 % a user's comparison goes as well: a query cannot say what was before.
     """
-    return tuple(_asked_now(checks, scene)) or DEFAULT_CHECKS
+    asked = tuple(_asked_now(checks, scene))
+    if all(check.is_veto for check in asked):
+        return (*DEFAULT_CHECKS, *asked)
+    return asked
 
 
 def _asked_now(checks: Iterable[Check], scene: Scene) -> Iterable[Check]:

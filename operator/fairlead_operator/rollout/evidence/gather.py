@@ -24,7 +24,9 @@ from fairlead_operator.rollout.statistics.verdict import Judgment
 
 _TEMPLATE: Final = "AnalysisTemplate"
 _MEASURED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
+_ALL: Final = 100  # percent
 _REFERENCE: Final = timedelta(minutes=1)  # least of the stable version's last minutes at 100 %
+_BEFORE_DOWNTIME: Final = timedelta(minutes=15)  # the same, where nobody answered in the last ones
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +110,17 @@ async def _analyze(
 ) -> dict[str, Analysis]:
     """Ask the checks of each candidate, those of the present step beside the policy's."""
     status, step, interval = case.status, case.present, case.policy.analysis.interval
-    pairing = _pair(case)
+    pairing, since = _pair(case), status.step_since or status.since or case.now
+    before = _look_before(case) if step is None or step.weight == _ALL else None
     looks = {
         version: Look(
             scene=Scene(
                 pairing=pairing,
                 version=version,
-                since=status.step_since or status.since or case.now,
+                since=since,
                 mirrored=step is not None and step.mirror > 0,
-                reference=None if step else max(_REFERENCE, case.plan.steps[-1].hold),
+                reference=before.reference if before else None,
+                portion=_portion(case, version, before, case.now - since),
             ),
             checks=(*checks, *(step.checks if step else ())),
             interval=interval,
@@ -131,6 +135,40 @@ async def _analyze(
     analyses = dict(zip(looks, measured, strict=True))
     nothing = Analysis(judgments=(), measured_at=None, next_measurement=interval)
     return {version: analyses.get(version, nothing) for version in case.spec.versions}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Before:
+    """The stable version's last minutes with traffic, once a candidate has all of it."""
+
+    reference: timedelta
+    held: timedelta  # how long the last step with traffic for it was held
+    share: int | None  # percent that the stable version had; None where it moved
+
+
+def _look_before(case: Case) -> _Before:
+    """Look back over the steps in which the stable version had none."""
+    plan, past = case.plan, timedelta(0)
+    if not plan.compares:
+        return _Before(reference=_BEFORE_DOWNTIME, held=_BEFORE_DOWNTIME, share=_ALL)
+    for step in reversed(plan.steps[: case.status.step]):
+        past += step.hold
+        if step.weight < _ALL:
+            share = None if step.follows_reward else _ALL - step.weight * len(case.spec.versions)
+            held = max(_REFERENCE, step.hold)
+            return _Before(reference=max(_REFERENCE, past), held=held, share=share)
+    return _Before(reference=max(_REFERENCE, past), held=_REFERENCE, share=_ALL)
+
+
+def _portion(case: Case, version: str, before: _Before | None, lasted: timedelta) -> float | None:
+    """Return a candidate's share for one of the stable version's where chance does not deal."""
+    if before is not None:
+        return before.share and _ALL / before.share * (lasted / before.held)
+    if case.present is None or case.present.sticky is None:
+        return None
+    shares = {arm.version: arm.weight for arm in case.status.arms}
+    left = _ALL - sum(shares.values())
+    return shares.get(version, 0) / left if left > 0 else None
 
 
 async def _try_out(case: Case, ports: Ports) -> Trial | None:

@@ -34,6 +34,7 @@ def to_criteria(check: Check, *, stages: int) -> Criteria:
         counted=samples.of,
         unit=check.builtin.unit.sign if check.builtin else "",
         dry_run=check.dry_run,
+        is_veto=check.builtin is not None and check.builtin.is_veto,
     )
 
 

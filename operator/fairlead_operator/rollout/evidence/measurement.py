@@ -41,7 +41,7 @@ async def _ask_builtin(
     check: Check, builtin: Builtin, scene: Scene, bound: float | None, ports: Ports
 ) -> Measurement:
     match builtin.query:
-        case "success-rate" | "saturation" | Quantile() as counted:
+        case "success-rate" | "acceptance-rate" | "saturation" | Quantile() as counted:
             return await _ask_counts(check, counted, scene, bound, ports.prometheus)
         case "accuracy":
             return await _ask_accuracy(check, scene, ports.record)
@@ -58,7 +58,7 @@ async def _ask_counts(
     check: Check, counted: Counted, scene: Scene, bound: float | None, prometheus: Prometheus
 ) -> Measurement:
     """Ask what the gateway or the model servers have counted."""
-    value = samples = pair = None
+    value = samples = pair = expected = None
     if _has_bounds(check):
         span = Span(length=check.look_back)
         value, samples = await asyncio.gather(
@@ -71,8 +71,20 @@ async def _ask_counts(
         tallying = _tallying(counted, scene, bound)
         if tallying is not None:
             numbers = await prometheus.query_by(tallying.promql, queries.COUNT)
-            pair = _pair(*(tallying.read(numbers, name) for name in scene.counted))
-    return Measurement(name=check.name, value=value, samples=samples, pair=pair, bound=bound)
+            candidate, stable = (tallying.read(numbers, name) for name in scene.counted)
+            pair = _pair(candidate, stable)
+            if candidate is not None and check.is_veto:
+                value, samples = _mean(candidate), candidate.total
+            if stable is not None and scene.portion is not None:
+                expected = stable.good * scene.portion
+    return Measurement(
+        name=check.name,
+        value=value,
+        samples=samples,
+        pair=pair,
+        bound=bound,
+        expected=expected,
+    )
 
 
 def _tallying(counted: Counted, scene: Scene, bound: float | None) -> Tallying | None:
@@ -84,6 +96,8 @@ def _tallying(counted: Counted, scene: Scene, bound: float | None) -> Tallying |
     match counted:
         case "success-rate":
             return queries.success_counts(scene.counted)
+        case "acceptance-rate":
+            return queries.acceptance_counts(scene.counted)
         case Quantile():
             return None if bound is None else queries.latency_counts(scene.counted, bound)
         case "saturation":

@@ -25,10 +25,11 @@ are of the same scrape: a page more of one version's failures would be evidence.
 import dataclasses
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 from fairlead_contract import series
 from fairlead_contract.histogram import MILLISECONDS
+from fairlead_contract.http import EXCUSED_STATUSES
 from fairlead_contract.statistics.sequential import Counts
 from fairlead_operator.api.builtins import Counted, Quantile
 
@@ -49,8 +50,9 @@ class Series:
 
     finished: str
     answered: str  # the same by outcome
-    failed: str  # the outcomes that are failures, as a matcher
+    failed: str  # the outcomes that are failures, as matchers
     unavailable: str  # the one of them that may stand for a pod that was not reached; or none
+    refused: str  # the outcomes that are refusals of what was sent
     buckets: str  # of the answer time
     milliseconds: int  # in one unit of the buckets
     has_roles: bool  # tells copies of live requests apart
@@ -61,6 +63,8 @@ GATEWAY: Final = Series(
     answered="envoy_cluster_upstream_rq",
     failed='envoy_response_code=~"5.."',
     unavailable='envoy_response_code="503"',
+    refused='envoy_response_code=~"4..",'
+    f'envoy_response_code!~"{"|".join(map(str, EXCUSED_STATUSES))}"',
     buckets="envoy_cluster_upstream_rq_time_bucket",
     milliseconds=1,
     has_roles=True,
@@ -70,6 +74,7 @@ SERVERS: Final = Series(
     answered=series.PREDICTIONS,
     failed=f'{series.OUTCOME}=~"{"|".join(series.FAILURES)}"',
     unavailable="",
+    refused=f'{series.OUTCOME}="{series.Outcome.BAD_INPUT}"',
     buckets=f"{series.PREDICTION_SECONDS}_bucket",
     milliseconds=1000,
     has_roles=False,
@@ -99,18 +104,16 @@ class Span:
 class Tallying:
     """One question for the counts of several versions, and how its answer is read."""
 
-    promql: str  # yields numbers told apart by ``COUNT``: NAME-total, and NAME-good or NAME-bad
-    counts_bad: bool  # and a version that never had one has no such number
+    promql: str  # yields numbers told apart by ``COUNT``: NAME-total, and NAME-PART
+    part: Literal["good", "bad", "refused"]  # a version that never had one has no such number
 
     def read(self, numbers: Mapping[str, float], name: str) -> Counts | None:
         """Return what is counted under this name; None where nothing is."""
         total = numbers.get(f"{name}-total")
         if total is None:
             return None
-        if self.counts_bad:
-            good = total - numbers.get(f"{name}-bad", 0.0)
-        else:
-            good = numbers.get(f"{name}-good", 0.0)
+        part = numbers.get(f"{name}-{self.part}", 0.0)
+        good = part if self.part == "good" else total - part
         return Counts(good=min(max(good, 0.0), total), total=total)
 
 
@@ -119,6 +122,8 @@ def value(counted: Counted, target: Target, span: Span) -> str:
     match counted:
         case "success-rate":
             return success_rate(target, span)
+        case "acceptance-rate":
+            return acceptance_rate(target, span)
         case "saturation":
             return saturation(target, span)
         case Quantile(rank=rank):
@@ -133,8 +138,12 @@ def requests(target: Target, span: Span) -> str:
 
 def success_rate(target: Target, span: Span) -> str:
     """Write the share of answers below 500 over the span, from 0 to 1."""
-    finished = requests(target, span)
-    return f"clamp_min(1 - ({_failed(target, span)} or 0 * {finished}) / ({finished} > 0), 0)"
+    return _share_without(_failed(target, span), target, span)
+
+
+def acceptance_rate(target: Target, span: Span) -> str:
+    """Write the share of answers that refused nothing over the span, from 0 to 1."""
+    return _share_without(_refused(target, span), target, span)
 
 
 def latency(quantile: float, target: Target, span: Span) -> str:
@@ -161,7 +170,17 @@ def success_counts(targets: Mapping[str, tuple[Target, Span]]) -> Tallying:
         for name, (target, span) in targets.items()
         for part, count in (("total", requests), ("bad", _failed))
     }
-    return Tallying(promql=_labelled(counts), counts_bad=True)
+    return Tallying(promql=_labelled(counts), part="bad")
+
+
+def acceptance_counts(targets: Mapping[str, tuple[Target, Span]]) -> Tallying:
+    """Count the answers of each, and those that refused what was sent."""
+    counts = {
+        f"{name}-{part}": count(target, span)
+        for name, (target, span) in targets.items()
+        for part, count in (("total", requests), ("refused", _refused))
+    }
+    return Tallying(promql=_labelled(counts), part="refused")
 
 
 def latency_counts(targets: Mapping[str, tuple[Target, Span]], bound: float) -> Tallying:
@@ -171,7 +190,7 @@ def latency_counts(targets: Mapping[str, tuple[Target, Span]], bound: float) -> 
         for name, (target, span) in targets.items()
         for part, le in (("total", r"\\+Inf"), ("good", _le(bound, target.series)))
     }
-    return Tallying(promql=_labelled(counts), counts_bad=False)
+    return Tallying(promql=_labelled(counts), part="good")
 
 
 def next_bucket(milliseconds: float) -> float:
@@ -201,6 +220,16 @@ def _failed(target: Target, span: Span) -> str:
 def _answered(outcome: str, target: Target, span: Span) -> str:
     labels = f"{_labels(target)},{outcome}"
     return f"sum({_counted(target.series.answered, labels, span)})"
+
+
+def _refused(target: Target, span: Span) -> str:
+    """Count the requests that were refused: no sample where none ever was."""
+    return _answered(target.series.refused, target, span)
+
+
+def _share_without(bad: str, target: Target, span: Span) -> str:
+    finished = requests(target, span)
+    return f"clamp_min(1 - ({bad} or 0 * {finished}) / ({finished} > 0), 0)"
 
 
 def _reached(count: str, target: Target, span: Span) -> str:

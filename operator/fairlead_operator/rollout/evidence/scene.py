@@ -43,6 +43,9 @@ class Scene:
     since: datetime  # when the present step began; a pause does not renew it
     mirrored: bool = False  # no traffic but copies of live requests: judged by those
     reference: timedelta | None = None  # at 100 %: the stable version's last minutes with traffic
+    # The candidate's share of the requests for one of the stable version's, where users keep
+    # their version or the stable one has none any more; None where each is dealt by chance.
+    portion: float | None = None
 
     @property
     def is_alone(self) -> bool:

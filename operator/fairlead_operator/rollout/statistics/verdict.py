@@ -4,6 +4,9 @@
 requests) is ``Inconclusive``; an answer that is none is ``Error``.  Neither of the two speaks
 for or against the candidate.  A check with bounds and a comparison is as good as the worse of
 the two; one in a dry run has a verdict, which counts for nothing.
+
+A veto only speaks against the candidate.  It abstains, which neither holds nor allows anything,
+until the numbers are against the candidate: then it holds, and with enough evidence it fails.
 """
 
 import dataclasses
@@ -20,6 +23,7 @@ from fairlead_contract.statistics.sequential import (
 )
 from fairlead_operator.api.phases.rollout import Verdict
 
+_SPREAD = 3  # standard deviations of a number of answers that chance explains
 # Worst first: one failed check outweighs any number of unanswered ones.
 _SEVERITY = (Verdict.FAILED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.SUCCESSFUL)
 
@@ -44,6 +48,7 @@ class Criteria:
     counted: str = "requests"  # what samples are, for people
     unit: str = ""  # what follows the value and its bounds, for people: " ms"
     dry_run: bool = False
+    is_veto: bool = False  # its comparison can only speak against the candidate
 
     @property
     def is_absolute(self) -> bool:
@@ -68,6 +73,9 @@ class Measurement:
     error: str | None = None  # why there is no answer
     pair: Pair | None = None  # for a comparison
     bound: float | None = None  # milliseconds that divide quick from slow in it
+    # Good answers that the candidate would have by its share of the stable version's; None where
+    # requests are dealt by chance, so that whoever asks badly asks both versions alike.
+    expected: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +89,7 @@ class Judgment:
     failures: int
     message: str
     dry_run: bool = False
+    abstains: bool = False  # a veto that has nothing against the candidate
     bound: float | None = None
     stable: float | None = None  # the stable version's value in a comparison
     low: float | None = None  # confidence sequence of candidate - stable
@@ -95,6 +104,7 @@ class _Finding(NamedTuple):
     verdict: Verdict
     message: str
     failures: int = 0
+    abstains: bool = False
 
 
 def judge(measurement: Measurement, criteria: Criteria, *, failures_before: int) -> Judgment:
@@ -111,8 +121,9 @@ def judge(measurement: Measurement, criteria: Criteria, *, failures_before: int)
         if criteria.tolerance is not None:
             finding, comparison = _against(measurement, criteria, criteria.tolerance)
             findings.append(finding)
-    verdict = _worst_of([finding.verdict for finding in findings])
-    told = [finding for finding in findings if finding.verdict is verdict]
+    deciding = [finding for finding in findings if not finding.abstains]
+    verdict = _worst_of([finding.verdict for finding in deciding])
+    told = [finding for finding in deciding or findings if finding.verdict is verdict]
     value, samples = _shown(measurement, criteria)
     stable = measurement.pair.stable.mean if measurement.pair else None
     return Judgment(
@@ -123,6 +134,7 @@ def judge(measurement: Measurement, criteria: Criteria, *, failures_before: int)
         failures=max((finding.failures for finding in findings), default=0),
         message=f"{measurement.name}: {'; '.join(finding.message for finding in told)}"[:1000],
         dry_run=criteria.dry_run,
+        abstains=not deciding,
         bound=measurement.bound,
         stable=_finite(stable),
         low=_finite(comparison.low) if comparison else None,
@@ -133,17 +145,21 @@ def judge(measurement: Measurement, criteria: Criteria, *, failures_before: int)
 
 
 def worst(judgments: Iterable[Judgment]) -> Verdict:
-    """Fold many verdicts into one; no checks at all prove nothing, nor do dry runs."""
-    return _worst_of([judgment.verdict for judgment in judgments if not judgment.dry_run])
+    """Fold many verdicts into one; no checks at all prove nothing, nor do those without a say."""
+    return _worst_of([judgment.verdict for judgment in judgments if _has_say(judgment)])
 
 
 def summarize(judgments: Iterable[Judgment]) -> str:
     """Name the checks that decided, with their numbers."""
-    deciding = [judgment for judgment in judgments if not judgment.dry_run]
+    deciding = [judgment for judgment in judgments if _has_say(judgment)]
     verdict = worst(deciding)
     return (
         "; ".join(j.message for j in deciding if j.verdict is verdict) or "no check is measured yet"
     )
+
+
+def _has_say(judgment: Judgment) -> bool:
+    return not judgment.dry_run and not judgment.abstains
 
 
 def _worst_of(verdicts: Sequence[Verdict]) -> Verdict:
@@ -184,9 +200,7 @@ def _against(
     """Hold the candidate against the stable version."""
     pair, bound = measurement.pair, measurement.bound
     if pair is None:
-        return _Finding(
-            Verdict.INCONCLUSIVE, "nothing to compare yet: one of the two versions has no data"
-        ), None
+        return _without_pair(measurement, criteria, tolerance), None
     try:
         comparison = _compare(pair, tolerance)
     except ValueError as error:
@@ -197,7 +211,7 @@ def _against(
                 f"{counted.total:.0f} {criteria.counted} of the {role} so far, "
                 f"{criteria.min_samples:.0f} needed"
             )
-            return _Finding(Verdict.INCONCLUSIVE, message), comparison
+            return _undecided(message, comparison, criteria, tolerance), comparison
     needed = 1 / tolerance.alpha
     measured = (
         f"candidate {pair.candidate.mean:.4g} over {pair.candidate.total:.0f} {criteria.counted}, "
@@ -206,6 +220,9 @@ def _against(
     )
     if bound is not None:
         measured = f"share of answers within {bound:g} ms: {measured}"
+    if criteria.is_veto and _has_its_share(measurement, pair, tolerance):
+        message = f"{measured}: it accepts its share, so that what it refuses came on top"
+        return _Finding(Verdict.INCONCLUSIVE, message, abstains=True), comparison
     if comparison.worse >= needed:
         message = f"{measured}: worse (evidence {comparison.worse:.3g}, {needed:.3g} needed)"
         return _Finding(Verdict.FAILED, message, 1), comparison
@@ -216,7 +233,39 @@ def _against(
         f"{measured}: not decided yet (evidence against the candidate {comparison.worse:.3g}, "
         f"for it {comparison.fine:.3g}, {needed:.3g} needed)"
     )
-    return _Finding(Verdict.INCONCLUSIVE, message), comparison
+    return _undecided(message, comparison, criteria, tolerance), comparison
+
+
+def _without_pair(measurement: Measurement, criteria: Criteria, tolerance: Tolerance) -> _Finding:
+    """Say that there is nothing to compare; a veto holds only what looks bad by itself."""
+    message = "nothing to compare yet: one of the two versions has no data"
+    value, samples = measurement.value, measurement.samples
+    if not criteria.is_veto:
+        return _Finding(Verdict.INCONCLUSIVE, message)
+    if value is None or samples is None or not value < 1 - tolerance.margin:
+        return _Finding(Verdict.INCONCLUSIVE, message, abstains=True)
+    shown = f"candidate {value:.4g} over {samples:.0f} {criteria.counted}"
+    return _Finding(Verdict.INCONCLUSIVE, f"{shown}, the stable version has no data to compare")
+
+
+def _undecided(
+    message: str, comparison: Comparison, criteria: Criteria, tolerance: Tolerance
+) -> _Finding:
+    """Go on counting; a veto abstains unless it is halfway to the evidence it needs."""
+    suspects = comparison.worse >= math.sqrt(1 / tolerance.alpha)
+    return _Finding(Verdict.INCONCLUSIVE, message, abstains=criteria.is_veto and not suspects)
+
+
+def _has_its_share(measurement: Measurement, pair: Pair, tolerance: Tolerance) -> bool:
+    """Tell whether the candidate has as many good answers as expected, but for chance.
+
+    Then its bad ones did not come in their place, but from somebody whom it alone hears.
+    """
+    expected = measurement.expected
+    if expected is None or not isinstance(pair.candidate, Counts):
+        return False
+    chance = _SPREAD * math.sqrt(max(0.0, expected))
+    return pair.candidate.good + chance >= (1 - tolerance.margin) * expected
 
 
 def _compare(pair: Pair, tolerance: Tolerance) -> Comparison:

@@ -87,6 +87,7 @@ def _guard(
         "fallback": stable,
         "minRequests": guard.min_requests,
         "maxFailureRatio": guard.max_failure_ratio,
+        "maxRefusalRatio": guard.max_refusal_ratio,
         "windowSeconds": int(guard.window.total_seconds()),
     }
     if guard.slow_milliseconds is not None:

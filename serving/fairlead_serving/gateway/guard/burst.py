@@ -7,12 +7,19 @@ Doubt is no burst: too few requests, counters that went back (Envoy or the clust
 numbers that contradict each other never take a version out.  Nor do requests that reached no pod,
 which Envoy answers with 503 itself: a pod that is evicted or not there yet says nothing of the
 version.
+
+What a version refuses is held against what the fallback refuses of the same callers' requests, or,
+once it has none, refused just before.  And it counts only in place of answers: a version that
+still accepts its share is not blamed for a caller whom it alone hears.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
 from fairlead_serving.gateway.routes.options import Guard
+
+_STANDARD_SECONDS = 120.0  # that looks at the fallback are kept for
+_STANDARD_PAUSE = 0.5  # seconds between those that are kept
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +28,7 @@ class Counts:
 
     finished: int = 0  # answers of every kind, also Envoy's own in place of the version's
     failed: int = 0  # of these, with a 5xx code
+    refused: int = 0  # of these, with a 4xx code that says the request is not to be had
     unavailable: int = 0  # of these, with 503
     unreached: int = 0  # attempts that found no pod or no connection; a retry may have found one
     active: int = 0  # requests under way now
@@ -45,12 +53,39 @@ class Look:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What the fallback did with the requests of some seconds."""
+
+    answers: int
+    refused: int
+    seconds: float
+    share: int  # percent of the traffic that it had
+
+    @property
+    def ratio(self) -> float:
+        return self.refused / self.answers
+
+    def accepted(self, *, share: int, seconds: float) -> float:
+        """Return how many it would have accepted with this share in so many seconds."""
+        return (self.answers - self.refused) * (share / self.share) * (seconds / self.seconds)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Standard:
+    """The fallback, against whose refusals those of other versions are held."""
+
+    share: int = 0  # percent that it has now
+    looks: tuple[Look, ...] = ()
+    rate: Rate | None = None  # the last that was known
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
     """Why a version has to go."""
 
     message: str
     requests: int
-    failures: int  # of these: answers that failed, or were too slow
+    failures: int  # of these: answers that failed, refused, or were too slow
 
 
 def remember(looks: Sequence[Look], newest: Look, guard: Guard) -> tuple[Look, ...]:
@@ -61,8 +96,32 @@ def remember(looks: Sequence[Look], newest: Look, guard: Guard) -> tuple[Look, .
     return (*(look for look in looks if look.at >= horizon), newest)
 
 
-def find_burst(looks: Sequence[Look], guard: Guard) -> Burst | None:
-    """Find a burst by comparing the newest look with each earlier one of the window."""
+def renew(standard: Standard, newest: Look, share: int, guard: Guard) -> Standard:
+    """Renew the rate from the latest looks that hold enough answers; without any the last stands.
+
+    Looks with another share say nothing of this one's volume.
+    """
+    if not share:
+        return Standard(rate=standard.rate)
+    looks = standard.looks if standard.share == share else ()
+    if looks and _went_back(looks[-1].counts, newest.counts):
+        looks = ()
+    if len(looks) > 1 and newest.at - looks[-2].at < _STANDARD_PAUSE:
+        looks = looks[:-1]
+    recent = (look for look in looks if look.at >= newest.at - _STANDARD_SECONDS)
+    looks = (*recent, newest)
+    return Standard(share=share, looks=looks, rate=_rate(looks, share, guard) or standard.rate)
+
+
+def find_burst(
+    looks: Sequence[Look], guard: Guard, *, share: int = 0, rate: Rate | None = None
+) -> Burst | None:
+    """Find a burst by comparing the newest look with each earlier one of the window.
+
+    Args:
+        share: percent of the traffic that the version has.
+        rate: what the fallback refuses; None where it is not known.
+    """
     if not looks:
         return None
     newest = looks[-1]
@@ -71,6 +130,8 @@ def find_burst(looks: Sequence[Look], guard: Guard) -> Burst | None:
             break
         seconds = max(newest.at - earlier.at, 0.1)
         if burst := _failures(earlier.counts, newest.counts, seconds, guard):
+            return burst
+        if burst := _refusals(earlier.counts, newest.counts, seconds, guard, share, rate):
             return burst
         if burst := _slowness(earlier.counts, newest.counts, seconds, guard):
             return burst
@@ -92,6 +153,40 @@ def _unreached(earlier: Counts, newest: Counts) -> int:
     """Count answers that Envoy gave because it reached no pod: 503s, at most one an attempt."""
     unavailable = newest.unavailable - earlier.unavailable
     return max(0, min(unavailable, newest.unreached - earlier.unreached))
+
+
+def _refusals(  # noqa: PLR0917  what two looks and two versions say
+    earlier: Counts, newest: Counts, seconds: float, guard: Guard, share: int, rate: Rate | None
+) -> Burst | None:
+    if rate is None:
+        return None
+    requests = newest.finished - earlier.finished - _unreached(earlier, newest)
+    refused = newest.refused - earlier.refused
+    if not _exceeds(refused, requests, rate.ratio + guard.max_refusal_ratio, guard):
+        return None
+    expected = rate.accepted(share=share, seconds=seconds)
+    if requests - refused >= (1 - guard.max_refusal_ratio) * expected:
+        return None
+    message = (
+        f"{refused} of {requests} answers refused the request with a 4xx in {seconds:.1f} s, "
+        f"{guard.fallback} refused {rate.refused} of {rate.answers}, allowed "
+        f"{guard.max_refusal_ratio:.0%} more"
+    )
+    return Burst(message=message, requests=requests, failures=refused)
+
+
+def _rate(looks: Sequence[Look], share: int, guard: Guard) -> Rate | None:
+    """Return the rate over the latest looks that hold enough answers and fill the window."""
+    newest = looks[-1]
+    for earlier in reversed(looks[:-1]):
+        answers = newest.counts.finished - earlier.counts.finished
+        answers -= _unreached(earlier.counts, newest.counts)
+        refused = newest.counts.refused - earlier.counts.refused
+        seconds = newest.at - earlier.at
+        enough = answers >= guard.min_requests and seconds >= guard.window_seconds
+        if enough and 0 <= refused <= answers:
+            return Rate(answers=answers, refused=refused, seconds=seconds, share=share)
+    return None
 
 
 def _slowness(earlier: Counts, newest: Counts, seconds: float, guard: Guard) -> Burst | None:
@@ -144,5 +239,6 @@ def _went_back(earlier: Counts, newest: Counts) -> bool:
         or newest.failed < earlier.failed
         or newest.unavailable < earlier.unavailable
         or newest.unreached < earlier.unreached
+        or newest.refused < earlier.refused
         or any(newest.within.get(bound, 0) < count for bound, count in earlier.within.items())
     )

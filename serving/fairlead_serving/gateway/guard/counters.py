@@ -5,17 +5,20 @@ from collections.abc import Collection, Iterator, Mapping
 
 import aiohttp
 
+from fairlead_contract.http import EXCUSED_STATUSES
 from fairlead_serving.gateway.guard.burst import Counts
 
 # Attempts that reached no pod.
 _UNREACHED = ("upstream_cx_none_healthy", "upstream_rq_pending_failure_eject")
 _STATISTICS = (
-    rf"(upstream_rq_(5\d\d|completed|active|time)|membership_total|{'|'.join(_UNREACHED)})"
+    rf"(upstream_rq_([45]\d\d|completed|active|time)|membership_total|{'|'.join(_UNREACHED)})"
 )
 _NAMED_AT_MOST = 100  # in one question; more would not fit into its first line
 _LINE = re.compile(r"cluster\.(?P<cluster>.+)\|\.(?P<statistic>[a-z]\w*): (?P<value>.*)")
 _BUCKET = re.compile(r"B(\d+)\(\d+,(\d+)\)")  # in the interval, in all
 _ANSWER_SECONDS = 1.0
+_CODE = re.compile(r"upstream_rq_([45]\d\d)")
+_FIRST_FAILURE = 500
 
 
 class CountersError(Exception):
@@ -83,11 +86,16 @@ def _lines(text: str) -> Iterator[tuple[str, str, str]]:
 
 def _counts(values: Mapping[str, str]) -> Counts:
     buckets = _BUCKET.findall(values.get("upstream_rq_time", ""))
-    codes = [value for name, value in values.items() if re.fullmatch(r"upstream_rq_5\d\d", name)]
+    codes = [
+        (int(code[1]), value)
+        for name, value in values.items()
+        if (code := _CODE.fullmatch(name)) is not None
+    ]
     try:
         return Counts(
             finished=int(values.get("upstream_rq_completed", 0)),
-            failed=sum(int(value) for value in codes),
+            failed=sum(int(value) for code, value in codes if code >= _FIRST_FAILURE),
+            refused=sum(int(value) for code, value in codes if _is_refusal(code)),
             unavailable=int(values.get("upstream_rq_503", 0)),
             unreached=sum(int(values.get(name, 0)) for name in _UNREACHED),
             active=int(values.get("upstream_rq_active", 0)),
@@ -95,3 +103,8 @@ def _counts(values: Mapping[str, str]) -> Counts:
         )
     except ValueError as error:
         raise CountersError(f"a statistic is not a number: {error}") from error
+
+
+def _is_refusal(code: int) -> bool:
+    """Tell whether a code of an answer says that the request is not one to be had."""
+    return code < _FIRST_FAILURE and code not in EXCUSED_STATUSES

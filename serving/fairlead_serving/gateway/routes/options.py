@@ -59,6 +59,7 @@ class Guard:
     min_requests: int
     max_failure_ratio: float
     window_seconds: float
+    max_refusal_ratio: float = 1  # beyond that of `fallback`; 1: whatever is refused
     slow_milliseconds: float | None = None
     max_slow_ratio: float | None = None  # with slow_milliseconds, or neither
 
@@ -136,6 +137,10 @@ def read_guard(document: Mapping[str, Any], names: Collection[str]) -> Guard | N
         min_requests=fields.integer(given, "guard.minRequests", 1, 1_000_000),
         max_failure_ratio=fields.number(given, "guard.maxFailureRatio", 0, 1),
         window_seconds=fields.number(given, "guard.windowSeconds", 0.5, 60),
+        # An operator of before this limit does not write it.
+        max_refusal_ratio=(
+            fields.number(given, "guard.maxRefusalRatio", 0, 1) if "maxRefusalRatio" in given else 1
+        ),
         slow_milliseconds=slow,
         max_slow_ratio=ratio,
     )
@@ -159,6 +164,7 @@ def guard_document(guard: Guard) -> dict[str, Any]:
         "minRequests": guard.min_requests,
         "maxFailureRatio": guard.max_failure_ratio,
         "windowSeconds": guard.window_seconds,
+        "maxRefusalRatio": guard.max_refusal_ratio,
         "slowMilliseconds": guard.slow_milliseconds,
         "maxSlowRatio": guard.max_slow_ratio,
     }

@@ -13,7 +13,7 @@ import pytest
 from fairlead_serving.gateway.agent import Agent, Ports
 from fairlead_serving.gateway.cluster.applied import Applied
 from fairlead_serving.gateway.guard.burst import Burst
-from fairlead_serving.gateway.guard.loop import Guarded
+from fairlead_serving.gateway.guard.loop import Fallback, Guarded
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.xds.delta import Push, Rejection
 from fairlead_serving.gateway.xds.target import ROUTES, Target
@@ -38,9 +38,10 @@ class Outside:
     targets: list[Target] = dataclasses.field(default_factory=list)
     applied: Mapping[str, Applied] = dataclasses.field(default_factory=dict)
     guarded: Mapping[str, Guarded] = dataclasses.field(default_factory=dict)
+    fallbacks: Mapping[str, Fallback] = dataclasses.field(default_factory=dict)
 
-    def arm(self, guarded: Mapping[str, Guarded]) -> None:
-        self.guarded = guarded
+    def arm(self, guarded: Mapping[str, Guarded], fallbacks: Mapping[str, Fallback]) -> None:
+        self.guarded, self.fallbacks = guarded, fallbacks
 
     def publish(self, target: Target) -> None:
         self.targets.append(target)
@@ -336,6 +337,7 @@ async def guarded(world: World, weight: int, *, guard_id: str = "g") -> None:
         "fallback": "1",
         "minRequests": 10,
         "maxFailureRatio": 0.5,
+        "maxRefusalRatio": 0.5,
         "windowSeconds": 2,
     }
     config = config_map("a", "1") | {"data": {"route.json": json.dumps(document)}}
@@ -378,6 +380,7 @@ async def test_a_version_is_guarded_once_envoy_has_its_route(world: World) -> No
 
     assert before == {}
     assert set(world.outside.guarded) == {"n|a|2"}
+    assert world.outside.fallbacks["n|a|1"].share == 80
 
 
 async def test_a_burst_takes_the_version_out(world: World, rollout: Guarded) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.api.checks import DEFAULT_CHECKS, Check
+from fairlead_operator.api.checks import DEFAULT_CHECKS, DEFAULT_VETO, Check
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.template import AnalysisTemplateSpec
@@ -47,7 +47,57 @@ def given(*arguments: tuple[str, str]) -> Any:
 
 
 def test_with_nothing_said_the_default_is_in_force() -> None:
-    assert resolve({}) == DEFAULT_CHECKS
+    assert resolve({}) == (*DEFAULT_CHECKS, DEFAULT_VETO)
+
+
+ACCEPTED = {"name": "accepted", "builtin": "acceptance-rate"}
+
+
+@pytest.mark.parametrize(
+    ("checks", "names"),
+    [
+        pytest.param([OWN], ["own", "acceptance-rate"], id="beside a list that does not say"),
+        pytest.param(
+            [OWN, ACCEPTED | {"relative": {"margin": 0.2}}], ["own", "accepted"], id="wider"
+        ),
+        pytest.param([OWN, ACCEPTED | {"atLeast": 0.5}], ["own", "accepted"], id="a bound"),
+        pytest.param(
+            [OWN, ACCEPTED | {"atLeast": 0.5, "dryRun": True}], ["own", "accepted"], id="off"
+        ),
+        pytest.param(
+            [OWN | {"name": "acceptance-rate"}],
+            ["acceptance-rate", "acceptance-rate-default"],
+            id="its name is taken",
+        ),
+    ],
+)
+def test_the_default_veto_is_added_unless_the_list_says_otherwise(
+    checks: list[Any], names: list[str]
+) -> None:
+    assert [check.name for check in resolve({"checks": checks})] == names
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"strategy": "recreate"},
+        {"strategy": "blueGreen"},
+        {"strategy": "shadow"},
+        {"strategy": "abTest", "abTest": {"goal": {"metric": "success-rate"}}},
+        {"strategy": "bandit", "bandit": {"goal": {"metric": "success-rate"}}},
+    ],
+    ids=lambda policy: str(policy["strategy"]),
+)
+def test_the_default_veto_is_there_under_every_strategy(policy: Any) -> None:
+    assert DEFAULT_VETO in resolve({}, **policy)
+
+
+def test_a_templates_veto_takes_the_place_of_the_default() -> None:
+    wider = ACCEPTED | {"relative": {"margin": 0.2}}
+
+    checks = resolve(given(), template={"checks": [OWN, wider]})
+
+    assert [check.name for check in checks] == ["own", "accepted"]
 
 
 def test_own_checks_come_first_then_the_templates() -> None:
@@ -56,7 +106,7 @@ def test_own_checks_come_first_then_the_templates() -> None:
         template={"arguments": ARGUMENTS, "checks": [ORDERS]},
     )
 
-    assert [check.name for check in checks] == ["own", "orders"]
+    assert [check.name for check in checks] == ["own", "orders", "acceptance-rate"]
     assert checks[1].query == 'orders{shop="a",c="EUR",v="{{version}}"}'
 
 
@@ -179,6 +229,13 @@ BESIDE_AND_BOUND = check(name="b", query="q", total="t", relative={"margin": 0.1
         pytest.param((AGREEMENT, DRIFT, BESIDE), SCENE, ["d", "o"], id="traffic"),
         pytest.param((AGREEMENT, DRIFT, BESIDE, BESIDE_AND_BOUND), ALONE, ["b"], id="all traffic"),
         pytest.param((AGREEMENT,), SCENE, ["success-rate"], id="something must be proven"),
+        pytest.param(
+            (DEFAULT_VETO,),
+            SCENE,
+            ["success-rate", "acceptance-rate"],
+            id="a veto proves nothing",
+        ),
+        pytest.param((DRIFT, DEFAULT_VETO), SCENE, ["d", "acceptance-rate"], id="beside proof"),
     ],
 )
 def test_what_can_be_answered_is_asked(

@@ -70,15 +70,18 @@ def names(evidence: Evidence) -> list[tuple[str, str]]:
 
 FIRST = ("1.1.0", "first")
 SUCCESS = ("1.1.0", "success-rate")
+ACCEPTED = ("1.1.0", "acceptance-rate")
 
 
 @pytest.mark.parametrize(
     ("status", "judged"),
     [
-        pytest.param({}, [SUCCESS, FIRST], id="in a step: its own checks as well"),
-        pytest.param({"step": 1}, [SUCCESS], id="in the next step: without those"),
-        pytest.param({"phase": "Paused"}, [SUCCESS, FIRST], id="in a pause"),
-        pytest.param({"phase": "Guarding", "step": 2}, [SUCCESS], id="in the guard window"),
+        pytest.param({}, [SUCCESS, ACCEPTED, FIRST], id="in a step: its own checks as well"),
+        pytest.param({"step": 1}, [SUCCESS, ACCEPTED], id="in the next step: without those"),
+        pytest.param({"phase": "Paused"}, [SUCCESS, ACCEPTED, FIRST], id="in a pause"),
+        pytest.param(
+            {"phase": "Guarding", "step": 2}, [SUCCESS, ACCEPTED], id="in the guard window"
+        ),
         pytest.param({"phase": "Pending"}, [], id="before any traffic: nothing to judge"),
         pytest.param({"phase": "RollingBack"}, [], id="on the way back: nothing to judge"),
     ],
@@ -107,7 +110,9 @@ async def test_whose_checks_are_asked(world: World, status: Any, versions: list[
 
     evidence = await gather(world, one)
 
-    assert [version for version, _ in evidence.judgments] == versions
+    assert [
+        version for version, judgment in evidence.judgments if judgment.name != ACCEPTED[1]
+    ] == (versions)
     assert list(evidence.analyses) == ["1.1.0", "1.2.0"]
 
 
@@ -126,6 +131,94 @@ async def test_at_all_traffic_the_last_hold_of_the_stable_version_is_compared(
     await gather(world, case(policy=policy, phase="Guarding", step=1))
 
     assert "offset 840s" in world.prometheus.asked[0]  # the hold before ten minutes
+
+
+COOKIES = {"strategy": "abTest", "abTest": {"goal": {"metric": "success-rate"}, "weight": 20}}
+BANDIT = {"strategy": "bandit", "bandit": {"goal": {"metric": "success-rate"}}}
+GUARDING = {"phase": "Guarding", "step": 1}
+REFUSING = {
+    "candidate-total": 1400.0,
+    "candidate-refused": 1000.0,
+    "stable-total": 1000.0,
+    "stable-refused": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "status", "verdict"),
+    [
+        pytest.param({"steps": [{"weight": 10}]}, {}, Verdict.FAILED, id="dealt by chance"),
+        pytest.param(
+            {"strategy": "blueGreen"}, {}, Verdict.FAILED, id="copies of the same requests"
+        ),
+        pytest.param(
+            COOKIES,
+            {"arms": [{"version": "1.1.0", "weight": 20}]},
+            Verdict.INCONCLUSIVE,
+            id="users keep their version, and 400 of 250 expected are accepted",
+        ),
+        pytest.param(
+            COOKIES,
+            {"arms": [{"version": "1.1.0", "weight": 60}]},
+            Verdict.FAILED,
+            id="400 of 1500 are",
+        ),
+        pytest.param(
+            BANDIT, {"arms": [{"version": "1.1.0", "weight": 20}]}, Verdict.FAILED, id="no cookies"
+        ),
+        pytest.param(
+            {"steps": [{"weight": 50, "hold": "10m"}]}, GUARDING, Verdict.FAILED,
+            id="all traffic: 400 of 2000",
+        ),
+        pytest.param(
+            {"steps": [{"weight": 50, "hold": "60m"}]}, GUARDING, Verdict.INCONCLUSIVE,
+            id="all traffic: 400 of 333, as few ask as before",
+        ),
+        pytest.param(
+            {"steps": [{"weight": 50, "hold": "60m"}, {"weight": 100, "hold": "1h"}]},
+            {"step": 1},
+            Verdict.INCONCLUSIVE,
+            id="a step with all traffic: the same",
+        ),
+        pytest.param(
+            {"strategy": "recreate"}, GUARDING, Verdict.FAILED, id="after the downtime: 400 of 667"
+        ),
+        pytest.param(BANDIT, GUARDING, Verdict.FAILED, id="a share that moved is not known"),
+    ],
+)  # fmt: skip
+async def test_refusals_are_blamed_where_answers_are_missing(
+    world: World, policy: Any, status: Any, verdict: Verdict
+) -> None:
+    world.prometheus.counts = REFUSING
+
+    evidence = await gather(world, case(policy=policy, **status))
+
+    said = {judgment.name: judgment.verdict for _, judgment in evidence.judgments}
+    assert said["acceptance-rate"] is verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "status", "offset"),
+    [
+        pytest.param({"strategy": "recreate"}, GUARDING, 600 + 900, id="before the downtime"),
+        pytest.param(
+            {"steps": [{"weight": 50, "hold": "3m"}, {"weight": 100, "hold": "2m"}]},
+            {"phase": "Guarding", "step": 2},
+            600 + 300,
+            id="before the step with all traffic",
+        ),
+        pytest.param(
+            {"steps": [{"weight": 100}]}, {}, 600 + 60, id="before a first step with all traffic"
+        ),
+    ],
+)
+async def test_without_traffic_for_the_stable_version_its_last_minutes_count(
+    world: World, policy: Any, status: Any, offset: int
+) -> None:
+    await gather(world, case(policy=policy, **status))
+
+    compared = next(text for text in world.prometheus.asked if "stable-refused" in text)
+    assert f"offset {offset}s" in compared
 
 
 async def test_the_steps_and_the_guard_window_share_alpha(world: World) -> None:
@@ -155,7 +248,7 @@ async def test_a_template_is_asked_beside_the_policys_checks(world: World) -> No
     evidence = await gather(world, case(policy={"analysis": SHARED}))
 
     assert evidence.problem is None
-    assert names(evidence) == [("1.1.0", "own")]
+    assert names(evidence) == [("1.1.0", "own"), ACCEPTED]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ def losses(*, root: bool = False) -> Pair:
 
 MEASURED: Mapping[str, tuple[Any, float, Pair | None]] = {
     "success-rate": (1.0, 500, None),
+    "acceptance-rate": (1.0, 500, None),
     "latency-p50": (20.0, 500, None),
     "latency-p95": (20.0, 500, None),
     "latency-p99": (20.0, 500, None),
@@ -123,6 +124,31 @@ async def test_a_silent_version_is_compared_with_nothing(world: World, missing: 
     measurement = await measured(world, check(builtin="success-rate", relative={"margin": 0.01}))
 
     assert measurement == Measurement(name="c")
+
+
+async def test_what_a_version_refuses_beside_what_its_share_would_be(world: World) -> None:
+    world.prometheus.counts = {
+        "candidate-total": 1000.0, "candidate-refused": 400.0,
+        "stable-total": 3000.0, "stable-refused": 3.0,
+    }  # fmt: skip
+    veto = check(builtin="acceptance-rate", relative={"margin": 0.05})
+
+    assert await measured(world, veto, portion=0.5) == Measurement(
+        name="c",
+        value=0.6,
+        samples=1000,
+        pair=Pair(candidate=Counts(good=600, total=1000), stable=Counts(good=2997, total=3000)),
+        expected=2997 / 2,
+    )
+
+
+async def test_a_veto_has_its_numbers_also_where_the_stable_version_has_none(
+    world: World,
+) -> None:
+    world.prometheus.counts = {"candidate-total": 1000.0, "candidate-refused": 400.0}
+    veto = check(builtin="acceptance-rate", relative={"margin": 0.05})
+
+    assert await measured(world, veto) == Measurement(name="c", value=0.6, samples=1000)
 
 
 async def test_success_beside_the_stable_version(world: World) -> None:

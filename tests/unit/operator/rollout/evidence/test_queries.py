@@ -63,6 +63,11 @@ def success_rate(*series: Series, value: float | None) -> Case:
     return Case(series=merged, query=queries.success_rate(TARGET, SPAN), value=value)
 
 
+def acceptance_rate(*series: Series, value: float | None) -> Case:
+    merged = {name: values for part in series for name, values in part.items()}
+    return Case(series=merged, query=queries.acceptance_rate(TARGET, SPAN), value=value)
+
+
 def requests(*series: Series, value: float | None) -> Case:
     merged = {name: values for part in series for name, values in part.items()}
     return Case(series=merged, query=queries.requests(TARGET, SPAN), value=value)
@@ -176,6 +181,17 @@ SERVERS_CASES = [
             value=0.9,
         ),
         id="servers: errors and time-outs count, the client's mistakes do not",
+    ),
+    pytest.param(
+        by_servers(
+            queries.acceptance_rate(BY_SERVERS, SPAN),
+            predicted("success", "0+16x6"),
+            predicted("bad_input", "0+2x6"),
+            predicted("unread", "0+1x6"),
+            predicted("error", "0+1x6"),
+            value=0.9,
+        ),
+        id="servers: what was sent is refused, and not what did not arrive",
     ),
     pytest.param(by_servers(SERVERS_RATE, value=None), id="servers: no series"),
     pytest.param(
@@ -439,6 +455,44 @@ CASES = [
             },
         ),
         id="counts of both versions in one answer",
+    ),
+    *(
+        pytest.param(
+            acceptance_rate(finished("0+10x6"), answers(code, "0+2x6"), value=0.8),
+            id=f"{code}: refused for what is in it",
+        )
+        for code in (400, 404, 413, 415, 422)
+    ),
+    *(
+        pytest.param(
+            acceptance_rate(finished("0+10x6"), answers(code, "0+2x6"), value=1),
+            id=f"{code}: says nothing of what is in it",
+        )
+        for code in (200, 401, 403, 408, 429, 499, 500, 503)
+    ),
+    pytest.param(
+        acceptance_rate(
+            finished("0+10x6"), answers(400, "0+3x6"), answers(422, "_ _ _ _ _ _ 3"), value=0.6
+        ),
+        id="two kinds of refusals, one of them new",
+    ),
+    pytest.param(acceptance_rate(finished("0x6"), value=None), id="nobody to refuse"),
+    pytest.param(
+        Case(
+            series=finished("0+10x6", role="shadow")
+            | answers(400, "0+9x6", role="shadow")
+            | answers(503, "0+1x6", role="shadow")
+            | dropped("0+1x6")
+            | finished("0+10x6", version="1.0.0"),
+            query=queries.acceptance_counts(
+                {
+                    "candidate": (dataclasses.replace(TARGET, mirrored=True), SPAN),
+                    "stable": (STABLE, SPAN),
+                }
+            ).promql,
+            value={"candidate-total": 27, "candidate-refused": 27, "stable-total": 30},
+        ),
+        id="refused copies beside accepted requests",
     ),
     pytest.param(
         success_counts(finished("0+10x6"), value={"candidate-total": 30}),

@@ -266,6 +266,129 @@ def test_a_dry_run_decides_nothing() -> None:
     assert summarize([dry, judgment(Verdict.SUCCESSFUL)]) == "m Successful"
 
 
+VETO = Criteria(
+    at_least=None,
+    at_most=None,
+    min_samples=20,
+    failure_limit=0,
+    tolerance=Tolerance(margin=0.05, alpha=0.01),
+    is_veto=True,
+)
+ALONE = Measurement(name="c", value=0.0, samples=40)
+
+
+@pytest.mark.parametrize(
+    ("measurement", "verdict", "abstains"),
+    [
+        pytest.param(pair((0, 352), (900, 900)), Verdict.FAILED, False, id="all are refused"),
+        pytest.param(pair((70, 100), (900, 900)), Verdict.FAILED, False, id="every third is"),
+        pytest.param(
+            pair((0, 5), (95, 95)), Verdict.INCONCLUSIVE, False, id="all of five: it holds"
+        ),
+        pytest.param(
+            pair((0, 40), (19, 19)), Verdict.INCONCLUSIVE, False, id="few of the stable version"
+        ),
+        pytest.param(
+            pair((0, 100), (0, 900)), Verdict.SUCCESSFUL, False, id="callers wrong with both"
+        ),
+        pytest.param(
+            pair((30, 100), (270, 900)), Verdict.INCONCLUSIVE, True, id="callers often wrong"
+        ),
+        pytest.param(pair((20, 20), (80, 80)), Verdict.INCONCLUSIVE, True, id="none, of few"),
+        pytest.param(pair((19, 20), (80, 80)), Verdict.INCONCLUSIVE, True, id="one of few"),
+        pytest.param(
+            pair((5000, 5000), (15000, 15000)), Verdict.SUCCESSFUL, False, id="proven to accept"
+        ),
+        pytest.param(Measurement(name="c"), Verdict.INCONCLUSIVE, True, id="nobody asks"),
+        pytest.param(
+            dataclasses.replace(ALONE, value=0.96), Verdict.INCONCLUSIVE, True, id="within margin"
+        ),
+        pytest.param(ALONE, Verdict.INCONCLUSIVE, False, id="nobody asks the stable version"),
+        pytest.param(Measurement(name="c", error="down"), Verdict.ERROR, False, id="no answer"),
+        pytest.param(
+            dataclasses.replace(pair((0, 352), (900, 900)), expected=100.0),
+            Verdict.FAILED,
+            False,
+            id="none of its share is accepted",
+        ),
+        pytest.param(
+            dataclasses.replace(pair((100, 452), (900, 900)), expected=100.0),
+            Verdict.INCONCLUSIVE,
+            True,
+            id="all of its share is accepted: one caller is wrong",
+        ),
+        pytest.param(
+            dataclasses.replace(pair((80, 452), (900, 900)), expected=100.0),
+            Verdict.INCONCLUSIVE,
+            True,
+            id="but for chance",
+        ),
+        pytest.param(
+            dataclasses.replace(pair((50, 452), (900, 900)), expected=100.0),
+            Verdict.FAILED,
+            False,
+            id="half of its share is accepted",
+        ),
+    ],
+)
+def test_a_veto_only_speaks_against(
+    measurement: Measurement, verdict: Verdict, *, abstains: bool
+) -> None:
+    judgment = judge(measurement, VETO, failures_before=0)
+
+    assert (judgment.verdict, judgment.abstains) == (verdict, abstains)
+
+
+def test_who_abstains_decides_nothing() -> None:
+    silent = dataclasses.replace(judgment(Verdict.INCONCLUSIVE), abstains=True)
+
+    assert worst([silent, judgment(Verdict.SUCCESSFUL)]) is Verdict.SUCCESSFUL
+    assert worst([silent]) is Verdict.INCONCLUSIVE
+    assert summarize([silent, judgment(Verdict.SUCCESSFUL)]) == "m Successful"
+
+
+def test_a_bound_beside_a_veto_decides_alone_while_that_abstains() -> None:
+    bounds = dataclasses.replace(VETO, at_least=0.9)
+    measured = dataclasses.replace(pair((20, 20), (80, 80)), value=1.0, samples=20)
+
+    judgment = judge(measured, bounds, failures_before=0)
+
+    assert (judgment.verdict, judgment.abstains) == (Verdict.SUCCESSFUL, False)
+
+
+answers = st.tuples(st.integers(0, 500), st.integers(0, 500)).map(
+    lambda parts: Counts(good=parts[0], total=sum(parts))
+)
+
+
+@given(candidate=answers, stable=answers, expected=st.none() | st.floats(0, 1e6))
+def test_a_veto_fails_only_what_refuses_more_than_the_stable_version_and_its_share(
+    candidate: Counts, stable: Counts, expected: float | None
+) -> None:
+    measured = Measurement(
+        name="c", pair=Pair(candidate=candidate, stable=stable), expected=expected
+    )
+
+    found = judge(measured, VETO, failures_before=0)
+
+    if found.verdict is Verdict.FAILED:
+        assert candidate.total >= 20
+        assert stable.total >= 20
+        assert candidate.mean < stable.mean - 0.05
+        assert expected is None or candidate.good < 0.95 * expected
+    if found.abstains:
+        assert found.verdict is Verdict.INCONCLUSIVE
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 20))
+def test_callers_who_are_wrong_with_both_versions_alike_fail_none(
+    good: int, bad: int, times: int
+) -> None:
+    measured = pair((good, good + bad), (times * good, times * (good + bad)))
+
+    assert judge(measured, VETO, failures_before=0).verdict is not Verdict.FAILED
+
+
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers(0, 10**6).map(float)
 some = st.one_of(
     st.builds(Counts, good=numbers, total=numbers),

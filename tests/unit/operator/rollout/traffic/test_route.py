@@ -124,6 +124,7 @@ def test_a_guard_names_the_rollout_and_what_it_falls_back_to() -> None:
             "fallback": "1.0.0",
             "minRequests": 10,
             "maxFailureRatio": 0.5,
+            "maxRefusalRatio": 0.5,
             "windowSeconds": 5,
             "slowMilliseconds": 200,
             "maxSlowRatio": 0.3,

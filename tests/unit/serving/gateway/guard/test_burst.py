@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_serving.gateway.guard.burst import Burst, Counts, Look, find_burst, remember
+from fairlead_serving.gateway.guard.burst import (
+    Burst,
+    Counts,
+    Look,
+    Rate,
+    Standard,
+    find_burst,
+    remember,
+    renew,
+)
 from fairlead_serving.gateway.routes.options import Guard
 
 GUARD = Guard(
@@ -19,6 +28,7 @@ GUARD = Guard(
     max_failure_ratio=0.5,
     window_seconds=2,
 )
+REFUSING = dataclasses.replace(GUARD, max_refusal_ratio=0.5)
 SLOW = dataclasses.replace(GUARD, slow_milliseconds=1000, max_slow_ratio=0.5)
 
 
@@ -132,6 +142,114 @@ def test_failures(looks: list[Look], *, trips: bool) -> None:
 def test_slowness(looks: list[Look], *, trips: bool) -> None:
     assert (burst(looks, SLOW) is not None) is trips
     assert burst(looks, GUARD) is None  # not asked for
+
+
+def refusing(at: float, accepted: int, refused: int) -> Look:
+    return look(at, finished=accepted + refused, refused=refused)
+
+
+QUIET = Rate(
+    answers=90, refused=0, seconds=1, share=90
+)  # the fallback accepts 1 a second a percent
+WRONG = dataclasses.replace(QUIET, refused=81)  # callers are wrong, whoever they ask
+
+
+@pytest.mark.parametrize(
+    ("accepted", "refused", "rate", "trips"),
+    [
+        pytest.param(0, 10, QUIET, True, id="all of ten refused"),
+        pytest.param(4, 6, QUIET, True, id="six of ten refused, which the fallback accepts"),
+        pytest.param(5, 5, QUIET, False, id="half more is allowed"),
+        pytest.param(0, 9, QUIET, False, id="nine are too few"),
+        pytest.param(0, 10, None, False, id="nothing is known of the fallback"),
+        pytest.param(0, 10, WRONG, False, id="callers who are wrong with both versions"),
+        pytest.param(10, 500, QUIET, False, id="its share is accepted: one caller is wrong"),
+        pytest.param(6, 500, QUIET, False, id="more than half of its share is accepted"),
+        pytest.param(4, 500, QUIET, True, id="less than half of its share is accepted"),
+        pytest.param(
+            0,
+            10,
+            dataclasses.replace(QUIET, share=100, answers=5, refused=0),
+            True,
+            id="few before",
+        ),
+    ],
+)
+def test_refusals(accepted: int, refused: int, rate: Rate | None, *, trips: bool) -> None:
+    looks = [refusing(0, 0, 0), refusing(1, accepted, refused)]
+
+    assert (find_burst(looks, REFUSING, share=10, rate=rate) is not None) is trips
+    assert find_burst(looks, GUARD, share=10, rate=rate) is None  # the limit is turned off
+
+
+def test_a_burst_of_refusals_says_what_the_fallback_did() -> None:
+    looks = [refusing(0, 0, 0), refusing(1, 1, 12)]
+
+    assert find_burst(looks, REFUSING, share=10, rate=QUIET) == Burst(
+        message="12 of 13 answers refused the request with a 4xx in 1.0 s, 1 refused 0 of 90, "
+        "allowed 50% more",
+        requests=13,
+        failures=12,
+    )
+
+
+def standard(*looks: Look, share: int = 90) -> Standard:
+    known = Standard()
+    for each in looks:
+        known = renew(known, each, share, REFUSING)
+    return known
+
+
+@pytest.mark.parametrize(
+    ("looks", "rate"),
+    [
+        pytest.param([refusing(0, 50, 50)], None, id="before the first look nothing is known"),
+        pytest.param([refusing(0, 0, 0), refusing(2, 9, 0)], None, id="nine answers are too few"),
+        pytest.param([refusing(0, 0, 0), refusing(1, 90, 0)], None, id="too short"),
+        pytest.param(
+            [refusing(0, 0, 0), refusing(2, 8, 2)], (10, 2, 2.0), id="ten within the window"
+        ),
+        pytest.param(
+            [refusing(0, 0, 0), refusing(60, 5, 0), refusing(100, 8, 2)],
+            (10, 2, 100.0),
+            id="few answers need more time",
+        ),
+        pytest.param(
+            [refusing(0, 0, 0), refusing(2, 8, 2), refusing(3, 0, 0)],
+            (10, 2, 2.0),
+            id="counters that went back leave what is known",
+        ),
+        pytest.param(
+            [refusing(0, 0, 0), refusing(2, 0, 20), refusing(4, 20, 20)],
+            (20, 0, 2.0),
+            id="the latest count",
+        ),
+    ],
+)
+def test_what_is_known_of_the_fallback(
+    looks: list[Look], rate: tuple[int, int, float] | None
+) -> None:
+    known = standard(*looks).rate
+
+    assert (known and (known.answers, known.refused, known.seconds)) == rate
+
+
+def test_without_traffic_the_last_that_was_known_of_the_fallback_stands() -> None:
+    known = standard(refusing(0, 0, 0), refusing(2, 10, 0))
+
+    gone = renew(known, refusing(3, 10, 0), 0, REFUSING)
+    back = renew(gone, refusing(900, 10, 0), 50, REFUSING)
+
+    assert gone == Standard(rate=known.rate)
+    assert back.rate == known.rate
+
+
+def test_few_looks_at_the_fallback_are_kept() -> None:
+    known = standard(*(refusing(number / 10, number, 0) for number in range(10_000)))
+
+    assert len(known.looks) < 500
+    assert known.rate is not None
+    assert known.rate.seconds == pytest.approx(2, abs=0.6)
 
 
 def test_the_bound_is_rounded_up_to_what_envoy_counts_by() -> None:

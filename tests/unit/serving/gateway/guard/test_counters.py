@@ -16,6 +16,12 @@ NAME = "energy|nsw-price|1.1.0"
 TEXT = f"""\
 cluster.{NAME}|.membership_total: 1
 cluster.{NAME}|.upstream_cx_none_healthy: 1
+cluster.{NAME}|.upstream_rq_200: 9
+cluster.{NAME}|.upstream_rq_400: 4
+cluster.{NAME}|.upstream_rq_401: 100
+cluster.{NAME}|.upstream_rq_413: 2
+cluster.{NAME}|.upstream_rq_422: 1
+cluster.{NAME}|.upstream_rq_429: 100
 cluster.{NAME}|.upstream_rq_500: 5
 cluster.{NAME}|.upstream_rq_503: 2
 cluster.{NAME}|.upstream_rq_active: 3
@@ -30,7 +36,9 @@ def test_counts_are_read() -> None:
     within = {500: 20, 1000: 21, 60_000: 25}
 
     assert parse(TEXT) == {
-        NAME: Counts(finished=25, failed=7, unavailable=2, unreached=5, active=3, within=within)
+        NAME: Counts(
+            finished=25, failed=7, refused=7, unavailable=2, unreached=5, active=3, within=within
+        )
     }
 
 
@@ -79,6 +87,7 @@ def test_the_question_finds_live_clusters_and_no_shadow(clusters: list[str]) -> 
     pattern = re.compile(build_query(clusters)["filter"])
 
     assert pattern.search(f"cluster.{NAME}|.upstream_rq_503")
+    assert pattern.search(f"cluster.{NAME}|.upstream_rq_422")
     assert pattern.search(f"cluster.{NAME}|.membership_total")
     assert not pattern.search(f"cluster.{NAME}|shadow.upstream_rq_503")
     assert not pattern.search(f"cluster.{NAME}|.upstream_rq_200")

@@ -9,7 +9,13 @@ import pytest
 
 from fairlead_serving.gateway.guard.burst import Burst, Counts
 from fairlead_serving.gateway.guard.counters import CountersError
-from fairlead_serving.gateway.guard.loop import Guarded, GuardLoop, find_guarded
+from fairlead_serving.gateway.guard.loop import (
+    Fallback,
+    Guarded,
+    GuardLoop,
+    find_fallbacks,
+    find_guarded,
+)
 from fairlead_serving.gateway.metrics import Metrics
 from fairlead_serving.gateway.routes.endpoints import Endpoint
 from fairlead_serving.gateway.routes.options import Guard
@@ -38,7 +44,9 @@ ROUTE = Route(
     guard=GUARD,
 )
 POD = (Endpoint(address="10.0.0.1", port=3000),)
-GUARDED = {"n|m|2": Guarded(model="m", version="2", guard=GUARD)}
+VERSION = Guarded(model="m", version="2", guard=GUARD, share=10, fallback="n|m|1")
+GUARDED = {"n|m|2": VERSION}
+COMPARING = dataclasses.replace(GUARD, max_refusal_ratio=0.5, window_seconds=0.2)
 
 
 def test_versions_with_traffic_are_guarded() -> None:
@@ -50,6 +58,22 @@ def test_without_a_guard_or_a_place_to_fall_back_on_nothing_is() -> None:
 
     assert find_guarded(Snapshot(routes=(bare,), endpoints={"m-1": POD})) == {}
     assert find_guarded(Snapshot(routes=(ROUTE,), endpoints={"m-1": (), "m-2": POD})) == {}
+
+
+def test_the_fallback_is_watched_also_before_another_version_has_traffic() -> None:
+    versions = (
+        Version(version="2", weight=0, service="m-2"),
+        Version(version="1", weight=100, service="m-1"),
+    )
+    before = dataclasses.replace(ROUTE, versions=versions, guard=COMPARING)
+    unasked = dataclasses.replace(before, guard=GUARD)
+    bare = dataclasses.replace(before, guard=None)
+
+    assert find_fallbacks(Snapshot(routes=(before,))) == {
+        "n|m|1": Fallback(guard=COMPARING, share=100)
+    }
+    assert find_fallbacks(Snapshot(routes=(unasked,))) == {}
+    assert find_fallbacks(Snapshot(routes=(bare,))) == {}
 
 
 @dataclasses.dataclass(slots=True)
@@ -96,7 +120,7 @@ async def asked(envoy: Envoy, times: int) -> None:
 async def test_a_burst_is_said() -> None:
     envoy = Envoy([counted(5, 5), counted(20, 20)])
     async with running(envoy) as (loop, tripped):
-        loop.arm(GUARDED)
+        loop.arm(GUARDED, {})
         guarded, burst = await tripped.get()
 
     assert guarded == GUARDED["n|m|2"]
@@ -109,9 +133,9 @@ async def test_envoy_is_asked_only_while_a_version_is_guarded() -> None:
     async with running(envoy) as (loop, _):
         await asyncio.sleep(0.15)
         before = len(envoy.asked)
-        loop.arm(GUARDED)
+        loop.arm(GUARDED, {})
         await asked(envoy, 2)
-        loop.arm({})
+        loop.arm({}, {})
         after = len(envoy.asked)
         await asyncio.sleep(0.25)
 
@@ -130,7 +154,7 @@ async def test_envoy_is_asked_only_while_a_version_is_guarded() -> None:
 async def test_what_cannot_be_dated_is_no_burst(answers: list[Mapping[str, Counts] | None]) -> None:
     envoy, metrics = Envoy([*answers]), Metrics()
     async with running(envoy, metrics) as (loop, tripped):
-        loop.arm(GUARDED)
+        loop.arm(GUARDED, {})
         await asked(envoy, len(answers) + 2)
 
     assert tripped.empty()
@@ -141,9 +165,43 @@ async def test_a_rollout_that_is_new_begins_with_a_look_of_its_own() -> None:
     newer = dataclasses.replace(GUARD, guard_id="newer")
     envoy = Envoy([counted(0, 0), counted(20, 20)])
     async with running(envoy) as (loop, tripped):
-        loop.arm(GUARDED)
+        loop.arm(GUARDED, {})
         await asked(envoy, 1)
-        loop.arm({"n|m|2": Guarded(model="m", version="2", guard=newer)})
+        loop.arm({"n|m|2": dataclasses.replace(VERSION, guard=newer)}, {})
         await asked(envoy, 4)
 
     assert tripped.empty()
+
+
+def both(candidate: int, refused: int, fallback: int) -> dict[str, Counts]:
+    return {
+        "n|m|2": Counts(finished=candidate, refused=refused),
+        "n|m|1": Counts(finished=fallback),
+    }
+
+
+async def test_refusals_are_held_against_the_fallback() -> None:
+    """At first nothing is known of it; once there is, what the candidate refuses is a burst."""
+    envoy = Envoy([both(20 * look, 20 * look, 200 * look) for look in range(60)])
+    guarded = {"n|m|2": dataclasses.replace(VERSION, guard=COMPARING)}
+    async with running(envoy) as (loop, tripped):
+        loop.arm(guarded, {"n|m|1": Fallback(guard=COMPARING, share=90)})
+        _, burst = await tripped.get()
+
+    assert "1 refused 0 of" in burst.message
+    assert envoy.asked[0] == {"n|m|2", "n|m|1"}
+
+
+async def test_what_was_known_of_the_fallback_outlives_its_traffic() -> None:
+    """All traffic at once, as with blueGreen: there is nothing to compare with any more."""
+    known = [both(0, 0, 100 * look) for look in range(4)]
+    switched = [both(20 * look, 20 * look, 300) for look in range(60)]
+    envoy = Envoy([*known, *switched])
+    guarded = {"n|m|2": dataclasses.replace(VERSION, guard=COMPARING, share=100)}
+    async with running(envoy) as (loop, tripped):
+        loop.arm({}, {"n|m|1": Fallback(guard=COMPARING, share=100)})
+        await asked(envoy, 3)
+        loop.arm(guarded, {"n|m|1": Fallback(guard=COMPARING, share=0)})
+        _, burst = await tripped.get()
+
+    assert burst.failures == burst.requests

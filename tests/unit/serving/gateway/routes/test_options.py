@@ -32,6 +32,7 @@ FULL: dict[str, Any] = {
         "fallback": "1.0.0",
         "minRequests": 10,
         "maxFailureRatio": 0.5,
+        "maxRefusalRatio": 0.4,
         "windowSeconds": 2,
         "slowMilliseconds": 1000,
         "maxSlowRatio": 0.25,
@@ -50,6 +51,7 @@ GUARD = Guard(
     fallback="1.0.0",
     min_requests=10,
     max_failure_ratio=0.5,
+    max_refusal_ratio=0.4,
     window_seconds=2,
     slow_milliseconds=1000,
     max_slow_ratio=0.25,
@@ -135,6 +137,8 @@ def test_a_guard_survives_its_document() -> None:
         pytest.param("guard", {"minRequests": 0}, "guard.minRequests is 0", id="no minimum"),
         pytest.param("guard", {"minRequests": 1.5}, "guard.minRequests is", id="fraction of one"),
         pytest.param("guard", {"maxFailureRatio": 1.1}, "guard.maxFailureRatio", id="ratio 1.1"),
+        pytest.param("guard", {"maxRefusalRatio": -1}, "guard.maxRefusalRatio", id="ratio -1"),
+        pytest.param("guard", {"maxRefusalRatio": None}, "guard.maxRefusalRatio", id="ratio: null"),
         pytest.param("guard", {"windowSeconds": 0}, "guard.windowSeconds is 0", id="no window"),
         pytest.param("guard", {"maxSlowRatio": None}, "or neither", id="half of slowness"),
         pytest.param("guard", {"slowMilliseconds": "1s"}, "guard.slowMillis", id="slow: text"),
@@ -147,3 +151,12 @@ def test_a_bad_option_is_refused_with_the_field(field: str, changes: Any, messag
         read(field, FULL | {field: value})
 
     assert message in str(refusal.value)
+
+
+def test_a_guard_of_an_operator_that_knows_no_refusals_has_no_limit_for_them() -> None:
+    document = {name: value for name, value in FULL["guard"].items() if name != "maxRefusalRatio"}
+
+    guard = read_guard({"guard": document}, NAMES)
+
+    assert guard is not None
+    assert guard.max_refusal_ratio == 1

@@ -45,6 +45,7 @@ FULL: dict[str, Any] = GOOD | {
         "fallback": "1.0.0",
         "minRequests": 10,
         "maxFailureRatio": 0.5,
+        "maxRefusalRatio": 0.4,
         "windowSeconds": 2,
         "slowMilliseconds": 1000,
         "maxSlowRatio": 0.25,
