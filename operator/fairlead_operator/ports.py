@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.history import HistoryEntry
+from fairlead_operator.signature import Signature
 
 
 class Kube(Protocol):
@@ -120,6 +121,13 @@ class Registry(Protocol):
 
     async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
         """Return the newest registration that carries this semantic version, or None."""
+
+    async def signature(self, registered_model: str, registry_version: str) -> Signature:
+        """Return what a registered version takes and gives.
+
+        Raises:
+            ValueError: MLflow does not have it, or it cannot be read.
+        """
 
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         """Return all registrations, by registered model and registry version."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_operator.signature import Column, Signature
 from support.world import NAMESPACE, World, model_manifest
 
 MINUTE = timedelta(minutes=1)
@@ -227,3 +228,89 @@ async def test_a_first_version_has_nothing_to_be_compared_with() -> None:
 
     assert world.model()["status"]["phase"] == "Serving"
     assert world.weights() == {"1.0.0": 100}
+
+
+ONE = Signature(inputs=(Column(name="a", type="double"), Column(name="z", type="long")))
+CHANGED = [
+    pytest.param(
+        Signature(inputs=(*ONE.inputs, Column(name="x", type="double"))),
+        "adds x (double); callers who send what 1.0.0 takes are refused",
+        id="a column more",
+    ),
+    pytest.param(
+        Signature(inputs=ONE.inputs[:1]),
+        "drops z; callers who send what 1.0.0 takes are refused",
+        id="a column less",
+    ),
+    pytest.param(
+        Signature(inputs=(ONE.inputs[0], Column(name="z", type="string"))),
+        "z was long and is string; callers who send what 1.0.0 takes are refused",
+        id="another type",
+    ),
+]
+
+
+def signature_condition(world: World) -> dict[str, Any]:
+    (found,) = [
+        condition
+        for condition in world.rollout()["status"]["conditions"]
+        if condition["type"] == "SignatureChanged"
+    ]
+    return dict(found)
+
+
+@pytest.mark.parametrize(("signature", "words"), CHANGED)
+async def test_a_changed_signature_is_said_before_any_traffic(
+    signature: Signature, words: str
+) -> None:
+    world = World()
+    world.registry.signatures = {"1.0.0": ONE, "1.1.0": signature}
+    world.kube.put(model_manifest(rollout=COMMON | CANARY))
+    await world.train("nsw-price-training-1", "1.0.0")
+    world.prometheus.healthy()
+    world.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
+    world.slow.add("1.1.0")
+    world.pin("1.1.0")
+    await world.run()
+
+    assert standing(world) == ("Pending", "WaitingForCandidate", 0)
+    assert signature_condition(world)["message"] == f"1.1.0 against 1.0.0: {words}"
+    assert signature_condition(world)["status"] == "True"
+
+    world.slow.clear()
+    answer(world, refused=352, total=352)
+    await world.pass_time(2 * MINUTE)
+
+    assert standing(world) == BACK
+    said = [message for reason, message in world.events() if reason == "SignatureChanged"]
+    assert said == [f"1.1.0 against 1.0.0: {words}"]
+
+
+async def test_the_gate_says_what_a_trained_version_changes_and_lets_it_pass() -> None:
+    world = World()
+    world.registry.signatures = {"1.0.0": ONE, "2.0.0": Signature(inputs=ONE.inputs[:1])}
+    world.kube.put(model_manifest())
+    await world.train("nsw-price-training-1", "1.0.0")
+    meta = {
+        "namespace": NAMESPACE, "name": "nsw-price", "annotations": {"fairlead.dev/retrain": "now"}
+    }  # fmt: skip
+    world.kube.put({"kind": "Model", "metadata": meta})
+    await world.run()
+    await world.train("nsw-price-training-2", "2.0.0", champion="1.0.0")
+
+    gate = world.model()["status"]["gate"]
+    assert gate["passed"]
+    assert gate["message"].startswith("2.0.0 against 1.0.0: drops z; callers who send what 1.0.0")
+    assert signature_condition(world)["reason"] == "SignatureChanged"
+
+
+async def test_a_registry_that_does_not_tell_holds_up_nothing() -> None:
+    world = await moving(CANARY)
+    world.registry.unreadable.add("1.2.0")
+    world.registry.register(f"{NAMESPACE}.nsw-price", "1.2.0")
+    world.pin("1.2.0")
+    await world.pass_time(10 * MINUTE)
+
+    assert world.weights() == {"1.2.0": 100}
+    assert signature_condition(world)["status"] == "Unknown"
+    assert "without a signature" in signature_condition(world)["message"]

@@ -7,6 +7,7 @@ import pytest
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.rollout.evidence import queries
+from fairlead_operator.signature import read_signature
 from support.conformance import (
     KUBE,
     PROMETHEUS,
@@ -40,7 +41,14 @@ class Registry:
 
     async def register(self, registered_model: str, version: str, digest: str | None) -> str:
         self.port.register(registered_model, version, digest=digest or "")
+        self.port.unreadable.add(version)
         return self.port.versions[registered_model, version].registry_version
+
+    async def log(self, registered_model: str, number: str, mlmodel: str) -> None:
+        for (name, version), found in self.port.versions.items():
+            if (name, found.registry_version) == (registered_model, number):
+                self.port.unreadable.discard(version)
+                self.port.signatures[version] = read_signature(mlmodel)
 
     async def report(self, run_id: str, document: str) -> None:
         self.port.progress_of[run_id] = document

@@ -177,6 +177,7 @@ def seen(observed: Observed, *, status: dict[str, Any] | None = None, **changes:
         case=case(status=status),
         observed=observed,
         candidates=(candidate,),
+        signatures=None,
         servers={},
         routed=None,
         pods={"1.0.0": Pods(available=1), "1.1.0": Pods(available=1)},

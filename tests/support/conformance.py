@@ -13,6 +13,7 @@ import pytest
 from fairlead_operator.api.group import API_VERSION
 from fairlead_operator.errors import ConflictError, TransientError, UnknownKindError
 from fairlead_operator.ports import Kube, Prometheus, Registry
+from fairlead_operator.signature import Column, Signature
 
 Manifest = dict[str, Any]
 KubeCheck = Callable[[Kube, str], Awaitable[None]]
@@ -407,6 +408,9 @@ class RegistryDesk(Protocol):
     async def register(self, registered_model: str, version: str, digest: str | None) -> str:
         """Register a version; answers its number."""
 
+    async def log(self, registered_model: str, number: str, mlmodel: str) -> None:
+        """Write the ``MLmodel`` file of a registered version."""
+
     async def report(self, run_id: str, document: str) -> None:
         """Write progress, as the trainer does."""
 
@@ -468,6 +472,27 @@ async def a_version_without_a_digest_says_so(desk: RegistryDesk, name: str) -> N
     assert found.digest == ""
 
 
+async def a_versions_signature_is_what_it_was_logged_with(desk: RegistryDesk, name: str) -> None:
+    plain = await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
+    with pytest.raises(ValueError, match="MLmodel"):
+        await desk.port.signature(f"energy.{name}", "99")
+    with pytest.raises(ValueError, match="signature|MLmodel"):
+        await desk.port.signature(f"energy.{name}", plain)
+
+    await desk.log(
+        f"energy.{name}",
+        plain,
+        """signature:
+  inputs: '[{"type": "double", "name": "a", "required": true}]'
+  outputs: '[{"type": "long", "required": true}]'
+""",
+    )
+
+    assert await desk.port.signature(f"energy.{name}", plain) == Signature(
+        inputs=(Column(name="a", type="double"),), outputs=(Column(name="", type="long"),)
+    )
+
+
 async def a_run_is_started_once_for_a_key(desk: RegistryDesk, name: str) -> None:
     experiment = f"energy/{name}"
     first = await desk.port.start_run(experiment=experiment, name="run", key=f"{name}-1")
@@ -515,6 +540,7 @@ async def a_registry_that_is_down_is_transient(desk: RegistryDesk, name: str) ->
         desk.port.find_version(f"energy.{name}", "1.0.0"),
         desk.port.start_run(experiment="e", name="n", key="k"),
         desk.port.progress("0" * 32),
+        desk.port.signature(f"energy.{name}", "1"),
         desk.port.finish_run("0" * 32, succeeded=True),
     ):
         with pytest.raises(TransientError, match=r"^mlflow: "):
@@ -527,6 +553,7 @@ REGISTRY: tuple[RegistryCheck, ...] = (
     all_registrations_are_listed_at_once,
     the_newest_registration_counts,
     a_version_without_a_digest_says_so,
+    a_versions_signature_is_what_it_was_logged_with,
     a_run_is_started_once_for_a_key,
     progress_is_what_was_written_last,
     a_run_ends_once,

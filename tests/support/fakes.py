@@ -12,6 +12,7 @@ from typing import Any
 from fairlead_operator.errors import ConflictError, TransientError, UnknownKindError
 from fairlead_operator.kube.kinds import RESOURCES
 from fairlead_operator.ports import RegisteredVersion
+from fairlead_operator.signature import Signature
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -267,6 +268,8 @@ class FakeRegistry:
         self.progress_of: dict[str, str] = {}
         self.finished: dict[str, bool] = {}
         self.down = False
+        self.signatures: dict[str, Signature] = {}  # by version; of all others, the same
+        self.unreadable: set[str] = set()  # versions that do not say what they take
 
     def register(self, registered_model: str, version: str, *, digest: str = "sha256:0") -> None:
         number = str(len(self.versions) + 1)
@@ -277,6 +280,15 @@ class FakeRegistry:
     async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
         self._maybe_fail()
         return self.versions.get((registered_model, version))
+
+    async def signature(self, registered_model: str, registry_version: str) -> Signature:
+        self._maybe_fail()
+        for (name, version), found in self.versions.items():
+            if (name, found.registry_version) == (registered_model, registry_version):
+                if version in self.unreadable:
+                    raise ValueError(f"{version} was logged without a signature")
+                return self.signatures.get(version, Signature())
+        raise ValueError("MLflow answers HTTP 404 for its MLmodel file")
 
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         self._maybe_fail()

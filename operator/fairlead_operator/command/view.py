@@ -101,6 +101,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     yield "Phase", f"{phase}, {status.get('reason', '')}".rstrip(", ")
     if phase not in ENDED:
         yield from _progress(status, now)
+    yield from _signature(status)
     if status.get("mirror"):
         yield "Mirror", f"{status['mirror']} % of live requests are copied to the candidate"
     if status.get("winner"):
@@ -109,6 +110,13 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
         yield "Reaction", f"{status['reactionSeconds']:g} s from the cause to no traffic"
     if status.get("message"):
         yield "Message", str(status["message"])
+
+
+def _signature(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say what the candidates change for callers; where nothing is changed, nothing."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "SignatureChanged" and condition["status"] != "False":
+            yield "Signature", str(condition.get("message", ""))
 
 
 def _of_ready(status: Mapping[str, Any]) -> str:

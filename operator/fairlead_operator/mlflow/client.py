@@ -1,7 +1,9 @@
 """MLflow's REST API, as far as the operator needs it: versions of a model, and runs."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
@@ -10,10 +12,14 @@ from fairlead_contract import tags
 from fairlead_contract.mlflow import Access
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import RegisteredVersion
+from fairlead_operator.signature import Signature, read_signature
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=8, connect=3)
+_FILE_TIMEOUT: Final = aiohttp.ClientTimeout(total=3)  # a rollout says it sooner without
+_BUSY: Final = frozenset({429, 502, 503, 504})
 _PAGE: Final = "200"
 _LARGE_PAGE: Final = "5000"
+_LARGEST_MLMODEL: Final = 1024 * 1024  # bytes
 
 
 class MlflowClient:
@@ -25,6 +31,7 @@ class MlflowClient:
         Raises:
             InvalidAccessError: the certificates to trust cannot be read.
         """
+        self._address = access.address
         self._url = f"{access.address}/api/2.0/mlflow/"
         self._headers = access.headers
         self._tls = access.tls() or True
@@ -36,6 +43,28 @@ class MlflowClient:
             if registered.version == version:
                 return registered
         return None
+
+    async def signature(self, registered_model: str, registry_version: str) -> Signature:
+        version = {"name": registered_model, "version": registry_version, "path": "MLmodel"}
+        try:
+            async with self._session.get(
+                self._address + "/model-versions/get-artifact",
+                params=version,
+                headers=self._headers,
+                ssl=self._tls,
+                timeout=_FILE_TIMEOUT,
+            ) as response:
+                status = response.status
+                text = await _read_bounded(response)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            what = str(error) or type(error).__name__
+            raise TransientError(f"mlflow: MLmodel of {registered_model}: {what}") from error
+        if status in _BUSY:
+            raise TransientError(f"mlflow: MLmodel of {registered_model}: HTTP {status}")
+        if status != HTTPStatus.OK:
+            # Of a version without files MLflow says 500: again would not help.
+            raise ValueError(f"MLflow answers HTTP {status} for its MLmodel file")
+        return await asyncio.to_thread(read_signature, text)  # a long one takes a while
 
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         return {
@@ -139,3 +168,17 @@ class MlflowClient:
             message = body.get("message", "") if isinstance(body, dict) else ""
             raise TransientError(f"mlflow: {path}: HTTP {status} {message}")
         return body
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> str:
+    """Read a small file.
+
+    Raises:
+        ValueError: it is none.
+    """
+    content = bytearray()
+    async for piece in response.content.iter_any():
+        content += piece
+        if len(content) > _LARGEST_MLMODEL:
+            raise ValueError(f"its MLmodel file has more than {_LARGEST_MLMODEL} bytes")
+    return content.decode("utf-8", "replace")

@@ -47,9 +47,13 @@ class Demand:
 
 
 def judge_candidate(
-    comparison: Comparison | None, demand: Demand, *, stable: str | None
+    comparison: Comparison | None, demand: Demand, *, stable: str | None, change: str = ""
 ) -> GateStatus:
-    """Compare a candidate with the version in charge."""
+    """Compare a candidate with the version in charge.
+
+    Args:
+        change: what it takes or gives otherwise, for people.  That is no reason to refuse it.
+    """
     if comparison is None:
         return GateStatus(
             version="",
@@ -59,6 +63,8 @@ def judge_candidate(
             message=_NO_VALUE,
         )
     passed, reason, message = _judge(comparison, demand, stable)
+    if change:
+        message = f"{change}; {message}"
     return GateStatus(
         version=comparison.version,
         champion=comparison.champion or "",

@@ -1,6 +1,7 @@
 """Cluster and registry into one frozen ``Seen``."""
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +25,7 @@ from fairlead_operator.model.states import CurrentRollout, Observed, RunState, T
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import read_failures
 from fairlead_operator.requests import Action, Request, read_requests, unanswered
+from fairlead_operator.signature import describe_change, find_change
 
 _STATES: Final[Mapping[str | None, RunState]] = {
     TrainingRunPhase.SUCCEEDED: RunState.SUCCEEDED,
@@ -52,16 +54,17 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         ports.kube.children("Rollout", meta["namespace"], meta["name"]),
     )
     annotations = meta.get("annotations") or {}
+    observed = _to_observed(
+        meta,
+        spec,
+        status,
+        runs,
+        rollouts,
+        requests=unanswered(annotations, status.requests),
+        now=now,
+    )
     return Seen(
-        observed=_to_observed(
-            meta,
-            spec,
-            status,
-            runs,
-            rollouts,
-            requests=unanswered(annotations, status.requests),
-            now=now,
-        ),
+        observed=await _with_change(observed, meta, ports),
         spec=spec,
         status=status,
         unregistered=await _check_registration(status, meta, ports),
@@ -77,6 +80,34 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         training_runs=runs,
         rollouts=rollouts,
     )
+
+
+async def _with_change(observed: Observed, meta: Mapping[str, Any], ports: Ports) -> Observed:
+    """Add what the version of a training that has just ended changes for callers, if that is known.
+
+    Where it is not, its Rollout says so.
+    """
+    training, stable = observed.training, observed.stable
+    if training is None or observed.training_folded or stable is None:
+        return observed
+    trained = training.comparison
+    if training.state is not RunState.SUCCEEDED or trained is None:
+        return observed
+    name = f"{meta['namespace']}.{meta['name']}"
+    try:
+        before, after = await asyncio.gather(
+            *(
+                ports.registry.signature(name, number)
+                for number in (stable.registry_version, trained.registry_version)
+            )
+        )
+    except (TransientError, ValueError):
+        return observed
+    change = find_change(before, after)
+    if not change.words:
+        return observed
+    words = describe_change(change, stable=stable.version, candidate=trained.version)
+    return dataclasses.replace(observed, training=dataclasses.replace(training, change=words))
 
 
 async def _check_registration(

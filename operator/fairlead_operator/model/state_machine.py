@@ -170,7 +170,9 @@ def _fold_training(observed: Observed) -> Observed:
     if training is None or observed.training_folded or training.state is not RunState.SUCCEEDED:
         return observed
     stable = observed.stable.version if observed.stable else None
-    gate = judge_candidate(training.comparison, observed.demand, stable=stable)
+    gate = judge_candidate(
+        training.comparison, observed.demand, stable=stable, change=training.change
+    )
     candidate = observed.candidate
     if gate.passed and training.comparison is not None:
         candidate = VersionReference(

@@ -31,6 +31,7 @@ class Training:
     message: str
     comparison: Comparison | None
     task: str | None  # digest of what it was told; None of one that 0.1.0 started
+    change: str = ""  # what its version takes or gives otherwise than the one in charge
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

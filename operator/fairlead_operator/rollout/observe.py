@@ -34,6 +34,7 @@ from fairlead_operator.rollout.decision.states import (
 )
 from fairlead_operator.rollout.evidence.gather import Evidence, gather_evidence
 from fairlead_operator.rollout.seen import Seen
+from fairlead_operator.rollout.signatures import compare_signatures
 from fairlead_operator.rollout.statistics.verdict import summarize, worst
 from fairlead_operator.rollout.traffic.accepted import MISSING
 from fairlead_operator.rollout.traffic.http_route import find_unsupported
@@ -64,6 +65,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         case=case,
         observed=look.to_observed(),
         candidates=look.candidates.references,
+        signatures=await compare_signatures(case, look.candidates.references, ports.registry),
         servers=look.cluster.servers,
         routed=look.cluster.routed,
         pods={version: look.cluster.answering(version) for version in look.cluster.servers},

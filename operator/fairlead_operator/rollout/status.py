@@ -7,7 +7,13 @@ from typing import Any, Final
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import PODS_READY, Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.phases.rollout import Phase, PodsReason, Reason, RouteReason
+from fairlead_operator.api.phases.rollout import (
+    Phase,
+    PodsReason,
+    Reason,
+    RouteReason,
+    SignatureReason,
+)
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.report import Report
 from fairlead_operator.requests import announce_refusals, record
@@ -23,8 +29,13 @@ from fairlead_operator.rollout.decision.schedule import look_again
 from fairlead_operator.rollout.decision.states import Decision, is_finished
 from fairlead_operator.rollout.evidence.judgment import to_status
 from fairlead_operator.rollout.presence import Presence, find_presence
-from fairlead_operator.rollout.seen import Seen
+from fairlead_operator.rollout.seen import SIGNATURE_CHANGED, Seen
 
+_SIGNATURE_STATUS: Final = {
+    SignatureReason.CHANGED: "True",
+    SignatureReason.UNCHANGED: "False",
+    SignatureReason.UNREADABLE: "Unknown",
+}
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 
 
@@ -205,6 +216,7 @@ def _conditions(
     if presence is not None:
         complete = "True" if presence.complete else "False"
         conditions.append(condition(PODS_READY, complete, presence.reason, presence.message))
+    conditions += _signature_condition(seen, generation)
     if seen.routed is not None:
         accepted = "True" if seen.routed.reason is RouteReason.ACCEPTED else "False"
         conditions.append(condition("Routed", accepted, seen.routed.reason, seen.routed.message))
@@ -218,9 +230,29 @@ def _conditions(
     return (*conditions, scaled)
 
 
+def _signature_condition(seen: Seen, generation: int | None) -> list[Condition]:
+    """Say what the candidates change for callers; what was said once stays."""
+    found = seen.signatures
+    if found is None:
+        return [last for last in seen.case.status.conditions if last.type == SIGNATURE_CHANGED]
+    status = _SIGNATURE_STATUS[found.reason]
+    condition = {
+        "type": SIGNATURE_CHANGED,
+        "status": status,
+        "reason": found.reason,
+        "message": found.message[:1024],
+        "observedGeneration": generation,
+    }
+    return [Condition.model_validate(condition)]
+
+
 def _events(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:
-    """Announce each transition by one event, with the numbers."""
-    return (*announce_refusals(decision.answers), *_transition(seen, decision, status))
+    """Announce each transition by one event, with the numbers, and a changed signature by one."""
+    changed = seen.signatures
+    told: tuple[Event, ...] = ()
+    if changed is not None and changed.reason is SignatureReason.CHANGED:
+        told = (Event(reason=changed.reason, message=changed.message, warning=changed.refuses),)
+    return (*announce_refusals(decision.answers), *told, *_transition(seen, decision, status))
 
 
 def _transition(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:

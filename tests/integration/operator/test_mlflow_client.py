@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,6 +18,7 @@ from fairlead_operator.mlflow import client as mlflow_client
 from fairlead_operator.mlflow.client import MlflowClient
 from support.conformance import REGISTRY, RegistryCheck
 from support.mlflow_server import MlflowServer
+from support.model_server import register_booster
 from support.ports import free_port
 
 pytestmark = pytest.mark.integration
@@ -33,6 +35,14 @@ class Registry:
     async def register(self, registered_model: str, version: str, digest: str | None) -> str:
         tags = {"fairlead.version": version, **({"fairlead.digest": digest} if digest else {})}
         return await asyncio.to_thread(self._register, registered_model, tags)
+
+    async def log(self, registered_model: str, number: str, mlmodel: str) -> None:
+        asked = f"model-versions/get-download-uri?name={registered_model}&version={number}"
+        answer = await asyncio.to_thread(self.call, asked)
+        place = urllib.parse.urlsplit(answer["artifact_uri"]).path
+        files = f"{self._url}/api/2.0/mlflow-artifacts/artifacts"
+        async with self._session.put(f"{files}{place}/MLmodel", data=mlmodel) as response:
+            assert response.status == 200, await response.text()
 
     async def report(self, run_id: str, document: str) -> None:
         body = {"run_id": run_id, "key": "fairlead.progress", "value": document}
@@ -110,6 +120,20 @@ async def test_versions_of_a_model_with_a_longer_name_are_others(
     await desk.register(f"energy.{model}-2", "1.0.0", "sha256:other")
 
     assert await desk.port.find_version(f"energy.{model}", "1.0.0") is None
+
+
+async def test_the_signature_of_a_logged_model_is_read(
+    mlflow_server: MlflowServer, desk: Registry, model: str
+) -> None:
+    """As MLflow itself keeps it: the files of a model are at an address of their own."""
+    registered = await asyncio.to_thread(
+        register_booster, mlflow_server.uri, f"energy.{model}", columns=2
+    )
+
+    found = await desk.port.signature(f"energy.{model}", registered.version)
+
+    assert [(column.type, column.required) for column in found.inputs] == [("double", True)] * 2
+    assert found.outputs
 
 
 async def test_a_refusal_is_transient_and_says_why(desk: Registry) -> None:

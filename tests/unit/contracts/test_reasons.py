@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fairlead_operator.api.phases.model import GateReason
 from fairlead_operator.api.phases.model import Reason as ModelReason
-from fairlead_operator.api.phases.rollout import PodsReason, RouteReason
+from fairlead_operator.api.phases.rollout import PodsReason, RouteReason, SignatureReason
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.phases.training_run import Reason as TrainingReason
 from fairlead_training.failure import Reason as TrainerReason
@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[3]
 DOCS = (ROOT / "docs" / "reasons.md").read_text(encoding="utf-8")
 OPERATOR = ROOT / "operator" / "fairlead_operator"
 ENUMS = (
-    ModelReason, GateReason, PodsReason, RouteReason, RolloutReason, TrainingReason, TrainerReason
+    ModelReason, GateReason, PodsReason, RouteReason, SignatureReason, RolloutReason,
+    TrainingReason, TrainerReason,
 )  # fmt: skip
 
 # Said where they arise, in words of their own.

@@ -70,6 +70,14 @@ class PodsReason(StrEnum):
     NOT_ANSWERING = "NotAnswering"
 
 
+class SignatureReason(StrEnum):
+    """What is known of the signatures; part of the API, so never renamed."""
+
+    CHANGED = "SignatureChanged"
+    UNCHANGED = "SignatureUnchanged"
+    UNREADABLE = "SignatureUnreadable"
+
+
 class Verdict(StrEnum):
     """What the evidence says of a candidate."""
 

@@ -49,6 +49,11 @@ def test_the_facts_of_a_rollout_in_flight() -> None:
             ("Mirror", "20 % of live requests are copied to the candidate"),
             id="a mirror",
         ),
+        pytest.param(
+            {"conditions": [{"type": "SignatureChanged", "status": "True", "message": "adds x"}]},
+            ("Signature", "adds x"),
+            id="what a signature changes",
+        ),
         pytest.param({"winner": "1.4.0"}, ("Winner", "1.4.0"), id="the winner of a trial"),
         pytest.param(
             {"strategy": None},
@@ -284,3 +289,26 @@ def test_a_new_model_without_a_status_is_shown() -> None:
 )
 def test_describe_bound(check: dict[str, Any], text: str) -> None:
     assert describe_bound(check) == text
+
+
+@pytest.mark.parametrize(
+    ("entry", "verdict"),
+    [
+        pytest.param({}, "Inconclusive", id="a verdict"),
+        pytest.param({"dryRun": True}, "Inconclusive (dry run)", id="that decides nothing"),
+        pytest.param({"abstains": True}, "nothing against it", id="a veto that abstains"),
+        pytest.param(
+            {"abstains": True, "dryRun": True}, "nothing against it (dry run)", id="in a dry run"
+        ),
+    ],
+)
+def test_the_verdict_of_a_check(entry: dict[str, Any], verdict: str) -> None:
+    checks = [{"name": "c", "verdict": "Inconclusive", "version": "1.4.0", **entry}]
+
+    assert [check.verdict for check in view(checks=checks).checks] == [verdict]
+
+
+def test_a_signature_that_is_the_same_is_no_news() -> None:
+    same = [{"type": "SignatureChanged", "status": "False", "message": "the same"}]
+
+    assert "Signature" not in dict(view(conditions=same).facts)

@@ -88,6 +88,15 @@ def test_a_champion_that_cannot_be_scored_is_told_with_the_way_out() -> None:
     assert "retrain" not in outcome.message, "that would end the same way"
 
 
+def test_a_changed_signature_is_said_and_refuses_nothing() -> None:
+    change = "1.1.0 against 1.0.0: adds x (double); callers who send what 1.0.0 takes are refused"
+
+    outcome = judge_candidate(comparison(), DEMAND, stable="1.0.0", change=change)
+
+    assert outcome.passed
+    assert outcome.message.startswith(f"{change}; roc_auc 0.9100 on the held-out rows against")
+
+
 numbers = st.none() | st.floats()
 
 

@@ -1,5 +1,6 @@
 """What is read of a Model and its children."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.model.observe import observe
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import RunState
+from fairlead_operator.signature import Column, Signature
 from support.fakes import START
 from support.world import NAMESPACE, World, model_manifest
 
@@ -252,3 +254,57 @@ async def test_the_registration_of_what_serves_is_looked_up(
         assert problem in (unregistered or "")
     else:
         assert unregistered == problem
+
+
+MORE = Signature(inputs=(Column(name="x", type="double"),))
+RESULT = {
+    "version": "1.1.0",
+    "registryVersion": "2",
+    "digest": "sha256:0",
+    "metric": "roc_auc",
+    "greaterIsBetter": True,
+    "candidate": {"value": 0.9},
+}
+
+
+@pytest.mark.parametrize(
+    ("phase", "status", "is_told"),
+    [
+        pytest.param("Succeeded", {"stable": STABLE}, True, id="a training has just ended"),
+        pytest.param("Searching", {"stable": STABLE}, False, id="one is under way"),
+        pytest.param(
+            "Succeeded", {"stable": STABLE, "foldedTrainingRun": "t-1"}, False, id="it was judged"
+        ),
+        pytest.param("Succeeded", {}, False, id="a first version"),
+    ],
+)
+async def test_a_trained_version_is_compared_by_what_it_takes(
+    world: World, phase: str, status: Any, *, is_told: bool
+) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        world.registry.register(f"{NAMESPACE}.nsw-price", version)
+    world.registry.signatures["1.1.0"] = MORE
+    put_run(world, phase=phase, result=json.dumps(RESULT))
+
+    training = (await look(world, trainingRun="t-1", **status)).observed.training
+
+    assert training is not None
+    assert training.change == (
+        "1.1.0 against 1.0.0: adds x (double); callers who send what 1.0.0 takes are refused"
+        if is_told
+        else ""
+    )
+
+
+@pytest.mark.parametrize("trouble", ["down", "unreadable", "the same"])
+async def test_what_is_not_known_of_a_signature_stops_no_gate(world: World, trouble: str) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        world.registry.register(f"{NAMESPACE}.nsw-price", version)
+    world.registry.down = trouble == "down"
+    world.registry.unreadable |= {"1.1.0"} if trouble == "unreadable" else set()
+    put_run(world, phase="Succeeded", result=json.dumps(RESULT))
+
+    training = (await look(world, trainingRun="t-1", stable=STABLE)).observed.training
+
+    assert training is not None
+    assert training.change == ""

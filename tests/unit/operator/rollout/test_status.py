@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason
+from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason, SignatureReason
 from fairlead_operator.report import Report
 from fairlead_operator.rollout.decision.states import Cause, Decision, Observed
 from fairlead_operator.rollout.presence import Pods
+from fairlead_operator.rollout.seen import Signatures
 from fairlead_operator.rollout.status import report
 from fairlead_operator.rollout.traffic.accepted import Routed
 from support.builders import GOOD, MINUTE, NOW, guarding, observed, pending, plain_rollout, seen
@@ -149,6 +150,49 @@ def test_conditions(phase: Phase, succeeded: str, progressing: str) -> None:
         "Progressing": progressing,
         "PodsReady": "True",
     }
+
+
+@pytest.mark.parametrize(
+    ("signatures", "status", "warnings"),
+    [
+        pytest.param(
+            Signatures(reason=SignatureReason.CHANGED, message="adds x", refuses=True),
+            "True",
+            [True],
+            id="callers are refused: a warning",
+        ),
+        pytest.param(
+            Signatures(reason=SignatureReason.CHANGED, message="adds x"),
+            "True",
+            [False],
+            id="callers are answered: news",
+        ),
+        pytest.param(
+            Signatures(reason=SignatureReason.UNCHANGED, message="the same"), "False", [], id="same"
+        ),
+        pytest.param(
+            Signatures(reason=SignatureReason.UNREADABLE, message="HTTP 404"),
+            "Unknown",
+            [],
+            id="not known",
+        ),
+    ],
+)
+def test_what_a_signature_changes_is_a_condition_and_said_once(
+    signatures: Signatures, status: str, warnings: list[bool]
+) -> None:
+    waiting = decided(Phase.PENDING, share=0)
+    first = told(waiting, pending(), {"phase": "Pending"}, signatures=signatures)
+    again = told(waiting, pending(), dict(first.status))
+
+    for spoken in (first, again):
+        (condition,) = (
+            entry for entry in spoken.status["conditions"] if entry["type"] == "SignatureChanged"
+        )
+        assert (condition["status"], condition["reason"]) == (status, signatures.reason)
+        assert condition["message"] == signatures.message
+    assert [event.warning for event in first.events] == warnings
+    assert again.events == ()
 
 
 @pytest.mark.parametrize(
