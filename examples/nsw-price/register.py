@@ -24,6 +24,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
 from rows import columns, rows
 
 TAG_VERSION = "fairlead.version"
@@ -34,12 +36,19 @@ AFTERNOON = {"first": 18_000, "count": 480}
 
 
 def register(
-    *, model: str, version: str, based_on: str, code: Path | None = None, corrupt: bool = False
+    *,
+    model: str,
+    version: str,
+    based_on: str,
+    code: Path | None = None,
+    column: str | None = None,
+    corrupt: bool = False,
 ) -> str:
     """Register a version made from an existing one; return its number in the registry.
 
     Args:
         code: models-from-code file that wraps the trained booster; None takes it as it is.
+        column: one more input that callers must send; only with code.
         corrupt: change one byte after the digest was taken, as a failing disk does.
     """
     client = mlflow.MlflowClient()
@@ -53,23 +62,28 @@ def register(
             artifact_uri=f"models:/{model}/{base.version}", dst_path=str(trained)
         )
         (trained / WRITTEN_ON_DOWNLOAD).unlink(missing_ok=True)
-        made = trained if code is None else wrap(trained, code, Path(scratch, "wrapped"))
+        made = trained if code is None else wrap(trained, code, Path(scratch, "wrapped"), column)
         digest = compute_digest(made)
         if corrupt:
             change_one_byte(find_booster(made))
         return _upload(client, made, model=model, version=version, digest=digest)
 
 
-def wrap(trained: Path, code: Path, target: Path) -> Path:
+def wrap(trained: Path, code: Path, target: Path, column: str | None) -> Path:
     """Save the code as an MLflow model around the trained booster."""
     known = mlflow.models.Model.load(str(trained))
-    inputs = known.signature.inputs.input_names()
+    example = example_rows(known.signature.inputs.input_names())
+    signature = known.signature
+    if column is not None:
+        example[column] = 0.0
+        more = [*signature.inputs.inputs, ColSpec("double", column)]
+        signature = ModelSignature(inputs=Schema(more), outputs=signature.outputs)
     mlflow.pyfunc.save_model(
         path=str(target),
         python_model=str(code.resolve()),
         artifacts={"booster": str(find_booster(trained))},
-        signature=known.signature,
-        input_example=example_rows(inputs),
+        signature=signature,
+        input_example=example,
         pip_requirements=["mlflow-skinny", "pandas", "xgboost-cpu"],
     )
     return target
@@ -132,6 +146,7 @@ def main() -> None:
     parser.add_argument("--based-on", required=True, help="version whose booster is used")
     parser.add_argument("--version", required=True, help="semantic version of the new one")
     parser.add_argument("--code", type=Path, help="models-from-code file around the booster")
+    parser.add_argument("--column", help="one more input of the code, which callers must send")
     parser.add_argument("--corrupt", action="store_true", help="damage it after the digest")
     options = parser.parse_args()
     mlflow.set_tracking_uri(options.tracking_uri)
@@ -140,6 +155,7 @@ def main() -> None:
         version=options.version,
         based_on=options.based_on,
         code=options.code,
+        column=options.column,
         corrupt=options.corrupt,
     )
     json.dump({"version": options.version, "registryVersion": number}, sys.stdout)

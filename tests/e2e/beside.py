@@ -3,6 +3,7 @@
 import json
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,6 +13,7 @@ from e2e.story.rows import EXAMPLE
 from e2e.story.tell import Told
 
 FIRST, SECOND = "1.0.0", "1.0.1"  # the versions the story trains
+_WIDER = Path(__file__).parent / "versions" / "wider.py"
 _KEPT_TAGS = ("fairlead.version", "fairlead.digest")
 
 
@@ -32,6 +34,17 @@ def register_versions(told: Told, model: str) -> None:
                 model_id=known["source"].removeprefix("models:/"),
                 tags=[{"key": key, "value": tags[key]} for key in _KEPT_TAGS],
             )
+
+
+def register_wider(told: Told, model: str, version: str, *, column: str) -> None:
+    """Register the first version once more, with an input column that callers do not send."""
+    energy.register(
+        told.world.mlflow_url,
+        model=_registered(model),
+        version=version,
+        based_on=FIRST,
+        extra=("--code", str(_WIDER), "--column", column),
+    )
 
 
 def apply_model(told: Told, model: str, **spec: Any) -> None:

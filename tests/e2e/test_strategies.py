@@ -45,7 +45,7 @@ COMMON = {
     "analysis": {"interval": "1s", "checks": [CHECK]},
     "guard": {"duration": "3s"},
     "startDeadline": "3m",
-    **dict.fromkeys(("steps", "blueGreen", "shadow", "abTest", "bandit")),
+    **dict.fromkeys(("steps", "blueGreen", "shadow", "abTest", "bandit", "fastGuard")),
 }
 
 
@@ -300,6 +300,41 @@ def test_recreate_runs_one_version_at_a_time_and_says_that_it_has_downtime(
     events = told.world.objects.events(end["metadata"]["name"])
     assert any("downtime" in event["message"] for event in events)
     assert clients.answers[to] > 0
+
+
+@pytest.mark.parametrize(
+    ("version", "fast_guard", "reason", "words"),
+    [
+        pytest.param("3.0.0", {"enabled": False}, "AnalysisFailed", "acceptance-rate", id="checks"),
+        pytest.param("3.1.0", {}, "GuardTripped", "refused the request with a 4xx", id="guard"),
+    ],
+)
+def test_a_version_with_one_more_column_goes_back(  # noqa: PLR0917  the cases are four words long
+    told: Told, clients: Clients, version: str, fast_guard: Any, reason: str, words: str
+) -> None:
+    """Its callers send what they always sent, and each of its answers is 400."""
+    stable = status_of(told.world.objects.model(MODEL))["stable"]["version"]
+    beside.register_wider(told, MODEL, version, column="weather")
+    steps = [{"weight": 50, "hold": "10m"}]
+
+    rollout = begin(told, clients, version, strategy="canary", steps=steps, fastGuard=fast_guard)
+    end = wait_until(told, rollout, has_ended, "to have gone back")
+    shown = fairlead(told, "status", MODEL)
+    told.world.say.block(shown)
+    patch_model(told, version=stable)
+    wait_until_stable(told, stable)
+    clients.forget()
+
+    status = status_of(end)
+    assert (status["phase"], status["reason"]) == ("RolledBack", reason)
+    assert words in status["message"]
+    assert "adds weather (double)" in shown
+    (changed,) = [
+        event["message"]
+        for event in told.world.objects.events(rollout)
+        if event["reason"] == "SignatureChanged"
+    ]
+    assert changed.startswith(f"{version} against {stable}: adds weather (double); callers who")
 
 
 def test_going_back_does_not_wait_for_what_the_api_server_refuses(

@@ -93,7 +93,14 @@ def load_rows(cluster: Cluster, *, first: int, count: int) -> None:
     )  # fmt: skip
 
 
-def register(mlflow_url: str, *, version: str, based_on: str, extra: tuple[str, ...]) -> None:
+def register(
+    mlflow_url: str,
+    *,
+    version: str,
+    based_on: str,
+    extra: tuple[str, ...],
+    model: str = REGISTERED_MODEL,
+) -> None:
     """Run the example's register.py, as a person would.
 
     Raises:
@@ -101,7 +108,7 @@ def register(mlflow_url: str, *, version: str, based_on: str, extra: tuple[str, 
     """
     script = EXAMPLE / "register.py"
     argv = [sys.executable, str(script), f"--tracking-uri={mlflow_url}"]
-    argv += [f"--model={REGISTERED_MODEL}", f"--based-on={based_on}", f"--version={version}"]
+    argv += [f"--model={model}", f"--based-on={based_on}", f"--version={version}"]
     done = subprocess.run([*argv, *extra], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         words = "\n".join(done.stderr.strip().splitlines()[-_LAST_WORDS:])
