@@ -13,6 +13,9 @@ import yaml
 
 from fairlead_operator.text import printable
 
+_UNREADABLE: Final = (
+    yaml.YAMLError, json.JSONDecodeError, TypeError, AttributeError, RecursionError
+)  # fmt: skip
 _LONGEST: Final = 60  # characters of a name or type that are shown
 _SHOWN: Final = 8  # columns that are named of each kind of change
 # What a caller may go on sending where a column takes the second and took the first.
@@ -67,13 +70,7 @@ def read_signature(mlmodel: str) -> Signature:
         return Signature(
             inputs=_columns(signature["inputs"]), outputs=_columns(signature.get("outputs"))
         )
-    except (
-        yaml.YAMLError,
-        json.JSONDecodeError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except _UNREADABLE as error:
         raise ValueError(
             f"its MLmodel file cannot be read: {printable(error, limit=200)}"
         ) from error

@@ -303,21 +303,27 @@ def test_recreate_runs_one_version_at_a_time_and_says_that_it_has_downtime(
 
 
 @pytest.mark.parametrize(
-    ("version", "fast_guard", "reason", "words"),
+    ("version", "policy", "reason", "words"),
     [
-        pytest.param("3.0.0", {"enabled": False}, "AnalysisFailed", "acceptance-rate", id="checks"),
-        pytest.param("3.1.0", {}, "GuardTripped", "refused the request with a 4xx", id="guard"),
+        pytest.param(
+            "3.0.0", {"fastGuard": {"enabled": False}}, "AnalysisFailed", "acceptance-rate",
+            id="checks",
+        ),
+        pytest.param(
+            "3.1.0", {"analysis": {"interval": "1m"}}, "GuardTripped", "the request with a 4xx",
+            id="guard",
+        ),
     ],
-)
+)  # fmt: skip
 def test_a_version_with_one_more_column_goes_back(  # noqa: PLR0917  the cases are four words long
-    told: Told, clients: Clients, version: str, fast_guard: Any, reason: str, words: str
+    told: Told, clients: Clients, version: str, policy: Any, reason: str, words: str
 ) -> None:
     """Its callers send what they always sent, and each of its answers is 400."""
     stable = status_of(told.world.objects.model(MODEL))["stable"]["version"]
     beside.register_wider(told, MODEL, version, column="weather")
     steps = [{"weight": 50, "hold": "10m"}]
 
-    rollout = begin(told, clients, version, strategy="canary", steps=steps, fastGuard=fast_guard)
+    rollout = begin(told, clients, version, strategy="canary", steps=steps, **policy)
     end = wait_until(told, rollout, has_ended, "to have gone back")
     shown = fairlead(told, "status", MODEL)
     told.world.say.block(shown)

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from fairlead_serving.gateway.routes.options import Guard
 
 _STANDARD_SECONDS = 120.0  # that looks at the fallback are kept for
-_STANDARD_PAUSE = 0.5  # seconds between those that are kept
+_STANDARD_PAUSE = 0.5  # seconds between those that are kept, and least of a rate
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,14 +176,17 @@ def _refusals(  # noqa: PLR0917  what two looks and two versions say
 
 
 def _rate(looks: Sequence[Look], share: int, guard: Guard) -> Rate | None:
-    """Return the rate over the latest looks that hold enough answers and fill the window."""
+    """Return the rate over the window, or as much longer as it takes to hold enough answers."""
     newest = looks[-1]
-    for earlier in reversed(looks[:-1]):
+    window = newest.at - guard.window_seconds
+    older = [look for look in looks[:-1] if look.at < window]
+    in_window = [look for look in looks[:-1] if look.at >= window]
+    for earlier in (*in_window[:1], *reversed(older)):
         answers = newest.counts.finished - earlier.counts.finished
         answers -= _unreached(earlier.counts, newest.counts)
         refused = newest.counts.refused - earlier.counts.refused
         seconds = newest.at - earlier.at
-        enough = answers >= guard.min_requests and seconds >= guard.window_seconds
+        enough = answers >= guard.min_requests and seconds >= _STANDARD_PAUSE
         if enough and 0 <= refused <= answers:
             return Rate(answers=answers, refused=refused, seconds=seconds, share=share)
     return None

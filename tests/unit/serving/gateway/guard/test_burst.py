@@ -205,7 +205,15 @@ def standard(*looks: Look, share: int = 90) -> Standard:
     [
         pytest.param([refusing(0, 50, 50)], None, id="before the first look nothing is known"),
         pytest.param([refusing(0, 0, 0), refusing(2, 9, 0)], None, id="nine answers are too few"),
-        pytest.param([refusing(0, 0, 0), refusing(1, 90, 0)], None, id="too short"),
+        pytest.param([refusing(0, 0, 0), refusing(0.4, 90, 0)], None, id="too short"),
+        pytest.param(
+            [refusing(0, 0, 0), refusing(0.5, 9, 1)], (10, 1, 0.5), id="half a second will do"
+        ),
+        pytest.param(
+            [refusing(0, 0, 0), refusing(1, 10, 0), refusing(2, 20, 0), refusing(3, 30, 0)],
+            (20, 0, 2.0),
+            id="the whole window where there is one",
+        ),
         pytest.param(
             [refusing(0, 0, 0), refusing(2, 8, 2)], (10, 2, 2.0), id="ten within the window"
         ),
