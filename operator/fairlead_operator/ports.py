@@ -213,6 +213,9 @@ class Registrations(Protocol):
         Empty when nothing is; None when it has not been listed yet.
         """
 
+    def digest(self, registered_model: str, version: str) -> str | None:
+        """Return the digest of a semantic version; None while it has none, or more than one."""
+
     def note(self, registered_model: str, version: RegisteredVersion) -> None:
         """Note what the registry has said of a registration since."""
 

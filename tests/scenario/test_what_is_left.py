@@ -1,0 +1,273 @@
+"""What a person or a verdict left stays left, until someone asks for it again."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from support.world import NAMESPACE, World, model_manifest
+
+SECOND: Final = timedelta(seconds=1)
+MINUTE: Final = timedelta(minutes=1)
+NAME: Final = f"{NAMESPACE}.nsw-price"
+
+CANARY: Final = {"steps": [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "5m"}]}
+BLUE_GREEN: Final = {"strategy": "blueGreen", "blueGreen": {"hold": "5m"}, "steps": None}
+SHADOW: Final = {"strategy": "shadow", "shadow": {"hold": "5m"}, "steps": [{"weight": 20}]}
+AB_TEST: Final = {
+    "strategy": "abTest",
+    "steps": None,
+    "abTest": {"goal": {"metric": "success-rate"}, "weight": 20, "maxDuration": "1h"},
+}
+BANDIT: Final = {
+    "strategy": "bandit",
+    "steps": None,
+    "bandit": {"goal": {"metric": "success-rate"}, "maxDuration": "1h"},
+}
+RECREATE: Final = {"strategy": "recreate", "steps": None}
+STRATEGIES: Final[dict[str, dict[str, Any]]] = {
+    "canary": CANARY,
+    "blueGreen": BLUE_GREEN,
+    "shadow": SHADOW,
+    "abTest": AB_TEST,
+    "bandit": BANDIT,
+    "recreate": RECREATE,
+}
+
+
+def change(world: World, **spec: Any) -> None:
+    meta = {"namespace": NAMESPACE, "name": "nsw-price"}
+    world.kube.put({"kind": "Model", "metadata": meta, "spec": spec})
+
+
+def annotate(world: World, what: str, text: str, *, kind: str = "Rollout") -> None:
+    name = world.model()["status"]["rollout"] if kind == "Rollout" else "nsw-price"
+    meta = {
+        "namespace": NAMESPACE,
+        "name": name,
+        "annotations": {f"fairlead.dev/{what}": text},
+    }
+    world.kube.put({"kind": kind, "metadata": meta})
+
+
+def by_hand(world: World, name: str, version: str, **spec: Any) -> None:
+    """Create a Rollout as a person does."""
+    meta = {"namespace": NAMESPACE, "name": name}
+    body = {"model": "nsw-price", "version": version, **spec}
+    world.kube.put({"kind": "Rollout", "metadata": meta, "spec": body})
+
+
+async def serving(version: str = "1.0.0", **spec: Any) -> World:
+    """Return a Model that serves this version by a pin, with further ones in the registry."""
+    world = World()
+    world.prometheus.healthy()
+    for number, registered in enumerate(("1.0.0", "1.1.0", "1.2.0", "1.3.0")):
+        world.registry.register(NAME, registered, digest=f"sha256:{number}")
+    world.kube.put(model_manifest(version=version, **spec))
+    await world.run()
+    return world
+
+
+async def trained(**spec: Any) -> World:
+    """Return a Model that serves 1.0.0, which it trained."""
+    world = World()
+    world.prometheus.healthy()
+    world.kube.put(model_manifest(**spec))
+    await world.train("nsw-price-training-1", "1.0.0")
+    return world
+
+
+def blocked(world: World) -> list[str]:
+    return [entry["version"] for entry in world.model()["status"].get("blocked", [])]
+
+
+def rollouts(world: World) -> list[str]:
+    """Return the versions that Rollouts were made for, oldest first."""
+    found = [item for key, item in world.kube.objects.items() if key[0] == "Rollout"]
+    found.sort(key=lambda item: item["metadata"]["uid"])
+    return [item["spec"]["version"] for item in found]
+
+
+# A block, and what ends it.
+
+
+async def aborted(rollout: dict[str, Any], *, pinned: bool) -> World:
+    """1.0.0 serves; 1.1.0 was tried and taken back by a person."""
+    if pinned:
+        world = await serving(rollout=rollout)
+        change(world, version="1.1.0")
+    else:
+        world = await trained(rollout=rollout)
+        annotate(world, "retrain", "Ada: new tariff", kind="Model")
+        await world.train("nsw-price-training-2", "1.1.0", champion="1.0.0")
+    await world.run()
+    assert world.rollout()["spec"]["version"] == "1.1.0"
+    annotate(world, "abort", "Ada: wrong data")
+    await world.pass_time(MINUTE)
+    assert world.rollout()["status"]["phase"] == "RolledBack"
+    return world
+
+
+OTHER_FIELDS: Final[dict[str, dict[str, Any]]] = {
+    "a time-out": {"serving": {"requestTimeout": "11s"}},
+    "replicas": {"serving": {"replicas": 2}},
+    "resources": {"serving": {"resources": {"limits": {"memory": "2Gi"}}}},
+    "the steps": {"rollout": {"guard": {"duration": "2m"}, "patience": "9m"}},
+    "onNewTarget": {"rollout": {"onNewTarget": "queue"}},
+    "the gate": {"promotion": {"minImprovement": 0.5}},
+    "how Jobs run": {"training": {"retries": 1, "search": {"timeout": "11m"}}},
+    "a Secret": {"data": {"source": {"credentials": {"name": "rows"}}}},
+    "a freeze": {"freezeWindows": [{"name": "x", "startsAt": "2020-01-01T00:00:00Z",
+                                    "endsAt": "2020-01-02T00:00:00Z"}]},
+    "a pause of the Model": {"suspend": True},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", OTHER_FIELDS)
+@pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "trained"])
+async def test_no_other_field_of_the_spec_brings_a_version_back(field: str, pinned: bool) -> None:
+    world = await aborted(CANARY, pinned=pinned)
+    change(world, **OTHER_FIELDS[field])
+    await world.pass_time(MINUTE)
+    change(world, suspend=False)
+    await world.pass_time(20 * MINUTE)
+
+    assert world.weights().get("1.1.0", 0) == 0
+    assert rollouts(world).count("1.1.0") == 1
+    assert blocked(world) == ["1.1.0"]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_nor_under_another_strategy(strategy: str) -> None:
+    world = await aborted(STRATEGIES[strategy], pinned=True)
+    change(world, serving={"requestTimeout": "11s"})
+    await world.pass_time(20 * MINUTE)
+
+    assert world.weights() == {"1.0.0": 100}
+    assert rollouts(world).count("1.1.0") == 1
+    assert world.model()["status"]["phase"] == "Blocked"
+
+
+def pin_another_and_back(world: World) -> Callable[[], None]:
+    change(world, version="1.0.0")
+    return lambda: change(world, version="1.1.0")
+
+
+def say_retry(world: World) -> Callable[[], None]:
+    return lambda: annotate(world, "retry", "Ada: the data is mended", kind="Model")
+
+
+def register_anew(world: World) -> Callable[[], None]:
+    def register() -> None:
+        world.registry.register(NAME, "1.1.0", digest="sha256:mended")
+        versions = world.registry.versions
+        world.registrations.take(
+            {(name, found.registry_version): found for (name, _), found in versions.items()}
+        )
+        change(world, serving={"requestTimeout": "12s"})  # so that it is looked at now
+
+    return register
+
+
+@pytest.mark.parametrize("ask", [pin_another_and_back, say_retry, register_anew])
+async def test_what_asked_for_it_has_changed_or_someone_says_retry(
+    ask: Callable[[World], Callable[[], None]],
+) -> None:
+    world = await aborted(CANARY, pinned=True)
+    again = ask(world)
+    await world.pass_time(MINUTE)
+    before = rollouts(world).count("1.1.0")
+    again()
+    await world.pass_time(MINUTE)
+
+    assert before == 1
+    assert world.weights() == {"1.0.0": 80, "1.1.0": 20}
+    assert blocked(world) == []
+
+
+async def test_a_pin_asks_for_what_was_trained_and_blocked() -> None:
+    world = await aborted(CANARY, pinned=False)
+    change(world, version="1.1.0")
+    await world.pass_time(MINUTE)
+
+    assert world.weights() == {"1.0.0": 80, "1.1.0": 20}
+
+
+async def test_a_changed_recipe_trains_another_and_leaves_the_blocked_one() -> None:
+    world = await aborted(CANARY, pinned=False)
+    change(world, training={"search": {"seed": 8}})
+    await world.train("nsw-price-training-3", "1.2.0", champion="1.0.0")
+    await world.pass_time(MINUTE)
+
+    assert world.weights() == {"1.0.0": 80, "1.2.0": 20}
+    assert blocked(world) == ["1.1.0"]
+
+
+async def test_a_version_that_is_registered_at_last_is_tried() -> None:
+    world = await serving(rollout=CANARY)
+    change(world, version="1.9.0")
+    await world.pass_time(MINUTE)
+    missing = world.model()["status"]
+    world.registry.register(NAME, "1.9.0", digest="sha256:9")
+    world.registrations.take(await world.registry.registrations())
+    change(world, serving={"requestTimeout": "12s"})
+    await world.pass_time(MINUTE)
+
+    assert missing["blocked"][0]["reason"] == "VersionNotFound"
+    assert world.weights() == {"1.0.0": 80, "1.9.0": 20}
+
+
+@pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "trained"])
+async def test_what_an_earlier_release_blocked_stays_blocked(pinned: bool) -> None:
+    """Its status knew the generation of the spec, and nothing of what had asked."""
+    world = await aborted(CANARY, pinned=pinned)
+    status = world.model()["status"]
+    for entry in status["blocked"]:
+        del entry["asked"]
+        entry.pop("digest", None)
+    world.restart_operator()
+    await world.run()
+    change(world, serving={"requestTimeout": "11s"})
+    await world.pass_time(20 * MINUTE)
+
+    assert world.weights() == {"1.0.0": 100}
+    assert blocked(world) == ["1.1.0"]
+    annotate(world, "retry", "Ada: again", kind="Model")
+    await world.pass_time(MINUTE)
+    assert world.weights() == {"1.0.0": 80, "1.1.0": 20}
+
+
+@pytest.mark.parametrize("field", ["a time-out", "the gate", "replicas"])
+async def test_a_refused_target_does_not_come_back_by_another_field(field: str) -> None:
+    world = await serving(rollout=CANARY | {"onNewTarget": "reject"})
+    change(world, version="1.1.0")
+    await world.run()
+    change(world, version="1.2.0")
+    await world.pass_time(30 * MINUTE)
+    assert world.model()["status"]["stable"]["version"] == "1.1.0"
+    change(world, **OTHER_FIELDS[field])
+    await world.pass_time(20 * MINUTE)
+
+    assert world.weights() == {"1.1.0": 100}
+    assert world.model()["status"]["refused"]["version"] == "1.2.0"
+
+
+# A Rollout made by hand beside a pin.
+
+
+@pytest.mark.parametrize("policy", ["supersede", "queue", "reject"])
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen", "recreate"])
+async def test_a_rollout_by_hand_is_not_taken_back_for_a_blocked_pin(
+    strategy: str, policy: str
+) -> None:
+    world = await aborted(STRATEGIES[strategy] | {"onNewTarget": policy}, pinned=True)
+    by_hand(world, "ada-1", "1.2.0")
+    await world.pass_time(30 * MINUTE)
+    status = world.model()["status"]
+
+    assert world.rollout()["metadata"]["name"] == "ada-1"
+    assert world.rollout()["status"]["phase"] == "Succeeded"
+    assert status["stable"]["version"] == "1.2.0"
+    assert (status["phase"], blocked(world)) == ("Blocked", ["1.1.0"])
+    assert "refused" not in status
