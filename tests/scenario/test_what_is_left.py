@@ -271,3 +271,220 @@ async def test_a_rollout_by_hand_is_not_taken_back_for_a_blocked_pin(
     assert status["stable"]["version"] == "1.2.0"
     assert (status["phase"], blocked(world)) == ("Blocked", ["1.1.0"])
     assert "refused" not in status
+
+
+# A rollback by hand.
+
+AT_ONCE: Final = {"strategy": "canary", "steps": [{"weight": 100, "hold": "0s"}]}
+
+
+async def left(*, pinned: bool, **rollout: Any) -> World:
+    """1.1.0 is in charge, 1.0.0 was before; a person goes back to it, and nobody asks it yet."""
+    rules = CANARY | {"steps": [{"weight": 20, "hold": "1m"}]} | rollout
+    if pinned:
+        world = await serving(rollout=rules)
+        change(world, version="1.1.0")
+    else:
+        world = await trained(rollout=rules)
+        annotate(world, "retrain", "Ada: new tariff", kind="Model")
+        await world.train("nsw-price-training-2", "1.1.0", champion="1.0.0")
+        world.registry.register(NAME, "1.2.0")
+        world.registry.register(NAME, "1.3.0")
+    await world.pass_time(10 * MINUTE)
+    assert world.model()["status"]["stable"]["version"] == "1.1.0"
+    world.prometheus.success_rate = world.prometheus.requests = None
+    return world
+
+
+async def go_back(world: World, *, by_steps: bool = False, **policy: Any) -> None:
+    rules = {} if by_steps else {"policy": AT_ONCE | {"guard": {"duration": "1m"}} | policy}
+    by_hand(world, "nsw-price-rollback-1", "1.0.0", trigger="rollback", **rules)
+    await world.pass_time(2 * MINUTE)
+
+
+@pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "unpinned"])
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen", "shadow", "recreate"])
+async def test_the_next_rollout_goes_back_to_where_a_person_went(
+    strategy: str, pinned: bool
+) -> None:
+    """It has all traffic, and waits for somebody to ask it: there is no evidence yet."""
+    world = await left(pinned=pinned)
+    await go_back(world)
+    assert world.weights() == {"1.1.0": 0, "1.0.0": 100}
+    assert world.rollout()["status"]["phase"] == "Progressing"
+    change(world, version="1.2.0", rollout=STRATEGIES[strategy])
+    seen = await follow(world, MINUTE)
+    status = world.rollout()["status"]
+
+    assert world.rollout()["spec"]["version"] == "1.2.0"
+    assert status["stable"]["version"] == "1.0.0"
+    assert all(not weights.get("1.1.0") for weights in seen), seen
+    annotate(world, "abort", "Ada: no good either")
+    await world.pass_time(MINUTE)
+    assert world.weights() == {"1.0.0": 100}
+
+
+async def follow(world: World, span: timedelta) -> list[dict[str, int]]:
+    """Let time pass, and return what the route said at each moment."""
+    seen = []
+    world.kube.after_write = lambda: seen.append(world.weights())
+    await world.pass_time(span)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "moment", ["while it starts", "without evidence", "in its guard window", "paused by a person"]
+)
+async def test_whatever_the_moment_another_target_comes(moment: str) -> None:
+    world = await left(pinned=True)
+    if moment == "while it starts":
+        world.slow.add("1.0.0")
+    await go_back(world)
+    if moment == "in its guard window":
+        world.prometheus.healthy()
+        await world.pass_time(30 * SECOND)
+        assert world.rollout()["status"]["phase"] == "Guarding"
+    if moment.startswith("paused"):
+        annotate(world, "pause", "Ada: a look first")
+        await world.run()
+    change(world, version="1.2.0")
+    await world.pass_time(MINUTE)
+    before = world.weights()
+    world.slow.clear()
+    await world.pass_time(2 * MINUTE)
+
+    if moment == "while it starts":
+        assert before == {"1.1.0": 100, "1.0.0": 0}
+    assert world.rollout()["status"]["stable"]["version"] == "1.0.0"
+    assert world.rollout()["spec"]["version"] == "1.2.0"
+
+
+@pytest.mark.parametrize("policy", ["queue", "reject"])
+async def test_a_target_that_waits_or_is_refused_finds_it_done(policy: str) -> None:
+    world = await left(pinned=True, onNewTarget=policy)
+    await go_back(world)
+    change(world, version="1.2.0")
+    await world.pass_time(5 * MINUTE)
+    in_flight = world.weights()
+    world.prometheus.healthy()
+    await world.pass_time(10 * MINUTE)
+    annotate(world, "retry", "Ada: now", kind="Model")
+    await world.pass_time(30 * SECOND)
+
+    assert in_flight == {"1.1.0": 0, "1.0.0": 100}
+    assert world.rollout()["spec"]["version"] == "1.2.0"
+    assert world.rollout()["status"]["stable"]["version"] == "1.0.0"
+
+
+async def test_going_back_by_steps_is_finished_first_and_it_is_said() -> None:
+    world = await left(pinned=True)
+    world.prometheus.healthy()
+    by_hand(world, "nsw-price-rollback-1", "1.0.0", trigger="rollback",
+            policy={"steps": [{"weight": 50, "hold": "10m"}]})  # fmt: skip
+    await world.pass_time(MINUTE)
+    change(world, version="1.2.0")
+    await world.pass_time(MINUTE)
+    waiting = world.weights(), said(world)
+    await world.pass_time(10 * MINUTE)
+
+    assert waiting[0] == {"1.1.0": 50, "1.0.0": 50}
+    assert "nsw-price-rollback-1 to 1.0.0; 1.2.0 follows" in waiting[1]
+    assert world.rollout()["spec"]["version"] == "1.2.0"
+    assert world.rollout()["status"]["stable"]["version"] == "1.0.0"
+
+
+def said(world: World) -> str:
+    (ready,) = (c for c in world.model()["status"]["conditions"] if c["type"] == "Ready")
+    return str(ready["message"])
+
+
+async def test_evidence_against_where_a_person_went_still_counts() -> None:
+    world = await left(pinned=True)
+    await go_back(world)
+    world.prometheus.healthy()
+    world.prometheus.success_rate = 0.7
+    await world.pass_time(MINUTE)
+
+    assert world.rollout()["status"]["reason"] == "AnalysisFailed"
+    assert world.weights() == {"1.1.0": 100}
+
+
+async def test_a_pin_that_went_back_to_what_was_in_charge_is_where_a_person_went() -> None:
+    world = await left(pinned=True)
+    world.prometheus.healthy()
+    change(world, version="1.0.0")
+    await world.pass_time(90 * SECOND)
+    assert world.rollout()["status"]["phase"] == "Guarding"
+    change(world, version="1.2.0")
+    seen = await follow(world, MINUTE)
+
+    assert world.rollout()["status"]["stable"]["version"] == "1.0.0"
+    assert all(not weights.get("1.1.0") for weights in seen), seen
+
+
+async def test_a_pin_to_a_new_version_that_makes_way_goes_back() -> None:
+    """It was never in charge: nothing but its evidence could keep the traffic with it."""
+    world = await left(pinned=True)
+    world.prometheus.healthy()
+    change(world, version="1.2.0")
+    await world.pass_time(90 * SECOND)
+    assert world.rollout()["status"]["phase"] == "Guarding"
+    change(world, version="1.3.0")
+    await world.pass_time(30 * SECOND)
+
+    assert world.rollout()["spec"]["version"] == "1.3.0"
+    assert world.rollout()["status"]["stable"]["version"] == "1.1.0"
+
+
+async def test_a_pinned_model_can_be_gone_back_from_by_hand() -> None:
+    world = await left(pinned=True)
+    await go_back(world)
+    world.prometheus.healthy()
+    await world.pass_time(10 * MINUTE)
+    change(world, serving={"requestTimeout": "11s"})
+    await world.pass_time(10 * MINUTE)
+    status = world.model()["status"]
+    back = world.weights(), status["phase"], status["blocked"][0]["reason"]
+    annotate(world, "retry", "Ada: mended", kind="Model")
+    await world.pass_time(30 * SECOND)
+
+    assert back == ({"1.0.0": 100}, "Blocked", "LeftByHand")
+    assert world.weights() == {"1.0.0": 80, "1.1.0": 20}
+
+
+async def test_what_was_trained_while_a_person_went_back_comes_after_that() -> None:
+    world = await left(pinned=False)
+    await go_back(world)
+    annotate(world, "retrain", "Ada: without the bad day", kind="Model")
+    await world.train("nsw-price-training-3", "1.2.0", champion="1.1.0")
+    await world.pass_time(30 * SECOND)
+
+    assert world.rollout()["spec"]["version"] == "1.2.0"
+    assert world.rollout()["status"]["stable"]["version"] == "1.0.0"
+
+
+async def test_a_version_that_does_not_exist_takes_nothing_back_and_is_not_retried() -> None:
+    world = await left(pinned=True)
+    change(world, version="1.2.0")
+    world.prometheus.healthy()
+    await world.pass_time(30 * SECOND)
+    by_hand(world, "nsw-price-rollback-1", "9.9.9", trigger="rollback", policy=AT_ONCE)
+    await world.run()
+    ended = world.kube.objects["Rollout", NAMESPACE, "nsw-price-rollback-1"]["status"]
+
+    assert (ended["phase"], ended["reason"]) == ("RolledBack", "VersionNotFound")
+    assert "candidate" not in ended
+    assert world.rollout()["spec"]["version"] == "1.2.0"
+    assert world.weights() == {"1.1.0": 80, "1.2.0": 20}
+
+
+async def test_a_slip_of_the_pen_at_rest_is_not_what_a_retry_means() -> None:
+    world = await left(pinned=False)
+    by_hand(world, "nsw-price-rollback-1", "9.9.9", trigger="rollback", policy=AT_ONCE)
+    await world.pass_time(MINUTE)
+    annotate(world, "retry", "Ada: again", kind="Model")
+    await world.pass_time(MINUTE)
+    (*_, answer) = world.model()["status"]["requests"]
+
+    assert blocked(world) == []
+    assert (answer["outcome"], "nothing to retry" in answer["message"]) == ("Refused", True)

@@ -1,5 +1,7 @@
 """Ask the operator for something, and wait for its answer.
 
+A Rollout is asked for as well: the operator looks its version up before its turn.
+
 A request is an annotation that says who, when and why; the answer is in
 ``status.requests`` of the same object.  The time makes each request a new one.
 """
@@ -12,8 +14,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from fairlead_operator.api.base import to_moment
+from fairlead_operator.api.phases.rollout import ENDED
 from fairlead_operator.command.cluster import Cluster, Object
-from fairlead_operator.command.failures import RefusedError, UnansweredError
+from fairlead_operator.command.failures import CommandError, RefusedError, UnansweredError
 from fairlead_operator.requests import Action, parse_request
 
 LONGEST_WHY: Final = 256  # the whole request must fit what the operator keeps of it
@@ -68,6 +71,43 @@ def ask(
     if answer["outcome"] != "Accepted":
         raise RefusedError(f"request to {action} {name} refused: {answer.get('message', '')}")
     return f"request to {action} {name} accepted: {answer.get('message', '')}"
+
+
+def confirm(cluster: Cluster, rollout: Object, *, patience: Patience) -> None:
+    """Wait until the operator has found the version of a Rollout that was just created.
+
+    One that is not found is withdrawn, so that it cannot take its turn later.
+
+    Raises:
+        RefusedError: there is no such version.
+        UnansweredError: nothing was found in time.
+        CommandError: the cluster does not answer.
+    """
+    name, version = rollout["metadata"]["name"], rollout["spec"]["version"]
+
+    def look() -> Mapping[str, Any] | None:
+        status = (cluster.rollout(name) or {}).get("status") or {}
+        return status if status.get("candidate") or status.get("phase") in ENDED else None
+
+    try:
+        status = _wait(look, patience)
+    except (CommandError, KeyboardInterrupt):
+        _withdraw(cluster, name)
+        raise
+    if status is None:
+        _withdraw(cluster, name)
+        raise UnansweredError(
+            f"the operator did not look up {version} within {patience.seconds:g} s; {name} is "
+            "withdrawn, and nothing else was done"
+        )
+    if not status.get("candidate"):
+        why = f"{status.get('reason', '')}: {status.get('message', '')}"
+        raise RefusedError(f"{name} ended at once, and nothing else was done ({why})")
+
+
+def _withdraw(cluster: Cluster, name: str) -> None:
+    text = compose(by=cluster.whoami(), at=datetime.now(UTC), why="its version was not found")
+    cluster.annotate("Rollout", name, {Action.ABORT.annotation: text})
 
 
 def find_answer(body: Object | None, action: Action, text: str) -> Mapping[str, Any] | None:

@@ -14,12 +14,17 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose
+from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose, confirm
 from fairlead_operator.command.cluster import Cluster, Object
 from fairlead_operator.command.draw import draw, draw_models
 from fairlead_operator.command.failures import CommandError, RefusedError
 from fairlead_operator.command.forward import DEFAULT_NAMESPACE, forwarded
-from fairlead_operator.command.going_back import build_back, plan_back
+from fairlead_operator.command.going_back import (
+    build_back,
+    describe_pin,
+    known_versions,
+    plan_back,
+)
 from fairlead_operator.command.history import draw_history, fetch, to_csv, to_json
 from fairlead_operator.command.output import Frame, follow, show
 from fairlead_operator.command.refusals import refuse_for_model, refuse_for_rollout, status_of
@@ -234,19 +239,29 @@ def rollback(
 ) -> None:
     """Take back the rollout in flight, or roll out an earlier version."""
     body, rollout = _read(cluster, model)
-    back = plan_back(body, rollout, cluster.rollouts(model), to)
+    rollouts = cluster.rollouts(model)
+    back = plan_back(body, rollout, rollouts, to)
     if back.refusal is not None:
         raise RefusedError(back.refusal)
-    if back.abort is not None:
-        click.echo(ask(cluster, Action.ABORT, "Rollout", back.abort, why=why, patience=patience))
     if back.to is not None:
+        if patience is None and back.to not in known_versions(body, rollouts):
+            raise RefusedError(
+                f"{model} has not served {back.to} yet, and without waiting nobody can tell "
+                "whether it exists; leave --no-wait out"
+            )
         request = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why)
         made = cluster.create(build_back(body, back.to, request=request, by_steps=by_steps))
+        if patience is not None:
+            confirm(cluster, made, patience=patience)
         turn = f"once {back.abort} has ended" if back.abort else "now"
         click.echo(
             f"{made['metadata']['name']} created; it rolls out {back.to} {turn}; "
             f"follow it with: fairlead status {model} --watch"
         )
+        if pin := describe_pin(body, back.to):
+            click.echo(pin)
+    if back.abort is not None:
+        click.echo(ask(cluster, Action.ABORT, "Rollout", back.abort, why=why, patience=patience))
 
 
 def main() -> None:

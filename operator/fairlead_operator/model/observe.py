@@ -169,7 +169,7 @@ def _to_observed(
         rollout_folded=status.rollout is not None and status.folded_rollout == status.rollout,
         waiting=tuple(
             item["metadata"]["name"]
-            for item in sorted(rollouts, key=_age)
+            for item in sorted(rollouts, key=_turn)
             if item["spec"].get("trigger", "hand") in BY_HAND
             and item["metadata"]["name"] != status.rollout
             and _state(item) is RunState.ACTIVE
@@ -198,9 +198,11 @@ def _named(items: Sequence[Mapping[str, Any]], name: str | None) -> Mapping[str,
     return next((item for item in items if item["metadata"]["name"] == name), None)
 
 
-def _age(item: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what sorts items from the oldest, in a total order."""
-    return item["metadata"].get("creationTimestamp", ""), item["metadata"]["name"]
+def _turn(rollout: Mapping[str, Any]) -> tuple[bool, str, str]:
+    """Return what sorts Rollouts by their turn: what goes back, then the oldest; a total order."""
+    meta = rollout["metadata"]
+    goes_back = rollout["spec"].get("trigger") == "rollback"
+    return not goes_back, meta.get("creationTimestamp", ""), meta["name"]
 
 
 def _read_training(run: Mapping[str, Any]) -> Training:

@@ -399,7 +399,10 @@ def _rolled_back(block: BlockedVersion) -> str:
 def _rolling_out(observed: Observed) -> str:
     if observed.rollout is not None and observed.rollout.state is RunState.ACTIVE:
         refused = f"; {observed.refused.message}" if observed.refused is not None else ""
-        return f"{observed.rollout.name} to {observed.rollout.reference.version}{refused}"
+        target = _target(observed) if observed.rollout.trigger == "rollback" else None
+        tried = None if target is None else _open(observed, target)
+        follows = f"; {tried.version} follows" if tried and observed.rollout.asked_back else ""
+        return f"{observed.rollout.name} to {observed.rollout.reference.version}{follows}{refused}"
     return "a rollout starts"
 
 

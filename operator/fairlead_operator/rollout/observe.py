@@ -58,6 +58,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
             case.spec.model, case.namespace, ports.kube, gateway=case.gateway, now=now
         ),
         evidence=await gather_evidence(case, ports),
+        returned=await _has_returned(case, ports.kube),
         alert=_Alert.read(case.annotations, case.spec, now=now),
     )
     return Seen(
@@ -95,6 +96,29 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
         gateway=_gateway(status, model.spec),
         stable=status.stable if status.phase else model.status.stable,
     )
+
+
+async def _has_returned(case: Case, kube: Kube) -> bool:
+    """Tell whether a person went back to the candidate: by a rollback, or by a pin in the end.
+
+    A pin may go on to any version; once it has brought all traffic to one that was in charge
+    before, that is where it went.
+    """
+    if case.spec.trigger == "rollback":
+        return True
+    going = case.phase in {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}
+    if not going or case.status.weight != 100:
+        return False
+    siblings = await kube.children("Rollout", case.namespace, case.spec.model)
+    version = case.status.winner or case.spec.version
+    return any(version in _in_charge(rollout) for rollout in siblings)
+
+
+def _in_charge(rollout: Mapping[str, Any]) -> set[str]:
+    """Return the versions of which a Rollout says that they were in charge."""
+    status = RolloutStatus.model_validate(rollout.get("status") or {})
+    known = {status.stable} | ({status.candidate} if status.phase == Phase.SUCCEEDED else set())
+    return {reference.version for reference in known if reference is not None}
 
 
 def _compile(policy: RolloutPolicy, spec: RolloutSpec) -> Plan:
@@ -167,6 +191,7 @@ class _Look:
     cluster: Cluster
     evidence: Evidence
     alert: _Alert | None
+    returned: bool
 
     @property
     def known_since(self) -> datetime | None:
@@ -215,6 +240,7 @@ class _Look:
             approval_deadline=policy.approval_deadline,
             capacity=capacity,
             finished_at=status.finished_at,
+            returned=self.returned,
         )
 
     def _gateway(self) -> Gateway:

@@ -16,6 +16,7 @@ from fairlead_operator.rollout.decision.moves import SUSPENDED
 from fairlead_operator.rollout.decision.states import (
     Health,
     Observed,
+    has_all_traffic,
     is_finished,
     present_shares,
     reported,
@@ -115,7 +116,18 @@ def _must_wait(action: Action, seen: Observed) -> bool:
             return not reported(seen, present_shares(seen))
         case Action.APPROVE:
             return seen.reason in _DECISIONS and _is_doubtful(seen)
+        case Action.SUPERSEDE:
+            return seen.returned and not _has_arrived(seen)
     return False
+
+
+def _has_arrived(seen: Observed) -> bool:
+    """Tell whether what a person went back to has all traffic, or cannot come to it."""
+    if seen.phase is Phase.PENDING:
+        return seen.problem is not None  # that has no deadline, and no traffic has moved
+    stopped = seen.suspended or seen.frozen is not None
+    ready = seen.candidate.health is Health.READY and reported(seen, present_shares(seen))
+    return has_all_traffic(seen) and ready and not stopped
 
 
 def _is_doubtful(seen: Observed) -> bool:

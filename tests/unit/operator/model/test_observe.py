@@ -219,6 +219,7 @@ BLOCKED: dict[str, Any] = {"version": "1.1.0", "reason": "Aborted", "generation"
 )  # fmt: skip
 async def test_the_artifact_of_what_is_blocked_is_looked_up(
     world: World,
+    *,
     pinned: str | None,
     listed: str | None,
     registered: str,
@@ -268,14 +269,16 @@ async def test_whether_a_rollout_was_asked_to_go_back(
     assert current.asked_back == asked
 
 
-async def test_rollouts_by_hand_wait_in_the_order_they_were_made(world: World) -> None:
+async def test_rollouts_by_hand_wait_their_turn_and_what_goes_back_is_first(world: World) -> None:
     put_rollout(world, "z-first", trigger="hand")
     world.clock.advance(timedelta(seconds=1))
-    put_rollout(world, "a-second", trigger="rollback")
+    put_rollout(world, "a-second", trigger="hand")
+    world.clock.advance(timedelta(seconds=1))
+    put_rollout(world, "goes-back", trigger="rollback")
     put_rollout(world, "ended", trigger="hand", phase="Succeeded")
     put_rollout(world, "ours", trigger="trained")
 
-    assert (await look(world)).observed.waiting == ("z-first", "a-second")
+    assert (await look(world)).observed.waiting == ("goes-back", "z-first", "a-second")
 
 
 @pytest.mark.parametrize(

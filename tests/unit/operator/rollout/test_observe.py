@@ -93,6 +93,53 @@ async def test_a_new_rollout_waits_for_its_turn_beside_the_models_stable_version
     assert seen.observed.stable is not None
 
 
+def past(phase: str, version: str, before: str) -> dict[str, Any]:
+    references = {"candidate": {"version": version}, "stable": {"version": before}}
+    return {
+        "kind": "Rollout",
+        "metadata": {"namespace": NAMESPACE, "name": "before"},
+        "spec": {"model": "nsw-price", "version": version},
+        "status": {"phase": phase, **references},
+    }
+
+
+GUARDING = {"phase": "Guarding", "weight": 100}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "status", "earlier", "returned"),
+    [
+        pytest.param("rollback", {}, None, True, id="a rollback, from its first moment"),
+        pytest.param("pinned", GUARDING, past("Succeeded", "1.1.0", "0.9.0"), True,
+                     id="a pin to what was in charge, with all traffic"),
+        pytest.param("hand", GUARDING, past("Succeeded", "1.0.0", "1.1.0"), True,
+                     id="by hand to what was replaced"),
+        pytest.param("pinned", {"phase": "Paused", "weight": 100},
+                     past("Succeeded", "1.1.0", "0.9.0"), True, id="paused with all traffic"),
+        pytest.param("pinned", {"phase": "Progressing", "weight": 50},
+                     past("Succeeded", "1.1.0", "0.9.0"), False, id="a pin in its steps"),
+        pytest.param("pinned", {"phase": "RollingBack", "weight": 100},
+                     past("Succeeded", "1.1.0", "0.9.0"), False, id="a pin that goes back"),
+        pytest.param("pinned", GUARDING, past("RolledBack", "1.1.0", "0.9.0"), False,
+                     id="a pin to what was only tried"),
+        pytest.param("pinned", GUARDING, None, False, id="a pin to what is new"),
+    ],
+)  # fmt: skip
+async def test_whether_a_person_went_back_to_the_candidate(
+    world: World,
+    trigger: str,
+    status: dict[str, Any],
+    earlier: dict[str, Any] | None,
+    returned: bool,
+) -> None:
+    if earlier is not None:
+        world.kube.put(earlier)
+
+    seen = await look(world, status=status, trigger=trigger)
+
+    assert seen.observed.returned == returned
+
+
 async def test_a_version_that_is_in_charge_already_has_no_way_back(world: World) -> None:
     seen = await look(world, version="1.0.0")
 

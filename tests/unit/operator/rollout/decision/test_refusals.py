@@ -1,12 +1,14 @@
 """Which request does not apply and why, which must wait, and which is acted on first."""
 
+import dataclasses
+
 import pytest
 
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Action
 from fairlead_operator.rollout.decision.refusals import answer_requests
 from fairlead_operator.rollout.decision.states import Health, Observed
-from support.builders import asks, observed, paused, pending, supersedes
+from support.builders import asks, guarding, observed, paused, pending, replacing, supersedes
 
 REFUSALS = [
     pytest.param(pending(requests=asks(Action.PAUSE)), "no traffic yet", id="pending: pause"),
@@ -58,6 +60,19 @@ def test_a_request_that_does_not_apply_is_refused_with_the_reason(
                             verdict=Verdict.ERROR), id="an approval in doubt"),
         pytest.param(observed(requests=asks(Action.PROMOTE), weight=None),
                      id="a promotion while the gateway is behind"),
+        *(
+            pytest.param(dataclasses.replace(seen, requests=supersedes("1.2.0"), returned=True),
+                         id=f"another target than what a person goes back to: {when}")
+            for when, seen in {
+                "it starts": pending(),
+                "in a step": observed(),
+                "paused in a step": paused(),
+                "in the downtime": replacing(),
+                "the gateway is behind": guarding(weight=None),
+                "not ready": guarding(health=Health.STARTING),
+                "frozen": guarding(frozen="until Monday"),
+            }.items()
+        ),
     ],
 )  # fmt: skip
 def test_a_request_that_must_wait_is_not_answered_yet(seen: Observed) -> None:
@@ -77,6 +92,10 @@ def test_a_request_that_must_wait_is_not_answered_yet(seen: Observed) -> None:
                      Action.APPROVE, [], id="an approval without doubt"),
         pytest.param(paused(requests=asks(Action.RESUME)), Action.RESUME, [],
                      id="a resume of a pause in doubt"),
+        pytest.param(guarding(requests=supersedes("1.2.0"), returned=True, asked=100),
+                     Action.SUPERSEDE, [], id="another target once all traffic is back"),
+        pytest.param(pending(requests=supersedes("1.2.0"), returned=True, problem="no template"),
+                     Action.SUPERSEDE, [], id="another target than what cannot begin"),
         pytest.param(pending(requests=asks(Action.ABORT), verdict=Verdict.FAILED), Action.ABORT, [],
                      id="an abort of what goes back anyhow"),
     ],

@@ -314,6 +314,17 @@ TABLE = [
                  Reason.ANALYSIS_INCONCLUSIVE, id="guarding: doubt keeps the way back open"),
     pytest.param(guarding(verdict=Verdict.ERROR), (Phase.GUARDING, 100),
                  Reason.GUARD_HOLDING, id="guarding: evidence is not due within the window"),
+    pytest.param(guarding(requests=supersedes("1.2.0"), returned=True, asked=100),
+                 (Phase.SUCCEEDED, 100), Reason.PROMOTED,
+                 id="guarding: another target leaves the traffic where a person went back to"),
+    pytest.param(guarding(requests=supersedes("1.2.0"), returned=True, asked=100,
+                          verdict=Verdict.FAILED), BACK, Reason.ANALYSIS_FAILED,
+                 id="guarding: evidence is stronger than where a person went"),
+    pytest.param(guarding(requests=supersedes("1.2.0"), asked=100), BACK, Reason.SUPERSEDED,
+                 id="guarding: another target takes a new candidate back"),
+    pytest.param(observed(requests=supersedes("1.2.0"), returned=True), (Phase.PROGRESSING, 10),
+                 Reason.STEP_HOLDING,
+                 id="progressing: another target waits for what a person goes back to"),
     # Ends
     pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=10), BACK,
                  Reason.ABORTED, id="rolling back: waits until the router reports no traffic"),
@@ -442,6 +453,17 @@ def test_only_a_ready_candidate_gets_more_traffic(seen: Observed) -> None:
     widened = decide(seen).weight > present_weight(seen) and seen.phase is not Phase.SUCCEEDED
 
     assert not widened or seen.arms[0].health is Health.READY
+
+
+@given(in_phase(anything, *IN_TRAFFIC, returned=st.just(True)), st.sampled_from(["1.2.0", "9.0.0"]))
+def test_another_target_never_brings_back_what_a_person_left(seen: Observed, target: str) -> None:
+    asked_for = dataclasses.replace(seen, requests=supersedes(target))
+    without = dataclasses.replace(seen, requests=())
+
+    decision = decide(asked_for)
+
+    assert decision.weight >= decide(without).weight
+    assert decision.reason is not Reason.SUPERSEDED
 
 
 @given(anything)
