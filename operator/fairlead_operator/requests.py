@@ -1,8 +1,9 @@
 """What people ask of an object, read from its annotations.  Pure.
 
 The value is free text (``Ada: wrong data``) or the JSON ``{"by", "at", "why"}`` that the
-``fairlead`` command writes.  Action and text identify a request: one that status lists is
-not acted on again, and any other text is a new one.
+``fairlead`` command writes.  What a promotion must say besides is a word of the text, such as
+``--unmeasured``, or a field of the JSON that is true.  Action and text identify a request: one
+that status lists is not acted on again, and any other text is a new one.
 """
 
 import dataclasses
@@ -44,6 +45,19 @@ class Action(StrEnum):
         return f"{GROUP}/{self.value}"
 
 
+class Word(StrEnum):
+    """What a person says besides, where a promotion alone may be a slip: as the command has it."""
+
+    UNMEASURED = "--unmeasured"  # though no request was measured
+    END_GUARD = "--end-guard"  # not only the steps, but the guard window too
+
+    @property
+    def field(self) -> str:
+        """Return the field of the JSON form."""
+        first, *others = self.value.removeprefix("--").split("-")
+        return first + "".join(part.capitalize() for part in others)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One request of a person."""
@@ -53,6 +67,7 @@ class Request:
     by: str = ""
     at: datetime | None = None
     why: str = ""
+    words: frozenset[Word] = frozenset()
 
     def describe(self) -> str:
         """Describe who asked and why, as far as they said."""
@@ -79,11 +94,18 @@ def parse_request(action: Action, value: str) -> Request:
             by=_text(document.get("by"), limit=_LONGEST_NAME),
             at=_moment(document.get("at")),
             why=_text(document.get("why"), limit=_LONGEST_TEXT),
+            words=frozenset(word for word in Word if document.get(word.field) is True),
         )
     by, colon, why = text.partition(": ")
     if not colon or len(by) > _LONGEST_NAME or text.startswith("{"):
         by, why = "", text
-    return Request(action=action, text=text[:_LONGEST_TEXT], by=by, why=why[:_LONGEST_TEXT])
+    return Request(
+        action=action,
+        text=text[:_LONGEST_TEXT],
+        by=by,
+        why=why[:_LONGEST_TEXT],
+        words=frozenset(word for word in Word if word in text.split()),
+    )
 
 
 def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
@@ -160,7 +182,8 @@ def _document(text: str) -> Mapping[str, Any] | None:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if isinstance(document, dict) and document.keys() & {"by", "at", "why"}:
+    known = {"by", "at", "why", *(word.field for word in Word)}
+    if isinstance(document, dict) and document.keys() & known:
         return document
     return None
 

@@ -150,7 +150,7 @@ async def come_to(world: World, phase: str) -> None:
     if phase == "Paused":
         annotate(world, "pause", "Ada: a look first")
     if phase == "Guarding":
-        annotate(world, "promote", "Ada: it is good")
+        annotate(world, "promote", "Ada: it is good --unmeasured")
     await world.pass_time(10 * SECOND)
     assert world.rollout()["status"]["phase"] == phase, world.rollout()["status"]["message"]
 

@@ -488,3 +488,81 @@ async def test_a_slip_of_the_pen_at_rest_is_not_what_a_retry_means() -> None:
 
     assert blocked(world) == []
     assert (answer["outcome"], "nothing to retry" in answer["message"]) == ("Refused", True)
+
+
+# Pressing twice is pressing once.
+
+
+def answers(world: World) -> list[tuple[str, str]]:
+    requests = world.rollout()["status"]["requests"]
+    return [(entry["action"], entry["outcome"]) for entry in requests]
+
+
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen", "shadow", "abTest", "bandit"])
+async def test_promoting_twice_leaves_the_guard_window_as_it_is(strategy: str) -> None:
+    world = await serving(rollout=STRATEGIES[strategy] | {"guard": {"duration": "10m"}})
+    change(world, version="1.1.0")
+    await world.pass_time(30 * SECOND)
+    for text in ("Ada: hotfix --unmeasured", "Ada: hotfix --unmeasured, again"):
+        annotate(world, "promote", text)
+        await world.pass_time(SECOND)
+    before = world.rollout()["status"]["phase"], world.weights()
+    world.prometheus.success_rate = 0.5
+    await world.pass_time(MINUTE)
+
+    assert answers(world) == [("promote", "Accepted"), ("promote", "Refused")]
+    assert before == ("Guarding", {"1.1.0": 100, "1.0.0": 0})
+    assert world.rollout()["status"]["reason"] == "AnalysisFailed"
+    assert world.weights() == {"1.0.0": 100}
+
+
+@pytest.mark.parametrize(
+    ("pressed", "steps", "phase"),
+    [
+        pytest.param("approve", [{"weight": 20, "hold": "1m", "pause": True},
+                                 {"weight": 50, "hold": "1h", "pause": True}],
+                     "Progressing", id="approve"),
+        pytest.param("pause", [{"weight": 20, "hold": "1h"}], "Paused", id="pause"),
+        pytest.param("abort", [{"weight": 20, "hold": "1h"}], "RolledBack", id="abort"),
+    ],
+)  # fmt: skip
+async def test_what_else_is_pressed_twice_is_done_once(
+    pressed: str, steps: list[dict[str, Any]], phase: str
+) -> None:
+    world = await serving(rollout={"steps": steps})
+    change(world, version="1.1.0")
+    await world.pass_time(2 * MINUTE)
+    for text in ("Ada: one", "Ada: two"):
+        annotate(world, pressed, text)
+        await world.pass_time(SECOND)
+
+    assert world.rollout()["status"]["phase"] == phase
+    assert answers(world) == [(pressed, "Accepted"), (pressed, "Refused")]
+
+
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen", "shadow", "abTest", "bandit"])
+async def test_what_nobody_asked_is_promoted_with_one_word_more(strategy: str) -> None:
+    world = await serving(rollout=STRATEGIES[strategy])
+    world.prometheus.success_rate = world.prometheus.requests = None
+    change(world, version="1.1.0")
+    await world.pass_time(MINUTE)
+    annotate(world, "promote", "Ada: hotfix")
+    await world.pass_time(30 * SECOND)
+    weight = world.weights()["1.1.0"]
+    annotate(world, "promote", "Ada: hotfix, nobody asks at night --unmeasured")
+    await world.run()
+
+    assert answers(world) == [("promote", "Refused"), ("promote", "Accepted")]
+    assert weight < 100
+    assert world.weights()["1.1.0"] == 100
+
+
+async def test_what_was_measured_before_a_pause_was_measured() -> None:
+    world = await serving(rollout=CANARY)
+    change(world, version="1.1.0")
+    await world.pass_time(30 * SECOND)
+    for pressed in ("pause", "resume", "promote"):
+        annotate(world, pressed, "Ada: so it goes")
+        await world.run()
+
+    assert answers(world)[-1] == ("promote", "Accepted")

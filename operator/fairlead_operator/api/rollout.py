@@ -385,6 +385,10 @@ class RolloutStatus(Status):
     measured_at: Annotated[
         Moment | None, Field(default=None, description="When the checks were last measured.")
     ]
+    measured: Annotated[
+        bool,
+        Field(default=False, description="Whether any request of a candidate was measured so far."),
+    ]
     started_at: Annotated[
         Moment | None, Field(default=None, description="When the rollout started.")
     ]

@@ -9,7 +9,7 @@ A request is an annotation that says who, when and why; the answer is in
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.phases.rollout import ENDED
 from fairlead_operator.command.cluster import Cluster, Object
 from fairlead_operator.command.failures import CommandError, RefusedError, UnansweredError
-from fairlead_operator.requests import Action, parse_request
+from fairlead_operator.requests import Action, Word, parse_request
 
 LONGEST_WHY: Final = 256  # the whole request must fit what the operator keeps of it
 _LOOK_EVERY: Final = 0.3  # seconds
@@ -32,9 +32,10 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
 
-def compose(*, by: str, at: datetime, why: str) -> str:
+def compose(*, by: str, at: datetime, why: str, words: Iterable[Word] = ()) -> str:
     """Return the annotation's value."""
-    return json.dumps({"by": by, "at": to_moment(at), "why": why}, ensure_ascii=False)
+    said = {word.field: True for word in words}
+    return json.dumps({"by": by, "at": to_moment(at), "why": why, **said}, ensure_ascii=False)
 
 
 def ask(
@@ -44,6 +45,7 @@ def ask(
     name: str,
     *,
     why: str,
+    words: Iterable[Word] = (),
     patience: Patience | None,
 ) -> str:
     """Write the request; with patience, wait for the answer and return its text.
@@ -53,7 +55,7 @@ def ask(
         UnansweredError: no answer in time; the request stays.
         CommandError: the cluster does not take it.
     """
-    text = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why)
+    text = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why, words=words)
     cluster.annotate(kind, name, {action.annotation: text})
     if patience is None:
         return f"request to {action} {name} sent; see the answer with fairlead status"

@@ -29,7 +29,7 @@ from fairlead_operator.command.history import draw_history, fetch, to_csv, to_js
 from fairlead_operator.command.output import Frame, follow, show
 from fairlead_operator.command.refusals import refuse_for_model, refuse_for_rollout, status_of
 from fairlead_operator.command.view import View, build_view
-from fairlead_operator.requests import Action
+from fairlead_operator.requests import Action, Word
 
 _HELP: Final = {
     Action.APPROVE: "Let a rollout that is waiting for approval continue.",
@@ -39,6 +39,11 @@ _HELP: Final = {
     Action.PROMOTE: "Skip the remaining steps and give the candidate all traffic.",
     Action.RETRY: "Retry the version that was rolled back.",
     Action.RETRAIN: "Train a new version.",
+}
+
+_WORDS: Final = {
+    Word.UNMEASURED: "Promote although no request of the candidate was measured.",
+    Word.END_GUARD: "End the guard window, in which it can still go back, as well.",
 }
 
 
@@ -192,14 +197,29 @@ def _frames(cluster: Cluster, name: str) -> Iterator[Frame]:
         yield _frame(view, note)
 
 
+def _word_options(action: Action) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what adds an option for each word that can be said besides."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for word, text in _WORDS.items() if action is Action.PROMOTE else ():
+            command = click.option(word.value, word.field, is_flag=True, help=text)(command)
+        return command
+
+    return add
+
+
 def _add_action(action: Action, *, of_model: bool) -> None:
     """Add the command for one action."""
 
     @fairlead.command(name=action.value, help=_HELP[action])
     @click.argument("model")
+    @_word_options(action)
     @_request_options
     @_cluster_options
-    def command(cluster: Cluster, *, model: str, why: str, patience: Patience | None) -> None:
+    def command(
+        cluster: Cluster, *, model: str, why: str, patience: Patience | None, **said: bool
+    ) -> None:
+        words = [word for word in Word if said.get(word.field)]
         body, rollout = _read(cluster, model)
         refusal = (
             refuse_for_model(action, body)
@@ -209,7 +229,7 @@ def _add_action(action: Action, *, of_model: bool) -> None:
         if refusal is not None:
             raise RefusedError(refusal)
         kind, name = ("Model", model) if of_model else ("Rollout", status_of(body)["rollout"])
-        click.echo(ask(cluster, action, kind, name, why=why, patience=patience))
+        click.echo(ask(cluster, action, kind, name, why=why, words=words, patience=patience))
 
 
 for _action in (Action.APPROVE, Action.PAUSE, Action.RESUME, Action.ABORT, Action.PROMOTE):

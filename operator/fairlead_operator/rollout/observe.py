@@ -240,8 +240,21 @@ class _Look:
             approval_deadline=policy.approval_deadline,
             capacity=capacity,
             finished_at=status.finished_at,
+            measured=self._measured,
             returned=self.returned,
         )
+
+    @property
+    def _measured(self) -> bool:
+        """Tell whether any request of a candidate was measured, now or before."""
+        status = self.case.status
+        counted = any(
+            judgment.value is not None if judgment.samples is None else judgment.samples > 0
+            for _, judgment in self.evidence.judgments
+        )
+        tried = any(arm.samples for arm in status.arms)
+        # A step is passed on what was measured; 0.1.0 did not write that it was.
+        return status.measured or counted or tried or status.step > 0
 
     def _gateway(self) -> Gateway:
         routed = self.cluster.routed

@@ -58,6 +58,7 @@ def report(
         live_since=old.live_since or (now if decision.weight > 0 else None),
         peak_weight=max(old.peak_weight, decision.weight),
         recorded=old.recorded,
+        measured=seen.observed.measured,
         stable=seen.case.stable,
         candidate=_candidate(seen, decision),
         reason=decision.reason,

@@ -97,7 +97,7 @@ async def test_a_rollout_is_watched_paused_promoted_and_gone_back_from(
     approved = await desk.on_model("approve")
     resumed = await desk.on_model("resume")
     again = await desk.on_model("resume")
-    promoted = await desk.on_model("promote", "--why", "looks good")
+    promoted = await desk.on_model("promote", "--why", "looks good", "--unmeasured")
     await stage.wait("Rollout", "to-1.1.0", phase="Succeeded")
     ended = await desk.on_model("abort")
     back = await desk.on_model("rollback", "--why", "too dear")

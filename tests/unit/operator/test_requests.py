@@ -11,6 +11,7 @@ from fairlead_operator.requests import (
     Action,
     Answer,
     Request,
+    Word,
     parse_request,
     read_requests,
     record,
@@ -54,6 +55,23 @@ def test_any_text_is_a_request_of_bounded_size(value: str) -> None:
     assert len(request.by) <= 64
     assert len(request.why) <= 512
     assert request.describe()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        pytest.param("Ada: nobody asks at night --unmeasured", {Word.UNMEASURED}, id="text"),
+        pytest.param("--end-guard --unmeasured", set(Word), id="text: several"),
+        pytest.param("Ada: is --unmeasured-ness good?", set(), id="text: part of another word"),
+        pytest.param('{"by": "ada", "unmeasured": true}', {Word.UNMEASURED}, id="JSON"),
+        pytest.param('{"endGuard": true}', {Word.END_GUARD}, id="JSON: nothing else"),
+        pytest.param('{"by": "ada", "endGuard": "yes"}', set(), id="JSON: of another type"),
+        pytest.param('{"why": "not --unmeasured"}', set(), id="JSON: in the reason"),
+        pytest.param("Ada: wrong data", set(), id="none"),
+    ],
+)
+def test_what_is_said_besides(value: str, words: set[Word]) -> None:
+    assert parse_request(Action.PROMOTE, value).words == words
 
 
 def test_requests_are_read_strongest_first_and_others_left_alone() -> None:

@@ -21,7 +21,8 @@
     Paused              nobody answered for longer than the deadline    RollingBack
     Guarding            the guard window passed with good evidence      Succeeded
     any in traffic      a person pauses                                 Paused until resumed
-    any in traffic      a person promotes                               Guarding; from there the end
+    any in traffic      a person promotes                               Guarding
+    Guarding            a person ends the guard window                  Succeeded
     any in traffic      another version is the target                   RollingBack
     with all traffic    the same, of what a person went back to         Succeeded
     any in traffic      analysis failed, alert, guard, crash, abort     RollingBack

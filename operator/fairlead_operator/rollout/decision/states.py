@@ -124,6 +124,7 @@ class Observed:
     capacity: Capacity | None = None  # None while the number of pods is fixed
     finished_at: datetime | None = None
     gateway: Gateway = Gateway()
+    measured: bool = True  # at least one request of a candidate
     returned: bool = False  # a person went back to the candidate, which was in charge before
 
     @property

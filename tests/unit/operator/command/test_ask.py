@@ -9,18 +9,24 @@ import pytest
 
 from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose, confirm, find_answer
 from fairlead_operator.command.failures import CommandError, RefusedError, UnansweredError
-from fairlead_operator.requests import Action, parse_request
+from fairlead_operator.requests import Action, Word, parse_request
 
 AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 
 def test_the_longest_request_keeps_who_when_and_why() -> None:
-    text = compose(by="a" * 64, at=AT, why="ü" * LONGEST_WHY)
+    text = compose(by="a" * 64, at=AT, why="ü" * LONGEST_WHY, words=Word)
 
     request = parse_request(Action.ABORT, text)
 
     assert (request.by, request.at, request.why) == ("a" * 64, AT, "ü" * LONGEST_WHY)
     assert request.text == text
+
+
+def test_what_is_said_besides_is_understood() -> None:
+    text = compose(by="ada", at=AT, why="", words=Word)
+
+    assert parse_request(Action.PROMOTE, text).words == set(Word)
 
 
 @dataclasses.dataclass

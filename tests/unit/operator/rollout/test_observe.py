@@ -93,6 +93,33 @@ async def test_a_new_rollout_waits_for_its_turn_beside_the_models_stable_version
     assert seen.observed.stable is not None
 
 
+MEASURED_AT = {"phase": "Progressing", "weight": 10, "measuredAt": NOW.isoformat()}
+NOTHING = {"name": "success-rate", "verdict": "Inconclusive", "version": "1.1.0"}
+
+
+@pytest.mark.parametrize(
+    ("status", "measured"),
+    [
+        pytest.param(MEASURED_AT, False, id="nothing yet"),
+        pytest.param(MEASURED_AT | {"checks": [NOTHING]}, False, id="no answer"),
+        pytest.param(MEASURED_AT | {"checks": [NOTHING | {"samples": 0}]}, False,
+                     id="no request"),
+        pytest.param(MEASURED_AT | {"checks": [NOTHING | {"samples": 1}]}, True,
+                     id="a request, though too few"),
+        pytest.param(MEASURED_AT | {"checks": [NOTHING | {"value": 0.5}]}, True,
+                     id="a number of a person's own"),
+        pytest.param(MEASURED_AT | {"arms": [{"version": "1.1.0", "samples": 3}]}, True,
+                     id="an outcome of the trial"),
+        pytest.param(MEASURED_AT | {"measured": True}, True, id="before, in the same step"),
+        pytest.param(MEASURED_AT | {"step": 1, "weight": 50}, True, id="to pass a step"),
+    ],
+)  # fmt: skip
+async def test_whether_a_request_was_measured(
+    world: World, status: dict[str, Any], measured: bool
+) -> None:
+    assert (await look(world, status=status)).observed.measured == measured
+
+
 def past(phase: str, version: str, before: str) -> dict[str, Any]:
     references = {"candidate": {"version": version}, "stable": {"version": before}}
     return {

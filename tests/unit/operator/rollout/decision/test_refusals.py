@@ -5,10 +5,19 @@ import dataclasses
 import pytest
 
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
-from fairlead_operator.requests import Action
+from fairlead_operator.requests import Action, Word
 from fairlead_operator.rollout.decision.refusals import answer_requests
 from fairlead_operator.rollout.decision.states import Health, Observed
-from support.builders import asks, guarding, observed, paused, pending, replacing, supersedes
+from support.builders import (
+    asks,
+    guarding,
+    observed,
+    paused,
+    pending,
+    promotes,
+    replacing,
+    supersedes,
+)
 
 REFUSALS = [
     pytest.param(pending(requests=asks(Action.PAUSE)), "no traffic yet", id="pending: pause"),
@@ -24,6 +33,23 @@ REFUSALS = [
                  id="progressing: promote past a failed verdict"),
     pytest.param(observed(requests=asks(Action.PROMOTE), health=Health.STARTING), "not ready",
                  id="progressing: promote what is not ready"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), measured=False),
+                 "no request of 1.1.0 was measured yet; `fairlead promote MODEL --unmeasured`",
+                 id="progressing: promote what was not measured"),
+    pytest.param(observed(requests=promotes(Word.END_GUARD), measured=False), "--unmeasured",
+                 id="progressing: the word for another"),
+    pytest.param(paused(requests=asks(Action.PROMOTE), measured=False), "--unmeasured",
+                 id="paused: promote what was not measured"),
+    pytest.param(guarding(requests=asks(Action.PROMOTE)),
+                 "1.1.0 has all traffic already, and its guard window goes on; "
+                 "`fairlead promote MODEL --end-guard` ends it",
+                 id="guarding: promote again"),
+    pytest.param(guarding(requests=promotes(Word.UNMEASURED), measured=False), "--end-guard",
+                 id="guarding: the word for another"),
+    pytest.param(paused(requests=asks(Action.PROMOTE), step=2, asked=100), "--end-guard",
+                 id="paused in the guard window: promote again"),
+    pytest.param(guarding(requests=promotes(Word.END_GUARD), frozen="until Monday"), "Monday",
+                 id="guarding: end it in a freeze window"),
     pytest.param(observed(requests=asks(Action.RETRY)), "asked of a Model", id="retry"),
     pytest.param(observed(requests=supersedes("the hotfix")), "must name the version",
                  id="progressing: superseded by no version"),
