@@ -1,11 +1,18 @@
 """What a person or a verdict left stays left, until someone asks for it again."""
 
+import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
+from fairlead_operator.alert_note import Note, write_note
+from fairlead_operator.inbound.alerts import Labels
+from fairlead_operator.inbound.webhook import Webhook
+from fairlead_operator.keys import Key
+from support.alertmanager import alert, body
 from support.world import NAMESPACE, World, model_manifest
 
 SECOND: Final = timedelta(seconds=1)
@@ -566,3 +573,77 @@ async def test_what_was_measured_before_a_pause_was_measured() -> None:
         await world.run()
 
     assert answers(world)[-1] == ("promote", "Accepted")
+
+
+# Alerts.
+
+GARBAGE: Final = ["garbage", "[]", "{}", "7", '{"message": "slow"}', "take it back"]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen", "abTest"])
+async def test_an_annotation_that_is_nobodys_alert_is_told_and_takes_nothing_back(
+    strategy: str, garbage: str
+) -> None:
+    world = await serving(rollout=STRATEGIES[strategy])
+    change(world, version="1.1.0")
+    await world.pass_time(30 * SECOND)
+    before = world.weights()
+    annotate(world, "alert", garbage)
+    await world.pass_time(MINUTE)
+    status = world.rollout()["status"]
+    (told,) = (entry for entry in status["conditions"] if entry["type"] == "AlertRead")
+    unreadable = [message for reason, message in world.events() if reason == "AlertUnreadable"]
+
+    assert (status["phase"], world.weights()) == ("Progressing", before)
+    assert (told["status"], told["reason"]) == ("False", "AlertUnreadable")
+    assert unreadable == [told["message"]]
+
+    note = Note(version="1.1.0", message="FairleadVersionSlow", received=world.clock())
+    annotate(world, "alert", write_note(note))
+    await world.run()
+    status = world.rollout()["status"]
+    assert status["reason"] == "AlertFired"
+    assert not [entry for entry in status["conditions"] if entry["type"] == "AlertRead"]
+
+
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen", "shadow", "recreate"])
+@pytest.mark.parametrize("slow", [True, False], ids=["Pending", "in traffic"])
+async def test_an_alert_that_is_repeated_does_not_end_the_retry(slow: bool, strategy: str) -> None:
+    world = await serving(rollout=STRATEGIES[strategy])
+    change(world, version="1.1.0")
+    await world.pass_time(30 * SECOND)
+    firing = world.clock()
+    await post(world, firing)
+    await world.pass_time(MINUTE)
+    ended = world.rollout()["status"]["reason"]
+    if slow:
+        world.slow.add("1.1.0")
+    annotate(world, "retry", "Ada: mended", kind="Model")
+    await world.run()
+    await post(world, firing)
+    await world.pass_time(20 * SECOND)
+    repeated = world.rollout()["status"]["phase"]
+    await post(world, world.clock())
+    await world.pass_time(20 * SECOND)
+
+    assert ended == "AlertFired"
+    assert repeated not in {"RollingBack", "RolledBack"}
+    assert world.rollout()["status"]["reason"] == "AlertFired"
+    assert rollouts(world).count("1.1.0") == 2
+
+
+async def post(world: World, since: datetime) -> None:
+    """Let Alertmanager say that it fires, and since when."""
+    webhook = Webhook(
+        world.ports,
+        token="token",
+        labels=Labels(),
+        rollouts_of=lambda *_: {Key("Rollout", NAMESPACE, world.rollout()["metadata"]["name"])},
+        wake=world.add,
+    )
+    request = make_mocked_request("POST", "/alerts", headers={"Authorization": "Bearer token"})
+    request._read_bytes = json.dumps(body(alert(startsAt=since.isoformat()))).encode()
+    response = await webhook.handle(request)
+    assert response.status == 200, response.text
+    await world.run()

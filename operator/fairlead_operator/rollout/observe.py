@@ -1,11 +1,11 @@
 """Cluster, registry and Prometheus into one frozen ``Seen``."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
+from fairlead_operator.alert_note import Note, UnreadableNoteError, read_note
 from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT
@@ -37,9 +37,6 @@ from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.statistics.verdict import summarize, worst
 from fairlead_operator.rollout.traffic.accepted import MISSING
 from fairlead_operator.rollout.traffic.http_route import find_unsupported
-from fairlead_operator.text import printable
-
-_LONGEST_ALERT: Final = 500  # characters
 
 
 async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
@@ -51,6 +48,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
     """
     case = await _read_case(body, ports.kube, now=now)
     registered_model = f"{case.namespace}.{case.spec.model}"
+    alert, unreadable_alert = _read_alert(case)
     look = _Look(
         case=case,
         candidates=await resolve(case.spec.versions, case.status, registered_model, ports),
@@ -59,7 +57,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         ),
         evidence=await gather_evidence(case, ports),
         returned=await _has_returned(case, ports.kube),
-        alert=_Alert.read(case.annotations, case.spec, now=now),
+        alert=alert,
     )
     return Seen(
         case=case,
@@ -71,6 +69,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         measured_at=look.evidence.measured_at,
         next_measurement=look.evidence.next_measurement,
         known_since=look.known_since,
+        unreadable_alert=unreadable_alert,
     )
 
 
@@ -153,33 +152,15 @@ def _gateway(status: RolloutStatus, model: ModelSpec) -> GatewaySpec:
     return model.serving.gateway
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Alert:
-    """What Alertmanager said, as the webhook wrote it."""
-
-    version: str
-    message: str
-    received: datetime
-
-    @classmethod
-    def read(
-        cls, annotations: Mapping[str, str], spec: RolloutSpec, *, now: datetime
-    ) -> "_Alert | None":
-        text = annotations.get(ANNOTATION_ALERT)
-        if text is None:
-            return None
-        try:
-            document = json.loads(text)
-            return cls(
-                version=str(document.get("version", spec.version)),
-                message=printable(document["message"], limit=_LONGEST_ALERT),
-                received=datetime.fromisoformat(document["receivedAt"]).astimezone(UTC),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            # Set by hand: what it says cannot be read, what it asks for can.
-            return cls(
-                version=spec.version, message=printable(text, limit=_LONGEST_ALERT), received=now
-            )
+def _read_alert(case: Case) -> tuple[Note | None, str | None]:
+    """Return what Alertmanager said, or else why the annotation says nothing."""
+    text = case.annotations.get(ANNOTATION_ALERT)
+    if text is None:
+        return None, None
+    try:
+        return read_note(text, case.spec.versions), None
+    except UnreadableNoteError as error:
+        return None, str(error)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +171,7 @@ class _Look:
     candidates: Candidates
     cluster: Cluster
     evidence: Evidence
-    alert: _Alert | None
+    alert: Note | None
     returned: bool
 
     @property

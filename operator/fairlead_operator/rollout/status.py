@@ -7,6 +7,7 @@ from typing import Any, Final
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
+from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.report import Report
@@ -24,6 +25,7 @@ from fairlead_operator.rollout.decision.states import Decision, is_finished
 from fairlead_operator.rollout.evidence.judgment import to_status
 from fairlead_operator.rollout.seen import Seen
 
+ALERT_READ: Final = "AlertRead"  # False while the annotation of an alert is nobody's
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 
 
@@ -169,6 +171,10 @@ def _conditions(
         condition("Succeeded", succeeded),
         condition("Progressing", "True" if moving else "False"),
     ]
+    if seen.unreadable_alert is not None:
+        told = f"the annotation {ANNOTATION_ALERT} asks for nothing: {seen.unreadable_alert}"
+        ways = "`fairlead abort MODEL` takes the rollout back"
+        conditions.append(condition(ALERT_READ, "False", "AlertUnreadable", f"{told}; {ways}"))
     if seen.routed is not None:
         accepted = "True" if seen.routed.reason is RouteReason.ACCEPTED else "False"
         conditions.append(condition("Routed", accepted, seen.routed.reason, seen.routed.message))
@@ -184,7 +190,21 @@ def _conditions(
 
 def _events(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:
     """Announce each transition by one event, with the numbers."""
-    return (*announce_refusals(decision.answers), *_transition(seen, decision, status))
+    return (
+        *announce_refusals(decision.answers),
+        *_unreadable_alert(seen, status),
+        *_transition(seen, decision, status),
+    )
+
+
+def _unreadable_alert(seen: Seen, status: RolloutStatus) -> tuple[Event, ...]:
+    """Announce an alert that nobody can read, once."""
+    known = any(condition.type == ALERT_READ for condition in seen.case.status.conditions)
+    return tuple(
+        Event(reason="AlertUnreadable", message=condition.message, warning=True)
+        for condition in status.conditions
+        if condition.type == ALERT_READ and not known
+    )
 
 
 def _transition(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:

@@ -19,7 +19,7 @@ ENUMS = (ModelReason, GateReason, RouteReason, RolloutReason, TrainingReason, Tr
 IN_PLACE = {
     "InvalidSpec", "ClusterRefused", "ClusterUnavailable", "NameTaken", "Applied", "Registered",
     "RegistrationChanged", "AutoscalerApplied", "AutoscalerMissing", "GatePassed",
-    "Promoted", "RolledBack", "AlertIgnored", "RequestRefused",
+    "Promoted", "RolledBack", "AlertIgnored", "AlertUnreadable", "RequestRefused",
 }  # fmt: skip
 
 

@@ -46,24 +46,28 @@ async def look(
 
 
 @pytest.mark.parametrize(
-    ("annotation", "message", "spoke"),
+    ("annotation", "message", "spoke", "unreadable"),
     [
-        pytest.param(json.dumps(ALERT), "slow", datetime.fromisoformat(AT), id="of the candidate"),
-        pytest.param(json.dumps(ALERT | {"version": "1.0.0"}), None, datetime.fromisoformat(AT),
-                     id="of another version"),
-        pytest.param("take it back", "take it back", NOW, id="set by hand: it asks all the same"),
-        pytest.param("[]", "[]", NOW, id="of another form"),
-        pytest.param(json.dumps(ALERT | {"receivedAt": "noon"}), "noon", NOW, id="at no moment"),
+        pytest.param(json.dumps(ALERT), "slow", datetime.fromisoformat(AT), None,
+                     id="of the candidate"),
+        pytest.param(json.dumps(ALERT | {"version": "1.0.0"}), None, None,
+                     "version: must be the candidate, 1.1.0", id="of another version"),
+        pytest.param("take it back", None, None, "must be JSON", id="set by hand"),
     ],
 )  # fmt: skip
 async def test_an_alert(
-    world: World, annotation: str, message: str | None, spoke: datetime
+    world: World,
+    annotation: str,
+    message: str | None,
+    spoke: datetime | None,
+    unreadable: str | None,
 ) -> None:
     seen = await look(world, status=MOVING, alert=annotation)
 
     (arm,) = seen.observed.arms
-    assert arm.alert is None if message is None else message in (arm.alert or "")
-    assert seen.known_since == spoke
+    assert (arm.alert, seen.known_since) == (message, spoke)
+    assert (seen.unreadable_alert or "").startswith(unreadable or "")
+    assert (seen.unreadable_alert is None) == (unreadable is None)
 
 
 async def test_without_an_alert_or_a_trip_nobody_spoke(world: World) -> None:
