@@ -647,3 +647,67 @@ async def post(world: World, since: datetime) -> None:
     response = await webhook.handle(request)
     assert response.status == 200, response.text
     await world.run()
+
+
+# More pods and more traffic in one write.
+
+FROZEN: Final = [{"name": "all", "startsAt": "2025-12-01T00:00:00Z",
+                  "endsAt": "2026-06-01T00:00:00Z"}]  # fmt: skip
+LAST_STEP: Final = {"steps": [{"weight": 50, "hold": "1m"}]}
+
+
+async def hold_by_freeze(world: World) -> dict[str, Any]:
+    change(world, freezeWindows=FROZEN)
+    await world.pass_time(5 * MINUTE)
+    return {"freezeWindows": []}
+
+
+async def hold_by_suspension(world: World) -> dict[str, Any]:
+    change(world, suspend=True)
+    await world.pass_time(5 * MINUTE)
+    return {"suspend": False}
+
+
+async def hold_by_the_clock(world: World) -> dict[str, Any]:
+    await world.pass_time(59 * SECOND)
+    world.clock.advance(5 * SECOND)  # the hold is over, and this write comes first
+    return {}
+
+
+@pytest.mark.parametrize("hold", [hold_by_freeze, hold_by_suspension, hold_by_the_clock])
+@pytest.mark.parametrize(
+    "rollout",
+    [LAST_STEP, BLUE_GREEN | {"blueGreen": {"hold": "1m"}},
+     SHADOW | {"shadow": {"hold": "1m"}}],
+    ids=["canary", "blueGreen", "shadow"],
+)  # fmt: skip
+async def test_the_pods_of_the_same_write_are_there_before_its_traffic(
+    rollout: dict[str, Any], hold: Callable[[World], Any]
+) -> None:
+    world = await serving(rollout=rollout)
+    change(world, version="1.1.0")
+    await world.run()
+    lift = await hold(world)
+    before = world.weights().get("1.1.0", 0)
+    world.room["1.1.0"] = 1
+    change(world, serving={"replicas": 2}, **lift)
+    await world.pass_time(2 * MINUTE)
+    short = world.weights().get("1.1.0", 0), world.rollout()["status"]["message"]
+    world.room.clear()
+    await world.pass_time(2 * MINUTE)
+
+    assert short[0] == before < 100
+    assert "1 of 2 pods ready" in short[1]
+    assert world.weights()["1.1.0"] > before
+
+
+async def test_a_rollout_that_waits_begins_with_the_pods_of_the_same_write() -> None:
+    world = await serving(rollout=CANARY)
+    change(world, version="1.1.0", freezeWindows=FROZEN)
+    await world.pass_time(MINUTE)
+    world.room["1.1.0"] = 1
+    change(world, serving={"replicas": 2}, freezeWindows=[])
+    await world.pass_time(MINUTE)
+
+    assert world.rollout()["status"]["reason"] == "WaitingForCandidate"
+    assert not world.weights().get("1.1.0")

@@ -201,7 +201,11 @@ class _Look:
             frozen=freeze.message if freeze else None,
             frozen_until=freeze.until if freeze else None,
             stable=(
-                self.cluster.stable(case.stable_version, needed=capacity.full if capacity else None)
+                self.cluster.stable(
+                    case.stable_version,
+                    needed=capacity.full if capacity else None,
+                    wished=self._wished,
+                )
                 if has_way_back
                 else None
             ),
@@ -252,7 +256,7 @@ class _Look:
         """Describe the candidates as the cluster and our last decision have them."""
         last = {entry.version: entry for entry in self.case.status.arms}
         for version in self.case.spec.versions:
-            arm = self._judged(self.cluster.arm(version, needed=needed))
+            arm = self._judged(self.cluster.arm(version, needed=needed, wished=self._wished))
             if not self.candidates.references:
                 message = "not found in MLflow yet"
                 arm = dataclasses.replace(arm, health=Health.UNKNOWN, message=message)
@@ -288,6 +292,12 @@ class _Look:
         has_none = self.case.phase in {Phase.PENDING, Phase.REPLACING}
         alone = not self.case.plan.compares
         return capacity.full if alone and has_none else capacity.bounds.least
+
+    @property
+    def _wished(self) -> int:
+        """Return the pods the spec asks for: in the same write it may ask for more traffic."""
+        serving = self.case.model.serving
+        return 0 if serving.autoscaling else serving.replicas or 1
 
     def _judged(self, arm: Arm) -> Arm:
         """Add all that speaks for and against a candidate."""
