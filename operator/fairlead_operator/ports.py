@@ -58,9 +58,22 @@ class Kube(Protocol):
         """
 
     async def annotate(
-        self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        annotations: Mapping[str, str | None],
+        *,
+        version: str | None = None,
     ) -> dict[str, Any] | None:
-        """Set annotations; None removes one.  Return the object, or None when it is gone."""
+        """Set annotations; None removes one.  Return the object, or None when it is gone.
+
+        Args:
+            version: resourceVersion that the object must still have, where that matters.
+
+        Raises:
+            TransientError: it has changed since.
+        """
 
     async def patch_status(
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any]

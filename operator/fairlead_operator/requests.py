@@ -3,7 +3,8 @@
 The value is free text (``Ada: wrong data``) or the JSON ``{"by", "at", "why"}`` that the
 ``fairlead`` command writes.  What a promotion must say besides is a word of the text, such as
 ``--unmeasured``, or a field of the JSON that is true.  Action and text identify a request: one
-that status lists is not acted on again, and any other text is a new one.
+that status lists is not acted on again while its annotation stands.  Any other text is a new one,
+and so is the same text once its annotation was gone, or said something else.
 """
 
 import dataclasses
@@ -120,8 +121,8 @@ def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
 def unanswered(
     annotations: Mapping[str, str], answered: Iterable[RequestStatus]
 ) -> tuple[Request, ...]:
-    """Return what is asked and not listed in status yet."""
-    listed = {(entry.action, entry.text) for entry in answered}
+    """Return what is asked and has no answer in status yet."""
+    listed = {(entry.action, entry.text) for entry in answered if not entry.withdrawn}
     return tuple(
         request
         for request in read_requests(annotations)
@@ -141,11 +142,16 @@ def record(
     The oldest leave it, but for those whose annotation is still there: they would be
     acted on again.
     """
-    entries = [*old, *(_to_status(answer, now) for answer in answers)]
     asked = {(request.action, request.text) for request in read_requests(annotations)}
-    spare = [entry for entry in entries if (entry.action, entry.text) not in asked]
-    gone = spare[: max(0, len(entries) - _KEPT)]
-    return tuple(entry for entry in entries if entry not in gone)
+    entries = [
+        entry.model_copy(
+            update={"withdrawn": entry.withdrawn or (entry.action, entry.text) not in asked}
+        )
+        for entry in (*old, *(_to_status(answer, now) for answer in answers))
+    ]
+    spare = [number for number, entry in enumerate(entries) if entry.withdrawn]
+    gone = set(spare[: max(0, len(entries) - _KEPT)])
+    return tuple(entry for number, entry in enumerate(entries) if number not in gone)
 
 
 def announce_refusals(answers: Iterable[Answer]) -> tuple[Event, ...]:
@@ -172,6 +178,7 @@ def _to_status(answer: Answer, now: datetime) -> RequestStatus:
         outcome="Accepted" if answer.accepted else "Refused",
         message=answer.message[:1024],
         answered_at=now,
+        withdrawn=False,
     )
 
 

@@ -1,6 +1,7 @@
 """What a person or a verdict left stays left, until someone asks for it again."""
 
 import json
+import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -405,6 +406,33 @@ def said(world: World) -> str:
     return str(ready["message"])
 
 
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_follows_goes_back_to_where_a_person_went(seed: int) -> None:
+    """Nobody asks anything, so nothing is promoted: each way back is the same."""
+    chance = random.Random(seed)
+    world = await left(pinned=seed % 2 == 0)
+    await go_back(world, by_steps=seed % 4 == 0)
+    events: list[Callable[[], None]] = [
+        lambda: change(world, version="1.2.0"),
+        lambda: change(world, version="1.3.0"),
+        lambda: change(world, serving={"requestTimeout": f"{chance.randint(2, 60)}s"}),
+        lambda: change(world, rollout=chance.choice(list(STRATEGIES.values()))),
+        lambda: annotate(world, "pause", f"Ada: {chance.random()}"),
+    ]
+    if world.weights()["1.0.0"] < 100:  # by steps, which nothing allows without evidence
+        annotate(world, "promote", "Ada: now --unmeasured")
+        await world.run()
+    for _ in range(8):
+        chance.choice(events)()
+        seen = await follow(world, timedelta(seconds=chance.randint(1, 120)))
+        rollout = world.rollout()
+        if rollout["spec"]["version"] != "1.0.0":
+            assert rollout["status"]["stable"]["version"] == "1.0.0"
+            annotate(world, "abort", f"Ada: {chance.random()}")
+            seen += await follow(world, MINUTE)
+        assert all(not weights.get("1.1.0") for weights in seen), seen
+
+
 async def test_evidence_against_where_a_person_went_still_counts() -> None:
     world = await left(pinned=True)
     await go_back(world)
@@ -711,3 +739,46 @@ async def test_a_rollout_that_waits_begins_with_the_pods_of_the_same_write() -> 
 
     assert world.rollout()["status"]["reason"] == "WaitingForCandidate"
     assert not world.weights().get("1.1.0")
+
+
+# The same words again.
+
+
+@pytest.mark.parametrize("between", ["removed", "replaced", "taken off by the operator"])
+async def test_the_same_words_are_heard_again(between: str) -> None:
+    steps = [{"weight": weight, "hold": "1m", "pause": True} for weight in (20, 50)]
+    world = await serving(rollout={"steps": steps})
+    change(world, version="1.1.0")
+    await world.pass_time(2 * MINUTE)
+    if between == "taken off by the operator":
+        annotated = {"f:metadata": {"f:annotations": {"f:fairlead.dev/approve": {}}}}
+        entry = {"manager": "kubectl-annotate", "operation": "Update", "fieldsV1": annotated}
+        world.rollout()["metadata"]["managedFields"] = [entry]
+    annotate(world, "approve", "Ada: looks good")
+    await world.pass_time(MINUTE)
+    at_first = world.weights()["1.1.0"]
+    if between == "removed":
+        name = world.rollout()["metadata"]["name"]
+        await world.kube.annotate("Rollout", NAMESPACE, name, {"fairlead.dev/approve": None})
+    if between == "replaced":
+        annotate(world, "approve", "Ada: so far")
+    await world.pass_time(MINUTE)
+    annotate(world, "approve", "Ada: looks good")
+    await world.pass_time(SECOND)
+
+    assert at_first == 50
+    assert world.weights()["1.1.0"] == 100
+    heard = [entry["text"] for entry in world.rollout()["status"]["requests"]]
+    assert heard.count("Ada: looks good") == 2
+
+
+async def test_words_that_stand_are_heard_once() -> None:
+    steps = [{"weight": weight, "hold": "1m", "pause": True} for weight in (20, 50)]
+    world = await serving(rollout={"steps": steps})
+    change(world, version="1.1.0")
+    await world.pass_time(2 * MINUTE)
+    annotate(world, "approve", "Ada: looks good")
+    await world.pass_time(20 * MINUTE)
+
+    assert world.weights()["1.1.0"] == 50
+    assert answers(world) == [("approve", "Accepted")]

@@ -116,7 +116,12 @@ def find_answer(body: Object | None, action: Action, text: str) -> Mapping[str, 
     """Return the entry in status that answers this request, or None."""
     entries = ((body or {}).get("status") or {}).get("requests") or []
     return next(
-        (entry for entry in entries if (entry["action"], entry["text"]) == (action, text)), None
+        (
+            entry
+            for entry in reversed(entries)
+            if (entry["action"], entry["text"]) == (action, text)
+        ),
+        None,
     )
 
 

@@ -260,9 +260,9 @@ def _asked_back(annotations: Mapping[str, str], status: Mapping[str, Any]) -> bo
     refused = {
         (answer["action"], answer["text"])
         for answer in status.get("requests", ())
-        if answer["outcome"] == "Refused"
+        if answer["outcome"] == "Refused" and not answer.get("withdrawn")
     }
-    return any(
+    return status.get("phase") == RolloutPhase.ROLLING_BACK or any(
         request.action in {Action.ABORT, Action.SUPERSEDE}
         and (request.action, request.text) not in refused
         for request in read_requests(annotations)

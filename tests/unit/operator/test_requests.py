@@ -110,3 +110,59 @@ def test_the_list_is_bounded_but_keeps_what_is_still_asked() -> None:
 
     assert len(listed) == 20
     assert [entry.text for entry in listed] == ["0", *(str(number) for number in range(31, 50))]
+
+
+def say(
+    listed: tuple[RequestStatus, ...], annotations: dict[str, str]
+) -> tuple[tuple[RequestStatus, ...], list[str]]:
+    """Look once: answer what is asked, and return the list and the texts that were answered."""
+    asked = unanswered(annotations, listed)
+    answers = [Answer(request=request, accepted=True, message="ok") for request in asked]
+    return record(listed, answers, annotations, now=AT), [request.text for request in asked]
+
+
+TARIFF, BAD_DAY = (
+    {"fairlead.dev/retrain": "Ada: new tariff"},
+    {"fairlead.dev/retrain": "Ada: without the bad day"},
+)
+
+
+@pytest.mark.parametrize(
+    ("looks", "heard"),
+    [
+        pytest.param([TARIFF, TARIFF], 1, id="it stands: once"),
+        pytest.param([TARIFF, {}, TARIFF], 2, id="it was gone: again"),
+        pytest.param([TARIFF, BAD_DAY, TARIFF], 2, id="it said something else: again"),
+        pytest.param([TARIFF, {}, TARIFF, TARIFF, {}, TARIFF], 3, id="and again"),
+    ],
+)
+def test_the_same_words_are_a_new_request_once_they_were_gone(
+    looks: list[dict[str, str]], heard: int
+) -> None:
+    listed: tuple[RequestStatus, ...] = ()
+    answered: list[str] = []
+    for annotations in looks:
+        listed, texts = say(listed, annotations)
+        answered += texts
+
+    assert answered.count("Ada: new tariff") == heard
+    assert len([entry for entry in listed if entry.text == "Ada: new tariff"]) == heard
+
+
+@given(st.lists(st.sampled_from([TARIFF, BAD_DAY, {}]), max_size=60))
+def test_each_change_of_words_is_heard_once_and_the_list_is_bounded(
+    looks: list[dict[str, str]],
+) -> None:
+    listed: tuple[RequestStatus, ...] = ()
+    before: dict[str, str] = {}
+    for annotations in looks:
+        listed, texts = say(listed, annotations)
+        assert texts == ([] if annotations == before else list(annotations.values()))
+        assert len(listed) <= 20
+        before = annotations
+
+
+def test_what_an_earlier_release_answered_is_not_asked_again() -> None:
+    old = {"action": "retrain", "text": "Ada: new tariff", "outcome": "Accepted"}
+
+    assert unanswered(TARIFF, [RequestStatus.model_validate(old)]) == ()
