@@ -59,9 +59,22 @@ class Kube(Protocol):
         """
 
     async def annotate(
-        self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        annotations: Mapping[str, str | None],
+        *,
+        version: str | None = None,
     ) -> dict[str, Any] | None:
-        """Set annotations; None removes one.  Return the object, or None when it is gone."""
+        """Set annotations; None removes one.  Return the object, or None when it is gone.
+
+        Args:
+            version: resourceVersion that the object must still have, where that matters.
+
+        Raises:
+            TransientError: it has changed since.
+        """
 
     async def patch_status(
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
@@ -220,6 +233,9 @@ class Registrations(Protocol):
 
         Empty when nothing is; None when it has not been listed yet.
         """
+
+    def digest(self, registered_model: str, version: str) -> str | None:
+        """Return the digest of a semantic version; None while it has none, or more than one."""
 
     def note(self, registered_model: str, version: RegisteredVersion) -> None:
         """Note what the registry has said of a registration since."""

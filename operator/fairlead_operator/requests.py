@@ -1,8 +1,10 @@
 """What people ask of an object, read from its annotations.  Pure.
 
 The value is free text (``Ada: wrong data``) or the JSON ``{"by", "at", "why"}`` that the
-``fairlead`` command writes.  Action and text identify a request: one that status lists is
-not acted on again, and any other text is a new one.
+``fairlead`` command writes.  What a promotion must say besides is a word of the text, such as
+``--unmeasured``, or a field of the JSON that is true.  Action and text identify a request: one
+that status lists is not acted on again while its annotation stands.  Any other text is a new one,
+and so is the same text once its annotation was gone, or said something else.
 """
 
 import dataclasses
@@ -44,6 +46,19 @@ class Action(StrEnum):
         return f"{GROUP}/{self.value}"
 
 
+class Word(StrEnum):
+    """What a person says besides, where a promotion alone may be a slip: as the command has it."""
+
+    UNMEASURED = "--unmeasured"  # though no request was measured
+    END_GUARD = "--end-guard"  # not only the steps, but the guard window too
+
+    @property
+    def field(self) -> str:
+        """Return the field of the JSON form."""
+        first, *others = self.value.removeprefix("--").split("-")
+        return first + "".join(part.capitalize() for part in others)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One request of a person."""
@@ -53,6 +68,7 @@ class Request:
     by: str = ""
     at: datetime | None = None
     why: str = ""
+    words: frozenset[Word] = frozenset()
 
     def describe(self) -> str:
         """Describe who asked and why, as far as they said."""
@@ -79,11 +95,18 @@ def parse_request(action: Action, value: str) -> Request:
             by=_text(document.get("by"), limit=_LONGEST_NAME),
             at=_moment(document.get("at")),
             why=_text(document.get("why"), limit=_LONGEST_TEXT),
+            words=frozenset(word for word in Word if document.get(word.field) is True),
         )
     by, colon, why = text.partition(": ")
     if not colon or len(by) > _LONGEST_NAME or text.startswith("{"):
         by, why = "", text
-    return Request(action=action, text=text[:_LONGEST_TEXT], by=by, why=why[:_LONGEST_TEXT])
+    return Request(
+        action=action,
+        text=text[:_LONGEST_TEXT],
+        by=by,
+        why=why[:_LONGEST_TEXT],
+        words=frozenset(word for word in Word if word in text.split()),
+    )
 
 
 def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
@@ -98,8 +121,8 @@ def read_requests(annotations: Mapping[str, str]) -> tuple[Request, ...]:
 def unanswered(
     annotations: Mapping[str, str], answered: Iterable[RequestStatus]
 ) -> tuple[Request, ...]:
-    """Return what is asked and not listed in status yet."""
-    listed = {(entry.action, entry.text) for entry in answered}
+    """Return what is asked and has no answer in status yet."""
+    listed = {(entry.action, entry.text) for entry in answered if not entry.withdrawn}
     return tuple(
         request
         for request in read_requests(annotations)
@@ -119,11 +142,16 @@ def record(
     The oldest leave it, but for those whose annotation is still there: they would be
     acted on again.
     """
-    entries = [*old, *(_to_status(answer, now) for answer in answers)]
     asked = {(request.action, request.text) for request in read_requests(annotations)}
-    spare = [entry for entry in entries if (entry.action, entry.text) not in asked]
-    gone = spare[: max(0, len(entries) - _KEPT)]
-    return tuple(entry for entry in entries if entry not in gone)
+    entries = [
+        entry.model_copy(
+            update={"withdrawn": entry.withdrawn or (entry.action, entry.text) not in asked}
+        )
+        for entry in (*old, *(_to_status(answer, now) for answer in answers))
+    ]
+    spare = [number for number, entry in enumerate(entries) if entry.withdrawn]
+    gone = set(spare[: max(0, len(entries) - _KEPT)])
+    return tuple(entry for number, entry in enumerate(entries) if number not in gone)
 
 
 def announce_refusals(answers: Iterable[Answer]) -> tuple[Event, ...]:
@@ -150,6 +178,7 @@ def _to_status(answer: Answer, now: datetime) -> RequestStatus:
         outcome="Accepted" if answer.accepted else "Refused",
         message=answer.message[:1024],
         answered_at=now,
+        withdrawn=False,
     )
 
 
@@ -160,7 +189,8 @@ def _document(text: str) -> Mapping[str, Any] | None:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if isinstance(document, dict) and document.keys() & {"by", "at", "why"}:
+    known = {"by", "at", "why", *(word.field for word in Word)}
+    if isinstance(document, dict) and document.keys() & known:
         return document
     return None
 

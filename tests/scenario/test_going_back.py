@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from fairlead_operator.alert_note import Note, write_note
 from fairlead_operator.errors import (
     ClusterRefusalError,
     TransientError,
@@ -91,8 +92,8 @@ def abort(world: World) -> None:
 
 
 def alert(world: World) -> None:
-    document = {"receivedAt": world.clock().isoformat(), "message": "FairleadVersionSlow"}
-    annotate(world, "alert", json.dumps(document))
+    note = Note(version="1.1.0", message="FairleadVersionSlow", received=world.clock())
+    annotate(world, "alert", write_note(note))
 
 
 def fail_the_analysis(world: World) -> None:
@@ -150,7 +151,7 @@ async def come_to(world: World, phase: str) -> None:
     if phase == "Paused":
         annotate(world, "pause", "Ada: a look first")
     if phase == "Guarding":
-        annotate(world, "promote", "Ada: it is good")
+        annotate(world, "promote", "Ada: it is good --unmeasured")
     await world.pass_time(10 * SECOND)
     assert world.rollout()["status"]["phase"] == phase, world.rollout()["status"]["message"]
 

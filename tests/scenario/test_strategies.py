@@ -308,17 +308,20 @@ async def test_a_pause_holds_until_the_resume_and_both_are_recorded() -> None:
     ]
 
 
-async def test_a_promotion_skips_the_holds_and_then_the_guard_window() -> None:
+async def test_a_promotion_skips_the_holds_and_its_word_ends_the_guard_window() -> None:
     world = await moving(steps=[{"weight": 10, "hold": "1h"}], guard={"duration": "1h"})
-    await world.run()
+    await world.pass_time(TEN_SECONDS)
 
     await ask(world, "promote", "Ada: hotfix")
+    await ask(world, "promote", "Ada: hotfix, once more")
     guarding = phase(world)[0], world.weights()["1.1.0"]
-    await ask(world, "promote", "Ada: sure")
+    await ask(world, "promote", "Ada: sure --end-guard")
 
     assert guarding == ("Guarding", 100)
     assert phase(world) == ("Succeeded", "Promoted")
     assert "Ada: sure" in world.rollout()["status"]["message"]
+    outcomes = [request["outcome"] for request in world.rollout()["status"]["requests"]]
+    assert outcomes == ["Accepted", "Refused", "Accepted"]
 
 
 async def test_a_request_that_does_not_apply_is_refused_once_with_the_reason() -> None:

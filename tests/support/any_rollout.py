@@ -67,6 +67,8 @@ anything = st.builds(
     patience=spans,
     start_deadline=spans,
     approval_deadline=spans,
+    measured=st.booleans(),
+    returned=st.booleans(),
 )
 VERSIONS = ("1.1.0", "1.2.0", "1.3.0")
 causes = st.none() | st.just(Cause(reason=Reason.ALERT_FIRED, message="alert"))

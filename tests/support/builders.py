@@ -10,7 +10,7 @@ from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.requests import Action, Request
+from fairlead_operator.requests import Action, Request, Word
 from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.plan import Plan, Step, TrialDesign, compile_plan
 from fairlead_operator.rollout.decision.states import (
@@ -110,6 +110,12 @@ def observed(*, waited: timedelta = timedelta(0), **changes: Any) -> Observed:
 
 def asks(*actions: Action) -> tuple[Request, ...]:
     return tuple(Request(action=action, text="Ada: why", by="Ada", why="why") for action in actions)
+
+
+def promotes(*words: Word) -> tuple[Request, ...]:
+    """Ask for a promotion, with what must be said besides."""
+    (asked,) = asks(Action.PROMOTE)
+    return (dataclasses.replace(asked, words=frozenset(words)),)
 
 
 def supersedes(version: str) -> tuple[Request, ...]:

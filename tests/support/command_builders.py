@@ -10,11 +10,11 @@ def plain_model(*, stable: str | None = "1.3.0", **spec: Any) -> dict[str, Any]:
 
 
 def plain_rollout(
-    phase: str, version: str = "1.4.0", before: str | None = "1.3.0"
+    phase: str, version: str = "1.4.0", before: str | None = "1.3.0", *, trigger: str = "trained"
 ) -> dict[str, Any]:
     stable = {"version": before} if before else None
     return {
         "metadata": {"name": f"to-{version}"},
-        "spec": {"model": "nsw-price", "version": version},
+        "spec": {"model": "nsw-price", "version": version, "trigger": trigger},
         "status": {"phase": phase, "reason": "StepHolding", "stable": stable},
     }

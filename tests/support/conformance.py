@@ -140,6 +140,20 @@ async def annotate_merges_and_none_removes(kube: Kube, namespace: str) -> None:
     }
 
 
+async def annotate_minds_the_version_it_is_given(kube: Kube, namespace: str) -> None:
+    first = await kube.apply(config_map(namespace))
+    second = await kube.annotate("ConfigMap", namespace, "settings", {"e.com/a": "1"})
+    assert second is not None
+    old, new = (body["metadata"]["resourceVersion"] for body in (first, second))
+
+    with pytest.raises(TransientError):
+        await kube.annotate("ConfigMap", namespace, "settings", {"e.com/a": None}, version=old)
+    last = await kube.annotate("ConfigMap", namespace, "settings", {"e.com/a": None}, version=new)
+
+    assert last is not None
+    assert "e.com/a" not in (last["metadata"].get("annotations") or {})
+
+
 async def patch_data_merges_and_none_removes(kube: Kube, namespace: str) -> None:
     await kube.apply(config_map(namespace))
     await kube.patch_data(namespace, "settings", {"a": "1", "b": "2"})
@@ -375,6 +389,7 @@ KUBE: tuple[KubeCheck, ...] = (
     list_finds_all_labels_sorted_by_name,
     list_stays_in_its_namespace,
     annotate_merges_and_none_removes,
+    annotate_minds_the_version_it_is_given,
     patch_data_merges_and_none_removes,
     patch_status_merges_and_none_removes,
     a_patch_that_changes_nothing_writes_nothing,

@@ -105,8 +105,17 @@ class FakeKube:
         return copy.deepcopy(live)
 
     async def annotate(
-        self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        annotations: Mapping[str, str | None],
+        *,
+        version: str | None = None,
     ) -> dict[str, Any] | None:
+        live = self.objects.get((kind, namespace, name))
+        if version is not None and live and live["metadata"]["resourceVersion"] != version:
+            raise TransientError(f"annotate {name}: 409 it was changed")
         patch = {"metadata": {"annotations": annotations} if annotations else {}}
         return self._patch((kind, namespace, name), patch, "annotate")
 

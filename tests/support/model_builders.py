@@ -48,8 +48,8 @@ def rollout(
         "reason": "AnalysisFailed", "message": "m", "asked_back": False,
         "versions": (version,),
     } | more  # fmt: skip
-    lost = blocked(version) if state is RunState.FAILED else ()
-    return CurrentRollout(**{"lost": lost} | common)
+    lost = state is RunState.FAILED and common["reason"] != "Superseded"
+    return CurrentRollout(**{"lost": blocked(version) if lost else ()} | common)
 
 
 def training(state: RunState = RunState.ACTIVE, **more: Any) -> Training:
@@ -89,15 +89,14 @@ def observed(**changes: Any) -> Observed:
     return dataclasses.replace(quiet, **changes)
 
 
-def blocked(version: str, generation: int = 3, *, message: str = "m") -> tuple[BlockedVersion, ...]:
-    entry = BlockedVersion(
-        version=version, reason="AnalysisFailed", message=message, generation=generation
-    )
-    return (entry,)
+def blocked(version: str, **changes: Any) -> tuple[BlockedVersion, ...]:
+    """Build the block of a version as 0.1.0 wrote it: without where the spec asked for it."""
+    common: dict[str, Any] = {"reason": "AnalysisFailed", "message": "m", "generation": 3}
+    return (BlockedVersion(version=version, **common | changes),)
 
 
-def refused(version: str, generation: int = 3) -> RefusedTarget:
-    return RefusedTarget(version=version, message="m", generation=generation)
+def refused(version: str, **changes: Any) -> RefusedTarget:
+    return RefusedTarget(version=version, **{"message": "m", "generation": 3} | changes)
 
 
 def seen(about: Observed, **changes: Any) -> Seen:

@@ -99,6 +99,14 @@ class RequestStatus(Status):
     answered_at: Annotated[
         Moment | None, Field(default=None, description="When the request was answered.")
     ]
+    withdrawn: Annotated[
+        bool,
+        Field(
+            default=False,
+            description="Whether the annotation is gone or says something else by now. The same "
+            "words are a new request then.",
+        ),
+    ]
 
 
 # Other candidates beside the first, for the strategies that try several at once.

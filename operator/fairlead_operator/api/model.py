@@ -216,6 +216,18 @@ class GateStatus(Status):
     ]
 
 
+# Releases up to 0.1.0 wrote none, and asked metadata.generation instead.
+_AskedBy = Annotated[
+    str | None,
+    Field(
+        default=None,
+        max_length=32,
+        description="Field of the spec that asks for this version: spec.version or "
+        "spec.alternatives. Empty when none does.",
+    ),
+]
+
+
 class BlockedVersion(Status):
     """A version that was rolled back and is not tried again by itself."""
 
@@ -231,8 +243,18 @@ class BlockedVersion(Status):
         Message,
         Field(default="", description="Why it was rolled back, in a sentence with the numbers."),
     ]
+    asked: _AskedBy
+    digest: Annotated[
+        str,
+        Field(
+            default="",
+            max_length=71,
+            description="SHA-256 digest of the artifact that was rolled back; empty when it was "
+            "not known.",
+        ),
+    ]
     generation: Annotated[
-        int, Field(description="metadata.generation of the Model that asked for this version.")
+        int, Field(description="metadata.generation of the Model when it was blocked.")
     ]
 
 
@@ -241,8 +263,9 @@ class RefusedTarget(Status):
 
     version: Annotated[str, Field(max_length=32, description="Version that was refused.")]
     message: Annotated[Message, Field(default="", description="Why it is not rolled out.")]
+    asked: _AskedBy
     generation: Annotated[
-        int, Field(description="metadata.generation of the Model that asked for this version.")
+        int, Field(description="metadata.generation of the Model when it was refused.")
     ]
 
 
@@ -344,7 +367,8 @@ class ModelStatus(Status):
             default=(),
             max_length=10,
             description="Versions that were rolled back and are not tried again by themselves, "
-            "newest last. `fairlead retry MODEL` unblocks the one asked for.",
+            "newest last. A block ends when `spec.version` or `spec.alternatives` asks for the "
+            "version anew, when its artifact has changed, or by `fairlead retry MODEL`.",
         ),
     ]
     refused: Annotated[

@@ -57,8 +57,9 @@ class RolloutSpec(Spec):
             description="Why the Rollout was created. trained: the version passed the gate. "
             "pinned: spec.version of the Model names it. restored: a Rollout was deleted in "
             "flight, and the stable version gets its traffic back. hand: created by a person. "
-            "rollback: created by a person to go back to an earlier version. Freeze windows do "
-            "not hold restored and rollback. Defaults to hand.",
+            "rollback: created by a person to go back to an earlier version, which another target "
+            "then does not undo. Freeze windows do not hold restored and rollback. Defaults to "
+            "hand.",
         ),
     ]
     policy: Annotated[
@@ -391,6 +392,10 @@ class RolloutStatus(Status):
     ]
     measured_at: Annotated[
         Moment | None, Field(default=None, description="When the checks were last measured.")
+    ]
+    measured: Annotated[
+        bool,
+        Field(default=False, description="Whether any request of a candidate was measured so far."),
     ]
     started_at: Annotated[
         Moment | None, Field(default=None, description="When the rollout started.")

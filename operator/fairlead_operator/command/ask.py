@@ -1,5 +1,7 @@
 """Ask the operator for something, and wait for its answer.
 
+A Rollout is asked for as well: the operator looks its version up before its turn.
+
 A request is an annotation that says who, when and why; the answer is in
 ``status.requests`` of the same object.  The time makes each request a new one.
 """
@@ -7,14 +9,15 @@ A request is an annotation that says who, when and why; the answer is in
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from fairlead_operator.api.base import to_moment
+from fairlead_operator.api.phases.rollout import ENDED
 from fairlead_operator.command.cluster import Cluster, Object
-from fairlead_operator.command.failures import RefusedError, UnansweredError
-from fairlead_operator.requests import Action, parse_request
+from fairlead_operator.command.failures import CommandError, RefusedError, UnansweredError
+from fairlead_operator.requests import Action, Word, parse_request
 
 LONGEST_WHY: Final = 256  # the whole request must fit what the operator keeps of it
 _LOOK_EVERY: Final = 0.3  # seconds
@@ -29,9 +32,10 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
 
-def compose(*, by: str, at: datetime, why: str) -> str:
+def compose(*, by: str, at: datetime, why: str, words: Iterable[Word] = ()) -> str:
     """Return the annotation's value."""
-    return json.dumps({"by": by, "at": to_moment(at), "why": why}, ensure_ascii=False)
+    said = {word.field: True for word in words}
+    return json.dumps({"by": by, "at": to_moment(at), "why": why, **said}, ensure_ascii=False)
 
 
 def ask(
@@ -41,6 +45,7 @@ def ask(
     name: str,
     *,
     why: str,
+    words: Iterable[Word] = (),
     patience: Patience | None,
 ) -> str:
     """Write the request; with patience, wait for the answer and return its text.
@@ -50,7 +55,7 @@ def ask(
         UnansweredError: no answer in time; the request stays.
         CommandError: the cluster does not take it.
     """
-    text = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why)
+    text = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why, words=words)
     cluster.annotate(kind, name, {action.annotation: text})
     if patience is None:
         return f"request to {action} {name} sent; see the answer with fairlead status"
@@ -70,11 +75,53 @@ def ask(
     return f"request to {action} {name} accepted: {answer.get('message', '')}"
 
 
+def confirm(cluster: Cluster, rollout: Object, *, patience: Patience) -> None:
+    """Wait until the operator has found the version of a Rollout that was just created.
+
+    One that is not found is withdrawn, so that it cannot take its turn later.
+
+    Raises:
+        RefusedError: there is no such version.
+        UnansweredError: nothing was found in time.
+        CommandError: the cluster does not answer.
+    """
+    name, version = rollout["metadata"]["name"], rollout["spec"]["version"]
+
+    def look() -> Mapping[str, Any] | None:
+        status = (cluster.rollout(name) or {}).get("status") or {}
+        return status if status.get("candidate") or status.get("phase") in ENDED else None
+
+    try:
+        status = _wait(look, patience)
+    except (CommandError, KeyboardInterrupt):
+        _withdraw(cluster, name)
+        raise
+    if status is None:
+        _withdraw(cluster, name)
+        raise UnansweredError(
+            f"the operator did not look up {version} within {patience.seconds:g} s; {name} is "
+            "withdrawn, and nothing else was done"
+        )
+    if not status.get("candidate"):
+        why = f"{status.get('reason', '')}: {status.get('message', '')}"
+        raise RefusedError(f"{name} ended at once, and nothing else was done ({why})")
+
+
+def _withdraw(cluster: Cluster, name: str) -> None:
+    text = compose(by=cluster.whoami(), at=datetime.now(UTC), why="its version was not found")
+    cluster.annotate("Rollout", name, {Action.ABORT.annotation: text})
+
+
 def find_answer(body: Object | None, action: Action, text: str) -> Mapping[str, Any] | None:
     """Return the entry in status that answers this request, or None."""
     entries = ((body or {}).get("status") or {}).get("requests") or []
     return next(
-        (entry for entry in entries if (entry["action"], entry["text"]) == (action, text)), None
+        (
+            entry
+            for entry in reversed(entries)
+            if (entry["action"], entry["text"]) == (action, text)
+        ),
+        None,
     )
 
 

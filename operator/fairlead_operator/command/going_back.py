@@ -1,4 +1,7 @@
-"""What ``rollback`` does now: abort what is in flight, or roll out an earlier version.  Pure."""
+"""What ``rollback`` does now: abort what is in flight, or roll out an earlier version.  Pure.
+
+Asking twice is asking once: who is going back is not taken further, or to what was left.
+"""
 
 import copy
 import dataclasses
@@ -15,8 +18,8 @@ from fairlead_operator.kube.metadata import Owner, component_labels
 class Back:
     """What to do, in this order; with nothing to do there is a refusal."""
 
-    abort: str | None = None  # the Rollout to take back
     to: str | None = None  # the version to go to by a Rollout of its own
+    abort: str | None = None  # the Rollout to take back, once that version is known to exist
     refusal: str | None = None
 
 
@@ -25,6 +28,13 @@ def plan_back(
 ) -> Back:
     """Decide what going back means; None for ``to`` means the previous version."""
     stable = (status_of(model).get("stable") or {}).get("version")
+    for rollout in rollouts:
+        if _is_going_back(rollout) and to in {None, rollout["spec"]["version"]}:
+            name = rollout["metadata"]["name"]
+            return Back(
+                refusal=f"{name} is going back to {rollout['spec']['version']} already; "
+                f"`fairlead status {model['metadata']['name']}` shows it"
+            )
     flying = current is not None and status_of(current).get("phase") not in ENDED
     if flying and current is not None:
         return _from_flight(model, current, stable, to)
@@ -36,7 +46,7 @@ def plan_back(
         return Back(refusal=f"no version before {stable} is known; choose one with --to")
     if wanted == stable:
         return Back(refusal=f"{stable} is already the stable version, and no rollout is in flight")
-    return _refuse(model, wanted) or Back(to=wanted)
+    return _refuse(model) or Back(to=wanted)
 
 
 def _from_flight(model: Object, current: Object, stable: str | None, to: str | None) -> Back:
@@ -46,34 +56,68 @@ def _from_flight(model: Object, current: Object, stable: str | None, to: str | N
     if status_of(current).get("phase") == Phase.ROLLING_BACK:
         if to in {None, stable}:
             return Back(refusal=f"{name} is already rolling back to {stable}")
-        return _refuse(model, str(to)) or Back(to=to)
+        return _refuse(model) or Back(to=to)
     if to in {None, stable}:
         if stable is None:
             return Back(refusal=f"{name} rolls out the first version; there is none to go back to")
         return Back(abort=name)
-    return _refuse(model, str(to)) or Back(abort=name, to=to)
+    return _refuse(model) or Back(abort=name, to=to)
 
 
-def _refuse(model: Object, to: str) -> Back | None:
-    """Say why no Rollout to this version could start, or return None."""
-    spec = model["spec"]
-    if spec.get("suspend"):
+def _refuse(model: Object) -> Back | None:
+    """Say why no Rollout could start, or return None."""
+    if model["spec"].get("suspend"):
         return Back(refusal="the Model is suspended; set spec.suspend to false")
-    pinned = spec.get("version")
-    if pinned not in {None, to}:
-        return Back(refusal=f"spec.version pins {pinned}; set it to {to} in Git")
     return None
+
+
+def _is_going_back(rollout: Object) -> bool:
+    phase = status_of(rollout).get("phase", Phase.PENDING)
+    by_hand = rollout["spec"].get("trigger") == "rollback"
+    return by_hand and phase not in ENDED and phase != Phase.ROLLING_BACK
 
 
 def previous_version(rollouts: Sequence[Object], stable: str) -> str | None:
-    """Find the version in charge before this one, in the Rollout that brought it."""
-    for rollout in reversed(rollouts):
-        status = status_of(rollout)
-        brought = status.get("phase") == Phase.SUCCEEDED and rollout["spec"]["version"] == stable
+    """Find the version in charge before this one; none that a person went back from."""
+    past: list[str] = []
+    for rollout in rollouts:
+        status, spec = status_of(rollout), rollout["spec"]
+        if status.get("phase") != Phase.SUCCEEDED:
+            continue
         before = (status.get("stable") or {}).get("version")
-        if brought and before and before != stable:
-            return str(before)
-    return None
+        version = str((status.get("candidate") or spec)["version"])
+        if before and (not past or past[-1] != before):
+            past.append(str(before))
+        if spec.get("trigger") == "rollback":
+            past = past[: past.index(version)] if version in past else []
+        if not past or past[-1] != version:
+            past.append(version)
+    while past and past.pop() != stable:
+        pass
+    return past[-1] if past else None
+
+
+def known_versions(model: Object, rollouts: Sequence[Object]) -> frozenset[str]:
+    """Return the versions that have been resolved in the registry before."""
+    statuses = [status_of(model), *(status_of(rollout) for rollout in rollouts)]
+    return frozenset(
+        str(reference["version"])
+        for status in statuses
+        for reference in (status.get("stable"), status.get("candidate"))
+        if reference
+    )
+
+
+def describe_pin(model: Object, to: str) -> str:
+    """Say what becomes of a version that the spec pins, and that this rollout leaves."""
+    pinned = model["spec"].get("version")
+    if pinned in {None, to}:
+        return ""
+    name = model["metadata"]["name"]
+    return (
+        f"spec.version still pins {pinned}: it stays blocked until spec.version changes, or "
+        f"`fairlead retry {name}`"
+    )
 
 
 def build_back(model: Object, to: str, *, request: str, by_steps: bool) -> dict[str, Any]:

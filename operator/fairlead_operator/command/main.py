@@ -14,17 +14,22 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose
+from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose, confirm
 from fairlead_operator.command.cluster import Cluster, Object
 from fairlead_operator.command.draw import draw, draw_models
 from fairlead_operator.command.failures import CommandError, RefusedError
 from fairlead_operator.command.forward import DEFAULT_NAMESPACE, forwarded
-from fairlead_operator.command.going_back import build_back, plan_back
+from fairlead_operator.command.going_back import (
+    build_back,
+    describe_pin,
+    known_versions,
+    plan_back,
+)
 from fairlead_operator.command.history import draw_history, fetch, to_csv, to_json
 from fairlead_operator.command.output import Frame, follow, show
 from fairlead_operator.command.refusals import refuse_for_model, refuse_for_rollout, status_of
 from fairlead_operator.command.view import View, build_view
-from fairlead_operator.requests import Action
+from fairlead_operator.requests import Action, Word
 
 _HELP: Final = {
     Action.APPROVE: "Let a rollout that is waiting for approval continue.",
@@ -34,6 +39,11 @@ _HELP: Final = {
     Action.PROMOTE: "Skip the remaining steps and give the candidate all traffic.",
     Action.RETRY: "Retry the version that was rolled back.",
     Action.RETRAIN: "Train a new version.",
+}
+
+_WORDS: Final = {
+    Word.UNMEASURED: "Promote although no request of the candidate was measured.",
+    Word.END_GUARD: "End the guard window, in which it can still go back, as well.",
 }
 
 
@@ -187,14 +197,29 @@ def _frames(cluster: Cluster, name: str) -> Iterator[Frame]:
         yield _frame(view, note)
 
 
+def _word_options(action: Action) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what adds an option for each word that can be said besides."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for word, text in _WORDS.items() if action is Action.PROMOTE else ():
+            command = click.option(word.value, word.field, is_flag=True, help=text)(command)
+        return command
+
+    return add
+
+
 def _add_action(action: Action, *, of_model: bool) -> None:
     """Add the command for one action."""
 
     @fairlead.command(name=action.value, help=_HELP[action])
     @click.argument("model")
+    @_word_options(action)
     @_request_options
     @_cluster_options
-    def command(cluster: Cluster, *, model: str, why: str, patience: Patience | None) -> None:
+    def command(
+        cluster: Cluster, *, model: str, why: str, patience: Patience | None, **said: bool
+    ) -> None:
+        words = [word for word in Word if said.get(word.field)]
         body, rollout = _read(cluster, model)
         refusal = (
             refuse_for_model(action, body)
@@ -204,7 +229,7 @@ def _add_action(action: Action, *, of_model: bool) -> None:
         if refusal is not None:
             raise RefusedError(refusal)
         kind, name = ("Model", model) if of_model else ("Rollout", status_of(body)["rollout"])
-        click.echo(ask(cluster, action, kind, name, why=why, patience=patience))
+        click.echo(ask(cluster, action, kind, name, why=why, words=words, patience=patience))
 
 
 for _action in (Action.APPROVE, Action.PAUSE, Action.RESUME, Action.ABORT, Action.PROMOTE):
@@ -234,19 +259,29 @@ def rollback(
 ) -> None:
     """Take back the rollout in flight, or roll out an earlier version."""
     body, rollout = _read(cluster, model)
-    back = plan_back(body, rollout, cluster.rollouts(model), to)
+    rollouts = cluster.rollouts(model)
+    back = plan_back(body, rollout, rollouts, to)
     if back.refusal is not None:
         raise RefusedError(back.refusal)
-    if back.abort is not None:
-        click.echo(ask(cluster, Action.ABORT, "Rollout", back.abort, why=why, patience=patience))
     if back.to is not None:
+        if patience is None and back.to not in known_versions(body, rollouts):
+            raise RefusedError(
+                f"{model} has not served {back.to} yet, and without waiting nobody can tell "
+                "whether it exists; leave --no-wait out"
+            )
         request = compose(by=cluster.whoami(), at=datetime.now(UTC), why=why)
         made = cluster.create(build_back(body, back.to, request=request, by_steps=by_steps))
+        if patience is not None:
+            confirm(cluster, made, patience=patience)
         turn = f"once {back.abort} has ended" if back.abort else "now"
         click.echo(
             f"{made['metadata']['name']} created; it rolls out {back.to} {turn}; "
             f"follow it with: fairlead status {model} --watch"
         )
+        if pin := describe_pin(body, back.to):
+            click.echo(pin)
+    if back.abort is not None:
+        click.echo(ask(cluster, Action.ABORT, "Rollout", back.abort, why=why, patience=patience))
 
 
 def main() -> None:

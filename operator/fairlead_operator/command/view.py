@@ -89,7 +89,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     if spec.get("version"):
         yield "Pinned", f"{spec['version']} by spec.version"
     for entry in status_of(model).get("blocked") or ():
-        yield "Blocked", f"{entry['version']} ({entry['reason']}: {entry.get('message', '')})"
+        yield "Blocked", f"{_blocked(entry)}{_retried(model, entry)}"
     if rollout is None:
         return
     status = status_of(rollout)
@@ -117,6 +117,18 @@ def _signature(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for condition in status.get("conditions") or ():
         if condition["type"] == "SignatureChanged" and condition["status"] != "False":
             yield "Signature", str(condition.get("message", ""))
+
+
+def _blocked(entry: Mapping[str, Any]) -> str:
+    return f"{entry['version']} ({entry['reason']}: {entry.get('message', '')})"
+
+
+def _retried(model: Object, entry: Mapping[str, Any]) -> str:
+    """Name the command where it means this version: the one asked for, or else the last."""
+    spec, blocked = model["spec"], status_of(model)["blocked"]
+    named = {spec.get("version"), *(spec.get("alternatives") or ())}
+    meant = entry["version"] in named if spec.get("version") else entry is blocked[-1]
+    return f"; `fairlead retry {model['metadata']['name']}` tries it again" if meant else ""
 
 
 def _of_ready(status: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
+from fairlead_operator.engine.answered import take_off
 from fairlead_operator.engine.publish import publish
 from fairlead_operator.engine.wakeup import has_ended
 from fairlead_operator.engine.work_queue import WorkQueue
@@ -62,6 +63,7 @@ class Controller:
                 await publish(body, refused, self._ports.kube, now=self._ports.now())
                 raise
             await publish(body, report, self._ports.kube, now=self._ports.now())
+            await take_off(body, report.status, self._ports.kube)
         self._tell(key, body, report)
         metrics.RECONCILES.labels(kind=key.kind, outcome="done").inc()
         return report.look_again

@@ -8,6 +8,7 @@ is refused by itself, so that the others of its group are not lost.
 import dataclasses
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from fairlead_operator.api.base import NAME_PATTERN, VERSION_PATTERN
@@ -42,6 +43,7 @@ class Alert:
     model: str
     version: str
     message: str
+    since: datetime | None = None  # when it began to fire; None where it does not say
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def parse_alerts(body: Any, labels: Labels) -> tuple[Alert | Refused, ...]:
 
 def _parse_alert(where: str, alert: Any, labels: Labels) -> Alert | Refused | None:
     if not isinstance(alert, Mapping) or not isinstance(alert.get("labels"), Mapping):
-        raise NotAlertmanagerError(f"{where}.labels: must be an object")
+        return Refused(name="alert", why=f"{where}.labels: must be an object")
     said = alert["labels"]
     if alert.get("status") != "firing" or said.get(_ACTION) != _ROLLBACK:
         return None
@@ -95,7 +97,17 @@ def _parse_alert(where: str, alert: Any, labels: Labels) -> Alert | Refused | No
         model=said[labels.model],
         version=said[labels.version],
         message=_message(name, alert.get("annotations")),
+        since=_moment(alert.get("startsAt")),
     )
+
+
+def _moment(value: object) -> datetime | None:
+    """Parse a time; return None for what is none, and for Go's zero time."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None and moment.year > 1 else None
 
 
 def _message(name: str, annotations: Any) -> str:

@@ -8,7 +8,6 @@ never will gets 4xx.
 
 import asyncio
 import hmac
-import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from fairlead_operator.alert_note import Note, UnreadableNoteError, read_note, write_note
 from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import ANNOTATION_ALERT
@@ -84,7 +84,6 @@ class Webhook:
             async with asyncio.timeout(_BODY_SECONDS):
                 body = await request.json()
             alerts = parse_alerts(body, self._labels)
-            outcomes = await self._act_on(alerts, received)
         except TimeoutError:
             return _refuse(408, "slow", f"the body did not arrive within {_BODY_SECONDS:g} s")
         except web.HTTPRequestEntityTooLarge:
@@ -93,19 +92,25 @@ class Webhook:
             return _refuse(400, "malformed", str(error))
         except (ValueError, RecursionError):
             return _refuse(400, "malformed", "the body is not JSON")
-        except TransientError as error:
-            return _refuse(503, "unavailable", str(error))
+        outcomes = await self._act_on(alerts, received)
         refused = [outcome for outcome in outcomes if outcome["outcome"] == "refused"]
         if refused and len(refused) == len(outcomes):
             return _refuse(400, "malformed", "; ".join(entry["why"] for entry in refused)[:1000])
         for outcome in outcomes:
             metrics.ALERTS.labels(outcome=outcome["outcome"]).inc()
+        away = [entry["why"] for entry in outcomes if entry["outcome"] == "unavailable"]
+        if away:
+            problem = "; ".join(dict.fromkeys(away))[:1000]
+            return web.json_response({"error": problem, "alerts": outcomes}, status=503)
         return web.json_response({"alerts": outcomes})
 
     async def _act_on(
         self, alerts: tuple[Alert | Refused, ...], received: datetime
     ) -> list[dict[str, str]]:
-        """Answer each alert; read a Model's Rollouts once, however many alerts name it."""
+        """Answer each alert; read a Model's Rollouts once, however many alerts name it.
+
+        None stops another: what cannot be kept now is sent again, with those that were.
+        """
         outcomes = []
         rollouts: dict[tuple[str, str], Bodies] = {}
         for alert in alerts:
@@ -113,22 +118,31 @@ class Webhook:
                 outcomes.append({"alert": alert.name, "outcome": "refused", "why": alert.why})
                 continue
             model = (alert.namespace, alert.model)
-            if model not in rollouts:
-                rollouts[model] = await self._rollouts(*model)
             told = {"alert": alert.name, "model": alert.model, "version": alert.version}
-            outcomes.append(told | await self._ask(alert, rollouts[model], received))
+            try:
+                if model not in rollouts:
+                    rollouts[model] = await self._rollouts(*model)
+                outcome = await self._ask(alert, rollouts[model], received)
+            except (TransientError, ClusterRefusalError) as error:
+                outcome = {"outcome": "unavailable", "why": str(error)}
+            outcomes.append(told | outcome)
         return outcomes
 
     async def _ask(self, alert: Alert, rollouts: Bodies, received: datetime) -> dict[str, str]:
         """Ask the Rollout that has this version in traffic to roll back, or say why not."""
+        older = None
         for key, body in rollouts.items():
             phase = (body.get("status") or {}).get("phase") or Phase.PENDING
-            if phase in CAN_GO_BACK and alert.version in _candidates(body):
-                await self._annotate(key, body, alert, received)
-                return {"outcome": "rollback", "rollout": key.name}
+            if phase not in CAN_GO_BACK or alert.version not in _candidates(body):
+                continue
+            if _is_older(alert, body):
+                older = key, body
+                continue
+            await self._annotate(key, body, alert, received)
+            return {"outcome": "rollback", "rollout": key.name}
         if not rollouts:
             return {"outcome": "ignored", "why": "the Model has no rollout"}
-        key, body = next(iter(rollouts.items()))
+        key, body = older or next(iter(rollouts.items()))
         why = _why_not(alert, body)
         message = f"alert {alert.message}: {why}; nothing was rolled back"
         event = Event(reason="AlertIgnored", message=message, warning=True)
@@ -161,14 +175,9 @@ class Webhook:
     ) -> None:
         annotations = body["metadata"].setdefault("annotations", {})
         noted = annotations.get(ANNOTATION_ALERT)
-        if noted is not None and not _acted_on(noted, body, alert):
+        if noted is not None and not _may_replace(noted, body, alert):
             return  # the first one is being acted on; Alertmanager repeats itself
-        document = {
-            "receivedAt": to_moment(received),
-            "version": alert.version,
-            "message": alert.message,
-        }
-        text = json.dumps(document)
+        text = write_note(Note(version=alert.version, message=alert.message, received=received))
         annotations[ANNOTATION_ALERT] = text
         await self._ports.kube.annotate(key.kind, key.namespace, key.name, {ANNOTATION_ALERT: text})
         self._wake(key)
@@ -185,13 +194,27 @@ def _candidates(body: Mapping[str, Any]) -> tuple[str, ...]:
     return (spec["version"], *spec.get("alternatives", ()))
 
 
-def _acted_on(noted: str, body: Mapping[str, Any], alert: Alert) -> bool:
-    """Tell whether the earlier alert is about another candidate, which has left the trial since.
+def _is_older(alert: Alert, body: Mapping[str, Any]) -> bool:
+    """Tell whether the alert fired before the Rollout was made: then it is about earlier traffic.
+
+    Who retries a version knows of it.
+    """
+    created = body["metadata"].get("creationTimestamp")
+    if alert.since is None or created is None:
+        return False
+    return alert.since < datetime.fromisoformat(created)
+
+
+def _may_replace(noted: str, body: Mapping[str, Any], alert: Alert) -> bool:
+    """Tell whether the annotation is nobody's alert, or another candidate's that has left since.
 
     Raises:
-        TransientError: it is, and has not left yet.
+        TransientError: it is another's, which has not left the trial yet.
     """
-    version = json.loads(noted).get("version", body["spec"]["version"])
+    try:
+        version = read_note(noted, _candidates(body)).version
+    except UnreadableNoteError:
+        return True
     if version == alert.version:
         return False
     arms = (body.get("status") or {}).get("arms", ())
@@ -203,6 +226,10 @@ def _acted_on(noted: str, body: Mapping[str, Any], alert: Alert) -> bool:
 def _why_not(alert: Alert, body: Mapping[str, Any]) -> str:
     """Say why this alert moves no traffic."""
     status = body.get("status") or {}
+    if (status.get("phase") or Phase.PENDING) in CAN_GO_BACK and alert.version in _candidates(body):
+        name = body["metadata"]["name"]
+        since = f"it has fired since {to_moment(alert.since)}, " if alert.since else ""
+        return f"{since}before {name} began; it counts once it fires anew"
     way_back = (status.get("stable") or {}).get("version")
     if status.get("phase") == Phase.SUCCEEDED and alert.version in _candidates(body):
         return f"{alert.version} is now the stable version and its rollout has ended"

@@ -136,10 +136,18 @@ class KubeClient:
         return await self._call("PUT", path, body=manifest, content="application/json") or {}
 
     async def annotate(
-        self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        annotations: Mapping[str, str | None],
+        *,
+        version: str | None = None,
     ) -> dict[str, Any] | None:
-        path = RESOURCES[kind].path(namespace, name)
-        return await self._merge(path, {"metadata": {"annotations": dict(annotations)}})
+        meta: dict[str, Any] = {"annotations": dict(annotations)}
+        if version is not None:
+            meta["resourceVersion"] = version
+        return await self._merge(RESOURCES[kind].path(namespace, name), {"metadata": meta})
 
     async def patch_status(
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any]

@@ -82,9 +82,16 @@ class WatchedKube:
         return self._noted(await self._api.scale(deployment, replicas))
 
     async def annotate(
-        self, kind: str, namespace: str, name: str, annotations: Mapping[str, str | None]
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        annotations: Mapping[str, str | None],
+        *,
+        version: str | None = None,
     ) -> dict[str, Any] | None:
-        return self._note(await self._api.annotate(kind, namespace, name, annotations))
+        told = await self._api.annotate(kind, namespace, name, annotations, version=version)
+        return self._note(told)
 
     async def patch_status(
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any]

@@ -32,6 +32,16 @@ class Registrations:
         if self._versions is not None:
             self._versions[registered_model, registered.registry_version] = registered
 
+    def digest(self, registered_model: str, version: str) -> str | None:
+        """Return the digest of a semantic version; None while it has none, or more than one."""
+        listed = self._versions or {}
+        digests = {
+            registered.digest
+            for (name, _), registered in listed.items()
+            if (name, registered.version) == (registered_model, version) and registered.digest
+        }
+        return digests.pop() if len(digests) == 1 else None
+
     def problem(self, registered_model: str, reference: VersionReference) -> str | None:
         """Say what is wrong with this registration; empty when nothing is, None before a list."""
         if self._versions is None:

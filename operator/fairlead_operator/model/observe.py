@@ -1,8 +1,9 @@
 """Cluster and registry into one frozen ``Seen``."""
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
 from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_digest
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
+from fairlead_operator.model.blocks import where_asked
 from fairlead_operator.model.gate import Demand, parse_comparison
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import CurrentRollout, Observed, RunState, Training
@@ -61,6 +63,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         runs,
         rollouts,
         requests=unanswered(annotations, status.requests),
+        artifacts=await _check_artifacts(spec, status, meta, ports),
         now=now,
     )
     return Seen(
@@ -135,6 +138,26 @@ async def _check_registration(
     return ports.registrations.problem(name, stable)
 
 
+async def _check_artifacts(
+    spec: ModelSpec, status: ModelStatus, meta: Mapping[str, Any], ports: Ports
+) -> dict[str, str]:
+    """Return the digests of blocked versions that the spec asks for and that may have changed.
+
+    The list may be older than a digest that was noted, so MLflow is asked before it counts.
+    """
+    name, digests = f"{meta['namespace']}.{meta['name']}", {}
+    for entry in status.blocked:
+        listed = ports.registrations.digest(name, entry.version)
+        asked = entry.version in {spec.version, *spec.alternatives}
+        if not asked or listed in {None, entry.digest}:
+            continue
+        with contextlib.suppress(TransientError):
+            registered = await ports.registry.find_version(name, entry.version)
+            if registered is not None and registered.digest:
+                digests[entry.version] = registered.digest
+    return digests
+
+
 def _to_observed(
     meta: Mapping[str, Any],
     spec: ModelSpec,
@@ -143,6 +166,7 @@ def _to_observed(
     rollouts: Sequence[Mapping[str, Any]],
     *,
     requests: tuple[Request, ...],
+    artifacts: Mapping[str, str],
     now: datetime,
 ) -> Observed:
     """Put together what a decision may depend on."""
@@ -173,16 +197,17 @@ def _to_observed(
         gate=status.gate,
         training=_read_training(run) if run else None,
         training_folded=_folded(status),
-        rollout=_read_rollout(rollout, meta["generation"]) if rollout else None,
+        rollout=_read_rollout(rollout, spec, meta["generation"]) if rollout else None,
         rollout_lost=status.rollout is not None and rollout is None,
         rollout_folded=status.rollout is not None and status.folded_rollout == status.rollout,
         waiting=tuple(
             item["metadata"]["name"]
-            for item in sorted(rollouts, key=_age)
+            for item in sorted(rollouts, key=_turn)
             if item["spec"].get("trigger", "hand") in BY_HAND
             and item["metadata"]["name"] != status.rollout
             and _state(item) is RunState.ACTIVE
         ),
+        artifacts=artifacts,
     )
 
 
@@ -213,9 +238,11 @@ def _named(items: Sequence[Mapping[str, Any]], name: str | None) -> Mapping[str,
     return next((item for item in items if item["metadata"]["name"] == name), None)
 
 
-def _age(item: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what sorts items from the oldest, in a total order."""
-    return item["metadata"].get("creationTimestamp", ""), item["metadata"]["name"]
+def _turn(rollout: Mapping[str, Any]) -> tuple[bool, str, str]:
+    """Return what sorts Rollouts by their turn: what goes back, then the oldest; a total order."""
+    meta = rollout["metadata"]
+    goes_back = rollout["spec"].get("trigger") == "rollback"
+    return not goes_back, meta.get("creationTimestamp", ""), meta["name"]
 
 
 def _read_training(run: Mapping[str, Any]) -> Training:
@@ -231,7 +258,7 @@ def _read_training(run: Mapping[str, Any]) -> Training:
     )
 
 
-def _read_rollout(rollout: Mapping[str, Any], generation: int) -> CurrentRollout:
+def _read_rollout(rollout: Mapping[str, Any], model: ModelSpec, generation: int) -> CurrentRollout:
     """Read how the Model's current Rollout stands."""
     spec, status = rollout["spec"], rollout.get("status") or {}
     candidate = status.get("candidate") or {"version": spec["version"]}
@@ -242,7 +269,17 @@ def _read_rollout(rollout: Mapping[str, Any], generation: int) -> CurrentRollout
         name=rollout["metadata"]["name"],
         reference=VersionReference.model_validate(candidate),
         versions=versions,
-        lost=_lost(versions, status, state, generation),
+        lost=tuple(
+            BlockedVersion(
+                version=version,
+                reason=reason,
+                message=message,
+                asked=where_asked(version, pinned=model.version, alternatives=model.alternatives),
+                digest=_digest(version, status),
+                generation=generation,
+            )
+            for version, reason, message in _lost(versions, status, state)
+        ),
         trigger=spec.get("trigger", "hand"),
         state=state,
         reason=status.get("reason", ""),
@@ -251,14 +288,21 @@ def _read_rollout(rollout: Mapping[str, Any], generation: int) -> CurrentRollout
     )
 
 
+def _digest(version: str, status: Mapping[str, Any]) -> str:
+    """Return the digest that a candidate was resolved to; empty when it never was."""
+    known = (*status.get("arms", ()), status.get("candidate") or {})
+    digests = (entry.get("digest", "") for entry in known if entry.get("version") == version)
+    return next((digest for digest in digests if digest), "")
+
+
 def _asked_back(annotations: Mapping[str, str], status: Mapping[str, Any]) -> bool:
     """Tell whether the Rollout was asked to go back, and did not refuse."""
     refused = {
         (answer["action"], answer["text"])
         for answer in status.get("requests", ())
-        if answer["outcome"] == "Refused"
+        if answer["outcome"] == "Refused" and not answer.get("withdrawn")
     }
-    return any(
+    return status.get("phase") == RolloutPhase.ROLLING_BACK or any(
         request.action in {Action.ABORT, Action.SUPERSEDE}
         and (request.action, request.text) not in refused
         for request in read_requests(annotations)
@@ -266,29 +310,28 @@ def _asked_back(annotations: Mapping[str, str], status: Mapping[str, Any]) -> bo
 
 
 def _lost(
-    versions: Sequence[str], status: Mapping[str, Any], state: RunState, generation: int
-) -> tuple[BlockedVersion, ...]:
-    """List the candidates that did not make it, each with its own reason where it has one."""
+    versions: Sequence[str], status: Mapping[str, Any], state: RunState
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the candidates that did not make it, each with its own reason where it has one.
+
+    Of a rollout that made way for another only those that had left its trial before.
+    """
     if state is RunState.ACTIVE:
-        return ()
+        return
     winner = status.get("winner") or versions[0]
-    reason = RolloutReason.TRIAL_LOST if state is RunState.SUCCEEDED else status.get("reason", "")
-    arms = {arm["version"]: arm for arm in status.get("arms", ()) if arm.get("reason")}
-    message = status.get("message", "")
+    own = {
+        arm["version"]: (arm["reason"], arm.get("message", ""))
+        for arm in status.get("arms", ())
+        if arm.get("reason")
+    }
+    common = status.get("reason", ""), status.get("message", "")
     if state is RunState.SUCCEEDED:
-        message = f"lost the trial to {winner}"
-    common = {"reason": reason, "message": message}
-    return tuple(
-        BlockedVersion(
-            version=version,
-            reason=end["reason"],
-            message=end.get("message", ""),
-            generation=generation,
-        )
-        for version in versions
-        if state is RunState.FAILED or version != winner
-        for end in (arms.get(version, common),)
-    )
+        common = RolloutReason.TRIAL_LOST, f"lost the trial to {winner}"
+    for version in versions:
+        won = state is RunState.SUCCEEDED and version == winner
+        superseded = common[0] == RolloutReason.SUPERSEDED and version not in own
+        if not won and not superseded:
+            yield version, *own.get(version, common)
 
 
 def _state(item: Mapping[str, Any]) -> RunState:

@@ -3,13 +3,14 @@
 A decision is taken in this order, each part a function below:
 
     1. an ended Rollout       succeeded: its version becomes stable
-                              rolled back: its version is blocked
+                              rolled back: its version is blocked, as ``blocks`` says
     2. an ended TrainingRun   the gate passes it: it becomes the candidate
     3. people's requests      accepted, or refused with the reason
     4. the target             the pinned version, else the candidate
     5. a Rollout              started when the target is not stable, not blocked and
                               none is in flight; one in flight to another target is
-                              taken back first, or waited for, or the target is refused
+                              taken back first, or waited for, or the target is refused;
+                              a target that is not tried takes nothing back
     6. a TrainingRun          started when one of ``triggers`` says so
     7. the phase              computed from the rest
 
@@ -25,6 +26,12 @@ from fairlead_operator.api.model import BlockedVersion, RefusedTarget
 from fairlead_operator.api.phases.model import Phase, Reason
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.rollout import BY_HAND
+from fairlead_operator.model.blocks import (
+    UNNAMED,
+    renew_blocks,
+    renew_refusal,
+    where_asked,
+)
 from fairlead_operator.model.gate import judge_candidate
 from fairlead_operator.model.states import (
     CurrentRollout,
@@ -52,7 +59,7 @@ class _Next:
 
 def decide(observed: Observed) -> Decision:
     """Choose what should be true.  Total."""
-    observed = _fold_training(_fold_rollout(_without_what_cannot_start(observed)))
+    observed = _renew(_fold_training(_fold_rollout(_without_what_cannot_start(observed))))
     answers = tuple(_answer(request, observed) for request in observed.requests)
     observed = dataclasses.replace(
         observed, requests=tuple(answer.request for answer in answers if answer.accepted)
@@ -150,18 +157,74 @@ def _fold_rollout(observed: Observed) -> Observed:
     rollout = observed.rollout
     if rollout is None or observed.rollout_folded or rollout.state is RunState.ACTIVE:
         return observed
-    candidate = observed.candidate
+    stable, candidate, lost = observed.stable, observed.candidate, _lost(rollout)
+    over = {entry.version for entry in lost}
     if rollout.state is RunState.SUCCEEDED:
-        # A person who went elsewhere by hand wants to stay there until the next training.
-        candidate = None if rollout.trigger in BY_HAND else candidate
-        observed = dataclasses.replace(observed, stable=rollout.reference, candidate=candidate)
-    elif rollout.reason == RolloutReason.SUPERSEDED:
-        return observed
-    elif candidate is not None and candidate.version == rollout.reference.version:
-        observed = dataclasses.replace(observed, candidate=None)
-    lost = {entry.version for entry in rollout.lost}
-    others = tuple(entry for entry in observed.blocked if entry.version not in lost)
-    return dataclasses.replace(observed, blocked=(*others, *rollout.lost)[-_BLOCKED_KEPT:])
+        stable = rollout.reference
+        lost += _left_by_hand(observed, rollout)
+        over.add(stable.version)
+    # Who went elsewhere by hand wants to stay there until the next training.
+    left = {entry.version for entry in lost}
+    if rollout.state is RunState.SUCCEEDED and rollout.trigger in BY_HAND and observed.stable:
+        left.add(observed.stable.version)
+    if candidate is not None and candidate.version in left:
+        candidate = None
+    others = tuple(entry for entry in observed.blocked if entry.version not in over)
+    blocked = (*others, *lost)[-_BLOCKED_KEPT:]
+    return dataclasses.replace(observed, stable=stable, candidate=candidate, blocked=blocked)
+
+
+def _lost(rollout: CurrentRollout) -> tuple[BlockedVersion, ...]:
+    """List what is blocked now, but for what a person named that does not exist."""
+    by_hand = rollout.trigger in BY_HAND
+    return tuple(
+        entry
+        for entry in rollout.lost
+        if not (by_hand and entry.reason == RolloutReason.VERSION_NOT_FOUND and not entry.asked)
+    )
+
+
+def _left_by_hand(observed: Observed, rollout: CurrentRollout) -> tuple[BlockedVersion, ...]:
+    """Block the version that a person went back from, though the spec still asks for it."""
+    left = observed.stable
+    if rollout.trigger != "rollback" or left is None or left.version == rollout.reference.version:
+        return ()
+    asked = _where_asked(observed, left.version)
+    if asked == UNNAMED:
+        return ()
+    entry = BlockedVersion(
+        version=left.version,
+        reason=Reason.LEFT_BY_HAND,
+        message=f"a person went back to {rollout.reference.version} with {rollout.name}",
+        asked=asked,
+        digest=left.digest,
+        generation=observed.generation,
+    )
+    return (entry,)
+
+
+def _renew(observed: Observed) -> Observed:
+    """Keep the blocks and the refusal that last."""
+    trained = observed.candidate.version if observed.candidate else None
+    return dataclasses.replace(
+        observed,
+        blocked=renew_blocks(
+            observed.blocked,
+            pinned=observed.pinned,
+            alternatives=observed.alternatives,
+            artifacts=observed.artifacts,
+        ),
+        refused=renew_refusal(
+            observed.refused,
+            target=observed.pinned or trained,
+            pinned=observed.pinned,
+            alternatives=observed.alternatives,
+        ),
+    )
+
+
+def _where_asked(observed: Observed, version: str) -> str:
+    return where_asked(version, pinned=observed.pinned, alternatives=observed.alternatives)
 
 
 def _fold_training(observed: Observed) -> Observed:
@@ -222,36 +285,43 @@ def _instead_of(observed: Observed, rollout: CurrentRollout, target: Target) -> 
         case "reject" if not back:  # going back is no new target
             message = (
                 f"{target.version} was refused: it came while {rollout.name} to "
-                f"{rollout.reference.version} was in flight (onNewTarget: reject); change the "
-                "spec or ask for a retry once that has ended"
+                f"{rollout.reference.version} was in flight (onNewTarget: reject); "
+                "`fairlead retry MODEL` tries it once that has ended, or set another spec.version"
             )
             refused = RefusedTarget(
-                version=target.version, message=message, generation=observed.generation
+                version=target.version,
+                message=message,
+                asked=_where_asked(observed, target.version),
+                generation=observed.generation,
             )
             return _Next(refuse=refused)
         case "reject" | "supersede":
-            return _Next(supersede_by=target.version)
+            tried = None if back else _open(observed, target)
+            return _Next(supersede_by=(tried or target).version)
     assert_never(observed.on_new_target)
 
 
 def _refusal(observed: Observed, rollout: _Next) -> RefusedTarget | None:
-    """Return the refusal in force: until the spec changes, or the version is tried after all."""
+    """Return the refusal in force: until another is asked for, or it is tried after all."""
     if rollout.refuse is not None:
         return rollout.refuse
     refused = observed.refused
-    if refused is None or refused.generation != observed.generation:
+    if refused is None:
         return None
     tried = rollout.start is not None and rollout.start.version == refused.version
     return None if tried or _in_charge(observed, refused.version) else refused
 
 
 def _asks_nothing_new(observed: Observed, rollout: CurrentRollout, target: Target) -> bool:
-    """Tell whether the target is what a person leaves, by hand or by a retry: it is in charge.
+    """Tell whether the target is blocked, or is what a person leaves by hand or by a retry.
 
-    A pin that was taken out of the spec is another thing: that takes its rollout back.
+    That is the version in charge.  A pin that was taken out of the spec is another thing: that
+    takes its rollout back.  So does a pin what goes elsewhere by hand, unless it goes back.
     """
+    if not _in_charge(observed, target.version):
+        return _open(observed, target) is None
     unpinned = observed.pinned is None and rollout.trigger != "pinned"
-    return unpinned and _in_charge(observed, target.version)
+    return unpinned or rollout.trigger == "rollback"
 
 
 def _in_charge(observed: Observed, version: str) -> bool:
@@ -274,19 +344,14 @@ def _target(observed: Observed) -> Target | None:
 
 
 def _is_refused(observed: Observed, target: Target | VersionReference | None) -> bool:
-    """Tell whether the target came at a wrong time, and the spec has not changed since."""
+    """Tell whether the target came at a wrong time, and is asked for as it was then."""
     refused = observed.refused
-    if refused is None or target is None:
-        return False
-    return (refused.version, refused.generation) == (target.version, observed.generation)
+    return refused is not None and target is not None and refused.version == target.version
 
 
 def _block(observed: Observed, version: str) -> BlockedVersion | None:
-    """Return why the version is not tried again by itself, until the spec changes."""
-    for entry in observed.blocked:
-        if entry.version == version and entry.generation == observed.generation:
-            return entry
-    return None
+    """Return why the version is not tried again by itself."""
+    return next((entry for entry in observed.blocked if entry.version == version), None)
 
 
 def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase, str, str]:
@@ -296,7 +361,7 @@ def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase
     block = _block(observed, observed.pinned) if observed.pinned is not None else None
     chosen = observed.stable is not None and observed.stable.version in observed.alternatives
     if block is not None and not chosen:
-        ways = "`fairlead retry MODEL` or any change of the spec tries it again"
+        ways = "`fairlead retry MODEL` tries it again, or set another spec.version"
         return Phase.BLOCKED, Reason.VERSION_BLOCKED, f"{_rolled_back(block)}; {ways}"
     if observed.stable is not None and observed.refused is not None:
         return Phase.SERVING, Reason.TARGET_REFUSED, observed.refused.message
@@ -336,7 +401,10 @@ def _rolled_back(block: BlockedVersion) -> str:
 def _rolling_out(observed: Observed) -> str:
     if observed.rollout is not None and observed.rollout.state is RunState.ACTIVE:
         refused = f"; {observed.refused.message}" if observed.refused is not None else ""
-        return f"{observed.rollout.name} to {observed.rollout.reference.version}{refused}"
+        target = _target(observed) if observed.rollout.trigger == "rollback" else None
+        tried = None if target is None else _open(observed, target)
+        follows = f"; {tried.version} follows" if tried and observed.rollout.asked_back else ""
+        return f"{observed.rollout.name} to {observed.rollout.reference.version}{follows}{refused}"
     return "a rollout starts"
 
 

@@ -1,6 +1,7 @@
 """The words of the Model's state machine: what is observed, and what is decided.  Pure."""
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
@@ -75,6 +76,8 @@ class Observed:
     rollout_lost: bool  # status names one that is gone
     rollout_folded: bool
     waiting: tuple[str, ...]  # Rollouts made by hand that wait for their turn, oldest first
+    # Digests of blocked versions that MLflow was asked about, where it has one.
+    artifacts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     cannot_start: frozenset[str] = frozenset()  # kinds of which the cluster has just refused one
 
     def request(self, action: Action) -> Request | None:

@@ -47,12 +47,14 @@ class Cluster:
     routed: Routed | None = None  # what the cluster's own Gateways say, where they carry it
     gateway: Pods | None = None  # of the built-in one, where it carries the traffic
 
-    def arm(self, version: str, *, needed: int | None = None) -> Arm:
+    def arm(self, version: str, *, needed: int | None = None, wished: int = 0) -> Arm:
         """Describe a candidate: its pods, and the weight the gateway really gives it.
 
-        ``needed`` is the number of pods it must have; None for all it is asked to have.
+        Args:
+            needed: pods it must have; None for all it is asked to have.
+            wished: pods that it will be asked to have.
         """
-        health, message = self._health(version, needed)
+        health, message = self._health(version, needed, wished)
         return Arm(
             version=version,
             health=health,
@@ -61,9 +63,9 @@ class Cluster:
             weight=self._weight(version),
         )
 
-    def stable(self, version: str, *, needed: int | None = None) -> Stable:
+    def stable(self, version: str, *, needed: int | None = None, wished: int = 0) -> Stable:
         """Describe the version in charge."""
-        health, message = self._health(version, needed)
+        health, message = self._health(version, needed, wished)
         return Stable(version=version, health=health, message=message, gone=self._is_gone(version))
 
     def capacity(
@@ -102,8 +104,9 @@ class Cluster:
         available = ready_replicas(server) if server is not None else 0
         return _count(server, self.pods.get(version, ()), available)
 
-    def _health(self, version: str, needed: int | None) -> tuple[Health, str]:
-        return read_health(self.servers.get(version), self.pods.get(version, ()), needed=needed)
+    def _health(self, version: str, needed: int | None, wished: int) -> tuple[Health, str]:
+        server, pods = self.servers.get(version), self.pods.get(version, ())
+        return read_health(server, pods, needed=needed, wished=wished)
 
     def _weight(self, version: str) -> int | None:
         if self.routed is not None:

@@ -1,11 +1,11 @@
 """Cluster, registry and Prometheus into one frozen ``Seen``."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
+from fairlead_operator.alert_note import Note, UnreadableNoteError, read_note
 from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT
@@ -38,9 +38,6 @@ from fairlead_operator.rollout.signatures import compare_signatures
 from fairlead_operator.rollout.statistics.verdict import summarize, worst
 from fairlead_operator.rollout.traffic.accepted import MISSING
 from fairlead_operator.rollout.traffic.http_route import find_unsupported
-from fairlead_operator.text import printable
-
-_LONGEST_ALERT: Final = 500  # characters
 
 
 async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
@@ -52,6 +49,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
     """
     case = await _read_case(body, ports.kube, now=now)
     registered_model = f"{case.namespace}.{case.spec.model}"
+    alert, unreadable_alert = _read_alert(case)
     look = _Look(
         case=case,
         candidates=await resolve(case.spec.versions, case.status, registered_model, ports),
@@ -59,7 +57,8 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
             case.spec.model, case.namespace, ports.kube, gateway=case.gateway, now=now
         ),
         evidence=await gather_evidence(case, ports),
-        alert=_Alert.read(case.annotations, case.spec, now=now),
+        returned=await _has_returned(case, ports.kube),
+        alert=alert,
     )
     return Seen(
         case=case,
@@ -74,6 +73,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         measured_at=look.evidence.measured_at,
         next_measurement=look.evidence.next_measurement,
         known_since=look.known_since,
+        unreadable_alert=unreadable_alert,
     )
 
 
@@ -99,6 +99,29 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
         gateway=_gateway(status, model.spec),
         stable=status.stable if status.phase else model.status.stable,
     )
+
+
+async def _has_returned(case: Case, kube: Kube) -> bool:
+    """Tell whether a person went back to the candidate: by a rollback, or by a pin in the end.
+
+    A pin may go on to any version; once it has brought all traffic to one that was in charge
+    before, that is where it went.
+    """
+    if case.spec.trigger == "rollback":
+        return True
+    going = case.phase in {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}
+    if not going or case.status.weight != 100:
+        return False
+    siblings = await kube.children("Rollout", case.namespace, case.spec.model)
+    version = case.status.winner or case.spec.version
+    return any(version in _in_charge(rollout) for rollout in siblings)
+
+
+def _in_charge(rollout: Mapping[str, Any]) -> set[str]:
+    """Return the versions of which a Rollout says that they were in charge."""
+    status = RolloutStatus.model_validate(rollout.get("status") or {})
+    known = {status.stable} | ({status.candidate} if status.phase == Phase.SUCCEEDED else set())
+    return {reference.version for reference in known if reference is not None}
 
 
 def _compile(policy: RolloutPolicy, spec: RolloutSpec) -> Plan:
@@ -133,33 +156,15 @@ def _gateway(status: RolloutStatus, model: ModelSpec) -> GatewaySpec:
     return model.serving.gateway
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Alert:
-    """What Alertmanager said, as the webhook wrote it."""
-
-    version: str
-    message: str
-    received: datetime
-
-    @classmethod
-    def read(
-        cls, annotations: Mapping[str, str], spec: RolloutSpec, *, now: datetime
-    ) -> "_Alert | None":
-        text = annotations.get(ANNOTATION_ALERT)
-        if text is None:
-            return None
-        try:
-            document = json.loads(text)
-            return cls(
-                version=str(document.get("version", spec.version)),
-                message=printable(document["message"], limit=_LONGEST_ALERT),
-                received=datetime.fromisoformat(document["receivedAt"]).astimezone(UTC),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            # Set by hand: what it says cannot be read, what it asks for can.
-            return cls(
-                version=spec.version, message=printable(text, limit=_LONGEST_ALERT), received=now
-            )
+def _read_alert(case: Case) -> tuple[Note | None, str | None]:
+    """Return what Alertmanager said, or else why the annotation says nothing."""
+    text = case.annotations.get(ANNOTATION_ALERT)
+    if text is None:
+        return None, None
+    try:
+        return read_note(text, case.spec.versions), None
+    except UnreadableNoteError as error:
+        return None, str(error)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +175,8 @@ class _Look:
     candidates: Candidates
     cluster: Cluster
     evidence: Evidence
-    alert: _Alert | None
+    alert: Note | None
+    returned: bool
 
     @property
     def known_since(self) -> datetime | None:
@@ -199,7 +205,11 @@ class _Look:
             frozen=freeze.message if freeze else None,
             frozen_until=freeze.until if freeze else None,
             stable=(
-                self.cluster.stable(case.stable_version, needed=capacity.full if capacity else None)
+                self.cluster.stable(
+                    case.stable_version,
+                    needed=capacity.full if capacity else None,
+                    wished=self._wished,
+                )
                 if has_way_back
                 else None
             ),
@@ -219,7 +229,21 @@ class _Look:
             approval_deadline=policy.approval_deadline,
             capacity=capacity,
             finished_at=status.finished_at,
+            measured=self._measured,
+            returned=self.returned,
         )
+
+    @property
+    def _measured(self) -> bool:
+        """Tell whether any request of a candidate was measured, now or before."""
+        status = self.case.status
+        counted = any(
+            judgment.value is not None if judgment.samples is None else judgment.samples > 0
+            for _, judgment in self.evidence.judgments
+        )
+        tried = any(arm.samples for arm in status.arms)
+        # A step is passed on what was measured; 0.1.0 did not write that it was.
+        return status.measured or counted or tried or status.step > 0
 
     def _gateway(self) -> Gateway:
         routed = self.cluster.routed
@@ -236,7 +260,7 @@ class _Look:
         """Describe the candidates as the cluster and our last decision have them."""
         last = {entry.version: entry for entry in self.case.status.arms}
         for version in self.case.spec.versions:
-            arm = self._judged(self.cluster.arm(version, needed=needed))
+            arm = self._judged(self.cluster.arm(version, needed=needed, wished=self._wished))
             if not self.candidates.references:
                 message = "not found in MLflow yet"
                 arm = dataclasses.replace(arm, health=Health.UNKNOWN, message=message)
@@ -272,6 +296,12 @@ class _Look:
         has_none = self.case.phase in {Phase.PENDING, Phase.REPLACING}
         alone = not self.case.plan.compares
         return capacity.full if alone and has_none else capacity.bounds.least
+
+    @property
+    def _wished(self) -> int:
+        """Return the pods the spec asks for: in the same write it may ask for more traffic."""
+        serving = self.case.model.serving
+        return 0 if serving.autoscaling else serving.replicas or 1
 
     def _judged(self, arm: Arm) -> Arm:
         """Add all that speaks for and against a candidate."""

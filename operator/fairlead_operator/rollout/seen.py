@@ -41,3 +41,4 @@ class Seen:
     measured_at: datetime | None
     next_measurement: timedelta
     known_since: datetime | None  # when an alert or the fast guard spoke first
+    unreadable_alert: str | None = None  # why the annotation of an alert asks for nothing

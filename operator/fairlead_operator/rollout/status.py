@@ -7,6 +7,7 @@ from typing import Any, Final
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import PODS_READY, Condition, merge
 from fairlead_operator.api.events import Event
+from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.phases.rollout import (
     Phase,
     PodsReason,
@@ -36,6 +37,7 @@ _SIGNATURE_STATUS: Final = {
     SignatureReason.UNCHANGED: "False",
     SignatureReason.UNREADABLE: "Unknown",
 }
+ALERT_READ: Final = "AlertRead"  # False while the annotation of an alert is nobody's
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 
 
@@ -71,6 +73,7 @@ def report(
         live_since=old.live_since or (now if decision.weight > 0 else None),
         peak_weight=max(old.peak_weight, decision.weight),
         recorded=old.recorded,
+        measured=seen.observed.measured,
         stable=seen.case.stable,
         candidate=_candidate(seen, decision),
         reason=decision.reason,
@@ -217,6 +220,10 @@ def _conditions(
         complete = "True" if presence.complete else "False"
         conditions.append(condition(PODS_READY, complete, presence.reason, presence.message))
     conditions += _signature_condition(seen, generation)
+    if seen.unreadable_alert is not None:
+        told = f"the annotation {ANNOTATION_ALERT} asks for nothing: {seen.unreadable_alert}"
+        ways = "`fairlead abort MODEL` takes the rollout back"
+        conditions.append(condition(ALERT_READ, "False", "AlertUnreadable", f"{told}; {ways}"))
     if seen.routed is not None:
         accepted = "True" if seen.routed.reason is RouteReason.ACCEPTED else "False"
         conditions.append(condition("Routed", accepted, seen.routed.reason, seen.routed.message))
@@ -252,7 +259,22 @@ def _events(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Even
     told: tuple[Event, ...] = ()
     if changed is not None and changed.reason is SignatureReason.CHANGED:
         told = (Event(reason=changed.reason, message=changed.message, warning=changed.refuses),)
-    return (*announce_refusals(decision.answers), *told, *_transition(seen, decision, status))
+    return (
+        *announce_refusals(decision.answers),
+        *told,
+        *_unreadable_alert(seen, status),
+        *_transition(seen, decision, status),
+    )
+
+
+def _unreadable_alert(seen: Seen, status: RolloutStatus) -> tuple[Event, ...]:
+    """Announce an alert that nobody can read, once."""
+    known = any(condition.type == ALERT_READ for condition in seen.case.status.conditions)
+    return tuple(
+        Event(reason="AlertUnreadable", message=condition.message, warning=True)
+        for condition in status.conditions
+        if condition.type == ALERT_READ and not known
+    )
 
 
 def _transition(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[Event, ...]:

@@ -97,7 +97,7 @@ async def test_a_rollout_is_watched_paused_promoted_and_gone_back_from(
     approved = await desk.on_model("approve")
     resumed = await desk.on_model("resume")
     again = await desk.on_model("resume")
-    promoted = await desk.on_model("promote", "--why", "looks good")
+    promoted = await desk.on_model("promote", "--why", "looks good", "--unmeasured")
     await stage.wait("Rollout", "to-1.1.0", phase="Succeeded")
     ended = await desk.on_model("abort")
     back = await desk.on_model("rollback", "--why", "too dear")
@@ -145,6 +145,48 @@ async def test_going_back_from_a_rollout_in_flight_takes_it_back(
         0,
         "request to retry nsw-price sent; see the answer with fairlead status\n",
     )
+
+
+@pytest.mark.usefixtures("serving")
+async def test_going_back_to_what_does_not_exist_takes_nothing_back(
+    stage: Stage, backends: Backends, desk: Desk
+) -> None:
+    await start(stage, backends, "1.1.0")
+
+    typo = await desk.on_model("rollback", "--to", "9.9.9")
+    unseen = await desk.on_model("rollback", "--to", "9.9.9", "--no-wait")
+    status = await stage.status("Rollout", "to-1.1.0")
+
+    assert (typo.code, "VersionNotFound" in typo.err) == (1, True)
+    assert (unseen.code, "leave --no-wait out" in unseen.err) == (1, True)
+    assert (status["phase"], status["observedWeight"]) == ("Progressing", 10)
+    assert "requests" not in status or not status["requests"]
+
+
+@pytest.mark.usefixtures("serving")
+async def test_the_same_words_of_kubectl_are_heard_each_time(
+    plane: ControlPlane, stage: Stage, backends: Backends, desk: Desk
+) -> None:
+    await start(stage, backends, "1.1.0")
+    for _ in range(2):
+        plane.kubectl(
+            *("annotate", "--overwrite", "mro", "to-1.1.0", f"--namespace={stage.namespace}"),
+            "fairlead.dev/pause=Ada: lunch",
+        )
+        await stage.wait("Rollout", "to-1.1.0", phase="Paused")
+        await until(lambda: _says_nothing(stage, "to-1.1.0"), "the annotation to be gone")
+        await desk.on_model("resume")
+    requests = (await stage.status("Rollout", "to-1.1.0"))["requests"]
+
+    assert [(entry["action"], entry["outcome"]) for entry in requests] == [
+        ("pause", "Accepted"),
+        ("resume", "Accepted"),
+    ] * 2
+
+
+async def _says_nothing(stage: Stage, rollout: str) -> bool:
+    meta = (await stage.get("Rollout", rollout))["metadata"]
+    return "fairlead.dev/pause" not in (meta.get("annotations") or {})
 
 
 @pytest.mark.usefixtures("serving")

@@ -22,7 +22,7 @@ ENUMS = (
 IN_PLACE = {
     "InvalidSpec", "ClusterRefused", "ClusterUnavailable", "NameTaken", "Applied", "Registered",
     "RegistrationChanged", "AutoscalerApplied", "AutoscalerMissing", "GatePassed",
-    "Promoted", "RolledBack", "AlertIgnored", "RequestRefused",
+    "Promoted", "RolledBack", "AlertIgnored", "AlertUnreadable", "RequestRefused",
 }  # fmt: skip
 
 

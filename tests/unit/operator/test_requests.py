@@ -11,6 +11,7 @@ from fairlead_operator.requests import (
     Action,
     Answer,
     Request,
+    Word,
     parse_request,
     read_requests,
     record,
@@ -56,6 +57,23 @@ def test_any_text_is_a_request_of_bounded_size(value: str) -> None:
     assert request.describe()
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        pytest.param("Ada: nobody asks at night --unmeasured", {Word.UNMEASURED}, id="text"),
+        pytest.param("--end-guard --unmeasured", set(Word), id="text: several"),
+        pytest.param("Ada: is --unmeasured-ness good?", set(), id="text: part of another word"),
+        pytest.param('{"by": "ada", "unmeasured": true}', {Word.UNMEASURED}, id="JSON"),
+        pytest.param('{"endGuard": true}', {Word.END_GUARD}, id="JSON: nothing else"),
+        pytest.param('{"by": "ada", "endGuard": "yes"}', set(), id="JSON: of another type"),
+        pytest.param('{"why": "not --unmeasured"}', set(), id="JSON: in the reason"),
+        pytest.param("Ada: wrong data", set(), id="none"),
+    ],
+)
+def test_what_is_said_besides(value: str, words: set[Word]) -> None:
+    assert parse_request(Action.PROMOTE, value).words == words
+
+
 def test_requests_are_read_strongest_first_and_others_left_alone() -> None:
     annotations = {
         "fairlead.dev/resume": "b",
@@ -92,3 +110,59 @@ def test_the_list_is_bounded_but_keeps_what_is_still_asked() -> None:
 
     assert len(listed) == 20
     assert [entry.text for entry in listed] == ["0", *(str(number) for number in range(31, 50))]
+
+
+def say(
+    listed: tuple[RequestStatus, ...], annotations: dict[str, str]
+) -> tuple[tuple[RequestStatus, ...], list[str]]:
+    """Look once: answer what is asked, and return the list and the texts that were answered."""
+    asked = unanswered(annotations, listed)
+    answers = [Answer(request=request, accepted=True, message="ok") for request in asked]
+    return record(listed, answers, annotations, now=AT), [request.text for request in asked]
+
+
+TARIFF, BAD_DAY = (
+    {"fairlead.dev/retrain": "Ada: new tariff"},
+    {"fairlead.dev/retrain": "Ada: without the bad day"},
+)
+
+
+@pytest.mark.parametrize(
+    ("looks", "heard"),
+    [
+        pytest.param([TARIFF, TARIFF], 1, id="it stands: once"),
+        pytest.param([TARIFF, {}, TARIFF], 2, id="it was gone: again"),
+        pytest.param([TARIFF, BAD_DAY, TARIFF], 2, id="it said something else: again"),
+        pytest.param([TARIFF, {}, TARIFF, TARIFF, {}, TARIFF], 3, id="and again"),
+    ],
+)
+def test_the_same_words_are_a_new_request_once_they_were_gone(
+    looks: list[dict[str, str]], heard: int
+) -> None:
+    listed: tuple[RequestStatus, ...] = ()
+    answered: list[str] = []
+    for annotations in looks:
+        listed, texts = say(listed, annotations)
+        answered += texts
+
+    assert answered.count("Ada: new tariff") == heard
+    assert len([entry for entry in listed if entry.text == "Ada: new tariff"]) == heard
+
+
+@given(st.lists(st.sampled_from([TARIFF, BAD_DAY, {}]), max_size=60))
+def test_each_change_of_words_is_heard_once_and_the_list_is_bounded(
+    looks: list[dict[str, str]],
+) -> None:
+    listed: tuple[RequestStatus, ...] = ()
+    before: dict[str, str] = {}
+    for annotations in looks:
+        listed, texts = say(listed, annotations)
+        assert texts == ([] if annotations == before else list(annotations.values()))
+        assert len(listed) <= 20
+        before = annotations
+
+
+def test_what_an_earlier_release_answered_is_not_asked_again() -> None:
+    old = {"action": "retrain", "text": "Ada: new tariff", "outcome": "Accepted"}
+
+    assert unanswered(TARIFF, [RequestStatus.model_validate(old)]) == ()

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     SERVING = "Serving"
     SUSPENDED = "Suspended"
     VERSION_BLOCKED = "VersionBlocked"
+    LEFT_BY_HAND = "LeftByHand"
     TARGET_REFUSED = "TargetRefused"
     GATE_NOT_PASSED = "GateNotPassed"
 

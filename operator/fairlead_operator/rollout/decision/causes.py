@@ -9,18 +9,32 @@ from typing import Final
 
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Action, Request
-from fairlead_operator.rollout.decision.states import Arm, Cause, Health, Observed
+from fairlead_operator.rollout.decision.states import (
+    Arm,
+    Cause,
+    Health,
+    Observed,
+    has_all_traffic,
+)
 
 _ON_TRIAL: Final = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
 
 
-def wished_back(wish: Request | None) -> Cause | None:
+def keeps_traffic(seen: Observed) -> bool:
+    """Tell whether another target leaves the traffic where it is.
+
+    A person went back to the candidate.  What that left is no way back for the next rollout.
+    """
+    return seen.returned and has_all_traffic(seen)
+
+
+def wished_back(seen: Observed, wish: Request | None) -> Cause | None:
     """Return why a person or the Model wants the rollout to go back, if one does."""
     if wish is None:
         return None
     if wish.action is Action.ABORT:
         return Cause(reason=Reason.ABORTED, message=wish.describe())
-    if wish.action is Action.SUPERSEDE:
+    if wish.action is Action.SUPERSEDE and not keeps_traffic(seen):
         return Cause(reason=Reason.SUPERSEDED, message=f"superseded by {wish.text}")
     return None
 

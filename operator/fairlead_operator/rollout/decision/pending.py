@@ -99,7 +99,7 @@ def while_replacing(seen: Observed, wish: Request | None) -> Decision:
 
 
 def _give_up(seen: Observed, wish: Request | None) -> Cause | None:
-    wished = wished_back(wish)
+    wished = wished_back(seen, wish)
     if wished is not None:
         return wished
     if seen.resolution is Resolution.MISSING:

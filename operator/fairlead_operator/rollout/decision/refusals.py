@@ -10,12 +10,13 @@ from typing import Final, assert_never
 
 from fairlead_operator.api.base import VERSION_PATTERN
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
-from fairlead_operator.requests import Action, Answer, Request
+from fairlead_operator.requests import Action, Answer, Request, Word
 from fairlead_operator.rollout.decision.causes import rollback_cause
 from fairlead_operator.rollout.decision.moves import SUSPENDED
 from fairlead_operator.rollout.decision.states import (
     Health,
     Observed,
+    has_all_traffic,
     is_finished,
     present_shares,
     reported,
@@ -61,7 +62,7 @@ def _refusal_in_flight(request: Request, seen: Observed) -> str | None:
         case Action.PAUSE:
             return _refuse_pause(seen)
         case Action.PROMOTE:
-            return _refuse_promote(seen)
+            return _refuse_promote(request, seen)
         case Action.APPROVE:
             return _refuse_approve(seen)
         case Action.RESUME:
@@ -79,7 +80,8 @@ def _refuse_pause(seen: Observed) -> str | None:
     return None
 
 
-def _refuse_promote(seen: Observed) -> str | None:
+def _refuse_promote(request: Request, seen: Observed) -> str | None:
+    """Say why nobody promotes now; asking twice is asking once, so it ends no guard window."""
     candidate = seen.candidate
     if seen.phase in {Phase.PENDING, Phase.REPLACING}:
         return "the candidate has no traffic yet; ask again after its first step began"
@@ -89,6 +91,18 @@ def _refuse_promote(seen: Observed) -> str | None:
         return seen.frozen
     if candidate.health is not Health.READY:
         return f"the candidate is not ready: {candidate.message}"
+    if seen.step >= len(seen.steps):
+        if Word.END_GUARD in request.words:
+            return None
+        return (
+            f"{candidate.version} has all traffic already, and its guard window goes on; "
+            f"`fairlead promote MODEL {Word.END_GUARD}` ends it"
+        )
+    if not seen.measured and Word.UNMEASURED not in request.words:
+        return (
+            f"no request of {candidate.version} was measured yet; `fairlead promote MODEL "
+            f"{Word.UNMEASURED}` promotes it all the same"
+        )
     return None
 
 
@@ -115,7 +129,18 @@ def _must_wait(action: Action, seen: Observed) -> bool:
             return not reported(seen, present_shares(seen))
         case Action.APPROVE:
             return seen.reason in _DECISIONS and _is_doubtful(seen)
+        case Action.SUPERSEDE:
+            return seen.returned and not _has_arrived(seen)
     return False
+
+
+def _has_arrived(seen: Observed) -> bool:
+    """Tell whether what a person went back to has all traffic, or cannot come to it."""
+    if seen.phase is Phase.PENDING:
+        return seen.problem is not None  # that has no deadline, and no traffic has moved
+    stopped = seen.suspended or seen.frozen is not None
+    ready = seen.candidate.health is Health.READY and reported(seen, present_shares(seen))
+    return has_all_traffic(seen) and ready and not stopped
 
 
 def _is_doubtful(seen: Observed) -> bool:

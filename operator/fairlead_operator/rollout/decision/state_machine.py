@@ -21,7 +21,10 @@
     Paused              nobody answered for longer than the deadline    RollingBack
     Guarding            the guard window passed with good evidence      Succeeded
     any in traffic      a person pauses                                 Paused until resumed
-    any in traffic      a person promotes                               Guarding; from there the end
+    any in traffic      a person promotes                               Guarding
+    Guarding            a person ends the guard window                  Succeeded
+    any in traffic      another version is the target                   RollingBack
+    with all traffic    the same, of what a person went back to         Succeeded
     any in traffic      analysis failed, alert, guard, crash, abort     RollingBack
     RollingBack         every gateway pod reports no traffic            RolledBack
 
@@ -123,9 +126,12 @@ def _within_steps(seen: Observed) -> Observed:
 
 def _by_cause_or_wish(seen: Observed, wish: Request | None) -> Decision | None:
     """Decide what comes first wherever there is traffic: going back, then what people want."""
-    cause = wished_back(wish) or rollback_cause(seen)
+    cause = wished_back(seen, wish) or rollback_cause(seen)
     if cause is not None:
         return roll_back(seen, cause)
+    if wish is not None and wish.action is Action.SUPERSEDE:
+        version = seen.playing[0].version
+        return succeed(seen, f"{version}, to which a person went back, makes way for {wish.text}")
     if wish is not None and wish.action is Action.PAUSE:
         message = (
             f"paused by request ({wish.describe()}): `fairlead resume MODEL` goes on; "

@@ -124,6 +124,8 @@ class Observed:
     capacity: Capacity | None = None  # None while the number of pods is fixed
     finished_at: datetime | None = None
     gateway: Gateway = Gateway()
+    measured: bool = True  # at least one request of a candidate
+    returned: bool = False  # a person went back to the candidate, which was in charge before
 
     @property
     def playing(self) -> tuple[Arm, ...]:
@@ -243,6 +245,12 @@ def present_shares(seen: Observed) -> Shares:
         case Phase.PROGRESSING | Phase.PAUSED:
             step = seen.present
             return _as_asked(seen, all_traffic(seen) if step is None else _in_step(seen, step))
+
+
+def has_all_traffic(seen: Observed) -> bool:
+    """Tell whether candidates have all of it, in the last step or after it, and can go back."""
+    going = seen.phase in {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}
+    return going and sum(share for _, share in present_shares(seen)) == 100
 
 
 def _as_asked(seen: Observed, shares: Shares) -> Shares:

@@ -22,16 +22,19 @@ def read_health(
     pods: Sequence[Mapping[str, Any]],
     *,
     needed: int | None = None,
+    wished: int = 0,
 ) -> tuple[Health, str]:
     """Tell the health of a version, and a sentence for people.
 
-    ``needed`` pods are enough where an autoscaler may ask for more at any moment; None
-    asks for all, none of them on its way.
+    Args:
+        needed: pods that are enough where an autoscaler may ask for more at any moment; None
+            asks for all, none of them on its way.
+        wished: pods that the spec asks for now; the Deployment may not have been told yet.
     """
     if deployment is None:
         return Health.UNKNOWN, "its Deployment is not created yet"
     status = deployment.get("status") or {}
-    wanted = asked_replicas(deployment) if needed is None else needed
+    wanted = max(asked_replicas(deployment), wished) if needed is None else needed
     available = ready_replicas(deployment)
     current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
     settled = needed is not None or not status.get("unavailableReplicas")

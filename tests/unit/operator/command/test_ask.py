@@ -7,20 +7,26 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose, find_answer
-from fairlead_operator.command.failures import RefusedError, UnansweredError
-from fairlead_operator.requests import Action, parse_request
+from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose, confirm, find_answer
+from fairlead_operator.command.failures import CommandError, RefusedError, UnansweredError
+from fairlead_operator.requests import Action, Word, parse_request
 
 AT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 
 def test_the_longest_request_keeps_who_when_and_why() -> None:
-    text = compose(by="a" * 64, at=AT, why="ü" * LONGEST_WHY)
+    text = compose(by="a" * 64, at=AT, why="ü" * LONGEST_WHY, words=Word)
 
     request = parse_request(Action.ABORT, text)
 
     assert (request.by, request.at, request.why) == ("a" * 64, AT, "ü" * LONGEST_WHY)
     assert request.text == text
+
+
+def test_what_is_said_besides_is_understood() -> None:
+    text = compose(by="ada", at=AT, why="", words=Word)
+
+    assert parse_request(Action.PROMOTE, text).words == set(Word)
 
 
 @dataclasses.dataclass
@@ -125,3 +131,61 @@ def test_find_answer(entries: list[tuple[str, str]], is_answered: bool) -> None:
 )
 def test_without_requests_there_is_no_answer(body: dict[str, Any] | None) -> None:
     assert find_answer(body, Action.PAUSE, "this") is None
+
+
+MADE = {"metadata": {"name": "r-9"}, "spec": {"version": "1.0.0"}}
+FOUND = {"phase": "Pending", "candidate": {"version": "1.0.0"}}
+NOT_FOUND = {"phase": "RolledBack", "reason": "VersionNotFound", "message": "MLflow has none"}
+
+
+class Registering(FakeCluster):
+    """A cluster whose operator says this of a Rollout, one status a look, the last for ever."""
+
+    def __init__(self, *statuses: dict[str, Any] | BaseException) -> None:
+        super().__init__(None)
+        self.statuses = list(statuses)
+
+    def rollout(self, name: str) -> dict[str, Any]:
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        if isinstance(status, BaseException):
+            raise status
+        return {"status": status}
+
+
+def confirmed(cluster: Registering) -> None:
+    confirm(cluster, MADE, patience=patience())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("later", [FOUND, FOUND | {"phase": "Guarding"}, FOUND | NOT_FOUND])
+def test_a_rollout_whose_version_is_found_stands(later: dict[str, Any]) -> None:
+    cluster = Registering({}, {"phase": "Pending"}, later)
+
+    confirmed(cluster)
+
+    assert cluster.written == {}
+
+
+def test_a_rollout_whose_version_is_not_found_is_an_error_with_the_operators_reason() -> None:
+    words = "r-9 ended at once, and nothing else was done (VersionNotFound: MLflow has none)"
+    with pytest.raises(RefusedError) as refused:
+        confirmed(Registering({}, NOT_FOUND))
+
+    assert (str(refused.value), refused.value.exit_code) == (words, 1)
+
+
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [
+        pytest.param({"phase": "Pending"}, UnansweredError, id="nobody looks it up in time"),
+        pytest.param(CommandError("no answer"), CommandError, id="the cluster does not answer"),
+        pytest.param(KeyboardInterrupt(), KeyboardInterrupt, id="a person gives up"),
+    ],
+)
+def test_a_rollout_that_nobody_could_confirm_is_withdrawn(
+    says: dict[str, Any] | BaseException, error: type[BaseException]
+) -> None:
+    cluster = Registering(says)
+    with pytest.raises(error):
+        confirmed(cluster)
+
+    assert "its version was not found" in cluster.written["fairlead.dev/abort"]

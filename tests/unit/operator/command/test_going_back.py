@@ -5,8 +5,20 @@ from typing import Any
 import pytest
 
 from fairlead_operator.api.rollout import RolloutSpec
-from fairlead_operator.command.going_back import Back, build_back, plan_back, previous_version
+from fairlead_operator.command.going_back import (
+    Back,
+    build_back,
+    describe_pin,
+    known_versions,
+    plan_back,
+    previous_version,
+)
 from support.command_builders import plain_model, plain_rollout
+
+
+def went_back(to: str, left: str) -> dict[str, Any]:
+    return plain_rollout("Succeeded", to, left, trigger="rollback")
+
 
 PAST = [plain_rollout("Succeeded", "1.2.0", "1.1.0"), plain_rollout("Succeeded", "1.3.0", "1.2.0")]
 
@@ -94,8 +106,15 @@ PAST = [plain_rollout("Succeeded", "1.2.0", "1.1.0"), plain_rollout("Succeeded",
             plain_model(version="1.3.0"),
             PAST[1],
             None,
-            Back(refusal="spec.version pins 1.3.0; set it to 1.2.0 in Git"),
-            id="Git decides about a pinned version",
+            Back(to="1.2.0"),
+            id="at rest: a pin is left like any other",
+        ),
+        pytest.param(
+            plain_model(version="1.4.0"),
+            plain_rollout("Progressing"),
+            "1.2.0",
+            Back(abort="to-1.4.0", to="1.2.0"),
+            id="in flight: so is the pin that it rolls out",
         ),
         pytest.param(
             plain_model(suspend=True),
@@ -138,6 +157,31 @@ def test_going_back_by_steps_follows_the_models_own_policy() -> None:
     assert back["spec"] == {"model": "nsw-price", "version": "1.2.0", "trigger": "rollback"}
 
 
+BACK = plain_rollout("Guarding", "1.2.0", "1.3.0", trigger="rollback")
+ALREADY = "to-1.2.0 is going back to 1.2.0 already; `fairlead status nsw-price` shows it"
+
+
+@pytest.mark.parametrize(
+    ("current", "back", "to", "plan"),
+    [
+        pytest.param(BACK, BACK, None, Back(refusal=ALREADY), id="in flight"),
+        pytest.param(BACK, BACK, "1.2.0", Back(refusal=ALREADY), id="in flight, by its version"),
+        pytest.param(plain_rollout("RollingBack"), plain_rollout(
+            "Pending", "1.2.0", "1.3.0", trigger="rollback"), None, Back(refusal=ALREADY),
+                     id="waiting for its turn"),
+        pytest.param(PAST[1], {**BACK, "status": {}}, None, Back(refusal=ALREADY),
+                     id="just created"),
+        pytest.param(BACK, BACK, "1.3.0", Back(abort="to-1.2.0"), id="to where it came from"),
+        pytest.param(BACK, BACK, "1.1.0", Back(abort="to-1.2.0", to="1.1.0"), id="further"),
+        pytest.param(plain_rollout("Progressing"), plain_rollout(
+            "RollingBack", "1.2.0", "1.3.0", trigger="rollback"), None, Back(abort="to-1.4.0"),
+                     id="one that is taken back itself is none"),
+    ],
+)  # fmt: skip
+def test_asking_twice_is_asking_once(current: Any, back: Any, to: str | None, plan: Back) -> None:
+    assert plan_back(plain_model(), current, [*PAST, back], to) == plan
+
+
 @pytest.mark.parametrize(
     ("rollouts", "version"),
     [
@@ -157,6 +201,26 @@ def test_going_back_by_steps_follows_the_models_own_policy() -> None:
         ),
         pytest.param([plain_rollout("Succeeded", "1.3.0", None)], None, id="a first version"),
         pytest.param(PAST[:1], None, id="nobody knows who brought it"),
+        pytest.param(
+            [*PAST, went_back("1.2.0", "1.3.0"), plain_rollout("Succeeded", "1.3.0", "1.2.0")],
+            "1.2.0",
+            id="brought again after it was left",
+        ),
+        pytest.param(
+            [*PAST, plain_rollout("Succeeded", "1.4.0", "1.3.0"), went_back("1.3.0", "1.4.0")],
+            "1.2.0",
+            id="gone back to: what was before it, and not what was left",
+        ),
+        pytest.param(
+            [plain_rollout("Succeeded", "1.4.0", "1.3.0"), went_back("1.3.0", "1.4.0")],
+            None,
+            id="gone back to the oldest that is known",
+        ),
+        pytest.param(
+            [plain_rollout("Succeeded", "1.4.0", "1.2.0"), went_back("1.3.0", "1.4.0")],
+            None,
+            id="gone back to what is in no Rollout any more",
+        ),
     ],
 )
 def test_previous_version(rollouts: list[dict[str, Any]], version: str | None) -> None:
@@ -190,3 +254,25 @@ def test_the_rollout_that_goes_back_carries_the_request() -> None:
 
     assert back["metadata"]["annotations"] == {"fairlead.dev/request": '{"by": "ada"}'}
     assert "name" not in back["metadata"], "the API server makes the name"
+
+
+def test_the_versions_that_were_looked_up_before() -> None:
+    typo = {**plain_rollout("RolledBack", "9.9.9"), "status": {"phase": "RolledBack"}}
+    current = plain_rollout("Progressing")
+    current["status"]["candidate"] = {"version": "1.4.0"}
+
+    known = known_versions(plain_model(), [*PAST, typo, current])
+
+    assert known == {"1.1.0", "1.2.0", "1.3.0", "1.4.0"}
+
+
+@pytest.mark.parametrize(
+    ("pinned", "says"),
+    [(None, False), ("1.2.0", False), ("1.3.0", True)],
+    ids=["no pin", "where it goes", "what it leaves"],
+)
+def test_what_becomes_of_the_pin_is_said(pinned: str | None, says: bool) -> None:
+    words = describe_pin(plain_model(version=pinned), "1.2.0")
+
+    assert bool(words) == says
+    assert not says or words.startswith("spec.version still pins 1.3.0: it stays blocked until")

@@ -167,8 +167,17 @@ def test_one_that_left_the_trial_says_why() -> None:
         pytest.param(
             {},
             {"blocked": [{"version": "1.2.9", "reason": "AlertFired", "message": "p95 is 900 ms"}]},
-            ("Blocked", "1.2.9 (AlertFired: p95 is 900 ms)"),
+            (
+                "Blocked",
+                "1.2.9 (AlertFired: p95 is 900 ms); `fairlead retry nsw-price` tries it again",
+            ),
             id="blocked",
+        ),
+        pytest.param(
+            {"version": "1.3.0"},
+            {"blocked": [{"version": "1.2.9", "reason": "AlertFired", "message": "p95 is 900 ms"}]},
+            ("Blocked", "1.2.9 (AlertFired: p95 is 900 ms)"),
+            id="blocked, and not what a retry would try",
         ),
         pytest.param({}, {"phase": "Serving"}, ("Model", "Serving"), id="no condition yet"),
         pytest.param({}, {}, ("Model", "Pending"), id="no phase yet"),

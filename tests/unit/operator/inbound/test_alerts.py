@@ -1,5 +1,6 @@
 """Alertmanager's body: what asks for a rollback, and what is refused by name."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ def test_a_firing_alert_that_asks_for_a_rollback_is_taken() -> None:
             model="nsw-price",
             version="1.1.0",
             message="FairleadVersionSlow: p95 900 ms",
+            since=None,
         ),
     )
 
@@ -66,7 +68,6 @@ def test_other_alerts_are_left_alone(other: dict[str, Any]) -> None:
         pytest.param(body(version="3"), "version", id="another version"),
         pytest.param(body() | {"alerts": {}}, "alerts", id="alerts is no list"),
         pytest.param(body(*[alert()] * 1001), "alerts", id="a flood"),
-        pytest.param(body(alert(), 7), r"alerts\[1\].labels", id="an alert is a number"),
     ],
 )
 def test_what_is_not_alertmanagers_is_refused_by_field(sent: Any, named: str) -> None:
@@ -94,6 +95,34 @@ def test_an_alert_of_nobody_is_refused_by_field_and_the_next_is_taken(
     assert isinstance(refused, Refused)
     assert refused.why.startswith(f"alerts[0].labels.{field}: ")
     assert isinstance(taken, Alert)
+
+
+@pytest.mark.parametrize("other", [7, None, "x", {}, {"labels": []}, {"labels": None}])
+def test_what_is_no_alert_is_refused_by_field_and_the_next_is_taken(other: Any) -> None:
+    refused, taken = parse_alerts(body(other, alert()), Labels())
+
+    assert refused == Refused(name="alert", why="alerts[0].labels: must be an object")
+    assert isinstance(taken, Alert)
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "since"),
+    [
+        pytest.param("2026-01-01T01:00:00.123456789+01:00",
+                     datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC), id="Go's nanoseconds"),
+        pytest.param("2026-01-01T00:00:00Z", datetime(2026, 1, 1, tzinfo=UTC), id="whole seconds"),
+        pytest.param("0001-01-01T00:00:00Z", None, id="Go's zero time"),
+        pytest.param("2026-01-01T00:00:00", None, id="no time zone"),
+        pytest.param("noon", None, id="no time"),
+        pytest.param(7, None, id="a number"),
+        pytest.param(None, None, id="nothing"),
+    ],
+)  # fmt: skip
+def test_since_when_an_alert_fires(starts_at: Any, since: datetime | None) -> None:
+    (found,) = parse_alerts(body(alert(startsAt=starts_at)), Labels())
+
+    assert isinstance(found, Alert)
+    assert found.since == since
 
 
 json_values = st.recursive(

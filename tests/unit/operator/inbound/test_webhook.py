@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from fairlead_operator.errors import TransientError
+from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.inbound.webhook import Webhook
 from fairlead_operator.keys import Key
@@ -271,3 +271,92 @@ async def test_a_second_candidates_alert_is_noted_once_the_first_has_left(world:
 
     assert (too_early, status) == (503, 200)
     assert noted(world)["version"] == "1.2.0"
+
+
+def began(world: World, **changes: Any) -> None:
+    """Say when the Rollout was made: a minute after an alert began to fire, for example."""
+    world.kube.objects[ROLLOUT]["metadata"] |= {"creationTimestamp": "2026-01-01T00:01:00Z"}
+    world.kube.objects[ROLLOUT]["status"] |= changes
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Progressing", "Paused", "Guarding"])
+@pytest.mark.parametrize(
+    ("fires_since", "outcome"),
+    [
+        pytest.param("2026-01-01T00:00:59Z", "ignored", id="before the rollout began"),
+        pytest.param("2026-01-01T00:01:00Z", "rollback", id="since it began"),
+        pytest.param("2026-01-01T00:03:00Z", "rollback", id="later"),
+        pytest.param("", "rollback", id="it does not say"),
+    ],
+)
+async def test_an_alert_from_before_a_retry_does_not_end_it(
+    world: World, fires_since: str, outcome: str, phase: str
+) -> None:
+    began(world, phase=phase)
+
+    status, answer = await post(world, body(alert(startsAt=fires_since)))
+
+    (entry,) = answer["alerts"]
+    assert (status, entry["outcome"]) == (200, outcome)
+    assert (annotation(world) is None) == (outcome == "ignored")
+    if outcome == "ignored":
+        why = (
+            "it has fired since 2026-01-01T00:00:59.000Z, before nsw-price-rollout-1 began; it "
+            "counts once it fires anew"
+        )
+        assert entry["why"] == why
+        ((reason, message),) = world.events()
+        assert (reason, why in message) == ("AlertIgnored", True)
+
+
+async def test_of_the_same_alert_the_one_that_fires_anew_counts(world: World) -> None:
+    began(world)
+    older, newer = (alert(startsAt=f"2026-01-01T00:0{minute}:00Z") for minute in (0, 2))
+
+    _, answer = await post(world, body(older, newer))
+
+    assert [entry["outcome"] for entry in answer["alerts"]] == ["ignored", "rollback"]
+
+
+GARBAGE = ["garbage", "[]", "{}", "7", "null", '{"message": "slow"}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=lambda text: text[:20])
+async def test_an_annotation_that_is_nobodys_alert_is_replaced(world: World, garbage: str) -> None:
+    world.kube.objects[ROLLOUT]["metadata"]["annotations"] = {"fairlead.dev/alert": garbage}
+
+    status, answer = await post(world, body(alert(), alert(labels=LABELS | {"alertname": "B"})))
+
+    assert status == 200
+    assert [entry["outcome"] for entry in answer["alerts"]] == ["rollback", "rollback"]
+    assert noted(world)["message"] == "FairleadVersionSlow: p95 900 ms"
+
+
+OTHER = Key("Rollout", NAMESPACE, "other-rollout-1")
+
+
+@pytest.mark.parametrize(
+    "error", [TransientError("503 away"), ClusterRefusalError("422 a policy")], ids=["away", "422"]
+)
+async def test_one_alert_that_cannot_be_kept_does_not_lose_the_others(
+    world: World, error: Exception
+) -> None:
+    other = {"model": "other", "version": "2.0.0"}
+    meta = {"namespace": NAMESPACE, "name": OTHER.name}
+    status = {"phase": "Progressing"}
+    world.kube.put({"kind": "Rollout", "metadata": meta, "spec": other, "status": status})
+    world.kube.refusing["Rollout", OTHER.name] = error
+    receiver = Webhook(
+        world.ports,
+        token="token",
+        labels=Labels(),
+        rollouts_of=lambda _, model: {OTHER if model == "other" else ROLLOUT},
+        wake=lambda _: None,
+    )
+
+    response = await receiver.handle(request(body(alert(labels=LABELS | other), alert())))
+    answer = json.loads(response.text or "")
+
+    assert (response.status, str(error) in answer["error"]) == (503, True)
+    assert [entry["outcome"] for entry in answer["alerts"]] == ["unavailable", "rollback"]
+    assert annotation(world) is not None

@@ -42,8 +42,33 @@ def test_problem(listed: dict[tuple[str, str], tuple[str, str]], words: str) -> 
     assert bool(problem) == bool(words)
 
 
+@pytest.mark.parametrize(
+    ("listed", "digest"),
+    [
+        pytest.param({(NAME, "7"): ("1.0.0", "sha256:a")}, "sha256:a", id="one"),
+        pytest.param({(NAME, "7"): ("1.0.0", ""), (NAME, "8"): ("1.0.0", "sha256:a")}, "sha256:a",
+                     id="one with a digest"),
+        pytest.param({(NAME, "7"): ("1.0.0", "sha256:a"), (NAME, "8"): ("1.0.0", "sha256:b")},
+                     None, id="two that differ"),
+        pytest.param({(NAME, "7"): ("2.0.0", "sha256:a"), ("other", "1"): ("1.0.0", "sha256:a")},
+                     None, id="another version, another model"),
+    ],
+)  # fmt: skip
+def test_digest(listed: dict[tuple[str, str], tuple[str, str]], digest: str | None) -> None:
+    registrations = Registrations()
+    registrations.take(
+        {
+            key: RegisteredVersion(version=version, registry_version=key[1], digest=known)
+            for key, (version, known) in listed.items()
+        }
+    )
+
+    assert registrations.digest(NAME, "1.0.0") == digest
+
+
 def test_before_the_first_list_nothing_is_known() -> None:
     assert Registrations().problem(NAME, SERVES) is None
+    assert Registrations().digest(NAME, "1.0.0") is None
 
 
 def test_what_mlflow_says_later_stands_until_the_next_list() -> None:

@@ -139,8 +139,9 @@ ENDED: dict[str, Any] = {"phase": "RolledBack", "reason": "AnalysisFailed", "mes
 LOSER = {"version": "1.2.0", "reason": "CandidateFailed", "message": "exit 3"}
 
 
-def blocked(version: str, reason: str, message: str) -> BlockedVersion:
-    return BlockedVersion(version=version, reason=reason, message=message, generation=3)
+def blocked(version: str, reason: str, message: str, **more: str) -> BlockedVersion:
+    common: dict[str, Any] = {"asked": "", "generation": 3} | more
+    return BlockedVersion(version=version, reason=reason, message=message, **common)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,15 @@ def blocked(version: str, reason: str, message: str) -> BlockedVersion:
             (blocked("1.1.0", "AnalysisFailed", "0.7"),
              blocked("1.2.0", "CandidateFailed", "exit 3")),
             id="a trial that was lost: all, each for its own reason"),
+        pytest.param(
+            ENDED | {"candidate": {"version": "1.1.0", "digest": "sha256:1"}},
+            (blocked("1.1.0", "AnalysisFailed", "0.7", digest="sha256:1"),),
+            id="with the artifact that was tried"),
+        pytest.param(ENDED | {"reason": "Superseded"}, (), id="superseded: none"),
+        pytest.param(
+            ENDED | {"reason": "Superseded", "alternatives": ("1.2.0",), "arms": [LOSER]},
+            (blocked("1.2.0", "CandidateFailed", "exit 3"),),
+            id="a trial that was superseded: those that had left it"),
     ],
 )  # fmt: skip
 async def test_which_versions_a_rollout_lost(
@@ -170,6 +180,68 @@ async def test_which_versions_a_rollout_lost(
 
     assert current is not None
     assert current.lost == lost
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked"),
+    [
+        ({}, ["", ""]),
+        ({"version": "1.1.0"}, ["spec.version", ""]),
+        ({"version": "1.2.0", "alternatives": ["1.1.0"]}, ["spec.alternatives", "spec.version"]),
+    ],
+    ids=["nowhere", "as the version", "as an alternative"],
+)
+async def test_where_the_spec_asks_for_what_was_lost(
+    world: World, spec: dict[str, Any], asked: list[str]
+) -> None:
+    put_rollout(world, **ENDED | {"alternatives": ("1.2.0",)})
+    rules: dict[str, Any] = {"strategy": "abTest", "abTest": {"goal": {"metric": "success-rate"}}}
+
+    current = (await look(world, spec | {"rollout": rules}, rollout="r-1")).observed.rollout
+
+    assert current is not None
+    assert [entry.asked for entry in current.lost] == asked
+
+
+BLOCKED: dict[str, Any] = {"version": "1.1.0", "reason": "Aborted", "generation": 2}
+
+
+@pytest.mark.parametrize(
+    ("pinned", "listed", "registered", "down", "told"),
+    [
+        pytest.param("1.1.0", None, "sha256:1", False, {}, id="no list yet: nothing is known"),
+        pytest.param("1.1.0", "sha256:0", "sha256:0", False, {}, id="as it was tried"),
+        pytest.param("1.1.0", "sha256:1", "sha256:1", False, {"1.1.0": "sha256:1"}, id="changed"),
+        pytest.param("1.1.0", "sha256:1", "sha256:0", False, {"1.1.0": "sha256:0"},
+                     id="the list is older: MLflow's word counts"),
+        pytest.param("1.1.0", "sha256:1", "sha256:1", True, {}, id="MLflow does not answer"),
+        pytest.param("1.1.0", "sha256:1", "", False, {}, id="gone since"),
+        pytest.param(None, "sha256:1", "sha256:1", False, {}, id="the spec asks for another"),
+    ],
+)  # fmt: skip
+async def test_the_artifact_of_what_is_blocked_is_looked_up(
+    world: World,
+    *,
+    pinned: str | None,
+    listed: str | None,
+    registered: str,
+    down: bool,
+    told: dict[str, str],
+) -> None:
+    name = f"{NAMESPACE}.nsw-price"
+    if listed is not None:
+        world.registry.register(name, "1.1.0", digest=listed)
+        world.registrations.take(await world.registry.registrations())
+    world.registry.versions.clear()
+    if registered:
+        world.registry.register(name, "1.1.0", digest=registered)
+    world.registry.down = down
+
+    observed = (
+        await look(world, {"version": pinned}, blocked=[BLOCKED | {"digest": "sha256:0"}])
+    ).observed
+
+    assert observed.artifacts == told
 
 
 def answer(action: str, text: str, outcome: str) -> list[dict[str, str]]:
@@ -199,14 +271,16 @@ async def test_whether_a_rollout_was_asked_to_go_back(
     assert current.asked_back == asked
 
 
-async def test_rollouts_by_hand_wait_in_the_order_they_were_made(world: World) -> None:
+async def test_rollouts_by_hand_wait_their_turn_and_what_goes_back_is_first(world: World) -> None:
     put_rollout(world, "z-first", trigger="hand")
     world.clock.advance(timedelta(seconds=1))
-    put_rollout(world, "a-second", trigger="rollback")
+    put_rollout(world, "a-second", trigger="hand")
+    world.clock.advance(timedelta(seconds=1))
+    put_rollout(world, "goes-back", trigger="rollback")
     put_rollout(world, "ended", trigger="hand", phase="Succeeded")
     put_rollout(world, "ours", trigger="trained")
 
-    assert (await look(world)).observed.waiting == ("z-first", "a-second")
+    assert (await look(world)).observed.waiting == ("goes-back", "z-first", "a-second")
 
 
 @pytest.mark.parametrize(

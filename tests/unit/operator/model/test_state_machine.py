@@ -70,7 +70,13 @@ def started(decision: Decision) -> tuple[Target | None, str | None, str | None, 
         pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0"), requests=RETRY),
                      (PIN, None, None, None), id="a person says retry"),
         pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0", generation=2)),
-                     (PIN, None, None, None), id="the spec changed since"),
+                     (None, None, None, None), id="whatever else of the spec has changed since"),
+        pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0", asked="")),
+                     (PIN, None, None, None), id="a pin asks for what was trained and blocked"),
+        pytest.param(observed(pinned="1.1.0",
+                              blocked=blocked("1.1.0", asked="spec.version", digest="sha256:a"),
+                              artifacts={"1.1.0": "sha256:b"}),
+                     (PIN, None, None, None), id="its artifact has changed since"),
         pytest.param(observed(blocked=blocked("1.1.0"), requests=RETRY),
                      (TRAINED, None, None, None),
                      id="retry without a pin means the last that was rolled back"),
@@ -90,7 +96,9 @@ def started(decision: Decision) -> tuple[Target | None, str | None, str | None, 
         pytest.param(observed(pinned="1.1.0", refused=refused("1.1.0"), requests=RETRY),
                      (PIN, None, None, None), id="a person says retry of a refused target"),
         pytest.param(observed(pinned="1.1.0", refused=refused("1.1.0", generation=2)),
-                     (PIN, None, None, None), id="the spec changed since the refusal"),
+                     (None, None, None, None), id="refused, whatever else has changed since"),
+        pytest.param(observed(pinned="1.1.0", refused=refused("1.1.0", asked="")),
+                     (PIN, None, None, None), id="a pin asks for what was trained and refused"),
         pytest.param(observed(pinned="1.0.0", rollout=rollout(), rollout_folded=False,
                               on_new_target="reject"),
                      (None, None, "1.0.0", None),
@@ -106,6 +114,26 @@ def started(decision: Decision) -> tuple[Target | None, str | None, str | None, 
                               rollout_folded=False),
                      (None, None, None, None),
                      id="nor is what a person made by hand"),
+        pytest.param(observed(pinned="1.0.0", rollout=rollout("0.9.0", trigger="rollback"),
+                              rollout_folded=False),
+                     (None, None, None, None),
+                     id="a person goes back from what is pinned"),
+        pytest.param(observed(pinned="1.0.0", rollout=rollout("1.2.0", trigger="hand"),
+                              rollout_folded=False),
+                     (None, None, "1.0.0", None),
+                     id="what goes elsewhere by hand makes way for the pin"),
+        pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0"),
+                              rollout=rollout("1.2.0", trigger="hand"), rollout_folded=False),
+                     (None, None, None, None),
+                     id="a pin that is blocked takes nothing back"),
+        pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0"), on_new_target="reject",
+                              rollout=rollout("1.2.0", trigger="hand"), rollout_folded=False),
+                     (None, None, None, None),
+                     id="nor is it refused"),
+        pytest.param(observed(pinned="1.1.0", alternatives=("1.3.0",), blocked=blocked("1.1.0"),
+                              rollout=rollout("1.2.0", trigger="hand"), rollout_folded=False),
+                     (None, None, "1.3.0", None),
+                     id="an alternative beside it does"),
         pytest.param(observed(candidate=reference("1.0.0"), rollout=rollout(trigger="pinned"),
                               rollout_folded=False),
                      (None, None, "1.0.0", None),
@@ -172,6 +200,75 @@ def test_going_elsewhere_by_hand_forgets_the_candidate() -> None:
     assert decision.start_rollout is None
 
 
+def test_what_was_trained_during_a_rollback_by_hand_comes_after_it() -> None:
+    back = rollout("0.9.0", RunState.SUCCEEDED, trigger="rollback")
+    decision = decide(observed(rollout=back, rollout_folded=False, candidate=reference("1.1.0")))
+
+    assert decision.stable == reference("0.9.0")
+    assert decision.start_rollout == TRAINED
+
+
+def test_going_back_by_hand_blocks_what_the_spec_still_asks_for() -> None:
+    back = rollout("0.9.0", RunState.SUCCEEDED, trigger="rollback", name="r-back")
+    decision = decide(observed(pinned="1.0.0", rollout=back, rollout_folded=False))
+    (entry,) = decision.blocked
+    retried = decide(
+        observed(pinned="1.0.0", stable=reference("0.9.0"), blocked=(entry,), requests=RETRY)
+    )
+
+    assert (entry.version, entry.reason, entry.asked) == ("1.0.0", "LeftByHand", "spec.version")
+    assert entry.message == "a person went back to 0.9.0 with r-back"
+    assert decision.phase is Phase.BLOCKED
+    assert decision.start_rollout is None
+    assert retried.start_rollout == Target(version="1.0.0", trigger="pinned")
+
+
+@pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.FAILED])
+def test_what_a_trial_lost_does_not_come_back_as_the_newest_trained(state: RunState) -> None:
+    both = ("1.1.0", "1.2.0")
+    ended = rollout("1.1.0", state, versions=both, lost=lost("1.2.0"), trigger="pinned")
+    first = decide(
+        observed(**TRIAL, candidate=reference("1.2.0"), rollout=ended, rollout_folded=False)
+    )
+    unpinned = decide(
+        observed(stable=first.stable, candidate=first.candidate, blocked=first.blocked)
+    )
+
+    assert first.candidate is None
+    assert unpinned.start_rollout is None
+    assert [entry.version for entry in unpinned.blocked] == ["1.2.0"]
+
+
+def test_a_version_in_charge_is_not_blocked() -> None:
+    ended = rollout("1.1.0", RunState.SUCCEEDED, trigger="hand")
+    decision = decide(observed(blocked=blocked("1.1.0"), rollout=ended, rollout_folded=False))
+
+    assert decision.blocked == ()
+
+
+@pytest.mark.parametrize(
+    ("pinned", "trigger", "kept"),
+    [
+        pytest.param(None, "rollback", [], id="a person's slip of the pen"),
+        pytest.param("1.1.0", "pinned", ["1.1.0"], id="the spec asks for it"),
+        pytest.param(None, "trained", ["1.1.0"], id="it was deleted from the registry"),
+    ],
+)
+def test_a_version_that_does_not_exist_is_not_what_a_retry_means(
+    pinned: str | None, trigger: str, kept: list[str]
+) -> None:
+    asked = "spec.version" if pinned else ""
+    ended = rollout(
+        "1.1.0",
+        RunState.FAILED,
+        trigger=trigger,
+        lost=blocked("1.1.0", reason="VersionNotFound", asked=asked),
+    )
+    about = observed(pinned=pinned, rollout=ended, rollout_folded=False)
+
+    assert [entry.version for entry in decide(about).blocked] == kept
+
+
 def test_a_training_that_passes_the_gate_is_shipped() -> None:
     ended = training(RunState.SUCCEEDED, comparison=comparison())
     decision = decide(observed(training=ended, training_folded=False))
@@ -235,7 +332,7 @@ REFUSED = GateStatus(
                      "GateNotPassed", id="the first version did not pass"),
         pytest.param(observed(stable=None, rollout=None, suspend=True), Phase.SUSPENDED,
                      "Suspended", id="suspended before anything"),
-        pytest.param(observed(stable=None, rollout=None, blocked=blocked("1.0.0", 1)),
+        pytest.param(observed(stable=None, rollout=None, blocked=blocked("1.0.0", generation=1)),
                      Phase.FAILED, "VersionBlocked", id="the first version could not start"),
     ],
 )  # fmt: skip
@@ -254,7 +351,7 @@ LONGEST = 1024  # of a condition's message
     [
         pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0", message=LONG)),
                      "1.1.0 was rolled back (AnalysisFailed: xxx",
-                     "`fairlead retry MODEL` or any change of the spec tries it again",
+                     "`fairlead retry MODEL` tries it again, or set another spec.version",
                      id="the version asked for was rolled back"),
         pytest.param(observed(stable=None, rollout=None, blocked=blocked("1.0.0", message=LONG)),
                      "1.0.0 was rolled back (AnalysisFailed: xxx",
@@ -397,16 +494,18 @@ def test_all_candidates_of_a_lost_trial_are_blocked() -> None:
     assert decision.phase is Phase.BLOCKED
 
 
-def test_a_refused_target_is_said_and_stays_said_until_the_spec_changes() -> None:
+def test_a_refused_target_is_said_and_stays_said_until_another_is_asked_for() -> None:
     in_flight = observed(
         pinned="1.2.0", rollout=rollout(), rollout_folded=False, on_new_target="reject"
     )
 
     first = decide(in_flight)
     ended = decide(observed(pinned="1.2.0", refused=first.refused))
+    other = decide(observed(pinned="1.2.0", refused=first.refused, generation=4))
     changed = decide(observed(pinned="1.0.0", refused=first.refused, generation=4))
 
     assert first.refused is not None
     assert "1.2.0 was refused" in first.message
     assert (ended.phase, ended.reason) == (Phase.SERVING, Reason.TARGET_REFUSED)
+    assert (other.phase, other.reason) == (Phase.SERVING, Reason.TARGET_REFUSED)
     assert changed.refused is None

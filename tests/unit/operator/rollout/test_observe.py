@@ -46,24 +46,28 @@ async def look(
 
 
 @pytest.mark.parametrize(
-    ("annotation", "message", "spoke"),
+    ("annotation", "message", "spoke", "unreadable"),
     [
-        pytest.param(json.dumps(ALERT), "slow", datetime.fromisoformat(AT), id="of the candidate"),
-        pytest.param(json.dumps(ALERT | {"version": "1.0.0"}), None, datetime.fromisoformat(AT),
-                     id="of another version"),
-        pytest.param("take it back", "take it back", NOW, id="set by hand: it asks all the same"),
-        pytest.param("[]", "[]", NOW, id="of another form"),
-        pytest.param(json.dumps(ALERT | {"receivedAt": "noon"}), "noon", NOW, id="at no moment"),
+        pytest.param(json.dumps(ALERT), "slow", datetime.fromisoformat(AT), None,
+                     id="of the candidate"),
+        pytest.param(json.dumps(ALERT | {"version": "1.0.0"}), None, None,
+                     "version: must be the candidate, 1.1.0", id="of another version"),
+        pytest.param("take it back", None, None, "must be JSON", id="set by hand"),
     ],
 )  # fmt: skip
 async def test_an_alert(
-    world: World, annotation: str, message: str | None, spoke: datetime
+    world: World,
+    annotation: str,
+    message: str | None,
+    spoke: datetime | None,
+    unreadable: str | None,
 ) -> None:
     seen = await look(world, status=MOVING, alert=annotation)
 
     (arm,) = seen.observed.arms
-    assert arm.alert is None if message is None else message in (arm.alert or "")
-    assert seen.known_since == spoke
+    assert (arm.alert, seen.known_since) == (message, spoke)
+    assert (seen.unreadable_alert or "").startswith(unreadable or "")
+    assert (seen.unreadable_alert is None) == (unreadable is None)
 
 
 async def test_without_an_alert_or_a_trip_nobody_spoke(world: World) -> None:
@@ -91,6 +95,80 @@ async def test_a_new_rollout_waits_for_its_turn_beside_the_models_stable_version
     assert (seen.observed.phase, seen.observed.reason) == (Phase.PENDING, Reason.WAITING_FOR_TURN)
     assert seen.case.stable_version == "1.0.0"
     assert seen.observed.stable is not None
+
+
+MEASURED_AT = {"phase": "Progressing", "weight": 10, "measuredAt": NOW.isoformat()}
+NOTHING = {"name": "success-rate", "verdict": "Inconclusive", "version": "1.1.0"}
+
+
+@pytest.mark.parametrize(
+    ("status", "measured"),
+    [
+        pytest.param(MEASURED_AT, False, id="nothing yet"),
+        pytest.param(MEASURED_AT | {"checks": [NOTHING]}, False, id="no answer"),
+        pytest.param(MEASURED_AT | {"checks": [NOTHING | {"samples": 0}]}, False,
+                     id="no request"),
+        pytest.param(MEASURED_AT | {"checks": [NOTHING | {"samples": 1}]}, True,
+                     id="a request, though too few"),
+        pytest.param(MEASURED_AT | {"checks": [NOTHING | {"value": 0.5}]}, True,
+                     id="a number of a person's own"),
+        pytest.param(MEASURED_AT | {"arms": [{"version": "1.1.0", "samples": 3}]}, True,
+                     id="an outcome of the trial"),
+        pytest.param(MEASURED_AT | {"measured": True}, True, id="before, in the same step"),
+        pytest.param(MEASURED_AT | {"step": 1, "weight": 50}, True, id="to pass a step"),
+    ],
+)  # fmt: skip
+async def test_whether_a_request_was_measured(
+    world: World, status: dict[str, Any], measured: bool
+) -> None:
+    assert (await look(world, status=status)).observed.measured == measured
+
+
+def past(phase: str, version: str, before: str) -> dict[str, Any]:
+    references = {"candidate": {"version": version}, "stable": {"version": before}}
+    return {
+        "kind": "Rollout",
+        "metadata": {"namespace": NAMESPACE, "name": "before"},
+        "spec": {"model": "nsw-price", "version": version},
+        "status": {"phase": phase, **references},
+    }
+
+
+GUARDING = {"phase": "Guarding", "weight": 100}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "status", "earlier", "returned"),
+    [
+        pytest.param("rollback", {}, None, True, id="a rollback, from its first moment"),
+        pytest.param("pinned", GUARDING, past("Succeeded", "1.1.0", "0.9.0"), True,
+                     id="a pin to what was in charge, with all traffic"),
+        pytest.param("hand", GUARDING, past("Succeeded", "1.0.0", "1.1.0"), True,
+                     id="by hand to what was replaced"),
+        pytest.param("pinned", {"phase": "Paused", "weight": 100},
+                     past("Succeeded", "1.1.0", "0.9.0"), True, id="paused with all traffic"),
+        pytest.param("pinned", {"phase": "Progressing", "weight": 50},
+                     past("Succeeded", "1.1.0", "0.9.0"), False, id="a pin in its steps"),
+        pytest.param("pinned", {"phase": "RollingBack", "weight": 100},
+                     past("Succeeded", "1.1.0", "0.9.0"), False, id="a pin that goes back"),
+        pytest.param("pinned", GUARDING, past("RolledBack", "1.1.0", "0.9.0"), False,
+                     id="a pin to what was only tried"),
+        pytest.param("pinned", GUARDING, None, False, id="a pin to what is new"),
+    ],
+)  # fmt: skip
+async def test_whether_a_person_went_back_to_the_candidate(
+    world: World,
+    trigger: str,
+    status: dict[str, Any],
+    earlier: dict[str, Any] | None,
+    returned: bool,
+) -> None:
+    if earlier is not None:
+        world.kube.put(earlier)
+
+    seen = await look(world, status=status, trigger=trigger)
+
+    assert seen.observed.returned == returned
 
 
 async def test_a_version_that_is_in_charge_already_has_no_way_back(world: World) -> None:

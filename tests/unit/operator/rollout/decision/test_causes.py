@@ -1,6 +1,7 @@
 """What takes traffic from a candidate: evidence, the strongest first, and never doubt."""
 
 import dataclasses
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +14,21 @@ from fairlead_operator.rollout.decision.causes import (
     rollback_cause,
     wished_back,
 )
-from fairlead_operator.rollout.decision.states import Cause, Health
-from support.builders import GOOD, TWO, asks, observed, supersedes, trying
+from fairlead_operator.rollout.decision.plan import Step
+from fairlead_operator.rollout.decision.states import Cause, Health, Observed
+from support.builders import (
+    GOOD,
+    TWO,
+    asks,
+    guarding,
+    observed,
+    paused,
+    pending,
+    supersedes,
+    trying,
+)
 
+ALL = (Step(weight=100, hold=timedelta(0)),)  # of a rollback, all at once
 LEFT = Cause(reason=Reason.ALERT_FIRED, message="slow")
 
 
@@ -93,7 +106,7 @@ def test_nobody_leaves_what_is_no_trial_any_more(phase: Phase) -> None:
     ],
 )  # fmt: skip
 def test_wished_back(wish: Any, reason: Reason, message: str) -> None:
-    cause = wished_back(wish)
+    cause = wished_back(observed(), wish)
 
     assert cause is not None
     assert cause.reason is reason
@@ -102,7 +115,27 @@ def test_wished_back(wish: Any, reason: Reason, message: str) -> None:
 
 @pytest.mark.parametrize("wish", [None, *asks(Action.PAUSE, Action.PROMOTE, Action.APPROVE)])
 def test_no_other_wish_goes_back(wish: Any) -> None:
-    assert wished_back(wish) is None
+    assert wished_back(observed(), wish) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "stays"),
+    [
+        pytest.param(guarding(returned=True, asked=100), True, id="in the guard window"),
+        pytest.param(paused(returned=True, step=2, asked=100), True, id="paused in it"),
+        pytest.param(observed(returned=True, steps=ALL, asked=100), True, id="in a step to all"),
+        pytest.param(paused(returned=True, steps=ALL, asked=100), True, id="paused in it"),
+        pytest.param(guarding(), False, id="a candidate that is new"),
+        pytest.param(observed(returned=True), False, id="in a step"),
+        pytest.param(paused(returned=True), False, id="paused in a step"),
+        pytest.param(pending(returned=True), False, id="before its traffic"),
+    ],
+)
+def test_another_target_leaves_the_traffic_with_what_a_person_went_back_to(
+    seen: Observed, stays: bool
+) -> None:
+    assert (wished_back(seen, supersedes("1.2.0")[0]) is None) == stays
+    assert wished_back(seen, asks(Action.ABORT)[0]) is not None
 
 
 def test_one_candidate_with_doubt_alone_stays() -> None:

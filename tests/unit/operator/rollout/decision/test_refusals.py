@@ -1,12 +1,23 @@
 """Which request does not apply and why, which must wait, and which is acted on first."""
 
+import dataclasses
+
 import pytest
 
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
-from fairlead_operator.requests import Action
+from fairlead_operator.requests import Action, Word
 from fairlead_operator.rollout.decision.refusals import answer_requests
 from fairlead_operator.rollout.decision.states import Health, Observed
-from support.builders import asks, observed, paused, pending, supersedes
+from support.builders import (
+    asks,
+    guarding,
+    observed,
+    paused,
+    pending,
+    promotes,
+    replacing,
+    supersedes,
+)
 
 REFUSALS = [
     pytest.param(pending(requests=asks(Action.PAUSE)), "no traffic yet", id="pending: pause"),
@@ -22,6 +33,23 @@ REFUSALS = [
                  id="progressing: promote past a failed verdict"),
     pytest.param(observed(requests=asks(Action.PROMOTE), health=Health.STARTING), "not ready",
                  id="progressing: promote what is not ready"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), measured=False),
+                 "no request of 1.1.0 was measured yet; `fairlead promote MODEL --unmeasured`",
+                 id="progressing: promote what was not measured"),
+    pytest.param(observed(requests=promotes(Word.END_GUARD), measured=False), "--unmeasured",
+                 id="progressing: the word for another"),
+    pytest.param(paused(requests=asks(Action.PROMOTE), measured=False), "--unmeasured",
+                 id="paused: promote what was not measured"),
+    pytest.param(guarding(requests=asks(Action.PROMOTE)),
+                 "1.1.0 has all traffic already, and its guard window goes on; "
+                 "`fairlead promote MODEL --end-guard` ends it",
+                 id="guarding: promote again"),
+    pytest.param(guarding(requests=promotes(Word.UNMEASURED), measured=False), "--end-guard",
+                 id="guarding: the word for another"),
+    pytest.param(paused(requests=asks(Action.PROMOTE), step=2, asked=100), "--end-guard",
+                 id="paused in the guard window: promote again"),
+    pytest.param(guarding(requests=promotes(Word.END_GUARD), frozen="until Monday"), "Monday",
+                 id="guarding: end it in a freeze window"),
     pytest.param(observed(requests=asks(Action.RETRY)), "asked of a Model", id="retry"),
     pytest.param(observed(requests=supersedes("the hotfix")), "must name the version",
                  id="progressing: superseded by no version"),
@@ -58,6 +86,19 @@ def test_a_request_that_does_not_apply_is_refused_with_the_reason(
                             verdict=Verdict.ERROR), id="an approval in doubt"),
         pytest.param(observed(requests=asks(Action.PROMOTE), weight=None),
                      id="a promotion while the gateway is behind"),
+        *(
+            pytest.param(dataclasses.replace(seen, requests=supersedes("1.2.0"), returned=True),
+                         id=f"another target than what a person goes back to: {when}")
+            for when, seen in {
+                "it starts": pending(),
+                "in a step": observed(),
+                "paused in a step": paused(),
+                "in the downtime": replacing(),
+                "the gateway is behind": guarding(weight=None),
+                "not ready": guarding(health=Health.STARTING),
+                "frozen": guarding(frozen="until Monday"),
+            }.items()
+        ),
     ],
 )  # fmt: skip
 def test_a_request_that_must_wait_is_not_answered_yet(seen: Observed) -> None:
@@ -77,6 +118,10 @@ def test_a_request_that_must_wait_is_not_answered_yet(seen: Observed) -> None:
                      Action.APPROVE, [], id="an approval without doubt"),
         pytest.param(paused(requests=asks(Action.RESUME)), Action.RESUME, [],
                      id="a resume of a pause in doubt"),
+        pytest.param(guarding(requests=supersedes("1.2.0"), returned=True, asked=100),
+                     Action.SUPERSEDE, [], id="another target once all traffic is back"),
+        pytest.param(pending(requests=supersedes("1.2.0"), returned=True, problem="no template"),
+                     Action.SUPERSEDE, [], id="another target than what cannot begin"),
         pytest.param(pending(requests=asks(Action.ABORT), verdict=Verdict.FAILED), Action.ABORT, [],
                      id="an abort of what goes back anyhow"),
     ],

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
-from fairlead_operator.requests import Action
+from fairlead_operator.requests import Action, Word
 from fairlead_operator.rollout.decision.plan import Plan, Step
 from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.decision.states import (
@@ -41,6 +41,7 @@ from support.builders import (
     observed,
     paused,
     pending,
+    promotes,
     replacing,
     supersedes,
     trial,
@@ -154,6 +155,11 @@ TABLE = [
     pytest.param(observed(requests=asks(Action.PROMOTE), verdict=Verdict.INCONCLUSIVE),
                  (Phase.GUARDING, 100), Reason.GUARD_STARTED,
                  id="progressing: a person promotes without evidence"),
+    pytest.param(observed(requests=asks(Action.PROMOTE), measured=False), (Phase.PROGRESSING, 10),
+                 Reason.STEP_HOLDING, id="progressing: nobody promotes what was not measured"),
+    pytest.param(observed(requests=promotes(Word.UNMEASURED), measured=False),
+                 (Phase.GUARDING, 100), Reason.GUARD_STARTED,
+                 id="progressing: unless a person says so"),
     pytest.param(observed(requests=asks(Action.PROMOTE), verdict=Verdict.FAILED), BACK,
                  Reason.ANALYSIS_FAILED, id="progressing: nobody promotes past a failed verdict"),
     pytest.param(observed(requests=asks(Action.PROMOTE), health=Health.STARTING),
@@ -299,8 +305,13 @@ TABLE = [
     pytest.param(paused(requests=asks(Action.PROMOTE), verdict=Verdict.ERROR),
                  (Phase.GUARDING, 100), Reason.GUARD_STARTED, id="paused: a person promotes"),
     # Guarding
-    pytest.param(guarding(requests=asks(Action.PROMOTE)), (Phase.SUCCEEDED, 100), Reason.PROMOTED,
-                 id="guarding: a person ends the guard window"),
+    pytest.param(guarding(requests=promotes(Word.END_GUARD)), (Phase.SUCCEEDED, 100),
+                 Reason.PROMOTED, id="guarding: a person ends the guard window"),
+    pytest.param(guarding(requests=asks(Action.PROMOTE)), (Phase.GUARDING, 100),
+                 Reason.GUARD_HOLDING, id="guarding: promoting twice is promoting once"),
+    pytest.param(paused(step=2, asked=100, weight=100, requests=promotes(Word.END_GUARD)),
+                 (Phase.SUCCEEDED, 100), Reason.PROMOTED,
+                 id="paused in the guard window: a person ends it"),
     pytest.param(guarding(requests=asks(Action.PAUSE)), (Phase.PAUSED, 100),
                  Reason.PAUSED_BY_REQUEST, id="guarding: a person pauses"),
     pytest.param(guarding(waited=MINUTE, frozen="until Monday"), (Phase.GUARDING, 100),
@@ -314,6 +325,17 @@ TABLE = [
                  Reason.ANALYSIS_INCONCLUSIVE, id="guarding: doubt keeps the way back open"),
     pytest.param(guarding(verdict=Verdict.ERROR), (Phase.GUARDING, 100),
                  Reason.GUARD_HOLDING, id="guarding: evidence is not due within the window"),
+    pytest.param(guarding(requests=supersedes("1.2.0"), returned=True, asked=100),
+                 (Phase.SUCCEEDED, 100), Reason.PROMOTED,
+                 id="guarding: another target leaves the traffic where a person went back to"),
+    pytest.param(guarding(requests=supersedes("1.2.0"), returned=True, asked=100,
+                          verdict=Verdict.FAILED), BACK, Reason.ANALYSIS_FAILED,
+                 id="guarding: evidence is stronger than where a person went"),
+    pytest.param(guarding(requests=supersedes("1.2.0"), asked=100), BACK, Reason.SUPERSEDED,
+                 id="guarding: another target takes a new candidate back"),
+    pytest.param(observed(requests=supersedes("1.2.0"), returned=True), (Phase.PROGRESSING, 10),
+                 Reason.STEP_HOLDING,
+                 id="progressing: another target waits for what a person goes back to"),
     # Ends
     pytest.param(observed(phase=Phase.ROLLING_BACK, reason=Reason.ABORTED, weight=10), BACK,
                  Reason.ABORTED, id="rolling back: waits until the router reports no traffic"),
@@ -442,6 +464,17 @@ def test_only_a_ready_candidate_gets_more_traffic(seen: Observed) -> None:
     widened = decide(seen).weight > present_weight(seen) and seen.phase is not Phase.SUCCEEDED
 
     assert not widened or seen.arms[0].health is Health.READY
+
+
+@given(in_phase(anything, *IN_TRAFFIC, returned=st.just(True)), st.sampled_from(["1.2.0", "9.0.0"]))
+def test_another_target_never_brings_back_what_a_person_left(seen: Observed, target: str) -> None:
+    asked_for = dataclasses.replace(seen, requests=supersedes(target))
+    without = dataclasses.replace(seen, requests=())
+
+    decision = decide(asked_for)
+
+    assert decision.weight >= decide(without).weight
+    assert decision.reason is not Reason.SUPERSEDED
 
 
 @given(anything)

@@ -59,6 +59,21 @@ def test_a_deployment_alone(seen: dict[str, Any] | None, health: Health) -> None
 
 
 @pytest.mark.parametrize(
+    ("needed", "wished", "health", "message"),
+    [
+        pytest.param(None, 2, Health.READY, "2 of 2 pods ready", id="as many as there are"),
+        pytest.param(None, 3, Health.STARTING, "2 of 3 pods ready", id="more, not told yet"),
+        pytest.param(None, 1, Health.READY, "2 of 2 pods ready", id="fewer, not told yet"),
+        pytest.param(1, 3, Health.READY, "2 of 1 pods ready", id="an autoscaler decides"),
+    ],
+)
+def test_pods_that_the_spec_asks_for_count_before_the_deployment_is_told(
+    needed: int | None, wished: int, health: Health, message: str
+) -> None:
+    assert read_health(deployment(2), [], needed=needed, wished=wished) == (health, message)
+
+
+@pytest.mark.parametrize(
     ("seen", "message"),
     [
         pytest.param(pod(state=ended(3, MISMATCH)), "DigestMismatch: another digest",
