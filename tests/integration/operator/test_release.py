@@ -1,15 +1,17 @@
-"""Releases of the chart on an API server of their own: what becomes of passwords."""
+"""Releases of the chart on an API server of their own: passwords, and a second release."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cluster.binaries import KUBERNETES_VERSION
 from cluster.control_plane import ControlPlane, control_plane
@@ -38,12 +40,12 @@ def _plane() -> Iterator[ControlPlane]:
 class Desk:
     """A namespace, and what a person does in it."""
 
-    def __init__(self, plane: ControlPlane, folder: Path) -> None:
+    def __init__(self, plane: ControlPlane, folder: Path, *, shared: bool = False) -> None:
         self._plane = plane
         self._folder = folder
         self.namespace = create_namespace(plane, "release")
         self._values = [BUNDLED, f"--set=watchNamespaces={{{self.namespace}}}"]
-        self._values += APART
+        self._values += [] if shared else APART
 
     def helm(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(
@@ -214,3 +216,37 @@ def test_passwords_stay_with_the_data_when_the_release_goes(desk: Desk) -> None:
     desk.release("install")
 
     assert desk.secrets() == {POSTGRESQL: made[POSTGRESQL], WEBHOOK: {}}
+
+
+# --- a second release ----------------------------------------------------------------------
+
+
+def second_values() -> Mapping[str, Any]:
+    """The values that the chart's README gives a second release."""
+    readme = (CHART / "README.md").read_text()
+    blocks = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL))
+    (values,) = [block for block in blocks if "crds" in block]
+    return dict(values)
+
+
+def test_a_second_release_as_the_readme_has_it(plane: ControlPlane, tmp_path: Path) -> None:
+    one, two = Desk(plane, tmp_path, shared=True), Desk(plane, tmp_path, shared=True)
+    values = tmp_path / "second-values.yaml"
+    values.write_text(yaml.safe_dump({**second_values(), "watchNamespaces": [two.namespace]}))
+    second = ("install", "second", str(CHART), BUNDLED)
+    one.release("install")
+
+    refused = two.helm(*second, f"--set=watchNamespaces={{{two.namespace}}}", check=False)
+    assert "cannot be imported" in refused
+    two.helm(*second, f"--values={values}")
+    one.release("upgrade")
+    two.helm("upgrade", *second[1:], f"--values={values}")
+    two.helm("uninstall", "second")
+    one.helm("uninstall", "fairlead")
+
+    # The CRDs are kept, and belong to the release that is gone.
+    assert "cannot be imported" in two.helm(*second, check=False)
+    two.helm(*second, "--take-ownership")
+    text = two.kubectl("get", "crd", "models.fairlead.dev", "--output=json")
+    owner = json.loads(text)["metadata"]["annotations"]["meta.helm.sh/release-name"]
+    assert owner == "second"
