@@ -90,7 +90,11 @@ def chart_account(plane: ControlPlane, *, namespace: str, watch: str, folder: Pa
         command.append(f"--show-only=templates/{name}.yaml")
     manifests = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     plane.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=manifests)
-    account = f"{release}-fairlead-operator"
+    return log_in_as(plane, f"{release}-fairlead-operator", namespace=namespace, folder=folder)
+
+
+def log_in_as(plane: ControlPlane, account: str, *, namespace: str, folder: Path) -> Path:
+    """Write a kubeconfig of a ServiceAccount."""
     token = plane.kubectl(f"--namespace={namespace}", "create", "token", account).stdout.strip()
     document = json.loads(plane.kubeconfig.read_text())
     document["users"][0]["user"] = {"token": token}

@@ -72,12 +72,9 @@ app.kubernetes.io/component: {{ last . }}
 {{- .Values.webhook.existingSecret | default "fairlead-webhook" }}
 {{- end }}
 
-{{/* secretKeyRef of the address of Fairlead's own database. */}}
+{{/* secretKeyRef of the address of an external database. */}}
 {{- define "fairlead.database.secretKeyRef" -}}
-{{- if include "fairlead.postgresql.enabled" . -}}
-name: {{ include "fairlead.fullname" . }}-postgresql
-key: fairlead-url
-{{- else if .Values.externalDatabase.existingSecret -}}
+{{- if .Values.externalDatabase.existingSecret -}}
 name: {{ .Values.externalDatabase.existingSecret }}
 key: {{ .Values.externalDatabase.existingSecretKey }}
 {{- else -}}
@@ -86,12 +83,19 @@ key: url
 {{- end }}
 {{- end }}
 
-{{/* A password or token of a Secret that is there already, else a new one; called with
-     (list root secret key). `helm template` sees no cluster and makes a new one each time. */}}
+{{- define "fairlead.postgresql.secret" -}}
+{{- .Values.postgresql.existingSecret | default (printf "%s-postgresql" (include "fairlead.fullname" .)) }}
+{{- end }}
+
+{{/* The Secrets that the operator fills in, as YAML. A chart that generated them would render others
+     each time, and what compares Git with the cluster would never be done. */}}
 {{- define "fairlead.generated" -}}
-{{- $root := index . 0 -}}
-{{- $secret := lookup "v1" "Secret" $root.Release.Namespace (index . 1) | default dict -}}
-{{- get (get $secret "data" | default dict) (index . 2) | b64dec | default (randAlphaNum 32) }}
+{{- if not .Values.webhook.existingSecret }}
+- {secret: {{ include "fairlead.webhook.secret" . }}, keys: [token]}
+{{- end }}
+{{- if and (include "fairlead.postgresql.enabled" .) (not .Values.postgresql.existingSecret) }}
+- {secret: {{ include "fairlead.postgresql.secret" . }}, keys: [postgres-password, mlflow-password, fairlead-password]}
+{{- end }}
 {{- end }}
 
 {{/* Pod settings that Pod Security `restricted` asks for; called with (list root uid). */}}

@@ -7,8 +7,8 @@ Rules are CEL: those across fields in ``rules``, those of one field beside its
 the mistake before the operator sees it.  It evaluates all of them on every write,
 and each ``self.field`` costs it a walk over all fields of the object: say first what
 most objects are let pass by, and put into a field's own rule what needs no other field.
-An object that nobody wrote is not there, and counts as its default: reach into it by an
-optional path (``self.?gateway.?kind.orValue('BuiltIn')``).
+An object that nobody wrote is not there, nor is a field of a list's object, and each counts as
+its default: reach into it by an optional path (``self.?gateway.?kind.orValue('BuiltIn')``).
 """
 
 import re

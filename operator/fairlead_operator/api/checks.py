@@ -64,7 +64,7 @@ class Relative(Spec):
             ge=0.0001,
             le=0.5,
             description="How often, at most, a candidate that is not worse by more than margin is "
-            "called worse, over all looks and steps of a rollout together.",
+            "called worse, over all looks and steps of a rollout together. Defaults to 0.05.",
         ),
     ]
 
@@ -131,7 +131,7 @@ class Check(Spec):
             ".minSamples",
         ),
         Rule(
-            "self.failureLimit == 0 || has(self.atLeast) || has(self.atMost)",
+            "self.?failureLimit.orValue(0) == 0 || has(self.atLeast) || has(self.atMost)",
             "failureLimit has no effect on relative, which weighs all answers together; remove it",
             ".failureLimit",
         ),
@@ -214,7 +214,8 @@ class Check(Spec):
             default=0,
             ge=0,
             le=100,
-            description="Measurements in a row outside atLeast and atMost that are tolerated.",
+            description="Measurements in a row outside atLeast and atMost that are tolerated. "
+            "Defaults to 0.",
         ),
     ]
     window: Annotated[
@@ -226,7 +227,8 @@ class Check(Spec):
         bool,
         Field(
             default=False,
-            description="Judge and show, and nothing else: it neither rolls back nor holds.",
+            description="When true, judge and show, and nothing else: it neither rolls back nor "
+            "holds. Defaults to false.",
         ),
     ]
 
@@ -287,7 +289,8 @@ class AnalysisSpec(Spec):
 
     rules = (
         Rule(
-            "has(self.templateRef) || !has(self.checks) || self.checks.exists(c, !c.dryRun)",
+            "has(self.templateRef) || !has(self.checks) || "
+            "self.checks.exists(c, !c.?dryRun.orValue(false))",
             ALL_DRY,
             ".checks",
         ),

@@ -39,16 +39,20 @@ def structural_schema(model: type[BaseModel], *, path: str = "") -> Schema:
     """Build the schema of an object: its fields, defaults and cross-field rules.
 
     An object that a manifest leaves out stays out of what the API server keeps: every write
-    costs it a walk over all that is kept, and ``kubectl get`` shows what somebody wrote.  What
-    reads it takes the default from the model, and a rule from an optional path.
+    costs it a walk over all that is kept, and ``kubectl get`` shows what somebody wrote.  So does
+    a field of a list's object, because a tool that compares lists as a whole would find a
+    difference for ever.  What reads either takes the default from the model, and a rule from an
+    optional path.
 
     Raises:
         NotStructuralError: a field has no description, no bound, or a type of no use in a CRD.
     """
-    return _object(model, path, ())
+    return _object(model, path, (), listed=False)
 
 
-def _object(model: type[BaseModel], path: str, above: tuple[type[BaseModel], ...]) -> Schema:
+def _object(
+    model: type[BaseModel], path: str, above: tuple[type[BaseModel], ...], *, listed: bool
+) -> Schema:
     if model in above:
         raise NotStructuralError(f"{path}: {model.__name__} contains itself")
     generated = model.model_json_schema(by_alias=True, mode="validation")
@@ -60,7 +64,7 @@ def _object(model: type[BaseModel], path: str, above: tuple[type[BaseModel], ...
         alias = field.alias or name
         where = f"{path}.{alias}"
         node = _node(raw[alias], definitions, where)
-        properties[alias] = _field(node, field, where, (*above, model))
+        properties[alias] = _field(node, field, where, (*above, model), listed=listed)
         if field.is_required():
             required.append(alias)
     schema: Schema = {
@@ -76,19 +80,25 @@ def _object(model: type[BaseModel], path: str, above: tuple[type[BaseModel], ...
 
 
 def _field(
-    node: Schema, field: FieldInfo, where: str, above: tuple[type[BaseModel], ...]
+    node: Schema,
+    field: FieldInfo,
+    where: str,
+    above: tuple[type[BaseModel], ...],
+    *,
+    listed: bool,
 ) -> Schema:
     """Build one field of an object: the generated node with what only the field knows."""
     if not field.description:
         raise NotStructuralError(f"{where}: has no description")
     if nested := _model_of(field.annotation):
-        inner = _object(nested, where, above)
-        node = node | {"items": inner} if node["type"] == "array" else inner
+        is_list = node["type"] == "array"
+        inner = _object(nested, where, above, listed=listed or is_list)
+        node = node | {"items": inner} if is_list else inner
     complete = node | {"description": field.description}
     if own := [_own_validation(rule, where) for rule in field.metadata if isinstance(rule, Rule)]:
         complete["x-kubernetes-validations"] = [*complete.get("x-kubernetes-validations", ()), *own]
     has_default = not field.is_required() and node["type"] != "object"
-    if has_default and (default := _in_manifest(field.get_default())) is not None:
+    if has_default and not listed and (default := _in_manifest(field.get_default())) is not None:
         complete["default"] = default
     return _ordered(complete)
 

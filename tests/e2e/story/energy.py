@@ -64,7 +64,7 @@ def delete_registered_model(mlflow_url: str) -> None:
 
 def set_up_database(cluster: Cluster, image: str | None) -> None:
     """Apply the namespace and the market's database, and wait until it takes rows."""
-    cluster.kubectl("apply", f"--filename={EXAMPLE / 'namespace.yaml'}")
+    cluster.kubectl("apply", f"--filename={EXAMPLE / '00-namespace.yaml'}")
     documents = list(yaml.safe_load_all((EXAMPLE / "market-db.yaml").read_text()))
     manifest = yaml.safe_dump_all(with_image(item, image) for item in documents)
     cluster.kubectl("apply", "--filename=-", input=manifest)

@@ -372,6 +372,17 @@ def refusal(error: client.ApiException) -> str:
             id="bandit",
         ),
         pytest.param(check(query="x", atMost=1), model.ModelSpec, id="a check of one's own"),
+        pytest.param(
+            steps({"weight": 1, "checks": [{"name": "a", "query": "x", "atMost": 1}]}),
+            model.ModelSpec,
+            id="a check of a step",
+        ),
+        pytest.param(weekly(), model.ModelSpec, id="a weekly freeze window"),
+        pytest.param(
+            dated("2026-12-20T00:00:00.000Z", "2026-12-21T00:00:00.000Z"),
+            model.ModelSpec,
+            id="a dated freeze window",
+        ),
         pytest.param(scaling(), model.ModelSpec, id="autoscaling with one field"),
         pytest.param(
             scaling(provider="keda", minReplicas=8, target={"requestsPerSecond": 0.5}),
@@ -426,21 +437,33 @@ def test_the_server_fills_in_what_the_operator_would(
     stored = trial.try_out(whole)["spec"]
 
     everything = filled(spec_type, whole["spec"])
-    assert stored == without_objects_nobody_wrote(everything, whole["spec"])
+    assert stored == without_what_nobody_wrote(everything, whole["spec"])
+    assert merged(stored, whole["spec"]) == stored
     assert filled(spec_type, stored) == everything
 
 
-def without_objects_nobody_wrote(node: Any, written: Any) -> Any:
-    """Fields are filled in where their object is there."""
+def without_what_nobody_wrote(node: Any, written: Any, *, listed: bool = False) -> Any:
+    """Fields are filled in where their object is there, and nothing within a list."""
     if isinstance(node, dict):
         return {
-            key: without_objects_nobody_wrote(value, written.get(key))
+            key: without_what_nobody_wrote(value, written.get(key), listed=listed)
             for key, value in node.items()
-            if key in written or not isinstance(value, dict)
+            if key in written or not (listed or isinstance(value, dict))
         }
     if isinstance(node, list) and written:
-        return [without_objects_nobody_wrote(*pair) for pair in zip(node, written, strict=True)]
+        pairs = zip(node, written, strict=True)
+        return [without_what_nobody_wrote(*pair, listed=True) for pair in pairs]
     return node
+
+
+def merged(stored: Any, written: Any) -> Any:
+    """What a merge patch of the manifest makes of the object: GitOps tools ask whether it differs.
+
+    A list takes the place of the whole list.
+    """
+    if not isinstance(stored, dict) or not isinstance(written, dict):
+        return written
+    return stored | {key: merged(stored.get(key), value) for key, value in written.items()}
 
 
 def filled(spec_type: type[Spec], spec: Manifest) -> Manifest:

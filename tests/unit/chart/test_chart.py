@@ -19,6 +19,7 @@ from support.chart.rendering import (
     of_kind,
     refusal,
     render,
+    try_render,
     workloads,
 )
 from support.chart.restricted import violations
@@ -157,15 +158,102 @@ def test_selectors_match_pods_and_services(manifests: list[Manifest]) -> None:
         assert len(selected) == 1, service["metadata"]["name"]
 
 
-def test_secrets_are_only_in_secrets(manifests: list[Manifest]) -> None:
-    secrets = {
-        value
-        for manifest in of_kind(manifests, "Secret")
-        for key, value in manifest["stringData"].items()
-    }
-    others = yaml.safe_dump([m for m in manifests if m["kind"] != "Secret"], width=10_000)
+# --- passwords -----------------------------------------------------------------------------
 
-    assert [secret for secret in secrets if secret in others] == []
+
+OWN_SECRETS = ('webhook.existingSecret="hook"', 'postgresql.existingSecret="passwords"')
+
+
+@pytest.mark.parametrize("settings", VALUE_SETS)
+def test_two_renders_are_the_same(settings: tuple[str, ...]) -> None:
+    """What compares Git with the cluster would never be done with one that is not."""
+    again = try_render.__wrapped__(*settings)
+
+    assert again.stdout == try_render(*settings).stdout
+
+
+def test_the_chart_puts_no_password_into_a_secret(manifests: list[Manifest]) -> None:
+    for secret in of_kind(manifests, "Secret"):
+        assert secret.keys().isdisjoint({"data", "stringData"}), secret["metadata"]["name"]
+
+
+def keys_that_pods_read(manifests: list[Manifest]) -> set[tuple[str, str]]:
+    read = set()
+    for workload in workloads(manifests):
+        for container in containers(workload):
+            for variable in container.get("env", []):
+                if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
+                    read.add((reference["name"], reference["key"]))
+        for volume in workload["spec"]["template"]["spec"].get("volumes", []):
+            for item in volume.get("secret", {}).get("items", []):
+                read.add((volume["secret"]["secretName"], item["key"]))
+    return read
+
+
+def keys_that_are_generated(manifests: list[Manifest]) -> set[tuple[str, str]]:
+    operator = find(manifests, "Deployment", "fairlead-operator")["spec"]["template"]["spec"]
+    (words, *_) = [
+        *(c["args"][1:] for c in operator.get("initContainers", []) if c["name"] == "passwords"),
+        (),
+    ]
+    return {
+        (name, key)
+        for name, _, keys in (word.partition("=") for word in words)
+        for key in keys.split(",")
+    }
+
+
+def test_what_pods_read_of_the_chart_s_secrets_is_generated(manifests: list[Manifest]) -> None:
+    rendered = {secret["metadata"]["name"] for secret in of_kind(manifests, "Secret")}
+
+    read = {pair for pair in keys_that_pods_read(manifests) if pair[0] in rendered}
+
+    assert read == keys_that_are_generated(manifests)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param((*BUNDLED, *OWN_SECRETS), id="everything bundled"),
+        pytest.param((*EXTERNAL, OWN_SECRETS[0]), id="everything external"),
+    ],
+)
+def test_with_secrets_of_one_s_own_nothing_is_generated(settings: tuple[str, ...]) -> None:
+    manifests = render(*settings)
+
+    assert of_kind(manifests, "Secret") == []
+    assert keys_that_are_generated(manifests) == set()
+    assert "fairlead-operator-passwords" not in {
+        role["metadata"]["name"] for role in of_kind(manifests, "Role", "RoleBinding")
+    }
+
+
+def test_every_part_reads_the_secret_of_one_s_own() -> None:
+    assert keys_that_pods_read(render(*BUNDLED, *OWN_SECRETS)) == {
+        ("hook", "token"),
+        ("passwords", "postgres-password"),
+        ("passwords", "mlflow-password"),
+        ("passwords", "fairlead-password"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "kept"),
+    [
+        pytest.param((), {"fairlead-postgresql"}, id="with the data"),
+        pytest.param(('postgresql.persistence={"enabled":false}',), set(), id="without data"),
+    ],
+)
+def test_the_passwords_stay_as_long_as_the_data_they_open(
+    setting: tuple[str, ...], kept: set[str]
+) -> None:
+    secrets = of_kind(render(*BUNDLED, *setting), "Secret")
+
+    assert {
+        secret["metadata"]["name"]
+        for secret in secrets
+        if "helm.sh/resource-policy" in secret["metadata"].get("annotations", {})
+    } == kept
 
 
 # --- rights --------------------------------------------------------------------------------
@@ -180,13 +268,24 @@ def test_rights_have_no_wildcard(manifests: list[Manifest]) -> None:
         assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]], rule
 
 
-def test_nobody_may_read_secrets(manifests: list[Manifest]) -> None:
-    about_secrets = [rule for rule in rules(manifests) if "secrets" in rule["resources"]]
+def test_nobody_may_read_secrets_but_those_that_are_generated(manifests: list[Manifest]) -> None:
+    about_secrets = [
+        (role, rule)
+        for role in of_kind(manifests, "Role", "ClusterRole")
+        for rule in role["rules"]
+        if "secrets" in rule["resources"]
+    ]
 
+    generated = {name for name, _ in keys_that_are_generated(manifests)}
     assert about_secrets
-    for rule in about_secrets:
-        assert rule["resourceNames"] == ["fairlead-database"]
-        assert set(rule["verbs"]) == {"create", "patch"}
+    for role, rule in about_secrets:
+        if role["metadata"]["name"] == "fairlead-operator-passwords":
+            assert role["metadata"]["namespace"] == NAMESPACE
+            assert set(rule["resourceNames"]) == generated
+            assert set(rule["verbs"]) == {"get", "update"}
+        else:
+            assert rule["resourceNames"] == ["fairlead-database"]
+            assert set(rule["verbs"]) == {"create", "patch"}
 
 
 def test_nobody_may_give_more_rights_than_the_gateways(manifests: list[Manifest]) -> None:
@@ -239,10 +338,17 @@ def test_people_get_rights_by_their_usual_roles() -> None:
     assert f"{to}view" not in edit["metadata"]["labels"]
 
 
+def operator_container(manifests: list[Manifest]) -> Manifest:
+    deployment = find(manifests, "Deployment", "fairlead-operator")
+    container: Manifest
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return container
+
+
 def test_the_history_is_on_loopback_and_has_a_role_that_is_bound_to_nobody() -> None:
     manifests = render(*EXTERNAL)
 
-    (container,) = containers(find(manifests, "Deployment", "fairlead-operator"))
+    container = operator_container(manifests)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     (service,) = [
         item for item in of_kind(manifests, "Service") if "operator" in item["metadata"]["name"]
@@ -259,8 +365,7 @@ def test_the_history_is_on_loopback_and_has_a_role_that_is_bound_to_nobody() -> 
 
 
 def environment(manifests: list[Manifest]) -> dict[str, Manifest]:
-    (container,) = containers(find(manifests, "Deployment", "fairlead-operator"))
-    return {variable["name"]: variable for variable in container["env"]}
+    return {variable["name"]: variable for variable in operator_container(manifests)["env"]}
 
 
 def test_the_operator_is_told_where_external_parts_are() -> None:
@@ -280,12 +385,31 @@ def test_the_operator_is_told_where_bundled_parts_are() -> None:
     assert told["FAIRLEAD_PROMETHEUS_URL"]["value"] == (
         f"http://fairlead-prometheus.{NAMESPACE}.svc:9090"
     )
-    reference = told["FAIRLEAD_DATABASE_URL"]["valueFrom"]["secretKeyRef"]
-    assert reference == {"name": "fairlead-postgresql", "key": "fairlead-url"}
+    assert told["FAIRLEAD_DATABASE_URL"]["value"] == (
+        "postgresql://fairlead:$(FAIRLEAD_DATABASE_PASSWORD)"
+        f"@fairlead-postgresql.{NAMESPACE}.svc:5432/fairlead"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("Deployment", "fairlead-operator"), ("Deployment", "fairlead-mlflow")]
+)
+def test_a_variable_that_another_refers_to_stands_before_it(kind: str, name: str) -> None:
+    """The kubelet fills in those that it has read already, and leaves the others as they are."""
+    spec = find(render(*BUNDLED), kind, name)["spec"]["template"]["spec"]
+    before: set[str] = set()
+    referred: set[str] = set()
+    for variable in spec["containers"][0]["env"]:
+        here = set(re.findall(r"\$\((\w+)\)", variable.get("value", "")))
+        assert here <= before, variable["name"]
+        referred |= here
+        before.add(variable["name"])
+
+    assert len(referred) == 1
 
 
 def test_the_operator_reads_every_variable_it_is_given() -> None:
-    told = environment(render(*BUNDLED))
+    told = environment(render(*BUNDLED)).keys() - {"FAIRLEAD_DATABASE_PASSWORD"}  # in the address
     folder = CHART.parents[1] / "operator"
 
     text = "".join(
@@ -513,6 +637,8 @@ def test_a_release_that_could_not_work_is_refused(settings: tuple[str, ...], nam
         ('postgresql.persistence.size="big"', "/postgresql/persistence/size"),
         ('operator.resources={"cpu":"1"}', "/operator/resources"),
         ("bundled.enabled=1", "/bundled/enabled"),
+        ('postgresql.existingSecret="My Secret"', "/postgresql/existingSecret"),
+        ('webhook.existingSecret="My Secret"', "/webhook/existingSecret"),
     ],
 )
 def test_the_schema_refuses(setting: str, named: str) -> None:

@@ -2,16 +2,21 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import jsonschema
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from fairlead_operator import crds
+from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.group import GROUP
+from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.schema import Schema
+from fairlead_operator.api.template import AnalysisTemplateSpec
 
 REPO = Path(__file__).resolve().parents[3]
 SCHEMAS: dict[str, Schema] = {
@@ -78,6 +83,54 @@ NAMED_DEFAULTS = {
 def test_a_default_that_a_description_names_is_the_one_in_force() -> None:
     assert "Model.spec.rollout.patience" in NAMED_DEFAULTS
     assert {path: pair for path, pair in NAMED_DEFAULTS.items() if pair[0] != pair[1]} == {}
+
+
+def test_no_default_is_within_a_list() -> None:
+    """A tool that compares lists as a whole would find a difference to Git for ever."""
+    within = {path: node for path, node in FIELDS if "[]." in path}
+
+    assert {
+        "AnalysisTemplate.spec.checks[].relative.alpha",
+        "Model.spec.freezeWindows[].why",
+        "Model.spec.rollout.steps[].checks[].dryRun",
+        "Rollout.spec.policy.steps[].pause",
+        "TrainingRun.status.conditions[].message",
+    } <= within.keys()
+    assert [path for path, node in within.items() if "default" in node] == []
+
+
+def settings_within_lists(model: type[BaseModel], *, listed: bool) -> Iterator[tuple[str, Any]]:
+    """The description and the default of every optional field of a list's objects."""
+    for field in model.model_fields.values():
+        inner = inner_model(field.annotation)
+        if inner:
+            yield from settings_within_lists(inner, listed=listed or is_list(field.annotation))
+        elif listed and not field.is_required() and field.default not in (None, "", ()):
+            yield field.description or "", field.default
+
+
+def inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(inner_model, get_args(annotation))), None)
+
+
+def is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is tuple or any(map(is_list, get_args(annotation)))
+
+
+def test_a_default_within_a_list_is_named_by_its_description() -> None:
+    """The schema does not hold it, so that nothing else tells people."""
+    settings = [
+        setting
+        for spec in (ModelSpec, AnalysisTemplateSpec)
+        for setting in settings_within_lists(spec, listed=False)
+    ]
+
+    assert len(settings) > 5
+    for description, default in settings:
+        words = to_duration(default) if isinstance(default, timedelta) else f"{default}".lower()
+        assert description.endswith(f"Defaults to {words}."), description
 
 
 def is_bounded(path: str, node: Schema) -> bool:

@@ -29,11 +29,18 @@ def test_the_story_speaks_of_this_model() -> None:
 
 
 def test_everything_is_in_the_namespace_that_enforces_pod_security() -> None:
-    namespace = yaml.safe_load((EXAMPLE / "namespace.yaml").read_text())
+    namespace = yaml.safe_load((EXAMPLE / "00-namespace.yaml").read_text())
     database = yaml.safe_load_all((EXAMPLE / "market-db.yaml").read_text())
 
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert {item["metadata"]["namespace"] for item in database} == {namespace["metadata"]["name"]}
+
+
+def test_the_folder_can_be_applied_as_a_whole() -> None:
+    """kubectl goes by the names of the files, and refuses what has no namespace yet."""
+    first, *_ = sorted(EXAMPLE.glob("*.yaml"))
+
+    assert yaml.safe_load(first.read_text())["kind"] == "Namespace"
 
 
 def test_rows_py_prints_what_the_story_loads() -> None:

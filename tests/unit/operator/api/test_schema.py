@@ -48,18 +48,16 @@ class Tree(Spec):
     ]
 
 
+SIZE: Schema = {
+    "description": "How big.",
+    "type": "integer",
+    "format": "int32",
+    "minimum": 0,
+    "maximum": 9,
+}
 LEAF: Schema = {
     "type": "object",
-    "properties": {
-        "size": {
-            "description": "How big.",
-            "type": "integer",
-            "format": "int32",
-            "default": 1,
-            "minimum": 0,
-            "maximum": 9,
-        }
-    },
+    "properties": {"size": {**SIZE, "default": 1}},
     "x-kubernetes-validations": [
         {"rule": "self.size > 0", "message": "size must be positive", "fieldPath": ".size"}
     ],
@@ -89,9 +87,9 @@ LEAF: Schema = {
                 "type": "array",
                 "default": [{"size": 2}],
                 "maxItems": 3,
-                "items": {**LEAF, "description": "A leaf."},
+                "items": {**LEAF, "description": "A leaf.", "properties": {"size": SIZE}},
             },
-            id="a list has its objects, described by their first paragraph",
+            id="a list has its objects, described by their first paragraph, without defaults",
         ),
         pytest.param(
             "kind",
