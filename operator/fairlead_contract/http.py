@@ -19,3 +19,7 @@ EXCUSED_STATUSES: Final = (401, 403, 407, 408, 425, 429, 499)
 def version_cookie(model: str) -> str:
     """Return the name of the cookie that keeps a user at a version of the Model."""
     return f"fairlead-{model}"
+
+
+# Of a caller, kept as it is: UUIDs, trace ids, base64, but nothing that a log could misread.
+REQUEST_ID_PATTERN = r"[A-Za-z0-9._~:/+=@|-]{1,128}"

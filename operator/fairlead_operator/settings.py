@@ -2,13 +2,20 @@
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Final
 
 from fairlead_contract import mlflow
 from fairlead_contract.mlflow import Access
 from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.kube.images import Images
+from fairlead_operator.kube.metadata import CLUSTER_DOMAIN
+
+_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_DOMAIN: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_LONGEST_DOMAIN: Final = 120  # characters, so that a Model's host is a DNS name
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +31,7 @@ class Settings:
     webhook_token: str  # a secret
     alert_labels: Labels
     gateway_replicas: int
+    cluster_domain: str  # under which Services have their names
     bind: str  # address at which it listens
     http_port: int
     webhook_port: int
@@ -71,6 +79,7 @@ class Settings:
                 version=env.get("FAIRLEAD_ALERT_LABEL_VERSION") or Labels().version,
             ),
             gateway_replicas=_number(env, "FAIRLEAD_GATEWAY_REPLICAS", 1),
+            cluster_domain=_domain(env, "FAIRLEAD_CLUSTER_DOMAIN", CLUSTER_DOMAIN),
             bind=env.get("FAIRLEAD_BIND", "0.0.0.0"),  # noqa: S104  a pod's ports
             http_port=_number(env, "FAIRLEAD_HTTP_PORT", 8080),
             webhook_port=_number(env, "FAIRLEAD_WEBHOOK_PORT", 8443),
@@ -89,6 +98,13 @@ def _read_mlflow(env: Mapping[str, str]) -> Access:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _domain(env: Mapping[str, str], name: str, default: str) -> str:
+    text = (env.get(name) or default).lower().strip(".")
+    if len(text) > _LONGEST_DOMAIN or not _DOMAIN.fullmatch(text):
+        raise SystemExit(f"{name} is {text!r}; it must be a DNS name such as {default}")
+    return text
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

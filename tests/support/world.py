@@ -52,6 +52,7 @@ SETTINGS = Settings(
     webhook_token="token",
     alert_labels=Labels(),
     gateway_replicas=1,
+    cluster_domain="cluster.local",
     bind="127.0.0.1",
     http_port=8080,
     webhook_port=8443,

@@ -14,6 +14,7 @@ from fairlead_operator.api.group import (
     MANAGED_BY,
 )
 
+CLUSTER_DOMAIN: Final = "cluster.local"  # unless the cluster was set up with another
 SHADOW_PORT: Final = 81  # of a version's Service: what comes there is a copy of a request
 
 _LONGEST: Final = 63

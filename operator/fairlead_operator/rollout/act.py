@@ -64,7 +64,7 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
         return Outcome(decision=decision, seen=seen)
     attempts = Attempts()
     if narrows(seen.observed, decision):
-        await _route(decision, seen, ports.kube, attempts)
+        await _route(decision, seen, ports.kube, settings, attempts)
         servers = await _servers(decision, seen, ports.kube, settings, attempts)
     else:
         servers = await _servers(decision, seen, ports.kube, settings, attempts)
@@ -76,7 +76,7 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
         if refusals:
             observed = without_servers(seen.observed, refusals)
             decision, seen = decide(observed), dataclasses.replace(seen, observed=observed)
-        await _route(_reachable(decision, servers), seen, ports.kube, attempts)
+        await _route(_reachable(decision, servers), seen, ports.kube, settings, attempts)
     if is_finished(seen.observed.phase):  # not before the status says so: it may be decided anew
         await _retire(decision, seen, ports.kube, attempts)
     unscaled = [server.unscaled for server in servers.values() if server.unscaled is not None]
@@ -150,11 +150,13 @@ def _reachable(decision: Decision, servers: Mapping[str, AppliedServer]) -> Deci
     return dataclasses.replace(decision, shares=shares)
 
 
-async def _route(decision: Decision, seen: Seen, kube: Kube, attempts: Attempts) -> None:
+async def _route(
+    decision: Decision, seen: Seen, kube: Kube, settings: Settings, attempts: Attempts
+) -> None:
     """Write weights and what goes with them, and the preview address while there is one."""
     case, owner = seen.case, seen.case.owner
     built_in = case.gateway.kind == "BuiltIn"
-    route = _build_route(decision, seen, owner)
+    route = _build_route(decision, seen, owner, settings)
     has_preview = route is not None and "preview" in route
     if route is not None and built_in:
         with attempts.attempt():
@@ -178,7 +180,7 @@ async def _route(decision: Decision, seen: Seen, kube: Kube, attempts: Attempts)
             await _remove("Service", preview_name(owner.name), "address", owner, kube)
 
 
-def _build_route(decision: Decision, seen: Seen, owner: Owner) -> Route | None:
+def _build_route(decision: Decision, seen: Seen, owner: Owner, settings: Settings) -> Route | None:
     """Build the route the decision asks for; None when nobody may be served."""
     case, stable = seen.case, seen.case.stable_version or None
     versions = split(decision, stable=stable)
@@ -193,6 +195,7 @@ def _build_route(decision: Decision, seen: Seen, owner: Owner) -> Route | None:
         stable=stable,
         owner=owner,
         rollout_uid=case.uid,
+        cluster_domain=settings.cluster_domain,
     )
     serving = case.model.serving
     return build_route(
@@ -201,6 +204,7 @@ def _build_route(decision: Decision, seen: Seen, owner: Owner) -> Route | None:
         timeout=serving.request_timeout,
         forcing=serving.force_version_secret is not None,
         options=extra,
+        cluster_domain=settings.cluster_domain,
     )
 
 

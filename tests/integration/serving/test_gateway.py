@@ -69,12 +69,39 @@ async def test_an_unknown_version_or_host_is_named_in_the_answer(
     )
     assert (await caller.call("stranger.example.com"))[:2] == (
         404,
-        "no model is served under host stranger.example.com in this namespace\n",
+        (
+            "no model is served under host stranger.example.com in namespace energy; send the name "
+            "of a Model as host, also through a port-forward: "
+            "curl -H 'Host: <model>' http://localhost:<port>/predict ...\n"
+        ),
     )
 
 
-@pytest.mark.parametrize("host", [f"{MODEL}:8080", MODEL.upper(), f"{MODEL.title()}.Energy:80"])
-async def test_a_host_is_known_in_capitals_and_with_a_port(
+@pytest.mark.parametrize(
+    "host", ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]", "10.0.0.9"]
+)
+async def test_who_comes_by_a_port_forward_is_told_how_to_name_the_model(
+    gateway: World, caller: Caller, host: str
+) -> None:
+    status, text, _ = await caller.call(host)
+
+    assert status == 404
+    assert f"under host {host} in namespace energy" in text
+    assert "curl -H 'Host: <model>'" in text
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        f"{MODEL}:8080",
+        MODEL.upper(),
+        f"{MODEL.title()}.Energy:80",
+        f"{MODEL}.{NAMESPACE}.svc.",
+        f"{MODEL}.:8080",
+        f"{MODEL.upper()}.{NAMESPACE}.:80",
+    ],
+)
+async def test_a_host_is_known_in_capitals_with_a_port_and_with_a_dot_at_its_end(
     gateway: World, caller: Caller, host: str
 ) -> None:
     assert (await caller.call(host))[0] == 200

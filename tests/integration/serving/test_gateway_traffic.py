@@ -7,6 +7,7 @@ import io
 import re
 import socket
 import time
+import uuid
 from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
@@ -17,6 +18,7 @@ from support.gateway import (
     NAMESPACE,
     Caller,
     Conduct,
+    EnvoyProcess,
     endpoint_slice,
     eventually,
     model_server,
@@ -109,6 +111,71 @@ async def test_a_mirror_copies_the_request_and_throws_its_answer_away(
     assert "x-fairlead-shadow" not in live
     assert live["authorization"] == "Bearer s"
     assert ids[0] == ids[1]  # the two records of one request can be joined
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param("4b1d6bd2-5c7e-4d6c-8f0f-8d2d0e1f9a11", id="a UUID"),
+        pytest.param("order-17", id="a name"),
+        pytest.param("Root=1-67891233-abcdef012345678912345678", id="of a load balancer"),
+        pytest.param("c29tZSBieXRlcw==+/|a@b~c:d", id="every other character"),
+        pytest.param("a" * 128, id="the longest"),
+    ],
+)
+async def test_a_callers_request_id_is_kept_returned_and_logged(
+    gateway: World, envoy: EnvoyProcess, recorded: Recorded, caller: Caller, given: str
+) -> None:
+    await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}, mirror=MIRROR))
+
+    _, _, headers = await caller.call(x_request_id=given)
+
+    async def is_copied() -> bool:
+        return bool(recorded.new.headers)
+
+    await eventually(is_copied)
+    assert headers["x-request-id"] == given
+    assert recorded.old.headers[-1]["x-request-id"] == given
+    assert recorded.new.headers[-1]["x-request-id"] == given
+
+    async def is_logged() -> bool:
+        return f'"request_id":"{given}"' in envoy.log()
+
+    await eventually(is_logged)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(None, id="none"),
+        pytest.param("", id="empty"),
+        pytest.param("a" * 129, id="too long"),
+        pytest.param("a b", id="a space"),
+        pytest.param('a","code":200,"b":"', id="what would forge a line of the log"),
+        pytest.param("a,b", id="two in one"),
+        pytest.param("\u00e4", id="not ASCII"),
+        pytest.param("${jndi:ldap}", id="what a log could act on"),
+    ],
+)
+async def test_a_request_without_an_id_to_keep_gets_one_of_its_own(
+    gateway: World, recorded: Recorded, caller: Caller, given: str | None
+) -> None:
+    await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}))
+    asked = {} if given is None else {"x_request_id": given}
+    answers = [(await caller.call(**asked))[2]["x-request-id"] for _ in range(2)]
+
+    assert [str(uuid.UUID(answer)) for answer in answers] == answers
+    assert len(set(answers)) == 2
+    assert [seen["x-request-id"] for seen in recorded.old.headers] == answers
+
+
+async def test_what_the_gateway_answers_by_itself_has_the_callers_request_id(
+    gateway: World, caller: Caller
+) -> None:
+    _, _, unknown = await caller.call("stranger", x_request_id="order-17")
+    _, _, forced = await caller.call(x_fairlead_version="9.9.9", x_request_id="order-18")
+
+    assert [each["x-request-id"] for each in (unknown, forced)] == ["order-17", "order-18"]
 
 
 async def test_a_client_cannot_pass_for_a_copy(caller: Caller, recorded: Recorded) -> None:

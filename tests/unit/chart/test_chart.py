@@ -479,6 +479,20 @@ def test_mlflow_answers_to_the_names_of_its_service() -> None:
         assert {host, f"{host}:*"} <= set(hosts)  # it compares the port too
 
 
+def test_operator_and_mlflow_know_the_domain_of_the_cluster() -> None:
+    manifests = render(*BUNDLED, 'clusterDomain="k8s.example.com"')
+
+    server = containers(find(manifests, "Deployment", "fairlead-mlflow"))[-1]
+    assert environment(manifests)["FAIRLEAD_CLUSTER_DOMAIN"]["value"] == "k8s.example.com"
+    assert f"fairlead-mlflow.{NAMESPACE}.svc.k8s.example.com:*" in " ".join(server["args"])
+    assert "cluster.local" not in " ".join(server["args"])
+
+
+@pytest.mark.parametrize("domain", ["", "cluster.local.", "a b", "Cluster.local", "a" * 64])
+def test_what_is_no_domain_is_refused(domain: str) -> None:
+    assert "clusterDomain" in refusal(f'clusterDomain="{domain}"')
+
+
 def test_alerts_about_versions_reach_the_operator() -> None:
     text = find(render(*BUNDLED), "ConfigMap", "fairlead-alertmanager")["data"]["alertmanager.yml"]
     config = yaml.safe_load(text)

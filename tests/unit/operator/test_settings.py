@@ -27,6 +27,7 @@ def test_defaults() -> None:
     assert (settings.gateway_replicas, settings.log_format) == (1, "json")
     assert settings.images.pull_policy == "IfNotPresent"
     assert settings.record_retention == timedelta(days=30)
+    assert settings.cluster_domain == "cluster.local"
 
 
 def test_everything_that_can_be_said() -> None:
@@ -67,6 +68,28 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         Settings.from_environment(environment)
 
     assert "MLFLOW_TRACKING_URI, FAIRLEAD_WEBHOOK_TOKEN" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        pytest.param("k8s.example.com", "k8s.example.com", id="another"),
+        pytest.param("Cluster.Local.", "cluster.local", id="in capitals, with the root's dot"),
+        pytest.param("corp", "corp", id="one label"),
+    ],
+)
+def test_the_cluster_may_have_another_domain(text: str, domain: str) -> None:
+    settings = Settings.from_environment(NEEDED | {"FAIRLEAD_CLUSTER_DOMAIN": text})
+
+    assert settings.cluster_domain == domain
+
+
+@pytest.mark.parametrize(
+    "text", ["a b", "a..b", "-a", "http://a", "a:53", ".", "a" * 64, "a." * 60 + "a"]
+)
+def test_what_is_no_domain_is_named(text: str) -> None:
+    with pytest.raises(SystemExit, match="FAIRLEAD_CLUSTER_DOMAIN"):
+        Settings.from_environment(NEEDED | {"FAIRLEAD_CLUSTER_DOMAIN": text})
 
 
 @pytest.mark.parametrize("text", ["two", "-1", "1.5"])

@@ -10,6 +10,7 @@ from fairlead_contract.cluster import ROUTE, ROUTE_KEY, report_key, route_name
 from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.strategy import FastGuard, Sticky
 from fairlead_operator.kube.metadata import (
+    CLUSTER_DOMAIN,
     Owner,
     component_labels,
     preview_name,
@@ -48,6 +49,7 @@ def options(
     stable: str | None,
     owner: Owner,
     rollout_uid: str,
+    cluster_domain: str = CLUSTER_DOMAIN,
 ) -> dict[str, Any]:
     """Return what the route says beside its weights: mirror, sticky, preview, guard.
 
@@ -62,7 +64,7 @@ def options(
     if step is not None and step.preview:
         extra["preview"] = {
             "version": versions[0],
-            "hosts": _hosts(preview_name(owner.name), owner.namespace),
+            "hosts": _hosts(preview_name(owner.name), owner.namespace, cluster_domain),
         }
     if step is not None and step.sticky is not None:
         extra["sticky"] = _sticky(step.sticky)
@@ -103,12 +105,13 @@ def build_route(
     timeout: timedelta,
     forcing: bool = False,
     options: Mapping[str, Any] | None = None,
+    cluster_domain: str = CLUSTER_DOMAIN,
 ) -> Route:
     """Build one Model's route; with ``forcing`` a request may choose its version."""
     route: dict[str, Any] = {
         "model": owner.name,
         "namespace": owner.namespace,
-        "hosts": _hosts(owner.name, owner.namespace),
+        "hosts": _hosts(owner.name, owner.namespace, cluster_domain),
         "timeoutSeconds": int(timeout.total_seconds()),
         "versions": [
             {
@@ -186,9 +189,9 @@ def read_trip(
     return message, at
 
 
-def _hosts(name: str, namespace: str) -> list[str]:
+def _hosts(name: str, namespace: str, cluster_domain: str) -> list[str]:
     host = f"{name}.{namespace}"
-    return [name, host, f"{host}.svc", f"{host}.svc.cluster.local"]
+    return [name, host, f"{host}.svc", f"{host}.svc.{cluster_domain}"]
 
 
 def _digest(route: Mapping[str, Any]) -> str:

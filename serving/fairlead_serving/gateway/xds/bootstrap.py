@@ -19,6 +19,7 @@ from typing import Any
 from fairlead_contract import series
 from fairlead_contract.cluster import ENVOY_MEBIBYTES, GATEWAY
 from fairlead_contract.histogram import MILLISECONDS
+from fairlead_contract.http import REQUEST_ID_PATTERN
 from fairlead_serving.gateway.settings import Ports, Settings, read_settings
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
@@ -120,7 +121,7 @@ def build_bootstrap(settings: Settings) -> dict[str, Any]:
                 _agent_cluster(settings.socket),
                 _cluster("admin", _address("127.0.0.1", ports.admin)),
             ],
-            "listeners": [_traffic(ports), _metrics(ports)],
+            "listeners": [_traffic(ports, settings.namespace), _metrics(ports)],
         },
     }
 
@@ -217,14 +218,17 @@ def _cluster(name: str, address: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _traffic(ports: Ports) -> dict[str, Any]:
+def _traffic(ports: Ports, namespace: str) -> dict[str, Any]:
     manager = {
         "stat_prefix": "gw",
         "codec_type": "AUTO",
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": False,
+        "strip_trailing_host_dot": True,  # of a fully qualified name
         "generate_request_id": True,
+        "preserve_external_request_id": True,
+        "always_set_request_id_in_response": True,
         "server_header_transformation": "PASS_THROUGH",
         # A body that stops coming; routes say how long an answer may take.
         "stream_idle_timeout": "60s",
@@ -238,8 +242,8 @@ def _traffic(ports: Ports) -> dict[str, Any]:
             "initial_connection_window_size": 1024 * 1024,
         },
         "scoped_routes": _scoped_routes(),
-        "http_filters": [_capitals(), _ROUTER],
-        "local_reply_config": _unknown_host(),
+        "http_filters": [_capitals(), _request_ids(), _ROUTER],
+        "local_reply_config": _unknown_host(namespace),
         "access_log": [
             {
                 "name": "envoy.access_loggers.stdout",
@@ -269,36 +273,68 @@ def _capitals() -> dict[str, Any]:
 
     The script runs only for a host that has some: it would cost every request a third more.
     """
-    host = {
-        "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
-        "header_name": ":authority",
-    }
-    has_none = {
-        "input": {"name": "host", "typed_config": host},
-        "value_match": {"safe_regex": {"google_re2": {}, "regex": "[^A-Z]*"}},
-    }
-    skip = {"@type": f"{_EXTENSIONS}.filters.common.matcher.action.v3.SkipFilter"}
-    matcher = {
-        "predicate": {"single_predicate": has_none},
-        "on_match": {"action": {"name": "skip", "typed_config": skip}},
-    }
     script = {
         "@type": f"{_EXTENSIONS}.filters.http.lua.v3.Lua",
         "default_source_code": {"inline_string": _CAPITALS_TO_SMALL},
+    }
+    return _unless(
+        ":authority", "[^A-Z]*", {"name": "envoy.filters.http.lua", "typed_config": script}
+    )
+
+
+def _request_ids() -> dict[str, Any]:
+    """Replace a caller's request id that logs and records could not hold as it is."""
+    unique = {"header": {"key": "x-request-id", "value": "%UNIQUE_ID%"}}
+    mutation = {
+        "@type": f"{_EXTENSIONS}.filters.http.header_mutation.v3.HeaderMutation",
+        "mutations": {
+            "request_mutations": [
+                {"append": unique | {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+            ]
+        },
+    }
+    return _unless(
+        "x-request-id",
+        REQUEST_ID_PATTERN,
+        {"name": "envoy.filters.http.header_mutation", "typed_config": mutation},
+    )
+
+
+def _unless(header: str, pattern: str, extension: dict[str, Any]) -> dict[str, Any]:
+    """Run a filter only for requests whose header does not match as a whole."""
+    given = {
+        "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+        "header_name": header,
+    }
+    matches = {
+        "input": {"name": "header", "typed_config": given},
+        "value_match": {"safe_regex": {"google_re2": {}, "regex": pattern}},
+    }
+    skip = {"@type": f"{_EXTENSIONS}.filters.common.matcher.action.v3.SkipFilter"}
+    matcher = {
+        "predicate": {"single_predicate": matches},
+        "on_match": {"action": {"name": "skip", "typed_config": skip}},
     }
     return {
         "name": "envoy.filters.http.match_delegate",
         "typed_config": {
             "@type": f"{_EXTENSIONS}.common.matching.v3.ExtensionWithMatcher",
             "xds_matcher": {"matcher_list": {"matchers": [matcher]}},
-            "extension_config": {"name": "envoy.filters.http.lua", "typed_config": script},
+            "extension_config": extension,
         },
     }
 
 
-def _unknown_host() -> dict[str, Any]:
-    """Answer requests without a route, which are those to a host of no Model."""
-    text = "no model is served under host %REQ(:AUTHORITY)% in this namespace\n"
+def _unknown_host(namespace: str) -> dict[str, Any]:
+    """Answer requests without a route, which are those to a host of no Model.
+
+    Those through a port-forward are among them: their host is localhost, or an address.
+    """
+    text = (
+        f"no model is served under host %REQ(:AUTHORITY)% in namespace {namespace}; "
+        "send the name of a Model as host, also through a port-forward: "
+        "curl -H 'Host: <model>' http://localhost:<port>/predict ...\n"
+    )
     return {
         "mappers": [
             {

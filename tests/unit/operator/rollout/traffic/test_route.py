@@ -215,6 +215,31 @@ def test_read_trip(applied: dict[str, str], message: str | None) -> None:
     assert (found[0] if found else None) == message
 
 
+def test_a_model_and_its_preview_have_hosts_in_the_domain_of_the_cluster() -> None:
+    plan = compile_plan(RolloutPolicy.model_validate({"strategy": "blueGreen"}))
+    decided = decision(Phase.PROGRESSING, ("1.1.0", 0), mirror=100)
+
+    preview = options(
+        decided,
+        plan.steps[0],
+        plan,
+        stable="1.0.0",
+        owner=OWNER,
+        rollout_uid="u1",
+        cluster_domain="k8s.example.com",
+    )["preview"]
+    route = build_route(
+        (("1.0.0", 100),),
+        owner=OWNER,
+        timeout=timedelta(seconds=10),
+        cluster_domain="k8s.example.com",
+    )
+
+    assert preview["hosts"][-1] == "nsw-price-preview.energy.svc.k8s.example.com"
+    assert route["hosts"][-1] == "nsw-price.energy.svc.k8s.example.com"
+    assert not any("cluster.local" in host for host in (*preview["hosts"], *route["hosts"]))
+
+
 def test_the_revision_follows_the_content() -> None:
     same = build_route((("1.1.0", 10), ("1.0.0", 90)), owner=OWNER, timeout=timedelta(seconds=10))
     other = build_route((("1.1.0", 11), ("1.0.0", 89)), owner=OWNER, timeout=timedelta(seconds=10))
