@@ -60,15 +60,24 @@ async def run(settings: Settings) -> None:
         client(login()) as kube,
         aiohttp.ClientSession() as session,
         _recording(settings.database_url) as record,
-        _serving(health.application(), settings.bind, settings.http_port),
-        _serving(Histories(record).application(), LOOPBACK, settings.history_port),
     ):
         clients = _Clients(kube=kube, session=session, record=record)
+        webhook = Webhook(
+            clients.ports(settings, Registrations()),
+            token=settings.webhook_token,
+            labels=settings.alert_labels,
+        )
         lease = Lease(kube, namespace=settings.namespace, identity=settings.identity, now=now)
-        while not stopped.is_set():
-            await _until(stopped, lease.acquire())
-            if not stopped.is_set():
-                await _serve_term(settings, clients, lease, health, stopped)
+        async with (
+            _serving(webhook.application(), settings.bind, settings.webhook_port),
+            _serving(Histories(record).application(), LOOPBACK, settings.history_port),
+            # The last: who is ready takes alerts.
+            _serving(health.application(), settings.bind, settings.http_port),
+        ):
+            while not stopped.is_set():
+                await _until(stopped, lease.acquire())
+                if not stopped.is_set():
+                    await _serve_term(settings, clients, lease, _Inbound(health, webhook), stopped)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,32 +88,40 @@ class _Clients:
     session: aiohttp.ClientSession
     record: RecordClient
 
+    def ports(self, settings: Settings, registrations: Registrations) -> Ports:
+        return Ports(
+            kube=self.kube,
+            prometheus=PrometheusClient(settings.prometheus_url, self.session),
+            registry=MlflowClient(settings.mlflow, self.session),
+            registrations=registrations,
+            record=self.record,
+            now=now,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Inbound:
+    """What answers all the time, and has to know of a term."""
+
+    health: Probes
+    webhook: Webhook
+
+    def standing_by(self) -> None:
+        self.health.standing_by()
+        self.webhook.standing_by()
+
 
 async def _serve_term(
-    settings: Settings, clients: _Clients, lease: Lease, health: Probes, stopped: asyncio.Event
+    settings: Settings, clients: _Clients, lease: Lease, inbound: _Inbound, stopped: asyncio.Event
 ) -> None:
     """Lead once, from taking the Lease to losing it, with state that nothing outlives."""
     kube, record = clients.kube, clients.record
     registrations = Registrations()
-    outside = Ports(
-        kube=kube,
-        prometheus=PrometheusClient(settings.prometheus_url, clients.session),
-        registry=MlflowClient(settings.mlflow, clients.session),
-        registrations=registrations,
-        record=record,
-        now=now,
-    )
+    outside = clients.ports(settings, registrations)
     store = Store(settings.watch_namespaces)
     queue, wakeup = WorkQueue(), Wakeup()
     watches = Watches(store, wakeup, queue)
     sync = Sync(kube, store, watches, namespaces=settings.watch_namespaces)
-    webhook = Webhook(
-        outside,
-        token=settings.webhook_token,
-        labels=settings.alert_labels,
-        rollouts_of=wakeup.rollouts_of,
-        wake=queue.add,
-    )
     reading = dataclasses.replace(outside, kube=WatchedKube(kube, store))
     controller = Controller(queue, reading, settings)
     holding = asyncio.create_task(lease.hold())
@@ -112,12 +129,12 @@ async def _serve_term(
     listing = asyncio.create_task(keep_listing(registrations, outside.registry))
     try:
         await _until(stopped, sync.fill())
-        async with _serving(webhook.application(), settings.bind, settings.webhook_port):
-            work = (*(controller.run() for _ in range(_WORKERS)), sync.run(), sync.patrol())
-            watching = asyncio.create_task(_watch(settings, sync.kinds, watches, stopped))
-            await _lead(settings, watching, (holding, *work), health, stopped)
+        work = (*(controller.run() for _ in range(_WORKERS)), sync.run(), sync.patrol())
+        watching = asyncio.create_task(_watch(settings, sync.kinds, watches, stopped))
+        inbound.webhook.leading(queue.add)
+        await _lead(settings, watching, (holding, *work), inbound.health, stopped)
     finally:
-        health.standing_by()
+        inbound.standing_by()
         holding.cancel()
         keeping.cancel()
         listing.cancel()

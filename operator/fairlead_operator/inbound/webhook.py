@@ -4,6 +4,9 @@ An annotation on the Rollout asks for the rollback.  It is written before the 20
 that a crash loses nothing and every later reconcile sees it.  Alertmanager only repeats
 what was answered with 5xx, so a request that may succeed later gets 503, and one that
 never will gets 4xx.
+
+Every replica serves it: it reads the API server, not the watches, and the annotation reaches
+whichever leads.
 """
 
 import asyncio
@@ -50,15 +53,20 @@ class Webhook:
         *,
         token: str,
         labels: Labels,
-        rollouts_of: Callable[[str, str], set[Key]],
-        wake: Callable[[Key], None],
     ) -> None:
         self._ports = ports
         self._token = token
         self._labels = labels
-        self._rollouts_of = rollouts_of
-        self._wake = wake
+        self._wake: Callable[[Key], None] | None = None
         self._working = 0
+
+    def leading(self, wake: Callable[[Key], None]) -> None:
+        """Wake the Rollouts from now on, before their watch tells."""
+        self._wake = wake
+
+    def standing_by(self) -> None:
+        """Leave it to the leader's watch."""
+        self._wake = None
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=_BODY_LIMIT)
@@ -132,8 +140,7 @@ class Webhook:
         """Ask the Rollout that has this version in traffic to roll back, or say why not."""
         older = None
         for key, body in rollouts.items():
-            phase = (body.get("status") or {}).get("phase") or Phase.PENDING
-            if phase not in CAN_GO_BACK or alert.version not in _candidates(body):
+            if _phase(body) not in CAN_GO_BACK or alert.version not in _candidates(body):
                 continue
             if _is_older(alert, body):
                 older = key, body
@@ -150,25 +157,15 @@ class Webhook:
         return {"outcome": "ignored", "why": why, "rollout": key.name}
 
     async def _rollouts(self, namespace: str, model: str) -> Bodies:
-        """Read the Model's Rollouts: those the watches know, then those they do not know yet.
-
-        A leader that has just started must not tell Alertmanager that there is nothing.
-        """
-        bodies: Bodies = {}
-        for key in sorted(self._rollouts_of(namespace, model)):
-            body = await self._ports.kube.get(key.kind, key.namespace, key.name)
-            if body is not None:
-                bodies[key] = body
+        """Read the Model's Rollouts, those that can still go back first, then the latest."""
         try:
             listed = await self._ports.kube.list("Rollout", namespace, {})
         except ClusterRefusalError:
-            return bodies  # a namespace that is not ours to watch
-        for body in listed:
-            key = Key("Rollout", namespace, body["metadata"]["name"])
-            live = (body.get("status") or {}).get("phase") in CAN_GO_BACK
-            if body["spec"]["model"] == model and live:
-                bodies.setdefault(key, body)
-        return bodies
+            return {}  # a namespace that is not ours to watch
+        ours = [body for body in listed if body["spec"]["model"] == model]
+        ours.sort(key=lambda body: str(body["metadata"].get("creationTimestamp")), reverse=True)
+        ours.sort(key=lambda body: _phase(body) not in CAN_GO_BACK)
+        return {Key("Rollout", namespace, body["metadata"]["name"]): body for body in ours}
 
     async def _annotate(
         self, key: Key, body: dict[str, Any], alert: Alert, received: datetime
@@ -180,12 +177,17 @@ class Webhook:
         text = write_note(Note(version=alert.version, message=alert.message, received=received))
         annotations[ANNOTATION_ALERT] = text
         await self._ports.kube.annotate(key.kind, key.namespace, key.name, {ANNOTATION_ALERT: text})
-        self._wake(key)
+        if self._wake is not None:
+            self._wake(key)
         _LOGGER.info("alert asks for a rollback", extra={"rollout": key.name, "alert": alert.name})
 
     def _authentic(self, header: str) -> bool:
         expected = f"Bearer {self._token}".encode()
         return hmac.compare_digest(header.encode("utf-8", "surrogateescape"), expected)
+
+
+def _phase(body: Mapping[str, Any]) -> str:
+    return (body.get("status") or {}).get("phase") or Phase.PENDING
 
 
 def _candidates(body: Mapping[str, Any]) -> tuple[str, ...]:

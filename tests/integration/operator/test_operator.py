@@ -196,8 +196,6 @@ async def test_a_standby_takes_over(launcher: Launcher, stage: Stage, backends: 
         return await second.health() == "standing by"
 
     await until(stands_by, "the standby to answer", log=second.log)
-    closed, _ = await fetch(f"http://127.0.0.1:{second.webhook_port}/alerts")
-    assert closed == 0
     assert (await second.metrics())["fairlead_leader"] == 0
 
     assert first.stop(signal.SIGTERM) == 0
@@ -209,6 +207,31 @@ async def test_a_standby_takes_over(launcher: Launcher, stage: Stage, backends: 
     assert second.stop(signal.SIGKILL) == -signal.SIGKILL
     assert await until(third.leads, "the third to lead", log=third.log) < 8
     await serve_first_version(stage, backends)
+
+
+async def test_every_replica_takes_alerts(
+    launcher: Launcher, stage: Stage, backends: Backends
+) -> None:
+    """A standby once was an endpoint of the webhook that refused connections."""
+    leader, standby = await launcher.lead("operator-0"), launcher.start("operator-1")
+    await until(lambda: _answers(standby.http_port), "the standby to answer", log=standby.log)
+    await serve_first_version(stage, backends)
+    await pin(stage, backends, "1.1.0", steps=[{"weight": 10, "hold": "10m"}])
+    await stage.wait("Rollout", "nsw-price-rollout-2", phase="Progressing", observedWeight=10)
+    candidate = {"model_namespace": stage.namespace, "model": "nsw-price", "version": "1.1.0"}
+    other = candidate | {"version": "9.9.9"}
+
+    answers = [await each.post_alert(**other) for each in (leader, standby) * 10]
+    status, answer = await standby.post_alert(**candidate)
+    told = time.monotonic()
+    rollout = await stage.wait("Rollout", "nsw-price-rollout-2", phase="RolledBack")
+
+    assert {(code, each["alerts"][0]["outcome"]) for code, each in answers} == {(200, "ignored")}
+    assert (status, answer["alerts"][0]["outcome"]) == (200, "rollback")
+    assert time.monotonic() - told < 5
+    assert rollout["status"]["reason"] == "AlertFired"
+    assert await standby.health() == "standing by"
+    assert (await standby.metrics())['fairlead_alerts_total{outcome="rollback"}'] == 1
 
 
 async def test_an_operator_that_lost_its_lease_leads_again_without_a_restart(

@@ -50,13 +50,10 @@ async def post(
 
 
 def webhook(world: World, woken: list[Key] | None = None) -> Webhook:
-    return Webhook(
-        world.ports,
-        token="token",
-        labels=Labels(),
-        rollouts_of=lambda *_: {ROLLOUT},
-        wake=(woken if woken is not None else []).append,
-    )
+    receiver = Webhook(world.ports, token="token", labels=Labels())
+    if woken is not None:
+        receiver.leading(woken.append)
+    return receiver
 
 
 def request(payload: Any, *, token: str = "token") -> web.Request:
@@ -78,6 +75,18 @@ async def test_an_alert_on_the_candidate_asks_its_rollout_back(world: World) -> 
     assert (status, answer["alerts"][0]["outcome"]) == (200, "rollback")
     assert json.loads(annotation(world) or "")["message"] == "FairleadVersionSlow: p95 900 ms"
     assert woken == [ROLLOUT]
+
+
+async def test_a_standby_writes_what_the_leaders_watch_will_tell(world: World) -> None:
+    woken: list[Key] = []
+    receiver = webhook(world, woken)
+    receiver.standing_by()
+
+    response = await receiver.handle(request(body(alert())))
+
+    assert response.status == 200
+    assert annotation(world) is not None
+    assert woken == []
 
 
 async def test_a_repeated_alert_changes_nothing(world: World) -> None:

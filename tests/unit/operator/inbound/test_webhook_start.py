@@ -1,6 +1,7 @@
-"""A leader that has just started knows no Rollout yet; the alert must reach it all the same."""
+"""The Rollout that an alert is about, found among others by a replica that watches nothing."""
 
 import json
+from datetime import timedelta
 
 from aiohttp.test_utils import make_mocked_request
 
@@ -23,13 +24,7 @@ def put(world: World, name: str, phase: str, *, model: str = "nsw-price") -> Non
 
 
 async def outcome(world: World) -> dict[str, str]:
-    webhook = Webhook(
-        world.ports,
-        token="token",
-        labels=Labels(),
-        rollouts_of=lambda *_: set(),
-        wake=lambda _: None,
-    )
+    webhook = Webhook(world.ports, token="token", labels=Labels())
     request = make_mocked_request("POST", "/alerts", headers={"Authorization": "Bearer token"})
     request._read_bytes = json.dumps(body(alert())).encode()
     response = await webhook.handle(request)
@@ -55,6 +50,25 @@ async def test_none_in_traffic_is_told() -> None:
     put(world, "a-ended", "RolledBack")
 
     assert (await outcome(world))["outcome"] == "ignored"
+
+
+async def test_the_latest_that_ended_is_the_one_to_speak_of() -> None:
+    world = World()
+    put(world, "z-first", "RolledBack")
+    world.clock.advance(timedelta(minutes=1))
+    put(world, "a-second", "Succeeded")
+
+    told = await outcome(world)
+
+    assert told["rollout"] == "a-second"
+    assert told["why"] == "1.1.0 is now the stable version and its rollout has ended"
+
+
+async def test_a_rollout_without_a_status_is_one_to_speak_of_but_not_in_traffic() -> None:
+    world = World()
+    put(world, "a-new", "")
+
+    assert (await outcome(world))["rollout"] == "a-new"
 
 
 async def test_a_namespace_that_is_not_watched_is_ignored() -> None:
