@@ -1,4 +1,4 @@
-"""Reads from Alertmanager's webhook body what it asks of which version.  Pure.
+"""Reads from the webhook body of Alertmanager or Grafana what it asks of which version.  Pure.
 
 Only a firing alert that names a Model and a version and carries the label
 ``fairlead_action: rollback`` can take a candidate back.  An alert that cannot be read
@@ -16,6 +16,11 @@ from fairlead_operator.text import printable
 
 _ACTION: Final = "fairlead_action"
 _ROLLBACK: Final = "rollback"
+_FORMS: Final = frozenset({"4", "1"})  # versions of Alertmanager's and of Grafana's webhook
+# Grafana fires also because it has no data, or could not ask: infrastructure is no evidence.
+_STATE_REASON: Final = "grafana_state_reason"
+_NO_EVIDENCE: Final = frozenset({"NoData", "Error"})
+_NO_EVIDENCE_NAMES: Final = frozenset({"DatasourceNoData", "DatasourceError"})
 _TEXT_LIMIT: Final = 253
 _ALERTS_LIMIT: Final = 1000
 _LONGEST: Final = 500  # characters of a message
@@ -24,7 +29,7 @@ _VERSION: Final = re.compile(VERSION_PATTERN)
 
 
 class NotAlertmanagerError(ValueError):
-    """The body is not Alertmanager's; the message names the field."""
+    """The body is neither Alertmanager's nor Grafana's; the message names the field."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +63,14 @@ def parse_alerts(body: Any, labels: Labels) -> tuple[Alert | Refused, ...]:
     """Return the alerts of a webhook body that ask for a rollback, each once.
 
     Raises:
-        NotAlertmanagerError: the body has another form than webhook version 4.
+        NotAlertmanagerError: the body has another form than these webhooks.
     """
     if not isinstance(body, Mapping):
         raise NotAlertmanagerError("the body must be a JSON object")
-    if str(body.get("version")) != "4":
-        raise NotAlertmanagerError('version: must be "4", the version of Alertmanager\'s webhook')
+    if str(body.get("version")) not in _FORMS:
+        raise NotAlertmanagerError(
+            'version: must be "4", as in Alertmanager\'s webhook, or "1", as in Grafana\'s'
+        )
     alerts = body.get("alerts")
     if not isinstance(alerts, list):
         raise NotAlertmanagerError("alerts: must be a list")
@@ -80,6 +87,8 @@ def _parse_alert(where: str, alert: Any, labels: Labels) -> Alert | Refused | No
         return Refused(name="alert", why=f"{where}.labels: must be an object")
     said = alert["labels"]
     if alert.get("status") != "firing" or said.get(_ACTION) != _ROLLBACK:
+        return None
+    if _is_without_evidence(said, alert.get("annotations")):
         return None
     name = printable(said.get("alertname", "alert"), limit=_TEXT_LIMIT)
     for label, pattern, kind in (
@@ -108,6 +117,12 @@ def _moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None and moment.year > 1 else None
+
+
+def _is_without_evidence(labels: Mapping[str, Any], annotations: Any) -> bool:
+    texts = annotations if isinstance(annotations, Mapping) else {}
+    reasons = {reason.strip() for reason in str(texts.get(_STATE_REASON, "")).split(",")}
+    return str(labels.get("alertname")) in _NO_EVIDENCE_NAMES or bool(reasons & _NO_EVIDENCE)
 
 
 def _message(name: str, annotations: Any) -> str:

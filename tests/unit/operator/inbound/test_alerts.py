@@ -1,4 +1,4 @@
-"""Alertmanager's body: what asks for a rollback, and what is refused by name."""
+"""Alertmanager's and Grafana's body: what asks for a rollback, and what is refused by name."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from fairlead_operator.inbound.alerts import (
     Refused,
     parse_alerts,
 )
-from support.alertmanager import LABELS, alert, body
+from support.alertmanager import LABELS, alert, body, grafana_body
 from support.fuzz import mutations
 
 
@@ -33,6 +33,45 @@ def test_a_firing_alert_that_asks_for_a_rollback_is_taken() -> None:
             since=None,
         ),
     )
+
+
+def test_grafanas_form_is_taken_as_alertmanagers() -> None:
+    (said,) = parse_alerts(grafana_body(alert(startsAt="")), Labels())
+
+    assert (said,) == parse_alerts(body(alert()), Labels())
+
+
+def test_in_grafanas_form_too_a_bad_alert_does_not_lose_the_others() -> None:
+    bad = alert(labels=LABELS | {"version": "[no value]"})
+
+    refused, taken = parse_alerts(grafana_body(bad, alert()), Labels())
+
+    assert isinstance(refused, Refused)
+    assert refused.why.startswith("alerts[0].labels.version: ")
+    assert isinstance(taken, Alert)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(
+            alert(labels=LABELS | {"alertname": "DatasourceNoData", "rulename": "slow"}),
+            id="no data",
+        ),
+        pytest.param(
+            alert(labels=without("version") | {"alertname": "DatasourceError"}),
+            id="the data source cannot be asked",
+        ),
+        pytest.param(
+            alert(annotations={"grafana_state_reason": "NoData"}), id="no data, set to alert"
+        ),
+        pytest.param(
+            alert(annotations={"grafana_state_reason": "Error, KeepLast"}), id="the last is kept"
+        ),
+    ],
+)
+def test_grafanas_alerts_about_its_own_data_are_left_alone(other: dict[str, Any]) -> None:
+    assert parse_alerts(grafana_body(other), Labels()) == ()
 
 
 def test_an_alert_that_stands_there_twice_is_taken_once() -> None:
@@ -66,6 +105,11 @@ def test_other_alerts_are_left_alone(other: dict[str, Any]) -> None:
         pytest.param([], "the body", id="a list"),
         pytest.param({}, "version", id="empty"),
         pytest.param(body(version="3"), "version", id="another version"),
+        pytest.param(
+            {"dashboardId": 1, "ruleName": "slow", "state": "alerting", "tags": {}},
+            "version",
+            id="Grafana's alerts of old",
+        ),
         pytest.param(body() | {"alerts": {}}, "alerts", id="alerts is no list"),
         pytest.param(body(*[alert()] * 1001), "alerts", id="a flood"),
     ],
@@ -143,6 +187,13 @@ def test_ten_thousand_bodies_that_are_nearly_right_are_taken_or_refused_by_field
     outcomes = {assert_taken_or_refused(sent) for sent in mutations(good, count=10_000, seed=4)}
 
     assert outcomes == {"not Alertmanager's", "refused", "taken"}
+
+
+def test_grafanas_bodies_that_are_nearly_right_are_taken_or_refused_by_field() -> None:
+    good = grafana_body(alert(), alert(labels=LABELS | {"version": "1.2.0"}))
+
+    for sent in mutations(good, count=2_000, seed=5):
+        assert_taken_or_refused(sent)
 
 
 def assert_taken_or_refused(sent: Any) -> str:

@@ -15,7 +15,7 @@ from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.inbound.webhook import Webhook
 from fairlead_operator.keys import Key
-from support.alertmanager import LABELS, alert, body
+from support.alertmanager import LABELS, alert, body, grafana_body
 from support.fakes import FakeKube
 from support.world import NAMESPACE, World
 
@@ -75,6 +75,13 @@ async def test_an_alert_on_the_candidate_asks_its_rollout_back(world: World) -> 
     assert (status, answer["alerts"][0]["outcome"]) == (200, "rollback")
     assert json.loads(annotation(world) or "")["message"] == "FairleadVersionSlow: p95 900 ms"
     assert woken == [ROLLOUT]
+
+
+async def test_an_alert_of_grafana_asks_the_rollout_back(world: World) -> None:
+    status, answer = await post(world, grafana_body(alert()))
+
+    assert (status, answer["alerts"][0]["outcome"]) == (200, "rollback")
+    assert json.loads(annotation(world) or "")["message"] == "FairleadVersionSlow: p95 900 ms"
 
 
 async def test_a_standby_writes_what_the_leaders_watch_will_tell(world: World) -> None:
