@@ -4,10 +4,14 @@ Every byte that a client makes us keep is counted until its request is answered,
 requests: the first of each body against a reserve, so that large bodies never keep small ones out,
 the rest against the room for large ones.  What finds no room is refused with 429, not 503: a
 client that sends too much must not look like a version that fails, which is taken back.
+
+A compressed body is unpacked while it arrives, and counts as what it unpacks to: it costs no more
+than the same body sent plain.
 """
 
 import asyncio
 import threading
+import zlib
 from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect, Request
@@ -19,6 +23,11 @@ from fairlead_serving.server.shape import SMALL_BYTES
 _ROOM_BYTES = 64 * 1024 * 1024
 _RESERVE_BYTES = 16 * 1024 * 1024
 _SECONDS = 30.0
+_GZIP = frozenset({"gzip", "x-gzip"})
+_GZIP_MAGIC = b"\x1f\x8b"  # with which no JSON begins
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS  # with the header and the checksum of gzip
+_UNPACKER_BYTES = 48 * 1024  # of memory, while a body is unpacked
+_PIECE_BYTES = 256 * 1024  # some milliseconds of unpacking
 
 
 class Bodies:
@@ -47,12 +56,16 @@ class Bodies:
         Raises:
             BadInputError: it cannot be had; nothing is kept of it.
         """
-        _check_headers(request, most)
+        _check_length(request, most)
+        is_packed = _is_packed(request)
         body = Body(self)
         try:
             async with asyncio.timeout(self._seconds):
-                async for chunk in request.stream():
-                    body.add(chunk, most)
+                if is_packed:
+                    await self._unpack(request, body, most)
+                else:
+                    async for chunk in request.stream():
+                        body.add(chunk, most)
         except TimeoutError as error:
             body.release()
             raise RefusedError(
@@ -67,7 +80,42 @@ class Bodies:
         except BaseException:
             body.release()
             raise
+        if not is_packed and body.content.startswith(_GZIP_MAGIC):
+            body.release()
+            raise BadInputError("body is gzip; send it with the header content-encoding: gzip")
         return body
+
+    async def _unpack(self, request: Request, body: "Body", most: int) -> None:
+        """Unpack a body piece by piece; the event loop runs on in between.
+
+        Raises:
+            BadInputError: it is not gzip, or packed or unpacked too large, or there is no room.
+        """
+        self.take(small=0, large=_UNPACKER_BYTES)
+        try:
+            unpacker = zlib.decompressobj(_GZIP_WINDOW)
+            received = 0
+            async for chunk in request.stream():
+                received += len(chunk)
+                if received > most:  # it may unpack to nothing
+                    raise TooLargeError(_too_large(most))
+                rest, piece = chunk, b""
+                while rest or len(piece) == _PIECE_BYTES:  # a full piece may have more behind it
+                    if rest and unpacker.eof:
+                        raise BadInputError("body goes on after the end of its gzip stream")
+                    piece = unpacker.decompress(rest, _PIECE_BYTES)
+                    body.add(piece, most)
+                    rest = unpacker.unconsumed_tail or unpacker.unused_data
+                    if len(piece) == _PIECE_BYTES:
+                        await asyncio.sleep(0)
+            if not unpacker.eof:
+                raise BadInputError("body ends before its gzip stream does")
+        except zlib.error as error:
+            raise BadInputError(
+                f"body is not gzip, which its content-encoding says it is: {error}"
+            ) from error
+        finally:
+            self.give_back(small=0, large=_UNPACKER_BYTES)
 
     def take(self, *, small: int, large: int) -> None:
         """Take room for so many bytes more.
@@ -123,13 +171,17 @@ class Body:
         self.content = bytearray()
 
 
-def _check_headers(request: Request, most: int) -> None:
+def _is_packed(request: Request) -> bool:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"", "identity"}:
+    if encoding not in {"", "identity", *_GZIP}:
         raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"content-encoding is {encoding[:40]!r}; send the body as plain JSON",
+            f"content-encoding is {encoding[:40]!r}; send the body as plain JSON, or as gzip",
         )
+    return encoding in _GZIP
+
+
+def _check_length(request: Request, most: int) -> None:
     length = request.headers.get("content-length", "")
     # A length that is none is for the HTTP parser to refuse; the bytes are counted in any case.
     if length.isascii() and length.isdigit() and len(length) < 20 and int(length) > most:

@@ -20,7 +20,7 @@ _PLAIN_OBJECT = re.compile(
     rb'[ \t\r\n]*+\{(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+\}', flags=re.DOTALL
 )
 _LONGEST_TOKEN = 8  # bytes that the parser looks ahead: an escape, a literal
-_NOT_NUMBERS = re.compile(r"-?(NaN|Infinity)|(?<=-)I", flags=re.IGNORECASE)
+_NOT_NUMBERS = re.compile(r"-?(NaN|Inf)|(?<=-)[IN]", flags=re.IGNORECASE)
 
 
 def parse_instances(body: bytearray) -> object:

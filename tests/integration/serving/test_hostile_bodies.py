@@ -1,5 +1,6 @@
 """One request must not take a server down: ten kinds of hostile bodies, side by side."""
 
+import gzip
 import json
 import socket
 import statistics
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.integration
 COLUMNS = 30
 ROW = {f"c{at}": at / 7 for at in range(COLUMNS)}
 MEBIBYTE = 1024 * 1024
+EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"  # of a deflate stream
 LIMIT_MEBIBYTES = 1024  # of a server's pod, by default
 SIZE = 19 * MEBIBYTE  # nearly what 30 columns allow, so that the bytes alone refuse none
 
@@ -86,6 +88,18 @@ ATTACKS = {
     "rows with an error at their end": attack(
         lambda: rows_of(json.dumps(ROW).encode() + b",", size=6 * MEBIBYTE)[:-3] + b"]}", 400, ""
     ),
+    "a gzip bomb": attack(lambda: gzip.compress(b" " * (64 * MEBIBYTE), 1), 413, "fewer rows"),
+    "empty objects in gzip": attack(
+        lambda: gzip.compress(rows_of(b"{}"), 1), 413, "objects and lists"
+    ),
+    "gzip that unpacks to nothing": attack(
+        lambda: gzip.compress(b"")[:10] + EMPTY_BLOCK * (33 * MEBIBYTE // 5), 413, "fewer rows"
+    ),
+    "gzip without its end": attack(
+        lambda: gzip.compress(rows_of(json.dumps(ROW).encode(), size=6 * MEBIBYTE), 1)[:-9],
+        400,
+        "ends before",
+    ),
 }
 
 
@@ -109,7 +123,8 @@ def memory_mebibytes(server: ServerProcess, field: str) -> float:
 
 
 def post(server: ServerProcess, body: bytes, path: str = "/predict") -> httpx.Response:
-    return httpx.post(f"{server.uri}{path}", content=body, timeout=120)
+    packed = {"content-encoding": "gzip"} if body.startswith(b"\x1f\x8b") else {}
+    return httpx.post(f"{server.uri}{path}", content=body, headers=packed, timeout=120)
 
 
 @pytest.mark.parametrize("kind", ATTACKS)
@@ -128,6 +143,15 @@ def test_each_kind_is_refused_in_words(server_of_all: ServerProcess, kind: str) 
     assert attacked.says in answer.json()["error"]
     assert len(answer.content) < 2000
     assert server_of_all.predict(ROW).status_code == 200
+
+
+def test_a_packed_body_is_predicted_as_a_plain_one(server_of_all: ServerProcess) -> None:
+    body = rows_of(json.dumps(ROW).encode(), size=2 * MEBIBYTE)
+
+    plain, packed = post(server_of_all, body), post(server_of_all, gzip.compress(body))
+
+    assert (plain.status_code, packed.status_code) == (200, 200)
+    assert packed.json()["predictions"] == plain.json()["predictions"]
 
 
 @pytest.fixture(scope="module")
