@@ -21,5 +21,6 @@ def version_cookie(model: str) -> str:
     return f"fairlead-{model}"
 
 
+REQUEST_ID_HEADER: Final = "x-request-id"
 # Of a caller, kept as it is: UUIDs, trace ids, base64, but nothing that a log could misread.
-REQUEST_ID_PATTERN = r"[A-Za-z0-9._~:/+=@|-]{1,128}"
+REQUEST_ID_PATTERN: Final = r"[A-Za-z0-9._~:/+=@|-]{1,128}"

@@ -121,6 +121,7 @@ def build(
         build_application,
         mark_copies,
         require_token,
+        return_request_id,
         without_slash,
     )
     from fairlead_serving.server.service import build_service  # noqa: PLC0415 - see above
@@ -133,7 +134,7 @@ def build(
     app = without_slash(build_application(build_service(endpoint), feedback, registry))
     if settings.force_token:
         app = require_token(app, settings.force_token)
-    return mark_copies(app, settings.shadow_port)
+    return mark_copies(return_request_id(app), settings.shadow_port)
 
 
 def serve(app: ASGIApp, settings: Settings) -> int:

@@ -6,6 +6,7 @@ of a service has to be a number above 0.
 """
 
 import hmac
+import re
 from http import HTTPStatus
 from typing import cast
 
@@ -17,10 +18,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fairlead_contract.http import (
     FORCE_TOKEN_HEADER,
+    REQUEST_ID_HEADER,
+    REQUEST_ID_PATTERN,
     SHADOW_HEADER,
     SHADOW_VALUE,
     VERSION_HEADER,
@@ -33,6 +36,8 @@ from fairlead_serving.server.refusals import error_response
 _UNWANTED = "TimeoutMiddleware"
 # BentoML's page for browsers, which loads a third party's scripts, and its parts.
 _PAGES = ("/", "/static_content")
+_REQUEST_ID = REQUEST_ID_HEADER.encode()
+_REQUEST_IDS = re.compile(REQUEST_ID_PATTERN.encode())
 _SHADOW = (SHADOW_HEADER.encode(), SHADOW_VALUE.encode())
 
 
@@ -79,6 +84,26 @@ def without_slash(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return stripped
+
+
+def return_request_id(app: ASGIApp) -> ASGIApp:
+    """Return a caller's request id in every answer, as the built-in gateway does."""
+
+    async def returned(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope["headers"] if scope["type"] == "http" else ()
+        given = next((value for name, value in headers if name == _REQUEST_ID), b"")
+        if not _REQUEST_IDS.fullmatch(given):
+            await app(scope, receive, send)
+            return
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (_REQUEST_ID, given)]
+            await send(message)
+
+        await app(scope, receive, send_with_id)
+
+    return returned
 
 
 def mark_copies(app: ASGIApp, port: int) -> ASGIApp:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fairlead_contract.http import (
+    REQUEST_ID_HEADER,
     SHADOW_HEADER,
     SHADOW_VALUE,
     UNCOUNTED_HEADER,
@@ -84,7 +85,8 @@ class PredictEndpoint:
                 HTTPStatus.GATEWAY_TIMEOUT, f"no prediction within {self._timeout:g} seconds"
             )
         except Exception:  # model code of any author runs here
-            _log.exception("Prediction failed")
+            given = request.headers.get(REQUEST_ID_HEADER)
+            _log.exception("Prediction failed", extra={"request_id": given} if given else None)
             outcome = Outcome.ERROR
             response = error_response(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed; the log of its server says why"
@@ -120,7 +122,7 @@ class PredictEndpoint:
         if self._log is not None and not _is_uncounted(headers):
             self._log.offer(
                 prediction_id,
-                headers.get("x-request-id"),
+                headers.get(REQUEST_ID_HEADER),
                 predictions,
                 mirrored=headers.get(SHADOW_HEADER) == SHADOW_VALUE,
             )

@@ -19,7 +19,7 @@ from typing import Any
 from fairlead_contract import series
 from fairlead_contract.cluster import ENVOY_MEBIBYTES, GATEWAY
 from fairlead_contract.histogram import MILLISECONDS
-from fairlead_contract.http import REQUEST_ID_PATTERN
+from fairlead_contract.http import REQUEST_ID_HEADER, REQUEST_ID_PATTERN
 from fairlead_serving.gateway.settings import Ports, Settings, read_settings
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
@@ -284,7 +284,7 @@ def _capitals() -> dict[str, Any]:
 
 def _request_ids() -> dict[str, Any]:
     """Replace a caller's request id that logs and records could not hold as it is."""
-    unique = {"header": {"key": "x-request-id", "value": "%UNIQUE_ID%"}}
+    unique = {"header": {"key": REQUEST_ID_HEADER, "value": "%UNIQUE_ID%"}}
     mutation = {
         "@type": f"{_EXTENSIONS}.filters.http.header_mutation.v3.HeaderMutation",
         "mutations": {
@@ -294,7 +294,7 @@ def _request_ids() -> dict[str, Any]:
         },
     }
     return _unless(
-        "x-request-id",
+        REQUEST_ID_HEADER,
         REQUEST_ID_PATTERN,
         {"name": "envoy.filters.http.header_mutation", "typed_config": mutation},
     )

@@ -18,6 +18,7 @@ from fairlead_serving.server.application import (
     build_application,
     mark_copies,
     require_token,
+    return_request_id,
     without_slash,
 )
 from fairlead_serving.server.bodies import Bodies
@@ -123,6 +124,34 @@ async def test_a_slash_at_the_end_changes_nothing(path: str, status: int) -> Non
         answer = await client.post(path, json={"instances": [{"price": 1.0}]})
 
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("given", "returned"),
+    [
+        pytest.param("order-17", "order-17", id="a caller's"),
+        pytest.param("c29tZQ==+/|a@b~c:d", "c29tZQ==+/|a@b~c:d", id="every other character"),
+        pytest.param("a" * 129, None, id="too long"),
+        pytest.param("a b", None, id="a space"),
+        pytest.param("", None, id="empty"),
+        pytest.param(None, None, id="none"),
+    ],
+)
+@pytest.mark.parametrize(("path", "status"), [("/predict", 200), ("/feedback", 404), ("/no", 404)])
+async def test_every_answer_returns_the_callers_request_id(
+    path: str, status: int, given: str | None, returned: str | None
+) -> None:
+    app = build()
+    transport = httpx.ASGITransport(return_request_id(app))
+    headers = {} if given is None else {"x-request-id": given}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="https://server") as client,
+    ):
+        answer = await client.post(path, json={"instances": [{"price": 1.0}]}, headers=headers)
+
+    assert answer.status_code == status
+    assert answer.headers.get("x-request-id") == returned
 
 
 async def test_probes_answer(client: httpx.AsyncClient) -> None:

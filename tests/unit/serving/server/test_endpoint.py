@@ -98,7 +98,9 @@ async def post(registry: CollectorRegistry) -> AsyncIterator[Post]:
                 transport=httpx.ASGITransport(app), base_url="http://server"
             ) as client,
         ):
-            return await client.post("/predict", content=content)
+            return await client.post(
+                "/predict", content=content, headers={"x-request-id": "order-17"}
+            )
 
     yield _post
     thread.shutdown()
@@ -173,7 +175,7 @@ async def test_a_failing_model_is_an_error_with_one_log_line(
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     line = json.loads(JsonFormatter().format(record))
     assert "division by zero" in line["exception"]
-    assert line["message"] == "Prediction failed"
+    assert (line["message"], line["request_id"]) == ("Prediction failed", "order-17")
 
 
 async def test_a_slow_model_runs_out_of_time(post: Post, registry: CollectorRegistry) -> None:
