@@ -362,15 +362,8 @@ async def test_one_alert_that_cannot_be_kept_does_not_lose_the_others(
     status = {"phase": "Progressing"}
     world.kube.put({"kind": "Rollout", "metadata": meta, "spec": other, "status": status})
     world.kube.refusing["Rollout", OTHER.name] = error
-    receiver = Webhook(
-        world.ports,
-        token="token",
-        labels=Labels(),
-        rollouts_of=lambda _, model: {OTHER if model == "other" else ROLLOUT},
-        wake=lambda _: None,
-    )
 
-    response = await receiver.handle(request(body(alert(labels=LABELS | other), alert())))
+    response = await webhook(world).handle(request(body(alert(labels=LABELS | other), alert())))
     answer = json.loads(response.text or "")
 
     assert (response.status, str(error) in answer["error"]) == (503, True)
