@@ -16,7 +16,7 @@ from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect, Request
 
-from fairlead_serving.server.instances import TooLargeError
+from fairlead_serving.server.instances import BadInputError, TooLargeError
 from fairlead_serving.server.refusals import RefusedError
 from fairlead_serving.server.shape import SMALL_BYTES
 
