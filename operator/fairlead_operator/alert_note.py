@@ -6,7 +6,7 @@ an annotation: one of another form asks for nothing, and is told.
 
 import dataclasses
 import json
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -41,8 +41,10 @@ def write_note(note: Note) -> str:
     )
 
 
-def read_note(text: str, versions: Collection[str]) -> Note:
+def read_note(text: str, versions: Sequence[str]) -> Note:
     """Read the value that the webhook wrote to a Rollout with these candidates.
+
+    Without a version it is about the first, the Rollout's own.
 
     Raises:
         UnreadableNoteError: it is nobody's alert, or of no candidate.
@@ -51,7 +53,7 @@ def read_note(text: str, versions: Collection[str]) -> Note:
     message, received = document.get("message"), document.get("receivedAt")
     if not isinstance(message, str) or not message.strip():
         raise UnreadableNoteError(f"message: must be a text; it {_FORM}")
-    version = document.get("version")
+    version = document.get("version", versions[0])
     if not isinstance(version, str) or version not in versions:
         known = " or ".join(sorted(versions))
         raise UnreadableNoteError(f"version: must be the candidate, {known}")

@@ -23,6 +23,12 @@ def test_a_note_is_read_as_it_was_written() -> None:
     assert read_note(write_note(NOTE), CANDIDATES) == NOTE
 
 
+def test_without_a_version_it_is_about_the_first_candidate() -> None:
+    text = orjson.dumps({key: GOOD[key] for key in ("message", "receivedAt")}).decode()
+
+    assert read_note(text, CANDIDATES).version == "1.1.0"
+
+
 def test_a_moment_is_read_in_any_time_zone() -> None:
     text = orjson.dumps(GOOD | {"receivedAt": "2026-01-01T13:00:00.123+01:00"}).decode()
 
