@@ -64,6 +64,7 @@ class Gate:
 
     def __init__(self, clock: Clock) -> None:
         self.calls = 0
+        self.killed = False  # also where a call beside it failed first, and is what was heard
         self.outages: list[Outage] = []
         self._clock = clock
         self._at = 0
@@ -81,14 +82,17 @@ class Gate:
 
     async def call(self, port: str, method: Callable[[], Awaitable[Any]]) -> Any:
         self.calls += 1
+        trouble = self._trouble if self.calls == self._at else None
+        self.killed = self.killed or trouble in {Trouble.KILLED_BEFORE, Trouble.KILLED_AFTER}
+        if trouble is Trouble.KILLED_BEFORE:
+            raise Killed
         for outage in self.outages:
             if outage.port == port and outage.begins <= self._clock() < outage.ends:
+                if outage.delay is None and trouble is Trouble.KILLED_AFTER:
+                    raise Killed
                 if outage.delay is None:
                     raise TransientError(f"{port}: no answer")
                 self._clock.advance(outage.delay)
-        trouble = self._trouble if self.calls == self._at else None
-        if trouble is Trouble.KILLED_BEFORE:
-            raise Killed
         if trouble in {Trouble.CONFLICT, Trouble.THROTTLED, Trouble.GONE}:
             raise _ERRORS[trouble]
         if trouble is Trouble.KILLED_AFTER:
@@ -141,8 +145,11 @@ class FaultyWorld(World):
         try:
             await super()._turn(key)
         except Killed:
-            self.kills += 1
-            self.restart_operator()
+            pass
         except TransientError as error:
             pause = timedelta(seconds=error.retry_after or 0)
             self._planned[key] = self.clock() + max(pause, _RETRY)
+        if self.gate.killed:
+            self.gate.killed = False
+            self.kills += 1
+            self.restart_operator()
