@@ -61,3 +61,18 @@ def test_a_page_names_only_files_that_are_there(page: str) -> None:
 
 def test_the_pages_name_files() -> None:
     assert {page for page in PAGES if not list(paths(page))} == set()
+
+
+_HELD_BY = re.compile(r"`(tests/[\w/.]+)(?:::(\w+))?`")
+
+
+def test_the_tests_that_hold_faults_away_are_there() -> None:
+    named = _HELD_BY.findall((ROOT / "docs" / "faults.md").read_text())
+    missing = [
+        f"{path}::{test}"
+        for path, test in named
+        if not (ROOT / path).exists() or (test and f"def {test}(" not in (ROOT / path).read_text())
+    ]
+
+    assert len(named) > 40
+    assert missing == []
