@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from fairlead_operator.rollout.evidence.queries import COUNT
 from support.fake_prometheus import FakePrometheus
 from support.fakes import FakeRegistry
 
@@ -37,8 +38,15 @@ class Backends:
         promql = str((await request.post())["query"])
         if self.prometheus.down:
             return web.json_response({"error": "down"}, status=503)
-        value = await self.prometheus.query(promql)
-        result = [] if value is None else [{"metric": {}, "value": [0, str(value)]}]
+        if promql.startswith("label_replace("):  # several numbers in one answer
+            numbers = await self.prometheus.query_by(promql, COUNT)
+            result = [
+                {"metric": {COUNT: name}, "value": [0, str(value)]}
+                for name, value in numbers.items()
+            ]
+        else:
+            value = await self.prometheus.query(promql)
+            result = [] if value is None else [{"metric": {}, "value": [0, str(value)]}]
         return web.json_response({"data": {"resultType": "vector", "result": result}})
 
     async def _mlflow(self, request: web.Request) -> web.Response:
