@@ -66,6 +66,7 @@ async def test_a_model_is_trained_and_served(
         "Ready": "True",
         "UpToDate": "True",
         "Progressing": "False",
+        "PodsReady": "True",
         "Registered": "True",
     }
     assert model["status"]["stable"]["version"] == "1.0.0"
