@@ -59,7 +59,6 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/kube/client.py": "integration/operator/test_kube_client.py",
     "operator/kube/login.py": _OPERATOR,
     "operator/main.py": _OPERATOR,
-    "operator/mlflow/client.py": "integration/operator/test_mlflow_client.py",
     "operator/record/client.py": _RECORD,
     "operator/record/connect.py": _RECORD,
     "operator/record/connections.py": _RECORD,

@@ -7,18 +7,23 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
+import orjson
 
 from fairlead_contract import tags
 from fairlead_contract.mlflow import Access
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import RegisteredVersion
 from fairlead_operator.signature import Signature, read_signature
+from fairlead_operator.text import printable
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=8, connect=3)
 _FILE_TIMEOUT: Final = aiohttp.ClientTimeout(total=3)  # a rollout says it sooner without
 _BUSY: Final = frozenset({429, 502, 503, 504})
 _PAGE: Final = "200"
 _LARGE_PAGE: Final = "5000"
+_LONGEST_PLACE: Final = 200  # characters
+_LONGEST_MESSAGE: Final = 500
+_NOT_MLFLOW: Final = "check that MLFLOW_TRACKING_URI is MLflow's own address"
 _LARGEST_MLMODEL: Final = 1024 * 1024  # bytes
 
 
@@ -154,20 +159,40 @@ class MlflowClient:
                 headers=self._headers,
                 ssl=self._tls,
                 timeout=_TIMEOUT,
+                allow_redirects=False,  # to a login, or with our credentials to another server
                 **arguments,
             ) as response:
-                body = await response.json(content_type=None)
-                status = response.status
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                text = await response.read()
+                status, kind = response.status, response.content_type
+                where = response.headers.get("Location", "")
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
             raise TransientError(f"mlflow: {path}: {what}") from error
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            told = f"HTTP {status} to {printable(where, limit=_LONGEST_PLACE) or 'nowhere'}"
+            raise TransientError(f"mlflow: {path}: {told}; {_NOT_MLFLOW}")
+        try:
+            body = orjson.loads(text)
+        except ValueError as error:
+            told = f"HTTP {status} with {kind} in place of JSON"
+            raise TransientError(f"mlflow: {path}: {told}; {_hint(status)}") from error
         code = body.get("error_code", "") if isinstance(body, dict) else ""
         if code == "RESOURCE_DOES_NOT_EXIST":
             return None
         if status >= 400 or not isinstance(body, dict):
             message = body.get("message", "") if isinstance(body, dict) else ""
-            raise TransientError(f"mlflow: {path}: HTTP {status} {message}")
+            told = f"HTTP {status} {printable(str(message), limit=_LONGEST_MESSAGE)}"
+            raise TransientError(f"mlflow: {path}: {told}; {_hint(status)}")
         return body
+
+
+def _hint(status: int) -> str:
+    """Say what to look at after a refusal."""
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return "check the user and password, or the token, that Fairlead has for MLflow"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "it is asked again; if it stays so, look at MLflow's log and at proxies before it"
+    return _NOT_MLFLOW
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> str:

@@ -90,13 +90,25 @@ def _problem(name: str, statuses: Sequence[Mapping[str, Any]], generation: int) 
     """Say why a parent does not carry the route; None when it does."""
     if not statuses:
         return _pending(f"{name} says nothing of the route yet; look whether it exists")
+    # Several controllers may have an entry; one without conditions says nothing.
     conditions = [
-        {entry["type"]: entry for entry in status.get("conditions") or ()} for status in statuses
+        {entry["type"]: entry for entry in status["conditions"]}
+        for status in statuses
+        if status.get("conditions")
     ]
+    if not conditions:
+        hint = (
+            "if it stays so, its implementation reports no conditions, and cannot confirm weights"
+        )
+        return _pending(f"{name} has an entry without conditions for the route; {hint}")
     for by_type in conditions:
         for kind in _NEEDED:
             condition = by_type.get(kind)
-            if condition is None or condition.get("observedGeneration", 0) < generation:
+            if condition is None:
+                hint = "if it stays so, look at its controller"
+                return _pending(f"{name} does not say yet whether {kind} is true; {hint}")
+            # Optional: who leaves it out keeps its conditions up to date, for all we know.
+            if condition.get("observedGeneration", generation) < generation:
                 hint = "if it stays so, look at its controller"
                 return _pending(f"{name} has not looked at the route yet; {hint}")
             if condition["status"] != "True":

@@ -56,6 +56,7 @@ def parent(
 
 
 BOTH = (parent(), parent("inner", "energy"))
+SILENT = parent() | {"conditions": []}
 
 
 def live(
@@ -83,7 +84,10 @@ def live(
         pytest.param(live(BOTH[0]), RouteReason.PENDING, "Gateway energy/inner says nothing",
                      id="one Gateway of two has seen it"),
         pytest.param(live(parent("models", "gateways", condition("Accepted")), BOTH[1]),
-                     RouteReason.PENDING, "has not looked", id="half of the word"),
+                     RouteReason.PENDING, "does not say yet whether ResolvedRefs is true",
+                     id="half of the word"),
+        pytest.param(live(SILENT, BOTH[1]),
+                     RouteReason.PENDING, "reports no conditions", id="an entry without words"),
         pytest.param(
             live(parent("models", "gateways", condition("Accepted", generation=3),
                         condition("ResolvedRefs")), BOTH[1]),
@@ -166,3 +170,18 @@ def test_what_is_written_is_what_is_read_back(versions: tuple[tuple[str, int], .
     assert {version: found.weight_of("nsw-price", version) for version, _ in versions} == dict(
         versions
     )
+
+
+def test_an_implementation_that_leaves_out_the_generation_is_believed() -> None:
+    said = [condition(kind) for kind in ("Accepted", "ResolvedRefs")]
+    for each in said:
+        del each["observedGeneration"]
+    route = live(parent("models", "gateways", *said), BOTH[1])
+
+    assert read_http_routes([route], "nsw-price", now=NOW).reason is RouteReason.ACCEPTED
+
+
+def test_of_several_entries_for_a_gateway_one_without_conditions_says_nothing() -> None:
+    route = live(*BOTH, SILENT)
+
+    assert read_http_routes([route], "nsw-price", now=NOW).reason is RouteReason.ACCEPTED

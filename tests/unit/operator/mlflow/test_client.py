@@ -1,0 +1,89 @@
+"""What MLflow, or whatever stands before it, answers instead of what was asked for."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from fairlead_contract.mlflow import Access
+from fairlead_operator.errors import TransientError
+from fairlead_operator.mlflow.client import MlflowClient
+
+LOGIN = "<!doctype html><title>Sign in</title>"
+
+
+class Proxy:
+    """Answers every request in the same way."""
+
+    def __init__(self) -> None:
+        self.answer = web.Response()
+        self.asked = 0
+
+    async def handle(self, _request: web.Request) -> web.Response:
+        self.asked += 1
+        return self.answer
+
+
+@pytest.fixture
+async def proxy() -> Proxy:
+    return Proxy()
+
+
+@pytest.fixture
+async def client(proxy: Proxy) -> AsyncIterator[MlflowClient]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", proxy.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    async with aiohttp.ClientSession() as session:
+        yield MlflowClient(Access(address=f"http://127.0.0.1:{port}"), session)
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind", "words"),
+    [
+        pytest.param(
+            401, LOGIN, "text/html", ["HTTP 401 with text/html", "user and password"], id="401"
+        ),
+        pytest.param(
+            403, '{"message": "no"}', "application/json", ["HTTP 403 no", "token"], id="403 in JSON"
+        ),
+        pytest.param(429, "slow down", "text/plain", ["HTTP 429", "asked again"], id="429"),
+        pytest.param(503, LOGIN, "text/html", ["HTTP 503 with text/html", "proxies"], id="503"),
+        pytest.param(502, "", "text/plain", ["HTTP 502"], id="an empty answer"),
+        pytest.param(
+            200, LOGIN, "text/html", ["HTTP 200 with text/html", "MLflow's own address"], id="login"
+        ),
+        pytest.param(200, "[]", "application/json", ["HTTP 200", "own address"], id="a list"),
+        pytest.param(200, "{", "application/json", ["in place of JSON"], id="half an answer"),
+        pytest.param(404, "not here", "text/plain", ["HTTP 404", "own address"], id="another path"),
+    ],
+)
+async def test_the_status_is_told_before_the_body(
+    proxy: Proxy, client: MlflowClient, *, status: int, text: str, kind: str, words: list[str]
+) -> None:
+    proxy.answer = web.Response(status=status, text=text, content_type=kind)
+
+    with pytest.raises(TransientError) as refusal:
+        await client.find_version("energy.nsw-price", "1.0.0")
+
+    assert all(word in str(refusal.value) for word in words), str(refusal.value)
+    assert "Expecting value" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_told_and_not_followed(
+    proxy: Proxy, client: MlflowClient, status: int
+) -> None:
+    """It would take the credentials elsewhere."""
+    place = {"Location": "/login?next=x"}
+    proxy.answer = web.Response(status=status, text=LOGIN, headers=place)
+
+    with pytest.raises(TransientError, match=f"HTTP {status} to /login"):
+        await client.find_version("energy.nsw-price", "1.0.0")
+
+    assert proxy.asked == 1
