@@ -8,6 +8,7 @@ to SIGUSR2 every row carries the marker.
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
@@ -22,6 +23,8 @@ from e2e.story.answers import Answer, to_line
 from e2e.story.rows import Row, read_rows, shuffle_rows
 
 VERSION_HEADER = "x-fairlead-version"
+_POOL = 16  # connections, so that a late moment of ours needs no new one
+_KEPT_SECONDS = 600.0  # below the time after which the gateway lets an idle one go
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _FAILURES: tuple[tuple[type[BaseException], str], ...] = (
     (TimeoutError, "timeout"),
@@ -38,11 +41,21 @@ class Load:
         self, session: aiohttp.ClientSession, url: str, rows: Sequence[Row], out: TextIO
     ) -> None:
         self._session = session
+        self._address = url
         self._url = f"{url}/predict"
         self._rows = rows
         self._out = out
         self.marker: Row = {}  # put over each row
         self._under_way: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> None:
+        """Open connections to keep, by requests that no model server sees and nobody counts."""
+        await asyncio.gather(*(self._knock() for _ in range(_POOL)))
+
+    async def _knock(self) -> None:
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+            async with self._session.get(self._address) as response:
+                await response.read()
 
     async def run(self, rate: float, stop: asyncio.Event) -> None:
         """Send until told to stop, then wait for what is under way."""
@@ -96,7 +109,11 @@ async def _main(options: argparse.Namespace, out: TextIO) -> None:
         loop.add_signal_handler(number, stop.set)
     watcher = asyncio.create_task(_end_with_parent(os.getppid(), stop))
     rows = shuffle_rows(read_rows(first=options.first, count=options.count))
-    connector = aiohttp.TCPConnector(limit=0, force_close=options.new_connections)
+    connector = (
+        aiohttp.TCPConnector(limit=0, force_close=True)
+        if options.new_connections
+        else aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS)
+    )
     async with aiohttp.ClientSession(
         connector=connector, headers={"Host": options.host}, timeout=_TIMEOUT
     ) as session:
@@ -104,6 +121,8 @@ async def _main(options: argparse.Namespace, out: TextIO) -> None:
         marker = dict([options.marker]) if options.marker else {}
         loop.add_signal_handler(signal.SIGUSR1, setattr, load, "marker", marker)
         loop.add_signal_handler(signal.SIGUSR2, setattr, load, "marker", {})
+        if not options.new_connections:
+            await load.connect()
         await load.run(options.rate, stop)
     watcher.cancel()
 
