@@ -12,7 +12,6 @@ from aiohttp.test_utils import make_mocked_request
 from fairlead_operator.alert_note import Note, write_note
 from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.inbound.webhook import Webhook
-from fairlead_operator.keys import Key
 from support.alertmanager import alert, body
 from support.world import NAMESPACE, World, model_manifest
 
@@ -670,8 +669,6 @@ async def post(world: World, since: datetime) -> None:
         world.ports,
         token="token",
         labels=Labels(),
-        rollouts_of=lambda *_: {Key("Rollout", NAMESPACE, world.rollout()["metadata"]["name"])},
-        wake=world.add,
     )
     request = make_mocked_request("POST", "/alerts", headers={"Authorization": "Bearer token"})
     request._read_bytes = json.dumps(body(alert(startsAt=since.isoformat()))).encode()

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ class _Job:
     failure: str
     result: Result | None
     obstacle: str = ""  # what keeps its pods from working, while it is active
+    has_pods: bool = True
 
 
 async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
@@ -61,7 +62,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         finish=finish.state,
         finish_failure=finish.failure,
         finish_result=finish.result,
-        obstacle=search.obstacle or finish.obstacle,
+        obstacle=_name_obstacle((search, finish), begun=(progress or status.progress) is not None),
     )
     return Seen(
         observed=observed,
@@ -95,12 +96,19 @@ async def _read_job(owner: Owner, stage: Stage, model: str, ports: Ports, *, now
     labels = job_labels(stage, model=model, run=owner.name)
     pods = await ports.kube.list("Pod", owner.namespace, labels)
     if state is JobState.ACTIVE:
-        return _Job(state=state, failure="", result=None, obstacle=_obstacle(job, pods, now))
+        obstacle = _obstacle(job, pods, now)
+        return _Job(state=state, failure="", result=None, obstacle=obstacle, has_pods=bool(pods))
     result = read_result(pods)
     if result is None:  # the watch of Jobs may be ahead of that of pods
         result = read_result(await ports.kube.relist("Pod", owner.namespace, labels))
     killed = find_killed(pods) if result is None else None
     return _Job(state=state, failure=killed or failure, result=result)
+
+
+def _name_obstacle(jobs: Iterable[_Job], *, begun: bool) -> str:
+    """Return the first obstacle; a trainer that has reported its progress had a pod."""
+    told = (job.obstacle for job in jobs if job.has_pods or not begun)
+    return next((obstacle for obstacle in told if obstacle), "")
 
 
 def _obstacle(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], now: datetime) -> str:

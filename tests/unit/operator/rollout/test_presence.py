@@ -20,10 +20,8 @@ def routed(reason: RouteReason) -> Routed:
 @pytest.mark.parametrize(
     ("servers", "more", "reason", "words"),
     [
-        pytest.param({"1": ONE}, {}, PodsReason.READY, "pods ready of 1: 1", id="all is there"),
-        pytest.param(
-            {"1": ONE}, {"gateway": ONE}, PodsReason.READY, "1: 1, the gateway: 1", id="both parts"
-        ),
+        pytest.param({"1": ONE}, {}, PodsReason.READY, "every pod", id="all is there"),
+        pytest.param({"1": ONE}, {"gateway": ONE}, PodsReason.READY, "every pod", id="both parts"),
         pytest.param(
             {"1": NONE}, {}, PodsReason.NOT_ANSWERING, "no pod of 1 is ready", id="no pod"
         ),
@@ -76,14 +74,14 @@ def routed(reason: RouteReason) -> Routed:
             {"1": ONE},
             {"routed": routed(RouteReason.PENDING)},
             PodsReason.READY,
-            "pods ready",
+            "every pod",
             id="a route on its way: the last one is in force",
         ),
         pytest.param(
             {"1": ONE},
             {"routed": routed(RouteReason.ACCEPTED)},
             PodsReason.READY,
-            "pods ready",
+            "every pod",
             id="a route in force",
         ),
     ],
