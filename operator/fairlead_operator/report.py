@@ -2,14 +2,21 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from fairlead_operator.api.base import to_moment
-from fairlead_operator.api.conditions import APPLIED, Condition, merge
+from fairlead_operator.api.conditions import (
+    APPLIED,
+    PODS_READY,
+    Condition,
+    find_condition,
+    merge,
+)
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import FIELD_MANAGER
+from fairlead_operator.api.phases.rollout import PodsReason
 from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError
 
@@ -77,6 +84,14 @@ def read_failures(status: Mapping[str, Any]) -> tuple[Failure, ...]:
         return ()
     refused, taken = said.reason in REFUSED, said.reason == "NameTaken"
     return (Failure(message=said.message, refused=refused, taken=taken),)
+
+
+def announce_pods(before: Iterable[Condition], now: Iterable[Condition]) -> tuple[Event, ...]:
+    """Announce once that pods behind the address are missing, and that all are there again."""
+    last, told = find_condition(before, PODS_READY), find_condition(now, PODS_READY)
+    if told is None or told.reason == (last.reason if last is not None else PodsReason.READY):
+        return ()
+    return (Event(reason=told.reason, message=told.message, warning=told.status != "True"),)
 
 
 def _applied_before(status: Mapping[str, Any]) -> Condition | None:

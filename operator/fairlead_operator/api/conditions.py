@@ -50,6 +50,11 @@ Conditions = Annotated[
 ]
 
 
+def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
+    """Return the condition of this type; None where nothing was said of it."""
+    return next((condition for condition in conditions if condition.type == kind), None)
+
+
 def merge(
     old: Iterable[Condition], new: Iterable[Condition], *, now: datetime
 ) -> tuple[Condition, ...]:

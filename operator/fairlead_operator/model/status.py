@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fairlead_operator.api.conditions import PODS_READY, Condition, merge
+from fairlead_operator.api.conditions import Condition, find_condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import ModelStatus
@@ -13,7 +13,7 @@ from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState
-from fairlead_operator.report import Report
+from fairlead_operator.report import Report, announce_pods
 from fairlead_operator.requests import announce_refusals, record
 
 _WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
@@ -177,7 +177,7 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
         events.append(
             Event(reason=Reason.TARGET_REFUSED, message=new.refused.message, warning=True)
         )
-    events += _pods_events(old, new)
+    events += announce_pods(old.conditions, new.conditions)
     lost = _unregistered(new)
     if lost is not None and _unregistered(old) is None:
         events.append(Event(reason=lost.reason, message=lost.message, warning=True))
@@ -188,19 +188,7 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
     return tuple(events)
 
 
-def _pods_events(old: ModelStatus, new: ModelStatus) -> list[Event]:
-    """Announce once that nobody answers, or that pods are missing, and that all are there again."""
-    before, now = (
-        next((each for each in status.conditions if each.type == PODS_READY), None)
-        for status in (old, new)
-    )
-    last = before.reason if before is not None else PodsReason.READY
-    if now is None or now.reason == last:
-        return []
-    return [Event(reason=now.reason, message=now.message, warning=now.status != "True")]
-
-
 def _unregistered(status: ModelStatus) -> Condition | None:
     """Return the condition that the stable version's registration is not as it was, if it holds."""
-    said = (condition for condition in status.conditions if condition.type == "Registered")
-    return next((condition for condition in said if condition.status == "False"), None)
+    said = find_condition(status.conditions, "Registered")
+    return said if said is not None and said.status == "False" else None

@@ -146,7 +146,8 @@ async def look_at_cluster(
         kube.list("Pod", namespace, component_labels("gateway")),
         _look_at_http_route(model, namespace, kube, gateway=gateway, now=now),
     )
-    proxy = await kube.get("Deployment", namespace, GATEWAY_NAME)
+    built_in = gateway.kind == "BuiltIn"
+    proxy = await kube.get("Deployment", namespace, GATEWAY_NAME) if built_in else None
     by_version: dict[str, list[Mapping[str, Any]]] = {}
     for pod in pods:
         by_version.setdefault(_version(pod), []).append(pod)
@@ -161,11 +162,7 @@ async def look_at_cluster(
             pod["metadata"]["name"] for pod in gateways if _may_serve(pod, model, reports)
         ],
         routed=routed,
-        gateway=(
-            _count(proxy, gateways, sum(map(is_ready, gateways)))
-            if gateway.kind == "BuiltIn"
-            else None
-        ),
+        gateway=_count(proxy, gateways, sum(map(is_ready, gateways))) if built_in else None,
     )
 
 

@@ -10,13 +10,12 @@ from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.phases.rollout import (
     Phase,
-    PodsReason,
     Reason,
     RouteReason,
     SignatureReason,
 )
 from fairlead_operator.api.rollout import RolloutStatus
-from fairlead_operator.report import Report
+from fairlead_operator.report import Report, announce_pods
 from fairlead_operator.requests import announce_refusals, record
 from fairlead_operator.rollout.arms import (
     NO_TRAFFIC,
@@ -92,7 +91,10 @@ def report(
     )
     return Report(
         status=status.to_manifest(),
-        events=(*_events(seen, decision, status), *_pods_events(seen, presence)),
+        events=(
+            *_events(seen, decision, status),
+            *announce_pods(old.conditions, status.conditions),
+        ),
         look_again=look_again(
             seen.observed,
             decision,
@@ -176,15 +178,6 @@ def _presence(seen: Seen, decision: Decision) -> Presence | None:
         gateway=seen.gateway,
         routed=seen.routed,
     )
-
-
-def _pods_events(seen: Seen, presence: Presence | None) -> tuple[Event, ...]:
-    """Announce what is missing once, and that it is there again."""
-    told = (each.reason for each in seen.case.status.conditions if each.type == PODS_READY)
-    before = next(told, PodsReason.READY)
-    if presence is None or presence.reason == before:
-        return ()
-    return (Event(reason=presence.reason, message=presence.message, warning=not presence.complete),)
 
 
 def _conditions(

@@ -16,7 +16,6 @@ Resource = dict[str, Any]
 
 _ADS: Resource = {"ads": {}, "resource_api_version": "V3"}
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_BARS = 2  # in the name of a version's cluster; one more where it has a role
 _LARGEST_BODY = 32 * 1024 * 1024  # that a model server takes, in bytes
 
 
@@ -40,7 +39,7 @@ def build_cluster(name: str) -> Resource:
     return {
         **_cluster(name),
         # Versions have dots, as statistic names do; the bar says where the version ends.
-        "alt_stat_name": name if name.count("|") > _BARS else f"{name}|",
+        "alt_stat_name": name if name.endswith(f"|{DIRECT}") else f"{name}|",
         "circuit_breakers": _breakers(connections=4096, pending=4096, retries=1024),
         "outlier_detection": _outlier_detection(),
         "typed_extension_protocol_options": _http_options(),
