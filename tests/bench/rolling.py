@@ -39,6 +39,7 @@ class Rolling:
         self.place = place
         self.traffic = traffic
         self.model = model
+        self._edits = 0
 
     def read(self) -> Object:
         return self.place.objects.model(self.model)
@@ -64,6 +65,15 @@ class Rolling:
         self.place.cluster.kubectl(
             "patch", "model", self.model, f"--namespace={NAMESPACE}", "--type=merge",
             f"--patch={patch}",
+        )  # fmt: skip
+
+    def edit_in_passing(self) -> None:
+        """Change something of the Model that asks for no other version."""
+        self._edits += 1
+        limit = {"serving": {"requestTimeout": f"{20 + self._edits % 9}s"}}
+        self.place.cluster.kubectl(
+            "patch", "model", self.model, f"--namespace={NAMESPACE}", "--type=merge",
+            f"--patch={json.dumps({'spec': limit})}",
         )  # fmt: skip
 
     def follow(

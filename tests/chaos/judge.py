@@ -53,6 +53,19 @@ def expect_end(course: Course, status: Mapping[str, Any]) -> None:
     expect(status["reason"] in wanted, f"one of {sorted(wanted)}", status)
 
 
+def expect_back_in_time(states: States, course: Course) -> None:
+    """Expect that what the API server refused did not keep the traffic from going back.
+
+    Raises:
+        StoryError: the route still gave the candidate traffic at the end of the refusal.
+    """
+    if course.back_by is None:
+        return
+    before = [state for seen, state in states if seen <= course.back_by]
+    weight = before[-1].route.get(course.candidate, 0)
+    expect(weight == 0, f"no traffic for {course.candidate} while its servers are refused", weight)
+
+
 def sum_up(
     course: Course,
     status: Mapping[str, Any],

@@ -47,6 +47,7 @@ class Course:
     stable: str
     candidate: str
     changes: list[tuple[float, str, bool]] = field(default_factory=list)  # of what is expected
+    back_by: float | None = None  # when a cause must have taken the traffic back, whatever happens
 
     @property
     def serving(self) -> str:

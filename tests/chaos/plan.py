@@ -30,6 +30,9 @@ _OTHERS: Final = (
     Trouble(part="gateway", how="removed", moment="last step", seconds=15),
     Trouble(part="stable", how="removed", seconds=15),
     Trouble(part="candidate", how="removed", moment="last step", seconds=15),
+    Trouble(part="candidate", how="emptied", seconds=15),
+    Trouble(part="candidate", how="emptied", moment="guard", seconds=15),
+    Trouble(part="kube-apiserver", how="refusing", moment="starting", seconds=15),
     Trouble(part="kube-apiserver", how="frozen", seconds=60),
     Trouble(part="kube-apiserver", how="frozen", moment="guard", seconds=5),
     Trouble(part="kube-apiserver", how="killed", moment="last step", seconds=10),
@@ -51,6 +54,13 @@ _GOING_BACK: Final[tuple[tuple[Strategy, Cause, Trouble], ...]] = (
     ("abTest", "bad answers", Trouble(part="prometheus", how="frozen", seconds=15)),
     ("canary", "bad answers", Trouble(part="gateway agent", how="killed")),
     ("shadow", "alert", Trouble(part="alertmanager", how="frozen", moment="last step", seconds=10)),
+    ("canary", "abort", Trouble(part="kube-apiserver", how="refusing", seconds=15)),
+    (
+        "blueGreen",
+        "bad answers",
+        Trouble(part="kube-apiserver", how="refusing", moment="guard", seconds=15),
+    ),
+    ("bandit", "alert", Trouble(part="kube-apiserver", how="refusing", seconds=15)),
 )
 
 

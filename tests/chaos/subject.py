@@ -11,9 +11,9 @@ from bench.alerts import Alerts
 from bench.installed import CANDIDATE, NAMESPACE, STABLE
 from bench.rolling import Rolling, has_ended, renew_operator
 from chaos.chronicle import Chronicle
-from chaos.judge import expect_end, hold, sum_up
+from chaos.judge import expect_back_in_time, expect_end, hold, sum_up
 from chaos.life import Course, Life, Lived
-from chaos.troubles import inflict
+from chaos.troubles import Trouble, inflict, refusing_servers
 from chaos.ways import has_come, way
 from e2e.story.errors import StoryError, expect
 from support.invariants import Snapshot
@@ -58,6 +58,7 @@ class Subject:
         expect_end(course, end)
         self._rolling.traffic.mark(marked=False)
         if course.life.cause:
+            self._rolling.edit_in_passing()
             time.sleep(_TRIED_AGAIN)  # nothing happens: that is seen by its time only
         else:
             self._rolling.rest(course.candidate, timeout=_TIMEOUT)
@@ -66,6 +67,7 @@ class Subject:
         chronicle.catch_up()
         states = list(chronicle.snapshots(self._rolling.model))
         hold(states, course, self._complete(states[-1][1]))
+        expect_back_in_time(states, course)
         if course.life.cause:
             self._rolling.pin(course.stable, course.way.policy)
             self._rolling.rest(course.stable, timeout=_TIMEOUT)
@@ -91,7 +93,11 @@ class Subject:
         for number, trouble in enumerate(course.life.troubles):
             come = partial(has_come, trouble.moment, way=course.way)
             self._rolling.follow(rollout, f"to come to {trouble.moment}", come, timeout=_TIMEOUT)
-            if number == 0 and course.life.cause:
+            cause_first = number == 0 and course.life.cause
+            if cause_first and trouble.how == "refusing":
+                self._go_back_refused(course, rollout, trouble)
+                continue
+            if cause_first:
                 course.expect("may_roll_back", value=True)
                 self._give_cause(course, rollout)
             time.sleep(trouble.delay)  # where in the moment it happens is the point
@@ -101,6 +107,14 @@ class Subject:
                 course.expect("hears_of_pods", value=False)
             inflict(trouble, self._place, versions)
             course.expect("has_evidence", value=True)
+
+    def _go_back_refused(self, course: Course, rollout: str, trouble: Trouble) -> None:
+        """Give the cause while no server may change: traffic must be back before one may."""
+        with refusing_servers(self._place):
+            course.expect("may_roll_back", value=True)
+            self._give_cause(course, rollout)
+            time.sleep(trouble.seconds)  # the fault is its length
+            course.back_by = time.time()
 
     def _give_cause(self, course: Course, rollout: str) -> None:
         match course.life.cause:

@@ -14,12 +14,14 @@ from cluster.native import NativeCluster
 from cluster.topology import API_PORT, NODE_NAME
 from e2e.story import installation
 from e2e.story.errors import StoryError
+from e2e.story.refusing import refusing
 
 # killed: SIGKILL; a daemon of the node is away for a while, a container starts again by itself.
 # frozen: it holds its connections and answers nothing.  slow: the same by turns, each second.
 # cut: each connection to it is broken, again and again.  removed: a pod is drained, and there is
-# room for another one only after a while.
-How = Literal["killed", "frozen", "slow", "cut", "removed"]
+# room for another one only after a while; emptied: all its pods are.  refusing: every write of a
+# Deployment of the Models' namespace is refused, as by an admission webhook that is down.
+How = Literal["killed", "frozen", "slow", "cut", "removed", "emptied", "refusing"]
 
 _RELEASE = installation.NAMESPACE
 _STOPPED = 0.8  # of each second
@@ -106,7 +108,27 @@ def inflict(trouble: Trouble, place: Place, versions: Mapping[str, str] | None =
         case "cut":
             _cut(place, trouble.seconds)
         case "removed":
-            _remove_pod(part, place, trouble.seconds)
+            _remove_pods(_pods(part, place)[:1], place, trouble.seconds)
+        case "emptied":
+            _remove_pods(_pods(part, place), place, trouble.seconds)
+        case "refusing":
+            with refusing_servers(place):
+                time.sleep(trouble.seconds)
+
+
+@contextlib.contextmanager
+def refusing_servers(place: Place) -> Iterator[None]:
+    """Have the API server refuse every write of a Deployment of the Models for the block."""
+    with refusing(
+        place.cluster,
+        name="fairlead-chaos",
+        namespace=NAMESPACE,
+        unless="false",
+        sentence="nothing may change here today",
+        resources={},
+        say=lambda _: None,
+    ):
+        yield
 
 
 @contextlib.contextmanager
@@ -177,12 +199,13 @@ def _containers(part: Part, place: Place) -> Sequence[str]:
     ]
 
 
-def _remove_pod(part: Part, place: Place, seconds: float) -> None:
-    name = _pods(part, place)[0]["metadata"]["name"]
+def _remove_pods(pods: Sequence[Mapping[str, Any]], place: Place, seconds: float) -> None:
     kubectl = place.cluster.kubectl
+    names = [pod["metadata"]["name"] for pod in pods]
+    namespace = pods[0]["metadata"]["namespace"]
     kubectl("cordon", NODE_NAME)
     try:
-        kubectl("delete", "pod", name, f"--namespace={part.namespace}", "--wait=false")
+        kubectl("delete", "pods", *names, f"--namespace={namespace}", "--wait=false")
         time.sleep(seconds)
     finally:
         kubectl("uncordon", NODE_NAME)

@@ -25,6 +25,7 @@ from e2e.story import energy
 from e2e.story.following import describe_rollout, expect_phase, has_ended
 from e2e.story.installation import NAMESPACE
 from e2e.story.objects import Object, status_of
+from e2e.story.refusing import refusing
 from e2e.story.rows import read_rows
 from e2e.story.tell import Told
 from e2e.story.waiting import wait_for
@@ -395,69 +396,21 @@ def test_going_back_does_not_wait_for_what_the_api_server_refuses(
 @pytest.fixture(name="policy")
 def _policy(told: Told) -> Iterator[None]:
     """A policy of the cluster that refuses Deployments which request this much memory."""
-    kubectl = told.world.cluster.kubectl
-    name = "fairlead-e2e-memory"
-    rule = {
-        "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"],
-        "operations": ["CREATE", "UPDATE"],
-    }  # fmt: skip
-    expression = (
+    unless = (
         "object.spec.template.spec.containers.all(c, !has(c.resources) || "
         "!has(c.resources.requests) || !('memory' in c.resources.requests) || "
         f"c.resources.requests['memory'] != '{REFUSED_MEMORY}')"
     )
-    policy = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": name},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": [rule]},
-            "validations": [{"expression": expression, "message": SENTENCE}],
-        },
-    }
-    only_here = {"matchLabels": {"kubernetes.io/metadata.name": energy.NAMESPACE}}
-    binding = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": name},
-        "spec": {
-            "policyName": name,
-            "validationActions": ["Deny"],
-            "matchResources": {"namespaceSelector": only_here},
-        },
-    }
-    for manifest in (policy, binding):
-        kubectl("apply", "--filename=-", input=json.dumps(manifest))
-    wait_for(
-        "the policy to be in force",
-        lambda: kubectl(
-            "create", "--dry-run=server", "--filename=-", input=json.dumps(greedy()), check=False
-        ),
-        lambda done: SENTENCE in done.stderr,
-        describe=lambda done: done.stderr.strip() or "not yet",
+    with refusing(
+        told.world.cluster,
+        name="fairlead-e2e-memory",
+        namespace=energy.NAMESPACE,
+        unless=unless,
+        sentence=SENTENCE,
+        resources={"requests": {"memory": REFUSED_MEMORY}},
         say=told.world.say,
-        timeout=60,
-    )
-    yield
-    for manifest in (binding, policy):
-        kubectl("delete", str(manifest["kind"]), name)
-
-
-def greedy() -> dict[str, Any]:
-    """A Deployment that the policy refuses."""
-    labels = {"app": "greedy"}
-    resources = {"requests": {"memory": REFUSED_MEMORY}}
-    container = {"name": "main", "image": "none", "resources": resources}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "greedy", "namespace": energy.NAMESPACE},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
-        },
-    }
+    ):
+        yield
 
 
 def patch_model(told: Told, **spec: Any) -> None:

@@ -100,6 +100,7 @@ class Invariants:
         self._reported: list[Weights] = []
         self._steps: dict[str, int] = {}
         self._ended: dict[str, str] = {}
+        self._left: set[str] = set()  # versions that were taken back
         self.expected = expected
         self.held = 0  # snapshots
 
@@ -111,12 +112,14 @@ class Invariants:
         self._only_known_versions_have_traffic(seen)
         self._weight_follows_the_plan(seen)
         self._what_serves_is_kept(seen)
+        self._what_goes_back_has_gone_back_first(seen)
+        self._what_was_left_stays_left(seen)
         for rollout in seen.rollouts:
             self._steps_are_taken_one_by_one(rollout)
             self._what_ended_stays_ended(rollout)
-            if rollout["metadata"]["name"] not in self._before:
-                self._going_back_has_a_cause(rollout)
-                self._what_is_said_was_so(rollout)
+        for rollout in self._of_this_life(seen):
+            self._going_back_has_a_cause(rollout)
+            self._what_is_said_was_so(rollout)
         self._a_version_rolled_back_is_not_tried_again(seen)
 
     def at_rest(self, seen: Snapshot) -> None:
@@ -193,6 +196,27 @@ class Invariants:
         if status.get("phase") in _BACK:
             assert self.expected.may_roll_back, f"rolled back by mistake: {status}"
 
+    def _what_goes_back_has_gone_back_first(self, seen: Snapshot) -> None:
+        """The route is the first thing that is written: nothing that is refused comes before it."""
+        if self.expected.has_downtime:  # the stable version has to start first
+            return
+        for rollout in self._of_this_life(seen):
+            if (rollout.get("status") or {}).get("phase") == "RollingBack":
+                weight = _share(seen.route, rollout)
+                assert weight == 0, f"going back, and the route still gives it {weight} %"
+
+    def _what_was_left_stays_left(self, seen: Snapshot) -> None:
+        """What a verdict or a person took back has no traffic again by itself."""
+        for rollout in self._of_this_life(seen):
+            if (rollout.get("status") or {}).get("phase") == "RolledBack":
+                self._left |= set(_candidates(rollout))
+        for version, weight in seen.route.items():
+            left = version in self._left and version != seen.stable
+            assert not (left and weight), f"{version} was taken back and has {weight} % again"
+
+    def _of_this_life(self, seen: Snapshot) -> tuple[Object, ...]:
+        return tuple(each for each in seen.rollouts if each["metadata"]["name"] not in self._before)
+
     def _what_is_said_was_so(self, rollout: Object) -> None:
         """A weight that the status calls observed was in force in some gateway."""
         said = (rollout.get("status") or {}).get("observedWeight")
@@ -202,9 +226,8 @@ class Invariants:
     def _a_version_rolled_back_is_not_tried_again(self, seen: Snapshot) -> None:
         back = [
             rollout["spec"]["version"]
-            for rollout in seen.rollouts
+            for rollout in self._of_this_life(seen)
             if (rollout.get("status") or {}).get("phase") == "RolledBack"
-            and rollout["metadata"]["name"] not in self._before
         ]
         assert len(back) == len(set(back)), f"tried again by itself: {back}"
 

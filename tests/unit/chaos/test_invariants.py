@@ -121,6 +121,26 @@ def test_a_version_that_was_taken_back_is_not_tried_again() -> None:
         held.hold(dataclasses.replace(seen(0), rollouts=(back, again)))
 
 
+def test_going_back_is_said_of_a_route_that_has_gone_back() -> None:
+    held = checker(may_roll_back=True)
+    held.hold(seen(10))
+
+    with pytest.raises(AssertionError, match="the route still gives it 10 %"):
+        held.hold(seen(10, phase="RollingBack"))
+    checker(may_roll_back=True, has_downtime=True).hold(seen(10, phase="RollingBack"))
+
+
+def test_a_version_that_was_taken_back_has_no_traffic_again() -> None:
+    held = checker(may_roll_back=True)
+    held.hold(seen(10))
+    held.hold(seen(0, phase="RolledBack"))
+    back = rollout(phase="RolledBack", weight=0, observedWeight=0)
+    again = dataclasses.replace(seen(10), rollouts=(back, rollout("third", weight=10)))
+
+    with pytest.raises(AssertionError, match=r"1.1.0 was taken back and has 10 % again"):
+        held.hold(again)
+
+
 @pytest.mark.parametrize(
     "reports", [{}, {"gateway-0": {"1.1.0": 100}, "gateway-1": {"1.1.0": 50, "1.0.0": 50}}]
 )

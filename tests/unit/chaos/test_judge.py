@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chaos.judge import States, expect_end, hold, sum_up
+from chaos.judge import States, expect_back_in_time, expect_end, hold, sum_up
 from chaos.life import Course, Life
 from chaos.troubles import Trouble
 from chaos.ways import Strategy, way
@@ -98,6 +98,18 @@ def test_going_back_needs_a_cause_that_came_before() -> None:
     late.expect("may_roll_back", value=True, at=26.0)
     with pytest.raises(StoryError, match="by mistake"):
         hold(back, late, back[-1][1])
+
+
+def test_a_refusal_keeps_no_traffic_from_going_back() -> None:
+    refused = course(cause="abort")
+    back: States = [*STATES[:2], (25.0, state(0, "RollingBack"))]
+    expect_back_in_time(back, refused)
+    refused.back_by = 26.0
+    expect_back_in_time(back, refused)
+
+    refused.back_by = 24.0
+    with pytest.raises(StoryError, match="while its servers are refused"):
+        expect_back_in_time(back, refused)
 
 
 def test_a_bad_version_may_fail_and_no_other() -> None:
