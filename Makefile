@@ -16,7 +16,7 @@ APT_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q in
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# --- the two commands of the README ---------------------------------------------------------
+# --- the two commands to begin with ---------------------------------------------------------
 
 .PHONY: demo
 demo: install ## Bring up a cluster, install Fairlead, and run the whole demo on it
@@ -70,6 +70,10 @@ cluster-down: install ## Remove the local cluster and all it made, except caches
 .PHONY: images
 images: install ## Build the images whose sources changed
 	@$(RUN) -m images build
+
+.PHONY: images-push
+images-push: install ## Push the images to REGISTRY=host/path, and write build/images.yaml for Helm
+	@$(RUN) -m images push "$(REGISTRY)"
 
 # --- checks ---------------------------------------------------------------------------------
 

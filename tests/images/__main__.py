@@ -1,4 +1,4 @@
-"""`python3 -m images build [NAME...]` builds what changed.
+"""`python3 -m images build [NAME...]` builds what changed; `push REGISTRY` pushes our own images.
 
 `promtool`, `envoy-gateway` and `keda` build that program unless it is there, and print where it is.
 """
@@ -13,6 +13,7 @@ from images.commands import BuildError
 from images.envoy_gateway import build_envoy_gateway
 from images.keda import build_keda
 from images.prometheus import build_promtool
+from images.push import push_all
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(build_envoy_gateway())
         elif arguments.command == "keda":
             print(build_keda())
+        elif arguments.command == "push":
+            push_all(arguments.registry, progress=_say)
         else:
             build_all(arguments.names or None, progress=_say)
     except BuildError as error:
@@ -46,6 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "names", nargs="*", metavar="NAME", help=f"which images, of {names}; default: all"
     )
+    push = commands.add_parser(
+        "push", help="push operator, serving and training to a registry; write build/images.yaml"
+    )
+    push.add_argument("registry", metavar="REGISTRY", help="for example registry.example.com/ml")
     commands.add_parser("promtool", help="build promtool and print its path")
     commands.add_parser("envoy-gateway", help="build Envoy Gateway and print its path")
     commands.add_parser("keda", help="build KEDA and print its path")

@@ -84,6 +84,8 @@ KEDA = GoProgram(
 )
 # Simulated nodes and pods, for `make bench-scale`; part of no image.
 KWOK = GoProgram(version="v0.8.0", commands=("sigs.k8s.io/kwok/cmd/kwok",))
+# Pushes archives to a registry, for `make images-push`.
+CRANE = GoProgram(version="v0.21.9", commands=("github.com/google/go-containerregistry/cmd/crane",))
 
 
 def _go_image(name: str, program: GoProgram) -> Image:

@@ -9,11 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
-    "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
-    "docs/evidence.md",
     "docs/contracts.md",
+    "docs/evidence.md",
+    "docs/map.md",
 )
 # Where a path may begin, so that a page need not repeat what its context says.
 BEGINNINGS = (

@@ -1,36 +1,16 @@
 """The command lines of Docker and buildah, and when which is used."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from images.commands import BuildError
 from images.engine import Buildah, Docker, Engine, open_buildah
 from images.host import Mount
+from support.recording import RecordingRunner
 
 MOUNT = Mount(source=Path("/host/pip.conf"), target="/etc/pip.conf")
 STORE = "--root /cache/store --runroot /cache/run --storage-driver overlay"
 POLICY = "--signature-policy /cache/policy.json"
-
-
-@dataclasses.dataclass(slots=True)
-class RecordingRunner:
-    """Runs nothing; fails the commands that contain one of the given words."""
-
-    failing: tuple[str, ...] = ()
-    answer: str = ""
-    seen: list[str] = dataclasses.field(default_factory=list)
-
-    def run(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
-        self.read(argv)
-
-    def read(self, argv: Sequence[str]) -> str:
-        self.seen.append(" ".join(argv))
-        if set(self.failing) & set(argv):
-            raise BuildError("failed")
-        return self.answer
 
 
 def buildah(runner: RecordingRunner) -> Buildah:
