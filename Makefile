@@ -119,10 +119,14 @@ clean: ## Remove what tests and the demo wrote; keep .venv and the caches in ~/.
 install: ## Create .venv with the locked dependencies, unless it is up to date
 	@+mkdir -p build && flock build/install.lock $(MAKE) --no-print-directory $(INSTALLED)
 
+# The distribution was called fairlead once; removed later, it would take the command along.
 # Two packages ship opentelemetry/proto, and the one of xds-protos is too old for MLflow's server.
 $(INSTALLED): constraints.txt pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "make: Python 3.11 or later is needed; python3 is $$(python3 --version 2>&1)" >&2; exit 1; }
+	@if compgen -G '$(VENV)/lib/python*/site-packages/fairlead-*.dist-info' >/dev/null; then \
+	  $(PYTHON) -m pip uninstall --quiet --yes fairlead; \
+	fi
 	@if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then \
 	  [ -x $(PYTHON) ] || uv venv --quiet --seed --python python3 $(VENV); \
 	  uv pip install --quiet --python $(PYTHON) -c constraints.txt -e '.[dev]' pip; \
