@@ -9,6 +9,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 RUN := PYTHONPATH=tests $(PYTHON)
+PACED := PYTHONPATH=tests python3 -m pace --log build/install.log
 PYTEST := $(PYTHON) -m pytest
 APT_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends
 
@@ -119,6 +120,7 @@ clean: ## Remove what tests and the demo wrote; keep .venv and the caches in ~/.
 install: ## Create .venv with the locked dependencies, unless it is up to date
 	@+mkdir -p build && flock build/install.lock $(MAKE) --no-print-directory $(INSTALLED)
 
+PACKAGES := installing Python packages into .venv, for Fairlead and its tests, once
 # The distribution was called fairlead once; removed later, it would take the command along.
 # Two packages ship opentelemetry/proto, and the one of xds-protos is too old for MLflow's server.
 $(INSTALLED): constraints.txt pyproject.toml
@@ -129,11 +131,15 @@ $(INSTALLED): constraints.txt pyproject.toml
 	fi
 	@if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then \
 	  [ -x $(PYTHON) ] || uv venv --quiet --seed --python python3 $(VENV); \
-	  uv pip install --quiet --python $(PYTHON) -c constraints.txt -e '.[dev]' pip; \
+	  $(PACED) --about 40 '$(PACKAGES)' \
+	    uv pip install --python $(PYTHON) -c constraints.txt -e '.[dev]' pip; \
 	else \
-	  python3 -c 'import ensurepip, venv' 2>/dev/null || { $(APT_INSTALL) python3-venv; }; \
-	  $(PYTHON) -m pip --version >/dev/null 2>&1 || python3 -m venv --clear $(VENV); \
-	  $(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	  python3 -c 'import ensurepip, venv' 2>/dev/null \
+	    || $(PACED) --about 20 'installing python3-venv' bash -c '$(APT_INSTALL) python3-venv'; \
+	  $(PYTHON) -m pip --version >/dev/null 2>&1 \
+	    || $(PACED) --about 5 'making .venv' python3 -m venv --clear $(VENV); \
+	  $(PACED) --about 85 '$(PACKAGES)' \
+	    $(PYTHON) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
 	fi
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
 	  -c constraints.txt opentelemetry-proto

@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from cluster.errors import ClusterError
 from cluster.files import locked
 from cluster.layout import PACKAGE
 from cluster.preflight import BUILD_SPACE, require_go, require_space
+from pace import told
 
 MODULE = PACKAGE / "go"
 KUBERNETES_VERSION = "v1.36.3"  # that of k8s.io/kubernetes in go.mod
@@ -40,7 +40,14 @@ _TOOLS = {
     "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server",
     "pause": "./pause",
 }
-_REPORT_EVERY = 30.0  # seconds; a cold build takes minutes and should not look dead
+# What each is for, and the seconds that it takes on two cores when nothing is cached.
+_BUILDS = {
+    _MULTICALL: ("Kubernetes, etcd and CoreDNS, which run the cluster", 290),
+    "helm": ("Helm, which installs the chart", 40),
+    "kind": ("kind, for machines with Docker", 10),
+    "metrics-server": ("metrics-server, for Models that follow the load", 30),
+    "pause": ("the program that holds a pod's network", 5),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,38 +95,32 @@ def _build_into(folder: Path, progress: Progress) -> None:
     draft = folder.with_name(f"building-{os.getpid()}")
     draft.mkdir(parents=True)
     log = folder.parent / "build.log"
+    total = sum(seconds for _, seconds in _BUILDS.values()) / 60
     progress(
-        f"building Kubernetes {KUBERNETES_VERSION} from source: takes minutes, once; log: {log}"
+        f"building Kubernetes {KUBERNETES_VERSION} and its tools from source, once: no package "
+        f"registry has them ready to run; about {total:.0f} min; log: {log}"
     )
     packages = {_MULTICALL: ".", **_TOOLS}
     with log.open("w") as output:
         for name, package in packages.items():
-            _go_build(draft / name, package, output.fileno(), progress)
+            purpose, seconds = _BUILDS[name]
+            with told(f"building {purpose}", progress, about=seconds):
+                _go_build(draft / name, package, output.fileno())
             progress(f"built {name}")
     for program in PROGRAMS:
         (draft / program).symlink_to(_MULTICALL)
     draft.replace(folder)
 
 
-def _go_build(target: Path, package: str, log: int, progress: Progress) -> None:
+def _go_build(target: Path, package: str, log: int) -> None:
     stamp = " ".join(
         f"-X {name}.gitVersion={KUBERNETES_VERSION}"
         for name in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     )
     argv = ["go", "build", "-trimpath", "-ldflags", f"-s -w {stamp}", "-o", str(target), package]
     env = {**os.environ, "CGO_ENABLED": "0"}
-    begin = reported = time.monotonic()
-    with subprocess.Popen(argv, cwd=MODULE, env=env, stdout=log, stderr=log) as process:
-        try:
-            while process.poll() is None:
-                time.sleep(0.1)
-                if time.monotonic() - reported > _REPORT_EVERY:
-                    reported = time.monotonic()
-                    progress(f"building {target.name}, {reported - begin:.0f} s so far")
-        except BaseException:
-            process.terminate()
-            raise
-    if process.returncode != 0:
+    done = subprocess.run(argv, cwd=MODULE, env=env, stdout=log, stderr=log, check=False)
+    if done.returncode != 0:
         raise ClusterError(
             f"go build of {package} failed; see {target.parent.parent / 'build.log'}"
         )

@@ -8,6 +8,8 @@ from pathlib import Path
 from cluster.api import Progress
 from cluster.command import Run
 from cluster.errors import ClusterError
+from images.host import APT_GET
+from pace import told
 
 # What a package is wanted for; a program that came another way will do as well.
 _PROVIDES: Mapping[str, str] = {
@@ -58,13 +60,9 @@ def install_packages(run: Run, progress: Progress) -> None:
         raise ClusterError(
             f"{names} are not installed, and there is no apt-get; install them by hand"
         )
-    progress(f"installing {names}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update", "-q"], env=env, timeout=300)
-    run(
-        ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing],
-        env=env,
-        timeout=600,
-    )
+    with told(f"installing {names}, which run the pods", progress, about=30):
+        run([*APT_GET, "update"], env=env, timeout=600)
+        run([*APT_GET, "install", "-y", "--no-install-recommends", *missing], env=env, timeout=900)
     if still := missing_packages():
         raise ClusterError(f"apt-get did not install {' '.join(still)}; install them by hand")

@@ -15,6 +15,7 @@ from images.engine import docker_answers
 from images.fingerprint import fingerprint
 from images.programs import ensure_program, program_key
 from images.workshop import DockerWorkshop, NativeWorkshop, Workshop
+from pace import told
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +83,9 @@ class _Run:
         outcome = "unchanged"
         if record is None:
             reference = f"localhost/fairlead/{image.name}:{tag}"
-            self.progress(f"{reference}  building; log: {self.cache.log}")
-            record = self._build(image, reference, archive)
+            step = f"building image {image.name}"
+            with told(step, self.progress, about=image.seconds, log=self.cache.log):
+                record = self._build(image, reference, archive)
             outcome = "built"
         seconds, megabytes = time.monotonic() - started, archive.stat().st_size / 1e6
         self.progress(f"{record.reference}  {outcome}  {seconds:.1f} s  {megabytes:.0f} MB")

@@ -29,6 +29,7 @@ class Image:
     files: tuple[Path, ...]  # folders are taken whole
     extras: tuple[str, ...] = ()  # of pyproject.toml: the Python packages installed in it
     program: GoProgram | None = None
+    seconds: int = 60  # that a first build takes on two cores
     stands_in: bool = False  # where registries are reachable the chart's own default is used
 
 
@@ -96,6 +97,7 @@ def _go_image(name: str, program: GoProgram) -> Image:
         context=dockerfile.parent,
         files=(dockerfile,),
         program=program,
+        seconds=120 if program is PROMETHEUS else 30,
         stands_in=True,
     )
 
@@ -106,6 +108,7 @@ IMAGES = (
         dockerfile=STANDINS / "postgres" / "Dockerfile",
         context=STANDINS / "postgres",
         files=(STANDINS / "postgres",),
+        seconds=40,
         stands_in=True,
     ),
     _python_image("mlflow", folder=STANDINS / "mlflow", extras=("tracking",)),

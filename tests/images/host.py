@@ -16,6 +16,8 @@ from images.commands import BuildError, Runner
 
 _CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"  # where Debian has it, hence every image
 _PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "retries", "cert")
+# One after the other: the images are made beside the cluster, which installs packages too.
+APT_GET = ("flock", "/run/fairlead-apt.lock", "apt-get", "-q")
 _APT_PREFIXES = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")
 
 
@@ -39,8 +41,8 @@ def require_tools(runner: Runner, tools: tuple[str, ...]) -> None:
             "as root on Debian"
         )
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    runner.run(["apt-get", "-q", "update"], env=env)
-    runner.run(["apt-get", "-q", "install", "-y", "--no-install-recommends", *missing], env=env)
+    runner.run([*APT_GET, "update"], env=env)
+    runner.run([*APT_GET, "install", "-y", "--no-install-recommends", *missing], env=env)
 
 
 def find_debian_mirror(runner: Runner) -> str | None:

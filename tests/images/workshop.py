@@ -13,6 +13,7 @@ from images.cache import Cache
 from images.commands import Runner
 from images.engine import Buildah, Docker, Engine, open_buildah
 from images.host import build_mounts, require_tools
+from pace import told
 
 _UPSTREAM = "python:3.13-slim"
 
@@ -64,16 +65,17 @@ class NativeWorkshop:
         folder = self._cache.root / "base"
         record = find_base(folder)
         if record is None:
-            self._progress(f"{REFERENCE}  building; takes about a minute, once")
-            engine = self.engine
-            context = prepare_base(self._runner, folder)
-            engine.build(
-                dockerfile=context / "Dockerfile",
-                context=context,
-                reference=REFERENCE,
-                arguments={},
-            )
-            (context / "rootfs.tar").unlink()
-            image_id = engine.image_id(REFERENCE)
-            record = keep_base(folder, image_id=image_id, stored_in=engine.stored_in(image_id))
+            step = f"building {REFERENCE}, the Debian with Python that images stand on"
+            with told(step, self._progress, about=60, log=self._cache.log):
+                engine = self.engine
+                context = prepare_base(self._runner, folder)
+                engine.build(
+                    dockerfile=context / "Dockerfile",
+                    context=context,
+                    reference=REFERENCE,
+                    arguments={},
+                )
+                (context / "rootfs.tar").unlink()
+                image_id = engine.image_id(REFERENCE)
+                record = keep_base(folder, image_id=image_id, stored_in=engine.stored_in(image_id))
         return BaseImage(reference=REFERENCE, identity=record.image_id)

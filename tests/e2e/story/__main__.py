@@ -10,6 +10,7 @@ from e2e.story.narrator import Narrator
 from e2e.story.rows import read_rows
 from e2e.story.summary import to_text, where_to_look
 from e2e.story.tell import BUILD, REPORT, Told, open_world, tell
+from e2e.story.world import FAIRLEAD
 from images.commands import BuildError
 
 _FAILURE = BUILD / "demo-failure.txt"
@@ -49,11 +50,14 @@ def _sum_up(told: Told, say: Narrator) -> None:
         "get", "models,trainingruns,rollouts", f"--namespace={energy.NAMESPACE}"
     )
     say.block(objects.stdout)
+    world.fairlead("history", energy.MODEL)
     say.block("\n" + to_text(told.report))
     say.block(f"\nthe full report is in {REPORT}")
     say.block(
         where_to_look(
             kubeconfig=world.cluster.kubeconfig,
+            kubectl=world.cluster.kubectl_path,
+            fairlead=FAIRLEAD,
             gateway_url=world.expose_gateway(),
             mlflow_url=world.mlflow_url,
             prometheus_url=world.prometheus_url,

@@ -16,6 +16,7 @@ from cluster.api import Cluster
 from e2e.story.errors import StoryError
 from e2e.story.narrator import Narrator
 from e2e.story.rows import EXAMPLE, read_csv
+from pace import told
 
 NAMESPACE = "energy"
 MODEL = "nsw-price"
@@ -34,13 +35,13 @@ _LAST_WORDS = 5  # lines of a script that failed
 def clear(cluster: Cluster, mlflow_url: str, say: Narrator) -> None:
     """Remove what an earlier story left: the namespace, and its versions in the registry."""
     if cluster.kubectl("get", "namespace", NAMESPACE, check=False).returncode == 0:
-        say(f"removing namespace {NAMESPACE} of an earlier run")
-        # Nobody waits for the requests they might still answer.
-        cluster.kubectl(
-            "delete", "pods", "--all", f"--namespace={NAMESPACE}", "--grace-period=1",
-            "--wait=false",
-        )  # fmt: skip
-        cluster.kubectl("delete", "namespace", NAMESPACE, "--wait", "--timeout=180s")
+        with told(f"removing namespace {NAMESPACE} of an earlier run", say, about=15):
+            # Nobody waits for the requests they might still answer.
+            cluster.kubectl(
+                "delete", "pods", "--all", f"--namespace={NAMESPACE}", "--grace-period=1",
+                "--wait=false",
+            )  # fmt: skip
+            cluster.kubectl("delete", "namespace", NAMESPACE, "--wait", "--timeout=180s")
     delete_registered_model(mlflow_url)
 
 

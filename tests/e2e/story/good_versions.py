@@ -77,8 +77,7 @@ def train_second(world: World) -> Followed:
     count = energy.ALL_ROWS - energy.FIRST_ROWS
     energy.load_rows(world.cluster, first=energy.FIRST_ROWS, count=count)
     before = str(status_of(world.objects.model(energy.MODEL))["trainingRun"])
-    request = f"fairlead.dev/retrain=more rows, after {before}"
-    world.kubectl("annotate", "--overwrite", "model", energy.MODEL, request)
+    world.fairlead("retrain", energy.MODEL, f"--why=more rows, after {before}")
     training = follow_training(world, next_training(world, after=before))
     _expect_search(training)
     return training
@@ -94,6 +93,7 @@ def promote_second(world: World, training: Followed) -> Promotion:
     missing = [weight for weight in WEIGHTS if weight not in rollout.seen]
     expect(not missing, f"the weights {', '.join(WEIGHTS)}", rollout.seen)
     wait_until_serving(world, version)
+    world.fairlead("status", energy.MODEL)
     return Promotion(training=training, rollout=rollout, gate=gate)
 
 

@@ -18,7 +18,7 @@ from cluster.layout import layout
 from e2e.story.errors import StoryError
 from e2e.story.narrator import Narrator
 from e2e.story.waiting import wait_for
-from images.build import build_all
+from images.build import BuiltImage, build_all
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CHART = REPOSITORY / "charts" / "fairlead"
@@ -78,23 +78,31 @@ def install(say: Narrator, *values: str) -> Installation:
     """
     seconds: dict[str, float] = {}
     cluster = choose()
-    with _stage("cluster", say, seconds):
-        cluster.up(say)
-    with _stage("images", say, seconds):
-        built = build_all(progress=say)
+    say.chapter("cluster, and beside it the images: the first time several minutes, then seconds")
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        building = beside.submit(_build_images, say, seconds)
+        with _timed("cluster", seconds):
+            cluster.up(say)
+        built = building.result()
+    with _timed("images", seconds):
         cluster.load_images([image.archive for image in built], say)
     images = {image.name: image.reference for image in built}
-    with _stage("install", say, seconds):
+    say.chapter("install")
+    with _timed("install", seconds):
         _install_chart(cluster, [*image_values(images), *values], say)
     return Installation(cluster=cluster, images=images, seconds=seconds)
 
 
+def _build_images(say: Narrator, seconds: dict[str, float]) -> Sequence[BuiltImage]:
+    with _timed("images", seconds):
+        return build_all(progress=say)
+
+
 @contextlib.contextmanager
-def _stage(name: str, say: Narrator, seconds: dict[str, float]) -> Iterator[None]:
-    say.chapter(name)
+def _timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
     begin = time.monotonic()
     yield
-    seconds[name] = round(time.monotonic() - begin, 1)
+    seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - begin, 1)
 
 
 def _install_chart(cluster: Cluster, values: Sequence[str], say: Narrator) -> None:

@@ -28,6 +28,8 @@ def to_text(report: Report) -> str:
 def where_to_look(
     *,
     kubeconfig: Path,
+    kubectl: Path,
+    fairlead: Path,
     gateway_url: str,
     mlflow_url: str,
     prometheus_url: str,
@@ -40,11 +42,14 @@ def where_to_look(
         [
             "everything keeps running; try:",
             f"  export KUBECONFIG={kubeconfig}",
-            f"  kubectl get models,trainingruns,rollouts --namespace {energy.NAMESPACE}",
-            f"  curl {address} -H 'Content-Type: application/json' --data '{body}'",
+            f"  {fairlead} status {energy.MODEL} --namespace {energy.NAMESPACE}",
+            f"  {kubectl} get models,trainingruns,rollouts --namespace {energy.NAMESPACE}",
             f"  MLflow      {mlflow_url}",
             f"  Prometheus  {prometheus_url}",
             "  make cluster-down    removes everything",
+            "",
+            "a prediction to paste:",
+            f"  curl {address} -H 'Content-Type: application/json' --data '{body}'",
         ]
     )
 

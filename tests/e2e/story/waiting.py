@@ -9,7 +9,7 @@ from e2e.story.errors import StoryError
 T = TypeVar("T")
 
 _PAUSE = 0.4
-_HEARTBEAT = 10.0  # a line at least this often, so that nobody thinks it hangs
+_HEARTBEAT = 8.0  # a line at least this often, so that nobody thinks it hangs
 
 
 def wait_for(

@@ -2,8 +2,11 @@
 
 import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cluster.api import Cluster
@@ -16,6 +19,8 @@ from e2e.story.traffic import Traffic
 GATEWAY_PORT = 18080
 MLFLOW_PORT = 15000
 PROMETHEUS_PORT = 19090
+FAIRLEAD = Path(sys.executable).with_name("fairlead")
+_COMMAND_TIMEOUT = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,26 @@ class World:
         words = [f"--namespace={energy.NAMESPACE}", *arguments]
         self.say.command(shlex.join(["kubectl", *words]))
         return self.cluster.kubectl(*words).stdout
+
+    def fairlead(self, *arguments: str) -> str:
+        """Do it with our own command, and show what it answers.
+
+        Raises:
+            StoryError: it failed or refused.
+        """
+        words = [*arguments, f"--namespace={energy.NAMESPACE}"]
+        self.say.command(shlex.join(["fairlead", *words]))
+        done = subprocess.run(
+            [FAIRLEAD, *words, f"--kubeconfig={self.cluster.kubeconfig}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_COMMAND_TIMEOUT,
+        )
+        if done.returncode != 0:
+            raise StoryError(f"fairlead {arguments[0]} failed: {done.stderr.strip()}")
+        self.say.block(done.stdout)
+        return done.stdout
 
     def patch_model(self, spec: Mapping[str, Any]) -> None:
         patch = json.dumps({"spec": spec})

@@ -1,6 +1,7 @@
 """The report's shape, and its reading for people."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ def test_the_table_lines_up() -> None:
 def test_the_last_lines_can_be_typed() -> None:
     text = where_to_look(
         kubeconfig=Path("/state/kubeconfig"),
+        kubectl=Path("/bin/kubectl"),
+        fairlead=Path(".venv/bin/fairlead"),
         gateway_url="http://127.0.0.1:18080",
         mlflow_url="http://127.0.0.1:15000",
         prometheus_url="http://127.0.0.1:19090",
@@ -93,4 +96,25 @@ def test_the_last_lines_can_be_typed() -> None:
     )
 
     assert "export KUBECONFIG=/state/kubeconfig" in text
-    assert """--data '{"instances": [{"period": 0.5}]}'""" in text
+    assert "  .venv/bin/fairlead status nsw-price --namespace energy" in text
+    assert "  /bin/kubectl get models,trainingruns,rollouts --namespace energy" in text
+
+
+def test_the_last_line_is_a_prediction_to_paste() -> None:
+    text = where_to_look(
+        kubeconfig=Path("/state/kubeconfig"),
+        kubectl=Path("/bin/kubectl"),
+        fairlead=Path(".venv/bin/fairlead"),
+        gateway_url="http://127.0.0.1:18080",
+        mlflow_url="http://127.0.0.1:15000",
+        prometheus_url="http://127.0.0.1:19090",
+        row={"period": 0.5},
+    )
+    program, url, *options = shlex.split(text.splitlines()[-1])
+
+    assert (program, url) == ("curl", "http://127.0.0.1:18080/predict")
+    assert options == [
+        *("-H", "Host: nsw-price.energy"),
+        *("-H", "Content-Type: application/json"),
+        *("--data", '{"instances": [{"period": 0.5}]}'),
+    ]
