@@ -10,6 +10,7 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 RUN := PYTHONPATH=tests $(PYTHON)
 PACED := PYTHONPATH=tests python3 -m pace --log build/install.log
+PACKAGES := installing Python packages into .venv, for Fairlead and its tests
 PYTEST := $(PYTHON) -m pytest
 APT_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends
 
@@ -120,7 +121,6 @@ clean: ## Remove what tests and the demo wrote; keep .venv and the caches in ~/.
 install: ## Create .venv with the locked dependencies, unless it is up to date
 	@+mkdir -p build && flock build/install.lock $(MAKE) --no-print-directory $(INSTALLED)
 
-PACKAGES := installing Python packages into .venv, for Fairlead and its tests, once
 # The distribution was called fairlead once; removed later, it would take the command along.
 # Two packages ship opentelemetry/proto, and the one of xds-protos is too old for MLflow's server.
 $(INSTALLED): constraints.txt pyproject.toml
@@ -139,7 +139,8 @@ $(INSTALLED): constraints.txt pyproject.toml
 	  $(PYTHON) -m pip --version >/dev/null 2>&1 \
 	    || $(PACED) --about 5 'making .venv' python3 -m venv --clear $(VENV); \
 	  $(PACED) --about 85 '$(PACKAGES)' \
-	    $(PYTHON) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	    $(PYTHON) -m pip install --disable-pip-version-check --progress-bar off \
+	      -c constraints.txt -e '.[dev]'; \
 	fi
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
 	  -c constraints.txt opentelemetry-proto
