@@ -38,6 +38,7 @@ class _Kind:
     naming: tuple[Rule, ...] = ()
 
 
+_MANY: Final = 12  # choices, of which more are not spelled out
 _KINDS: Final = (
     _Kind(
         name="Model",
@@ -173,13 +174,15 @@ def _rows(schema: Schema, path: str) -> Iterator[str]:
 
 def _default(node: Schema) -> str:
     """Return the default; leave that of an object to the fields within."""
-    if "default" not in node or node["type"] == "object":
+    if "default" not in node or node.get("type") == "object":
         return ""
     return f"`{json.dumps(node['default'])}`"
 
 
 def _type_name(node: Schema) -> str:
     """Describe type and bounds in a few words."""
+    if len(node.get("enum", ())) > _MANY:
+        return f"`{node['enum'][0]}` to `{node['enum'][-1]}`"
     if "enum" in node:
         return " or ".join(f"`{value}`" for value in node["enum"])
     if node["type"] == "array":

@@ -51,6 +51,38 @@ def at_most(high: str) -> Rule:
     return Rule(f"duration(self) <= duration('{high}')", f"must be at most {high}")
 
 
+WORDS_OF_FORM: Final = "form"
+
+
+def formed(words: str) -> dict[str, Any]:
+    """Say what a pattern asks for, with an example: a user reads this and not the pattern."""
+    return {WORDS_OF_FORM: words}
+
+
+PLACEHOLDERS: Final = ("namespace", "model", "version", "stable", "window")
+
+
+def placeholders(*names: str) -> tuple[Rule, Rule]:
+    """Build the rules of a query: only these are replaced, and only as they are written here.
+
+    What opens twice must go on with one of the names; a name between single braces is no PromQL.
+    """
+    either = "|".join(names)
+    shown = ", ".join("{{" + name + "}}" for name in names)
+    argument = r"arguments\.[a-zA-Z][a-zA-Z0-9]*"
+    return (
+        Rule(
+            rf"self.matches(r'^([^{{]|\{{[^{{]|\{{\{{({either}|{argument})\}}\}})*\{{?$')",
+            f"may hold only the placeholders {shown}, and {{{{arguments.NAME}}}} in an "
+            "AnalysisTemplate, each without blanks and with its two braces at both ends",
+        ),
+        Rule(
+            rf"!self.matches(r'(^|[^{{])\{{({either})\}}([^}}]|$)')",
+            f"must write a placeholder with two braces, for example {{{{{names[-1]}}}}}",
+        ),
+    )
+
+
 NAMED_ONCE: Final = Rule(
     "self.all(a, self.exists_one(b, b.name == a.name))",
     "must not use a name twice; rename one of the two",
@@ -117,6 +149,7 @@ Duration = Annotated[
             "pattern": DURATION_PATTERN,
             "minLength": 2,
             "maxLength": 21,
+            **formed("must be a duration in hours, minutes and seconds, for example 90s or 1h30m"),
         }
     ),
 ]
@@ -133,7 +166,25 @@ VERSION_PATTERN: Final = r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$"
 NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 COLUMN_PATTERN: Final = r"^[^\x00-\x1f]+$"
 
-SemanticVersion = Annotated[str, Field(pattern=VERSION_PATTERN, max_length=32)]
-ObjectName = Annotated[str, Field(pattern=NAME_PATTERN, min_length=1, max_length=253)]
-Column = Annotated[str, Field(pattern=COLUMN_PATTERN, min_length=1, max_length=128)]
+_NAME_WORDS: Final = "must be lower-case letters, digits and hyphens, for example nsw-price"
+_VERSION_WORDS: Final = "must be three numbers with dots and no v before them, for example 1.4.0"
+_COLUMN_WORDS: Final = "must be in one line without control characters, for example price_up"
+
+NAMED: Final = formed(_NAME_WORDS)
+
+SemanticVersion = Annotated[
+    str, Field(pattern=VERSION_PATTERN, max_length=32, json_schema_extra=formed(_VERSION_WORDS))
+]
+ObjectName = Annotated[
+    str, Field(pattern=NAME_PATTERN, min_length=1, max_length=253, json_schema_extra=NAMED)
+]
+Column = Annotated[
+    str,
+    Field(
+        pattern=COLUMN_PATTERN,
+        min_length=1,
+        max_length=128,
+        json_schema_extra=formed(_COLUMN_WORDS),
+    ),
+]
 Message = Annotated[str, Field(max_length=1024)]

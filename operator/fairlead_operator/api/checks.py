@@ -6,14 +6,19 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from fairlead_operator.api.base import (
+    NAME_PATTERN,
+    NAMED,
     NAMED_ONCE,
+    PLACEHOLDERS,
     Duration,
     ObjectName,
     Rule,
     Spec,
     above,
     between,
+    formed,
     parse_duration,
+    placeholders,
 )
 from fairlead_operator.api.builtins import (
     BUILTINS,
@@ -40,6 +45,9 @@ _ALONE: Final = [row for row in _ROWS if row.comparison is None]
 _BY_THEMSELVES: Final = spoken(row.name for row in _ALONE if row.needs is not None)
 _BY_WEIGHT: Final = spoken(row.name for row in _ALONE if row.needs is None)
 _LOSSES: Final = [row for row in _ROWS if row.comparison is Comparison.LOSSES]
+
+
+_PLACED: Final = placeholders(*PLACEHOLDERS)
 
 
 class Relative(Spec):
@@ -147,8 +155,9 @@ class Check(Spec):
     name: Annotated[
         str,
         Field(
-            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            pattern=NAME_PATTERN,
             max_length=63,
+            json_schema_extra=NAMED,
             description="Name shown in status.",
         ),
     ]
@@ -166,6 +175,8 @@ class Check(Spec):
     ]
     query: Annotated[
         str | None,
+        _PLACED[0],
+        _PLACED[1],
         Field(
             default=None,
             min_length=1,
@@ -176,6 +187,8 @@ class Check(Spec):
     ]
     total: Annotated[
         str | None,
+        _PLACED[0],
+        _PLACED[1],
         Field(
             default=None,
             min_length=1,
@@ -259,13 +272,22 @@ DEFAULT_VETO: Final = Check.model_validate(
 )
 
 
+ARGUMENT_PATTERN: Final = r"^[a-zA-Z][a-zA-Z0-9]*$"
+ARGUMENT_NAMED: Final = formed(
+    "must be a letter and then letters and digits, for example shop or minOrders"
+)
+
+
 class Argument(Spec):
     """A value for a template."""
 
     name: Annotated[
         str,
         Field(
-            pattern=r"^[a-zA-Z][a-zA-Z0-9]*$", max_length=63, description="Name in the template."
+            pattern=ARGUMENT_PATTERN,
+            max_length=63,
+            json_schema_extra=ARGUMENT_NAMED,
+            description="Name in the template.",
         ),
     ]
     value: Annotated[
@@ -280,6 +302,7 @@ class TemplateReference(Spec):
     arguments: Annotated[
         tuple[Argument, ...],
         NAMED_ONCE,
+        PLACEHOLDERS,
         Field(default=(), max_length=10, description="Values of its arguments."),
     ]
 
@@ -304,6 +327,7 @@ class AnalysisSpec(Spec):
     checks: Annotated[
         tuple[Check, ...] | None,
         NAMED_ONCE,
+        PLACEHOLDERS,
         Field(
             default=None,
             min_length=1,

@@ -12,10 +12,18 @@ from fairlead_operator.api.base import (
     SemanticVersion,
     Spec,
     Status,
+    formed,
 )
 
 Quantity = Annotated[
-    str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)
+    str,
+    Field(
+        pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$",
+        max_length=32,
+        json_schema_extra=formed(
+            "must be an amount, for example 500m or 2 of cpu, 512Mi or 2Gi of memory"
+        ),
+    ),
 ]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
 

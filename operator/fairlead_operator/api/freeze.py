@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
-from fairlead_operator.api.base import Moment, Rule, Spec
+from fairlead_operator.api.base import Moment, Rule, Spec, formed
 
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -31,14 +31,33 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is outside the calendar") from error
 
 
-_Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
-_EndClock = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", max_length=5)]
+_Clock = Annotated[
+    str,
+    Field(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        max_length=5,
+        json_schema_extra=formed(
+            "must be a time of the day from 00:00 to 23:59, for example 18:00"
+        ),
+    ),
+]
+_EndClock = Annotated[
+    str,
+    Field(
+        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$",
+        max_length=5,
+        json_schema_extra=formed(
+            "must be a time of the day from 00:00 to 24:00, for example 08:00"
+        ),
+    ),
+]
 _Zone = Annotated[
     str,
     Field(
         min_length=1,
         max_length=64,
         pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$",
+        json_schema_extra=formed("must be an IANA time zone, for example Australia/Sydney"),
     ),
     AfterValidator(_known_zone),
 ]

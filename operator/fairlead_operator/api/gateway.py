@@ -4,12 +4,23 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from fairlead_operator.api.base import NAME_PATTERN, ObjectName, Rule, Spec
+from fairlead_operator.api.base import NAME_PATTERN, NAMED, ObjectName, Rule, Spec, formed
 
 GatewayKind = Literal["BuiltIn", "GatewayAPI"]
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-Hostname = Annotated[str, Field(pattern=rf"^{_LABEL}(\.{_LABEL})*$", min_length=1, max_length=253)]
+Hostname = Annotated[
+    str,
+    Field(
+        pattern=rf"^{_LABEL}(\.{_LABEL})*$",
+        min_length=1,
+        max_length=253,
+        json_schema_extra=formed(
+            "must be a host name in lower case, without scheme, port and path, for example "
+            "prices.example.com"
+        ),
+    ),
+]
 _Hostnames = Annotated[
     tuple[Hostname, ...],
     Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
@@ -42,6 +53,7 @@ class ParentReference(Spec):
             default=None,
             pattern=NAME_PATTERN,
             max_length=63,
+            json_schema_extra=NAMED,
             description="Namespace of the Gateway, whose listeners must allow routes from the "
             "Model's namespace. When unset, the Model's namespace.",
         ),

@@ -7,16 +7,18 @@ error here, not a surprise at installation, and nothing is left out silently.
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fairlead_operator.api.base import Rule, to_duration
+from fairlead_operator.api.base import WORDS_OF_FORM, Rule, to_duration
 
 Schema = dict[str, Any]
+
+OF_ANY_TYPE: Final = "x-kubernetes-preserve-unknown-fields"
 
 _KEPT: Final = (
     "type", "format", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum",
@@ -24,7 +26,7 @@ _KEPT: Final = (
 )  # fmt: skip
 # Said in another way here, or already said by the models within.
 _REPLACED: Final = frozenset(
-    {"title", "description", "default", "const", "items"}
+    {"title", "description", "default", "const", "items", WORDS_OF_FORM}
     | {"properties", "required", "additionalProperties"}
 )
 _INT32_MIN: Final = -(2**31)
@@ -91,13 +93,15 @@ def _field(
     if not field.description:
         raise NotStructuralError(f"{where}: has no description")
     if nested := _model_of(field.annotation):
-        is_list = node["type"] == "array"
+        is_list = node.get("type") == "array"
         inner = _object(nested, where, above, listed=listed or is_list)
         node = node | {"items": inner} if is_list else inner
     complete = node | {"description": field.description}
-    if own := [_own_validation(rule, where) for rule in field.metadata if isinstance(rule, Rule)]:
-        complete["x-kubernetes-validations"] = [*complete.get("x-kubernetes-validations", ()), *own]
-    has_default = not field.is_required() and node["type"] != "object"
+    if own := [rule for rule in field.metadata if isinstance(rule, Rule)]:
+        complete["x-kubernetes-validations"] = _with_own(
+            complete.get("x-kubernetes-validations", ()), own, where
+        )
+    has_default = not field.is_required() and node.get("type") != "object"
     if has_default and not listed and (default := _in_manifest(field.get_default())) is not None:
         complete["default"] = default
     return _ordered(complete)
@@ -117,6 +121,8 @@ def _in_manifest(value: Any) -> Any:
 def _node(raw: Mapping[str, Any], definitions: Mapping[str, Any], where: str) -> Schema:
     """Build one field, without references and without the null of an optional one."""
     node = _resolve(raw, definitions, where)
+    if OF_ANY_TYPE in node and "enum" in node:  # the only one that lets a text and a number pass
+        return {OF_ANY_TYPE: True, "enum": node["enum"]}
     if "type" not in node:
         raise NotStructuralError(f"{where}: has no single type")
     if unknown := sorted(node.keys() - _REPLACED - set(_KEPT)):
@@ -129,11 +135,23 @@ def _node(raw: Mapping[str, Any], definitions: Mapping[str, Any], where: str) ->
             kept["format"] = _integer_format(kept)
         case "string":
             _require_bound(kept, where)
+            if "pattern" in kept and kept.get("format") != "date-time":
+                kept["x-kubernetes-validations"] = [_form(kept.pop("pattern"), node, where)]
         case "array":
             kept["items"] = _items(node, definitions, where)
         case "object" if "properties" not in node:
             raise NotStructuralError(f"{where}: a map has no bounds; use a list of objects")
     return kept
+
+
+def _form(pattern: str, node: Schema, where: str) -> Schema:
+    """Build the rule in place of a pattern, of which the API server would show only itself.
+
+    It cannot take the place of a moment's: a rule has no text of that any more.
+    """
+    if WORDS_OF_FORM not in node:
+        raise NotStructuralError(f"{where}: a pattern needs words with an example; use formed()")
+    return _own_validation(Rule(f"self.matches(r'{pattern}')", node[WORDS_OF_FORM]), where)
 
 
 def _items(node: Schema, definitions: Mapping[str, Any], where: str) -> Schema:
@@ -186,7 +204,28 @@ def _validation(rule: Rule) -> Schema:
 
 def _own_validation(rule: Rule, where: str) -> Schema:
     """Build the rule of one field, whose message goes on after the field's name."""
-    return _validation(rule._replace(message=f"{where.rpartition('.')[2]} {rule.message}"))
+    name = where.rpartition(".")[2].removesuffix("[]")
+    return _validation(rule._replace(message=f"{name} {rule.message}"))
+
+
+def _with_own(built: Sequence[Schema], own: Sequence[Rule], where: str) -> list[Schema]:
+    """Add a field's own rules; one that reads a duration goes on after that of the form.
+
+    Asked apart it would fail to read another text, and refuse it a second time without a reason.
+    """
+    rules = list(built)
+    for rule in own:
+        if built and "duration(self)" in rule.rule:
+            form = rules.pop()
+            rules.append(
+                {
+                    "rule": f"{form['rule']} && {rule.rule}",
+                    "message": f"{form['message']}, and {rule.message}",
+                }
+            )
+        else:
+            rules.append(_own_validation(rule, where))
+    return rules
 
 
 def _first_paragraph(model: type[BaseModel]) -> str:

@@ -4,7 +4,7 @@ One type per strategy holds the fields that only it understands; ``api.policy``
 refuses each of them under any other strategy.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -18,7 +18,9 @@ from fairlead_operator.api.base import (
     above,
     at_most,
     between,
+    formed,
     parse_duration,
+    placeholders,
 )
 from fairlead_operator.api.builtins import Needs, cel_is_other
 from fairlead_operator.api.checks import Check
@@ -170,6 +172,9 @@ class Sticky(Spec):
             default=None,
             pattern=r"^[a-z0-9][-a-z0-9]*$",
             max_length=64,
+            json_schema_extra=formed(
+                "must be the name of a request header in lower case, for example x-user-id"
+            ),
             description="Request header that identifies a user, in lower case, for example "
             "x-user-id. Required by `by: header`.",
         ),
@@ -181,6 +186,10 @@ class Sticky(Spec):
             default=None, description="Lifetime of the cookie, for example 12h. Defaults to 24h."
         ),
     ]
+
+
+# A goal is counted of each version by itself, so that there is no {{stable}} to compare it with.
+_PLACED: Final = placeholders("namespace", "model", "version", "window")
 
 
 class Goal(Spec):
@@ -236,6 +245,8 @@ class Goal(Spec):
     ]
     query: Annotated[
         str | None,
+        _PLACED[0],
+        _PLACED[1],
         Field(
             default=None,
             min_length=1,
@@ -248,6 +259,8 @@ class Goal(Spec):
     ]
     total: Annotated[
         str | None,
+        _PLACED[0],
+        _PLACED[1],
         Field(
             default=None,
             min_length=1,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from fairlead_operator.api.base import NAMED_ONCE, Rule, Spec
-from fairlead_operator.api.checks import Check
+from fairlead_operator.api.checks import ARGUMENT_NAMED, ARGUMENT_PATTERN, Check
 
 
 class Parameter(Spec):
@@ -18,8 +18,9 @@ class Parameter(Spec):
     name: Annotated[
         str,
         Field(
-            pattern=r"^[a-zA-Z][a-zA-Z0-9]*$",
+            pattern=ARGUMENT_PATTERN,
             max_length=63,
+            json_schema_extra=ARGUMENT_NAMED,
             description="Name of the argument, for example shop. `query` and `total` of a check "
             "refer to it as {{arguments.shop}}.",
         ),

@@ -1,13 +1,16 @@
 """What a Model learns from, how it is searched for, and what counts as better."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from fairlead_operator.api.base import Column, Duration, Rule, Spec, between, parse_duration
+from fairlead_operator.api.base import Column, Duration, Rule, Spec, between, formed, parse_duration
 from fairlead_operator.api.common import Resources, SecretReference
 
 SearchMetric = Literal["roc_auc", "pr_auc", "log_loss", "accuracy", "f1_macro", "rmse", "mae", "r2"]
+
+
+_IS_DATABASE: Final = "(self.uri.startsWith('postgresql://') || self.uri.startsWith('postgres://'))"
 
 
 class DataSource(Spec):
@@ -15,13 +18,13 @@ class DataSource(Spec):
 
     rules = (
         Rule(
-            "has(self.query) == self.uri.startsWith('postgresql://')",
+            f"has(self.query) == {_IS_DATABASE}",
             "query belongs to a postgresql:// source: set it there, for example select * from "
             "prices, and remove it for a file",
             ".query",
         ),
         Rule(
-            "!has(self.format) || !self.uri.startsWith('postgresql://')",
+            f"!has(self.format) || !{_IS_DATABASE}",
             "format has no effect on a postgresql:// source; remove it",
             ".format",
         ),
@@ -35,8 +38,12 @@ class DataSource(Spec):
             "username and password, and name it in credentials",
         ),
         Field(
-            pattern=r"^(https?|postgresql)://[^\s]+$",
+            pattern=r"^(https?|postgresql|postgres)://[^\s]+$",
             max_length=1024,
+            json_schema_extra=formed(
+                "must be an http, https or postgresql address without blanks, for example "
+                "https://data.example.com/prices.csv or postgresql://market-db:5432/market"
+            ),
             description="Address of the data: a CSV or Parquet file, for example "
             "https://data.example.com/prices.csv, or a database, for example "
             "postgresql://market-db.energy:5432/market. Credentials belong in `credentials`.",
@@ -180,6 +187,22 @@ class SearchSpec(Spec):
     ]
 
 
+_PERCENTS: Final = range(5, 51)
+_SHARES: Final = tuple(percent / 100 for percent in _PERCENTS)
+HOLDOUTS: Final = tuple(f"{percent}%" for percent in _PERCENTS)
+
+
+def _as_percent(share: object) -> object:
+    """Write a number as its percent, so that ``0.2`` and ``20%`` are one to everybody."""
+    return f"{round(share * 100)}%" if isinstance(share, float) and share in _SHARES else share
+
+
+def _known_share(share: str) -> str:
+    if share not in HOLDOUTS:
+        raise ValueError(f"{share!r} is not a whole percent from 5% to 50%, for example 20%")
+    return share
+
+
 class ValidationSpec(Spec):
     """How the rows are split. The latest rows are held out for the final comparison; the search
     never sees them.
@@ -204,12 +227,17 @@ class ValidationSpec(Spec):
     ]
     holdout: Annotated[
         str,
+        BeforeValidator(_as_percent),
+        AfterValidator(_known_share),
         Field(
             default="20%",
-            max_length=3,
-            pattern=r"^([5-9]|[1-4][0-9]|50)%$",
             description="Share of the rows, the latest, held out for the comparison with the "
-            "champion: a percentage from 5% to 50%, for example 20%. Defaults to 20%.",
+            "champion, in whole percents: from 5% to 50%, for example 20%, or as a number from "
+            "0.05 to 0.5, for example 0.2. Defaults to 20%.",
+            json_schema_extra={
+                "x-kubernetes-preserve-unknown-fields": True,
+                "enum": [*HOLDOUTS, *_SHARES],
+            },
         ),
     ]
 

@@ -605,9 +605,19 @@ def without_empty_lists(node: Any) -> Any:
             id="holdout: most",
         ),
         pytest.param(
-            with_(MODEL, "spec.training.validation", {"holdout": 0.2}),
+            with_(MODEL, "spec.training.validation", {"holdout": 0.51}),
             "validation.holdout",
-            id="holdout: a number",
+            id="holdout: most, as a number",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.training.validation", {"holdout": 20}),
+            "validation.holdout",
+            id="holdout: a percent without its sign",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.training.validation", {"holdout": {}}),
+            "validation.holdout",
+            id="holdout: an object",
         ),
         # Resources
         pytest.param(
@@ -1174,6 +1184,104 @@ def test_a_mistake_is_refused_by_name(trial: Desk, whole: Manifest, field: str) 
 
     assert refused.value.status in {400, 422}
     assert field in refusal(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("whole", "example"),
+    [
+        pytest.param(steps({"weight": 5, "hold": "1d"}), "hold must be a duration", id="a day"),
+        pytest.param(search(timeout="15"), "example 90s or 1h30m, and must be", id="no unit"),
+        pytest.param(with_(MODEL, "spec.version", "v1.0.0"), "for example 1.4.0", id="v1.0.0"),
+        pytest.param(with_(ROLLOUT, "spec.version", "1.0"), "for example 1.4.0", id="1.0"),
+        pytest.param(trial_of("1.0.0", "latest"), "for example 1.4.0", id="an alternative"),
+        pytest.param(
+            with_(MODEL, "spec.training.validation", {"holdout": "120%"}), '"20%"', id="120%"
+        ),
+        pytest.param(
+            with_(ROLLOUT, "spec.model", "NSW_price"), "for example nsw-price", id="a name"
+        ),
+        pytest.param(
+            with_(
+                check(query="x", atMost=1),
+                "spec.rollout.analysis.checks",
+                [{"name": "Own", "query": "x", "atMost": 1}],
+            ),
+            "for example nsw-price",
+            id="a check's name",
+        ),
+        pytest.param(
+            resources("serving", requests={"memory": "2GB"}), "512Mi or 2Gi", id="an amount"
+        ),
+        pytest.param(
+            others(hostnames=["https://a.example"]),
+            "for example prices.example.com",
+            id="a URL for a host",
+        ),
+        pytest.param(source(uri="s3://b/x.csv"), "https://data.example.com/prices.csv", id="uri"),
+        pytest.param(sticky(by="header", header="X-User"), "for example x-user-id", id="a header"),
+        pytest.param(weekly(to="8am"), "for example 08:00", id="a time"),
+        pytest.param(weekly(timeZone="AEST +10"), "for example Australia/Sydney", id="a zone"),
+        pytest.param(
+            templated(query="x{v='{{version}}',s='{{shop}}'}"), "{{arguments.NAME}}", id="template"
+        ),
+        *(
+            pytest.param(
+                check(query=query, atMost=1),
+                "{{namespace}}, {{model}}, {{version}}, {{stable}}, {{window}}",
+                id=f"placeholder: {query}",
+            )
+            for query in (
+                "sum(x{v='{{ver}}'})",
+                "sum(x{v='{{ version }}'})",
+                "sum(x{v='{{Version}}'})",
+                "sum(x{v='{{version}'})",
+                "rate(x[{{window}}]) + sum(x{v='{{candidate}}'})",
+            )
+        ),
+        pytest.param(
+            check(query="sum(x{v='{version}'})", atMost=1),
+            "a placeholder with two braces",
+            id="placeholder: single braces",
+        ),
+        pytest.param(
+            goal(query="sum(a{v='{{version}}',s='{{stable}}'})", total="sum(b{v='{{version}}'})"),
+            "{{namespace}}, {{model}}, {{version}}, {{window}}",
+            id="placeholder: a goal has no stable",
+        ),
+    ],
+)
+def test_a_form_is_told_with_an_example(trial: Desk, whole: Manifest, example: str) -> None:
+    with pytest.raises(client.ApiException) as refused:
+        trial.try_out(whole)
+
+    assert example in refusal(refused.value)
+    assert "should match" not in refusal(refused.value)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        *(
+            pytest.param(
+                with_(MODEL, "spec.training.validation", {"holdout": share}), id=f"holdout {share}"
+            )
+            for share in (0.05, 0.2, 0.29, 0.5, "5%", "50%")
+        ),
+        pytest.param(
+            source(uri="postgres://market-db:5432/market", query="select * from rows"),
+            id="postgres://",
+        ),
+        *(
+            pytest.param(check(query=query, atMost=1), id=query)
+            for query in (
+                "sum(rate(x{v='{{version}}',s=~'{{stable}}'}[{{window}}]))",
+                "x{path=~'/a{2}'} / on() y{}",
+            )
+        ),
+    ],
+)
+def test_what_people_write_is_taken(trial: Desk, whole: Manifest) -> None:
+    trial.try_out(whole)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ SOURCES: Final[Mapping[str, Source]] = {
     "http": _file_from(download),
     "https": _file_from(download),
     "postgresql": run_query,
+    "postgres": run_query,
 }
 # For a trainer at a desk; a pod has no data on its disk, and the API refuses the scheme.
 _AT_A_DESK: Final[Mapping[str, Source]] = {"file": _file_from(read_file)}

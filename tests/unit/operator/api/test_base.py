@@ -23,6 +23,7 @@ from fairlead_operator.api.base import (
     to_moment,
 )
 from fairlead_operator.api.schema import structural_schema
+from support.forms import with_patterns
 
 
 class Wait(Spec):
@@ -95,7 +96,7 @@ def test_to_duration(span: timedelta, text: str) -> None:
     assert to_duration(span) == text
 
 
-DURATION = structural_schema(Wait)["properties"]["longestHold"]
+DURATION = with_patterns(structural_schema(Wait)["properties"]["longestHold"])
 PARTS = st.integers(0, 999_999)
 
 

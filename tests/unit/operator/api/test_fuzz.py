@@ -10,11 +10,14 @@ from fairlead_operator import crds
 from fairlead_operator.api.base import Spec
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.rollout import RolloutSpec
+from support.forms import with_patterns
 from support.fuzz import mutations, to_json
 from support.specs import SPECS
 
 _SCHEMAS = {
-    crd["spec"]["names"]["kind"]: crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    crd["spec"]["names"]["kind"]: with_patterns(
+        crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    )
     for crd in crds.build_crds().values()
 }
 _COUNT = 10_000

@@ -163,6 +163,7 @@ def test_what_comes_after_the_training_trains_nobody(path: str, value: object) -
         pytest.param("training.search.metric", "roc_auc", id="the metric of the task"),
         pytest.param("training.search.metric", None, id="a null"),
         pytest.param("training.validation.holdout", "20%", id="the default hold-out"),
+        pytest.param("training.validation.holdout", 0.2, id="the default hold-out as a number"),
         pytest.param("data.features", [], id="no features named"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field
 
 from fairlead_operator.api.base import (
+    VERSION_PATTERN,
     Duration,
     Moment,
     Rule,
@@ -101,10 +102,16 @@ LEAF: Schema = {
             {
                 "description": "Which one.",
                 "type": "string",
-                "pattern": r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$",
                 "maxLength": 32,
+                "x-kubernetes-validations": [
+                    {
+                        "rule": f"self.matches(r'{VERSION_PATTERN}')",
+                        "message": "version must be three numbers with dots and no v before "
+                        "them, for example 1.4.0",
+                    }
+                ],
             },
-            id="an optional string has bounds and no null",
+            id="a pattern is a rule, which can say an example",
         ),
         pytest.param(
             "number",

@@ -42,6 +42,8 @@ def test_the_run_is_named_by_everything_that_identifies_it() -> None:
                      id="defaults are written out"),
         pytest.param({"search": {"metric": "log_loss", "timeout": "1h30m"}}, "search",
                      {"metric": "log_loss", "timeoutSeconds": 5400}, id="a duration is seconds"),
+        pytest.param({"validation": {"holdout": 0.29}}, "validation", {"holdoutFraction": 0.29},
+                     id="a hold-out as a number"),
         pytest.param({"validation": {"holdout": "5%"}}, "validation", {"holdoutFraction": 0.05},
                      id="a percentage is a fraction"),
     ],
