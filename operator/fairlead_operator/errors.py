@@ -29,6 +29,10 @@ class InvalidSpecError(Exception):
     """The spec is wrong in a way no schema can refuse; wait for a new generation."""
 
 
+class ParentMissingError(InvalidSpecError):
+    """The Model that the spec names is not there; its arrival wakes whoever waits for it."""
+
+
 class ClusterRefusalError(Exception):
     """The API server refused what we applied (400, 403, 422): a policy, or missing rights.
 

@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from fairlead_operator.api.model import ModelSpec, ModelStatus
-from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.errors import InvalidSpecError, ParentMissingError
 from fairlead_operator.ports import Kube
+from fairlead_operator.report import WAITING_FOR_MODEL
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,16 +19,27 @@ class Parent:
     status: ModelStatus
 
 
+def without_wait(status: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the status without the wait for a Model: who only waited for one has not begun."""
+    said = status or {}
+    if said.get("reason") != WAITING_FOR_MODEL:
+        return said
+    return {
+        name: value for name, value in said.items() if name not in {"phase", "reason", "message"}
+    }
+
+
 async def read_parent(name: str, namespace: str, kube: Kube) -> Parent:
     """Read the Model that ``spec.model`` names.
 
     Raises:
-        InvalidSpecError: it is missing or cannot be read.
+        ParentMissingError: it is missing.
+        InvalidSpecError: it cannot be read.
         TransientError: the cluster did not answer.
     """
     body = await kube.get("Model", namespace, name)
     if body is None:
-        raise InvalidSpecError(
+        raise ParentMissingError(
             f"spec.model: there is no Model {name} in namespace {namespace}; create the Model, or "
             "delete this object"
         )

@@ -18,9 +18,11 @@ from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import FIELD_MANAGER
 from fairlead_operator.api.phases.rollout import PodsReason
 from fairlead_operator.attempts import Failure, describe
-from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError
+from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError, ParentMissingError
 
 REFUSED: Final = frozenset({"ClusterRefused", "NameTaken"})  # someone else must mend it
+WAITING_FOR_MODEL: Final = "WaitingForModel"
+_NOT_BEGUN: Final = "Pending"  # of a Rollout and of a TrainingRun
 _SOONEST_RETRY: Final = timedelta(milliseconds=200)
 _LATEST_RETRY: Final = timedelta(seconds=30)
 
@@ -36,7 +38,13 @@ class Report:
 
 def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
     """Report a spec that no schema could refuse: change nothing, wait for an event."""
-    return _report_stopped(body, "False", "InvalidSpec", str(error), now=now)
+    if not isinstance(error, ParentMissingError):
+        return _report_stopped(body, "False", "InvalidSpec", str(error), now=now)
+    told = _report_stopped(body, "False", WAITING_FOR_MODEL, str(error), now=now)
+    if told.status.get("phase") not in {None, _NOT_BEGUN}:
+        return told
+    row = {"phase": _NOT_BEGUN, "reason": WAITING_FOR_MODEL, "message": str(error)[:1024]}
+    return dataclasses.replace(told, status={**told.status, **row})
 
 
 def report_refused(body: Mapping[str, Any], error: ClusterRefusalError, *, now: datetime) -> Report:

@@ -110,8 +110,11 @@ async def test_a_child_of_a_model_that_is_not_there_says_so_once(
     await world.run()
     await world.run()
 
-    assert conditions(world, kind, "lonely")["Progressing"] == ("False", "InvalidSpec")
-    assert [reason for reason, _ in world.events()] == ["InvalidSpec"]
+    assert conditions(world, kind, "lonely")["Progressing"] == ("False", "WaitingForModel")
+    row = world.kube.objects[kind, NAMESPACE, "lonely"]["status"]
+    assert (row["phase"], row["reason"]) == ("Pending", "WaitingForModel")
+    assert "there is no Model absent" in row["message"]
+    assert [reason for reason, _ in world.events()] == ["WaitingForModel"]
     assert "there is no Model absent" in world.events()[0][1]
 
 

@@ -15,7 +15,7 @@ from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.parent import read_parent
+from fairlead_operator.parent import read_parent, without_wait
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.requests import unanswered
 from fairlead_operator.rollout.candidates import Candidates, resolve
@@ -81,7 +81,7 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
     """Read the Rollout and its Model, and compile the plan in force."""
     meta = body["metadata"]
     spec = RolloutSpec.model_validate(body["spec"])
-    status = _not_ahead(RolloutStatus.model_validate(body.get("status") or {}), now)
+    status = _not_ahead(RolloutStatus.model_validate(without_wait(body.get("status"))), now)
     model = await read_parent(spec.model, meta["namespace"], kube)
     policy = spec.policy or model.spec.rollout
     return Case(

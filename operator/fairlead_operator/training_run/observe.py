@@ -12,7 +12,7 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.owned import is_ours
 from fairlead_operator.kube.pods import find_killed, find_obstacle
-from fairlead_operator.parent import read_parent
+from fairlead_operator.parent import read_parent, without_wait
 from fairlead_operator.ports import Ports
 from fairlead_operator.training_run.manifests import Stage, job_labels, name_job
 from fairlead_operator.training_run.result import Result, parse_progress, read_result
@@ -40,7 +40,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
     """
     namespace = body["metadata"]["namespace"]
     spec = TrainingRunSpec.model_validate(body["spec"])
-    status = TrainingRunStatus.model_validate(body.get("status") or {})
+    status = TrainingRunStatus.model_validate(without_wait(body.get("status")))
     model = await read_parent(spec.model, namespace, ports.kube)
     phase = Phase(status.phase or Phase.PENDING)
     owner = Owner.of(body)

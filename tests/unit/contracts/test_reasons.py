@@ -21,6 +21,7 @@ ENUMS = (
 # Said where they arise, in words of their own.
 IN_PLACE = {
     "InvalidSpec", "ClusterRefused", "ClusterUnavailable", "NameTaken", "Applied", "Registered",
+    "WaitingForModel",
     "RegistrationChanged", "AutoscalerApplied", "AutoscalerMissing", "GatePassed",
     "Promoted", "RolledBack", "AlertIgnored", "AlertUnreadable", "RequestRefused",
 }  # fmt: skip
