@@ -72,8 +72,9 @@ class Cluster:
         """Return the Rollout, or None when there is none."""
         return self._get("Rollout", name)
 
-    def models(self) -> Sequence[Object]:
-        return self._list("Model")
+    def models(self, *, everywhere: bool = False) -> Sequence[Object]:
+        """Return the Models of the namespace, or of all."""
+        return self._list("Model", everywhere=everywhere)
 
     def rollouts(self, model: str) -> Sequence[Object]:
         """Return the Rollouts of a Model, oldest first."""
@@ -120,10 +121,17 @@ class Cluster:
                     return None
                 raise
 
-    def _list(self, kind: str) -> Sequence[Object]:
+    def _list(self, kind: str, *, everywhere: bool = False) -> Sequence[Object]:
+        objects = self._objects
         with self._words(f"list {kind}s"):
-            collection = self._objects.list_namespaced_custom_object(
-                *self._place(kind), _request_timeout=_TIMEOUT
+            collection = (
+                objects.list_cluster_custom_object(
+                    GROUP, VERSION, _PLURALS[kind], _request_timeout=_TIMEOUT
+                )
+                if everywhere
+                else objects.list_namespaced_custom_object(
+                    *self._place(kind), _request_timeout=_TIMEOUT
+                )
             )
         return list(collection["items"])
 

@@ -161,15 +161,18 @@ def _percent(value: int | None) -> str:
     return "?" if value is None else f"{value} %"
 
 
-def draw_models(models: Sequence[Object]) -> RenderableType:
-    """Draw one line for each Model."""
-    table = empty_table("MODEL", "PHASE", "STABLE", "ROLLOUT")
+def draw_models(models: Sequence[Object], *, namespaces: bool = False) -> RenderableType:
+    """Draw one line for each Model, if wished with its namespace."""
+    table = empty_table(
+        *(["NAMESPACE"] if namespaces else []), "MODEL", "PHASE", "STABLE", "ROLLOUT"
+    )
     table.add_column("MESSAGE", overflow="fold")
     for model in models:
         status = status_of(model)
         phase = str(status.get("phase", Phase.PENDING))
         ready = [entry for entry in status.get("conditions") or () if entry["type"] == "Ready"]
         table.add_row(
+            *([model["metadata"]["namespace"]] if namespaces else []),
             model["metadata"]["name"],
             Text(phase, _STYLES.get(phase, "")),
             (status.get("stable") or {}).get("version", _NOTHING),

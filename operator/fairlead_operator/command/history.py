@@ -81,10 +81,6 @@ def _cell(value: Any) -> str:
     return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else str(value)
 
 
-def to_json(entries: Sequence[Entry]) -> str:
-    return json.dumps(list(entries), indent=2, ensure_ascii=False) + "\n"
-
-
 def draw_history(entries: Sequence[Entry], *, width: int) -> RenderableType:
     """Draw a table, newest first; a narrow one puts under the reason what has no column."""
     return _table(entries) if width >= _ROOM else _narrow_table(entries)

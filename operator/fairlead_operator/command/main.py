@@ -16,6 +16,8 @@ from rich.text import Text
 
 from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose, confirm
 from fairlead_operator.command.cluster import Cluster, Object
+from fairlead_operator.command.completion import SHELLS, VARIABLE, complete_models, write_script
+from fairlead_operator.command.documents import describe_models, describe_status, render
 from fairlead_operator.command.draw import draw, draw_models
 from fairlead_operator.command.failures import CommandError, RefusedError
 from fairlead_operator.command.forward import DEFAULT_NAMESPACE, forwarded
@@ -25,7 +27,7 @@ from fairlead_operator.command.going_back import (
     known_versions,
     plan_back,
 )
-from fairlead_operator.command.history import draw_history, fetch, to_csv, to_json
+from fairlead_operator.command.history import draw_history, fetch, to_csv
 from fairlead_operator.command.output import Frame, follow, show
 from fairlead_operator.command.refusals import refuse_for_model, refuse_for_rollout, status_of
 from fairlead_operator.command.view import View, build_view
@@ -67,6 +69,21 @@ def _cluster_options(command: Callable[..., None]) -> Callable[..., None]:
     return connected
 
 
+def _output_option(*more: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what adds ``-o``: a table, or a document for scripts."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json", "yaml", *more]),
+        default="table",
+        show_default=True,
+        help="Output format.",
+    )
+
+
+_model_argument = click.argument("model", shell_complete=complete_models)
+
+
 def _request_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add ``--why``, ``--no-wait`` and ``--timeout``."""
 
@@ -91,6 +108,7 @@ def _request_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fairlead", message="fairlead %(version)s")
 def fairlead() -> None:
     """Show Fairlead's rollouts, and control them.
 
@@ -100,38 +118,49 @@ def fairlead() -> None:
 
 
 @fairlead.command()
-@click.argument("model")
+@_model_argument
 @click.option("-w", "--watch", is_flag=True, help="Refresh every second until Ctrl-C.")
+@_output_option()
 @_cluster_options
-def status(cluster: Cluster, *, model: str, watch: bool) -> None:
-    """Show a Model's versions, traffic, checks and requests."""
-    if watch:
+def status(cluster: Cluster, *, model: str, watch: bool, output: str) -> None:
+    """Show a Model's versions, traffic, checks and requests.
+
+    As json or yaml: the Model and its current Rollout, as the cluster has them.
+    """
+    if watch and output != "table":
+        raise click.UsageError(
+            "--watch goes with the table only; to follow the objects themselves, use "
+            "kubectl get --watch"
+        )
+    if output != "table":
+        click.echo(render(describe_status(*_read(cluster, model)), output), nl=False)
+    elif watch:
         follow(_frames(cluster, model))
     else:
         show(_frame(_look(cluster, model)))
 
 
 @fairlead.command(name="list")
+@click.option(
+    "-A", "--all-namespaces", is_flag=True, help="Models of all namespaces, each with its own."
+)
+@_output_option()
 @_cluster_options
-def list_models(cluster: Cluster) -> None:
+def list_models(cluster: Cluster, *, all_namespaces: bool, output: str) -> None:
     """List the Models of a namespace, one per line."""
-    models = cluster.models()
-    if not models:
-        click.echo(f"there are no Models in namespace {cluster.namespace}", err=True)
-        return
-    show(lambda _: draw_models(models))
+    models = cluster.models(everywhere=all_namespaces)
+    if output != "table":
+        click.echo(render(describe_models(models), output), nl=False)
+    elif not models:
+        where = "any namespace" if all_namespaces else f"namespace {cluster.namespace}"
+        click.echo(f"there are no Models in {where}", err=True)
+    else:
+        show(lambda _: draw_models(models, namespaces=all_namespaces))
 
 
 @fairlead.command()
-@click.argument("model")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="Output format.",
-)
+@_model_argument
+@_output_option("csv")
 @click.option(
     "--limit",
     type=click.IntRange(1, 1000),
@@ -156,10 +185,10 @@ def history(
     """
     connect = forwarded(cluster, operator_namespace)
     entries = fetch(connect, cluster.namespace, model, limit)
-    if output == "json":
-        click.echo(to_json(entries), nl=False)
-    elif output == "csv":
+    if output == "csv":
         click.echo(to_csv(entries), nl=False)
+    elif output != "table":
+        click.echo(render(list(entries), output), nl=False)
     elif not entries:
         click.echo(f"no history is recorded for {model} in namespace {cluster.namespace}", err=True)
     else:
@@ -212,7 +241,7 @@ def _add_action(action: Action, *, of_model: bool) -> None:
     """Add the command for one action."""
 
     @fairlead.command(name=action.value, help=_HELP[action])
-    @click.argument("model")
+    @_model_argument
     @_word_options(action)
     @_request_options
     @_cluster_options
@@ -239,7 +268,7 @@ for _action in (Action.RETRY, Action.RETRAIN):
 
 
 @fairlead.command()
-@click.argument("model")
+@_model_argument
 @click.option("--to", metavar="VERSION", help="Version to go back to; by default the previous one.")
 @click.option(
     "--by-steps",
@@ -284,12 +313,19 @@ def rollback(
         click.echo(ask(cluster, Action.ABORT, "Rollout", back.abort, why=why, patience=patience))
 
 
+@fairlead.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print the script that completes commands, options and Models in a shell."""
+    click.echo(write_script(fairlead, shell))
+
+
 def main() -> None:
     """Run the console scripts."""
     program = Path(sys.argv[0]).name
     name = "kubectl fairlead" if program.startswith("kubectl-") else "fairlead"
     try:
-        fairlead.main(prog_name=name, standalone_mode=False)
+        fairlead.main(prog_name=name, complete_var=VARIABLE, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -196,6 +196,8 @@ async def test_what_is_asked_of_a_model_is_answered(stage: Stage, desk: Desk) ->
     await stage.wait("TrainingRun", "nsw-price-training-2")
     twice = await desk.on_model("retrain")
     listed = await desk.fairlead("list", "-n", desk.namespace)
+    everywhere = await desk.fairlead("list", "-A")
+    document = await desk.on_model("status", "-o", "json")
 
     assert (nothing.code, "nothing to retry" in nothing.err) == (1, True)
     assert (trained.code, trained.out) == (
@@ -204,6 +206,8 @@ async def test_what_is_asked_of_a_model_is_answered(stage: Stage, desk: Desk) ->
     )
     assert (twice.code, "nsw-price-training-2 is under way" in twice.err) == (1, True)
     assert "nsw-price  Serving  1.0.0" in listed.out
+    assert re.search(rf"^{desk.namespace} +nsw-price +Serving +1.0.0", everywhere.out, re.MULTILINE)
+    assert json.loads(document.out)["model"]["status"]["stable"]["version"] == "1.0.0"
 
 
 async def test_what_cannot_be_done_is_said_in_a_line(

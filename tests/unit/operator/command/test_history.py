@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from fairlead_operator.command.failures import CommandError
-from fairlead_operator.command.history import draw_history, fetch, to_csv, to_json
+from fairlead_operator.command.history import draw_history, fetch, to_csv
 
 PROMOTED = {
     "at": "2026-03-04T12:00:00.000Z", "transition": "Promoted", "version": "1.1.0",
@@ -137,7 +137,3 @@ def test_as_csv_every_field_has_its_cell() -> None:
     assert [row["message"] for row in rows] == ['ada: "wrong", data', "guard passed"]
     assert (rows[1]["ended"], rows[1]["weight"]) == ("", "100")
     assert json.loads(rows[1]["numbers"]) == PROMOTED["numbers"]
-
-
-def test_as_json_it_is_what_was_told() -> None:
-    assert json.loads(to_json([BACK, PROMOTED])) == [BACK, PROMOTED]
