@@ -53,10 +53,12 @@ _KINDS: Final = (
                 "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",
                 "metadata.name must be 1 to 40 lower-case letters, digits and dashes, and start "
                 "with a letter, for example nsw-price: it becomes the name of a Service",
+                ".metadata.name",
             ),
             Rule(
                 f"self.metadata.name != '{GATEWAY_NAME}'",
                 f"metadata.name must not be {GATEWAY_NAME}: the namespace's gateway has that name",
+                ".metadata.name",
             ),
         ),
     ),
@@ -71,6 +73,7 @@ _KINDS: Final = (
             Rule(
                 "self.metadata.name.size() <= 63",
                 "metadata.name must have at most 63 characters: it becomes a label of the Jobs",
+                ".metadata.name",
             ),
         ),
     ),
@@ -142,8 +145,11 @@ def _schema(kind: _Kind) -> Schema:
         },
     }
     if kind.naming:
+        # Only a field that is in the schema can be named as the one that is wrong.
+        schema["properties"]["metadata"]["properties"] = {"name": {"type": "string"}}
         schema["x-kubernetes-validations"] = [
-            {"rule": rule, "message": message} for rule, message, _ in kind.naming
+            {"rule": rule, "message": message, "fieldPath": path}
+            for rule, message, path in kind.naming
         ]
     return schema
 

@@ -54,7 +54,6 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/api/training_run.py": _CRDS,
     # They need what they talk to.
     "operator/command/forward.py": _COMMAND,
-    "operator/command/main.py": _COMMAND,
     "operator/engine/handlers.py": _OPERATOR,
     "operator/kube/client.py": "integration/operator/test_kube_client.py",
     "operator/kube/login.py": _OPERATOR,

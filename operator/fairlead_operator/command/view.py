@@ -100,7 +100,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     yield "Strategy", str(status.get("strategy") or policy.get("strategy", DEFAULT_STRATEGY))
     yield "Phase", f"{phase}, {status.get('reason', '')}".rstrip(", ")
     if phase not in ENDED:
-        yield from _progress(status, now)
+        yield from _progress(status, now, suspended=bool(spec.get("suspend")))
     yield from _signature(status)
     if status.get("mirror"):
         yield "Mirror", f"{status['mirror']} % of live requests are copied to the candidate"
@@ -138,10 +138,14 @@ def _of_ready(status: Mapping[str, Any]) -> str:
     return f"{phase}: {message}" if message else phase
 
 
-def _progress(status: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str]]:
+def _progress(
+    status: Mapping[str, Any], now: datetime, *, suspended: bool
+) -> Iterator[tuple[str, str]]:
     if status.get("progress"):
         yield "Step", str(status["progress"])
-    if status.get("holdsUntil"):
+    if suspended and status.get("phase") != Phase.ROLLING_BACK:
+        yield "Time left", "without end: nothing goes on while the Model is suspended"
+    elif status.get("holdsUntil"):
         left = datetime.fromisoformat(status["holdsUntil"]) - now
         yield "Time left", _left(left)
     if status.get("doubtSince"):

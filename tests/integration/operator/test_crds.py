@@ -1197,6 +1197,18 @@ def test_a_mistake_is_refused_by_name(trial: Desk, whole: Manifest, field: str) 
         pytest.param(
             with_(MODEL, "spec.training.validation", {"holdout": "120%"}), '"20%"', id="120%"
         ),
+        *(
+            pytest.param(
+                with_(whole, "metadata.name", name),
+                "is invalid: metadata.name: ",
+                id=f"named {name}",
+            )
+            for whole, name in (
+                (MODEL, "1a"),
+                (MODEL, "fairlead-gateway"),
+                (TRAINING_RUN, "n" * 64),
+            )
+        ),
         pytest.param(
             with_(ROLLOUT, "spec.model", "NSW_price"), "for example nsw-price", id="a name"
         ),

@@ -22,7 +22,8 @@ def test_what_is_watched_is_no_document(output: str, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text(
         "{current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],"
-        " clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: a, user: {}}]}"
+        " clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}],"
+        " users: [{name: a, user: {}}]}"
     )
     asked = ["status", "m", "--watch", "-o", output, "--kubeconfig", str(kubeconfig)]
 

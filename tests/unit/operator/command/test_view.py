@@ -71,6 +71,16 @@ def test_a_fact_of_a_rollout(status: dict[str, Any], fact: tuple[str, str]) -> N
     assert fact in view(**status).facts
 
 
+@pytest.mark.parametrize("phase", ["Pending", "Progressing", "Paused", "Guarding"])
+def test_a_suspended_model_has_no_time_that_is_left(phase: str) -> None:
+    """It counted down to a moment at which nothing went on."""
+    suspended = {**MODEL, "spec": {**MODEL["spec"], "suspend": True}}
+
+    facts = dict(build_view(suspended, rollout(phase=phase), now=NOW).facts)
+
+    assert facts["Time left"] == "without end: nothing goes on while the Model is suspended"
+
+
 @pytest.mark.parametrize("phase", ["RolledBack", "Succeeded"])
 def test_a_rollout_that_has_ended_is_in_no_step(phase: str) -> None:
     names = [name for name, _ in view(phase=phase, doubtSince="2026-03-04T11:55:00.000Z").facts]
