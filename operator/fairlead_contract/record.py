@@ -17,5 +17,5 @@ PREDICTION_COLUMNS: Final = (
 )  # fmt: skip
 FEEDBACK_COLUMNS: Final = (
     "prediction_id", "row_index", "namespace", "model", "at", "label_value", "label_class",
-    "reward",
+    "reward", "label_at", "reward_at",
 )  # fmt: skip

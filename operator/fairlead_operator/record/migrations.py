@@ -106,4 +106,14 @@ _FIRST: Final = Migration(
     ),
 )
 
-STEPS: Final = (_FIRST,)
+# When a label or a reward was given; null where a server that does not know the columns wrote it.
+_FEEDBACK_TIMES: Final = Migration(
+    version=2,
+    name="times of labels and rewards",
+    statements=(
+        "ALTER TABLE fairlead_record.feedback ADD COLUMN label_at timestamptz",
+        "ALTER TABLE fairlead_record.feedback ADD COLUMN reward_at timestamptz",
+    ),
+)
+
+STEPS: Final = (_FIRST, _FEEDBACK_TIMES)

@@ -3,13 +3,14 @@
 import math
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 from fairlead_serving.server.instances import MAX_INSTANCES, BadInputError
 from fairlead_serving.server.outputs import class_name
 from fairlead_serving.server.question import read_json
 from fairlead_serving.server.settings import Task
 
-_FIELDS = frozenset({"predictionId", "row", "label", "reward"})
+_FIELDS = frozenset({"predictionId", "row", "label", "reward", "at"})
 _LONGEST_LABEL = 256  # characters
 
 
@@ -19,13 +20,17 @@ class Feedback:
 
     prediction_id: str
     row_index: int
+    given_at: datetime  # of two of a kind, for the same row, the later counts
     label_value: float | None = None
     label_class: str | None = None
     reward: float | None = None
 
 
-def parse_feedback(body: bytes | bytearray, task: Task) -> Feedback:
+def parse_feedback(body: bytes | bytearray, task: Task, *, received: datetime) -> Feedback:
     """Read the body of `POST /feedback`.
+
+    A client whose clock is ahead gives its feedback when it is received, so that no later word
+    loses against a time that has not come.
 
     Raises:
         BadInputError: names the field that is wrong.
@@ -43,6 +48,7 @@ def parse_feedback(body: bytes | bytearray, task: Task) -> Feedback:
     return Feedback(
         prediction_id=_parse_prediction_id(fields.get("predictionId")),
         row_index=_parse_row(fields.get("row", 0)),
+        given_at=min(_parse_time(fields.get("at"), received), received),
         label_value=value,
         label_class=name,
         reward=None if reward is None else _parse_reward(reward),
@@ -64,6 +70,20 @@ def _parse_row(given: object) -> int:
     if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < MAX_INSTANCES:
         return given
     raise BadInputError("row is not the number of an instance; count instances from 0")
+
+
+def _parse_time(given: object, received: datetime) -> datetime:
+    if given is None:
+        return received
+    try:
+        if isinstance(given, str) and (moment := datetime.fromisoformat(given)).tzinfo is not None:
+            return moment
+    except ValueError:
+        pass
+    raise BadInputError(
+        'at is not a time with its offset from UTC; give one such as "2026-01-31T12:00:00Z", or '
+        "leave it out"
+    )
 
 
 def _parse_label(given: object, task: Task) -> tuple[float | None, str | None]:

@@ -5,6 +5,7 @@ pod of another version.  So an id that nobody ever gave out is accepted, and joi
 """
 
 import hmac
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import orjson
@@ -47,7 +48,9 @@ class FeedbackEndpoint:
         try:
             body = await self._bodies.read(request, _MAX_BODY_BYTES)
             try:
-                feedback = parse_feedback(body.content, self._record.task)
+                feedback = parse_feedback(
+                    body.content, self._record.task, received=datetime.now(UTC)
+                )
             finally:
                 body.release()
         except BadInputError as error:

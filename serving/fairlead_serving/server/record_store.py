@@ -12,16 +12,40 @@ from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.settings import RecordSettings, Settings
 
 _PREDICTIONS = f"COPY {record.PREDICTIONS} ({', '.join(record.PREDICTION_COLUMNS)}) FROM STDIN"
-# A label and a reward may come apart; each stays until another of its kind comes.
+# A label and a reward may come apart; each stays until another of its kind was given later, in
+# whatever order servers write.  Rows of servers that write no times were given when written.  Of
+# two given at the same time the larger counts, so that the order decides nothing there either.
+_LABEL_IS_LATER = """
+excluded.label_class IS NOT NULL AND (stored.label_class IS NULL OR (
+    excluded.label_at, excluded.label_class COLLATE "C",
+    coalesce(excluded.label_value, '-Infinity')
+) >= (
+    coalesce(stored.label_at, stored.at), stored.label_class COLLATE "C",
+    coalesce(stored.label_value, '-Infinity')
+))
+"""
+_REWARD_IS_LATER = """
+excluded.reward IS NOT NULL AND (stored.reward IS NULL OR
+    (excluded.reward_at, excluded.reward) >= (coalesce(stored.reward_at, stored.at), stored.reward)
+)
+"""
+
+
+def _latest(column: str, is_later: str) -> str:
+    return f"CASE WHEN {is_later} THEN excluded.{column} ELSE stored.{column} END"
+
+
 _FEEDBACK = f"""
 INSERT INTO {record.FEEDBACK} AS stored ({", ".join(record.FEEDBACK_COLUMNS)}) VALUES (
     %(prediction_id)s, %(row_index)s, %(namespace)s, %(model)s, now(), %(label_value)s,
-    %(label_class)s, %(reward)s
+    %(label_class)s, %(reward)s, %(label_at)s, %(reward_at)s
 ) ON CONFLICT (prediction_id, row_index, namespace, model) DO UPDATE SET
-    label_value = CASE WHEN excluded.label_class IS NULL
-        THEN stored.label_value ELSE excluded.label_value END,
-    label_class = coalesce(excluded.label_class, stored.label_class),
-    reward = coalesce(excluded.reward, stored.reward)
+    label_value = {_latest("label_value", _LABEL_IS_LATER)},
+    label_class = {_latest("label_class", _LABEL_IS_LATER)},
+    label_at = {_latest("label_at", _LABEL_IS_LATER)},
+    reward = {_latest("reward", _REWARD_IS_LATER)},
+    reward_at = {_latest("reward_at", _REWARD_IS_LATER)}
+WHERE ({_LABEL_IS_LATER}) OR ({_REWARD_IS_LATER})
 """
 # A server that is newer than the tables waits until the operator has migrated them.
 _UNAVAILABLE = (
@@ -89,7 +113,9 @@ class RecordStore:
                     for row in self._rows(answers):
                         copy.write_row(row)
             if feedback:
-                cursor.executemany(_FEEDBACK, [self._row(item) for item in feedback])
+                # In one order everywhere: servers that lock the same rows never block each other.
+                ordered = sorted(feedback, key=lambda item: (item.prediction_id, item.row_index))
+                cursor.executemany(_FEEDBACK, [self._row(item) for item in ordered])
 
     def _rows(self, answers: Sequence[Answer]) -> Iterator[tuple[Any, ...]]:
         names = (self._settings.namespace, self._settings.model, self._settings.version)
@@ -115,6 +141,8 @@ class RecordStore:
             "label_value": feedback.label_value,
             "label_class": feedback.label_class,
             "reward": feedback.reward,
+            "label_at": None if feedback.label_class is None else feedback.given_at,
+            "reward_at": None if feedback.reward is None else feedback.given_at,
         }
 
 

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -104,7 +104,7 @@ INSERT INTO fairlead_record.history VALUES
 
 # What a later release might bring.
 COLUMNS = Migration(
-    version=2,
+    version=3,
     name="two columns",
     statements=(
         "ALTER TABLE fairlead_record.predictions ADD COLUMN seconds double precision",
@@ -112,7 +112,7 @@ COLUMNS = Migration(
     ),
 )
 INDEX = Migration(
-    version=3,
+    version=4,
     name="an index",
     concurrently=True,
     statements=(
@@ -168,11 +168,11 @@ async def _operators() -> AsyncIterator[Operators]:
 
 
 class Server:
-    """A model server of the first version of the schema, which never stops writing."""
+    """A model server, of the first version of the schema unless said, which never stops writing."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, store: "type[OldStore | RecordStore] | None" = None) -> None:
         record = RecordSettings(url=url, task=Task.BINARY, sample=1, feedback_token="")
-        self._store = RecordStore(record, _SETTINGS)
+        self._store = (store or OldStore)(record, _SETTINGS)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.written = 0
@@ -203,10 +203,47 @@ class Server:
 
     def _write(self, name: str) -> None:
         answer = Answer(name, f"r-{name}", datetime.now(UTC), False, [0.9])
-        self._store.add(
-            [answer], [Feedback(prediction_id=name, row_index=0, label_value=1, label_class="1")]
-        )
-        self._store.add([], [Feedback(prediction_id=name, row_index=0, reward=0.5)])
+        row: Any = {"prediction_id": name, "row_index": 0, "given_at": answer.at}
+        self._store.add([answer], [Feedback(**row, label_value=1, label_class="1")])
+        self._store.add([], [Feedback(**row, reward=0.5)])
+
+
+class OldStore:
+    """What servers of release 0.1.0 write, to the letter."""
+
+    def __init__(self, record: RecordSettings, settings: Settings) -> None:
+        self._url = record.url
+        self._names = {"namespace": settings.namespace, "model": settings.model}
+
+    def add(self, answers: Sequence[Answer], feedback: Sequence[Feedback]) -> None:
+        with psycopg.connect(self._url) as connection, connection.cursor() as cursor:
+            with cursor.copy(_OLD_PREDICTIONS) as copy:
+                for one in answers:
+                    names = (*self._names.values(), "1.0.0")
+                    row = (one.prediction_id, 0, one.request_id, *names, one.at, False)
+                    copy.write_row((*row, 0.9, "1", None))
+            for each in feedback:
+                cursor.execute(_OLD_FEEDBACK, dataclasses.asdict(each) | self._names)
+
+    def close(self) -> None:
+        """Keep nothing open."""
+
+
+_OLD_PREDICTIONS = """
+COPY fairlead_record.predictions (prediction_id, row_index, request_id, namespace, model, version,
+    at, mirrored, value, class, probabilities) FROM STDIN
+"""
+_OLD_FEEDBACK = """
+INSERT INTO fairlead_record.feedback AS stored (prediction_id, row_index, namespace, model, at,
+    label_value, label_class, reward) VALUES (
+    %(prediction_id)s, %(row_index)s, %(namespace)s, %(model)s, now(), %(label_value)s,
+    %(label_class)s, %(reward)s
+) ON CONFLICT (prediction_id, row_index, namespace, model) DO UPDATE SET
+    label_value = CASE WHEN excluded.label_class IS NULL
+        THEN stored.label_value ELSE excluded.label_value END,
+    label_class = coalesce(excluded.label_class, stored.label_class),
+    reward = coalesce(excluded.reward, stored.reward)
+"""
 
 
 _SETTINGS = Settings(
@@ -291,7 +328,7 @@ async def test_a_database_of_before_versions_is_adopted_as_it_is(
 ) -> None:
     before = contents(database), columns(database), indexes(database)
 
-    await ready(operators.start(database, *STEPS))
+    await ready(operators.start(database, STEPS[0]))
 
     assert (contents(database), columns(database), indexes(database)) == before
     assert versions(database) == [1]
@@ -349,8 +386,8 @@ async def test_steps_keep_the_rows_that_are_there(database: str, operators: Oper
     assert [row[:8] for row in feedback] == before[1]
     assert history == before[2]
     assert {row[11:] for row in predictions} == {(None,)}
-    assert {row[8:] for row in feedback} == {("client",)}
-    assert versions(database) == [1, 2, 3]
+    assert {row[8:] for row in feedback} == {(None, None, "client")}
+    assert versions(database) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("through", ["directly", "through a pooler"])
@@ -366,7 +403,7 @@ async def test_operators_that_start_at_once_take_each_step_once(
 
         await asyncio.gather(*(ready(operators.start(url, *LATER)) for _ in range(5)))
 
-        assert versions(database) == [1, 2, 3]
+        assert versions(database) == [1, 2, 3, 4]
         with Server(url) as server:
             await server.go_on()
         assert server.failures == []
@@ -380,7 +417,7 @@ async def test_an_old_server_writes_all_the_time(database: str, operators: Opera
         await server.go_on()
 
     assert server.failures == []
-    assert versions(database) == [1, 2, 3]
+    assert versions(database) == [1, 2, 3, 4]
     watched = "WHERE model = 'watched' AND"
     assert ask(
         database,
@@ -393,13 +430,13 @@ async def test_an_old_server_writes_all_the_time(database: str, operators: Opera
     ) == [(server.written, server.written)]
 
 
-async def test_a_server_newer_than_the_schema_waits_for_it(database: str) -> None:
-    column = "ALTER TABLE fairlead_record.predictions RENAME COLUMN"
-    ask(database, f"{column} probabilities TO not_yet")
-    with Server(database) as server:
+async def test_a_server_newer_than_the_schema_waits_for_it(
+    database: str, operators: Operators
+) -> None:
+    with Server(database, RecordStore) as server:
         await until(lambda: bool(server.failures))
-    ask(database, f"{column} not_yet TO probabilities")
-    with Server(database) as again:
+    await ready(operators.start(database, *STEPS))
+    with Server(database, RecordStore) as again:
         await again.go_on()
 
     assert [type(failure) for failure in server.failures] == [UnavailableError]
@@ -424,7 +461,7 @@ async def test_a_step_behind_a_long_writer_lets_the_others_pass(
         await ready(operator)
 
     assert server.failures == []
-    assert versions(database) == [1, 2, 3]
+    assert versions(database) == [1, 2, 3, 4]
 
 
 async def test_a_step_may_take_longer_than_a_call(
@@ -440,7 +477,7 @@ async def test_a_step_may_take_longer_than_a_call(
         await operator.call(nothing, deadline=0.1)
     await ready(operator)
 
-    assert versions(database) == [1, 2]
+    assert versions(database) == [1, 2, 3]
 
 
 async def test_calls_go_on_as_soon_as_the_schema_is_up_to_date(
@@ -455,7 +492,7 @@ async def test_calls_go_on_as_soon_as_the_schema_is_up_to_date(
         with pytest.raises(TransientError, match="being brought up to date"):
             await operator.call(nothing, deadline=600)  # does not even wait
 
-    await until(lambda: versions(database) == [1])
+    await until(lambda: versions(database) == [1, 2])
     await until(lambda: operator._upgrade is None)
 
     await ready(operator)
@@ -472,9 +509,9 @@ async def test_a_newer_database_is_used_as_it_is(
         await server.go_on()
 
     assert server.failures == []
-    assert versions(database) == [1, 2, 3]
+    assert versions(database) == [1, 2, 3, 4]
     told = [record for record in caplog.records if "newer than this operator" in record.message]
-    assert [(record.version, record.known) for record in told] == [(3, 1)]
+    assert [(record.version, record.known) for record in told] == [(4, 2)]
 
 
 @pytest.fixture(name="login")
@@ -531,7 +568,7 @@ async def test_a_login_with_the_rights_needs_no_more(
 
     await ready(operators.start(login.uri(database), *LATER))
 
-    assert versions(empty) == [1, 2, 3]
+    assert versions(empty) == [1, 2, 3, 4]
 
 
 async def test_a_login_of_fewer_rights_uses_what_another_brought_up_to_date(
@@ -560,6 +597,7 @@ async def test_a_step_that_ends_half_way_is_taken_back_and_later_completed(
 ) -> None:
     stuck = dataclasses.replace(COLUMNS, statements=(*COLUMNS.statements, "SELECT pg_sleep(600)"))
     operator = operators.start(database, *STEPS, stuck)
+    await ready(operators.start(database, *STEPS))
     before = columns(database)
     call = asyncio.create_task(ready(operator))
     await until(lambda: bool(sessions(database, "SELECT pg_sleep")))
@@ -574,9 +612,9 @@ async def test_a_step_that_ends_half_way_is_taken_back_and_later_completed(
     await until(lambda: not sessions(database, "SELECT pg_sleep"))
 
     assert columns(database) == before
-    assert versions(database) == [1]
+    assert versions(database) == [1, 2]
     await ready(operators.start(database, *LATER))
-    assert versions(database) == [1, 2, 3]
+    assert versions(database) == [1, 2, 3, 4]
 
 
 async def test_an_index_that_was_not_finished_is_built_again(
@@ -593,10 +631,10 @@ async def test_an_index_that_was_not_finished_is_built_again(
         with pytest.raises(TransientError, match="terminating connection"):
             await call
 
-    assert versions(database) == [1, 2]
+    assert versions(database) == [1, 2, 3]
     assert len(indexes(database)) == 6
     await ready(operator)
-    assert versions(database) == [1, 2, 3]
+    assert versions(database) == [1, 2, 3, 4]
     assert len(indexes(database)) == 7
 
 

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from fairlead_serving.server.feedback import Feedback, parse_feedback
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.settings import Task
 
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ID = "0b0e7a5c-1d0c-4f61-9f0e-0f7f6b2b8c11"
 
 
@@ -32,18 +34,44 @@ def told(**fields: Any) -> bytes:
 def test_a_label_is_a_number_and_a_name(
     task: Task, label: Any, value: float | None, name: str
 ) -> None:
-    feedback = parse_feedback(told(label=label, row=3), task)
+    feedback = parse_feedback(told(label=label, row=3), task, received=NOW)
 
     assert feedback == Feedback(
-        prediction_id=ID, row_index=3, label_value=value, label_class=name, reward=None
+        prediction_id=ID,
+        row_index=3,
+        given_at=NOW,
+        label_value=value,
+        label_class=name,
+        reward=None,
     )
 
 
 @pytest.mark.parametrize("reward", [0, 0.25, 1])
 def test_a_reward_needs_no_label(reward: float) -> None:
-    feedback = parse_feedback(told(reward=reward), Task.REGRESSION)
+    feedback = parse_feedback(told(reward=reward), Task.REGRESSION, received=NOW)
 
     assert (feedback.row_index, feedback.label_class, feedback.reward) == (0, None, reward)
+
+
+@pytest.mark.parametrize(
+    ("at", "given_at"),
+    [
+        pytest.param(None, NOW, id="none: when it was received"),
+        pytest.param("2026-11-30T11:59:59.5Z", NOW - timedelta(milliseconds=500), id="earlier"),
+        pytest.param("2026-11-30T12:30:00+01:00", NOW - timedelta(minutes=30), id="elsewhere"),
+        pytest.param("2026-11-30T12:00:01Z", NOW, id="a clock ahead: when it was received"),
+        pytest.param("9999-12-31T23:59:59-14:00", NOW, id="at the end of time: the same"),
+        pytest.param(
+            "0001-01-01T00:00:00+14:00",
+            datetime.fromisoformat("0001-01-01T00:00:00+14:00"),
+            id="at its beginning",
+        ),
+    ],
+)
+def test_feedback_was_given_when_the_client_says_but_not_later_than_now(
+    at: str | None, given_at: datetime
+) -> None:
+    assert parse_feedback(told(reward=1, at=at), Task.BINARY, received=NOW).given_at == given_at
 
 
 @pytest.mark.parametrize(
@@ -65,17 +93,23 @@ def test_a_reward_needs_no_label(reward: float) -> None:
         pytest.param(told(reward=1.01), "reward", id="too high a reward"),
         pytest.param(told(reward=True), "reward", id="a reward that is no number"),
         pytest.param(told(reward="1"), "reward", id="a reward in words"),
+        pytest.param(told(label=1, at="yesterday"), "at is not a time", id="a time in words"),
+        pytest.param(
+            told(label=1, at="2026-11-30T11:00:00"), "offset from UTC", id="a time of nowhere"
+        ),
+        pytest.param(told(label=1, at="2026-11-30"), "offset from UTC", id="a day"),
+        pytest.param(told(label=1, at=1_796_000_000), "at is not a time", id="seconds"),
     ],
 )
 def test_what_is_wrong_is_named(body: bytes, message: str) -> None:
     with pytest.raises(BadInputError, match=message):
-        parse_feedback(body, Task.BINARY)
+        parse_feedback(body, Task.BINARY, received=NOW)
 
 
 @pytest.mark.parametrize("label", ["3.5", True, None, "NaN"])
 def test_a_regression_takes_numbers(label: Any) -> None:
     with pytest.raises(BadInputError, match="label"):
-        parse_feedback(told(label=label), Task.REGRESSION)
+        parse_feedback(told(label=label), Task.REGRESSION, received=NOW)
 
 
 @given(st.recursive(
@@ -84,11 +118,12 @@ def test_a_regression_takes_numbers(label: Any) -> None:
 ))  # fmt: skip
 def test_any_value_in_any_field_is_taken_or_refused(value: Any) -> None:
     for task in Task:
-        for field in ("predictionId", "row", "label", "reward"):
+        for field in ("predictionId", "row", "label", "reward", "at"):
             body = json.dumps({"predictionId": str(uuid.uuid4()), "label": 1} | {field: value})
             try:
-                feedback = parse_feedback(body.encode(), task)
+                feedback = parse_feedback(body.encode(), task, received=NOW)
             except BadInputError:
                 continue
+            assert feedback.given_at <= NOW
             assert feedback.reward is None or 0 <= feedback.reward <= 1
             assert "\x00" not in (feedback.label_class or "")

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -14,7 +15,13 @@ from fairlead_serving.server.metrics import LogMetrics
 from fairlead_serving.server.prediction_log import Answer, PredictionLog, UnavailableError
 
 ONE = np.array([0.75], dtype=np.float32)
-FEEDBACK = Feedback(prediction_id="p", row_index=0, label_value=1.0, label_class="1")
+FEEDBACK = Feedback(
+    prediction_id="p",
+    row_index=0,
+    given_at=datetime(2026, 1, 1, tzinfo=UTC),
+    label_value=1.0,
+    label_class="1",
+)
 
 
 class FakeStore:

@@ -52,7 +52,9 @@ def test_every_row_of_an_answer_is_a_row_of_the_record() -> None:
 
 
 def test_feedback_names_its_model_but_no_version() -> None:
-    feedback = Feedback(prediction_id="p", row_index=1, label_value=1.0, label_class="1")
+    feedback = Feedback(
+        prediction_id="p", row_index=1, given_at=AT, label_value=1.0, label_class="1"
+    )
 
     assert store()._row(feedback) == {
         "prediction_id": "p",
@@ -62,6 +64,8 @@ def test_feedback_names_its_model_but_no_version() -> None:
         "label_value": 1.0,
         "label_class": "1",
         "reward": None,
+        "label_at": AT,
+        "reward_at": None,
     }
 
 
