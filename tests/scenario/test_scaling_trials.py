@@ -1,7 +1,6 @@
 """A/B tests and bandits whose versions' pods follow the load: every arm has its pods first."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -134,18 +133,17 @@ async def test_an_arm_that_left_a_trial_keeps_no_pods_for_a_weight() -> None:
     assert world.short == []
 
 
-def moments(minutes: int) -> Iterator[None]:
+def moments(minutes: int) -> range:
     """Looks, one after the other."""
-    for _ in range(minutes * 6):
-        yield
+    return range(minutes * 6)
 
 
 async def test_a_bandits_arm_grows_as_its_pods_come() -> None:
     world = await start({}, **BANDIT)
     await world.pass_time(MINUTE)
-    count(world, total=150, v100=18, v110=22, v120=14)
     seen = [world.weights()]
-    for _ in moments(10):
+    for at in moments(10):
+        count(world, total=150 + at, v100=18, v110=22, v120=14)
         await world.pass_time(LOOK)
         seen.append(world.weights())
 
@@ -159,12 +157,13 @@ async def test_an_arm_without_room_is_not_fed_and_holds_no_other_up(room: int) -
     world = await start({}, **BANDIT)
     await world.pass_time(MINUTE)
     world.room["1.2.0"] = room
-    count(world, total=150, v100=18, v110=30, v120=14)
-    for _ in moments(20):
+    for at in moments(20):
+        count(world, total=150 + at, v100=18, v110=30, v120=14)
         await world.pass_time(LOOK)
     stuck, status = world.weights(), world.status()
     world.room.clear()
-    for _ in moments(10):
+    for at in moments(10):
+        count(world, total=300 + at, v100=18, v110=30, v120=14)
         await world.pass_time(LOOK)
 
     assert stuck["1.2.0"] <= 10 * room

@@ -62,7 +62,12 @@ async def test_an_ab_test_holds_its_split_until_a_candidate_has_won() -> None:
     assert status(world)["phase"] == "Succeeded"
     model = world.model()["status"]
     assert model["stable"]["version"] == "1.2.0"
-    assert [entry["version"] for entry in model["blocked"]] == ["1.1.0"]
+    assert [(entry["version"], entry["message"]) for entry in model["blocked"]] == [
+        (
+            "1.1.0",
+            "lost the trial to 1.2.0; 1.1.0: 80.00 % good of 5,000, 1.2.0: 99.00 % good of 5,000",
+        )
+    ]
     assert model["phase"] == "Serving"
     assert world.weights() == {"1.2.0": 100}
     assert ("Deployment", NAMESPACE, "nsw-price-1-1-0") not in world.kube.objects
@@ -168,3 +173,22 @@ async def test_a_clock_that_was_set_back_does_not_delay_a_trial() -> None:
     await world.pass_time(MINUTE)
 
     assert status(world)["winner"] == "1.2.0"
+
+
+async def test_rewards_that_stop_move_no_share_and_are_told() -> None:
+    world = await trying(**BANDIT)
+    count(world, total=150, v100=18, v110=22, v120=14)
+    await world.pass_time(TEN_SECONDS)
+    before = world.weights()
+
+    await world.pass_time(5 * MINUTE)
+    silent, told = world.weights(), status(world)["trial"]["message"]
+    count(world, total=160, v100=18, v110=24, v120=14)
+    await world.pass_time(MINUTE)
+
+    assert silent == before
+    assert "no new outcome of 1.0.0 for 5m" in told
+    assert told.endswith("so the shares stay")
+    assert "no new outcome" not in status(world)["trial"]["message"]
+    moved = max(abs(share - before[version]) for version, share in world.weights().items())
+    assert 0 < moved <= 10

@@ -204,12 +204,20 @@ class ArmStatus(Status):
     samples: Annotated[
         float | None, Field(default=None, description="Number of outcomes counted in the trial.")
     ]
+    counted_at: Annotated[
+        Moment | None,
+        Field(default=None, description="When an outcome was last added to them."),
+    ]
     value: Annotated[
         float | None, Field(default=None, description="Share of good outcomes, from 0 to 1.")
     ]
     probability: Annotated[
         float | None,
-        Field(default=None, description="Probability of being the best version, from 0 to 1."),
+        Field(
+            default=None,
+            description="Probability of being the best version, from 0 to 1. Unset while samples "
+            "are missing.",
+        ),
     ]
     reason: Annotated[
         str | None,

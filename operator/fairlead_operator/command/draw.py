@@ -57,12 +57,17 @@ def _facts(facts: Sequence[tuple[str, str]]) -> Table:
 
 
 def _versions(versions: Sequence[Version], *, bars: bool) -> Table:
-    table = empty_table("VERSION", "ROLE", right=("ASKED", "SEEN"))
+    counted = any(version.samples is not None for version in versions)
+    numbers = ("SAMPLES", "GOOD") if counted else ()
+    table = empty_table("VERSION", "ROLE", right=("ASKED", "SEEN", *numbers))
     if bars:
         table.add_column("")
     for version in versions:
         cells: list[RenderableType] = [Text(version.version, "bold"), version.role]
         cells += [_percent(version.asked), _percent(version.reported)]
+        if counted:
+            good = _NOTHING if version.good is None else f"{version.good * 100:.2f} %"
+            cells += [number(version.samples), good]
         table.add_row(*cells, *([_bar(version)] if bars else []))
     return table
 

@@ -27,6 +27,8 @@ class Version:
     asked: int | None  # what the operator wants
     reported: int | None  # what every gateway pod gives it
     note: str = ""
+    samples: float | None = None  # outcomes that a trial has counted
+    good: float | None = None  # share of the good ones, 0 to 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,15 @@ def _versions(model: Object, rollout: Object | None) -> tuple[Version, ...]:
     if before is None or status.get("phase") == Phase.SUCCEEDED:
         return tuple(candidates)
     rest = None if reported is None else 100 - reported
-    stable = Version(version=before, role="stable", asked=100 - asked, reported=rest)
+    counted = (status.get("trial") or {}).get("stable") or {}
+    stable = Version(
+        version=before,
+        role="stable",
+        asked=100 - asked,
+        reported=rest,
+        samples=counted.get("samples"),
+        good=counted.get("value"),
+    )
     return (stable, *candidates)
 
 
@@ -203,6 +213,8 @@ def _arm(arm: Mapping[str, Any], status: Mapping[str, Any]) -> Version:
         asked=arm.get("weight"),
         reported=arm.get("observedWeight"),
         note=note,
+        samples=arm.get("samples"),
+        good=arm.get("value"),
     )
 
 

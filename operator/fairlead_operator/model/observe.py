@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,13 +15,13 @@ from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.group import ANNOTATION_TASK
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
-from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
 from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_digest
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.model.blocks import where_asked
 from fairlead_operator.model.gate import Demand, parse_comparison
+from fairlead_operator.model.lost import find_losses
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import CurrentRollout, Observed, RunState, Training
 from fairlead_operator.ports import Ports
@@ -265,20 +265,23 @@ def _read_rollout(rollout: Mapping[str, Any], model: ModelSpec, generation: int)
     annotations = rollout["metadata"].get("annotations") or {}
     state = _state(rollout)
     versions = (spec["version"], *spec.get("alternatives", ()))
+    losses = find_losses(versions, status, succeeded=state is RunState.SUCCEEDED)
     return CurrentRollout(
         name=rollout["metadata"]["name"],
         reference=VersionReference.model_validate(candidate),
         versions=versions,
         lost=tuple(
             BlockedVersion(
-                version=version,
-                reason=reason,
-                message=message,
-                asked=where_asked(version, pinned=model.version, alternatives=model.alternatives),
-                digest=_digest(version, status),
+                version=loss.version,
+                reason=loss.reason,
+                message=loss.message,
+                asked=where_asked(
+                    loss.version, pinned=model.version, alternatives=model.alternatives
+                ),
+                digest=_digest(loss.version, status),
                 generation=generation,
             )
-            for version, reason, message in _lost(versions, status, state)
+            for loss in (() if state is RunState.ACTIVE else losses)
         ),
         trigger=spec.get("trigger", "hand"),
         state=state,
@@ -307,31 +310,6 @@ def _asked_back(annotations: Mapping[str, str], status: Mapping[str, Any]) -> bo
         and (request.action, request.text) not in refused
         for request in read_requests(annotations)
     )
-
-
-def _lost(
-    versions: Sequence[str], status: Mapping[str, Any], state: RunState
-) -> Iterator[tuple[str, str, str]]:
-    """Yield the candidates that did not make it, each with its own reason where it has one.
-
-    Of a rollout that made way for another only those that had left its trial before.
-    """
-    if state is RunState.ACTIVE:
-        return
-    winner = status.get("winner") or versions[0]
-    own = {
-        arm["version"]: (arm["reason"], arm.get("message", ""))
-        for arm in status.get("arms", ())
-        if arm.get("reason")
-    }
-    common = status.get("reason", ""), status.get("message", "")
-    if state is RunState.SUCCEEDED:
-        common = RolloutReason.TRIAL_LOST, f"lost the trial to {winner}"
-    for version in versions:
-        won = state is RunState.SUCCEEDED and version == winner
-        superseded = common[0] == RolloutReason.SUPERSEDED and version not in own
-        if not won and not superseded:
-            yield version, *own.get(version, common)
 
 
 def _state(item: Mapping[str, Any]) -> RunState:

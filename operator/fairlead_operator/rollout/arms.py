@@ -1,6 +1,7 @@
 """Each candidate and the trial between them, as status shows them.  Pure."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from fairlead_operator.api.common import VersionReference
@@ -9,6 +10,7 @@ from fairlead_operator.api.rollout import ArmStatus, TrialStatus
 from fairlead_operator.rollout.decision.pods_first import prepared_loads
 from fairlead_operator.rollout.decision.states import Arm, Decision
 from fairlead_operator.rollout.seen import Seen
+from fairlead_operator.rollout.statistics.ab_test import ArmResult
 
 NO_TRAFFIC: Final = frozenset({Phase.PENDING, Phase.REPLACING})
 
@@ -61,11 +63,18 @@ def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
         prepared=0,
         observed_weight=None,
         samples=standing.samples if standing else None,
+        counted_at=_counted_at(standing, seen.case.now),
         value=standing.value if standing else None,
         probability=standing.probability if standing else None,
         reason=None,
         message=None,
     )
+
+
+def _counted_at(standing: ArmResult | ArmStatus | None, now: datetime) -> datetime | None:
+    if isinstance(standing, ArmResult):
+        return now - standing.quiet if standing.samples else None
+    return standing.counted_at if standing else None
 
 
 def report_trial(seen: Seen, decision: Decision) -> TrialStatus | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairlead_operator.text import printable
+from fairlead_operator.text import describe_evidence, printable
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,20 @@ from fairlead_operator.text import printable
 )
 def test_printable(text: object, fit: str) -> None:
     assert printable(text, limit=20) == fit
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.0, "less than 0.01"),
+        (1e-300, "less than 0.01"),
+        (0.0758, "0.0758"),
+        (12.345, "12.3"),
+        (150.2, "150"),
+        (199.9, "200"),
+        (200.0, "more than 200"),
+        (2.84e106, "more than 200"),
+    ],
+)
+def test_evidence_is_written_without_powers_of_ten(value: float, words: str) -> None:
+    assert describe_evidence(value, 20.0) == words

@@ -42,7 +42,7 @@ def while_trying(seen: Observed, step: Step) -> Decision:
             winner = dataclasses.replace(seen, winner=trial.winner)
             return enter_guard(winner, f"{trial.winner} won: {trial.message}")
         case Outcome.STABLE_WON:
-            return roll_back(seen, Cause(reason=Reason.TRIAL_LOST, message=trial.message))
+            return roll_back(seen, Cause(reason=Reason.TRIAL_LOST, message=_stays(seen, trial)))
         case Outcome.UNDECIDED:
             return _undecided(seen, step, trial)
     assert_never(trial.outcome)
@@ -68,6 +68,11 @@ def _follow(seen: Observed, step: Step, trial: Trial) -> Decision:
         (version, wanted.get(version, share) if share else 0) for version, share in held.shares
     )
     return dataclasses.replace(held, shares=shares)
+
+
+def _stays(seen: Observed, trial: Trial) -> str:
+    stable = seen.stable.version if seen.stable else "the stable version"
+    return f"{stable} won the trial: {trial.message}"
 
 
 def _undecided(seen: Observed, step: Step, trial: Trial) -> Decision:

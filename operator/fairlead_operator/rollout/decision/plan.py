@@ -44,6 +44,7 @@ class TrialDesign:
         tallies: Sequence[ArmCounts],
         *,
         stable: str,
+        began: int,
         shares: Mapping[str, int],
         elapsed: timedelta,
         since_change: timedelta,
@@ -52,12 +53,13 @@ class TrialDesign:
 
         Args:
             tallies: of every version in it, the stable one's too, since it began.
+            began: how many candidates it began with.
             shares: percent of every version now.
             elapsed: since it began; ``since_change``: since the shares were last moved.
         """
         match self.rules:
             case api.AbTest() as rules:
-                return judge_trial(rules, tallies, stable=stable, elapsed=elapsed)
+                return judge_trial(rules, tallies, stable=stable, began=began, elapsed=elapsed)
             case api.Bandit() as rules:
                 return judge_bandit(
                     rules,

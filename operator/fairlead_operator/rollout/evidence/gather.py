@@ -18,7 +18,7 @@ from fairlead_operator.rollout.evidence.analysis import Analysis, Look, analyze
 from fairlead_operator.rollout.evidence.checks import ChecksError, resolve_checks
 from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
-from fairlead_operator.rollout.evidence.trial import TrialLook, run_trial
+from fairlead_operator.rollout.evidence.trial import LastCount, TrialLook, run_trial
 from fairlead_operator.rollout.statistics.ab_test import Trial
 from fairlead_operator.rollout.statistics.verdict import Judgment
 
@@ -184,12 +184,19 @@ async def _try_out(case: Case, ports: Ports) -> Trial | None:
     if timedelta(0) <= passed < case.policy.analysis.interval:
         return None  # not due; below zero the clock was set back
     shares = {arm.version: arm.weight for arm in status.arms}
+    stable = (last.stable,) if last and last.stable else ()
     look = TrialLook(
         pairing=_pair(case),
         in_play=tuple(arm.version for arm in status.arms if arm.reason is None),
+        began=len(case.spec.versions),
         shares=shares | {case.stable_version: 100 - sum(shares.values())},
         since=since,
         changed_at=(last and last.changed_at) or since,
+        before={
+            arm.version: LastCount(samples=arm.samples, grown_at=arm.counted_at)
+            for arm in (*status.arms, *stable)
+            if arm.samples is not None
+        },
     )
     return await run_trial(look, design, ports)
 

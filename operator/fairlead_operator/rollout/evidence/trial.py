@@ -3,8 +3,8 @@
 import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import assert_never
+from datetime import datetime, timedelta
+from typing import Final, assert_never
 
 from fairlead_operator.api.strategy import Goal
 from fairlead_operator.errors import TransientError
@@ -16,6 +16,17 @@ from fairlead_operator.rollout.evidence.queries import Span, Tallying, Target
 from fairlead_operator.rollout.evidence.scene import Pairing
 from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome, Trial
 
+_NEW: Final = 0.5  # outcomes; a query that extrapolates is never quite still
+_NONE: Final = timedelta(0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LastCount:
+    """What a version had at the look before."""
+
+    samples: float
+    grown_at: datetime | None  # when that was last more than before
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrialLook:
@@ -23,9 +34,11 @@ class TrialLook:
 
     pairing: Pairing
     in_play: tuple[str, ...]  # the candidates that did not leave it
+    began: int  # candidates, those that left too
     shares: Mapping[str, int]  # present percent of every version, the stable one's too
     since: datetime  # when the trial began
     changed_at: datetime  # when the shares were last moved
+    before: Mapping[str, LastCount]  # of every version that was counted before
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -48,12 +61,22 @@ async def run_trial(look: TrialLook, design: TrialDesign, ports: Ports) -> Trial
         return Trial(outcome=Outcome.RUNNING, message=message)
     now = look.pairing.now
     return design.judge(
-        arms,
+        [dataclasses.replace(arm, quiet=_quiet(arm, look)) for arm in arms],
         stable=look.pairing.stable,
+        began=look.began,
         shares=look.shares,
         elapsed=now - look.since,
         since_change=now - look.changed_at,
     )
+
+
+def _quiet(arm: ArmCounts, look: TrialLook) -> timedelta:
+    """Return how long ago a version's count last grew; of one without any, since the beginning."""
+    before = look.before.get(arm.version)
+    if arm.trials >= (before.samples if before else 0.0) + _NEW:
+        return _NONE
+    grown_at = (before and before.grown_at) or look.since
+    return max(_NONE, look.pairing.now - grown_at)
 
 
 async def _count(goal: Goal, look: TrialLook, ports: Ports) -> Sequence[ArmCounts]:

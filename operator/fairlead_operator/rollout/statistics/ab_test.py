@@ -11,9 +11,12 @@ from enum import StrEnum
 from typing import Final
 
 from fairlead_contract.statistics.sequential import Counts, log_e_fine, log_e_worse
+from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.strategy import AbTest
+from fairlead_operator.text import describe_evidence
 
 _LARGEST: Final = 690.0  # logarithm; status is JSON, which has no infinity
+_SILENCE: Final = timedelta(minutes=1)  # without a new outcome, from which on people are told
 
 
 class Outcome(StrEnum):
@@ -30,6 +33,7 @@ class ArmCounts:
     version: str
     successes: float
     trials: float
+    quiet: timedelta = timedelta(0)  # how long ago an outcome was last added
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,8 @@ class ArmResult:
     version: str
     samples: float
     value: float | None  # share of good outcomes, 0 to 1; None without samples
-    probability: float | None  # of being the best; None where the method has none
+    probability: float | None  # of being the best; None where the method, or a sample, is missing
+    quiet: timedelta = timedelta(0)  # how long ago an outcome was last added
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,23 +60,25 @@ class Trial:
 
 
 def judge_trial(
-    design: AbTest, arms: Sequence[ArmCounts], *, stable: str, elapsed: timedelta
+    design: AbTest, arms: Sequence[ArmCounts], *, stable: str, began: int, elapsed: timedelta
 ) -> Trial:
     """Decide an A/B test by what was counted since it began; it may be asked at any time.
 
     A candidate has won when "not better than the stable version" is rejected at alpha divided by
-    the number of candidates (Bonferroni), and is given up when "better by minEffect or more" is
-    rejected at beta; ``sequential`` says why looking often does no harm.  Of several winners at
-    one look the one with the highest share is taken.  The stable version has won when every
-    candidate is given up.
+    the number of candidates that began (Bonferroni), and is given up when "better by minEffect or
+    more" is rejected at beta; ``sequential`` says why looking often does no harm.  One that left
+    has had its chance to win wrongly, so the others are asked for no less evidence after it.  Of
+    several winners at one look the one with the highest share is taken.  The stable version has
+    won when every candidate is given up.
 
     Args:
         arms: one for each version in play, the stable version's among them.
+        began: how many candidates the trial began with.
         elapsed: since the trial began.
     """
     counts = {arm.version: to_counts(arm) for arm in arms}
     control = counts.pop(stable, Counts(good=0, total=0))
-    better_at, given_up_at = len(counts) / design.alpha, 1 / design.beta
+    better_at, given_up_at = max(began, len(counts)) / design.alpha, 1 / design.beta
     judged = [
         _Candidate(
             version=version,
@@ -83,11 +90,18 @@ def judge_trial(
         )
         for version, count in counts.items()
     ]
-    ranked = sorted(judged, key=lambda one: -one.counts.mean if one.counts.total > 0 else math.inf)
+    ranked = sorted(judged, key=lambda one: _rank(one.counts, design.min_samples))
     leader = ranked[0].version if ranked and ranked[0].counts.total > 0 else None
     standing = Trial(
         outcome=Outcome.RUNNING,
-        message=f"{_standing(arms)}{_nearest(ranked, better_at, given_up_at)}",
+        message="; ".join(
+            [
+                describe_counts(arms),
+                *describe_missing(arms, design.min_samples),
+                *_nearest(ranked, control, design.min_samples, better_at, given_up_at),
+                *describe_silence(arms),
+            ]
+        ),
         leader=leader,
         arms=tuple(to_result(arm) for arm in arms),
     )
@@ -113,6 +127,11 @@ class _Candidate:
     hopeless: float
 
 
+def _rank(counts: Counts, min_samples: int) -> tuple[bool, float]:
+    """Return what the best comes first by: few samples prove nothing, however good they are."""
+    return counts.total < min_samples, -counts.mean if counts.total > 0 else math.inf
+
+
 def to_result(arm: ArmCounts, probability: float | None = None) -> ArmResult:
     """Return what was counted of a version as people read it."""
     counts = to_counts(arm)
@@ -121,6 +140,7 @@ def to_result(arm: ArmCounts, probability: float | None = None) -> ArmResult:
         samples=counts.total,
         value=counts.mean if counts.total > 0 else None,
         probability=probability,
+        quiet=arm.quiet,
     )
 
 
@@ -131,21 +151,52 @@ def to_counts(arm: ArmCounts) -> Counts:
     return Counts(good=min(max(good, 0.0), total), total=total)
 
 
-def _standing(arms: Sequence[ArmCounts]) -> str:
+def describe_counts(arms: Sequence[ArmCounts]) -> str:
+    """Say how each version did."""
     parts = (
         f"{arm.version}: {result.value * 100:.2f} % good of {result.samples:,.0f}"
         if result.value is not None
         else f"{arm.version}: no samples yet"
         for arm, result in ((arm, to_result(arm)) for arm in arms)
     )
-    return ", ".join(parts)[:200]
+    return ", ".join(parts)[:300]
 
 
-def _nearest(ranked: Sequence[_Candidate], better_at: float, given_up_at: float) -> str:
-    if not ranked:
-        return ""
-    first = ranked[0]
-    return (
-        f"; evidence that {first.version} is better {first.better:.3g}, {better_at:.3g} needed; "
-        f"that it is not better by minEffect {first.hopeless:.3g}, {given_up_at:.3g} needed"
-    )
+def describe_missing(arms: Sequence[ArmCounts], min_samples: int) -> list[str]:
+    """Say which samples are missing for a decision, if any are."""
+    short = [
+        f"{arm.version} has {count.total:,.0f}"
+        for arm, count in ((arm, to_counts(arm)) for arm in arms)
+        if count.total < min_samples
+    ]
+    if not short:
+        return []
+    return [f"too few to decide: {', '.join(short)} of {min_samples:,} samples (minSamples)"[:200]]
+
+
+def describe_silence(arms: Sequence[ArmCounts]) -> list[str]:
+    """Say which versions have had no new outcome for a while, if any have."""
+    silent = [
+        f"of {arm.version} for {to_duration(arm.quiet)}" for arm in arms if arm.quiet >= _SILENCE
+    ]
+    return [f"no new outcome {', '.join(silent)}"[:200]] if silent else []
+
+
+def _nearest(
+    ranked: Sequence[_Candidate],
+    control: Counts,
+    min_samples: int,
+    better_at: float,
+    given_up_at: float,
+) -> list[str]:
+    """Say what the best candidate lacks, of those that have the samples for a decision."""
+    enough = [one for one in ranked if one.counts.total >= min_samples]
+    if not enough or control.total < min_samples:
+        return []
+    first = enough[0]
+    better = describe_evidence(first.better, better_at)
+    hopeless = describe_evidence(first.hopeless, given_up_at)
+    return [
+        f"evidence that {first.version} is better {better}, {better_at:,.0f} needed",
+        f"that it is not better by minEffect {hopeless}, {given_up_at:,.0f} needed",
+    ]

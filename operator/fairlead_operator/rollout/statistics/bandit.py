@@ -20,12 +20,16 @@ from fairlead_operator.rollout.statistics.ab_test import (
     ArmCounts,
     Outcome,
     Trial,
+    describe_counts,
+    describe_missing,
+    describe_silence,
     to_counts,
     to_result,
 )
 
 _REACH: Final = 8.0  # standard deviations on each side of a posterior's mean
 _POINTS: Final = 160  # of each posterior
+_MINUTE: Final = timedelta(minutes=1)
 
 
 def judge_bandit(
@@ -39,6 +43,9 @@ def judge_bandit(
 ) -> Trial:
     """Decide whether a version is best, and the next shares if none is yet.
 
+    Shares move only on news: what was counted has moved them already, so that all versions need
+    an outcome since then.  Where rewards stop, even of one version, all shares stay.
+
     Args:
         arms: one for each version in play, the stable version's among them.
         shares: present percent of every version.
@@ -50,36 +57,38 @@ def judge_bandit(
     chances = dict(zip(versions, probabilities_of_best(counts), strict=True))
     best = max(versions, key=chances.__getitem__, default=stable)
     candidates = [version for version in versions if version != stable]
+    enough = all(count.total >= design.min_samples for count in counts)
     standing = Trial(
         outcome=Outcome.RUNNING,
-        message=_describe(design, dict(zip(versions, counts, strict=True)), chances),
+        message=_describe(design, arms, chances),
         leader=max(candidates, key=chances.__getitem__, default=None),
-        arms=tuple(to_result(arm, chances[arm.version]) for arm in arms),
+        arms=tuple(to_result(arm, chances[arm.version] if enough else None) for arm in arms),
     )
-    enough = all(count.total >= design.min_samples for count in counts) and candidates
-    if enough and chances[best] >= design.stop_probability:
+    if enough and candidates and chances[best] >= design.stop_probability:
         if best == stable:
             return dataclasses.replace(standing, outcome=Outcome.STABLE_WON)
         return dataclasses.replace(standing, outcome=Outcome.WON, winner=best)
     if elapsed >= design.max_duration:
         return dataclasses.replace(standing, outcome=Outcome.UNDECIDED)
-    allowed = int(design.max_change_per_minute * since_change.total_seconds() / 60)
+    if not all(arm.quiet < since_change for arm in arms):
+        return standing
+    # What was not moved in the minutes before is not made up for in this one.
+    allowed = int(design.max_change_per_minute * min(since_change, _MINUTE).total_seconds() / 60)
     moved = next_shares(chances, shares, stable=stable, floor=design.floor, allowed=allowed)
     return dataclasses.replace(
         standing, shares=tuple((version, moved[version]) for version in candidates)
     )
 
 
-def _describe(design: Bandit, counts: Mapping[str, Counts], chances: Mapping[str, float]) -> str:
-    """Say how probable it is that each version is the best, and what that lacks for a decision."""
+def _describe(design: Bandit, arms: Sequence[ArmCounts], chances: Mapping[str, float]) -> str:
+    """Say how each version did, and what a decision lacks."""
+    missing, silence = describe_missing(arms, design.min_samples), describe_silence(arms)
     best = ", ".join(f"{version} {chance * 100:.1f} %" for version, chance in chances.items())
-    short = [
-        f"{version} has {count.total:,.0f} of {design.min_samples:,} samples"
-        for version, count in counts.items()
-        if count.total < design.min_samples
-    ]
     needed = f"{design.stop_probability * 100:g} % needed"
-    return "; ".join([f"probability to be the best: {best}; {needed}"[:300], *short])[:400]
+    # A probability from a handful of samples would be read as a result.
+    standing = missing or [f"probability to be the best: {best}; {needed}"[:300]]
+    still = [f"{silence[0]}, so the shares stay"] if silence else []
+    return "; ".join([describe_counts(arms), *standing, *still])
 
 
 def probabilities_of_best(counts: Sequence[Counts]) -> list[float]:

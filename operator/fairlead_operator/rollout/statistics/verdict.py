@@ -22,6 +22,7 @@ from fairlead_contract.statistics.sequential import (
     compare_losses,
 )
 from fairlead_operator.api.phases.rollout import Verdict
+from fairlead_operator.text import describe_evidence
 
 _SPREAD = 3  # standard deviations of a number of answers that chance explains
 # Worst first: one failed check outweighs any number of unanswered ones.
@@ -213,6 +214,7 @@ def _against(
             )
             return _undecided(message, comparison, criteria, tolerance), comparison
     needed = 1 / tolerance.alpha
+    worse, fine = (describe_evidence(one, needed) for one in (comparison.worse, comparison.fine))
     measured = (
         f"candidate {pair.candidate.mean:.4g} over {pair.candidate.total:.0f} {criteria.counted}, "
         f"stable version {pair.stable.mean:.4g} over {pair.stable.total:.0f}, "
@@ -224,14 +226,14 @@ def _against(
         message = f"{measured}: it accepts its share, so that what it refuses came on top"
         return _Finding(Verdict.INCONCLUSIVE, message, abstains=True), comparison
     if comparison.worse >= needed:
-        message = f"{measured}: worse (evidence {comparison.worse:.3g}, {needed:.3g} needed)"
+        message = f"{measured}: worse (evidence {worse}, {needed:,.0f} needed)"
         return _Finding(Verdict.FAILED, message, 1), comparison
     if comparison.fine >= needed:
-        message = f"{measured}: not worse (evidence {comparison.fine:.3g}, {needed:.3g} needed)"
+        message = f"{measured}: not worse (evidence {fine}, {needed:,.0f} needed)"
         return _Finding(Verdict.SUCCESSFUL, message), comparison
     message = (
-        f"{measured}: not decided yet (evidence against the candidate {comparison.worse:.3g}, "
-        f"for it {comparison.fine:.3g}, {needed:.3g} needed)"
+        f"{measured}: not decided yet (evidence against the candidate {worse}, "
+        f"for it {fine}, {needed:,.0f} needed)"
     )
     return _undecided(message, comparison, criteria, tolerance), comparison
 

@@ -78,6 +78,20 @@ def test_several_candidates_are_told_apart_and_one_that_left_says_why() -> None:
     assert "success-rate  1.4.0    Successful" in shown
 
 
+def test_a_trial_shows_the_samples_and_the_goal_of_each_version() -> None:
+    arms = [
+        {"version": "1.4.0", "weight": 25, "observedWeight": 25, "samples": 1200, "value": 0.25},
+        {"version": "1.5.0", "weight": 25, "observedWeight": 25},
+    ]
+    stable = {"version": "1.3.0", "samples": 99, "value": 0.2}
+    shown = drawn(MODEL, rollout(arms=arms, trial={"stable": stable}))
+
+    assert "VERSION  ROLE       ASKED  SEEN  SAMPLES     GOOD" in shown
+    assert "1.3.0    stable      50 %  50 %       99  20.00 %" in shown
+    assert "1.4.0    candidate   25 %  25 %    1,200  25.00 %" in shown
+    assert "1.5.0    candidate   25 %  25 %        -        -" in shown
+
+
 def test_what_no_gateway_has_reported_is_a_question_mark() -> None:
     shown = drawn(MODEL, rollout(arms=[{"version": "1.4.0", "weight": 25}]))
 

@@ -156,6 +156,18 @@ def test_versions(status: dict[str, Any], rows: list[tuple[str, str, int, int | 
     assert [(row.version, row.role, row.asked, row.reported) for row in shown] == rows
 
 
+def test_versions_in_a_trial_show_what_was_counted_of_them() -> None:
+    arms = [{"version": "1.4.0", "weight": 50, "samples": 120, "value": 0.25}]
+    stable = {"version": "1.3.0", "samples": 130, "value": 0.2}
+
+    shown = view(arms=arms, trial={"stable": stable}).versions
+
+    assert [(row.version, row.samples, row.good) for row in shown] == [
+        ("1.3.0", 130, 0.2),
+        ("1.4.0", 120, 0.25),
+    ]
+
+
 def test_one_that_left_the_trial_says_why() -> None:
     arm = {"version": "1.5.0", "weight": 0, "reason": "AnalysisFailed", "message": "0.5"}
 

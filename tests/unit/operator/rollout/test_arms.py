@@ -1,6 +1,7 @@
 """Each candidate, and the trial between them, as the status shows them."""
 
 import dataclasses
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -154,6 +155,33 @@ STANDING = [
     {"version": version, "registryVersion": "2", "digest": "d", "weight": 20}
     for version in ("1.1.0", "1.2.0")
 ]
+
+
+@pytest.mark.parametrize(
+    ("counted", "status", "moment"),
+    [
+        pytest.param((), {}, None, id="nothing was counted yet"),
+        pytest.param(COUNTED, {}, NOW, id="news"),
+        pytest.param(
+            (dataclasses.replace(COUNTED[1], quiet=2 * MINUTE),), {}, NOW - 2 * MINUTE, id="none"
+        ),
+        pytest.param((dataclasses.replace(COUNTED[1], samples=0.0),), {}, None, id="no outcome"),
+        pytest.param(
+            (),
+            arms_status(arm_counted(80) | {"countedAt": EARLIER}),
+            NOW - 2 * MINUTE,
+            id="between two counts: as it was",
+        ),
+    ],
+)
+def test_when_an_outcome_was_last_added(
+    counted: tuple[ArmResult, ...], status: dict[str, Any], moment: datetime | None
+) -> None:
+    about = trying(trial=trial(Outcome.RUNNING, arms=counted)) if counted else trying()
+
+    first, _ = report_arms(look(about, status=status), decided())
+
+    assert first.counted_at == moment
 
 
 def test_a_rollout_without_a_trial_tells_of_none() -> None:

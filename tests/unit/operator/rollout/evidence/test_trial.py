@@ -1,5 +1,6 @@
 """What a trial counts for each kind of goal, and that an outage decides nothing."""
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -7,13 +8,14 @@ import pytest
 
 from fairlead_operator.ports import Tally
 from fairlead_operator.rollout.evidence.scene import Pairing
-from fairlead_operator.rollout.evidence.trial import TrialLook, run_trial
+from fairlead_operator.rollout.evidence.trial import LastCount, TrialLook, run_trial
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
 from support.builders import design
 from support.fakes import START
 from support.world import World
 
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 LOOK = TrialLook(
     pairing=Pairing(
         namespace="energy",
@@ -22,9 +24,11 @@ LOOK = TrialLook(
         now=START + HOUR,
     ),
     in_play=("1.1.0",),
+    began=1,
     shares={"1.0.0": 50, "1.1.0": 50},
     since=START,
-    changed_at=START + HOUR - timedelta(minutes=1),
+    changed_at=START + HOUR - MINUTE,
+    before={},
 )
 
 
@@ -103,3 +107,34 @@ async def test_an_outage_decides_nothing_and_moves_nothing(
 
     assert (trial.outcome, trial.shares) == (Outcome.RUNNING, ())
     assert "the goal cannot be read" in trial.message
+
+
+@pytest.mark.parametrize(
+    ("before", "quiet"),
+    [
+        pytest.param(None, timedelta(0), id="counted for the first time"),
+        pytest.param(LastCount(samples=999, grown_at=START), timedelta(0), id="one more"),
+        pytest.param(
+            LastCount(samples=1000, grown_at=START + MINUTE), HOUR - MINUTE, id="none since then"
+        ),
+        pytest.param(
+            LastCount(samples=999.9, grown_at=START), HOUR, id="a query that is never quite still"
+        ),
+        pytest.param(LastCount(samples=1200, grown_at=START), HOUR, id="pods took counts along"),
+        pytest.param(
+            LastCount(samples=1000, grown_at=None), HOUR, id="0.1.0 did not say: since it began"
+        ),
+        pytest.param(
+            LastCount(samples=1000, grown_at=START + 2 * HOUR), timedelta(0), id="a clock set back"
+        ),
+    ],
+)
+async def test_how_long_a_version_has_had_no_new_outcome(
+    world: World, before: LastCount | None, quiet: timedelta
+) -> None:
+    look = dataclasses.replace(LOOK, before={"1.1.0": before} if before else {})
+    goal = design("abTest", goal={"metric": "success-rate"})
+
+    trial = await run_trial(look, goal, world.ports)
+
+    assert [arm.quiet for arm in trial.arms] == [timedelta(0), quiet]

@@ -1,6 +1,8 @@
 """The A/B test's decision: a table, what must never happen, and how often it errs."""
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_operator.api.strategy import AbTest
-from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome, judge_trial
+from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome, Trial, judge_trial
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -26,6 +28,23 @@ def design(**changed: object) -> AbTest:
             "maxDuration": "24h",
             **changed,
         }
+    )
+
+
+def judge(
+    tallies: Sequence[ArmCounts],
+    *,
+    rules: AbTest | None = None,
+    began: int | None = None,
+    elapsed: timedelta = HOUR,
+) -> Trial:
+    """Judge a trial that began with the candidates that are in it, unless said."""
+    return judge_trial(
+        rules or design(),
+        tallies,
+        stable="1.0.0",
+        began=len(tallies) - 1 if began is None else began,
+        elapsed=elapsed,
     )
 
 
@@ -101,13 +120,13 @@ SAME = tally("1.1.0", 10000, 20000)
 def test_judge_trial(
     tallies: tuple[ArmCounts, ...], elapsed: timedelta, outcome: Outcome, winner: str | None
 ) -> None:
-    trial = judge_trial(design(), tallies, stable="1.0.0", elapsed=elapsed)
+    trial = judge(tallies, elapsed=elapsed)
 
     assert (trial.outcome, trial.winner) == (outcome, winner)
 
 
 def test_the_message_has_the_numbers() -> None:
-    trial = judge_trial(design(), (STABLE, BETTER), stable="1.0.0", elapsed=HOUR)
+    trial = judge((STABLE, BETTER))
 
     assert trial.message.startswith(
         "1.0.0: 50.00 % good of 1,000, 1.1.0: 62.00 % good of 1,000; evidence that 1.1.0 is better"
@@ -119,6 +138,99 @@ def test_the_message_has_the_numbers() -> None:
     ]
 
 
+WORSE = tally("1.1.0", 300, 1000)
+
+
+@pytest.mark.parametrize(
+    ("tallies", "message"),
+    [
+        pytest.param(
+            (STABLE, tally("1.1.0", 99, 99)),
+            "1.0.0: 50.00 % good of 1,000, 1.1.0: 100.00 % good of 99; "
+            "too few to decide: 1.1.0 has 99 of 100 samples (minSamples)",
+            id="samples are missing: no evidence is named",
+        ),
+        pytest.param(
+            (tally("1.0.0", 0, 0), tally("1.1.0", 0, 0)),
+            "1.0.0: no samples yet, 1.1.0: no samples yet; "
+            "too few to decide: 1.0.0 has 0, 1.1.0 has 0 of 100 samples (minSamples)",
+            id="nothing is there",
+        ),
+        pytest.param(
+            (STABLE, tally("1.1.0", 99, 99), tally("1.2.0", 52, 100)),
+            "1.0.0: 50.00 % good of 1,000, 1.1.0: 100.00 % good of 99, 1.2.0: 52.00 % good of 100; "
+            "too few to decide: 1.1.0 has 99 of 100 samples (minSamples); "
+            "evidence that 1.2.0 is better 0.559, 40 needed; "
+            "that it is not better by minEffect 0.493, 5 needed",
+            id="the evidence is that of the best with enough samples",
+        ),
+        pytest.param(
+            (STABLE, tally("1.1.0", 10_000, 10_000)),
+            "1.0.0: 50.00 % good of 1,000, 1.1.0: 100.00 % good of 10,000; "
+            "evidence that 1.1.0 is better more than 200, 20 needed; "
+            "that it is not better by minEffect less than 0.01, 5 needed",
+            id="evidence beyond all need is no number with a hundred digits",
+        ),
+        pytest.param(
+            (STABLE, dataclasses.replace(WORSE, quiet=timedelta(minutes=5))),
+            "1.0.0: 50.00 % good of 1,000, 1.1.0: 30.00 % good of 1,000; "
+            "evidence that 1.1.0 is better 0.0758, 20 needed; "
+            "that it is not better by minEffect more than 50, 5 needed; "
+            "no new outcome of 1.1.0 for 5m",
+            id="outcomes that stopped",
+        ),
+        pytest.param(
+            (STABLE, dataclasses.replace(WORSE, quiet=timedelta(seconds=59))),
+            "1.0.0: 50.00 % good of 1,000, 1.1.0: 30.00 % good of 1,000; "
+            "evidence that 1.1.0 is better 0.0758, 20 needed; "
+            "that it is not better by minEffect more than 50, 5 needed",
+            id="outcomes that came a moment ago",
+        ),
+    ],
+)
+def test_the_message_says_what_a_decision_lacks(
+    tallies: tuple[ArmCounts, ...], message: str
+) -> None:
+    assert judge(tallies).message == message
+
+
+@pytest.mark.parametrize(
+    ("began", "outcome"),
+    [
+        pytest.param(1, Outcome.WON, id="alone from the start: 20 decide"),
+        pytest.param(2, Outcome.RUNNING, id="one of two that has left: still 40"),
+        pytest.param(4, Outcome.RUNNING, id="three of four that have left: still 80"),
+    ],
+)
+def test_who_stays_needs_the_evidence_it_needed_at_the_start(began: int, outcome: Outcome) -> None:
+    evidence_of_34 = tally("1.1.0", 586, 1000)
+
+    assert judge((STABLE, evidence_of_34), began=began).outcome is outcome
+
+
+def test_few_samples_lead_nobody() -> None:
+    """A person who approves an undecided trial gets the leader."""
+    trial = judge((STABLE, tally("1.1.0", 1, 1), tally("1.2.0", 52, 100)), elapsed=DAY)
+
+    assert (trial.outcome, trial.leader) == (Outcome.UNDECIDED, "1.2.0")
+
+
+@given(
+    counted=st.lists(st.integers(0, 1000), min_size=2, max_size=5),
+    left=st.sets(st.integers(1, 4)),
+)
+def test_candidates_that_leave_make_no_other_win(counted: list[int], left: set[int]) -> None:
+    """Those that stay are asked for the evidence that they were asked for from the start."""
+    tallies = [tally(f"1.{at}.0", good, 1000) for at, good in enumerate(counted)]
+    stayed = [one for at, one in enumerate(tallies) if at not in left]
+
+    before = judge(tallies, began=len(tallies) - 1)
+    after = judge(stayed, began=len(tallies) - 1)
+
+    if after.outcome is Outcome.WON:
+        assert before.outcome is Outcome.WON
+
+
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers(0, 10**9).map(float)
 
 
@@ -128,11 +240,12 @@ def test_whatever_is_counted_there_is_an_answer(
 ) -> None:
     tallies = [tally(f"1.{at}.0", good, total) for at, (good, total) in enumerate(counted)]
 
-    trial = judge_trial(design(), tallies, stable="1.0.0", elapsed=timedelta(hours=hours))
+    trial = judge(tallies, elapsed=timedelta(hours=hours))
 
     assert (trial.winner is not None) == (trial.outcome is Outcome.WON)
     assert trial.winner != "1.0.0"
-    assert len(trial.message) < 400
+    assert len(trial.message) < 1024
+    assert "e+" not in trial.message
 
 
 @given(good=st.integers(0, 1000), control=st.integers(0, 1000), more=st.integers(2, 4))
@@ -140,8 +253,8 @@ def test_more_candidates_ask_for_more_evidence(good: int, control: int, more: in
     arms = [tally("1.0.0", control, 1000), tally("1.1.0", good, 1000)]
     others = [tally(f"2.{at}.0", 0, 1000) for at in range(more)]
 
-    alone = judge_trial(design(), arms, stable="1.0.0", elapsed=HOUR)
-    among = judge_trial(design(), [*arms, *others], stable="1.0.0", elapsed=HOUR)
+    alone = judge(arms)
+    among = judge([*arms, *others])
 
     if among.outcome is Outcome.WON:
         assert alone.outcome is Outcome.WON
@@ -168,7 +281,7 @@ def test_trials_err_at_most_as_declared(
         for look in range(1, 21):
             good += random.binomial(100, rates)
             tallies = [tally(f"1.{at}.0", count, 100 * look) for at, count in enumerate(good)]
-            trial = judge_trial(asked, tallies, stable="1.0.0", elapsed=HOUR)
+            trial = judge(tallies, rules=asked)
             if trial.outcome is not Outcome.RUNNING:
                 errors += trial.outcome is wrong
                 break

@@ -37,14 +37,20 @@ def design(**changed: object) -> Bandit:
 
 
 def judge(
-    *counted: tuple[float, float], shares: tuple[int, ...], minutes: float = 1.0, hours: int = 1
+    *counted: tuple[float, float],
+    shares: tuple[int, ...],
+    minutes: float = 1.0,
+    hours: int = 1,
+    quiet: tuple[float, ...] = (),
 ) -> Trial:
     names = [f"1.{at}.0" for at in range(len(counted))]
     return judge_bandit(
         design(),
         [
-            ArmCounts(version=name, successes=good, trials=total)
-            for name, (good, total) in zip(names, counted, strict=True)
+            ArmCounts(version=name, successes=good, trials=total, quiet=timedelta(minutes=silence))
+            for name, (good, total), silence in zip(
+                names, counted, quiet or [0.0] * len(names), strict=True
+            )
         ],
         stable="1.0.0",
         shares=dict(zip(names, shares, strict=True)),
@@ -194,17 +200,46 @@ def test_shares_follow_the_reward_at_the_pace_allowed() -> None:
 
     assert dict(trial.shares) == {"1.1.0": 43, "1.2.0": 27}
     assert trial.message == (
+        "1.0.0: 5.00 % good of 1,000, 1.1.0: 6.00 % good of 1,000, 1.2.0: 4.00 % good of 1,000; "
         "probability to be the best: 1.0.0 16.1 %, 1.1.0 82.7 %, 1.2.0 1.2 %; 95 % needed"
     )
 
 
-def test_a_best_version_that_has_not_won_says_which_samples_are_missing() -> None:
-    trial = judge((0, 1000), (90, 99), shares=(50, 50))
+def test_no_version_is_called_best_while_samples_are_missing() -> None:
+    trial = judge((0, 1000), (90, 99), shares=(50, 50), hours=24)
 
+    assert trial.outcome is Outcome.UNDECIDED
     assert trial.message == (
-        "probability to be the best: 1.0.0 0.0 %, 1.1.0 100.0 %; 95 % needed; "
-        "1.1.0 has 99 of 100 samples"
+        "1.0.0: 0.00 % good of 1,000, 1.1.0: 90.91 % good of 99; "
+        "too few to decide: 1.1.0 has 99 of 100 samples (minSamples)"
     )
+    assert [arm.probability for arm in trial.arms] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("quiet", "minutes", "shares"),
+    [
+        pytest.param((0, 0), 1, {"1.1.0": 60}, id="news of both: they move"),
+        pytest.param((0.5, 0.9), 1, {"1.1.0": 60}, id="news since they moved"),
+        pytest.param((0, 1), 1, {}, id="none of one since they moved: they stay"),
+        pytest.param((1, 0), 1, {}, id="none of the stable version: the same"),
+        pytest.param((9, 9), 1, {}, id="none at all for long"),
+        pytest.param((0, 0), 30, {"1.1.0": 60}, id="after a long silence no faster than ever"),
+        pytest.param((0, 0), -5, {}, id="a clock that was set back"),
+    ],
+)
+def test_shares_move_on_news_alone(
+    quiet: tuple[float, ...], minutes: float, shares: dict[str, int]
+) -> None:
+    trial = judge((50, 1000), (65, 1000), shares=(50, 50), minutes=minutes, quiet=quiet)
+
+    assert dict(trial.shares) == shares
+
+
+def test_rewards_that_stopped_are_told() -> None:
+    trial = judge((50, 1000), (65, 1000), shares=(50, 50), quiet=(0, 12.5))
+
+    assert trial.message.endswith("; no new outcome of 1.1.0 for 12m30s, so the shares stay")
 
 
 def test_within_the_same_moment_nothing_moves() -> None:
