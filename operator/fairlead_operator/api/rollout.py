@@ -287,6 +287,14 @@ class RolloutStatus(Status):
         Moment | None,
         Field(default=None, description="Earliest time at which the rollout can go on by itself."),
     ]
+    answer_by: Annotated[
+        Moment | None,
+        Field(
+            default=None,
+            description="When a pause that waits for a person's answer goes back without one. "
+            "Unset while nobody is waited for.",
+        ),
+    ]
     doubt_since: Annotated[
         Moment | None,
         Field(

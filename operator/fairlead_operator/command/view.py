@@ -150,6 +150,9 @@ def _progress(
     elif status.get("holdsUntil"):
         left = datetime.fromisoformat(status["holdsUntil"]) - now
         yield "Time left", _left(left)
+    if status.get("answerBy"):
+        left = max(timedelta(0), datetime.fromisoformat(status["answerBy"]) - now)
+        yield "Answer", f"within {to_duration(left)} (approvalDeadline); then it goes back"
     if status.get("doubtSince"):
         doubt = now - datetime.fromisoformat(status["doubtSince"])
         yield "In doubt", f"for {to_duration(doubt)}"

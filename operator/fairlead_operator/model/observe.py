@@ -20,8 +20,8 @@ from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_diges
 from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.model.blocks import where_asked
+from fairlead_operator.model.contenders import find_leader, find_losses
 from fairlead_operator.model.gate import Demand, parse_comparison
-from fairlead_operator.model.lost import find_losses
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import CurrentRollout, Observed, RunState, Training
 from fairlead_operator.ports import Ports
@@ -288,6 +288,7 @@ def _read_rollout(rollout: Mapping[str, Any], model: ModelSpec, generation: int)
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         asked_back=_asked_back(annotations, status),
+        leader=find_leader(status),
     )
 
 

@@ -399,13 +399,32 @@ def _rolled_back(block: BlockedVersion) -> str:
 
 
 def _rolling_out(observed: Observed) -> str:
-    if observed.rollout is not None and observed.rollout.state is RunState.ACTIVE:
-        refused = f"; {observed.refused.message}" if observed.refused is not None else ""
-        target = _target(observed) if observed.rollout.trigger == "rollback" else None
-        tried = None if target is None else _open(observed, target)
-        follows = f"; {tried.version} follows" if tried and observed.rollout.asked_back else ""
-        return f"{observed.rollout.name} to {observed.rollout.reference.version}{follows}{refused}"
-    return "a rollout starts"
+    rollout = observed.rollout
+    if rollout is None or rollout.state is not RunState.ACTIVE:
+        return "a rollout starts"
+    moves = f"to {rollout.reference.version}"
+    if rollout.leader is not None:
+        moves = f"tries {' and '.join(rollout.versions)}, {rollout.leader} leads"
+    parts = [f"{rollout.name} {moves}", *_next_in_line(observed, rollout)]
+    if observed.refused is not None:
+        parts.append(observed.refused.message)
+    return "; ".join(parts)
+
+
+def _next_in_line(observed: Observed, rollout: CurrentRollout) -> list[str]:
+    """Say what is to come after the rollout in flight."""
+    target = _target(observed)
+    tried = None if target is None else _open(observed, target)
+    line = []
+    if tried is not None and not set(tried.versions) <= set(rollout.versions):
+        if rollout.trigger == "rollback" and rollout.asked_back:
+            line.append(f"{tried.version} follows")
+        elif observed.on_new_target == "queue":
+            line.append(f"{tried.version} waits until that has ended (onNewTarget: queue)")
+    if observed.waiting:
+        wait = "waits for its turn" if len(observed.waiting) == 1 else "wait for their turn"
+        line.append(f"{' and '.join(observed.waiting[:3])} {wait}")
+    return line
 
 
 def _serving(observed: Observed, *, training: bool) -> str:

@@ -48,6 +48,7 @@ class CurrentRollout:
     reason: str
     message: str
     asked_back: bool  # a person or the Model has asked it to go back already
+    leader: str | None = None  # the best version of a trial so far; None where none is known
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from fairlead_operator.rollout.arms import (
     report_trial,
 )
 from fairlead_operator.rollout.decision.pods_first import floors
-from fairlead_operator.rollout.decision.progress import describe_progress, holds_until
+from fairlead_operator.rollout.decision.progress import answer_by, describe_progress, holds_until
 from fairlead_operator.rollout.decision.schedule import look_again
 from fairlead_operator.rollout.decision.states import Decision, is_finished
 from fairlead_operator.rollout.evidence.judgment import to_status
@@ -59,6 +59,7 @@ def report(
         progress=describe_progress(decision, len(seen.observed.steps)),
         since=since,
         holds_until=holds_until(seen.observed, decision, since),
+        answer_by=answer_by(seen.observed, decision, since),
         step_since=_step_since(seen, decision),
         doubt_since=(old.doubt_since or now) if decision.doubtful else None,
         weight=decision.weight,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from fairlead_operator.api.phases.rollout import Phase
-from fairlead_operator.rollout.decision.states import Decision, Observed
+from fairlead_operator.rollout.decision.states import ASKING, Decision, Observed
 
 
 def describe_progress(decision: Decision, steps: int) -> str:
@@ -28,3 +28,9 @@ def holds_until(seen: Observed, decision: Decision, since: datetime) -> datetime
     else:
         return None
     return moment if seen.frozen_until is None else max(moment, seen.frozen_until)
+
+
+def answer_by(seen: Observed, decision: Decision, since: datetime) -> datetime | None:
+    """Return when a pause that waits for a person goes back; None where nobody is waited for."""
+    asking = decision.phase is Phase.PAUSED and decision.reason in ASKING
+    return since + seen.approval_deadline if asking else None

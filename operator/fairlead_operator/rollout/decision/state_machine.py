@@ -38,7 +38,7 @@ trial of an A/B test or a bandit, ``causes.py`` what takes traffic back, and
 """
 
 import dataclasses
-from typing import Final, assert_never
+from typing import assert_never
 
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.phases.rollout import Phase, Reason
@@ -60,6 +60,7 @@ from fairlead_operator.rollout.decision.pending import while_pending, while_repl
 from fairlead_operator.rollout.decision.pods_first import hold_for_pods
 from fairlead_operator.rollout.decision.refusals import answer_requests
 from fairlead_operator.rollout.decision.states import (
+    ASKING,
     Cause,
     Decision,
     Health,
@@ -67,11 +68,6 @@ from fairlead_operator.rollout.decision.states import (
     in_seconds,
     no_traffic,
     reported,
-)
-
-# A pause that a person must end: it waits for an answer, not for evidence.
-_ASKING: Final = frozenset(
-    {Reason.AWAITING_APPROVAL, Reason.PAUSED_BY_REQUEST, Reason.TRIAL_UNDECIDED}
 )
 
 
@@ -174,7 +170,7 @@ def _while_progressing(seen: Observed) -> Decision:
 
 
 def _while_paused(seen: Observed, wish: Request | None) -> Decision:
-    if seen.reason in _ASKING and wish is None:
+    if seen.reason in ASKING and wish is None:
         if seen.waited > seen.approval_deadline:
             waited = f"nobody answered within {to_duration(seen.approval_deadline)}"
             message = f"{waited} (approvalDeadline)"

@@ -35,6 +35,10 @@ class Resolution(StrEnum):
     UNAVAILABLE = "Unavailable"
 
 
+# A pause that a person must end: it waits for an answer, not for evidence.
+ASKING: Final = frozenset(
+    {Reason.AWAITING_APPROVAL, Reason.PAUSED_BY_REQUEST, Reason.TRIAL_UNDECIDED}
+)
 # Worst first: what holds for candidates together is what holds for the worst of them.
 _WORST_HEALTH: Final = (Health.FAILED, Health.UNKNOWN, Health.STARTING, Health.READY)
 _WORST_VERDICT: Final = (

@@ -9,7 +9,7 @@ from fairlead_operator.api.rollout import CheckStatus
 from fairlead_operator.ports import Ports
 from fairlead_operator.rollout.evidence.checks import answerable
 from fairlead_operator.rollout.evidence.judgment import from_status, to_criteria
-from fairlead_operator.rollout.evidence.measurement import measure
+from fairlead_operator.rollout.evidence.measurement import measure, with_window
 from fairlead_operator.rollout.evidence.scene import Scene
 from fairlead_operator.rollout.statistics.verdict import Criteria, Judgment, Measurement, judge
 
@@ -63,7 +63,7 @@ async def _judge(check: Check, look: Look, last: CheckStatus | None, ports: Port
     """Measure one check, and judge it."""
     measurement = await measure(check, look.scene, bound=last.bound if last else None, ports=ports)
     return judge(
-        measurement,
+        with_window(measurement, check, look.scene),
         to_criteria(check, stages=look.stages),
         failures_before=last.failures if last else 0,
     )

@@ -6,6 +6,7 @@ no traffic any more: it is then counted over its last minutes with some, ``Scene
 """
 
 import asyncio
+import dataclasses
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
@@ -35,6 +36,13 @@ async def measure(check: Check, scene: Scene, *, bound: float | None, ports: Por
         return await _ask_builtin(check, check.builtin, scene, bound, ports)
     except (TransientError, ValueError) as error:
         return Measurement(name=check.name, error=str(error)[:500])
+
+
+def with_window(measurement: Measurement, check: Check, scene: Scene) -> Measurement:
+    """Add which minutes a bound was held against; those from the record count the whole step."""
+    if check.is_recorded or not _has_bounds(check):
+        return measurement
+    return dataclasses.replace(measurement, window=check.look_back, lasted=scene.span.length)
 
 
 async def _ask_builtin(

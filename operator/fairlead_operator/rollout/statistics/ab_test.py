@@ -12,7 +12,7 @@ from typing import Final
 
 from fairlead_contract.statistics.sequential import Counts, log_e_fine, log_e_worse
 from fairlead_operator.api.base import to_duration
-from fairlead_operator.api.strategy import AbTest
+from fairlead_operator.api.strategy import AbTest, Bandit
 from fairlead_operator.text import describe_evidence
 
 _LARGEST: Final = 690.0  # logarithm; status is JSON, which has no infinity
@@ -97,7 +97,7 @@ def judge_trial(
         message="; ".join(
             [
                 describe_counts(arms),
-                *describe_missing(arms, design.min_samples),
+                *describe_missing(arms, design, elapsed),
                 *_nearest(ranked, control, design.min_samples, better_at, given_up_at),
                 *describe_silence(arms),
             ]
@@ -162,16 +162,22 @@ def describe_counts(arms: Sequence[ArmCounts]) -> str:
     return ", ".join(parts)[:300]
 
 
-def describe_missing(arms: Sequence[ArmCounts], min_samples: int) -> list[str]:
-    """Say which samples are missing for a decision, if any are."""
-    short = [
-        f"{arm.version} has {count.total:,.0f}"
-        for arm, count in ((arm, to_counts(arm)) for arm in arms)
-        if count.total < min_samples
-    ]
+def describe_missing(
+    arms: Sequence[ArmCounts], design: AbTest | Bandit, elapsed: timedelta
+) -> list[str]:
+    """Say which samples are missing for a decision, if any are, and if they come too late."""
+    least = design.min_samples
+    counts = {arm.version: to_counts(arm).total for arm in arms}
+    short = [f"{version} has {count:,.0f}" for version, count in counts.items() if count < least]
     if not short:
         return []
-    return [f"too few to decide: {', '.join(short)} of {min_samples:,} samples (minSamples)"[:200]]
+    missing = f"too few to decide: {', '.join(short)} of {least:,} samples (minSamples)"[:200]
+    # By what has come so far, once there is something to go by.
+    at_the_end = min(counts.values()) * (design.max_duration / max(elapsed, _SILENCE))
+    if elapsed < max(_SILENCE, design.max_duration / 10) or at_the_end >= least:
+        return [missing]
+    late = "at this rate they do not come within maxDuration: lengthen it, or lower minSamples"
+    return [f"{missing}; {late}"]
 
 
 def describe_silence(arms: Sequence[ArmCounts]) -> list[str]:

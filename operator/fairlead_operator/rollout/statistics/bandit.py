@@ -60,7 +60,7 @@ def judge_bandit(
     enough = all(count.total >= design.min_samples for count in counts)
     standing = Trial(
         outcome=Outcome.RUNNING,
-        message=_describe(design, arms, chances),
+        message=_describe(design, arms, chances, elapsed),
         leader=max(candidates, key=chances.__getitem__, default=None),
         arms=tuple(to_result(arm, chances[arm.version] if enough else None) for arm in arms),
     )
@@ -80,9 +80,11 @@ def judge_bandit(
     )
 
 
-def _describe(design: Bandit, arms: Sequence[ArmCounts], chances: Mapping[str, float]) -> str:
+def _describe(
+    design: Bandit, arms: Sequence[ArmCounts], chances: Mapping[str, float], elapsed: timedelta
+) -> str:
     """Say how each version did, and what a decision lacks."""
-    missing, silence = describe_missing(arms, design.min_samples), describe_silence(arms)
+    missing, silence = describe_missing(arms, design, elapsed), describe_silence(arms)
     best = ", ".join(f"{version} {chance * 100:.1f} %" for version, chance in chances.items())
     needed = f"{design.stop_probability * 100:g} % needed"
     # A probability from a handful of samples would be read as a result.

@@ -12,6 +12,7 @@ until the numbers are against the candidate: then it holds, and with enough evid
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from fairlead_contract.statistics.sequential import (
@@ -21,6 +22,7 @@ from fairlead_contract.statistics.sequential import (
     compare,
     compare_losses,
 )
+from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.phases.rollout import Verdict
 from fairlead_operator.text import describe_evidence
 
@@ -72,6 +74,8 @@ class Measurement:
     value: float | None = None  # None: no sample
     samples: float | None = None  # that the value is made of; None: not counted
     error: str | None = None  # why there is no answer
+    window: timedelta | None = None  # the last minutes that the samples are of; None: all
+    lasted: timedelta | None = None  # the present step, so far
     pair: Pair | None = None  # for a comparison
     bound: float | None = None  # milliseconds that divide quick from slow in it
     # Good answers that the candidate would have by its share of the stable version's; None where
@@ -171,8 +175,7 @@ def _within(measurement: Measurement, criteria: Criteria, failures_before: int) 
     """Hold the value against fixed bounds."""
     samples, value = measurement.samples, measurement.value
     if criteria.min_samples > 0 and not (samples or 0) >= criteria.min_samples:
-        message = f"{samples or 0:.0f} {criteria.counted} so far, {criteria.min_samples:.0f} needed"
-        return _Finding(Verdict.INCONCLUSIVE, message, failures_before)
+        return _Finding(Verdict.INCONCLUSIVE, _too_few(measurement, criteria), failures_before)
     if value is None or math.isnan(value):
         return _Finding(
             Verdict.INCONCLUSIVE, "no data: the answer is empty, or NaN", failures_before
@@ -193,6 +196,19 @@ def _within(measurement: Measurement, criteria: Criteria, failures_before: int) 
         f"{measured}; failure {failures} in a row, failureLimit tolerates {criteria.failure_limit}",
         failures,
     )
+
+
+def _too_few(measurement: Measurement, criteria: Criteria) -> str:
+    """Say what is missing, and that it will not come where the window is full already."""
+    there, least = measurement.samples or 0, f"{criteria.min_samples:.0f} needed"
+    window, lasted = measurement.window, measurement.lasted
+    if window is None:
+        return f"{there:.0f} {criteria.counted} so far, {least}"
+    message = f"{there:.0f} {criteria.counted} in the last {to_duration(window)} (window), {least}"
+    if lasted is None or lasted < window:
+        return message
+    ways = f"the {criteria.counted} come too slowly: set a longer window, or a lower minSamples"
+    return f"{message}; {ways}"
 
 
 def _against(

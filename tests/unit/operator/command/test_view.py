@@ -1,5 +1,6 @@
 """What ``status`` shows, from documents as the operator writes them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -154,6 +155,19 @@ def test_versions(status: dict[str, Any], rows: list[tuple[str, str, int, int | 
     shown = view(**status).versions
 
     assert [(row.version, row.role, row.asked, row.reported) for row in shown] == rows
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        pytest.param(timedelta(minutes=30), "30m", id="some time"),
+        pytest.param(timedelta(minutes=-1), "0s", id="none"),
+    ],
+)
+def test_a_pause_says_how_long_it_waits_for_an_answer(left: timedelta, words: str) -> None:
+    facts = view(phase="Paused", answerBy=(NOW + left).isoformat()).facts
+
+    assert ("Answer", f"within {words} (approvalDeadline); then it goes back") in facts
 
 
 def test_versions_in_a_trial_show_what_was_counted_of_them() -> None:

@@ -509,3 +509,51 @@ def test_a_refused_target_is_said_and_stays_said_until_another_is_asked_for() ->
     assert (ended.phase, ended.reason) == (Phase.SERVING, Reason.TARGET_REFUSED)
     assert (other.phase, other.reason) == (Phase.SERVING, Reason.TARGET_REFUSED)
     assert changed.refused is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({}, "r-2 to 1.1.0", id="a rollout"),
+        pytest.param(
+            {"rollout": rollout(versions=("1.1.0", "1.2.0"), leader="1.2.0")},
+            "r-2 tries 1.1.0 and 1.2.0, 1.2.0 leads",
+            id="a trial: who leads",
+        ),
+        pytest.param(
+            {"rollout": rollout(versions=("1.1.0", "1.2.0"), leader="1.0.0")},
+            "r-2 tries 1.1.0 and 1.2.0, 1.0.0 leads",
+            id="a trial that the stable version leads",
+        ),
+        pytest.param(
+            {"pinned": "1.3.0", "on_new_target": "queue"},
+            "r-2 to 1.1.0; 1.3.0 waits until that has ended (onNewTarget: queue)",
+            id="a target in the queue",
+        ),
+        pytest.param(
+            {"candidate": reference("1.3.0"), "on_new_target": "queue"},
+            "r-2 to 1.1.0; 1.3.0 waits until that has ended (onNewTarget: queue)",
+            id="a trained version in the queue",
+        ),
+        pytest.param(
+            {"pinned": "1.1.0", "on_new_target": "queue"}, "r-2 to 1.1.0", id="no other target"
+        ),
+        pytest.param(
+            {"pinned": "1.3.0", "on_new_target": "queue", "blocked": blocked("1.3.0")},
+            "r-2 to 1.1.0",
+            id="a target that is blocked waits for nothing",
+        ),
+        pytest.param(
+            {"waiting": ("r-hand",)}, "r-2 to 1.1.0; r-hand waits for its turn", id="one by hand"
+        ),
+        pytest.param(
+            {"waiting": ("r-a", "r-b")},
+            "r-2 to 1.1.0; r-a and r-b wait for their turn",
+            id="two by hand",
+        ),
+    ],
+)
+def test_what_a_model_in_a_rollout_says(changes: dict[str, Any], message: str) -> None:
+    in_flight = {"rollout": rollout(), "rollout_folded": False}
+
+    assert decide(observed(**in_flight | changes)).message == message

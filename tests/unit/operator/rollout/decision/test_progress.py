@@ -1,11 +1,12 @@
 """How far a rollout is, in words."""
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
 
 from fairlead_operator.api.phases.rollout import Phase, Reason
-from fairlead_operator.rollout.decision.progress import describe_progress, holds_until
+from fairlead_operator.rollout.decision.progress import answer_by, describe_progress, holds_until
 from fairlead_operator.rollout.decision.states import Decision
 from support.builders import MINUTE, NOW, observed
 
@@ -53,3 +54,22 @@ def test_holds_until(
     until = holds_until(seen, decision(phase, step), NOW)
 
     assert until == (None if left is None else NOW + left)
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "left"),
+    [
+        pytest.param(Phase.PAUSED, Reason.AWAITING_APPROVAL, 24, id="for approval"),
+        pytest.param(Phase.PAUSED, Reason.PAUSED_BY_REQUEST, 24, id="by a person"),
+        pytest.param(Phase.PAUSED, Reason.TRIAL_UNDECIDED, 24, id="a trial without a winner"),
+        pytest.param(Phase.PAUSED, Reason.ANALYSIS_INCONCLUSIVE, None, id="in doubt: evidence may"),
+        pytest.param(Phase.PROGRESSING, Reason.STEP_HOLDING, None, id="not paused"),
+        pytest.param(Phase.ROLLING_BACK, Reason.AWAITING_APPROVAL, None, id="on its way back"),
+    ],
+)
+def test_until_when_an_answer_is_waited_for(phase: Phase, reason: Reason, left: int | None) -> None:
+    decided = dataclasses.replace(decision(phase, 0), reason=reason)
+
+    until = answer_by(observed(approval_deadline=timedelta(hours=24)), decided, NOW)
+
+    assert until == (None if left is None else NOW + timedelta(hours=left))

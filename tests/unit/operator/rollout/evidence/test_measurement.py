@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from fairlead_contract.statistics.sequential import Counts, Losses
+from fairlead_operator.api.base import parse_duration
 from fairlead_operator.api.builtins import BUILTINS, Builtin
 from fairlead_operator.api.checks import DEFAULT_CHECKS, Check
 from fairlead_operator.ports import Moments, Tally
-from fairlead_operator.rollout.evidence.measurement import measure
+from fairlead_operator.rollout.evidence.measurement import measure, with_window
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.statistics.verdict import Measurement, Pair
 from support.fakes import START
@@ -302,3 +303,29 @@ async def test_a_refused_query_is_an_error_that_says_why(world: World) -> None:
     measurement = await measured(world, check(query="sum(", atMost=1))
 
     assert measurement.error == "Prometheus refused the query: parse error"
+
+
+@pytest.mark.parametrize(
+    ("fields", "window"),
+    [
+        pytest.param({"builtin": "success-rate", "atLeast": 0.9}, "30s", id="counted: the usual"),
+        pytest.param(
+            {"builtin": "latency-p95", "atMost": 9, "window": "2m"}, "2m", id="one of its own"
+        ),
+        pytest.param({"query": "q", "total": "q", "atLeast": 0.5}, "30s", id="of a user"),
+        pytest.param(
+            {"builtin": "success-rate", "relative": {"margin": 0.1}}, None, id="a comparison"
+        ),
+        pytest.param({"builtin": "live-accuracy", "atLeast": 0.9}, None, id="from the record"),
+    ],
+)
+def test_the_minutes_of_a_bound(fields: Any, window: str | None) -> None:
+    plain = Measurement(name="c")
+
+    told = with_window(plain, check(**fields), SCENE)
+
+    if window is None:
+        assert told == plain
+    else:
+        minutes = parse_duration(window)
+        assert told == dataclasses.replace(plain, window=minutes, lasted=10 * MINUTE)

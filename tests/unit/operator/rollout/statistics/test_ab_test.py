@@ -208,6 +208,25 @@ def test_who_stays_needs_the_evidence_it_needed_at_the_start(began: int, outcome
     assert judge((STABLE, evidence_of_34), began=began).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("samples", "elapsed", "is_said"),
+    [
+        pytest.param(4, 2 * HOUR, False, id="too early to tell"),
+        pytest.param(4, 3 * HOUR, True, id="32 by the end, 100 needed"),
+        pytest.param(13, 3 * HOUR, False, id="104 by the end"),
+        pytest.param(0, 3 * HOUR, True, id="none at all"),
+        pytest.param(99, DAY, True, id="one is missing at the end"),
+        pytest.param(100, DAY, False, id="enough"),
+    ],
+)
+def test_samples_that_will_not_come_in_time_are_said(
+    samples: int, elapsed: timedelta, is_said: bool
+) -> None:
+    trial = judge((STABLE, tally("1.1.0", 0, samples)), elapsed=elapsed)
+
+    assert ("at this rate they do not come within maxDuration" in trial.message) == is_said
+
+
 def test_few_samples_lead_nobody() -> None:
     """A person who approves an undecided trial gets the leader."""
     trial = judge((STABLE, tally("1.1.0", 1, 1), tally("1.2.0", 52, 100)), elapsed=DAY)

@@ -211,7 +211,8 @@ def test_no_version_is_called_best_while_samples_are_missing() -> None:
     assert trial.outcome is Outcome.UNDECIDED
     assert trial.message == (
         "1.0.0: 0.00 % good of 1,000, 1.1.0: 90.91 % good of 99; "
-        "too few to decide: 1.1.0 has 99 of 100 samples (minSamples)"
+        "too few to decide: 1.1.0 has 99 of 100 samples (minSamples); "
+        "at this rate they do not come within maxDuration: lengthen it, or lower minSamples"
     )
     assert [arm.probability for arm in trial.arms] == [None, None]
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -418,3 +419,36 @@ def test_whatever_is_answered_there_is_a_judgment_that_json_can_hold(
     found = judge(measured, bounds, failures_before=0)
 
     assert json.dumps(dataclasses.asdict(found), allow_nan=False)
+
+
+MINUTES = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("window", "lasted", "message"),
+    [
+        pytest.param(None, None, "7 requests so far, 20 needed", id="counted since the step began"),
+        pytest.param(
+            MINUTES,
+            timedelta(seconds=59),
+            "7 requests in the last 1m (window), 20 needed",
+            id="the window is not full yet",
+        ),
+        pytest.param(
+            MINUTES,
+            MINUTES,
+            "7 requests in the last 1m (window), 20 needed; the requests come too slowly: "
+            "set a longer window, or a lower minSamples",
+            id="a full window holds no more at this rate",
+        ),
+    ],
+)
+def test_samples_that_never_come_together_are_said(
+    window: timedelta | None, lasted: timedelta | None, message: str
+) -> None:
+    measured = Measurement(name="c", value=1.0, samples=7, window=window, lasted=lasted)
+    criteria = dataclasses.replace(BOUNDS, min_samples=20, counted="requests")
+
+    judgment = judge(measured, criteria, failures_before=0)
+
+    assert (judgment.verdict, judgment.message) == (Verdict.INCONCLUSIVE, f"c: {message}")

@@ -1,4 +1,4 @@
-"""Which candidates a rollout lost, each in its own words.  Pure.
+"""How the candidates of a rollout do, and which it lost, each in its own words.  Pure.
 
 What ended the rollout speaks of the version that had the traffic then.  A candidate that had
 left before keeps its own cause; one that lost to another is told by how much.
@@ -39,6 +39,19 @@ def find_losses(
             yield Loss(version, reason, _against(stable["version"], version, status))
         else:
             yield Loss(version, reason, message)
+
+
+def find_leader(status: Mapping[str, Any]) -> str | None:
+    """Return the best version of a trial so far, be it the stable one; None where none is known."""
+    trial = status.get("trial")
+    if trial is None or status.get("winner"):
+        return None
+    stable, leader = trial.get("stable") or {}, trial.get("leader")
+    values = {arm["version"]: arm.get("value") for arm in status.get("arms", ())}
+    best, before = values.get(leader), stable.get("value")
+    if before is not None and (best is None or best <= before):
+        return str(stable["version"])
+    return leader if best is not None else None
 
 
 def _against(winner: str, version: str, status: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.model.lost import Loss, find_losses
+from fairlead_operator.model.contenders import Loss, find_leader, find_losses
 
 TWO = ("1.1.0", "1.2.0")
 COUNTED: dict[str, Any] = {
@@ -83,3 +83,27 @@ def test_a_rollout_of_one_version_has_its_own_cause() -> None:
         Loss("1.1.0", "GuardTripped", "12 of 14 answers failed")
     ]
     assert list(find_losses(("1.1.0",), {}, succeeded=True)) == []
+
+
+def trial_of(first: float | None, second: float | None, stable: float | None) -> dict[str, Any]:
+    return {
+        "arms": [{"version": "1.1.0", "value": first}, {"version": "1.2.0", "value": second}],
+        "trial": {"leader": "1.2.0", "stable": {"version": "1.0.0", "value": stable}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "leader"),
+    [
+        pytest.param(trial_of(0.5, 0.8, 0.7), "1.2.0", id="the best candidate"),
+        pytest.param(trial_of(0.5, 0.6, 0.7), "1.0.0", id="the stable version, if it is better"),
+        pytest.param(trial_of(0.5, 0.7, 0.7), "1.0.0", id="a candidate has to be better"),
+        pytest.param(trial_of(None, 0.6, None), "1.2.0", id="of the stable one nothing is known"),
+        pytest.param(trial_of(None, None, 0.7), "1.0.0", id="of the candidates nothing is known"),
+        pytest.param(trial_of(None, None, None), None, id="nothing was counted yet"),
+        pytest.param(trial_of(0.5, 0.8, 0.7) | {"winner": "1.2.0"}, None, id="it is decided"),
+        pytest.param({}, None, id="no trial"),
+    ],
+)
+def test_who_leads(status: dict[str, Any], leader: str | None) -> None:
+    assert find_leader(status) == leader
