@@ -329,6 +329,15 @@ class RolloutStatus(Status):
             description="Percent of the live requests that are copied to the candidate.",
         ),
     ]
+    preview: Annotated[
+        str | None,
+        Field(
+            default=None,
+            max_length=300,
+            description="Address at which the candidate answers before it has live traffic. Unset "
+            "while there is none.",
+        ),
+    ]
     arms: Annotated[
         tuple[ArmStatus, ...],
         Field(

@@ -10,8 +10,9 @@ from typing import Any
 
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.builtins import BUILTINS
+from fairlead_operator.api.conditions import PODS_READY
 from fairlead_operator.api.phases.model import Phase as ModelPhase
-from fairlead_operator.api.phases.rollout import ENDED, Phase
+from fairlead_operator.api.phases.rollout import ENDED, Phase, PodsReason
 from fairlead_operator.api.policy import DEFAULT_STRATEGY
 from fairlead_operator.command.refusals import Object, status_of
 
@@ -104,14 +105,21 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     if phase not in ENDED:
         yield from _progress(status, now, suspended=bool(spec.get("suspend")))
     yield from _signature(status)
-    if status.get("mirror"):
-        yield "Mirror", f"{status['mirror']} % of live requests are copied to the candidate"
+    yield from _before_traffic(status)
     if status.get("winner"):
         yield "Winner", str(status["winner"])
     if status.get("reactionSeconds") is not None:
         yield "Reaction", f"{status['reactionSeconds']:g} s from the cause to no traffic"
     if status.get("message"):
         yield "Message", str(status["message"])
+
+
+def _before_traffic(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say how a candidate is tried that nobody meets yet."""
+    if status.get("mirror"):
+        yield "Mirror", f"{status['mirror']} % of live requests are copied to the candidate"
+    if status.get("preview"):
+        yield "Preview", f"{status['preview']} answers with the candidate"
 
 
 def _signature(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -181,15 +189,25 @@ def _versions(model: Object, rollout: Object | None) -> tuple[Version, ...]:
         return tuple(candidates)
     rest = None if reported is None else 100 - reported
     counted = (status.get("trial") or {}).get("stable") or {}
+    down = _is_down(status)
+    stopped = down and status.get("phase") == Phase.REPLACING
     stable = Version(
         version=before,
-        role="stable",
-        asked=100 - asked,
-        reported=rest,
+        role="stopped" if down else "stable",
+        asked=0 if stopped else 100 - asked,
+        reported=0 if down else rest,
         samples=counted.get("samples"),
         good=counted.get("value"),
     )
     return (stable, *candidates)
+
+
+def _is_down(status: Mapping[str, Any]) -> bool:
+    """Tell whether the stable version has stopped for the candidate, or is not back yet."""
+    conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
+    silent = (conditions.get(PODS_READY) or {}).get("reason") == PodsReason.NOT_ANSWERING
+    alone = status.get("strategy") == "recreate"
+    return silent and alone and status.get("phase") in {Phase.REPLACING, Phase.ROLLING_BACK}
 
 
 def _arms(rollout: Object) -> Sequence[Mapping[str, Any]]:

@@ -15,6 +15,7 @@ from fairlead_operator.api.phases.rollout import (
     SignatureReason,
 )
 from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.kube.metadata import preview_name
 from fairlead_operator.report import Report, announce_pods
 from fairlead_operator.requests import announce_refusals, record
 from fairlead_operator.rollout.arms import (
@@ -65,6 +66,7 @@ def report(
         weight=decision.weight,
         observed_weight=observed_weight(arms),
         mirror=decision.mirror or None,
+        preview=_preview(seen, decision),
         gateway=seen.case.gateway,
         arms=arms,
         trial=report_trial(seen, decision),
@@ -104,6 +106,17 @@ def report(
             incomplete=presence is not None and not presence.complete,
         ),
     )
+
+
+def _preview(seen: Seen, decision: Decision) -> str | None:
+    """Say where the candidate can be tried, while the route has a preview."""
+    steps, case = seen.observed.steps, seen.case
+    in_step = decision.phase in {Phase.PROGRESSING, Phase.PAUSED} and decision.step < len(steps)
+    if not (in_step and steps[decision.step].preview):
+        return None
+    if case.gateway.kind == "BuiltIn":
+        return f"http://{preview_name(case.owner.name)}.{case.namespace}"
+    return f"http://{case.gateway.preview_hostnames[0]}" if case.gateway.preview_hostnames else None
 
 
 def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str, Any]:

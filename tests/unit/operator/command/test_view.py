@@ -170,6 +170,39 @@ def test_a_pause_says_how_long_it_waits_for_an_answer(left: timedelta, words: st
     assert ("Answer", f"within {words} (approvalDeadline); then it goes back") in facts
 
 
+@pytest.mark.parametrize(
+    ("status", "stable"),
+    [
+        pytest.param({"phase": "Replacing"}, ("stopped", 0, 0), id="stopped for the candidate"),
+        pytest.param({"phase": "RollingBack"}, ("stopped", 100, 0), id="on its way back"),
+        pytest.param(
+            {"phase": "Replacing", "conditions": []}, ("stable", 100, 100), id="it answers still"
+        ),
+        pytest.param(
+            {"phase": "RollingBack", "strategy": "canary"},
+            ("stable", 100, 100),
+            id="a canary has no downtime of its own",
+        ),
+    ],
+)
+def test_a_version_that_is_stopped_has_no_traffic(
+    status: dict[str, Any], stable: tuple[str, int, int]
+) -> None:
+    silent = {"type": "PodsReady", "status": "False", "reason": "NotAnswering"}
+    arm = {"version": "1.4.0", "weight": 0, "observedWeight": 0}
+    usual = {"strategy": "recreate", "arms": [arm], "conditions": [silent]}
+
+    shown, _ = view(**usual | status).versions
+
+    assert (shown.role, shown.asked, shown.reported) == stable
+
+
+def test_the_address_of_a_preview_is_named() -> None:
+    facts = dict(view(preview="http://m-preview.energy").facts)
+
+    assert facts["Preview"] == "http://m-preview.energy answers with the candidate"
+
+
 def test_versions_in_a_trial_show_what_was_counted_of_them() -> None:
     arms = [{"version": "1.4.0", "weight": 50, "samples": 120, "value": 0.25}]
     stable = {"version": "1.3.0", "samples": 130, "value": 0.2}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason, SignatureReason
 from fairlead_operator.report import Report
 from fairlead_operator.rollout.decision.states import Cause, Decision, Observed
@@ -13,7 +14,18 @@ from fairlead_operator.rollout.presence import Pods
 from fairlead_operator.rollout.seen import Signatures
 from fairlead_operator.rollout.status import report
 from fairlead_operator.rollout.traffic.accepted import Routed
-from support.builders import GOOD, MINUTE, NOW, guarding, observed, pending, plain_rollout, seen
+from support.builders import (
+    GOOD,
+    MINUTE,
+    NOW,
+    PREVIEW,
+    case,
+    guarding,
+    observed,
+    pending,
+    plain_rollout,
+    seen,
+)
 
 EARLIER = "2025-12-31T23:58:00.000Z"
 MOVING = {"phase": "Progressing", "step": 0, "since": EARLIER, "stepSince": EARLIER,
@@ -269,3 +281,53 @@ def test_pods_that_are_missing_are_told_once_and_looked_after() -> None:
 
 def test_who_has_no_turn_says_nothing_of_pods() -> None:
     assert pods_condition(told(decided(Phase.PENDING), pending(has_turn=False), {})) is None
+
+
+OTHERS = {
+    "kind": "GatewayAPI",
+    "hostnames": ["price.example.com"],
+    "previewHostnames": ["try.example.com"],
+    "parentRefs": [{"name": "public"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("about", "phase", "gateway", "address"),
+    [
+        pytest.param(
+            observed(steps=PREVIEW),
+            Phase.PROGRESSING,
+            {},
+            "http://nsw-price-preview.energy",
+            id="in its step",
+        ),
+        pytest.param(
+            observed(steps=PREVIEW),
+            Phase.PAUSED,
+            {},
+            "http://nsw-price-preview.energy",
+            id="while a person is asked",
+        ),
+        pytest.param(
+            observed(steps=PREVIEW),
+            Phase.PROGRESSING,
+            OTHERS,
+            "http://try.example.com",
+            id="at the cluster's Gateway",
+        ),
+        pytest.param(observed(steps=PREVIEW), Phase.ROLLING_BACK, {}, None, id="not on the way"),
+        pytest.param(observed(steps=PREVIEW), Phase.PENDING, {}, None, id="not before it"),
+        pytest.param(observed(), Phase.PROGRESSING, {}, None, id="a canary has none"),
+    ],
+)
+def test_where_a_candidate_can_be_tried(
+    about: Observed, phase: Phase, gateway: dict[str, Any], address: str | None
+) -> None:
+    usual = case(gateway=GatewaySpec.model_validate(gateway))
+    decision = Decision(
+        phase=phase, step=0, shares=(("1.1.0", 0),), reason=Reason.STEP_STARTED, message=""
+    )
+
+    status = report(plain_rollout(), seen(about, case=usual), decision).status
+
+    assert status.get("preview") == address
