@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.history import HistoryEntry
+from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.signature import Signature
 
 
@@ -118,15 +119,6 @@ class Prometheus(Protocol):
         Raises:
             ValueError: the query is refused, or yields something else.
         """
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RegisteredVersion:
-    """A version as the registry knows it."""
-
-    version: str
-    registry_version: str
-    digest: str
 
 
 class Registry(Protocol):

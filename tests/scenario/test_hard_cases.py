@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.kube.metadata import component_labels
-from fairlead_operator.ports import RegisteredVersion
 from support.world import NAMESPACE, World, model_manifest, pod
 
 MINUTE = timedelta(minutes=1)

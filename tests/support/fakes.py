@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.errors import ConflictError, TransientError, UnknownKindError
 from fairlead_operator.kube.kinds import RESOURCES
-from fairlead_operator.ports import RegisteredVersion
 from fairlead_operator.signature import Signature
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

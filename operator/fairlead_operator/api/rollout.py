@@ -56,10 +56,11 @@ class RolloutSpec(Spec):
             default="hand",
             description="Why the Rollout was created. trained: the version passed the gate. "
             "pinned: spec.version of the Model names it. restored: a Rollout was deleted in "
-            "flight, and the stable version gets its traffic back. hand: created by a person. "
-            "rollback: created by a person to go back to an earlier version, which another target "
-            "then does not undo. Freeze windows do not hold restored and rollback. Defaults to "
-            "hand.",
+            "flight, and the stable version gets its traffic back; or a Model of this name was "
+            "deleted and applied again, and takes up the version that was in charge. hand: "
+            "created by a person. rollback: created by a person to go back to an earlier version, "
+            "which another target then does not undo. Freeze windows do not hold restored and "
+            "rollback. Defaults to hand.",
         ),
     ]
     policy: Annotated[

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,8 +12,8 @@ import orjson
 
 from fairlead_contract import tags
 from fairlead_contract.mlflow import Access
+from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import RegisteredVersion
 from fairlead_operator.signature import Signature, read_signature
 from fairlead_operator.text import printable
 
@@ -93,6 +94,8 @@ class MlflowClient:
                         version=tagged.get(tags.VERSION, ""),
                         registry_version=str(entry["version"]),
                         digest=tagged.get(tags.DIGEST, ""),
+                        recipe=tagged.get(tags.RECIPE, ""),
+                        registered_at=_read_moment(entry.get("creation_timestamp")),
                     ),
                 )
             token = page.get("next_page_token", "")
@@ -193,6 +196,13 @@ def _hint(status: int) -> str:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         return "it is asked again; if it stays so, look at MLflow's log and at proxies before it"
     return _NOT_MLFLOW
+
+
+def _read_moment(milliseconds: object) -> datetime | None:
+    """Read a moment as MLflow writes it."""
+    if not isinstance(milliseconds, int | float | str) or not str(milliseconds).isdigit():
+        return None
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> str:

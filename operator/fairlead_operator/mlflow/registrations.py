@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import RegisteredVersion, Registry
+from fairlead_operator.ports import Registry
 
 _LOGGER = logging.getLogger(__name__)
 _EVERY: Final = 300.0  # seconds

@@ -22,6 +22,7 @@ from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.model.blocks import where_asked
 from fairlead_operator.model.contenders import find_leader, find_losses
 from fairlead_operator.model.gate import Demand, parse_comparison
+from fairlead_operator.model.past import ENTRIES, Past, last_promotion, recall, unknown_past
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import CurrentRollout, Observed, RunState, Training
 from fairlead_operator.ports import Ports
@@ -66,6 +67,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         artifacts=await _check_artifacts(spec, status, meta, ports),
         now=now,
     )
+    observed = dataclasses.replace(observed, past=await _read_past(status, meta, ports))
     return Seen(
         observed=await _with_change(observed, meta, ports),
         spec=spec,
@@ -111,6 +113,23 @@ async def _with_change(observed: Observed, meta: Mapping[str, Any], ports: Ports
         return observed
     words = describe_change(change, stable=stable.version, candidate=trained.version)
     return dataclasses.replace(observed, training=dataclasses.replace(training, change=words))
+
+
+async def _read_past(status: ModelStatus, meta: Mapping[str, Any], ports: Ports) -> Past | None:
+    """Ask what earlier Models of this name left, until something is rolled out."""
+    if status.stable is not None or status.rollout is not None:
+        return None
+    model = f"{meta['namespace']}/{meta['name']}"
+    try:
+        history = await ports.record.history(meta["namespace"], meta["name"], ENTRIES)
+        promoted = last_promotion(history)
+        if promoted is None:
+            return Past()
+        name = f"{meta['namespace']}.{meta['name']}"
+        registered = await ports.registry.find_version(name, promoted.version)
+    except TransientError as error:
+        return unknown_past(str(error), model=model)
+    return recall(history, registered, model=model)
 
 
 async def _check_registration(
@@ -187,8 +206,11 @@ def _to_observed(
         ),
         recipe=recipe_digest(spec),
         task=task_digest(spec),
-        # A run that is gone before its end was seen is as good as not started.
-        trained_recipe=status.recipe if run or _folded(status) else None,
+        # A run that is gone before its end was seen is as good as not started.  Without any,
+        # the recipe is that of the version that was taken up.
+        trained_recipe=status.recipe
+        if run or _folded(status) or status.training_run is None
+        else None,
         requests=requests,
         stable=status.stable,
         candidate=status.candidate,

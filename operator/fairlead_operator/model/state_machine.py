@@ -7,7 +7,8 @@ A decision is taken in this order, each part a function below:
     2. an ended TrainingRun   the gate passes it: it becomes the candidate
     3. people's requests      accepted, or refused with the reason
     4. the target             the pinned version, else the candidate
-    5. a Rollout              started when the target is not stable, not blocked and
+    5. a Rollout              to what was in charge of an earlier Model of this name, first;
+                              started when the target is not stable, not blocked and
                               none is in flight; one in flight to another target is
                               taken back first, or waited for, or the target is refused;
                               a target that is not tried takes nothing back
@@ -19,11 +20,12 @@ nothing.  Nothing here moves traffic: only a Rollout does.
 """
 
 import dataclasses
+from datetime import timedelta
 from typing import Final, assert_never
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.model import BlockedVersion, RefusedTarget
-from fairlead_operator.api.phases.model import Phase, Reason
+from fairlead_operator.api.model import BlockedVersion, GateStatus, RefusedTarget
+from fairlead_operator.api.phases.model import GateReason, Phase, Reason
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.rollout import BY_HAND
 from fairlead_operator.model.blocks import (
@@ -44,6 +46,7 @@ from fairlead_operator.model.triggers import find_start
 from fairlead_operator.requests import Action, Answer, Request
 
 _BLOCKED_KEPT: Final = 10
+_ASK_AGAIN: Final = timedelta(seconds=10)  # a history that does not answer
 _CAUSE: Final = 800  # characters of another's message, so that what to do still fits behind it
 
 
@@ -77,12 +80,14 @@ def decide(observed: Observed) -> Decision:
     observed = dataclasses.replace(observed, refused=_refusal(observed, rollout))
     starting = start is not None or rollout.adopt is not None
     phase, reason, message = _phase(observed, starting=starting, training=training is not None)
+    unknown = observed.past is not None and observed.past.reason is Reason.HISTORY_UNAVAILABLE
     return Decision(
         phase=phase,
         reason=reason,
-        message=message,
+        message=message + _doubt(observed),
         stable=observed.stable,
-        candidate=observed.candidate,
+        # What was trained meanwhile was not compared with what is taken up.
+        candidate=observed.candidate if observed.takes_up is None else None,
         blocked=blocked,
         refused=observed.refused,
         gate=observed.gate,
@@ -91,6 +96,7 @@ def decide(observed: Observed) -> Decision:
         supersede_by=rollout.supersede_by,
         start_training=training,
         answers=answers,
+        look_again=_ASK_AGAIN if unknown else None,
     )
 
 
@@ -124,6 +130,8 @@ def _refuse_retrain(observed: Observed) -> str | None:
     training = observed.training
     if training is not None and training.state is RunState.ACTIVE:
         return f"{training.name} is under way; ask again when it has ended"
+    if observed.takes_up is not None:
+        return f"{observed.takes_up} is taken up first; ask again when it is in charge"
     return None
 
 
@@ -232,10 +240,11 @@ def _fold_training(observed: Observed) -> Observed:
     training = observed.training
     if training is None or observed.training_folded or training.state is not RunState.SUCCEEDED:
         return observed
-    stable = observed.stable.version if observed.stable else None
+    stable = observed.stable.version if observed.stable else observed.takes_up
     gate = judge_candidate(
         training.comparison, observed.demand, stable=stable, change=training.change
     )
+    gate = _with_doubt(gate, observed)
     candidate = observed.candidate
     if gate.passed and training.comparison is not None:
         candidate = VersionReference(
@@ -246,16 +255,35 @@ def _fold_training(observed: Observed) -> Observed:
     return dataclasses.replace(observed, gate=gate, candidate=candidate)
 
 
+def _with_doubt(gate: GateStatus, observed: Observed) -> GateStatus:
+    """Add to the gate of a first version what is not known of an earlier one."""
+    if gate.reason != GateReason.FIRST_VERSION:
+        return gate
+    return gate.model_copy(update={"message": (gate.message + _doubt(observed))[:1024]})
+
+
+def _doubt(observed: Observed) -> str:
+    """Say, to the end of another sentence, why nothing of an earlier Model is taken up."""
+    past = observed.past
+    return f"; {past.message}" if past is not None and past.message else ""
+
+
 def _next_rollout(observed: Observed) -> _Next:
     """Choose what to start or adopt, and what becomes of the one in flight."""
     target = _target(observed)
     rollout = observed.rollout
     if rollout is not None and rollout.state is RunState.ACTIVE:
-        if target is None or set(rollout.versions) <= set(target.versions):
+        if (
+            target is None
+            or observed.takes_up is not None
+            or set(rollout.versions) <= set(target.versions)
+        ):
             return _Next()
         if _asks_nothing_new(observed, rollout, target) or rollout.asked_back:
             return _Next()
         return _instead_of(observed, rollout, target)
+    if observed.takes_up is not None:
+        return _Next(start=Target(version=observed.takes_up, trigger="restored"))
     if observed.rollout_lost and observed.stable is not None:
         return _Next(start=Target(version=observed.stable.version, trigger="restored"))
     if observed.waiting:
@@ -401,6 +429,8 @@ def _rolled_back(block: BlockedVersion) -> str:
 def _rolling_out(observed: Observed) -> str:
     rollout = observed.rollout
     if rollout is None or rollout.state is not RunState.ACTIVE:
+        if observed.takes_up is not None:
+            return f"{observed.takes_up} was in charge of an earlier Model of this name, and is again"
         return "a rollout starts"
     moves = f"to {rollout.reference.version}"
     if rollout.leader is not None:

@@ -11,6 +11,7 @@ from fairlead_operator.api.model import BlockedVersion, GateStatus, RefusedTarge
 from fairlead_operator.api.phases.model import Phase
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.model.gate import Comparison, Demand
+from fairlead_operator.model.past import Past
 from fairlead_operator.requests import Action, Answer, Request
 
 
@@ -79,7 +80,22 @@ class Observed:
     waiting: tuple[str, ...]  # Rollouts made by hand that wait for their turn, oldest first
     # Digests of blocked versions that MLflow was asked about, where it has one.
     artifacts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    past: Past | None = None  # of earlier Models of this name; None once a Rollout was started
     cannot_start: frozenset[str] = frozenset()  # kinds of which the cluster has just refused one
+
+    @property
+    def takes_up(self) -> str | None:
+        """Return the version of an earlier Model that is taken up now, before all else."""
+        if self.stable is not None:
+            return None
+        rollout = self.rollout
+        if rollout is not None and rollout.state is RunState.ACTIVE:
+            return rollout.reference.version if rollout.trigger == "restored" else None
+        past = self.past
+        if past is None or past.stable is None:
+            return None
+        is_first = past.takes_up(self.pinned, self.alternatives)
+        return past.stable.version if is_first else None
 
     def request(self, action: Action) -> Request | None:
         """Return the request of a person for this that has no answer yet."""

@@ -42,7 +42,7 @@ def report(
         gateway=seen.settled if seen.settled == seen.spec.serving.gateway.kind else None,
         stable=decision.stable,
         candidate=decision.candidate,
-        recipe=seen.observed.recipe if started_run else old.recipe,
+        recipe=_recipe(seen, decision),
         training_run=training_run_name(name, training_number) if started_run else old.training_run,
         training_number=training_number,
         requests=record(old.requests, decision.answers, seen.annotations, now=now),
@@ -57,7 +57,7 @@ def report(
     )
     return Report(
         status=status.to_manifest(),
-        events=_events(old, status, decision),
+        events=(*_announce_past(seen, decision), *_events(old, status, decision)),
         look_again=decision.look_again,
     )
 
@@ -67,6 +67,22 @@ def _url(meta: Mapping[str, Any], gateway: GatewaySpec) -> str:
     if gateway.hostnames:
         return f"http://{gateway.hostnames[0]}"
     return f"http://{meta['name']}.{meta['namespace']}"
+
+
+def _recipe(seen: Seen, decision: Decision) -> str | None:
+    """Return the recipe of the last training; without any, of the version that is taken up."""
+    if decision.start_training is not None:
+        return seen.observed.recipe
+    past = seen.observed.past
+    if seen.status.recipe is None and _takes_up(decision) and past is not None:
+        return past.recipe or seen.observed.recipe
+    return seen.status.recipe
+
+
+def _takes_up(decision: Decision) -> bool:
+    """Tell whether a version of an earlier Model is taken up now."""
+    start = decision.start_rollout
+    return start is not None and start.trigger == "restored" and decision.stable is None
 
 
 def _folded_training_run(seen: Seen) -> str | None:
@@ -186,6 +202,16 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
         message = f"{decision.phase}: {decision.message}"
         events.append(Event(reason=decision.reason, message=message, warning=warning))
     return tuple(events)
+
+
+def _announce_past(seen: Seen, decision: Decision) -> tuple[Event, ...]:
+    """Announce what is taken up of an earlier Model; at the first look also why nothing is."""
+    if _takes_up(decision):
+        return (Event(reason=Reason.RESTORED, message=decision.message),)
+    past = seen.observed.past
+    if past is None or past.reason is None or seen.status.phase is not None:
+        return ()
+    return (Event(reason=past.reason, message=past.message, warning=True),)
 
 
 def _unregistered(status: ModelStatus) -> Condition | None:

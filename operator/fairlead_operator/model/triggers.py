@@ -1,5 +1,8 @@
 """What starts a training of a Model.  Pure and total.
 
+A version that was in charge of an earlier Model of this name is taken up first, see ``past``;
+what is trained is then compared with it.
+
     Trigger   When
     request   a person asks for a training
     initial   nothing was trained yet, and no version is pinned
@@ -17,6 +20,8 @@ from fairlead_operator.requests import Action
 def find_start(observed: Observed) -> Start | None:
     """Return the training that is to start now, or None."""
     if observed.training is not None and observed.training.state is RunState.ACTIVE:
+        return None
+    if observed.takes_up is not None:
         return None
     request = observed.request(Action.RETRAIN)
     if request is not None:

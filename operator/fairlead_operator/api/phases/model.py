@@ -27,6 +27,9 @@ class Reason(StrEnum):
     LEFT_BY_HAND = "LeftByHand"
     TARGET_REFUSED = "TargetRefused"
     GATE_NOT_PASSED = "GateNotPassed"
+    RESTORED = "Restored"
+    STABLE_VERSION_GONE = "StableVersionGone"
+    HISTORY_UNAVAILABLE = "HistoryUnavailable"
 
 
 class GateReason(StrEnum):

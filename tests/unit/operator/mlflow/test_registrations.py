@@ -6,8 +6,8 @@ import contextlib
 import pytest
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.mlflow.registrations import Registrations, keep_listing
-from fairlead_operator.ports import RegisteredVersion
 from support.fakes import FakeRegistry
 
 SERVES = VersionReference(version="1.0.0", registry_version="7", digest="sha256:a")

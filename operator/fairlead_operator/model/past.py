@@ -1,0 +1,113 @@
+"""What earlier Models of the same namespace and name left: which version was in charge.  Pure.
+
+A Model is its namespace and name.  One that is applied again after it was deleted has an empty
+status, but history and registry still know of it.  What was in charge is taken up before
+anything else is tried:
+
+    no version is pinned         the version in charge, in place of a training
+    the pinned version was on    the version in charge first, then the pinned one as a
+    trial or taken back last     candidate, as it would have been before
+    another version is pinned    the pinned version: the spec names it
+
+What cannot be taken up, or is not known, is told.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.history import HistoryEntry
+from fairlead_operator.api.phases.model import Reason
+from fairlead_operator.api.phases.rollout import Transition
+from fairlead_operator.api.registered import RegisteredVersion
+
+ENTRIES: Final = 200  # of the history that are read
+_TROUBLE: Final = 300  # characters of another's message
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What is known of earlier Models; a new name has none."""
+
+    stable: VersionReference | None = None  # what was in charge last, as it can be taken up
+    recipe: str = ""  # that it was trained by; empty when the registry does not say
+    unproven: frozenset[str] = frozenset()  # versions that were on trial or taken back last
+    reason: Reason | None = None  # why nothing is taken up, though something may have been
+    message: str = ""
+
+    def takes_up(self, pinned: str | None, alternatives: Sequence[str]) -> bool:
+        """Tell whether the version that was in charge goes before what the spec asks for."""
+        if self.stable is None:
+            return False
+        return pinned is None or bool({pinned, *alternatives} & self.unproven)
+
+
+def last_promotion(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
+    """Return the entry, of a history with the newest first, whose promotion holds."""
+    in_charge = next((name for name in map(_in_charge_after, history) if name), None)
+    promotions = (
+        entry
+        for entry in history
+        if entry.transition == Transition.PROMOTED and entry.version == in_charge
+    )
+    return next(promotions, None)
+
+
+def recall(
+    history: Sequence[HistoryEntry], registered: RegisteredVersion | None, *, model: str
+) -> Past:
+    """Return what was in charge, if ``registered``, which has its version, is still that."""
+    promoted = last_promotion(history)
+    if promoted is None:
+        return Past()
+    unproven = _unproven(history) - {promoted.version}
+    problem = _why_not(promoted, registered)
+    if registered is None or problem:
+        message = (
+            f"{promoted.version} was in charge of an earlier Model {model} and cannot be taken "
+            f"up: {problem}"
+        )
+        return Past(unproven=unproven, reason=Reason.STABLE_VERSION_GONE, message=message)
+    reference = VersionReference(
+        version=registered.version,
+        registry_version=registered.registry_version,
+        digest=registered.digest,
+    )
+    return Past(stable=reference, recipe=registered.recipe, unproven=unproven)
+
+
+def unknown_past(trouble: str, *, model: str) -> Past:
+    """Return that history or registry did not answer."""
+    message = (
+        f"it is not known whether a version was in charge of an earlier Model {model}: "
+        f"{trouble[:_TROUBLE]}; it is asked again, and a spec.version that names a registered "
+        "version does not need to know"
+    )
+    return Past(reason=Reason.HISTORY_UNAVAILABLE, message=message)
+
+
+def _in_charge_after(entry: HistoryEntry) -> str:
+    """Return which version was in charge after this entry; empty when none was."""
+    return entry.version if entry.transition == Transition.PROMOTED else entry.stable
+
+
+def _unproven(history: Sequence[HistoryEntry]) -> frozenset[str]:
+    """Return the versions whose latest entry is no promotion."""
+    latest = {entry.version: entry.transition for entry in reversed(history)}
+    return frozenset(
+        version for version, transition in latest.items() if transition != Transition.PROMOTED
+    )
+
+
+def _why_not(promoted: HistoryEntry, registered: RegisteredVersion | None) -> str:
+    """Say why the registration is not the version that was promoted; empty when it is."""
+    again = "register it again, or pin another version with spec.version"
+    if registered is None:
+        return f"MLflow has no version {promoted.version} of it any more; {again}"
+    if not registered.digest:
+        return f"its registration in MLflow has no digest; {again}"
+    if registered.registered_at is not None and registered.registered_at > promoted.at:
+        as_is = f"spec.version: {promoted.version} serves it as it is"
+        return f"MLflow's {promoted.version} was registered after that, so it is another; {as_is}"
+    return ""
