@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, cast
 
 import aiohttp
@@ -34,6 +35,7 @@ from fairlead_operator.ports import Ports
 from fairlead_operator.prometheus.client import PrometheusClient
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.retention import keep_record
+from fairlead_operator.rotation import wait_for_rotation
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import metrics
 
@@ -55,6 +57,7 @@ async def run(settings: Settings) -> None:
     """
     stopped = asyncio.Event()
     _stop_on_signals(stopped)
+    rotation = asyncio.create_task(_stop_on_rotation(settings.secrets, stopped))
     health = Probes()
     async with (
         client(login()) as kube,
@@ -78,6 +81,7 @@ async def run(settings: Settings) -> None:
                 await _until(stopped, lease.acquire())
                 if not stopped.is_set():
                     await _serve_term(settings, clients, lease, _Inbound(health, webhook), stopped)
+    rotation.cancel()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +208,13 @@ def _stop_on_signals(stopped: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+
+
+async def _stop_on_rotation(secrets: Path, stopped: asyncio.Event) -> None:
+    """End the process when a Secret has changed, to be started with its new value."""
+    names = await wait_for_rotation(secrets)
+    _LOGGER.info("a Secret has changed: starting again", extra={"secrets": ",".join(names)})
+    stopped.set()
 
 
 async def _keep_signals(started: asyncio.Event, stopped: asyncio.Event) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from fairlead_contract import mlflow
@@ -38,6 +39,7 @@ class Settings:
     history_port: int  # on the loopback address alone
     log_format: str
     log_level: str
+    secrets: Path = Path()  # where the Secrets of the variables are mounted, to notice a change
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -86,6 +88,7 @@ class Settings:
             history_port=_number(env, "FAIRLEAD_HISTORY_PORT", 8081),
             log_format=env.get("FAIRLEAD_LOG_FORMAT", "json"),
             log_level=env.get("FAIRLEAD_LOG_LEVEL", "INFO"),
+            secrets=Path(env.get("FAIRLEAD_SECRETS") or "/var/run/fairlead/secrets"),
         )
 
 

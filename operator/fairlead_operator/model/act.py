@@ -15,7 +15,7 @@ from fairlead_operator.kube.metadata import Owner, component_labels, preview_nam
 from fairlead_operator.kube.owned import check_names, is_ours, name_route
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.seen import Seen
-from fairlead_operator.model.states import Decision, Start
+from fairlead_operator.model.states import Decision, RunState, Start
 from fairlead_operator.namespace.gateway import build_gateway
 from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
@@ -54,7 +54,9 @@ async def act(
                 {Action.SUPERSEDE.annotation: decision.supersede_by},
             )
     tidied = await _act_on_gateway(owner, seen, ports.kube, settings, attempts)
-    if seen.spec.serving.prediction_log.enabled:
+    # At every look, so that a new address of the database reaches every namespace when the operator
+    # starts with it.
+    if seen.spec.serving.prediction_log.enabled or _is_training(seen):
         with attempts.attempt():
             await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
     not_started = await _start(owner, decision, seen, ports.kube, attempts)
@@ -79,6 +81,11 @@ async def _start(
             await kube.apply(build_rollout(owner, seen.spec, decision.start_rollout, number=number))
             left.discard("Rollout")
     return frozenset(left)
+
+
+def _is_training(seen: Seen) -> bool:
+    training = seen.observed.training
+    return training is not None and training.state is RunState.ACTIVE
 
 
 def _due(decision: Decision) -> frozenset[str]:

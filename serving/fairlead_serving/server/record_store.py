@@ -73,6 +73,7 @@ class RecordStore:
         self._record = record
         self._settings = settings
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._url = ""  # of the connection
 
     def add(self, answers: Sequence[Answer], feedback: Sequence[Feedback]) -> None:
         """Write the batch in one transaction."""
@@ -97,8 +98,12 @@ class RecordStore:
             self._connection = None
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        url = self._record.read_url()
+        if url != self._url:
+            self.close()
         if self._connection is None:
-            self._connection = psycopg.connect(self._record.url, **_CONNECTION)  # type: ignore[arg-type]  # one dict of all kinds
+            self._url = url
+            self._connection = psycopg.connect(url, **_CONNECTION)  # type: ignore[arg-type]  # one dict of all kinds
         return self._connection
 
     def _write(

@@ -1,5 +1,6 @@
 """What the operator tells the server; no other module touches the environment."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -32,6 +33,14 @@ class RecordSettings:
     task: Task
     sample: float  # share of the requests, above 0 to 1
     feedback_token: str = field(repr=False)  # a secret; empty: feedback is open to everyone
+    url_file: Path | None = None  # where the address is as it is now
+
+    def read_url(self) -> str:
+        """Return the database's address, which changes when its Secret does."""
+        if self.url_file is not None:
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                return self.url_file.read_text(encoding="utf-8").strip() or self.url
+        return self.url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +142,7 @@ def _record(environment: Mapping[str, str]) -> RecordSettings | None:
         task=Task(task),
         sample=_share("FAIRLEAD_PREDICTION_SAMPLE", sample),
         feedback_token=_token(environment, "FAIRLEAD_FEEDBACK_TOKEN"),
+        url_file=Path(place) if (place := environment.get("FAIRLEAD_DATABASE_URL_FILE")) else None,
     )
 
 

@@ -392,6 +392,25 @@ def test_the_operator_is_told_where_bundled_parts_are() -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "mounted"),
+    [
+        pytest.param(BUNDLED, {"fairlead-webhook": "token",
+                               "fairlead-postgresql": "fairlead-password"}, id="bundled"),
+        pytest.param(EXTERNAL, {"fairlead-webhook": "token", "db": "url"}, id="external"),
+    ],
+)  # fmt: skip
+def test_the_operator_can_see_that_a_secret_has_changed(
+    settings: tuple[str, ...], mounted: dict[str, str]
+) -> None:
+    pod = find(render(*settings), "Deployment", "fairlead-operator")["spec"]["template"]["spec"]
+    volume = next(volume for volume in pod["volumes"] if volume["name"] == "secrets")
+    sources = [source["secret"] for source in volume["projected"]["sources"]]
+
+    assert {source["name"]: source["items"][0]["key"] for source in sources} == mounted
+    assert all(source["optional"] for source in sources)
+
+
+@pytest.mark.parametrize(
     ("kind", "name"), [("Deployment", "fairlead-operator"), ("Deployment", "fairlead-mlflow")]
 )
 def test_a_variable_that_another_refers_to_stands_before_it(kind: str, name: str) -> None:

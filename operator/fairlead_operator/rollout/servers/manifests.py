@@ -15,7 +15,11 @@ from fairlead_operator.api.group import (
 )
 from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
-from fairlead_operator.kube.database_secret import database_variable
+from fairlead_operator.kube.database_secret import (
+    database_file,
+    database_variable,
+    database_volume,
+)
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import (
     SHADOW_PORT,
@@ -177,7 +181,10 @@ def _pod(
                 reference, serving, task=task, owner=owner, images=images, mlflow_url=mlflow_url
             )
         ],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            *((database_volume()[0],) if serving.prediction_log.enabled else ()),
+        ],
     }
 
 
@@ -247,7 +254,10 @@ def _server(
             requests={"cpu": "100m", "memory": "256Mi"},
             limits={"memory": "1Gi"},
         ),
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own emptyDir
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
+            *((database_volume()[1],) if serving.prediction_log.enabled else ()),
+        ],
     }
 
 
@@ -265,6 +275,7 @@ def _record(log: PredictionLog, task: Task) -> list[dict[str, Any]]:
     variables = [
         *environment({"FAIRLEAD_TASK": task, "FAIRLEAD_PREDICTION_SAMPLE": f"{log.sample:g}"}),
         database_variable(),
+        database_file(),
     ]
     if log.feedback_secret is not None:
         secret = log.feedback_secret.name

@@ -4,6 +4,7 @@ What the database makes of them is in `tests/integration/serving/test_record.py`
 """
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,3 +78,23 @@ def test_a_database_that_is_away_is_named_in_one_line() -> None:
 
     assert "\n" not in str(failure.value)
     assert "secret" not in str(failure.value)
+
+
+def test_another_address_in_the_file_is_used_from_the_next_batch_on(tmp_path: Path) -> None:
+    """The kubelet renews the file when the Secret changes; the variable stays what it was."""
+    file = tmp_path / "url"
+    ports = [free_port(), free_port()]
+    urls = [f"postgresql://fairlead:secret@127.0.0.1:{port}/fairlead" for port in ports]
+    record = RecordSettings(
+        url=urls[0], task=Task.BINARY, sample=1.0, feedback_token="", url_file=file
+    )
+    rotating, tried = RecordStore(record, SETTINGS), []
+
+    for written in (None, urls[1]):
+        if written is not None:
+            file.write_text(f"{written}\n")
+        with pytest.raises(UnavailableError) as failure:
+            rotating.add([ANSWER], [])
+        tried.append([str(port) in str(failure.value) for port in ports])
+
+    assert tried == [[True, False], [False, True]]

@@ -87,6 +87,18 @@ def test_only_a_record_needs_the_database() -> None:
     assert "from a Secret" not in variables().values()
 
 
+def test_a_record_is_written_where_the_mounted_secret_says() -> None:
+    """A variable would keep the address that the pod was started with."""
+    _, deployment = server(predictionLog={"enabled": True})
+    pod = deployment["spec"]["template"]["spec"]
+    told = {variable["name"]: variable.get("value") for variable in pod["containers"][0]["env"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    volume = next(volume for volume in pod["volumes"] if volume["name"] == "database")
+
+    assert volume["secret"] == {"secretName": "fairlead-database", "optional": True}
+    assert told["FAIRLEAD_DATABASE_URL_FILE"] == f"{mounts['database']}/url"
+
+
 def test_what_the_user_asks_for_wins_over_our_defaults() -> None:
     _, deployment = server(resources={"limits": {"memory": "4Gi"}})
     asked = deployment["spec"]["template"]["spec"]["containers"][0]["resources"]

@@ -1,0 +1,41 @@
+"""Notices that a Secret of the operator was given another value.
+
+The kubelet renews the files of a mounted Secret, and never a variable of a running process.  So the
+process ends when a file has changed: the kubelet starts it again with the new values, and what it
+had begun goes on, as after every restart.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+_EVERY: Final = 5.0  # seconds
+
+
+def read_secrets(directory: Path) -> dict[str, bytes]:
+    """Read the files of the mounted Secrets that are there; links and folders of the kubelet aside."""
+    contents = {}
+    for path in sorted(directory.iterdir()) if directory.is_dir() else ():
+        if not path.name.startswith(".") and path.is_file():
+            contents[path.name] = path.read_bytes()
+    return contents
+
+
+def changed(before: Mapping[str, bytes], now: Mapping[str, bytes]) -> list[str]:
+    """Name what has another value; what is first filled in, or is missing, is no change."""
+    return [name for name, value in now.items() if value and before.get(name, value) != value]
+
+
+async def wait_for_rotation(directory: Path, *, every: float = _EVERY) -> list[str]:
+    """Return what has changed, once something has."""
+    before = read_secrets(directory)
+    while True:
+        await asyncio.sleep(every)
+        try:
+            now = read_secrets(directory)
+        except OSError:  # the kubelet is just replacing them
+            continue
+        if names := changed(before, now):
+            return names
+        before = {**before, **now}
