@@ -15,6 +15,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.signature import Signature
+from fairlead_operator.upgrades import Upgrades
 
 
 class Kube(Protocol):
@@ -241,3 +242,4 @@ class Ports:
     registrations: Registrations
     record: Record
     now: Callable[[], datetime]
+    upgrades: Upgrades = dataclasses.field(default_factory=Upgrades)

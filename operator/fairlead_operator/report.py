@@ -10,6 +10,7 @@ from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.conditions import (
     APPLIED,
     PODS_READY,
+    UPGRADED,
     Condition,
     find_condition,
     merge,
@@ -19,6 +20,7 @@ from fairlead_operator.api.group import FIELD_MANAGER
 from fairlead_operator.api.phases.rollout import PodsReason
 from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError, ParentMissingError
+from fairlead_operator.upgrades import LOOK_AGAIN
 
 REFUSED: Final = frozenset({"ClusterRefused", "NameTaken"})  # someone else must mend it
 WAITING_FOR_MODEL: Final = "WaitingForModel"
@@ -83,6 +85,36 @@ def report_failures(
     return dataclasses.replace(
         told, events=events, look_again=min(report.look_again or retry, retry)
     )
+
+
+def report_upgrade(
+    body: Mapping[str, Any], report: Report, held: str | None, *, now: datetime
+) -> Report:
+    """Add why pods are left as an earlier release made them, and afterwards that they are not."""
+    status = dict(report.status)
+    before = read_condition(body.get("status") or {}, UPGRADED)
+    if held is None and before is None:
+        return report
+    condition = Condition(
+        type=UPGRADED,
+        status="True" if held is None else "False",
+        reason="Upgraded" if held is None else "UpgradeWaits",
+        message=held or "the pods are as this release makes them",
+        observed_generation=body["metadata"].get("generation"),
+    )
+    (dated,) = merge([before] if before else [], [condition], now=now)
+    others = [entry for entry in status.get("conditions") or [] if entry["type"] != UPGRADED]
+    status["conditions"] = [*others, dated.to_manifest()]
+    if held is None:
+        return dataclasses.replace(report, status=status)
+    soon = min(report.look_again or LOOK_AGAIN, LOOK_AGAIN)
+    return dataclasses.replace(report, status=status, look_again=soon)
+
+
+def read_condition(status: Mapping[str, Any], kind: str) -> Condition | None:
+    """Return the condition of this type."""
+    told = (entry for entry in status.get("conditions") or [] if entry["type"] == kind)
+    return next((Condition.model_validate(entry) for entry in told), None)
 
 
 def read_failures(status: Mapping[str, Any]) -> tuple[Failure, ...]:

@@ -14,7 +14,7 @@ _EVERY: Final = 5.0  # seconds
 
 
 def read_secrets(directory: Path) -> dict[str, bytes]:
-    """Read the files of the mounted Secrets that are there; links and folders of the kubelet aside."""
+    """Read the files of the mounted Secrets, without the links and folders of the kubelet."""
     contents = {}
     for path in sorted(directory.iterdir()) if directory.is_dir() else ():
         if not path.name.startswith(".") and path.is_file():

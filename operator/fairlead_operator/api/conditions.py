@@ -9,6 +9,7 @@ from pydantic import Field
 from fairlead_operator.api.base import Moment, Status
 
 PODS_READY: Final = "PodsReady"  # those behind the Model's address; absent before there are any
+UPGRADED: Final = "Upgraded"  # False while pods are left as an earlier release made them
 APPLIED: Final = "Applied"  # the cluster took what was written; absent while it always has
 
 

@@ -28,6 +28,9 @@ ANNOTATION_TASK: Final = f"{GROUP}/task"
 ANNOTATION_APPLIED: Final = f"{GROUP}/applied"
 # Set by us on a Deployment: the kind that scales it.
 ANNOTATION_AUTOSCALER: Final = f"{GROUP}/autoscaler"
+# Set by us on a Deployment: digests of what the spec asks for, and of the pods it was made into.
+ANNOTATION_ASKED: Final = f"{GROUP}/asked"
+ANNOTATION_BUILT: Final = f"{GROUP}/built"
 
 GATEWAY_NAME: Final = cluster.GATEWAY
 DATABASE_SECRET: Final = "fairlead-database"  # noqa: S105  the name of a Secret, not its content

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fairlead_contract.cluster import ROUTE, route_name
+from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
@@ -21,6 +22,7 @@ from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.requests import Action
 from fairlead_operator.settings import Settings
+from fairlead_operator.upgrades import mark
 
 _LOGGER = logging.getLogger(__name__)
 _HISTORY: Final = 10
@@ -33,6 +35,7 @@ class Outcome:
 
     failures: tuple[Failure, ...] = ()
     not_started: frozenset[str] = frozenset()  # kinds of children that were to start
+    held: str | None = None  # why the gateway's pods are not upgraded yet
     tidied: bool = True  # what carried the traffic before is gone, if it is time
 
 
@@ -53,7 +56,8 @@ async def act(
                 seen.status.rollout,
                 {Action.SUPERSEDE.annotation: decision.supersede_by},
             )
-    tidied = await _act_on_gateway(owner, seen, ports.kube, settings, attempts)
+    held = await _apply_gateway(owner, seen, ports, settings, attempts)
+    tidied = await _act_on_gateway(seen, owner, ports.kube, attempts)
     # At every look, so that a new address of the database reaches every namespace when the operator
     # starts with it.
     if seen.spec.serving.prediction_log.enabled or _is_training(seen):
@@ -61,7 +65,7 @@ async def act(
             await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
     not_started = await _start(owner, decision, seen, ports.kube, attempts)
     await _forget(owner, seen, ports.kube, attempts)
-    return Outcome(failures=attempts.failures, not_started=not_started, tidied=tidied)
+    return Outcome(failures=attempts.failures, not_started=not_started, held=held, tidied=tidied)
 
 
 async def _start(
@@ -134,19 +138,33 @@ async def _start_training(owner: Owner, start: Start, seen: Seen, kube: Kube) ->
     )
 
 
-async def _act_on_gateway(
-    owner: Owner, seen: Seen, kube: Kube, settings: Settings, attempts: Attempts
-) -> bool:
-    """Bring the built-in gateway and the Model's address at it, or take them away.
+async def _apply_gateway(
+    owner: Owner, seen: Seen, ports: Ports, settings: Settings, attempts: Attempts
+) -> str | None:
+    """Bring the built-in gateway and the Model's address at it; return why it is not upgraded."""
+    if seen.spec.serving.gateway.kind != "BuiltIn":
+        return None
+    turn = ports.upgrades.turn(f"the gateway of {owner.namespace}", seen.observed.now)
+    held = None
+    for built in _build_parts(owner, settings):
+        with attempts.attempt():
+            manifest = built
+            if built["kind"] == "Deployment":
+                manifest = mark(built, asked={})
+                live = await ports.kube.get("Deployment", owner.namespace, GATEWAY_NAME)
+                held = turn.hold(live, manifest)
+            if manifest["kind"] != "Deployment" or held is None:
+                await ports.kube.apply(manifest)
+    return held or turn.under_way()
+
+
+async def _act_on_gateway(seen: Seen, owner: Owner, kube: Kube, attempts: Attempts) -> bool:
+    """Take away what carried the traffic before.
 
     Whoever carried the traffic before goes on until the other has confirmed the route.  Return
     whether nothing of it is left that should have gone.
     """
     kind = seen.spec.serving.gateway.kind
-    if kind == "BuiltIn":
-        for manifest in _build_parts(owner, settings):
-            with attempts.attempt():
-                await kube.apply(manifest)
     if kind != seen.settled or kind == seen.status.gateway:
         return True
     with attempts.attempt():

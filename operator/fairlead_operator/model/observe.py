@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.conditions import PODS_READY, Condition
+from fairlead_operator.api.conditions import PODS_READY, UPGRADED, Condition
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.group import ANNOTATION_TASK
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
@@ -26,7 +26,7 @@ from fairlead_operator.model.past import ENTRIES, Past, last_promotion, recall, 
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import CurrentRollout, Observed, RunState, Training
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import read_failures
+from fairlead_operator.report import read_condition, read_failures
 from fairlead_operator.requests import Action, Request, read_requests, unanswered
 from fairlead_operator.signature import describe_change, find_change
 
@@ -75,6 +75,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         unregistered=await _check_registration(status, meta, ports),
         annotations=annotations,
         settled=_settled(_named(rollouts, status.rollout)),
+        held=_read_held(_named(rollouts, status.rollout)),
         pods=_read_pods(_named(rollouts, status.rollout)),
         failures=tuple(
             failure
@@ -248,6 +249,12 @@ def _read_pods(rollout: Mapping[str, Any] | None) -> Condition | None:
     told = ((rollout or {}).get("status") or {}).get("conditions") or ()
     found = next((entry for entry in told if entry["type"] == PODS_READY), None)
     return Condition.model_validate(found) if found is not None else None
+
+
+def _read_held(rollout: Mapping[str, Any] | None) -> str | None:
+    """Return why the Rollout leaves pods as they are; None when it does not."""
+    said = read_condition((rollout or {}).get("status") or {}, UPGRADED)
+    return said.message if said is not None and said.status == "False" else None
 
 
 def _folded(status: ModelStatus) -> bool:

@@ -10,7 +10,7 @@ from fairlead_operator.model.observe import observe
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.status import report
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report, report_failures, report_invalid
+from fairlead_operator.report import Report, report_failures, report_invalid, report_upgrade
 from fairlead_operator.settings import Settings
 
 
@@ -35,4 +35,5 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
         seen = dataclasses.replace(seen, settled=None)
     failures = (*outcome.failures, *seen.failures)
     told = report(body, seen, decision, failures=failures)
+    told = report_upgrade(body, told, outcome.held or seen.held, now=now)
     return report_failures(body, told, failures, now=now)

@@ -50,6 +50,7 @@ class Outcome:
     seen: Seen
     unscaled: str | None = None  # why there is no autoscaler
     failures: tuple[Failure, ...] = ()
+    held: str | None = None  # why its pods are not upgraded yet
 
 
 async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) -> Outcome:
@@ -65,9 +66,9 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
     attempts = Attempts()
     if narrows(seen.observed, decision):
         await _route(decision, seen, ports.kube, settings, attempts)
-        servers = await _servers(decision, seen, ports.kube, settings, attempts)
+        servers = await _servers(decision, seen, ports, settings, attempts)
     else:
-        servers = await _servers(decision, seen, ports.kube, settings, attempts)
+        servers = await _servers(decision, seen, ports, settings, attempts)
         refusals = {
             version: describe(server.failures)
             for version, server in servers.items()
@@ -90,13 +91,17 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
         seen=seen,
         unscaled=unscaled[-1] if unscaled else None,
         failures=(*attempts.failures, *failures),
+        held=next((server.held for server in servers.values() if server.held), None),
     )
 
 
 async def _servers(
-    decision: Decision, seen: Seen, kube: Kube, settings: Settings, attempts: Attempts
+    decision: Decision, seen: Seen, ports: Ports, settings: Settings, attempts: Attempts
 ) -> dict[str, AppliedServer]:
     """Stop the servers that must be gone first, and apply those that must run; by version."""
+    kube, owner = ports.kube, seen.case.owner
+    resting = is_finished(decision.phase) and is_finished(seen.observed.phase)
+    turn = ports.upgrades.turn(f"{owner.namespace}/{owner.name}", seen.case.now, resting=resting)
     for reference in _stopped(decision, seen):
         if (server := seen.servers.get(reference.version)) is not None:
             with attempts.attempt():
@@ -109,9 +114,10 @@ async def _servers(
             seen.case.model,
             live=seen.servers.get(reference.version),
             floor=fewest.get(reference.version),
-            owner=seen.case.owner,
+            owner=owner,
             kube=kube,
             settings=settings,
+            turn=turn,
         )
         for reference in _wanted(decision, seen)
         if reference.version not in nameless

@@ -5,7 +5,7 @@ from typing import Any
 
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report, report_failures, report_invalid
+from fairlead_operator.report import Report, report_failures, report_invalid, report_upgrade
 from fairlead_operator.rollout.act import act
 from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.observe import observe
@@ -30,5 +30,6 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
         return report_invalid(body, error, now=now)
     outcome = await act(decide(seen.observed), seen, ports, settings)
     told = report(body, outcome.seen, outcome.decision, unscaled=outcome.unscaled)
+    told = report_upgrade(body, told, outcome.held, now=now)
     told = report_failures(body, told, outcome.failures, now=now)
     return await remember(body, seen.case.status, told, ports.record)

@@ -24,6 +24,7 @@ IN_PLACE = {
     "WaitingForModel",
     "RegistrationChanged", "AutoscalerApplied", "AutoscalerMissing", "GatePassed",
     "Promoted", "RolledBack", "AlertIgnored", "AlertUnreadable", "RequestRefused",
+    "UpgradeWaits", "Upgraded",
 }  # fmt: skip
 
 

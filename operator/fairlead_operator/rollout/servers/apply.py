@@ -24,6 +24,7 @@ from fairlead_operator.rollout.decision.capacity import asked_replicas
 from fairlead_operator.rollout.servers.autoscaler import KINDS, build_autoscaler
 from fairlead_operator.rollout.servers.manifests import build_budget, build_server, has_several_pods
 from fairlead_operator.settings import Settings
+from fairlead_operator.upgrades import Turn, mark
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class AppliedServer:
     failures: tuple[Failure, ...] = ()  # of its Service and Deployment: without, it cannot start
     unscaled: str | None = None  # why there is no autoscaler
     scaling_failures: tuple[Failure, ...] = ()  # of what scales its pods, or keeps some of them
+    held: str | None = None  # why its pods are not upgraded yet
 
 
 async def apply_server(
@@ -44,6 +46,7 @@ async def apply_server(
     owner: Owner,
     kube: Kube,
     settings: Settings,
+    turn: Turn,
 ) -> AppliedServer:
     """Make the server of a version as it should be; what fails stops nothing independent of it.
 
@@ -62,6 +65,9 @@ async def apply_server(
         images=settings.images,
         mlflow_url=settings.mlflow.address,
     )
+    asked = spec.serving.model_dump(mode="json") | reference.model_dump() | {"task": spec.task}
+    deployment = mark(deployment, asked=asked)
+    held = turn.hold(live, deployment)
     server, applied = Attempts(), live
     with server.attempt():
         await kube.apply(service)
@@ -70,13 +76,18 @@ async def apply_server(
             await remove_owned({"kind": before, "metadata": deployment["metadata"]}, kube)
         if live is not None and before is None and kind is not None:
             await kube.scale(live, asked_replicas(live))
-        applied = await kube.apply(deployment)
+        if held is None:
+            applied = await kube.apply(deployment)
     unscaled, beside = None, Attempts()
     with beside.attempt():
         budget = build_budget(reference.version, owner)
         await (kube.apply(budget) if has_several_pods(spec.serving) else remove_owned(budget, kube))
     if scaling is None or floor is None or applied is None:
-        return AppliedServer(failures=server.failures, scaling_failures=beside.failures)
+        return AppliedServer(
+            failures=server.failures,
+            scaling_failures=beside.failures,
+            held=held or turn.under_way(),
+        )
     with beside.attempt():
         unscaled = await _apply_autoscaler(
             reference.version, scaling, floor=floor, owner=owner, kube=kube, settings=settings
@@ -85,7 +96,10 @@ async def apply_server(
         if asked_replicas(applied) < floor:
             await kube.scale(applied, floor)
     return AppliedServer(
-        failures=server.failures, unscaled=unscaled, scaling_failures=beside.failures
+        failures=server.failures,
+        unscaled=unscaled,
+        scaling_failures=beside.failures,
+        held=held or turn.under_way(),
     )
 
 

@@ -10,7 +10,8 @@ from fairlead_operator.attempts import Failure
 from fairlead_operator.errors import ClusterRefusalError
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.rollout.servers.apply import AppliedServer, apply_server, remove_server
-from support.fakes import Clock, FakeKube
+from fairlead_operator.upgrades import Upgrades
+from support.fakes import START, Clock, FakeKube
 from support.world import NAMESPACE, SETTINGS, model_manifest
 
 OWNER = Owner(kind="Model", namespace=NAMESPACE, name="nsw-price", uid="m1")
@@ -35,6 +36,7 @@ async def apply(kube: FakeKube, floor: int | None = None, **serving: Any) -> App
         owner=OWNER,
         kube=kube,
         settings=SETTINGS,
+        turn=Upgrades().turn("energy/nsw-price", START),
     )
 
 
