@@ -107,6 +107,7 @@ def _crd(kind: _Kind) -> dict[str, Any]:
         "served": True,
         "storage": True,
         **({"subresources": {"status": {}}} if kind.status else {}),
+        **_selectable(kind),
         "additionalPrinterColumns": list(kind.module.COLUMNS),
         "schema": {"openAPIV3Schema": _schema(kind)},
     }
@@ -128,6 +129,15 @@ def _crd(kind: _Kind) -> dict[str, Any]:
             "versions": [version],
         },
     }
+
+
+def _selectable(kind: _Kind) -> dict[str, Any]:
+    """Name the fields that ``kubectl get --field-selector`` takes."""
+    paths = [
+        *([".spec.model"] if "model" in kind.spec.model_fields else ()),
+        *([".status.phase"] if kind.status else ()),
+    ]
+    return {"selectableFields": [{"jsonPath": path} for path in paths]} if paths else {}
 
 
 def _schema(kind: _Kind) -> Schema:

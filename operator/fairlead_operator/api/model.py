@@ -358,6 +358,14 @@ class ModelStatus(Status):
     rollout_number: Annotated[
         int, Field(default=0, description="Number of Rollouts that the Model has started.")
     ]
+    weight: Annotated[
+        int | None,
+        Field(
+            default=None,
+            description="Percent of the requests that the rollout in flight has moved to its "
+            "candidates. Unset while none is in flight.",
+        ),
+    ]
     gate: Annotated[
         GateStatus | None, Field(default=None, description="Last decision of the gate.")
     ]
@@ -380,6 +388,12 @@ class ModelStatus(Status):
 
 COLUMNS: tuple[dict[str, Any], ...] = (
     {
+        "name": "Ready",
+        "description": "Whether a version answers at the address.",
+        "type": "string",
+        "jsonPath": ".status.conditions[?(@.type=='Ready')].status",
+    },
+    {
         "name": "Phase",
         "description": "What the Model is doing now.",
         "type": "string",
@@ -392,6 +406,12 @@ COLUMNS: tuple[dict[str, Any], ...] = (
         "jsonPath": ".status.stable.version",
     },
     {
+        "name": "Weight",
+        "description": "Percent of the requests that the rollout in flight has moved.",
+        "type": "integer",
+        "jsonPath": ".status.weight",
+    },
+    {
         "name": "Pinned",
         "description": "Version that spec.version pins.",
         "type": "string",
@@ -400,9 +420,10 @@ COLUMNS: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "Reason",
-        "description": "Reason of the condition Ready.",
+        "description": "Reason of the condition UpToDate: why the version asked for is not in "
+        "charge.",
         "type": "string",
-        "jsonPath": ".status.conditions[?(@.type=='Ready')].reason",
+        "jsonPath": ".status.conditions[?(@.type=='UpToDate')].reason",
     },
     {
         "name": "Training",
@@ -415,6 +436,12 @@ COLUMNS: tuple[dict[str, Any], ...] = (
         "description": "Current Rollout.",
         "type": "string",
         "jsonPath": ".status.rollout",
+    },
+    {
+        "name": "URL",
+        "description": "Address that clients call.",
+        "type": "string",
+        "jsonPath": ".status.url",
     },
     {
         "name": "Age",

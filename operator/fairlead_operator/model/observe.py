@@ -318,6 +318,8 @@ def _read_rollout(rollout: Mapping[str, Any], model: ModelSpec, generation: int)
         message=status.get("message", ""),
         asked_back=_asked_back(annotations, status),
         leader=find_leader(status),
+        paused=status.get("phase") == RolloutPhase.PAUSED,
+        weight=status.get("weight"),
     )
 
 

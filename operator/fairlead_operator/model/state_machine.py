@@ -77,6 +77,7 @@ def decide(observed: Observed) -> Decision:
     blocked, start = observed.blocked, rollout.start
     if start is not None:  # tried again, so no longer blocked
         blocked = tuple(entry for entry in blocked if entry.version not in start.versions)
+    blocked = tuple(entry for entry in blocked if not _in_charge(observed, entry.version))
     observed = dataclasses.replace(observed, refused=_refusal(observed, rollout))
     starting = start is not None or rollout.adopt is not None
     phase, reason, message = _phase(observed, starting=starting, training=training is not None)
@@ -91,6 +92,7 @@ def decide(observed: Observed) -> Decision:
         blocked=blocked,
         refused=observed.refused,
         gate=observed.gate,
+        weight=_weight(observed),
         start_rollout=start,
         adopt_rollout=rollout.adopt,
         supersede_by=rollout.supersede_by,
@@ -98,6 +100,12 @@ def decide(observed: Observed) -> Decision:
         answers=answers,
         look_again=_ASK_AGAIN if unknown else None,
     )
+
+
+def _weight(observed: Observed) -> int | None:
+    """Return the percent of the traffic that a rollout in flight has moved."""
+    rollout = observed.rollout
+    return rollout.weight if rollout is not None and rollout.state is RunState.ACTIVE else None
 
 
 def _without_what_cannot_start(observed: Observed) -> Observed:
@@ -385,7 +393,9 @@ def _block(observed: Observed, version: str) -> BlockedVersion | None:
 def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase, str, str]:
     """Choose one word for people, why, and the numbers."""
     if starting or (observed.rollout is not None and observed.rollout.state is RunState.ACTIVE):
-        return Phase.ROLLING_OUT, Reason.ROLLING_OUT, _rolling_out(observed)
+        paused = observed.rollout is not None and observed.rollout.paused
+        reason = Reason.PAUSED if paused else Reason.ROLLING_OUT
+        return Phase.ROLLING_OUT, reason, _rolling_out(observed)
     block = _block(observed, observed.pinned) if observed.pinned is not None else None
     chosen = observed.stable is not None and observed.stable.version in observed.alternatives
     if block is not None and not chosen:
@@ -435,6 +445,8 @@ def _rolling_out(observed: Observed) -> str:
     moves = f"to {rollout.reference.version}"
     if rollout.leader is not None:
         moves = f"tries {' and '.join(rollout.versions)}, {rollout.leader} leads"
+    if rollout.paused:
+        moves = f"{moves} is paused: {rollout.message[:_CAUSE]}"
     parts = [f"{rollout.name} {moves}", *_next_in_line(observed, rollout)]
     if observed.refused is not None:
         parts.append(observed.refused.message)

@@ -50,6 +50,8 @@ class CurrentRollout:
     message: str
     asked_back: bool  # a person or the Model has asked it to go back already
     leader: str | None = None  # the best version of a trial so far; None where none is known
+    paused: bool = False
+    weight: int | None = None  # percent of the traffic that it has moved; None before it has begun
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ class Decision:
     blocked: tuple[BlockedVersion, ...]
     refused: RefusedTarget | None
     gate: GateStatus | None
+    weight: int | None = None  # percent of the traffic that a rollout in flight has moved
     start_rollout: Target | None = None
     adopt_rollout: str | None = None
     supersede_by: str | None = None  # the version for which the one in flight makes way

@@ -50,6 +50,7 @@ def report(
         rollout=_rollout(seen, decision, name, rollout_number),
         folded_rollout=_folded_rollout(seen),
         rollout_number=rollout_number,
+        weight=decision.weight,
         gate=decision.gate,
         blocked=decision.blocked,
         refused=decision.refused,
@@ -205,13 +206,17 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
 
 
 def _announce_past(seen: Seen, decision: Decision) -> tuple[Event, ...]:
-    """Announce what is taken up of an earlier Model; at the first look also why nothing is."""
+    """Announce what is taken up of an earlier Model; at the first look also that it is gone.
+
+    A history that does not answer is told in the conditions: it is asked again.
+    """
     if _takes_up(decision):
         return (Event(reason=Reason.RESTORED, message=decision.message),)
     past = seen.observed.past
-    if past is None or past.reason is None or seen.status.phase is not None:
+    is_gone = past is not None and past.reason is Reason.STABLE_VERSION_GONE
+    if past is None or not is_gone or seen.status.phase is not None:
         return ()
-    return (Event(reason=past.reason, message=past.message, warning=True),)
+    return (Event(reason=Reason.STABLE_VERSION_GONE, message=past.message, warning=True),)
 
 
 def _unregistered(status: ModelStatus) -> Condition | None:

@@ -278,3 +278,25 @@ def test_the_reference_names_every_field_of_every_spec() -> None:
         field = path.partition(".")[2]
         if not field.endswith("]"):
             assert f"| `{field}` |" in reference
+
+
+@pytest.mark.parametrize(
+    ("plural", "paths"),
+    [
+        ("models", [".status.phase"]),
+        ("rollouts", [".spec.model", ".status.phase"]),
+        ("trainingruns", [".spec.model", ".status.phase"]),
+    ],
+)
+def test_objects_can_be_selected_by_model_and_phase(plural: str, paths: list[str]) -> None:
+    (version,) = crds.build_crds()[f"{plural}.yaml"]["spec"]["versions"]
+
+    assert [field["jsonPath"] for field in version["selectableFields"]] == paths
+
+
+def test_a_model_shows_whether_it_is_ready_where_it_answers_and_what_moves() -> None:
+    (version,) = crds.build_crds()["models.yaml"]["spec"]["versions"]
+    columns = {column["name"]: column["jsonPath"] for column in version["additionalPrinterColumns"]}
+
+    assert columns["Ready"] == ".status.conditions[?(@.type=='Ready')].status"
+    assert (columns["URL"], columns["Weight"]) == (".status.url", ".status.weight")

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     WAITING = "Waiting"
     TRAINING = "Training"
     ROLLING_OUT = "RollingOut"
+    PAUSED = "Paused"
     SERVING = "Serving"
     SUSPENDED = "Suspended"
     VERSION_BLOCKED = "VersionBlocked"

@@ -557,3 +557,24 @@ def test_what_a_model_in_a_rollout_says(changes: dict[str, Any], message: str) -
     in_flight = {"rollout": rollout(), "rollout_folded": False}
 
     assert decide(observed(**in_flight | changes)).message == message
+
+
+def test_a_paused_rollout_shows_on_the_model_with_why_and_its_weight() -> None:
+    paused = rollout(paused=True, weight=10, message="step 1 waits for approval")
+
+    decision = decide(observed(rollout=paused, rollout_folded=False))
+
+    assert (decision.phase, decision.reason, decision.weight) == ("RollingOut", "Paused", 10)
+    assert decision.message == "r-2 to 1.1.0 is paused: step 1 waits for approval"
+
+
+def test_at_rest_no_weight_is_left_of_the_last_rollout() -> None:
+    ended = rollout("1.0.0", RunState.SUCCEEDED, weight=100)
+
+    assert decide(observed(rollout=ended)).weight is None
+
+
+def test_what_serves_is_not_listed_as_blocked() -> None:
+    decision = decide(observed(blocked=(*blocked("1.0.0"), *blocked("0.9.0"))))
+
+    assert [entry.version for entry in decision.blocked] == ["0.9.0"]
