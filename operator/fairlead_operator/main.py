@@ -32,6 +32,7 @@ from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.client import MlflowClient
 from fairlead_operator.mlflow.registrations import Registrations, keep_listing
 from fairlead_operator.ports import Ports
+from fairlead_operator.prometheus.answers import Answers, keep_counting
 from fairlead_operator.prometheus.client import PrometheusClient
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.retention import keep_record
@@ -66,7 +67,7 @@ async def run(settings: Settings) -> None:
     ):
         clients = _Clients(kube=kube, session=session, record=record)
         webhook = Webhook(
-            clients.ports(settings, Registrations()),
+            clients.ports(settings, Registrations(), Answers()),
             token=settings.webhook_token,
             labels=settings.alert_labels,
         )
@@ -92,12 +93,13 @@ class _Clients:
     session: aiohttp.ClientSession
     record: RecordClient
 
-    def ports(self, settings: Settings, registrations: Registrations) -> Ports:
+    def ports(self, settings: Settings, registrations: Registrations, answers: Answers) -> Ports:
         return Ports(
             kube=self.kube,
             prometheus=PrometheusClient(settings.prometheus_url, self.session),
             registry=MlflowClient(settings.mlflow, self.session),
             registrations=registrations,
+            answers=answers,
             record=self.record,
             now=now,
         )
@@ -120,8 +122,8 @@ async def _serve_term(
 ) -> None:
     """Lead once, from taking the Lease to losing it, with state that nothing outlives."""
     kube, record = clients.kube, clients.record
-    registrations = Registrations()
-    outside = clients.ports(settings, registrations)
+    registrations, answers = Registrations(), Answers()
+    outside = clients.ports(settings, registrations, answers)
     store = Store(settings.watch_namespaces)
     queue, wakeup = WorkQueue(), Wakeup()
     watches = Watches(store, wakeup, queue)
@@ -129,8 +131,14 @@ async def _serve_term(
     reading = dataclasses.replace(outside, kube=WatchedKube(kube, store))
     controller = Controller(queue, reading, settings)
     holding = asyncio.create_task(lease.hold())
-    keeping = asyncio.create_task(keep_record(record, retention=settings.record_retention, now=now))
-    listing = asyncio.create_task(keep_listing(registrations, outside.registry))
+    beside = [
+        asyncio.create_task(work)
+        for work in (
+            keep_record(record, retention=settings.record_retention, now=now),
+            keep_listing(registrations, outside.registry),
+            keep_counting(answers, outside.prometheus, watches.look_at_model),
+        )
+    ]
     try:
         await _until(stopped, sync.fill())
         work = (*(controller.run() for _ in range(_WORKERS)), sync.run(), sync.patrol())
@@ -139,9 +147,8 @@ async def _serve_term(
         await _lead(settings, watching, (holding, *work), inbound.health, stopped)
     finally:
         inbound.standing_by()
-        holding.cancel()
-        keeping.cancel()
-        listing.cancel()
+        for task in (holding, *beside):
+            task.cancel()
         await lease.release()
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.signature import Signature
@@ -234,12 +235,20 @@ class Registrations(Protocol):
         """Note what the registry has said of a registration since."""
 
 
+class Answers(Protocol):
+    """What Prometheus has counted of every version; answers at once, from memory."""
+
+    def problem(self, gateway: GatewayKind, namespace: str, model: str, version: str) -> str | None:
+        """Say that a version only fails; empty when it does not, None when that is not known."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     kube: Kube
     prometheus: Prometheus
     registry: Registry
     registrations: Registrations
+    answers: Answers
     record: Record
     now: Callable[[], datetime]
     upgrades: Upgrades = dataclasses.field(default_factory=Upgrades)

@@ -8,6 +8,7 @@ import pytest
 
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.prometheus.answers import Answered
 from support.world import NAMESPACE, World, model_manifest, pod
 
 MINUTE = timedelta(minutes=1)
@@ -35,9 +36,13 @@ async def moving(**policy: Any) -> World:
     return world
 
 
-def registered(world: World) -> dict[str, Any]:
+def condition(world: World, kind: str) -> dict[str, Any]:
     conditions = world.model()["status"]["conditions"]
-    return dict(next(known for known in conditions if known["type"] == "Registered"))
+    return dict(next(known for known in conditions if known["type"] == kind))
+
+
+def registered(world: World) -> dict[str, Any]:
+    return condition(world, "Registered")
 
 
 def status(world: World) -> dict[str, Any]:
@@ -289,6 +294,23 @@ async def test_a_registered_version_that_is_altered_while_it_serves_is_a_conditi
     assert world.weights() == {"1.0.0": 100}
     assert world.model()["status"]["phase"] == "Serving"
     assert [reason for reason, _ in world.events()].count("RegistrationChanged") == 1
+
+
+async def test_a_first_version_that_only_fails_is_told_and_stays() -> None:
+    """It was Ready, without a sign."""
+    world = await serving()
+    path = f"{NAMESPACE}/nsw-price/1.0.0"
+
+    for failed in (40, 41):
+        world.answers.take({("BuiltIn", path): Answered(total=41, failed=failed, refused=0)})
+        world.watches.look_at_model(NAMESPACE, "nsw-price")
+        await world.run()
+
+    told = condition(world, "Answering")
+    assert (told["status"], told["reason"]) == ("False", "OnlyFailures")
+    assert "of 41 requests in 10 minutes 1.0.0 answered 1 well, failed 40" in told["message"]
+    assert [reason for reason, _ in world.events()].count("OnlyFailures") == 1
+    assert world.weights() == {"1.0.0": 100}
 
 
 async def test_a_version_that_is_newer_than_the_list_is_not_said_to_be_deleted() -> None:

@@ -26,6 +26,7 @@ from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.registrations import Registrations
 from fairlead_operator.ports import Ports
+from fairlead_operator.prometheus.answers import Answers
 from fairlead_operator.settings import Settings
 from support.fake_prometheus import FakePrometheus
 from support.fake_record import FakeRecord
@@ -72,11 +73,13 @@ class World:
         self.registry = FakeRegistry()
         self.record = FakeRecord(self.clock)
         self.registrations = Registrations()
+        self.answers = Answers()
         self.ports = Ports(
             kube=self.kube,
             prometheus=self.prometheus,
             registry=self.registry,
             registrations=self.registrations,
+            answers=self.answers,
             record=self.record,
             now=self.clock,
         )

@@ -10,13 +10,14 @@ from typing import Any
 
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.builtins import BUILTINS
-from fairlead_operator.api.conditions import PODS_READY
+from fairlead_operator.api.conditions import ANSWERING, PODS_READY
 from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import ENDED, Phase, PodsReason
 from fairlead_operator.api.policy import DEFAULT_STRATEGY
 from fairlead_operator.command.refusals import Object, status_of
 
 _SHOWN_REQUESTS = 3
+_WARNINGS = {ANSWERING: "Answers"}  # the Model's conditions, and what their lines are called
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ def build_view(model: Object, rollout: Object | None, *, now: datetime) -> View:
 def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tuple[str, str]]:
     spec = model["spec"]
     yield "Model", _of_ready(status_of(model))
+    yield from _warnings(status_of(model))
     if spec.get("suspend"):
         yield "Suspended", "no training or rollout starts; traffic stays as it is"
     if spec.get("version"):
@@ -120,6 +122,13 @@ def _before_traffic(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Mirror", f"{status['mirror']} % of live requests are copied to the candidate"
     if status.get("preview"):
         yield "Preview", f"{status['preview']} answers with the candidate"
+
+
+def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with what serves although the Model is ready."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] in _WARNINGS and condition["status"] == "False":
+            yield _WARNINGS[condition["type"]], str(condition.get("message", ""))
 
 
 def _signature(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

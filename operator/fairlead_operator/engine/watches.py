@@ -55,6 +55,11 @@ class Watches:
             self._queue.add(key)
         self._queue.add(Key("Model", namespace, model))
 
+    def look_at_model(self, namespace: str, name: str) -> None:
+        """Wake a Model, if there is one."""
+        if self._store.get("Model", namespace, name) is not None:
+            self._queue.add(Key("Model", namespace, name))
+
 
 class Sync:
     """Reads everything, and tells what the watches missed."""

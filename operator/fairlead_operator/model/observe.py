@@ -73,6 +73,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         spec=spec,
         status=status,
         unregistered=await _check_registration(status, meta, ports),
+        failing=_check_answers(spec, status, meta, ports),
         annotations=annotations,
         settled=_settled(_named(rollouts, status.rollout)),
         held=_read_held(_named(rollouts, status.rollout)),
@@ -156,6 +157,17 @@ async def _check_registration(
         return problem
     ports.registrations.note(name, registered)
     return ports.registrations.problem(name, stable)
+
+
+def _check_answers(
+    spec: ModelSpec, status: ModelStatus, meta: Mapping[str, Any], ports: Ports
+) -> str | None:
+    """Return that the stable version only fails: empty when it does not, None: not known."""
+    if status.stable is None:
+        return None
+    return ports.answers.problem(
+        spec.serving.gateway.kind, meta["namespace"], meta["name"], status.stable.version
+    )
 
 
 async def _check_artifacts(

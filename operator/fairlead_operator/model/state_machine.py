@@ -440,7 +440,9 @@ def _rolling_out(observed: Observed) -> str:
     rollout = observed.rollout
     if rollout is None or rollout.state is not RunState.ACTIVE:
         if observed.takes_up is not None:
-            return f"{observed.takes_up} was in charge of an earlier Model of this name, and is again"
+            return (
+                f"{observed.takes_up} was in charge of an earlier Model of this name, and is again"
+            )
         return "a rollout starts"
     moves = f"to {rollout.reference.version}"
     if rollout.leader is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fairlead_operator.api.conditions import Condition, find_condition, merge
+from fairlead_operator.api.conditions import ANSWERING, Condition, find_condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import ModelStatus
@@ -158,6 +158,7 @@ def _conditions(
         condition("UpToDate", current, reason, message),
         condition("Progressing", moving, decision.reason, decision.message),
         *_registered(meta, seen),
+        *_answering(meta, seen, decision),
         *told,
     )
 
@@ -172,6 +173,29 @@ def _registered(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, ...]:
         "status": "False" if seen.unregistered else "True",
         "reason": "RegistrationChanged" if seen.unregistered else "Registered",
         "message": seen.unregistered or f"{stable} is registered as it was verified",
+        "observedGeneration": meta.get("generation"),
+    }
+    return (Condition.model_validate(condition),)
+
+
+def _answering(meta: Mapping[str, Any], seen: Seen, decision: Decision) -> tuple[Condition, ...]:
+    """Say whether the stable version only fails; where it never did, nothing.
+
+    Unknown, what was said of this version last; the numbers are those of the first time.
+    """
+    if decision.stable is None or decision.stable != seen.status.stable:
+        return ()
+    last = find_condition(seen.status.conditions, ANSWERING)
+    failing = last is not None and last.status == "False"
+    if last is None and not seen.failing:
+        return ()
+    if last is not None and (seen.failing is None or bool(seen.failing) == failing):
+        return (last,)
+    condition = {
+        "type": ANSWERING,
+        "status": "False" if seen.failing else "True",
+        "reason": "OnlyFailures" if seen.failing else "Answering",
+        "message": seen.failing or f"{decision.stable.version} answers again",
         "observedGeneration": meta.get("generation"),
     }
     return (Condition.model_validate(condition),)
@@ -195,6 +219,7 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
             Event(reason=Reason.TARGET_REFUSED, message=new.refused.message, warning=True)
         )
     events += announce_pods(old.conditions, new.conditions)
+    events += _announce_answers(old, new)
     lost = _unregistered(new)
     if lost is not None and _unregistered(old) is None:
         events.append(Event(reason=lost.reason, message=lost.message, warning=True))
@@ -217,6 +242,15 @@ def _announce_past(seen: Seen, decision: Decision) -> tuple[Event, ...]:
     if past is None or not is_gone or seen.status.phase is not None:
         return ()
     return (Event(reason=Reason.STABLE_VERSION_GONE, message=past.message, warning=True),)
+
+
+def _announce_answers(old: ModelStatus, new: ModelStatus) -> list[Event]:
+    """Announce once that a version only fails, and that it does not any more."""
+    before = find_condition(old.conditions, ANSWERING)
+    told = find_condition(new.conditions, ANSWERING)
+    if told is None or (before is not None and before.status == told.status):
+        return []
+    return [Event(reason=told.reason, message=told.message, warning=told.status == "False")]
 
 
 def _unregistered(status: ModelStatus) -> Condition | None:

@@ -23,6 +23,7 @@ IN_PLACE = {
     "InvalidSpec", "ClusterRefused", "ClusterUnavailable", "NameTaken", "Applied", "Registered",
     "WaitingForModel",
     "RegistrationChanged", "AutoscalerApplied", "AutoscalerMissing", "GatePassed",
+    "OnlyFailures", "Answering",
     "Promoted", "RolledBack", "AlertIgnored", "AlertUnreadable", "RequestRefused",
     "UpgradeWaits", "Upgraded",
 }  # fmt: skip

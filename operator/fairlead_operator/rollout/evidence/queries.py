@@ -34,6 +34,7 @@ from fairlead_contract.statistics.sequential import Counts
 from fairlead_operator.api.builtins import Counted, Quantile
 
 COUNT: Final = "fairlead_count"  # label that names a count in an answer of several
+_VERSION: Final = (series.NAMESPACE, series.MODEL, series.VERSION)  # labels
 _NONE: Final = timedelta(0)
 # What Envoy counts of attempts that found no pod, or no connection to one, and of dropped copies.
 _UNREACHED: Final = (
@@ -85,11 +86,16 @@ SERVERS: Final = Series(
 class Target:
     """Whose answers, and who counts them."""
 
-    namespace: str
+    namespace: str  # empty: every version of every Model, each by itself
     model: str
     version: str
     mirrored: bool = False  # answers to copies of live requests, which nobody gets
     series: Series = GATEWAY
+
+    @classmethod
+    def every(cls, series: Series) -> "Target":
+        """Return every version of every Model."""
+        return cls(namespace="", model="", version="", series=series)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +123,19 @@ class Tallying:
         return Counts(good=min(max(good, 0.0), total), total=total)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """Questions for a count of every version; in their answers ``COUNT`` names it as ``path``."""
+
+    total: str
+    failed: str
+    refused: str
+
+    @staticmethod
+    def path(namespace: str, model: str, version: str) -> str:
+        return f"{namespace}/{model}/{version}"
+
+
 def value(counted: Counted, target: Target, span: Span) -> str:
     """Write what a built-in check asks of Prometheus for its value."""
     match counted:
@@ -133,7 +152,18 @@ def value(counted: Counted, target: Target, span: Span) -> str:
 
 def requests(target: Target, span: Span) -> str:
     """Count the requests that the version answered in the span, or was to answer and did not."""
-    return _reached(f"sum({_counted(target.series.finished, _labels(target), span)})", target, span)
+    count = f"{_sum(target)}({_counted(target.series.finished, _labels(target), span)})"
+    return _reached(count, target, span)
+
+
+def outcomes(series: Series, span: Span) -> Outcomes:
+    """Ask how many requests every version had, and how many of them it failed and refused."""
+    every = Target.every(series)
+    return Outcomes(
+        total=_named(requests(every, span)),
+        failed=_named(_failed(every, span)),
+        refused=_named(_refused(every, span)),
+    )
 
 
 def success_rate(target: Target, span: Span) -> str:
@@ -219,7 +249,7 @@ def _failed(target: Target, span: Span) -> str:
 
 def _answered(outcome: str, target: Target, span: Span) -> str:
     labels = f"{_labels(target)},{outcome}"
-    return f"sum({_counted(target.series.answered, labels, span)})"
+    return f"{_sum(target)}({_counted(target.series.answered, labels, span)})"
 
 
 def _refused(target: Target, span: Span) -> str:
@@ -236,14 +266,16 @@ def _reached(count: str, target: Target, span: Span) -> str:
     """Take off the answers that the gateway gave because it reached no pod."""
     if not target.series.unavailable:
         return count
-    unavailable = _answered(target.series.unavailable, target, span)
+    unavailable, total = _answered(target.series.unavailable, target, span), _sum(target)
     # Of several numbers without labels `or` would keep the first.
     attempts = " or ".join(
-        f'label_replace(sum({_counted(name, _labels(target), span)}), "{COUNT}", "{name}", "", "")'
+        f"label_replace({total}({_counted(name, _labels(target), span)}), "
+        f'"{COUNT}", "{name}", "", "")'
         for name in (*_UNREACHED, *((_DROPPED,) if target.mirrored else ()))
     )
     none = f"0 * {unavailable}"
-    spoken = f"clamp_min({unavailable} - (sum({attempts}) or {none}), 0)"  # by the version itself
+    # What the version itself said.
+    spoken = f"clamp_min({unavailable} - ({total}({attempts}) or {none}), 0)"
     return f"clamp_min({count} - ({unavailable} - {spoken} or 0 * {count}), 0)"
 
 
@@ -272,7 +304,20 @@ def _labels(target: Target) -> str:
     return f'{_names(target)},{series.ROLE}="{role}"'
 
 
+def _sum(target: Target) -> str:
+    """Add up what a version's series count, or what each version's do."""
+    return "sum" if target.namespace else f"sum by ({', '.join(_VERSION)})"
+
+
+def _named(count: str) -> str:
+    """Name the counts of every version as ``Outcomes.path`` does."""
+    labels = ", ".join(f'"{label}"' for label in _VERSION)
+    return f'label_join({count}, "{COUNT}", "/", {labels})'
+
+
 def _names(target: Target) -> str:
+    if not target.namespace:
+        return f'{series.NAMESPACE}!=""'
     return series.match_version(
         namespace=target.namespace, model=target.model, version=target.version
     )

@@ -256,6 +256,12 @@ def test_one_that_left_the_trial_says_why() -> None:
             ("Model", "Blocked: 1.2.9 is bad"),
             id="its phase, and what Ready says",
         ),
+        pytest.param(
+            {},
+            {"conditions": [{"type": "Answering", "status": "False", "message": "1.0.0 fails"}]},
+            ("Answers", "1.0.0 fails"),
+            id="what serves only fails",
+        ),
     ],
 )
 def test_a_fact_of_a_model(

@@ -130,6 +130,17 @@ def test_our_own_write_wakes_our_kinds_alone_and_once(desk: Desk, how: str | Non
     assert desk.woken() == [ROLLOUT, MODEL]
 
 
+def test_only_a_model_that_there_is_can_be_woken(desk: Desk) -> None:
+    """Its name may come from the label of a series that anybody wrote."""
+    desk.watches.tell(desk.cluster.put(model()), "ADDED")
+    desk.woken()
+
+    desk.watches.look_at_model(NAMESPACE, "m")
+    desk.watches.look_at_model("elsewhere", "m")
+
+    assert desk.woken() == [MODEL]
+
+
 def test_an_old_event_wakes_nobody(desk: Desk) -> None:
     old, new = desk.cluster.put(model()), desk.cluster.put(model(phase="Serving"))
     desk.store.put(new, told=False)

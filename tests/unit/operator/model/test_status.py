@@ -92,6 +92,49 @@ def test_what_was_known_of_the_registration_stays_said_while_nothing_is_known() 
     assert said.events == (), "it was announced before"
 
 
+FAILS = "of 40 requests 1.0.0 answered none well"
+
+
+@pytest.mark.parametrize(
+    ("said", "failing", "answering", "event"),
+    [
+        pytest.param(None, None, None, None, id="never known"),
+        pytest.param(None, "", None, None, id="never failed: not said"),
+        pytest.param(None, FAILS, ("False", FAILS), "OnlyFailures", id="fails"),
+        pytest.param("False", "others", ("False", "before"), None, id="still fails: as it was"),
+        pytest.param("False", None, ("False", "before"), None, id="doubt: as it was"),
+        pytest.param("False", "", ("True", "1.0.0 answers again"), "Answering", id="over"),
+        pytest.param("True", None, ("True", "before"), None, id="doubt after it was over"),
+        pytest.param("True", FAILS, ("False", FAILS), "OnlyFailures", id="fails again"),
+    ],
+)
+def test_whether_what_serves_only_fails(
+    said: str | None, failing: str | None, answering: tuple[str, str] | None, event: str | None
+) -> None:
+    told = () if said is None else (
+        Condition(type="Answering", status=said, reason="OnlyFailures", message="before"),
+    )  # fmt: skip
+    status = SERVES.model_copy(update={"conditions": told})
+
+    now = say(seen(observed(), status=status, failing=failing))
+
+    found = [
+        (entry["status"], entry["message"])
+        for entry in now.status["conditions"]
+        if entry["type"] == "Answering"
+    ]
+    assert found == ([] if answering is None else [answering])
+    assert [entry.reason for entry in now.events] == ([] if event is None else [event])
+    assert conditions(now)["Ready"] == "True", "callers can bring refusals about"
+
+
+def test_what_was_said_of_the_version_before_does_not_stay() -> None:
+    told = Condition(type="Answering", status="False", reason="OnlyFailures", message=FAILS)
+    status = ModelStatus(stable=reference("0.9.0"), conditions=(told,))
+
+    assert "Answering" not in conditions(say(seen(observed(), status=status, failing=FAILS)))
+
+
 def test_a_training_that_starts_is_written_down_with_its_recipe() -> None:
     status = say(seen(observed(recipe="sha256:other"), status=SERVES)).status
 

@@ -563,7 +563,62 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", [*CASES, *SERVERS_CASES])
+def of_all(query: str, *series: Series, value: Mapping[str, float]) -> Case:
+    merged = {name: values for part in series for name, values in part.items()}
+    return Case(series=merged, query=f"sum by ({queries.COUNT}) ({query})", value=value)
+
+
+BY_GATEWAY, BY_ALL_SERVERS = (
+    queries.outcomes(series, SPAN) for series in (queries.GATEWAY, queries.SERVERS)
+)
+TRAFFIC = (
+    finished("0+10x6"),
+    finished("0+10x6", pod="gateway-b"),
+    answers(500, "0+10x6"),
+    answers(400, "0+4x6", pod="gateway-b"),
+    answers(429, "0+6x6", pod="gateway-b"),  # the caller's own haste
+    finished("0+10x6", role="shadow"),
+    answers(500, "0+10x6", role="shadow"),
+    finished("0+2x6", model="other"),
+    answers(503, "0+2x6", model="other"),  # all of them because no pod was there
+    without_pod("0+2x6", model="other"),
+    finished("7x6", model="quiet"),
+)
+OF_ALL_CASES = [
+    pytest.param(
+        of_all(
+            BY_GATEWAY.total,
+            *TRAFFIC,
+            value={"energy/nsw-price/1.1.0": 60, "energy/other/1.1.0": 0, "energy/quiet/1.1.0": 0},
+        ),
+        id="of all versions: what reached them",
+    ),
+    pytest.param(
+        of_all(
+            BY_GATEWAY.failed,
+            *TRAFFIC,
+            value={"energy/nsw-price/1.1.0": 30, "energy/other/1.1.0": 0},
+        ),
+        id="of all versions: what failed",
+    ),
+    pytest.param(
+        of_all(BY_GATEWAY.refused, *TRAFFIC, value={"energy/nsw-price/1.1.0": 12}),
+        id="of all versions: what was refused",
+    ),
+    pytest.param(
+        of_all(
+            BY_ALL_SERVERS.failed,
+            predicted("error", "0+1x6"),
+            predicted("timeout", "0+1x6", pod="b"),
+            predicted("bad_input", "0+5x6"),
+            value={"energy/nsw-price/1.1.0": 6},
+        ),
+        id="of all versions: what the servers failed",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", [*CASES, *SERVERS_CASES, *OF_ALL_CASES])
 def test_query(case: Case, tmp_path: Path) -> None:
     run_promtool(case, tmp_path)
 
