@@ -206,6 +206,58 @@ async def test_without_keda_the_model_serves_and_says_so() -> None:
     assert ("ScaledObject", NAMESPACE, "nsw-price-1-0-0") in world.kube.objects
 
 
+NO_REQUEST = "missing request for cpu in container istio-proxy"
+
+
+def say(world: World, version: str, *state: str) -> None:
+    """Let the autoscaler of a version say something of itself."""
+    name = f"nsw-price-{version.replace('.', '-')}"
+    meta = {"namespace": NAMESPACE, "name": name}
+    told = dict(zip(("type", "status", "reason", "message"), state, strict=True))
+    world.kube.put({"kind": HPA, "metadata": meta, "status": {"conditions": [told]}})
+
+
+def of_model(world: World) -> tuple[str, str, str]:
+    conditions = world.model()["status"]["conditions"]
+    told = next(entry for entry in conditions if entry["type"] == "Autoscaled")
+    return told["status"], told["reason"], told["message"]
+
+
+async def test_an_autoscaler_that_cannot_scale_is_told_at_once_and_until_it_can(
+    world: World,
+) -> None:
+    before = of_model(world)[:2]
+    say(world, "1.0.0", "ScalingActive", "False", "FailedGetResourceMetric", NO_REQUEST)
+    await world.run()
+    stopped = of_model(world)
+    say(world, "1.0.0", "ScalingLimited", "True", "TooManyReplicas", "more than the maximum")
+    await world.run()
+    limited = of_model(world)
+    say(world, "1.0.0", "ScalingActive", "True", "ValidMetricFound", "it can")
+    await world.run()
+
+    assert before == ("True", "AutoscalerApplied")
+    assert stopped[:2] == ("False", "AutoscalerStopped")
+    assert NO_REQUEST in stopped[2]
+    assert limited[:2] == ("True", "AutoscalerLimited")
+    assert of_model(world)[:2] == before
+    assert condition(world, "Autoscaled")["status"] == "True"
+
+
+async def test_a_rollout_that_waits_for_pods_says_that_nothing_scales_them(world: World) -> None:
+    world.room["1.1.0"] = 3
+    change(world, version="1.1.0")
+    await world.pass_time(5 * MINUTE)
+    say(world, "1.1.0", "ScalingActive", "False", "FailedGetResourceMetric", NO_REQUEST)
+    await world.run()
+
+    status = world.rollout()["status"]
+    assert status["reason"] == "WaitingForReplicas"
+    assert status["message"].startswith("3 of 4 pods of 1.1.0 ready for 50 % (Horizontal")
+    assert NO_REQUEST in status["message"]
+    assert (of_model(world)[0], NO_REQUEST in of_model(world)[2]) == ("False", True)
+
+
 async def test_a_quiet_scaled_model_writes_nothing(world: World) -> None:
     await world.pass_time(10 * MINUTE)
     world.kube.writes.clear()

@@ -188,6 +188,7 @@ def seen(observed: Observed, *, status: dict[str, Any] | None = None, **changes:
         routed=None,
         pods={"1.0.0": Pods(available=1), "1.1.0": Pods(available=1)},
         gateway=Pods(available=1),
+        limited={},
         judgments=(),
         measured_at=None,
         next_measurement=MINUTE,

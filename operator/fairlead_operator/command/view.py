@@ -10,14 +10,15 @@ from typing import Any
 
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.builtins import BUILTINS
-from fairlead_operator.api.conditions import ANSWERING, PODS_READY
+from fairlead_operator.api.conditions import ANSWERING, AUTOSCALED, PODS_READY
 from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import ENDED, Phase, PodsReason
 from fairlead_operator.api.policy import DEFAULT_STRATEGY
 from fairlead_operator.command.refusals import Object, status_of
 
 _SHOWN_REQUESTS = 3
-_WARNINGS = {ANSWERING: "Answers"}  # the Model's conditions, and what their lines are called
+# Conditions of a Model, and what their lines are called.
+_WARNINGS = {ANSWERING: "Answers", AUTOSCALED: "Autoscaler"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,11 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from fairlead_operator.api.group import LABEL_COMPONENT, LABEL_MODEL
+from fairlead_operator.kube import scalers
 from fairlead_operator.kube.kinds import WATCHED
 
 _GRAVES: Final = 2000  # deletions that are remembered
 _UNREAD: Final = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
-# Their status follows the load, every few seconds, and nobody reads it.
-_AUTOSCALERS: Final = frozenset({"HorizontalPodAutoscaler", "ScaledObject"})
 _CHILDREN: Final = frozenset({"TrainingRun", "Rollout"})
 
 
@@ -192,7 +191,7 @@ def _groups(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _to_text(body: Mapping[str, Any]) -> bytes:
-    """Write the body without what nobody reads: field managers, pod specs, autoscaler statuses."""
+    """Write the body without what nobody reads: field managers, pod specs, the load."""
     meta = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
     annotations = meta.get("annotations")
     if annotations:
@@ -200,8 +199,8 @@ def _to_text(body: Mapping[str, Any]) -> bytes:
     kept = {**body, "metadata": meta}
     if body["kind"] == "Pod":
         kept.pop("spec", None)
-    if body["kind"] in _AUTOSCALERS:
-        kept.pop("status", None)
+    if body["kind"] in scalers.KINDS:
+        kept["status"] = {"conditions": scalers.keep_troubles(body)}
         meta.pop("resourceVersion")
     # A copy, since what orjson answers keeps all the room that it was written in.
     return bytes(memoryview(orjson.dumps(kept)))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_operator.api.conditions import APPLIED, PODS_READY
+from fairlead_operator.api.conditions import APPLIED, AUTOSCALED, PODS_READY
 from fairlead_operator.kube.applied import is_applied, sign, signature
 from fairlead_operator.kube.kinds import WATCHED
 from fairlead_operator.kube.owned import apply_owned, is_marked
@@ -18,7 +18,7 @@ _PARTS: Final = frozenset({
 
 
 # Of a status, what is said to people and read by no reconcile: nothing follows from it.  Of the
-# conditions a Model reads one of its Rollout's and TrainingRun's.
+# conditions a Model reads some of its Rollout's and TrainingRun's.
 _SAID: Final = frozenset({"observedGeneration", "conditions"})
 _VERSIONED: Final = frozenset({"resourceVersion", "managedFields"})  # differs at each write
 
@@ -144,7 +144,7 @@ def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:
     told = [
         (condition["type"], condition["status"], condition["reason"])
         for condition in status.get("conditions") or []
-        if condition["type"] in {APPLIED, PODS_READY}
+        if condition["type"] in {APPLIED, AUTOSCALED, PODS_READY}
     ]
     read = {k: v for k, v in status.items() if k not in _SAID}
     return {"metadata": meta, "spec": body.get("spec"), "status": read, "told": told}

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.conditions import PODS_READY, UPGRADED, Condition
+from fairlead_operator.api.conditions import AUTOSCALED, PODS_READY, UPGRADED, Condition
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.group import ANNOTATION_TASK
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
@@ -77,7 +77,8 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         annotations=annotations,
         settled=_settled(_named(rollouts, status.rollout)),
         held=_read_held(_named(rollouts, status.rollout)),
-        pods=_read_pods(_named(rollouts, status.rollout)),
+        pods=_read_told(_named(rollouts, status.rollout), PODS_READY),
+        scaled=_read_told(_named(rollouts, status.rollout), AUTOSCALED),
         failures=tuple(
             failure
             for child in (_named(rollouts, status.rollout), _named(runs, status.training_run))
@@ -256,10 +257,10 @@ def _settled(rollout: Mapping[str, Any] | None) -> GatewayKind | None:
     return status.gateway.kind
 
 
-def _read_pods(rollout: Mapping[str, Any] | None) -> Condition | None:
-    """Return what the Rollout says of the pods behind the Model's address; None: nothing yet."""
+def _read_told(rollout: Mapping[str, Any] | None, kind: str) -> Condition | None:
+    """Return what the Rollout says in a condition of this type; None: nothing yet."""
     told = ((rollout or {}).get("status") or {}).get("conditions") or ()
-    found = next((entry for entry in told if entry["type"] == PODS_READY), None)
+    found = next((entry for entry in told if entry["type"] == kind), None)
     return Condition.model_validate(found) if found is not None else None
 
 

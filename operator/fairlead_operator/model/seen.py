@@ -24,6 +24,7 @@ class Seen:
     settled: GatewayKind | None  # what carries the traffic and confirmed it; None: not known
     pods: Condition | None = None  # what its Rollout says of the pods behind its address
     held: str | None = None  # why its Rollout leaves pods as an earlier release made them
+    scaled: Condition | None = None  # what it says of those pods' autoscalers
     failures: tuple[Failure, ...] = ()  # what its Rollout and TrainingRun cannot write
     training_runs: Sequence[Mapping[str, Any]]  # of this Model
     rollouts: Sequence[Mapping[str, Any]]

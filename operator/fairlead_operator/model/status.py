@@ -149,9 +149,9 @@ def _conditions(
         (pods.reason, pods.message) if pods and silent else (reason, message)
     )
     told = (
-        ()
-        if pods is None
-        else (condition(pods.type, pods.status == "True", pods.reason, pods.message),)
+        condition(each.type, each.status == "True", each.reason, each.message)
+        for each in (pods, seen.scaled if serving else None)
+        if each is not None
     )
     return (
         condition("Ready", serving and not silent, ready_reason, ready_message),

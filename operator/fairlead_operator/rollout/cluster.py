@@ -1,6 +1,7 @@
 """What the cluster says of a Model's servers and of its gateway, listed once a look."""
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,6 +16,7 @@ from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.kube.pods import find_obstacle, is_ready
+from fairlead_operator.kube.scalers import find_limited, find_stopped
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.decision.capacity import (
     Bounds,
@@ -46,6 +48,7 @@ class Cluster:
     gateway_pods: Sequence[str]  # that may answer clients
     routed: Routed | None = None  # what the cluster's own Gateways say, where they carry it
     gateway: Pods | None = None  # of the built-in one, where it carries the traffic
+    scalers: Mapping[str, Sequence[Mapping[str, Any]]]  # what scales each version
 
     def arm(self, version: str, *, needed: int | None = None, wished: int = 0) -> Arm:
         """Describe a candidate: its pods, and the weight the gateway really gives it.
@@ -86,7 +89,18 @@ class Cluster:
             now = asked_replicas(self.servers.get(stable))
             full = full_capacity(full, now, candidates, bounds)
         ready = {version: ready_replicas(server) for version, server in self.servers.items()}
-        return Capacity(full=bounds.within(full), bounds=bounds, ready=ready)
+        stopped = {version: find_stopped(scalers) for version, scalers in self.scalers.items()}
+        return Capacity(
+            full=bounds.within(full),
+            bounds=bounds,
+            ready=ready,
+            stopped={version: words for version, words in stopped.items() if words is not None},
+        )
+
+    def limited(self) -> Mapping[str, str]:
+        """Return the versions that would need more pods than they may have, with the words."""
+        limited = {version: find_limited(scalers) for version, scalers in self.scalers.items()}
+        return {version: words for version, words in limited.items() if words is not None}
 
     def trip(self, version: str, *, guard: str) -> tuple[str, datetime] | None:
         """Return what the gateway's fast guard said of the version, and when."""
@@ -130,7 +144,13 @@ class Cluster:
 
 
 async def look_at_cluster(
-    model: str, namespace: str, kube: Kube, *, gateway: GatewaySpec, now: datetime
+    model: str,
+    namespace: str,
+    kube: Kube,
+    *,
+    gateway: GatewaySpec,
+    scaling: Autoscaling | None,
+    now: datetime,
 ) -> Cluster:
     """List once.
 
@@ -146,16 +166,15 @@ async def look_at_cluster(
         kube.list("Pod", namespace, component_labels("gateway")),
         _look_at_http_route(model, namespace, kube, gateway=gateway, now=now),
     )
+    scalers = await _look_at_scalers(namespace, labels, kube, scaling=scaling)
     built_in = gateway.kind == "BuiltIn"
     proxy = await kube.get("Deployment", namespace, GATEWAY_NAME) if built_in else None
-    by_version: dict[str, list[Mapping[str, Any]]] = {}
-    for pod in pods:
-        by_version.setdefault(_version(pod), []).append(pod)
     reports = (applied or {}).get("data") or {}
     return Cluster(
         model=model,
         servers={_version(server): server for server in servers if is_server(server, model)},
-        pods=by_version,
+        pods=_by_version(pods),
+        scalers=_by_version(scalers),
         route=route,
         reports=reports,
         gateway_pods=[
@@ -164,6 +183,19 @@ async def look_at_cluster(
         routed=routed,
         gateway=_count(proxy, gateways, sum(map(is_ready, gateways))) if built_in else None,
     )
+
+
+async def _look_at_scalers(
+    namespace: str, labels: Mapping[str, str], kube: Kube, *, scaling: Autoscaling | None
+) -> Sequence[Mapping[str, Any]]:
+    """List what scales the versions; with KEDA also what it makes for that."""
+    if scaling is None:
+        return ()
+    scalers = [*await kube.list("HorizontalPodAutoscaler", namespace, labels)]
+    if scaling.provider == "keda":
+        with contextlib.suppress(UnknownKindError):  # which applying one tells
+            scalers += await kube.list("ScaledObject", namespace, labels)
+    return scalers
 
 
 async def _look_at_http_route(
@@ -187,6 +219,13 @@ def _count(
     missing = (deployment.get("status") or {}).get("unavailableReplicas", 0)
     complete = available >= asked_replicas(deployment) and not missing
     return Pods(available=available, obstacle=None if complete else find_obstacle(deployment, pods))
+
+
+def _by_version(items: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    by_version: dict[str, list[Mapping[str, Any]]] = {}
+    for item in items:
+        by_version.setdefault(_version(item), []).append(item)
+    return by_version
 
 
 def _version(item: Mapping[str, Any]) -> str:

@@ -54,7 +54,12 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         case=case,
         candidates=await resolve(case.spec.versions, case.status, registered_model, ports),
         cluster=await look_at_cluster(
-            case.spec.model, case.namespace, ports.kube, gateway=case.gateway, now=now
+            case.spec.model,
+            case.namespace,
+            ports.kube,
+            gateway=case.gateway,
+            scaling=case.model.serving.autoscaling,
+            now=now,
         ),
         evidence=await gather_evidence(case, ports),
         returned=await _has_returned(case, ports.kube),
@@ -69,6 +74,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         routed=look.cluster.routed,
         pods={version: look.cluster.answering(version) for version in look.cluster.servers},
         gateway=look.cluster.gateway,
+        limited=look.cluster.limited(),
         judgments=look.evidence.judgments,
         measured_at=look.evidence.measured_at,
         next_measurement=look.evidence.next_measurement,

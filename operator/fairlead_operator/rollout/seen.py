@@ -36,6 +36,7 @@ class Seen:
     servers: Mapping[str, Mapping[str, Any]]  # the Deployment of each version of the Model
     routed: Routed | None  # what the cluster's own Gateways say; None with the built-in one
     pods: Mapping[str, Pods]  # of each version that there is
+    limited: Mapping[str, str]  # versions that would need more pods than they may have, and why
     gateway: Pods | None  # of the built-in one, where it carries the traffic
     judgments: tuple[tuple[str, Judgment], ...]  # with the version that was measured
     measured_at: datetime | None

@@ -1,11 +1,11 @@
 """A decision into status, conditions and events.  Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.conditions import PODS_READY, Condition, merge
+from fairlead_operator.api.conditions import AUTOSCALED, PODS_READY, Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.phases.rollout import (
@@ -236,12 +236,28 @@ def _conditions(
         conditions.append(condition("Routed", accepted, seen.routed.reason, seen.routed.message))
     if seen.observed.capacity is None or not seen.observed.has_turn:
         return tuple(conditions)
+    return (*conditions, condition(AUTOSCALED, *_scaled(seen, decision, unscaled)))
+
+
+def _scaled(seen: Seen, decision: Decision, unscaled: str | None) -> tuple[str, str, str]:
+    """Say whether the pods follow the load: status, reason and message."""
     if unscaled is not None:
-        scaled = condition("Autoscaled", "False", "AutoscalerMissing", unscaled)
-    else:
-        held = ", ".join(f"{v}: {n}" for v, n in floors(seen.observed, decision).items())
-        scaled = condition("Autoscaled", "True", "AutoscalerApplied", f"minimum pods of {held}")
-    return (*conditions, scaled)
+        return "False", "AutoscalerMissing", unscaled
+    fewest = floors(seen.observed, decision)
+    capacity = seen.observed.capacity
+    stopped = _of(fewest, capacity.stopped if capacity else {})
+    if stopped:
+        return "False", "AutoscalerStopped", f"pods do not follow the load: {stopped}"
+    limited = _of(fewest, seen.limited)
+    if limited:
+        return "True", "AutoscalerLimited", f"no more pods than maxReplicas: {limited}"
+    held = ", ".join(f"{version}: {pods}" for version, pods in fewest.items())
+    return "True", "AutoscalerApplied", f"minimum pods of {held}"
+
+
+def _of(versions: Iterable[str], words: Mapping[str, str]) -> str:
+    """Join what is said of these versions."""
+    return "; ".join(words[version] for version in versions if version in words)
 
 
 def _signature_condition(seen: Seen, generation: int | None) -> list[Condition]:

@@ -22,7 +22,8 @@ ENUMS = (
 IN_PLACE = {
     "InvalidSpec", "ClusterRefused", "ClusterUnavailable", "NameTaken", "Applied", "Registered",
     "WaitingForModel",
-    "RegistrationChanged", "AutoscalerApplied", "AutoscalerMissing", "GatePassed",
+    "RegistrationChanged", "AutoscalerApplied", "AutoscalerMissing", "AutoscalerStopped",
+    "AutoscalerLimited", "GatePassed",
     "OnlyFailures", "Answering",
     "Promoted", "RolledBack", "AlertIgnored", "AlertUnreadable", "RequestRefused",
     "UpgradeWaits", "Upgraded",

@@ -61,6 +61,8 @@ class Capacity:
     full: int
     bounds: Bounds
     ready: Mapping[str, int]  # pods that answer, of each version
+    # Why nothing scales a version, in the cluster's words; versions that are scaled are left out.
+    stopped: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def share(self, percent: int) -> int:
         """Return the pods for so many percent of the traffic, where ``full`` bear all of it."""
@@ -70,10 +72,13 @@ class Capacity:
         """Say what each version lacks that has too few ready pods for the percent it is to get."""
         return {
             version: f"{self.ready.get(version, 0)} of {self.share(percent)} pods of {version} "
-            f"ready for {percent} %"
+            f"ready for {percent} %{self._why(version)}"
             for version, percent in sorted(wanted.items())
             if self.ready.get(version, 0) < self.share(percent)
         }
+
+    def _why(self, version: str) -> str:
+        return f" ({self.stopped[version]})" if version in self.stopped else ""
 
 
 def full_capacity(last: int, stable: int, candidates: Iterable[Load], bounds: Bounds) -> int:

@@ -265,12 +265,17 @@ async def test_a_kind_that_is_taken_away_again_takes_its_objects_along(desk: Des
 
 
 @pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "ScaledObject"])
-def test_an_autoscaler_wakes_nobody_for_the_load_it_sees(desk: Desk, kind: str) -> None:
+def test_an_autoscaler_wakes_for_its_troubles_and_not_for_the_load(desk: Desk, kind: str) -> None:
     desk.watches.tell(desk.cluster.put(rollout()), "ADDED")
     desk.watches.tell(desk.cluster.put(scaler(kind)), "ADDED")
     desk.woken()
 
     desk.watches.tell(desk.cluster.put(scaler(kind, status={"currentReplicas": 3})), "MODIFIED")
+    assert desk.woken() == []
+    blind = {"conditions": [{"type": "ScalingActive", "status": "False"}], "currentReplicas": 3}
+    desk.watches.tell(desk.cluster.put(scaler(kind, status=blind)), "MODIFIED")
+    assert desk.woken() == [ROLLOUT]
+    desk.watches.tell(desk.cluster.put(scaler(kind, status=blind | {"x": 1})), "MODIFIED")
     assert desk.woken() == []
     desk.watches.tell(desk.cluster.put(scaler(kind, floor=2)), "MODIFIED")
     assert desk.woken() == [ROLLOUT]

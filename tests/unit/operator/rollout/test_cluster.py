@@ -60,8 +60,12 @@ def put_server(kube: FakeKube, version: str, *, replicas: int, available: int) -
     put(kube, "Deployment", name, labels=labels, spec=spec, status=status)
 
 
-async def look(kube: FakeKube, gateway: GatewaySpec = BUILT_IN) -> Cluster:
-    return await look_at_cluster("nsw-price", NAMESPACE, kube, gateway=gateway, now=NOW)
+async def look(
+    kube: FakeKube, gateway: GatewaySpec = BUILT_IN, scaling: Autoscaling | None = None
+) -> Cluster:
+    return await look_at_cluster(
+        "nsw-price", NAMESPACE, kube, gateway=gateway, scaling=scaling, now=NOW
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,6 +155,41 @@ async def test_the_capacity(kube: FakeKube, status: dict[str, Any], full: int) -
     assert capacity is not None
     assert capacity.full == full
     assert capacity.ready == {"1.0.0": 5, "1.1.0": 4}
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "provider", "told"),
+    [
+        pytest.param("HorizontalPodAutoscaler", ("ScalingActive", "False", "NoMetric"), "hpa",
+                     (["1.1.0"], []), id="an autoscaler without a metric"),
+        pytest.param("HorizontalPodAutoscaler", ("ScalingActive", "False", "NoMetric"), "keda",
+                     (["1.1.0"], []), id="the one that KEDA made"),
+        pytest.param("ScaledObject", ("Ready", "False", "TriggerError"), "keda",
+                     (["1.1.0"], []), id="KEDA's own"),
+        pytest.param("HorizontalPodAutoscaler", ("ScalingLimited", "True", "TooManyReplicas"),
+                     "hpa", ([], ["1.1.0"]), id="at the most"),
+        pytest.param("HorizontalPodAutoscaler", ("ScalingActive", "True", "ValidMetric"), "hpa",
+                     ([], []), id="all is well"),
+    ],
+)  # fmt: skip
+async def test_what_the_autoscalers_say(
+    kube: FakeKube, kind: str, state: tuple[str, ...], provider: Any, told: tuple[Any, Any]
+) -> None:
+    labels = component_labels("server", "nsw-price", "1.1.0")
+    condition = dict(zip(("type", "status", "reason"), state, strict=True))
+    put(kube, kind, "keda-hpa-nsw-price-1-1-0", labels=labels, status={"conditions": [condition]})
+
+    cluster = await look(kube, scaling=Autoscaling(max_replicas=8, provider=provider))
+    capacity = cluster.capacity(SCALING, RolloutStatus(), stable="1.0.0")
+
+    assert capacity is not None
+    assert (list(capacity.stopped), list(cluster.limited())) == told
+
+
+async def test_without_keda_there_is_no_scaled_object_to_ask(kube: FakeKube) -> None:
+    kube.unknown_kinds.add("ScaledObject")
+
+    assert (await look(kube, scaling=Autoscaling(max_replicas=8, provider="keda"))).scalers == {}
 
 
 async def test_a_kind_that_is_not_installed_is_no_outage(kube: FakeKube) -> None:

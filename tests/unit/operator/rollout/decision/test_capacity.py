@@ -56,6 +56,15 @@ def test_full_capacity(known: int, stable: int, candidates: list[Load], pods: in
     assert full_capacity(known, stable, candidates, WIDE) == pods
 
 
+def test_a_version_that_lacks_pods_says_why_nothing_scales_it() -> None:
+    stopped = {"1.1.0": "ScaledObject s: Paused is True", "1.0.0": "of another"}
+    lacking = dataclasses.replace(capacity(8, **{"1.1.0": 1}), stopped=stopped)
+
+    assert lacking.shortages({"1.1.0": 50}) == {
+        "1.1.0": "1 of 4 pods of 1.1.0 ready for 50 % (ScaledObject s: Paused is True)"
+    }
+
+
 def test_the_fewest_pods_of_a_share_say_nothing_of_the_whole() -> None:
     bounds = Bounds(least=4, most=100)
 
