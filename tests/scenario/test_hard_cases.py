@@ -313,6 +313,28 @@ async def test_a_first_version_that_only_fails_is_told_and_stays() -> None:
     assert world.weights() == {"1.0.0": 100}
 
 
+async def test_a_gateway_that_does_not_confirm_a_route_is_told_at_the_model() -> None:
+    """Its token was refused: the route stayed as it was, and nothing said so."""
+    world = await serving()
+    world.gateway_reports = False
+    meta = {"namespace": NAMESPACE, "name": "nsw-price"}
+    world.kube.put(
+        {"kind": "Model", "metadata": meta, "spec": {"serving": {"requestTimeout": "7s"}}}
+    )
+
+    await world.pass_time(timedelta(seconds=9))
+    before = condition(world, "PodsReady")["status"]
+    await world.pass_time(timedelta(seconds=6))
+    late = condition(world, "PodsReady")
+    world.gateway_reports = True
+    await world.pass_time(timedelta(seconds=6))
+
+    assert (before, late["status"], late["reason"]) == ("True", "False", "PodsMissing")
+    assert "has not confirmed the route for 10 s" in late["message"]
+    assert condition(world, "PodsReady")["status"] == "True"
+    assert condition(world, "Ready")["status"] == "True", "the route of before answers"
+
+
 async def test_a_version_that_is_newer_than_the_list_is_not_said_to_be_deleted() -> None:
     """A version that was registered and promoted since the list was taken once seemed gone."""
     world = World()

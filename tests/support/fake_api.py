@@ -46,6 +46,7 @@ class FakeApi:
         self.port = 0
         self.silent = False
         self.refuse_patches = False
+        self.refusing: int | None = None  # status of every answer, as to a token that is refused
         self.requests: list[tuple[str, str]] = []  # method and path, in order
         self.tokens: set[str] = set()  # every authorization seen
 
@@ -56,7 +57,7 @@ class FakeApi:
 
     async def start(self) -> None:
         """Listen; after a stop, on the same port and with the same objects."""
-        app = web.Application()
+        app = web.Application(middlewares=[self._admit])
         for prefix in ("/api/v1", "/apis/discovery.k8s.io/v1"):
             collection = prefix + "/namespaces/{namespace}/{resource}"
             app.router.add_get(collection, self._get_collection)
@@ -70,6 +71,14 @@ class FakeApi:
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
         self.port = self._runner.addresses[0][1]
+
+    @web.middleware
+    async def _admit(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Refuse whoever asks, if told to."""
+        if self.refusing is not None:
+            return _status(self.refusing, "no")
+        answer: web.StreamResponse = await handler(request)
+        return answer
 
     async def stop(self) -> None:
         """Go away, in the middle of every watch."""

@@ -31,6 +31,8 @@ ANNOTATION_AUTOSCALER: Final = f"{GROUP}/autoscaler"
 # Set by us on a Deployment: digests of what the spec asks for, and of the pods it was made into.
 ANNOTATION_ASKED: Final = f"{GROUP}/asked"
 ANNOTATION_BUILT: Final = f"{GROUP}/built"
+# Of the gateway's pods: the uid of the ServiceAccount that their token is of.
+ANNOTATION_ACCOUNT: Final = f"{GROUP}/service-account"
 
 GATEWAY_NAME: Final = cluster.GATEWAY
 DATABASE_SECRET: Final = "fairlead-database"  # noqa: S105  the name of a Secret, not its content

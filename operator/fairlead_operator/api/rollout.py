@@ -296,6 +296,14 @@ class RolloutStatus(Status):
             "Unset while nobody is waited for.",
         ),
     ]
+    unconfirmed_since: Annotated[
+        Moment | None,
+        Field(
+            default=None,
+            description="Since when a gateway pod has not confirmed the route. Unset while all "
+            "have. After 10 s PodsReady says so.",
+        ),
+    ]
     doubt_since: Annotated[
         Moment | None,
         Field(

@@ -17,7 +17,7 @@ from fairlead_operator.kube.owned import check_names, is_ours, name_route
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState, Start
-from fairlead_operator.namespace.gateway import build_gateway
+from fairlead_operator.namespace.gateway import bind_to_account, build_gateway
 from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.requests import Action
@@ -148,12 +148,17 @@ async def _apply_gateway(
     held = None
     for built in _build_parts(owner, settings):
         with attempts.attempt():
-            manifest = built
-            if built["kind"] == "Deployment":
-                manifest = mark(built, asked={})
-                live = await ports.kube.get("Deployment", owner.namespace, GATEWAY_NAME)
-                held = turn.hold(live, manifest)
-            if manifest["kind"] != "Deployment" or held is None:
+            if built["kind"] != "Deployment":
+                await ports.kube.apply(built)
+                continue
+            account = await ports.kube.get("ServiceAccount", owner.namespace, GATEWAY_NAME)
+            if account is None:
+                continue  # the pods come once there is what they run as
+            asked = {"account": account["metadata"]["uid"]}  # another one's token is refused
+            manifest = mark(bind_to_account(built, account), asked=asked)
+            live = await ports.kube.get("Deployment", owner.namespace, GATEWAY_NAME)
+            held = turn.hold(live, manifest)
+            if held is None:
                 await ports.kube.apply(manifest)
     return held or turn.under_way()
 

@@ -1,9 +1,10 @@
 """The gateway of one namespace: Envoy and its agent in one pod, and their rights.  Pure."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fairlead_contract import cluster
-from fairlead_operator.api.group import GATEWAY_NAME
+from fairlead_operator.api.group import ANNOTATION_ACCOUNT, GATEWAY_NAME
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.kube.security import container_security, environment, pod_security
@@ -76,6 +77,18 @@ def build_gateway(namespace: str, *, images: Images, replicas: int) -> tuple[dic
     )
 
 
+def bind_to_account(deployment: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
+    """Write into the pods whose ServiceAccount they run as.
+
+    A token is of one ServiceAccount: pods that are older than one of the same name are refused,
+    and no restart of a container renews their token.  So they are replaced, one after the other.
+    """
+    spec, template = deployment["spec"], deployment["spec"]["template"]
+    annotations = {ANNOTATION_ACCOUNT: account["metadata"]["uid"]}
+    bound = {**template, "metadata": {**template["metadata"], "annotations": annotations}}
+    return {**deployment, "spec": {**spec, "template": bound}}
+
+
 def _pod(namespace: str, images: Images) -> dict[str, Any]:
     return {
         "serviceAccountName": GATEWAY_NAME,
@@ -107,7 +120,7 @@ def _agent(namespace: str, images: Images) -> dict[str, Any]:
         ],
         "lifecycle": _DRAIN,
         "livenessProbe": {
-            "httpGet": {"path": "/healthz", "port": "agent"},
+            "httpGet": {"path": "/livez", "port": "agent"},
             "periodSeconds": 10,
             "timeoutSeconds": 5,
             "failureThreshold": 3,

@@ -147,7 +147,7 @@ def _compile(policy: RolloutPolicy, spec: RolloutSpec) -> Plan:
 
 def _not_ahead(status: RolloutStatus, now: datetime) -> RolloutStatus:
     """Let no moment be in the future: a clock that was set back must not make a hold longer."""
-    names = ("since", "step_since", "doubt_since", "measured_at")
+    names = ("since", "step_since", "doubt_since", "unconfirmed_since", "measured_at")
     moments = {name: getattr(status, name) for name in names}
     return status.model_copy(
         update={name: min(moment, now) for name, moment in moments.items() if moment is not None}

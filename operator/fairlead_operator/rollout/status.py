@@ -1,13 +1,15 @@
 """A decision into status, conditions and events.  Pure."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from fairlead_contract.cluster import GATEWAY_AGENT_PORT
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import AUTOSCALED, PODS_READY, Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.group import ANNOTATION_ALERT
+from fairlead_operator.api.group import ANNOTATION_ALERT, GATEWAY_NAME
 from fairlead_operator.api.phases.rollout import (
     Phase,
     Reason,
@@ -26,18 +28,29 @@ from fairlead_operator.rollout.arms import (
 )
 from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.progress import answer_by, describe_progress, holds_until
-from fairlead_operator.rollout.decision.schedule import look_again
-from fairlead_operator.rollout.decision.states import Decision, is_finished
+from fairlead_operator.rollout.decision.schedule import UNCONFIRMED, look_again
+from fairlead_operator.rollout.decision.states import (
+    Decision,
+    in_seconds,
+    is_finished,
+    reported,
+)
 from fairlead_operator.rollout.evidence.judgment import to_status
-from fairlead_operator.rollout.presence import Presence, find_presence
+from fairlead_operator.rollout.presence import Pods, Presence, find_presence
 from fairlead_operator.rollout.seen import SIGNATURE_CHANGED, Seen
 
+_UNROUTED: Final = frozenset({Phase.PENDING, Phase.REPLACING})  # no candidate is in the route
 _SIGNATURE_STATUS: Final = {
     SignatureReason.CHANGED: "True",
     SignatureReason.UNCHANGED: "False",
     SignatureReason.UNREADABLE: "Unknown",
 }
 ALERT_READ: Final = "AlertRead"  # False while the annotation of an alert is nobody's
+_UNCONFIRMED: Final = (
+    f"a pod has not confirmed the route for {in_seconds(UNCONFIRMED)}, and traffic may be as it "
+    f"was; see the log of the agent in the pods {GATEWAY_NAME}, and its /healthz at port "
+    f"{GATEWAY_AGENT_PORT}"
+)
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 
 
@@ -62,6 +75,7 @@ def report(
         holds_until=holds_until(seen.observed, decision, since),
         answer_by=answer_by(seen.observed, decision, since),
         step_since=_step_since(seen, decision),
+        unconfirmed_since=_unconfirmed_since(seen, decision),
         doubt_since=(old.doubt_since or now) if decision.doubtful else None,
         weight=decision.weight,
         observed_weight=observed_weight(arms),
@@ -178,6 +192,26 @@ def _reaction_seconds(seen: Seen, decision: Decision) -> float | None:
     return round((seen.case.now - triggered).total_seconds(), 3)
 
 
+def _unconfirmed_since(seen: Seen, decision: Decision) -> datetime | None:
+    """Return since when the gateway's pods have not all confirmed what they should give."""
+    has_route = decision.weight or seen.case.stable_version
+    if not seen.observed.has_turn or not has_route or decision.phase in _UNROUTED:
+        return None
+    if reported(seen.observed, decision.shares):
+        return None
+    return seen.case.status.unconfirmed_since or seen.case.now
+
+
+def _confirming(seen: Seen, decision: Decision) -> Pods | None:
+    """Return the gateway's pods; where one has left a route unconfirmed too long, say so."""
+    gateway, since = seen.gateway, _unconfirmed_since(seen, decision)
+    if gateway is None or gateway.obstacle or since is None:
+        return gateway
+    if seen.case.now - since < UNCONFIRMED:
+        return gateway
+    return dataclasses.replace(gateway, obstacle=_UNCONFIRMED)
+
+
 def _presence(seen: Seen, decision: Decision) -> Presence | None:
     """Tell whether those with traffic answer; None before there are any, and of another's turn."""
     stable = seen.case.stable_version
@@ -189,7 +223,7 @@ def _presence(seen: Seen, decision: Decision) -> Presence | None:
         seen.pods,
         in_charge=[stable] if shared else with_traffic,
         beside=[version for version in with_traffic if shared and version != stable],
-        gateway=seen.gateway,
+        gateway=_confirming(seen, decision),
         routed=seen.routed,
     )
 

@@ -89,6 +89,11 @@ class Agent:
         self._lingers = False  # endpoints are to go once Envoy has the routes
         self._applied = Memo(_to_applied)
 
+    @property
+    def has_read(self) -> bool:
+        """Tell whether routes and endpoints were read from the cluster."""
+        return self._config_maps is not None and self._found is not None
+
     def load(self) -> None:
         """Serve what was kept, until the cluster says otherwise."""
         kept = snapshot_file.read(self._path)
@@ -184,7 +189,6 @@ class Agent:
         self._refresh_is_due = False
         if self._config_maps is None or self._found is None:
             return  # half of the truth would take working routes away
-        self._ports.metrics.synced.set(1)
         assembly = assemble(
             self._documents(),
             self._found,

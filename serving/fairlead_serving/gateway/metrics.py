@@ -18,7 +18,7 @@ class Metrics:
         )
         self.synced = Gauge(
             "fairlead_gateway_synced",
-            "1 once routes and endpoints were read from the API server.",
+            "1 once routes and endpoints were read from the API server, 0 while it refuses us.",
             registry=self.registry,
         )
         self.rejections = Counter(

@@ -67,7 +67,9 @@ async def running(
             now=lambda: datetime.now(UTC),
         )
         agent = Agent(ports, namespace=settings.namespace, snapshot_path=settings.snapshot)
-        web_server = web.AppRunner(build_app(metrics, is_ready=ads.is_serving), access_log=None)
+        metrics.synced.set_function(lambda: float(agent.has_read and client.refusal is None))
+        app = build_app(metrics, is_ready=ads.is_serving, refusal=lambda: client.refusal)
+        web_server = web.AppRunner(app, access_log=None)
         agent.load()
         await ads.start(agent)
         await web_server.setup()

@@ -38,6 +38,8 @@ from fairlead_operator.training_run.config import build_config
 from fairlead_operator.training_run.manifests import build_job
 from fairlead_operator.training_run.result import parse_progress, parse_result
 from fairlead_serving.gateway.cluster.applied import Applied, to_text
+from fairlead_serving.gateway.health import build_app
+from fairlead_serving.gateway.metrics import Metrics as AgentMetrics
 from fairlead_serving.gateway.routes.options import ByCookie, ByHeader
 from fairlead_serving.gateway.routes.route import Route, parse_route
 from fairlead_serving.gateway.routes.trips import Trip, narrow
@@ -250,6 +252,10 @@ def test_the_agent_reads_its_environment_and_its_route() -> None:
     agent = deployment["spec"]["template"]["spec"]["containers"][0]
 
     assert read_gateway_settings(variables(agent)).namespace == "energy"
+    app = build_app(AgentMetrics(), is_ready=lambda: True, refusal=lambda: "401")
+    answered = {route.resource.canonical for route in app.router.routes() if route.resource}
+    assert agent["livenessProbe"]["httpGet"]["path"] == "/livez", "refused, it is not restarted"
+    assert "/livez" in answered
 
 
 @pytest.mark.parametrize("weight", [0, 10, 100])

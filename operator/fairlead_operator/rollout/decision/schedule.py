@@ -10,6 +10,7 @@ from fairlead_operator.rollout.decision.states import Decision, Observed, is_fin
 _SOONEST: Final = timedelta(milliseconds=200)
 _UNANSWERED: Final = timedelta(seconds=5)  # a registry or gateway that tells us nothing by itself
 _MISSING: Final = timedelta(minutes=1)  # what has to be installed
+UNCONFIRMED: Final = timedelta(seconds=10)  # after which a route that is not confirmed is told
 _GATEWAY: Final = timedelta(seconds=1)
 
 
@@ -41,6 +42,8 @@ def look_again(
         moments.append(seen.approval_deadline - seen.waited + _SOONEST)
     if decision.reason is Reason.WAITING_FOR_GATEWAY:
         moments.append(_GATEWAY)
+    elif not reported(seen, decision.shares):
+        moments.append(_UNANSWERED)
     if seen.frozen_until is not None:
         moments.append(seen.frozen_until - seen.now)
     ahead = [moment for moment in moments if moment > timedelta(0)]

@@ -31,6 +31,10 @@ class Credentials:
                 pass  # between two mounts; a token that has expired is answered with 401
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
+    def reread(self) -> None:
+        """Read the token again at the next request, whatever the file's time: it was refused."""
+        self._token_time = 0
+
     def trust(self) -> ssl.SSLContext | bool:
         """Return what decides whom to trust; True stands for the system's certificates."""
         try:

@@ -17,6 +17,7 @@ Manifest = dict[str, Any]
 
 GONE = 410
 NOT_FOUND = 404
+_REFUSED = frozenset({401, 403})
 
 _PAGE = 500
 _ANSWER_SECONDS = 30
@@ -71,6 +72,12 @@ class KubernetesClient:
         self._credentials = credentials
         self._patience = patience
         self._http: aiohttp.ClientSession | None = None
+        self._refusals: dict[str, str] = {}  # by path
+
+    @property
+    def refusal(self) -> str | None:
+        """Return the API server's words where it refuses us or one of our calls; None: nowhere."""
+        return next(iter(self._refusals.values()), None)
 
     async def __aenter__(self) -> "KubernetesClient":
         self._http = aiohttp.ClientSession(read_bufsize=_LONGEST_LINE)
@@ -108,7 +115,7 @@ class KubernetesClient:
         )
         try:
             async with self._send("GET", selection.path, query=query, timeout=timeout) as response:
-                await _check(response)
+                await self._check(path=selection.path, response=response)
                 async for line in response.content:
                     event = json.loads(line)
                     yield event["type"], event["object"]
@@ -131,11 +138,28 @@ class KubernetesClient:
             async with self._send(
                 method, path, query=query, timeout=timeout, patch=patch
             ) as response:
-                await _check(response)
+                await self._check(path=path, response=response)
                 answer: Manifest = await response.json()
                 return answer
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ApiError(f"{method} {path} failed: {error!r}") from error
+
+    async def _check(self, *, path: str, response: aiohttp.ClientResponse) -> None:
+        """Raise what the API server says in place of an answer; keep that it refuses us."""
+        if response.status < 400:
+            self._refusals.pop(path, None)
+            return
+        text = (await response.read())[:500].decode(errors="replace")
+        said = f"{response.method} {response.url.path} answered {response.status}: {text}"
+        if response.status in _REFUSED:
+            self._credentials.reread()
+            self._refusals[path] = said
+        after = response.headers.get("Retry-After", "")
+        raise ApiError(
+            said,
+            status=response.status,
+            retry_after=float(after) if after.isdigit() else None,
+        )
 
     def _send(
         self,
@@ -159,15 +183,4 @@ class KubernetesClient:
             data=None if patch is None else json.dumps(patch),
             ssl=self._credentials.trust(),
             timeout=timeout,
-        )
-
-
-async def _check(response: aiohttp.ClientResponse) -> None:
-    if response.status >= 400:
-        text = (await response.read())[:500].decode(errors="replace")
-        after = response.headers.get("Retry-After", "")
-        raise ApiError(
-            f"{response.method} {response.url.path} answered {response.status}: {text}",
-            status=response.status,
-            retry_after=float(after) if after.isdigit() else None,
         )

@@ -7,6 +7,7 @@ import pytest
 
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.phases.training_run import Trigger
+from fairlead_operator.errors import ClusterRefusalError
 from fairlead_operator.model.act import act
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.state_machine import decide
@@ -50,6 +51,34 @@ async def test_twice_is_the_same_as_once(world: World) -> None:
     await act_on(world, look, start_training=start, start_rollout=target)
 
     assert world.kube.writes == []
+
+
+ACCOUNT = ("ServiceAccount", NAMESPACE, "fairlead-gateway")
+PROXY = ("Deployment", NAMESPACE, "fairlead-gateway")
+
+
+async def test_gateway_pods_with_the_token_of_an_account_that_is_gone_are_replaced(
+    world: World,
+) -> None:
+    """Their token was refused for ever: it is of the ServiceAccount, not of its name."""
+    tokens = []
+    for _ in range(2):
+        await act_on(world, seen(observed()))
+        template = world.kube.objects[PROXY]["spec"]["template"]
+        tokens.append(template["metadata"]["annotations"]["fairlead.dev/service-account"])
+        assert tokens[-1] == world.kube.objects[ACCOUNT]["metadata"]["uid"]
+        await world.kube.delete(*ACCOUNT)
+
+    assert tokens[0] != tokens[1]
+
+
+async def test_without_an_account_there_are_no_gateway_pods_yet(world: World) -> None:
+    world.kube.refusing[ACCOUNT[0], ACCOUNT[2]] = ClusterRefusalError("403 a policy")
+
+    outcome = await act(BODY, QUIET, seen(observed()), world.ports, SETTINGS)
+
+    assert PROXY not in world.kube.objects
+    assert [failure.message for failure in outcome.failures] == ["403 a policy"]
 
 
 async def test_children_are_numbered_after_the_last(world: World) -> None:

@@ -52,6 +52,51 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+BEHIND = observed(weight=5)
+LATE, JUST = "2025-12-31T23:59:50.000Z", "2025-12-31T23:59:51.000Z"
+ALONE = Pods(available=1)
+
+
+@pytest.mark.parametrize(
+    ("look", "phase", "before", "since", "reason"),
+    [
+        pytest.param(observed(), Phase.PROGRESSING, LATE, None, "PodsReady", id="confirmed"),
+        pytest.param(BEHIND, Phase.PROGRESSING, None, "2026-01-01T00:00:00.000Z", "PodsReady",
+                     id="it begins to be behind"),
+        pytest.param(BEHIND, Phase.PROGRESSING, JUST, JUST, "PodsReady", id="behind for 9 s"),
+        pytest.param(BEHIND, Phase.PROGRESSING, LATE, LATE, "PodsMissing", id="behind for 10 s"),
+        pytest.param(observed(weight=None), Phase.ROLLING_BACK, LATE, LATE, "PodsMissing",
+                     id="on the way back too"),
+        pytest.param(observed(phase=Phase.SUCCEEDED, step=2, weight=None, finished_at=NOW),
+                     Phase.SUCCEEDED, LATE, LATE, "PodsMissing", id="at rest too"),
+        pytest.param(pending(), Phase.PENDING, LATE, None, "PodsReady",
+                     id="before it has a route there is nothing to confirm"),
+    ],
+)  # fmt: skip
+def test_a_route_that_no_gateway_confirms_is_told_after_ten_seconds(
+    look: Observed, phase: Phase, before: str | None, since: str | None, reason: str
+) -> None:
+    """The agent's token was refused for ever, and the status showed the weights of before."""
+    status = MOVING | ({} if before is None else {"unconfirmedSince": before})
+
+    spoken = told(decided(phase), look, status, gateway=ALONE)
+
+    (pods,) = (each for each in spoken.status["conditions"] if each["type"] == "PodsReady")
+    assert (spoken.status.get("unconfirmedSince"), pods["reason"]) == (since, reason)
+    assert ("has not confirmed the route" in pods["message"]) is (reason == "PodsMissing")
+
+
+def test_what_keeps_a_gateway_pod_away_is_said_before_that_it_confirms_nothing() -> None:
+    absent = Pods(available=1, obstacle="pod x has no node")
+
+    spoken = told(
+        decided(Phase.PROGRESSING), BEHIND, MOVING | {"unconfirmedSince": LATE}, gateway=absent
+    )
+
+    (pods,) = (each for each in spoken.status["conditions"] if each["type"] == "PodsReady")
+    assert pods["message"] == "the gateway: pod x has no node"
+
+
 @pytest.mark.parametrize(
     ("decision", "look", "status", "begins"),
     [

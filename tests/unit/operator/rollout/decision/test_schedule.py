@@ -52,6 +52,8 @@ def ended(reported: int = 100, **more: Any) -> Observed:
                      id="a hold that is over is not looked for"),
         pytest.param(observed(), decided(Phase.PROGRESSING, Reason.WAITING_FOR_GATEWAY), SECOND,
                      id="a gateway that is behind"),
+        pytest.param(observed(weight=5), decided(Phase.PROGRESSING), 5 * SECOND,
+                     id="a gateway that is behind, in a doubt of another kind"),
         pytest.param(observed(frozen="x", frozen_until=NOW + 2 * SECOND),
                      decided(Phase.PROGRESSING, Reason.FROZEN), 2 * SECOND,
                      id="the end of a freeze"),

@@ -4,6 +4,7 @@ What this client and the operator's have in common is in
 `tests/unit/contracts/test_kubernetes_clients.py`.
 """
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -108,6 +109,58 @@ async def test_an_object_that_is_missing_is_told_apart(client: KubernetesClient)
         await client.get(f"{PATH}/a")
 
     assert refusal.value.status == NOT_FOUND
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refusal_is_kept_until_the_same_call_succeeds(
+    api: FakeApi, client: KubernetesClient, status: int
+) -> None:
+    await put(api, "a")
+    await client.list(ROUTES)
+    before = client.refusal
+    api.refusing = status
+
+    with pytest.raises(ApiError):
+        await client.list(ROUTES)
+    with pytest.raises(ApiError):
+        await anext(client.watch(ROUTES, "1"))
+    refused = client.refusal
+    api.refusing = None
+    await client.get(f"{PATH}/a")  # another call
+    still = client.refusal
+    await client.list(ROUTES)
+
+    assert before is None
+    assert refused is not None
+    assert f"answered {status}: " in refused
+    assert still == refused
+    assert client.refusal is None
+
+
+async def test_an_object_that_is_missing_is_no_refusal(client: KubernetesClient) -> None:
+    with pytest.raises(ApiError):
+        await client.get(f"{PATH}/a")
+
+    assert client.refusal is None
+
+
+async def test_a_token_that_was_refused_is_read_again(api: FakeApi, tmp_path: Path) -> None:
+    """Whatever the time of the file: a mount may set the token's to that of the one before."""
+    file, times = tmp_path / "token", (1, 1)
+    file.write_text("old")
+    os.utime(file, times)
+    credentials = Credentials(token=None, directory=tmp_path)
+    async with KubernetesClient(api.url, credentials, Patience()) as client:
+        await client.list(ROUTES)
+        file.write_text("new")
+        os.utime(file, times)
+        api.refusing = 401
+        with pytest.raises(ApiError):
+            await client.list(ROUTES)
+        api.refusing = None
+        await client.list(ROUTES)
+
+    assert api.tokens == {"Bearer old", "Bearer new"}
 
 
 async def test_outside_its_context_it_is_a_bug(tmp_path: Path) -> None:
