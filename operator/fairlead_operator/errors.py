@@ -17,6 +17,10 @@ class UnknownKindError(TransientError):
     """The cluster does not have the kind: what defines it is not installed, or not yet."""
 
 
+class NamespaceEndingError(TransientError):
+    """The namespace is being deleted, or is gone: nothing new can be made, and nothing need be."""
+
+
 class WebhookUnavailableError(TransientError):
     """An admission webhook that must be asked does not answer; who runs it can mend that."""
 

@@ -10,7 +10,11 @@ from fairlead_operator.engine.answered import take_off
 from fairlead_operator.engine.publish import publish
 from fairlead_operator.engine.wakeup import has_ended
 from fairlead_operator.engine.work_queue import WorkQueue
-from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.errors import (
+    ClusterRefusalError,
+    NamespaceEndingError,
+    TransientError,
+)
 from fairlead_operator.keys import NAMESPACE, Key
 from fairlead_operator.model.reconcile import reconcile as reconcile_model
 from fairlead_operator.namespace.reconcile import reconcile_namespace
@@ -24,6 +28,7 @@ from fairlead_operator.training_run.reconcile import reconcile as reconcile_trai
 _LOGGER = logging.getLogger(__name__)
 # So many failures in a row are shown to the user; fewer pass by themselves.
 _SHOWN_AFTER: Final = 6
+_ENDING_SECONDS: Final = 30.0  # until an object in a namespace that ends is looked at again
 
 Reconcile = Callable[[Mapping[str, Any], Ports, Settings], Awaitable[Report]]
 _RECONCILERS: Final[Mapping[str, Reconcile]] = {
@@ -110,7 +115,16 @@ class Controller:
         """Log and count a failure; return the seconds to wait, if the other side named them."""
         failures = self._queue.failures(key)
         fields = {"kind": key.kind, "namespace": key.namespace, "object": key.name}
-        if isinstance(error, TransientError):
+        if isinstance(error, NamespaceEndingError):
+            metrics.RECONCILES.labels(kind=key.kind, outcome="retried").inc()
+            level = logging.INFO if failures == 1 else logging.DEBUG
+            _LOGGER.log(level, "the namespace ends", extra=fields | {"error": str(error)})
+            return _ENDING_SECONDS
+        if isinstance(error, ClusterRefusalError):  # which the object tells, and no bug of ours
+            metrics.RECONCILES.labels(kind=key.kind, outcome="failed").inc()
+            level = logging.WARNING if failures in {1, _SHOWN_AFTER} else logging.DEBUG
+            _LOGGER.log(level, "reconcile refused", extra=fields | {"error": str(error)})
+        elif isinstance(error, TransientError):
             metrics.RECONCILES.labels(kind=key.kind, outcome="retried").inc()
             level = logging.WARNING if failures == _SHOWN_AFTER else logging.DEBUG
             _LOGGER.log(level, "reconcile retried", extra=fields | {"error": str(error)})

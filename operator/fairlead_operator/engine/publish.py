@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from fairlead_operator.errors import ClusterRefusalError, WebhookUnavailableError
+from fairlead_operator.errors import (
+    ClusterRefusalError,
+    NamespaceEndingError,
+    WebhookUnavailableError,
+)
 from fairlead_operator.kube.merge import difference
 from fairlead_operator.ports import Kube
 from fairlead_operator.report import Report, build_event
@@ -22,6 +26,8 @@ async def publish(body: Mapping[str, Any], report: Report, kube: Kube, *, now: d
     for event in report.events:
         try:
             await kube.apply(build_event(body, event, now=now))
+        except NamespaceEndingError as error:
+            _LOGGER.debug("event not written", extra={"error": str(error)})
         except (ClusterRefusalError, WebhookUnavailableError) as error:
             _LOGGER.warning("event refused", extra={"reason": event.reason, "error": str(error)})
     patch = difference(body.get("status") or {}, report.status)

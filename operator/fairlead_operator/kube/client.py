@@ -6,6 +6,7 @@ the same trouble (ADR 16).
 """
 
 import dataclasses
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from fairlead_operator.api.group import FIELD_MANAGER, REPLICAS_MANAGER
 from fairlead_operator.errors import (
     ClusterRefusalError,
     ConflictError,
+    NamespaceEndingError,
     TransientError,
     UnknownKindError,
     WebhookUnavailableError,
@@ -32,6 +34,8 @@ _KEPT_SECONDS: Final = 75.0  # a burst after a quiet minute needs no handshakes;
 _PAGE: Final = 250
 _UNDECLARED: Final = "field not declared in schema"
 _OTHER_UID: Final = "metadata.uid: Invalid value"
+_ENDING: Final = "because it is being terminated"
+_NO_NAMESPACE: Final = re.compile(r'namespaces "[^"]*" not found')
 _WEBHOOK: Final = "failed calling webhook"
 _RETRIABLE: Final = frozenset({408, 410, 425, 429, 500, 502, 503, 504})
 
@@ -233,6 +237,10 @@ def _refusal(
         text += answer[:200].decode(errors="replace").strip()
         if response.status == 404:  # an object that is missing is told of in JSON
             return UnknownKindError(text)
+    if response.status == 403 and _ENDING in text:
+        return NamespaceEndingError(text)
+    if response.status == 404 and _NO_NAMESPACE.search(text):
+        return NamespaceEndingError(text)
     if _UNDECLARED in text:  # another's CRD is older than what we write; answered with 500
         return ClusterRefusalError(text)
     if _WEBHOOK in text and response.status >= 500:

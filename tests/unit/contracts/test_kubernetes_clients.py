@@ -1,6 +1,7 @@
 """What the operator's and the gateway agent's client to the API server have in common (ADR 16)."""
 
 import contextlib
+import json
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +11,11 @@ from typing import Any, Protocol
 import pytest
 from aiohttp import web
 
-from fairlead_operator.errors import TransientError
+from fairlead_operator.errors import (
+    ClusterRefusalError,
+    NamespaceEndingError,
+    TransientError,
+)
 from fairlead_operator.kube import credentials as operator_credentials
 from fairlead_operator.kube.client import KubeClient
 from fairlead_serving.gateway.cluster import credentials as agent_credentials
@@ -190,3 +195,31 @@ async def test_a_server_that_is_away_is_tried_again(
 ) -> None:
     with pytest.raises(kind):
         await ask(f"http://127.0.0.1:{free_port()}", tmp_path)
+
+
+ENDING = (
+    "is forbidden: unable to create new content in namespace energy because it is being terminated"
+)
+
+
+@pytest.mark.parametrize("kind", ["Service", "Rollout", "Event", "Secret", "Job"])
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        pytest.param(403, f'x "a" {ENDING}', NamespaceEndingError, id="it ends"),
+        pytest.param(404, 'namespaces "energy" not found', NamespaceEndingError, id="it is gone"),
+        pytest.param(403, 'x "a" is forbidden: exceeded quota', ClusterRefusalError, id="a quota"),
+        pytest.param(404, 'x "a" not found', TransientError, id="another thing is missing"),
+    ],
+)
+async def test_a_namespace_that_ends_is_told_from_a_refusal(
+    tmp_path: Path, kind: str, status: int, message: str, error: type[Exception]
+) -> None:
+    manifest = {"kind": kind, "metadata": {"namespace": "energy", "name": "a"}}
+    body = json.dumps({"kind": "Status", "message": message}).encode()
+
+    async with api(status, {}, body) as url, KubeClient(url, of_operator(tmp_path)) as client:
+        with pytest.raises((TransientError, ClusterRefusalError)) as trouble:
+            await client.apply(manifest)
+
+    assert type(trouble.value) is error

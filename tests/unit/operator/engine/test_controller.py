@@ -12,7 +12,11 @@ from prometheus_client import REGISTRY
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.engine.controller import Controller
 from fairlead_operator.engine.work_queue import WorkQueue
-from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.errors import (
+    ClusterRefusalError,
+    NamespaceEndingError,
+    TransientError,
+)
 from fairlead_operator.keys import Key
 from fairlead_operator.namespace.gateway import build_gateway
 from support.world import NAMESPACE, SETTINGS, World, model_manifest
@@ -326,9 +330,68 @@ async def test_a_bug_is_an_error_from_the_first_time_on(
     assert count("fairlead_reconciles_total", kind="Namespace", outcome="failed") == before + 1
 
 
+ENDING = NamespaceEndingError("POST …: 403 … because it is being terminated")
+REFUSED = ClusterRefusalError("PATCH …: 403 forbidden by policy")
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "levels"),
+    [
+        pytest.param(ENDING, "the namespace ends", [logging.INFO] + [logging.DEBUG] * 7,
+                     id="a namespace that ends is told once"),
+        pytest.param(REFUSED, "reconcile refused", [logging.WARNING] + [logging.DEBUG] * 4
+                     + [logging.WARNING] + [logging.DEBUG] * 2,
+                     id="a refusal is told, and again when it lasts"),
+    ],
+)  # fmt: skip
+async def test_what_the_cluster_refuses_is_no_bug(
+    world: World,
+    controller: Controller,
+    queue: ImpatientQueue,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    error: Exception,
+    message: str,
+    levels: list[int],
+) -> None:
+    """Tracebacks filled the log while a namespace ended."""
+    world.kube.fail_next = [error] * 8
+    queue.add(SHARED)
+
+    with caplog.at_level(logging.DEBUG, logger="fairlead_operator"):
+        await work_off(controller, until=lambda: not has_gateway(world))
+
+    told = [entry for entry in caplog.records if entry.message == message]
+    assert [entry.levelno for entry in told] == levels
+    assert [entry for entry in caplog.records if entry.exc_info] == []
+
+
+async def test_an_event_in_a_namespace_that_ends_holds_up_no_status(
+    world: World, controller: Controller, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(world, MODEL)
+    put(world, ROLLOUT)
+    world.registry.register("energy.nsw-price", "1.1.0")
+    apply = world.kube.apply
+
+    async def end(manifest: Mapping[str, Any]) -> dict[str, Any]:
+        if manifest["kind"] == "Event":
+            raise ENDING
+        return await apply(manifest)
+
+    world.kube.apply = end  # type: ignore[method-assign]
+    await controller.handle(MODEL)
+    await controller.handle(ROLLOUT)
+
+    assert status_of(world, MODEL)["phase"]
+    assert status_of(world, ROLLOUT)["phase"] == "Pending"
+    assert [entry.message for entry in caplog.records if entry.levelno >= logging.WARNING] == []
+
+
 @pytest.mark.parametrize(
     ("error", "seconds"),
     [
+        pytest.param(ENDING, 30, id="a namespace that ends: no hurry"),
         pytest.param(AWAY, 0.2, id="the queue's own back-off"),
         pytest.param(TransientError("429", retry_after=7), 7, id="what the other side asked for"),
         pytest.param(KeyError("spec"), 0.2, id="a bug: the queue's own back-off"),
