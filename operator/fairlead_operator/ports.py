@@ -140,7 +140,11 @@ class Registry(Protocol):
         """Return all registrations, by registered model and registry version."""
 
     async def start_run(self, *, experiment: str, name: str, key: str) -> str:
-        """Return the ID of the run that carries ``key``; create it when there is none."""
+        """Return the ID of the run that carries ``key``; create it when there is none.
+
+        Raises:
+            ValueError: a person deleted the experiment; MLflow keeps its name, and takes no run.
+        """
 
     async def progress(self, run_id: str) -> str | None:
         """Return the run's progress document, or None while there is none."""

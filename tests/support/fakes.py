@@ -278,6 +278,7 @@ class FakeRegistry:
         self.finished: dict[str, bool] = {}
         self.down = False
         self.signatures: dict[str, Signature] = {}  # by version; of all others, the same
+        self.deleted_experiments: set[str] = set()
         self.unreadable: set[str] = set()  # versions that do not say what they take
 
     def register(self, registered_model: str, version: str, *, digest: str = "sha256:0") -> None:
@@ -305,6 +306,8 @@ class FakeRegistry:
 
     async def start_run(self, *, experiment: str, name: str, key: str) -> str:
         self._maybe_fail()
+        if experiment in self.deleted_experiments:
+            raise ValueError(f"MLflow's experiment {experiment} was deleted")
         return self.runs.setdefault(key, f"run-{len(self.runs) + 1}")
 
     async def progress(self, run_id: str) -> str | None:

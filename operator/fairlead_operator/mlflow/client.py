@@ -134,7 +134,9 @@ class MlflowClient:
 
     async def finish_run(self, run_id: str, *, succeeded: bool) -> None:
         answer = await self._get("runs/get", {"run_id": run_id})
-        if answer is None or answer["run"]["info"]["status"] not in {"RUNNING", "SCHEDULED"}:
+        info = {} if answer is None else answer["run"]["info"]
+        # A run that was deleted, alone or with its experiment, takes no end.
+        if info.get("status") not in {"RUNNING", "SCHEDULED"} or _is_deleted(info):
             return
         status = "FINISHED" if succeeded else "FAILED"
         now = int(time.time() * 1000)
@@ -143,7 +145,15 @@ class MlflowClient:
     async def _experiment(self, name: str) -> str:
         answer = await self._get("experiments/get-by-name", {"experiment_name": name})
         if answer is not None:
-            return str(answer["experiment"]["experiment_id"])
+            experiment = answer["experiment"]
+            if _is_deleted(experiment):
+                number = experiment["experiment_id"]
+                raise ValueError(
+                    f"MLflow's experiment {name} was deleted, and takes no run: restore it with "
+                    f"`mlflow experiments restore --experiment-id {number}`, or remove it for good "
+                    "with `mlflow gc`"
+                )
+            return str(experiment["experiment_id"])
         created = await self._post("experiments/create", {"name": name})
         return str(created["experiment_id"])
 
@@ -187,6 +197,11 @@ class MlflowClient:
             told = f"HTTP {status} {printable(str(message), limit=_LONGEST_MESSAGE)}"
             raise TransientError(f"mlflow: {path}: {told}; {_hint(status)}")
         return body
+
+
+def _is_deleted(entity: Mapping[str, Any]) -> bool:
+    """Tell whether an experiment or a run is in MLflow's bin."""
+    return bool(entity.get("lifecycle_stage") == "deleted")
 
 
 def _hint(status: int) -> str:

@@ -30,6 +30,9 @@ async def start_run(body: Mapping[str, Any], seen: Seen, ports: Ports) -> Seen:
         run_id = await ports.registry.start_run(
             experiment=f"{owner.namespace}/{seen.spec.model}", name=owner.name, key=owner.uid
         )
+    except ValueError as error:
+        observed = dataclasses.replace(seen.observed, experiment_deleted=str(error))
+        return dataclasses.replace(seen, observed=observed)
     except TransientError as error:
         observed = dataclasses.replace(seen.observed, tracking_error=str(error))
         return dataclasses.replace(seen, observed=observed)

@@ -2,6 +2,7 @@
 
     From                  When                                       To
     Pending               MLflow has a run and the recipe is fixed   Searching
+    Pending               its experiment was deleted in MLflow       Failed
     Searching             every search worker completed              Finishing
     Finishing             the finishing Job completed with a result  Succeeded
     Searching, Finishing  a Job failed, or its result says so        Failed
@@ -38,6 +39,7 @@ class Observed:
     message: str
     suspend: bool
     has_run: bool  # in MLflow, and the trainer's config is fixed
+    experiment_deleted: str = ""  # in MLflow: it will give none
     tracking_error: str  # why MLflow gave none when it was asked
     search: JobState
     search_failure: str  # what Kubernetes says of a failed Job
@@ -84,6 +86,12 @@ def _next(observed: Observed) -> Decision:
                     phase=Phase.SUSPENDED,
                     reason=Reason.SUSPENDED,
                     message="suspended: the study is kept; set spec.suspend to false to go on",
+                )
+            if not observed.has_run and observed.experiment_deleted:
+                return Decision(
+                    phase=Phase.FAILED,
+                    reason=Reason.EXPERIMENT_DELETED,
+                    message=f"{observed.experiment_deleted}; then `fairlead retrain MODEL`",
                 )
             if not observed.has_run:
                 return Decision(

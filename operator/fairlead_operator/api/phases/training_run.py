@@ -22,6 +22,7 @@ class Reason(StrEnum):
     SEARCHING = "Searching"
     FINISHING = "Finishing"
     WAITING_FOR_PODS = "WaitingForPods"
+    EXPERIMENT_DELETED = "ExperimentDeleted"
     SUSPENDED = "Suspended"
     REGISTERED = "Registered"
     JOB_FAILED = "JobFailed"

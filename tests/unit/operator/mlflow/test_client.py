@@ -14,7 +14,7 @@ LOGIN = "<!doctype html><title>Sign in</title>"
 
 
 class Proxy:
-    """Answers every request in the same way."""
+    """Gives one answer, and an empty one to whatever is asked after."""
 
     def __init__(self) -> None:
         self.answer = web.Response()
@@ -22,7 +22,7 @@ class Proxy:
 
     async def handle(self, _request: web.Request) -> web.Response:
         self.asked += 1
-        return self.answer
+        return self.answer if self.asked == 1 else web.json_response({})
 
 
 @pytest.fixture
@@ -87,3 +87,33 @@ async def test_a_redirect_is_told_and_not_followed(
         await client.find_version("energy.nsw-price", "1.0.0")
 
     assert proxy.asked == 1
+
+
+async def test_a_deleted_experiment_takes_no_run(proxy: Proxy, client: MlflowClient) -> None:
+    """MLflow still finds it by its name, and refused the run as bad input, time and again."""
+    experiment = {"experiment_id": "7", "lifecycle_stage": "deleted"}
+    proxy.answer = web.json_response({"experiment": experiment})
+
+    with pytest.raises(ValueError, match=r"energy/nsw-price was deleted.*--experiment-id 7"):
+        await client.start_run(experiment="energy/nsw-price", name="r", key="k")
+
+    assert proxy.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "stage", "asked"),
+    [
+        pytest.param("RUNNING", "active", 2, id="it runs: it is ended"),
+        pytest.param("RUNNING", "deleted", 1, id="deleted: MLflow would refuse its end for ever"),
+        pytest.param("FINISHED", "active", 1, id="it has ended"),
+    ],
+)
+async def test_the_end_of_a_run(
+    proxy: Proxy, client: MlflowClient, status: str, stage: str, asked: int
+) -> None:
+    info = {"status": status, "lifecycle_stage": stage}
+    proxy.answer = web.json_response({"run": {"info": info}})
+
+    await client.finish_run("r", succeeded=True)
+
+    assert proxy.asked == asked

@@ -66,6 +66,18 @@ async def test_an_mlflow_that_is_down_is_said(world: World) -> None:
     assert asked.observed.tracking_error == "mlflow: connection refused"
 
 
+async def test_an_experiment_that_was_deleted_ends_the_training(world: World) -> None:
+    """It waited without end for a run that MLflow does not give."""
+    world.registry.deleted_experiments.add(f"{NAMESPACE}/nsw-price")
+
+    asked = await start_run(training_run_manifest(), seen(pending()), world.ports)
+
+    decision = decide(asked.observed)
+    assert (decision.phase, decision.reason) == (Phase.FAILED, "ExperimentDeleted")
+    assert "was deleted; then `fairlead retrain MODEL`" in decision.message
+    assert world.registry.runs == {}
+
+
 @pytest.mark.parametrize(
     ("look", "names"),
     [

@@ -23,6 +23,8 @@ from support.training_run_builders import (
                      id="pending: asks MLflow for a run"),
         pytest.param(pending(tracking_error="down"), Phase.PENDING, "WaitingForTracking", {"run"},
                      id="pending: MLflow is down"),
+        pytest.param(pending(experiment_deleted="gone"), Phase.FAILED, "ExperimentDeleted", set(),
+                     id="pending: MLflow's experiment was deleted"),
         pytest.param(pending(suspend=True), Phase.SUSPENDED, "Suspended", set(),
                      id="pending: suspended before it began"),
         pytest.param(pending(has_run=True), Phase.SEARCHING, "Searching", {"search"},
