@@ -31,6 +31,8 @@ class FakePrometheus:
         self.requests: float | None = None
         self.own: dict[str, float | None] = {}  # users' queries, their names filled in
         self.counts: dict[str, float] = {}  # of several versions, for a comparison or a trial
+        # Of all versions, as ``outcomes`` names them: how many, failed, refused.
+        self.versions: dict[str, tuple[float, float, float]] = {}
         self.down = False
         self.refusal: str | None = None
         self.asked: list[str] = []
@@ -54,6 +56,8 @@ class FakePrometheus:
         self._take(promql)
         if label != queries.COUNT:
             raise AssertionError(f"nobody told what this yields by {label}: {promql}")
+        if (place := _OUTCOMES.get(_words(promql))) is not None:
+            return {path: counts[place] for path, counts in self.versions.items()}
         asked = dict(_parts(promql))
         for name, part in asked.items():
             if _COUNTS.get(_words(part)) != name.rpartition("-")[2]:
@@ -136,5 +140,16 @@ def _counts() -> Mapping[str, str]:
     }
 
 
+def _outcomes() -> Mapping[str, int]:
+    """Return the place in ``FakePrometheus.versions``, by the words of the question."""
+    asked = [queries.outcomes(series, Span(length=_HOUR)) for series in (GATEWAY, SERVERS)]
+    return {
+        _words(question): place
+        for each in asked
+        for place, question in enumerate((each.total, each.failed, each.refused))
+    }
+
+
+_OUTCOMES = _outcomes()
 _FIELDS = _fields()
 _COUNTS = _counts()
