@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from fairlead_contract import mlflow
+from fairlead_contract import database, mlflow
 from fairlead_contract.mlflow import Access
 from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.kube.images import Images
@@ -27,7 +27,7 @@ class Settings:
     images: Images
     mlflow: Access
     prometheus_url: str
-    database_url: str  # a secret
+    database_url: str = dataclasses.field(repr=False)
     record_retention: timedelta  # of predictions and feedback
     webhook_token: str  # a secret
     alert_labels: Labels
@@ -54,7 +54,7 @@ class Settings:
             "FAIRLEAD_SERVING_IMAGE",
             mlflow.ADDRESS,
             "FAIRLEAD_PROMETHEUS_URL",
-            "FAIRLEAD_DATABASE_URL",
+            database.ADDRESS,
             "FAIRLEAD_WEBHOOK_TOKEN",
         )
         missing = [name for name in needed if not env.get(name)]
@@ -72,7 +72,7 @@ class Settings:
             ),
             mlflow=_read_mlflow(env),
             prometheus_url=env["FAIRLEAD_PROMETHEUS_URL"],
-            database_url=env["FAIRLEAD_DATABASE_URL"],
+            database_url=_read_database(env),
             record_retention=timedelta(days=_number(env, "FAIRLEAD_RECORD_RETENTION_DAYS", 30)),
             webhook_token=env["FAIRLEAD_WEBHOOK_TOKEN"],
             alert_labels=Labels(
@@ -97,6 +97,13 @@ def _read_mlflow(env: Mapping[str, str]) -> Access:
         return mlflow.read_access(env)
     except mlflow.InvalidAccessError as error:
         raise SystemExit(str(error)) from error
+
+
+def _read_database(env: Mapping[str, str]) -> str:
+    try:
+        return database.check_address(env[database.ADDRESS])
+    except database.InvalidAddressError as error:
+        raise SystemExit(f"{database.ADDRESS}: {error}") from error
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -33,7 +33,6 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = 3
-ignore_startup_parameters = options
 """
 
 

@@ -1,52 +1,67 @@
 """The study database: one engine, locks between the pods of a namespace, errors in our words."""
 
 import contextlib
+import functools
 import hashlib
 from collections.abc import Iterator
 from typing import Any, Final
 
 import optuna
+import psycopg
 import sqlalchemy
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from fairlead_contract.database import ADDRESS, InvalidAddressError, check_address, redact
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 
 # Apart from ``public``: MLflow may live in the same database, and both own an alembic_version.
 SCHEMA: Final = "fairlead_search"
-_LOCK_SECONDS: Final = 60
-_CONNECT_SECONDS: Final = 5
+DRIVER: Final = "postgresql+psycopg://"  # the address goes past SQLAlchemy, to libpq as it is
+# Unless the address says otherwise.
+_DEFAULTS: Final = {"connect_timeout": 5, "application_name": "fairlead-training"}
+# Of each transaction: a pooler refuses settings of a session, and may give the next another one.
+_SETTINGS: Final = f"SET LOCAL search_path = {SCHEMA}; SET LOCAL lock_timeout = '60s'"
+_OURS: Final = "fairlead_search"  # marks our engines, as a champion may bring its own
 
 
-def driver_url(url: str) -> str:
-    """Return the URL with the driver that is installed."""
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
+def engine_options(url: str) -> dict[str, Any]:
+    """Return how to create an engine for this database.
+
+    Raises:
+        TrainingFailure: ConfigInvalid: the address cannot be meant.
+    """
+    try:
+        parameters: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(check_address(url))}
+    except InvalidAddressError as error:
+        raise TrainingFailure(Reason.CONFIG_INVALID, f"{ADDRESS}: {error}") from error
+    except psycopg.ProgrammingError:
+        # Its message repeats pieces of the address.
         raise TrainingFailure(
-            Reason.CONFIG_INVALID, "FAIRLEAD_DATABASE_URL must begin with postgresql://"
-        )
-    return f"postgresql+psycopg://{rest}"
-
-
-def engine_options() -> dict[str, Any]:
+            Reason.CONFIG_INVALID, f"{ADDRESS} has a parameter that PostgreSQL does not know"
+        ) from None
     return {
         "pool_pre_ping": True,
-        "connect_args": {
-            "connect_timeout": _CONNECT_SECONDS,
-            "application_name": "fairlead-training",
-            "options": f"-c search_path={SCHEMA} -c lock_timeout={_LOCK_SECONDS}s",
-        },
+        "creator": functools.partial(psycopg.connect, **parameters, prepare_threshold=None),
+        "execution_options": {_OURS: True},
     }
 
 
+@sqlalchemy.event.listens_for(sqlalchemy.Engine, "begin")
+def _set_up(connection: sqlalchemy.Connection) -> None:
+    if connection.get_execution_options().get(_OURS):
+        connection.exec_driver_sql(_SETTINGS)
+
+
 @contextlib.contextmanager
-def errors_named() -> Iterator[None]:
+def errors_named(url: str) -> Iterator[None]:
     """Turn what the driver and Optuna raise into DatabaseUnavailable."""
     try:
         yield
     except SQLAlchemyError as error:
-        raise _unavailable(error) from error
+        raise _unavailable(error, url) from error
     except optuna.exceptions.StorageInternalError as error:
-        raise _unavailable(error.__cause__ or error) from error
+        raise _unavailable(error.__cause__ or error, url) from error
 
 
 @contextlib.contextmanager
@@ -77,11 +92,11 @@ def create_schema(engine: sqlalchemy.Engine) -> None:
             connection.execute(sqlalchemy.text(f"CREATE SCHEMA {SCHEMA}"))
 
 
-def _unavailable(error: BaseException) -> TrainingFailure:
+def _unavailable(error: BaseException, url: str) -> TrainingFailure:
     # The driver's own words: SQLAlchemy's add the statement and its values.
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     return TrainingFailure(
         Reason.DATABASE_UNAVAILABLE,
-        f"the study database failed: {first_line(cause)}; "
+        f"the study database failed: {redact(first_line(cause), url)}; "
         "check the Secret fairlead-database and its server",
     )

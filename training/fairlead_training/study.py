@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 from fairlead_training.budget import Counts
 from fairlead_training.config import TrainingConfig
 from fairlead_training.database import (
+    DRIVER,
     create_schema,
-    driver_url,
     engine_options,
     errors_named,
     locked,
@@ -56,18 +56,18 @@ def open_storage(database_url: str) -> Iterator[RDBStorage]:
         TrainingFailure: DatabaseUnavailable, also for what fails inside the block.
     """
     _join_logs()
-    url = driver_url(database_url)
-    with errors_named(), warnings.catch_warnings():
+    options = engine_options(database_url)
+    with errors_named(database_url), warnings.catch_warnings():
         # Heartbeats are marked experimental since Optuna 2.9; we rely on them and test them.
         warnings.simplefilter("ignore", ExperimentalWarning)
-        engine = sqlalchemy.create_engine(url, **engine_options())
+        engine = sqlalchemy.create_engine(DRIVER, **options)
         try:
             # Optuna's own creation of tables breaks when several workers begin at once.
             with locked(engine, _SCHEMA_LOCK):
                 create_schema(engine)
                 storage = RDBStorage(
-                    url,
-                    engine_kwargs=engine_options(),
+                    DRIVER,
+                    engine_kwargs=options,
                     heartbeat_interval=HEARTBEAT_SECONDS,
                     grace_period=GRACE_SECONDS,
                     heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(

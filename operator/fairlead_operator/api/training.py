@@ -33,7 +33,10 @@ class DataSource(Spec):
     uri: Annotated[
         str,
         Rule(
-            "!self.matches('^[a-z]+://[^/?#]*@|[?&](ssl)?password=')",
+            # A raw character in a password ends the host early: then the @ stands behind it, or
+            # the port is no number.
+            "!self.matches('^[a-z]+://[^/?#]*@|[?&](ssl)?password=|^postgres(ql)?://.*@"
+            "|^[a-z]+://[^/?#\\\\[]*:[0-9]*[^0-9,/?#:][^/?#:]*([/?#]|$)')",
             "must not contain a user name or password; put them into a Secret with the keys "
             "username and password, and name it in credentials",
         ),
@@ -58,6 +61,12 @@ class DataSource(Spec):
     ]
     query: Annotated[
         str | None,
+        Rule(
+            "self.matches('(?is)^(\\\\s|\\\\(|--[^\\n]*\\n|/[*].*?[*]/)*"
+            "(select|with|values|table)\\\\b')",
+            "must be one query that only reads: begin it with select, with, values or table, as in "
+            "select * from prices",
+        ),
         Field(
             default=None,
             min_length=8,

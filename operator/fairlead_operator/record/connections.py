@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
+from fairlead_contract.database import redact
 from fairlead_operator.errors import TransientError
 from fairlead_operator.record.connect import Connection, connect
 from fairlead_operator.record.migrations import STEPS, Migration
@@ -24,7 +25,8 @@ from fairlead_operator.record.upgrade import read_version, upgrade
 _LOGGER = logging.getLogger(__name__)
 _CONNECTIONS: Final = 4
 _DEADLINE: Final = 2.0  # seconds a caller waits, connecting included
-_STATEMENT: Final = "1500ms"  # PostgreSQL itself gives up a little earlier
+# PostgreSQL itself gives up a little earlier.
+_SETTINGS: Final = "SET LOCAL statement_timeout = '1500ms'; SET LOCAL TimeZone = 'UTC'"
 _PAUSE: Final = 5.0  # seconds without a try after a dead server
 
 T = TypeVar("T")
@@ -70,9 +72,9 @@ class Connections:
         except psycopg.errors.QueryCanceled as error:
             raise _unreachable("the query took too long") from error
         except psycopg.OperationalError as error:
-            raise self._pause(_first_line(error)) from error
+            raise self._pause(self._first_line(error)) from error
         except psycopg.Error as error:
-            raise _unreachable(_first_line(error)) from error
+            raise _unreachable(self._first_line(error)) from error
         self._trouble = ""
         return result
 
@@ -97,7 +99,9 @@ class Connections:
 
     async def _do(self, work: Callable[[Connection], Awaitable[T]], connection: Connection) -> T:
         try:
-            result = await work(connection)
+            async with connection.transaction():
+                await connection.execute(_SETTINGS)
+                result = await work(connection)
         except BaseException:
             await connection.close()
             raise
@@ -105,7 +109,7 @@ class Connections:
         return result
 
     async def _connect(self) -> Connection:
-        connection = await connect(self._url, statement_timeout=_STATEMENT)
+        connection = await connect(self._url)
         try:
             await self._bring_up_to_date(connection)
         except BaseException:
@@ -146,6 +150,10 @@ class Connections:
         self._resume = asyncio.get_running_loop().time() + _PAUSE
         return _unreachable(trouble)
 
+    def _first_line(self, error: psycopg.Error) -> str:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return redact(line, self._url)[:300]
+
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():
@@ -154,7 +162,3 @@ class Connections:
 
 def _unreachable(trouble: str) -> TransientError:
     return TransientError(f"record database: {trouble}")
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

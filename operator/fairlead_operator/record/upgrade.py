@@ -65,7 +65,7 @@ async def upgrade(url: str, steps: Sequence[Migration]) -> None:
     """
     has_waited = False
     try:
-        async with asyncio.timeout(_LONGEST), await _connect(url) as connection:
+        async with asyncio.timeout(_LONGEST), await connect(url) as connection:
             while next_step(steps, await read_version(connection)):
                 try:
                     await _apply_next(connection, url, steps)
@@ -93,16 +93,12 @@ async def _apply_next(connection: Connection, url: str, steps: Sequence[Migratio
         if step is None:
             return  # another operator applied it
         if step.concurrently:
-            async with await _connect(url) as builder:
+            async with await connect(url) as builder:
                 await _run(builder, step)
         else:
             await _run(connection, step)
         await connection.execute(_ADD_VERSION, (step.version, step.name))
     _LOGGER.info("record schema migrated", extra={"version": step.version, "step": step.name})
-
-
-async def _connect(url: str) -> Connection:
-    return await connect(url, statement_timeout=f"{_LONGEST}s")
 
 
 async def _run(connection: Connection, step: Migration) -> None:

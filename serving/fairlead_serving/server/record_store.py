@@ -1,11 +1,13 @@
 """The record in PostgreSQL, as model servers write it: the operator creates its tables."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from fairlead_contract import record
+from fairlead_contract.database import ADDRESS, InvalidAddressError, check_address, redact
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.outputs import to_outputs
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
@@ -53,17 +55,17 @@ _UNAVAILABLE = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
 )
-# A network that swallows packets is noticed, too.
-_CONNECTION = {
+# A network that swallows packets is noticed, too; unless the address says otherwise.
+_DEFAULTS: Final = {
     "connect_timeout": 3,
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    "prepare_threshold": None,  # a pooler in between may not keep what was prepared
     "application_name": "fairlead-server",
-    "options": "-c statement_timeout=10s",
 }
+# In each transaction: a pooler in between refuses settings of a session.
+_SETTINGS: Final = "SET LOCAL statement_timeout = '10s'"
 
 
 class RecordStore:
@@ -82,7 +84,7 @@ class RecordStore:
             self._write(connection, answers, feedback)
         except _UNAVAILABLE as error:
             self.close()
-            raise UnavailableError(_first_line(error)) from error
+            raise UnavailableError(self._first_line(error)) from error
         except BaseException:
             self.close()
             raise
@@ -103,8 +105,15 @@ class RecordStore:
             self.close()
         if self._connection is None:
             self._url = url
-            self._connection = psycopg.connect(url, **_CONNECTION)  # type: ignore[arg-type]  # one dict of all kinds
+            self._connection = psycopg.connect(
+                **_parameters(url),
+                prepare_threshold=None,  # a pooler in between may not keep what was prepared
+            )
         return self._connection
+
+    def _first_line(self, error: psycopg.Error) -> str:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return redact(line, self._url)[:300]
 
     def _write(
         self,
@@ -113,6 +122,7 @@ class RecordStore:
         feedback: Sequence[Feedback],
     ) -> None:
         with connection.cursor() as cursor:
+            cursor.execute(_SETTINGS)
             if answers:
                 with cursor.copy(_PREDICTIONS) as copy:
                     for row in self._rows(answers):
@@ -151,5 +161,11 @@ class RecordStore:
         }
 
 
-def _first_line(error: psycopg.Error) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+def _parameters(url: str) -> dict[str, Any]:
+    try:
+        return {**_DEFAULTS, **conninfo_to_dict(check_address(url))}
+    except InvalidAddressError as error:
+        raise UnavailableError(f"{ADDRESS}: {error}") from error
+    except psycopg.ProgrammingError:
+        # Its message repeats pieces of the address.
+        raise UnavailableError(f"{ADDRESS} has a parameter that PostgreSQL does not know") from None

@@ -344,6 +344,11 @@ def refusal(error: client.ApiException) -> str:
         pytest.param(FULL_MODEL, model.ModelSpec, id="a full Model"),
         pytest.param(with_(MODEL, "spec.rollout", {}), model.ModelSpec, id="an empty policy"),
         pytest.param(search(trials=3), model.ModelSpec, id="a search with one field"),
+        pytest.param(
+            source(uri="postgresql://a:1,b/m", query="-- all\n(SELECT 1)"),
+            model.ModelSpec,
+            id="a database of two hosts, and a query after a comment",
+        ),
         pytest.param(steps({"weight": 1}), model.ModelSpec, id="a step with one field"),
         pytest.param(
             policy(strategy="blueGreen", blueGreen={"mirror": 0, "hold": "0s", "pause": True}),
@@ -524,6 +529,22 @@ def without_empty_lists(node: Any) -> Any:
             source(uri="postgresql://db/m?sslmode=require&password=x", query="select 1"),
             "source.uri",
             id="uri: a password as parameter",
+        ),
+        pytest.param(
+            source(uri="postgresql://me:a/b@db/m", query="select 1"),
+            "source.uri",
+            id="uri: a password with a /",
+        ),
+        pytest.param(source(uri="https://me:a?b@h/x"), "source.uri", id="uri: one with a ?"),
+        pytest.param(
+            source(uri="postgresql://db/m", query="delete from prices"),
+            "source.query",
+            id="query: a write",
+        ),
+        pytest.param(
+            source(uri="postgresql://db/m", query="copy (select 1) to program 'x'"),
+            "source.query",
+            id="query: a program",
         ),
         pytest.param(source(uri="postgresql://db/m"), "source.query", id="query: missing"),
         pytest.param(

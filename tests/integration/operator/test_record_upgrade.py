@@ -467,7 +467,7 @@ async def test_a_step_behind_a_long_writer_lets_the_others_pass(
 async def test_a_step_may_take_longer_than_a_call(
     database: str, operators: Operators, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_STATEMENT", "100ms")
+    monkeypatch.setattr(connections, "_SETTINGS", "SET LOCAL statement_timeout = '100ms'")
     slow = dataclasses.replace(COLUMNS, statements=("SELECT pg_sleep(1)", *COLUMNS.statements))
     operator = operators.start(database, *STEPS, slow)
 

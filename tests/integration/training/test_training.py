@@ -23,6 +23,7 @@ from mlflow.models import infer_signature
 from fairlead_contract.digest import digest_directory
 from fairlead_training.sources.http import read
 from support.mlflow_server import MlflowServer
+from support.pgbouncer import pooled
 from support.ports import free_port
 from support.postgres import Postgres
 from support.training import PRICES, Desk, load_prices
@@ -52,6 +53,58 @@ def test_two_workers_and_a_finish_register_a_version(desk: Desk) -> None:
     assert json.loads(tags["fairlead.data"]) == result["data"]
     progress = json.loads(desk.run_tags(config)["fairlead.progress"])
     assert progress["trials"] == 7
+
+
+def test_a_pooler_may_stand_before_both_databases(
+    desk: Desk, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses the start-up parameter ``options``, and each transaction has another session."""
+    with pooled(postgres) as pooler:
+        monkeypatch.setenv("FAIRLEAD_DATABASE_URL", pooler.uri("postgres"))
+        market = desk.market.rpartition("/")[2]
+        config = desk.config(data__uri=pooler.uri(market, credentials=False), search__trials=2)
+        other = desk.start("search", config, 1)
+
+        assert desk.run("search", config)[0] == 0
+        assert other.wait(60) == 0
+        assert desk.run("finish", config)[1]["outcome"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        pytest.param(
+            "select 1; commit; begin read write; create table stolen (); commit",
+            "more than one statement",
+            id="several statements",
+        ),
+        pytest.param("select 1; create table stolen ()", "more than one", id="two statements"),
+        pytest.param("copy (select 1) to program 'true'", "begin with SELECT", id="a program"),
+        pytest.param(
+            "with x as (insert into prices default values returning 1) select * from x",
+            "read-only",
+            id="a write in a WITH",
+        ),
+        pytest.param("select nextval('written')", "read-only", id="a function that writes"),
+        pytest.param(
+            "select set_config('transaction_read_only', 'off', true)", "read-write", id="a way out"
+        ),
+    ],
+)
+def test_a_query_only_reads(postgres: Postgres, desk: Desk, query: str, named: str) -> None:
+    database = load_prices(postgres, 10)
+    with psycopg.connect(postgres.uri(database)) as connection:
+        connection.execute("create sequence written")
+
+    code, result = desk.run(
+        "search",
+        desk.config(data__uri=postgres.uri(database, credentials=False), data__query=query),
+    )
+
+    assert (code, result["reason"]) == (3, "QueryInvalid"), result
+    assert named in result["message"]
+    with psycopg.connect(postgres.uri(database)) as connection:
+        assert connection.execute("select to_regclass('stolen')").fetchone() == (None,)
 
 
 def test_a_registered_version_has_all_it_needs(desk: Desk, tmp_path: Path) -> None:
@@ -435,7 +488,7 @@ def test_a_champion_of_another_kind_is_scored_through_pyfunc(desk: Desk, honest:
         pytest.param(
             {"data__query": "DELETE FROM prices"},
             "QueryInvalid",
-            "read-only",
+            "begin with SELECT",
             id="a query that writes",
         ),
         pytest.param(

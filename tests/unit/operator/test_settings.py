@@ -30,6 +30,15 @@ def test_defaults() -> None:
     assert settings.cluster_domain == "cluster.local"
 
 
+@pytest.mark.parametrize("address", ["postgresql://u:hu/sh@db/x", "hush"])
+def test_an_address_of_the_database_that_cannot_be_meant_is_not_shown(address: str) -> None:
+    with pytest.raises(SystemExit, match="FAIRLEAD_DATABASE_URL: the ") as caught:
+        Settings.from_environment(NEEDED | {"FAIRLEAD_DATABASE_URL": address})
+
+    assert "sh@" not in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
 def test_everything_that_can_be_said() -> None:
     settings = Settings.from_environment(
         NEEDED

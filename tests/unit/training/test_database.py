@@ -6,14 +6,47 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from fairlead_training.database import driver_url, errors_named, lock_key
+from fairlead_training.database import engine_options, errors_named, lock_key
 from fairlead_training.failure import Reason, TrainingFailure
 
 
-def test_the_database_url_names_the_driver_and_no_secret() -> None:
-    assert driver_url("postgresql://u:p@db/x") == "postgresql+psycopg://u:p@db/x"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%40ss@db/x?sslmode=require&options=-c%20x%3D1&connect_timeout=9",
+        "postgres://u:p%40ss@db/x?options=-c%20x%3D1&sslmode=require&connect_timeout=9",
+        pytest.param(
+            "host=db user=u password='p@ss' dbname=x connect_timeout=9 sslmode=require "
+            "options='-c x=1'",
+            id="keywords",
+        ),
+    ],
+)
+def test_what_the_address_says_reaches_the_driver_as_it_is(url: str) -> None:
+    parameters = engine_options(url)["creator"].keywords
+
+    assert {name: str(parameters[name]) for name in ("host", "user", "password", "dbname")} == {
+        "host": "db",
+        "user": "u",
+        "password": "p@ss",
+        "dbname": "x",
+    }
+    assert (parameters["sslmode"], parameters["options"]) == ("require", "-c x=1")
+    assert (str(parameters["connect_timeout"]), parameters["prepare_threshold"]) == ("9", None)
+
+
+def test_a_pooler_is_asked_for_no_settings_of_a_session() -> None:
+    assert "options" not in engine_options("postgresql://db/x")["creator"].keywords
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://u:hush@db/x", "postgresql://u:a@hush@db/x", "postgresql://u@db/x?hush=1"]
+)
+def test_an_address_that_cannot_be_meant_ends_the_training_and_is_not_shown(url: str) -> None:
     with pytest.raises(TrainingFailure) as caught:
-        driver_url("mysql://u:hush@db/x")
+        engine_options(url)
+
+    assert caught.value.reason is Reason.CONFIG_INVALID
     assert "hush" not in caught.value.message
 
 
@@ -36,12 +69,20 @@ def from_optuna() -> Exception:
             "server closed;",
             id="the driver's first line, without statement and values",
         ),
+        pytest.param(
+            OperationalError("", {}, Exception("no host 'pass@db'")),
+            r"no host '\*\*\*@db';",
+            id="a password that a library tells",
+        ),
         pytest.param(SQLAlchemyError("the pool is empty"), "the pool is empty;", id="SQLAlchemy's"),
         pytest.param(from_optuna(), "server closed;", id="what Optuna wrapped"),
     ],
 )
 def test_an_error_of_the_database_is_named(error: Exception, said: str) -> None:
-    with pytest.raises(TrainingFailure, match=said) as caught, errors_named():
+    with (
+        pytest.raises(TrainingFailure, match=said) as caught,
+        errors_named("postgresql://u:pass@db/x"),
+    ):
         raise error
 
     assert caught.value.reason is Reason.DATABASE_UNAVAILABLE
@@ -49,5 +90,5 @@ def test_an_error_of_the_database_is_named(error: Exception, said: str) -> None:
 
 
 def test_an_error_of_another_kind_passes() -> None:
-    with pytest.raises(KeyError), errors_named():
+    with pytest.raises(KeyError), errors_named(""):
         raise KeyError

@@ -1,17 +1,26 @@
 """The rows of a query in PostgreSQL."""
 
+import re
 from typing import Any, Final
 
 import pandas as pd
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import FloatLoader
 
+from fairlead_contract.database import InvalidAddressError, check_address, redact
 from fairlead_training.config import DataConfig, Environment
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 from fairlead_training.sources.address import public_uri
 
-_CONNECT_SECONDS: Final = 10
-_QUERY_SECONDS: Final = 600
+# Unless the address says otherwise.
+_DEFAULTS: Final = {"connect_timeout": 10, "application_name": "fairlead-training"}
+# In the query's own transaction: a pooler refuses settings of a session.
+_SETTINGS: Final = "SET LOCAL statement_timeout = '600s'; SET LOCAL TimeZone = 'UTC'"
+# COPY … TO PROGRAM, for one, writes in a transaction that is read-only.
+_READS: Final = re.compile(
+    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:select|with|values|table)\b", re.IGNORECASE | re.DOTALL
+)
 # How libpq tells that the server does not let this user in; before a session there is no SQLSTATE.
 _REFUSALS: Final = (
     "authentication failed",
@@ -32,11 +41,22 @@ def run_query(config: DataConfig, environment: Environment) -> pd.DataFrame:
             Reason.QUERY_INVALID,
             "spec.data.source.query is missing; a postgresql:// source needs one",
         )
+    if not _READS.match(config.query):
+        raise TrainingFailure(
+            Reason.QUERY_INVALID,
+            "spec.data.source.query does not begin with SELECT, WITH, VALUES or TABLE; "
+            "write one SELECT",
+        )
     with _connect(config.uri, environment) as connection:
         connection.adapters.register_loader("numeric", FloatLoader)
+        connection.read_only = True
         try:
-            with connection.cursor() as cursor:
-                cursor.execute(config.query.encode())
+            with connection.transaction(), connection.cursor() as cursor:
+                cursor.execute(_SETTINGS)
+                # A pipeline speaks the extended protocol, in which a text is one statement: none
+                # can end the transaction and begin another that writes.
+                with connection.pipeline():
+                    cursor.execute(config.query.encode())
                 columns = [column.name for column in cursor.description or ()]
                 rows = cursor.fetchall() if columns else []
         except psycopg.Error as error:
@@ -59,24 +79,29 @@ def _connect(uri: str, environment: Environment) -> "psycopg.Connection[tuple[ob
         "user": environment.data_username,
         "password": environment.data_password,
     }
+    given = {name: value for name, value in credentials.items() if value is not None}
     try:
-        return psycopg.connect(
-            uri,
-            connect_timeout=_CONNECT_SECONDS,
-            application_name="fairlead-training",
-            options=(
-                "-c default_transaction_read_only=on "
-                f"-c statement_timeout={_QUERY_SECONDS}s -c timezone=UTC"
-            ),
-            **{name: value for name, value in credentials.items() if value is not None},
-        )
+        parameters: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(check_address(uri)), **given}
+    except InvalidAddressError as error:
+        raise TrainingFailure(
+            Reason.CONFIG_INVALID,
+            f"spec.data.source.uri: {error}; credentials belong in spec.data.source.credentials",
+        ) from error
+    except psycopg.ProgrammingError:
+        # Its message repeats pieces of the address.
+        raise TrainingFailure(
+            Reason.CONFIG_INVALID,
+            "spec.data.source.uri has a parameter that PostgreSQL does not know",
+        ) from None
+    try:
+        return psycopg.connect(**parameters, prepare_threshold=None)
     except psycopg.Error as error:
-        raise explain_connection(error, public_uri(uri)) from error
+        raise explain_connection(error, public_uri(uri), address=uri) from error
 
 
-def explain_connection(error: psycopg.Error, source: str) -> TrainingFailure:
+def explain_connection(error: psycopg.Error, source: str, *, address: str = "") -> TrainingFailure:
     """Tell a server that refuses the user from one that cannot be reached."""
-    said = first_line(error)
+    said = redact(first_line(error), address)
     if any(refusal in str(error) for refusal in _REFUSALS):
         return TrainingFailure(
             Reason.CREDENTIALS_REFUSED,
@@ -98,6 +123,11 @@ def explain_query(error: psycopg.Error, source: str) -> TrainingFailure:
                 Reason.CREDENTIALS_REFUSED,
                 f"{source}: {said}; grant the permission or use another user",
             )
+        case psycopg.errors.SyntaxError() if "multiple commands" in said:
+            return TrainingFailure(
+                Reason.QUERY_INVALID,
+                f"{source}: spec.data.source.query holds more than one statement; keep one SELECT",
+            )
         case psycopg.errors.QueryCanceled():
             return TrainingFailure(
                 Reason.DATA_SOURCE_UNAVAILABLE,
@@ -106,6 +136,7 @@ def explain_query(error: psycopg.Error, source: str) -> TrainingFailure:
             )
         case (
             psycopg.errors.ReadOnlySqlTransaction()
+            | psycopg.errors.ActiveSqlTransaction()
             | psycopg.ProgrammingError()
             | psycopg.DataError()
             | psycopg.NotSupportedError()

@@ -32,6 +32,7 @@ def test_a_failed_connection_is_judged_by_what_libpq_says(said: str, reason: Rea
         (psycopg.errors.UndefinedColumn("x"), Reason.QUERY_INVALID),
         (psycopg.errors.DivisionByZero("x"), Reason.QUERY_INVALID),
         (psycopg.errors.ReadOnlySqlTransaction("x"), Reason.QUERY_INVALID),
+        (psycopg.errors.ActiveSqlTransaction("x"), Reason.QUERY_INVALID),
         (psycopg.errors.InsufficientPrivilege("x"), Reason.CREDENTIALS_REFUSED),
         (psycopg.errors.QueryCanceled("x"), Reason.DATA_SOURCE_UNAVAILABLE),
         (psycopg.errors.AdminShutdown("x"), Reason.DATA_SOURCE_UNAVAILABLE),

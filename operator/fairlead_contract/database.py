@@ -1,0 +1,87 @@
+"""The address of a PostgreSQL database, as a person wrote it: checked, and never shown.
+
+An address whose password stands in it as it is falls apart in other places for each reader, and
+what lands in a host's or a database's name is told in errors.  So nothing reads an address that
+was not checked here.  Pure.
+"""
+
+import re
+from typing import Final
+from urllib.parse import unquote, unquote_to_bytes
+
+ADDRESS: Final = "FAIRLEAD_DATABASE_URL"
+
+_SCHEME: Final = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")
+_RAW: Final = re.compile(r"[\s@/?#]|%(?![0-9A-Fa-f]{2})|%00")
+_HOST: Final = r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/?#,\[\]]*)(?::\d*)?"
+_PLACE: Final = re.compile(rf"{_HOST}(?:,{_HOST})*(?:/[^\s?#]*)?(?:\?[^\s?#]*)?")
+_PAIR: Final = r"\w+\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)?"
+_KEYWORDS: Final = re.compile(rf"{_PAIR}(?:\s+{_PAIR})*", re.DOTALL)
+_PASSWORD: Final = re.compile(r"\b(?:ssl)?password\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s&\\]|\\.)*)")
+_ENCODED: Final = (
+    "@ as %40, / as %2F, ? as %3F, # as %23, % as %25, a blank as %20; one that is generated of "
+    "letters and digits needs none of it"
+)
+
+
+class InvalidAddressError(ValueError):
+    """An address that cannot be meant; the message names the part and shows nothing of it."""
+
+
+def check_address(text: str) -> str:
+    """Return the address as libpq reads it: a URL, or pairs of keyword and value.
+
+    Raises:
+        InvalidAddressError: a part cannot be meant.
+    """
+    address = text.strip()
+    scheme = _SCHEME.match(address)
+    if scheme is not None:
+        rest = address[scheme.end() :]
+        _check_url(rest)
+        return f"postgresql://{rest}"
+    if "://" not in address and _KEYWORDS.fullmatch(address):
+        return address
+    raise InvalidAddressError(
+        "the address is not of the form postgresql://user:password@host:5432/database, nor of "
+        "host=… dbname=… user=… password='…'"
+    )
+
+
+def _check_url(rest: str) -> None:
+    # The last @ ends the password, whatever is in it: what a person means, though no parser.
+    account, _, place = rest.rpartition("@")
+    user, _, password = account.partition(":")
+    for part, value in (("user name", user), ("password", password)):
+        if _RAW.search(value) or not _is_text(value):
+            raise InvalidAddressError(
+                f"the {part} in the address has a character that must be percent-encoded: "
+                f"{_ENCODED}"
+            )
+    if not _PLACE.fullmatch(place):
+        raise InvalidAddressError(
+            "what follows the password in the address is not host:port/database; write "
+            "postgresql://user:password@host:5432/database, and special characters of the user "
+            f"name or password percent-encoded: {_ENCODED}"
+        )
+
+
+def _is_text(value: str) -> bool:
+    try:
+        unquote_to_bytes(value).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def redact(text: str, address: str) -> str:
+    """Return the text without the address's passwords, should a library have told one."""
+    written = [match.group(1) for match in _PASSWORD.finditer(address)]
+    scheme = _SCHEME.match(address)
+    if scheme is not None:
+        account = address[scheme.end() :].rpartition("@")[0]
+        written.append(account.partition(":")[2])
+    secrets = {form for each in written for form in (each, each.strip("'"), unquote(each))}
+    for secret in sorted(secrets - {""}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
