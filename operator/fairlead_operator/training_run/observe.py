@@ -15,7 +15,7 @@ from fairlead_operator.kube.pods import find_killed, find_obstacle
 from fairlead_operator.parent import read_parent, without_wait
 from fairlead_operator.ports import Ports
 from fairlead_operator.training_run.manifests import Stage, job_labels, name_job
-from fairlead_operator.training_run.result import Result, parse_progress, read_result
+from fairlead_operator.training_run.result import Result, carry_on, parse_progress, read_result
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import JobState, Observed
 
@@ -72,7 +72,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         champion=model.status.stable,
         mlflow_run_id=status.mlflow_run_id,
         config=status.config,
-        progress=progress or status.progress,
+        progress=carry_on(progress, status.progress),
     )
 
 

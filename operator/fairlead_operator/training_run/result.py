@@ -22,6 +22,7 @@ class Result:
     reason: str = ""  # set when it failed
     message: str = ""
     warnings: tuple[str, ...] = ()  # what a person should look at, though it succeeded
+    trials: int | None = None  # finished by all workers, where it says so
 
 
 def parse_result(text: str) -> Result | None:
@@ -29,7 +30,12 @@ def parse_result(text: str) -> Result | None:
     try:
         document = json.loads(text)
         if document["outcome"] == "Succeeded":
-            return Result(document=text, trained=_trained(document), warnings=_warnings(document))
+            return Result(
+                document=text,
+                trained=_trained(document),
+                warnings=_warnings(document),
+                trials=_trials(document),
+            )
         reason, message = str(document["reason"]), str(document["message"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -41,6 +47,12 @@ def parse_result(text: str) -> Result | None:
 def _warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
     """Read what the trainer says is odd about a version."""
     return tuple(str(warning) for warning in document.get("warnings") or ())
+
+
+def _trials(document: Mapping[str, Any]) -> int | None:
+    """Read how many trials were finished in all."""
+    finished = (document.get("trials") or {}).get("finished")
+    return finished if isinstance(finished, int) else None
 
 
 def _trained(document: Mapping[str, Any]) -> TrainedVersion | None:
@@ -77,6 +89,13 @@ def parse_progress(text: str | None) -> Progress | None:
         return Progress.model_validate_json(text)
     except ValidationError:
         return None
+
+
+def carry_on(progress: Progress | None, before: Progress | None) -> Progress | None:
+    """Return the progress with what the search has reached: a later stage tells only itself."""
+    if progress is None or before is None or "trial" in progress.model_fields_set:
+        return progress or before
+    return progress.model_copy(update={"trial": before.trial, "best": before.best})
 
 
 def describe(progress: Progress) -> str:

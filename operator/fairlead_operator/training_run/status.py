@@ -7,7 +7,7 @@ from typing import Any, Final
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.phases.training_run import ENDED, Phase, Reason
-from fairlead_operator.api.training_run import TrainingRunStatus
+from fairlead_operator.api.training_run import Progress, TrainingRunStatus
 from fairlead_operator.report import Report
 from fairlead_operator.training_run.result import describe
 from fairlead_operator.training_run.seen import Seen
@@ -33,7 +33,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         started_at=old.started_at or now,
         finished_at=(old.finished_at or now) if finished else None,
         summary=_summary(seen, decision),
-        progress=seen.progress,
+        progress=_progress(seen, decision),
         mlflow_run_id=seen.mlflow_run_id,
         config=seen.config,
         trained=trained if decision.phase is Phase.SUCCEEDED else None,
@@ -51,6 +51,16 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         events=(event,) if tells else (),
         look_again=_look_again(decision),
     )
+
+
+def _progress(seen: Seen, decision: Decision) -> Progress | None:
+    """Say what was reached: at the end what the result counts, and no time that is left."""
+    if seen.progress is None or decision.phase is not Phase.SUCCEEDED:
+        return seen.progress
+    result = seen.observed.finish_result
+    told = result.trials if result is not None else None
+    trial = seen.progress.trial if told is None else told
+    return seen.progress.model_copy(update={"trial": trial, "seconds_left": None})
 
 
 def _summary(seen: Seen, decision: Decision) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from fairlead_operator.api.training_run import Progress
 from fairlead_operator.training_run.result import (
     Result,
+    carry_on,
     describe,
     parse_progress,
     parse_result,
@@ -76,6 +77,29 @@ def test_any_last_word_is_read_or_refused(text: str) -> None:
 )  # fmt: skip
 def test_describe(progress: Progress, line: str) -> None:
     assert describe(progress) == line
+
+
+SEARCHED = Progress(stage="search", trial=39, trials=40, best=0.9)
+
+
+@pytest.mark.parametrize(
+    ("told", "before", "trial"),
+    [
+        pytest.param('{"stage":"fit","trials":40}', SEARCHED, 39, id="a later stage"),
+        pytest.param(
+            '{"stage":"search","trial":40,"trials":40}', SEARCHED, 40, id="the next trial"
+        ),
+        pytest.param(None, SEARCHED, 39, id="no word"),
+        pytest.param('{"stage":"data","trials":40}', None, 0, id="the first word"),
+    ],
+)
+def test_what_the_search_has_reached_stays(
+    told: str | None, before: Progress | None, trial: int
+) -> None:
+    progress = carry_on(parse_progress(told), before)
+
+    assert progress is not None
+    assert progress.trial == trial
 
 
 def test_progress_is_read_or_ignored() -> None:

@@ -82,6 +82,25 @@ def test_the_run_and_the_recipe_are_kept_from_the_first_look() -> None:
     assert (status["mlflowRunId"], status["config"]) == ("run-7", '{"fixed": true}')
 
 
+@pytest.mark.parametrize(
+    ("trials", "trial"),
+    [
+        pytest.param({"finished": 12, "pruned": 3, "failed": 1}, 12, id="as the result counts"),
+        pytest.param({}, 11, id="of a result without a count: as it was told last"),
+    ],
+)
+def test_progress_after_the_end_is_what_was_reached(trials: dict[str, int], trial: int) -> None:
+    last = Progress(stage="register", trial=11, trials=12, best=0.9, seconds_left=4)
+    done = finishing(
+        finish=JobState.COMPLETE, finish_result=result({**SUCCESS} | {"trials": trials})
+    )
+
+    said = say(seen(done, progress=last)).status["progress"]
+
+    assert (said["trial"], said["trials"], said["best"]) == (trial, 12, 0.9)
+    assert "secondsLeft" not in said
+
+
 def test_a_transition_is_announced_once() -> None:
     entered = say(seen(FAILED, status=before()))
     stays = say(seen(observed(), status=before()))
