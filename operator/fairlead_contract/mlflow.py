@@ -9,6 +9,7 @@ import base64
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -96,6 +97,15 @@ def read_access(variables: Mapping[str, str]) -> Access:
         verifies=verifies,
         certificates=certificates,
     )
+
+
+def way_out(status: int) -> str:
+    """Say what to look at after an answer of this status that is none of MLflow's."""
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return "check the user and password, or the token, that Fairlead has for MLflow"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "it is asked again; if it stays so, look at MLflow's log and at proxies before it"
+    return f"check that {ADDRESS} is MLflow's own address"
 
 
 def _read_address(variables: Mapping[str, str]) -> str:

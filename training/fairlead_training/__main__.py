@@ -25,6 +25,7 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "1",
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",  # to a login, or with our credentials elsewhere
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_CONFIGURE_LOGGING": "false",  # or its lines have a form of their own
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",

@@ -8,17 +8,20 @@ import json
 import logging
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, Final
 
 from fairlead_contract import tags
-from fairlead_contract.mlflow import ADDRESS, Access, InvalidAccessError
+from fairlead_contract.mlflow import ADDRESS, Access, InvalidAccessError, way_out
 from fairlead_training.failure import Reason, TrainingFailure
 
 _JSON: Final = {"Content-Type": "application/json"}
 _TIMEOUT_SECONDS: Final = 5
+_LONGEST_ANSWER: Final = 65_536  # bytes
 _INTERVAL_SECONDS: Final = 1.0
 _SILENCE_SECONDS: Final = 10.0  # after a failed write
 
@@ -94,26 +97,46 @@ def tag_writer(access: Access, run_id: str) -> Callable[[str], None]:
     except InvalidAccessError as error:
         raise TrainingFailure(Reason.CONFIG_INVALID, f"environment variable {error}") from error
 
+    host = urllib.parse.urlsplit(access.address).netloc
+    opener = urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=tls))
+
     def write(document: str) -> None:
         body: dict[str, Any] = {"run_id": run_id, "key": tags.PROGRESS, "value": document}
         request = urllib.request.Request(url, json.dumps(body).encode(), _JSON)  # noqa: S310  http or https only, as `Access` has it
         for name, value in access.headers.items():
             request.add_unredirected_header(name, value)
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=tls) as response:  # noqa: S310  as above
-                response.read()
+            with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+                text, status = response.read(_LONGEST_ANSWER), response.status
         except urllib.error.HTTPError as error:
-            said = error.read(500).decode(errors="replace")
-            raise _unavailable(f"HTTP {error.code} {said}") from error
+            text, status = error.read(_LONGEST_ANSWER), error.code
         except (OSError, http.client.HTTPException) as error:
-            raise _unavailable(str(error)) from error
+            raise _unavailable(f"{str(error)[:300]}; check {ADDRESS}") from error
+        answer = _read_object(text)
+        if status != HTTPStatus.OK or answer is None:
+            said = str((answer or {}).get("message", ""))[:300] or "in place of JSON"
+            raise _unavailable(f"{host} answered HTTP {status} {said}; {way_out(status)}")
 
     return write
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows none: to a login, or with our credentials to another server."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def _read_object(text: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(text or b"{}")
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 def _unavailable(said: str) -> TrainingFailure:
     return TrainingFailure(
         Reason.TRACKING_UNAVAILABLE,
-        f"MLflow did not accept the run's progress: {said[:300]}; check {ADDRESS} "
-        "and that the run exists",
+        f"MLflow did not accept the run's progress: {said}",
     )

@@ -3,10 +3,12 @@
 import contextlib
 import dataclasses
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import mlflow
 import requests
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
@@ -16,11 +18,16 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_
 from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_contract import tags
-from fairlead_contract.mlflow import ADDRESS
+from fairlead_contract.mlflow import ADDRESS, way_out
 from fairlead_training.config import TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 from fairlead_training.sources.address import public_uri
 
+# How MLflow's client tells an answer that is not in MLflow's own form; it adds the whole body.
+_STATUS: Final = re.compile(
+    r"failed with error code (\d{3})|too many (\d{3}) error responses|\b(\d{3}) \w+ Error: "
+)
+_NO_JSON: Final = "the response body was not in a valid JSON format"
 _BATCH: Final = 900  # metrics in one request; MLflow takes 1000
 
 
@@ -186,7 +193,19 @@ def _milliseconds(trial: FrozenTrial) -> int:
 
 
 def _unavailable(what: str, error: BaseException) -> TrainingFailure:
-    return TrainingFailure(
-        Reason.TRACKING_UNAVAILABLE,
-        f"MLflow: {what}: {first_line(error)}; check {ADDRESS}",
-    )
+    status = read_status(error)
+    if status is None:
+        said = f"{first_line(error)}; check {ADDRESS}"
+    else:
+        address = mlflow.get_tracking_uri()  # without a password: `read_access` refuses one
+        said = f"{address} answered HTTP {status} in place of JSON; {way_out(status)}"
+    return TrainingFailure(Reason.TRACKING_UNAVAILABLE, f"MLflow: {what}: {said}")
+
+
+def read_status(error: BaseException) -> int | None:
+    """Return the status of an answer that was not MLflow's; None of another error."""
+    text = str(error)
+    told = _STATUS.search(text)
+    if told is not None:
+        return int(next(group for group in told.groups() if group))
+    return 200 if _NO_JSON in text else None

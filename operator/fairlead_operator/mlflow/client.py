@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 
 from fairlead_contract import tags
-from fairlead_contract.mlflow import Access
+from fairlead_contract.mlflow import Access, way_out
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.errors import TransientError
 from fairlead_operator.signature import Signature, read_signature
@@ -24,7 +24,6 @@ _PAGE: Final = "200"
 _LARGE_PAGE: Final = "5000"
 _LONGEST_PLACE: Final = 200  # characters
 _LONGEST_MESSAGE: Final = 500
-_NOT_MLFLOW: Final = "check that MLFLOW_TRACKING_URI is MLflow's own address"
 _LARGEST_MLMODEL: Final = 1024 * 1024  # bytes
 
 
@@ -183,34 +182,25 @@ class MlflowClient:
             raise TransientError(f"mlflow: {path}: {what}") from error
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             told = f"HTTP {status} to {printable(where, limit=_LONGEST_PLACE) or 'nowhere'}"
-            raise TransientError(f"mlflow: {path}: {told}; {_NOT_MLFLOW}")
+            raise TransientError(f"mlflow: {path}: {told}; {way_out(status)}")
         try:
             body = orjson.loads(text)
         except ValueError as error:
             told = f"HTTP {status} with {kind} in place of JSON"
-            raise TransientError(f"mlflow: {path}: {told}; {_hint(status)}") from error
+            raise TransientError(f"mlflow: {path}: {told}; {way_out(status)}") from error
         code = body.get("error_code", "") if isinstance(body, dict) else ""
         if code == "RESOURCE_DOES_NOT_EXIST":
             return None
         if status >= 400 or not isinstance(body, dict):
             message = body.get("message", "") if isinstance(body, dict) else ""
             told = f"HTTP {status} {printable(str(message), limit=_LONGEST_MESSAGE)}"
-            raise TransientError(f"mlflow: {path}: {told}; {_hint(status)}")
+            raise TransientError(f"mlflow: {path}: {told}; {way_out(status)}")
         return body
 
 
 def _is_deleted(entity: Mapping[str, Any]) -> bool:
     """Tell whether an experiment or a run is in MLflow's bin."""
     return bool(entity.get("lifecycle_stage") == "deleted")
-
-
-def _hint(status: int) -> str:
-    """Say what to look at after a refusal."""
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return "check the user and password, or the token, that Fairlead has for MLflow"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
-        return "it is asked again; if it stays so, look at MLflow's log and at proxies before it"
-    return _NOT_MLFLOW
 
 
 def _read_moment(milliseconds: object) -> datetime | None:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from fairlead_contract import tags
-from fairlead_contract.mlflow import ADDRESS, Access, InvalidAccessError
+from fairlead_contract.mlflow import ADDRESS, Access, InvalidAccessError, way_out
 from fairlead_serving.server.failure import Reason, StartupError
 
 # With these, a tracking server that is down or deaf is given up after 4 to 14 seconds.
@@ -144,7 +144,8 @@ class MlflowRegistry:
         if not isinstance(answer, dict):
             raise StartupError(
                 Reason.REGISTRY_UNAVAILABLE,
-                f"{response.request.url} does not answer as MLflow does; correct {ADDRESS}",
+                f"{_host(response)} answered HTTP {response.status_code} in place of JSON; "
+                f"correct {ADDRESS}",
             )
         return answer
 
@@ -170,9 +171,10 @@ def _check(response: httpx.Response) -> httpx.Response:
         return response
     response.read()
     code, message = _explanation(response)
+    told = f"{_host(response)} answered HTTP {response.status_code} {message}"
     if response.status_code == HTTPStatus.TOO_MANY_REQUESTS or response.is_server_error:
         raise httpx.HTTPStatusError(
-            f"{response.status_code} {message}", request=response.request, response=response
+            f"{told}; {way_out(response.status_code)}", request=response.request, response=response
         )
     if code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
         raise StartupError(Reason.VERSION_NOT_FOUND, f"MLflow has no such version: {message}")
@@ -182,7 +184,7 @@ def _check(response: httpx.Response) -> httpx.Response:
         )
     raise StartupError(
         Reason.REGISTRY_UNAVAILABLE,
-        f"MLflow refuses {response.request.url.path}: {response.status_code} {message}",
+        f"MLflow refuses {response.request.url.path}: {told}; {way_out(response.status_code)}",
     )
 
 
@@ -192,5 +194,10 @@ def _explanation(response: httpx.Response) -> tuple[str, str]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        return "", response.text[:200]
+        place = response.headers.get("Location", "")
+        return "", f"to {place[:200]}" if place else "in place of JSON"
     return str(body.get("error_code", "")), str(body.get("message", ""))[:300]
+
+
+def _host(response: httpx.Response) -> str:
+    return response.request.url.netloc.decode()

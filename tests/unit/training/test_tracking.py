@@ -62,6 +62,52 @@ def tracking(client: Notebook) -> Tracking:
 
 
 @pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        pytest.param(
+            MlflowException(
+                "API request to endpoint /api failed with error code 401 != 200. "
+                "Response body: '<html>hush'"
+            ),
+            401,
+            id="a login",
+        ),
+        pytest.param(
+            MlflowException("API request to endpoint /api failed with error code 302 != 200."),
+            302,
+            id="a redirect",
+        ),
+        pytest.param(
+            MlflowException(
+                "API request to http://m failed with exception HTTPConnectionPool(host='m', "
+                "port=80): Max retries exceeded (Caused by ResponseError('too many 503 error "
+                "responses'))"
+            ),
+            503,
+            id="retries that are used up",
+        ),
+        pytest.param(
+            MlflowException(
+                "API request to endpoint was successful but the response body was not in a valid "
+                "JSON format. Response body: '<html>hush'"
+            ),
+            200,
+            id="a page",
+        ),
+        pytest.param(requests.HTTPError("404 Client Error: hush"), 404, id="a file"),
+    ],
+)
+def test_what_is_no_answer_of_mlflow_is_told_by_its_status(error: Exception, status: int) -> None:
+    with (
+        pytest.raises(TrainingFailure, match=f"answered HTTP {status} in place") as caught,
+        errors_named("x"),
+    ):
+        raise error
+
+    assert "hush" not in caught.value.message
+
+
+@pytest.mark.parametrize(
     ("error", "said"),
     [
         pytest.param(MISSING, "no such run;", id="MLflow refuses: its first line"),

@@ -111,6 +111,28 @@ def test_each_failure_has_its_reason(handler: Handler, reason: Reason) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "way_out"),
+    [
+        (401, "user and password"),
+        (403, "user and password"),
+        (429, "proxies before it"),
+        (503, "proxies before it"),
+        (302, "own address"),
+        (200, "correct MLFLOW_TRACKING_URI"),
+    ],
+)
+def test_what_is_no_answer_of_mlflow_is_told_by_its_status(status: int, way_out: str) -> None:
+    page = always(status, text="<html>hush", headers={"Location": "https://login"})
+
+    with pytest.raises(StartupError) as failure:
+        registry(page).find("energy.nsw-price", "4")
+
+    assert f"mlflow answered HTTP {status}" in failure.value.message
+    assert way_out in failure.value.message
+    assert "hush" not in failure.value.message
+
+
+@pytest.mark.parametrize(
     ("uri", "files", "message"),
     [
         pytest.param("s3://bucket/m-1", [], "--serve-artifacts", id="direct storage"),
