@@ -112,7 +112,6 @@ class Invariants:
         self._only_known_versions_have_traffic(seen)
         self._weight_follows_the_plan(seen)
         self._what_serves_is_kept(seen)
-        self._what_goes_back_has_gone_back_first(seen)
         self._what_was_left_stays_left(seen)
         for rollout in seen.rollouts:
             self._steps_are_taken_one_by_one(rollout)
@@ -195,15 +194,6 @@ class Invariants:
         status = rollout.get("status") or {}
         if status.get("phase") in _BACK:
             assert self.expected.may_roll_back, f"rolled back by mistake: {status}"
-
-    def _what_goes_back_has_gone_back_first(self, seen: Snapshot) -> None:
-        """The route is the first thing that is written: nothing that is refused comes before it."""
-        if self.expected.has_downtime:  # the stable version has to start first
-            return
-        for rollout in self._of_this_life(seen):
-            if (rollout.get("status") or {}).get("phase") == "RollingBack":
-                weight = _share(seen.route, rollout)
-                assert weight == 0, f"going back, and the route still gives it {weight} %"
 
     def _what_was_left_stays_left(self, seen: Snapshot) -> None:
         """What a verdict or a person took back has no traffic again by itself."""

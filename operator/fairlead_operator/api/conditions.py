@@ -42,7 +42,7 @@ class Condition(Status):
 Conditions = Annotated[
     tuple[Condition, ...],
     Field(
-        max_length=8,
+        max_length=16,
         json_schema_extra={
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["type"],

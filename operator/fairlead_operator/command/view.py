@@ -203,7 +203,7 @@ def _versions(model: Object, rollout: Object | None) -> tuple[Version, ...]:
     stopped = down and status.get("phase") == Phase.REPLACING
     stable = Version(
         version=before,
-        role="stopped" if down else "stable",
+        role="down" if down else "stable",
         asked=0 if stopped else 100 - asked,
         reported=0 if down else rest,
         samples=counted.get("samples"),
@@ -216,8 +216,7 @@ def _is_down(status: Mapping[str, Any]) -> bool:
     """Tell whether the stable version has stopped for the candidate, or is not back yet."""
     conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
     silent = (conditions.get(PODS_READY) or {}).get("reason") == PodsReason.NOT_ANSWERING
-    alone = status.get("strategy") == "recreate"
-    return silent and alone and status.get("phase") in {Phase.REPLACING, Phase.ROLLING_BACK}
+    return silent and status.get("phase") in {Phase.REPLACING, Phase.ROLLING_BACK}
 
 
 def _arms(rollout: Object) -> Sequence[Mapping[str, Any]]:

@@ -121,15 +121,6 @@ def test_a_version_that_was_taken_back_is_not_tried_again() -> None:
         held.hold(dataclasses.replace(seen(0), rollouts=(back, again)))
 
 
-def test_going_back_is_said_of_a_route_that_has_gone_back() -> None:
-    held = checker(may_roll_back=True)
-    held.hold(seen(10))
-
-    with pytest.raises(AssertionError, match="the route still gives it 10 %"):
-        held.hold(seen(10, phase="RollingBack"))
-    checker(may_roll_back=True, has_downtime=True).hold(seen(10, phase="RollingBack"))
-
-
 def test_a_version_that_was_taken_back_has_no_traffic_again() -> None:
     held = checker(may_roll_back=True)
     held.hold(seen(10))

@@ -173,15 +173,13 @@ def test_a_pause_says_how_long_it_waits_for_an_answer(left: timedelta, words: st
 @pytest.mark.parametrize(
     ("status", "stable"),
     [
-        pytest.param({"phase": "Replacing"}, ("stopped", 0, 0), id="stopped for the candidate"),
-        pytest.param({"phase": "RollingBack"}, ("stopped", 100, 0), id="on its way back"),
+        pytest.param({"phase": "Replacing"}, ("down", 0, 0), id="stopped for the candidate"),
+        pytest.param({"phase": "RollingBack"}, ("down", 100, 0), id="on its way back"),
         pytest.param(
             {"phase": "Replacing", "conditions": []}, ("stable", 100, 100), id="it answers still"
         ),
         pytest.param(
-            {"phase": "RollingBack", "strategy": "canary"},
-            ("stable", 100, 100),
-            id="a canary has no downtime of its own",
+            {"phase": "RollingBack", "conditions": []}, ("stable", 100, 100), id="it is back"
         ),
     ],
 )
@@ -190,7 +188,7 @@ def test_a_version_that_is_stopped_has_no_traffic(
 ) -> None:
     silent = {"type": "PodsReady", "status": "False", "reason": "NotAnswering"}
     arm = {"version": "1.4.0", "weight": 0, "observedWeight": 0}
-    usual = {"strategy": "recreate", "arms": [arm], "conditions": [silent]}
+    usual = {"arms": [arm], "conditions": [silent]}
 
     shown, _ = view(**usual | status).versions
 
