@@ -108,7 +108,7 @@ def _request_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="fairlead", message="fairlead %(version)s")
+@click.version_option(package_name="fairlead-operator", message="fairlead %(version)s")
 def fairlead() -> None:
     """Show Fairlead's rollouts, and control them.
 

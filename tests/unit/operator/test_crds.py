@@ -134,7 +134,9 @@ def test_a_default_within_a_list_is_named_by_its_description() -> None:
 
 
 def is_bounded(path: str, node: Schema) -> bool:
-    match node["type"]:
+    match node.get("type"):
+        case None:  # of several types: each value is said
+            return "enum" in node
         case "string":
             return bool({"enum", "maxLength"} & node.keys()) or node.get("format") == "date-time"
         case "array":
@@ -189,7 +191,11 @@ def closed(schema: Schema) -> Schema:
     """As the API server reads it with strict validation: no field but those named."""
     strict = dict(schema)
     if "properties" in schema:
-        strict["properties"] = {name: closed(node) for name, node in schema["properties"].items()}
+        strict["properties"] = {
+            # The API server knows the rest of an object's metadata by itself.
+            name: node if name == "metadata" else closed(node)
+            for name, node in schema["properties"].items()
+        }
         strict["additionalProperties"] = False
     if "items" in schema:
         strict["items"] = closed(schema["items"])

@@ -234,7 +234,7 @@ async def test_a_spec_that_no_schema_could_refuse_waits_for_a_person(
 
     assert await controller.handle(ROLLOUT) is None
 
-    assert condition(world, ROLLOUT, "Progressing") == ("False", "InvalidSpec")
+    assert condition(world, ROLLOUT, "Progressing") == ("False", "WaitingForModel")
 
 
 async def test_a_transition_is_told_once(
