@@ -42,7 +42,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def commands(page: str) -> Iterator[list[str]]:
-    """Yield the words of each command that the page tells its reader to run."""
+    """Yield the words of each command that the page tells to run, up to a redirection."""
     lines = "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
     terminal = "\n".join(blocks(page, ""))
     for line in [*lines, *re.findall(r"^\$ (.+)", terminal, re.MULTILINE)]:
@@ -53,7 +53,7 @@ def commands(page: str) -> Iterator[list[str]]:
             if word.strip("|&;"):
                 words.append(word)
             else:
-                yield from [words] if words else []
+                yield from [words[: words.index(">")] if ">" in words else words] if words else []
                 words = []
 
 

@@ -13,7 +13,11 @@ def test_the_name_is_not_that_of_another_project_on_the_index() -> None:
 
 
 def test_the_commands_keep_their_names() -> None:
-    assert set(PROJECT["scripts"]) == {"fairlead", "kubectl-fairlead"}
+    assert set(PROJECT["scripts"]) == {
+        "fairlead",
+        "kubectl-fairlead",
+        "kubectl_complete-fairlead",
+    }
 
 
 def test_development_takes_the_extras_of_this_distribution() -> None:

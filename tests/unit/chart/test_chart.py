@@ -433,7 +433,11 @@ def test_the_operator_reads_every_variable_it_is_given() -> None:
 
     text = "".join(
         (folder / path).read_text()
-        for path in ("fairlead_operator/settings.py", "fairlead_contract/mlflow.py")
+        for path in (
+            "fairlead_operator/settings.py",
+            "fairlead_contract/mlflow.py",
+            "fairlead_contract/database.py",
+        )
     )
 
     assert [name for name in told if f'"{name}"' not in text] == []

@@ -30,7 +30,7 @@ def test_a_file_is_fetched_and_parsed(tmp_path: Path) -> None:
         pytest.param(
             {"uri": "s3://b/d.csv"},
             Reason.DATA_FORMAT_INVALID,
-            "use http://, https:// or postgresql://",
+            "use http://, https://, postgresql:// or postgres://",
             id="unknown scheme: those there are",
         ),
         pytest.param({"uri": "d.csv"}, Reason.DATA_FORMAT_INVALID, "d.csv", id="no scheme"),
