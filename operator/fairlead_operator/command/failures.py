@@ -17,7 +17,13 @@ class RefusedError(CommandError):
     exit_code = 1
 
 
+class NotReachedError(CommandError):
+    """What was waited for does not come by itself."""
+
+    exit_code = 1
+
+
 class UnansweredError(CommandError):
-    """The operator did not answer in time; the request stays."""
+    """The operator did not answer in time, and a request stays; or what was waited for is late."""
 
     exit_code = 4

@@ -31,6 +31,7 @@ from fairlead_operator.command.history import draw_history, fetch, to_csv
 from fairlead_operator.command.output import Frame, follow, show
 from fairlead_operator.command.refusals import refuse_for_model, refuse_for_rollout, status_of
 from fairlead_operator.command.view import View, build_view
+from fairlead_operator.command.waiting import wait
 from fairlead_operator.requests import Action, Word
 
 _HELP: Final = {
@@ -112,8 +113,8 @@ def _request_options(command: Callable[..., None]) -> Callable[..., None]:
 def fairlead() -> None:
     """Show Fairlead's rollouts, and control them.
 
-    Exit codes: 0 done, or accepted; 1 refused; 2 wrong usage; 3 the cluster did not answer,
-    did not allow it, or does not have the object; 4 the operator did not answer in time.
+    Exit codes: 0 done, or accepted; 1 refused, or not reached; 2 wrong usage; 3 the cluster did
+    not answer, did not allow it, or does not have the object; 4 not in time.
     """
 
 
@@ -138,6 +139,27 @@ def status(cluster: Cluster, *, model: str, watch: bool, output: str) -> None:
         follow(_frames(cluster, model))
     else:
         show(_frame(_look(cluster, model)))
+
+
+@fairlead.command(name="wait")
+@_model_argument
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1, 7 * 86400),
+    default=3600.0,
+    show_default=True,
+    help="Longest wait, in seconds.",
+)
+@_cluster_options
+def wait_for(cluster: Cluster, *, model: str, timeout: float) -> None:
+    """Wait until a Model has what was asked for: trained, compared, rolled out.
+
+    For pipelines. Exit code 1: it does not come by itself, since the version was taken back, the
+    training failed or the cluster refuses the change; 4: not in time, for example while a pause
+    waits for a person.
+    """
+    cluster.model(model)  # one that is not there, or not allowed, ends it at once
+    click.echo(wait(lambda: cluster.model(model), seconds=timeout, say=click.echo))
 
 
 @fairlead.command(name="list")

@@ -1,0 +1,75 @@
+"""Wait until a Model has what was asked for, or will not have it by itself."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Final
+
+from fairlead_operator.api.phases.model import Phase, Reason
+from fairlead_operator.command.failures import CommandError, NotReachedError, UnansweredError
+from fairlead_operator.command.refusals import Object, status_of
+
+_EVERY: Final = 1.0  # seconds between two looks
+_HEARTBEAT: Final = 8.0  # seconds after which the same is said again
+_STOPPED: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
+_REFUSED: Final = frozenset({Reason.TARGET_REFUSED, "ClusterRefused", "NameTaken"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a Model stands on the way to what was asked for."""
+
+    line: str
+    reached: bool = False
+    stopped: bool = False  # it does not go on without a person
+
+
+def judge(model: Object) -> Standing:
+    """Judge where a Model stands by its conditions, once they are of its present spec.  Pure."""
+    status, meta = status_of(model), model["metadata"]
+    conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
+    current, moving = conditions.get("UpToDate", {}), conditions.get("Progressing", {})
+    if current.get("observedGeneration") != meta.get("generation"):
+        return Standing(line="the operator has not looked at the spec as it is now")
+    phase, reason = str(status.get("phase", "")), str(current.get("reason", ""))
+    line = f"{phase}: {current.get('message', '')}"
+    if moving.get("status") == "True":
+        return Standing(line=f"{phase}: {moving.get('message', '')}")
+    stopped = phase in _STOPPED or reason in _REFUSED
+    return Standing(line=line, reached=current.get("status") == "True", stopped=stopped)
+
+
+def wait(
+    look: Callable[[], Object],
+    *,
+    seconds: float,
+    say: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Look each second, and say what changes; return the last line when all is reached.
+
+    A cluster that does not answer is asked again, as long as there is time.
+
+    Raises:
+        NotReachedError: the Model will not have what was asked for by itself.
+        UnansweredError: the time is over.
+    """
+    begin = clock()
+    told, told_at = "", begin
+    while True:
+        try:
+            standing = judge(look())
+        except CommandError as error:
+            standing = Standing(line=str(error))
+        if standing.reached:
+            return standing.line
+        if standing.stopped:
+            raise NotReachedError(standing.line)
+        now = clock()
+        if now - begin >= seconds:
+            raise UnansweredError(f"not reached within {seconds:g} s; {standing.line}")
+        if standing.line != told or now - told_at >= _HEARTBEAT:
+            say(f"{now - begin:4.0f} s  {standing.line}")
+            told, told_at = standing.line, now
+        sleep(_EVERY)

@@ -1,0 +1,142 @@
+"""What a pipeline waits for, and how it hears of the end."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fairlead_operator.command.failures import CommandError, NotReachedError, UnansweredError
+from fairlead_operator.command.waiting import Standing, judge, wait
+
+
+def model(
+    phase: str = "Serving",
+    *,
+    current: str = "True",
+    moving: str = "False",
+    reason: str = "Serving",
+    generation: int = 3,
+) -> dict[str, Any]:
+    def condition(kind: str, status: str, message: str) -> dict[str, Any]:
+        return {
+            "type": kind, "status": status, "reason": reason, "message": message,
+            "observedGeneration": generation,
+        }  # fmt: skip
+
+    conditions = [
+        condition("UpToDate", current, "1.0.0 is in charge"),
+        condition("Progressing", moving, "r-2 to 1.1.0"),
+    ]
+    return {
+        "metadata": {"name": "prices", "generation": 3},
+        "spec": {},
+        "status": {"phase": phase, "conditions": conditions},
+    }
+
+
+IN_CHARGE = "Serving: 1.0.0 is in charge"
+MOVING = model("RollingOut", current="False", moving="True", reason="RollingOut")
+
+
+@pytest.mark.parametrize(
+    ("seen", "standing"),
+    [
+        pytest.param(model(), Standing(line=IN_CHARGE, reached=True), id="in charge"),
+        pytest.param(
+            model("Suspended"),
+            Standing(line="Suspended: 1.0.0 is in charge", reached=True),
+            id="suspended: nothing more is asked for",
+        ),
+        pytest.param(MOVING, Standing(line="RollingOut: r-2 to 1.1.0"), id="in a rollout"),
+        pytest.param(
+            model(moving="True"),
+            Standing(line="Serving: r-2 to 1.1.0"),
+            id="a training beside what serves",
+        ),
+        pytest.param(
+            model("Pending", current="False", reason="Waiting"),
+            Standing(line="Pending: 1.0.0 is in charge"),
+            id="a version that is not registered yet",
+        ),
+        *(
+            pytest.param(
+                model(phase, current="False", reason=reason),
+                Standing(line=f"{phase}: 1.0.0 is in charge", stopped=True),
+                id=f"{phase} for {reason}",
+            )
+            for phase, reason in [
+                ("Blocked", "VersionBlocked"),
+                ("Failed", "DataInvalid"),
+                ("Serving", "TargetRefused"),
+                ("Serving", "ClusterRefused"),
+                ("Pending", "NameTaken"),
+            ]
+        ),
+        pytest.param(
+            model(generation=2),
+            Standing(line="the operator has not looked at the spec as it is now"),
+            id="of the spec before",
+        ),
+        pytest.param(
+            {"metadata": {"name": "prices", "generation": 1}, "spec": {}},
+            Standing(line="the operator has not looked at the spec as it is now"),
+            id="just applied",
+        ),
+    ],
+)
+def test_where_a_model_stands(seen: dict[str, Any], standing: Standing) -> None:
+    assert judge(seen) == standing
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def run(*looks: dict[str, Any] | CommandError, seconds: float = 60) -> tuple[str, list[str]]:
+    """Wait over these looks, of which the last one stays; return the end and what was said."""
+    time, said = Time(), list[str]()
+
+    def states() -> Iterator[dict[str, Any] | CommandError]:
+        yield from looks
+        while True:
+            yield looks[-1]
+
+    coming = states()
+
+    def look() -> dict[str, Any]:
+        state = next(coming)
+        if isinstance(state, CommandError):
+            raise state
+        return state
+
+    clock, sleep = (lambda: time.now), time.sleep
+    end = wait(look, seconds=seconds, say=said.append, clock=clock, sleep=sleep)
+    return end, said
+
+
+def test_it_ends_when_all_is_reached_and_says_each_change_once() -> None:
+    end, said = run(MOVING, MOVING, CommandError("no answer"), MOVING, model())
+
+    assert end == IN_CHARGE
+    assert said == [
+        "   0 s  RollingOut: r-2 to 1.1.0", "   2 s  no answer", "   3 s  RollingOut: r-2 to 1.1.0",
+    ]  # fmt: skip
+
+
+def test_a_version_that_was_taken_back_ends_it_at_once() -> None:
+    with pytest.raises(NotReachedError, match="Blocked: 1"):
+        run(MOVING, model("Blocked", current="False", reason="VersionBlocked"))
+
+
+def test_it_is_never_silent_for_ten_seconds_and_ends_in_time() -> None:
+    said: list[str] = []
+    time = Time()
+
+    with pytest.raises(UnansweredError, match="not reached within 30 s; RollingOut"):
+        wait(lambda: MOVING, seconds=30, say=said.append, clock=lambda: time.now, sleep=time.sleep)
+
+    assert [line.split(" s ")[0].strip() for line in said] == ["0", "8", "16", "24"]
