@@ -343,6 +343,36 @@ async def test_what_changes_nothing_about_the_model_trains_nobody(serving: World
     assert serving.model()["status"]["trainingRun"] == "nsw-price-training-1"
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["the first version", "a later one"])
+async def test_what_an_edited_recipe_would_not_train_is_not_shipped(first: bool) -> None:
+    world = World()
+    world.prometheus.healthy()
+    world.kube.put(model_manifest())
+    await world.run()
+    name = {"namespace": NAMESPACE, "name": "nsw-price"}
+    if not first:
+        await world.train("nsw-price-training-1", "1.0.0")
+        asked = {**name, "annotations": {"fairlead.dev/retrain": "now"}}
+        world.kube.put({"kind": "Model", "metadata": asked})
+        await world.run()
+    before, old = world.weights(), world.model()["status"]["trainingRun"]
+    champion = None if first else "1.0.0"
+
+    edit = {"training": {"search": {"seed": 8}}}
+    world.kube.put({"kind": "Model", "metadata": name, "spec": edit})
+    await world.train(old, "1.1.0", champion=champion)
+    gate, weights = dict(world.model()["status"]["gate"]), world.weights()
+    new = world.model()["status"]["trainingRun"]
+    await world.train(new, "1.2.0", champion=champion)
+    await world.pass_time(MINUTE)
+
+    assert weights == before
+    assert (gate["reason"], gate["passed"]) == ("RecipeChanged", False)
+    assert gate["message"].startswith("the recipe in the spec has changed since 1.1.0")
+    assert new != old
+    assert "1.2.0" in world.weights()
+
+
 async def test_a_quiet_model_writes_nothing(serving: World) -> None:
     await serving.run()
     serving.kube.writes.clear()

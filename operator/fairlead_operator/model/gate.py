@@ -74,6 +74,18 @@ def judge_candidate(
     )
 
 
+def refuse_old_recipe(gate: GateStatus) -> GateStatus:
+    """Let nothing pass that was trained by a recipe which the spec has changed meanwhile."""
+    if not gate.passed:
+        return gate
+    message = (
+        f"the recipe in the spec has changed since {gate.version} began to be trained, and the "
+        f"next training uses it; spec.version ships {gate.version} as it is; {gate.message}"
+    )
+    update = {"passed": False, "reason": GateReason.RECIPE_CHANGED, "message": message[:1024]}
+    return gate.model_copy(update=update)
+
+
 def _judge(
     comparison: Comparison, demand: Demand, stable: str | None
 ) -> tuple[bool, GateReason, str]:

@@ -34,7 +34,7 @@ from fairlead_operator.model.blocks import (
     renew_refusal,
     where_asked,
 )
-from fairlead_operator.model.gate import judge_candidate
+from fairlead_operator.model.gate import judge_candidate, refuse_old_recipe
 from fairlead_operator.model.states import (
     CurrentRollout,
     Decision,
@@ -252,6 +252,8 @@ def _fold_training(observed: Observed) -> Observed:
     gate = judge_candidate(
         training.comparison, observed.demand, stable=stable, change=training.change
     )
+    if observed.trained_recipe not in {None, observed.recipe}:
+        gate = refuse_old_recipe(gate)
     gate = _with_doubt(gate, observed)
     candidate = observed.candidate
     if gate.passed and training.comparison is not None:

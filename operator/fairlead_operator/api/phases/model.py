@@ -41,4 +41,5 @@ class GateReason(StrEnum):
     NOT_BETTER = "NotBetter"
     BELOW_THRESHOLD = "BelowThreshold"
     CHAMPION_NOT_COMPARED = "ChampionNotCompared"
+    RECIPE_CHANGED = "RecipeChanged"
     RESULT_UNREADABLE = "ResultUnreadable"
