@@ -169,7 +169,7 @@ def test_the_good_version_is_in_charge_at_the_end(told: Told) -> None:
     answer = energy.ask(told.world.expose_gateway(), row)
 
     assert answer["version"] == "1.0.1"
-    assert re.search(r"nsw-price\s+Serving\s+1\.0\.1", get(told, "models"))
+    assert re.search(r"nsw-price\s+True\s+Serving\s+1\.0\.1", get(told, "models"))
 
 
 def test_bad_input_is_refused_with_the_columns_name(told: Told) -> None:

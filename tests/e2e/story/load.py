@@ -23,7 +23,7 @@ from e2e.story.answers import Answer, to_line
 from e2e.story.rows import Row, read_rows, shuffle_rows
 
 VERSION_HEADER = "x-fairlead-version"
-_POOL = 16  # connections, so that a late moment of ours needs no new one
+_POOL = 16  # connections, and no more: a late moment of ours waits for one of them
 _KEPT_SECONDS = 600.0  # below the time after which the gateway lets an idle one go
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _FAILURES: tuple[tuple[type[BaseException], str], ...] = (
@@ -112,7 +112,7 @@ async def _main(options: argparse.Namespace, out: TextIO) -> None:
     connector = (
         aiohttp.TCPConnector(limit=0, force_close=True)
         if options.new_connections
-        else aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS)
+        else aiohttp.TCPConnector(limit=_POOL, keepalive_timeout=_KEPT_SECONDS)
     )
     async with aiohttp.ClientSession(
         connector=connector, headers={"Host": options.host}, timeout=_TIMEOUT
