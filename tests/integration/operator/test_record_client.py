@@ -175,9 +175,9 @@ async def test_a_silent_server_costs_one_deadline() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         client = RecordClient(f"postgresql://fairlead@127.0.0.1:{port}/fairlead")
-        with pytest.raises(TransientError, match=r"no answer within"):
+        with pytest.raises(TransientError, match=r"no answer within|timeout expired"):
             await client.tally("accuracy", CANDIDATE)
-        with pytest.raises(TransientError, match=r"no answer within"):
+        with pytest.raises(TransientError, match=r"no answer within|timeout expired"):
             await client.tally("accuracy", CANDIDATE)
 
         assert len(accepted) == 1, "the second call did not even try"
