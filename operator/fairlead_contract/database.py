@@ -15,6 +15,7 @@ _SCHEME: Final = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")
 _RAW: Final = re.compile(r"[\s@/?#]|%(?![0-9A-Fa-f]{2})|%00")
 _HOST: Final = r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/?#,\[\]]*)(?::\d*)?"
 _PLACE: Final = re.compile(rf"{_HOST}(?:,{_HOST})*(?:/[^\s?#]*)?(?:\?[^\s?#]*)?")
+_PARAMETERS: Final = re.compile(r"\w+=[^&\s#]*(?:&\w+=[^&\s#]*)*")
 _PAIR: Final = r"\w+\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)?"
 _KEYWORDS: Final = re.compile(rf"{_PAIR}(?:\s+{_PAIR})*", re.DOTALL)
 _PASSWORD: Final = re.compile(r"\b(?:ssl)?password\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s&\\]|\\.)*)")
@@ -49,8 +50,13 @@ def check_address(text: str) -> str:
 
 
 def _check_url(rest: str) -> None:
+    front, mark, parameters = rest.partition("?")
     # The last @ ends the password, whatever is in it: what a person means, though no parser.
-    account, _, place = rest.rpartition("@")
+    if "@" in front or _PARAMETERS.fullmatch(parameters):
+        account, _, place = front.rpartition("@")
+        place += mark + parameters
+    else:
+        account, _, place = rest.rpartition("@")
     user, _, password = account.partition(":")
     for part, value in (("user name", user), ("password", password)):
         if _RAW.search(value) or not _is_text(value):
@@ -79,8 +85,9 @@ def redact(text: str, address: str) -> str:
     written = [match.group(1) for match in _PASSWORD.finditer(address)]
     scheme = _SCHEME.match(address)
     if scheme is not None:
-        account = address[scheme.end() :].rpartition("@")[0]
-        written.append(account.partition(":")[2])
+        rest = address[scheme.end() :]
+        accounts = (each.rpartition("@")[0] for each in (rest, rest.partition("?")[0]))
+        written += [account.partition(":")[2] for account in accounts]
     secrets = {form for each in written for form in (each, each.strip("'"), unquote(each))}
     for secret in sorted(secrets - {""}, key=len, reverse=True):
         text = text.replace(secret, "***")

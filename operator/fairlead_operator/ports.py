@@ -169,6 +169,7 @@ class Tally:
 
     successes: float
     trials: int
+    newest: datetime | None = dataclasses.field(default=None, compare=False)  # when given
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

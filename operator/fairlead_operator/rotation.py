@@ -6,6 +6,7 @@ had begun goes on, as after every restart.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -29,13 +30,11 @@ def changed(before: Mapping[str, bytes], now: Mapping[str, bytes]) -> list[str]:
 
 async def wait_for_rotation(directory: Path, *, every: float = _EVERY) -> list[str]:
     """Return what has changed, once something has."""
-    before = read_secrets(directory)
+    before: dict[str, bytes] = {}
     while True:
-        await asyncio.sleep(every)
-        try:
+        with contextlib.suppress(OSError):  # the kubelet is just replacing them
             now = read_secrets(directory)
-        except OSError:  # the kubelet is just replacing them
-            continue
-        if names := changed(before, now):
-            return names
-        before = {**before, **now}
+            if names := changed(before, now):
+                return names
+            before = {**before, **now}
+        await asyncio.sleep(every)

@@ -75,6 +75,11 @@ class Turn:
         before = self.upgrades.take(self.who, self.now)
         return before and f"{self.who} is upgraded after {before}: one at a time"
 
+    def give_back(self) -> None:
+        """Let others go first, since what was to be applied was refused."""
+        if self.upgrades.holds(self.who):
+            self.upgrades.give_back()
+
     def under_way(self) -> str | None:
         """Say that the pods are being replaced, while they have the turn."""
         return (
@@ -97,7 +102,7 @@ def is_upgrade(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Tell whether applying replaces pods though no spec asks for it."""
     before, now = (item["metadata"].get("annotations") or {} for item in (live, wanted))
     if ANNOTATION_BUILT not in before:  # of 0.1.0
-        return _image(live) != _image(wanted)
+        return _image(live) != _image(wanted) and not _is_asked_for(live, wanted)
     if before[ANNOTATION_BUILT] == now[ANNOTATION_BUILT]:
         return False
     return bool(before.get(ANNOTATION_ASKED) == now[ANNOTATION_ASKED])
@@ -107,9 +112,22 @@ def is_ready(deployment: Mapping[str, Any]) -> bool:
     """Tell whether all pods are those that the Deployment describes, and ready."""
     status, wanted = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
     current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    updated = status.get("updatedReplicas", wanted)
+    # The API leaves a zero out, and all of it before the first pod.
+    updated = status.get("updatedReplicas", 0 if "replicas" in status else wanted)
     enough = min(status.get("availableReplicas", 0), updated) >= wanted
     return bool(current and enough and not status.get("unavailableReplicas"))
+
+
+def _is_asked_for(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether a person changed the number or the size of pods that carry no digests."""
+    replicas = wanted["spec"].get("replicas")
+    return replicas not in {None, live["spec"].get("replicas", 1)} or (
+        _resources(live) != _resources(wanted)
+    )
+
+
+def _resources(deployment: Mapping[str, Any]) -> Any:
+    return deployment["spec"]["template"]["spec"]["containers"][0].get("resources") or {}
 
 
 def _image(deployment: Mapping[str, Any]) -> str:

@@ -89,6 +89,19 @@ async def test_another_recipe_than_the_versions_trains_after_it_serves(world: Wo
     assert world.model()["status"]["stable"]["version"] == "1.0.0"
 
 
+async def test_a_rollout_that_is_deleted_before_it_serves_starts_again(world: World) -> None:
+    await delete(world)
+    world.slow.add("1.0.0")
+    await restore(world)
+    await world.kube.delete("Rollout", NAMESPACE, world.model()["status"]["rollout"])
+    world.slow.clear()
+
+    await world.pass_time(timedelta(seconds=20))
+
+    assert world.model()["status"]["stable"]["version"] == "1.0.0"
+    assert trainings(world) == []
+
+
 async def test_an_old_request_in_the_export_starts_nothing(world: World) -> None:
     await delete(world)
     manifest = model_manifest()

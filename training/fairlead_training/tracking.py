@@ -27,6 +27,9 @@ from fairlead_training.sources.address import public_uri
 _STATUS: Final = re.compile(
     r"failed with error code (\d{3})|too many (\d{3}) error responses|\b(\d{3}) \w+ Error: "
 )
+# What stands in its messages of an answer's body.
+_BODY: Final = re.compile(r"Response (?:text: |body: ')(.*?)'?\s*$", re.DOTALL)
+_WORDS: Final = 300  # characters of it that are shown
 _NO_JSON: Final = "the response body was not in a valid JSON format"
 _BATCH: Final = 900  # metrics in one request; MLflow takes 1000
 
@@ -198,8 +201,22 @@ def _unavailable(what: str, error: BaseException) -> TrainingFailure:
         said = f"{first_line(error)}; check {ADDRESS}"
     else:
         address = mlflow.get_tracking_uri()  # without a password: `read_access` refuses one
-        said = f"{address} answered HTTP {status} in place of JSON; {way_out(status)}"
+        words = _read_words(str(error))
+        answer = f"HTTP {status}: {words}" if words else f"HTTP {status} in place of JSON"
+        said = f"{address} answered {answer}; {way_out(status)}"
     return TrainingFailure(Reason.TRACKING_UNAVAILABLE, f"MLflow: {what}: {said}")
+
+
+def _read_words(text: str) -> str:
+    """Return what MLflow itself said, such as that it serves no artifacts; empty of a page."""
+    told = _BODY.search(text)
+    body = told.group(1).strip() if told else ""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return "" if body.startswith("<") else body[:_WORDS]
+    message = document.get("message") if isinstance(document, dict) else None
+    return str(message or "")[:_WORDS]
 
 
 def read_status(error: BaseException) -> int | None:

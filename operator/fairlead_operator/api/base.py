@@ -72,7 +72,7 @@ def placeholders(*names: str) -> tuple[Rule, Rule]:
     argument = r"arguments\.[a-zA-Z][a-zA-Z0-9]*"
     return (
         Rule(
-            rf"self.matches(r'^([^{{]|\{{[^{{]|\{{\{{({either}|{argument})\}}\}})*\{{?$')",
+            rf"self.matches(r'^([^{{]|\{{[^{{]|\{{?\{{\{{({either}|{argument})\}}\}})*\{{?$')",
             f"may hold only the placeholders {shown}, and {{{{arguments.NAME}}}} in an "
             "AnalysisTemplate, each without blanks and with its two braces at both ends",
         ),

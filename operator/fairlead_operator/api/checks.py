@@ -302,7 +302,6 @@ class TemplateReference(Spec):
     arguments: Annotated[
         tuple[Argument, ...],
         NAMED_ONCE,
-        PLACEHOLDERS,
         Field(default=(), max_length=10, description="Values of its arguments."),
     ]
 
@@ -327,7 +326,6 @@ class AnalysisSpec(Spec):
     checks: Annotated[
         tuple[Check, ...] | None,
         NAMED_ONCE,
-        PLACEHOLDERS,
         Field(
             default=None,
             min_length=1,

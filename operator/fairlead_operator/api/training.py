@@ -62,7 +62,7 @@ class DataSource(Spec):
     query: Annotated[
         str | None,
         Rule(
-            "self.matches('(?is)^(\\\\s|\\\\(|--[^\\n]*\\n|/[*].*?[*]/)*"
+            "self.matches('(?is)^(\\\\s|\\\\(|--[^\\n]*\\n|/[*]([^*]|[*]+[^*/])*[*]+/)*"
             "(select|with|values|table)\\\\b')",
             "must be one query that only reads: begin it with select, with, values or table, as in "
             "select * from prices",

@@ -11,12 +11,13 @@ from kubernetes import client, config
 from kubernetes.config import ConfigException
 
 from fairlead_operator.api.group import GROUP, VERSION
-from fairlead_operator.command.failures import CommandError
+from fairlead_operator.command.failures import CommandError, SilentError
 
 Object = dict[str, Any]
 
 _TIMEOUT: Final = (5, 20)  # seconds to connect, to answer
-_PLURALS: Final = {"Model": "models", "Rollout": "rollouts"}
+_PLURALS: Final = {"Model": "models", "Rollout": "rollouts", "TrainingRun": "trainingruns"}
+_BUSY: Final = 429
 
 
 class Cluster:
@@ -71,6 +72,10 @@ class Cluster:
     def rollout(self, name: str) -> Object | None:
         """Return the Rollout, or None when there is none."""
         return self._get("Rollout", name)
+
+    def training_run(self, name: str) -> Object | None:
+        """Return the TrainingRun, or None when there is none."""
+        return self._get("TrainingRun", name)
 
     def models(self, *, everywhere: bool = False) -> Sequence[Object]:
         """Return the Models of the namespace, or of all."""
@@ -144,10 +149,11 @@ class Cluster:
         try:
             yield
         except client.ApiException as error:
-            raise CommandError(f"cannot {doing}: {explain(error)}") from error
+            kind = SilentError if error.status >= 500 or error.status == _BUSY else CommandError
+            raise kind(f"cannot {doing}: {explain(error)}") from error
         except urllib3.exceptions.HTTPError as error:
             host = self.connection.configuration.host
-            raise CommandError(f"cannot {doing}: {host} did not answer: {_cause(error)}") from error
+            raise SilentError(f"cannot {doing}: {host} did not answer: {_cause(error)}") from error
 
 
 def explain(error: client.ApiException) -> str:

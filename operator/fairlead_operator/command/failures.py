@@ -11,6 +11,10 @@ class CommandError(Exception):
     exit_code: ClassVar[int] = 3
 
 
+class SilentError(CommandError):
+    """The cluster did not answer, or is too busy to; asking again may help."""
+
+
 class RefusedError(CommandError):
     """The request does not apply."""
 

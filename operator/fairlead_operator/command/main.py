@@ -31,7 +31,7 @@ from fairlead_operator.command.history import draw_history, fetch, to_csv
 from fairlead_operator.command.output import Frame, follow, show
 from fairlead_operator.command.refusals import refuse_for_model, refuse_for_rollout, status_of
 from fairlead_operator.command.view import View, build_view
-from fairlead_operator.command.waiting import wait
+from fairlead_operator.command.waiting import Standing, judge, wait
 from fairlead_operator.requests import Action, Word
 
 _HELP: Final = {
@@ -158,8 +158,14 @@ def wait_for(cluster: Cluster, *, model: str, timeout: float) -> None:
     training failed or the cluster refuses the change; 4: not in time, for example while a pause
     waits for a person.
     """
-    cluster.model(model)  # one that is not there, or not allowed, ends it at once
-    click.echo(wait(lambda: cluster.model(model), seconds=timeout, say=click.echo))
+
+    def look() -> Standing:
+        body, rollout = _read(cluster, model)
+        training = status_of(body).get("trainingRun")
+        trained = cluster.training_run(training) if training else None
+        return judge(body, rollout=rollout, training=trained)
+
+    click.echo(wait(look, seconds=timeout, say=click.echo))
 
 
 @fairlead.command(name="list")

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 from fairlead_operator.api.phases.model import Phase, Reason
-from fairlead_operator.command.failures import CommandError, NotReachedError, UnansweredError
-from fairlead_operator.command.refusals import Object, status_of
+from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
+from fairlead_operator.api.phases.training_run import Phase as TrainingPhase
+from fairlead_operator.command.failures import NotReachedError, SilentError, UnansweredError
+from fairlead_operator.command.refusals import Object, describe_end, status_of
 
 _EVERY: Final = 1.0  # seconds between two looks
 _HEARTBEAT: Final = 8.0  # seconds after which the same is said again
@@ -24,8 +26,16 @@ class Standing:
     stopped: bool = False  # it does not go on without a person
 
 
-def judge(model: Object) -> Standing:
-    """Judge where a Model stands by its conditions, once they are of its present spec.  Pure."""
+def judge(
+    model: Object, *, rollout: Object | None = None, training: Object | None = None
+) -> Standing:
+    """Judge where a Model stands by its conditions, once they are of its present spec.  Pure.
+
+    Args:
+        rollout: its last one.  What serves on after a version was taken back is not what was asked
+            for.
+        training: its last one, which counts unless a version is pinned.
+    """
     status, meta = status_of(model), model["metadata"]
     conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
     current, moving = conditions.get("UpToDate", {}), conditions.get("Progressing", {})
@@ -35,12 +45,37 @@ def judge(model: Object) -> Standing:
     line = f"{phase}: {current.get('message', '')}"
     if moving.get("status") == "True":
         return Standing(line=f"{phase}: {moving.get('message', '')}")
+    failed = _suspended(model) or _taken_back(rollout) or _untrained(model, training)
+    if failed:
+        return Standing(line=f"{line}; {failed}", stopped=True)
     stopped = phase in _STOPPED or reason in _REFUSED
     return Standing(line=line, reached=current.get("status") == "True", stopped=stopped)
 
 
+def _suspended(model: Object) -> str:
+    spec, stable = model["spec"], (status_of(model).get("stable") or {}).get("version")
+    if spec.get("suspend") and (stable is None or spec.get("version") not in {None, stable}):
+        return "nothing starts while it is suspended; set spec.suspend to false"
+    return ""
+
+
+def _taken_back(rollout: Object | None) -> str:
+    if rollout is None or status_of(rollout).get("phase") != RolloutPhase.ROLLED_BACK:
+        return ""
+    return describe_end(rollout)
+
+
+def _untrained(model: Object, training: Object | None) -> str:
+    if training is None or model["spec"].get("version"):
+        return ""
+    status = status_of(training)
+    if status.get("phase") != TrainingPhase.FAILED:
+        return ""
+    return f"{training['metadata']['name']} failed: {status.get('message', '')}"
+
+
 def wait(
-    look: Callable[[], Object],
+    look: Callable[[], Standing],
     *,
     seconds: float,
     say: Callable[[str], None],
@@ -52,6 +87,7 @@ def wait(
     A cluster that does not answer is asked again, as long as there is time.
 
     Raises:
+        CommandError: the Model is gone, or may not be read any more.
         NotReachedError: the Model will not have what was asked for by itself.
         UnansweredError: the time is over.
     """
@@ -59,8 +95,8 @@ def wait(
     told, told_at = "", begin
     while True:
         try:
-            standing = judge(look())
-        except CommandError as error:
+            standing = look()
+        except SilentError as error:
             standing = Standing(line=str(error))
         if standing.reached:
             return standing.line

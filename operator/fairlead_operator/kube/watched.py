@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fairlead_operator.api.conditions import APPLIED, AUTOSCALED, PODS_READY
+from fairlead_operator.api.conditions import APPLIED, AUTOSCALED, PODS_READY, UPGRADED
 from fairlead_operator.kube.applied import is_applied, sign, signature
 from fairlead_operator.kube.kinds import WATCHED
 from fairlead_operator.kube.owned import apply_owned, is_marked
@@ -144,7 +144,7 @@ def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:
     told = [
         (condition["type"], condition["status"], condition["reason"])
         for condition in status.get("conditions") or []
-        if condition["type"] in {APPLIED, AUTOSCALED, PODS_READY}
+        if condition["type"] in {APPLIED, AUTOSCALED, PODS_READY, UPGRADED}
     ]
     read = {k: v for k, v in status.items() if k not in _SAID}
     return {"metadata": meta, "spec": body.get("spec"), "status": read, "told": told}

@@ -67,7 +67,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         artifacts=await _check_artifacts(spec, status, meta, ports),
         now=now,
     )
-    observed = dataclasses.replace(observed, past=await _read_past(status, meta, ports))
+    observed = dataclasses.replace(observed, past=await _read_past(observed, meta, ports))
     return Seen(
         observed=await _with_change(observed, meta, ports),
         spec=spec,
@@ -118,9 +118,10 @@ async def _with_change(observed: Observed, meta: Mapping[str, Any], ports: Ports
     return dataclasses.replace(observed, training=dataclasses.replace(training, change=words))
 
 
-async def _read_past(status: ModelStatus, meta: Mapping[str, Any], ports: Ports) -> Past | None:
+async def _read_past(observed: Observed, meta: Mapping[str, Any], ports: Ports) -> Past | None:
     """Ask what earlier Models of this name left, until something is rolled out."""
-    if status.stable is not None or status.rollout is not None:
+    rolled_out = observed.rollout is not None and not observed.rollout_lost
+    if observed.stable is not None or rolled_out:
         return None
     model = f"{meta['namespace']}/{meta['name']}"
     try:

@@ -33,8 +33,8 @@ class RecordClient:
 
     async def tally(self, rating: Rating, subject: Subject) -> Tally:
         query = queries.ACCURACY if rating == "accuracy" else queries.REWARD
-        ((successes, trials),) = await self._rows(query, subject)
-        return Tally(successes=float(successes), trials=trials)
+        ((successes, trials, newest),) = await self._rows(query, subject)
+        return Tally(successes=float(successes), trials=trials, newest=newest)
 
     async def losses(self, loss: Loss, subject: Subject) -> Moments:
         ((count, total, squares),) = await self._rows(queries.losses(loss), subject)

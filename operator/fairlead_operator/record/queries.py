@@ -40,7 +40,8 @@ WITH ours AS (
     ) AS live USING (request_id, row_index)
     WHERE ours.mirrored
 ), labelled AS (
-    SELECT value, class, probabilities, label_value, label_class
+    SELECT value, class, probabilities, label_value, label_class,
+           coalesce(label_at, at) AS given_at
     FROM named
     JOIN {FEEDBACK} USING (prediction_id, row_index)
     WHERE {_OF_MODEL} AND label_class IS NOT NULL
@@ -49,7 +50,7 @@ WITH ours AS (
 
 ACCURACY: Final = f"""
 {_LABELLED}
-SELECT count(*) FILTER (WHERE class = label_class), count(*)
+SELECT count(*) FILTER (WHERE class = label_class), count(*), max(given_at)
 FROM labelled WHERE class IS NOT NULL
 """
 
@@ -80,7 +81,7 @@ FROM (SELECT {_LOSSES[loss]} AS loss FROM labelled) AS known
 
 
 REWARD: Final = f"""
-SELECT coalesce(sum(reward), 0), count(*)
+SELECT coalesce(sum(reward), 0), count(*), max(coalesce(reward_at, given.at))
 FROM {PREDICTIONS} JOIN {FEEDBACK} AS given
     USING (prediction_id, row_index, namespace, model)
 WHERE {_OF_MODEL} AND version = %(version)s AND predictions.at >= %(since)s

@@ -59,7 +59,8 @@ TEMPLATE = manifest(
         "checks": [
             {
                 "name": "orders",
-                "query": 'sum(orders{shop="{{arguments.shop}}",v="{{version}}",paid="yes"})',
+                "query": 'sum(orders{shop="{{arguments.shop}}",v="{{version}}",paid="yes"})'
+                " + sum(all{{{arguments.shop}}})",
                 "total": 'sum(orders{v="{{version}}",c="{{arguments.currency}}"})',
                 "relative": {"margin": 0.02},
             }

@@ -128,7 +128,10 @@ async def test_of_too_many_rows_the_latest_count(
         name = await writer.predict("1.1.0", at=START + timedelta(seconds=at), class_="1")
         await writer.tell(name, label=1 if at >= 14 else 0)
 
-    assert await desk.port.tally("accuracy", writer.candidate) == Tally(successes=6, trials=6)
+    tally = await desk.port.tally("accuracy", writer.candidate)
+
+    assert tally == Tally(successes=6, trials=6)
+    assert tally.newest == START
     await desk.port.close()
 
 

@@ -81,6 +81,11 @@ def test_a_pooler_may_stand_before_both_databases(
         pytest.param("select 1; create table stolen ()", "more than one", id="two statements"),
         pytest.param("copy (select 1) to program 'true'", "begin with SELECT", id="a program"),
         pytest.param(
+            "/**/ copy (select 1) to program 'true; /**/ select'",
+            "begin with SELECT",
+            id="a program between comments",
+        ),
+        pytest.param(
             "with x as (insert into prices default values returning 1) select * from x",
             "read-only",
             id="a write in a WITH",

@@ -18,6 +18,16 @@ from fairlead_contract.database import InvalidAddressError, check_address, redac
         pytest.param("postgresql://u:a:b@db", "postgresql://u:a:b@db", id="a colon"),
         pytest.param("postgresql:///x", "postgresql:///x", id="the default host"),
         pytest.param(
+            "postgresql://h/x?user=ada@server",
+            "postgresql://h/x?user=ada@server",
+            id="an @ in a parameter",
+        ),
+        pytest.param(
+            "postgresql://u:p@h/x?a=b&password=c@d",
+            "postgresql://u:p@h/x?a=b&password=c@d",
+            id="an @ in the last of them",
+        ),
+        pytest.param(
             "postgresql://a:1,b:2/x?sslmode=require&target_session_attrs=read-write",
             "postgresql://a:1,b:2/x?sslmode=require&target_session_attrs=read-write",
             id="several hosts and parameters",

@@ -26,6 +26,16 @@ def unmarked(image: str) -> dict[str, Any]:
     return live | {"metadata": {"name": "d", "generation": 1}}
 
 
+def grown(wanted: dict[str, Any]) -> dict[str, Any]:
+    return wanted | {"spec": wanted["spec"] | {"replicas": 3}}
+
+
+def larger(wanted: dict[str, Any]) -> dict[str, Any]:
+    (container,) = wanted["spec"]["template"]["spec"]["containers"]
+    pod = {"containers": [container | {"resources": {"limits": {"memory": "2Gi"}}}]}
+    return {"spec": wanted["spec"] | {"template": {"spec": pod}}}
+
+
 NEW = deployment("serving:2")
 
 
@@ -38,6 +48,9 @@ NEW = deployment("serving:2")
                      id="a spec asks for other pods: they have the new image at once"),
         pytest.param(unmarked("serving:1"), NEW, True, id="of 0.1.0, another image"),
         pytest.param(unmarked("serving:2"), NEW, False, id="of 0.1.0, the same image"),
+        pytest.param(unmarked("serving:1"), grown(NEW), False, id="of 0.1.0, more pods asked for"),
+        pytest.param(unmarked("serving:1"), NEW | larger(NEW), False,
+                     id="of 0.1.0, larger pods asked for"),
     ],
 )  # fmt: skip
 def test_what_is_an_upgrade(live: dict[str, Any], wanted: dict[str, Any], upgrade: bool) -> None:
@@ -56,6 +69,24 @@ def test_what_is_an_upgrade(live: dict[str, Any], wanted: dict[str, Any], upgrad
 )
 def test_whose_pods_are_ready(status: dict[str, int], ready: bool) -> None:
     assert is_ready(deployment(**status)) is ready
+
+
+def test_a_zero_that_the_api_leaves_out_is_a_zero() -> None:
+    """The first status after a change: the old pod is there, and none of the new."""
+    status = {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+
+    assert not is_ready(deployment() | {"status": status})
+
+
+def test_a_change_that_is_refused_gives_the_turn_back() -> None:
+    upgrades = Upgrades()
+    refused = upgrades.turn("a/m", START)
+    refused.hold(deployment(), NEW)
+    refused.give_back()
+    upgrades.turn("c/m", START).give_back()
+
+    assert upgrades.turn("b/m", START).hold(deployment(), NEW) is None
+    assert upgrades.turn("c/m", START).hold(deployment(), NEW) is not None
 
 
 def test_the_second_waits_until_the_first_is_ready() -> None:

@@ -108,6 +108,33 @@ def test_what_is_no_answer_of_mlflow_is_told_by_its_status(error: Exception, sta
 
 
 @pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param(
+            "Endpoint disabled due to the mlflow server running with `--no-serve-artifacts`",
+            "answered HTTP 503: Endpoint disabled due to the mlflow server running with",
+            id="plain words",
+        ),
+        pytest.param(
+            '{"error_code": "INTERNAL_ERROR", "message": "the bucket is not there"}',
+            "answered HTTP 503: the bucket is not there; it is asked again",
+            id="JSON",
+        ),
+        pytest.param("[1]", "answered HTTP 503 in place of JSON; it", id="JSON without words"),
+        pytest.param("<html>hush", "answered HTTP 503 in place of JSON; it", id="a page"),
+    ],
+)
+def test_what_mlflow_says_itself_is_told(body: str, words: str) -> None:
+    error = requests.HTTPError(f"503 Server Error: x for url: http://m/a. Response text: {body}")
+
+    with pytest.raises(TrainingFailure) as caught, errors_named("x"):
+        raise error
+
+    assert words in caught.value.message
+    assert "hush" not in caught.value.message
+
+
+@pytest.mark.parametrize(
     ("error", "said"),
     [
         pytest.param(MISSING, "no such run;", id="MLflow refuses: its first line"),

@@ -19,7 +19,8 @@ _DEFAULTS: Final = {"connect_timeout": 10, "application_name": "fairlead-trainin
 _SETTINGS: Final = "SET LOCAL statement_timeout = '600s'; SET LOCAL TimeZone = 'UTC'"
 # COPY … TO PROGRAM, for one, writes in a transaction that is read-only.
 _READS: Final = re.compile(
-    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:select|with|values|table)\b", re.IGNORECASE | re.DOTALL
+    r"(?:\s|\(|--[^\n]*\n|/[*](?:[^*]|[*]+[^*/])*[*]+/)*(?:select|with|values|table)\b",
+    re.IGNORECASE,
 )
 # How libpq tells that the server does not let this user in; before a session there is no SQLSTATE.
 _REFUSALS: Final = (

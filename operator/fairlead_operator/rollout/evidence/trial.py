@@ -71,7 +71,13 @@ async def run_trial(look: TrialLook, design: TrialDesign, ports: Ports) -> Trial
 
 
 def _quiet(arm: ArmCounts, look: TrialLook) -> timedelta:
-    """Return how long ago a version's count last grew; of one without any, since the beginning."""
+    """Return how long ago a version's latest outcome was given.
+
+    Where that is not known: how long ago its count grew; of one without any, since the beginning.
+    A count of the record does not only grow: of very many predictions the latest are looked at.
+    """
+    if arm.newest is not None:
+        return max(_NONE, look.pairing.now - max(arm.newest, look.since))
     before = look.before.get(arm.version)
     if arm.trials >= (before.samples if before else 0.0) + _NEW:
         return _NONE
@@ -122,7 +128,12 @@ async def _rated(rating: Rating, look: TrialLook, record: Record) -> Sequence[Ar
         )
     )
     return [
-        ArmCounts(version=version, successes=tally.successes, trials=tally.trials)
+        ArmCounts(
+            version=version,
+            successes=tally.successes,
+            trials=tally.trials,
+            newest=tally.newest,
+        )
         for version, tally in zip(look.versions, tallies, strict=True)
     ]
 

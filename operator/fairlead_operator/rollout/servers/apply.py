@@ -65,10 +65,12 @@ async def apply_server(
         images=settings.images,
         mlflow_url=settings.mlflow.address,
     )
-    asked = spec.serving.model_dump(mode="json") | reference.model_dump() | {"task": spec.task}
+    # Without defaults: a field that a later release brings is nothing that a person asked for.
+    serving = spec.serving.model_dump(mode="json", exclude_defaults=True)
+    asked = serving | reference.model_dump() | {"task": spec.task}
     deployment = mark(deployment, asked=asked)
     held = turn.hold(live, deployment)
-    server, applied = Attempts(), live
+    server, applied, is_refused = Attempts(), live, held is None
     with server.attempt():
         await kube.apply(service)
     with server.attempt():  # the number of pods is handed over before it is left out
@@ -78,6 +80,9 @@ async def apply_server(
             await kube.scale(live, asked_replicas(live))
         if held is None:
             applied = await kube.apply(deployment)
+            is_refused = False
+    if is_refused:
+        turn.give_back()
     unscaled, beside = None, Attempts()
     with beside.attempt():
         budget = build_budget(reference.version, owner)

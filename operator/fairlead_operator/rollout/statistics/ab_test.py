@@ -6,7 +6,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -33,6 +33,7 @@ class ArmCounts:
     version: str
     successes: float
     trials: float
+    newest: datetime | None = None  # when the latest outcome was given, where that is known
     quiet: timedelta = timedelta(0)  # how long ago an outcome was last added
 
 

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.command.failures import CommandError, NotReachedError, UnansweredError
+from fairlead_operator.command.failures import (
+    CommandError,
+    NotReachedError,
+    SilentError,
+    UnansweredError,
+)
 from fairlead_operator.command.waiting import Standing, judge, wait
 
 
@@ -42,11 +47,6 @@ MOVING = model("RollingOut", current="False", moving="True", reason="RollingOut"
     ("seen", "standing"),
     [
         pytest.param(model(), Standing(line=IN_CHARGE, reached=True), id="in charge"),
-        pytest.param(
-            model("Suspended"),
-            Standing(line="Suspended: 1.0.0 is in charge", reached=True),
-            id="suspended: nothing more is asked for",
-        ),
         pytest.param(MOVING, Standing(line="RollingOut: r-2 to 1.1.0"), id="in a rollout"),
         pytest.param(
             model(moving="True"),
@@ -88,6 +88,55 @@ def test_where_a_model_stands(seen: dict[str, Any], standing: Standing) -> None:
     assert judge(seen) == standing
 
 
+def rollout(phase: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "r-2"},
+        "spec": {"version": "1.1.0"},
+        "status": {"phase": phase, "reason": "AnalysisFailed"},
+    }
+
+
+def training(phase: str) -> dict[str, Any]:
+    return {"metadata": {"name": "t-2"}, "status": {"phase": phase, "message": "no rows"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "last", "why"),
+    [
+        pytest.param({}, {"rollout": rollout("Succeeded")}, "", id="promoted"),
+        pytest.param(
+            {},
+            {"rollout": rollout("RolledBack")},
+            "the last, r-2 to 1.1.0, ended RolledBack (AnalysisFailed)",
+            id="taken back, and the version before serves on",
+        ),
+        pytest.param({}, {"training": training("Succeeded")}, "", id="trained"),
+        pytest.param({}, {"training": training("Failed")}, "t-2 failed: no rows", id="untrained"),
+        pytest.param(
+            {"version": "1.0.0"}, {"training": training("Failed")}, "", id="no matter: it is pinned"
+        ),
+        pytest.param({"suspend": True}, {}, "", id="suspended with all that was asked for"),
+        pytest.param(
+            {"suspend": True, "version": "1.1.0"},
+            {},
+            "nothing starts while it is suspended; set spec.suspend to false",
+            id="suspended before the version that is asked for",
+        ),
+    ],
+)
+def test_what_serves_on_is_not_always_what_was_asked_for(
+    spec: dict[str, Any], last: dict[str, Any], why: str
+) -> None:
+    body = model()
+    body["spec"] = spec
+    body["status"]["stable"] = {"version": "1.0.0"}
+
+    standing = judge(body, **last)
+
+    assert standing.line == (f"{IN_CHARGE}; {why}" if why else IN_CHARGE)
+    assert (standing.reached, standing.stopped) == (not why, bool(why))
+
+
 class Time:
     def __init__(self) -> None:
         self.now = 0.0
@@ -107,11 +156,11 @@ def run(*looks: dict[str, Any] | CommandError, seconds: float = 60) -> tuple[str
 
     coming = states()
 
-    def look() -> dict[str, Any]:
+    def look() -> Standing:
         state = next(coming)
         if isinstance(state, CommandError):
             raise state
-        return state
+        return judge(state)
 
     clock, sleep = (lambda: time.now), time.sleep
     end = wait(look, seconds=seconds, say=said.append, clock=clock, sleep=sleep)
@@ -119,7 +168,7 @@ def run(*looks: dict[str, Any] | CommandError, seconds: float = 60) -> tuple[str
 
 
 def test_it_ends_when_all_is_reached_and_says_each_change_once() -> None:
-    end, said = run(MOVING, MOVING, CommandError("no answer"), MOVING, model())
+    end, said = run(MOVING, MOVING, SilentError("no answer"), MOVING, model())
 
     assert end == IN_CHARGE
     assert said == [
@@ -132,11 +181,24 @@ def test_a_version_that_was_taken_back_ends_it_at_once() -> None:
         run(MOVING, model("Blocked", current="False", reason="VersionBlocked"))
 
 
+def test_a_model_that_is_gone_ends_it_at_once() -> None:
+    with pytest.raises(CommandError, match="there is no Model") as error:
+        run(MOVING, CommandError("there is no Model prices"))
+
+    assert error.value.exit_code == 3
+
+
 def test_it_is_never_silent_for_ten_seconds_and_ends_in_time() -> None:
     said: list[str] = []
     time = Time()
 
     with pytest.raises(UnansweredError, match="not reached within 30 s; RollingOut"):
-        wait(lambda: MOVING, seconds=30, say=said.append, clock=lambda: time.now, sleep=time.sleep)
+        wait(
+            lambda: judge(MOVING),
+            seconds=30,
+            say=said.append,
+            clock=lambda: time.now,
+            sleep=time.sleep,
+        )
 
     assert [line.split(" s ")[0].strip() for line in said] == ["0", "8", "16", "24"]
