@@ -62,7 +62,7 @@ def report_failures(
     The longer it lasts, the longer until the next try.  Where nothing ever failed, nothing is
     added; afterwards the condition says that it is over.
     """
-    before = _applied_before(body.get("status") or {})
+    before = read_condition(body.get("status") or {}, APPLIED)
     if not failures and before is None:
         return report
     condition = _applied(body, failures)
@@ -70,10 +70,7 @@ def report_failures(
         # Sentences of trouble that passes differ each time, by a port or a moment.
         condition = condition.model_copy(update={"message": before.message})
     (dated,) = merge([before] if before else [], [condition], now=now)
-    status = dict(report.status)
-    others = [entry for entry in status.get("conditions") or [] if entry["type"] != APPLIED]
-    status["conditions"] = [*others, dated.to_manifest()]
-    told = dataclasses.replace(report, status=status)
+    told = _with_condition(report, dated)
     if not failures:
         return told
     lasted = now - (dated.last_transition_time or now)
@@ -91,7 +88,6 @@ def report_upgrade(
     body: Mapping[str, Any], report: Report, held: str | None, *, now: datetime
 ) -> Report:
     """Add why pods are left as an earlier release made them, and afterwards that they are not."""
-    status = dict(report.status)
     before = read_condition(body.get("status") or {}, UPGRADED)
     if held is None and before is None:
         return report
@@ -103,12 +99,18 @@ def report_upgrade(
         observed_generation=body["metadata"].get("generation"),
     )
     (dated,) = merge([before] if before else [], [condition], now=now)
-    others = [entry for entry in status.get("conditions") or [] if entry["type"] != UPGRADED]
-    status["conditions"] = [*others, dated.to_manifest()]
+    told = _with_condition(report, dated)
     if held is None:
-        return dataclasses.replace(report, status=status)
-    soon = min(report.look_again or LOOK_AGAIN, LOOK_AGAIN)
-    return dataclasses.replace(report, status=status, look_again=soon)
+        return told
+    return dataclasses.replace(told, look_again=min(report.look_again or LOOK_AGAIN, LOOK_AGAIN))
+
+
+def _with_condition(report: Report, condition: Condition) -> Report:
+    """Put the condition in place of the one of its type."""
+    told = report.status.get("conditions") or []
+    others = [entry for entry in told if entry["type"] != condition.type]
+    status = {**report.status, "conditions": [*others, condition.to_manifest()]}
+    return dataclasses.replace(report, status=status)
 
 
 def read_condition(status: Mapping[str, Any], kind: str) -> Condition | None:
@@ -119,7 +121,7 @@ def read_condition(status: Mapping[str, Any], kind: str) -> Condition | None:
 
 def read_failures(status: Mapping[str, Any]) -> tuple[Failure, ...]:
     """Return what the status of another object says could not be written."""
-    said = _applied_before(status)
+    said = read_condition(status, APPLIED)
     if said is None or said.status == "True":
         return ()
     refused, taken = said.reason in REFUSED, said.reason == "NameTaken"
@@ -132,13 +134,6 @@ def announce_pods(before: Iterable[Condition], now: Iterable[Condition]) -> tupl
     if told is None or told.reason == (last.reason if last is not None else PodsReason.READY):
         return ()
     return (Event(reason=told.reason, message=told.message, warning=told.status != "True"),)
-
-
-def _applied_before(status: Mapping[str, Any]) -> Condition | None:
-    for entry in status.get("conditions") or []:
-        if entry["type"] == APPLIED:
-            return Condition.model_validate(entry)
-    return None
 
 
 def _applied(body: Mapping[str, Any], failures: tuple[Failure, ...]) -> Condition:

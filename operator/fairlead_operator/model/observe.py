@@ -260,14 +260,12 @@ def _settled(rollout: Mapping[str, Any] | None) -> GatewayKind | None:
 
 def _read_told(rollout: Mapping[str, Any] | None, kind: str) -> Condition | None:
     """Return what the Rollout says in a condition of this type; None: nothing yet."""
-    told = ((rollout or {}).get("status") or {}).get("conditions") or ()
-    found = next((entry for entry in told if entry["type"] == kind), None)
-    return Condition.model_validate(found) if found is not None else None
+    return read_condition((rollout or {}).get("status") or {}, kind)
 
 
 def _read_held(rollout: Mapping[str, Any] | None) -> str | None:
     """Return why the Rollout leaves pods as they are; None when it does not."""
-    said = read_condition((rollout or {}).get("status") or {}, UPGRADED)
+    said = _read_told(rollout, UPGRADED)
     return said.message if said is not None and said.status == "False" else None
 
 
