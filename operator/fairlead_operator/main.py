@@ -193,22 +193,21 @@ async def _watch(
     options.networking.request_timeout = 30
     register(registry, options, kinds)
     kopf.on.login(registry=registry)(lambda **_: login())
-    started = asyncio.Event()
-    keeping = asyncio.create_task(_keep_signals(started, stopped))
-    try:
-        await kopf.operator(
-            registry=registry,
-            settings=options,
-            standalone=True,
-            identity=cast("Any", settings.identity),  # or kopf asks for the user's name
-            clusterwide=not settings.watch_namespaces,
-            namespaces=settings.watch_namespaces,
-            memo=kopf.Memo(watches=watches),
-            stop_flag=stopped,
-            ready_flag=started,
-        )
-    finally:
-        keeping.cancel()
+    before = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=registry,
+        settings=options,
+        standalone=True,
+        identity=cast("Any", settings.identity),  # or kopf asks for the user's name
+        clusterwide=not settings.watch_namespaces,
+        namespaces=settings.watch_namespaces,
+        memo=kopf.Memo(watches=watches),
+        stop_flag=stopped,
+    )
+    # kopf has claimed SIGTERM as its last act, ends by it alone, and needs 5 s for that.  Taken
+    # back without a wait in between, none is lost.
+    _stop_on_signals(stopped)
+    await kopf.run_tasks(tasks, ignored=before)
 
 
 def _stop_on_signals(stopped: asyncio.Event) -> None:
@@ -222,12 +221,6 @@ async def _stop_on_rotation(secrets: Path, stopped: asyncio.Event) -> None:
     names = await wait_for_rotation(secrets)
     _LOGGER.info("a Secret has changed: starting again", extra={"secrets": ",".join(names)})
     stopped.set()
-
-
-async def _keep_signals(started: asyncio.Event, stopped: asyncio.Event) -> None:
-    """Take SIGTERM back from kopf, which claims it at its start and would need 5 s to end."""
-    await started.wait()
-    _stop_on_signals(stopped)
 
 
 async def _until(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
