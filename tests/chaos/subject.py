@@ -43,10 +43,8 @@ class Subject:
             try:
                 return self._live(course, chronicle)
             except StoryError as error:
-                self._rolling.traffic.mark(marked=False)
-                self._rolling.pin(course.stable, course.way.policy)
-                self._rolling.rest(course.stable, timeout=_TIMEOUT)
                 history = chronicle.keep()
+                self._come_to_rest(course)
                 raise StoryError(f"{error}; all that was written is in {history}") from error
 
     def _live(self, course: Course, chronicle: Chronicle) -> Lived:
@@ -63,6 +61,7 @@ class Subject:
         else:
             self._rolling.rest(course.candidate, timeout=_TIMEOUT)
         course.expect("hears_of_pods", value=True)
+        course.expect("is_emptied", value=False)
         self._expect_only(course.serving)
         chronicle.catch_up()
         states = list(chronicle.snapshots(self._rolling.model))
@@ -73,6 +72,12 @@ class Subject:
             self._rolling.rest(course.stable, timeout=_TIMEOUT)
         answers = self._rolling.traffic.answers()[before:]
         return sum_up(course, end, states, answers, seconds=seconds)
+
+    def _come_to_rest(self, course: Course) -> None:
+        """Go back to the version before, by a strategy that asks for no victory."""
+        self._rolling.traffic.mark(marked=False)
+        self._rolling.pin(course.stable, way("canary", liked=course.stable).policy)
+        self._rolling.rest(course.stable, timeout=_TIMEOUT)
 
     def _prepare(self, life: Life) -> Course:
         """Have an operator that is started at once when it is killed, and the right way to go."""
@@ -105,6 +110,8 @@ class Subject:
                 course.expect("has_evidence", value=False, at=time.time() + _STALE)
             if trouble.silences_nodes:
                 course.expect("hears_of_pods", value=False)
+            if trouble.what == "candidate emptied":
+                course.expect("is_emptied", value=True)
             inflict(trouble, self._place, versions)
             course.expect("has_evidence", value=True)
 

@@ -87,6 +87,9 @@ class Expectation:
     may_roll_back: bool = False  # a cause was given: bad answers, an alert, a crash, a person
     has_evidence: bool = True  # what is measured now allows more traffic
     hears_of_pods: bool = True  # else their node is silent, and they all count as not ready
+    is_emptied: bool = (
+        False  # all the candidate's pods were removed: the gateways ask stable instead
+    )
     has_downtime: bool = False  # the strategy stops the stable version first
     follows_reward: bool = False  # a bandit: after its first weight any is right, on evidence
 
@@ -164,6 +167,8 @@ class Invariants:
     def _what_serves_is_kept(self, seen: Snapshot) -> None:
         """Whatever has traffic has servers, and so has the way back until the end."""
         needed = {version for version, weight in seen.route.items() if weight}
+        if self.expected.is_emptied and seen.current:
+            needed -= set(_candidates(seen.current))
         for rollout in seen.rollouts:
             status = rollout.get("status") or {}
             if status.get("stable") and status.get("phase", "") not in _ENDED | _BEFORE_TRAFFIC:

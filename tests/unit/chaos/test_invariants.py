@@ -103,6 +103,14 @@ def test_pods_of_a_silent_node_serve_whatever_is_said_of_them() -> None:
         held.hold(dataclasses.replace(seen(10), servers=frozenset()))
 
 
+def test_the_way_back_serves_while_a_candidate_has_no_pod() -> None:
+    held = checker(is_emptied=True)
+    held.hold(dataclasses.replace(seen(10), servers=frozenset({"1.0.0"})))
+
+    with pytest.raises(AssertionError, match="must serve"):
+        held.hold(dataclasses.replace(seen(10), servers=frozenset({"1.1.0"})))
+
+
 def test_an_end_is_an_end() -> None:
     held = checker(may_roll_back=True)
     held.hold(seen(10))
