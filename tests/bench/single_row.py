@@ -30,11 +30,11 @@ import yaml
 from bench.machine import resident_mebibytes
 from bench.numbers import Summary, summarize
 from bench.result import Result
+from cluster.ports import free_port
 from fairlead_contract.cluster import GATEWAY
 from fairlead_contract.mlflow import Access
 from support import gateway as gateway_support
 from support.fake_api import FakeApi
-from support.ports import free_port
 
 NAME = "single-row"
 IN_PROCESS, FASTAPI = "XGBoost called in process", "bare FastAPI server"

@@ -8,7 +8,6 @@ Ports are chosen free at each start, so any number may run beside each other.
 """
 
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,10 +26,11 @@ from cluster.files import locked, write_atomically
 from cluster.kubeconfig import build_kubeconfig, server_port
 from cluster.kubectl import Kubectl
 from cluster.layout import Layout, layout
+from cluster.ports import free_port
 from cluster.wait import wait_until
 
 _DAEMONS = ("kube-apiserver", "etcd")  # in the order they are stopped
-_ATTEMPTS = 3  # a port that was free may be taken before we listen on it
+_ATTEMPTS = 3  # another process may be given the same port before we listen on it
 
 
 class ControlPlane:
@@ -88,7 +88,7 @@ class ControlPlane:
 
     def _start(self, programs: Binaries) -> None:
         self._stop()  # one without the other is of no use, and the ports change
-        port, etcd_port, peer_port = _free_ports(3)
+        port, etcd_port, peer_port = (free_port() for _ in range(3))
         store = Store(data=self._layout.etcd, port=etcd_port, peer_port=peer_port)
         server = f"https://127.0.0.1:{port}"
         admin = build_kubeconfig(server=server, pki=self._layout.pki, user="admin")
@@ -152,12 +152,3 @@ def _api_server(programs: Binaries, pki: Path, store: Store, port: int) -> Seque
         # A loopback address cannot be an endpoint, and no pod would look for it.
         "--endpoint-reconciler-type=none",
     ]
-
-
-def _free_ports(count: int) -> list[int]:
-    """Choose ports nobody listens on; hold each until all are chosen, so that they differ."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

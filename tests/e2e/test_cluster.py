@@ -16,9 +16,10 @@ from cluster.errors import ClusterError
 from cluster.images import read_archive
 from cluster.native import NativeCluster
 from cluster.node_files import pause_archive
+from cluster.ports import free_port
 from cluster.topology import DNS_SERVICE_ADDRESS, NODE_ADDRESS
 from cluster.wait import wait_until
-from support.spare_cluster import free_port, ignore, spare_cluster, spare_layout
+from support.spare_cluster import ignore, spare_cluster, spare_layout
 
 pytestmark = pytest.mark.e2e
 

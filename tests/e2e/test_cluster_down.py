@@ -15,8 +15,9 @@ import pytest
 from cluster import cgroups
 from cluster.layout import Layout, layout
 from cluster.mounts import mount_points
+from cluster.ports import free_port
 from cluster.process import ProcessId, identify
-from support.spare_cluster import free_port, ignore, spare_cluster, spare_layout
+from support.spare_cluster import ignore, spare_cluster, spare_layout
 
 pytestmark = pytest.mark.e2e
 

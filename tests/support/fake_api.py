@@ -14,6 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
+from cluster.ports import free_port
+
 Manifest = dict[str, Any]
 Key = tuple[str, str, str]  # resource, namespace, name
 
@@ -43,7 +45,7 @@ class FakeApi:
         self._bookmark_seconds = bookmark_seconds
         self._page_size = page_size
         self._runner: web.AppRunner | None = None
-        self.port = 0
+        self.port = free_port()  # its own, also while it is stopped
         self.silent = False
         self.refuse_patches = False
         self.refusing: int | None = None  # status of every answer, as to a token that is refused
@@ -70,7 +72,6 @@ class FakeApi:
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
-        self.port = self._runner.addresses[0][1]
 
     @web.middleware
     async def _admit(self, request: web.Request, handler: Any) -> web.StreamResponse:

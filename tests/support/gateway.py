@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from cluster.ports import free_port
 from fairlead_serving.gateway.settings import Ports, Settings
 from fairlead_serving.gateway.xds.bootstrap import build_bootstrap
 from support.fake_api import FakeApi
@@ -25,15 +25,6 @@ POD = "fairlead-gateway-6f7d-x2x4z"
 MODEL = "nsw-price"
 
 _ENVOY = Path(sys.executable).parent / "envoy"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def service_of(model: str, version: str) -> str:
@@ -126,7 +117,7 @@ async def model_server(version: str, conduct: Conduct | None = None) -> AsyncIte
 
 def local_settings(directory: Path, api: FakeApi) -> Settings:
     """Settings for an agent that listens on free loopback ports only."""
-    traffic, metrics, admin, agent = free_ports(4)
+    traffic, metrics, admin, agent = (free_port() for _ in range(4))
     return Settings(
         namespace=NAMESPACE,
         pod=POD,

@@ -16,10 +16,10 @@ from cluster.control_plane import ControlPlane, control_plane
 from cluster.daemons import Bound
 from cluster.kubeconfig import server_port
 from cluster.layout import layout
+from cluster.ports import free_port
 from cluster.wait import wait_until
 from images.keda import keda_crds
 from support.kube_desk import wait_established
-from support.ports import free_port
 from support.room import Room, furnished
 
 _NAMESPACE = "keda"  # its own

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from pathlib import Path
 from typing import Any
 
+from cluster.ports import free_port
 from fairlead_operator.api.group import (
     API_VERSION,
     GATEWAY_NAME,
@@ -30,7 +31,6 @@ from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.requests import Action
 from support.backends import Backends
-from support.ports import free_port
 
 TOKEN = "alertmanager-token"
 GATEWAY_POD = "fairlead-gateway-0"

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from support.ports import free_port
+from cluster.ports import free_port
 
 _PATIENCE_SECONDS = 180  # it imports for ten seconds on a quiet machine, longer the first time
 

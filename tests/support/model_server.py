@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import numpy as np
 
+from cluster.ports import free_port
 from fairlead_contract.digest import digest_directory
-from support.ports import free_port
 
 with warnings.catch_warnings():  # MLflow warns about itself
     warnings.simplefilter("ignore")

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support.ports import free_port
+from cluster.ports import free_port
 from support.postgres import Postgres
 
 _BINARY = "/usr/sbin/pgbouncer"

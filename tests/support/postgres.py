@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from support.ports import free_port
+from cluster.ports import free_port
 
 _USER = "fairlead"
 _PATIENCE_SECONDS = 30

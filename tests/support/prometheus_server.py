@@ -21,10 +21,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster.ports import free_port
 from images.cache import default_cache
 from images.catalogue import PROMETHEUS
 from images.programs import binary_path
-from support.ports import free_port
 
 COUNT = "COUNT"  # in the text: a counter that grows
 _A_SECOND = 100

@@ -1,7 +1,6 @@
 """A native cluster beside the machine's own, for tests that break or remove one."""
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from cluster.choose import choose
 from cluster.command import run
 from cluster.layout import Layout, layout
 from cluster.native import NativeCluster
+from cluster.ports import free_port
 from cluster.topology import HOST_PORT_VARIABLE
 
 
@@ -24,12 +24,6 @@ def spare_cluster(folder: Path) -> NativeCluster:
         pytest.skip("this machine uses another kind of cluster")
     environ = {**os.environ, HOST_PORT_VARIABLE: str(free_port())}
     return NativeCluster(spare_layout(folder), environ, run)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ignore(line: str) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from cluster.control_plane import ControlPlane
+from cluster.ports import refusing_port
 from fairlead_operator.api.group import API_VERSION
 from fairlead_operator.command.failures import CommandError
 from fairlead_operator.command.history import fetch
 from fairlead_operator.kube.client import KubeClient
 from support.backends import Backends
 from support.live_operator import Launcher, Operator, Stage, quick_policy, until
-from support.ports import free_port
 from support.postgres import running_postgres
 
 pytestmark = pytest.mark.integration
@@ -214,7 +214,7 @@ async def test_what_cannot_be_done_is_said_in_a_line(
     plane: ControlPlane, desk: Desk, tmp_path: Path
 ) -> None:
     document = json.loads(plane.kubeconfig.read_text())
-    document["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
+    document["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{refusing_port()}"
     away = tmp_path / "away"
     away.write_text(json.dumps(document))
     stranger = _stranger(plane, desk.namespace, tmp_path)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cluster.control_plane import ControlPlane
+from cluster.ports import refusing_port
 from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import API_VERSION
@@ -46,7 +47,6 @@ from fairlead_operator.rollout.traffic.route import build_config_map, build_rout
 from fairlead_operator.training_run.manifests import build_job
 from support.conformance import KUBE, KubeCheck, config_map, training_run
 from support.kube_desk import authority_of
-from support.ports import free_port
 from support.world import SETTINGS, model_manifest
 
 pytestmark = pytest.mark.integration
@@ -329,7 +329,7 @@ async def test_a_webhook_that_must_be_asked_and_is_away_is_told_apart(
     }  # fmt: skip
     webhook = {
         "name": "away.fairlead.dev",
-        "clientConfig": {"url": f"https://127.0.0.1:{free_port()}/"},
+        "clientConfig": {"url": f"https://127.0.0.1:{refusing_port()}/"},
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "rules": [rule],
         "failurePolicy": "Fail",
@@ -401,6 +401,6 @@ async def test_a_token_file_is_read_again_when_it_is_rotated(
 
 
 async def test_a_server_that_is_away_is_transient() -> None:
-    async with KubeClient(f"http://127.0.0.1:{free_port()}", Credentials()) as client:
+    async with KubeClient(f"http://127.0.0.1:{refusing_port()}", Credentials()) as client:
         with pytest.raises(TransientError, match=r"^GET /apis/fairlead\.dev/"):
             await client.get("Model", "energy", "nsw-price")

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from cluster.ports import refusing_port
 from fairlead_contract.mlflow import Access
 from fairlead_operator.errors import TransientError
 from fairlead_operator.mlflow import client as mlflow_client
@@ -19,7 +20,6 @@ from fairlead_operator.mlflow.client import MlflowClient
 from support.conformance import REGISTRY, RegistryCheck
 from support.mlflow_server import MlflowServer
 from support.model_server import register_booster
-from support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -55,7 +55,9 @@ class Registry:
         return {"RUNNING": None, "FINISHED": True, "FAILED": False}[status]
 
     async def go_down(self) -> None:
-        self.port = MlflowClient(Access(address=f"http://127.0.0.1:{free_port()}"), self._session)
+        self.port = MlflowClient(
+            Access(address=f"http://127.0.0.1:{refusing_port()}"), self._session
+        )
 
     def _register(self, name: str, tags: dict[str, str]) -> str:
         if "registered_model" not in self.call(f"registered-models/get?name={name}"):

@@ -8,12 +8,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from cluster.ports import refusing_port
 from fairlead_operator.errors import TransientError
 from fairlead_operator.prometheus import client as prometheus_client
 from fairlead_operator.prometheus.client import PrometheusClient
 from fairlead_operator.rollout.evidence import queries
 from support.conformance import PROMETHEUS, PrometheusCheck, Queries
-from support.ports import free_port
 from support.prometheus_server import PrometheusServer
 
 pytestmark = pytest.mark.integration
@@ -57,7 +57,7 @@ class Prometheus:
         return "sum(up"
 
     async def go_down(self) -> None:
-        self.port = PrometheusClient(f"http://127.0.0.1:{free_port()}", self._session)
+        self.port = PrometheusClient(f"http://127.0.0.1:{refusing_port()}", self._session)
 
 
 @pytest.fixture(name="desk")

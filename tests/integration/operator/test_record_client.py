@@ -11,6 +11,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from cluster.ports import refusing_port
 from fairlead_contract.record import FEEDBACK, PREDICTIONS
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Subject, Tally
@@ -20,7 +21,6 @@ from fairlead_operator.record.retention import keep_record
 from fairlead_operator.record.upgrade import read_version
 from support.fake_record import Feedback, Prediction
 from support.fakes import START
-from support.ports import free_port
 from support.postgres import Postgres, postgres, running_postgres
 from support.record_conformance import RECORD, RecordCheck, Writer
 
@@ -48,7 +48,7 @@ class Desk:
 
     async def go_down(self) -> None:
         await self.port.close()
-        self.port = RecordClient(f"postgresql://nobody@127.0.0.1:{free_port()}/fairlead")
+        self.port = RecordClient(f"postgresql://nobody@127.0.0.1:{refusing_port()}/fairlead")
 
 
 _PREDICTION = f"""INSERT INTO {PREDICTIONS} VALUES (

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from cluster.ports import refusing_port
 from fairlead_serving.gateway.process import running
 from support.gateway import (
     MODEL,
@@ -21,7 +22,6 @@ from support.gateway import (
     model_server,
 )
 from support.gateway_world import NEW, OLD, READY, World
-from support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -159,7 +159,7 @@ async def test_pods_that_are_not_reached_speak_against_nobody(
     gateway: World, caller: Caller
 ) -> None:
     """Not even where each request to them fails, with its retries."""
-    gateway.servers[NEW] = free_port()  # nobody listens
+    gateway.servers[NEW] = refusing_port()
     await gateway.pods(NEW, READY)
     await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, guard=GUARD))
     await eventually(lambda: _fails(caller))

@@ -13,11 +13,11 @@ import httpx
 import psycopg
 import pytest
 
+from cluster.ports import refusing_port
 from fairlead_operator.ports import Subject
 from fairlead_operator.record.client import RecordClient
 from support.mlflow_server import MlflowServer
 from support.model_server import Registered, ServerProcess, model_server, register_booster
-from support.ports import free_port
 from support.postgres import Postgres, postgres
 
 __all__ = ["postgres"]  # fixtures
@@ -172,7 +172,7 @@ async def test_feedback_needs_the_token(booster: Registered, database: str) -> N
 
 
 def test_predictions_go_on_without_a_database(booster: Registered) -> None:
-    absent = f"postgresql://fairlead@127.0.0.1:{free_port()}/fairlead"
+    absent = f"postgresql://fairlead@127.0.0.1:{refusing_port()}/fairlead"
     with serving(booster, absent) as server:
         batches = [server.predict(*[UP] * 10_000) for _ in range(7)]
         answers = [server.predict(UP) for _ in range(20)]

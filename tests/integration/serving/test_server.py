@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from cluster.ports import refusing_port
 from support.mlflow_server import MlflowServer
 from support.model_server import (
     Registered,
@@ -16,7 +17,6 @@ from support.model_server import (
     register_booster,
     register_obedient,
 )
-from support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -160,7 +160,7 @@ def test_changed_files_are_refused(mlflow_server: MlflowServer) -> None:
 def test_a_registry_that_is_down_may_come_back(booster: Registered) -> None:
     started = time.monotonic()
 
-    with model_server(booster, tracking_uri=f"http://127.0.0.1:{free_port()}") as server:
+    with model_server(booster, tracking_uri=f"http://127.0.0.1:{refusing_port()}") as server:
         assert server.process.wait(30) == 1
 
         assert time.monotonic() - started < 15

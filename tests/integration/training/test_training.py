@@ -20,11 +20,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.models import infer_signature
 
+from cluster.ports import refusing_port
 from fairlead_contract.digest import digest_directory
 from fairlead_training.sources.http import read
 from support.mlflow_server import MlflowServer
 from support.pgbouncer import pooled
-from support.ports import free_port
 from support.postgres import Postgres
 from support.training import PRICES, Desk, load_prices
 
@@ -525,14 +525,16 @@ def test_refused_credentials(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_silent_data_source_may_be_tried_again(desk: Desk) -> None:
     code, result = desk.run(
-        "search", desk.config(data__uri=f"postgresql://127.0.0.1:{free_port()}/market")
+        "search", desk.config(data__uri=f"postgresql://127.0.0.1:{refusing_port()}/market")
     )
 
     assert (code, result["reason"]) == (1, "DataSourceUnavailable")
 
 
 def test_a_silent_database_may_be_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAIRLEAD_DATABASE_URL", f"postgresql://u:hush@127.0.0.1:{free_port()}/x")
+    monkeypatch.setenv(
+        "FAIRLEAD_DATABASE_URL", f"postgresql://u:hush@127.0.0.1:{refusing_port()}/x"
+    )
 
     code, result = desk.run("search", desk.config())
 
@@ -545,7 +547,7 @@ def test_a_silent_mlflow_may_be_tried_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     config = desk.config()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{refusing_port()}")
     started = time.monotonic()
 
     code, result = desk.run(stage, config)
@@ -678,7 +680,7 @@ def test_a_server_may_take_longer_to_answer_than_to_be_reached() -> None:
 def test_a_silent_file_server_may_be_tried_again(desk: Desk) -> None:
     code, result = desk.run(
         "search",
-        desk.config(data__uri=f"http://127.0.0.1:{free_port()}/d.csv", data__query=None),
+        desk.config(data__uri=f"http://127.0.0.1:{refusing_port()}/d.csv", data__query=None),
     )
 
     assert (code, result["reason"]) == (1, "DataSourceUnavailable")

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 from aiohttp import web
 
+from cluster.ports import refusing_port
 from fairlead_operator.errors import (
     ClusterRefusalError,
     NamespaceEndingError,
@@ -20,7 +21,6 @@ from fairlead_operator.kube import credentials as operator_credentials
 from fairlead_operator.kube.client import KubeClient
 from fairlead_serving.gateway.cluster import credentials as agent_credentials
 from fairlead_serving.gateway.cluster.kubernetes import ApiError, KubernetesClient, Patience
-from support.ports import free_port
 
 
 class Credentials(Protocol):
@@ -194,7 +194,7 @@ async def test_a_server_that_is_away_is_tried_again(
     tmp_path: Path, ask: Any, kind: type[Exception]
 ) -> None:
     with pytest.raises(kind):
-        await ask(f"http://127.0.0.1:{free_port()}", tmp_path)
+        await ask(f"http://127.0.0.1:{refusing_port()}", tmp_path)
 
 
 ENDING = (

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cluster.ports import refusing_port
 from fairlead_contract.mlflow import Access
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.record_store import RecordStore
 from fairlead_serving.server.settings import RecordSettings, Settings, Task
-from support.ports import free_port
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ANSWER = Answer(
@@ -71,7 +71,7 @@ def test_feedback_names_its_model_but_no_version() -> None:
 
 
 def test_a_database_that_is_away_is_named_in_one_line() -> None:
-    away = store(f"postgresql://fairlead:secret@127.0.0.1:{free_port()}/fairlead")
+    away = store(f"postgresql://fairlead:secret@127.0.0.1:{refusing_port()}/fairlead")
 
     with pytest.raises(UnavailableError) as failure:
         away.add([ANSWER], [])
@@ -83,7 +83,7 @@ def test_a_database_that_is_away_is_named_in_one_line() -> None:
 def test_another_address_in_the_file_is_used_from_the_next_batch_on(tmp_path: Path) -> None:
     """The kubelet renews the file when the Secret changes; the variable stays what it was."""
     file = tmp_path / "url"
-    ports = [free_port(), free_port()]
+    ports = [refusing_port(), refusing_port()]
     urls = [f"postgresql://fairlead:secret@127.0.0.1:{port}/fairlead" for port in ports]
     record = RecordSettings(
         url=urls[0], task=Task.BINARY, sample=1.0, feedback_token="", url_file=file

@@ -8,9 +8,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.ports import refusing_port
 from fairlead_serving.gateway.guard.burst import Counts
 from fairlead_serving.gateway.guard.counters import AdminCounters, CountersError, build_query, parse
-from support.ports import free_port
 
 NAME = "energy|nsw-price|1.1.0"
 TEXT = f"""\
@@ -103,7 +103,7 @@ async def test_an_envoy_that_is_away_or_unwell_is_an_error() -> None:
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    ports = [runner.addresses[0][1], free_port()]
+    ports = [runner.addresses[0][1], refusing_port()]
     try:
         async with aiohttp.ClientSession() as http:
             for port in ports:
