@@ -272,7 +272,7 @@ async def test_a_rollback_is_counted_with_its_reason(world: World, controller: C
 async def work_off(controller: Controller, *, until: Callable[[], bool]) -> None:
     """Let one worker work until the condition holds."""
     worker = asyncio.create_task(controller.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not until():  # noqa: ASYNC110  the condition is the test's, not an event
             await asyncio.sleep(0)
     worker.cancel()

@@ -16,6 +16,9 @@ from fairlead_operator.keys import Key
 from fairlead_operator.kube.client import Page
 from fairlead_operator.kube.kinds import OPTIONAL, WATCHED, Selector
 from fairlead_operator.kube.store import Place, Store
+from support.quick_time import quick_time
+
+__all__ = ["quick_time"]  # fixtures
 
 NAMESPACE = "energy"
 MODEL = Key("Model", NAMESPACE, "m")
@@ -283,49 +286,41 @@ def test_an_autoscaler_wakes_for_its_troubles_and_not_for_the_load(desk: Desk, k
     assert desk.woken() == [ROLLOUT]
 
 
-async def _until(holds: Any) -> None:
-    for _ in range(5000):
-        if holds():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it does not come about")
-
-
+@pytest.mark.usefixtures("quick_time")
 @pytest.mark.parametrize("error", [None, TransientError("away"), ClusterRefusalError("403")])
 async def test_a_watch_that_began_anew_is_read_after_until_it_succeeds(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+    desk: Desk, error: Exception | None
 ) -> None:
-    monkeypatch.setattr(module, "_SETTLED", 0.001)
     desk.cluster.errors = [] if error is None else [error]
     desk.watches.listed.set()
     running = asyncio.create_task(desk.sync.run())
 
-    wanted = 1 if error is None else 2
-    await _until(lambda: desk.cluster.reads == wanted)
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(module._PERIOD / 2)
 
-    assert desk.cluster.reads == wanted
+    assert desk.cluster.reads == (1 if error is None else 2)
     running.cancel()
 
 
-async def test_everything_is_read_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PERIOD", 0.001)
+@pytest.mark.usefixtures("quick_time")
+async def test_everything_is_read_now_and_then(desk: Desk) -> None:
     running = asyncio.create_task(desk.sync.run())
 
-    await _until(lambda: desk.cluster.reads >= 2)
+    await asyncio.sleep(module._PERIOD * 2.5)
 
+    assert desk.cluster.reads == 2
     running.cancel()
 
 
-async def test_the_patrol_comes_to_everyone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PERIOD", 0.001)
+@pytest.mark.usefixtures("quick_time")
+async def test_the_patrol_comes_to_everyone(desk: Desk) -> None:
     walking = asyncio.create_task(desk.sync.patrol())
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(1)
     assert desk.woken() == []
     desk.watches.tell(desk.cluster.put(model()), "ADDED")
     desk.watches.tell(desk.cluster.put(rollout()), "ADDED")
     desk.woken()
 
-    await _until(lambda: {MODEL, ROLLOUT} <= set(desk.queue.woken))
+    await asyncio.sleep(module._PERIOD)
 
+    assert set(desk.queue.woken) == {MODEL, ROLLOUT}
     walking.cancel()

@@ -14,7 +14,7 @@ Handle = Callable[[Key], Awaitable[timedelta | None]]
 async def drain(queue: WorkQueue, handle: Handle, *, until: Callable[[], bool]) -> None:
     """Work with two workers until the condition holds."""
     workers = [asyncio.create_task(queue.work(handle, lambda *_: None)) for _ in range(2)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not until():  # noqa: ASYNC110  the condition is the test's, not an event
             await asyncio.sleep(0)
     for worker in workers:

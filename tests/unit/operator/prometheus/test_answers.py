@@ -8,6 +8,9 @@ import pytest
 
 from fairlead_operator.errors import TransientError
 from fairlead_operator.prometheus.answers import Answered, Answers, find_problem, keep_counting
+from support.quick_time import quick_time
+
+__all__ = ["quick_time"]  # fixtures
 
 PATH = "energy/nsw-price/1.0.0"
 MODEL = ("energy", "nsw-price")
@@ -97,6 +100,7 @@ class Prometheus:
         return numbers
 
 
+@pytest.mark.usefixtures("quick_time")
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [
@@ -115,7 +119,7 @@ async def test_what_is_counted(
 
     counting = keep_counting(answers, Prometheus(*numbers), lambda *model: told.append(model))
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(counting, 0.01)
+        await asyncio.wait_for(counting, 1)
 
     problem = answers.problem("BuiltIn", *MODEL, "1.0.0")
     assert (problem is None) == (words is None)

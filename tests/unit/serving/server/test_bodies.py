@@ -12,6 +12,9 @@ from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.instances import BadInputError, TooLargeError
 from fairlead_serving.server.refusals import RefusedError, refusal
 from fairlead_serving.server.shape import SMALL_BYTES
+from support.quick_time import quick_time
+
+__all__ = ["quick_time"]  # fixtures
 
 END = {"type": "http.request", "body": b"", "more_body": False}
 EMPTY_BLOCKS = b"\x00\x00\x00\xff\xff" * 10_240  # of a deflate stream: 50 KiB of nothing
@@ -40,6 +43,7 @@ async def test_a_body_is_read_whole() -> None:
     assert body.content == b"abcd"
 
 
+@pytest.mark.usefixtures("quick_time")
 @pytest.mark.parametrize(
     ("asked", "kind", "status", "message"),
     [
@@ -174,7 +178,7 @@ async def test_packed_bodies_that_have_only_begun_take_room_too() -> None:
         for bodies in [Bodies(room=100_000)] * 3
     ]
 
-    done, waiting = await asyncio.wait(begun, timeout=0.01)
+    done, waiting = await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
 

@@ -57,7 +57,7 @@ async def following(script: Script) -> AsyncIterator[list[dict[str, str]]]:
 
     task = asyncio.create_task(follow(script, SELECTION, changed))  # type: ignore[arg-type]
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await script.is_over.wait()
         yield told
     finally:

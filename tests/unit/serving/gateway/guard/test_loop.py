@@ -21,6 +21,10 @@ from fairlead_serving.gateway.routes.endpoints import Endpoint
 from fairlead_serving.gateway.routes.options import Guard
 from fairlead_serving.gateway.routes.route import Route, Version
 from fairlead_serving.gateway.xds.snapshot import Snapshot
+from support.quick_time import quick_time
+
+__all__ = ["quick_time"]  # fixtures
+pytestmark = pytest.mark.usefixtures("quick_time")
 
 GUARD = Guard(
     guard_id="g",
