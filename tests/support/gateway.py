@@ -264,9 +264,9 @@ class Caller:
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[Any]], *, seconds: float = 10.0, pause: float = 0.01
+    condition: Callable[[], Awaitable[Any]], *, seconds: float = 120.0, pause: float = 0.01
 ) -> None:
-    """Wait until the condition is true.
+    """Wait until the condition is true, as long as a busy machine may take.
 
     Raises:
         TimeoutError: it was not true in time.

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 from typing import Any
 
 import aiohttp
@@ -189,9 +190,15 @@ async def test_versions_come_and_go_under_load_without_a_lost_request(
             await gateway.until_applied(revision)
             await gateway.api.remove("endpointslices", NAMESPACE, f"{service_of(MODEL, NEW)}-abcde")
             await asyncio.sleep(0.02)
+        await gateway.pods(NEW, READY)
+        await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}))
+
+        async def both_answer() -> bool:
+            return set(tally.versions) == {NEW, OLD}
+
+        await eventually(both_answer)
 
     assert tally.failures == []
-    assert set(tally.versions) == {NEW, OLD}
 
 
 async def test_a_version_gets_traffic_only_when_it_has_pods(gateway: World, caller: Caller) -> None:
@@ -325,16 +332,20 @@ async def test_envoy_serves_on_without_its_agent(world: World, envoy: EnvoyProce
     async with Caller(world.settings) as caller, agent_process(world.settings) as agent:
         await world.until_ready()
         async with caller.load(rate=100) as tally:
-            await asyncio.sleep(0.5)
+
+            async def has_gone_on(total: int) -> bool:
+                return tally.total >= total
+
+            await eventually(lambda: has_gone_on(50))
             agent.kill()
             await agent.wait()
-            await asyncio.sleep(1.5)
+            alone = tally.total + 150
+            await eventually(lambda: has_gone_on(alone))
             async with agent_process(world.settings):
                 await eventually(lambda: is_ready(world.settings.ports.agent, "/readyz"))
                 await world.until_applied(await world.route({NEW: 100, OLD: 0}))
 
     assert tally.failures == []
-    assert tally.total > 150
 
 
 async def test_a_restarted_pod_serves_the_kept_routes_while_the_api_server_is_away(
@@ -399,8 +410,11 @@ async def test_lost_history_is_read_anew(gateway: World) -> None:
 
     await gateway.until_applied(await gateway.route({NEW: 100, OLD: 0}))
 
-    listed = [path for method, path in gateway.api.requests if path.endswith("/configmaps")]
-    assert len(listed) >= 4  # list and watch, twice
+    async def is_watched_again() -> bool:
+        listed = [path for method, path in gateway.api.requests if path.endswith("/configmaps")]
+        return len(listed) >= 4  # list and watch, twice
+
+    await eventually(is_watched_again)
 
 
 async def test_a_silent_watch_is_given_up(gateway: World) -> None:
@@ -413,8 +427,13 @@ async def test_a_silent_watch_is_given_up(gateway: World) -> None:
 
 async def test_a_report_is_tried_until_it_is_written(gateway: World) -> None:
     gateway.api.refuse_patches = True
+    gateway.api.requests.clear()
     revision = await gateway.route({NEW: 100, OLD: 0})
-    await asyncio.sleep(0.5)
+
+    async def is_refused() -> bool:
+        return "PATCH" in {method for method, _ in gateway.api.requests}
+
+    await eventually(is_refused)
     gateway.api.refuse_patches = False
 
     await gateway.until_applied(revision)
@@ -458,13 +477,25 @@ async def test_the_agent_tells_about_itself(gateway: World) -> None:
 
 async def test_drain_waits_for_requests_in_flight(gateway: World, caller: Caller) -> None:
     admin = f"http://127.0.0.1:{gateway.settings.ports.admin}"
+    loop = asyncio.get_running_loop()
+    begun, over = asyncio.Event(), threading.Event()
+
+    def grace(_: float) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        over.wait(60)
 
     async with caller.load(rate=100) as tally:
-        await asyncio.sleep(0.2)
         drained = asyncio.create_task(
-            asyncio.to_thread(drain_command.drain, admin, grace=0.5, deadline=10.0)
+            asyncio.to_thread(drain_command.drain, admin, grace=5, deadline=600, sleep=grace)
         )
-        await asyncio.sleep(0.4)  # new requests are still served
+        await begun.wait()
+        during = tally.total + 40
+
+        async def serves_on() -> bool:
+            return tally.total >= during
+
+        await eventually(serves_on)
+        over.set()
     finished = await drained
 
     assert finished
@@ -472,12 +503,18 @@ async def test_drain_waits_for_requests_in_flight(gateway: World, caller: Caller
 
 
 async def test_the_command_ends_on_sigterm(world: World) -> None:
+    default = signal.getsignal(signal.SIGTERM)
     task = asyncio.create_task(run(world.settings))
-    await eventually(lambda: is_ready(world.settings.ports.agent, "/healthz"))
+
+    async def is_listening() -> bool:  # else the signal would end the tests
+        heard = signal.getsignal(signal.SIGTERM) != default
+        return heard and await is_ready(world.settings.ports.agent, "/healthz")
+
+    await eventually(is_listening)
 
     os.kill(os.getpid(), signal.SIGTERM)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await task
     with contextlib.suppress(NotImplementedError):
         asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
