@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -49,16 +48,13 @@ def test_a_refusal_is_an_error(control_plane: ControlPlane) -> None:
 
 
 def test_another_runs_beside_it_and_ends_with_its_block(control_plane: ControlPlane) -> None:
-    begin = time.monotonic()
     with planes.control_plane(os.environ) as other:
-        took = time.monotonic() - begin
         folder = other.kubeconfig.parent
         assert other.kubeconfig.read_text() != control_plane.kubeconfig.read_text()
         assert processes_naming(folder)
 
     assert not processes_naming(folder)
     assert not folder.exists()
-    assert took < 30  # a few seconds where nothing else runs
 
 
 def test_it_ends_when_the_block_fails() -> None:

@@ -223,7 +223,7 @@ def cluster_gateway(plane: ControlPlane, program: Path, folder: Path) -> Iterato
         try:
             wait_until(
                 lambda: room.listens("127.0.0.1", _PORT),
-                timeout=90,
+                timeout=180,
                 otherwise=lambda: f"Envoy Gateway has no proxy:\n{log.read_text()[-4000:]}",
             )
             yield gateway

@@ -95,7 +95,7 @@ def _keda(
                 room.listens("127.0.0.1", _METRICS_PORT)
                 and plane.kubectl(*wait, check=False).returncode == 0
             ),
-            timeout=90,
+            timeout=180,
             otherwise=lambda: f"the API server has no metrics of KEDA's:\n{_logs(folder)}",
         )
         yield

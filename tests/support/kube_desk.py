@@ -31,8 +31,8 @@ def apply_crds(plane: ControlPlane) -> None:
             plane.kubectl("get", name, "--all-namespaces", check=False).returncode == 0
             for name in ("mdl", "trun", "mro", "fairlead")
         ),
-        timeout=60,
-        otherwise=lambda: "kubectl does not find our kinds after 60 s",
+        timeout=180,
+        otherwise=lambda: "kubectl does not find our kinds after 180 s",
     )
 
 
@@ -41,8 +41,8 @@ def wait_established(plane: ControlPlane) -> None:
     command = ("wait", "--for=condition=Established", "--timeout=20s", "crd", "--all")
     wait_until(
         lambda: plane.kubectl(*command, check=False).returncode == 0,
-        timeout=60,
-        otherwise=lambda: "the API server does not serve all kinds after 60 s",
+        timeout=180,
+        otherwise=lambda: "the API server does not serve all kinds after 180 s",
     )
 
 
@@ -90,7 +90,22 @@ def chart_account(plane: ControlPlane, *, namespace: str, watch: str, folder: Pa
         command.append(f"--show-only=templates/{name}.yaml")
     manifests = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     plane.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=manifests)
-    return log_in_as(plane, f"{release}-fairlead-operator", namespace=namespace, folder=folder)
+    account = f"{release}-fairlead-operator"
+    wait_until(
+        lambda: (
+            may(plane, account, namespace, "list", "models.fairlead.dev", f"--namespace={watch}")
+            and may(plane, account, namespace, "create", "leases", f"--namespace={namespace}")
+        ),
+        timeout=60,
+        otherwise=lambda: f"ServiceAccount {account} has no rights after 60 s",
+    )
+    return log_in_as(plane, account, namespace=namespace, folder=folder)
+
+
+def may(plane: ControlPlane, account: str, namespace: str, *what: str) -> bool:
+    """Tell whether the API server has heard that a ServiceAccount may do this."""
+    asked = ("auth", "can-i", *what, f"--as=system:serviceaccount:{namespace}:{account}")
+    return plane.kubectl(*asked, check=False).returncode == 0
 
 
 def log_in_as(plane: ControlPlane, account: str, *, namespace: str, folder: Path) -> Path:

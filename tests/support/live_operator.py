@@ -34,7 +34,7 @@ from support.backends import Backends
 
 TOKEN = "alertmanager-token"
 GATEWAY_POD = "fairlead-gateway-0"
-_PATIENCE = 120.0  # the machine may be busy; what must be quick is measured
+_PATIENCE = 120.0  # seconds; the machine may be busy
 
 Manifest = dict[str, Any]
 
@@ -83,7 +83,7 @@ class Operator:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(20)
+            return self.process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -179,6 +179,7 @@ class Stage:
         self.slow: set[str] = set()  # versions that do not become ready
         self.room: dict[str, int] = {}  # version → most pods that find a node
         self.reports = True
+        self.given: list[dict[str, int]] = []  # weights that the gateway has reported
 
     @contextlib.asynccontextmanager
     async def playing(self) -> AsyncIterator["Stage"]:
@@ -227,6 +228,7 @@ class Stage:
             text = json.dumps({"revision": route["revision"], "weights": weights})
             if (reports.get("data") or {}).get(key) != text:
                 await self.kube.patch_data(self.namespace, GATEWAY_NAME, {key: text})
+                self.given.append(weights)
 
     async def put_pod(self, name: str, labels: Mapping[str, str], status: Manifest) -> None:
         """Put a pod with a status, once."""
@@ -408,8 +410,8 @@ def quick_policy(**changed: Any) -> Manifest:
             "checks": [{"name": "success-rate", "builtin": "success-rate", "atLeast": 0.99}],
         },
         "guard": {"duration": "1s"},
-        "patience": "60s",
-        "startDeadline": "60s",
+        "patience": "10m",
+        "startDeadline": "10m",
         **changed,
     }
 
@@ -420,8 +422,8 @@ async def until(
     *,
     found: Manifest | None = None,
     log: Path | None = None,
-) -> float:
-    """Wait; answers the seconds it took."""
+) -> None:
+    """Wait as long as a busy machine may take."""
     begin = time.monotonic()
     while not await holds():
         if time.monotonic() - begin > _PATIENCE:
@@ -429,7 +431,6 @@ async def until(
             text = f"\n{_read(log)}" if log else ""
             raise AssertionError(f"waited {_PATIENCE:g} s for {what}{seen}{text}")
         await asyncio.sleep(0.05)
-    return time.monotonic() - begin
 
 
 def _read(log: Path) -> str:
@@ -446,7 +447,7 @@ def _fetch(url: str, body: object, token: str) -> tuple[int, str]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -21,7 +21,7 @@ from cluster.ports import free_port
 from support.postgres import Postgres
 
 _BINARY = "/usr/sbin/pgbouncer"
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 180
 # Fewer sessions than clients, so that one client's next transaction is in another session.
 _SETTINGS = """
 [databases]

@@ -24,7 +24,7 @@ from psycopg import sql
 from cluster.ports import free_port
 
 _USER = "fairlead"
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 180
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

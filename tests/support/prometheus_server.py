@@ -28,7 +28,7 @@ from images.programs import binary_path
 
 COUNT = "COUNT"  # in the text: a counter that grows
 _A_SECOND = 100
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 180
 _CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
@@ -56,7 +56,7 @@ class PrometheusServer:
 
     def ask(self, promql: str) -> list[object]:
         query = urllib.parse.urlencode({"query": promql})
-        with urllib.request.urlopen(f"{self.url}/api/v1/query?{query}", timeout=5) as response:
+        with urllib.request.urlopen(f"{self.url}/api/v1/query?{query}", timeout=60) as response:
             return list(json.loads(response.read())["data"]["result"])
 
 

@@ -63,7 +63,7 @@ class Room:
         Raises:
             OSError: nobody listens there.
         """
-        return self._inside(lambda: socket.create_connection((host, port), timeout=10))
+        return self._inside(lambda: socket.create_connection((host, port), timeout=60))
 
     def listens(self, host: str, port: int) -> bool:
         """Tell whether a server in the room takes connections."""
@@ -84,7 +84,7 @@ class Room:
         try:
             wait_until(
                 lambda: self.listens("127.0.0.1", port),
-                timeout=20,
+                timeout=120,
                 otherwise=lambda: f"the room has no window to port {port}",
             )
             yield

@@ -48,7 +48,7 @@ class Desk:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(), 90)
+        out, err = await asyncio.wait_for(process.communicate(), 300)
         assert "Traceback" not in err.decode(), err.decode()
         return Said(code=process.returncode or 0, out=out.decode(), err=err.decode())
 

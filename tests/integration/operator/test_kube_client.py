@@ -10,6 +10,7 @@ import pytest
 
 from cluster.control_plane import ControlPlane
 from cluster.ports import refusing_port
+from cluster.wait import wait_until
 from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import API_VERSION
@@ -46,7 +47,7 @@ from fairlead_operator.rollout.servers.manifests import build_server
 from fairlead_operator.rollout.traffic.route import build_config_map, build_route
 from fairlead_operator.training_run.manifests import build_job
 from support.conformance import KUBE, KubeCheck, config_map, training_run
-from support.kube_desk import authority_of
+from support.kube_desk import authority_of, may
 from support.world import SETTINGS, model_manifest
 
 pytestmark = pytest.mark.integration
@@ -344,19 +345,16 @@ async def test_a_webhook_that_must_be_asked_and_is_away_is_told_apart(
     }
     plane.kubectl("create", "--filename=-", input=json.dumps(configuration))
     try:
-        error: Exception | None = None
-        for _ in range(100):  # until the API server has read of it
-            try:
-                await kube.apply(config_map(namespace))
-            except TransientError as refusal:
-                error = refusal
-                break
-            await asyncio.sleep(0.1)
+        with pytest.raises(WebhookUnavailableError, match=r"away\.fairlead\.dev"):
+            await asyncio.wait_for(write_again_and_again(kube, namespace), 120)
     finally:
         plane.kubectl("delete", "validatingwebhookconfiguration", namespace)
 
-    assert isinstance(error, WebhookUnavailableError)
-    assert "away.fairlead.dev" in str(error)
+
+async def write_again_and_again(kube: KubeClient, namespace: str) -> None:
+    """Until the API server has read of what refuses it."""
+    while True:
+        await kube.apply(config_map(namespace))
 
 
 async def test_a_token_nobody_gave_out_is_transient(plane: ControlPlane) -> None:
@@ -387,6 +385,11 @@ async def test_a_token_file_is_read_again_when_it_is_rotated(
     plane.kubectl(
         *(f"--namespace={namespace}", "create", "rolebinding", "viewer", "--role=viewer"),
         f"--serviceaccount={namespace}:viewer",
+    )
+    wait_until(
+        lambda: may(plane, "viewer", namespace, "list", "configmaps", f"--namespace={namespace}"),
+        timeout=60,
+        otherwise=lambda: "the viewer has no rights after 60 s",
     )
     token = plane.kubectl(f"--namespace={namespace}", "create", "token", "viewer").stdout
     file = tmp_path / "token"
