@@ -28,7 +28,7 @@ with warnings.catch_warnings():  # MLflow warns about itself
     import pandas as pd
     import xgboost
 
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 180  # the machine may be busy
 
 # A model of the slow kind that does as its input says.
 OBEDIENT = """
@@ -154,15 +154,21 @@ class ServerProcess:
             f"{self.shadow_uri if copied else self.uri}/predict",
             json={"instances": instances},
             headers={name.replace("_", "-"): value for name, value in headers.items()},
-            timeout=20,
+            timeout=_PATIENCE_SECONDS,
         )
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.uri}{path}", timeout=_PATIENCE_SECONDS)
+
+    def post(self, path: str, **what: Any) -> httpx.Response:
+        return httpx.post(f"{self.uri}{path}", timeout=_PATIENCE_SECONDS, **what)
 
     def wait_until_ready(self) -> None:
         """Wait as the readiness probe does."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.uri}/readyz", timeout=1).is_success:
+                if self.get("/readyz").is_success:
                     return
             time.sleep(0.05)
         raise RuntimeError(f"server is not ready:\n{(self.folder / 'log').read_text()}")
@@ -170,6 +176,10 @@ class ServerProcess:
     def stop(self) -> int:
         """Send SIGTERM and wait; the result is the exit code."""
         self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; the result is the exit code."""
         return self.process.wait(_PATIENCE_SECONDS)
 
 

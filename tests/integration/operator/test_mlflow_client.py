@@ -76,7 +76,7 @@ class Registry:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 return dict(json.loads(response.read()))
         except urllib.error.HTTPError as error:
             with error:

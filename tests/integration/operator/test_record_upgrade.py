@@ -28,10 +28,11 @@ from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.record_store import RecordStore
 from fairlead_serving.server.settings import RecordSettings, Settings, Task
 from support.fakes import START
+from support.patience import patient_record
 from support.pgbouncer import pooled
 from support.postgres import Postgres, postgres
 
-__all__ = ["postgres"]  # fixtures
+__all__ = ["patient_record", "postgres"]  # fixtures
 pytestmark = pytest.mark.integration
 
 # What operators without versions created, to the letter.
@@ -140,7 +141,7 @@ def _empty(postgres: Postgres) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick(monkeypatch: pytest.MonkeyPatch, patient_record: None) -> None:
     monkeypatch.setattr(connections, "_PAUSE", 0.0)
     monkeypatch.setattr("fairlead_operator.record.upgrade._AGAIN", 0.02)
 
@@ -309,7 +310,7 @@ def contents(url: str) -> list[list[tuple[Any, ...]]]:
 
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait as long as a busy machine may take."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not is_so():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -320,7 +321,7 @@ async def nothing(connection: Connection) -> None:
 
 
 async def ready(operator: Connections) -> None:
-    await operator.call(nothing, deadline=30)
+    await operator.call(nothing)
 
 
 async def test_a_database_of_before_versions_is_adopted_as_it_is(
@@ -449,6 +450,7 @@ async def test_a_step_behind_a_long_writer_lets_the_others_pass(
     operator = operators.start(database, *LATER)
     with psycopg.connect(database) as writer, Server(database) as server:
         writer.execute("UPDATE fairlead_record.predictions SET value = 0")
+        await begin_upgrade(operator)
         with pytest.raises(
             TransientError, match=r"^record database: its schema is being brought up to date$"
         ):
@@ -467,17 +469,37 @@ async def test_a_step_behind_a_long_writer_lets_the_others_pass(
 async def test_a_step_may_take_longer_than_a_call(
     database: str, operators: Operators, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_SETTINGS", "SET LOCAL statement_timeout = '100ms'")
-    slow = dataclasses.replace(COLUMNS, statements=("SELECT pg_sleep(1)", *COLUMNS.statements))
+    monkeypatch.setattr(connections, "_SETTINGS", "SET LOCAL statement_timeout = '1s'")
+    slow = dataclasses.replace(
+        COLUMNS, statements=("SELECT pg_sleep(1.5)", _UNTIL_TOLD, *COLUMNS.statements)
+    )
     operator = operators.start(database, *STEPS, slow)
+    await begin_upgrade(operator)
 
-    with pytest.raises(TransientError, match="being brought up to date"):
-        await operator.call(nothing, deadline=0.5)
-    with pytest.raises(TransientError, match="being brought up to date"):
-        await operator.call(nothing, deadline=0.1)
+    for _ in range(2):
+        with pytest.raises(TransientError, match="being brought up to date"):
+            await operator.call(nothing, deadline=0.1)
+    ask(database, "CREATE TABLE go_on ()")
     await ready(operator)
 
     assert versions(database) == [1, 2, 3]
+
+
+_UNTIL_TOLD = """
+DO $$ BEGIN
+    WHILE NOT EXISTS (SELECT FROM pg_class WHERE relname = 'go_on') LOOP
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END $$
+"""
+
+
+async def begin_upgrade(operator: Connections) -> None:
+    """Make the call that begins it, and that does not wait for its end."""
+    call = asyncio.create_task(ready(operator))
+    await until(lambda: operator._upgrade is not None)
+    call.cancel()
+    await asyncio.wait({call})
 
 
 async def test_calls_go_on_as_soon_as_the_schema_is_up_to_date(
@@ -487,13 +509,14 @@ async def test_calls_go_on_as_soon_as_the_schema_is_up_to_date(
     operator = operators.start(database, *STEPS)
     with psycopg.connect(database) as writer:
         writer.execute("UPDATE fairlead_record.predictions SET value = 0")
+        await begin_upgrade(operator)
         with pytest.raises(TransientError):
             await operator.call(nothing, deadline=0.5)
         with pytest.raises(TransientError, match="being brought up to date"):
             await operator.call(nothing, deadline=600)  # does not even wait
 
-    await until(lambda: versions(database) == [1, 2])
     await until(lambda: operator._upgrade is None)
+    assert versions(database) == [1, 2]
 
     await ready(operator)
 

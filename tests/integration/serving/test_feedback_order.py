@@ -14,9 +14,10 @@ from fairlead_operator.record.client import RecordClient
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.record_store import RecordStore
 from fairlead_serving.server.settings import RecordSettings, Settings, Task
+from support.patience import patient_record
 from support.postgres import Postgres, postgres
 
-__all__ = ["postgres"]  # fixtures
+__all__ = ["patient_record", "postgres"]  # fixtures
 pytestmark = pytest.mark.integration
 
 # Later than any row is written, so that the rows of old servers are the oldest.
@@ -24,7 +25,7 @@ NOON = datetime(2200, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(name="database")
-async def _database(postgres: Postgres) -> AsyncIterator[str]:
+async def _database(postgres: Postgres, patient_record: None) -> AsyncIterator[str]:
     url = postgres.uri(postgres.create_database("record"))
     record = RecordClient(url)
     await record.history("energy", "nsw-price", 1)  # makes the tables

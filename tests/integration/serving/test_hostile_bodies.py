@@ -3,9 +3,7 @@
 import gzip
 import json
 import socket
-import statistics
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -115,30 +113,24 @@ def server(booster: Registered) -> Iterator[ServerProcess]:
         yield process
 
 
-def memory_mebibytes(server: ServerProcess, field: str) -> float:
-    """Read VmRSS (now) or VmHWM (at most so far) of the server."""
+def most_mebibytes(server: ServerProcess) -> float:
+    """Read the most memory that the server has had so far."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
-    (line,) = [line for line in status.splitlines() if line.startswith(field)]
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1024
 
 
 def post(server: ServerProcess, body: bytes, path: str = "/predict") -> httpx.Response:
     packed = {"content-encoding": "gzip"} if body.startswith(b"\x1f\x8b") else {}
-    return httpx.post(f"{server.uri}{path}", content=body, headers=packed, timeout=120)
+    return httpx.post(f"{server.uri}{path}", content=body, headers=packed, timeout=300)
 
 
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_each_kind_is_refused_in_words(server_of_all: ServerProcess, kind: str) -> None:
     attacked = ATTACKS[kind]
-    started = time.perf_counter()
 
     answer = post(server_of_all, attacked.build())
 
-    seconds = time.perf_counter() - started
-    peak = memory_mebibytes(server_of_all, "VmHWM")
-    print(
-        f"{kind}: {seconds:.2f} s, {peak:.0f} MiB at most; {answer.status_code} {answer.text[:99]}"
-    )
     assert answer.status_code in attacked.statuses
     assert attacked.says in answer.json()["error"]
     assert len(answer.content) < 2000
@@ -162,13 +154,12 @@ def server_of_all(booster: Registered) -> Iterator[ServerProcess]:
 
 
 class Caller:
-    """Sends a row at a time on one connection, and keeps how long each took."""
+    """Sends a row at a time on one connection, and keeps how each was answered."""
 
     def __init__(self, server: ServerProcess) -> None:
         self._server = server
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
-        self.seconds: list[float] = []
         self.statuses: set[int] = set()
 
     def __enter__(self) -> "Caller":
@@ -180,11 +171,9 @@ class Caller:
         self._thread.join()
 
     def _run(self) -> None:
-        with httpx.Client(timeout=60) as client:
+        with httpx.Client(timeout=180) as client:
             while not self._stop.wait(0.01):
-                started = time.perf_counter()
                 answer = client.post(f"{self._server.uri}/predict", json={"instances": [ROW]})
-                self.seconds.append(time.perf_counter() - started)
                 self.statuses.add(answer.status_code)
 
 
@@ -203,9 +192,6 @@ def trickle(server: ServerProcess, stop: threading.Event, announced: int) -> Non
 
 
 def test_other_callers_are_served_while_all_kinds_attack(server: ServerProcess) -> None:
-    with Caller(server) as before:
-        time.sleep(3)
-    resting = memory_mebibytes(server, "VmHWM")
     stop = threading.Event()
     bodies = [each.build() for each in ATTACKS.values()]
 
@@ -216,15 +202,8 @@ def test_other_callers_are_served_while_all_kinds_attack(server: ServerProcess) 
             answers = list(pool.map(lambda body: post(server, body), bodies))
         stop.set()
 
-    peak = memory_mebibytes(server, "VmHWM")
-    quantiles = [statistics.quantiles(each.seconds, n=100)[98] for each in (before, during)]
-    print(
-        f"memory {resting:.0f} MiB before, {peak:.0f} MiB at most; p99 of {len(during.seconds)} "
-        f"other requests {quantiles[0] * 1000:.1f} ms before, {quantiles[1] * 1000:.1f} ms during; "
-        f"longest {max(during.seconds) * 1000:.0f} ms"
-    )
     assert server.process.poll() is None
-    assert peak < 0.7 * LIMIT_MEBIBYTES
+    assert most_mebibytes(server) < 0.7 * LIMIT_MEBIBYTES
     assert during.statuses == {200}
     assert {answer.status_code for answer in answers} <= {400, 413, 429}
     assert [line for line in server.log if line["level"] == "ERROR"] == []
@@ -236,11 +215,6 @@ def test_as_many_rows_as_may_be_are_predicted(server: ServerProcess) -> None:
     with Caller(server) as during, ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: post(server, body), range(8)))
 
-    peak = memory_mebibytes(server, "VmHWM")
-    print(
-        f"{len(body)} bytes, {peak:.0f} MiB at most, "
-        f"longest other request {max(during.seconds) * 1000:.0f} ms"
-    )
     assert {len(answer.json()["predictions"]) for answer in answers} == {9_999}
     assert during.statuses == {200}
-    assert peak < 0.7 * LIMIT_MEBIBYTES
+    assert most_mebibytes(server) < 0.7 * LIMIT_MEBIBYTES
