@@ -25,7 +25,7 @@ class ApiServer:
             context = ssl.create_default_context(cafile=str(self._pki / "ca.crt"))
             context.load_cert_chain(self._pki / "admin.crt", self._pki / "admin.key")
             connection = http.client.HTTPSConnection(
-                "127.0.0.1", self._port, timeout=5, context=context
+                "127.0.0.1", self._port, timeout=30, context=context
             )
             with closing(connection):
                 connection.request("GET", path)

@@ -19,7 +19,7 @@ class Containerd:
 
     def answers(self) -> bool:
         try:
-            return self._run([*self._client, "version"], check=False, timeout=5).returncode == 0
+            return self._run([*self._client, "version"], check=False, timeout=30).returncode == 0
         except ClusterError:
             return False
 

@@ -99,7 +99,7 @@ class ControlPlane:
         self._daemons.start("kube-apiserver", [*server_command, *self._flags])
         wait_until(
             lambda: self._is_ready() or self._ended() is not None,
-            timeout=60,
+            timeout=180,
             otherwise=lambda: f"the API server is not ready; see {self._log('kube-apiserver')}",
         )
         if ended := self._ended():

@@ -29,7 +29,7 @@ def keep_exposed(daemons: Detached, *, port: int, argv: Sequence[str]) -> None:
     daemons.start(name, argv)
     wait_until(
         lambda: _is_open(port) or not daemons.is_running(name),
-        timeout=15,
+        timeout=120,
         otherwise=lambda: f"nothing listens on port {port}; see {daemons.log(name)}",
     )
     if not daemons.is_running(name):

@@ -170,7 +170,7 @@ class NativeCluster:
         self._node.wait_for(
             "containerd does not answer",
             self._containerd.answers,
-            timeout=30,
+            timeout=180,
             needs=["containerd"],
         )
         # Before the kubelet, which could not start a single pod without it.
@@ -181,7 +181,7 @@ class NativeCluster:
         self._node.wait_for(
             "the API server is not ready",
             self._api.is_ready,
-            timeout=60,
+            timeout=180,
             needs=["kube-apiserver", "etcd"],
         )
         progress("the API server is ready")
@@ -200,7 +200,7 @@ class NativeCluster:
         self._node.wait_for(
             "the node is not ready",
             self._is_node_ready,
-            timeout=90,
+            timeout=180,
             needs=["kubelet", "containerd", "kube-controller-manager"],
         )
         progress("the node is ready")

@@ -68,14 +68,14 @@ def pid(folder: Path, name: str) -> int:
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with urllib.request.urlopen(url, timeout=20) as response:
             return bool(response.read() == b"OK")
     except OSError:
         return False
 
 
 def wait_for_answer(url: str) -> None:
-    wait_until(lambda: answers(url), timeout=10, otherwise=lambda: f"{url} does not answer")
+    wait_until(lambda: answers(url), timeout=120, otherwise=lambda: f"{url} does not answer")
 
 
 def test_every_component_runs(cluster: NativeCluster) -> None:
@@ -87,7 +87,7 @@ def test_every_component_runs(cluster: NativeCluster) -> None:
 def test_pods_are_measured_for_autoscalers(cluster: NativeCluster) -> None:
     wait_until(
         lambda: "coredns" in cluster.kubectl(PODS, "top", "pods", check=False).stdout,
-        timeout=90,
+        timeout=180,
         otherwise=lambda: cluster.kubectl(PODS, "top", "pods", check=False).stderr,
     )
 
@@ -110,7 +110,7 @@ def test_up_brings_back_what_was_killed(
 
     os.kill(before, signal.SIGKILL)
     # A killed process is there until the kernel has taken it apart.
-    wait_until(lambda: process.identify(before) is None, timeout=10, otherwise=lambda: "it lives")
+    wait_until(lambda: process.identify(before) is None, timeout=60, otherwise=lambda: "it lives")
     cluster.up(ignore)
 
     assert pid(folder, component) != before

@@ -37,7 +37,7 @@ def _url(told: Told) -> Iterator[str]:
         bool,
         describe=lambda found: f"endpoints {sorted(found)}",
         say=told.world.say,
-        timeout=60,
+        timeout=120,
     )
     url = beside.expose(told, NAME, local_port=LOCAL_PORT)
     wait_for(  # endpoints are known a moment before the node's rules lead to them
@@ -46,7 +46,7 @@ def _url(told: Told) -> Iterator[str]:
         bool,
         describe=lambda _: "no answer",
         say=told.world.say,
-        timeout=60,
+        timeout=120,
     )
     yield url
     told.world.cluster.kubectl("delete", "service", NAME, SPACE, "--ignore-not-found")
@@ -87,7 +87,7 @@ def refusal_of(told: Told, name: str) -> tuple[str, str]:
         lambda condition: condition[1] == "NameTaken",
         describe=lambda condition: f"Ready {condition[0]}: {condition[1]}",
         say=told.world.say,
-        timeout=60,
+        timeout=120,
     )
     return status, message
 

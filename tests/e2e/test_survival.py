@@ -25,7 +25,7 @@ def scale_operator(told: Told, replicas: int) -> None:
     phase = "delete" if replicas == 0 else "condition=Ready"
     if replicas:
         kubectl("rollout", "status", "deployment", namespace, f"--selector={OPERATOR}")
-    kubectl("wait", "pod", namespace, f"--selector={OPERATOR}", f"--for={phase}", "--timeout=90s")
+    kubectl("wait", "pod", namespace, f"--selector={OPERATOR}", f"--for={phase}", "--timeout=180s")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_routes_survive_a_new_gateway_while_the_operator_is_away(without_operato
         "delete", "pod", namespace, "--selector=fairlead.dev/component=gateway", "--wait=true"
     )
     world.cluster.kubectl(
-        "rollout", "status", "deployment/fairlead-gateway", namespace, "--timeout=90s"
+        "rollout", "status", "deployment/fairlead-gateway", namespace, "--timeout=180s"
     )
     row, *_ = read_rows(first=energy.ALL_ROWS, count=1)
 
@@ -126,7 +126,7 @@ def test_input_that_cannot_work_ends_in_a_condition(
         lambda seen: ready(seen).get("reason") == reason,
         describe=lambda seen: str(ready(seen)),
         say=told.world.say,
-        timeout=120,
+        timeout=240,
     )
 
     assert ready(model)["status"] == "False"

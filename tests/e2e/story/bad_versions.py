@@ -17,7 +17,7 @@ from e2e.story.rows import EXAMPLE
 from e2e.story.waiting import wait_for
 from e2e.story.world import World
 
-_EVENT_TIMEOUT = 15
+_EVENT_TIMEOUT = 120
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ def delete_registered_model(mlflow_url: str) -> None:
         method="DELETE",
     )
     try:
-        with urllib.request.urlopen(request, timeout=30):
+        with urllib.request.urlopen(request, timeout=60):
             pass
     except urllib.error.HTTPError as error:
         if error.code != 404:  # there was none
@@ -70,7 +70,7 @@ def set_up_database(cluster: Cluster, image: str | None) -> None:
     manifest = yaml.safe_dump_all(with_image(item, image) for item in documents)
     cluster.kubectl("apply", "--filename=-", input=manifest)
     cluster.kubectl(
-        "rollout", "status", "deployment/market-db", f"--namespace={NAMESPACE}", "--timeout=120s"
+        "rollout", "status", "deployment/market-db", f"--namespace={NAMESPACE}", "--timeout=240s"
     )
 
 
@@ -120,7 +120,7 @@ def version_code(name: str) -> Path:
     return EXAMPLE / "versions" / f"{name}.py"
 
 
-def ask(url: str, row: Mapping[str, float], *, patience: float = 30) -> Mapping[str, Any]:
+def ask(url: str, row: Mapping[str, float], *, patience: float = 120) -> Mapping[str, Any]:
     """Have one row predicted through the gateway, as soon as it answers.
 
     Raises:
@@ -134,7 +134,7 @@ def ask(url: str, row: Mapping[str, float], *, patience: float = 30) -> Mapping[
     deadline = time.monotonic() + patience
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=30) as response:
                 return dict(json.load(response))
         except OSError as error:
             if time.monotonic() > deadline:

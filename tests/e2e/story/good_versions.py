@@ -164,5 +164,5 @@ def _expect_tracked(world: World, run: Object) -> None:
 
 
 def _mlflow(world: World, path: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{world.mlflow_url}/api/2.0/mlflow/{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{world.mlflow_url}/api/2.0/mlflow/{path}", timeout=60) as answer:
         return dict(json.load(answer))

@@ -15,7 +15,7 @@ Object = Mapping[str, Any]
 
 _GROUP, _VERSION = "fairlead.dev", "v1alpha1"
 _TRIES = 5
-_TIMEOUT = 10
+_TIMEOUT = 30
 _NOT_FOUND = 404
 
 

@@ -34,7 +34,7 @@ def refusing(
         resources: of the container of one that is refused: with it the policy is tried.
 
     Raises:
-        StoryError: the policy is not in force within a minute.
+        StoryError: the policy is not in force within two minutes.
     """
     kubectl = cluster.kubectl
     kind = "ValidatingAdmissionPolicy"
@@ -71,7 +71,7 @@ def refusing(
             lambda done: sentence in done.stderr,
             describe=lambda done: done.stderr.strip() or "not yet",
             say=say,
-            timeout=60,
+            timeout=120,
         )
         yield
     finally:

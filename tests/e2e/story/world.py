@@ -20,7 +20,7 @@ GATEWAY_PORT = 18080
 MLFLOW_PORT = 15000
 PROMETHEUS_PORT = 19090
 FAIRLEAD = Path(sys.executable).with_name("fairlead")
-_COMMAND_TIMEOUT = 60
+_COMMAND_TIMEOUT = 180
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

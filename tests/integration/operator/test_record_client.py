@@ -7,6 +7,7 @@ import signal
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -171,7 +172,8 @@ async def _tables(url: str) -> None:
 
 async def test_a_silent_server_costs_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_PAUSE", 600.0)
-    holding, over = [], asyncio.Event()
+    holding: list[Any] = []
+    over = asyncio.Event()
 
     async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         holding.append(asyncio.current_task())
