@@ -7,15 +7,17 @@ person asks for in a spec, and every new version, is not held up.
 The turn is kept in memory.  An operator that starts anew may give one more.
 """
 
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
 
 from fairlead_operator.api.group import ANNOTATION_ASKED, ANNOTATION_BUILT
+from fairlead_operator.errors import ClusterRefusalError, WebhookUnavailableError
 
 LOOK_AGAIN: Final = timedelta(seconds=10)  # of who waits
 _LAPSES: Final = timedelta(minutes=2)  # a turn of who does not look at its pods any more
@@ -75,10 +77,18 @@ class Turn:
         before = self.upgrades.take(self.who, self.now)
         return before and f"{self.who} is upgraded after {before}: one at a time"
 
-    def give_back(self) -> None:
-        """Let others go first, since what was to be applied was refused."""
-        if self.upgrades.holds(self.who):
-            self.upgrades.give_back()
+    @contextlib.contextmanager
+    def applying(self) -> Iterator[None]:
+        """Let others go first where what the block applies is refused.
+
+        Who got no answer may have been heard, and keeps the turn.
+        """
+        try:
+            yield
+        except (ClusterRefusalError, WebhookUnavailableError):
+            if self.upgrades.holds(self.who):
+                self.upgrades.give_back()
+            raise
 
     def under_way(self) -> str | None:
         """Say that the pods are being replaced, while they have the turn."""

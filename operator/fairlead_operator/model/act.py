@@ -10,7 +10,7 @@ from fairlead_contract.cluster import ROUTE, route_name
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.attempts import Attempts, Failure
-from fairlead_operator.errors import ClusterRefusalError, UnknownKindError
+from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name
 from fairlead_operator.kube.owned import check_names, is_ours, name_route
@@ -158,13 +158,9 @@ async def _apply_gateway(
             manifest = mark(bind_to_account(built, account), asked=asked)
             live = await ports.kube.get("Deployment", owner.namespace, GATEWAY_NAME)
             held = turn.hold(live, manifest)
-            if held is not None:
-                continue
-            try:
-                await ports.kube.apply(manifest)
-            except ClusterRefusalError:
-                turn.give_back()
-                raise
+            if held is None:
+                with turn.applying():
+                    await ports.kube.apply(manifest)
     return held or turn.under_way()
 
 

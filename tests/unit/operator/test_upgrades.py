@@ -1,10 +1,16 @@
 """Who waits for the turn when a release replaces pods, and who does not."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from fairlead_operator.errors import (
+    ClusterRefusalError,
+    TransientError,
+    WebhookUnavailableError,
+)
 from fairlead_operator.upgrades import Upgrades, is_ready, is_upgrade, mark
 from support.fakes import START
 
@@ -78,15 +84,37 @@ def test_a_zero_that_the_api_leaves_out_is_a_zero() -> None:
     assert not is_ready(deployment() | {"status": status})
 
 
-def test_a_change_that_is_refused_gives_the_turn_back() -> None:
+@pytest.mark.parametrize(
+    ("error", "holder"),
+    [
+        pytest.param(ClusterRefusalError("422"), None, id="refused"),
+        pytest.param(WebhookUnavailableError("away"), None, id="a webhook that is away refuses"),
+        pytest.param(TransientError("timeout"), "a/m", id="no answer: it may have been heard"),
+        pytest.param(None, "a/m", id="applied"),
+    ],
+)
+def test_a_change_that_is_refused_gives_the_turn_back(
+    error: Exception | None, holder: str | None
+) -> None:
     upgrades = Upgrades()
-    refused = upgrades.turn("a/m", START)
-    refused.hold(deployment(), NEW)
-    refused.give_back()
-    upgrades.turn("c/m", START).give_back()
+    first = upgrades.turn("a/m", START)
+    first.hold(deployment(), NEW)
 
-    assert upgrades.turn("b/m", START).hold(deployment(), NEW) is None
-    assert upgrades.turn("c/m", START).hold(deployment(), NEW) is not None
+    with contextlib.suppress(TransientError, ClusterRefusalError), first.applying():
+        if error is not None:
+            raise error
+
+    assert upgrades.take("b/m", START) == holder
+
+
+def test_who_has_no_turn_gives_none_back() -> None:
+    upgrades = Upgrades()
+    upgrades.turn("a/m", START).hold(deployment(), NEW)
+
+    with contextlib.suppress(ClusterRefusalError), upgrades.turn("c/m", START).applying():
+        raise ClusterRefusalError("422")
+
+    assert upgrades.take("b/m", START) == "a/m"
 
 
 def test_the_second_waits_until_the_first_is_ready() -> None:

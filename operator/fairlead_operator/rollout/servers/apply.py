@@ -70,19 +70,17 @@ async def apply_server(
     asked = serving | reference.model_dump() | {"task": spec.task}
     deployment = mark(deployment, asked=asked)
     held = turn.hold(live, deployment)
-    server, applied, is_refused = Attempts(), live, held is None
+    server, applied = Attempts(), live
     with server.attempt():
         await kube.apply(service)
-    with server.attempt():  # the number of pods is handed over before it is left out
+    # The number of pods is handed over before it is left out.
+    with server.attempt(), turn.applying():
         if before is not None and before != kind:
             await remove_owned({"kind": before, "metadata": deployment["metadata"]}, kube)
         if live is not None and before is None and kind is not None:
             await kube.scale(live, asked_replicas(live))
         if held is None:
             applied = await kube.apply(deployment)
-            is_refused = False
-    if is_refused:
-        turn.give_back()
     unscaled, beside = None, Attempts()
     with beside.attempt():
         budget = build_budget(reference.version, owner)
