@@ -9,16 +9,15 @@ from typing import Any, Final
 import optuna
 import psycopg
 import sqlalchemy
-from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from fairlead_contract.database import ADDRESS, InvalidAddressError, check_address, redact
+from fairlead_contract.database import ADDRESS, InvalidAddressError, redact
+from fairlead_contract.libpq import build_parameters
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 
 # Apart from ``public``: MLflow may live in the same database, and both own an alembic_version.
 SCHEMA: Final = "fairlead_search"
 DRIVER: Final = "postgresql+psycopg://"  # the address goes past SQLAlchemy, to libpq as it is
-# Unless the address says otherwise.
 _DEFAULTS: Final = {"connect_timeout": 5, "application_name": "fairlead-training"}
 # Of each transaction: a pooler refuses settings of a session, and may give the next another one.
 _SETTINGS: Final = f"SET LOCAL search_path = {SCHEMA}; SET LOCAL lock_timeout = '60s'"
@@ -32,17 +31,12 @@ def engine_options(url: str) -> dict[str, Any]:
         TrainingFailure: ConfigInvalid: the address cannot be meant.
     """
     try:
-        parameters: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(check_address(url))}
+        parameters = build_parameters(url, _DEFAULTS)
     except InvalidAddressError as error:
         raise TrainingFailure(Reason.CONFIG_INVALID, f"{ADDRESS}: {error}") from error
-    except psycopg.ProgrammingError:
-        # Its message repeats pieces of the address.
-        raise TrainingFailure(
-            Reason.CONFIG_INVALID, f"{ADDRESS} has a parameter that PostgreSQL does not know"
-        ) from None
     return {
         "pool_pre_ping": True,
-        "creator": functools.partial(psycopg.connect, **parameters, prepare_threshold=None),
+        "creator": functools.partial(psycopg.connect, **parameters),
         "execution_options": {_OURS: True},
     }
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from fairlead_contract import record
-from fairlead_contract.database import ADDRESS, InvalidAddressError, check_address, redact
+from fairlead_contract.database import ADDRESS, InvalidAddressError, redact
+from fairlead_contract.libpq import NOTICES_SILENCE, build_parameters
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.outputs import to_outputs
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
@@ -55,14 +55,10 @@ _UNAVAILABLE = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
 )
-# A network that swallows packets is noticed, too; unless the address says otherwise.
 _DEFAULTS: Final = {
     "connect_timeout": 3,
-    "tcp_user_timeout": 10_000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
     "application_name": "fairlead-server",
+    **NOTICES_SILENCE,
 }
 # In each transaction: a pooler in between refuses settings of a session.
 _SETTINGS: Final = "SET LOCAL statement_timeout = '10s'"
@@ -105,10 +101,7 @@ class RecordStore:
             self.close()
         if self._connection is None:
             self._url = url
-            self._connection = psycopg.connect(
-                **_parameters(url),
-                prepare_threshold=None,  # a pooler in between may not keep what was prepared
-            )
+            self._connection = psycopg.connect(**_parameters(url))
         return self._connection
 
     def _first_line(self, error: psycopg.Error) -> str:
@@ -163,9 +156,6 @@ class RecordStore:
 
 def _parameters(url: str) -> dict[str, Any]:
     try:
-        return {**_DEFAULTS, **conninfo_to_dict(check_address(url))}
+        return build_parameters(url, _DEFAULTS)
     except InvalidAddressError as error:
         raise UnavailableError(f"{ADDRESS}: {error}") from error
-    except psycopg.ProgrammingError:
-        # Its message repeats pieces of the address.
-        raise UnavailableError(f"{ADDRESS} has a parameter that PostgreSQL does not know") from None

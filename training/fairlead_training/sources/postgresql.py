@@ -5,15 +5,14 @@ from typing import Any, Final
 
 import pandas as pd
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import FloatLoader
 
-from fairlead_contract.database import InvalidAddressError, check_address, redact
+from fairlead_contract.database import InvalidAddressError, redact
+from fairlead_contract.libpq import build_parameters
 from fairlead_training.config import DataConfig, Environment
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 from fairlead_training.sources.address import public_uri
 
-# Unless the address says otherwise.
 _DEFAULTS: Final = {"connect_timeout": 10, "application_name": "fairlead-training"}
 # In the query's own transaction: a pooler refuses settings of a session.
 _SETTINGS: Final = "SET LOCAL statement_timeout = '600s'; SET LOCAL TimeZone = 'UTC'"
@@ -82,20 +81,14 @@ def _connect(uri: str, environment: Environment) -> "psycopg.Connection[tuple[ob
     }
     given = {name: value for name, value in credentials.items() if value is not None}
     try:
-        parameters: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(check_address(uri)), **given}
+        parameters = build_parameters(uri, _DEFAULTS) | given
     except InvalidAddressError as error:
         raise TrainingFailure(
             Reason.CONFIG_INVALID,
             f"spec.data.source.uri: {error}; credentials belong in spec.data.source.credentials",
         ) from error
-    except psycopg.ProgrammingError:
-        # Its message repeats pieces of the address.
-        raise TrainingFailure(
-            Reason.CONFIG_INVALID,
-            "spec.data.source.uri has a parameter that PostgreSQL does not know",
-        ) from None
     try:
-        return psycopg.connect(**parameters, prepare_threshold=None)
+        return psycopg.connect(**parameters)
     except psycopg.Error as error:
         raise explain_connection(error, public_uri(uri), address=uri) from error
 
