@@ -14,7 +14,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from fairlead_contract.mlflow import Access
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Subject
@@ -26,11 +25,12 @@ from fairlead_operator.record.migrations import STEPS, Migration
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.record_store import RecordStore
-from fairlead_serving.server.settings import RecordSettings, Settings, Task
+from fairlead_serving.server.settings import RecordSettings, Settings
 from support.fakes import START
 from support.patience import patient_record
 from support.pgbouncer import pooled
 from support.postgres import Postgres, postgres
+from support.server_settings import record_settings, server_settings
 
 __all__ = ["patient_record", "postgres"]  # fixtures
 pytestmark = pytest.mark.integration
@@ -172,8 +172,8 @@ class Server:
     """A model server, of the first version of the schema unless said, which never stops writing."""
 
     def __init__(self, url: str, store: "type[OldStore | RecordStore] | None" = None) -> None:
-        record = RecordSettings(url=url, task=Task.BINARY, sample=1, feedback_token="")
-        self._store = (store or OldStore)(record, _SETTINGS)
+        settings = server_settings(model="watched", version="1.0.0")
+        self._store = (store or OldStore)(record_settings(url), settings)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.written = 0
@@ -245,20 +245,6 @@ INSERT INTO fairlead_record.feedback AS stored (prediction_id, row_index, namesp
     label_class = coalesce(excluded.label_class, stored.label_class),
     reward = coalesce(excluded.reward, stored.reward)
 """
-
-
-_SETTINGS = Settings(
-    namespace="energy",
-    model="watched",
-    version="1.0.0",
-    registered_model="energy.watched",
-    registry_version="1",
-    digest="",
-    mlflow=Access(address="http://mlflow"),
-    request_timeout=timedelta(seconds=1),
-    host="127.0.0.1",
-    port=3000,
-)
 
 
 def ask(url: str, query: str) -> list[tuple[Any, ...]]:

@@ -9,13 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from fairlead_contract.mlflow import Access
 from fairlead_operator.record.client import RecordClient
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.record_store import RecordStore
-from fairlead_serving.server.settings import RecordSettings, Settings, Task
 from support.patience import patient_record
 from support.postgres import Postgres, postgres
+from support.server_settings import record_settings, server_settings
 
 __all__ = ["patient_record", "postgres"]  # fixtures
 pytestmark = pytest.mark.integration
@@ -36,26 +35,13 @@ async def _database(postgres: Postgres, patient_record: None) -> AsyncIterator[s
 @pytest.fixture(name="pods")
 def _pods(database: str) -> Iterator[tuple[RecordStore, RecordStore]]:
     """Two model servers, of two versions."""
-    record = RecordSettings(url=database, task=Task.BINARY, sample=1, feedback_token="")
-    pods = tuple(RecordStore(record, _settings(version)) for version in ("1.0.0", "1.1.0"))
+    record = record_settings(database)
+    pods = tuple(
+        RecordStore(record, server_settings(version=version)) for version in ("1.0.0", "1.1.0")
+    )
     yield pods[0], pods[1]
     for pod in pods:
         pod.close()
-
-
-def _settings(version: str) -> Settings:
-    return Settings(
-        namespace="energy",
-        model="nsw-price",
-        version=version,
-        registered_model="energy.nsw-price",
-        registry_version="1",
-        digest="",
-        mlflow=Access(address="http://mlflow"),
-        request_timeout=timedelta(seconds=1),
-        host="127.0.0.1",
-        port=3000,
-    )
 
 
 def said(second: float, **what: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -13,7 +12,6 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
-from fairlead_contract.mlflow import Access
 from fairlead_serving.server.application import (
     build_application,
     mark_copies,
@@ -27,24 +25,11 @@ from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.service import build_service
-from fairlead_serving.server.settings import Settings
 from fairlead_serving.server.signature import Column, Kind
+from support.server_settings import server_settings
 
 # BentoML's own classes do what pydantic deprecates, whenever a service is built.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")
-
-SETTINGS = Settings(
-    namespace="energy",
-    model="nsw-price",
-    version="1.1.0",
-    registered_model="energy.nsw-price",
-    registry_version="4",
-    digest="sha256:abc",
-    mlflow=Access(address="http://mlflow"),
-    request_timeout=timedelta(seconds=5),
-    host="127.0.0.1",
-    port=3000,
-)
 
 
 class Constant:
@@ -62,7 +47,7 @@ def build() -> Starlette:
     registry = CollectorRegistry()
     metrics = Metrics(model="nsw-price", version="1.1.0", registry=registry)
     thread, bodies = ThreadPoolExecutor(1), Bodies()
-    endpoint = PredictEndpoint(Constant(), metrics, SETTINGS, thread=thread, bodies=bodies)
+    endpoint = PredictEndpoint(Constant(), metrics, server_settings(), thread=thread, bodies=bodies)
     feedback = FeedbackEndpoint(None, None, bodies)
     return build_application(build_service(endpoint), feedback, registry)
 

@@ -15,7 +15,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from fairlead_contract.logs import JsonFormatter
-from fairlead_contract.mlflow import Access
 from fairlead_serving.server.application import build_application
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.endpoint import PredictEndpoint
@@ -31,24 +30,12 @@ from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.refusals import RefusedError, refusal_outcome
 from fairlead_serving.server.schemas import PredictResponse
 from fairlead_serving.server.service import build_service
-from fairlead_serving.server.settings import Settings
 from fairlead_serving.server.signature import Column, Kind
+from support.server_settings import server_settings
 
 # BentoML's own classes do what pydantic deprecates, whenever a service is built.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")
 
-SETTINGS = Settings(
-    namespace="energy",
-    model="nsw-price",
-    version="1.1.0",
-    registered_model="energy.nsw-price",
-    registry_version="4",
-    digest="sha256:abc",
-    mlflow=Access(address="http://mlflow"),
-    request_timeout=timedelta(seconds=0.2),
-    host="127.0.0.1",
-    port=3000,
-)
 COLUMNS = (Column(name="price", kind=Kind.NUMBER),)
 READER = InstanceReader(COLUMNS, null_is_missing=True, limit=FLOAT32_MAX)
 
@@ -71,9 +58,11 @@ class FakePredictor:
 
 
 class Post(Protocol):
-    """Posts a body to a server of this predictor."""
+    """Posts a body to a server of this predictor, which may take so many seconds."""
 
-    async def __call__(self, predictor: FakePredictor, body: object) -> httpx.Response: ...
+    async def __call__(
+        self, predictor: FakePredictor, body: object, *, seconds: float = 60
+    ) -> httpx.Response: ...
 
 
 @pytest.fixture
@@ -86,9 +75,12 @@ async def post(registry: CollectorRegistry) -> AsyncIterator[Post]:
     thread = ThreadPoolExecutor(1, thread_name_prefix="predict")
     metrics = Metrics(model="nsw-price", version="1.1.0", registry=registry)
 
-    async def _post(predictor: FakePredictor, body: object) -> httpx.Response:
+    async def _post(
+        predictor: FakePredictor, body: object, *, seconds: float = 60
+    ) -> httpx.Response:
         bodies = Bodies()
-        endpoint = PredictEndpoint(predictor, metrics, SETTINGS, thread=thread, bodies=bodies)
+        settings = server_settings(request_timeout=timedelta(seconds=seconds))
+        endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, bodies=bodies)
         feedback = FeedbackEndpoint(None, None, bodies)
         app = build_application(build_service(endpoint), feedback, registry)
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -181,7 +173,8 @@ async def test_a_failing_model_is_an_error_with_one_log_line(
 async def test_a_slow_model_runs_out_of_time(post: Post, registry: CollectorRegistry) -> None:
     release = threading.Event()
     try:
-        response = await post(FakePredictor(is_fast=False, before=release.wait), rows(1))
+        held = FakePredictor(is_fast=False, before=release.wait)
+        response = await post(held, rows(1), seconds=0.2)
     finally:
         release.set()
 

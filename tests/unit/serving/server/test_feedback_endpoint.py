@@ -8,7 +8,7 @@ from starlette.routing import Route
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
-from fairlead_serving.server.settings import RecordSettings, Task
+from support.server_settings import record_settings
 
 
 class FakeLog:
@@ -30,7 +30,7 @@ BODY = {"predictionId": "0b0e7a5c-1d0c-4f61-9f0e-0f7f6b2b8c11", "label": 1}
 async def post(
     log: FakeLog | None, *, token: str = "", body: object = BODY, authorization: str = ""
 ) -> httpx.Response:
-    record = RecordSettings(url="x", task=Task.BINARY, sample=1.0, feedback_token=token)
+    record = record_settings("x", feedback_token=token)
     endpoint = FeedbackEndpoint(record if log else None, log, Bodies())  # type: ignore[arg-type]
     app = Starlette(routes=[Route("/feedback", endpoint.answer, methods=["POST"])])
     transport = httpx.ASGITransport(app)

@@ -3,18 +3,17 @@
 What the database makes of them is in `tests/integration/serving/test_record.py`.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cluster.ports import refusing_port
-from fairlead_contract.mlflow import Access
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.record_store import RecordStore
-from fairlead_serving.server.settings import RecordSettings, Settings, Task
+from support.server_settings import record_settings, server_settings
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ANSWER = Answer(
@@ -24,23 +23,10 @@ ANSWER = Answer(
     mirrored=True,
     predictions=np.array([0.25, 0.75]),
 )
-SETTINGS = Settings(
-    namespace="energy",
-    model="nsw-price",
-    version="1.1.0",
-    registered_model="energy.nsw-price",
-    registry_version="4",
-    digest="sha256:abc",
-    mlflow=Access(address="http://mlflow"),
-    request_timeout=timedelta(seconds=5),
-    host="127.0.0.1",
-    port=3000,
-)
 
 
 def store(url: str = "") -> RecordStore:
-    record = RecordSettings(url=url, task=Task.BINARY, sample=1.0, feedback_token="")
-    return RecordStore(record, SETTINGS)
+    return RecordStore(record_settings(url), server_settings())
 
 
 def test_every_row_of_an_answer_is_a_row_of_the_record() -> None:
@@ -85,10 +71,8 @@ def test_another_address_in_the_file_is_used_from_the_next_batch_on(tmp_path: Pa
     file = tmp_path / "url"
     ports = [refusing_port(), refusing_port()]
     urls = [f"postgresql://fairlead:secret@127.0.0.1:{port}/fairlead" for port in ports]
-    record = RecordSettings(
-        url=urls[0], task=Task.BINARY, sample=1.0, feedback_token="", url_file=file
-    )
-    rotating, tried = RecordStore(record, SETTINGS), []
+    rotating = RecordStore(record_settings(urls[0], url_file=file), server_settings())
+    tried = []
 
     for written in (None, urls[1]):
         if written is not None:
