@@ -6,6 +6,7 @@ credentials in the address, one half of a name and password, a variable that is 
 """
 
 import base64
+import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ TOKEN: Final = "MLFLOW_TRACKING_TOKEN"  # noqa: S105  as above
 INSECURE_TLS: Final = "MLFLOW_TRACKING_INSECURE_TLS"
 SERVER_CERTIFICATES: Final = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 
+_WORDS: Final = 300  # characters of an answer's body that are shown
 _TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -106,6 +108,23 @@ def way_out(status: int) -> str:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         return "it is asked again; if it stays so, look at MLflow's log and at proxies before it"
     return f"check that {ADDRESS} is MLflow's own address"
+
+
+def describe_answer(server: str, status: int, body: str) -> str:
+    """Say what came in place of an answer, in MLflow's words if they are, and what to look at."""
+    words = _read_words(body)
+    answer = f"HTTP {status}: {words}" if words else f"HTTP {status} in place of JSON"
+    return f"{server} answered {answer}; {way_out(status)}"
+
+
+def _read_words(body: str) -> str:
+    """Return what MLflow itself said, such as that it serves no artifacts; empty of a page."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return "" if body.startswith("<") else body[:_WORDS]
+    message = document.get("message") if isinstance(document, dict) else None
+    return str(message or "")[:_WORDS]
 
 
 def _read_address(variables: Mapping[str, str]) -> str:

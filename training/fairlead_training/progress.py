@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fairlead_contract import tags
-from fairlead_contract.mlflow import ADDRESS, Access, InvalidAccessError, way_out
+from fairlead_contract.mlflow import ADDRESS, Access, InvalidAccessError, describe_answer
 from fairlead_training.failure import Reason, TrainingFailure
 
 _JSON: Final = {"Content-Type": "application/json"}
@@ -112,10 +112,8 @@ def tag_writer(access: Access, run_id: str) -> Callable[[str], None]:
             text, status = error.read(_LONGEST_ANSWER), error.code
         except (OSError, http.client.HTTPException) as error:
             raise _unavailable(f"{str(error)[:300]}; check {ADDRESS}") from error
-        answer = _read_object(text)
-        if status != HTTPStatus.OK or answer is None:
-            said = str((answer or {}).get("message", ""))[:300] or "in place of JSON"
-            raise _unavailable(f"{host} answered HTTP {status} {said}; {way_out(status)}")
+        if status != HTTPStatus.OK or not _is_object(text):
+            raise _unavailable(describe_answer(host, status, text.decode(errors="replace").strip()))
 
     return write
 
@@ -127,12 +125,11 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _read_object(text: bytes) -> dict[str, Any] | None:
+def _is_object(text: bytes) -> bool:
     try:
-        answer = json.loads(text or b"{}")
+        return isinstance(json.loads(text or b"{}"), dict)
     except ValueError:
-        return None
-    return answer if isinstance(answer, dict) else None
+        return False
 
 
 def _unavailable(said: str) -> TrainingFailure:

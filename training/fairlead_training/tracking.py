@@ -18,7 +18,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_
 from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_contract import tags
-from fairlead_contract.mlflow import ADDRESS, way_out
+from fairlead_contract.mlflow import ADDRESS, describe_answer
 from fairlead_training.config import TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 from fairlead_training.sources.address import public_uri
@@ -29,7 +29,6 @@ _STATUS: Final = re.compile(
 )
 # What stands in its messages of an answer's body.
 _BODY: Final = re.compile(r"Response (?:text: |body: ')(.*?)'?\s*$", re.DOTALL)
-_WORDS: Final = 300  # characters of it that are shown
 _NO_JSON: Final = "the response body was not in a valid JSON format"
 _BATCH: Final = 900  # metrics in one request; MLflow takes 1000
 
@@ -201,22 +200,9 @@ def _unavailable(what: str, error: BaseException) -> TrainingFailure:
         said = f"{first_line(error)}; check {ADDRESS}"
     else:
         address = mlflow.get_tracking_uri()  # without a password: `read_access` refuses one
-        words = _read_words(str(error))
-        answer = f"HTTP {status}: {words}" if words else f"HTTP {status} in place of JSON"
-        said = f"{address} answered {answer}; {way_out(status)}"
+        told = _BODY.search(str(error))
+        said = describe_answer(address, status, told.group(1).strip() if told else "")
     return TrainingFailure(Reason.TRACKING_UNAVAILABLE, f"MLflow: {what}: {said}")
-
-
-def _read_words(text: str) -> str:
-    """Return what MLflow itself said, such as that it serves no artifacts; empty of a page."""
-    told = _BODY.search(text)
-    body = told.group(1).strip() if told else ""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return "" if body.startswith("<") else body[:_WORDS]
-    message = document.get("message") if isinstance(document, dict) else None
-    return str(message or "")[:_WORDS]
 
 
 def read_status(error: BaseException) -> int | None:

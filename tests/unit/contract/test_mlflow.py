@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
+from fairlead_contract.mlflow import Access, InvalidAccessError, describe_answer, read_access
 
 ADDRESS = {"MLFLOW_TRACKING_URI": "http://mlflow:5000"}
 PAIR = {"MLFLOW_TRACKING_USERNAME": "anna", "MLFLOW_TRACKING_PASSWORD": "hush"}
@@ -126,3 +126,20 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, content: str
 
     with pytest.raises(InvalidAccessError, match=r"MLFLOW_TRACKING_SERVER_CERT_PATH is .*ca\.crt"):
         Access(address="https://mlflow", certificates=str(path)).tls()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        pytest.param(
+            503, '{"message": "the bucket is not there"}', "HTTP 503: the bucket is not there; it",
+            id="MLflow's words",
+        ),
+        pytest.param(503, "Endpoint disabled", "HTTP 503: Endpoint disabled; it", id="plain words"),
+        pytest.param(401, "<html>hush", "HTTP 401 in place of JSON; check the user", id="a page"),
+        pytest.param(302, "", "HTTP 302 in place of JSON; check that MLFLOW", id="nothing"),
+        pytest.param(200, "[1]", "HTTP 200 in place of JSON; check that MLFLOW", id="no object"),
+    ],
+)  # fmt: skip
+def test_what_comes_in_place_of_an_answer(status: int, body: str, said: str) -> None:
+    assert describe_answer("mlflow:5000", status, body).startswith(f"mlflow:5000 answered {said}")
