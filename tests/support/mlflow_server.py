@@ -6,23 +6,18 @@ server.  A conftest that imports ``mlflow_server`` has the fixture.
 
 import contextlib
 import dataclasses
-import http.client
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cluster.ports import free_port
-
-_PATIENCE_SECONDS = 180  # it imports for ten seconds on a quiet machine, longer the first time
+from support.servers import answers_http, wait_until_answering
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +57,8 @@ def running_mlflow() -> Iterator[MlflowServer]:
             )
         try:
             server = MlflowServer(uri=f"http://127.0.0.1:{port}", folder=artifacts)
-            _wait(process, server.uri, folder / "log")
+            health = f"{server.uri}/health"
+            wait_until_answering(process, lambda: answers_http(health), folder / "log")
             yield server
         finally:
             _stop(process)
@@ -75,20 +71,6 @@ def _environment(folder: Path) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "HOME": str(folder),
     }
-
-
-def _wait(process: "subprocess.Popen[bytes]", uri: str, log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(f"{uri}/health", timeout=2) as response:
-                response.read()
-        except (OSError, http.client.HTTPException) as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"MLflow does not start:\n{log.read_text()}") from error
-            time.sleep(0.2)
-        else:
-            return
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -10,18 +10,16 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from cluster.ports import free_port
 from support.postgres import Postgres
+from support.servers import answers_postgres, wait_until_answering
 
 _BINARY = "/usr/sbin/pgbouncer"
-_PATIENCE_SECONDS = 180
 # Fewer sessions than clients, so that one client's next transaction is in another session.
 _SETTINGS = """
 [databases]
@@ -58,23 +56,11 @@ def pooled(server: Postgres) -> Iterator[Postgres]:
             )
         through = dataclasses.replace(server, port=port)
         try:
-            _wait(process, through, folder / "log")
+            url = through.uri("postgres")
+            wait_until_answering(process, lambda: answers_postgres(url), folder / "log")
             yield through
         finally:
             process.kill()
             process.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait(process: "subprocess.Popen[bytes]", through: Postgres, log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            psycopg.connect(through.uri("postgres"), connect_timeout=2).close()
-        except psycopg.OperationalError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PgBouncer does not start:\n{log.read_text()}") from error
-            time.sleep(0.1)
-        else:
-            return

@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +21,9 @@ import pytest
 from psycopg import sql
 
 from cluster.ports import free_port
+from support.servers import answers_postgres, end, wait_until_answering
 
 _USER = "fairlead"
-_PATIENCE_SECONDS = 180
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,26 +112,9 @@ def _serving(binaries: Path, folder: Path, server: Postgres, account: str | None
             command, stdout=log, stderr=log, user=account, cwd=folder, start_new_session=True
         )
     try:
-        _wait(process, server, folder / "log")
+        url = server.uri("postgres")
+        wait_until_answering(process, lambda: answers_postgres(url), folder / "log")
         yield
     finally:
         # Fast shutdown; SIGTERM would wait for every client to leave.
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(process: "subprocess.Popen[bytes]", server: Postgres, log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            psycopg.connect(server.uri("postgres"), connect_timeout=2).close()
-        except psycopg.OperationalError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL does not start:\n{log.read_text()}") from error
-            time.sleep(0.1)
-        else:
-            return
+        end(process, signal.SIGINT)

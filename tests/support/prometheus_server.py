@@ -5,15 +5,12 @@ A conftest that imports ``prometheus_server`` has the fixture.
 
 import contextlib
 import dataclasses
-import http.client
 import http.server
 import json
-import signal
 import subprocess
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -22,13 +19,14 @@ from pathlib import Path
 import pytest
 
 from cluster.ports import free_port
+from cluster.wait import wait_until
 from images.cache import default_cache
 from images.catalogue import PROMETHEUS
 from images.programs import binary_path
+from support.servers import answers_http, end, wait_until_answering
 
 COUNT = "COUNT"  # in the text: a counter that grows
 _A_SECOND = 100
-_PATIENCE_SECONDS = 180
 _CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
@@ -48,11 +46,12 @@ class PrometheusServer:
     def show(self, text: str, *, until: str) -> None:
         """Expose the text; return once the query has a result."""
         self.page["text"] = text
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not self.ask(until):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{until} has no result after {_PATIENCE_SECONDS} s")
-            time.sleep(0.1)
+        wait_until(
+            lambda: bool(self.ask(until)),
+            timeout=180,
+            pause=0.1,
+            otherwise=lambda: f"{until} has no result after 180 s",
+        )
 
     def ask(self, promql: str) -> list[object]:
         query = urllib.parse.urlencode({"query": promql})
@@ -85,15 +84,11 @@ def running_prometheus() -> Iterator[PrometheusServer]:
             process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
             server = PrometheusServer(url=f"http://127.0.0.1:{port}", page=page)
-            _wait(process, server.url, folder / "log")
+            ready = f"{server.url}/-/ready"
+            wait_until_answering(process, lambda: answers_http(ready), folder / "log")
             yield server
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
 
 
 @contextlib.contextmanager
@@ -123,17 +118,3 @@ def _exporter(page: dict[str, str]) -> Iterator[int]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(f"{url}/-/ready", timeout=2) as response:
-                response.read()
-        except (OSError, http.client.HTTPException) as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"Prometheus does not start:\n{log.read_text()}") from error
-            time.sleep(0.1)
-        else:
-            return
