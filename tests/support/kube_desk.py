@@ -11,6 +11,8 @@ from pathlib import Path
 from ssl import SSLContext, create_default_context
 from tempfile import TemporaryDirectory
 
+import httpx
+
 from cluster.binaries import KUBERNETES_VERSION, binaries
 from cluster.control_plane import ControlPlane
 from cluster.layout import layout
@@ -47,8 +49,12 @@ def wait_established(plane: ControlPlane) -> None:
 
 
 def create_namespace(plane: ControlPlane, prefix: str) -> str:
+    """Create one that no other test has; each start of kubectl costs a tenth of a second."""
     name = f"{prefix}-{secrets.token_hex(3)}"
-    plane.kubectl("create", "namespace", name)
+    server, context = admin_of(plane.kubeconfig)
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    with httpx.Client(base_url=server, verify=context, trust_env=False, timeout=60) as api:
+        api.post("/api/v1/namespaces", json=manifest).raise_for_status()
     return name
 
 
