@@ -1,6 +1,5 @@
 """What the operator's integration tests share: CRDs, namespaces, and servers that are real."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -32,7 +31,6 @@ def _namespace(plane: ControlPlane) -> str:
 async def _kube(plane: ControlPlane) -> AsyncIterator[KubeClient]:
     async with admin_client(plane.kubeconfig) as client:
         yield client
-    await asyncio.sleep(0.1)  # TLS connections take a moment to close
 
 
 @pytest.fixture(name="backends")
