@@ -3,11 +3,12 @@
 Only pods are played: a Deployment is ready at once, and a small server answers in its place.
 """
 
+import asyncio
 import collections
 import contextlib
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,10 +21,10 @@ from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.rollout.traffic.http_route import build_http_routes
 from fairlead_operator.rollout.traffic.route import build_route
 from images.envoy_gateway import envoy_gateway_path
-from support.backends import Backends
+from support.backends import Backends, running_backends
 from support.envoy_gateway import DOMAIN, PARENT, Answer, ClusterGateway, ask, cluster_gateway
-from support.kube_desk import admin_client, apply_crds
-from support.live_operator import Launcher, Stage, quick_policy, until
+from support.kube_desk import apply_crds, create_namespace
+from support.live_operator import Operator, Stage, launching, quick_policy, until
 
 pytestmark = [
     pytest.mark.integration,
@@ -48,6 +49,31 @@ def _gateway(
         pytest.fail("Envoy Gateway is not built; run: make gateway-tools")
     with cluster_gateway(plane, program, tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
+
+
+@pytest.fixture(name="backends", scope="module")
+def _backends() -> Iterator[Backends]:
+    with running_backends() as backends:
+        backends.prometheus.healthy()
+        yield backends
+
+
+@pytest.fixture(name="operator", scope="module")
+def _operator(
+    plane: ControlPlane,
+    gateway: ClusterGateway,  # whose kinds it finds when it starts
+    backends: Backends,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Operator]:
+    """One for all tests, which keep apart by namespaces of their own."""
+    with launching(
+        kubeconfig=plane.kubeconfig,
+        backends=backends,
+        namespace=create_namespace(plane, "fairlead"),
+        folder=tmp_path_factory.mktemp("operator"),
+    ) as launcher:
+        yield asyncio.run(launcher.lead("operator-0"))
+    print(launcher.logs())
 
 
 def host(namespace: str) -> str:
@@ -117,14 +143,17 @@ async def _is_gone(stage: Stage, deployment: str) -> bool:
     return await stage.kube.get("Deployment", stage.namespace, deployment) is None
 
 
-async def _answers(gateway: ClusterGateway, namespace: str, version: str) -> bool:
-    return ask_many(gateway, namespace, 5) == {(200, version): 5}
+async def _answers(gateway: ClusterGateway, namespace: str, version: str, *, of: int = 5) -> bool:
+    return ask_many(gateway, namespace, of) == {(200, version): of}
+
+
+async def _is_met(gateway: ClusterGateway, namespace: str, version: str) -> bool:
+    return (200, version) in ask_many(gateway, namespace, 20)
 
 
 async def test_requests_are_split_by_weight_and_a_rollback_takes_the_candidate_to_zero(
-    launcher: Launcher, stage: Stage, backends: Backends, gateway: ClusterGateway
+    operator: Operator, stage: Stage, backends: Backends, gateway: ClusterGateway
 ) -> None:
-    operator = await launcher.lead("operator-0")
     namespace = stage.namespace
     with gateway.serve(namespace, "1.0.0", "1.1.0"):
         serving = behind_gateway(namespace) | {"forceVersionSecret": {"name": "who-may-choose"}}
@@ -134,6 +163,7 @@ async def test_requests_are_split_by_weight_and_a_rollback_takes_the_candidate_t
             policy = quick_policy(steps=[{"weight": 25, "hold": "1h"}])
             await stage.apply_model(version="1.1.0", rollout=policy)
             await stage.wait("Rollout", "nsw-price-rollout-2", observedWeight=25)
+            await until(lambda: _is_met(gateway, namespace, "1.1.0"), "1.1.0 to answer")
             split = ask_many(gateway, namespace, 800)
             forced = ask_many(gateway, namespace, 40, **{"x-fairlead-version": "1.1.0"})
 
@@ -141,6 +171,7 @@ async def test_requests_are_split_by_weight_and_a_rollback_takes_the_candidate_t
                 model_namespace=namespace, model="nsw-price", version="1.1.0"
             )
             await stage.wait("Rollout", "nsw-price-rollout-2", phase="RolledBack")
+            await until(lambda: _answers(gateway, namespace, "1.0.0", of=50), "1.0.0 alone")
             after = ask_many(gateway, namespace, 400)
             await until(lambda: _is_gone(stage, "nsw-price-1-1-0"), "the servers of 1.1.0 to go")
 
@@ -154,9 +185,8 @@ async def test_requests_are_split_by_weight_and_a_rollback_takes_the_candidate_t
 
 
 async def test_a_candidate_that_stays_good_takes_all_traffic_without_a_failed_request(
-    launcher: Launcher, stage: Stage, backends: Backends, gateway: ClusterGateway
+    operator: Operator, stage: Stage, backends: Backends, gateway: ClusterGateway
 ) -> None:
-    await launcher.lead("operator-0")
     namespace = stage.namespace
     with gateway.serve(namespace, "1.0.0", "1.1.0"):
         await serve_first_version(stage, backends, gateway)
@@ -164,6 +194,7 @@ async def test_a_candidate_that_stays_good_takes_all_traffic_without_a_failed_re
             backends.registry.register(f"{namespace}.nsw-price", "1.1.0")
             await stage.apply_model(version="1.1.0")
             await stage.wait("Rollout", "nsw-price-rollout-2", phase="Succeeded")
+            await until(lambda: _answers(gateway, namespace, "1.1.0", of=20), "1.1.0 alone")
             after = ask_many(gateway, namespace, 100)
 
     assert after == {(200, "1.1.0"): 100}
@@ -171,9 +202,8 @@ async def test_a_candidate_that_stays_good_takes_all_traffic_without_a_failed_re
 
 
 async def test_a_preview_has_hosts_of_its_own_until_the_switch(
-    launcher: Launcher, stage: Stage, backends: Backends, gateway: ClusterGateway
+    operator: Operator, stage: Stage, backends: Backends, gateway: ClusterGateway
 ) -> None:
-    await launcher.lead("operator-0")
     namespace = stage.namespace
     at = preview_host(namespace)
     serving = behind_gateway(namespace, previewHostnames=[at])
@@ -200,6 +230,7 @@ async def test_a_preview_has_hosts_of_its_own_until_the_switch(
         )
         await stage.wait("Rollout", "nsw-price-rollout-2", phase="Succeeded")
         await until(lambda: answers((404, "")), "the preview to end", log=gateway.log)
+        await until(lambda: _answers(gateway, namespace, "1.1.0"), "1.1.0 to answer")
         after = ask_many(gateway, namespace, 20)
 
     assert live == {(200, "1.0.0"): 100}
@@ -208,9 +239,8 @@ async def test_a_preview_has_hosts_of_its_own_until_the_switch(
 
 
 async def test_a_preview_that_no_listener_takes_is_told_and_not_switched_to(
-    launcher: Launcher, stage: Stage, backends: Backends, gateway: ClusterGateway
+    operator: Operator, stage: Stage, backends: Backends, gateway: ClusterGateway
 ) -> None:
-    await launcher.lead("operator-0")
     namespace = stage.namespace
     serving = behind_gateway(namespace, previewHostnames=["preview.elsewhere.example"])
     with gateway.serve(namespace, "1.0.0", "1.1.0"):
@@ -236,9 +266,8 @@ async def test_a_preview_that_no_listener_takes_is_told_and_not_switched_to(
 
 
 async def test_a_host_that_no_listener_takes_is_told(
-    launcher: Launcher, stage: Stage, backends: Backends, gateway: ClusterGateway
+    operator: Operator, stage: Stage, backends: Backends, gateway: ClusterGateway
 ) -> None:
-    await launcher.lead("operator-0")
     elsewhere = behind_gateway(stage.namespace, hostnames=["nsw-price.elsewhere.example"])
     await pin_first(stage, backends, serving=elsewhere)
 
@@ -252,9 +281,8 @@ async def test_a_host_that_no_listener_takes_is_told(
 
 
 async def test_a_serving_model_moves_behind_the_gateway_and_back(
-    launcher: Launcher, stage: Stage, backends: Backends, gateway: ClusterGateway
+    operator: Operator, stage: Stage, backends: Backends, gateway: ClusterGateway
 ) -> None:
-    await launcher.lead("operator-0")
     with gateway.serve(stage.namespace, "1.0.0"):
         await pin_first(stage, backends)
         await stage.wait("Model", "nsw-price", gateway="BuiltIn")
@@ -262,7 +290,7 @@ async def test_a_serving_model_moves_behind_the_gateway_and_back(
         await stage.apply_model(serving=behind_gateway(stage.namespace))
         await stage.wait("Model", "nsw-price", gateway="GatewayAPI")
 
-        assert await _answers(gateway, stage.namespace, "1.0.0")
+        await until(lambda: _answers(gateway, stage.namespace, "1.0.0"), "1.0.0 to answer")
         assert await stage.kube.get("Service", stage.namespace, "nsw-price") is None
 
         await stage.apply_model(serving={})
@@ -273,12 +301,6 @@ async def test_a_serving_model_moves_behind_the_gateway_and_back(
 
 
 # -- what a rollout does not need yet, or only in some strategies: the rendered object alone
-
-
-@pytest.fixture(name="kube")
-async def _kube(plane: ControlPlane) -> AsyncIterator[KubeClient]:
-    async with admin_client(plane.kubeconfig) as client:
-        yield client
 
 
 async def route(kube: KubeClient, namespace: str, *versions: tuple[str, int], **more: Any) -> None:
