@@ -90,14 +90,8 @@ class _Connection(http.client.HTTPConnection):
         self.sock.settimeout(self._silence)
 
 
-class _TlsConnection(http.client.HTTPSConnection):
-    def __init__(self, host: str, *, silence: float, **options: Any) -> None:
-        super().__init__(host, **options)
-        self._silence = silence
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock.settimeout(self._silence)
+class _TlsConnection(_Connection, http.client.HTTPSConnection):
+    """The same over TLS."""
 
 
 def explain_answer(status: int, source: str) -> TrainingFailure:
