@@ -46,13 +46,20 @@ def relay(namespace: Path, port: int, target: str) -> Sequence[str]:
     return [sys.executable, "-I", script, str(namespace), str(port), target]
 
 
-def port_forward(
-    kubectl: Path, kubeconfig: Path, *, namespace: str, service: str, port: int, local_port: int
-) -> Sequence[str]:
-    """Return the command that does the same where we cannot reach the network."""
-    forward = [str(kubectl), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
-    forward += ["port-forward", "--address=127.0.0.1", f"service/{service}", f"{local_port}:{port}"]
-    return [sys.executable, "-I", str(PACKAGE / "port_forward.py"), *forward]
+def forward(
+    daemons: Detached, kubectl: Path, kubeconfig: Path, *, namespace: str, service: str, ports: str
+) -> str:
+    """Do the same where we cannot reach the network; return the address.
+
+    Args:
+        ports: the local one and the Service's, as in ``8080:80``.
+    """
+    argv = [sys.executable, "-I", str(PACKAGE / "port_forward.py"), str(kubectl)]
+    argv += [f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
+    argv += ["port-forward", "--address=127.0.0.1", f"service/{service}", ports]
+    port = int(ports.partition(":")[0])
+    keep_exposed(daemons, port=port, argv=argv)
+    return f"http://127.0.0.1:{port}"
 
 
 def _is_open(port: int) -> bool:

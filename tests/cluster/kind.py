@@ -12,7 +12,7 @@ from cluster.api import ComponentStatus, Progress
 from cluster.binaries import Binaries, binaries, build
 from cluster.command import Run
 from cluster.daemons import Detached
-from cluster.exposure import keep_exposed, port_forward
+from cluster.exposure import forward
 from cluster.images import missing_archives
 from cluster.kubectl import Kubectl
 from cluster.layout import Layout
@@ -87,16 +87,14 @@ class KindCluster:
             progress(f"imported {', '.join(references)}")
 
     def expose(self, *, namespace: str, service: str, port: int, local_port: int) -> str:
-        argv = port_forward(
+        return forward(
+            self._daemons,
             self.kubectl_path,
             self.kubeconfig,
             namespace=namespace,
             service=service,
-            port=port,
-            local_port=local_port,
+            ports=f"{local_port}:{port}",
         )
-        keep_exposed(self._daemons, port=local_port, argv=argv)
-        return f"http://127.0.0.1:{local_port}"
 
     @property
     def kubectl(self) -> Kubectl:
