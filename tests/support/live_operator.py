@@ -31,6 +31,7 @@ from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.requests import Action
 from support.backends import Backends
+from support.trainer_words import registered
 
 TOKEN = "alertmanager-token"
 GATEWAY_POD = "fairlead-gateway-0"
@@ -294,21 +295,7 @@ class Stage:
         await self.end_job(f"{run}-search", search)
         backends.registry.register(f"{self.namespace}.nsw-price", version)
         known = backends.registry.versions[f"{self.namespace}.nsw-price", version]
-        await self.end_job(
-            f"{run}-finish",
-            {
-                "outcome": "Succeeded",
-                "stage": "register",
-                "version": version,
-                "registryVersion": known.registry_version,
-                "digest": known.digest,
-                "metric": "roc_auc",
-                "greaterIsBetter": True,
-                "candidate": {"value": 0.9},
-                "champion": None,
-                "difference": None,
-            },
-        )
+        await self.end_job(f"{run}-finish", registered(known))
 
     async def end_job(self, name: str, result: Manifest) -> None:
         """Complete a Job; its pod leaves a termination message."""

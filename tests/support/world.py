@@ -32,6 +32,7 @@ from support.fake_prometheus import FakePrometheus
 from support.fake_record import FakeRecord
 from support.fakes import Clock, FakeKube, FakeRegistry
 from support.invariants import Snapshot, read_snapshot
+from support.trainer_words import registered
 
 NAMESPACE = "energy"
 GATEWAY_POD = "fairlead-gateway-0"
@@ -346,25 +347,12 @@ class World:
         await self.run()
         self.registry.register(f"{NAMESPACE}.nsw-price", version)
         known = self.registry.versions[f"{NAMESPACE}.nsw-price", version]
-        low, high = gain[1], gain[2]
-        self.end_job(
-            run,
-            "finish",
-            result={
-                "outcome": "Succeeded",
-                "stage": "register",
-                "version": version,
-                "registryVersion": known.registry_version,
-                "digest": known.digest,
-                "metric": "roc_auc",
-                "greaterIsBetter": True,
-                "candidate": {"value": value},
-                "champion": {"version": champion, "value": value - gain[0]} if champion else None,
-                "difference": {"value": gain[0], "ciLow": low, "ciHigh": high}
-                if champion
-                else None,
-            },
-        )
+        judged: dict[str, Any] = {"candidate": {"value": value}}
+        if champion:
+            by, low, high = gain
+            judged["champion"] = {"version": champion, "value": value - by}
+            judged["difference"] = {"value": by, "ciLow": low, "ciHigh": high}
+        self.end_job(run, "finish", result=registered(known, **judged))
         await self.run()
 
 

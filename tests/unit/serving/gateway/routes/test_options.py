@@ -19,26 +19,10 @@ from fairlead_serving.gateway.routes.options import (
     read_sticky,
     sticky_document,
 )
+from support.route_options import OPTIONS
 
 NAMES = ("1.1.0", "1.0.0")
 HOSTS = ("nsw-price", "nsw-price.energy")
-FULL: dict[str, Any] = {
-    "mirror": {"version": "1.1.0", "percent": 20},
-    "sticky": {"by": "header", "header": "x-user-id"},
-    "preview": {"version": "1.1.0", "hosts": ["nsw-price-preview"]},
-    "guard": {
-        "id": "5f0c",
-        "versions": ["1.1.0"],
-        "fallback": "1.0.0",
-        "minRequests": 10,
-        "maxFailureRatio": 0.5,
-        "maxRefusalRatio": 0.4,
-        "windowSeconds": 2,
-        "slowMilliseconds": 1000,
-        "maxSlowRatio": 0.25,
-    },
-}
-
 READERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     "mirror": lambda document: read_mirror(document, NAMES),
     "sticky": read_sticky,
@@ -65,7 +49,7 @@ def read(field: str, document: Mapping[str, Any]) -> object:
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        pytest.param("mirror", FULL["mirror"], Mirror(version="1.1.0", percent=20), id="mirror"),
+        pytest.param("mirror", OPTIONS["mirror"], Mirror(version="1.1.0", percent=20), id="mirror"),
         pytest.param(
             "sticky",
             {"by": "header", "header": "X-User-ID"},
@@ -84,7 +68,7 @@ def read(field: str, document: Mapping[str, Any]) -> object:
             Preview(version="1.1.0", hosts=("next",)),
             id="preview: each host once",
         ),
-        pytest.param("guard", FULL["guard"], GUARD, id="guard"),
+        pytest.param("guard", OPTIONS["guard"], GUARD, id="guard"),
         *(pytest.param(field, None, None, id=f"no {field}") for field in READERS),
     ],
 )
@@ -145,16 +129,18 @@ def test_a_guard_survives_its_document() -> None:
     ],
 )
 def test_a_bad_option_is_refused_with_the_field(field: str, changes: Any, message: str) -> None:
-    value = FULL[field] | changes if isinstance(changes, dict) else changes
+    value = OPTIONS[field] | changes if isinstance(changes, dict) else changes
 
     with pytest.raises(InvalidRouteError) as refusal:
-        read(field, FULL | {field: value})
+        read(field, OPTIONS | {field: value})
 
     assert message in str(refusal.value)
 
 
 def test_a_guard_of_an_operator_that_knows_no_refusals_has_no_limit_for_them() -> None:
-    document = {name: value for name, value in FULL["guard"].items() if name != "maxRefusalRatio"}
+    document = {
+        name: value for name, value in OPTIONS["guard"].items() if name != "maxRefusalRatio"
+    }
 
     guard = read_guard({"guard": document}, NAMES)
 

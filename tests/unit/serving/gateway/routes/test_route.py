@@ -21,6 +21,7 @@ from fairlead_serving.gateway.routes.route import (
 )
 from fairlead_serving.gateway.xds.snapshot import Snapshot
 from fairlead_serving.gateway.xds.target import build_target
+from support.route_options import OPTIONS
 
 GOOD: dict[str, Any] = {
     "model": "nsw-price",
@@ -35,22 +36,7 @@ GOOD: dict[str, Any] = {
 }
 
 
-FULL: dict[str, Any] = GOOD | {
-    "mirror": {"version": "1.1.0", "percent": 20},
-    "sticky": {"by": "header", "header": "x-user-id"},
-    "preview": {"version": "1.1.0", "hosts": ["nsw-price-preview"]},
-    "guard": {
-        "id": "5f0c",
-        "versions": ["1.1.0"],
-        "fallback": "1.0.0",
-        "minRequests": 10,
-        "maxFailureRatio": 0.5,
-        "maxRefusalRatio": 0.4,
-        "windowSeconds": 2,
-        "slowMilliseconds": 1000,
-        "maxSlowRatio": 0.25,
-    },
-}
+FULL: dict[str, Any] = GOOD | OPTIONS
 
 
 def version(**changes: Any) -> dict[str, Any]:
