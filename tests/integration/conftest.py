@@ -8,9 +8,11 @@ import pytest
 from cluster.control_plane import ControlPlane, control_plane
 from support import quiet_mlflow
 from support.mlflow_server import mlflow_server
+from support.patience import patient_record
 from support.postgres import postgres
 
-__all__ = ["mlflow_server", "postgres", "quiet_mlflow"]  # fixtures, and an import that is quiet
+# Fixtures, and an import that is quiet.  A test module that imported one would have it anew.
+__all__ = ["mlflow_server", "patient_record", "postgres", "quiet_mlflow"]
 
 
 @pytest.fixture(name="control_plane", scope="session")

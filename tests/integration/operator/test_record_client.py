@@ -23,11 +23,9 @@ from fairlead_operator.record.retention import keep_record
 from fairlead_operator.record.upgrade import read_version
 from support.fake_record import Feedback, Prediction
 from support.fakes import START
-from support.patience import patient_record
-from support.postgres import Postgres, postgres, running_postgres
+from support.postgres import Postgres, running_postgres
 from support.record_conformance import RECORD, RecordCheck, Writer
 
-__all__ = ["patient_record", "postgres"]  # fixtures
 pytestmark = pytest.mark.integration
 
 CANDIDATE = Subject(namespace="energy", model="nsw-price", version="1.1.0", since=START)

@@ -27,12 +27,10 @@ from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.record_store import RecordStore
 from fairlead_serving.server.settings import RecordSettings, Settings
 from support.fakes import START
-from support.patience import patient_record
 from support.pgbouncer import pooled
-from support.postgres import Postgres, postgres
+from support.postgres import Postgres
 from support.server_settings import record_settings, server_settings
 
-__all__ = ["patient_record", "postgres"]  # fixtures
 pytestmark = pytest.mark.integration
 
 # What operators without versions created, to the letter.

@@ -12,11 +12,9 @@ import pytest
 from fairlead_operator.record.client import RecordClient
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.record_store import RecordStore
-from support.patience import patient_record
-from support.postgres import Postgres, postgres
+from support.postgres import Postgres
 from support.server_settings import record_settings, server_settings
 
-__all__ = ["patient_record", "postgres"]  # fixtures
 pytestmark = pytest.mark.integration
 
 # Later than any row is written, so that the rows of old servers are the oldest.

@@ -18,10 +18,8 @@ from fairlead_operator.ports import Subject
 from fairlead_operator.record.client import RecordClient
 from support.mlflow_server import MlflowServer
 from support.model_server import Registered, ServerProcess, model_server, register_booster
-from support.patience import patient_record
-from support.postgres import Postgres, postgres
+from support.postgres import Postgres
 
-__all__ = ["patient_record", "postgres"]  # fixtures
 pytestmark = pytest.mark.integration
 
 UP = {"c0": 2.0, "c1": 2.0, "c2": 0, "c3": 0}
