@@ -21,11 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         if arguments.command == "promtool":
-            print(build_promtool())
+            print(build_promtool(_say_aside))
         elif arguments.command == "envoy-gateway":
-            print(build_envoy_gateway())
+            print(build_envoy_gateway(_say_aside))
         elif arguments.command == "keda":
-            print(build_keda())
+            print(build_keda(_say_aside))
         elif arguments.command == "push":
             push_all(arguments.registry, progress=_say)
         else:
@@ -61,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _say_aside(line: str) -> None:
+    """Keep standard output for the path, which `make` throws away."""
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ Nothing of it is in the repository: the program is built from its Go module, and
 read from that module and from the version of the Gateway API it was written for.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from images.cache import default_cache
 from images.catalogue import ENVOY_GATEWAY
-from images.commands import HostRunner
 from images.go_modules import module_folder
-from images.programs import binary_path, ensure_program
+from images.programs import binary_path, build_for_tests
 
 _MODULE = "github.com/envoyproxy/gateway"
 _GATEWAY_API = "sigs.k8s.io/gateway-api"
@@ -22,11 +22,10 @@ def envoy_gateway_path() -> Path | None:
     return built if built.exists() else None
 
 
-def build_envoy_gateway() -> Path:
+def build_envoy_gateway(progress: Callable[[str], object]) -> Path:
     """Build it unless it is there: minutes, once."""
-    cache = default_cache()
-    with cache.lock():
-        folder = ensure_program(cache, ENVOY_GATEWAY, HostRunner(log=cache.log))
+    purpose = "Envoy Gateway, for the test of the Gateway API"
+    folder = build_for_tests(ENVOY_GATEWAY, purpose, about=300, progress=progress)
     return folder / "envoy-gateway"
 
 

@@ -3,13 +3,13 @@
 Nothing of it is in the repository: all of it comes from its Go module.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from images.cache import default_cache
 from images.catalogue import KEDA
-from images.commands import HostRunner
 from images.go_modules import module_folder
-from images.programs import binary_path, ensure_program
+from images.programs import binary_path, build_for_tests
 
 
 def keda_path() -> Path | None:
@@ -18,11 +18,9 @@ def keda_path() -> Path | None:
     return built.parent if built.exists() else None
 
 
-def build_keda() -> Path:
+def build_keda(progress: Callable[[str], object]) -> Path:
     """Build them unless they are there: five minutes, once."""
-    cache = default_cache()
-    with cache.lock():
-        return ensure_program(cache, KEDA, HostRunner(log=cache.log))
+    return build_for_tests(KEDA, "KEDA, for its integration test", about=300, progress=progress)
 
 
 def keda_crds() -> Path:

@@ -3,12 +3,14 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from images.cache import Cache
+from images.cache import Cache, default_cache
 from images.catalogue import GoProgram
-from images.commands import BuildError, Runner
+from images.commands import BuildError, HostRunner, Runner
 from images.go_modules import module_folder
+from pace import told
 
 _LINKER_FLAGS = "-s -w"
 _PASSWD = "root:x:0:0::/:/sbin/nologin\nnobody:x:65534:65534::/:/sbin/nologin\n"
@@ -48,6 +50,20 @@ def ensure_program(cache: Cache, program: GoProgram, runner: Runner) -> Path:
             shutil.rmtree(old)
     partial.replace(folder)
     return folder
+
+
+def build_for_tests(
+    program: GoProgram, purpose: str, *, about: float, progress: Callable[[str], object]
+) -> Path:
+    """Have a program that tests run by itself; say how far it is, and nothing when it is there.
+
+    The wait for another build is told of as well.
+    """
+    cache = default_cache()
+    if _folder(cache, program).exists():
+        return _folder(cache, program)
+    with told(f"building {purpose}", progress, about=about, log=cache.log), cache.lock():
+        return ensure_program(cache, program, HostRunner(log=cache.log))
 
 
 def _build_command(program: GoProgram, folder: Path) -> list[str]:

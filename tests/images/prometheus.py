@@ -1,12 +1,12 @@
 """Prometheus's own tool, for tests that check rules and queries without a cluster."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from images.cache import default_cache
 from images.catalogue import PROMETHEUS
-from images.commands import HostRunner
-from images.programs import binary_path, ensure_program
+from images.programs import binary_path, build_for_tests
 
 
 def promtool_path() -> Path | None:
@@ -21,8 +21,7 @@ def promtool_path() -> Path | None:
     return Path(installed) if installed else None
 
 
-def build_promtool() -> Path:
+def build_promtool(progress: Callable[[str], object]) -> Path:
     """Build Prometheus and promtool unless they are there."""
-    cache = default_cache()
-    with cache.lock():
-        return ensure_program(cache, PROMETHEUS, HostRunner(log=cache.log)) / "promtool"
+    purpose = "Prometheus and promtool, for tests of rules and queries"
+    return build_for_tests(PROMETHEUS, purpose, about=120, progress=progress) / "promtool"
