@@ -19,6 +19,7 @@ from e2e.story.rows import read_rows
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.template import AnalysisTemplateSpec
 from fairlead_operator.command.main import fairlead
+from fairlead_operator.lint.check import check
 from fairlead_operator.rollout.decision.plan import compile_plan
 from support.chart.rendering import CHART, helm
 from support.documents import PAGES, ROOT, blocks, commands, manifests
@@ -197,6 +198,7 @@ def test_a_request_has_a_row_of_the_example(page: str, words: list[str]) -> None
 )
 def test_a_manifest_says_what_the_api_takes(page: str, item: dict[str, Any]) -> None:
     """The integration tests ask an API server, too."""
+    assert check(item) == []
     spec = SPECS[item["kind"]].model_validate(item["spec"])
 
     if isinstance(spec, ModelSpec):

@@ -341,6 +341,34 @@ def rollback(
         click.echo(ask(cluster, Action.ABORT, "Rollout", back.abort, why=why, patience=patience))
 
 
+@fairlead.command(name="lint")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "-R", "--recursive", is_flag=True, help="Read the folders below a folder as well, as kubectl."
+)
+@_output_option()
+def lint_files(*, files: tuple[str, ...], recursive: bool, output: str) -> None:
+    """Check manifests as the API server would, without a cluster.
+
+    FILE is a file, a folder, or - for standard input; other kinds are skipped. Exit code 0: no
+    problem; 1: what the API server would refuse; 2: a file is not there, or wrong usage.
+    """
+    # Its types and rules are loaded for this command alone: the others should answer at once.
+    from fairlead_operator.command import lint  # noqa: PLC0415
+
+    result = lint.lint(lint.read_texts(files, recursive=recursive))
+    if not result.checked + result.skipped:
+        raise click.UsageError(f"there is no manifest in {', '.join(files)}")
+    if output != "table":
+        click.echo(render(lint.describe_result(result), output), nl=False)
+    else:
+        for line in lint.to_lines(result):
+            click.echo(line)
+    if result.findings:
+        raise RefusedError(lint.summarize(result))
+    click.echo(lint.summarize(result), err=True)
+
+
 @fairlead.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:

@@ -1,6 +1,7 @@
 """The CRDs on a real API server: what it fills in, what it shows, and above all what it refuses.
 
-A refusal must name the field, because the person who reads it has only the message.
+A refusal must name the field, because the person who reads it has only the message.  `fairlead
+lint` must say the same of each manifest here, word by word, and nothing of those that are taken.
 """
 
 import copy
@@ -16,6 +17,7 @@ from cluster.control_plane import ControlPlane
 from fairlead_operator.api import model, rollout, template, training_run
 from fairlead_operator.api.base import Spec
 from fairlead_operator.api.group import API_VERSION, GROUP, VERSION
+from fairlead_operator.lint.check import check as lint
 from support.kube_desk import create_namespace
 
 pytestmark = pytest.mark.integration
@@ -338,6 +340,21 @@ def refusal(error: client.ApiException) -> str:
     return str(json.loads(error.body or "{}")["message"])
 
 
+def causes(error: client.ApiException) -> list[str]:
+    """All that the server refuses; where it knows a field not, it looks no further."""
+    status = json.loads(error.body or "{}")
+    if error.status == 400:
+        return sorted(re.findall(r'unknown field "[^"]+"', status["message"]))
+    return sorted(f"{cause['field']}: {cause['message']}" for cause in status["details"]["causes"])
+
+
+def linted(whole: Manifest) -> list[str]:
+    """What `fairlead lint` says, as far as the server gets."""
+    problems = lint(whole)
+    unknown = [one.message for one in problems if one.message.startswith("unknown field ")]
+    return sorted(unknown or [f"{one.field}: {one.message}" for one in problems])
+
+
 @pytest.mark.parametrize(
     ("whole", "spec_type"),
     [
@@ -442,6 +459,7 @@ def test_the_server_fills_in_what_the_operator_would(
 ) -> None:
     stored = trial.try_out(whole)["spec"]
 
+    assert linted(whole) == []
     everything = filled(spec_type, whole["spec"])
     assert stored == without_what_nobody_wrote(everything, whole["spec"])
     assert merged(stored, whole["spec"]) == stored
@@ -1206,6 +1224,7 @@ def test_a_mistake_is_refused_by_name(trial: Desk, whole: Manifest, field: str) 
 
     assert refused.value.status in {400, 422}
     assert field in refusal(refused.value)
+    assert linted(whole) == causes(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -1290,6 +1309,7 @@ def test_a_form_is_told_with_an_example(trial: Desk, whole: Manifest, example: s
 
     assert example in refusal(refused.value)
     assert "should match" not in refusal(refused.value)
+    assert linted(whole) == causes(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -1316,6 +1336,8 @@ def test_a_form_is_told_with_an_example(trial: Desk, whole: Manifest, example: s
 )
 def test_what_people_write_is_taken(trial: Desk, whole: Manifest) -> None:
     trial.try_out(whole)
+
+    assert linted(whole) == []
 
 
 @pytest.mark.parametrize(
