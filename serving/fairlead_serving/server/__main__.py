@@ -31,6 +31,7 @@ from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.metrics import LogMetrics, Metrics
+from fairlead_serving.server.openapi import describe_api
 from fairlead_serving.server.prediction_log import PredictionLog
 from fairlead_serving.server.predictors.flavors import open_predictor
 from fairlead_serving.server.predictors.protocol import Predictor
@@ -131,7 +132,9 @@ def build(
     bodies = Bodies()
     endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, bodies=bodies, log=log)
     feedback = FeedbackEndpoint(settings.record, log, bodies)
-    app = without_slash(build_application(build_service(endpoint), feedback, registry))
+    description = describe_api(settings, predictor.reader)
+    service = build_service(endpoint)
+    app = without_slash(build_application(service, feedback, registry, description))
     if settings.force_token:
         app = require_token(app, settings.force_token)
     return mark_copies(return_request_id(app), settings.shadow_port)

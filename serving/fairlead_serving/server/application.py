@@ -7,8 +7,9 @@ of a service has to be a number above 0.
 
 import hmac
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 import bentoml
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -16,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,22 +35,30 @@ from fairlead_serving.server.refusals import error_response
 # Never cancels its timer, so each finished request stays in memory for the whole timeout and p99
 # grows to 300 ms.  Our endpoint has a timeout of its own.
 _UNWANTED = "TimeoutMiddleware"
-# BentoML's page for browsers, which loads a third party's scripts, and its parts.
-_PAGES = ("/", "/static_content")
+# BentoML's page for browsers, which loads a third party's scripts, and its parts.  Its description
+# of the API knows neither columns, feedback nor refusals; `openapi` is ours.
+_PAGES = ("/", "/static_content", "/docs.json")
 _REQUEST_ID = REQUEST_ID_HEADER.encode()
 _REQUEST_IDS = re.compile(REQUEST_ID_PATTERN.encode())
 _SHADOW = (SHADOW_HEADER.encode(), SHADOW_VALUE.encode())
 
 
 def build_application(
-    service: bentoml.Service, feedback: FeedbackEndpoint, registry: CollectorRegistry
+    service: bentoml.Service,
+    feedback: FeedbackEndpoint,
+    registry: CollectorRegistry,
+    description: Mapping[str, Any],
 ) -> Starlette:
-    """Turn the service into an application with one form of error."""
+    """Turn the service into an application with one form of error, and its own description."""
 
     async def show_metrics(_: Request) -> Response:
         return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
+    async def show_description(_: Request) -> Response:
+        return JSONResponse(description)
+
     routes = [
+        Route("/docs.json", show_description),
         Route("/feedback", feedback.answer, methods=["POST"]),
         Route("/metrics", show_metrics),
     ]
@@ -148,7 +157,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     if refusal.status_code == HTTPStatus.NOT_FOUND:
         detail = (
             f"there is nothing at {request.url.path}; predictions are at POST /predict, "
-            "feedback at POST /feedback"
+            "feedback at POST /feedback, and more about both at GET /docs.json"
         )
     response = error_response(refusal.status_code, detail)
     response.headers.update(refusal.headers or {})

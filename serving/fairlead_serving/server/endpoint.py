@@ -64,7 +64,7 @@ class PredictEndpoint:
         self._timeout = settings.request_timeout.total_seconds()
         self._thread = thread
         self._bodies = bodies
-        self._limits = Limits.of(predictor.columns, most=settings.max_body_bytes)
+        self._limits = Limits.of(predictor.reader.columns, most=settings.max_body_bytes)
         self._log = log
 
     async def answer(self, request: Request) -> Response:

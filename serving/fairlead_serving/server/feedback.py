@@ -2,8 +2,10 @@
 
 import math
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fairlead_serving.server.instances import MAX_INSTANCES, BadInputError
 from fairlead_serving.server.outputs import class_name
@@ -11,7 +13,15 @@ from fairlead_serving.server.question import read_json
 from fairlead_serving.server.settings import Task
 
 _FIELDS = frozenset({"predictionId", "row", "label", "reward", "at"})
+MAX_BODY_BYTES = 64 * 1024
 _LONGEST_LABEL = 256  # characters
+_TEXT_LABEL = {"minLength": 1, "maxLength": _LONGEST_LABEL}
+_LABELS: Mapping[Task, dict[str, Any]] = {
+    Task.BINARY: {"type": ["integer", "boolean", "string"], "minimum": 0, "maximum": 1}
+    | _TEXT_LABEL,
+    Task.MULTICLASS: {"type": ["number", "boolean", "string"]} | _TEXT_LABEL,
+    Task.REGRESSION: {"type": "number"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +63,37 @@ def parse_feedback(body: bytes | bytearray, task: Task, *, received: datetime) -
         label_class=name,
         reward=None if reward is None else _parse_reward(reward),
     )
+
+
+def feedback_schema(task: Task) -> dict[str, Any]:
+    """Return a JSON schema of a body: what it allows, in its formats too, is accepted."""
+    return {
+        "type": "object",
+        "properties": {
+            "predictionId": {
+                "type": "string",
+                "format": "uuid",
+                "description": "that of the answer to POST /predict",
+            },
+            "row": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": MAX_INSTANCES - 1,
+                "default": 0,
+                "description": "which of the instances, counted from 0",
+            },
+            "label": {**_LABELS[task], "description": "what was true: a value, or a class"},
+            "reward": {"type": "number", "minimum": 0, "maximum": 1},
+            "at": {
+                "type": "string",
+                "format": "date-time",
+                "description": "when it was given; when it is received, if left out",
+            },
+        },
+        "required": ["predictionId"],
+        "anyOf": [{"required": ["label"]}, {"required": ["reward"]}],
+        "additionalProperties": False,
+    }
 
 
 def _parse_prediction_id(given: object) -> str:

@@ -13,13 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fairlead_serving.server.bodies import Bodies
-from fairlead_serving.server.feedback import parse_feedback
+from fairlead_serving.server.feedback import MAX_BODY_BYTES, parse_feedback
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.prediction_log import PredictionLog
 from fairlead_serving.server.refusals import error_response, refusal
 from fairlead_serving.server.settings import RecordSettings
-
-_MAX_BODY_BYTES = 64 * 1024
 
 
 class FeedbackEndpoint:
@@ -46,7 +44,7 @@ class FeedbackEndpoint:
             response.headers["www-authenticate"] = "Bearer"
             return response
         try:
-            body = await self._bodies.read(request, _MAX_BODY_BYTES)
+            body = await self._bodies.read(request, MAX_BODY_BYTES)
             try:
                 feedback = parse_feedback(
                     body.content, self._record.task, received=datetime.now(UTC)

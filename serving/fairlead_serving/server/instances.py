@@ -24,7 +24,14 @@ Cell: TypeAlias = float | bool | str | None  # int is meant by float
 Row: TypeAlias = tuple[Cell, ...]
 Matrix: TypeAlias = npt.NDArray[np.float64]
 
-_LIMITS = {"integer": 2.0**31 - 1, "long": 2**63 - 1, "float": FLOAT32_MAX}
+_LIMITS = {"integer": 2**31 - 1, "long": 2**63 - 1, "float": FLOAT32_MAX}
+_FORMATS = {"integer": "int32", "long": "int64", "float": "float", "double": "double"}
+_JSON_TYPES = {
+    Kind.NUMBER: "number",
+    Kind.WHOLE: "integer",
+    Kind.BOOLEAN: "boolean",
+    Kind.TEXT: "string",
+}
 _SHOWN = 40  # characters of a refused value that are repeated to the client
 
 
@@ -53,12 +60,10 @@ class InstanceReader:
         null_is_missing: bool,
         limit: float | None = None,
     ) -> None:
+        self.columns = tuple(columns)
         self._columns = {column.name: column for column in columns}
         self._null_is_missing = null_is_missing
-        self._limits = {
-            column.name: limit or _LIMITS.get(column.mlflow_type, sys.float_info.max)
-            for column in columns
-        }
+        self._limits = {column.name: limit or _limit_of_type(column) for column in columns}
         self._limit_row = np.array([float(value) for value in self._limits.values()])
         names = list(self._columns)
         self._pick = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
@@ -89,6 +94,26 @@ class InstanceReader:
             self._read_row(f"instances[{at}]", instance)
             for at, instance in enumerate(_check_number_of(instances))
         ]
+
+    def schema(self) -> dict[str, Any]:
+        """Return a JSON schema of an instance: all that it allows is read, and a little more."""
+        return {
+            "type": "object",
+            "properties": {column.name: self._cell_schema(column) for column in self.columns},
+            "required": [column.name for column in self.columns if column.required],
+            "additionalProperties": False,
+        }
+
+    def _cell_schema(self, column: Column) -> dict[str, Any]:
+        kind = _JSON_TYPES[column.kind]
+        schema: dict[str, Any] = {"type": [kind, "null"] if self._takes_null(column) else kind}
+        if column.kind in {Kind.NUMBER, Kind.WHOLE}:
+            most = min(self._limits[column.name], _limit_of_type(column))
+            schema |= {"minimum": -most, "maximum": most, "format": _FORMATS[column.mlflow_type]}
+        return schema
+
+    def _takes_null(self, column: Column) -> bool:
+        return self._null_is_missing or not column.required or column.kind is Kind.NUMBER
 
     def _read_plain(self, instances: Any) -> Matrix | None:
         """Read what certainly fits; None where a closer look is needed."""
@@ -131,7 +156,7 @@ class InstanceReader:
             return None
         value = instance[column.name]
         if value is None or (isinstance(value, float) and math.isnan(value)):
-            if self._null_is_missing or not column.required or column.kind is Kind.NUMBER:
+            if self._takes_null(column):
                 return None
             raise BadInputError(f"{where}, column {column.name!r}: null; give a {column.kind}")
         problem = _find_problem(column.kind, value, self._limits[column.name])
@@ -140,6 +165,10 @@ class InstanceReader:
         if column.kind in {Kind.NUMBER, Kind.WHOLE} and isinstance(value, bool):
             return int(value)  # as the training read a column of booleans
         return value  # type: ignore[return-value]  # `_find_problem` has checked the type
+
+
+def _limit_of_type(column: Column) -> float:
+    return _LIMITS.get(column.mlflow_type, sys.float_info.max)
 
 
 def _find_problem(kind: Kind, value: object, limit: float) -> str | None:

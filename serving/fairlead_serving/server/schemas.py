@@ -1,4 +1,4 @@
-"""Request and response of `POST /predict`, as the OpenAPI document shows them.
+"""Request and response of `POST /predict`, as BentoML's own clients ask for them.
 
 The one field of the request carries the whole request, because a method of BentoML is given
 fields and nothing else: its `Context` has the headers, and would overwrite the status of every

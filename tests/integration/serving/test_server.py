@@ -85,6 +85,9 @@ def test_probes_and_metrics_answer(server: ServerProcess) -> None:
     assert server.get("/livez").status_code == 200
     assert server.get("/nosuch").status_code == 404
     assert "error" in server.get("/nosuch").json()
+    described = server.get("/docs.json").json()
+    assert described["info"]["version"] == "1.1.0"
+    assert described["components"]["schemas"]["Instance"]["properties"].keys() == ROW.keys()
 
 
 def test_a_large_batch_is_answered(server: ServerProcess) -> None:

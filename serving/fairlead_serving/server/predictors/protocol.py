@@ -3,13 +3,12 @@
 A new kind of predictor is one module beside this one and one row in `flavors`.
 """
 
-from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from fairlead_serving.server.signature import Column
+from fairlead_serving.server.instances import InstanceReader
 
 Predictions: TypeAlias = npt.NDArray[np.floating[Any]] | list[Any]  # one entry an instance
 
@@ -21,7 +20,7 @@ class PredictionError(Exception):
 class Predictor(Protocol):
     """A loaded model."""
 
-    columns: Sequence[Column]  # what a row has
+    reader: InstanceReader  # of what clients send
     is_fast: bool  # a few rows cost less than a change of thread
 
     def predict(self, instances: object) -> Predictions:

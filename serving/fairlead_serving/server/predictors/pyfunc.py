@@ -37,8 +37,7 @@ class PyfuncPredictor:
 
     def __init__(self, model: FrameModel, columns: Sequence[Column]) -> None:
         self._model = model
-        self.columns = columns
-        self._reader = InstanceReader(columns, null_is_missing=False)
+        self.reader = InstanceReader(columns, null_is_missing=False)
 
     @classmethod
     def load(cls, artifact: Artifact) -> "PyfuncPredictor":
@@ -47,7 +46,7 @@ class PyfuncPredictor:
 
     def predict(self, instances: object) -> Predictions:
         """Predict for a list of objects of column: value."""
-        rows = self._reader.read_rows(instances)
+        rows = self.reader.read_rows(instances)
         predictions = _to_list(self._model.predict(self._to_frame(rows)))
         if len(predictions) != len(rows):
             raise PredictionError(
@@ -60,7 +59,7 @@ class PyfuncPredictor:
     def _to_frame(self, rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
         """Build a frame of exactly the signature's types, which MLflow insists on."""
         series = {}
-        for column, cells in zip(self.columns, zip(*rows, strict=True), strict=True):
+        for column, cells in zip(self.reader.columns, zip(*rows, strict=True), strict=True):
             # An optional column with a gap has no plain type; MLflow takes it as it is.
             has_gap = not column.required and None in cells
             dtype = "object" if has_gap else _DTYPES[column.mlflow_type]

@@ -24,9 +24,8 @@ class XgboostPredictor:
         self, booster: xgboost.Booster, columns: Sequence[Column], *, rounds: tuple[int, int]
     ) -> None:
         self._booster = booster
-        self.columns = columns
         self._rounds = rounds
-        self._reader = InstanceReader(columns, null_is_missing=True, limit=FLOAT32_MAX)
+        self.reader = InstanceReader(columns, null_is_missing=True, limit=FLOAT32_MAX)
 
     @classmethod
     def load(cls, artifact: Artifact) -> "XgboostPredictor":
@@ -50,7 +49,7 @@ class XgboostPredictor:
 
     def predict(self, instances: object) -> Predictions:
         """Predict for a list of objects of column: value."""
-        matrix = self._reader.read_matrix(instances)
+        matrix = self.reader.read_matrix(instances)
         scores: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = self._booster.inplace_predict(
             matrix, iteration_range=self._rounds
         )

@@ -22,6 +22,7 @@ from fairlead_serving.server.application import (
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
+from fairlead_serving.server.instances import InstanceReader
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.service import build_service
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDepre
 class Constant:
     """Predicts one number."""
 
-    columns = (Column(name="price", kind=Kind.NUMBER),)
+    reader = InstanceReader([Column(name="price", kind=Kind.NUMBER)], null_is_missing=True)
     is_fast = True
 
     def predict(self, instances: object) -> Predictions:
@@ -49,7 +50,7 @@ def build() -> Starlette:
     thread, bodies = ThreadPoolExecutor(1), Bodies()
     endpoint = PredictEndpoint(Constant(), metrics, server_settings(), thread=thread, bodies=bodies)
     feedback = FeedbackEndpoint(None, None, bodies)
-    return build_application(build_service(endpoint), feedback, registry)
+    return build_application(build_service(endpoint), feedback, registry, {"openapi": "3.1.0"})
 
 
 @pytest.fixture
@@ -67,6 +68,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     ("method", "path", "status", "message"),
     [
         pytest.param("GET", "/nosuch", 404, "predictions are at POST /predict", id="no such path"),
+        pytest.param("POST", "/docs.json", 405, "Method Not Allowed", id="a description is read"),
         pytest.param("GET", "/predict", 405, "Method Not Allowed", id="a method of BentoML's"),
         pytest.param("GET", "/feedback", 405, "Method Not Allowed", id="a method of ours"),
         pytest.param("POST", "/feedback", 404, "logs no predictions", id="feedback is off"),
@@ -137,6 +139,11 @@ async def test_every_answer_returns_the_callers_request_id(
 
     assert answer.status_code == status
     assert answer.headers.get("x-request-id") == returned
+
+
+async def test_the_description_is_ours(client: httpx.AsyncClient) -> None:
+    """BentoML's own knows neither the columns nor our refusals."""
+    assert (await client.get("/docs.json")).json() == {"openapi": "3.1.0"}
 
 
 async def test_probes_answer(client: httpx.AsyncClient) -> None:

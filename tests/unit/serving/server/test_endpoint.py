@@ -36,14 +36,15 @@ from support.server_settings import server_settings
 # BentoML's own classes do what pydantic deprecates, whenever a service is built.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")
 
-COLUMNS = (Column(name="price", kind=Kind.NUMBER),)
-READER = InstanceReader(COLUMNS, null_is_missing=True, limit=FLOAT32_MAX)
+READER = InstanceReader(
+    [Column(name="price", kind=Kind.NUMBER)], null_is_missing=True, limit=FLOAT32_MAX
+)
 
 
 class FakePredictor:
     """Says which thread it ran on; fails or waits when told to."""
 
-    columns = COLUMNS
+    reader = READER
 
     def __init__(self, *, is_fast: bool = True, before: Callable[[], object] = int) -> None:
         self.is_fast = is_fast
@@ -82,7 +83,7 @@ async def post(registry: CollectorRegistry) -> AsyncIterator[Post]:
         settings = server_settings(request_timeout=timedelta(seconds=seconds))
         endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, bodies=bodies)
         feedback = FeedbackEndpoint(None, None, bodies)
-        app = build_application(build_service(endpoint), feedback, registry)
+        app = build_application(build_service(endpoint), feedback, registry, {})
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         async with (
             app.router.lifespan_context(app),

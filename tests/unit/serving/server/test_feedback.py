@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
-from fairlead_serving.server.feedback import Feedback, parse_feedback
+from fairlead_serving.server.feedback import Feedback, feedback_schema, parse_feedback
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.settings import Task
 
@@ -110,6 +111,33 @@ def test_what_is_wrong_is_named(body: bytes, message: str) -> None:
 def test_a_regression_takes_numbers(label: Any) -> None:
     with pytest.raises(BadInputError, match="label"):
         parse_feedback(told(label=label), Task.REGRESSION, received=NOW)
+
+
+LABELS = (0, 1, 2, -3.5, 1.0, 1.5, 1e300, True, False, None, "", "up", "x" * 256, "x" * 257, [1])
+
+
+@pytest.mark.parametrize("task", Task)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"label": label} for label in LABELS),
+        *({"reward": reward} for reward in (-0.1, 0, 0.5, 1, 1.01, True, "1", None)),
+        *({"label": 1, "row": row} for row in (-1, 0, 9_999, 10_000, True, None)),
+        {},
+        {"label": 1, "reward": 1, "at": "2026-11-30T11:59:59.5Z"},
+        {"label": 1, "weight": 2},
+        {"label": 1, "predictionId": 7},
+    ],
+    ids=lambda fields: str(fields)[:30],
+)
+def test_the_schema_allows_what_is_taken(task: Task, fields: dict[str, Any]) -> None:
+    is_allowed = Draft202012Validator(feedback_schema(task)).is_valid({"predictionId": ID} | fields)
+
+    if is_allowed:
+        parse_feedback(told(**fields), task, received=NOW)
+    else:
+        with pytest.raises(BadInputError):
+            parse_feedback(told(**fields), task, received=NOW)
 
 
 @given(st.recursive(

@@ -1,6 +1,7 @@
 """What a client may send, and how a refusal names the place."""
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from fairlead_serving.server.instances import (
     FLOAT32_MAX,
@@ -176,6 +178,65 @@ rows: st.SearchStrategy[Any] = st.one_of(
     st.dictionaries(st.sampled_from(["price", "count", "prise"]), cells),
     cells,
 )
+
+
+@pytest.mark.parametrize(
+    ("reader", "expected"),
+    [
+        pytest.param(
+            pyfunc_reader(PRICE),
+            {"type": ["number", "null"], "format": "double"}
+            | {"minimum": -sys.float_info.max, "maximum": sys.float_info.max},
+            id="a number may be missing",
+        ),
+        pytest.param(
+            booster_reader(PRICE),
+            {"type": ["number", "null"], "format": "double"}
+            | {"minimum": -FLOAT32_MAX, "maximum": FLOAT32_MAX},
+            id="a booster's has 32 bits",
+        ),
+        pytest.param(
+            pyfunc_reader(COUNT),
+            {"type": "integer", "format": "int64"} | {"minimum": 1 - 2**63, "maximum": 2**63 - 1},
+            id="a whole number may not",
+        ),
+        pytest.param(
+            booster_reader(COUNT),
+            {"type": ["integer", "null"], "format": "int64"}
+            | {"minimum": 1 - 2**63, "maximum": 2**63 - 1},
+            id="a booster's may",
+        ),
+        pytest.param(pyfunc_reader(OPEN), {"type": "boolean"}, id="a boolean"),
+        pytest.param(pyfunc_reader(REGION), {"type": "string"}, id="a string"),
+        pytest.param(pyfunc_reader(NOTE), {"type": ["string", "null"]}, id="an optional one"),
+    ],
+)
+def test_a_schema_says_what_a_column_takes(
+    reader: InstanceReader, expected: dict[str, object]
+) -> None:
+    (column,) = reader.columns
+
+    assert reader.schema() == {
+        "type": "object",
+        "properties": {column.name: expected},
+        "required": [column.name] if column.required else [],
+        "additionalProperties": False,
+    }
+
+
+@given(
+    st.sampled_from([booster_reader, pyfunc_reader]),
+    st.sampled_from([PRICE, COUNT, OPEN, REGION, NOTE]),
+    st.one_of(cells, st.sampled_from([2.0, 2**63, -(2**63), 10**400, FLOAT32_MAX, 1e39])),
+)
+def test_what_the_schema_allows_is_read(
+    build: Callable[[Column], InstanceReader], column: Column, cell: object
+) -> None:
+    reader = build(column)
+
+    for instance in ({column.name: cell}, {}, {column.name: cell, "other": cell}):
+        if Draft202012Validator(reader.schema()).is_valid(instance):
+            assert len(reader.read_rows([instance])) == 1
 
 
 def ask(read: Callable[[object], Any], instances: object) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.failure import Reason, StartupError
-from fairlead_serving.server.instances import BadInputError
+from fairlead_serving.server.instances import BadInputError, InstanceReader
 from fairlead_serving.server.predictors import flavors
 from fairlead_serving.server.predictors.flavors import Flavor, choose_flavor, open_predictor
 from fairlead_serving.server.predictors.protocol import Predictions
@@ -60,7 +60,7 @@ def test_an_artifact_that_no_flavor_takes_is_refused(changes: dict[str, Any]) ->
 class FakePredictor:
     """Counts how often it is asked; fails as told."""
 
-    columns = ()
+    reader = InstanceReader((), null_is_missing=False)
     is_fast = True
 
     def __init__(self, error: Exception | None = None) -> None:
