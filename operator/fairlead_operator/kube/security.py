@@ -1,11 +1,13 @@
 """What every pod we create needs so that Pod Security ``restricted`` admits it.  Pure."""
 
+import math
 from decimal import Decimal
 from typing import Any, Final
 
 from fairlead_operator.api.common import ResourceList, Resources
 
 _USER: Final = 65532
+_LEAST_SCRATCH: Final = 2  # GiB
 _FACTORS: Final = {
     "": Decimal(1),
     "m": Decimal("0.001"),
@@ -49,6 +51,16 @@ def resources(
         for name, request in requests.items()
     }
     return {"requests": lowered | asked_requests, "limits": raised | asked_limits}
+
+
+def scratch(memory_limit: str) -> dict[str, Any]:
+    """Build the volume that a pod may write to: twice its memory, and at least 2 GiB.
+
+    A pod that goes beyond is evicted.  What ours write is what they also hold in memory: a model.
+    """
+    # In whole GiB, as the API server writes it: written otherwise, it would differ at each look.
+    gibibytes = max(math.ceil(2 * _size(memory_limit) / 1024**3), _LEAST_SCRATCH)
+    return {"name": "tmp", "emptyDir": {"sizeLimit": f"{gibibytes}Gi"}}
 
 
 def _amounts(amounts: ResourceList) -> dict[str, str]:

@@ -106,7 +106,10 @@ def _pod(namespace: str, images: Images) -> dict[str, Any]:
             }
         ],
         "containers": [_agent(namespace, images), _envoy(images)],
-        "volumes": [{"name": "run", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+        "volumes": [
+            {"name": "run", "emptyDir": {"sizeLimit": "512Mi"}},  # the last snapshot, and a new one
+            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        ],
     }
 
 

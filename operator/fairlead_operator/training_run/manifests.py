@@ -14,6 +14,7 @@ from fairlead_operator.kube.security import (
     environment,
     pod_security,
     resources,
+    scratch,
     secret_variable,
 )
 
@@ -39,6 +40,7 @@ def build_job(
     name = name_job(stage, owner, model=model)
     workers = json.loads(config)["search"]["parallelism"] if stage == "search" else 1
     timeout = int(spec.training.search.timeout.total_seconds())
+    trainer = _trainer(stage, config, spec, images, mlflow_url)
     return {
         "apiVersion": "batch/v1",
         **name,
@@ -74,8 +76,8 @@ def build_job(
                     "terminationGracePeriodSeconds": 15,
                     "securityContext": pod_security(),
                     "imagePullSecrets": [{"name": name} for name in images.pull_secrets],
-                    "containers": [_trainer(stage, config, spec, images, mlflow_url)],
-                    "volumes": [{"name": "tmp", "emptyDir": {}}],
+                    "containers": [trainer],
+                    "volumes": [scratch(trainer["resources"]["limits"]["memory"])],
                 },
             },
         },

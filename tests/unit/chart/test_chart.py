@@ -111,6 +111,26 @@ def test_containers_say_what_they_need(manifests: list[Manifest]) -> None:
             assert "memory" in resources["limits"], container["name"]
 
 
+def test_what_a_pod_may_write_has_a_limit(manifests: list[Manifest]) -> None:
+    for workload in workloads(manifests):
+        for volume in workload["spec"]["template"]["spec"].get("volumes", []):
+            assert "sizeLimit" in volume.get("emptyDir", {"sizeLimit": ""}), volume["name"]
+
+
+def test_data_without_a_claim_may_be_as_large_as_with_one() -> None:
+    kept = ("postgresql", "mlflow", "prometheus")
+    sizes = [f'{name}.persistence={{"enabled":false,"size":"3Gi"}}' for name in kept]
+
+    limits = [
+        volume["emptyDir"]["sizeLimit"]
+        for workload in workloads(render(*BUNDLED, *sizes))
+        for volume in workload["spec"]["template"]["spec"]["volumes"]
+        if volume["name"] in {"data", "artifacts"}
+    ]
+
+    assert sorted(limits) == ["256Mi", "3Gi", "3Gi", "3Gi"]  # Alertmanager never has a claim
+
+
 def test_servers_have_probes(manifests: list[Manifest]) -> None:
     for workload in workloads(manifests):
         for container in workload["spec"]["template"]["spec"]["containers"]:

@@ -123,12 +123,13 @@ def test_pod_security_restricted(template: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_beyond_what_is_asked(template: dict[str, Any]) -> None:
-    """A read-only root, a memory limit, and a token only for whom talks to the API."""
+    """A read-only root, limits of memory and disk, and a token only for whom talks to the API."""
     pod = template["spec"]
     component = template["metadata"]["labels"]["fairlead.dev/component"]
 
     assert pod["automountServiceAccountToken"] is (component == "gateway")
     assert pod["enableServiceLinks"] is False
+    assert all(volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if "emptyDir" in volume)
     mounted = {volume["name"] for volume in pod["volumes"]}
     for container in containers(template):
         assert container["securityContext"]["readOnlyRootFilesystem"] is True

@@ -33,6 +33,7 @@ from fairlead_operator.kube.security import (
     environment,
     pod_security,
     resources,
+    scratch,
     secret_variable,
 )
 from fairlead_operator.rollout.servers.autoscaler import KINDS
@@ -167,6 +168,9 @@ def _pod(
     images: Images,
     mlflow_url: str,
 ) -> dict[str, Any]:
+    server = _server(
+        reference, serving, task=task, owner=owner, images=images, mlflow_url=mlflow_url
+    )
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -176,13 +180,9 @@ def _pod(
         "topologySpreadConstraints": [
             _spread(component_labels(cluster.SERVER, owner.name, reference.version))
         ],
-        "containers": [
-            _server(
-                reference, serving, task=task, owner=owner, images=images, mlflow_url=mlflow_url
-            )
-        ],
+        "containers": [server],
         "volumes": [
-            {"name": "tmp", "emptyDir": {}},
+            scratch(server["resources"]["limits"]["memory"]),
             *((database_volume()[0],) if serving.prediction_log.enabled else ()),
         ],
     }

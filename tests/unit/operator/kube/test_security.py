@@ -1,11 +1,11 @@
-"""Resources of a container: what the user asks for, over defaults that never contradict it."""
+"""Resources of a pod: what the user asks for, over defaults that never contradict it."""
 
 from typing import Any
 
 import pytest
 
 from fairlead_operator.api.common import Resources
-from fairlead_operator.kube.security import resources
+from fairlead_operator.kube.security import resources, scratch
 
 REQUESTS = {"cpu": "100m", "memory": "256Mi"}
 LIMITS = {"memory": "1Gi"}
@@ -61,3 +61,16 @@ def test_a_default_gives_way_to_what_is_asked(
     merged = resources(Resources.model_validate(asked), requests=REQUESTS, limits=LIMITS)
 
     assert merged == {"requests": REQUESTS | requests, "limits": LIMITS | limits}
+
+
+@pytest.mark.parametrize(
+    ("memory_limit", "size"),
+    [
+        pytest.param("1Gi", "2Gi", id="twice the memory"),
+        pytest.param("4Gi", "8Gi", id="more memory: more room"),
+        pytest.param("5G", "10Gi", id="in another unit, rounded up"),
+        pytest.param("128Mi", "2Gi", id="a small pod: 2 GiB"),
+    ],
+)
+def test_what_a_pod_may_write_follows_its_memory(memory_limit: str, size: str) -> None:
+    assert scratch(memory_limit) == {"name": "tmp", "emptyDir": {"sizeLimit": size}}
