@@ -7,6 +7,14 @@ import jsonschema
 import pytest
 import yaml
 
+from fairlead_contract.cluster import (
+    GATEWAY_AGENT_PORT,
+    GATEWAY_METRICS_PORT,
+    GATEWAY_TRAFFIC_PORT,
+    SERVER_PORT,
+    SERVER_SHADOW_PORT,
+)
+from fairlead_operator.kube.metadata import component_labels
 from support.chart.rendering import (
     CHART,
     LOCAL_VALUES,
@@ -613,8 +621,78 @@ def test_an_external_prometheus_gets_through_to_the_operator() -> None:
     assert [set(rule) for rule in policy["spec"]["ingress"]] == [{"ports"}, {"ports"}]
 
 
+IN_A_NAMESPACE = (
+    *BUNDLED,
+    'networkPolicy.modelNamespaces=["energy"]',
+    'networkPolicy.callersFrom=[{"podSelector":{"matchLabels":{"app":"shop"}}}]',
+    'networkPolicy.gatewaysFrom=[{"podSelector":{"matchLabels":{"app":"envoy"}}}]',
+)
+SCRAPER = {
+    "app.kubernetes.io/name": "fairlead",
+    "app.kubernetes.io/instance": "fairlead",
+    "app.kubernetes.io/component": "prometheus",
+}
+
+
+@pytest.mark.parametrize(
+    ("component", "port", "caller", "is_allowed"),
+    [
+        pytest.param("server", SERVER_PORT, component_labels("gateway"), True, id="gateway"),
+        pytest.param("server", SERVER_PORT, {"app": "envoy"}, True, id="a Gateway's pods"),
+        pytest.param("server", SERVER_SHADOW_PORT, {"app": "envoy"}, True, id="their copies"),
+        pytest.param("server", SERVER_PORT, SCRAPER, True, id="Prometheus"),
+        pytest.param("server", SERVER_SHADOW_PORT, SCRAPER, False, id="Prometheus sends no copies"),
+        pytest.param("server", SERVER_PORT, {"app": "shop"}, False, id="callers: by the gateway"),
+        pytest.param("gateway", GATEWAY_TRAFFIC_PORT, {"app": "shop"}, True, id="callers"),
+        pytest.param("gateway", GATEWAY_TRAFFIC_PORT, SCRAPER, False, id="no one else"),
+        pytest.param("gateway", GATEWAY_METRICS_PORT, SCRAPER, True, id="metrics of Envoy"),
+        pytest.param("gateway", GATEWAY_AGENT_PORT, SCRAPER, True, id="metrics of the agent"),
+        pytest.param("gateway", GATEWAY_METRICS_PORT, {"app": "shop"}, False, id="not for callers"),
+        pytest.param("trainer", 80, component_labels("gateway"), False, id="no training listens"),
+    ],
+)
+def test_who_may_connect_to_the_pods_of_a_model(
+    component: str, port: int, caller: dict[str, str], *, is_allowed: bool
+) -> None:
+    policies = [
+        policy["spec"]
+        for policy in of_kind(render(*IN_A_NAMESPACE), "NetworkPolicy")
+        if policy["metadata"]["namespace"] == "energy"
+        if policy["spec"]["podSelector"]["matchLabels"].items()
+        <= component_labels(component, "nsw-price", "1.0.0").items()
+    ]
+
+    (policy,) = policies
+    assert policy["policyTypes"] == ["Ingress"]
+    assert is_allowed is any(
+        port in {each["port"] for each in rule["ports"]}
+        and peer["podSelector"]["matchLabels"].items() <= caller.items()
+        for rule in policy.get("ingress", ())
+        for peer in rule["from"]
+    )
+
+
+def test_a_scraper_of_another_namespace_is_named_with_it() -> None:
+    policy = find(render(*IN_A_NAMESPACE), "NetworkPolicy", "fairlead-server")
+
+    (peer,) = policy["spec"]["ingress"][1]["from"]
+    assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
+
+
+def test_callers_are_everyone_unless_they_are_named() -> None:
+    policy = find(
+        render(*BUNDLED, 'networkPolicy.modelNamespaces=["energy"]'),
+        "NetworkPolicy",
+        "fairlead-gateway",
+    )
+
+    assert [set(rule) for rule in policy["spec"]["ingress"]] == [{"ports"}, {"ports", "from"}]
+
+
 def test_network_policies_can_be_left_out() -> None:
-    assert of_kind(render(*BUNDLED, "networkPolicy.enabled=false"), "NetworkPolicy") == []
+    left_out = render(*IN_A_NAMESPACE, "networkPolicy.enabled=false")
+
+    assert of_kind(left_out, "NetworkPolicy") == []
 
 
 def test_the_local_cluster_gets_everything_and_keeps_nothing() -> None:
@@ -661,6 +739,11 @@ def test_a_long_release_name_is_cut() -> None:
             (*EXTERNAL, "alertmanager.enabled=true"), "externalPrometheus.url", id="nobody alerts"
         ),
         pytest.param(
+            (*EXTERNAL, 'networkPolicy.modelNamespaces=["energy"]'),
+            "networkPolicy.metricsFrom",
+            id="servers that nobody scrapes",
+        ),
+        pytest.param(
             (EXTERNAL[0], EXTERNAL[2], "mlflow.enabled=true"),
             "mlflow.existingDatabaseSecret",
             id="MLflow without a database",
@@ -684,6 +767,7 @@ def test_a_release_that_could_not_work_is_refused(settings: tuple[str, ...], nam
         ('images.operator={"repository":"fairlead/operator"}', "/images/operator"),
         ('watchNamespaces="a,b"', "/watchNamespaces"),
         ('watchNamespaces=["team-*"]', "/watchNamespaces"),
+        ('networkPolicy.modelNamespaces=["team-*"]', "/networkPolicy/modelNamespaces"),
         ('externalMlflow.url="mlflow:5000"', "/externalMlflow/url"),
         ('externalDatabase.url="mysql://u:p@h/d"', "/externalDatabase/url"),
         ('prometheus.scrapeInterval="5"', "/prometheus/scrapeInterval"),
