@@ -44,6 +44,7 @@ from fairlead_serving.server.settings import (
     read_settings,
     termination_log,
 )
+from fairlead_serving.server.tokens import Token
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def build(
     service = build_service(endpoint)
     app = without_slash(build_application(service, feedback, registry, description))
     if settings.force_token:
-        app = require_token(app, settings.force_token)
+        app = require_token(app, Token(settings.force_token, settings.force_token_file))
     return mark_copies(return_request_id(app), settings.shadow_port)
 
 

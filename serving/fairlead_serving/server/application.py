@@ -5,7 +5,6 @@ form.  One of its middlewares is taken off by name, because its configuration ca
 of a service has to be a number above 0.
 """
 
-import hmac
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -31,6 +30,7 @@ from fairlead_contract.http import (
 )
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.refusals import error_response
+from fairlead_serving.server.tokens import Token
 
 # Never cancels its timer, so each finished request stays in memory for the whole timeout and p99
 # grows to 300 ms.  Our endpoint has a timeout of its own.
@@ -129,7 +129,7 @@ def mark_copies(app: ASGIApp, port: int) -> ASGIApp:
     return marked
 
 
-def require_token(app: ASGIApp, token: str) -> ASGIApp:
+def require_token(app: ASGIApp, token: Token) -> ASGIApp:
     """Refuse requests that choose their version without the Model's token, before their body."""
     refused = error_response(
         HTTPStatus.FORBIDDEN,
@@ -141,9 +141,7 @@ def require_token(app: ASGIApp, token: str) -> ASGIApp:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             given = headers.get(FORCE_TOKEN_HEADER, "")
-            if VERSION_HEADER in headers and not hmac.compare_digest(
-                given.encode(), token.encode()
-            ):
+            if VERSION_HEADER in headers and not token.is_told_by(given):
                 await refused(scope, receive, send)
                 return
         await app(scope, receive, send)

@@ -4,7 +4,6 @@ Feedback is kept, not looked up: it may come before its prediction is written, a
 pod of another version.  So an id that nobody ever gave out is accepted, and joins nothing.
 """
 
-import hmac
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -18,6 +17,7 @@ from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.prediction_log import PredictionLog
 from fairlead_serving.server.refusals import error_response, refusal
 from fairlead_serving.server.settings import RecordSettings
+from fairlead_serving.server.tokens import Token
 
 
 class FeedbackEndpoint:
@@ -28,6 +28,9 @@ class FeedbackEndpoint:
     ) -> None:
         self._bodies = bodies
         self._record = record
+        self._token: Token | None = None  # feedback is open to everyone
+        if record is not None and record.feedback_token:
+            self._token = Token(record.feedback_token, record.feedback_token_file)
         self._log = log
 
     async def answer(self, request: Request) -> Response:
@@ -37,7 +40,7 @@ class FeedbackEndpoint:
                 HTTPStatus.NOT_FOUND,
                 "the model logs no predictions; set spec.serving.predictionLog.enabled to true",
             )
-        if not _is_allowed(request, self._record.feedback_token):
+        if self._token is not None and not self._token.is_told_by(_bearer(request)):
             response = error_response(
                 HTTPStatus.UNAUTHORIZED, "feedback needs a valid bearer token"
             )
@@ -65,6 +68,6 @@ class FeedbackEndpoint:
         )
 
 
-def _is_allowed(request: Request, token: str) -> bool:
-    given = request.headers.get("authorization", "")
-    return not token or hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme == "Bearer" else ""

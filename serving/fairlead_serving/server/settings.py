@@ -34,6 +34,7 @@ class RecordSettings:
     sample: float  # share of the requests, above 0 to 1
     feedback_token: str = field(repr=False)  # a secret; empty: feedback is open to everyone
     url_file: Path | None = None  # where the address is as it is now
+    feedback_token_file: Path | None = None  # where the token is as it is now
 
     def read_url(self) -> str:
         """Return the database's address, which changes when its Secret does."""
@@ -62,6 +63,7 @@ class Settings:
     max_body_bytes: int = 32 * 1024 * 1024  # of a request for predictions; columns may say less
     record: RecordSettings | None = None  # None: predictions are not logged
     force_token: str = field(default="", repr=False)  # a secret; empty: no request can choose
+    force_token_file: Path | None = None  # where it is as it is now
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -86,6 +88,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         max_body_bytes=_mebibytes(environment, "FAIRLEAD_MAX_BODY_MEBIBYTES", default="32"),
         record=_record(environment),
         force_token=_token(environment, "FAIRLEAD_FORCE_TOKEN"),
+        force_token_file=_file(environment, "FAIRLEAD_FORCE_TOKEN_FILE"),
     )
 
 
@@ -142,8 +145,14 @@ def _record(environment: Mapping[str, str]) -> RecordSettings | None:
         task=Task(task),
         sample=_share("FAIRLEAD_PREDICTION_SAMPLE", sample),
         feedback_token=_token(environment, "FAIRLEAD_FEEDBACK_TOKEN"),
-        url_file=Path(place) if (place := environment.get("FAIRLEAD_DATABASE_URL_FILE")) else None,
+        url_file=_file(environment, "FAIRLEAD_DATABASE_URL_FILE"),
+        feedback_token_file=_file(environment, "FAIRLEAD_FEEDBACK_TOKEN_FILE"),
     )
+
+
+def _file(environment: Mapping[str, str], name: str) -> Path | None:
+    place = environment.get(name)
+    return Path(place) if place else None
 
 
 def _token(environment: Mapping[str, str], name: str) -> str:

@@ -12,7 +12,7 @@ from cluster.control_plane import ControlPlane
 from cluster.ports import refusing_port
 from cluster.wait import wait_until
 from fairlead_operator.api.autoscaling import Autoscaling
-from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.common import SecretReference, VersionReference
 from fairlead_operator.api.group import API_VERSION
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.training_run import Trigger
@@ -54,11 +54,15 @@ pytestmark = pytest.mark.integration
 
 _OWNER = Owner(kind="Model", namespace="namespace", name="nsw-price", uid="1")
 _SERVED = VersionReference(version="1.0.0", registry_version="1", digest="sha256:0")
+_TOKEN = SecretReference(name="token")
 MANIFESTS = (
     *build_gateway("namespace", images=SETTINGS.images, replicas=1),
     *build_server(
         _SERVED,
-        ServingSpec(prediction_log=PredictionLog(enabled=True)),
+        ServingSpec(
+            prediction_log=PredictionLog(enabled=True, feedback_secret=_TOKEN),
+            force_version_secret=_TOKEN,
+        ),
         task="regression",
         owner=_OWNER,
         images=SETTINGS.images,

@@ -217,6 +217,9 @@ def test_the_server_keeps_predictions_as_the_model_says(task: ModelTask) -> None
         {"name": "fairlead-database", "key": "url"},
         {"name": "labels", "key": "token"},
     ]
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == "tokens"]
+    file = settings.record.feedback_token_file
+    assert file == Path(mount["mountPath"]) / "FAIRLEAD_FEEDBACK_TOKEN"
 
 
 def read_by_the_server(

@@ -1,7 +1,7 @@
 """Deployment and Service of one model version.  Pure: values in, manifests out."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from fairlead_contract import cluster, mlflow
 from fairlead_operator.api.common import Task, VersionReference
@@ -37,6 +37,8 @@ from fairlead_operator.kube.security import (
     secret_variable,
 )
 from fairlead_operator.rollout.servers.autoscaler import KINDS
+
+_TOKENS_MOUNT: Final = {"mountPath": "/var/run/fairlead/tokens", "readOnly": True}
 
 
 def build_server(
@@ -184,6 +186,7 @@ def _pod(
         "volumes": [
             scratch(server["resources"]["limits"]["memory"]),
             *((database_volume()[0],) if serving.prediction_log.enabled else ()),
+            *_token_volumes(serving),
         ],
     }
 
@@ -220,7 +223,7 @@ def _server(
                 }
             ),
             *_record(serving.prediction_log, task),
-            *_forcing(serving),
+            *_tokens(serving),
         ],
         "ports": [
             {"name": "http", "containerPort": cluster.SERVER_PORT, "protocol": "TCP"},
@@ -257,27 +260,51 @@ def _server(
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
             *((database_volume()[1],) if serving.prediction_log.enabled else ()),
+            *({"name": each["name"], **_TOKENS_MOUNT} for each in _token_volumes(serving)),
         ],
     }
 
 
-def _forcing(serving: ServingSpec) -> list[dict[str, Any]]:
-    """Return what the server needs to tell who may choose a version."""
-    if serving.force_version_secret is None:
-        return []
-    return [secret_variable("FAIRLEAD_FORCE_TOKEN", serving.force_version_secret.name, "token")]
+def _token_secrets(serving: ServingSpec) -> dict[str, str]:
+    """Return the Secrets with the tokens that callers need, by the variables they go into."""
+    secrets = {}
+    log = serving.prediction_log
+    if log.enabled and log.feedback_secret is not None:
+        secrets["FAIRLEAD_FEEDBACK_TOKEN"] = log.feedback_secret.name
+    if serving.force_version_secret is not None:
+        secrets["FAIRLEAD_FORCE_TOKEN"] = serving.force_version_secret.name
+    return secrets
+
+
+def _tokens(serving: ServingSpec) -> Iterator[dict[str, Any]]:
+    """Yield the tokens themselves, without which no server starts, and where they are renewed."""
+    for variable, secret in _token_secrets(serving).items():
+        yield secret_variable(variable, secret, "token")
+        yield {"name": f"{variable}_FILE", "value": f"{_TOKENS_MOUNT['mountPath']}/{variable}"}
+
+
+def _token_volumes(serving: ServingSpec) -> list[dict[str, Any]]:
+    """Return the volume that holds those files, if there are any."""
+    sources = [
+        # Optional: a Secret that is missing is told by the variable, in clearer words.
+        {
+            "secret": {
+                "name": secret,
+                "optional": True,
+                "items": [{"key": "token", "path": variable}],
+            }
+        }
+        for variable, secret in _token_secrets(serving).items()
+    ]
+    return [{"name": "tokens", "projected": {"sources": sources}}] if sources else []
 
 
 def _record(log: PredictionLog, task: Task) -> list[dict[str, Any]]:
     """Return what the server needs to keep its predictions."""
     if not log.enabled:
         return []
-    variables = [
+    return [
         *environment({"FAIRLEAD_TASK": task, "FAIRLEAD_PREDICTION_SAMPLE": f"{log.sample:g}"}),
         database_variable(),
         database_file(),
     ]
-    if log.feedback_secret is not None:
-        secret = log.feedback_secret.name
-        variables.append(secret_variable("FAIRLEAD_FEEDBACK_TOKEN", secret, "token"))
-    return variables

@@ -27,6 +27,7 @@ from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.service import build_service
 from fairlead_serving.server.signature import Column, Kind
+from fairlead_serving.server.tokens import Token
 from support.server_settings import server_settings
 
 # BentoML's own classes do what pydantic deprecates, whenever a service is built.
@@ -233,7 +234,7 @@ async def test_what_comes_in_at_the_shadow_port_is_marked_as_a_copy(
 )
 async def test_who_chooses_a_version_needs_the_token(headers: dict[str, str], status: int) -> None:
     app = build()
-    transport = httpx.ASGITransport(require_token(app, "right"))
+    transport = httpx.ASGITransport(require_token(app, Token("right")))
     encoded = {name: value.encode() for name, value in headers.items()}
     async with (
         app.router.lifespan_context(app),

@@ -1,5 +1,7 @@
 """What `POST /feedback` answers."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -32,6 +34,10 @@ async def post(
 ) -> httpx.Response:
     record = record_settings("x", feedback_token=token)
     endpoint = FeedbackEndpoint(record if log else None, log, Bodies())  # type: ignore[arg-type]
+    return await ask(endpoint, body, authorization=authorization)
+
+
+async def ask(endpoint: FeedbackEndpoint, body: object, *, authorization: str) -> httpx.Response:
     app = Starlette(routes=[Route("/feedback", endpoint.answer, methods=["POST"])])
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
@@ -64,6 +70,20 @@ async def test_feedback_needs_the_token_that_is_set(authorization: str, status: 
 
     assert response.status_code == status
     assert ("www-authenticate" in response.headers) == (status == 401)
+
+
+async def test_the_token_follows_its_secret(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    record = record_settings("x", feedback_token="first", feedback_token_file=file)
+    endpoint = FeedbackEndpoint(record, FakeLog(), Bodies())  # type: ignore[arg-type]
+    file.write_text("second")
+
+    answers = [
+        (await ask(endpoint, BODY, authorization=f"Bearer {token}")).status_code
+        for token in ("first", "second")
+    ]
+
+    assert answers == [401, 202]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.service import build_service
 from fairlead_serving.server.settings import Settings, Task
 from fairlead_serving.server.signature import Column, Kind
+from fairlead_serving.server.tokens import Token
 from support.openapi import check_openapi, problems, resolve
 from support.server_settings import record_settings, server_settings
 
@@ -146,7 +147,7 @@ async def answer(path: str, asked: Asked) -> tuple[dict[str, Any], httpx.Respons
     feedback = FeedbackEndpoint(RECORD, log, bodies)
     description = describe_api(asked.settings, READER)
     server = build_application(build_service(endpoint), feedback, registry, description)
-    app = return_request_id(require_token(without_slash(server), SETTINGS.force_token))
+    app = return_request_id(require_token(without_slash(server), Token(SETTINGS.force_token)))
     content = asked.content or json.dumps(GOOD[path]).encode()
     headers = {"x-request-id": "order-17", "authorization": "Bearer right"}
     try:

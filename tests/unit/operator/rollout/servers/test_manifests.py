@@ -99,6 +99,42 @@ def test_a_record_is_written_where_the_mounted_secret_says() -> None:
     assert told["FAIRLEAD_DATABASE_URL_FILE"] == f"{mounts['database']}/url"
 
 
+@pytest.mark.parametrize(
+    ("serving", "files"),
+    [
+        pytest.param({}, {}, id="no token"),
+        pytest.param(
+            {"forceVersionSecret": {"name": "testers"}},
+            {"FAIRLEAD_FORCE_TOKEN": "testers"},
+            id="of those who choose a version",
+        ),
+        pytest.param(
+            {
+                "forceVersionSecret": {"name": "testers"},
+                "predictionLog": {"enabled": True, "feedbackSecret": {"name": "labels"}},
+            },
+            {"FAIRLEAD_FORCE_TOKEN": "testers", "FAIRLEAD_FEEDBACK_TOKEN": "labels"},
+            id="of those who give feedback, too",
+        ),
+    ],
+)
+def test_a_token_is_where_its_secret_is_mounted(
+    serving: dict[str, Any], files: dict[str, str]
+) -> None:
+    """A variable would keep the token that the pod was started with."""
+    _, deployment = server(**serving)
+    pod = deployment["spec"]["template"]["spec"]
+    told = {variable["name"]: variable.get("value") for variable in pod["containers"][0]["env"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+
+    mounted = {
+        f"{mounts[volume['name']]}/{source['secret']['items'][0]['path']}": source["secret"]["name"]
+        for volume in pod["volumes"]
+        for source in volume.get("projected", {}).get("sources", ())
+    }
+    assert mounted == {told[f"{variable}_FILE"]: secret for variable, secret in files.items()}
+
+
 def test_what_the_user_asks_for_wins_over_our_defaults() -> None:
     _, deployment = server(resources={"limits": {"memory": "4Gi"}})
     asked = deployment["spec"]["template"]["spec"]["containers"][0]["resources"]
