@@ -22,8 +22,9 @@ LABEL_STAGE: Final = f"{GROUP}/stage"
 ANNOTATION_ALERT: Final = f"{GROUP}/alert"  # of Alertmanager, through the webhook
 ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # who made a Rollout by hand, when and why
 
-# Of a TrainingRun that a Model started: digest of what it was told (``api.recipe``).
-ANNOTATION_TASK: Final = f"{GROUP}/task"
+# Of a TrainingRun that a Model started: digest of what it was told (``api.recipe``).  Builds after
+# 0.1.0 wrote another digest as ``task``, which changed with an upgrade; it is read no more.
+ANNOTATION_TOLD: Final = f"{GROUP}/told"
 # Of a child: what we last applied, so that the same is not sent again.
 ANNOTATION_APPLIED: Final = f"{GROUP}/applied"
 # Set by us on a Deployment: the kind that scales it.

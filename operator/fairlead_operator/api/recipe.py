@@ -16,9 +16,10 @@ The order of ``features`` counts: the learner samples columns by their place, an
 lists them in order.
 
 A value stands in the digest only when it differs from what leaving it out means.  That makes it
-one whether a default is written out or not, and it is the rule for a new field: its row says what
-was done before the field existed.  A row's second half is never changed, not even when the API's
-default is: who left the field out did not ask for another model.
+one whether a default is written out or not, by a person or by the API server, which fills it in
+when an object is read.  And it is the rule for a new field, of either list below: its row says
+what was done before the field existed.  A row's second half is never changed, not even when the
+API's default is: who left the field out did not ask for another model.
 """
 
 import hashlib
@@ -51,17 +52,23 @@ _RECIPE: Final[Mapping[str, object]] = {
     "training.validation.holdout": "20%",
 }
 
+# What else a training is told, in the same form: corrected, it may let one succeed that failed.
+_CIRCUMSTANCES: Final[Mapping[str, object]] = {
+    "data.source.credentials.name": None,
+    "data.minRows": 200,
+    "training.search.parallelism": 1,
+    "training.search.timeout": "15m",
+    "training.retries": 2,
+    "training.resources.requests.cpu": None,
+    "training.resources.requests.memory": None,
+    "training.resources.limits.cpu": None,
+    "training.resources.limits.memory": None,
+}
+
 
 def recipe_digest(spec: ModelSpec) -> str:
     """Return the digest of the recipe in the spec."""
-    written = _written(spec)
-    recipe = {}
-    for path, default in _RECIPE.items():
-        value = _read(written, path)
-        unsaid = default[spec.task] if isinstance(default, Mapping) else default
-        if value is not None and value != unsaid:
-            recipe[path] = value
-    return _digest(recipe)
+    return _digest(_said(spec, _RECIPE))
 
 
 def task_digest(spec: ModelSpec) -> str:
@@ -70,7 +77,7 @@ def task_digest(spec: ModelSpec) -> str:
     It starts nothing while trainings succeed: only one that failed is tried again when what may
     have made it fail was corrected.
     """
-    return _digest(_written(spec))
+    return _digest(_said(spec, {**_RECIPE, **_CIRCUMSTANCES}))
 
 
 def renew_digest(stored: str | None, spec: ModelSpec) -> str | None:
@@ -122,11 +129,18 @@ def _digest_of_0_1(spec: ModelSpec) -> str:
     )
 
 
-def _written(spec: ModelSpec) -> dict[str, Any]:
-    """Return what a person wrote of task, data and training."""
-    return spec.model_dump(
+def _said(spec: ModelSpec, rows: Mapping[str, object]) -> dict[str, object]:
+    """Return the values of these rows that say something else than leaving them out."""
+    document = spec.model_dump(
         mode="json", by_alias=True, include={"task", "data", "training"}, exclude_unset=True
     )
+    said = {}
+    for path, default in rows.items():
+        value = _read(document, path)
+        unsaid = default[spec.task] if isinstance(default, Mapping) else default
+        if value is not None and value != unsaid:
+            said[path] = value
+    return said
 
 
 def _read(document: Mapping[str, Any], path: str) -> object:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fairlead_operator.api.group import (
-    ANNOTATION_TASK,
+    ANNOTATION_TOLD,
     API_VERSION,
     LABEL_COMPONENT,
     LABEL_MANAGED_BY,
@@ -41,7 +41,7 @@ def build_training_run(owner: Owner, *, number: int, trigger: Trigger, task: str
     return {
         "apiVersion": API_VERSION,
         "kind": "TrainingRun",
-        "metadata": meta | {"annotations": {ANNOTATION_TASK: task}},
+        "metadata": meta | {"annotations": {ANNOTATION_TOLD: task}},
         "spec": {"model": owner.name, "trigger": str(trigger)},
     }
 

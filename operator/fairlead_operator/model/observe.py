@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import AUTOSCALED, PODS_READY, UPGRADED, Condition
 from fairlead_operator.api.gateway import GatewayKind
-from fairlead_operator.api.group import ANNOTATION_TASK
+from fairlead_operator.api.group import ANNOTATION_TOLD
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
@@ -295,7 +295,7 @@ def _read_training(run: Mapping[str, Any]) -> Training:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         comparison=parse_comparison(status.get("result")),
-        task=(run["metadata"].get("annotations") or {}).get(ANNOTATION_TASK),
+        task=(run["metadata"].get("annotations") or {}).get(ANNOTATION_TOLD),
     )
 
 

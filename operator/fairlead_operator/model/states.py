@@ -32,7 +32,7 @@ class Training:
     reason: str
     message: str
     comparison: Comparison | None
-    task: str | None  # digest of what it was told; None of one that 0.1.0 started
+    task: str | None  # digest of what it was told; None where an earlier release started it
     change: str = ""  # what its version takes or gives otherwise than the one in charge
 
 

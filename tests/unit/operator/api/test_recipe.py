@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from fairlead_operator.api.model import ModelSpec
-from fairlead_operator.api.recipe import recipe_digest, renew_digest
-from fairlead_operator.api.training import SearchSpec, TrainingSpec
+from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_digest
+from fairlead_operator.api.training import DataSpec, SearchSpec, TrainingSpec
 
 LEAST: dict[str, Any] = {
     "task": "binary-classification",
@@ -48,6 +48,9 @@ FULL: dict[str, Any] = {
 # Whoever has to change these is about to train every Model of every user.
 LEAST_DIGEST = "sha256:205676f65ee787462b587f70e8928d1697643a26d549198c94b389b33070eaf1"
 FULL_DIGEST = "sha256:186fe06422d32348b07cdc11cbc93e4c2d02581c3306f6040cb3d5bc9401ab7c"
+# And these, to train every Model whose last training failed.
+LEAST_TASK = LEAST_DIGEST  # nothing was said beside the recipe
+FULL_TASK = "sha256:4da1876132e2eeaf7150a998863f8209201929805c97c81648130ab5b43638df"
 
 # Of each field of task, data and training: another value than in FULL.
 TRAINS: dict[str, object] = {
@@ -140,6 +143,12 @@ def test_a_change_of_anything_else_trains_nobody(path: str, value: object) -> No
     assert recipe_digest(change(build(FULL), path, value)) == FULL_DIGEST
 
 
+@pytest.mark.parametrize(("path", "value"), (TRAINS | TRAINS_NOT).items(), ids=TRAINS | TRAINS_NOT)
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+def test_a_change_of_anything_that_it_is_told_corrects_a_training(path: str, value: object) -> None:
+    assert task_digest(change(build(FULL), path, value)) != FULL_TASK
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -165,25 +174,61 @@ def test_what_comes_after_the_training_trains_nobody(path: str, value: object) -
         pytest.param("training.validation.holdout", "20%", id="the default hold-out"),
         pytest.param("training.validation.holdout", 0.2, id="the default hold-out as a number"),
         pytest.param("data.features", [], id="no features named"),
+        pytest.param("data.minRows", 200, id="the default least rows"),
+        pytest.param("training.search.parallelism", 1, id="the default parallelism"),
+        pytest.param("training.search.timeout", "900s", id="the default timeout in other words"),
+        pytest.param("training.retries", 2, id="the default retries"),
+        pytest.param("training.resources", {"limits": {}}, id="empty limits"),
+        pytest.param("data.source.credentials", None, id="null credentials"),
     ],
 )
 def test_a_default_that_is_written_out_trains_nobody(path: str, value: object) -> None:
     """The API server writes some defaults into what it keeps, and people write others."""
-    assert recipe_digest(build(put(LEAST, path, value))) == LEAST_DIGEST
+    spec = build(put(LEAST, path, value))
+
+    assert recipe_digest(spec) == LEAST_DIGEST
+    assert task_digest(spec) == LEAST_TASK
 
 
-def test_a_field_that_a_release_adds_trains_nobody() -> None:
-    """Every default was in the digest once: a new field trained every Model anew."""
+@pytest.mark.parametrize(
+    "filled_in",
+    [
+        pytest.param({}, id="left out"),
+        pytest.param(
+            {"data.shuffle": False, "training.earlyStopping": True, "training.monotone": "none"},
+            id="its default, filled in by the API server in what was applied before",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("spec", "recipe", "task"),
+    [
+        pytest.param(LEAST, LEAST_DIGEST, LEAST_TASK, id="the least"),
+        pytest.param(FULL, FULL_DIGEST, FULL_TASK, id="the full"),
+    ],
+)
+def test_a_field_that_a_release_adds_trains_nobody(
+    spec: dict[str, Any], recipe: str, task: str, filled_in: dict[str, object]
+) -> None:
+    """Each was in a digest once: a new field trained every Model, or every failed one, anew."""
+
+    class Data(DataSpec):
+        shuffle: Annotated[bool, Field(default=False)]
 
     class Training(TrainingSpec):
         early_stopping: Annotated[bool, Field(default=True)]
         monotone: Annotated[str | None, Field(default=None)]
 
     class Model(ModelSpec):
+        data: Annotated[Data, Field()]
         training: Annotated[Training, Field(default=Training())]
 
-    assert recipe_digest(Model.model_validate(LEAST)) == LEAST_DIGEST
-    assert recipe_digest(Model.model_validate(FULL)) == FULL_DIGEST
+    for path, value in filled_in.items():
+        spec = put(spec, path, value)
+    read = Model.model_validate(spec)
+
+    assert recipe_digest(read) == recipe
+    assert task_digest(read) == task
 
 
 def test_a_default_that_a_release_changes_trains_nobody() -> None:
@@ -196,12 +241,20 @@ def test_a_default_that_a_release_changes_trains_nobody() -> None:
     class Model(ModelSpec):
         training: Annotated[Training, Field(default=Training())]
 
-    assert recipe_digest(Model.model_validate(LEAST)) == LEAST_DIGEST
+    read = Model.model_validate(LEAST)
+
+    assert recipe_digest(read) == LEAST_DIGEST
+    assert task_digest(read) == LEAST_TASK
 
 
 def test_the_digests_of_two_recipes_never_change() -> None:
     assert recipe_digest(build(LEAST)) == LEAST_DIGEST
     assert recipe_digest(build(FULL)) == FULL_DIGEST
+
+
+def test_the_digests_of_what_two_trainings_are_told_never_change() -> None:
+    assert task_digest(build(LEAST)) == LEAST_TASK
+    assert task_digest(build(FULL)) == FULL_TASK
 
 
 # What 0.1.0 wrote into status for LEAST and FULL, computed by it.

@@ -35,6 +35,7 @@ def test_a_training_says_why_it_was_started(trigger: Trigger) -> None:
     manifest = build_training_run(OWNER, number=3, trigger=trigger, task="sha256:task")
 
     assert manifest["metadata"]["name"] == "nsw-price-training-3"
+    assert manifest["metadata"]["annotations"] == {"fairlead.dev/told": "sha256:task"}
     assert TrainingRunSpec.model_validate(manifest["spec"]).trigger == trigger
 
 

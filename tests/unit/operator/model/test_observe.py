@@ -24,11 +24,13 @@ def world() -> World:
     return World()
 
 
-def put_run(world: World, name: str = "t-1", **status: Any) -> None:
+def put_run(
+    world: World, name: str = "t-1", *, annotations: dict[str, str] | None = None, **status: Any
+) -> None:
     world.kube.put(
         {
             "kind": "TrainingRun",
-            "metadata": {"namespace": NAMESPACE, "name": name},
+            "metadata": {"namespace": NAMESPACE, "name": name, "annotations": annotations or {}},
             "spec": {"model": "nsw-price"},
             "status": status,
         }
@@ -133,6 +135,26 @@ async def test_the_digest_of_an_earlier_release_is_that_of_the_present_recipe(
 
     assert seen.status.recipe == recipe_digest(seen.spec)
     assert seen.observed.trained_recipe == seen.observed.recipe
+
+
+@pytest.mark.parametrize(
+    ("annotations", "task"),
+    [
+        pytest.param({"fairlead.dev/told": "sha256:t"}, "sha256:t", id="its digest"),
+        pytest.param({"fairlead.dev/task": "sha256:t"}, None,
+                     id="of a build after 0.1.0, whose digest changed with an upgrade: not known"),
+        pytest.param({}, None, id="of 0.1.0: not known"),
+    ],
+)  # fmt: skip
+async def test_what_a_failed_training_was_told(
+    world: World, annotations: dict[str, str], task: str | None
+) -> None:
+    put_run(world, annotations=annotations, phase="Failed")
+
+    training = (await look(world, trainingRun="t-1")).observed.training
+
+    assert training is not None
+    assert training.task == task
 
 
 ENDED: dict[str, Any] = {"phase": "RolledBack", "reason": "AnalysisFailed", "message": "0.7"}
