@@ -13,6 +13,7 @@ from fairlead_operator.rollout.decision.states import Arm, Cause, Health, Observ
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
 from support.builders import (
     AB,
+    AB_AFTER_COPIES,
     ALONE,
     APPROVAL,
     BACK_AB,
@@ -108,7 +109,7 @@ def can_be(seen: Observed) -> bool:
 
 any_trial = st.builds(
     lambda steps, seen: dataclasses.replace(seen, plan=Plan(steps=steps)),
-    st.sampled_from([AB, BACK_AB, BANDIT, STEPS]),
+    st.sampled_from([AB, AB_AFTER_COPIES, BACK_AB, BANDIT, STEPS]),
     st.builds(in_trial, anything, several, st.none() | trials, some_version),
 ).filter(can_be)
 IN_TRAFFIC = (Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING)

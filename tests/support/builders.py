@@ -61,6 +61,10 @@ GONE = Stable(version="1.0.0", health=Health.UNKNOWN, gone=True)
 STOPPING = Stable(version="1.0.0", health=Health.UNKNOWN)
 AB_TEST = design("abTest")
 AB = (Step(weight=20, hold=HOUR, trial=AB_TEST),)
+AB_AFTER_COPIES = (
+    Step(weight=0, hold=MINUTE, mirror=40),
+    Step(weight=20, hold=HOUR, mirror=30, trial=AB_TEST),
+)
 BACK_AB = (Step(weight=20, hold=HOUR, trial=AB_TEST, undecided_goes_back=True),)
 BANDIT = (Step(weight=33, hold=HOUR, trial=design("bandit"), follows_reward=True),)
 TWO = (

@@ -5,6 +5,7 @@ from typing import Final, assert_never
 
 from fairlead_contract.cluster import GATEWAY
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
+from fairlead_operator.rollout.decision.plan import Step
 from fairlead_operator.rollout.decision.states import (
     Cause,
     Decision,
@@ -86,14 +87,13 @@ def enter_step(seen: Observed, index: int) -> Decision:
     step = seen.steps[index]
     if step.trial is not None:
         return _enter_trial(seen, index, step.trial.name)
-    copies = f" and copies of {step.mirror} %" if step.mirror else ""
     return Decision(
         phase=Phase.PROGRESSING,
         step=index,
         shares=step_shares(seen, step),
         mirror=step.mirror,
         reason=Reason.STEP_STARTED,
-        message=f"step {index + 1} of {len(seen.steps)}: {step.weight} %{copies} for "
+        message=f"step {index + 1} of {len(seen.steps)}: {step.weight} %{_copies(step)} for "
         f"{in_seconds(step.hold)}",
     )
 
@@ -107,9 +107,14 @@ def _enter_trial(seen: Observed, index: int, name: str) -> Decision:
         phase=Phase.PROGRESSING,
         step=index,
         shares=shares,
+        mirror=step.mirror,
         reason=Reason.STEP_STARTED,
-        message=f"{name} with {split}, for at most {in_seconds(step.hold)}",
+        message=f"{name} with {split}{_copies(step)}, for at most {in_seconds(step.hold)}",
     )
+
+
+def _copies(step: Step) -> str:
+    return f" and copies of {step.mirror} %" if step.mirror else ""
 
 
 def enter_guard(seen: Observed, message: str) -> Decision:

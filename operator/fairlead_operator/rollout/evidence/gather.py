@@ -172,12 +172,11 @@ def _portion(case: Case, version: str, before: _Before | None, lasted: timedelta
 
 
 async def _try_out(case: Case, ports: Ports) -> Trial | None:
-    """Ask what the trial says, when there is one and it is due."""
-    design, status, now = case.plan.trial, case.status, case.now
+    """Ask what the trial of the present step says, when there is one and it is due."""
+    design = case.present.trial if case.present else None
+    status, now = case.status, case.now
     if design is None:
         return None
-    if status.phase not in {Phase.PROGRESSING, Phase.PAUSED} or status.step > 0:
-        return None  # a trial is the only step of its plan
     since = status.step_since or now
     last = status.trial
     passed = now - ((last and last.measured_at) or since)

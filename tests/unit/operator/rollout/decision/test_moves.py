@@ -19,6 +19,7 @@ from fairlead_operator.rollout.decision.moves import (
 from fairlead_operator.rollout.decision.plan import Step
 from fairlead_operator.rollout.decision.states import Cause, Decision, Gateway, Health, Observed
 from support.builders import (
+    AB_AFTER_COPIES,
     HOUR,
     MINUTE,
     NOW,
@@ -32,6 +33,7 @@ from support.builders import (
 )
 
 MIRRORED = (Step(weight=0, hold=MINUTE, mirror=40),)
+NO_TRAFFIC = tuple(dataclasses.replace(arm, weight=0, asked=0) for arm in TWO)
 BAD = Cause(reason=Reason.ANALYSIS_FAILED, message="0.5")
 
 
@@ -195,6 +197,13 @@ def test_who_stays_in_doubt_pauses_where_it_is() -> None:
             0,
             id="a trial: all candidates at once",
         ),
+        pytest.param(
+            trying(steps=AB_AFTER_COPIES, arms=NO_TRAFFIC),
+            1,
+            (("1.1.0", 20), ("1.2.0", 20)),
+            30,
+            id="a trial after another step, with copies",
+        ),
     ],
 )
 def test_enter_step(
@@ -211,6 +220,12 @@ def test_enter_step(
     [
         pytest.param(observed(), 1, ("2 of 2", "50 %", "60 s"), id="its place, weight and hold"),
         pytest.param(pending(steps=MIRRORED), 0, ("1 of 1", "40 %"), id="its copies"),
+        pytest.param(
+            trying(steps=AB_AFTER_COPIES),
+            1,
+            ("abTest", "20 %", "copies of 30 %"),
+            id="the copies of a trial",
+        ),
         pytest.param(
             trying(), 0, ("abTest", "1.1.0", "1.2.0", "20 %", "3600 s"), id="the split of a trial"
         ),

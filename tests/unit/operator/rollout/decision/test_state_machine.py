@@ -23,6 +23,7 @@ from fairlead_operator.rollout.statistics.ab_test import Outcome
 from support.any_rollout import IN_TRAFFIC, VERSIONS, any_trial, anything, in_phase, with_a_good_one
 from support.builders import (
     AB,
+    AB_AFTER_COPIES,
     ALONE,
     APPROVAL,
     BACK_AB,
@@ -217,6 +218,12 @@ TABLE = [
                  Reason.TRIAL_RUNNING, id="trial: no decision yet"),
     pytest.param(trying(trial=trial(Outcome.WON, winner="1.2.0")), (Phase.GUARDING, 100),
                  Reason.GUARD_STARTED, id="trial: a candidate won"),
+    pytest.param(trying(trial=trial(Outcome.WON, winner="1.2.0"), steps=AB_AFTER_COPIES, step=1),
+                 (Phase.GUARDING, 100), Reason.GUARD_STARTED,
+                 id="trial: a candidate won, after a step with copies"),
+    pytest.param(trying(trial=trial(Outcome.UNDECIDED), steps=AB_AFTER_COPIES, step=1),
+                 (Phase.PAUSED, 40), Reason.TRIAL_UNDECIDED,
+                 id="trial: undecided asks a person, after a step with copies"),
     pytest.param(trying(trial=trial(Outcome.STABLE_WON)), BACK, Reason.TRIAL_LOST,
                  id="trial: the stable version won"),
     pytest.param(trying(trial=trial(Outcome.UNDECIDED)), (Phase.PAUSED, 40),

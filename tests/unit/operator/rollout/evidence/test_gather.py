@@ -12,9 +12,11 @@ from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec
 from fairlead_operator.ports import Tally
 from fairlead_operator.rollout.case import Case
-from fairlead_operator.rollout.decision.plan import compile_plan
+from fairlead_operator.rollout.decision.plan import Plan, Step, compile_plan
 from fairlead_operator.rollout.evidence.gather import Evidence, gather_evidence
+from fairlead_operator.rollout.statistics.ab_test import Outcome
 from support import builders
+from support.builders import HOUR
 from support.fakes import START
 from support.world import NAMESPACE, World, model_manifest
 
@@ -305,3 +307,33 @@ async def test_when_a_trial_counts(world: World, status: Any, is_due: bool) -> N
 
     assert (trial is not None) == is_due
     assert trial is None or [arm.version for arm in trial.arms] == ["1.0.0", "1.1.0", "1.2.0"]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        pytest.param({"step": 0}, None, id="in the step before it: not yet"),
+        pytest.param({"step": 1}, Outcome.RUNNING, id="in its step"),
+        pytest.param(
+            {"step": 1, "stepSince": NOW - timedelta(days=8)},
+            Outcome.UNDECIDED,
+            id="in its step, at the end of maxDuration",
+        ),
+        pytest.param({"step": 1, "phase": "Paused"}, Outcome.RUNNING, id="in a pause of its step"),
+        pytest.param({"step": 2}, None, id="in the step after it: no more"),
+        pytest.param({"step": 3, "phase": "Guarding"}, None, id="in the guard window"),
+    ],
+)
+async def test_a_trial_counts_in_its_own_step(
+    world: World, status: Any, outcome: Outcome | None
+) -> None:
+    """A trial was gathered in the first step of a plan alone, and held any other for ever."""
+    for version in ("1.0.0", "1.1.0"):
+        world.record.ratings["accuracy", version] = Tally(successes=5, trials=10)
+    rules = {"goal": {"metric": "live-accuracy"}, "maxDuration": "168h"}
+    one = case(policy={"strategy": "abTest", "abTest": rules}, **{"arms": ARMS[:1]} | status)
+    steps = (Step(weight=0, hold=HOUR, mirror=50), *one.plan.steps, Step(weight=80, hold=HOUR))
+
+    trial = (await gather(world, dataclasses.replace(one, plan=Plan(steps=steps)))).trial
+
+    assert (trial.outcome if trial else None) is outcome
