@@ -55,7 +55,7 @@ def rollout(
 def training(state: RunState = RunState.ACTIVE, **more: Any) -> Training:
     common: dict[str, Any] = {
         "name": "t-2", "state": state, "reason": "", "message": "", "comparison": None,
-        "task": "sha256:task",
+        "started_at": START, "task": "sha256:task",
     }  # fmt: skip
     return Training(**common | more)
 

@@ -295,6 +295,7 @@ def _read_training(run: Mapping[str, Any]) -> Training:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         comparison=parse_comparison(status.get("result")),
+        started_at=datetime.fromisoformat(began) if (began := status.get("startedAt")) else None,
         task=(run["metadata"].get("annotations") or {}).get(ANNOTATION_TOLD),
     )
 

@@ -20,6 +20,7 @@ nothing.  Nothing here moves traffic: only a Rollout does.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, assert_never
 
@@ -42,7 +43,7 @@ from fairlead_operator.model.states import (
     RunState,
     Target,
 )
-from fairlead_operator.model.triggers import find_start
+from fairlead_operator.model.triggers import RULES, Rule, find_start
 from fairlead_operator.requests import Action, Answer, Request
 
 _BLOCKED_KEPT: Final = 10
@@ -60,16 +61,17 @@ class _Next:
     refuse: RefusedTarget | None = None
 
 
-def decide(observed: Observed) -> Decision:
-    """Choose what should be true.  Total."""
+def decide(observed: Observed, rules: Sequence[Rule] = RULES) -> Decision:
+    """Choose what should be true.  Total.  ``rules`` say what starts a training."""
     observed = _renew(_fold_training(_fold_rollout(_without_what_cannot_start(observed))))
     answers = tuple(_answer(request, observed) for request in observed.requests)
     observed = dataclasses.replace(
         observed, requests=tuple(answer.request for answer in answers if answer.accepted)
     )
-    rollout, training = _Next(), None
+    rollout, training, again = _Next(), None, None
     if not observed.suspend:
-        rollout, training = _next_rollout(observed), find_start(observed)
+        rollout = _next_rollout(observed)
+        training, again = find_start(observed, rules)
     if "Rollout" in observed.cannot_start:
         rollout = dataclasses.replace(rollout, start=None)
     if "TrainingRun" in observed.cannot_start:
@@ -81,7 +83,6 @@ def decide(observed: Observed) -> Decision:
     observed = dataclasses.replace(observed, refused=_refusal(observed, rollout))
     starting = start is not None or rollout.adopt is not None
     phase, reason, message = _phase(observed, starting=starting, training=training is not None)
-    unknown = observed.past is not None and observed.past.reason is Reason.HISTORY_UNAVAILABLE
     return Decision(
         phase=phase,
         reason=reason,
@@ -98,8 +99,16 @@ def decide(observed: Observed) -> Decision:
         supersede_by=rollout.supersede_by,
         start_training=training,
         answers=answers,
-        look_again=_ASK_AGAIN if unknown else None,
+        look_again=min(
+            (wait for wait in (again, _ask_past_again(observed)) if wait is not None), default=None
+        ),
     )
+
+
+def _ask_past_again(observed: Observed) -> timedelta | None:
+    """Return when to ask a history again that does not answer; None where it did."""
+    unknown = observed.past is not None and observed.past.reason is Reason.HISTORY_UNAVAILABLE
+    return _ASK_AGAIN if unknown else None
 
 
 def _weight(observed: Observed) -> int | None:

@@ -32,6 +32,7 @@ class Training:
     reason: str
     message: str
     comparison: Comparison | None
+    started_at: datetime | None  # None before the first look at it
     task: str | None  # digest of what it was told; None where an earlier release started it
     change: str = ""  # what its version takes or gives otherwise than the one in charge
 

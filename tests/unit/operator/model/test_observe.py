@@ -1,11 +1,12 @@
 """What is read of a Model and its children."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.model import BlockedVersion
 from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.errors import InvalidSpecError
@@ -104,6 +105,24 @@ async def test_a_training_is_under_way_until_it_has_ended(
 
     assert training is not None
     assert training.state is state
+
+
+@pytest.mark.parametrize(
+    ("status", "started_at"),
+    [
+        pytest.param({}, None, id="not looked at yet"),
+        pytest.param({"startedAt": to_moment(START)}, START, id="as its status says"),
+    ],
+)
+async def test_when_the_last_training_began(
+    world: World, status: dict[str, str], started_at: datetime | None
+) -> None:
+    put_run(world, **status)
+
+    training = (await look(world, trainingRun="t-1")).observed.training
+
+    assert training is not None
+    assert training.started_at == started_at
 
 
 @pytest.mark.parametrize(

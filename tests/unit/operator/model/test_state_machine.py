@@ -1,12 +1,14 @@
 """What a Model starts, and when: one row for each rule."""
 
 import dataclasses
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from fairlead_operator.api.model import BlockedVersion, GateStatus
 from fairlead_operator.api.phases.model import GateReason, Phase, Reason
+from fairlead_operator.model.past import unknown_past
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.states import (
     Decision,
@@ -578,3 +580,25 @@ def test_what_serves_is_not_listed_as_blocked() -> None:
     decision = decide(observed(blocked=(*blocked("1.0.0"), *blocked("0.9.0"))))
 
     assert [entry.version for entry in decision.blocked] == ["0.9.0"]
+
+
+SILENT = observed(stable=None, rollout=None, past=unknown_past("refused", model="energy/nsw-price"))
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("about", "wait", "again"),
+    [
+        pytest.param(observed(), None, None, id="not before something changes"),
+        pytest.param(observed(), HOUR, HOUR, id="when a training may be due"),
+        pytest.param(SILENT, None, timedelta(seconds=10), id="the history does not answer"),
+        pytest.param(SILENT, HOUR, timedelta(seconds=10), id="the history comes first"),
+        pytest.param(SILENT, timedelta(seconds=3), timedelta(seconds=3),
+                     id="the training comes first"),
+        pytest.param(observed(suspend=True), HOUR, None, id="suspended: nothing starts"),
+    ],
+)  # fmt: skip
+def test_a_decision_looks_again_at_the_first_of_its_moments(
+    about: Observed, wait: timedelta | None, again: timedelta | None
+) -> None:
+    assert decide(about, rules=(lambda _: wait,)).look_again == again

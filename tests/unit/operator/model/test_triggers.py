@@ -1,6 +1,7 @@
 """What starts a training, and what does not."""
 
 import typing
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -8,12 +9,14 @@ from hypothesis import strategies as st
 
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.api.training_run import TrainingRunSpec
-from fairlead_operator.model.states import Observed, RunState
-from fairlead_operator.model.triggers import find_start
+from fairlead_operator.model.states import Observed, RunState, Start
+from fairlead_operator.model.triggers import RULES, Rule, find_start
 from fairlead_operator.requests import Action, Request
+from support.fakes import START
 from support.model_builders import RETRAIN, RETRY, observed, training
 
 OTHER = "sha256:other"
+HOUR = timedelta(hours=1)
 ADA = (Request(action=Action.RETRAIN, text="Ada: new tariff", by="Ada", why="new tariff"),)
 
 
@@ -48,9 +51,10 @@ ADA = (Request(action=Action.RETRAIN, text="Ada: new tariff", by="Ada", why="new
     ],
 )  # fmt: skip
 def test_what_starts_a_training(about: Observed, trigger: Trigger | None) -> None:
-    start = find_start(about)
+    start, again = find_start(about, RULES)
 
     assert (start.trigger if start else None) is trigger
+    assert again is None, "only a change starts another"
 
 
 @pytest.mark.parametrize(
@@ -66,10 +70,49 @@ def test_what_starts_a_training(about: Observed, trigger: Trigger | None) -> Non
     ],
 )  # fmt: skip
 def test_the_reason_is_said_in_words(about: Observed, why: str) -> None:
-    start = find_start(about)
+    start, _ = find_start(about, RULES)
 
     assert start is not None
     assert start.why == why
+
+
+def every(span: timedelta) -> Rule:
+    """Build a rule that trains so long after the last training began."""
+
+    def due(observed: Observed) -> Start | timedelta | None:
+        last = observed.training and observed.training.started_at
+        if last is None:
+            return None
+        wait = last + span - observed.now
+        return wait if wait > timedelta(0) else Start(trigger=Trigger.REQUEST, why=f"{span} passed")
+
+    return due
+
+
+ENDED_AN_HOUR_AGO = training(RunState.SUCCEEDED, started_at=START - HOUR)
+
+
+@pytest.mark.parametrize(
+    ("about", "rules", "why", "again"),
+    [
+        pytest.param(observed(training=ENDED_AN_HOUR_AGO), (every(3 * HOUR), every(2 * HOUR)),
+                     None, HOUR, id="not yet: the next moment"),
+        pytest.param(observed(training=ENDED_AN_HOUR_AGO), (every(2 * HOUR), every(HOUR)),
+                     "1:00:00 passed", None, id="its moment has come"),
+        pytest.param(observed(training=ENDED_AN_HOUR_AGO, recipe=OTHER), (every(2 * HOUR), *RULES),
+                     "the recipe has changed since the last training", None,
+                     id="another rule comes before its moment"),
+        pytest.param(observed(training=training(started_at=START - HOUR)), (every(HOUR),),
+                     None, None, id="a training is under way: its end is told"),
+        pytest.param(observed(), (every(HOUR),), None, None, id="it waits for no moment"),
+    ],
+)  # fmt: skip
+def test_a_rule_may_wait_for_a_moment(
+    about: Observed, rules: tuple[Rule, ...], why: str | None, again: timedelta | None
+) -> None:
+    start, look_again = find_start(about, rules)
+
+    assert (start.why if start else None, look_again) == (why, again)
 
 
 recipes = st.sampled_from(["sha256:a", "sha256:b"])
@@ -88,12 +131,12 @@ anything = st.builds(
 def test_nothing_starts_beside_a_training(about: Observed) -> None:
     in_flight = about.training is not None and about.training.state is RunState.ACTIVE
 
-    assert not (in_flight and find_start(about))
+    assert not in_flight or find_start(about, RULES) == (None, None)
 
 
 @given(anything)
 def test_without_a_request_a_recipe_is_trained_once(about: Observed) -> None:
-    start = find_start(about)
+    start, _ = find_start(about, RULES)
 
     failed = about.training is not None and about.training.state is RunState.FAILED
     if about.trained_recipe == about.recipe and not failed:
@@ -102,7 +145,7 @@ def test_without_a_request_a_recipe_is_trained_once(about: Observed) -> None:
 
 @given(anything)
 def test_the_model_never_says_that_it_was_by_hand(about: Observed) -> None:
-    start = find_start(about)
+    start, _ = find_start(about, RULES)
 
     assert start is None or start.trigger is not Trigger.HAND
 
