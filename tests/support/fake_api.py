@@ -191,22 +191,23 @@ class FakeApi:
         return True
 
     async def _get(self, request: web.Request) -> web.Response:
-        item = self._objects.get(self._note(request))
-        return _status(404, "not found") if item is None else web.json_response(item)
+        key = self._note(request)
+        item = self._objects.get(key)
+        return _missing(key) if item is None else web.json_response(item)
 
     async def _post(self, request: web.Request) -> web.Response:
         resource, namespace, _ = self._note(request)
         manifest = await request.json()
         key = (resource, namespace, manifest["metadata"]["name"])
         if key in self._objects:
-            return _status(409, "already exists")
+            return _status(409, f'{resource} "{key[2]}" already exists', key=key)
         manifest["metadata"]["namespace"] = namespace
         return web.json_response(await self._store("ADDED", key, manifest), status=201)
 
     async def _put(self, request: web.Request) -> web.Response:
         key = self._note(request)
         if key not in self._objects:
-            return _status(404, "not found")
+            return _missing(key)
         return web.json_response(await self._store("MODIFIED", key, await request.json()))
 
     async def _patch(self, request: web.Request) -> web.Response:
@@ -214,7 +215,7 @@ class FakeApi:
         if self.refuse_patches:
             return _status(500, "told to refuse")
         if key not in self._objects:
-            return _status(404, "not found")
+            return _missing(key)
         if request.content_type != "application/merge-patch+json":
             return _status(415, "only merge patches")
         merged = merge(self._objects[key], json.loads(await request.text()))
@@ -223,7 +224,7 @@ class FakeApi:
     async def _delete(self, request: web.Request) -> web.Response:
         key = self._note(request)
         if key not in self._objects:
-            return _status(404, "not found")
+            return _missing(key)
         return web.json_response(await self._store("DELETED", key, self._objects[key]))
 
 
@@ -247,8 +248,15 @@ def _matches(item: Mapping[str, Any], selector: str) -> bool:
     return all(labels.get(name) == value for name, _, value in wanted)
 
 
-def _status(code: int, message: str) -> web.Response:
-    return web.json_response({"kind": "Status", "code": code, "message": message}, status=code)
+def _status(code: int, message: str, *, key: Key | None = None) -> web.Response:
+    """Answer with a Status; ``key`` is the object that it is about."""
+    details = {"kind": key[0], "name": key[2]} if key else {}
+    status = {"kind": "Status", "code": code, "message": message, "details": details}
+    return web.json_response(status, status=code)
+
+
+def _missing(key: Key) -> web.Response:
+    return _status(404, f'{key[0]} "{key[2]}" not found', key=key)
 
 
 async def _send(response: web.StreamResponse, kind: str, item: Manifest) -> None:

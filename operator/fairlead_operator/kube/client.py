@@ -6,7 +6,6 @@ the same trouble (ADR 16).
 """
 
 import dataclasses
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -32,10 +31,10 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=10, connect=3)
 _CONNECTIONS: Final = 48  # the workers', the webhook's, and one for the Lease
 _KEPT_SECONDS: Final = 75.0  # a burst after a quiet minute needs no handshakes; servers wait 90 s
 _PAGE: Final = 250
+_ENDING: Final = "NamespaceTerminating"  # reason of a cause
+_UID: Final = "metadata.uid"  # field of a cause
+# The two refusals that are told by their message alone: both are an InternalError without a field.
 _UNDECLARED: Final = "field not declared in schema"
-_OTHER_UID: Final = "metadata.uid: Invalid value"
-_ENDING: Final = "because it is being terminated"
-_NO_NAMESPACE: Final = re.compile(r'namespaces "[^"]*" not found')
 _WEBHOOK: Final = "failed calling webhook"
 _RETRIABLE: Final = frozenset({408, 410, 425, 429, 500, 502, 503, 504})
 
@@ -230,27 +229,40 @@ class KubeClient:
 def _refusal(
     method: str, path: str, response: aiohttp.ClientResponse, answer: bytes
 ) -> TransientError | ClusterRefusalError:
-    text = f"{method} {path}: {response.status} "
-    try:
-        text += orjson.loads(answer).get("message", "")
-    except ValueError:
+    """Tell from the fields of Kubernetes' Status what kind of refusal it is."""
+    text, code = f"{method} {path}: {response.status} ", response.status
+    status = _read_status(answer)
+    if status is None:
         text += answer[:200].decode(errors="replace").strip()
-        if response.status == 404:  # an object that is missing is told of in JSON
+        if code == 404:  # an object that is missing is told of in a Status
             return UnknownKindError(text)
-    if response.status == 403 and _ENDING in text:
+        status = {}
+    text += status.get("message") or ""
+    details = status.get("details") or {}
+    causes = details.get("causes") or ()
+    if code == 403 and _ENDING in [cause.get("reason") for cause in causes]:
         return NamespaceEndingError(text)
-    if response.status == 404 and _NO_NAMESPACE.search(text):
+    if code == 404 and details.get("kind") == "namespaces":
         return NamespaceEndingError(text)
     if _UNDECLARED in text:  # another's CRD is older than what we write; answered with 500
         return ClusterRefusalError(text)
-    if _WEBHOOK in text and response.status >= 500:
+    if _WEBHOOK in text and code >= 500:
         return WebhookUnavailableError(text)
-    if response.status == 409 or (response.status == 422 and _OTHER_UID in text):
+    if code == 409 or (code == 422 and _UID in [cause.get("field") for cause in causes]):
         return ConflictError(text)
-    if response.status in _RETRIABLE or response.status in {401, 404}:
+    if code in _RETRIABLE or code in {401, 404}:
         after = response.headers.get("Retry-After", "")
         return TransientError(
             text,
             retry_after=float(after) if after.isdigit() else None,
         )
     return ClusterRefusalError(text)
+
+
+def _read_status(answer: bytes) -> Mapping[str, Any] | None:
+    """Read Kubernetes' Status; None where something else answered, such as a proxy."""
+    try:
+        status = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return None
+    return status if isinstance(status, dict) else None

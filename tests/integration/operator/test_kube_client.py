@@ -21,6 +21,7 @@ from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.errors import (
     ClusterRefusalError,
     ConflictError,
+    NamespaceEndingError,
     TakenError,
     TransientError,
     UnknownKindError,
@@ -296,9 +297,22 @@ async def test_a_manifest_that_breaks_a_rule_is_refused_for_good(
         await kube.apply(rollout)
 
 
-async def test_apply_into_a_namespace_that_is_gone_may_pass_later(kube: KubeClient) -> None:
-    with pytest.raises(TransientError, match="404"):
+async def test_apply_into_a_namespace_that_is_gone_is_told_apart(kube: KubeClient) -> None:
+    with pytest.raises(NamespaceEndingError, match="404"):
         await kube.apply(config_map("no-such-namespace"))
+
+
+async def test_apply_into_a_namespace_that_ends_is_told_apart(
+    plane: ControlPlane, kube: KubeClient, namespace: str
+) -> None:
+    """A finalizer keeps it from its end."""
+    await kube.apply(config_map(namespace, metadata={"finalizers": ["fairlead.dev/test"]}))
+    plane.kubectl("delete", "namespace", namespace, "--wait=false")
+
+    with pytest.raises(NamespaceEndingError, match="403"):
+        await kube.apply(config_map(namespace, "another"))
+
+    await kube.apply(config_map(namespace))
 
 
 async def test_a_kind_the_cluster_has_not_is_told_apart(

@@ -14,8 +14,10 @@ from aiohttp import web
 from cluster.ports import refusing_port
 from fairlead_operator.errors import (
     ClusterRefusalError,
+    ConflictError,
     NamespaceEndingError,
     TransientError,
+    WebhookUnavailableError,
 )
 from fairlead_operator.kube import credentials as operator_credentials
 from fairlead_operator.kube.client import KubeClient
@@ -200,26 +202,81 @@ async def test_a_server_that_is_away_is_tried_again(
 ENDING = (
     "is forbidden: unable to create new content in namespace energy because it is being terminated"
 )
+GONE = 'namespaces "energy" not found'
+OTHER = 'x "a" is invalid: metadata.uid: Invalid value: "1": field is immutable'
+INTERNAL = "Internal error occurred: "
+Answer = tuple[int, str, dict[str, Any] | None]  # status, message and details
+
+
+def of_kind(kind: str, *causes: dict[str, str]) -> dict[str, Any]:
+    """Build the details of a Status, as the API server writes them."""
+    return {"name": "a", "kind": kind, "causes": list(causes)}
 
 
 @pytest.mark.parametrize("kind", ["Service", "Rollout", "Event", "Secret", "Job"])
 @pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        pytest.param(
+            (403, f'x "a" {ENDING}',
+             of_kind("x", {"reason": "NamespaceTerminating", "field": "metadata.namespace"})),
+            NamespaceEndingError, id="the namespace ends",
+        ),
+        pytest.param((404, GONE, of_kind("namespaces")), NamespaceEndingError,
+                     id="the namespace is gone"),
+        pytest.param((404, 'x "a" not found', of_kind("x")), TransientError,
+                     id="another thing is missing"),
+        pytest.param((403, 'x "a" is forbidden: exceeded quota', of_kind("x")),
+                     ClusterRefusalError, id="a quota"),
+        pytest.param(
+            (422, OTHER, of_kind("X", {"reason": "FieldValueInvalid", "field": "metadata.uid"})),
+            ConflictError, id="another object has the name",
+        ),
+        pytest.param(
+            (422, 'x "a" is invalid',
+             of_kind("X", {"reason": "FieldValueInvalid", "field": "spec"})),
+            ClusterRefusalError, id="a field is wrong",
+        ),
+        pytest.param((409, "Operation cannot be fulfilled", of_kind("x")), ConflictError,
+                     id="it was changed meanwhile"),
+        pytest.param((500, f"{INTERNAL}.spec.new: field not declared in schema", None),
+                     ClusterRefusalError, id="a field that an older kind lacks"),
+        pytest.param((500, f'{INTERNAL}failed calling webhook "w"', None),
+                     WebhookUnavailableError, id="a webhook is away"),
+        pytest.param((500, f"{INTERNAL}etcd", None), TransientError, id="trouble of its own"),
+    ],
+)  # fmt: skip
+async def test_a_refusal_is_told_from_another(
+    tmp_path: Path, kind: str, answer: Answer, error: type[Exception]
+) -> None:
+    assert type(await refused(tmp_path, kind, answer)) is error
+
+
+@pytest.mark.parametrize(
     ("status", "message", "error"),
     [
-        pytest.param(403, f'x "a" {ENDING}', NamespaceEndingError, id="it ends"),
-        pytest.param(404, 'namespaces "energy" not found', NamespaceEndingError, id="it is gone"),
-        pytest.param(403, 'x "a" is forbidden: exceeded quota', ClusterRefusalError, id="a quota"),
-        pytest.param(404, 'x "a" not found', TransientError, id="another thing is missing"),
+        pytest.param(403, f"policy p: x {ENDING}", ClusterRefusalError, id="a policy"),
+        pytest.param(404, GONE, TransientError, id="not of a namespace"),
+        pytest.param(422, f"policy p: {OTHER}", ClusterRefusalError, id="a policy on forms"),
     ],
 )
-async def test_a_namespace_that_ends_is_told_from_a_refusal(
-    tmp_path: Path, kind: str, status: int, message: str, error: type[Exception]
+@pytest.mark.parametrize("details", [None, {}, of_kind("x"), of_kind("x", {"message": "no"})])
+async def test_the_words_of_a_refusal_decide_nothing_where_a_field_does(
+    tmp_path: Path,
+    status: int,
+    message: str,
+    details: dict[str, Any] | None,
+    error: type[Exception],
 ) -> None:
-    manifest = {"kind": kind, "metadata": {"namespace": "energy", "name": "a"}}
-    body = json.dumps({"kind": "Status", "message": message}).encode()
+    assert type(await refused(tmp_path, "Job", (status, message, details))) is error
 
+
+async def refused(tmp_path: Path, kind: str, answer: Answer) -> Exception:
+    """Apply an object to a server that refuses it so."""
+    status, message, details = answer
+    manifest = {"kind": kind, "metadata": {"namespace": "energy", "name": "a"}}
+    body = json.dumps({"kind": "Status", "message": message, "details": details}).encode()
     async with api(status, {}, body) as url, KubeClient(url, of_operator(tmp_path)) as client:
         with pytest.raises((TransientError, ClusterRefusalError)) as trouble:
             await client.apply(manifest)
-
-    assert type(trouble.value) is error
+    return trouble.value
