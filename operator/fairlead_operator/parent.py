@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from fairlead_operator.api.model import ModelSpec, ModelStatus
+from fairlead_operator.api.phases.common import CommonReason
 from fairlead_operator.errors import InvalidSpecError, ParentMissingError
 from fairlead_operator.ports import Kube
-from fairlead_operator.report import WAITING_FOR_MODEL
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Parent:
 def without_wait(status: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return the status without the wait for a Model: who only waited for one has not begun."""
     said = status or {}
-    if said.get("reason") != WAITING_FOR_MODEL:
+    if said.get("reason") != CommonReason.WAITING_FOR_MODEL:
         return said
     return {
         name: value for name, value in said.items() if name not in {"phase", "reason", "message"}

@@ -17,14 +17,14 @@ from fairlead_operator.api.conditions import (
 )
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import FIELD_MANAGER
+from fairlead_operator.api.phases import rollout, training_run
+from fairlead_operator.api.phases.common import REFUSALS, CommonReason
 from fairlead_operator.api.phases.rollout import PodsReason
 from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError, ParentMissingError
 from fairlead_operator.upgrades import LOOK_AGAIN
 
-REFUSED: Final = frozenset({"ClusterRefused", "NameTaken"})  # someone else must mend it
-WAITING_FOR_MODEL: Final = "WaitingForModel"
-_NOT_BEGUN: Final = "Pending"  # of a Rollout and of a TrainingRun
+_NOT_BEGUN: Final = {"Rollout": rollout.Phase.PENDING, "TrainingRun": training_run.Phase.PENDING}
 _SOONEST_RETRY: Final = timedelta(milliseconds=200)
 _LATEST_RETRY: Final = timedelta(seconds=30)
 
@@ -41,17 +41,18 @@ class Report:
 def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
     """Report a spec that no schema could refuse: change nothing, wait for an event."""
     if not isinstance(error, ParentMissingError):
-        return _report_stopped(body, "False", "InvalidSpec", str(error), now=now)
-    told = _report_stopped(body, "False", WAITING_FOR_MODEL, str(error), now=now)
-    if told.status.get("phase") not in {None, _NOT_BEGUN}:
+        return _report_stopped(body, "False", CommonReason.INVALID_SPEC, str(error), now=now)
+    reason, phase = CommonReason.WAITING_FOR_MODEL, _NOT_BEGUN[body["kind"]]
+    told = _report_stopped(body, "False", reason, str(error), now=now)
+    if told.status.get("phase") not in {None, phase}:
         return told
-    row = {"phase": _NOT_BEGUN, "reason": WAITING_FOR_MODEL, "message": str(error)[:1024]}
+    row = {"phase": phase, "reason": reason, "message": str(error)[:1024]}
     return dataclasses.replace(told, status={**told.status, **row})
 
 
 def report_refused(body: Mapping[str, Any], error: ClusterRefusalError, *, now: datetime) -> Report:
     """Report what the cluster refused to let us read; another can mend it."""
-    return _report_stopped(body, "Unknown", "ClusterRefused", str(error), now=now)
+    return _report_stopped(body, "Unknown", CommonReason.CLUSTER_REFUSED, str(error), now=now)
 
 
 def report_failures(
@@ -77,7 +78,7 @@ def report_failures(
     retry = min(max(lasted, _SOONEST_RETRY), _LATEST_RETRY)
     known = before is not None and before.reason == condition.reason
     events = report.events
-    if condition.reason in REFUSED and not known:
+    if condition.reason in REFUSALS and not known:
         events += (Event(reason=condition.reason, message=condition.message, warning=True),)
     return dataclasses.replace(
         told, events=events, look_again=min(report.look_again or retry, retry)
@@ -94,7 +95,7 @@ def report_upgrade(
     condition = Condition(
         type=UPGRADED,
         status="True" if held is None else "False",
-        reason="Upgraded" if held is None else "UpgradeWaits",
+        reason=CommonReason.UPGRADED if held is None else CommonReason.UPGRADE_WAITS,
         message=held or "the pods are as this release makes them",
         observed_generation=body["metadata"].get("generation"),
     )
@@ -124,7 +125,7 @@ def read_failures(status: Mapping[str, Any]) -> tuple[Failure, ...]:
     said = read_condition(status, APPLIED)
     if said is None or said.status == "True":
         return ()
-    refused, taken = said.reason in REFUSED, said.reason == "NameTaken"
+    refused, taken = said.reason in REFUSALS, said.reason == CommonReason.NAME_TAKEN
     return (Failure(message=said.message, refused=refused, taken=taken),)
 
 
@@ -139,13 +140,13 @@ def announce_pods(before: Iterable[Condition], now: Iterable[Condition]) -> tupl
 def _applied(body: Mapping[str, Any], failures: tuple[Failure, ...]) -> Condition:
     """Say whether the cluster took all that was written."""
     if not failures:
-        reason, message = "Applied", "the cluster has taken every object"
+        reason, message = CommonReason.APPLIED, "the cluster has taken every object"
     elif any(failure.taken for failure in failures):
-        reason, message = "NameTaken", describe(failures)
+        reason, message = CommonReason.NAME_TAKEN, describe(failures)
     elif any(failure.refused for failure in failures):
-        reason, message = "ClusterRefused", describe(failures)
+        reason, message = CommonReason.CLUSTER_REFUSED, describe(failures)
     else:
-        reason, message = "ClusterUnavailable", describe(failures)
+        reason, message = CommonReason.CLUSTER_UNAVAILABLE, describe(failures)
     return Condition(
         type=APPLIED,
         status="False" if failures else "True",
@@ -156,7 +157,7 @@ def _applied(body: Mapping[str, Any], failures: tuple[Failure, ...]) -> Conditio
 
 
 def _is_news(before: Condition, condition: Condition) -> bool:
-    return before.reason != condition.reason or condition.reason in REFUSED
+    return before.reason != condition.reason or condition.reason in REFUSALS
 
 
 def _report_stopped(

@@ -17,6 +17,7 @@ from typing import Any, Final
 from fairlead_operator.api.common import RequestStatus
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import GROUP
+from fairlead_operator.api.phases.common import CommonReason, RequestOutcome
 from fairlead_operator.text import printable
 
 _LONGEST_TEXT: Final = 512
@@ -158,7 +159,7 @@ def announce_refusals(answers: Iterable[Answer]) -> tuple[Event, ...]:
     """Build an event for each refusal; what is accepted shows by itself."""
     return tuple(
         Event(
-            reason="RequestRefused",
+            reason=CommonReason.REQUEST_REFUSED,
             message=f"{answer.request.action} ({answer.request.describe()}): {answer.message}",
             warning=True,
         )
@@ -175,7 +176,7 @@ def _to_status(answer: Answer, now: datetime) -> RequestStatus:
         by=request.by,
         at=request.at,
         why=request.why,
-        outcome="Accepted" if answer.accepted else "Refused",
+        outcome=RequestOutcome.ACCEPTED if answer.accepted else RequestOutcome.REFUSED,
         message=answer.message[:1024],
         answered_at=now,
         withdrawn=False,

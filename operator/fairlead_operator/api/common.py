@@ -14,6 +14,7 @@ from fairlead_operator.api.base import (
     Status,
     formed,
 )
+from fairlead_operator.api.phases.common import RequestOutcome
 
 Quantity = Annotated[
     str,
@@ -100,7 +101,7 @@ class RequestStatus(Status):
     why: Annotated[
         str, Field(default="", max_length=512, description="Why, in the person's words.")
     ]
-    outcome: Annotated[str, Field(max_length=16, description="Accepted or Refused.")]
+    outcome: Annotated[str, Field(max_length=16, description=f"{' or '.join(RequestOutcome)}.")]
     message: Annotated[
         Message, Field(default="", description="What the operator did, or why it refused.")
     ]

@@ -6,7 +6,7 @@ Model is in flight. Annotations fairlead.dev/approve, pause, resume, promote and
 it.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -27,10 +27,8 @@ from fairlead_operator.api.common import (
 )
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.gateway import GatewaySpec
+from fairlead_operator.api.phases.rollout import Trigger
 from fairlead_operator.api.policy import RolloutPolicy
-
-# What a person creates, and the Model takes up when nothing else is in flight.
-BY_HAND: Final = frozenset({"hand", "rollback"})
 
 
 class RolloutSpec(Spec):
@@ -51,9 +49,9 @@ class RolloutSpec(Spec):
     ]
     alternatives: Alternatives
     trigger: Annotated[
-        Literal["trained", "pinned", "restored", "hand", "rollback"],
+        Trigger,
         Field(
-            default="hand",
+            default=Trigger.HAND,
             description="Why the Rollout was created. trained: the version passed the gate. "
             "pinned: spec.version of the Model names it. restored: a Rollout was deleted in "
             "flight, and the stable version gets its traffic back; or a Model of this name was "
@@ -80,7 +78,7 @@ class RolloutSpec(Spec):
     @property
     def goes_back(self) -> bool:
         """Tell whether it brings what was in charge before, so that no freeze window holds it."""
-        return self.trigger in {"restored", "rollback"}
+        return self.trigger in {Trigger.RESTORED, Trigger.ROLLBACK}
 
 
 class CheckStatus(Status):

@@ -9,6 +9,7 @@ import inspect
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -113,6 +114,8 @@ def _in_manifest(value: Any) -> Any:
         return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(value, timedelta):
         return to_duration(value)
+    if isinstance(value, StrEnum):
+        return value.value
     if isinstance(value, tuple):
         return [_in_manifest(item) for item in value] or None
     return value

@@ -5,12 +5,13 @@ A Model creates its own TrainingRuns. One that you create is an experiment: its 
 registered, and never rolled out by itself.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from fairlead_operator.api.base import Message, Moment, ObjectName, Rule, Spec, Status
 from fairlead_operator.api.conditions import Conditions
+from fairlead_operator.api.phases.training_run import Trigger
 
 
 class TrainingRunSpec(Spec):
@@ -30,9 +31,9 @@ class TrainingRunSpec(Spec):
         ObjectName, Field(description="Name of a Model in the same namespace. Immutable.")
     ]
     trigger: Annotated[
-        Literal["initial", "recipe", "request", "hand"],
+        Trigger,
         Field(
-            default="hand",
+            default=Trigger.HAND,
             description="Why the run was created. initial: the first version. recipe: the data "
             "or training settings changed. request: a person asked for it on the Model. hand: "
             "created by a person, as an experiment. Defaults to hand.",

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from fairlead_operator.api.base import to_moment
+from fairlead_operator.api.phases.common import RequestOutcome
 from fairlead_operator.api.phases.rollout import ENDED
 from fairlead_operator.command.cluster import Cluster, Object
 from fairlead_operator.command.failures import CommandError, RefusedError, UnansweredError
@@ -70,7 +71,7 @@ def ask(
             f"the operator did not answer the request to {action} {name} within "
             f"{patience.seconds:g} s; the request stays, and is answered as soon as possible"
         )
-    if answer["outcome"] != "Accepted":
+    if answer["outcome"] != RequestOutcome.ACCEPTED:
         raise RefusedError(f"request to {action} {name} refused: {answer.get('message', '')}")
     return f"request to {action} {name} accepted: {answer.get('message', '')}"
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairlead_operator.api.group import ANNOTATION_REQUEST, API_VERSION
-from fairlead_operator.api.phases.rollout import ENDED, Phase
+from fairlead_operator.api.phases.rollout import ENDED, Phase, Trigger
 from fairlead_operator.command.refusals import Object, status_of
 from fairlead_operator.kube.metadata import Owner, component_labels
 
@@ -73,7 +73,7 @@ def _refuse(model: Object) -> Back | None:
 
 def _is_going_back(rollout: Object) -> bool:
     phase = status_of(rollout).get("phase", Phase.PENDING)
-    by_hand = rollout["spec"].get("trigger") == "rollback"
+    by_hand = rollout["spec"].get("trigger") == Trigger.ROLLBACK
     return by_hand and phase not in ENDED and phase != Phase.ROLLING_BACK
 
 
@@ -88,7 +88,7 @@ def previous_version(rollouts: Sequence[Object], stable: str) -> str | None:
         version = str((status.get("candidate") or spec)["version"])
         if before and (not past or past[-1] != before):
             past.append(str(before))
-        if spec.get("trigger") == "rollback":
+        if spec.get("trigger") == Trigger.ROLLBACK:
             past = past[: past.index(version)] if version in past else []
         if not past or past[-1] != version:
             past.append(version)
@@ -126,7 +126,9 @@ def build_back(model: Object, to: str, *, request: str, by_steps: bool) -> dict[
     It was in charge before, so it need not climb; ``by_steps`` makes it all the same.
     """
     owner = Owner.of(model)
-    spec: dict[str, Any] = {"model": owner.name, "version": to, "trigger": "rollback"}
+    spec: dict[str, Any] = {
+        "model": owner.name, "version": to, "trigger": str(Trigger.ROLLBACK),
+    }  # fmt: skip
     if not by_steps:
         spec["policy"] = _at_once(model["spec"].get("rollout") or {})
     meta = owner.metadata("", component_labels("rollout", owner.name))

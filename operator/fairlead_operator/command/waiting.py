@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from fairlead_operator.api.phases.common import REFUSALS
 from fairlead_operator.api.phases.model import Phase, Reason
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.training_run import Phase as TrainingPhase
@@ -14,7 +15,7 @@ from fairlead_operator.command.refusals import Object, describe_end, status_of
 _EVERY: Final = 1.0  # seconds between two looks
 _HEARTBEAT: Final = 8.0  # seconds after which the same is said again
 _STOPPED: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
-_REFUSED: Final = frozenset({Reason.TARGET_REFUSED, "ClusterRefused", "NameTaken"})
+_REFUSED: Final = REFUSALS | {Reason.TARGET_REFUSED}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from fairlead_operator.api.phases.common import REFUSALS
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.engine.answered import take_off
 from fairlead_operator.engine.publish import publish
@@ -19,7 +20,7 @@ from fairlead_operator.keys import NAMESPACE, Key
 from fairlead_operator.model.reconcile import reconcile as reconcile_model
 from fairlead_operator.namespace.reconcile import reconcile_namespace
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import REFUSED, Report, report_refused
+from fairlead_operator.report import Report, report_refused
 from fairlead_operator.rollout.reconcile import reconcile as reconcile_rollout
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import metrics
@@ -89,7 +90,7 @@ class Controller:
         """Log and count a transition, once."""
         fields = {"kind": key.kind, "namespace": key.namespace, "object": key.name}
         for event in report.events:
-            if event.reason in REFUSED:
+            if event.reason in REFUSALS:
                 _LOGGER.warning("write refused", extra=fields | {"error": event.message})
         before, after = (body.get("status") or {}).get("phase"), report.status.get("phase")
         if before == after:

@@ -22,7 +22,7 @@ from fairlead_operator.alert_note import Note, UnreadableNoteError, read_note, w
 from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import ANNOTATION_ALERT
-from fairlead_operator.api.phases.rollout import CAN_GO_BACK, Phase
+from fairlead_operator.api.phases.rollout import CAN_GO_BACK, AlertReason, Phase
 from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.inbound.alerts import (
     Alert,
@@ -152,7 +152,7 @@ class Webhook:
         key, body = older or next(iter(rollouts.items()))
         why = _why_not(alert, body)
         message = f"alert {alert.message}: {why}; nothing was rolled back"
-        event = Event(reason="AlertIgnored", message=message, warning=True)
+        event = Event(reason=AlertReason.IGNORED, message=message, warning=True)
         await self._ports.kube.apply(build_event(body, event, now=received))
         return {"outcome": "ignored", "why": why, "rollout": key.name}
 

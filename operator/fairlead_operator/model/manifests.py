@@ -64,7 +64,7 @@ def build_rollout(owner: Owner, spec: ModelSpec, target: Target, *, number: int)
             "model": owner.name,
             "version": target.version,
             **({"alternatives": list(target.alternatives)} if target.alternatives else {}),
-            "trigger": target.trigger,
+            "trigger": str(target.trigger),
             "policy": policy,
         },
     }

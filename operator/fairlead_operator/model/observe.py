@@ -14,10 +14,12 @@ from fairlead_operator.api.conditions import AUTOSCALED, PODS_READY, UPGRADED, C
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.group import ANNOTATION_TOLD
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
+from fairlead_operator.api.phases.common import RequestOutcome
+from fairlead_operator.api.phases.rollout import BY_HAND, Trigger
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
 from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_digest
-from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
+from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.model.blocks import where_asked
 from fairlead_operator.model.contenders import find_leader, find_losses
@@ -240,12 +242,17 @@ def _to_observed(
         waiting=tuple(
             item["metadata"]["name"]
             for item in sorted(rollouts, key=_turn)
-            if item["spec"].get("trigger", "hand") in BY_HAND
+            if _read_trigger(item["spec"]) in BY_HAND
             and item["metadata"]["name"] != status.rollout
             and _state(item) is RunState.ACTIVE
         ),
         artifacts=artifacts,
     )
+
+
+def _read_trigger(spec: Mapping[str, Any]) -> Trigger:
+    """Return why a Rollout was created."""
+    return Trigger(spec.get("trigger", Trigger.HAND))
 
 
 def _settled(rollout: Mapping[str, Any] | None) -> GatewayKind | None:
@@ -282,7 +289,7 @@ def _named(items: Sequence[Mapping[str, Any]], name: str | None) -> Mapping[str,
 def _turn(rollout: Mapping[str, Any]) -> tuple[bool, str, str]:
     """Return what sorts Rollouts by their turn: what goes back, then the oldest; a total order."""
     meta = rollout["metadata"]
-    goes_back = rollout["spec"].get("trigger") == "rollback"
+    goes_back = _read_trigger(rollout["spec"]) is Trigger.ROLLBACK
     return not goes_back, meta.get("creationTimestamp", ""), meta["name"]
 
 
@@ -325,7 +332,7 @@ def _read_rollout(rollout: Mapping[str, Any], model: ModelSpec, generation: int)
             )
             for loss in (() if state is RunState.ACTIVE else losses)
         ),
-        trigger=spec.get("trigger", "hand"),
+        trigger=_read_trigger(spec),
         state=state,
         reason=status.get("reason", ""),
         message=status.get("message", ""),
@@ -348,7 +355,7 @@ def _asked_back(annotations: Mapping[str, str], status: Mapping[str, Any]) -> bo
     refused = {
         (answer["action"], answer["text"])
         for answer in status.get("requests", ())
-        if answer["outcome"] == "Refused" and not answer.get("withdrawn")
+        if answer["outcome"] == RequestOutcome.REFUSED and not answer.get("withdrawn")
     }
     return status.get("phase") == RolloutPhase.ROLLING_BACK or any(
         request.action in {Action.ABORT, Action.SUPERSEDE}

@@ -27,8 +27,8 @@ from typing import Final, assert_never
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import BlockedVersion, GateStatus, RefusedTarget
 from fairlead_operator.api.phases.model import GateReason, Phase, Reason
+from fairlead_operator.api.phases.rollout import BY_HAND, Trigger
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
-from fairlead_operator.api.rollout import BY_HAND
 from fairlead_operator.model.blocks import (
     UNNAMED,
     renew_blocks,
@@ -163,7 +163,7 @@ def _refuse_retry(observed: Observed) -> str | None:
     if observed.waiting:
         return f"{observed.waiting[0]} goes first; ask again when it has ended"
     if observed.pinned is not None:
-        pinned = Target(version=observed.pinned, trigger="pinned")
+        pinned = Target(version=observed.pinned, trigger=Trigger.PINNED)
         wanted = (observed.pinned, *observed.alternatives)
         blocked = any(_block(observed, version) is not None for version in wanted)
         is_blocked = blocked or _is_refused(observed, pinned)
@@ -212,7 +212,8 @@ def _lost(rollout: CurrentRollout) -> tuple[BlockedVersion, ...]:
 def _left_by_hand(observed: Observed, rollout: CurrentRollout) -> tuple[BlockedVersion, ...]:
     """Block the version that a person went back from, though the spec still asks for it."""
     left = observed.stable
-    if rollout.trigger != "rollback" or left is None or left.version == rollout.reference.version:
+    back = rollout.trigger == Trigger.ROLLBACK
+    if not back or left is None or left.version == rollout.reference.version:
         return ()
     asked = _where_asked(observed, left.version)
     if asked == UNNAMED:
@@ -302,9 +303,9 @@ def _next_rollout(observed: Observed) -> _Next:
             return _Next()
         return _instead_of(observed, rollout, target)
     if observed.takes_up is not None:
-        return _Next(start=Target(version=observed.takes_up, trigger="restored"))
+        return _Next(start=Target(version=observed.takes_up, trigger=Trigger.RESTORED))
     if observed.rollout_lost and observed.stable is not None:
-        return _Next(start=Target(version=observed.stable.version, trigger="restored"))
+        return _Next(start=Target(version=observed.stable.version, trigger=Trigger.RESTORED))
     if observed.waiting:
         return _Next(adopt=observed.waiting[0])
     return _Next(start=None if target is None else _open(observed, target))
@@ -367,8 +368,8 @@ def _asks_nothing_new(observed: Observed, rollout: CurrentRollout, target: Targe
     """
     if not _in_charge(observed, target.version):
         return _open(observed, target) is None
-    unpinned = observed.pinned is None and rollout.trigger != "pinned"
-    return unpinned or rollout.trigger == "rollback"
+    unpinned = observed.pinned is None and rollout.trigger != Trigger.PINNED
+    return unpinned or rollout.trigger == Trigger.ROLLBACK
 
 
 def _in_charge(observed: Observed, version: str) -> bool:
@@ -380,12 +381,12 @@ def _target(observed: Observed) -> Target | None:
     target, retry = None, observed.request(Action.RETRY) is not None
     if observed.pinned is not None:
         target = Target(
-            version=observed.pinned, trigger="pinned", alternatives=observed.alternatives
+            version=observed.pinned, trigger=Trigger.PINNED, alternatives=observed.alternatives
         )
     elif retry and not _is_refused(observed, observed.candidate):
-        target = Target(version=observed.blocked[-1].version, trigger="trained")
+        target = Target(version=observed.blocked[-1].version, trigger=Trigger.TRAINED)
     elif observed.candidate is not None:
-        target = Target(version=observed.candidate.version, trigger="trained")
+        target = Target(version=observed.candidate.version, trigger=Trigger.TRAINED)
     refused = target is not None and _is_refused(observed, target)
     return None if refused and not retry else target
 
@@ -472,7 +473,7 @@ def _next_in_line(observed: Observed, rollout: CurrentRollout) -> list[str]:
     tried = None if target is None else _open(observed, target)
     line = []
     if tried is not None and not set(tried.versions) <= set(rollout.versions):
-        if rollout.trigger == "rollback" and rollout.asked_back:
+        if rollout.trigger == Trigger.ROLLBACK and rollout.asked_back:
             line.append(f"{tried.version} follows")
         elif observed.on_new_target == "queue":
             line.append(f"{tried.version} waits until that has ended (onNewTarget: queue)")

@@ -9,6 +9,7 @@ from typing import Literal
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import BlockedVersion, GateStatus, RefusedTarget
 from fairlead_operator.api.phases.model import Phase
+from fairlead_operator.api.phases.rollout import Trigger as RolloutTrigger
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.model.gate import Comparison, Demand
 from fairlead_operator.model.past import Past
@@ -45,7 +46,7 @@ class CurrentRollout:
     reference: VersionReference  # the version it moves to; of a trial, the winner or first
     versions: tuple[str, ...]  # every candidate
     lost: tuple[BlockedVersion, ...]  # candidates that did not make it; empty while in flight
-    trigger: str
+    trigger: RolloutTrigger
     state: RunState
     reason: str
     message: str
@@ -93,7 +94,7 @@ class Observed:
             return None
         rollout = self.rollout
         if rollout is not None and rollout.state is RunState.ACTIVE:
-            return rollout.reference.version if rollout.trigger == "restored" else None
+            return rollout.reference.version if rollout.trigger == RolloutTrigger.RESTORED else None
         past = self.past
         if past is None or past.stable is None:
             return None
@@ -110,7 +111,7 @@ class Target:
     """What a Rollout moves to."""
 
     version: str
-    trigger: str
+    trigger: RolloutTrigger
     alternatives: tuple[str, ...] = ()  # other candidates, tried at the same time
 
     @property

@@ -7,8 +7,15 @@ from fairlead_operator.api.conditions import ANSWERING, Condition, find_conditio
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import ModelStatus
-from fairlead_operator.api.phases.model import Phase, Reason
-from fairlead_operator.api.phases.rollout import PodsReason
+from fairlead_operator.api.phases.common import CommonReason
+from fairlead_operator.api.phases.model import (
+    AnsweringReason,
+    EventReason,
+    Phase,
+    Reason,
+    RegistrationReason,
+)
+from fairlead_operator.api.phases.rollout import PodsReason, Trigger
 from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.seen import Seen
@@ -83,7 +90,7 @@ def _recipe(seen: Seen, decision: Decision) -> str | None:
 def _takes_up(decision: Decision) -> bool:
     """Tell whether a version of an earlier Model is taken up now."""
     start = decision.start_rollout
-    return start is not None and start.trigger == "restored" and decision.stable is None
+    return start is not None and start.trigger == Trigger.RESTORED and decision.stable is None
 
 
 def _folded_training_run(seen: Seen) -> str | None:
@@ -128,11 +135,11 @@ def _conditions(
     refused = tuple(failure for failure in failures if failure.refused)
     reason, message = decision.reason, decision.message
     if current and refused:
-        current, reason = False, "ClusterRefused"
+        current, reason = False, CommonReason.CLUSTER_REFUSED
         message = f"{message}; as it was, for the cluster refuses a change: {describe(refused)}"
     taken = tuple(failure for failure in failures if failure.taken)
     if taken and not serving:
-        reason, message = "NameTaken", describe(taken)
+        reason, message = CommonReason.NAME_TAKEN, describe(taken)
 
     def condition(kind: str, holds: bool, reason: str, message: str) -> Condition:
         return Condition(
@@ -171,7 +178,9 @@ def _registered(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, ...]:
     condition = {
         "type": "Registered",
         "status": "False" if seen.unregistered else "True",
-        "reason": "RegistrationChanged" if seen.unregistered else "Registered",
+        "reason": (
+            RegistrationReason.CHANGED if seen.unregistered else RegistrationReason.REGISTERED
+        ),
         "message": seen.unregistered or f"{stable} is registered as it was verified",
         "observedGeneration": meta.get("generation"),
     }
@@ -194,7 +203,7 @@ def _answering(meta: Mapping[str, Any], seen: Seen, decision: Decision) -> tuple
     condition = {
         "type": ANSWERING,
         "status": "False" if seen.failing else "True",
-        "reason": "OnlyFailures" if seen.failing else "Answering",
+        "reason": (AnsweringReason.ONLY_FAILURES if seen.failing else AnsweringReason.ANSWERING),
         "message": seen.failing or f"{decision.stable.version} answers again",
         "observedGeneration": meta.get("generation"),
     }
@@ -207,13 +216,12 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
     if new.gate is not None and new.gate != old.gate:
         word = "passed" if new.gate.passed else "refused"
         message = f"{new.gate.version} {word} by the gate: {new.gate.message}"
-        reason = "GatePassed" if new.gate.passed else "GateNotPassed"
+        reason = EventReason.GATE_PASSED if new.gate.passed else Reason.GATE_NOT_PASSED
         events.append(Event(reason=reason, message=message, warning=not new.gate.passed))
     if new.stable is not None and new.stable != old.stable:
         before = f", before {old.stable.version}" if old.stable else ""
-        events.append(
-            Event(reason="Promoted", message=f"{new.stable.version} is in charge{before}")
-        )
+        message = f"{new.stable.version} is in charge{before}"
+        events.append(Event(reason=EventReason.PROMOTED, message=message))
     if new.refused is not None and new.refused != old.refused:
         events.append(
             Event(reason=Reason.TARGET_REFUSED, message=new.refused.message, warning=True)

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from fairlead_operator.api.group import ANNOTATION_REQUEST
 from fairlead_operator.api.history import HistoryEntry
-from fairlead_operator.api.phases.rollout import Phase, Reason, Transition
-from fairlead_operator.api.rollout import BY_HAND, RolloutStatus
+from fairlead_operator.api.phases.common import RequestOutcome
+from fairlead_operator.api.phases.rollout import BY_HAND, Phase, Reason, Transition, Trigger
+from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.requests import Action, parse_request
 
 _ENDS: Final = {Phase.SUCCEEDED: Transition.PROMOTED, Phase.ROLLED_BACK: Transition.ROLLED_BACK}
@@ -26,7 +27,7 @@ def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | 
         return None
     meta, spec = body["metadata"], body["spec"]
     ended = status.finished_at if transition != Transition.STARTED else None
-    trigger = spec.get("trigger", "hand")
+    trigger = Trigger(spec.get("trigger", Trigger.HAND))
     return HistoryEntry(
         namespace=meta["namespace"],
         model=spec["model"],
@@ -39,7 +40,7 @@ def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | 
         began=status.live_since,
         ended=ended if transition is Transition.ROLLED_BACK and status.live_since else None,
         weight=status.peak_weight,
-        trigger=trigger,
+        trigger=str(trigger),
         by=_by(meta, status, trigger),
         reason=status.reason or "",
         message=status.message or "",
@@ -47,18 +48,18 @@ def due_entry(body: Mapping[str, Any], status: RolloutStatus) -> HistoryEntry | 
     )
 
 
-def _by(meta: Mapping[str, Any], status: RolloutStatus, trigger: str) -> str:
+def _by(meta: Mapping[str, Any], status: RolloutStatus, trigger: Trigger) -> str:
     """Name the person who decided it or asked for it, else what did."""
     for request in reversed(status.requests):
         decides = request.action in {Action.ABORT, Action.PROMOTE}
-        if decides and request.outcome == "Accepted" and request.by:
+        if decides and request.outcome == RequestOutcome.ACCEPTED and request.by:
             return request.by
     if status.reason in _CAUSES:
         return _CAUSES[Reason(status.reason)]
     if trigger in BY_HAND:
         asked = (meta.get("annotations") or {}).get(ANNOTATION_REQUEST, "")
         return parse_request(Action.PROMOTE, asked).by or "a person"
-    return "spec.version" if trigger == "pinned" else "operator"
+    return "spec.version" if trigger is Trigger.PINNED else "operator"
 
 
 def _numbers(status: RolloutStatus) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.model import ModelSpec
-from fairlead_operator.api.phases.rollout import Phase, Reason
+from fairlead_operator.api.phases.rollout import Phase, Reason, Trigger
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError
@@ -113,7 +113,7 @@ async def _has_returned(case: Case, kube: Kube) -> bool:
     A pin may go on to any version; once it has brought all traffic to one that was in charge
     before, that is where it went.
     """
-    if case.spec.trigger == "rollback":
+    if case.spec.trigger == Trigger.ROLLBACK:
         return True
     going = case.phase in {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}
     if not going or case.status.weight != 100:

@@ -11,6 +11,9 @@ from fairlead_operator.api.conditions import AUTOSCALED, PODS_READY, Condition, 
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import ANNOTATION_ALERT, GATEWAY_NAME
 from fairlead_operator.api.phases.rollout import (
+    AlertReason,
+    AutoscalerReason,
+    EventReason,
     Phase,
     Reason,
     RouteReason,
@@ -264,7 +267,7 @@ def _conditions(
     if seen.unreadable_alert is not None:
         told = f"the annotation {ANNOTATION_ALERT} asks for nothing: {seen.unreadable_alert}"
         ways = "`fairlead abort MODEL` takes the rollout back"
-        conditions.append(condition(ALERT_READ, "False", "AlertUnreadable", f"{told}; {ways}"))
+        conditions.append(condition(ALERT_READ, "False", AlertReason.UNREADABLE, f"{told}; {ways}"))
     if seen.routed is not None:
         accepted = "True" if seen.routed.reason is RouteReason.ACCEPTED else "False"
         conditions.append(condition("Routed", accepted, seen.routed.reason, seen.routed.message))
@@ -276,17 +279,17 @@ def _conditions(
 def _scaled(seen: Seen, decision: Decision, unscaled: str | None) -> tuple[str, str, str]:
     """Say whether the pods follow the load: status, reason and message."""
     if unscaled is not None:
-        return "False", "AutoscalerMissing", unscaled
+        return "False", AutoscalerReason.MISSING, unscaled
     fewest = floors(seen.observed, decision)
     capacity = seen.observed.capacity
     stopped = _of(fewest, capacity.stopped if capacity else {})
     if stopped:
-        return "False", "AutoscalerStopped", f"pods do not follow the load: {stopped}"
+        return "False", AutoscalerReason.STOPPED, f"pods do not follow the load: {stopped}"
     limited = _of(fewest, seen.limited)
     if limited:
-        return "True", "AutoscalerLimited", f"no more pods than maxReplicas: {limited}"
+        return "True", AutoscalerReason.LIMITED, f"no more pods than maxReplicas: {limited}"
     held = ", ".join(f"{version}: {pods}" for version, pods in fewest.items())
-    return "True", "AutoscalerApplied", f"minimum pods of {held}"
+    return "True", AutoscalerReason.APPLIED, f"minimum pods of {held}"
 
 
 def _of(versions: Iterable[str], words: Mapping[str, str]) -> str:
@@ -328,7 +331,7 @@ def _unreadable_alert(seen: Seen, status: RolloutStatus) -> tuple[Event, ...]:
     """Announce an alert that nobody can read, once."""
     known = any(condition.type == ALERT_READ for condition in seen.case.status.conditions)
     return tuple(
-        Event(reason="AlertUnreadable", message=condition.message, warning=True)
+        Event(reason=AlertReason.UNREADABLE, message=condition.message, warning=True)
         for condition in status.conditions
         if condition.type == ALERT_READ and not known
     )
@@ -350,8 +353,8 @@ def _transition(seen: Seen, decision: Decision, status: RolloutStatus) -> tuple[
         return dropped  # waiting for the turn is the usual first moment of every rollout
     if decision.phase is Phase.ROLLED_BACK and seen.observed.phase is Phase.ROLLING_BACK:
         message = f"no traffic on the candidate {status.reaction_seconds:g} s after the cause"
-        back = Event(reason="RolledBack", message=f"{message}: {decision.message}", warning=True)
-        return (*dropped, back)
+        message = f"{message}: {decision.message}"
+        return (*dropped, Event(reason=EventReason.ROLLED_BACK, message=message, warning=True))
     candidate = " and ".join(arm.version for arm in seen.observed.playing)
     message = f"{candidate} at {decision.weight} %: {decision.message}"
     warning = decision.phase in _BACK | {Phase.PAUSED, Phase.REPLACING}

@@ -33,6 +33,27 @@ class Reason(StrEnum):
     HISTORY_UNAVAILABLE = "HistoryUnavailable"
 
 
+class EventReason(StrEnum):
+    """What only an Event tells, beside ``Reason.GATE_NOT_PASSED``."""
+
+    GATE_PASSED = "GatePassed"
+    PROMOTED = "Promoted"
+
+
+class RegistrationReason(StrEnum):
+    """Whether the registry has the stable version as it was verified."""
+
+    REGISTERED = "Registered"
+    CHANGED = "RegistrationChanged"
+
+
+class AnsweringReason(StrEnum):
+    """Whether the stable version answers, once it has only failed."""
+
+    ANSWERING = "Answering"
+    ONLY_FAILURES = "OnlyFailures"
+
+
 class GateReason(StrEnum):
     """Why a candidate passed or not; part of the API."""
 

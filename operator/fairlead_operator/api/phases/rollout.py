@@ -53,6 +53,28 @@ class Reason(StrEnum):
     SUPERSEDED = "Superseded"
 
 
+class EventReason(StrEnum):
+    """What only an Event tells."""
+
+    ROLLED_BACK = "RolledBack"
+
+
+class AlertReason(StrEnum):
+    """Why an alert took nothing back."""
+
+    IGNORED = "AlertIgnored"
+    UNREADABLE = "AlertUnreadable"
+
+
+class AutoscalerReason(StrEnum):
+    """Whether the pods follow the load."""
+
+    APPLIED = "AutoscalerApplied"
+    MISSING = "AutoscalerMissing"
+    STOPPED = "AutoscalerStopped"
+    LIMITED = "AutoscalerLimited"
+
+
 class RouteReason(StrEnum):
     """Why the route is in force or not; part of the API, so never renamed."""
 
@@ -95,6 +117,18 @@ class Transition(StrEnum):
     ROLLED_BACK = "RolledBack"
 
 
+class Trigger(StrEnum):
+    """Why a Rollout was created: the values of its ``spec.trigger``."""
+
+    TRAINED = "trained"
+    PINNED = "pinned"
+    RESTORED = "restored"
+    HAND = "hand"
+    ROLLBACK = "rollback"
+
+
+# What a person creates, and the Model takes up when nothing else is in flight.
+BY_HAND: Final = frozenset({Trigger.HAND, Trigger.ROLLBACK})
 # Nothing can move any more.
 ENDED: Final = frozenset({Phase.SUCCEEDED, Phase.ROLLED_BACK})
 # An alert, a person or the evidence can still take the candidate back.

@@ -1,6 +1,5 @@
 """What starts a training, and what does not."""
 
-import typing
 from datetime import timedelta
 
 import pytest
@@ -8,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_operator.api.phases.training_run import Trigger
-from fairlead_operator.api.training_run import TrainingRunSpec
 from fairlead_operator.model.states import Observed, RunState, Start
 from fairlead_operator.model.triggers import RULES, Rule, find_start
 from fairlead_operator.requests import Action, Request
@@ -148,9 +146,3 @@ def test_the_model_never_says_that_it_was_by_hand(about: Observed) -> None:
     start, _ = find_start(about, RULES)
 
     assert start is None or start.trigger is not Trigger.HAND
-
-
-def test_the_triggers_are_those_of_the_api() -> None:
-    annotation = TrainingRunSpec.model_fields["trigger"].annotation
-
-    assert typing.get_args(annotation) == tuple(Trigger)

@@ -1,0 +1,29 @@
+"""Reasons of every kind, and answers to requests.  Part of the API: a name is never changed."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class CommonReason(StrEnum):
+    """Why an object of any kind stands as it does, or what its Event tells."""
+
+    INVALID_SPEC = "InvalidSpec"
+    WAITING_FOR_MODEL = "WaitingForModel"
+    APPLIED = "Applied"
+    CLUSTER_REFUSED = "ClusterRefused"
+    CLUSTER_UNAVAILABLE = "ClusterUnavailable"
+    NAME_TAKEN = "NameTaken"
+    UPGRADED = "Upgraded"
+    UPGRADE_WAITS = "UpgradeWaits"
+    REQUEST_REFUSED = "RequestRefused"
+
+
+class RequestOutcome(StrEnum):
+    """What became of a person's request."""
+
+    ACCEPTED = "Accepted"
+    REFUSED = "Refused"
+
+
+# The cluster does not take what was written, until someone else mends it.
+REFUSALS: Final = frozenset({CommonReason.CLUSTER_REFUSED, CommonReason.NAME_TAKEN})
