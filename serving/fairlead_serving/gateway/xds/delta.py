@@ -128,10 +128,11 @@ class Session:
         )
 
     def is_settled(self, target: Target) -> bool:
-        """Say whether Envoy has acknowledged all that the target says."""
+        """Say whether Envoy has acknowledged all that the target says, and nothing else is sent."""
         scopes = self._types[SCOPES]
         return scopes.held == target.versions[SCOPES] and all(
-            kind.has(target.versions[url]) for url, kind in self._types.items()
+            kind.in_flight is None and kind.has(target.versions[url])
+            for url, kind in self._types.items()
         )
 
     def _take_answer(self, kind: _Subscription, request: Request) -> Rejection | None:
@@ -210,9 +211,11 @@ class Session:
         )
 
     def _has_routes(self, target: Target) -> bool:
-        """Say whether Envoy has the routes of every Model that it asked for."""
+        """Say whether Envoy has the routes of every Model that it asked for, and gets no others."""
         kind, versions = self._types[ROUTES], target.versions[ROUTES]
-        return kind.has({name: versions[name] for name in kind.names if name in versions})
+        return kind.in_flight is None and kind.has(
+            {name: versions[name] for name in kind.names if name in versions}
+        )
 
     def _push(
         self,

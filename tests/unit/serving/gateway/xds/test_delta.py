@@ -205,6 +205,27 @@ def test_clusters_are_removed_only_after_the_routes_are_acknowledged(envoy: Envo
     assert (removal.type_url, removal.removed) == (CLUSTER, ("n|m|2",))
 
 
+def test_clusters_stay_while_routes_that_are_no_longer_wanted_are_on_their_way(
+    envoy: Envoy,
+) -> None:
+    """A version that came and went at once: its routes came to no cluster, and requests failed."""
+    before, between = target("1"), target("1", "2")
+    envoy.run(before)
+    while (push := envoy.session.next_push(between)) is not None and push.type_url != ROUTES:
+        envoy.take(push)
+        envoy.acknowledge(push)
+    assert push is not None
+
+    early = envoy.session.next_push(before), envoy.session.is_settled(before)
+    envoy.take(push)
+    envoy.acknowledge(push)
+    envoy.run(before)
+
+    assert early == (None, False)
+    assert envoy.log[-2:] == ["routes m", "clusters -2"]
+    assert envoy.session.is_settled(before)
+
+
 def test_after_a_reconnect_only_the_difference_is_sent(envoy: Envoy) -> None:
     envoy.run(target("1"))
     envoy.session = Session()
