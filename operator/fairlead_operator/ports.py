@@ -61,6 +61,14 @@ class Kube(Protocol):
             UnknownKindError: the cluster has no such kind.
         """
 
+    async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Create as our field manager, what may not change once it is there.
+
+        Raises:
+            ConflictError: there is an object of that name; or the cluster is too busy to say.
+            UnknownKindError: the cluster has no such kind.
+        """
+
     async def annotate(
         self,
         kind: str,

@@ -41,14 +41,16 @@ def count(world: World) -> list[tuple[str, str]]:
 
         return noted
 
-    for verb in ("get", "reread", "list", "apply", "annotate", "patch_status", "delete", "scale"):
+    reads, writes = ("get", "reread", "list"), ("apply", "create", "annotate", "patch_status")
+    for verb in (*reads, *writes, "delete", "scale"):
         setattr(world.kube, verb, noting(verb, getattr(world.kube, verb)))
     return asked
 
 
 def made(world: World) -> set[tuple[str, str]]:
     """What the operator made, without what it says."""
-    return {write[1:] for write in world.kube.writes if write[0] == "apply" and write[1] != "Event"}
+    verbs = {"apply", "create"}
+    return {write[1:] for write in world.kube.writes if write[0] in verbs and write[1] != "Event"}
 
 
 def content(world: World, kind: str, name: str) -> tuple[Any, ...]:

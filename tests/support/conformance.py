@@ -11,7 +11,12 @@ from typing import Any, Protocol
 import pytest
 
 from fairlead_operator.api.group import API_VERSION
-from fairlead_operator.errors import ConflictError, TransientError, UnknownKindError
+from fairlead_operator.errors import (
+    ClusterRefusalError,
+    ConflictError,
+    TransientError,
+    UnknownKindError,
+)
 from fairlead_operator.ports import Kube, Prometheus, Registry
 from fairlead_operator.signature import Column, Signature
 
@@ -67,6 +72,41 @@ async def apply_does_not_change_what_it_is_given(kube: Kube, namespace: str) -> 
     await kube.apply(manifest)
 
     assert manifest == config_map(namespace, data={"a": "1"})
+
+
+async def create_makes_what_get_finds_and_no_second(kube: Kube, namespace: str) -> None:
+    manifest = config_map(namespace, data={"a": "1"})
+    made = await kube.create(manifest)
+    with pytest.raises(ConflictError):
+        await kube.create(config_map(namespace, data={"a": "2"}))
+    found = await must_get(kube, "ConfigMap", namespace, "settings")
+
+    assert manifest == config_map(namespace, data={"a": "1"})
+    assert (made["kind"], made["apiVersion"]) == ("ConfigMap", "v1")
+    assert found["data"] == {"a": "1"} == made["data"]
+    assert found["metadata"]["uid"] == made["metadata"]["uid"]
+
+
+async def what_cannot_change_is_refused(kube: Kube, namespace: str) -> None:
+    """And stays as it was, however often it is tried."""
+    rollout = {
+        "apiVersion": API_VERSION,
+        "kind": "Rollout",
+        "metadata": {"name": "r", "namespace": namespace},
+        "spec": {"model": "nsw-price", "version": "1.1.0", "trigger": "pinned"},
+    }
+    server = deployment(namespace)
+    for manifest, other in (
+        (rollout, rollout | {"spec": rollout["spec"] | {"version": "1.2.0"}}),
+        (server, deployment(namespace, selector={"matchLabels": {"app": "other"}})),
+    ):
+        born = await kube.apply(manifest)
+        for _ in range(2):
+            with pytest.raises(ClusterRefusalError):
+                await kube.apply(other)
+        same = await kube.apply(manifest)
+
+        assert same["metadata"]["resourceVersion"] == born["metadata"]["resourceVersion"]
 
 
 async def a_field_applied_before_and_left_out_later_is_removed(kube: Kube, namespace: str) -> None:
@@ -384,6 +424,8 @@ KUBE: tuple[KubeCheck, ...] = (
     apply_creates_what_get_finds,
     apply_twice_is_the_same_as_once,
     apply_does_not_change_what_it_is_given,
+    create_makes_what_get_finds_and_no_second,
+    what_cannot_change_is_refused,
     a_field_applied_before_and_left_out_later_is_removed,
     what_others_wrote_is_kept,
     list_finds_all_labels_sorted_by_name,

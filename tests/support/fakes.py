@@ -10,11 +10,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fairlead_operator.api.registered import RegisteredVersion
-from fairlead_operator.errors import ConflictError, TransientError, UnknownKindError
+from fairlead_operator.errors import (
+    ClusterRefusalError,
+    ConflictError,
+    TransientError,
+    UnknownKindError,
+)
 from fairlead_operator.kube.kinds import RESOURCES
 from fairlead_operator.signature import Signature
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+# What the API server lets nobody change, of what the operator makes.
+_IMMUTABLE = {
+    "Rollout": ("spec",),
+    "TrainingRun": ("spec", "model"),
+    "Job": ("spec", "template"),
+    "Deployment": ("spec", "selector"),
+    "RoleBinding": ("roleRef",),
+}
 
 
 class Clock:
@@ -90,6 +104,7 @@ class FakeKube:
         wanted = copy.deepcopy(dict(manifest))
         live = self.objects.get(key)
         _check_bound(wanted["metadata"], live)
+        _check_immutable(wanted, live)
         before = copy.deepcopy(live)
         if live is None:
             live = self._born(key, {})
@@ -103,6 +118,19 @@ class FakeKube:
         self._applied[key] = wanted
         self._store(key, before, live, "apply")
         return copy.deepcopy(live)
+
+    async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        self._maybe_fail()
+        key = _key(manifest)
+        if key[0] in self.unknown_kinds:
+            raise UnknownKindError(f"POST {key[0]}: 404 page not found")
+        self._maybe_refuse(key)
+        if key in self.objects:
+            raise ConflictError(f"POST {key[2]}: 409 it already exists")
+        made = self._born(key, {})
+        _merge(made, copy.deepcopy(dict(manifest)))
+        self._store(key, None, made, "create")
+        return copy.deepcopy(made)
 
     async def annotate(
         self,
@@ -235,6 +263,22 @@ def _check_bound(wanted: dict[str, Any], live: dict[str, Any] | None) -> None:
         raise ConflictError(f"PATCH {wanted['name']}: 409 uid mismatch")
     if version is not None and there.get("resourceVersion", version) != version:
         raise ConflictError(f"PATCH {wanted['name']}: 409 the object has been modified")
+
+
+def _check_immutable(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> None:
+    """Refuse what would change a field that cannot change; the fake sets no defaults in them."""
+    path = _IMMUTABLE.get(wanted["kind"], ())
+    before, after = _read(live or {}, path), _read(wanted, path)
+    if path and before not in (None, after):
+        where = ".".join(path)
+        raise ClusterRefusalError(f"PATCH {wanted['metadata']['name']}: 422 {where}: is immutable")
+
+
+def _read(body: Mapping[str, Any], path: Sequence[str]) -> Any:
+    value: Any = body
+    for key in path:
+        value = (value or {}).get(key)
+    return value
 
 
 def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str]:

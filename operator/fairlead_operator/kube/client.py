@@ -128,9 +128,12 @@ class KubeClient:
         )
 
     async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Create an object; raise ``TransientError`` with status 409 text when it exists."""
         path = RESOURCES[manifest["kind"]].path(manifest["metadata"]["namespace"])
-        return await self._call("POST", path, body=manifest, content="application/json") or {}
+        query = {"fieldManager": FIELD_MANAGER}
+        answer = await self._call(
+            "POST", path, query=query, body=manifest, content="application/json"
+        )
+        return answer or {}
 
     async def replace(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Replace the object whose resourceVersion is given; a conflict is transient."""

@@ -35,15 +35,20 @@ _NOTHING: Final = "1"
 
 def is_marked(manifest: Mapping[str, Any]) -> bool:
     """Tell whether a manifest says whom its object is for; an Event is nobody's."""
-    return bool(_owners(manifest) or _marks(manifest))
+    return bool(owners(manifest) or _marks(manifest))
 
 
 def is_ours(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """Tell whether the object belongs to whom the manifest is for; owner or labels suffice."""
-    if _owners(manifest) & _owners(live):
+    if owners(manifest) & owners(live):
         return True
     marks = _marks(manifest)
     return bool(marks) and marks == _marks(live)
+
+
+def owners(body: Mapping[str, Any]) -> set[str]:
+    """Return the uids of what owns the object."""
+    return {owner["uid"] for owner in body["metadata"].get("ownerReferences") or []}
 
 
 async def apply_owned(
@@ -61,6 +66,34 @@ async def apply_owned(
     live = await _look(manifest, api)  # at what we did not know of
     _refuse_taken(manifest, live)
     return await api.apply(_bound(manifest, live))
+
+
+async def create_once(manifest: Mapping[str, Any], kube: Kube) -> dict[str, Any]:
+    """Create what may not change once it is there; what we created before stays as it is.
+
+    A look that was cut off may have created it.  To apply what it would be by now, of a spec that
+    has changed since, would be refused for ever.
+
+    Raises:
+        TakenError: an object of that name is not this owner's.
+        ConflictError: the one that is there goes with its owner, which is gone already; or the
+            cluster is too busy to say.
+    """
+    meta = manifest["metadata"]
+    try:
+        return await kube.create(manifest)
+    except ConflictError:
+        live = await kube.reread(manifest["kind"], meta["namespace"], meta["name"])
+        if live is None:
+            raise
+    _refuse_taken(manifest, live)
+    if owners(manifest) & owners(live):
+        return live
+    what = f"{manifest['kind']} {meta['name']}"
+    earlier = f"an earlier {meta['ownerReferences'][0]['kind']} of this name"
+    if owners(live):
+        raise ConflictError(f"{what} is of {earlier}, and goes with it")
+    raise TakenError(f"{what} is what {earlier} left behind: delete it")
 
 
 async def check_names(manifests: Iterable[Mapping[str, Any]], kube: Kube) -> None:
@@ -144,10 +177,6 @@ def _refuse_taken(manifest: Mapping[str, Any], live: Mapping[str, Any] | None) -
         f"{kind} {name} exists and is not ours: it carries neither our owner reference nor the "
         f"labels {labels}; {way_out}"
     )
-
-
-def _owners(body: Mapping[str, Any]) -> set[str]:
-    return {owner["uid"] for owner in body["metadata"].get("ownerReferences") or []}
 
 
 def _marks(body: Mapping[str, Any]) -> dict[str, str]:

@@ -78,6 +78,9 @@ class WatchedKube:
                 return live
         return self._noted(await apply_owned(manifest, live, self._api))
 
+    async def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        return self._noted(await self._api.create(manifest))
+
     async def scale(self, deployment: Mapping[str, Any], replicas: int) -> dict[str, Any]:
         return self._noted(await self._api.scale(deployment, replicas))
 

@@ -13,7 +13,7 @@ from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name
-from fairlead_operator.kube.owned import check_names, is_ours, name_route
+from fairlead_operator.kube.owned import check_names, create_once, is_ours, name_route
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState, Start
@@ -82,7 +82,8 @@ async def _start(
     if decision.start_rollout is not None:
         number = seen.status.rollout_number + 1
         with attempts.attempt():
-            await kube.apply(build_rollout(owner, seen.spec, decision.start_rollout, number=number))
+            child = build_rollout(owner, seen.spec, decision.start_rollout, number=number)
+            await create_once(child, kube)
             left.discard("Rollout")
     return frozenset(left)
 
@@ -123,8 +124,9 @@ def _build_parts(owner: Owner, settings: Settings) -> tuple[dict[str, Any], ...]
 
 async def _start_training(owner: Owner, start: Start, seen: Seen, kube: Kube) -> None:
     number = seen.status.training_number + 1
-    await kube.apply(
-        build_training_run(owner, number=number, trigger=start.trigger, task=seen.observed.task)
+    task = seen.observed.task
+    await create_once(
+        build_training_run(owner, number=number, trigger=start.trigger, task=task), kube
     )
     _LOGGER.info(
         "training started",

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -18,15 +19,25 @@ from fairlead_operator.api.phases.common import RequestOutcome
 from fairlead_operator.api.phases.rollout import BY_HAND, Trigger
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
+from fairlead_operator.api.phases.training_run import Trigger as TrainingTrigger
 from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_digest
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
+from fairlead_operator.kube.owned import owners
 from fairlead_operator.model.blocks import where_asked
 from fairlead_operator.model.contenders import find_leader, find_losses
 from fairlead_operator.model.gate import Demand, parse_comparison
+from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.past import ENTRIES, Past, last_promotion, recall, unknown_past
 from fairlead_operator.model.seen import Seen
-from fairlead_operator.model.states import CurrentRollout, Observed, RunState, Training
+from fairlead_operator.model.states import (
+    CurrentRollout,
+    Observed,
+    RunState,
+    Start,
+    Target,
+    Training,
+)
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import read_condition, read_failures
 from fairlead_operator.requests import Action, Request, read_requests, unanswered
@@ -53,11 +64,12 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
     except ValidationError as error:
         raise InvalidSpecError(_describe(error)) from error
     status = ModelStatus.model_validate(body.get("status") or {})
-    status = status.model_copy(update={"recipe": renew_digest(status.recipe, spec)})
     runs, rollouts = await asyncio.gather(
         ports.kube.children("TrainingRun", meta["namespace"], meta["name"]),
         ports.kube.children("Rollout", meta["namespace"], meta["name"]),
     )
+    recipe = _read_recipe(_named(runs, status.training_run)) or status.recipe
+    status = status.model_copy(update={"recipe": renew_digest(recipe, spec)})
     annotations = meta.get("annotations") or {}
     observed = _to_observed(
         meta,
@@ -247,6 +259,12 @@ def _to_observed(
             and _state(item) is RunState.ACTIVE
         ),
         artifacts=artifacts,
+        unnamed_rollout=_read_target(
+            _own(rollouts, rollout_name(meta["name"], status.rollout_number + 1), meta["uid"])
+        ),
+        unnamed_training=_read_start(
+            _own(runs, training_run_name(meta["name"], status.training_number + 1), meta["uid"])
+        ),
     )
 
 
@@ -284,6 +302,42 @@ def _folded(status: ModelStatus) -> bool:
 def _named(items: Sequence[Mapping[str, Any]], name: str | None) -> Mapping[str, Any] | None:
     """Return the item of this name, or None."""
     return next((item for item in items if item["metadata"]["name"] == name), None)
+
+
+def _own(items: Sequence[Mapping[str, Any]], name: str, uid: str) -> Mapping[str, Any] | None:
+    """Return the item of this name that the Model of this uid created, or None."""
+    item = _named(items, name)
+    return item if item is not None and uid in owners(item) else None
+
+
+def _read_target(rollout: Mapping[str, Any] | None) -> Target | None:
+    """Return what a Rollout moves to."""
+    if rollout is None:
+        return None
+    spec = rollout["spec"]
+    return Target(
+        version=spec["version"],
+        trigger=_read_trigger(spec),
+        alternatives=tuple(spec.get("alternatives", ())),
+    )
+
+
+def _read_start(run: Mapping[str, Any] | None) -> Start | None:
+    """Return what started a TrainingRun."""
+    if run is None:
+        return None
+    why = f"the operator had started {run['metadata']['name']} when it was cut off"
+    return Start(trigger=TrainingTrigger(run["spec"]["trigger"]), why=why)
+
+
+def _read_recipe(run: Mapping[str, Any] | None) -> str | None:
+    """Return the digest of the recipe that a trainer was told; None while it was told none.
+
+    The spec may have changed between the look that started the training and its own first look.
+    """
+    config = ((run or {}).get("status") or {}).get("config")
+    told = json.loads(config or "{}").get("recipeDigest")
+    return None if told is None else str(told)
 
 
 def _turn(rollout: Mapping[str, Any]) -> tuple[bool, str, str]:

@@ -11,7 +11,8 @@ A decision is taken in this order, each part a function below:
                               started when the target is not stable, not blocked and
                               none is in flight; one in flight to another target is
                               taken back first, or waited for, or the target is refused;
-                              a target that is not tried takes nothing back
+                              a target that is not tried takes nothing back; what a look that was
+                              cut off has started is taken up, and then goes on or makes way
     6. a TrainingRun          started when one of ``triggers`` says so
     7. the phase              computed from the rest
 
@@ -308,7 +309,8 @@ def _next_rollout(observed: Observed) -> _Next:
         return _Next(start=Target(version=observed.stable.version, trigger=Trigger.RESTORED))
     if observed.waiting:
         return _Next(adopt=observed.waiting[0])
-    return _Next(start=None if target is None else _open(observed, target))
+    start = None if target is None else _open(observed, target)
+    return _Next(start=start or observed.unnamed_rollout)
 
 
 def _open(observed: Observed, target: Target) -> Target | None:

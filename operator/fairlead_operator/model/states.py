@@ -57,6 +57,28 @@ class CurrentRollout:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a Rollout moves to."""
+
+    version: str
+    trigger: RolloutTrigger
+    alternatives: tuple[str, ...] = ()  # other candidates, tried at the same time
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Return every candidate, the first first."""
+        return (self.version, *self.alternatives)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A training that is to start."""
+
+    trigger: Trigger
+    why: str  # for people
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything a decision may depend on, read once per reconcile."""
 
@@ -85,6 +107,9 @@ class Observed:
     # Digests of blocked versions that MLflow was asked about, where it has one.
     artifacts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     past: Past | None = None  # of earlier Models of this name; None once a Rollout was started
+    # What a look started that was cut off before status could name it.
+    unnamed_rollout: Target | None = None
+    unnamed_training: Start | None = None
     cannot_start: frozenset[str] = frozenset()  # kinds of which the cluster has just refused one
 
     @property
@@ -104,28 +129,6 @@ class Observed:
     def request(self, action: Action) -> Request | None:
         """Return the request of a person for this that has no answer yet."""
         return next((asked for asked in self.requests if asked.action is action), None)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What a Rollout moves to."""
-
-    version: str
-    trigger: RolloutTrigger
-    alternatives: tuple[str, ...] = ()  # other candidates, tried at the same time
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """Return every candidate, the first first."""
-        return (self.version, *self.alternatives)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """A training that is to start."""
-
-    trigger: Trigger
-    why: str  # for people
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ what is trained is then compared with it.
     initial   nothing was trained yet, and no version is pinned
     recipe    the recipe in the spec is not the one last trained; or the last training
               failed, and something in data or training was corrected since
+    any       a look that was cut off has started it, and nothing asks for one by now
 
 Each is one rule below, and the first that holds is the one.  While a training is under way none
 does.  A rule that waits for a moment says how long it still is; it has ``observed.now`` and, in
@@ -74,4 +75,8 @@ def _by_correction(observed: Observed) -> Start | None:
     return Start(trigger=Trigger.RECIPE, why=why)
 
 
-RULES: Final[Sequence[Rule]] = (_by_request, _initial, _by_recipe, _by_correction)
+def _cut_off(observed: Observed) -> Start | None:
+    return observed.unnamed_training
+
+
+RULES: Final[Sequence[Rule]] = (_by_request, _initial, _by_recipe, _by_correction, _cut_off)

@@ -9,7 +9,7 @@ from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.kube.owned import remove_owned
+from fairlead_operator.kube.owned import create_once, remove_owned
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.settings import Settings
 from fairlead_operator.training_run.config import build_config
@@ -81,14 +81,13 @@ async def _start(
     """Start the Job of this stage, with what its pods read."""
     with attempts.attempt():  # no Job without the Secret, which may be another's
         await kube.apply(build_database_secret(owner.namespace, settings.database_url))
-        await kube.apply(
-            build_job(
-                stage,
-                seen.config or "",
-                seen.model,
-                model=seen.spec.model,
-                owner=owner,
-                images=settings.images,
-                mlflow_url=settings.mlflow.address,
-            )
+        job = build_job(
+            stage,
+            seen.config or "",
+            seen.model,
+            model=seen.spec.model,
+            owner=owner,
+            images=settings.images,
+            mlflow_url=settings.mlflow.address,
         )
+        await create_once(job, kube)

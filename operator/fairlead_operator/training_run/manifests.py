@@ -1,6 +1,7 @@
 """The Jobs that a TrainingRun becomes.  Pure: values in, manifests out."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from fairlead_contract import mlflow
@@ -82,6 +83,11 @@ def build_job(
             },
         },
     }
+
+
+def read_config(job: Mapping[str, Any]) -> str:
+    """Read back what the trainer of a Job is told."""
+    return str(job["spec"]["template"]["spec"]["containers"][0]["args"][-1])
 
 
 def name_job(stage: Stage, owner: Owner, *, model: str) -> dict[str, Any]:

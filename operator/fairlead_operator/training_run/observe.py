@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from fairlead_operator.api.phases.training_run import Phase, Reason
+from fairlead_operator.api.phases.training_run import ENDED, Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.kube.owned import is_ours
+from fairlead_operator.kube.owned import is_ours, owners
 from fairlead_operator.kube.pods import find_killed, find_obstacle
 from fairlead_operator.parent import read_parent, without_wait
 from fairlead_operator.ports import Ports
-from fairlead_operator.training_run.manifests import Stage, job_labels, name_job
+from fairlead_operator.training_run.manifests import Stage, job_labels, name_job, read_config
 from fairlead_operator.training_run.result import Result, carry_on, parse_progress, read_result
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import JobState, Observed
@@ -29,6 +29,7 @@ class _Job:
     result: Result | None
     obstacle: str = ""  # what keeps its pods from working, while it is active
     has_pods: bool = True
+    config: str | None = None  # what its trainers are told
 
 
 async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
@@ -45,7 +46,8 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
     phase = Phase(status.phase or Phase.PENDING)
     owner = Owner.of(body)
     search, finish, progress = await asyncio.gather(
-        _read_job(owner, "search", spec.model, ports, now=now),
+        # Until status says what its trainers are told, the API server is asked itself.
+        _read_job(owner, "search", spec.model, ports, now=now, fresh=_is_new(status)),
         _read_job(owner, "finish", spec.model, ports, now=now),
         _read_progress(phase, status.mlflow_run_id, ports),
     )
@@ -71,9 +73,15 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         model=model.spec,
         champion=model.status.stable,
         mlflow_run_id=status.mlflow_run_id,
-        config=status.config,
+        # A look that was cut off has started the search: what that is told is what was fixed.
+        config=status.config or search.config,
         progress=carry_on(progress, status.progress),
     )
+
+
+def _is_new(status: TrainingRunStatus) -> bool:
+    """Tell whether a look may have been cut off which had started the search."""
+    return status.config is None and status.phase not in ENDED
 
 
 async def _read_progress(phase: Phase, run_id: str | None, ports: Ports) -> Progress | None:
@@ -86,23 +94,36 @@ async def _read_progress(phase: Phase, run_id: str | None, ports: Ports) -> Prog
         return None
 
 
-async def _read_job(owner: Owner, stage: Stage, model: str, ports: Ports, *, now: datetime) -> _Job:
+async def _read_job(
+    owner: Owner, stage: Stage, model: str, ports: Ports, *, now: datetime, fresh: bool = False
+) -> _Job:
     """Read the state of one Job, and its pods' last word once it has ended."""
     name = name_job(stage, owner, model=model)
-    job = await ports.kube.get("Job", owner.namespace, name["metadata"]["name"])
+    read = ports.kube.reread if fresh else ports.kube.get
+    job = await read("Job", owner.namespace, name["metadata"]["name"])
     if job is None or job["metadata"].get("deletionTimestamp") or not is_ours(name, job):
         return _Job(state=JobState.ABSENT, failure="", result=None)
+    is_own = owner.uid in owners(job)
+    if owners(job) and not is_own:  # an earlier run's of this name, and goes with it
+        return _Job(state=JobState.ABSENT, failure="", result=None)
     state, failure = read_job(job)
+    config = read_config(job) if fresh and is_own else None
     labels = job_labels(stage, model=model, run=owner.name)
     pods = await ports.kube.list("Pod", owner.namespace, labels)
     if state is JobState.ACTIVE:
-        obstacle = _obstacle(job, pods, now)
-        return _Job(state=state, failure="", result=None, obstacle=obstacle, has_pods=bool(pods))
+        return _Job(
+            state=state,
+            failure="",
+            result=None,
+            obstacle=_obstacle(job, pods, now),
+            has_pods=bool(pods),
+            config=config,
+        )
     result = read_result(pods)
     if result is None:  # the watch of Jobs may be ahead of that of pods
         result = read_result(await ports.kube.relist("Pod", owner.namespace, labels))
     killed = find_killed(pods) if result is None else None
-    return _Job(state=state, failure=killed or failure, result=result)
+    return _Job(state=state, failure=killed or failure, result=result, config=config)
 
 
 def _name_obstacle(jobs: Iterable[_Job], *, begun: bool) -> str:

@@ -11,6 +11,7 @@ from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.kube.owned import (
     apply_owned,
     check_names,
+    create_once,
     is_marked,
     is_ours,
     name_route,
@@ -211,6 +212,50 @@ async def test_what_is_exchanged_again_and_again_is_tried_later(api: FakeKube) -
 
     with pytest.raises(ConflictError):
         await apply_owned(OURS, None, api)
+
+
+async def test_what_is_made_once_is_made_and_stays(api: FakeKube) -> None:
+    made = await create_once(OURS, api)
+    later = await create_once(OURS | {"spec": {"selector": {"app": "other"}}}, api)
+
+    assert later == made
+    assert [verb for verb, _, _ in api.writes] == ["create"]
+
+
+@pytest.mark.parametrize(
+    ("live", "error", "words"),
+    [
+        pytest.param(service({"app": "web"}, ()), TakenError, "Service web exists and is not ours",
+                     id="theirs"),
+        pytest.param(service(LABELS, ()), TakenError,
+                     "Service web is what an earlier Model of this name left behind: delete it",
+                     id="nobody's any more"),
+        pytest.param(service(LABELS, ("before",)), ConflictError,
+                     "Service web is of an earlier Model of this name, and goes with it",
+                     id="of the Model that was before: it may take a moment"),
+    ],
+)  # fmt: skip
+async def test_what_is_made_once_is_not_taken_from_another(
+    api: FakeKube, live: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    api.put(live)
+
+    with pytest.raises(error, match=words):
+        await create_once(OURS, api)
+
+    assert [verb for verb, _, _ in api.writes] == ["put"]
+
+
+async def test_a_conflict_with_nothing_is_tried_later(api: FakeKube) -> None:
+    """As that of a quota which many objects are counted in at the same time."""
+
+    async def busy(manifest: Mapping[str, Any]) -> dict[str, Any]:
+        raise ConflictError("POST web: 409 Operation cannot be fulfilled on resourcequotas")
+
+    api.create = busy  # type: ignore[method-assign]
+
+    with pytest.raises(ConflictError, match="resourcequotas"):
+        await create_once(OURS, api)
 
 
 async def test_names_are_checked_without_a_write(api: FakeKube) -> None:

@@ -12,11 +12,12 @@ from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.model.observe import observe
 from fairlead_operator.model.seen import Seen
-from fairlead_operator.model.states import RunState
+from fairlead_operator.model.states import RunState, Target
 from fairlead_operator.signature import Column, Signature
 from support.fakes import START
 from support.world import NAMESPACE, World, model_manifest
 
+UID = "uid-of-the-model"
 STABLE = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:0"}
 
 
@@ -66,7 +67,7 @@ def put_rollout(
 async def look(world: World, spec: dict[str, Any] | None = None, **status: Any) -> Seen:
     """Look at a Model with this status."""
     body = model_manifest(**(spec or {})) | {"status": status}
-    body["metadata"] |= {"generation": 3}
+    body["metadata"] |= {"generation": 3, "uid": UID}
     return await observe(body, world.ports, now=START)
 
 
@@ -141,6 +142,44 @@ async def test_which_recipe_was_trained(world: World, status: dict[str, str], kn
     observed = (await look(world, recipe="sha256:r", **status)).observed
 
     assert observed.trained_recipe == ("sha256:r" if known else None)
+
+
+@pytest.mark.parametrize(
+    ("config", "recipe"),
+    [
+        pytest.param(None, "sha256:r", id="not told yet: that of the look that started it"),
+        pytest.param("{}", "sha256:r", id="told none"),
+        pytest.param('{"recipeDigest": "sha256:s"}', "sha256:s", id="told another"),
+    ],
+)
+async def test_a_training_was_by_the_recipe_that_its_trainer_was_told(
+    world: World, config: str | None, recipe: str
+) -> None:
+    put_run(world, config=config)
+
+    seen = await look(world, recipe="sha256:r", trainingRun="t-1")
+
+    assert (seen.observed.trained_recipe, seen.status.recipe) == (recipe, recipe)
+
+
+@pytest.mark.parametrize(
+    ("name", "owner", "unnamed"),
+    [
+        pytest.param("nsw-price-rollout-3", UID, True, id="the next, and its own"),
+        pytest.param("nsw-price-rollout-2", UID, False, id="one that status has named"),
+        pytest.param("nsw-price-rollout-3", "another", False, id="an earlier Model's"),
+    ],
+)
+async def test_which_rollout_status_could_not_name_yet(
+    world: World, name: str, owner: str, unnamed: bool
+) -> None:
+    put_rollout(world, name, version="1.2.0", trigger="pinned", alternatives=("1.3.0",))
+    world.kube.objects["Rollout", NAMESPACE, name]["metadata"]["ownerReferences"] = [{"uid": owner}]
+
+    observed = (await look(world, rolloutNumber=2)).observed
+
+    target = Target(version="1.2.0", trigger="pinned", alternatives=("1.3.0",))
+    assert observed.unnamed_rollout == (target if unnamed else None)
 
 
 async def test_the_digest_of_an_earlier_release_is_that_of_the_present_recipe(

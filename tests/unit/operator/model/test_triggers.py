@@ -15,6 +15,7 @@ from support.model_builders import RETRAIN, RETRY, observed, training
 
 OTHER = "sha256:other"
 HOUR = timedelta(hours=1)
+CUT_OFF = Start(trigger=Trigger.INITIAL, why="the operator was cut off")
 ADA = (Request(action=Action.RETRAIN, text="Ada: new tariff", by="Ada", why="new tariff"),)
 
 
@@ -46,6 +47,14 @@ ADA = (Request(action=Action.RETRAIN, text="Ada: new tariff", by="Ada", why="new
         pytest.param(observed(requests=RETRY), None, id="a retry is of a rollout"),
         pytest.param(observed(requests=RETRAIN, recipe=OTHER, training=training()), None,
                      id="one training at a time"),
+        pytest.param(observed(unnamed_training=CUT_OFF), Trigger.INITIAL,
+                     id="what a look that was cut off has started"),
+        pytest.param(observed(unnamed_training=CUT_OFF, trained_recipe=None, pinned="1.0.0"),
+                     Trigger.INITIAL, id="the same, though a version is pinned by now"),
+        pytest.param(observed(unnamed_training=CUT_OFF, requests=RETRAIN), Trigger.REQUEST,
+                     id="the same, and a person has asked for it"),
+        pytest.param(observed(unnamed_training=CUT_OFF, training=training()), None,
+                     id="the same, beside one that is named: after it"),
     ],
 )  # fmt: skip
 def test_what_starts_a_training(about: Observed, trigger: Trigger | None) -> None:

@@ -115,6 +115,8 @@ async def test_a_job_that_is_being_deleted_is_absent(world: World) -> None:
         pytest.param({"ownerReferences": OWNED}, JobState.COMPLETE, id="its own"),
         pytest.param({"labels": OURS}, JobState.COMPLETE, id="its own, by its labels"),
         pytest.param({}, JobState.ABSENT, id="a person's"),
+        pytest.param({"labels": OURS, "ownerReferences": [{"uid": "before"}]}, JobState.ABSENT,
+                     id="an earlier run's of the same name"),
         pytest.param(
             {"labels": OURS | {LABEL_TRAINING_RUN: "nsw-price-training.1"}}, JobState.ABSENT,
             id="another run's, whose name makes the same name",
@@ -127,6 +129,28 @@ async def test_whose_job_is_read(world: World, meta: dict[str, Any], state: JobS
     assert (
         await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
     ).observed.search is state
+
+
+@pytest.mark.parametrize(
+    ("meta", "status", "config"),
+    [
+        pytest.param({"ownerReferences": OWNED}, {}, '{"a": 1}', id="its own: a look was cut off"),
+        pytest.param({"ownerReferences": OWNED}, {"config": "{}"}, "{}", id="status tells it"),
+        pytest.param({"labels": OURS}, {}, None, id="nobody's any more"),
+    ],
+)
+async def test_what_a_search_was_told_stays(
+    world: World, meta: dict[str, Any], status: dict[str, str], config: str | None
+) -> None:
+    put_job(world, "search", **meta)
+    job = world.kube.objects["Job", NAMESPACE, f"{NAME}-search"]
+    job["spec"] = {
+        "template": {"spec": {"containers": [{"args": ["search", "--config", '{"a": 1}']}]}}
+    }
+
+    seen = await observe(training_run_manifest(**status), world.ports, now=NOW)
+
+    assert seen.config == config
 
 
 async def test_the_last_word_of_a_pod_that_the_watch_has_not_told_yet_is_asked_for(
