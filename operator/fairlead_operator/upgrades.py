@@ -1,10 +1,19 @@
 """Whose pods a new release of Fairlead, or another setting of the operator, replaces now.
 
 One at a time: a Model's servers, or a namespace's gateway.  All others run on as they are until
-those are ready again, so that a release whose pods do not start costs nobody an answer.  What a
-person asks for in a spec, and every new version, is not held up.
+those are ready, so that a release whose pods do not start costs nobody an answer.  What a person
+asks for in a spec, and every new version, is not held up.
 
-The turn is kept in memory.  An operator that starts anew may give one more.
+    Who                                         Is upgraded
+    the first that looks                        now, and has the turn
+    another                                     when the turn is over: its pods are ready, or gone,
+                                                or its time is up
+    whose time is up                            goes on beside the others, and says so
+    another of a namespace that has held the    when the one before of its namespace is ready, or
+    others up for as long as a turn may take    its time is up; others wait for none of them
+
+So a namespace holds all others up for no longer than one turn, however many broken Models it has.
+The order is kept in memory.  An operator that starts anew gives all turns anew.
 """
 
 import contextlib
@@ -20,33 +29,126 @@ from fairlead_operator.api.group import ANNOTATION_ASKED, ANNOTATION_BUILT
 from fairlead_operator.errors import ClusterRefusalError, WebhookUnavailableError
 
 LOOK_AGAIN: Final = timedelta(seconds=10)  # of who waits
+# As long as a candidate may take to start by default.  No tenant chooses how long others wait.
+LONGEST_TURN: Final = timedelta(minutes=10)
 _LAPSES: Final = timedelta(minutes=2)  # a turn of who does not look at its pods any more
+_EVERYBODYS: Final = ""  # the turn that all namespaces wait for; no namespace has this name
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Whose pods are replaced."""
+
+    who: str
+    namespace: str
+    since: datetime
+    seen: datetime  # when it last looked at its pods
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Who has a turn, and what has become of those before."""
+
+    turns: Mapping[str, Holder] = dataclasses.field(default_factory=dict)  # by whose turn it is
+    # For how long the turns of a namespace that are over have held the others up.
+    spent: Mapping[str, timedelta] = dataclasses.field(default_factory=dict)
+    # Whose time was up before its pods were ready, and when it last looked at them.
+    late: Mapping[str, datetime] = dataclasses.field(default_factory=dict)
+
+    def holds(self, who: str) -> bool:
+        """Tell whether it is upgraded now, with the time that is given to it."""
+        return any(holder.who == who for holder in self.turns.values())
+
+
+def take(order: Order, who: str, namespace: str, now: datetime) -> tuple[Order, str | None]:
+    """Give it the turn, or leave it; return who has it otherwise.  Total."""
+    order = look(order, who, now)
+    spent = order.spent.get(namespace, timedelta(0))
+    turn = namespace if namespace in order.turns or spent >= LONGEST_TURN else _EVERYBODYS
+    holder = order.turns.get(turn)
+    if holder is not None:
+        return order, None if holder.who == who else holder.who
+    holder = Holder(who=who, namespace=namespace, since=now, seen=now)
+    late = {other: seen for other, seen in order.late.items() if other != who}
+    return dataclasses.replace(order, turns={**order.turns, turn: holder}, late=late), None
+
+
+def look(order: Order, who: str, now: datetime) -> Order:
+    """Note that it looks at its pods, which are not ready yet, and end what is over by now."""
+    turns = {
+        turn: dataclasses.replace(holder, seen=now) if holder.who == who else holder
+        for turn, holder in order.turns.items()
+    }
+    late = {
+        other: now if other == who else seen
+        for other, seen in order.late.items()
+        if other == who or now - seen <= _LAPSES
+    }
+    return _end_turns(dataclasses.replace(order, turns=turns, late=late), now)
+
+
+def leave(order: Order, who: str, now: datetime) -> Order:
+    """End its turn: its pods are ready, or were refused."""
+    if who not in order.late and not order.holds(who):
+        return order
+    late = {other: seen for other, seen in order.late.items() if other != who}
+    order = dataclasses.replace(order, late=late)
+    for turn, holder in order.turns.items():
+        if holder.who == who:
+            return _without(order, turn, now)
+    return order
+
+
+def _end_turns(order: Order, now: datetime) -> Order:
+    """End the turns of who is gone, and of those whose time is up."""
+    for turn, holder in order.turns.items():
+        spent = order.spent.get(holder.namespace, timedelta(0))
+        if now - holder.seen > _LAPSES:
+            order = _without(order, turn, now)
+        elif now - holder.since >= LONGEST_TURN:
+            order = _without(order, turn, now)
+            order = dataclasses.replace(order, late={**order.late, holder.who: holder.seen})
+        elif turn == _EVERYBODYS and spent + (now - holder.since) >= LONGEST_TURN:
+            order = _without(order, turn, now)
+            turns = {**order.turns, holder.namespace: holder}  # it goes on with its own time
+            order = dataclasses.replace(order, turns=turns)
+    return order
+
+
+def _without(order: Order, turn: str, now: datetime) -> Order:
+    """Take the turn away, and count what it has cost the others."""
+    holder, spent = order.turns[turn], order.spent
+    if turn == _EVERYBODYS:
+        before = spent.get(holder.namespace, timedelta(0))
+        spent = {**spent, holder.namespace: before + max(now - holder.since, timedelta(0))}
+    turns = {other: held for other, held in order.turns.items() if other != turn}
+    return dataclasses.replace(order, turns=turns, spent=spent)
 
 
 class Upgrades:
-    """Gives the turn."""
+    """Keeps the order."""
 
     def __init__(self) -> None:
-        self._holder: tuple[str, datetime] | None = None  # and when it last looked
+        self.order = Order()
 
-    def turn(self, who: str, now: datetime, *, resting: bool = True) -> "Turn":
+    def turn(
+        self,
+        who: str,
+        namespace: str,
+        now: datetime,
+        *,
+        resting: bool = True,
+        obstacle: str | None = None,
+    ) -> "Turn":
         """Return what decides for these pods at this look."""
-        return Turn(upgrades=self, who=who, now=now, resting=resting)
-
-    def take(self, who: str, now: datetime) -> str | None:
-        """Take or keep the turn; return who has it otherwise."""
-        if self._holder is not None:
-            holder, seen = self._holder
-            if holder != who and now - seen <= _LAPSES:
-                return holder
-        self._holder = who, now
-        return None
-
-    def holds(self, who: str) -> bool:
-        return self._holder is not None and self._holder[0] == who
-
-    def give_back(self) -> None:
-        self._holder = None
+        return Turn(
+            upgrades=self,
+            who=who,
+            namespace=namespace,
+            now=now,
+            resting=resting,
+            obstacle=obstacle,
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,26 +157,25 @@ class Turn:
 
     upgrades: Upgrades
     who: str
+    namespace: str
     now: datetime
     resting: bool  # no rollout moves traffic here
+    obstacle: str | None  # what keeps the pods from being ready, where that is known
 
     def hold(self, live: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> str | None:
         """Say why the Deployment is left as it is for now; None to apply it."""
         if live is None:
             return None
+        order = self.upgrades.order
         if not is_upgrade(live, wanted):
-            if not self.upgrades.holds(self.who):
-                return None
-            if is_ready(live):
-                self.upgrades.give_back()
-            else:
-                self.upgrades.take(self.who, self.now)
+            step = leave if is_ready(live) else look
+            self.upgrades.order = step(order, self.who, self.now)
             return None
         if not is_ready(live):
             return None  # there is nothing to lose
         if not self.resting:
             return f"{self.who} is upgraded when its rollout has ended"
-        before = self.upgrades.take(self.who, self.now)
+        self.upgrades.order, before = take(order, self.who, self.namespace, self.now)
         return before and f"{self.who} is upgraded after {before}: one at a time"
 
     @contextlib.contextmanager
@@ -86,14 +187,21 @@ class Turn:
         try:
             yield
         except (ClusterRefusalError, WebhookUnavailableError):
-            if self.upgrades.holds(self.who):
-                self.upgrades.give_back()
+            if self.upgrades.order.holds(self.who):
+                self.upgrades.order = leave(self.upgrades.order, self.who, self.now)
             raise
 
     def under_way(self) -> str | None:
-        """Say that the pods are being replaced, while they have the turn."""
+        """Say that the pods are being replaced, until they are ready."""
+        if self.upgrades.order.holds(self.who):
+            return f"the pods of {self.who} are being replaced"
+        if self.who not in self.upgrades.order.late:
+            return None
+        why = (self.obstacle or "`PodsReady` says what they wait for")[:500]
+        minutes = LONGEST_TURN // timedelta(minutes=1)
         return (
-            f"the pods of {self.who} are being replaced" if self.upgrades.holds(self.who) else None
+            f"the new pods of {self.who} are not ready after {minutes} minutes, and others are "
+            f"upgraded meanwhile: {why}"
         )
 
 

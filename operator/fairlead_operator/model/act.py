@@ -146,7 +146,8 @@ async def _apply_gateway(
     """Bring the built-in gateway and the Model's address at it; return why it is not upgraded."""
     if seen.spec.serving.gateway.kind != "BuiltIn":
         return None
-    turn = ports.upgrades.turn(f"the gateway of {owner.namespace}", seen.observed.now)
+    whose = f"the gateway of {owner.namespace}"
+    turn = ports.upgrades.turn(whose, owner.namespace, seen.observed.now)
     held = None
     for built in _build_parts(owner, settings):
         with attempts.attempt():

@@ -101,7 +101,14 @@ async def _servers(
     """Stop the servers that must be gone first, and apply those that must run; by version."""
     kube, owner = ports.kube, seen.case.owner
     resting = is_finished(decision.phase) and is_finished(seen.observed.phase)
-    turn = ports.upgrades.turn(f"{owner.namespace}/{owner.name}", seen.case.now, resting=resting)
+    running = (seen.pods.get(reference.version) for reference in _wanted(decision, seen))
+    turn = ports.upgrades.turn(
+        f"{owner.namespace}/{owner.name}",
+        owner.namespace,
+        seen.case.now,
+        resting=resting,
+        obstacle=next((pods.obstacle for pods in running if pods and pods.obstacle), None),
+    )
     for reference in _stopped(decision, seen):
         if (server := seen.servers.get(reference.version)) is not None:
             with attempts.attempt():

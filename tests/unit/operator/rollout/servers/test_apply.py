@@ -36,7 +36,7 @@ async def apply(kube: FakeKube, floor: int | None = None, **serving: Any) -> App
         owner=OWNER,
         kube=kube,
         settings=SETTINGS,
-        turn=Upgrades().turn("energy/nsw-price", START),
+        turn=Upgrades().turn("energy/nsw-price", "energy", START),
     )
 
 
