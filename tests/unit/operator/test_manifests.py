@@ -100,6 +100,33 @@ def containers(template: dict[str, Any]) -> list[dict[str, Any]]:
     return [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]
 
 
+MANAGED = {"app.kubernetes.io/managed-by": "fairlead", "fairlead.dev/component": "gateway"}
+PINNED = {"fairlead.dev/model": LONGEST.name, "fairlead.dev/version": VERSION.version}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "fixed"),
+    [
+        pytest.param(SERVER[1], {"selector": {"matchLabels": PINNED}}, id="server: Deployment"),
+        pytest.param(GATEWAY[2], {"roleRef": {"apiGroup": "rbac.authorization.k8s.io",
+                                              "kind": "ClusterRole", "name": "fairlead-gateway"}},
+                     id="gateway: RoleBinding"),
+        pytest.param(GATEWAY[3], {"selector": {"matchLabels": MANAGED}}, id="gateway: Deployment"),
+        pytest.param(build_database_secret("energy", "x"), {"type": "Opaque"}, id="Secret"),
+        *(pytest.param(manifest, {"clusterIP": None}, id=f"{what}: Service")
+          for what, manifest in (("server", SERVER[0]), ("address", build_address(LONGEST)),
+                                 ("preview", build_preview(LONGEST)))),
+    ],
+)  # fmt: skip
+def test_what_nobody_may_change_is_as_0_1_0_made_it(
+    manifest: dict[str, Any], fixed: dict[str, Any]
+) -> None:
+    """What it made is applied again after an upgrade, and would be refused for ever."""
+    fields = manifest | manifest.get("spec", {})
+
+    assert {field: fields.get(field) for field in fixed} == fixed
+
+
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_pod_security_restricted(template: dict[str, Any]) -> None:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/, row by row."""
