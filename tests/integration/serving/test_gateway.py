@@ -230,7 +230,7 @@ async def test_without_ready_pods_a_version_answers_503(gateway: World, caller: 
 
 async def _until_without_pods(gateway: World, caller: Caller) -> None:
     """The last pod of the new version ends."""
-    await gateway.pods(NEW, {"ready": False, "serving": True, "terminating": True})
+    await gateway.pods(NEW, {"ready": False, "serving": False, "terminating": True})
 
     async def is_unavailable() -> bool:
         return (await caller.call(x_fairlead_version=NEW))[0] == 503
@@ -238,14 +238,20 @@ async def _until_without_pods(gateway: World, caller: Caller) -> None:
     await eventually(is_unavailable)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({}, id="their node's word has not got through for a while"),
+        pytest.param({"terminating": True}, id="they end, and have not stopped yet"),
+    ],
+)
 async def test_pods_that_all_turn_unready_at_once_go_on_answering(
-    gateway: World, caller: Caller
+    gateway: World, caller: Caller, changed: dict[str, bool]
 ) -> None:
-    """As when their node's word has not got through for a while."""
     await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}))
     async with caller.load(rate=200) as tally:
         for version in (OLD, NEW):
-            await gateway.pods(version, READY | {"ready": False})
+            await gateway.pods(version, READY | {"ready": False} | changed)
         await gateway.until_applied(await gateway.route({NEW: 25, OLD: 75}))
         after = tally.total + 200  # a second, in which the agent hears of both
 

@@ -29,11 +29,13 @@ def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> Fo
     """Find the ready endpoints of each Service in all slices of a namespace.
 
     A pod that still serves while it terminates is left out: it finishes what it has and gets
-    nothing new.  Where none is ready any more, those that were and have not gone are kept: when
-    all turn unready at once it is more often the one who looks that is ill (a node whose word
-    does not get through) than every pod, and without an endpoint every request fails.
+    nothing new.  Only the last ones go on until they stop, for without an endpoint every request
+    fails: under strategy recreate, and when a node is drained.  Where none serves any more, those
+    that were ready and have not gone are kept: when all turn unready at once it is more often the
+    one who looks that is ill (a node whose word does not get through) than every pod.
     """
     ready: defaultdict[str, set[Endpoint]] = defaultdict(set)
+    leaving: defaultdict[str, set[Endpoint]] = defaultdict(set)
     unready: defaultdict[str, set[Endpoint]] = defaultdict(set)
     for piece in slices:
         service = piece["metadata"].get("labels", {}).get(SERVICE_LABEL)
@@ -45,11 +47,17 @@ def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> Fo
             if not conditions.get("terminating"):
                 # Kubernetes asks readers to take an unknown `ready` as true.
                 group = unready if conditions.get("ready") is False else ready
-                group[service].update(
-                    Endpoint(address=address, port=port) for address in entry["addresses"]
-                )
+            elif conditions.get("serving"):
+                group = leaving
+            else:
+                continue
+            group[service].update(
+                Endpoint(address=address, port=port) for address in entry["addresses"]
+            )
     really_ready = frozenset(ready)
-    for service in unready.keys() - really_ready:
+    for service in leaving.keys() - really_ready:
+        ready[service] = leaving[service]
+    for service in unready.keys() - ready.keys():
         if kept := unready[service].intersection(before.get(service, ())):
             ready[service] = kept
     return Found(

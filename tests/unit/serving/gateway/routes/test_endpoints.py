@@ -32,11 +32,6 @@ def at(*addresses: str, port: int = 3000) -> dict[str, tuple[Endpoint, ...]]:
         pytest.param([slice_of(pod("10.0.0.1"))], at("10.0.0.1"), id="unknown counts as ready"),
         pytest.param([slice_of(pod("10.0.0.1", ready=None))], at("10.0.0.1"), id="null as ready"),
         pytest.param(
-            [slice_of(pod("10.0.0.1", ready=False, serving=True, terminating=True))],
-            {},
-            id="still serving while it terminates: left out",
-        ),
-        pytest.param(
             [slice_of(pod("10.0.0.1", ready=True, terminating=True))],
             {},
             id="terminating: left out whatever ready says",
@@ -79,6 +74,32 @@ def test_ready_endpoints(
     assert find_endpoints(slices, {}).endpoints == expected
 
 
+LEAVING = {"ready": False, "serving": True, "terminating": True}
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        pytest.param([], at("10.0.0.1"), id="the last one goes on"),
+        pytest.param([pod("10.0.0.2", **LEAVING)], at("10.0.0.1", "10.0.0.2"), id="so do several"),
+        pytest.param([pod("10.0.0.2", ready=True)], at("10.0.0.2"),
+                     id="another is ready: it gets nothing new"),
+        pytest.param([pod("10.0.0.2", ready=False)], at("10.0.0.1"),
+                     id="another is not ready: it is asked rather than that"),
+        pytest.param([pod("10.0.0.2", **LEAVING | {"serving": False})], at("10.0.0.1"),
+                     id="another has stopped"),
+    ],
+)  # fmt: skip
+def test_a_pod_that_ends_answers_while_no_other_can(
+    others: list[dict[str, Any]], expected: dict[str, tuple[Endpoint, ...]]
+) -> None:
+    """Under strategy recreate the downtime began some seconds before the old pod stopped."""
+    found = find_endpoints([slice_of(pod("10.0.0.1", **LEAVING), *others)], at("10.0.0.2"))
+
+    assert found.endpoints == expected
+    assert bool(found.ready) is (expected == at("10.0.0.2"))
+
+
 @pytest.mark.parametrize(
     ("slices", "expected"),
     [
@@ -101,9 +122,9 @@ def test_ready_endpoints(
             id="never ready: not kept",
         ),
         pytest.param(
-            [slice_of(pod("10.0.0.1", ready=False, serving=True, terminating=True))],
+            [slice_of(pod("10.0.0.1", ready=False, serving=False, terminating=True))],
             {},
-            id="terminating: not kept",
+            id="terminating, and stopped: not kept",
         ),
         pytest.param(
             [slice_of(pod("10.0.0.1", ready=False), ports=[{"name": "http", "port": 3001}])],
