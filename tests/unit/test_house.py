@@ -93,6 +93,7 @@ WITHOUT_A_TEST: Final[Mapping[str, str]] = {
     "operator/api/group.py": "names that the cluster sees",
     "operator/api/history.py": _TYPES,
     "operator/api/registered.py": _TYPES,
+    "operator/api/phases/common.py": _WORDS,
     "operator/api/phases/model.py": _WORDS,
     "operator/api/phases/rollout.py": _WORDS,
     "operator/api/phases/training_run.py": _WORDS,
