@@ -130,6 +130,9 @@ class Prometheus(Protocol):
             ValueError: the query is refused, or yields something else.
         """
 
+    async def find_mistake(self, promql: str) -> str | None:
+        """Return why the query can never be answered, in Prometheus' words; None when it can."""
+
 
 class Registry(Protocol):
     """MLflow's model registry and its runs."""

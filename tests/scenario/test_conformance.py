@@ -89,7 +89,8 @@ class Prometheus:
 
     async def refuse(self) -> str:
         self.port.refusal = "Prometheus refused the query: parse error"
-        return "sum("
+        self.port.mistakes["absent("] = "parse error"
+        return "absent("
 
     async def go_down(self) -> None:
         self.port.down = True

@@ -43,6 +43,21 @@ def standing(world: World) -> tuple[str, str, int]:
     return status["phase"], status["reason"], world.weights().get("1.1.0", 0)
 
 
+def change(world: World, **spec: Any) -> None:
+    meta = {"namespace": NAMESPACE, "name": "nsw-price"}
+    world.kube.put({"kind": "Model", "metadata": meta, "spec": spec})
+
+
+def ask(world: World, action: str, *, kind: str = "Rollout") -> None:
+    name = world.rollout()["metadata"]["name"] if kind == "Rollout" else "nsw-price"
+    meta = {"namespace": NAMESPACE, "name": name, "annotations": {f"fairlead.dev/{action}": "Ada"}}
+    world.kube.put({"kind": kind, "metadata": meta})
+
+
+def condition(body: Any, kind: str) -> dict[str, Any]:
+    return next(entry for entry in body["status"]["conditions"] if entry["type"] == kind)
+
+
 def check_status(world: World) -> dict[str, Any]:
     return dict(world.rollout()["status"]["checks"][0])
 
@@ -55,6 +70,52 @@ async def test_without_its_template_a_rollout_takes_no_traffic_until_it_is_there
 
     await world.pass_time(30 * MINUTE)
     assert standing(world) == ("Pending", "AnalysisUnavailable", 0)
+
+    put_template(world, GOOD)
+    await world.run()
+    assert standing(world)[::2] == ("Progressing", 10)
+
+
+BROKEN = {"checks": [{"name": "own", "query": "good(", "atLeast": 0.5}]}
+
+
+async def test_a_query_that_prometheus_cannot_read_is_told_and_takes_no_traffic() -> None:
+    """It was found in the first step, and held there with traffic."""
+    world = await moving(GOOD)
+    await world.pass_time(20 * MINUTE)
+    world.prometheus.mistakes["good("] = "1:6: parse error: unclosed left parenthesis"
+    world.registry.register(f"{NAMESPACE}.nsw-price", "1.2.0")
+    change(world, version="1.2.0", rollout=BASE | {"analysis": {"interval": "10s", **BROKEN}})
+    await world.run()
+
+    told = condition(world.model(), "QueriesReadable")
+    refused = "analysis.checks, query of own: Prometheus refuses it: 1:6: parse error: unclosed"
+    assert (told["status"], told["reason"]) == ("False", "QueryRefused")
+    assert told["message"].startswith(refused)
+    assert [reason for reason, _ in world.events()].count("QueryRefused") == 1
+    status = world.rollout()["status"]
+    assert (status["phase"], status["reason"]) == ("Pending", "AnalysisUnavailable")
+    assert status["message"].startswith(refused)
+    assert world.weights() == {"1.1.0": 100, "1.2.0": 0}
+
+    change(world, rollout=BASE | {"analysis": {"interval": "10s", **GOOD}})
+    await world.run()
+    ask(world, "abort")
+    await world.run()
+    ask(world, "retry", kind="Model")
+    await world.pass_time(20 * MINUTE)
+    assert condition(world.model(), "QueriesReadable")["status"] == "True"
+    assert world.weights()["1.2.0"] == 100
+
+
+async def test_a_template_that_prometheus_cannot_read_holds_until_it_is_corrected() -> None:
+    world = await moving({"templateRef": {"name": "shared"}})
+    world.prometheus.mistakes["good("] = "1:6: parse error: unclosed left parenthesis"
+
+    put_template(world, BROKEN)
+    await world.run()
+    assert standing(world) == ("Pending", "AnalysisUnavailable", 0)
+    assert "templateRef shared, query of own" in world.rollout()["status"]["message"]
 
     put_template(world, GOOD)
     await world.run()

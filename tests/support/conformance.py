@@ -674,9 +674,23 @@ async def a_refused_query_is_a_value_error(desk: PrometheusDesk) -> None:
             await asked
 
 
+async def a_mistake_is_told_in_its_words_before_anything_depends_on_it(
+    desk: PrometheusDesk,
+) -> None:
+    query = await desk.refuse()
+
+    assert "parse error" in (await desk.port.find_mistake(query) or "")
+    for sound in desk.queries.busy.values():
+        assert await desk.port.find_mistake(sound) is None
+
+
 async def a_prometheus_that_is_down_is_transient(desk: PrometheusDesk) -> None:
     await desk.go_down()
-    for asked in (desk.port.query("up"), desk.port.query_by("up", "job")):
+    for asked in (
+        desk.port.query("up"),
+        desk.port.query_by("up", "job"),
+        desk.port.find_mistake("up"),
+    ):
         with pytest.raises(
             TransientError, match=r"^Prometheus (did not answer|answered with HTTP)"
         ):
@@ -687,5 +701,6 @@ PROMETHEUS: tuple[PrometheusCheck, ...] = (
     a_busy_version_has_numbers,
     a_silent_version_has_none,
     a_refused_query_is_a_value_error,
+    a_mistake_is_told_in_its_words_before_anything_depends_on_it,
     a_prometheus_that_is_down_is_transient,
 )

@@ -35,6 +35,7 @@ class FakePrometheus:
         self.versions: dict[str, tuple[float, float, float]] = {}
         self.down = False
         self.refusal: str | None = None
+        self.mistakes: dict[str, str] = {}  # what can never be answered, and why, by part of it
         self.asked: list[str] = []
 
     def healthy(self) -> None:
@@ -63,6 +64,11 @@ class FakePrometheus:
             if _COUNTS.get(_words(part)) != name.rpartition("-")[2]:
                 raise AssertionError(f"nobody told what this counts as {name}: {part}")
         return {name: self.counts[name] for name in asked if name in self.counts}
+
+    async def find_mistake(self, promql: str) -> str | None:
+        if self.down:
+            raise TransientError("Prometheus did not answer: connection refused")
+        return next((why for part, why in self.mistakes.items() if part in promql), None)
 
     def _take(self, promql: str) -> None:
         self.asked.append(promql)

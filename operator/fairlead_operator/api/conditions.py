@@ -12,6 +12,7 @@ PODS_READY: Final = "PodsReady"  # those behind the Model's address; absent befo
 UPGRADED: Final = "Upgraded"  # False while pods are left as an earlier release made them
 ANSWERING: Final = "Answering"  # the stable version's requests; absent while they never only failed
 AUTOSCALED: Final = "Autoscaled"  # the pods follow the load; absent while their number is fixed
+QUERIES_READABLE: Final = "QueriesReadable"  # the policy's PromQL; absent where there is none
 APPLIED: Final = "Applied"  # the cluster took what was written; absent while it always has
 
 

@@ -10,7 +10,12 @@ from typing import Any
 
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.builtins import BUILTINS
-from fairlead_operator.api.conditions import ANSWERING, AUTOSCALED, PODS_READY
+from fairlead_operator.api.conditions import (
+    ANSWERING,
+    AUTOSCALED,
+    PODS_READY,
+    QUERIES_READABLE,
+)
 from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import ENDED, Phase, PodsReason
 from fairlead_operator.api.policy import DEFAULT_STRATEGY
@@ -18,7 +23,7 @@ from fairlead_operator.command.refusals import Object, status_of
 
 _SHOWN_REQUESTS = 3
 # Conditions of a Model, and what their lines are called.
-_WARNINGS = {ANSWERING: "Answers", AUTOSCALED: "Autoscaler"}
+_WARNINGS = {ANSWERING: "Answers", AUTOSCALED: "Autoscaler", QUERIES_READABLE: "Queries"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

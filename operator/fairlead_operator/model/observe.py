@@ -11,7 +11,14 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.conditions import AUTOSCALED, PODS_READY, UPGRADED, Condition
+from fairlead_operator.api.conditions import (
+    AUTOSCALED,
+    PODS_READY,
+    QUERIES_READABLE,
+    UPGRADED,
+    Condition,
+    find_condition,
+)
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.group import ANNOTATION_TOLD
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
@@ -20,6 +27,7 @@ from fairlead_operator.api.phases.rollout import BY_HAND, Trigger
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
 from fairlead_operator.api.phases.training_run import Trigger as TrainingTrigger
+from fairlead_operator.api.promql import fill_names, find_queries
 from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_digest
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import InvalidSpecError, TransientError
@@ -38,7 +46,8 @@ from fairlead_operator.model.states import (
     Target,
     Training,
 )
-from fairlead_operator.ports import Ports
+from fairlead_operator.ports import Ports, Prometheus
+from fairlead_operator.prometheus.mistakes import find_mistakes
 from fairlead_operator.report import read_condition, read_failures
 from fairlead_operator.requests import Action, Request, read_requests, unanswered
 from fairlead_operator.signature import describe_change, find_change
@@ -49,6 +58,10 @@ _STATES: Final[Mapping[str | None, RunState]] = {
     RolloutPhase.SUCCEEDED: RunState.SUCCEEDED,
     RolloutPhase.ROLLED_BACK: RunState.FAILED,
 }
+
+# Whatever takes the place of a name, it stands within a label's quotes or a range's brackets.
+_SOME_VERSION: Final = "1.0.0"
+_SOME_WINDOW: Final = "5m"
 
 
 async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
@@ -88,6 +101,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         status=status,
         unregistered=await _check_registration(status, meta, ports),
         failing=_check_answers(spec, status, meta, ports),
+        mistakes=await _check_queries(spec, status, meta, ports.prometheus),
         annotations=annotations,
         settled=_settled(_named(rollouts, status.rollout)),
         held=_read_held(_named(rollouts, status.rollout)),
@@ -184,6 +198,34 @@ def _check_answers(
     return ports.answers.problem(
         spec.serving.gateway.kind, meta["namespace"], meta["name"], status.stable.version
     )
+
+
+async def _check_queries(
+    spec: ModelSpec, status: ModelStatus, meta: Mapping[str, Any], prometheus: Prometheus
+) -> str | None:
+    """Return what Prometheus cannot read of the policy's PromQL: empty when it can, None: unknown.
+
+    What it could read is not asked again until the spec changes.
+    """
+    told = find_condition(status.conditions, QUERIES_READABLE)
+    if (
+        told is not None
+        and told.status == "True"
+        and told.observed_generation == meta["generation"]
+    ):
+        return None
+
+    def fill(text: str) -> str:
+        return fill_names(
+            text,
+            namespace=meta["namespace"],
+            model=meta["name"],
+            version=_SOME_VERSION,
+            stable=_SOME_VERSION,
+            window=_SOME_WINDOW,
+        )
+
+    return await find_mistakes(find_queries(spec.rollout), fill, prometheus)
 
 
 async def _check_artifacts(

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fairlead_operator.api.conditions import ANSWERING, Condition, find_condition, merge
+from fairlead_operator.api.conditions import (
+    ANSWERING,
+    QUERIES_READABLE,
+    Condition,
+    find_condition,
+    merge,
+)
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import ModelStatus
@@ -12,10 +18,12 @@ from fairlead_operator.api.phases.model import (
     AnsweringReason,
     EventReason,
     Phase,
+    QueriesReason,
     Reason,
     RegistrationReason,
 )
 from fairlead_operator.api.phases.rollout import PodsReason, Trigger
+from fairlead_operator.api.promql import find_queries
 from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.seen import Seen
@@ -166,6 +174,7 @@ def _conditions(
         condition("Progressing", moving, decision.reason, decision.message),
         *_registered(meta, seen),
         *_answering(meta, seen, decision),
+        *_queries_readable(meta, seen),
         *told,
     )
 
@@ -210,6 +219,25 @@ def _answering(meta: Mapping[str, Any], seen: Seen, decision: Decision) -> tuple
     return (Condition.model_validate(condition),)
 
 
+def _queries_readable(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, ...]:
+    """Say whether Prometheus can read the policy's PromQL; unknown, what was said last."""
+    if not any(find_queries(seen.spec.rollout)):
+        return ()
+    if seen.mistakes is None:
+        last = find_condition(seen.status.conditions, QUERIES_READABLE)
+        return () if last is None else (last,)
+    ways = "a rollout that needs it waits before any traffic; correct spec.rollout"
+    readable = "Prometheus can read every query in spec.rollout"
+    condition = {
+        "type": QUERIES_READABLE,
+        "status": "False" if seen.mistakes else "True",
+        "reason": QueriesReason.REFUSED if seen.mistakes else QueriesReason.READABLE,
+        "message": f"{seen.mistakes[:900]}; {ways}" if seen.mistakes else readable,
+        "observedGeneration": meta.get("generation"),
+    }
+    return (Condition.model_validate(condition),)
+
+
 def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Event, ...]:
     """Announce each transition once: of phase, stable version, gate."""
     events = [*announce_refusals(decision.answers)]
@@ -228,6 +256,7 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
         )
     events += announce_pods(old.conditions, new.conditions)
     events += _announce_answers(old, new)
+    events += _announce_mistakes(old, new)
     lost = _unregistered(new)
     if lost is not None and _unregistered(old) is None:
         events.append(Event(reason=lost.reason, message=lost.message, warning=True))
@@ -259,6 +288,17 @@ def _announce_answers(old: ModelStatus, new: ModelStatus) -> list[Event]:
     if told is None or (before is not None and before.status == told.status):
         return []
     return [Event(reason=told.reason, message=told.message, warning=told.status == "False")]
+
+
+def _announce_mistakes(old: ModelStatus, new: ModelStatus) -> list[Event]:
+    """Announce once what Prometheus cannot read."""
+    before = find_condition(old.conditions, QUERIES_READABLE)
+    told = find_condition(new.conditions, QUERIES_READABLE)
+    if told is None or told.status == "True":
+        return []
+    if before is not None and (before.status, before.message) == (told.status, told.message):
+        return []
+    return [Event(reason=QueriesReason.REFUSED, message=told.message, warning=True)]
 
 
 def _unregistered(status: ModelStatus) -> Condition | None:

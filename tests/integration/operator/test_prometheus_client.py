@@ -1,6 +1,7 @@
 """The client on a real Prometheus that scrapes what a gateway's Envoy exposes."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 
@@ -155,6 +156,41 @@ async def test_a_silent_server_is_transient(
 
 
 @pytest.mark.parametrize(
+    ("promql", "words"),
+    [
+        pytest.param("sum(up", "unclosed left parenthesis", id="a parenthesis that is open"),
+        pytest.param("sum(up{a=})", "parse error", id="nothing to match"),
+        pytest.param("rat(up[1m])", "unknown function", id="no such function"),
+        pytest.param("rate(up)", "expected type range vector", id="a range is missing"),
+        pytest.param("up[]", "parse error", id="an empty range"),
+        pytest.param("up[5m] offset -1w", None, id="no number, and no mistake"),
+        pytest.param("vector(1) + on() vector(2)", None, id="sound"),
+    ],
+)
+async def test_what_can_never_be_answered(desk: Prometheus, promql: str, words: str | None) -> None:
+    mistake = await desk.port.find_mistake(promql)
+
+    assert mistake is None if words is None else words in (mistake or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        pytest.param(404, "404 page not found", id="it knows no such address"),
+        pytest.param(400, "unsupported path requested", id="no word of Prometheus"),
+        pytest.param(422, '{"errorType": "execution", "error": "too many samples"}',
+                     id="it failed, and may not next time"),
+        pytest.param(503, '{"errorType": "unavailable", "error": "starting"}', id="it starts"),
+        pytest.param(403, '{"error": "forbidden"}', id="a proxy refuses"),
+    ],
+)  # fmt: skip
+async def test_what_says_nothing_of_a_query(status: int, body: str) -> None:
+    async with answering(status, body) as port:
+        with pytest.raises(TransientError):
+            await port.find_mistake("sum(up")
+
+
+@pytest.mark.parametrize(
     ("status", "body", "said"),
     [
         pytest.param(
@@ -165,6 +201,15 @@ async def test_a_silent_server_is_transient(
     ],
 )
 async def test_an_answer_of_another_is_transient(status: int, body: str, said: str) -> None:
+    async with answering(status, body) as port:
+        with pytest.raises(TransientError, match=said):
+            await port.query("up")
+
+
+@contextlib.asynccontextmanager
+async def answering(status: int, body: str) -> AsyncIterator[PrometheusClient]:
+    """Serve this answer to whatever is asked."""
+
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=status, text=body)
 
@@ -177,7 +222,6 @@ async def test_an_answer_of_another_is_transient(status: int, body: str, said: s
     port = runner.addresses[0][1]
     try:
         async with aiohttp.ClientSession() as session:
-            with pytest.raises(TransientError, match=said):
-                await PrometheusClient(f"http://127.0.0.1:{port}", session).query("up")
+            yield PrometheusClient(f"http://127.0.0.1:{port}", session)
     finally:
         await runner.cleanup()

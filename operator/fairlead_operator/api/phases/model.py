@@ -54,6 +54,13 @@ class AnsweringReason(StrEnum):
     ONLY_FAILURES = "OnlyFailures"
 
 
+class QueriesReason(StrEnum):
+    """Whether Prometheus can read the PromQL of the policy."""
+
+    READABLE = "QueriesReadable"
+    REFUSED = "QueryRefused"
+
+
 class GateReason(StrEnum):
     """Why a candidate passed or not; part of the API."""
 

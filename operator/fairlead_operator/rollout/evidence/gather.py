@@ -8,15 +8,18 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from fairlead_operator.api.checks import Check
+from fairlead_operator.api.checks import DEFAULT_WINDOW, Check
 from fairlead_operator.api.phases.rollout import Phase
+from fairlead_operator.api.promql import find_in_checks, find_queries
 from fairlead_operator.api.template import AnalysisTemplateSpec
-from fairlead_operator.ports import Kube, Ports
+from fairlead_operator.ports import Kube, Ports, Prometheus
+from fairlead_operator.prometheus.mistakes import find_mistakes
 from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.states import is_finished
 from fairlead_operator.rollout.evidence.analysis import Analysis, Look, analyze
 from fairlead_operator.rollout.evidence.checks import ChecksError, resolve_checks
 from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS
+from fairlead_operator.rollout.evidence.queries import fill as fill_query
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.evidence.trial import LastCount, TrialLook, run_trial
 from fairlead_operator.rollout.statistics.ab_test import Trial
@@ -66,6 +69,7 @@ async def gather_evidence(case: Case, ports: Ports) -> Evidence:
     problem = None
     try:
         checks = await _resolve(case, ports.kube)
+        await _require_readable(case, checks, ports.prometheus)
     except ChecksError as error:
         problem = str(error)[:1000]
     analyses = await _analyze(case, checks, problem, ports)
@@ -85,6 +89,35 @@ async def _resolve(case: Case, kube: Kube) -> tuple[Check, ...]:
     if reference is not None:
         template = await _read_template(case.namespace, reference.name, kube)
     return resolve_checks(case.policy, case.model, case.plan, template)
+
+
+async def _require_readable(case: Case, checks: tuple[Check, ...], prometheus: Prometheus) -> None:
+    """Hold a candidate that would wait in its first step for what can never be answered.
+
+    With traffic each check says so itself, and the others go on.  A Prometheus that does not
+    answer now may later.
+
+    Raises:
+        ChecksError: Prometheus cannot read a query that decides.
+    """
+    begins = case.phase is Phase.PENDING and case.has_turn and case.stable is not None
+    if not begins or case.spec.goes_back:
+        return
+    own, pairing = case.policy.analysis, _pair(case)
+    target = pairing.target(case.spec.version)
+    template = f"analysis.templateRef {own.template_ref.name}" if own.template_ref else ""
+    shared = (check for check in checks if check not in (own.checks or ()))
+    queries = (*find_queries(case.policy), *find_in_checks(shared, template))
+
+    def fill(text: str) -> str:
+        return fill_query(text, target, stable=pairing.stable, length=DEFAULT_WINDOW)
+
+    mistakes = await find_mistakes((query for query in queries if query.decides), fill, prometheus)
+    if mistakes:
+        raise ChecksError(
+            f"{mistakes[:800]}; correct it; if it is in the Model itself, `fairlead abort MODEL` "
+            "and `fairlead retry MODEL` begin again with it"
+        )
 
 
 async def _read_template(namespace: str, name: str, kube: Kube) -> AnalysisTemplateSpec:

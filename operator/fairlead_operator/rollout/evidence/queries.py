@@ -32,6 +32,7 @@ from fairlead_contract.histogram import MILLISECONDS
 from fairlead_contract.http import EXCUSED_STATUSES
 from fairlead_contract.statistics.sequential import Counts
 from fairlead_operator.api.builtins import Counted, Quantile
+from fairlead_operator.api.promql import fill_names
 
 COUNT: Final = "fairlead_count"  # label that names a count in an answer of several
 _VERSION: Final = (series.NAMESPACE, series.MODEL, series.VERSION)  # labels
@@ -230,16 +231,14 @@ def next_bucket(milliseconds: float) -> float:
 
 def fill(query: str, target: Target, *, stable: str, length: timedelta) -> str:
     """Write a user's query with the names it asks for."""
-    names = {
-        "namespace": target.namespace,
-        "model": target.model,
-        "version": target.version,
-        "stable": stable,
-        "window": _range(length),
-    }
-    for name, value in names.items():
-        query = query.replace("{{" + name + "}}", value)
-    return query
+    return fill_names(
+        query,
+        namespace=target.namespace,
+        model=target.model,
+        version=target.version,
+        stable=stable,
+        window=_range(length),
+    )
 
 
 def _failed(target: Target, span: Span) -> str:

@@ -260,6 +260,12 @@ def test_one_that_left_the_trial_says_why() -> None:
             ("Answers", "1.0.0 fails"),
             id="what serves only fails",
         ),
+        pytest.param(
+            {},
+            {"conditions": [{"type": "QueriesReadable", "status": "False", "message": "own: ("}]},
+            ("Queries", "own: ("),
+            id="what Prometheus cannot read",
+        ),
     ],
 )
 def test_a_fact_of_a_model(

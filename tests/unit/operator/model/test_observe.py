@@ -410,6 +410,55 @@ async def test_the_registration_of_what_serves_is_looked_up(
         assert unregistered == problem
 
 
+def readable(generation: int, status: str = "True") -> list[dict[str, Any]]:
+    condition = {"type": "QueriesReadable", "status": status, "reason": "QueriesReadable"}
+    return [condition | {"observedGeneration": generation}]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "mistakes"),
+    [
+        pytest.param([], "Prometheus refuses it: parse error", id="a new Model is asked about"),
+        pytest.param(readable(2), "Prometheus refuses it: parse error", id="a changed one again"),
+        pytest.param(readable(3), None, id="what could be read is not asked about again"),
+        pytest.param(readable(3, "False"), "Prometheus refuses it: parse error",
+                     id="what could not be read is: it may be able to now"),
+    ],
+)  # fmt: skip
+async def test_when_prometheus_is_asked_about_the_policy(
+    world: World, conditions: Any, mistakes: str | None
+) -> None:
+    world.prometheus.mistakes["sum(x"] = "parse error"
+    own = {"name": "own", "query": "sum(x", "atMost": 1}
+
+    seen = await look(world, {"rollout": {"analysis": {"checks": [own]}}}, conditions=conditions)
+
+    where = "analysis.checks, query of own: "
+    assert seen.mistakes == (mistakes and where + mistakes)
+
+
+async def test_names_stand_in_what_prometheus_is_asked_about(world: World) -> None:
+    world.prometheus.mistakes["{{"] = "a name was left"
+    query = 'sum(x{n="{{namespace}}",m="{{model}}",v=~"{{version}}|{{stable}}"}[{{window}}])'
+    goal = {"query": query.replace("|{{stable}}", ""), "total": query.replace("|{{stable}}", "")}
+    policy = {
+        "strategy": "abTest",
+        "abTest": {"goal": goal},
+        "analysis": {"checks": [{"name": "own", "query": query, "atMost": 1}]},
+    }
+
+    assert (await look(world, {"rollout": policy})).mistakes == ""
+
+
+async def test_what_a_silent_prometheus_can_read_is_not_known(world: World) -> None:
+    world.prometheus.down = True
+    own = {"name": "own", "query": "sum(x", "atMost": 1}
+
+    seen = await look(world, {"rollout": {"analysis": {"checks": [own]}}})
+
+    assert seen.mistakes is None
+
+
 MORE = Signature(inputs=(Column(name="x", type="double"),))
 RESULT = {
     "version": "1.1.0",

@@ -128,6 +128,50 @@ def test_whether_what_serves_only_fails(
     assert conditions(now)["Ready"] == "True", "callers can bring refusals about"
 
 
+REFUSED = "analysis.checks, query of own: Prometheus refuses it: parse error"
+OWN = {"analysis": {"checks": [{"name": "own", "query": "sum(", "atMost": 1}]}}
+
+
+@pytest.mark.parametrize(
+    ("before", "mistakes", "status", "announced"),
+    [
+        pytest.param(None, None, None, 0, id="not known yet: not said"),
+        pytest.param(None, "", "True", 0, id="all can be read"),
+        pytest.param(None, REFUSED, "False", 1, id="one cannot: told"),
+        pytest.param(REFUSED, REFUSED, "False", 0, id="told once"),
+        pytest.param("another one", REFUSED, "False", 1, id="another one is told"),
+        pytest.param(REFUSED, None, "False", 0, id="doubt: as it was"),
+        pytest.param(REFUSED, "", "True", 0, id="corrected"),
+    ],
+)
+def test_whether_prometheus_can_read_the_policy(
+    before: str | None, mistakes: str | None, status: str | None, announced: int
+) -> None:
+    spec = ModelSpec.model_validate(model_manifest(rollout=OWN)["spec"])
+    last = () if before is None else say(seen(observed(), spec=spec, mistakes=before)).status
+    known = ModelStatus.model_validate(last or {}).conditions
+    model = SERVES.model_copy(update={"conditions": known})
+
+    now = say(seen(observed(), spec=spec, status=model, mistakes=mistakes))
+
+    assert conditions(now).get("QueriesReadable") == status
+    assert conditions(now)["Ready"] == "True", "what serves needs no query"
+    assert [event.reason for event in now.events] == ["QueryRefused"] * announced
+
+
+def test_of_a_policy_without_queries_nothing_is_said() -> None:
+    last = say(
+        seen(
+            observed(),
+            spec=ModelSpec.model_validate(model_manifest(rollout=OWN)["spec"]),
+            mistakes=REFUSED,
+        )
+    ).status
+    model = SERVES.model_copy(update={"conditions": ModelStatus.model_validate(last).conditions})
+
+    assert "QueriesReadable" not in conditions(say(seen(observed(), status=model, mistakes="")))
+
+
 def test_what_was_said_of_the_version_before_does_not_stay() -> None:
     told = Condition(type="Answering", status="False", reason="OnlyFailures", message=FAILS)
     status = ModelStatus(stable=reference("0.9.0"), conditions=(told,))

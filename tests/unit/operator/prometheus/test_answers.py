@@ -93,6 +93,9 @@ class Prometheus:
     async def query(self, promql: str) -> float | None:
         raise AssertionError(promql)
 
+    async def find_mistake(self, promql: str) -> str | None:
+        raise AssertionError(promql)
+
     async def query_by(self, promql: str, label: str) -> Mapping[str, float]:
         numbers = self._numbers.pop(0)
         if isinstance(numbers, Exception):

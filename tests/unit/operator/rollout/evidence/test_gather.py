@@ -24,6 +24,9 @@ NOW = START + timedelta(minutes=10)
 TEMPLATE = {"checks": [{"name": "own", "query": "good", "atLeast": 0.5}]}
 SHARED = {"templateRef": {"name": "shared"}}
 STEPS = [{"weight": 10, "checks": [{"name": "first", "query": "one", "atMost": 1}]}, {"weight": 50}]
+RATE = {"builtin": "success-rate", "atLeast": 0.9}
+DECIDES = {"name": "decides", **RATE}
+BACK = RolloutSpec.model_validate({"model": "nsw-price", "version": "1.1.0", "trigger": "rollback"})
 ARMS = [{"version": "1.1.0", "weight": 30}, {"version": "1.2.0", "weight": 20}]
 
 
@@ -273,6 +276,73 @@ async def test_checks_that_are_not_known_are_a_problem_and_an_error(
 
     assert words in (evidence.problem or "")
     assert [judgment.verdict for _, judgment in evidence.judgments] == [Verdict.ERROR]
+
+
+BROKEN = {"name": "own", "query": "sum(x", "atMost": 1}
+GOAL = {"query": "sum(x{{version}}", "total": "y{{version}}"}
+UNREADABLE = [
+    pytest.param({"analysis": {"checks": [BROKEN]}}, "analysis.checks, query of own", id="query"),
+    pytest.param({"analysis": {"checks": [BROKEN | {"query": "y", "total": "sum(x"}]}},
+                 "analysis.checks, total of own", id="total"),
+    pytest.param({"steps": [{"weight": 10}, {"weight": 20, "checks": [BROKEN]}]},
+                 "steps[1].checks, query of own", id="of a later step"),
+    pytest.param({"strategy": "abTest", "abTest": {"goal": GOAL}}, "abTest.goal.query",
+                 id="of an A/B test"),
+    pytest.param({"strategy": "bandit", "bandit": {"goal": GOAL}}, "bandit.goal.query",
+                 id="of a bandit"),
+    pytest.param({"analysis": SHARED}, "analysis.templateRef shared, query of own",
+                 id="of a template"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("policy", "place"), UNREADABLE)
+async def test_what_prometheus_cannot_read_is_a_problem_before_there_is_traffic(
+    world: World, policy: Any, place: str
+) -> None:
+    put_template(world, {"checks": [BROKEN]})
+    world.prometheus.mistakes["sum(x"] = "1:6: parse error: unclosed left parenthesis"
+
+    problem = (await gather(world, case(policy=policy, phase="Pending", stepSince=None))).problem
+
+    refused = "Prometheus refuses it: 1:6: parse error: unclosed left parenthesis"
+    assert (problem or "").startswith(f"{place}: {refused}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "policy"),
+    [
+        pytest.param({}, {"analysis": {"checks": [BROKEN | {"query": "good"}]}}, id="it can read"),
+        pytest.param({"has_turn": False}, {}, id="another's turn"),
+        pytest.param({"stable": None}, {}, id="a first version waits for nothing"),
+        pytest.param({"spec": BACK}, {}, id="going back waits for nothing"),
+        pytest.param({}, {"analysis": {"checks": [BROKEN | {"dryRun": True}, DECIDES]}},
+                     id="a dry run decides nothing"),
+    ],
+)  # fmt: skip
+async def test_when_no_query_holds_a_candidate(world: World, changes: Any, policy: Any) -> None:
+    world.prometheus.mistakes["sum(x"] = "parse error"
+    policy = policy or {"analysis": {"checks": [BROKEN]}}
+    one = dataclasses.replace(case(policy=policy, phase="Pending", stepSince=None), **changes)
+
+    assert (await gather(world, one)).problem is None
+
+
+async def test_a_silent_prometheus_holds_nothing(world: World) -> None:
+    world.prometheus.down = True
+    one = case(policy={"analysis": {"checks": [BROKEN]}}, phase="Pending", stepSince=None)
+
+    assert (await gather(world, one)).problem is None
+
+
+async def test_with_traffic_the_other_checks_go_on(world: World) -> None:
+    world.prometheus.mistakes["sum(x"] = "parse error"
+    world.prometheus.own["sum(x"] = None
+    policy = {"analysis": {"checks": [BROKEN, {"name": "well"} | RATE]}}
+
+    evidence = await gather(world, case(policy=policy))
+
+    assert evidence.problem is None
+    assert ("1.1.0", "well") in names(evidence)
 
 
 async def test_a_finished_rollout_asks_for_nothing_more(world: World) -> None:
