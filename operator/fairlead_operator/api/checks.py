@@ -234,7 +234,11 @@ class Check(Spec):
     window: Annotated[
         Duration | None,
         between("5s", "24h"),
-        Field(default=None, description="How far back a measurement looks; 30s unless set."),
+        Field(
+            default=None,
+            description="How far back a measurement looks, and no further than the step; 30s "
+            "unless set.",
+        ),
     ]
     dry_run: Annotated[
         bool,

@@ -45,6 +45,14 @@ def with_window(measurement: Measurement, check: Check, scene: Scene) -> Measure
     return dataclasses.replace(measurement, window=check.look_back, lasted=scene.span.length)
 
 
+def _look_back(check: Check, scene: Scene) -> Span:
+    """Return the minutes that a bound is held against: with this step's weight, all of them.
+
+    Before it there was another weight, or an earlier attempt with the same version.
+    """
+    return Span(length=min(check.look_back, scene.span.length))
+
+
 async def _ask_builtin(
     check: Check, builtin: Builtin, scene: Scene, bound: float | None, ports: Ports
 ) -> Measurement:
@@ -68,7 +76,7 @@ async def _ask_counts(
     """Ask what the gateway or the model servers have counted."""
     value = samples = pair = expected = None
     if _has_bounds(check):
-        span = Span(length=check.look_back)
+        span = _look_back(check, scene)
         value, samples = await asyncio.gather(
             prometheus.query(queries.value(counted, scene.target, span)),
             prometheus.query(queries.requests(scene.target, span)),
@@ -129,7 +137,9 @@ async def _ask_query(check: Check, scene: Scene, prometheus: Prometheus) -> Meas
     """Ask a user's query, and its total."""
     value = samples = pair = None
     if _has_bounds(check):
-        span = Span(length=check.look_back)
+        # What a query without a total adds up only its author knows: half a window may be too few.
+        whole = Span(length=check.look_back)
+        span = whole if check.total is None else _look_back(check, scene)
         good, samples = await _ask_user(check, scene, scene.target, span, prometheus)
         value = good
         if check.total is not None:

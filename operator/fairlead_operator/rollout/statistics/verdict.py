@@ -202,11 +202,9 @@ def _too_few(measurement: Measurement, criteria: Criteria) -> str:
     """Say what is missing, and that it will not come where the window is full already."""
     there, least = measurement.samples or 0, f"{criteria.min_samples:.0f} needed"
     window, lasted = measurement.window, measurement.lasted
-    if window is None:
+    if window is None or lasted is None or lasted < window:
         return f"{there:.0f} {criteria.counted} so far, {least}"
     message = f"{there:.0f} {criteria.counted} in the last {to_duration(window)} (window), {least}"
-    if lasted is None or lasted < window:
-        return message
     ways = f"the {criteria.counted} come too slowly: set a longer window, or a lower minSamples"
     return f"{message}; {ways}"
 

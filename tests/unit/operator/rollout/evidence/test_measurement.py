@@ -1,6 +1,7 @@
 """One check asked of fakes: what is asked of whom, and that no answer stops the reconcile."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -303,6 +304,41 @@ async def test_a_refused_query_is_an_error_that_says_why(world: World) -> None:
     measurement = await measured(world, check(query="sum(", atMost=1))
 
     assert measurement.error == "Prometheus refused the query: parse error"
+
+
+SECONDS = timedelta(seconds=1)
+COUNTED = {"query": "good[{{window}}]", "total": "all[{{window}}]", "atLeast": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("fields", "lasted", "span"),
+    [
+        pytest.param({"builtin": "success-rate", "atLeast": 0.9}, 10 * MINUTE, "offset 30s",
+                     id="the whole window, once the step is as old"),
+        pytest.param({"builtin": "success-rate", "atLeast": 0.9}, 12 * SECONDS, "offset 12s",
+                     id="a young step: since it began"),
+        pytest.param({"builtin": "latency-p95", "atMost": 9, "window": "1h"}, 10 * MINUTE,
+                     "offset 600s", id="a window longer than any hold: since the step began"),
+        pytest.param({"builtin": "saturation", "atMost": 9}, 12 * SECONDS, "[12s]",
+                     id="saturation"),
+        pytest.param(COUNTED, 12 * SECONDS, "[12s]", id="counts of a user"),
+        pytest.param(COUNTED, 10 * MINUTE, "[30s]", id="counts of a user: the whole window"),
+        pytest.param({"query": "good[{{window}}]", "atLeast": 0.5}, 12 * SECONDS, "[30s]",
+                     id="what a query adds up by itself is not cut"),
+    ],
+)  # fmt: skip
+async def test_a_window_does_not_reach_back_before_its_step(
+    world: World, fields: Any, lasted: timedelta, span: str
+) -> None:
+    """A step was passed on the requests of the one before, or of an earlier attempt."""
+    world.prometheus.own = {f"{word}[{n}s]": 1.0 for word in ("good", "all") for n in (12, 30)}
+    pairing = dataclasses.replace(SCENE.pairing, now=START + lasted)
+
+    await measured(world, check(**fields), pairing=pairing)
+
+    asked = world.prometheus.asked[0]
+    assert span in asked
+    assert set(re.findall(r"offset \d+s", asked)) <= {span}
 
 
 @pytest.mark.parametrize(

@@ -431,7 +431,7 @@ MINUTES = timedelta(minutes=1)
         pytest.param(
             MINUTES,
             timedelta(seconds=59),
-            "7 requests in the last 1m (window), 20 needed",
+            "7 requests so far, 20 needed",
             id="the window is not full yet",
         ),
         pytest.param(
