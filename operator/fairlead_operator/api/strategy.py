@@ -254,7 +254,8 @@ class Goal(Spec):
             description="PromQL that counts the good events of a version since the trial began, "
             "for example "
             '`sum(increase(orders_total{version="{{version}}",paid="yes"}[{{window}}]))`. '
-            "{{namespace}}, {{model}}, {{version}} and {{window}} are replaced.",
+            "{{namespace}}, {{model}}, {{version}} and {{window}}, the time since then, are "
+            "replaced; a range of its own would forget what is older.",
         ),
     ]
     total: Annotated[

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, assert_never
@@ -14,10 +15,20 @@ from fairlead_operator.rollout.evidence import queries
 from fairlead_operator.rollout.evidence.measurement import to_subject
 from fairlead_operator.rollout.evidence.queries import Span, Tallying, Target
 from fairlead_operator.rollout.evidence.scene import Pairing
-from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Outcome, Trial
+from fairlead_operator.rollout.statistics.ab_test import (
+    SILENCE,
+    ArmCounts,
+    Outcome,
+    Trial,
+)
 
 _NEW: Final = 0.5  # outcomes; a query that extrapolates is never quite still
 _NONE: Final = timedelta(0)
+_RANGE: Final = re.compile(r"\[\s*[0-9]")
+_FORGOTTEN: Final = (
+    "what the goal counts is forgotten after the range that it names, so that it may not grow: "
+    "write [{{window}}], the time since the trial began"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +71,7 @@ async def run_trial(look: TrialLook, design: TrialDesign, ports: Ports) -> Trial
         message = f"the goal cannot be read, so nothing is decided: {str(error)[:200]}"
         return Trial(outcome=Outcome.RUNNING, message=message)
     now = look.pairing.now
-    return design.judge(
+    trial = design.judge(
         [dataclasses.replace(arm, quiet=_quiet(arm, look)) for arm in arms],
         stable=look.pairing.stable,
         began=look.began,
@@ -68,6 +79,15 @@ async def run_trial(look: TrialLook, design: TrialDesign, ports: Ports) -> Trial
         elapsed=now - look.since,
         since_change=now - look.changed_at,
     )
+    if _forgets(design.goal) and any(arm.quiet >= SILENCE for arm in trial.arms):
+        return dataclasses.replace(trial, message=f"{trial.message}; {_FORGOTTEN}")
+    return trial
+
+
+def _forgets(goal: Goal) -> bool:
+    """Tell whether a query counts the last minutes only: as many may come as are forgotten."""
+    texts = (goal.query or "", goal.total or "")
+    return any("{{window}}" not in text and _RANGE.search(text) for text in texts)
 
 
 def _quiet(arm: ArmCounts, look: TrialLook) -> timedelta:

@@ -16,7 +16,7 @@ from fairlead_operator.api.strategy import AbTest, Bandit
 from fairlead_operator.text import describe_evidence
 
 _LARGEST: Final = 690.0  # logarithm; status is JSON, which has no infinity
-_SILENCE: Final = timedelta(minutes=1)  # without a new outcome, from which on people are told
+SILENCE: Final = timedelta(minutes=1)  # without a new outcome, from which on people are told
 
 
 class Outcome(StrEnum):
@@ -174,8 +174,8 @@ def describe_missing(
         return []
     missing = f"too few to decide: {', '.join(short)} of {least:,} samples (minSamples)"[:200]
     # By what has come so far, once there is something to go by.
-    at_the_end = min(counts.values()) * (design.max_duration / max(elapsed, _SILENCE))
-    if elapsed < max(_SILENCE, design.max_duration / 10) or at_the_end >= least:
+    at_the_end = min(counts.values()) * (design.max_duration / max(elapsed, SILENCE))
+    if elapsed < max(SILENCE, design.max_duration / 10) or at_the_end >= least:
         return [missing]
     late = "at this rate they do not come within maxDuration: lengthen it, or lower minSamples"
     return [f"{missing}; {late}"]
@@ -184,7 +184,7 @@ def describe_missing(
 def describe_silence(arms: Sequence[ArmCounts]) -> list[str]:
     """Say which versions have had no new outcome for a while, if any have."""
     silent = [
-        f"of {arm.version} for {to_duration(arm.quiet)}" for arm in arms if arm.quiet >= _SILENCE
+        f"of {arm.version} for {to_duration(arm.quiet)}" for arm in arms if arm.quiet >= SILENCE
     ]
     return [f"no new outcome {', '.join(silent)}"[:200]] if silent else []
 

@@ -138,3 +138,39 @@ async def test_how_long_a_version_has_had_no_new_outcome(
     trial = await run_trial(look, goal, world.ports)
 
     assert [arm.quiet for arm in trial.arms] == [timedelta(0), quiet]
+
+
+def counts(word: str, range_: str) -> str:
+    return f"sum(increase({word}{{v='{{{{version}}}}'}}[{range_}]))"
+
+
+@pytest.mark.parametrize("strategy", ["abTest", "bandit"])
+@pytest.mark.parametrize(
+    ("goal", "quiet", "is_told"),
+    [
+        pytest.param(("1h", "1h"), 5, True, id="a range of its own"),
+        pytest.param(("{{window}}", "30m"), 5, True, id="of the total alone"),
+        pytest.param(("1h", "1h"), 0, False, id="while the counts grow"),
+        pytest.param(("{{window}}", "{{window}}"), 5, False, id="since the trial began"),
+        pytest.param(("{{window}}:1m", "{{window}}:1m"), 5, False, id="a subquery since then"),
+    ],
+)
+async def test_a_goal_that_forgets_is_told_when_its_counts_stand_still(
+    world: World, strategy: str, goal: tuple[str, str], quiet: int, is_told: bool
+) -> None:
+    """It said that there was no new outcome, whatever came."""
+    query, total = counts("good", goal[0]), counts("all", goal[1])
+    for version in LOOK.versions:
+        for text in (query, total):
+            filled = text.replace("{{version}}", version).replace("{{window}}", "3600s")
+            world.prometheus.own[filled] = 700.0
+    last = LastCount(samples=700 if quiet else 600, grown_at=START + HOUR - 5 * MINUTE)
+    before = dict.fromkeys(LOOK.versions, last)
+    look = dataclasses.replace(LOOK, before=before)
+
+    trial = await run_trial(
+        look, design(strategy, goal={"query": query, "total": total}), world.ports
+    )
+
+    assert ("no new outcome" in trial.message) == (quiet > 0)
+    assert ("write [{{window}}]" in trial.message) == is_told
