@@ -12,6 +12,7 @@ from fairlead_operator.api.phases.model import Phase
 from fairlead_operator.api.phases.rollout import Verdict
 from fairlead_operator.command.refusals import Object, status_of
 from fairlead_operator.command.view import Asked, Check, Version, View
+from fairlead_operator.text import contrast
 
 _NOTHING: Final = "-"
 _BAR: Final = 20  # signs for all the traffic
@@ -94,7 +95,7 @@ def _checks(checks: Sequence[Check]) -> Table:
     for check in checks:
         cells: list[RenderableType] = [check.name, *([check.version] if several else [])]
         cells.append(_verdict(check))
-        cells += [number(check.value), number(check.samples), number(check.stable)]
+        cells += [_value(check), number(check.samples), number(check.stable)]
         table.add_row(*cells, Text(check.bound))
     return table
 
@@ -103,13 +104,20 @@ def _check_lines(checks: Sequence[Check]) -> RenderableType:
     lines = []
     for check in checks:
         of = f" of {check.version}" if check.version else ""
-        parts = [f"value {number(check.value)}"]
+        parts = [f"value {_value(check)}"]
         parts += [f"bound {check.bound}"] if check.bound else []
         parts += [f"{number(check.samples)} samples"] if check.samples is not None else []
         parts += [f"stable {number(check.stable)}"] if check.stable is not None else []
         lines.append(Text.assemble(f"{check.name}{of}: ", _verdict(check)))
         lines.append(Text("  " + ", ".join(parts)))
     return Group(*lines)
+
+
+def _value(check: Check) -> str:
+    """Write the value so that it reads on the side of its limits where it is."""
+    if check.value is None or not check.limits:
+        return number(check.value)
+    return contrast([check.value], check.limits, flags=",")[0]
 
 
 def _verdict(check: Check) -> Text:

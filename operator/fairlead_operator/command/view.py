@@ -47,6 +47,7 @@ class Check:
     version: str
     verdict: str
     value: float | None
+    limits: tuple[float, ...]  # that are written; a template's are in the words of ``bound``
     bound: str
     samples: float | None
     stable: float | None  # the stable version's value
@@ -267,6 +268,7 @@ def _checks(model: Object, rollout: Object | None) -> tuple[Check, ...]:
             version=entry.get("version", "") if several else "",
             verdict=_verdict(entry),
             value=entry.get("value"),
+            limits=_limits(written.get(entry["name"], {})),
             bound=_bound(entry, written.get(entry["name"], {})),
             samples=entry.get("samples"),
             stable=entry.get("stable"),
@@ -274,6 +276,11 @@ def _checks(model: Object, rollout: Object | None) -> tuple[Check, ...]:
         )
         for entry in status_of(rollout).get("checks") or ()
     )
+
+
+def _limits(check: Mapping[str, Any]) -> tuple[float, ...]:
+    bounds = (check.get("atLeast"), check.get("atMost"))
+    return tuple(bound for bound in bounds if bound is not None)
 
 
 def _verdict(entry: Mapping[str, Any]) -> str:

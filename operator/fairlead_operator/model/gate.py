@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fairlead_operator.api.model import GateStatus
 from fairlead_operator.api.phases.model import GateReason
+from fairlead_operator.text import contrast
 
 _NO_VALUE: Final = (
     "the training measured no score of the candidate; `fairlead retrain MODEL` trains again"
@@ -92,10 +93,12 @@ def _judge(
     """Say whether it passes, why, and the same with numbers."""
     if comparison.value is None or not math.isfinite(comparison.value):
         return False, GateReason.RESULT_UNREADABLE, _NO_VALUE
-    measured = f"{comparison.metric} {comparison.value:.4f} on the held-out rows"
+    asked = () if demand.threshold is None else (demand.threshold,)
+    shown, *threshold = contrast([comparison.value], asked, decimals=4)
+    measured = f"{comparison.metric} {shown} on the held-out rows"
     if demand.threshold is not None and not _reaches(comparison, demand.threshold):
         word = "at least" if comparison.greater_is_better else "at most"
-        message = f"{measured}, promotion.threshold demands {word} {demand.threshold:g}"
+        message = f"{measured}, promotion.threshold demands {word} {threshold[0]}"
         return False, GateReason.BELOW_THRESHOLD, message
     if stable is None:
         warnings = "".join(f"; warning: {warning}" for warning in comparison.warnings)
@@ -121,12 +124,13 @@ def _against_champion(
     decisive = comparison.gain_low if demand.significance else comparison.gain
     passed = decisive is not None and decisive > demand.min_improvement
     champion_value = _number(comparison.champion_value, sign=False)
-    interval = f"95 % interval {comparison.gain_low:+.4f} to {_number(comparison.gain_high)}"
+    gains = [value for value in (comparison.gain, comparison.gain_low) if value is not None]
+    gain, low, least = contrast(gains, [demand.min_improvement], decimals=4, flags="+")
+    interval = f"95 % interval {low} to {_number(comparison.gain_high)}"
     decides = "its lower end" if demand.significance else "the gain"
     message = (
         f"{measured} against {champion_value} of {comparison.champion}: "
-        f"gain {_number(comparison.gain)} ({interval}); {decides} must exceed "
-        f"{demand.min_improvement:g}"
+        f"gain {gain} ({interval}); {decides} must exceed {least}"
     )
     return passed, GateReason.BETTER if passed else GateReason.NOT_BETTER, message
 

@@ -1,8 +1,12 @@
 """What others wrote, fit for a terminal and for JSON."""
 
-import pytest
+import math
 
-from fairlead_operator.text import describe_evidence, printable
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_operator.text import contrast, describe_evidence, printable
 
 
 @pytest.mark.parametrize(
@@ -38,4 +42,74 @@ def test_printable(text: object, fit: str) -> None:
     ],
 )
 def test_evidence_is_written_without_powers_of_ten(value: float, words: str) -> None:
-    assert describe_evidence(value, 20.0) == words
+    assert describe_evidence([value], 20.0) == (words, "20")
+
+
+def test_pieces_of_evidence_are_written_beside_the_one_that_decides() -> None:
+    told = describe_evidence([19.97, 1e9, 1e-9, 0.5], 20.0)
+
+    assert told == ("19.97", "more than 200", "less than 0.01", "0.5", "20")
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "words"),
+    [
+        pytest.param(0.7, 0.99, ("0.7", "0.99"), id="no more digits than it takes"),
+        pytest.param(0.98996, 0.99, ("0.98996", "0.99"), id="below, and it read 0.99"),
+        pytest.param(250.04, 250.0, ("250.04", "250"), id="above, and it read 250"),
+        pytest.param(0.99, 0.99, ("0.99", "0.99"), id="equal is equal"),
+        pytest.param(12345.6, 1e6, ("12346", "1000000"), id="in full before the point"),
+        pytest.param(0.0, 0.0, ("0", "0"), id="nothing"),
+        pytest.param(-0.00001, 0.0, ("-1e-05", "0"), id="next to nothing"),
+        pytest.param(0.9999999, 1.0, ("0.9999999", "1"), id="nearly all"),
+        pytest.param(5.0, 0.9999999, ("5", "1"), id="a limit is rounded where that hides nothing"),
+    ],
+)
+def test_contrast(value: float, limit: float, words: tuple[str, str]) -> None:
+    assert contrast([value], [limit]) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        pytest.param(7, ("7", "1,000"), id="a few"),
+        pytest.param(999.97, ("999.97", "1,000"), id="nearly enough, as a query extrapolates"),
+        pytest.param(1234.4, ("1,234", "1,000"), id="more"),
+    ],
+)
+def test_counts(count: float, words: tuple[str, str]) -> None:
+    assert contrast([count], [1000], digits=1, flags=",") == words
+
+
+@pytest.mark.parametrize(
+    ("percent", "words"),
+    [
+        pytest.param(82.71, ("82.7", "95"), id="with one decimal"),
+        pytest.param(94.97, ("94.97", "95"), id="with those it takes"),
+    ],
+)
+def test_decimals(percent: float, words: tuple[str, str]) -> None:
+    assert contrast([percent], [95.0], decimals=1) == words
+
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    value=numbers,
+    limit=numbers,
+    nudge=st.sampled_from([-1, 0, 1]),
+    decimals=st.none() | st.integers(0, 4),
+    flags=st.sampled_from(["", ",", "+"]),
+)
+def test_numbers_read_as_they_compare(
+    value: float, limit: float, nudge: int, decimals: int | None, flags: str
+) -> None:
+    """19.97 read "20, 20 needed"."""
+    if nudge:
+        value = math.nextafter(limit, nudge * math.inf)
+    written = contrast([value], [limit], decimals=decimals, flags=flags)
+
+    shown, bound = (float(text.replace(",", "")) for text in written)
+
+    assert (shown < bound, shown > bound) == (value < limit, value > limit)

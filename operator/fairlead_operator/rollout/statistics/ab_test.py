@@ -13,7 +13,7 @@ from typing import Final
 from fairlead_contract.statistics.sequential import Counts, log_e_fine, log_e_worse
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.strategy import AbTest, Bandit
-from fairlead_operator.text import describe_evidence
+from fairlead_operator.text import contrast, describe_evidence
 
 _LARGEST: Final = 690.0  # logarithm; status is JSON, which has no infinity
 SILENCE: Final = timedelta(minutes=1)  # without a new outcome, from which on people are told
@@ -169,10 +169,12 @@ def describe_missing(
     """Say which samples are missing for a decision, if any are, and if they come too late."""
     least = design.min_samples
     counts = {arm.version: to_counts(arm).total for arm in arms}
-    short = [f"{version} has {count:,.0f}" for version, count in counts.items() if count < least]
+    few = {version: count for version, count in counts.items() if count < least}
+    *written, enough = contrast(list(few.values()), [least], digits=1, flags=",")
+    short = [f"{version} has {count}" for version, count in zip(few, written, strict=True)]
     if not short:
         return []
-    missing = f"too few to decide: {', '.join(short)} of {least:,} samples (minSamples)"[:200]
+    missing = f"too few to decide: {', '.join(short)} of {enough} samples (minSamples)"[:200]
     # By what has come so far, once there is something to go by.
     at_the_end = min(counts.values()) * (design.max_duration / max(elapsed, SILENCE))
     if elapsed < max(SILENCE, design.max_duration / 10) or at_the_end >= least:
@@ -201,9 +203,9 @@ def _nearest(
     if not enough or control.total < min_samples:
         return []
     first = enough[0]
-    better = describe_evidence(first.better, better_at)
-    hopeless = describe_evidence(first.hopeless, given_up_at)
+    better, win = describe_evidence([first.better], better_at)
+    hopeless, loss = describe_evidence([first.hopeless], given_up_at)
     return [
-        f"evidence that {first.version} is better {better}, {better_at:,.0f} needed",
-        f"that it is not better by minEffect {hopeless}, {given_up_at:,.0f} needed",
+        f"evidence that {first.version} is better {better}, {win} needed",
+        f"that it is not better by minEffect {hopeless}, {loss} needed",
     ]

@@ -26,6 +26,7 @@ from fairlead_operator.rollout.statistics.ab_test import (
     to_counts,
     to_result,
 )
+from fairlead_operator.text import contrast
 
 _REACH: Final = 8.0  # standard deviations on each side of a posterior's mean
 _POINTS: Final = 160  # of each posterior
@@ -85,10 +86,13 @@ def _describe(
 ) -> str:
     """Say how each version did, and what a decision lacks."""
     missing, silence = describe_missing(arms, design, elapsed), describe_silence(arms)
-    best = ", ".join(f"{version} {chance * 100:.1f} %" for version, chance in chances.items())
-    needed = f"{design.stop_probability * 100:g} % needed"
+    percents = [chance * 100 for chance in chances.values()]
+    *written, needed = contrast(percents, [design.stop_probability * 100], decimals=1)
+    best = ", ".join(
+        f"{version} {share} %" for version, share in zip(chances, written, strict=True)
+    )
     # A probability from a handful of samples would be read as a result.
-    standing = missing or [f"probability to be the best: {best}; {needed}"[:300]]
+    standing = missing or [f"probability to be the best: {best}; {needed} % needed"[:300]]
     still = [f"{silence[0]}, so the shares stay"] if silence else []
     return "; ".join([describe_counts(arms), *standing, *still])
 

@@ -24,7 +24,7 @@ from fairlead_contract.statistics.sequential import (
 )
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.phases.rollout import Verdict
-from fairlead_operator.text import describe_evidence
+from fairlead_operator.text import contrast, describe_evidence
 
 _SPREAD = 3  # standard deviations of a number of answers that chance explains
 # Worst first: one failed check outweighs any number of unanswered ones.
@@ -200,11 +200,13 @@ def _within(measurement: Measurement, criteria: Criteria, failures_before: int) 
 
 def _too_few(measurement: Measurement, criteria: Criteria) -> str:
     """Say what is missing, and that it will not come where the window is full already."""
-    there, least = measurement.samples or 0, f"{criteria.min_samples:.0f} needed"
+    there, least = contrast([measurement.samples or 0], [criteria.min_samples], digits=1)
     window, lasted = measurement.window, measurement.lasted
     if window is None or lasted is None or lasted < window:
-        return f"{there:.0f} {criteria.counted} so far, {least}"
-    message = f"{there:.0f} {criteria.counted} in the last {to_duration(window)} (window), {least}"
+        return f"{there} {criteria.counted} so far, {least} needed"
+    message = (
+        f"{there} {criteria.counted} in the last {to_duration(window)} (window), {least} needed"
+    )
     ways = f"the {criteria.counted} come too slowly: set a longer window, or a lower minSamples"
     return f"{message}; {ways}"
 
@@ -222,17 +224,15 @@ def _against(
         return _Finding(Verdict.ERROR, str(error)), None
     for role, counted in (("candidate", pair.candidate), ("stable version", pair.stable)):
         if counted.total < criteria.min_samples:
-            message = (
-                f"{counted.total:.0f} {criteria.counted} of the {role} so far, "
-                f"{criteria.min_samples:.0f} needed"
-            )
+            there, least = contrast([counted.total], [criteria.min_samples], digits=1)
+            message = f"{there} {criteria.counted} of the {role} so far, {least} needed"
             return _undecided(message, comparison, criteria, tolerance), comparison
     needed = 1 / tolerance.alpha
-    worse, fine = (describe_evidence(one, needed) for one in (comparison.worse, comparison.fine))
+    worse, fine, enough = describe_evidence([comparison.worse, comparison.fine], needed)
+    mean, beside = contrast([pair.candidate.mean], [pair.stable.mean], of_limits=4)
     measured = (
-        f"candidate {pair.candidate.mean:.4g} over {pair.candidate.total:.0f} {criteria.counted}, "
-        f"stable version {pair.stable.mean:.4g} over {pair.stable.total:.0f}, "
-        f"margin {tolerance.margin:g}"
+        f"candidate {mean} over {pair.candidate.total:.0f} {criteria.counted}, "
+        f"stable version {beside} over {pair.stable.total:.0f}, margin {tolerance.margin:g}"
     )
     if bound is not None:
         measured = f"share of answers within {bound:g} ms: {measured}"
@@ -240,14 +240,14 @@ def _against(
         message = f"{measured}: it accepts its share, so that what it refuses came on top"
         return _Finding(Verdict.INCONCLUSIVE, message, abstains=True), comparison
     if comparison.worse >= needed:
-        message = f"{measured}: worse (evidence {worse}, {needed:,.0f} needed)"
+        message = f"{measured}: worse (evidence {worse}, {enough} needed)"
         return _Finding(Verdict.FAILED, message, 1), comparison
     if comparison.fine >= needed:
-        message = f"{measured}: not worse (evidence {fine}, {needed:,.0f} needed)"
+        message = f"{measured}: not worse (evidence {fine}, {enough} needed)"
         return _Finding(Verdict.SUCCESSFUL, message), comparison
     message = (
         f"{measured}: not decided yet (evidence against the candidate {worse}, "
-        f"for it {fine}, {needed:,.0f} needed)"
+        f"for it {fine}, {enough} needed)"
     )
     return _undecided(message, comparison, criteria, tolerance), comparison
 
@@ -306,10 +306,11 @@ def _finite(value: float | None) -> float | None:
 
 
 def _describe(value: float, samples: float | None, criteria: Criteria) -> str:
-    limits = [
-        f"{word} {limit:g}{criteria.unit}"
-        for word, limit in (("at least", criteria.at_least), ("at most", criteria.at_most))
-        if limit is not None
+    bounds = {"at least": criteria.at_least, "at most": criteria.at_most}
+    limits = {word: limit for word, limit in bounds.items() if limit is not None}
+    shown, *written = contrast([value], list(limits.values()))
+    allowed = [
+        f"{word} {limit}{criteria.unit}" for word, limit in zip(limits, written, strict=True)
     ]
     counted = "" if samples is None else f" over {samples:.0f} {criteria.counted}"
-    return f"{value:.4g}{criteria.unit}{counted}, allowed {' and '.join(limits)}"
+    return f"{shown}{criteria.unit}{counted}, allowed {' and '.join(allowed)}"

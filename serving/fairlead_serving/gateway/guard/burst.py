@@ -144,7 +144,7 @@ def _failures(earlier: Counts, newest: Counts, seconds: float, guard: Guard) -> 
     failures = newest.failed - earlier.failed - unreached
     if not _exceeds(failures, requests, guard.max_failure_ratio, guard):
         return None
-    allowed = f"allowed {guard.max_failure_ratio:.0%}"
+    allowed = f"allowed {100 * guard.max_failure_ratio:g}%"
     message = f"{failures} of {requests} answers failed in {seconds:.1f} s, {allowed}"
     return Burst(message=message, requests=requests, failures=failures)
 
@@ -170,7 +170,7 @@ def _refusals(  # noqa: PLR0917  what two looks and two versions say
     message = (
         f"{refused} of {requests} answers refused the request with a 4xx in {seconds:.1f} s, "
         f"{guard.fallback} refused {rate.refused} of {rate.answers}, allowed "
-        f"{guard.max_refusal_ratio:.0%} more"
+        f"{100 * guard.max_refusal_ratio:g}% more"
     )
     return Burst(message=message, requests=requests, failures=refused)
 
@@ -200,7 +200,7 @@ def _slowness(earlier: Counts, newest: Counts, seconds: float, guard: Guard) -> 
     slow = newest.slower_than(limit) - earlier.slower_than(limit)
     if not _exceeds(slow, requests, guard.max_slow_ratio, guard):
         return None
-    allowed = f"allowed {guard.max_slow_ratio:.0%}"
+    allowed = f"allowed {100 * guard.max_slow_ratio:g}%"
     message = f"{slow} of {requests} answers took over {limit:g} ms in {seconds:.1f} s, {allowed}"
     return Burst(message=message, requests=requests, failures=slow)
 
@@ -222,7 +222,7 @@ def _hanging(looks: Sequence[Look], guard: Guard) -> Burst | None:
     hanging = min(earlier.active - finished, newest.counts.active)
     if not _exceeds(hanging, hanging + finished, guard.max_slow_ratio, guard):
         return None
-    allowed = f"allowed {guard.max_slow_ratio:.0%}"
+    allowed = f"allowed {100 * guard.max_slow_ratio:g}%"
     waited = f"have waited over {guard.slow_milliseconds:g} ms for an answer"
     message = f"{hanging} of {hanging + finished} requests {waited}, {allowed}"
     return Burst(message=message, requests=hanging + finished, failures=hanging)

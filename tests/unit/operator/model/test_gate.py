@@ -79,6 +79,27 @@ def test_a_first_version_must_reach_the_threshold() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "asked", "words"),
+    [
+        pytest.param({"value": 0.949996}, {"threshold": 0.95},
+                     "roc_auc 0.949996 on the held-out rows, "
+                     "promotion.threshold demands at least 0.95",
+                     id="just below the threshold"),
+        pytest.param({"gain_low": 0.00003}, {},
+                     "interval +0.00003 to +0.0300); its lower end must exceed 0",
+                     id="just above none"),
+        pytest.param({"gain": 0.00999996}, {"min_improvement": 0.01, "significance": False},
+                     "; the gain must exceed 0.01", id="just not enough"),
+    ],
+)  # fmt: skip
+def test_numbers_read_as_they_were_judged(changes: Any, asked: Any, words: str) -> None:
+    outcome = judge_candidate(comparison(**changes), demand(**asked), stable="1.0.0")
+
+    assert outcome.message.endswith(words)
+    assert "gain +0.0100 " not in outcome.message
+
+
 def test_a_champion_that_cannot_be_scored_is_told_with_the_way_out() -> None:
     seen = comparison(gain=None, gain_low=None, unavailable="it needs the column wind")
 

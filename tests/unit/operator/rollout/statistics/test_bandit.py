@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from datetime import timedelta
 
 import numpy as np
@@ -42,10 +43,11 @@ def judge(
     minutes: float = 1.0,
     hours: int = 1,
     quiet: tuple[float, ...] = (),
+    stop: float = 0.95,
 ) -> Trial:
     names = [f"1.{at}.0" for at in range(len(counted))]
     return judge_bandit(
-        design(),
+        design(stopProbability=stop),
         [
             ArmCounts(version=name, successes=good, trials=total, quiet=timedelta(minutes=silence))
             for name, (good, total), silence in zip(
@@ -203,6 +205,20 @@ def test_shares_follow_the_reward_at_the_pace_allowed() -> None:
         "1.0.0: 5.00 % good of 1,000, 1.1.0: 6.00 % good of 1,000, 1.2.0: 4.00 % good of 1,000; "
         "probability to be the best: 1.0.0 16.1 %, 1.1.0 82.7 %, 1.2.0 1.2 %; 95 % needed"
     )
+
+
+def test_a_probability_that_is_nearly_enough_reads_so() -> None:
+    counted = ((500, 1000), (537, 1000))
+    chance = probabilities_of_best([Counts(good=good, total=total) for good, total in counted])[1]
+    least = round(chance + 0.00002, 6)
+
+    trial = judge(*counted, shares=(50, 50), stop=least)
+
+    assert trial.outcome is Outcome.RUNNING
+    read = re.search(r"1\.1\.0 ([\d.]+) %; ([\d.]+) % needed", trial.message)
+    assert read is not None
+    told, needed = read.groups()
+    assert float(told) < float(needed) == pytest.approx(least * 100)
 
 
 def test_no_version_is_called_best_while_samples_are_missing() -> None:

@@ -88,6 +88,26 @@ def test_the_message_has_the_unit_of_what_is_measured() -> None:
     assert judgment.message == "c: 4.75 ms over 43 requests, allowed at most 1000 ms"
 
 
+@pytest.mark.parametrize(
+    ("value", "samples", "words"),
+    [
+        pytest.param(0.98996, 20, "0.98996 over 20 requests, allowed at least 0.99 and at most 3",
+                     id="a value just below its bound"),
+        pytest.param(3.00004, 20, "3.00004 over 20 requests, allowed at least 0.99 and at most 3",
+                     id="just above the other"),
+        pytest.param(1.0, 19.97, "19.97 requests so far, 20 needed",
+                     id="samples that a query extrapolates"),
+    ],
+)  # fmt: skip
+def test_numbers_read_as_they_were_judged(value: float, samples: float, words: str) -> None:
+    measured = Measurement(name="c", value=value, samples=samples)
+
+    judgment = judge(measured, dataclasses.replace(BOUNDS, at_most=3), failures_before=0)
+
+    assert judgment.verdict is not Verdict.SUCCESSFUL
+    assert judgment.message == f"c: {words}"
+
+
 def test_a_comparison_of_times_says_what_counts_as_quick() -> None:
     quick = dataclasses.replace(pair((99, 100), (298, 300)), bound=250)
 

@@ -274,6 +274,9 @@ def test_a_burst_says_what_was_seen() -> None:
     assert burst([look(0), look(1, 14, 12)]) == Burst(
         message="12 of 14 answers failed in 1.0 s, allowed 50%", requests=14, failures=12
     )
+    exact = burst([look(0), look(1, 20, 10)], dataclasses.replace(GUARD, max_failure_ratio=0.495))
+    assert exact is not None
+    assert exact.message == "10 of 20 answers failed in 1.0 s, allowed 49.5%"
     slow = burst([timed(0, 0, 0), timed(1, 4, 8)], SLOW)
     assert slow is not None
     assert slow.message == "8 of 12 answers took over 1000 ms in 1.0 s, allowed 50%"
