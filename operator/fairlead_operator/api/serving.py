@@ -41,6 +41,17 @@ class ServingSpec(Spec):
             "example 2s. Defaults to 10s.",
         ),
     ]
+    max_body_mebibytes: Annotated[
+        int | None,
+        Field(
+            default=None,
+            ge=1,
+            le=32,
+            description="Largest body of a request for predictions in MiB, for example 4; a larger "
+            "one is refused with 413. When unset, it is what 10,000 rows of the model's columns "
+            "take, and at most 32; a larger number than those take changes nothing.",
+        ),
+    ]
     resources: Annotated[
         Resources,
         Field(

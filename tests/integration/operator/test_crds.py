@@ -172,6 +172,7 @@ FULL_MODEL = manifest(
                 "sample": 0.1,
                 "feedbackSecret": {"name": "labels"},
             },
+            "maxBodyMebibytes": 32,
             "warmupRequests": 0,
         },
         "rollout": FULL_POLICY,
@@ -738,6 +739,14 @@ def without_empty_lists(node: Any) -> Any:
         pytest.param(scaling(scaleToZero=True), "autoscaling.scaleToZero", id="scale to zero"),
         pytest.param(
             with_(MODEL, "spec.serving", {"requestTimeout": "11m"}), "requestTimeout", id="answer"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.serving", {"maxBodyMebibytes": 0}), "maxBodyMebibytes", id="no body"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.serving", {"maxBodyMebibytes": 33}),
+            "maxBodyMebibytes",
+            id="more than the gateway holds",
         ),
         pytest.param(
             with_(MODEL, "spec.serving", {"predictionLog": {"enabled": True, "sample": 0}}),

@@ -198,6 +198,16 @@ def test_the_server_reads_the_deployments_environment() -> None:
     assert container["args"] == ["fairlead_serving.server"]
 
 
+def test_the_server_keeps_the_models_limit_of_a_body() -> None:
+    less, most, usual = (
+        read_by_the_server(ServingSpec(max_body_mebibytes=limit))[0].max_body_bytes
+        for limit in (4, 32, None)
+    )
+
+    assert less == 4 * 1024 * 1024
+    assert most == usual, "the gateway holds no more"
+
+
 @pytest.mark.parametrize(
     "task", ["binary-classification", "multiclass-classification", "regression"]
 )

@@ -223,6 +223,7 @@ def _server(
                 }
             ),
             *_record(serving.prediction_log, task),
+            *_largest_body(serving),
             *_tokens(serving),
         ],
         "ports": [
@@ -263,6 +264,13 @@ def _server(
             *({"name": each["name"], **_TOKENS_MOUNT} for each in _token_volumes(serving)),
         ],
     }
+
+
+def _largest_body(serving: ServingSpec) -> list[dict[str, Any]]:
+    """Return what the server needs to refuse more than the Model allows."""
+    if serving.max_body_mebibytes is None:
+        return []
+    return environment({"FAIRLEAD_MAX_BODY_MEBIBYTES": str(serving.max_body_mebibytes)})
 
 
 def _token_secrets(serving: ServingSpec) -> dict[str, str]:

@@ -79,6 +79,11 @@ def test_the_server_verifies_what_the_registry_said() -> None:
     assert told["FAIRLEAD_REQUEST_TIMEOUT_SECONDS"] == "90"
 
 
+def test_a_limit_of_the_body_is_the_servers_own_unless_the_model_says_less() -> None:
+    assert "FAIRLEAD_MAX_BODY_MEBIBYTES" not in variables()
+    assert variables(maxBodyMebibytes=4)["FAIRLEAD_MAX_BODY_MEBIBYTES"] == "4"
+
+
 def test_only_a_record_needs_the_database() -> None:
     beside = variables(predictionLog={"enabled": True, "sample": 0.5}).items() - variables().items()
 
