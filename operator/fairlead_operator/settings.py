@@ -10,7 +10,7 @@ from typing import Final
 
 from fairlead_contract import database, mlflow
 from fairlead_contract.mlflow import Access
-from fairlead_operator.inbound.alerts import Labels
+from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import CLUSTER_DOMAIN
 
@@ -30,7 +30,7 @@ class Settings:
     database_url: str = dataclasses.field(repr=False)
     record_retention: timedelta  # of predictions and feedback
     webhook_token: str  # a secret
-    alert_labels: Labels
+    alert_labels: AlertLabels
     gateway_replicas: int
     cluster_domain: str  # under which Services have their names
     bind: str  # address at which it listens
@@ -75,10 +75,10 @@ class Settings:
             database_url=_read_database(env),
             record_retention=timedelta(days=_number(env, "FAIRLEAD_RECORD_RETENTION_DAYS", 30)),
             webhook_token=env["FAIRLEAD_WEBHOOK_TOKEN"],
-            alert_labels=Labels(
-                namespace=env.get("FAIRLEAD_ALERT_LABEL_NAMESPACE") or Labels().namespace,
-                model=env.get("FAIRLEAD_ALERT_LABEL_MODEL") or Labels().model,
-                version=env.get("FAIRLEAD_ALERT_LABEL_VERSION") or Labels().version,
+            alert_labels=AlertLabels(
+                namespace=env.get("FAIRLEAD_ALERT_LABEL_NAMESPACE") or AlertLabels().namespace,
+                model=env.get("FAIRLEAD_ALERT_LABEL_MODEL") or AlertLabels().model,
+                version=env.get("FAIRLEAD_ALERT_LABEL_VERSION") or AlertLabels().version,
             ),
             gateway_replicas=_number(env, "FAIRLEAD_GATEWAY_REPLICAS", 1),
             cluster_domain=_domain(env, "FAIRLEAD_CLUSTER_DOMAIN", CLUSTER_DOMAIN),

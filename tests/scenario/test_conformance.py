@@ -6,6 +6,7 @@ import pytest
 
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
+from fairlead_operator.prometheus import counting
 from fairlead_operator.rollout.evidence import queries
 from fairlead_operator.signature import read_signature
 from support.conformance import (
@@ -65,12 +66,12 @@ async def test_registry(check: RegistryCheck) -> None:
     await check(Registry(), "nsw-price")
 
 
-TARGET = queries.Target(namespace="energy", model="nsw-price", version="1.1.0")
-SPAN = queries.Span(length=timedelta(seconds=30))
+TARGET = counting.Target(namespace="energy", model="nsw-price", version="1.1.0")
+SPAN = counting.Span(length=timedelta(seconds=30))
 BUILT = {
     "success-rate": queries.success_rate(TARGET, SPAN),
     "latency": queries.latency(0.95, TARGET, SPAN),
-    "requests": queries.requests(TARGET, SPAN),
+    "requests": counting.requests(TARGET, SPAN),
 }
 
 
@@ -126,9 +127,9 @@ COUNTED = queries.success_counts({"v": (TARGET, SPAN)}).promql
     ("promql", "label"),
     [
         pytest.param(COUNTED, "version", id="by another label"),
-        pytest.param(COUNTED.replace("v-bad", "v-good"), queries.COUNT, id="bad ones as good"),
-        pytest.param(f"{COUNTED} or up", queries.COUNT, id="and more"),
-        pytest.param("up", queries.COUNT, id="nothing that counts"),
+        pytest.param(COUNTED.replace("v-bad", "v-good"), counting.COUNT, id="bad ones as good"),
+        pytest.param(f"{COUNTED} or up", counting.COUNT, id="and more"),
+        pytest.param("up", counting.COUNT, id="nothing that counts"),
     ],
 )
 async def test_a_prometheus_that_cannot_count_fails_the_test(promql: str, label: str) -> None:
@@ -142,7 +143,7 @@ async def test_a_prometheus_answers_only_the_counts_that_are_asked_for() -> None
     port = Prometheus().port
     port.counts = {"v-total": 10.0, "v-bad": 1.0, "v-good": 8.0, "w-total": 20.0}
 
-    assert await port.query_by(COUNTED, queries.COUNT) == {"v-total": 10.0, "v-bad": 1.0}
+    assert await port.query_by(COUNTED, counting.COUNT) == {"v-total": 10.0, "v-bad": 1.0}
 
 
 class Record:

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.alert_note import Note, write_note
-from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.inbound.webhook import Webhook
 from support.alertmanager import alert, body
 from support.world import NAMESPACE, World, model_manifest
@@ -668,7 +668,7 @@ async def post(world: World, since: datetime) -> None:
     webhook = Webhook(
         world.ports,
         token="token",
-        labels=Labels(),
+        labels=AlertLabels(),
     )
     request = make_mocked_request("POST", "/alerts", headers={"Authorization": "Bearer token"})
     request._read_bytes = json.dumps(body(alert(startsAt=since.isoformat()))).encode()

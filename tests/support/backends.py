@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from fairlead_operator.rollout.evidence.queries import COUNT
+from fairlead_operator.prometheus.counting import COUNT
 from support.fake_prometheus import FakePrometheus
 from support.fakes import FakeRegistry
 

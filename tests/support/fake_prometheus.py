@@ -13,11 +13,12 @@ from itertools import product
 from fairlead_contract.histogram import MILLISECONDS
 from fairlead_operator.api.builtins import BUILTINS, Counted, Quantile
 from fairlead_operator.errors import TransientError
+from fairlead_operator.prometheus import counting
+from fairlead_operator.prometheus.counting import GATEWAY, SERVERS, Span, Target
 from fairlead_operator.rollout.evidence import queries
-from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS, Span, Target
 
 _HOUR = timedelta(hours=1)
-_PART = re.compile(rf'label_replace\((.+?), "{queries.COUNT}", "([^"]+)", "", ""\)(?: or |$)')
+_PART = re.compile(rf'label_replace\((.+?), "{counting.COUNT}", "([^"]+)", "", ""\)(?: or |$)')
 
 
 class FakePrometheus:
@@ -55,7 +56,7 @@ class FakePrometheus:
 
     async def query_by(self, promql: str, label: str) -> dict[str, float]:
         self._take(promql)
-        if label != queries.COUNT:
+        if label != counting.COUNT:
             raise AssertionError(f"nobody told what this yields by {label}: {promql}")
         if (place := _OUTCOMES.get(_words(promql))) is not None:
             return {path: counts[place] for path, counts in self.versions.items()}
@@ -121,7 +122,7 @@ def _fields() -> Mapping[str, str]:
     """Return the field that answers, by the words of the question."""
     fields = {}
     for target, span in _scenes():
-        fields[_words(queries.requests(target, span))] = "requests"
+        fields[_words(counting.requests(target, span))] = "requests"
         for builtin in BUILTINS.values():
             if builtin.is_recorded:
                 continue
@@ -148,7 +149,7 @@ def _counts() -> Mapping[str, str]:
 
 def _outcomes() -> Mapping[str, int]:
     """Return the place in ``FakePrometheus.versions``, by the words of the question."""
-    asked = [queries.outcomes(series, Span(length=_HOUR)) for series in (GATEWAY, SERVERS)]
+    asked = [counting.outcomes(series, Span(length=_HOUR)) for series in (GATEWAY, SERVERS)]
     return {
         _words(question): place
         for each in asked

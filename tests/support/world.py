@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fairlead_contract.mlflow import Access
+from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.engine.controller import Controller
 from fairlead_operator.engine.wakeup import Wakeup
 from fairlead_operator.engine.watches import Watches
 from fairlead_operator.engine.work_queue import WorkQueue
-from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.keys import Key
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.kinds import WATCHED
@@ -52,7 +52,7 @@ SETTINGS = Settings(
     database_url="postgresql://fairlead:secret@database:5432/fairlead",
     record_retention=timedelta(days=30),
     webhook_token="token",
-    alert_labels=Labels(),
+    alert_labels=AlertLabels(),
     gateway_replicas=1,
     cluster_domain="cluster.local",
     bind="127.0.0.1",

@@ -74,6 +74,8 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     # Held to the same standard as all other manifests.
     "operator/kube/database_secret.py": _MANIFESTS,
     "operator/namespace/gateway.py": _MANIFESTS,
+    # Held as the checks that are made of it.
+    "operator/prometheus/counting.py": "unit/operator/rollout/evidence/test_queries.py",
     # The words of a decision, with the decision.
     "operator/model/states.py": "unit/operator/model/test_state_machine.py",
     "operator/rollout/case.py": "unit/operator/rollout/test_observe.py",
@@ -89,6 +91,7 @@ WITHOUT_A_TEST: Final[Mapping[str, str]] = {
     "contract/record.py": _NAMES,
     "contract/series.py": _NAMES,
     "contract/tags.py": _NAMES,
+    "operator/alert_labels.py": _TYPES,
     "operator/api/events.py": _TYPES,
     "operator/api/group.py": "names that the cluster sees",
     "operator/api/history.py": _TYPES,

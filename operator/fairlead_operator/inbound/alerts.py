@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.api.base import NAME_PATTERN, VERSION_PATTERN
 from fairlead_operator.text import printable
 
@@ -33,15 +34,6 @@ class NotAlertmanagerError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """The labels that say what an alert is about."""
-
-    namespace: str = "model_namespace"
-    model: str = "model"
-    version: str = "version"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     name: str
     namespace: str
@@ -59,7 +51,7 @@ class Refused:
     why: str  # begins with the field
 
 
-def parse_alerts(body: Any, labels: Labels) -> tuple[Alert | Refused, ...]:
+def parse_alerts(body: Any, labels: AlertLabels) -> tuple[Alert | Refused, ...]:
     """Return the alerts of a webhook body that ask for a rollback, each once.
 
     Raises:
@@ -82,7 +74,7 @@ def parse_alerts(body: Any, labels: Labels) -> tuple[Alert | Refused, ...]:
     return tuple(dict.fromkeys(alert for alert in parsed if alert is not None))
 
 
-def _parse_alert(where: str, alert: Any, labels: Labels) -> Alert | Refused | None:
+def _parse_alert(where: str, alert: Any, labels: AlertLabels) -> Alert | Refused | None:
     if not isinstance(alert, Mapping) or not isinstance(alert.get("labels"), Mapping):
         return Refused(name="alert", why=f"{where}.labels: must be an object")
     said = alert["labels"]

@@ -18,19 +18,14 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.alert_note import Note, UnreadableNoteError, read_note, write_note
 from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.phases.rollout import CAN_GO_BACK, AlertReason, Phase
 from fairlead_operator.errors import ClusterRefusalError, TransientError
-from fairlead_operator.inbound.alerts import (
-    Alert,
-    Labels,
-    NotAlertmanagerError,
-    Refused,
-    parse_alerts,
-)
+from fairlead_operator.inbound.alerts import Alert, NotAlertmanagerError, Refused, parse_alerts
 from fairlead_operator.keys import Key
 from fairlead_operator.ports import Ports
 from fairlead_operator.report import build_event
@@ -52,7 +47,7 @@ class Webhook:
         ports: Ports,
         *,
         token: str,
-        labels: Labels,
+        labels: AlertLabels,
     ) -> None:
         self._ports = ports
         self._token = token

@@ -16,7 +16,7 @@ from fairlead_operator.api.builtins import REQUESTS
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Prometheus
-from fairlead_operator.rollout.evidence.queries import (
+from fairlead_operator.prometheus.counting import (
     COUNT,
     GATEWAY,
     SERVERS,

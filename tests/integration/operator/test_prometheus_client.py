@@ -12,6 +12,7 @@ from aiohttp import web
 from cluster.ports import refusing_port
 from fairlead_operator.errors import TransientError
 from fairlead_operator.prometheus import client as prometheus_client
+from fairlead_operator.prometheus import counting
 from fairlead_operator.prometheus.client import PrometheusClient
 from fairlead_operator.rollout.evidence import queries
 from support.conformance import PROMETHEUS, PrometheusCheck, Queries
@@ -20,7 +21,7 @@ from support.prometheus_server import PrometheusServer
 pytestmark = pytest.mark.integration
 
 # Scrapes are a second apart, and now and then one is late.
-SPAN = queries.Span(length=timedelta(seconds=5))
+SPAN = counting.Span(length=timedelta(seconds=5))
 ENVOY = """
 # TYPE envoy_cluster_upstream_rq_completed counter
 envoy_cluster_upstream_rq_completed{{{labels}}} COUNT
@@ -35,11 +36,11 @@ BUSY = ENVOY.format(labels='model_namespace="energy",model="busy",version="1.1.0
 
 
 def built(model: str) -> dict[str, str]:
-    target = queries.Target(namespace="energy", model=model, version="1.1.0")
+    target = counting.Target(namespace="energy", model=model, version="1.1.0")
     return {
         "success-rate": queries.success_rate(target, SPAN),
         "latency": queries.latency(0.95, target, SPAN),
-        "requests": queries.requests(target, SPAN),
+        "requests": counting.requests(target, SPAN),
     }
 
 
@@ -110,13 +111,13 @@ async def test_what_is_not_one_number_is_refused(
 
 async def test_counts_of_several_versions_come_in_one_answer(desk: Prometheus) -> None:
     busy, silent = (
-        queries.Target(namespace="energy", model=model, version="1.1.0")
+        counting.Target(namespace="energy", model=model, version="1.1.0")
         for model in ("busy", "silent")
     )
     both = {"candidate": (busy, SPAN), "stable": (silent, SPAN)}
 
     async def ask(promql: str) -> Mapping[str, float]:
-        return await desk.port.query_by(promql, queries.COUNT)
+        return await desk.port.query_by(promql, counting.COUNT)
 
     counts, again = await ask(queries.success_counts(both).promql), dict[str, float]()
     while counts != pytest.approx(again):  # a scrape came between the answers

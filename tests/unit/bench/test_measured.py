@@ -18,8 +18,9 @@ from bench.numbers import summarize
 from bench.operator_memory import Memory, parse_resident, parse_writes
 from bench.weight_changes import Measured
 from e2e.story.answers import Answer
+from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.api.model import ModelSpec
-from fairlead_operator.inbound.alerts import Alert, Labels, parse_alerts
+from fairlead_operator.inbound.alerts import Alert, parse_alerts
 from support.gateway import Tally
 
 METRICS = """
@@ -51,7 +52,7 @@ def test_the_last_answer_is_the_candidates(answers: list[Answer], seconds: float
 
 
 def test_the_alert_is_one_the_operator_acts_on() -> None:
-    (alert,) = parse_alerts(build_alert("model-1", "1.1.0", "run 3"), Labels())
+    (alert,) = parse_alerts(build_alert("model-1", "1.1.0", "run 3"), AlertLabels())
 
     assert isinstance(alert, Alert)
     assert (alert.namespace, alert.model, alert.version) == (NAMESPACE, "model-1", "1.1.0")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from fairlead_operator.inbound.alerts import Labels
+from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.settings import Settings
 
 NEEDED = {
@@ -66,7 +66,7 @@ def test_everything_that_can_be_said() -> None:
     assert (settings.gateway_replicas, settings.http_port, settings.webhook_port) == (2, 1, 2)
     assert (settings.log_format, settings.log_level) == ("text", "DEBUG")
     assert settings.record_retention == timedelta(days=7)
-    assert settings.alert_labels == Labels(model="exported_model")
+    assert settings.alert_labels == AlertLabels(model="exported_model")
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:

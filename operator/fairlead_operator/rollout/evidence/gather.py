@@ -13,12 +13,12 @@ from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.promql import find_in_checks, find_queries
 from fairlead_operator.api.template import AnalysisTemplateSpec
 from fairlead_operator.ports import Kube, Ports, Prometheus
+from fairlead_operator.prometheus.counting import GATEWAY, SERVERS
 from fairlead_operator.prometheus.mistakes import find_mistakes
 from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.states import is_finished
 from fairlead_operator.rollout.evidence.analysis import Analysis, Look, analyze
 from fairlead_operator.rollout.evidence.checks import ChecksError, resolve_checks
-from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS
 from fairlead_operator.rollout.evidence.queries import fill as fill_query
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.evidence.trial import LastCount, TrialLook, run_trial

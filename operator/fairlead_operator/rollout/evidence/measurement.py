@@ -16,8 +16,10 @@ from fairlead_operator.api.builtins import Builtin, Counted, Loss, MeanLoss, Qua
 from fairlead_operator.api.checks import Check
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Moments, Ports, Prometheus, Record, Subject, Tally
+from fairlead_operator.prometheus import counting
+from fairlead_operator.prometheus.counting import Span, Target
 from fairlead_operator.rollout.evidence import queries
-from fairlead_operator.rollout.evidence.queries import Span, Tallying, Target
+from fairlead_operator.rollout.evidence.queries import Tallying
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.statistics.verdict import Measurement, Pair
 
@@ -79,14 +81,14 @@ async def _ask_counts(
         span = _look_back(check, scene)
         value, samples = await asyncio.gather(
             prometheus.query(queries.value(counted, scene.target, span)),
-            prometheus.query(queries.requests(scene.target, span)),
+            prometheus.query(counting.requests(scene.target, span)),
         )
     if check.relative is not None:
         if isinstance(counted, Quantile):
             bound = bound or await _find_bound(counted, scene, prometheus)
         tallying = _tallying(counted, scene, bound)
         if tallying is not None:
-            numbers = await prometheus.query_by(tallying.promql, queries.COUNT)
+            numbers = await prometheus.query_by(tallying.promql, counting.COUNT)
             candidate, stable = (tallying.read(numbers, name) for name in scene.counted)
             pair = _pair(candidate, stable)
             if candidate is not None and check.is_veto:

@@ -4,7 +4,7 @@ import dataclasses
 from datetime import datetime, timedelta
 from typing import Final
 
-from fairlead_operator.rollout.evidence.queries import GATEWAY, Series, Span, Target
+from fairlead_operator.prometheus.counting import GATEWAY, Series, Span, Target
 
 _SECOND: Final = timedelta(seconds=1)
 

@@ -10,10 +10,11 @@ from typing import Final, assert_never
 from fairlead_operator.api.strategy import Goal
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports, Prometheus, Rating, Record
+from fairlead_operator.prometheus.counting import COUNT, Span, Target
 from fairlead_operator.rollout.decision.plan import TrialDesign
 from fairlead_operator.rollout.evidence import queries
 from fairlead_operator.rollout.evidence.measurement import to_subject
-from fairlead_operator.rollout.evidence.queries import Span, Tallying, Target
+from fairlead_operator.rollout.evidence.queries import Tallying
 from fairlead_operator.rollout.evidence.scene import Pairing
 from fairlead_operator.rollout.statistics.ab_test import (
     SILENCE,
@@ -127,7 +128,7 @@ async def _answered(
     tallying: Tallying, look: TrialLook, prometheus: Prometheus
 ) -> Sequence[ArmCounts]:
     """Count answers; a version without any has no trials yet."""
-    numbers = await prometheus.query_by(tallying.promql, queries.COUNT)
+    numbers = await prometheus.query_by(tallying.promql, COUNT)
     counts = {version: tallying.read(numbers, version) for version in look.versions}
     return [
         ArmCounts(

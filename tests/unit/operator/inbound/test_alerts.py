@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.inbound.alerts import (
     Alert,
-    Labels,
     NotAlertmanagerError,
     Refused,
     parse_alerts,
@@ -23,7 +23,7 @@ def without(key: str) -> dict[str, str]:
 
 
 def test_a_firing_alert_that_asks_for_a_rollback_is_taken() -> None:
-    assert parse_alerts(body(alert()), Labels()) == (
+    assert parse_alerts(body(alert()), AlertLabels()) == (
         Alert(
             name="FairleadVersionSlow",
             namespace="energy",
@@ -36,15 +36,15 @@ def test_a_firing_alert_that_asks_for_a_rollback_is_taken() -> None:
 
 
 def test_grafanas_form_is_taken_as_alertmanagers() -> None:
-    (said,) = parse_alerts(grafana_body(alert(startsAt="")), Labels())
+    (said,) = parse_alerts(grafana_body(alert(startsAt="")), AlertLabels())
 
-    assert (said,) == parse_alerts(body(alert()), Labels())
+    assert (said,) == parse_alerts(body(alert()), AlertLabels())
 
 
 def test_in_grafanas_form_too_a_bad_alert_does_not_lose_the_others() -> None:
     bad = alert(labels=LABELS | {"version": "[no value]"})
 
-    refused, taken = parse_alerts(grafana_body(bad, alert()), Labels())
+    refused, taken = parse_alerts(grafana_body(bad, alert()), AlertLabels())
 
     assert isinstance(refused, Refused)
     assert refused.why.startswith("alerts[0].labels.version: ")
@@ -71,17 +71,17 @@ def test_in_grafanas_form_too_a_bad_alert_does_not_lose_the_others() -> None:
     ],
 )
 def test_grafanas_alerts_about_its_own_data_are_left_alone(other: dict[str, Any]) -> None:
-    assert parse_alerts(grafana_body(other), Labels()) == ()
+    assert parse_alerts(grafana_body(other), AlertLabels()) == ()
 
 
 def test_an_alert_that_stands_there_twice_is_taken_once() -> None:
-    assert len(parse_alerts(body(alert(), alert()), Labels())) == 1
+    assert len(parse_alerts(body(alert(), alert()), AlertLabels())) == 1
 
 
 def test_labels_may_have_other_names() -> None:
     sent = alert(labels=without("model") | {"exported_model": "other"})
 
-    (found,) = parse_alerts(body(sent), Labels(model="exported_model"))
+    (found,) = parse_alerts(body(sent), AlertLabels(model="exported_model"))
 
     assert isinstance(found, Alert)
     assert found.model == "other"
@@ -96,7 +96,7 @@ def test_labels_may_have_other_names() -> None:
     ],
 )
 def test_other_alerts_are_left_alone(other: dict[str, Any]) -> None:
-    assert parse_alerts(body(other), Labels()) == ()
+    assert parse_alerts(body(other), AlertLabels()) == ()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_other_alerts_are_left_alone(other: dict[str, Any]) -> None:
 )
 def test_what_is_not_alertmanagers_is_refused_by_field(sent: Any, named: str) -> None:
     with pytest.raises(NotAlertmanagerError, match=named):
-        parse_alerts(sent, Labels())
+        parse_alerts(sent, AlertLabels())
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_what_is_not_alertmanagers_is_refused_by_field(sent: Any, named: str) ->
 def test_an_alert_of_nobody_is_refused_by_field_and_the_next_is_taken(
     labels: dict[str, Any], field: str
 ) -> None:
-    refused, taken = parse_alerts(body(alert(labels=labels), alert()), Labels())
+    refused, taken = parse_alerts(body(alert(labels=labels), alert()), AlertLabels())
 
     assert isinstance(refused, Refused)
     assert refused.why.startswith(f"alerts[0].labels.{field}: ")
@@ -143,7 +143,7 @@ def test_an_alert_of_nobody_is_refused_by_field_and_the_next_is_taken(
 
 @pytest.mark.parametrize("other", [7, None, "x", {}, {"labels": []}, {"labels": None}])
 def test_what_is_no_alert_is_refused_by_field_and_the_next_is_taken(other: Any) -> None:
-    refused, taken = parse_alerts(body(other, alert()), Labels())
+    refused, taken = parse_alerts(body(other, alert()), AlertLabels())
 
     assert refused == Refused(name="alert", why="alerts[0].labels: must be an object")
     assert isinstance(taken, Alert)
@@ -163,7 +163,7 @@ def test_what_is_no_alert_is_refused_by_field_and_the_next_is_taken(other: Any) 
     ],
 )  # fmt: skip
 def test_since_when_an_alert_fires(starts_at: Any, since: datetime | None) -> None:
-    (found,) = parse_alerts(body(alert(startsAt=starts_at)), Labels())
+    (found,) = parse_alerts(body(alert(startsAt=starts_at)), AlertLabels())
 
     assert isinstance(found, Alert)
     assert found.since == since
@@ -213,6 +213,6 @@ def assert_taken_or_refused(sent: Any) -> str:
 
 def parse(sent: Any) -> tuple[tuple[Alert | Refused, ...], str | None]:
     try:
-        return parse_alerts(sent, Labels()), None
+        return parse_alerts(sent, AlertLabels()), None
     except NotAlertmanagerError as error:
         return (), str(error)

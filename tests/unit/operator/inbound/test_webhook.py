@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.errors import ClusterRefusalError, TransientError
-from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.inbound.webhook import Webhook
 from fairlead_operator.keys import Key
 from support.alertmanager import LABELS, alert, body, grafana_body
@@ -50,7 +50,7 @@ async def post(
 
 
 def webhook(world: World, woken: list[Key] | None = None) -> Webhook:
-    receiver = Webhook(world.ports, token="token", labels=Labels())
+    receiver = Webhook(world.ports, token="token", labels=AlertLabels())
     if woken is not None:
         receiver.leading(woken.append)
     return receiver

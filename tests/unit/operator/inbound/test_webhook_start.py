@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from aiohttp.test_utils import make_mocked_request
 
+from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.errors import ClusterRefusalError
-from fairlead_operator.inbound.alerts import Labels
 from fairlead_operator.inbound.webhook import Webhook
 from support.alertmanager import alert, body
 from support.world import NAMESPACE, World
@@ -24,7 +24,7 @@ def put(world: World, name: str, phase: str, *, model: str = "nsw-price") -> Non
 
 
 async def outcome(world: World) -> dict[str, str]:
-    webhook = Webhook(world.ports, token="token", labels=Labels())
+    webhook = Webhook(world.ports, token="token", labels=AlertLabels())
     request = make_mocked_request("POST", "/alerts", headers={"Authorization": "Bearer token"})
     request._read_bytes = json.dumps(body(alert())).encode()
     response = await webhook.handle(request)

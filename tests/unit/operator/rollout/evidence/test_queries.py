@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from fairlead_operator.api.builtins import BUILTINS
+from fairlead_operator.prometheus import counting
 from fairlead_operator.rollout.evidence import queries
 from images.prometheus import promtool_path
 
-SPAN = queries.Span(length=timedelta(seconds=30))
-TARGET = queries.Target(namespace="energy", model="nsw-price", version="1.1.0")
-STABLE = queries.Target(namespace="energy", model="nsw-price", version="1.0.0")
+SPAN = counting.Span(length=timedelta(seconds=30))
+TARGET = counting.Target(namespace="energy", model="nsw-price", version="1.1.0")
+STABLE = counting.Target(namespace="energy", model="nsw-price", version="1.0.0")
 Series = Mapping[str, str]
 SCRAPED = {'up{job="gateway"}': "1x6"}  # Prometheus has been there all the time
 
@@ -70,7 +71,7 @@ def acceptance_rate(*series: Series, value: float | None) -> Case:
 
 def requests(*series: Series, value: float | None) -> Case:
     merged = {name: values for part in series for name, values in part.items()}
-    return Case(series=merged, query=queries.requests(TARGET, SPAN), value=value)
+    return Case(series=merged, query=counting.requests(TARGET, SPAN), value=value)
 
 
 def latency(quantile: float, *series: Series, value: float | None) -> Case:
@@ -82,7 +83,7 @@ def latency(quantile: float, *series: Series, value: float | None) -> Case:
 def run_promtool(case: Case, folder: Path) -> None:
     if isinstance(case.value, Mapping):
         samples = [
-            {"labels": f'{{{queries.COUNT}="{name}"}}', "value": value}
+            {"labels": f'{{{counting.COUNT}="{name}"}}', "value": value}
             for name, value in case.value.items()
         ]
     else:
@@ -108,7 +109,7 @@ def run_promtool(case: Case, folder: Path) -> None:
 def success_counts(*series: Series, value: Mapping[str, float], past: bool = False) -> Case:
     """Both versions; the stable one in the first half minute only, when it is past."""
     merged = {name: values for part in series for name, values in part.items()}
-    before = queries.Span(length=SPAN.length, ago=SPAN.length) if past else SPAN
+    before = counting.Span(length=SPAN.length, ago=SPAN.length) if past else SPAN
     targets = {"candidate": (TARGET, SPAN), "stable": (STABLE, before)}
     return Case(series=merged, query=queries.success_counts(targets).promql, value=value)
 
@@ -163,9 +164,9 @@ def by_servers(query: str, *series: Series, value: float | None) -> Case:
     return Case(series=merged, query=query, value=value)
 
 
-BY_SERVERS = dataclasses.replace(TARGET, series=queries.SERVERS)
+BY_SERVERS = dataclasses.replace(TARGET, series=counting.SERVERS)
 SERVERS_RATE = queries.success_rate(BY_SERVERS, SPAN)
-SERVERS_REQUESTS = queries.requests(dataclasses.replace(BY_SERVERS, mirrored=True), SPAN)
+SERVERS_REQUESTS = counting.requests(dataclasses.replace(BY_SERVERS, mirrored=True), SPAN)
 SERVERS_P95 = queries.latency(0.95, BY_SERVERS, SPAN)
 SERVERS_QUICK = queries.latency_counts({"candidate": (BY_SERVERS, SPAN)}, 2500).promql
 SERVERS_CASES = [
@@ -565,11 +566,11 @@ CASES = [
 
 def of_all(query: str, *series: Series, value: Mapping[str, float]) -> Case:
     merged = {name: values for part in series for name, values in part.items()}
-    return Case(series=merged, query=f"sum by ({queries.COUNT}) ({query})", value=value)
+    return Case(series=merged, query=f"sum by ({counting.COUNT}) ({query})", value=value)
 
 
 BY_GATEWAY, BY_ALL_SERVERS = (
-    queries.outcomes(series, SPAN) for series in (queries.GATEWAY, queries.SERVERS)
+    counting.outcomes(series, SPAN) for series in (counting.GATEWAY, counting.SERVERS)
 )
 TRAFFIC = (
     finished("0+10x6"),
@@ -635,7 +636,7 @@ def test_query(case: Case, tmp_path: Path) -> None:
 )
 def test_a_builtin_check_asks_for_its_version_and_window(builtin: str, part: str) -> None:
     query = queries.value(
-        BUILTINS[builtin].query, TARGET, queries.Span(length=timedelta(seconds=45))
+        BUILTINS[builtin].query, TARGET, counting.Span(length=timedelta(seconds=45))
     )
 
     assert part in query

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.rollout.evidence.queries import GATEWAY, SERVERS, Series, Span, Target
+from fairlead_operator.prometheus.counting import GATEWAY, SERVERS, Series, Span, Target
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from support.builders import MINUTE, NOW
 
