@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from fairlead_contract.mlflow import Access
-from fairlead_serving.server.settings import RecordSettings, Settings, Task
+from fairlead_serving.server.settings import RecordSettings, Settings
+from fairlead_serving.server.signature import Task
 
 _SETTINGS: Final = Settings(
     namespace="energy",

@@ -1,6 +1,8 @@
 """What holds for the tests themselves."""
 
+import ast
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -149,3 +151,30 @@ def test_what_is_listed_is_there() -> None:
 @pytest.mark.parametrize("test", sorted(set(TESTED_ELSEWHERE.values())))
 def test_a_test_that_stands_elsewhere_is_there(test: str) -> None:
     assert (REPO / "tests" / test).is_file()
+
+
+def sources_of_pure_contracts() -> list[re.Pattern[str]]:
+    """Return what the contracts hold that forbid a clock: each a module, and what is below it."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    words = {"**": r"\w+(\.\w+)*", "*": r"\w+"}
+    return [
+        re.compile(r"\.".join(words.get(word, word) for word in source.split(".")) + r"(\.|$)")
+        for contract in contracts
+        if "time" in contract.get("forbidden_modules", ())
+        for source in contract["source_modules"]
+    ]
+
+
+def says_it_is_pure(module: str) -> bool:
+    package, _, path = module.partition("/")
+    text = (PACKAGES[package] / path).read_text(encoding="utf-8")
+    return re.search(r"\bPure\b", ast.get_docstring(ast.parse(text)) or "") is not None
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if says_it_is_pure(module)])
+def test_what_says_it_is_pure_is_held_to_it(module: str) -> None:
+    package, _, path = module.removesuffix(".py").partition("/")
+    name = f"{PACKAGES[package].name}.{path.replace('/', '.')}"
+
+    assert any(source.match(name) for source in sources_of_pure_contracts())

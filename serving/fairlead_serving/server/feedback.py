@@ -10,7 +10,7 @@ from typing import Any
 from fairlead_serving.server.instances import MAX_INSTANCES, BadInputError
 from fairlead_serving.server.outputs import class_name
 from fairlead_serving.server.question import read_json
-from fairlead_serving.server.settings import Task
+from fairlead_serving.server.signature import Task
 
 _FIELDS = frozenset({"predictionId", "row", "label", "reward", "at"})
 MAX_BODY_BYTES = 64 * 1024

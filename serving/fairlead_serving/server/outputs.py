@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fairlead_serving.server.predictors.protocol import Predictions
-from fairlead_serving.server.settings import Task
+from fairlead_serving.server.signature import Task
 
 # value, class, probabilities
 Output: TypeAlias = tuple[float | None, str | None, list[float] | None]

@@ -6,23 +6,15 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 
 from fairlead_contract.cluster import SERVER_PORT, SERVER_SHADOW_PORT
 from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
 from fairlead_serving.server.failure import Reason, StartupError
+from fairlead_serving.server.signature import Task
 
 _SCRATCH = Path("/tmp/fairlead")  # noqa: S108 - the only writable place of the pod, and its own
 _TERMINATION_LOG = Path("/dev/termination-log")
-
-
-class Task(StrEnum):
-    """What kind of prediction the model makes."""
-
-    BINARY = "binary-classification"
-    MULTICLASS = "multiclass-classification"
-    REGRESSION = "regression"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""How much a body may hold, told from its bytes before anything is built from them.  Pure.
+"""How much a body may hold, told from its bytes before anything is built from them.
 
 An object of Python costs up to a hundred times the bytes that ask for it: 31 MiB of `{},` were
 10.8 million dicts and 1.2 GB.  So a large body is counted first: its objects, its values and how

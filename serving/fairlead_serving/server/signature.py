@@ -1,9 +1,17 @@
-"""The columns a model takes, read from MLflow's signature without MLflow or pandas."""
+"""What a model predicts, and the columns it takes: MLflow's signature without MLflow or pandas."""
 
 import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+
+class Task(StrEnum):
+    """What kind of prediction the model makes."""
+
+    BINARY = "binary-classification"
+    MULTICLASS = "multiclass-classification"
+    REGRESSION = "regression"
 
 
 class Kind(StrEnum):

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from fairlead_serving.server.feedback import Feedback, feedback_schema, parse_feedback
 from fairlead_serving.server.instances import BadInputError
-from fairlead_serving.server.settings import Task
+from fairlead_serving.server.signature import Task
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ID = "0b0e7a5c-1d0c-4f61-9f0e-0f7f6b2b8c11"

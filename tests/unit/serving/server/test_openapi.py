@@ -29,8 +29,8 @@ from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.openapi import describe_api
 from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.service import build_service
-from fairlead_serving.server.settings import Settings, Task
-from fairlead_serving.server.signature import Column, Kind
+from fairlead_serving.server.settings import Settings
+from fairlead_serving.server.signature import Column, Kind, Task
 from fairlead_serving.server.tokens import Token
 from support.openapi import check_openapi, problems, resolve
 from support.server_settings import record_settings, server_settings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fairlead_serving.server.outputs import Output, class_name, to_outputs
-from fairlead_serving.server.settings import Task
+from fairlead_serving.server.signature import Task
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import pytest
 
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.settings import (
-    Task,
     prepare_libraries,
     prepare_scratch,
     read_settings,
     termination_log,
 )
+from fairlead_serving.server.signature import Task
 
 COMPLETE = {
     "FAIRLEAD_NAMESPACE": "energy",
