@@ -11,7 +11,7 @@ from datetime import timedelta
 from itertools import product
 
 from fairlead_contract.histogram import MILLISECONDS
-from fairlead_operator.api.builtins import BUILTINS, Counted, Quantile
+from fairlead_operator.api.builtins import BUILTINS, Counted, Quantile, Unit
 from fairlead_operator.errors import TransientError
 from fairlead_operator.prometheus import counting
 from fairlead_operator.prometheus.counting import GATEWAY, SERVERS, Span, Target
@@ -21,14 +21,17 @@ _HOUR = timedelta(hours=1)
 _PART = re.compile(rf'label_replace\((.+?), "{counting.COUNT}", "([^"]+)", "", ""\)(?: or |$)')
 
 
+_ROWS = [row for row in BUILTINS.values() if not row.is_recorded]
+_GOOD = {Unit.SHARE: 1.0, Unit.MILLISECONDS: 20.0, Unit.REQUESTS: 0.5}
+
+
 class FakePrometheus:
     """Silent until told."""
 
     def __init__(self) -> None:
-        self.success_rate: float | None = None
-        self.acceptance_rate: float | None = None
-        self.latency: float | None = None
-        self.saturation: float | None = None
+        # What a question of a row yields: ``success_rate``, ``latency`` and so on.
+        for field in _HEALTHY:
+            setattr(self, field, None)
         self.requests: float | None = None
         self.own: dict[str, float | None] = {}  # users' queries, their names filled in
         self.counts: dict[str, float] = {}  # of several versions, for a comparison or a trial
@@ -41,8 +44,9 @@ class FakePrometheus:
 
     def healthy(self) -> None:
         """Tell it of a version with plenty of good, quick answers."""
-        self.success_rate = self.acceptance_rate = 1.0
-        self.latency, self.saturation, self.requests = 20.0, 0.5, 500.0
+        for field, value in _HEALTHY.items():
+            setattr(self, field, value)
+        self.requests = 500.0
 
     async def query(self, promql: str) -> float | None:
         self._take(promql)
@@ -106,16 +110,8 @@ def _scenes() -> Iterator[tuple[Target, Span]]:
 
 
 def _field(counted: Counted) -> str:
-    match counted:
-        case "success-rate":
-            return "success_rate"
-        case "acceptance-rate":
-            return "acceptance_rate"
-        case "saturation":
-            return "saturation"
-        case Quantile():
-            return "latency"
-    raise AssertionError(f"give FakePrometheus a field for {counted}")
+    """Return the field with the answer: all quantiles have one."""
+    return "latency" if isinstance(counted, Quantile) else counted.replace("-", "_")
 
 
 def _fields() -> Mapping[str, str]:
@@ -123,10 +119,7 @@ def _fields() -> Mapping[str, str]:
     fields = {}
     for target, span in _scenes():
         fields[_words(counting.requests(target, span))] = "requests"
-        for builtin in BUILTINS.values():
-            if builtin.is_recorded:
-                continue
-            counted = builtin.query
+        for counted in (row.query for row in _ROWS):
             fields[_words(queries.value(counted, target, span))] = _field(counted)
             if isinstance(counted, Quantile):
                 fields[_words(queries.latency_ever(counted.rank, target))] = "latency"
@@ -138,12 +131,9 @@ def _counts() -> Mapping[str, str]:
     return {
         _words(part): name.rpartition("-")[2]
         for scene in _scenes()
-        for tallying in (
-            queries.success_counts({"v": scene}),
-            queries.acceptance_counts({"v": scene}),
-            queries.latency_counts({"v": scene}, MILLISECONDS[0]),
-        )
-        for name, part in _parts(tallying.promql)
+        for row in _ROWS
+        if row.comparison is not None
+        for name, part in _parts(queries.counts(row.query, {"v": scene}, MILLISECONDS[0]).promql)
     }
 
 
@@ -157,6 +147,7 @@ def _outcomes() -> Mapping[str, int]:
     }
 
 
+_HEALTHY = {_field(row.query): _GOOD[row.unit] for row in _ROWS}
 _OUTCOMES = _outcomes()
 _FIELDS = _fields()
 _COUNTS = _counts()

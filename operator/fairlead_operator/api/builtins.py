@@ -3,7 +3,7 @@
 A row says all there is to say of a check but how its question is worded: the PromQL stands in
 ``rollout.evidence.queries``, what is asked of the record in ``rollout.evidence.measurement``, and
 both choose by ``Builtin.query``.  The CRD's enum and rules, the table in ``docs/evidence.md``,
-samples, comparisons and the tests' Prometheus follow from the rows.
+descriptions, messages, samples, comparisons and the tests' Prometheus follow from the rows.
 """
 
 import dataclasses
@@ -250,6 +250,8 @@ SHARES: Final = [row for row in _ROWS if row.unit is Unit.SHARE]
 RECORDED: Final = [row for row in _ROWS if row.is_recorded]
 FOR_CLASSES: Final = [row for row in _ROWS if row.outputs == "classes"]
 FOR_NUMBERS: Final = [row for row in _ROWS if row.outputs == "numbers"]
+FOR_COPIES: Final = [row for row in _ROWS if row.needs is Needs.COPIES]
+FOR_TRAFFIC: Final = [row for row in _ROWS if row.needs is Needs.TRAFFIC]
 
 
 def find_builtin(name: object) -> Builtin:
@@ -281,13 +283,28 @@ def spoken(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def spoken_names(rows: Iterable[Builtin]) -> str:
+    """Join the names of rows as people do."""
+    return spoken(row.name for row in rows)
+
+
+def describe(rows: Iterable[Builtin]) -> str:
+    """Say what the value of each row is, those of one unit together."""
+    by_unit: dict[Unit, list[str]] = {}
+    for row in rows:
+        by_unit.setdefault(row.unit, []).append(f"{row.name} ({row.meaning})")
+    return " ".join(
+        f"{unit[:1].upper()}{unit[1:]}: {', '.join(texts)}." for unit, texts in by_unit.items()
+    )
+
+
 def cel_names(rows: Iterable[Builtin]) -> str:
     """Write the names as a list in CEL."""
     return str([row.name for row in rows])
 
 
-def cel_is_other(check: str, needs: Needs) -> str:
-    """Write in CEL that this check has none of the rows with such a need."""
-    names = [row.name for row in _ROWS if row.needs is needs]
+def cel_is_other(check: str, rows: Iterable[Builtin]) -> str:
+    """Write in CEL that this check is none of the rows."""
+    names = [row.name for row in rows]
     asked = f"{check}.?builtin.orValue('')"
     return f"{asked} != '{names[0]}'" if len(names) == 1 else f"!({asked} in {names})"

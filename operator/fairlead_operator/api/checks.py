@@ -31,7 +31,9 @@ from fairlead_operator.api.builtins import (
     Comparison,
     Direction,
     cel_names,
+    describe,
     spoken,
+    spoken_names,
 )
 
 DEFAULT_WINDOW: Final = timedelta(seconds=30)
@@ -39,11 +41,11 @@ ALL_DRY: Final = "every check is a dry run, so that nothing could ever be promot
 
 _ROWS: Final = tuple(BUILTINS.values())
 _BUILTIN: Final = "self.?builtin.orValue('')"
-_ARE_SHARES: Final = spoken(row.name for row in SHARES)
+_ARE_SHARES: Final = spoken_names(SHARES)
 _TAKE_AT_MOST: Final = spoken(row.family for row in _ROWS if row.direction is Direction.AT_MOST)
 _ALONE: Final = [row for row in _ROWS if row.comparison is None]
-_BY_THEMSELVES: Final = spoken(row.name for row in _ALONE if row.needs is not None)
-_BY_WEIGHT: Final = spoken(row.name for row in _ALONE if row.needs is None)
+_BY_THEMSELVES: Final = spoken_names(row for row in _ALONE if row.needs is not None)
+_BY_WEIGHT: Final = spoken_names(row for row in _ALONE if row.needs is None)
 _LOSSES: Final = [row for row in _ROWS if row.comparison is Comparison.LOSSES]
 
 
@@ -146,7 +148,7 @@ class Check(Spec):
         Rule(
             "!has(self.window) || ((has(self.atLeast) || has(self.atMost)) && "
             f"!({_BUILTIN} in {cel_names(RECORDED)}))",
-            "window has no effect here: relative, live- and prediction- checks count since the "
+            f"window has no effect here: relative and {spoken_names(RECORDED)} count since the "
             "step began; remove it",
             ".window",
         ),
@@ -165,12 +167,7 @@ class Check(Spec):
         BuiltinName | None,
         Field(
             default=None,
-            description="As the gateway sees the candidate: success-rate, share of answers below "
-            "500, 0 to 1; acceptance-rate, share not refused with a 4xx, 0 to 1; latency-pNN, "
-            "milliseconds. saturation: requests at work in a pod on average. As labels show: "
-            "live-accuracy, live-log-loss (classes), live-mae, live-rmse (numbers). Against the "
-            "stable version's predictions: prediction-drift (PSI), prediction-agreement (share, "
-            "0 to 1).",
+            description=f"What is measured of the candidate. {describe(BUILTINS.values())}",
         ),
     ]
     query: Annotated[

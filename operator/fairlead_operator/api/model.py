@@ -15,7 +15,7 @@ from fairlead_operator.api.builtins import (
     FOR_NUMBERS,
     RECORDED,
     cel_names,
-    spoken,
+    spoken_names,
 )
 from fairlead_operator.api.common import (
     Alternatives,
@@ -47,10 +47,9 @@ _ASKS_RECORD: Final = (
 )
 
 _RECORD_NEEDED: Final = (
-    "checks with a builtin live-... or prediction-... read the prediction log: set "
-    "serving.predictionLog.enabled: true; "
-    f"{spoken(row.name for row in FOR_CLASSES)} are for classification, "
-    f"{spoken(row.name for row in FOR_NUMBERS)} for task: regression"
+    f"{spoken_names(RECORDED)} read the prediction log: set serving.predictionLog.enabled: true; "
+    f"{spoken_names(FOR_CLASSES)} are for classification, "
+    f"{spoken_names(FOR_NUMBERS)} for task: regression"
 )
 
 

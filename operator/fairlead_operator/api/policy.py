@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from fairlead_operator.api.base import Duration, Rule, Spec, between, parse_duration
-from fairlead_operator.api.builtins import Needs, cel_is_other
+from fairlead_operator.api.builtins import FOR_COPIES, FOR_TRAFFIC, cel_is_other, spoken_names
 from fairlead_operator.api.checks import AnalysisSpec
 from fairlead_operator.api.strategy import (
     AbTest,
@@ -84,14 +84,14 @@ class RolloutPolicy(Spec):
         Rule(
             "!self.?analysis.?checks.hasValue() || (self.strategy in ['shadow', 'blueGreen'] && "
             "(!has(self.blueGreen) || self.blueGreen.mirror > 0)) || self.analysis.checks.all(c, "
-            f"{cel_is_other('c', Needs.COPIES)})",
-            f"prediction-agreement {COPIES_NEEDED}",
+            f"{cel_is_other('c', FOR_COPIES)})",
+            f"{spoken_names(FOR_COPIES)} {COPIES_NEEDED}",
             ".analysis.checks",
         ),
         Rule(
             "self.strategy != 'recreate' || !self.?analysis.?checks.hasValue() || "
-            f"self.analysis.checks.all(c, !has(c.relative) && {cel_is_other('c', Needs.TRAFFIC)})",
-            f"relative and prediction-drift compare with {STABLE_IS_STOPPED}",
+            f"self.analysis.checks.all(c, !has(c.relative) && {cel_is_other('c', FOR_TRAFFIC)})",
+            f"relative and {spoken_names(FOR_TRAFFIC)} compare with {STABLE_IS_STOPPED}",
             ".analysis.checks",
         ),
     )

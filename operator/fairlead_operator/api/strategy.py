@@ -22,7 +22,7 @@ from fairlead_operator.api.base import (
     parse_duration,
     placeholders,
 )
-from fairlead_operator.api.builtins import Needs, cel_is_other
+from fairlead_operator.api.builtins import FOR_COPIES, cel_is_other, spoken_names
 from fairlead_operator.api.checks import Check
 
 
@@ -60,9 +60,9 @@ class Step(Spec):
         tuple[Check, ...],
         NAMED_ONCE,
         Rule(
-            f"self.all(c, {cel_is_other('c', Needs.COPIES)})",
-            "must not contain prediction-agreement, which needs copies of live requests, and a "
-            "step has none; move it to analysis.checks of strategy shadow or blueGreen",
+            f"self.all(c, {cel_is_other('c', FOR_COPIES)})",
+            f"must not contain {spoken_names(FOR_COPIES)}, which needs copies of live requests, "
+            "and a step has none; move it to analysis.checks of strategy shadow or blueGreen",
         ),
         Field(
             default=(),

@@ -8,7 +8,7 @@ no traffic any more: it is then counted over its last minutes with some, ``Scene
 import asyncio
 import dataclasses
 from datetime import datetime, timedelta
-from typing import Final, assert_never
+from typing import Final
 
 from fairlead_contract.statistics.sequential import Counts, Losses
 from fairlead_contract.statistics.stability import stability_index
@@ -19,7 +19,6 @@ from fairlead_operator.ports import Moments, Ports, Prometheus, Record, Subject,
 from fairlead_operator.prometheus import counting
 from fairlead_operator.prometheus.counting import Span, Target
 from fairlead_operator.rollout.evidence import queries
-from fairlead_operator.rollout.evidence.queries import Tallying
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.statistics.verdict import Measurement, Pair
 
@@ -58,9 +57,11 @@ def _look_back(check: Check, scene: Scene) -> Span:
 async def _ask_builtin(
     check: Check, builtin: Builtin, scene: Scene, bound: float | None, ports: Ports
 ) -> Measurement:
+    if check.relative is not None and builtin.comparison is None:
+        raise ValueError(
+            f"{builtin.name} cannot be compared with the stable version; use {builtin.direction}"
+        )
     match builtin.query:
-        case "success-rate" | "acceptance-rate" | "saturation" | Quantile() as counted:
-            return await _ask_counts(check, counted, scene, bound, ports.prometheus)
         case "accuracy":
             return await _ask_accuracy(check, scene, ports.record)
         case MeanLoss(loss=loss):
@@ -69,7 +70,8 @@ async def _ask_builtin(
             return await _ask_drift(check, scene, ports.record)
         case "agreement":
             return await _ask_agreement(check, scene, ports.record)
-    assert_never(builtin.query)
+        case counted:
+            return await _ask_counts(check, counted, scene, bound, ports.prometheus)
 
 
 async def _ask_counts(
@@ -86,7 +88,7 @@ async def _ask_counts(
     if check.relative is not None:
         if isinstance(counted, Quantile):
             bound = bound or await _find_bound(counted, scene, prometheus)
-        tallying = _tallying(counted, scene, bound)
+        tallying = queries.counts(counted, scene.counted, bound)
         if tallying is not None:
             numbers = await prometheus.query_by(tallying.promql, counting.COUNT)
             candidate, stable = (tallying.read(numbers, name) for name in scene.counted)
@@ -103,24 +105,6 @@ async def _ask_counts(
         bound=bound,
         expected=expected,
     )
-
-
-def _tallying(counted: Counted, scene: Scene, bound: float | None) -> Tallying | None:
-    """Return what is asked for a comparison; None where quick and slow cannot be told apart.
-
-    Raises:
-        ValueError: there is nothing to compare.
-    """
-    match counted:
-        case "success-rate":
-            return queries.success_counts(scene.counted)
-        case "acceptance-rate":
-            return queries.acceptance_counts(scene.counted)
-        case Quantile():
-            return None if bound is None else queries.latency_counts(scene.counted, bound)
-        case "saturation":
-            raise ValueError("saturation differs with the weight, so that it cannot be compared")
-    assert_never(counted)
 
 
 async def _find_bound(quantile: Quantile, scene: Scene, prometheus: Prometheus) -> float | None:

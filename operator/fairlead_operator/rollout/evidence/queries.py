@@ -50,6 +50,20 @@ def value(counted: Counted, target: Target, span: Span) -> str:
     assert_never(counted)
 
 
+def counts(
+    counted: Counted, targets: Mapping[str, tuple[Target, Span]], bound: float | None
+) -> Tallying | None:
+    """Ask what a built-in check compares; None where quick and slow cannot be told apart."""
+    match counted:
+        case "success-rate":
+            return success_counts(targets)
+        case "acceptance-rate":
+            return acceptance_counts(targets)
+        case Quantile():
+            return None if bound is None else latency_counts(targets, bound)
+    raise AssertionError(f"its row says that {counted} can be compared, and nothing counts it")
+
+
 def success_rate(target: Target, span: Span) -> str:
     """Write the share of answers below 500 over the span, from 0 to 1."""
     return _share_without(counting.failed(target, span), target, span)

@@ -1,14 +1,17 @@
 """The rows of the built-in checks, and what follows from them."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from fairlead_operator.api.base import Rule
 from fairlead_operator.api.builtins import (
     BUILTINS,
+    FOR_COPIES,
+    FOR_TRAFFIC,
+    RECORDED,
     Builtin,
     Comparison,
     Direction,
@@ -17,11 +20,13 @@ from fairlead_operator.api.builtins import (
     cel_is_other,
     find_builtin,
     spoken,
+    spoken_names,
 )
 from fairlead_operator.api.checks import Check
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.schema import structural_schema
+from fairlead_operator.api.strategy import Step
 
 REPO = Path(__file__).parents[4]
 EACH = pytest.mark.parametrize("builtin", BUILTINS.values(), ids=lambda row: row.name)
@@ -54,7 +59,7 @@ def test_the_crd_takes_it(builtin: Builtin) -> None:
     field = structural_schema(Check)["properties"]["builtin"]
 
     assert builtin.name in field["enum"]
-    assert re.sub(r"p\d+$", "pNN", builtin.name) in field["description"]
+    assert f"{builtin.name} ({builtin.meaning})" in field["description"]
 
 
 def test_the_crd_takes_no_other() -> None:
@@ -90,20 +95,23 @@ def test_rules_name_it_where_they_must(builtin: Builtin) -> None:
     assert rule_against("relative", builtin) == (builtin.comparison is None)
     assert (quoted in margin.rule) == (builtin.comparison is Comparison.LOSSES)
     assert rule_against("window", builtin) == builtin.is_recorded
+    window = next(rule for rule in Check.rules if rule.field_path == ".window")
+    assert (builtin.name in window.message) == builtin.is_recorded
 
 
 @EACH
 def test_a_model_is_held_to_what_it_needs(builtin: Builtin) -> None:
-    named = any(f"'{builtin.name}'" in rule.rule for rule in ModelSpec.rules)
+    named = [rule for rule in ModelSpec.rules if f"'{builtin.name}'" in rule.rule]
 
-    assert named == builtin.is_recorded
+    assert bool(named) == builtin.is_recorded
+    assert all(builtin.name in rule.message for rule in named)
 
 
-@pytest.mark.parametrize("needs", Needs)
-def test_what_needs_the_stable_version_is_told_apart_in_cel(needs: Needs) -> None:
-    names = [row.name for row in BUILTINS.values() if row.needs is needs]
+@pytest.mark.parametrize("rows", [FOR_COPIES, FOR_TRAFFIC, RECORDED], ids=spoken_names)
+def test_a_check_is_told_apart_from_rows_in_cel(rows: list[Builtin]) -> None:
+    names = [row.name for row in rows]
 
-    assert [name for name in BUILTINS if f"'{name}'" in cel_is_other("c", needs)] == names
+    assert [name for name in BUILTINS if f"'{name}'" in cel_is_other("c", rows)] == names
 
 
 @pytest.mark.parametrize(
@@ -134,4 +142,13 @@ def test_a_policy_that_cannot_bring_about_what_it_needs_is_refused_by_name(
     named = [rule for rule in RolloutPolicy.rules if f"'{builtin.name}'" in rule.rule]
 
     assert bool(named) == (builtin.needs is not None)
+    assert all(builtin.name in rule.message for rule in named)
+
+
+@EACH
+def test_a_step_is_held_to_the_traffic_it_has(builtin: Builtin) -> None:
+    own = [one for one in Step.model_fields["checks"].metadata if isinstance(one, Rule)]
+    named = [rule for rule in own if f"'{builtin.name}'" in rule.rule]
+
+    assert bool(named) == (builtin.needs is Needs.COPIES)
     assert all(builtin.name in rule.message for rule in named)
