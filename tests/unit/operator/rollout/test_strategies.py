@@ -3,16 +3,25 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
 from typing import Final, get_args
 
 import pytest
 
 import fairlead_operator
-from fairlead_operator.api.policy import Strategy
+from fairlead_operator.api.policy import RolloutPolicy, Strategy
 
 NAMES: Final = frozenset(get_args(Strategy))
-TYPES: Final = frozenset({"AbTest", "Bandit", "BlueGreen", "Shadow"})
-FIELDS: Final = frozenset({"ab_test", "bandit", "blue_green", "shadow"})
+# What only one strategy understands stands in a field of its name.
+SETTINGS: Final = {
+    name: get_args(field.annotation)
+    for name, field in RolloutPolicy.model_fields.items()
+    if field.alias in NAMES
+}
+FIELDS: Final = frozenset(SETTINGS)
+TYPES: Final = frozenset(
+    kind.__name__ for kinds in SETTINGS.values() for kind in kinds if kind is not NoneType
+)
 PACKAGE: Final = Path(fairlead_operator.__file__).parent
 MAY_ASK: Final = ("api/", "rollout/decision/plan.py", "rollout/statistics/")
 MODULES: Final = [
@@ -49,6 +58,8 @@ def _questions(node: ast.AST) -> Iterator[str]:
         "policy.strategy == other",
         'match name:\n    case "canary" | "shadow": pass',
         "isinstance(rules, AbTest)",
+        "isinstance(rules, BlueGreen)",
+        "hold = policy.shadow.hold",
         "from fairlead_operator.api.strategy import Bandit",
         "design = policy.ab_test or policy.bandit",
     ],
