@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import product
 
+from fairlead_contract import series
 from fairlead_contract.histogram import MILLISECONDS
 from fairlead_operator.api.builtins import BUILTINS, Counted, Quantile, Unit
 from fairlead_operator.errors import TransientError
@@ -85,7 +86,8 @@ class FakePrometheus:
 
 def _words(promql: str) -> str:
     """Return a question without the names, times and bounds in it."""
-    promql = re.sub(r'\b(model_namespace|model|version)="[^"]+"', r'\1="*"', promql)
+    names = f"{series.NAMESPACE}|{series.MODEL}|{series.VERSION}"
+    promql = re.sub(rf'\b({names})="[^"]+"', r'\1="*"', promql)
     promql = re.sub(r'le=~"\d[^"]*"', 'le=~"*"', promql)
     return re.sub(r"\b\d+s\b", "*s", promql)
 
@@ -104,8 +106,8 @@ def _parts(promql: str) -> Iterator[tuple[str, str]]:
 def _scenes() -> Iterator[tuple[Target, Span]]:
     """Yield all of whom and when that make the words of a question differ."""
     names = {"namespace": "n", "model": "m", "version": "v"}
-    for series, mirrored, ago in product((GATEWAY, SERVERS), (False, True), (0, 1)):
-        target = Target(**names, series=series, mirrored=mirrored)
+    for counts, mirrored, ago in product((GATEWAY, SERVERS), (False, True), (0, 1)):
+        target = Target(**names, series=counts, mirrored=mirrored)
         yield target, Span(length=_HOUR, ago=ago * _HOUR)
 
 
@@ -139,7 +141,7 @@ def _counts() -> Mapping[str, str]:
 
 def _outcomes() -> Mapping[str, int]:
     """Return the place in ``FakePrometheus.versions``, by the words of the question."""
-    asked = [counting.outcomes(series, Span(length=_HOUR)) for series in (GATEWAY, SERVERS)]
+    asked = [counting.outcomes(counts, Span(length=_HOUR)) for counts in (GATEWAY, SERVERS)]
     return {
         _words(question): place
         for each in asked

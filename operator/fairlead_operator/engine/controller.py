@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from fairlead_contract import series
 from fairlead_operator.api.phases.common import REFUSALS
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.engine.answered import take_off
@@ -102,7 +103,7 @@ class Controller:
         )
         if key.kind != "Rollout":
             return
-        labels = {"model_namespace": key.namespace, "model": body["spec"]["model"]}
+        labels = {series.NAMESPACE: key.namespace, series.MODEL: body["spec"]["model"]}
         if before:
             metrics.ROLLOUT_PHASE.labels(**labels, phase=before).set(0)
         metrics.ROLLOUT_PHASE.labels(**labels, phase=after).set(1)

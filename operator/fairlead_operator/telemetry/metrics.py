@@ -4,6 +4,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from fairlead_contract import series
+
 RECONCILES: Final = Counter(
     "fairlead_reconciles_total", "Reconciles by kind and outcome.", ["kind", "outcome"]
 )
@@ -18,7 +20,7 @@ IS_LEADER: Final = Gauge("fairlead_leader", "1 while this process holds the Leas
 ROLLOUT_PHASE: Final = Gauge(
     "fairlead_rollout_phase",
     "1 for the phase a Model's current rollout is in.",
-    ["model_namespace", "model", "phase"],
+    [series.NAMESPACE, series.MODEL, "phase"],
 )
 ROLLBACKS: Final = Counter("fairlead_rollbacks_total", "Rollbacks by reason.", ["reason"])
 ROLLBACK_SECONDS: Final = Histogram(
