@@ -134,10 +134,13 @@ def compare_losses(candidate: Losses, stable: Losses, *, margin: float, alpha: f
     """Compare two mean losses; ``margin`` is how much larger the candidate's may be.
 
     Raises:
-        ValueError: sums that are no numbers.
+        ValueError: sums that are not numbers, or too large.
     """
     if not all(abs(field) < _MOST_LOSS for field in (*_fields(candidate), *_fields(stable))):
-        raise ValueError("a sum of losses is no number, or beyond all bounds")
+        raise ValueError(
+            f"sums of losses must be numbers below {_MOST_LOSS:g}; look for huge labels or "
+            "predictions"
+        )
     low, high = _interval(candidate, stable, scale=_WIDE * margin, alpha=alpha)
     difference, information = (
         candidate.mean - stable.mean,

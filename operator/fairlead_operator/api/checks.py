@@ -19,6 +19,7 @@ from fairlead_operator.api.base import (
     formed,
     parse_duration,
     placeholders,
+    to_duration,
 )
 from fairlead_operator.api.builtins import (
     BUILTINS,
@@ -160,7 +161,7 @@ class Check(Spec):
             pattern=NAME_PATTERN,
             max_length=63,
             json_schema_extra=NAMED,
-            description="Name shown in status.",
+            description="Name of the check in status and in messages, for example errors.",
         ),
     ]
     builtin: Annotated[
@@ -195,10 +196,22 @@ class Check(Spec):
         ),
     ]
     at_least: Annotated[
-        float | None, Field(default=None, ge=-1e15, le=1e15, description="Lower bound.")
+        float | None,
+        Field(
+            default=None,
+            ge=-1e15,
+            le=1e15,
+            description="Smallest value that passes, for example 0.99 for success-rate.",
+        ),
     ]
     at_most: Annotated[
-        float | None, Field(default=None, ge=-1e15, le=1e15, description="Upper bound.")
+        float | None,
+        Field(
+            default=None,
+            ge=-1e15,
+            le=1e15,
+            description="Largest value that passes, for example 250 for latency-p95.",
+        ),
     ]
     relative: Annotated[
         Relative | None,
@@ -214,8 +227,9 @@ class Check(Spec):
             default=None,
             ge=1,
             le=1_000_000,
-            description=f"Fewer prove nothing; {REQUESTS.least} unless set, {LABELS.least} labels, "
-            f"{PREDICTIONS.least} predictions compared.",
+            description="How many requests, labels or compared predictions a verdict needs; with "
+            f"fewer there is none. Defaults to {REQUESTS.least} requests, {LABELS.least} labels or "
+            f"{PREDICTIONS.least} predictions.",
         ),
     ]
     failure_limit: Annotated[
@@ -233,8 +247,8 @@ class Check(Spec):
         between("5s", "24h"),
         Field(
             default=None,
-            description="How far back a measurement looks, and no further than the step; 30s "
-            "unless set.",
+            description="How far back a measurement looks, and no further than the step, for "
+            f"example 2m. Defaults to {to_duration(DEFAULT_WINDOW)}.",
         ),
     ]
     dry_run: Annotated[
@@ -288,22 +302,35 @@ class Argument(Spec):
             pattern=ARGUMENT_PATTERN,
             max_length=63,
             json_schema_extra=ARGUMENT_NAMED,
-            description="Name in the template.",
+            description="Name of the argument as the template declares it, for example shop.",
         ),
     ]
     value: Annotated[
-        str, Field(max_length=1024, description="What takes the place of {{arguments.NAME}}.")
+        str,
+        Field(
+            max_length=1024,
+            description="Text that replaces {{arguments.NAME}} in the template's queries, for "
+            "example berlin.",
+        ),
     ]
 
 
 class TemplateReference(Spec):
     """An AnalysisTemplate in the same namespace."""
 
-    name: Annotated[ObjectName, Field(description="Name of the AnalysisTemplate.")]
+    name: Annotated[
+        ObjectName,
+        Field(description="Name of an AnalysisTemplate in the same namespace, for example orders."),
+    ]
     arguments: Annotated[
         tuple[Argument, ...],
         NAMED_ONCE,
-        Field(default=(), max_length=10, description="Values of its arguments."),
+        Field(
+            default=(),
+            max_length=10,
+            description="Values for the arguments of the template, for example [{name: shop, "
+            "value: berlin}].",
+        ),
     ]
 
 
@@ -322,7 +349,11 @@ class AnalysisSpec(Spec):
     interval: Annotated[
         Duration,
         between("1s", "1h"),
-        Field(default=parse_duration("10s"), description="Time between measurements."),
+        Field(
+            default=parse_duration("10s"),
+            description="Time between two measurements of the checks, for example 30s. Defaults "
+            "to 10s.",
+        ),
     ]
     checks: Annotated[
         tuple[Check, ...] | None,
@@ -331,9 +362,9 @@ class AnalysisSpec(Spec):
             default=None,
             min_length=1,
             max_length=20,
-            description="All must be within bounds. With neither checks nor templateRef: a "
-            "success-rate of at least 0.99. Unless one of them is an acceptance-rate, one "
-            "relative to the stable version with a margin of 0.05 is added.",
+            description="Checks that the candidate must all pass. With neither checks nor "
+            "templateRef: a success-rate of at least 0.99. Unless one of them is an "
+            "acceptance-rate, one relative to the stable version with a margin of 0.05 is added.",
         ),
     ]
     template_ref: Annotated[

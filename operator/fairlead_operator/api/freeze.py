@@ -120,10 +120,18 @@ class FreezeWindow(Spec):
         Field(
             min_length=1,
             max_length=63,
-            description="Name of the window, shown while it holds a rollout.",
+            description="Name of the window, shown while it holds a rollout, for example weekend.",
         ),
     ]
-    why: Annotated[str, Field(default="", max_length=256, description="Why, for people.")]
+    why: Annotated[
+        str,
+        Field(
+            default="",
+            max_length=256,
+            description="Reason for the window, shown while it holds a rollout, for example "
+            "nobody is on call.",
+        ),
+    ]
     days: Annotated[
         tuple[Day, ...] | None,
         Field(

@@ -46,7 +46,7 @@ HEADER_UNSUPPORTED: Final = (
 class ParentReference(Spec):
     """A Gateway of the cluster, or one listener of it."""
 
-    name: Annotated[ObjectName, Field(description="Name of the Gateway.")]
+    name: Annotated[ObjectName, Field(description="Name of the Gateway, for example public.")]
     namespace: Annotated[
         str | None,
         Field(

@@ -302,7 +302,13 @@ OnUndecided = Annotated[
 class AbTest(Spec):
     """A fixed split of the users, decided by a sequential test on a goal."""
 
-    goal: Annotated[Goal, Field(description="What decides between the versions.")]
+    goal: Annotated[
+        Goal,
+        Field(
+            description="Outcome by which the versions are compared, for example {metric: "
+            "live-accuracy}."
+        ),
+    ]
     weight: Annotated[
         int | None,
         Field(
@@ -358,7 +364,9 @@ class AbTest(Spec):
 class Bandit(Spec):
     """Shares of the traffic that follow the reward until one version is the best."""
 
-    goal: Annotated[Goal, Field(description="What counts as reward.")]
+    goal: Annotated[
+        Goal, Field(description="Outcome that counts as reward, for example {metric: reward}.")
+    ]
     floor: Annotated[
         int,
         Field(

@@ -60,7 +60,12 @@ class AnalysisTemplateSpec(Spec):
     arguments: Annotated[
         tuple[Parameter, ...],
         NAMED_ONCE,
-        Field(default=(), max_length=10, description="Arguments that the checks take."),
+        Field(
+            default=(),
+            max_length=10,
+            description="Arguments that each Model may give to the checks, for example [{name: "
+            "shop}].",
+        ),
     ]
     checks: Annotated[
         tuple[Check, ...],

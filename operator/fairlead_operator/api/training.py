@@ -264,13 +264,19 @@ class TrainingSpec(Spec):
         ),
     ]
     search: Annotated[
-        SearchSpec, Field(default=SearchSpec(), description="The hyperparameter search.")
+        SearchSpec,
+        Field(
+            default=SearchSpec(),
+            description="The hyperparameter search: how many trials, how long, and which metric "
+            "decides, for example {trials: 80, timeout: 30m}.",
+        ),
     ]
     validation: Annotated[
         ValidationSpec,
         Field(
             default=ValidationSpec(),
-            description="How the rows are split into folds and a hold-out.",
+            description="How the rows are split into folds for the search and a hold-out for the "
+            "gate, for example {folds: 5, holdout: 20%}.",
         ),
     ]
     retries: Annotated[

@@ -61,7 +61,7 @@ def parse_in_pieces(body: bytearray, *, size: int = SLICE_BYTES) -> object:
             'body has no list of instances; give {"instances": [{"column": value}]}'
         )
     if _take(read_json(body[:first] + body[last:])) != []:
-        raise BadInputError("instances is no list; give a list of objects")
+        raise BadInputError("instances is not a list; give a list of objects")
     instances: list[object] = []
     start = first
     while True:
