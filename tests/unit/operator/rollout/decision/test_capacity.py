@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from fairlead_operator.api.autoscaling import Autoscaling
@@ -144,7 +144,7 @@ def test_going_back_always_finds_the_pods_that_were_seen_to_be_needed(
     Up to what a candidate's small share cannot tell, and the most pods that are allowed.
     """
     full = stable = candidate = bounds.least
-    weight = prepared = 0
+    weight = prepared = reached = 0
     for moment in life:
         # The autoscalers: each sees its own version's part, and its floor.
         demand = capacity(moment.demand, bounds)
@@ -160,4 +160,6 @@ def test_going_back_always_finds_the_pods_that_were_seen_to_be_needed(
         prepared = max(prepared, moment.percent)
         if not known.shortages({"candidate": moment.percent}):
             weight = moment.percent
+            reached = max(reached, weight)
             assert candidate >= known.share(weight)
+    event(f"reached {'25 % or more' if reached >= 25 else 'less than 25 %'}")
