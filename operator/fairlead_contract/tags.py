@@ -14,4 +14,5 @@ RESULT: Final = "fairlead.result"  # JSON
 TRAINING_RUN: Final = "fairlead.training_run"
 
 # Of a run.
+OPERATOR: Final = "fairlead.operator"  # uid of the Lease of who began it, and has yet to tidy up
 PROGRESS: Final = "fairlead.progress"  # JSON

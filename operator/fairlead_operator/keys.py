@@ -4,6 +4,8 @@ from typing import Final, NamedTuple
 
 # The kind of a key that is no object of ours: what a namespace's Models share, such as its gateway.
 NAMESPACE: Final = "Namespace"
+# What a namespace's trainings left in MLflow and PostgreSQL.
+TRAININGS: Final = "Trainings"
 
 
 class Key(NamedTuple):
@@ -17,3 +19,8 @@ class Key(NamedTuple):
     def of_namespace(cls, namespace: str) -> "Key":
         """Return the key of what the Models of a namespace share."""
         return cls(NAMESPACE, namespace, namespace)
+
+    @classmethod
+    def of_trainings(cls, namespace: str) -> "Key":
+        """Return the key of what the trainings of a namespace left."""
+        return cls(TRAININGS, namespace, namespace)

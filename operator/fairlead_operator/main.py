@@ -30,6 +30,7 @@ from fairlead_operator.kube.login import client, login
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.client import MlflowClient
+from fairlead_operator.mlflow.open_runs import keep_finding
 from fairlead_operator.mlflow.registrations import Registrations, keep_listing
 from fairlead_operator.ports import Ports
 from fairlead_operator.prometheus.answers import Answers, keep_counting
@@ -93,11 +94,18 @@ class _Clients:
     session: aiohttp.ClientSession
     record: RecordClient
 
-    def ports(self, settings: Settings, registrations: Registrations, answers: Answers) -> Ports:
+    def ports(
+        self,
+        settings: Settings,
+        registrations: Registrations,
+        answers: Answers,
+        *,
+        operator: str = "",
+    ) -> Ports:
         return Ports(
             kube=self.kube,
             prometheus=PrometheusClient(settings.prometheus_url, self.session),
-            registry=MlflowClient(settings.mlflow, self.session),
+            registry=MlflowClient(settings.mlflow, self.session, operator=operator),
             registrations=registrations,
             answers=answers,
             record=self.record,
@@ -123,7 +131,7 @@ async def _serve_term(
     """Lead once, from taking the Lease to losing it, with state that nothing outlives."""
     kube, record = clients.kube, clients.record
     registrations, answers = Registrations(), Answers()
-    outside = clients.ports(settings, registrations, answers)
+    outside = clients.ports(settings, registrations, answers, operator=lease.uid)
     store = Store(settings.watch_namespaces)
     queue, wakeup = WorkQueue(), Wakeup()
     watches = Watches(store, wakeup, queue)
@@ -137,6 +145,7 @@ async def _serve_term(
             keep_record(record, retention=settings.record_retention, now=now),
             keep_listing(registrations, outside.registry),
             keep_counting(answers, outside.prometheus, watches.look_at_model),
+            keep_finding(outside.registry, watches.look_at_trainings),
         )
     ]
     try:

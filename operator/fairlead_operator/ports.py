@@ -15,6 +15,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.api.registered import RegisteredVersion
+from fairlead_operator.api.runs import OpenRun, RunEnd
 from fairlead_operator.signature import Signature
 from fairlead_operator.upgrades import Upgrades
 
@@ -160,8 +161,14 @@ class Registry(Protocol):
     async def progress(self, run_id: str) -> str | None:
         """Return the run's progress document, or None while there is none."""
 
-    async def finish_run(self, run_id: str, *, succeeded: bool) -> None:
+    async def open_runs(self, namespace: str | None = None) -> Sequence[OpenRun]:
+        """Return the runs that we began and have not closed, of one namespace or of all."""
+
+    async def end_run(self, run_id: str, end: RunEnd) -> None:
         """End the run; do nothing when it is gone or has ended."""
+
+    async def close_run(self, run_id: str) -> None:
+        """Note that nothing is left to tidy up after the run; do nothing when it is gone."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +240,9 @@ class Record(Protocol):
 
     async def history(self, namespace: str, model: str, limit: int) -> Sequence[HistoryEntry]:
         """Return the latest entries of a Model, newest first."""
+
+    async def forget_study(self, namespace: str, uid: str) -> None:
+        """Remove the study of a TrainingRun of this namespace; do nothing when there is none."""
 
 
 class Registrations(Protocol):

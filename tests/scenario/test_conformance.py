@@ -1,5 +1,6 @@
 """The fakes keep the promises of the ports; the real ones are held to the same in integration."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
@@ -54,8 +55,13 @@ class Registry:
     async def report(self, run_id: str, document: str) -> None:
         self.port.progress_of[run_id] = document
 
-    async def outcome(self, run_id: str) -> bool | None:
-        return self.port.finished.get(run_id)
+    async def outcome(self, run_id: str) -> str | None:
+        return self.port.ended.get(run_id)
+
+    async def begin_elsewhere(self, experiment: str, key: str) -> str:
+        run_id = await self.port.start_run(experiment=experiment, name="run", key=key)
+        self.port.others.add(run_id)
+        return run_id
 
     async def go_down(self) -> None:
         self.port.down = True
@@ -155,6 +161,12 @@ class Record:
     async def write(self, *rows: Prediction | Feedback) -> None:
         self.port.predictions += [row for row in rows if isinstance(row, Prediction)]
         self.port.feedback += [row for row in rows if isinstance(row, Feedback)]
+
+    async def search(self, study: str) -> None:
+        self.port.studies.add(study)
+
+    async def studies(self) -> Collection[str]:
+        return self.port.studies
 
     async def go_down(self) -> None:
         self.port.down = True

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.prometheus.counting import COUNT
 from support.fake_prometheus import FakePrometheus
 from support.fakes import FakeRegistry
@@ -80,10 +81,13 @@ class Backends:
             case "runs/get":
                 run_id = asked["run_id"]
                 tags = [{"key": "fairlead.progress", "value": registry.progress_of.get(run_id, "")}]
-                status = "FINISHED" if run_id in registry.finished else "RUNNING"
+                status = registry.ended.get(run_id, "RUNNING")
                 return {"run": _run(run_id, tags=tags, status=status)}
             case "runs/update":
-                await registry.finish_run(asked["run_id"], succeeded=asked["status"] == "FINISHED")
+                await registry.end_run(asked["run_id"], RunEnd(asked["status"]))
+                return {}
+            case "runs/delete-tag":
+                await registry.close_run(asked["run_id"])
                 return {}
             case "model-versions/search":
                 name = asked["filter"].split("'")[1] if "filter" in asked else None

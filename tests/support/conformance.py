@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from fairlead_operator.api.group import API_VERSION
+from fairlead_operator.api.runs import OpenRun, RunEnd
 from fairlead_operator.errors import (
     ClusterRefusalError,
     ConflictError,
@@ -471,8 +472,11 @@ class RegistryDesk(Protocol):
     async def report(self, run_id: str, document: str) -> None:
         """Write progress, as the trainer does."""
 
-    async def outcome(self, run_id: str) -> bool | None:
+    async def outcome(self, run_id: str) -> str | None:
         """Return how the run ended; None while it runs."""
+
+    async def begin_elsewhere(self, experiment: str, key: str) -> str:
+        """Begin a run as the operator of another cluster with this registry; return its ID."""
 
     async def go_down(self) -> None:
         """Answer nobody from now on."""
@@ -575,20 +579,45 @@ async def a_run_ends_once(desk: RegistryDesk, name: str) -> None:
     good = await start(experiment=f"energy/{name}", name="good", key=f"{name}-good")
     bad = await start(experiment=f"energy/{name}", name="bad", key=f"{name}-bad")
     before = await desk.outcome(good)
-    await desk.port.finish_run(good, succeeded=True)
-    await desk.port.finish_run(good, succeeded=False)
-    await desk.port.finish_run(bad, succeeded=False)
+    await desk.port.end_run(good, RunEnd.FINISHED)
+    await desk.port.end_run(good, RunEnd.KILLED)
+    await desk.port.end_run(bad, RunEnd.FAILED)
 
     assert before is None
-    assert await desk.outcome(good) is True
-    assert await desk.outcome(bad) is False
+    assert await desk.outcome(good) == "FINISHED"
+    assert await desk.outcome(bad) == "FAILED"
+
+
+async def runs_are_open_until_they_are_closed(desk: RegistryDesk, name: str) -> None:
+    start = desk.port.start_run
+    ours = await start(experiment=f"{name}/a", name="run", key=f"{name}-a")
+    other = await start(experiment=f"{name}/b", name="run", key=f"{name}-b")
+    elsewhere = await start(experiment=f"{name}-2/a", name="run", key=f"{name}-2")
+    foreign = await desk.begin_elsewhere(f"{name}/a", f"{name}-foreign")
+    before = await desk.port.open_runs(name)
+    everywhere = {run.run_id for run in await desk.port.open_runs()}
+    await desk.port.end_run(other, RunEnd.KILLED)
+    ended = await desk.port.open_runs(name)
+    for _ in range(2):
+        await desk.port.close_run(other)
+
+    assert ended == before
+    assert sorted(run.run_id for run in before) == sorted([ours, other])
+    assert everywhere >= {ours, other, elsewhere}
+    assert foreign not in everywhere
+    assert await desk.port.open_runs(name) == [
+        OpenRun(run_id=ours, namespace=name, key=f"{name}-a")
+    ]
+    assert await desk.outcome(other) == "KILLED"
+    assert await desk.port.open_runs(f"{name}-3") == []
 
 
 async def a_run_that_is_gone_is_silent(desk: RegistryDesk, _: str) -> None:
     absent = "0" * 32
 
     assert await desk.port.progress(absent) is None
-    await desk.port.finish_run(absent, succeeded=True)
+    await desk.port.end_run(absent, RunEnd.FINISHED)
+    await desk.port.close_run(absent)
 
 
 async def a_registry_that_is_down_is_transient(desk: RegistryDesk, name: str) -> None:
@@ -598,7 +627,9 @@ async def a_registry_that_is_down_is_transient(desk: RegistryDesk, name: str) ->
         desk.port.start_run(experiment="e", name="n", key="k"),
         desk.port.progress("0" * 32),
         desk.port.signature(f"energy.{name}", "1"),
-        desk.port.finish_run("0" * 32, succeeded=True),
+        desk.port.open_runs(),
+        desk.port.end_run("0" * 32, RunEnd.FINISHED),
+        desk.port.close_run("0" * 32),
     ):
         with pytest.raises(TransientError, match=r"^mlflow: "):
             await call
@@ -614,6 +645,7 @@ REGISTRY: tuple[RegistryCheck, ...] = (
     a_run_is_started_once_for_a_key,
     progress_is_what_was_written_last,
     a_run_ends_once,
+    runs_are_open_until_they_are_closed,
     a_run_that_is_gone_is_silent,
     a_registry_that_is_down_is_transient,
 )

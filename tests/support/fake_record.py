@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from fairlead_contract.search import study_name_bounds
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
@@ -71,6 +72,7 @@ class FakeRecord:
         self.agreements: dict[str, Tally] = {}
         self.counts: dict[str, tuple[Sequence[int], Sequence[int]]] = {}
         self.asked: list[Subject] = []
+        self.studies: set[str] = set()  # by name
         self.down = False
         self._clock = clock
 
@@ -157,6 +159,13 @@ class FakeRecord:
         ]
         found.sort(key=lambda entry: entry.transition)
         return sorted(found, key=lambda entry: entry.at, reverse=True)[:limit]
+
+    async def forget_study(self, namespace: str, uid: str) -> None:
+        self._maybe_fail()
+        start, end = study_name_bounds(namespace, uid)
+        self.studies -= {
+            name for name in self.studies if name.startswith(start) and name.endswith(end)
+        }
 
     def _rows(self, subject: Subject, version: str | None = None) -> Iterator[Prediction]:
         for row in self._of_model(subject):

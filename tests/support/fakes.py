@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fairlead_operator.api.registered import RegisteredVersion
+from fairlead_operator.api.runs import OpenRun, RunEnd
 from fairlead_operator.errors import (
     ClusterRefusalError,
     ConflictError,
@@ -319,7 +320,10 @@ class FakeRegistry:
         self.versions: dict[tuple[str, str], RegisteredVersion] = {}
         self.runs: dict[str, str] = {}
         self.progress_of: dict[str, str] = {}
-        self.finished: dict[str, bool] = {}
+        self.experiments: dict[str, str] = {}  # of runs
+        self.ended: dict[str, RunEnd] = {}
+        self.closed: set[str] = set()
+        self.others: set[str] = set()  # runs that the operator of another cluster began
         self.down = False
         self.signatures: dict[str, Signature] = {}  # by version; of all others, the same
         self.deleted_experiments: set[str] = set()
@@ -352,15 +356,30 @@ class FakeRegistry:
         self._maybe_fail()
         if experiment in self.deleted_experiments:
             raise ValueError(f"MLflow's experiment {experiment} was deleted")
-        return self.runs.setdefault(key, f"run-{len(self.runs) + 1}")
+        run_id = self.runs.setdefault(key, f"run-{len(self.runs) + 1}")
+        self.experiments.setdefault(run_id, experiment)
+        return run_id
 
     async def progress(self, run_id: str) -> str | None:
         self._maybe_fail()
         return self.progress_of.get(run_id)
 
-    async def finish_run(self, run_id: str, *, succeeded: bool) -> None:
+    async def open_runs(self, namespace: str | None = None) -> Sequence[OpenRun]:
         self._maybe_fail()
-        self.finished.setdefault(run_id, succeeded)
+        runs = (
+            OpenRun(run_id=run_id, key=key, namespace=self.experiments[run_id].partition("/")[0])
+            for key, run_id in self.runs.items()
+            if run_id not in self.others | self.closed
+        )
+        return [run for run in runs if namespace in {None, run.namespace}]
+
+    async def end_run(self, run_id: str, end: RunEnd) -> None:
+        self._maybe_fail()
+        self.ended.setdefault(run_id, end)
+
+    async def close_run(self, run_id: str) -> None:
+        self._maybe_fail()
+        self.closed.add(run_id)
 
     def _maybe_fail(self) -> None:
         if self.down:

@@ -3,12 +3,13 @@
 import dataclasses
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import pytest
 
+from fairlead_contract.search import study_name
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
@@ -23,6 +24,12 @@ class RecordDesk(Protocol):
     port: Record
 
     async def write(self, *rows: Prediction | Feedback) -> None: ...
+
+    async def search(self, study: str) -> None:
+        """Run trials of a study of this name, as trainers do."""
+
+    async def studies(self) -> Collection[str]:
+        """Return the names of the studies of which anything is left."""
 
     async def go_down(self) -> None:
         """Answer nobody from now on."""
@@ -263,6 +270,25 @@ async def history_is_kept_once_and_newest_first(desk: RecordDesk, model: str) ->
     assert list(await desk.port.history("elsewhere", model, 10)) == []
 
 
+async def the_study_of_one_training_is_forgotten(desk: RecordDesk, model: str) -> None:
+    await desk.port.forget_study(model, "uid-1")  # before there is any
+    mine, *others = (
+        study_name(model, "run", "uid-1"),
+        study_name(model, "run", "uid-10"),
+        study_name(model, "run", "1"),
+        study_name(f"{model}-2", "run", "uid-1"),
+        study_name(f"{model}_", "run", "uid-1"),
+    )
+    for study in (mine, *others):
+        await desk.search(study)
+
+    await desk.port.forget_study(model, "uid-1")
+    await desk.port.forget_study(model, "uid-1")
+
+    left = [study for study in await desk.studies() if study.startswith(model)]
+    assert sorted(left) == sorted(others)
+
+
 async def a_record_that_is_down_is_transient(desk: RecordDesk, model: str) -> None:
     writer = Writer(desk, model)
     await desk.go_down()
@@ -272,6 +298,7 @@ async def a_record_that_is_down_is_transient(desk: RecordDesk, model: str) -> No
         desk.port.losses("squared", writer.candidate),
         desk.port.distributions(writer.candidate, "1.0.0"),
         desk.port.history("energy", model, 1),
+        desk.port.forget_study("energy", "uid"),
     )
     for call in calls:
         with pytest.raises(TransientError, match=r"^record database: "):
@@ -294,5 +321,6 @@ RECORD: tuple[RecordCheck, ...] = (
     numbers_fall_into_deciles_of_both,
     classes_are_bins_of_their_own,
     history_is_kept_once_and_newest_first,
+    the_study_of_one_training_is_forgotten,
     a_record_that_is_down_is_transient,
 )

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
+from fairlead_contract.search import study_name
 from fairlead_training.failure import Reason, TrainingFailure
 
 
@@ -78,7 +79,7 @@ class TrainingConfig:
 
     @property
     def study_name(self) -> str:
-        return f"{self.namespace}/{self.training_run}/{self.training_run_uid}"
+        return study_name(self.namespace, self.training_run, self.training_run_uid)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

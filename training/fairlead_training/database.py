@@ -13,10 +13,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fairlead_contract.database import ADDRESS, InvalidAddressError, redact
 from fairlead_contract.libpq import build_parameters
+from fairlead_contract.search import SCHEMA
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 
-# Apart from ``public``: MLflow may live in the same database, and both own an alembic_version.
-SCHEMA: Final = "fairlead_search"
 DRIVER: Final = "postgresql+psycopg://"  # the address goes past SQLAlchemy, to libpq as it is
 _DEFAULTS: Final = {"connect_timeout": 5, "application_name": "fairlead-training"}
 # Of each transaction: a pooler refuses settings of a session, and may give the next another one.

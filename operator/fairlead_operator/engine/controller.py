@@ -17,7 +17,7 @@ from fairlead_operator.errors import (
     NamespaceEndingError,
     TransientError,
 )
-from fairlead_operator.keys import NAMESPACE, Key
+from fairlead_operator.keys import NAMESPACE, TRAININGS, Key
 from fairlead_operator.model.reconcile import reconcile as reconcile_model
 from fairlead_operator.namespace.reconcile import reconcile_namespace
 from fairlead_operator.ports import Ports
@@ -26,6 +26,7 @@ from fairlead_operator.rollout.reconcile import reconcile as reconcile_rollout
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import metrics
 from fairlead_operator.training_run.reconcile import reconcile as reconcile_training_run
+from fairlead_operator.training_run.tidy import tidy_trainings
 
 _LOGGER = logging.getLogger(__name__)
 # So many failures in a row are shown to the user; fewer pass by themselves.
@@ -59,6 +60,8 @@ class Controller:
             if key.kind == NAMESPACE:
                 await reconcile_namespace(key.namespace, self._ports)
                 return None
+            if key.kind == TRAININGS:
+                return await tidy_trainings(key.namespace, self._ports)
             body = await self._read(key)
             if body is None or body["metadata"].get("deletionTimestamp"):
                 await self._gone(key)

@@ -40,6 +40,11 @@ class Lease:
             0.0,
         )  # what the holder wrote last, and when we read it
 
+    @property
+    def uid(self) -> str:
+        """Return the uid of the Lease that was just acquired; it outlives every holder."""
+        return str((self._ours or {}).get("metadata", {}).get("uid", ""))
+
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
         while True:

@@ -50,7 +50,9 @@ class Wakeup:
             case "TrainingRun":
                 model = body["spec"]["model"]
                 self._note(self._runs, body, (namespace, model), deleted=deleted)
-                return {Key("TrainingRun", namespace, name), Key("Model", namespace, model)}
+                keys = {Key("TrainingRun", namespace, name), Key("Model", namespace, model)}
+                left = deleted and not has_ended(body)
+                return keys | {Key.of_trainings(namespace)} if left else keys
             case "AnalysisTemplate":
                 return self._moving(namespace)
             case "ConfigMap" if name == GATEWAY_NAME and not deleted:

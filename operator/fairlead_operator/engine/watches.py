@@ -60,6 +60,11 @@ class Watches:
         if self._store.get("Model", namespace, name) is not None:
             self._queue.add(Key("Model", namespace, name))
 
+    def look_at_trainings(self, namespace: str) -> None:
+        """Look at what trainings of a namespace left, if it is one of ours."""
+        if self._store.covers("TrainingRun", namespace):
+            self._queue.add(Key.of_trainings(namespace))
+
 
 class Sync:
     """Reads everything, and tells what the watches missed."""

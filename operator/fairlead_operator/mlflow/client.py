@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -13,6 +13,7 @@ import orjson
 from fairlead_contract import tags
 from fairlead_contract.mlflow import Access, way_out
 from fairlead_operator.api.registered import RegisteredVersion
+from fairlead_operator.api.runs import OpenRun, RunEnd
 from fairlead_operator.errors import TransientError
 from fairlead_operator.signature import Signature, read_signature
 from fairlead_operator.text import printable
@@ -22,6 +23,7 @@ _FILE_TIMEOUT: Final = aiohttp.ClientTimeout(total=3)  # a rollout says it soone
 _BUSY: Final = frozenset({429, 502, 503, 504})
 _PAGE: Final = "200"
 _LARGE_PAGE: Final = "5000"
+_RUNS_PAGE: Final = 1000  # of experiments, and of runs
 _LONGEST_PLACE: Final = 200  # characters
 _LONGEST_MESSAGE: Final = 500
 _LARGEST_MLMODEL: Final = 1024 * 1024  # bytes
@@ -30,8 +32,13 @@ _LARGEST_MLMODEL: Final = 1024 * 1024  # bytes
 class MlflowClient:
     """``ports.Registry`` on a real MLflow."""
 
-    def __init__(self, access: Access, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, access: Access, session: aiohttp.ClientSession, *, operator: str = ""
+    ) -> None:
         """Prepare to ask.
+
+        Args:
+            operator: what its runs are marked with; without it, no run counts as its own.
 
         Raises:
             InvalidAccessError: the certificates to trust cannot be read.
@@ -41,6 +48,7 @@ class MlflowClient:
         self._headers = access.headers
         self._tls = access.tls() or True
         self._session = session
+        self._operator = operator
 
     async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
         newest_first = {"filter": f"name='{registered_model}'", "order_by": "version_number DESC"}
@@ -119,7 +127,10 @@ class MlflowClient:
                 "experiment_id": experiment_id,
                 "run_name": name,
                 "start_time": int(time.time() * 1000),
-                "tags": [{"key": tags.TRAINING_RUN, "value": key}],
+                "tags": [
+                    {"key": tags.TRAINING_RUN, "value": key},
+                    {"key": tags.OPERATOR, "value": self._operator},
+                ],
             },
         )
         return str(created["run"]["info"]["run_id"])
@@ -131,15 +142,47 @@ class MlflowClient:
         run_tags = answer["run"]["data"].get("tags", [])
         return next((str(tag["value"]) for tag in run_tags if tag["key"] == tags.PROGRESS), None)
 
-    async def finish_run(self, run_id: str, *, succeeded: bool) -> None:
-        answer = await self._get("runs/get", {"run_id": run_id})
-        info = {} if answer is None else answer["run"]["info"]
-        # A run that was deleted, alone or with its experiment, takes no end.
-        if info.get("status") not in {"RUNNING", "SCHEDULED"} or _is_deleted(info):
+    async def open_runs(self, namespace: str | None = None) -> Sequence[OpenRun]:
+        if not self._operator:
+            return []
+        runs: list[OpenRun] = []
+        named = {"filter": f"name LIKE '{namespace or '%'}/%'"}
+        marked = {"filter": f"tags.`{tags.OPERATOR}` = '{self._operator}'"}
+        async for page in self._pages("experiments/search", named):
+            names = {str(entry["experiment_id"]): entry["name"] for entry in page["experiments"]}
+            of_these = {**marked, "experiment_ids": [*names]}
+            async for found in self._pages("runs/search", of_these):
+                runs += [_read_open_run(run, names) for run in found["runs"]]
+        return runs
+
+    async def _pages(self, path: str, asked: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """Yield each page that holds something."""
+        body = {**asked, "max_results": _RUNS_PAGE}
+        while True:
+            page = await self._post(path, body)
+            if page.keys() & {"experiments", "runs"}:
+                yield page
+            body["page_token"] = page.get("next_page_token", "")
+            if not body["page_token"]:
+                return
+
+    async def end_run(self, run_id: str, end: RunEnd) -> None:
+        run = await self._writable(run_id)
+        if run is None or run["info"].get("status") not in {"RUNNING", "SCHEDULED"}:
             return
-        status = "FINISHED" if succeeded else "FAILED"
         now = int(time.time() * 1000)
-        await self._post("runs/update", {"run_id": run_id, "status": status, "end_time": now})
+        await self._post("runs/update", {"run_id": run_id, "status": end, "end_time": now})
+
+    async def close_run(self, run_id: str) -> None:
+        if await self._writable(run_id) is not None:
+            await self._post("runs/delete-tag", {"run_id": run_id, "key": tags.OPERATOR})
+
+    async def _writable(self, run_id: str) -> dict[str, Any] | None:
+        """Return a run; None when it is gone, or deleted, alone or with its experiment."""
+        answer = await self._get("runs/get", {"run_id": run_id})
+        if answer is None or _is_deleted(answer["run"]["info"]):
+            return None
+        return dict(answer["run"])
 
     async def _experiment(self, name: str) -> str:
         answer = await self._get("experiments/get-by-name", {"experiment_name": name})
@@ -201,6 +244,16 @@ class MlflowClient:
 def _is_deleted(entity: Mapping[str, Any]) -> bool:
     """Tell whether an experiment or a run is in MLflow's bin."""
     return bool(entity.get("lifecycle_stage") == "deleted")
+
+
+def _read_open_run(run: Mapping[str, Any], names: Mapping[str, str]) -> OpenRun:
+    """Read a run of the experiments of these names, by their ids."""
+    run_tags = {tag["key"]: str(tag["value"]) for tag in run["data"].get("tags", [])}
+    return OpenRun(
+        run_id=str(run["info"]["run_id"]),
+        namespace=names[str(run["info"]["experiment_id"])].partition("/")[0],
+        key=run_tags.get(tags.TRAINING_RUN, ""),
+    )
 
 
 def _read_moment(milliseconds: object) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from fairlead_contract import search
 from fairlead_contract.record import FEEDBACK, PREDICTIONS
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.history import HistoryEntry
@@ -19,6 +20,7 @@ from fairlead_operator.record.connections import Connections
 # Predicted rows of a Model that one question looks at: a second's work on a busy server.
 _MOST: Final = 200_000
 _BATCH: Final = 5000  # rows removed at once
+_STUDY_SECONDS: Final = 5.0
 _BATCH_SECONDS: Final = 30.0  # nobody waits for it
 
 
@@ -68,6 +70,22 @@ class RecordClient:
                 return await cursor.fetchall()
 
         return [HistoryEntry(**row) for row in await self._connections.call(read)]
+
+    async def forget_study(self, namespace: str, uid: str) -> None:
+        start, end = search.study_name_bounds(namespace, uid)
+
+        async def forget(connection: Connection) -> None:
+            await connection.execute(f"SET LOCAL statement_timeout = '{_STUDY_SECONDS - 1:g}s'")
+            ((table,),) = await (await connection.execute(queries.STUDIES)).fetchall()
+            if table is None:
+                return
+            named = {"start": start, "end": end}
+            found = await (await connection.execute(queries.FIND_STUDY, named)).fetchall()
+            studies = {"studies": [study for (study,) in found]}
+            for statement in queries.REMOVE_STUDY if found else ():
+                await connection.execute(statement, studies)
+
+        await self._connections.call(forget, deadline=_STUDY_SECONDS)
 
     async def remove_old(self, before: datetime) -> int:
         """Remove predictions and feedback from before this moment; answers how many.

@@ -1,12 +1,13 @@
 """SQL over the record.  Pure text; ``record.client`` runs it.
 
-Every query reads the rows of one Model since a moment, which the index
+Every query of the record reads the rows of one Model since a moment, which the index
 ``predictions_of_model`` holds together, whatever their version.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
+from fairlead_contract import search
 from fairlead_contract.record import FEEDBACK, PREDICTIONS, SCHEMA
 from fairlead_operator.api.builtins import Loss
 
@@ -143,6 +144,37 @@ HISTORY: Final = f"""
 SELECT {", ".join(_HISTORY_COLUMNS)} FROM {SCHEMA}.history
 WHERE {_OF_MODEL} ORDER BY at DESC, transition LIMIT %(limit)s
 """
+
+
+# A study's own rows and those of its trials, in the order in which they refer to each other.
+_OF_TRIALS: Final = (
+    "trial_heartbeats", "trial_intermediate_values", "trial_params", "trial_system_attributes",
+    "trial_user_attributes", "trial_values",
+)  # fmt: skip
+_OF_STUDIES: Final = (
+    "trials", "study_directions", "study_system_attributes", "study_user_attributes", "studies"
+)  # fmt: skip
+
+# NULL before the first search has made the table.
+STUDIES: Final = f"SELECT to_regclass('{search.SCHEMA}.studies')"
+
+# By the start and the end of its name: of the uid alone, a study could be another namespace's.
+FIND_STUDY: Final = f"""
+SELECT study_id FROM {search.SCHEMA}.studies
+WHERE starts_with(study_name, %(start)s) AND right(study_name, length(%(end)s)) = %(end)s
+"""
+
+REMOVE_STUDY: Final = (
+    *(
+        f"""DELETE FROM {search.SCHEMA}.{table} WHERE trial_id IN (
+            SELECT trial_id FROM {search.SCHEMA}.trials WHERE study_id = ANY(%(studies)s))"""
+        for table in _OF_TRIALS
+    ),
+    *(
+        f"DELETE FROM {search.SCHEMA}.{table} WHERE study_id = ANY(%(studies)s)"
+        for table in _OF_STUDIES
+    ),
+)
 
 
 def remove_old(table: str) -> str:

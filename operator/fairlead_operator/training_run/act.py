@@ -1,10 +1,12 @@
 """A decision into MLflow and the cluster: the run and the Jobs that should exist, no others."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
 from fairlead_operator.api.phases.training_run import ENDED, Phase
+from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.database_secret import build_database_secret
@@ -17,6 +19,7 @@ from fairlead_operator.training_run.manifests import Stage, build_job, name_job
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import Decision, JobState
 
+_LOGGER = logging.getLogger(__name__)
 _STAGES: Final[tuple[Stage, ...]] = ("search", "finish")
 
 
@@ -70,9 +73,21 @@ async def act(
         await _start("finish", owner, seen, ports.kube, settings, attempts=attempts)
     ended = decision.phase in ENDED and seen.observed.phase not in ENDED
     if ended and seen.mlflow_run_id is not None:
-        succeeded = decision.phase is Phase.SUCCEEDED
-        await ports.registry.finish_run(seen.mlflow_run_id, succeeded=succeeded)
+        end = RunEnd.FINISHED if decision.phase is Phase.SUCCEEDED else RunEnd.FAILED
+        await _end(owner, seen.mlflow_run_id, end, ports)
     return attempts.failures
+
+
+async def _end(owner: Owner, run_id: str, end: RunEnd, ports: Ports) -> None:
+    """End the run, and drop the study, which nothing goes on from now."""
+    await ports.registry.end_run(run_id, end)
+    try:
+        await ports.record.forget_study(owner.namespace, owner.uid)
+    except TransientError as error:
+        # The result waits for no database.  By the run, which stays open, `tidy` finds the study.
+        _LOGGER.info("study not removed yet", extra={"error": str(error)})
+    else:
+        await ports.registry.close_run(run_id)
 
 
 async def _start(

@@ -14,6 +14,7 @@ import pytest
 
 from cluster.ports import refusing_port
 from fairlead_contract.mlflow import Access
+from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.errors import TransientError
 from fairlead_operator.mlflow import client as mlflow_client
 from fairlead_operator.mlflow.client import MlflowClient
@@ -30,7 +31,7 @@ class Registry:
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self._url = url
         self._session = session
-        self.port = MlflowClient(Access(address=url), session)
+        self.port = MlflowClient(Access(address=url), session, operator="uid-lease")
 
     async def register(self, registered_model: str, version: str, digest: str | None) -> str:
         tags = {"fairlead.version": version, **({"fairlead.digest": digest} if digest else {})}
@@ -48,16 +49,19 @@ class Registry:
         body = {"run_id": run_id, "key": "fairlead.progress", "value": document}
         await asyncio.to_thread(self.call, "runs/set-tag", body)
 
-    async def outcome(self, run_id: str) -> bool | None:
+    async def outcome(self, run_id: str) -> str | None:
         answer = await asyncio.to_thread(self.call, f"runs/get?run_id={run_id}")
         status = answer["run"]["info"]["status"]
         assert (status == "RUNNING") == ("end_time" not in answer["run"]["info"])
-        return {"RUNNING": None, "FINISHED": True, "FAILED": False}[status]
+        return None if status == "RUNNING" else str(status)
+
+    async def begin_elsewhere(self, experiment: str, key: str) -> str:
+        other = MlflowClient(Access(address=self._url), self._session, operator="uid-other")
+        return await other.start_run(experiment=experiment, name="run", key=key)
 
     async def go_down(self) -> None:
-        self.port = MlflowClient(
-            Access(address=f"http://127.0.0.1:{refusing_port()}"), self._session
-        )
+        nobody = Access(address=f"http://127.0.0.1:{refusing_port()}")
+        self.port = MlflowClient(nobody, self._session, operator="uid-lease")
 
     def _register(self, name: str, tags: dict[str, str]) -> str:
         if "registered_model" not in self.call(f"registered-models/get?name={name}"):
@@ -122,6 +126,33 @@ async def test_versions_of_a_model_with_a_longer_name_are_others(
     await desk.register(f"energy.{model}-2", "1.0.0", "sha256:other")
 
     assert await desk.port.find_version(f"energy.{model}", "1.0.0") is None
+
+
+async def test_open_runs_behind_the_first_page_are_found(
+    desk: Registry, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_client, "_RUNS_PAGE", 1)
+    started = [
+        await desk.port.start_run(experiment=f"{model}/{name}", name="run", key=f"{name}-{number}")
+        for name in "ab"
+        for number in range(2)
+    ]
+
+    found = await desk.port.open_runs(model)
+
+    assert sorted(run.run_id for run in found) == sorted(started)
+
+
+async def test_a_run_that_a_person_deleted_takes_no_end_and_is_not_open(
+    desk: Registry, model: str
+) -> None:
+    run = await desk.port.start_run(experiment=f"{model}/m", name="run", key="key")
+    await asyncio.to_thread(desk.call, "runs/delete", {"run_id": run})
+
+    await desk.port.end_run(run, RunEnd.KILLED)
+    await desk.port.close_run(run)
+
+    assert await desk.port.open_runs(model) == []
 
 
 async def test_the_signature_of_a_logged_model_is_read(

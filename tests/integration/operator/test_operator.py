@@ -81,7 +81,7 @@ async def test_a_model_is_trained_and_served(
     assert model["status"]["stable"]["version"] == "1.0.0"
     assert model["status"]["url"] == f"http://nsw-price.{stage.namespace}"
     assert await stage.weights() == {"1.0.0": 100}
-    assert backends.registry.finished == {"run-1": True}
+    assert backends.registry.ended == {"run-1": "FINISHED"}
     assert (await operator.metrics())["fairlead_leader"] == 1
     assert operator.stop() == 0
 

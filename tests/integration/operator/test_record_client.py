@@ -5,15 +5,17 @@ import contextlib
 import os
 import signal
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 from typing import Any
 
+import optuna
 import psycopg
 import pytest
 
 from cluster.ports import refusing_port
 from fairlead_contract.record import FEEDBACK, PREDICTIONS
+from fairlead_contract.search import study_name
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Subject, Tally
 from fairlead_operator.record import connections
@@ -21,6 +23,7 @@ from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.connect import Connection
 from fairlead_operator.record.retention import keep_record
 from fairlead_operator.record.upgrade import read_version
+from fairlead_training.study import open_storage
 from support.fake_record import Feedback, Prediction
 from support.fakes import START
 from support.postgres import Postgres, running_postgres
@@ -47,11 +50,47 @@ class Desk:
                 else:
                     await connection.execute(_FEEDBACK, _told(row))
 
+    async def search(self, study: str) -> None:
+        await asyncio.to_thread(self._search, study)
+
+    def _search(self, name: str) -> None:
+        with open_storage(self.url) as storage:
+            study = optuna.create_study(study_name=name, storage=storage)
+            study.set_user_attr("of", "the study")
+            study._storage.set_study_system_attr(study._study_id, "of", "the study")
+            study.enqueue_trial({"x": 0.5})  # a system attribute of the trial
+            study.optimize(_try, n_trials=2)
+
+    async def studies(self) -> Collection[str]:
+        async with await psycopg.AsyncConnection.connect(self.url) as connection:
+            rows = await connection.execute("SELECT study_name FROM fairlead_search.studies")
+            return [name for (name,) in await rows.fetchall()]
+
+    async def count_rows(self) -> dict[str, int]:
+        """Count the rows of each table that studies are kept in."""
+        async with await psycopg.AsyncConnection.connect(self.url) as connection:
+            tables = await (await connection.execute(_STUDY_TABLES)).fetchall()
+            counted = {}
+            for (table,) in tables:
+                rows = await connection.execute(f"SELECT 1 FROM fairlead_search.{table}".encode())
+                counted[table] = len(await rows.fetchall())
+        return counted
+
     async def go_down(self) -> None:
         await self.port.close()
         self.port = RecordClient(f"postgresql://nobody@127.0.0.1:{refusing_port()}/fairlead")
 
 
+def _try(trial: optuna.Trial) -> float:
+    x = trial.suggest_float("x", 0, 1)
+    trial.report(x, step=0)
+    trial.set_user_attr("of", "the trial")
+    return x
+
+
+_STUDY_TABLES = """SELECT table_name FROM information_schema.tables
+    WHERE table_schema = 'fairlead_search' AND table_name NOT IN ('alembic_version', 'version_info')
+"""
 _PREDICTION = f"""INSERT INTO {PREDICTIONS} VALUES (
     %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
 _FEEDBACK = f"INSERT INTO {FEEDBACK} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
@@ -89,6 +128,18 @@ async def _desk(shared: str, patient_record: None) -> AsyncIterator[Desk]:
 @pytest.mark.parametrize("check", RECORD, ids=lambda check: check.__name__)
 async def test_record(check: RecordCheck, desk: Desk) -> None:
     await check(desk, check.__name__)
+
+
+async def test_nothing_of_a_study_stays(database: str) -> None:
+    desk = Desk(database)
+    await desk.search(study_name("energy", "run", "uid"))
+    before = await desk.count_rows()
+
+    await desk.port.forget_study("energy", "uid")
+
+    assert all(before.values()), "the search writes into every table"
+    assert await desk.count_rows() == dict.fromkeys(before, 0)
+    await desk.port.close()
 
 
 async def test_operators_that_start_at_once_create_the_tables_once(database: str) -> None:

@@ -165,6 +165,18 @@ async def test_the_key_of_a_namespace_tidies_it(
     assert queue.forgotten == []
 
 
+async def test_the_key_of_trainings_ends_what_they_left(
+    world: World, controller: Controller, queue: ImpatientQueue
+) -> None:
+    experiment = f"{NAMESPACE}/nsw-price"
+    await world.registry.start_run(experiment=experiment, name="t-1", key="uid-gone")
+
+    assert await controller.handle(Key.of_trainings(NAMESPACE)) is None
+
+    assert world.registry.ended == {"run-1": "KILLED"}
+    assert has_gateway(world)
+
+
 @pytest.mark.parametrize(
     ("key", "phase", "times"),
     [

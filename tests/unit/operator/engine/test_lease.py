@@ -227,6 +227,19 @@ async def test_release_takes_nothing_from_others(state: str) -> None:
     assert cluster.holder == ("" if state == "gone" else "b")
 
 
+async def test_its_uid_outlives_its_holders() -> None:
+    cluster = Cluster()
+    cluster.lease = {"metadata": {"uid": "uid-lease", "resourceVersion": "1"}}
+    uids = []
+    for name in ("a", "b"):
+        lease = lease_of(cluster, name)
+        await lease.acquire()
+        uids.append(lease.uid)
+        await lease.release()
+
+    assert uids == ["uid-lease"] * 2
+
+
 async def test_a_lease_without_a_spec_is_free() -> None:
     cluster = Cluster()
     cluster.lease = {"metadata": {"name": "fairlead-operator"}}

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from fairlead_operator.engine.wakeup import Wakeup, sort_keys
 from fairlead_operator.keys import Key
 
@@ -59,6 +61,26 @@ def test_a_job_wakes_its_training_run() -> None:
     found = Wakeup().keys_for(labelled("Job", model="m", training_run="m-1"), deleted=False)
 
     assert found == {Key("TrainingRun", NAMESPACE, "m-1")}
+
+
+@pytest.mark.parametrize(
+    ("phase", "deleted", "is_looked_at"),
+    [
+        pytest.param("Searching", True, True, id="deleted in flight"),
+        pytest.param(None, True, True, id="deleted before its first look was published"),
+        pytest.param("Searching", False, False, id="in flight"),
+        pytest.param("Succeeded", True, False, id="one of the past is deleted"),
+        pytest.param("Failed", True, False, id="one that failed is deleted"),
+    ],
+)
+def test_what_a_deleted_training_left_is_looked_at(
+    phase: str | None, *, deleted: bool, is_looked_at: bool
+) -> None:
+    run = body("TrainingRun", "m-1", spec={"model": "m"}, status={"phase": phase})
+
+    keys = Wakeup().keys_for(run, deleted=deleted)
+
+    assert (Key.of_trainings(NAMESPACE) in keys) is is_looked_at
 
 
 def test_a_model_wakes_its_unfinished_children() -> None:

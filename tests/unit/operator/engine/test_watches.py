@@ -144,6 +144,16 @@ def test_only_a_model_that_there_is_can_be_woken(desk: Desk) -> None:
     assert desk.woken() == [MODEL]
 
 
+def test_what_trainings_left_is_looked_at_in_our_namespaces_alone() -> None:
+    queue = Queue()
+    watches = Watches(Store([NAMESPACE]), Wakeup(), queue)
+
+    for namespace in (NAMESPACE, "elsewhere"):
+        watches.look_at_trainings(namespace)
+
+    assert queue.woken == [Key.of_trainings(NAMESPACE)]
+
+
 def test_an_old_event_wakes_nobody(desk: Desk) -> None:
     old, new = desk.cluster.put(model()), desk.cluster.put(model(phase="Serving"))
     desk.store.put(new, told=False)

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 
 from fairlead_contract.mlflow import Access
+from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.errors import TransientError
 from fairlead_operator.mlflow.client import MlflowClient
 
@@ -114,6 +115,6 @@ async def test_the_end_of_a_run(
     info = {"status": status, "lifecycle_stage": stage}
     proxy.answer = web.json_response({"run": {"info": info}})
 
-    await client.finish_run("r", succeeded=True)
+    await client.end_run("r", RunEnd.FINISHED)
 
     assert proxy.asked == asked

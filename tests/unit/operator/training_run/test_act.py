@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_contract.search import study_name
 from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.training_run.act import act, start_run
 from fairlead_operator.training_run.seen import Seen
@@ -11,6 +12,7 @@ from fairlead_operator.training_run.state_machine import Decision, JobState, dec
 from support.training_run_builders import (
     FAILURE,
     NAME,
+    SUCCESS,
     finishing,
     observed,
     pending,
@@ -108,17 +110,40 @@ async def test_a_suspended_run_has_no_jobs(world: World) -> None:
 FAILED: dict[str, Any] = {"finish": JobState.FAILED, "finish_result": result(FAILURE)}
 
 
+DONE: dict[str, Any] = {"finish": JobState.COMPLETE, "finish_result": result(SUCCESS)}
+STUDY = study_name(NAMESPACE, NAME, "uid-run")
+
+
 @pytest.mark.parametrize(
-    ("look", "finished"),
+    ("look", "ended", "studies"),
     [
-        pytest.param(seen(observed()), {}, id="a search goes on"),
-        pytest.param(seen(finishing(**FAILED)), {"run-1": False}, id="it has failed"),
-        pytest.param(seen(observed(phase=Phase.FAILED)), {}, id="it had failed before"),
+        pytest.param(seen(observed()), {}, {STUDY}, id="a search goes on"),
+        pytest.param(seen(observed(suspend=True)), {}, {STUDY}, id="it is suspended"),
+        pytest.param(
+            seen(finishing(finish=JobState.ABSENT)), {}, {STUDY}, id="its Job was deleted"
+        ),
+        pytest.param(seen(finishing(**DONE)), {"run-1": "FINISHED"}, set(), id="it has succeeded"),
+        pytest.param(seen(finishing(**FAILED)), {"run-1": "FAILED"}, set(), id="it has failed"),
+        pytest.param(seen(observed(phase=Phase.FAILED)), {}, {STUDY}, id="it had failed before"),
     ],
 )
-async def test_the_run_in_mlflow_ends_with_it(
-    world: World, look: Seen, finished: dict[str, bool]
+async def test_the_run_in_mlflow_and_the_study_end_with_it(
+    world: World, look: Seen, ended: dict[str, str], studies: set[str]
 ) -> None:
+    world.record.studies.add(STUDY)
+
     await act_on(world, look)
 
-    assert world.registry.finished == finished
+    assert world.registry.ended == ended
+    assert world.registry.closed == ended.keys()
+    assert world.record.studies == studies
+
+
+async def test_the_end_of_a_training_waits_for_no_database(world: World) -> None:
+    world.record.down = True
+
+    decision = await act_on(world, seen(finishing(**DONE)))
+
+    assert decision.phase is Phase.SUCCEEDED
+    assert world.registry.ended == {"run-1": "FINISHED"}
+    assert world.registry.closed == set(), "by the open run its study is found later"

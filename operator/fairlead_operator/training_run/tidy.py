@@ -1,0 +1,87 @@
+"""Ends what trainings left in MLflow and PostgreSQL.
+
+No finalizer holds a TrainingRun back for it: objects can be deleted while the operator is away.
+That a run is open is the note that something is left to do, so closing it comes last.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from fairlead_operator.api.group import LABEL_COMPONENT, LABEL_TRAINING_RUN
+from fairlead_operator.api.phases.training_run import Phase
+from fairlead_operator.api.runs import OpenRun, RunEnd
+from fairlead_operator.errors import ClusterRefusalError
+from fairlead_operator.ports import Ports
+from fairlead_operator.training_run.observe import read_job
+from fairlead_operator.training_run.state_machine import JobState
+
+_LOGGER = logging.getLogger(__name__)
+_LEAVING: Final = timedelta(seconds=5)  # until a trainer that still works is looked at again
+_LOST: Final = timedelta(seconds=30)  # after its time: its node does not answer
+_ENDS: Final = {Phase.SUCCEEDED: RunEnd.FINISHED, Phase.FAILED: RunEnd.FAILED}
+
+
+async def tidy_trainings(namespace: str, ports: Ports) -> timedelta | None:
+    """End the open runs of a namespace's trainings that are gone or over; drop their studies.
+
+    Returns:
+        when to look again, while a trainer still works for one: it would begin its study anew.
+
+    Raises:
+        TransientError: MLflow, the cluster or the database did not answer.
+    """
+    runs = await ports.registry.open_runs(namespace)
+    if not runs:
+        return None
+    # After the runs, and past the watches: whoever has a run was there before it.
+    try:
+        trainings = await ports.kube.relist("TrainingRun", namespace, {})
+    except ClusterRefusalError as error:  # our Role went with the namespace: nothing is known
+        _LOGGER.info("open runs left", extra={"namespace": namespace, "error": str(error)})
+        return None
+    ends = {run: end for run in runs if (end := find_end(run, trainings)) is not None}
+    trainers = {LABEL_COMPONENT: "trainer"}
+    jobs = await ports.kube.list("Job", namespace, trainers)
+    pods = await ports.kube.list("Pod", namespace, trainers)
+    if ends and has_trainer_left((*jobs, *pods), trainings, now=ports.now()):
+        return _LEAVING
+    for run, end in ends.items():
+        await ports.registry.end_run(run.run_id, end)
+        await ports.record.forget_study(namespace, run.key)
+        await ports.registry.close_run(run.run_id)
+    return None
+
+
+def find_end(run: OpenRun, trainings: Iterable[Mapping[str, Any]]) -> RunEnd | None:
+    """Say how the run's training ended; None while it is under way.
+
+    One that was restored from a backup has another uid, but may know its run.
+    """
+    for training in trainings:
+        status = training.get("status") or {}
+        if training["metadata"]["uid"] == run.key or status.get("mlflowRunId") == run.run_id:
+            return _ENDS.get(status.get("phase", ""))
+    return RunEnd.KILLED
+
+
+def has_trainer_left(
+    workers: Iterable[Mapping[str, Any]], trainings: Iterable[Mapping[str, Any]], *, now: datetime
+) -> bool:
+    """Tell whether a Job or a pod works on though its TrainingRun is gone."""
+    names = {training["metadata"]["name"] for training in trainings}
+    return any(
+        worker["metadata"]["labels"].get(LABEL_TRAINING_RUN) not in names and _works(worker, now)
+        for worker in workers
+    )
+
+
+def _works(worker: Mapping[str, Any], now: datetime) -> bool:
+    if worker["kind"] == "Job":
+        has_ended = read_job(worker)[0] is not JobState.ACTIVE
+    else:
+        has_ended = (worker.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
+    until = worker["metadata"].get("deletionTimestamp")
+    is_lost = until is not None and now >= datetime.fromisoformat(until) + _LOST
+    return not has_ended and not is_lost
