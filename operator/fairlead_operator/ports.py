@@ -50,6 +50,13 @@ class Kube(Protocol):
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
         """Return the TrainingRuns or Rollouts whose ``spec.model`` is this one, sorted by name."""
 
+    async def events(self, about: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+        """Return what others have told of an object lately; each time a request of its own.
+
+        Raises:
+            ClusterRefusalError: we may not read it.
+        """
+
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Apply on the server's side as our field manager; applying twice is the same as once.
 

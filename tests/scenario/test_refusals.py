@@ -200,6 +200,30 @@ async def test_progress_is_shown_and_an_outage_keeps_the_last() -> None:
     assert status["summary"].startswith("trial 3/40, best roc_auc 0.91")
 
 
+async def test_a_quota_that_lets_a_training_make_no_pod_is_told_within_seconds() -> None:
+    world = World()
+    world.kube.put(model_manifest())
+    await world.run()
+    job = world.kube.objects["Job", NAMESPACE, "nsw-price-training-1-search"]["metadata"]
+    words = 'Error creating: pods "p" is forbidden: exceeded quota: compute'
+    world.kube.put({
+        "kind": "Event",
+        "metadata": {"namespace": NAMESPACE, "name": "e"},
+        "involvedObject": {"uid": job["uid"]},
+        "reason": "FailedCreate",
+        "message": words,
+    })  # fmt: skip
+
+    await world.pass_time(timedelta(seconds=8))
+
+    run = world.kube.objects["TrainingRun", NAMESPACE, "nsw-price-training-1"]["status"]
+    assert run["reason"] == "WaitingForPods"
+    assert all(words in condition["message"] for condition in run["conditions"])
+    told = [condition["message"] for condition in world.model()["status"]["conditions"]]
+    assert any(words in message for message in told), told
+    assert ("WaitingForPods", run["message"]) in world.events()
+
+
 async def test_a_result_is_read_though_the_watch_of_pods_is_behind_that_of_jobs() -> None:
     """A training that had ended well was declared failed, its pod's last word not seen yet."""
     world = World()

@@ -341,6 +341,28 @@ async def relist_is_what_list_finds(kube: Kube, namespace: str) -> None:
     assert list(await kube.relist("TrainingRun", namespace, {"purpose": "none"})) == []
 
 
+async def events_are_those_of_one_object(kube: Kube, namespace: str) -> None:
+    told = await kube.apply(config_map(namespace))
+    other = await kube.apply(config_map(namespace, "other"))
+    for name, about in (("b", told), ("c", other), ("a", told)):
+        meta = about["metadata"]
+        involved = {"kind": "ConfigMap", "apiVersion": "v1", "namespace": namespace}
+        await kube.apply({
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": {**involved, "name": meta["name"], "uid": meta["uid"]},
+            "reason": "FailedCreate",
+            "message": f"of {meta['name']}",
+            "type": "Warning",
+        })  # fmt: skip
+
+    found = await kube.events(told)
+
+    assert [event["metadata"]["name"] for event in found] == ["a", "b"]
+    assert {event["message"] for event in found} == {"of settings"}
+
+
 async def children_are_told_by_their_spec(kube: Kube, namespace: str) -> None:
     for name, model in (("b", "nsw-price"), ("c", "other"), ("a", "nsw-price")):
         run = training_run(namespace)
@@ -446,6 +468,7 @@ KUBE: tuple[KubeCheck, ...] = (
     spec_bumps_the_generation_and_status_does_not,
     reread_is_what_get_finds,
     relist_is_what_list_finds,
+    events_are_those_of_one_object,
     children_are_told_by_their_spec,
     writes_answer_what_was_written,
     a_write_of_another_is_seen_by_apply,

@@ -73,6 +73,11 @@ class FakeKube:
     async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         return await self.get(kind, namespace, name)
 
+    async def events(self, about: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+        meta = about["metadata"]
+        told = await self.list("Event", meta["namespace"], {})
+        return [event for event in told if event["involvedObject"].get("uid") == meta["uid"]]
+
     async def relist(
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Sequence[dict[str, Any]]:

@@ -74,6 +74,16 @@ class KubeClient:
         self, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> Sequence[dict[str, Any]]:
         selector = Selector(labels=",".join(f"{key}={value}" for key, value in labels.items()))
+        return await self._list(kind, namespace, selector)
+
+    async def events(self, about: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+        meta = about["metadata"]
+        selector = Selector(fields=f"involvedObject.uid={meta['uid']}")
+        return await self._list("Event", meta["namespace"], selector)
+
+    async def _list(
+        self, kind: str, namespace: str, selector: Selector
+    ) -> Sequence[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         async for page in self.pages(kind, namespace, selector):
             items += page.items

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 # Reasons with which a container is on its way as it should be.
 _ON_ITS_WAY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+_REFUSED: Final = "FailedCreate"  # a Job says it by an Event alone
 LONGEST_WORDS: Final = 500  # characters, of one pod
 
 
@@ -60,6 +61,20 @@ def _obstacle(pod: Mapping[str, Any]) -> str | None:
             words = f"pod {name} does not start: {reason}: {waiting.get('message', '')}"
             return words[:LONGEST_WORDS]
     return None
+
+
+def find_refusal(events: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return what the cluster said when it last refused to make a pod, unless it made one since."""
+    told = [event for event in events if event.get("reason") in {_REFUSED, "SuccessfulCreate"}]
+    last = max(told, key=_last_seen, default={})
+    return str(last.get("message", "")) if last.get("reason") == _REFUSED else None
+
+
+def _last_seen(event: Mapping[str, Any]) -> str:
+    """Return the time of the latest occurrence, in one form for all."""
+    series = event.get("series") or {}
+    seen = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    return str(seen or event["metadata"].get("creationTimestamp") or "")[:19]
 
 
 def find_killed(pods: Iterable[Mapping[str, Any]]) -> str | None:

@@ -63,6 +63,9 @@ class WatchedKube:
             return list(self._store.children(kind, namespace, model))
         return await self._api.children(kind, namespace, model)
 
+    async def events(self, about: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+        return await self._api.events(about)
+
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         if not is_marked(manifest):
             return self._noted(await self._api.apply(manifest))

@@ -30,6 +30,7 @@ from fairlead_operator.api.model import BlockedVersion, GateStatus, RefusedTarge
 from fairlead_operator.api.phases.model import GateReason, Phase, Reason
 from fairlead_operator.api.phases.rollout import BY_HAND, Trigger
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
+from fairlead_operator.api.phases.training_run import Reason as TrainingReason
 from fairlead_operator.model.blocks import (
     UNNAMED,
     renew_blocks,
@@ -423,7 +424,8 @@ def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase
     if observed.stable is not None:
         return Phase.SERVING, Reason.SERVING, _serving(observed, training=in_training)
     if in_training:
-        return Phase.TRAINING, Reason.TRAINING, "the first version is being trained"
+        message = f"the first version is being trained{_waiting(observed)}"
+        return Phase.TRAINING, Reason.TRAINING, message
     if observed.suspend:
         return Phase.SUSPENDED, Reason.SUSPENDED, "suspended; set spec.suspend to false to go on"
     return _not_serving(observed)
@@ -485,10 +487,18 @@ def _next_in_line(observed: Observed, rollout: CurrentRollout) -> list[str]:
     return line
 
 
+def _waiting(observed: Observed) -> str:
+    """Say what a training under way waits for, if its pods do not come."""
+    training = observed.training
+    if training is None or training.reason != TrainingReason.WAITING_FOR_PODS:
+        return ""
+    return f"; {training.name}: {training.message[:_CAUSE]}"
+
+
 def _serving(observed: Observed, *, training: bool) -> str:
     parts = [f"{observed.stable.version} is in charge" if observed.stable else ""]
     if training:
-        parts.append("a training is under way")
+        parts.append(f"a training is under way{_waiting(observed)}")
     elif observed.training is not None and observed.training.state is RunState.FAILED:
         parts.append(
             f"the last training failed ({observed.training.reason}: {observed.training.message})"

@@ -2,16 +2,22 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.phases.training_run import ENDED, Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
-from fairlead_operator.errors import TransientError
+from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.owned import is_ours, owners
-from fairlead_operator.kube.pods import find_killed, find_obstacle
+from fairlead_operator.kube.pods import (
+    LONGEST_WORDS,
+    find_killed,
+    find_obstacle,
+    find_refusal,
+)
 from fairlead_operator.parent import read_parent, without_wait
 from fairlead_operator.ports import Ports
 from fairlead_operator.training_run.manifests import Stage, job_labels, name_job, read_config
@@ -19,6 +25,7 @@ from fairlead_operator.training_run.result import Result, carry_on, parse_progre
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import JobState, Observed
 
+_LOGGER = logging.getLogger(__name__)
 _FIRST_POD: Final = timedelta(seconds=5)  # from a Job's creation; usually a moment
 
 
@@ -28,7 +35,7 @@ class _Job:
     failure: str
     result: Result | None
     obstacle: str = ""  # what keeps its pods from working, while it is active
-    has_pods: bool = True
+    is_guess: bool = False  # the obstacle, from there being no pod
     config: str | None = None  # what its trainers are told
 
 
@@ -111,14 +118,12 @@ async def _read_job(
     labels = job_labels(stage, model=model, run=owner.name)
     pods = await ports.kube.list("Pod", owner.namespace, labels)
     if state is JobState.ACTIVE:
-        return _Job(
-            state=state,
-            failure="",
-            result=None,
-            obstacle=_obstacle(job, pods, now),
-            has_pods=bool(pods),
-            config=config,
-        )
+        active = _Job(state=state, failure="", result=None, config=config)
+        if pods or _age(job, now) <= _FIRST_POD:
+            return dataclasses.replace(active, obstacle=find_obstacle({}, pods) or "")
+        refusal = await _find_refusal(job, ports)
+        obstacle = _explain_no_pod(job["metadata"]["name"], refusal)
+        return dataclasses.replace(active, obstacle=obstacle, is_guess=not refusal)
     result = read_result(pods)
     if result is None:  # the watch of Jobs may be ahead of that of pods
         result = read_result(await ports.kube.relist("Pod", owner.namespace, labels))
@@ -128,21 +133,30 @@ async def _read_job(
 
 def _name_obstacle(jobs: Iterable[_Job], *, begun: bool) -> str:
     """Return the first obstacle; a trainer that has reported its progress had a pod."""
-    told = (job.obstacle for job in jobs if job.has_pods or not begun)
+    told = (job.obstacle for job in jobs if not (job.is_guess and begun))
     return next((obstacle for obstacle in told if obstacle), "")
 
 
-def _obstacle(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], now: datetime) -> str:
-    """Say what an active Job waits for; empty while its pods work, or are on their way."""
-    meta = job["metadata"]
-    age = now - datetime.fromisoformat(meta.get("creationTimestamp") or now.isoformat())
-    if not pods and age > _FIRST_POD:
-        name = meta["name"]
-        return (
-            f"Job {name} has no pod yet: a quota, a LimitRange or an admission webhook may refuse "
-            f"it; `kubectl describe job {name}` says which"
-        )
-    return find_obstacle({}, pods) or ""
+def _age(job: Mapping[str, Any], now: datetime) -> timedelta:
+    return now - datetime.fromisoformat(job["metadata"].get("creationTimestamp") or now.isoformat())
+
+
+async def _find_refusal(job: Mapping[str, Any], ports: Ports) -> str | None:
+    """Ask why a Job has no pod; None where nobody says it, or we may not ask."""
+    try:
+        return find_refusal(await ports.kube.events(job))
+    except (TransientError, ClusterRefusalError) as error:  # the guess has to do
+        _LOGGER.debug("events of a Job not read", extra={"error": str(error)})
+        return None
+
+
+def _explain_no_pod(name: str, refusal: str | None) -> str:
+    if refusal:
+        return f"Job {name} has no pod: {refusal}"[:LONGEST_WORDS]
+    return (
+        f"Job {name} has no pod yet: a quota, a LimitRange or an admission webhook may refuse "
+        f"it; `kubectl describe job {name}` says which"
+    )
 
 
 def read_job(job: Mapping[str, Any]) -> tuple[JobState, str]:

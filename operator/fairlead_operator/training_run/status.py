@@ -16,6 +16,8 @@ from fairlead_operator.training_run.state_machine import Decision
 # Progress is asked of MLflow while Jobs run, and only then.
 _PROGRESS: Final = timedelta(seconds=2)
 _STUCK: Final = Reason.WAITING_FOR_PODS
+# Of a Job without a pod the cluster is asked; a pod tells by itself.
+_OBSTACLE: Final = timedelta(seconds=5)
 _TRACKING: Final = timedelta(seconds=5)
 
 
@@ -79,7 +81,7 @@ def _look_again(decision: Decision) -> timedelta | None:
         case Phase.PENDING:
             return _TRACKING
         case Phase.SEARCHING | Phase.FINISHING:
-            return _PROGRESS
+            return _OBSTACLE if decision.reason == _STUCK else _PROGRESS
         case Phase.SUSPENDED | Phase.SUCCEEDED | Phase.FAILED:
             return None
 

@@ -316,6 +316,14 @@ def test_nobody_may_read_secrets_but_those_that_are_generated(manifests: list[Ma
             assert set(rule["verbs"]) == {"create", "patch"}
 
 
+def test_events_are_written_and_those_of_a_job_listed(manifests: list[Manifest]) -> None:
+    about = [rule for rule in rules(manifests) if "events" in rule["resources"]]
+
+    assert about
+    for rule in about:
+        assert set(rule["verbs"]) == {"list", "create", "patch"}
+
+
 def test_nobody_may_give_more_rights_than_the_gateways(manifests: list[Manifest]) -> None:
     for rule in rules(manifests):
         if "rbac.authorization.k8s.io" in rule["apiGroups"]:

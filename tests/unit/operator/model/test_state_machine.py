@@ -567,6 +567,28 @@ def test_what_a_model_in_a_rollout_says(changes: dict[str, Any], message: str) -
     assert decide(observed(**in_flight | changes)).message == message
 
 
+WAITS = training(reason="WaitingForPods", message="no pod: exceeded quota")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"stable": None, "training": training(reason="Searching", message="m")},
+                     "the first version is being trained", id="the first, at work"),
+        pytest.param({"stable": None, "training": WAITS},
+                     "the first version is being trained; t-2: no pod: exceeded quota",
+                     id="the first, without a pod"),
+        pytest.param({"training": training(reason="Finishing", message="m")},
+                     "1.0.0 is in charge; a training is under way", id="another, at work"),
+        pytest.param({"training": WAITS},
+                     "1.0.0 is in charge; a training is under way; t-2: no pod: exceeded quota",
+                     id="another, without a pod"),
+    ],
+)  # fmt: skip
+def test_what_a_model_in_training_says(changes: dict[str, Any], message: str) -> None:
+    assert decide(observed(**{"training_folded": False} | changes)).message == message
+
+
 def test_a_paused_rollout_shows_on_the_model_with_why_and_its_weight() -> None:
     paused = rollout(paused=True, weight=10, message="step 1 waits for approval")
 

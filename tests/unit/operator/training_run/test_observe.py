@@ -10,7 +10,7 @@ import pytest
 
 from fairlead_operator.api.group import LABEL_TRAINING_RUN
 from fairlead_operator.api.phases.training_run import Phase
-from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError
 from fairlead_operator.training_run.manifests import job_labels
 from fairlead_operator.training_run.observe import observe, read_job
 from fairlead_operator.training_run.state_machine import JobState
@@ -217,6 +217,91 @@ async def test_what_an_active_job_waits_for_is_told(
 
     assert seen.observed.search is JobState.ACTIVE
     assert (words in seen.observed.obstacle) if words else not seen.observed.obstacle
+
+
+QUOTA = (
+    'Error creating: pods "t-0-x" is forbidden: exceeded quota: compute, '
+    "requested: limits.memory=2Gi, used: limits.memory=0, limited: limits.memory=1Gi"
+)
+LIMIT_RANGE = (
+    'Error creating: pods "t-0-x" is forbidden: maximum memory usage per Container is 1Gi, but '
+    "limit is 2Gi"
+)
+POD_SECURITY = 'Error creating: pods "t-0-x" is forbidden: violates PodSecurity "restricted:latest"'
+WEBHOOK = 'Error creating: admission webhook "no.example.com" denied the request: not today'
+GUESS = "kubectl describe job"
+
+
+def put_event(world: World, message: str, *, reason: str = "FailedCreate", at: int = 0) -> None:
+    """Tell of the search Job, so many seconds after it was made."""
+    job = world.kube.objects["Job", NAMESPACE, f"{NAME}-search"]["metadata"]
+    world.kube.put({
+        "kind": "Event",
+        "metadata": {"namespace": NAMESPACE, "name": f"{reason}-{at}"},
+        "involvedObject": {"uid": job["uid"]},
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": (NOW + timedelta(seconds=at)).isoformat(),
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["first pods", "pods of a second Job"])
+@pytest.mark.parametrize("message", [QUOTA, LIMIT_RANGE, POD_SECURITY, WEBHOOK])
+async def test_a_pod_that_is_refused_is_told_in_the_clusters_words(
+    world: World, message: str, *, begun: bool
+) -> None:
+    """A Job says it by an Event alone, and its deadline was minutes away."""
+    put_job(world, "search", ownerReferences=OWNED, creationTimestamp=NOW.isoformat())
+    put_event(world, message)
+    status = RUNNING | ({"progress": {"stage": "data"}} if begun else {})
+
+    seen = await observe(
+        training_run_manifest(**status), world.ports, now=NOW + timedelta(seconds=6)
+    )
+
+    assert seen.observed.obstacle == f"Job {NAME}-search has no pod: {message}"
+
+
+async def test_where_events_may_not_be_read_it_is_guessed(world: World) -> None:
+    """As with the Role of an earlier chart."""
+    put_job(world, "search", ownerReferences=OWNED, creationTimestamp=NOW.isoformat())
+
+    async def refuse(_: object) -> list[dict[str, Any]]:
+        raise ClusterRefusalError("GET events: 403 forbidden")
+
+    world.kube.events = refuse  # type: ignore[assignment, method-assign]
+    seen = await observe(
+        training_run_manifest(**RUNNING), world.ports, now=NOW + timedelta(seconds=6)
+    )
+
+    assert GUESS in seen.observed.obstacle
+
+
+@pytest.mark.parametrize(
+    ("age", "conditions", "has_pod"),
+    [
+        pytest.param(4, (), False, id="its first pod is on its way"),
+        pytest.param(60, (), True, id="it has a pod"),
+        pytest.param(60, ("Complete",), False, id="it is done"),
+        pytest.param(60, ("Failed",), False, id="it has failed"),
+    ],
+)
+async def test_in_the_normal_course_no_events_are_read(
+    world: World, age: int, conditions: tuple[str, ...], *, has_pod: bool
+) -> None:
+    put_job(world, "search", *conditions, ownerReferences=OWNED, creationTimestamp=NOW.isoformat())
+    if has_pod:
+        world.kube.put(pod("trainer", labels=OURS))
+
+    async def fail(_: object) -> list[dict[str, Any]]:
+        raise AssertionError("a list of Events is costly")
+
+    world.kube.events = fail  # type: ignore[assignment, method-assign]
+    now = NOW + timedelta(seconds=age)
+
+    seen = await observe(training_run_manifest(**RUNNING), world.ports, now=now)
+
+    assert not seen.observed.obstacle
 
 
 async def test_a_trainer_that_was_ended_at_its_memory_limit_is_told_so(world: World) -> None:

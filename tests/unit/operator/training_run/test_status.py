@@ -46,6 +46,7 @@ def conditions(said: Report) -> dict[str, str]:
         pytest.param(seen(pending()), 5, id="MLflow is waited for"),
         pytest.param(seen(observed()), 2, id="the search has progress"),
         pytest.param(seen(finishing()), 2, id="so has the end"),
+        pytest.param(seen(observed(obstacle="a quota")), 5, id="its pods are waited for"),
         pytest.param(seen(observed(suspend=True)), None, id="suspended: until the spec changes"),
         pytest.param(seen(REGISTERED), None, id="ended: never"),
     ],
