@@ -6,6 +6,7 @@ again.
 
 import dataclasses
 import json
+import logging
 import tempfile
 import time
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
 from fairlead_training.search import nothing_found
 from fairlead_training.snapshot import restore
-from fairlead_training.sources.table import read_frame
+from fairlead_training.sources.table import read_frame, warn_of_source
 from fairlead_training.split import Split, split
 from fairlead_training.study import (
     SharedStudy,
@@ -49,6 +50,8 @@ from fairlead_training.study import (
 )
 from fairlead_training.tracking import Tracking
 from fairlead_training.versioning import Existing, next_version
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +162,11 @@ class _Finishing:
             scratch=self._environment.scratch,
         )
         self._record.ensure_registered_model()
+        warnings = self._warn(fitted, parts, importance)
         with locked(self._shared.engine, f"versions/{config.registered_model}"):
             version = next_version(
                 self._existing(), signature=signature, recipe=config.recipe_digest
             )
-            warnings = self._warn(fitted, parts, importance)
             result = self._result(fitted, parts, version=version, digest=digest, warnings=warnings)
             self._log(fitted, parts, importance, result)
             candidate = tracking.Candidate(
@@ -206,9 +209,11 @@ class _Finishing:
             leading=next(iter(importance)),
         )
         left_out = show_names(list(parts.search.left_out))
-        return (
-            (*doubts, f"no features, as they number the rows: {left_out}") if left_out else doubts
-        )
+        numbering = (f"no features, as they number the rows: {left_out}",) if left_out else ()
+        warnings = (*doubts, *numbering, *warn_of_source(self._config.data, self._environment))
+        for warning in warnings:
+            _log.warning("a person should look at this", extra={"why": warning})
+        return warnings
 
     def _result(
         self,

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.server
 import json
+import secrets
 import signal
 import threading
 import time
@@ -19,13 +20,18 @@ import psycopg
 import pytest
 from mlflow import MlflowClient
 from mlflow.models import infer_signature
+from psycopg import sql
 
 from cluster.ports import refusing_port
 from fairlead_contract.digest import digest_directory
+from fairlead_contract.mlflow import Access
+from fairlead_training.config import Environment
 from fairlead_training.sources.http import read
+from fairlead_training.sources.table import warn_of_source
 from support.mlflow_server import MlflowServer
 from support.pgbouncer import pooled
 from support.postgres import Postgres
+from support.trainer_config import data_config
 from support.training import PRICES, Desk, load_prices
 
 pytestmark = pytest.mark.integration
@@ -112,6 +118,38 @@ def test_a_query_only_reads(postgres: Postgres, desk: Desk, query: str, named: s
     assert named in result["message"]
     with psycopg.connect(postgres.uri(database)) as connection:
         assert connection.execute("select to_regclass('stolen')").fetchone() == (None,)
+
+
+@pytest.mark.parametrize(
+    ("grant", "words"),
+    [
+        pytest.param("GRANT SELECT ON prices TO {}", None, id="reads"),
+        pytest.param("GRANT SELECT, INSERT ON prices TO {}", "to public.prices", id="adds"),
+        pytest.param("GRANT TRUNCATE ON prices TO {}", "to public.prices", id="empties"),
+        pytest.param("ALTER TABLE prices OWNER TO {}", "to public.prices", id="owns"),
+        pytest.param("GRANT pg_write_all_data TO {}", "to public.prices", id="writes all"),
+        pytest.param("GRANT pg_write_server_files TO {}", "pg_write_server_files", id="files"),
+        pytest.param("ALTER ROLE {} SUPERUSER", "superuser", id="is a superuser"),
+        pytest.param("ALTER ROLE {} NOLOGIN", None, id="is not let in: that is told elsewhere"),
+    ],
+)
+def test_a_user_who_may_write_is_told(postgres: Postgres, grant: str, words: str | None) -> None:
+    database, role = load_prices(postgres, 1), f"reader_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres.uri(database)) as connection:
+        for statement in ("CREATE ROLE {} LOGIN PASSWORD 'secret'", grant):
+            connection.execute(sql.SQL(statement).format(sql.Identifier(role)))  # type: ignore[arg-type]
+    environment = Environment(
+        mlflow=Access(address="http://mlflow"),
+        database_url="",
+        data_username=role,
+        data_password="secret",
+    )
+    source = data_config(uri=postgres.uri(database, credentials=False), query="TABLE prices")
+
+    warnings = warn_of_source(source, environment)
+
+    assert len(warnings) == (words is not None)
+    assert all(str(words) in warning for warning in warnings)
 
 
 def test_a_registered_version_has_all_it_needs(desk: Desk, tmp_path: Path) -> None:
@@ -208,7 +246,9 @@ def test_a_query_may_return_booleans_decimals_and_row_numbers(desk: Desk) -> Non
 
     result = desk.train(desk.config(data__query=query, search__trials=1))
 
-    assert result["warnings"] == ["no features, as they number the rows: nth"]
+    numbering, rights = result["warnings"]
+    assert numbering == "no features, as they number the rows: nth"
+    assert "is a superuser" in rights
 
 
 def test_a_killed_worker_is_resumed(desk: Desk) -> None:

@@ -66,6 +66,18 @@ def test_the_database_has_the_data_sets_columns() -> None:
         assert column in query
 
 
+def test_the_model_reads_as_a_user_who_may_only_read() -> None:
+    documents = list(yaml.safe_load_all((EXAMPLE / "market-db.yaml").read_text()))
+    names = {item["metadata"]["name"]: item for item in documents if item["kind"] == "Secret"}
+    (schema,) = (item["data"]["schema.sql"] for item in documents if item["kind"] == "ConfigMap")
+
+    user = names[MODEL["spec"]["data"]["source"]["credentials"]["name"]]["stringData"]["username"]
+
+    grants = [line.strip() for line in schema.splitlines() if line.strip().startswith("grant")]
+    assert grants == [f"grant select on half_hours to {user};"]
+    assert f"create role {user} login" in schema
+
+
 @pytest.mark.parametrize("name", ["faulty", "slow"])
 def test_the_bad_versions_code_is_there(name: str) -> None:
     assert energy.version_code(name).exists()

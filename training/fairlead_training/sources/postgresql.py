@@ -1,5 +1,6 @@
 """The rows of a query in PostgreSQL."""
 
+import logging
 import re
 from typing import Any, Final
 
@@ -13,9 +14,26 @@ from fairlead_training.config import DataConfig, Environment
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 from fairlead_training.sources.address import public_uri
 
+_log = logging.getLogger(__name__)
 _DEFAULTS: Final = {"connect_timeout": 10, "application_name": "fairlead-training"}
 # In the query's own transaction: a pooler refuses settings of a session.
 _SETTINGS: Final = "SET LOCAL statement_timeout = '600s'; SET LOCAL TimeZone = 'UTC'"
+_RIGHTS_SETTINGS: Final = "SET LOCAL statement_timeout = '10s'"
+# No row of a standby, which takes no writes from anybody.
+_RIGHTS: Final = """
+SELECT rolsuper,
+    (SELECT string_agg(rolname, ', ' ORDER BY rolname) FROM pg_roles
+     WHERE rolname IN ('pg_execute_server_program', 'pg_write_server_files')
+     AND pg_has_role(oid, 'USAGE')),
+    (SELECT format('%I.%I', nspname, relname)
+     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+     WHERE relkind IN ('r', 'p', 'v', 'f')
+     AND nspname <> 'information_schema' AND NOT starts_with(nspname, 'pg_')
+     AND has_schema_privilege(pg_namespace.oid, 'USAGE')
+     AND has_table_privilege(pg_class.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+     ORDER BY 1 LIMIT 1)
+FROM pg_roles WHERE rolname = current_user AND NOT pg_is_in_recovery()
+"""
 # COPY … TO PROGRAM, for one, writes in a transaction that is read-only.
 _READS: Final = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/[*](?:[^*]|[*]+[^*/])*[*]+/)*(?:select|with|values|table)\b",
@@ -72,6 +90,38 @@ def run_query(config: DataConfig, environment: Environment) -> pd.DataFrame:
             Reason.QUERY_INVALID, "spec.data.source.query returns no columns; write a SELECT"
         )
     return pd.DataFrame(rows, columns=columns)
+
+
+def warn_of_rights(config: DataConfig, environment: Environment) -> tuple[str, ...]:
+    """Say that the source's user may do more than read; nothing where that cannot be told.
+
+    The transaction of the query is read-only, but whoever has the user's password is not held to
+    one, and a function that the query calls may reach beyond it.
+    """
+    try:
+        with _connect(config.uri, environment) as connection:
+            connection.read_only = True
+            with connection.transaction(), connection.cursor() as cursor:
+                cursor.execute(_RIGHTS_SETTINGS)
+                rights = cursor.execute(_RIGHTS).fetchone()
+    except (psycopg.Error, TrainingFailure) as error:
+        _log.info("rights of the data source's user not read", extra={"why": first_line(error)})
+        return ()
+    return () if rights is None else describe_rights(*rights)
+
+
+def describe_rights(is_superuser: object, roles: object, table: object) -> tuple[str, ...]:
+    """Describe what a user may write: everything, files of the server, a table for example."""
+    if is_superuser:
+        may = "is a superuser, who may write everything"
+    elif roles:
+        may = f"may write files or start programs on the server, by {roles}"
+    elif table:
+        may = f"may write, for example to {table}"
+    else:
+        return ()
+    way_out = "name one in spec.data.source.credentials that may only read"
+    return (f"the user of the data source {may}; {way_out}",)
 
 
 def _connect(uri: str, environment: Environment) -> "psycopg.Connection[tuple[object, ...]]":

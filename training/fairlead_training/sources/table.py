@@ -17,7 +17,7 @@ from fairlead_training.sources.address import public_uri
 from fairlead_training.sources.file import read_file
 from fairlead_training.sources.formats import parse_file
 from fairlead_training.sources.http import download
-from fairlead_training.sources.postgresql import run_query
+from fairlead_training.sources.postgresql import run_query, warn_of_rights
 
 Source = Callable[[DataConfig, Environment], pd.DataFrame]
 
@@ -55,7 +55,7 @@ def read_frame(config: DataConfig, environment: Environment) -> pd.DataFrame:
     Raises:
         TrainingFailure: naming the source and what to do.
     """
-    source = {**SOURCES, **_AT_A_DESK}.get(urllib.parse.urlsplit(config.uri).scheme)
+    source = _find(config)
     if source is None:
         *others, last = (f"{scheme}://" for scheme in SOURCES)
         raise TrainingFailure(
@@ -64,3 +64,12 @@ def read_frame(config: DataConfig, environment: Environment) -> pd.DataFrame:
             f"use {', '.join(others)} or {last}",
         )
     return source(config, environment)
+
+
+def warn_of_source(config: DataConfig, environment: Environment) -> tuple[str, ...]:
+    """Say what a person should look at about a source that was read."""
+    return warn_of_rights(config, environment) if _find(config) is run_query else ()
+
+
+def _find(config: DataConfig) -> Source | None:
+    return {**SOURCES, **_AT_A_DESK}.get(urllib.parse.urlsplit(config.uri).scheme)

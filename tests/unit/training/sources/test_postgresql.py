@@ -4,7 +4,11 @@ import psycopg
 import pytest
 
 from fairlead_training.failure import Reason
-from fairlead_training.sources.postgresql import explain_connection, explain_query
+from fairlead_training.sources.postgresql import (
+    describe_rights,
+    explain_connection,
+    explain_query,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +44,26 @@ def test_a_failed_connection_is_judged_by_what_libpq_says(said: str, reason: Rea
 )
 def test_a_failed_query_is_judged_by_its_error(error: psycopg.Error, reason: Reason) -> None:
     assert explain_query(error, "postgresql://h/d").reason is reason
+
+
+@pytest.mark.parametrize(
+    ("rights", "words"),
+    [
+        pytest.param((False, None, None), None, id="it only reads"),
+        pytest.param((True, "pg_write_server_files", "public.a"), "superuser", id="everything"),
+        pytest.param(
+            (False, "pg_write_server_files", "public.a"), "pg_write_server_files", id="the server"
+        ),
+        pytest.param((False, None, 'public."A b"'), 'to public."A b"', id="a table"),
+    ],
+)
+def test_what_a_user_may_write(
+    rights: tuple[bool, str | None, str | None], words: str | None
+) -> None:
+    warnings = describe_rights(*rights)
+
+    assert len(warnings) == (words is not None)
+    for warning in warnings:
+        assert str(words) in warning
+        assert "spec.data.source.credentials" in warning
+        assert len(warning) <= 250, "more would be cut"
