@@ -20,21 +20,21 @@ from fairlead_operator.rollout.decision.states import (
 _ON_TRIAL: Final = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
 
 
-def keeps_traffic(seen: Observed) -> bool:
+def keeps_traffic(observed: Observed) -> bool:
     """Tell whether another target leaves the traffic where it is.
 
     A person went back to the candidate.  What that left is no way back for the next rollout.
     """
-    return seen.returned and has_all_traffic(seen)
+    return observed.returned and has_all_traffic(observed)
 
 
-def wished_back(seen: Observed, wish: Request | None) -> Cause | None:
+def wished_back(observed: Observed, wish: Request | None) -> Cause | None:
     """Return why a person or the Model wants the rollout to go back, if one does."""
     if wish is None:
         return None
     if wish.action is Action.ABORT:
         return Cause(reason=Reason.ABORTED, message=wish.describe())
-    if wish.action is Action.SUPERSEDE and not keeps_traffic(seen):
+    if wish.action is Action.SUPERSEDE and not keeps_traffic(observed):
         return Cause(reason=Reason.SUPERSEDED, message=f"superseded by {wish.text}")
     return None
 
@@ -52,20 +52,20 @@ def cause_against(arm: Arm) -> Cause | None:
     return None
 
 
-def rollback_cause(seen: Observed) -> Cause | None:
+def rollback_cause(observed: Observed) -> Cause | None:
     """Say why the rollout must go back: there is evidence against every candidate in play."""
-    left = [arm.dropped for arm in seen.arms]
-    causes = left if all(left) else [cause_against(arm) for arm in seen.playing]
+    left = [arm.dropped for arm in observed.arms]
+    causes = left if all(left) else [cause_against(arm) for arm in observed.playing]
     return causes[0] if all(causes) else None
 
 
-def drop_bad_arms(seen: Observed) -> Observed:
+def drop_bad_arms(observed: Observed) -> Observed:
     """Take the bad candidates out of a trial that goes on with the others."""
-    if seen.phase not in _ON_TRIAL or rollback_cause(seen) is not None:
-        return seen
-    playing = seen.playing
+    if observed.phase not in _ON_TRIAL or rollback_cause(observed) is not None:
+        return observed
+    playing = observed.playing
     arms = tuple(
         dataclasses.replace(arm, dropped=cause_against(arm)) if arm in playing else arm
-        for arm in seen.arms
+        for arm in observed.arms
     )
-    return dataclasses.replace(seen, arms=arms)
+    return dataclasses.replace(observed, arms=arms)

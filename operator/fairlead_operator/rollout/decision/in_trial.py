@@ -22,45 +22,47 @@ from fairlead_operator.rollout.decision.states import Cause, Decision, Observed,
 from fairlead_operator.rollout.statistics.ab_test import Outcome, Trial
 
 
-def while_trying(seen: Observed, step: Step) -> Decision:
+def while_trying(observed: Observed, step: Step) -> Decision:
     """Hold the split until the trial decides."""
-    stop = stop_cause(seen)
+    stop = stop_cause(observed)
     if stop is not None:
-        return hold(seen, stop.reason, stop.message)
-    doubt = doubt_cause(seen)
+        return hold(observed, stop.reason, stop.message)
+    doubt = doubt_cause(observed)
     if doubt is not None:
-        return hold_in_doubt(seen, doubt.reason, doubt.message)
-    trial = seen.trial
+        return hold_in_doubt(observed, doubt.reason, doubt.message)
+    trial = observed.trial
     if trial is None:  # not due; what it last said still stands
-        if seen.reason in {Reason.TRIAL_RUNNING, Reason.WAITING_FOR_REPLICAS}:
-            return hold(seen, seen.reason, seen.message)
-        return hold(seen, Reason.TRIAL_RUNNING, "the trial goes on until it is decided")
+        if observed.reason in {Reason.TRIAL_RUNNING, Reason.WAITING_FOR_REPLICAS}:
+            return hold(observed, observed.reason, observed.message)
+        return hold(observed, Reason.TRIAL_RUNNING, "the trial goes on until it is decided")
     match trial.outcome:
         case Outcome.RUNNING:
-            return _follow(seen, step, trial)
+            return _follow(observed, step, trial)
         case Outcome.WON:
-            winner = dataclasses.replace(seen, winner=trial.winner)
+            winner = dataclasses.replace(observed, winner=trial.winner)
             return enter_guard(winner, f"{trial.winner} won: {trial.message}")
         case Outcome.STABLE_WON:
-            return roll_back(seen, Cause(reason=Reason.TRIAL_LOST, message=_stays(seen, trial)))
+            return roll_back(
+                observed, Cause(reason=Reason.TRIAL_LOST, message=_stays(observed, trial))
+            )
         case Outcome.UNDECIDED:
-            return _undecided(seen, step, trial)
+            return _undecided(observed, step, trial)
     assert_never(trial.outcome)
 
 
-def with_leader(seen: Observed) -> Observed:
+def with_leader(observed: Observed) -> Observed:
     """Let the best candidate so far win, as a person ends the trial."""
-    present = seen.present
+    present = observed.present
     if present is None or present.trial is None:
-        return seen
-    playing = [arm.version for arm in seen.playing]
-    leader = seen.leader if seen.leader in playing else playing[0]
-    return dataclasses.replace(seen, winner=leader)
+        return observed
+    playing = [arm.version for arm in observed.playing]
+    leader = observed.leader if observed.leader in playing else playing[0]
+    return dataclasses.replace(observed, winner=leader)
 
 
-def _follow(seen: Observed, step: Step, trial: Trial) -> Decision:
+def _follow(observed: Observed, step: Step, trial: Trial) -> Decision:
     """Keep the split, or give the shares that the rewards ask for where the step follows them."""
-    held = hold(seen, Reason.TRIAL_RUNNING, trial.message)
+    held = hold(observed, Reason.TRIAL_RUNNING, trial.message)
     if not step.follows_reward or not trial.shares:
         return held
     wanted = dict(trial.shares)
@@ -70,17 +72,17 @@ def _follow(seen: Observed, step: Step, trial: Trial) -> Decision:
     return dataclasses.replace(held, shares=shares)
 
 
-def _stays(seen: Observed, trial: Trial) -> str:
-    stable = seen.stable.version if seen.stable else "the stable version"
+def _stays(observed: Observed, trial: Trial) -> str:
+    stable = observed.stable.version if observed.stable else "the stable version"
     return f"{stable} won the trial: {trial.message}"
 
 
-def _undecided(seen: Observed, step: Step, trial: Trial) -> Decision:
+def _undecided(observed: Observed, step: Step, trial: Trial) -> Decision:
     message = f"undecided after {in_seconds(step.hold)} (maxDuration): {trial.message}"
     if step.undecided_goes_back:
-        return roll_back(seen, Cause(reason=Reason.TRIAL_UNDECIDED, message=message))
-    leader = trial.leader or seen.playing[0].version
+        return roll_back(observed, Cause(reason=Reason.TRIAL_UNDECIDED, message=message))
+    leader = trial.leader or observed.playing[0].version
     ways = f"`fairlead approve MODEL` goes on with {leader}, `fairlead abort MODEL` goes back"
     return dataclasses.replace(
-        hold(seen, Reason.TRIAL_UNDECIDED, f"{message}; {ways}"), phase=Phase.PAUSED
+        hold(observed, Reason.TRIAL_UNDECIDED, f"{message}; {ways}"), phase=Phase.PAUSED
     )

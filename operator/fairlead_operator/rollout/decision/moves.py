@@ -26,27 +26,27 @@ _IN_DOUBT: Final = (
 )
 
 
-def stop_cause(seen: Observed) -> Cause | None:
+def stop_cause(observed: Observed) -> Cause | None:
     """Say why nothing may widen though nothing is in doubt; the clock of patience stands still."""
-    if seen.suspended:
+    if observed.suspended:
         return Cause(reason=Reason.SUSPENDED, message=SUSPENDED)
-    if seen.frozen is not None:
-        return Cause(reason=Reason.FROZEN, message=seen.frozen)
+    if observed.frozen is not None:
+        return Cause(reason=Reason.FROZEN, message=observed.frozen)
     return None
 
 
-def doubt_cause(seen: Observed) -> Cause | None:
+def doubt_cause(observed: Observed) -> Cause | None:
     """Say why the evidence does not allow more traffic; None when it does."""
-    candidate = seen.candidate
+    candidate = observed.candidate
     if candidate.health is not Health.READY:
         return Cause(reason=Reason.CANDIDATE_NOT_READY, message=candidate.message)
-    shares = present_shares(seen)
-    if not reported(seen, shares):
+    shares = present_shares(observed)
+    if not reported(observed, shares):
         wanted = " and ".join(f"{share} % to {version}" for version, share in shares)
-        why = seen.gateway.message or f"if it stays so, look at the pods of {GATEWAY}"
+        why = observed.gateway.message or f"if it stays so, look at the pods of {GATEWAY}"
         message = f"not every gateway gives {wanted} yet; {why}"
         return Cause(reason=Reason.WAITING_FOR_GATEWAY, message=message)
-    if seen.present is not None and seen.present.trial is not None:
+    if observed.present is not None and observed.present.trial is not None:
         return None  # the trial has a test of its own; the checks need not be convinced
     match candidate.verdict:
         case Verdict.SUCCESSFUL:
@@ -56,22 +56,22 @@ def doubt_cause(seen: Observed) -> Cause | None:
     assert_never(candidate.verdict)
 
 
-def hold(seen: Observed, reason: Reason, message: str) -> Decision:
+def hold(observed: Observed, reason: Reason, message: str) -> Decision:
     """Keep the present phase, step, shares and copies."""
     return Decision(
-        phase=seen.phase,
-        step=seen.step,
-        shares=present_shares(seen),
-        mirror=seen.present.mirror if seen.present else 0,
+        phase=observed.phase,
+        step=observed.step,
+        shares=present_shares(observed),
+        mirror=observed.present.mirror if observed.present else 0,
         reason=reason,
         message=message,
     )
 
 
-def hold_in_doubt(seen: Observed, reason: Reason, message: str) -> Decision:
+def hold_in_doubt(observed: Observed, reason: Reason, message: str) -> Decision:
     """Hold the weight; once patience is over, pause until a person or evidence comes."""
-    held = dataclasses.replace(hold(seen, reason, message), doubtful=True)
-    if seen.doubt_since is not None and seen.now - seen.doubt_since > seen.patience:
+    held = dataclasses.replace(hold(observed, reason, message), doubtful=True)
+    if observed.doubt_since is not None and observed.now - observed.doubt_since > observed.patience:
         return stay_in_doubt(held)
     return held
 
@@ -82,26 +82,26 @@ def stay_in_doubt(held: Decision) -> Decision:
     return dataclasses.replace(held, phase=Phase.PAUSED, message=message, doubtful=True)
 
 
-def enter_step(seen: Observed, index: int) -> Decision:
+def enter_step(observed: Observed, index: int) -> Decision:
     """Begin a step."""
-    step = seen.steps[index]
+    step = observed.steps[index]
     if step.trial is not None:
-        return _enter_trial(seen, index, step.trial.name)
+        return _enter_trial(observed, index, step.trial.name)
     return Decision(
         phase=Phase.PROGRESSING,
         step=index,
-        shares=step_shares(seen, step),
+        shares=step_shares(observed, step),
         mirror=step.mirror,
         reason=Reason.STEP_STARTED,
-        message=f"step {index + 1} of {len(seen.steps)}: {step.weight} %{_copies(step)} for "
+        message=f"step {index + 1} of {len(observed.steps)}: {step.weight} %{_copies(step)} for "
         f"{in_seconds(step.hold)}",
     )
 
 
-def _enter_trial(seen: Observed, index: int, name: str) -> Decision:
+def _enter_trial(observed: Observed, index: int, name: str) -> Decision:
     """Give all candidates their first shares at once."""
-    step = seen.steps[index]
-    shares = step_shares(seen, step)
+    step = observed.steps[index]
+    shares = step_shares(observed, step)
     split = ", ".join(f"{share} % to {version}" for version, share in shares)
     return Decision(
         phase=Phase.PROGRESSING,
@@ -117,34 +117,34 @@ def _copies(step: Step) -> str:
     return f" and copies of {step.mirror} %" if step.mirror else ""
 
 
-def enter_guard(seen: Observed, message: str) -> Decision:
+def enter_guard(observed: Observed, message: str) -> Decision:
     return Decision(
         phase=Phase.GUARDING,
-        step=len(seen.steps),
-        shares=all_traffic(seen),
+        step=len(observed.steps),
+        shares=all_traffic(observed),
         reason=Reason.GUARD_STARTED,
         message=message,
-        winner=seen.winner,
+        winner=observed.winner,
     )
 
 
-def succeed(seen: Observed, message: str) -> Decision:
+def succeed(observed: Observed, message: str) -> Decision:
     return Decision(
         phase=Phase.SUCCEEDED,
-        step=len(seen.steps),
-        shares=all_traffic(seen),
+        step=len(observed.steps),
+        shares=all_traffic(observed),
         reason=Reason.PROMOTED,
         message=message,
     )
 
 
-def roll_back(seen: Observed, cause: Cause) -> Decision:
-    if seen.stable is None:  # unreachable by the table above; there is nothing to go back to
-        return hold(seen, cause.reason, cause.message)
+def roll_back(observed: Observed, cause: Cause) -> Decision:
+    if observed.stable is None:  # unreachable by the table above; there is nothing to go back to
+        return hold(observed, cause.reason, cause.message)
     return Decision(
         phase=Phase.ROLLING_BACK,
-        step=seen.step,
-        shares=no_traffic(seen),
+        step=observed.step,
+        shares=no_traffic(observed),
         reason=cause.reason,
         message=cause.message,
     )

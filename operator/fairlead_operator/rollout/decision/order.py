@@ -13,20 +13,20 @@ from fairlead_operator.rollout.decision.states import Arm, Decision, Health, Obs
 _BACK = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 
 
-def narrows(seen: Observed, decision: Decision) -> bool:
+def narrows(observed: Observed, decision: Decision) -> bool:
     """Tell whether the decision takes traffic from a candidate."""
-    asked = {arm.version: arm.asked for arm in seen.arms}
+    asked = {arm.version: arm.asked for arm in observed.arms}
     lowers = any(share < asked[version] for version, share in decision.shares)
     return decision.phase in _BACK or lowers
 
 
-def without_servers(seen: Observed, refusals: Mapping[str, str]) -> Observed:
+def without_servers(observed: Observed, refusals: Mapping[str, str]) -> Observed:
     """Take the versions whose server could not be applied as not ready, with the reason why."""
-    stable = seen.stable
+    stable = observed.stable
     if stable is not None and stable.version in refusals:
         stable = dataclasses.replace(stable, refused=refusals[stable.version])
-    arms = tuple(_unready(arm, refusals.get(arm.version)) for arm in seen.arms)
-    return dataclasses.replace(seen, arms=arms, stable=stable)
+    arms = tuple(_unready(arm, refusals.get(arm.version)) for arm in observed.arms)
+    return dataclasses.replace(observed, arms=arms, stable=stable)
 
 
 def _unready(arm: Arm, refusal: str | None) -> Arm:

@@ -28,106 +28,106 @@ _TURN: Final = (
 )
 
 
-def while_pending(seen: Observed, wish: Request | None) -> Decision:
+def while_pending(observed: Observed, wish: Request | None) -> Decision:
     """Wait for what is needed; there is no traffic yet, so giving up needs no way back."""
-    cause = _give_up(seen, wish)
+    cause = _give_up(observed, wish)
     if cause is not None:
-        return _decide(seen, Phase.ROLLED_BACK, cause.reason, cause.message)
-    if not seen.has_turn:
-        return _wait(seen, Reason.WAITING_FOR_TURN, _TURN)
-    if seen.resolution is not Resolution.FOUND:
-        return _wait(seen, Reason.WAITING_FOR_REGISTRY, _unanswered(seen))
-    if seen.problem is not None and seen.stable is not None:
-        return _wait(seen, Reason.ANALYSIS_UNAVAILABLE, seen.problem)
-    if _is_way_back_refused(seen) or _is_candidate_refused(seen):
-        return _wait(seen, Reason.WAITING_FOR_CANDIDATE, _starting(seen))
-    if not seen.exclusive and seen.candidate.health is not Health.READY:
-        return _wait(seen, Reason.WAITING_FOR_CANDIDATE, _starting(seen))
-    if seen.suspended:
-        return _wait(seen, Reason.SUSPENDED, SUSPENDED)
-    if seen.frozen is not None:
-        return _wait(seen, Reason.FROZEN, seen.frozen)
-    if seen.gateway.missing is not None:
-        return _wait(seen, Reason.WAITING_FOR_GATEWAY, seen.gateway.missing)
-    return _begin(seen)
+        return _decide(observed, Phase.ROLLED_BACK, cause.reason, cause.message)
+    if not observed.has_turn:
+        return _wait(observed, Reason.WAITING_FOR_TURN, _TURN)
+    if observed.resolution is not Resolution.FOUND:
+        return _wait(observed, Reason.WAITING_FOR_REGISTRY, _unanswered(observed))
+    if observed.problem is not None and observed.stable is not None:
+        return _wait(observed, Reason.ANALYSIS_UNAVAILABLE, observed.problem)
+    if _is_way_back_refused(observed) or _is_candidate_refused(observed):
+        return _wait(observed, Reason.WAITING_FOR_CANDIDATE, _starting(observed))
+    if not observed.exclusive and observed.candidate.health is not Health.READY:
+        return _wait(observed, Reason.WAITING_FOR_CANDIDATE, _starting(observed))
+    if observed.suspended:
+        return _wait(observed, Reason.SUSPENDED, SUSPENDED)
+    if observed.frozen is not None:
+        return _wait(observed, Reason.FROZEN, observed.frozen)
+    if observed.gateway.missing is not None:
+        return _wait(observed, Reason.WAITING_FOR_GATEWAY, observed.gateway.missing)
+    return _begin(observed)
 
 
-def _begin(seen: Observed) -> Decision:
+def _begin(observed: Observed) -> Decision:
     """Begin, as nothing is in the way any more."""
-    if seen.stable is None:
+    if observed.stable is None:
         return _decide(
-            seen,
+            observed,
             Phase.SUCCEEDED,
             Reason.PROMOTED,
             "the first version takes all traffic at once",
-            shares=all_traffic(seen),
+            shares=all_traffic(observed),
         )
-    if seen.exclusive:
-        return _decide(seen, Phase.REPLACING, Reason.STOPPING_STABLE, _downtime(seen))
-    return enter_step(seen, 0)
+    if observed.exclusive:
+        return _decide(observed, Phase.REPLACING, Reason.STOPPING_STABLE, _downtime(observed))
+    return enter_step(observed, 0)
 
 
-def while_replacing(seen: Observed, wish: Request | None) -> Decision:
+def while_replacing(observed: Observed, wish: Request | None) -> Decision:
     """Stop the stable version, then start the candidate: neither answers meanwhile.
 
     Nothing but evidence or a person stops it half-way, for that would only make
     the downtime longer.
     """
-    cause = _give_up(seen, wish)
+    cause = _give_up(observed, wish)
     if cause is not None:
-        message = f"{cause.message}; downtime until {_name(seen)} is back"
-        return _decide(seen, Phase.ROLLING_BACK, cause.reason, message)
-    if seen.stable is not None and not seen.stable.gone:
-        return _decide(seen, Phase.REPLACING, Reason.STOPPING_STABLE, _downtime(seen))
-    if seen.candidate.health is not Health.READY:
-        message = f"downtime: {_name(seen)} is stopped, and the candidate starts: "
+        message = f"{cause.message}; downtime until {_name(observed)} is back"
+        return _decide(observed, Phase.ROLLING_BACK, cause.reason, message)
+    if observed.stable is not None and not observed.stable.gone:
+        return _decide(observed, Phase.REPLACING, Reason.STOPPING_STABLE, _downtime(observed))
+    if observed.candidate.health is not Health.READY:
+        message = f"downtime: {_name(observed)} is stopped, and the candidate starts: "
         return _decide(
-            seen,
+            observed,
             Phase.REPLACING,
             Reason.WAITING_FOR_CANDIDATE,
-            message + _starting(seen),
-            restart=seen.reason is not Reason.WAITING_FOR_CANDIDATE,
+            message + _starting(observed),
+            restart=observed.reason is not Reason.WAITING_FOR_CANDIDATE,
         )
     return Decision(
         phase=Phase.GUARDING,
-        step=len(seen.steps),
-        shares=all_traffic(seen),
+        step=len(observed.steps),
+        shares=all_traffic(observed),
         reason=Reason.GUARD_STARTED,
         message="the downtime is over, and the candidate has all traffic; going back within the "
-        f"guard window of {in_seconds(seen.guard)} means downtime again",
+        f"guard window of {in_seconds(observed.guard)} means downtime again",
     )
 
 
-def _give_up(seen: Observed, wish: Request | None) -> Cause | None:
-    wished = wished_back(seen, wish)
+def _give_up(observed: Observed, wish: Request | None) -> Cause | None:
+    wished = wished_back(observed, wish)
     if wished is not None:
         return wished
-    if seen.resolution is Resolution.MISSING:
-        return Cause(reason=Reason.VERSION_NOT_FOUND, message=seen.resolution_message)
-    if seen.gateway.unsupported is not None:
-        return Cause(reason=Reason.UNSUPPORTED_BY_TARGET, message=seen.gateway.unsupported)
-    cause = rollback_cause(seen)
+    if observed.resolution is Resolution.MISSING:
+        return Cause(reason=Reason.VERSION_NOT_FOUND, message=observed.resolution_message)
+    if observed.gateway.unsupported is not None:
+        return Cause(reason=Reason.UNSUPPORTED_BY_TARGET, message=observed.gateway.unsupported)
+    cause = rollback_cause(observed)
     if cause is not None and cause.reason is not Reason.ANALYSIS_FAILED:  # nothing was measured
         return cause
-    starting = seen.reason in {Reason.WAITING_FOR_CANDIDATE, Reason.STOPPING_STABLE}
-    late = seen.waited > seen.start_deadline
-    if starting and late and seen.candidate.health is not Health.READY:
+    starting = observed.reason in {Reason.WAITING_FOR_CANDIDATE, Reason.STOPPING_STABLE}
+    late = observed.waited > observed.start_deadline
+    if starting and late and observed.candidate.health is not Health.READY:
         return Cause(
             reason=Reason.START_DEADLINE_EXCEEDED,
-            message=f"not ready within {in_seconds(seen.start_deadline)} (startDeadline): "
-            f"{_obstacle(seen)}",
+            message=f"not ready within {in_seconds(observed.start_deadline)} (startDeadline): "
+            f"{_obstacle(observed)}",
         )
     return None
 
 
-def _wait(seen: Observed, reason: Reason, message: str) -> Decision:
+def _wait(observed: Observed, reason: Reason, message: str) -> Decision:
     """Wait without traffic.  The clock of the start runs from when it is the candidate's turn."""
-    begins = reason is Reason.WAITING_FOR_CANDIDATE and seen.reason is not reason
-    return _decide(seen, Phase.PENDING, reason, message, restart=begins)
+    begins = reason is Reason.WAITING_FOR_CANDIDATE and observed.reason is not reason
+    return _decide(observed, Phase.PENDING, reason, message, restart=begins)
 
 
 def _decide(
-    seen: Observed,
+    observed: Observed,
     phase: Phase,
     reason: Reason,
     message: str,
@@ -137,46 +137,49 @@ def _decide(
 ) -> Decision:
     return Decision(
         phase=phase,
-        step=len(seen.steps) if phase is Phase.SUCCEEDED else 0,
-        shares=shares or no_traffic(seen),
+        step=len(observed.steps) if phase is Phase.SUCCEEDED else 0,
+        shares=shares or no_traffic(observed),
         reason=reason,
         message=message,
         restart=restart,
     )
 
 
-def _unanswered(seen: Observed) -> str:
+def _unanswered(observed: Observed) -> str:
     again = "it is asked again; if it stays so, look whether it runs"
-    return f"MLflow does not answer: {seen.resolution_message[:500]}; {again}"
+    return f"MLflow does not answer: {observed.resolution_message[:500]}; {again}"
 
 
-def _starting(seen: Observed) -> str:
-    late = f"given up if not ready within {in_seconds(seen.start_deadline)} (startDeadline)"
-    return f"{_obstacle(seen)}; {late}"
+def _starting(observed: Observed) -> str:
+    late = f"given up if not ready within {in_seconds(observed.start_deadline)} (startDeadline)"
+    return f"{_obstacle(observed)}; {late}"
 
 
-def _is_way_back_refused(seen: Observed) -> bool:
+def _is_way_back_refused(observed: Observed) -> bool:
     """Tell whether the stable version, once stopped for the candidate, could not start again."""
-    stopped_next = seen.exclusive and seen.phase is Phase.PENDING
-    return stopped_next and seen.stable is not None and seen.stable.refused is not None
+    stopped_next = observed.exclusive and observed.phase is Phase.PENDING
+    return stopped_next and observed.stable is not None and observed.stable.refused is not None
 
 
-def _is_candidate_refused(seen: Observed) -> bool:
+def _is_candidate_refused(observed: Observed) -> bool:
     """Tell whether the stable version would be stopped for one that cannot start."""
-    stopped_next = seen.exclusive and seen.phase is Phase.PENDING
-    return stopped_next and seen.candidate.refused is not None
+    stopped_next = observed.exclusive and observed.phase is Phase.PENDING
+    return stopped_next and observed.candidate.refused is not None
 
 
-def _obstacle(seen: Observed) -> str:
+def _obstacle(observed: Observed) -> str:
     """Say what the start waits for."""
-    if _is_way_back_refused(seen) and seen.stable is not None:
-        return f"{_name(seen)} is not stopped, for it could not come back: {seen.stable.refused}"
-    return seen.candidate.message
+    if _is_way_back_refused(observed) and observed.stable is not None:
+        return (
+            f"{_name(observed)} is not stopped, for it could not come back: "
+            f"{observed.stable.refused}"
+        )
+    return observed.candidate.message
 
 
-def _downtime(seen: Observed) -> str:
-    return f"recreate has downtime: {_name(seen)} stops, then the candidate starts"
+def _downtime(observed: Observed) -> str:
+    return f"recreate has downtime: {_name(observed)} stops, then the candidate starts"
 
 
-def _name(seen: Observed) -> str:
-    return seen.stable.version if seen.stable else "the stable version"
+def _name(observed: Observed) -> str:
+    return observed.stable.version if observed.stable else "the stable version"

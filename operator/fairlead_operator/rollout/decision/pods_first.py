@@ -23,15 +23,15 @@ from fairlead_operator.rollout.decision.states import (
 _IF_IT_STAYS: Final = "if it stays so, look whether the cluster has room for them"
 
 
-def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
+def hold_for_pods(observed: Observed, decision: Decision) -> Decision | None:
     """Keep the present state instead of one that lacks pods; None when it lacks none.
 
     ``prepare`` of the answer is what the pods are wanted for.  Where a bandit moves its shares,
     only the arms that lack pods stay where they are: the others need not wait for them.
     """
-    if seen.capacity is None or is_finished(seen.phase):
+    if observed.capacity is None or is_finished(observed.phase):
         return None
-    wanted, present = loads(decision.shares, decision.mirror), _present_loads(seen)
+    wanted, present = loads(decision.shares, decision.mirror), _present_loads(observed)
     # At the end the way back goes, so that what a version has must bear it as well.
     ends = decision.phase is Phase.SUCCEEDED
     growing = {
@@ -39,27 +39,28 @@ def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
         for version, percent in wanted.items()
         if percent > (0 if ends else present[version])
     }
-    lacks = seen.capacity.shortages(growing)
+    lacks = observed.capacity.shortages(growing)
     if not lacks:
         return None
     short = "; ".join(lacks.values())
-    waiting = seen.reason is Reason.WAITING_FOR_REPLICAS
-    if seen.phase is Phase.PENDING and waiting and seen.waited > seen.start_deadline:
+    waiting = observed.reason is Reason.WAITING_FOR_REPLICAS
+    if observed.phase is Phase.PENDING and waiting and observed.waited > observed.start_deadline:
         return Decision(
             phase=Phase.ROLLED_BACK,
             step=0,
-            shares=no_traffic(seen),
+            shares=no_traffic(observed),
             reason=Reason.START_DEADLINE_EXCEEDED,
-            message=f"not ready within {in_seconds(seen.start_deadline)} (startDeadline): {short}",
+            message=f"not ready within {in_seconds(observed.start_deadline)} (startDeadline): "
+            f"{short}",
         )
     held = dataclasses.replace(
-        hold(seen, Reason.WAITING_FOR_REPLICAS, f"{short}; {_IF_IT_STAYS}"),
+        hold(observed, Reason.WAITING_FOR_REPLICAS, f"{short}; {_IF_IT_STAYS}"),
         prepare=tuple(wanted.items()),
-        restart=seen.phase is Phase.PENDING and not waiting,
+        restart=observed.phase is Phase.PENDING and not waiting,
     )
-    if (decision.phase, decision.step) != (seen.phase, seen.step):
+    if (decision.phase, decision.step) != (observed.phase, observed.step):
         return held
-    asked = {arm.version: arm.asked for arm in seen.arms}
+    asked = {arm.version: arm.asked for arm in observed.arms}
     shares = (
         (version, asked[version] if version in lacks else share)
         for version, share in decision.shares
@@ -67,38 +68,38 @@ def hold_for_pods(seen: Observed, decision: Decision) -> Decision | None:
     return dataclasses.replace(held, shares=tuple(shares))
 
 
-def floors(seen: Observed, decision: Decision) -> dict[str, int]:
+def floors(observed: Observed, decision: Decision) -> dict[str, int]:
     """Return the fewest pods of each version; empty when their number is fixed.
 
     A candidate's never fall before it goes back: a look at which nothing is due would otherwise
     take away the pods that the next weight waits for.  Where only one version may run at a
     time, whichever runs has everything to bear.
     """
-    capacity = seen.capacity
+    capacity = observed.capacity
     if capacity is None:
         return {}
     if is_finished(decision.phase):
-        fewest = capacity.full if settling(seen, decision) else capacity.bounds.least
+        fewest = capacity.full if settling(observed, decision) else capacity.bounds.least
         left = [version for version, percent in decision.shares if percent]
-        if not left and seen.stable is not None:
-            left = [seen.stable.version]
+        if not left and observed.stable is not None:
+            left = [observed.stable.version]
         return dict.fromkeys(left, fewest)
     if decision.phase is Phase.ROLLING_BACK:
         percents = loads(decision.shares, 0)
     else:
-        percents = prepared_loads(seen, decision)
+        percents = prepared_loads(observed, decision)
     shares = {
-        version: capacity.share(100 if seen.exclusive else percent)
+        version: capacity.share(100 if observed.exclusive else percent)
         for version, percent in percents.items()
     }
-    return shares | ({seen.stable.version: capacity.full} if seen.stable else {})
+    return shares | ({observed.stable.version: capacity.full} if observed.stable else {})
 
 
-def settling(seen: Observed, decision: Decision) -> timedelta | None:
+def settling(observed: Observed, decision: Decision) -> timedelta | None:
     """Return how long the floor of the last version stays after the end; None when that is over."""
-    if seen.capacity is None or not is_finished(decision.phase):
+    if observed.capacity is None or not is_finished(decision.phase):
         return None
-    left = SETTLING - (seen.now - (seen.finished_at or seen.now))
+    left = SETTLING - (observed.now - (observed.finished_at or observed.now))
     return left if left > timedelta(0) else None
 
 
@@ -108,13 +109,13 @@ def loads(shares: Sequence[tuple[str, int]], mirror: int) -> dict[str, int]:
     return {first: min(100, share + mirror), **dict(others)}
 
 
-def _present_loads(seen: Observed) -> dict[str, int]:
+def _present_loads(observed: Observed) -> dict[str, int]:
     """Return the same of what the last decision gave them."""
-    mirror = seen.present.mirror if seen.present else 0
-    return loads([(arm.version, arm.asked) for arm in seen.arms], mirror)
+    mirror = observed.present.mirror if observed.present else 0
+    return loads([(arm.version, arm.asked) for arm in observed.arms], mirror)
 
 
-def prepared_loads(seen: Observed, decision: Decision) -> dict[str, int]:
+def prepared_loads(observed: Observed, decision: Decision) -> dict[str, int]:
     """Return the most each candidate's pods were ever counted for: their number tells of that.
 
     Who has left a trial never gets traffic again.
@@ -124,5 +125,5 @@ def prepared_loads(seen: Observed, decision: Decision) -> dict[str, int]:
         arm.version: max(arm.prepared, prepare.get(arm.version, 0), given[arm.version])
         if arm.dropped is None
         else 0
-        for arm in seen.arms
+        for arm in observed.arms
     }

@@ -19,18 +19,18 @@ def describe_progress(decision: Decision, steps: int) -> str:
             return f"{min(decision.step + 1, steps)}/{steps}"
 
 
-def holds_until(seen: Observed, decision: Decision, since: datetime) -> datetime | None:
+def holds_until(observed: Observed, decision: Decision, since: datetime) -> datetime | None:
     """Return the earliest moment at which it can go on; None when no clock decides about that."""
-    if decision.phase is Phase.PROGRESSING and decision.step < len(seen.steps):
-        moment = since + seen.steps[decision.step].hold
+    if decision.phase is Phase.PROGRESSING and decision.step < len(observed.steps):
+        moment = since + observed.steps[decision.step].hold
     elif decision.phase is Phase.GUARDING:
-        moment = since + seen.guard
+        moment = since + observed.guard
     else:
         return None
-    return moment if seen.frozen_until is None else max(moment, seen.frozen_until)
+    return moment if observed.frozen_until is None else max(moment, observed.frozen_until)
 
 
-def answer_by(seen: Observed, decision: Decision, since: datetime) -> datetime | None:
+def answer_by(observed: Observed, decision: Decision, since: datetime) -> datetime | None:
     """Return when a pause that waits for a person goes back; None where nobody is waited for."""
     asking = decision.phase is Phase.PAUSED and decision.reason in ASKING
-    return since + seen.approval_deadline if asking else None
+    return since + observed.approval_deadline if asking else None

@@ -27,78 +27,78 @@ _GOING_BACK: Final = frozenset({Action.ABORT, Action.SUPERSEDE})
 _DECISIONS: Final = frozenset({Reason.AWAITING_APPROVAL, Reason.TRIAL_UNDECIDED})
 
 
-def answer_requests(seen: Observed) -> tuple[Request | None, tuple[Answer, ...]]:
+def answer_requests(observed: Observed) -> tuple[Request | None, tuple[Answer, ...]]:
     """Return the request to act on, and those that are refused with the reason."""
     accepted, refused = None, []
-    for request in seen.requests:
-        refusal = _refusal(request, seen)
+    for request in observed.requests:
+        refusal = _refusal(request, observed)
         if refusal is not None:
             refused.append(Answer(request=request, accepted=False, message=refusal))
-        elif accepted is None and not _must_wait(request.action, seen):
+        elif accepted is None and not _must_wait(request.action, observed):
             accepted = request
     return accepted, tuple(refused)
 
 
-def _refusal(request: Request, seen: Observed) -> str | None:
+def _refusal(request: Request, observed: Observed) -> str | None:
     """Say why the request does not apply; None when it does, now or later."""
-    if is_finished(seen.phase):
+    if is_finished(observed.phase):
         return _ENDED
-    if seen.phase is Phase.ROLLING_BACK:
-        return f"the rollout is going back already ({seen.reason})"
-    cause = rollback_cause(seen)
+    if observed.phase is Phase.ROLLING_BACK:
+        return f"the rollout is going back already ({observed.reason})"
+    cause = rollback_cause(observed)
     if cause is not None and request.action not in _GOING_BACK:
         return f"the candidate goes back ({cause.reason}: {cause.message})"
-    return _refusal_in_flight(request, seen)
+    return _refusal_in_flight(request, observed)
 
 
-def _refusal_in_flight(request: Request, seen: Observed) -> str | None:
+def _refusal_in_flight(request: Request, observed: Observed) -> str | None:
     """Say why the request does not fit the present phase; None when it does."""
     action = request.action
     match action:
         case Action.ABORT:
             return None
         case Action.SUPERSEDE:
-            return _refuse_supersede(request.text, seen)
+            return _refuse_supersede(request.text, observed)
         case Action.PAUSE:
-            return _refuse_pause(seen)
+            return _refuse_pause(observed)
         case Action.PROMOTE:
-            return _refuse_promote(request, seen)
+            return _refuse_promote(request, observed)
         case Action.APPROVE:
-            return _refuse_approve(seen)
+            return _refuse_approve(observed)
         case Action.RESUME:
-            return _refuse_resume(seen)
+            return _refuse_resume(observed)
         case Action.RETRAIN | Action.RETRY:
             return f"{action} is asked of a Model, not of a Rollout"
     assert_never(action)
 
 
-def _refuse_pause(seen: Observed) -> str | None:
-    if seen.phase in {Phase.PENDING, Phase.REPLACING}:
+def _refuse_pause(observed: Observed) -> str | None:
+    if observed.phase in {Phase.PENDING, Phase.REPLACING}:
         return "the candidate has no traffic yet; abort takes it back"
-    if seen.phase is Phase.PAUSED and seen.reason is Reason.PAUSED_BY_REQUEST:
+    if observed.phase is Phase.PAUSED and observed.reason is Reason.PAUSED_BY_REQUEST:
         return "the rollout is paused already"
     return None
 
 
-def _refuse_promote(request: Request, seen: Observed) -> str | None:
+def _refuse_promote(request: Request, observed: Observed) -> str | None:
     """Say why nobody promotes now; asking twice is asking once, so it ends no guard window."""
-    candidate = seen.candidate
-    if seen.phase in {Phase.PENDING, Phase.REPLACING}:
+    candidate = observed.candidate
+    if observed.phase in {Phase.PENDING, Phase.REPLACING}:
         return "the candidate has no traffic yet; ask again after its first step began"
-    if seen.suspended:
+    if observed.suspended:
         return SUSPENDED
-    if seen.frozen is not None:
-        return seen.frozen
+    if observed.frozen is not None:
+        return observed.frozen
     if candidate.health is not Health.READY:
         return f"the candidate is not ready: {candidate.message}"
-    if seen.step >= len(seen.steps):
+    if observed.step >= len(observed.steps):
         if Word.END_GUARD in request.words:
             return None
         return (
             f"{candidate.version} has all traffic already, and its guard window goes on; "
             f"`fairlead promote MODEL {Word.END_GUARD}` ends it"
         )
-    if not seen.measured and Word.UNMEASURED not in request.words:
+    if not observed.measured and Word.UNMEASURED not in request.words:
         return (
             f"no request of {candidate.version} was measured yet; `fairlead promote MODEL "
             f"{Word.UNMEASURED}` promotes it all the same"
@@ -106,56 +106,63 @@ def _refuse_promote(request: Request, seen: Observed) -> str | None:
     return None
 
 
-def _refuse_approve(seen: Observed) -> str | None:
-    if seen.phase is not Phase.PAUSED:
+def _refuse_approve(observed: Observed) -> str | None:
+    if observed.phase is not Phase.PAUSED:
         return "nothing waits for an approval now"
-    if seen.reason is Reason.PAUSED_BY_REQUEST:
+    if observed.reason is Reason.PAUSED_BY_REQUEST:
         return "the rollout was paused by request; resume it"
     return None
 
 
-def _refuse_supersede(version: str, seen: Observed) -> str | None:
+def _refuse_supersede(version: str, observed: Observed) -> str | None:
     if re.fullmatch(VERSION_PATTERN, version) is None:
         return "it must name the version to make way for, for example 1.2.0; to go back, use abort"
-    if any(arm.version == version for arm in seen.arms):
+    if any(arm.version == version for arm in observed.arms):
         return f"{version} is a candidate of this rollout"
     return None
 
 
-def _must_wait(action: Action, seen: Observed) -> bool:
+def _must_wait(action: Action, observed: Observed) -> bool:
     """Tell whether a request that applies must wait: it widens nothing while there is doubt."""
     match action:
         case Action.PROMOTE:
-            return not reported(seen, present_shares(seen))
+            return not reported(observed, present_shares(observed))
         case Action.APPROVE:
-            return seen.reason in _DECISIONS and _is_doubtful(seen)
+            return observed.reason in _DECISIONS and _is_doubtful(observed)
         case Action.SUPERSEDE:
-            return seen.returned and not _has_arrived(seen)
+            return observed.returned and not _has_arrived(observed)
     return False
 
 
-def _has_arrived(seen: Observed) -> bool:
+def _has_arrived(observed: Observed) -> bool:
     """Tell whether what a person went back to has all traffic, or cannot come to it."""
-    if seen.phase is Phase.PENDING:
-        return seen.problem is not None  # that has no deadline, and no traffic has moved
-    stopped = seen.suspended or seen.frozen is not None
-    ready = seen.candidate.health is Health.READY and reported(seen, present_shares(seen))
-    return has_all_traffic(seen) and ready and not stopped
+    if observed.phase is Phase.PENDING:
+        return observed.problem is not None  # that has no deadline, and no traffic has moved
+    stopped = observed.suspended or observed.frozen is not None
+    ready = observed.candidate.health is Health.READY and reported(
+        observed, present_shares(observed)
+    )
+    return has_all_traffic(observed) and ready and not stopped
 
 
-def _is_doubtful(seen: Observed) -> bool:
+def _is_doubtful(observed: Observed) -> bool:
     """Tell whether anything speaks against going on now."""
-    stopped = seen.suspended or seen.frozen is not None
-    proven = seen.candidate.verdict is Verdict.SUCCESSFUL or seen.reason is Reason.TRIAL_UNDECIDED
-    ready = seen.candidate.health is Health.READY and reported(seen, present_shares(seen))
+    stopped = observed.suspended or observed.frozen is not None
+    proven = (
+        observed.candidate.verdict is Verdict.SUCCESSFUL
+        or observed.reason is Reason.TRIAL_UNDECIDED
+    )
+    ready = observed.candidate.health is Health.READY and reported(
+        observed, present_shares(observed)
+    )
     return stopped or not proven or not ready
 
 
-def _refuse_resume(seen: Observed) -> str | None:
-    if seen.phase is not Phase.PAUSED:
+def _refuse_resume(observed: Observed) -> str | None:
+    if observed.phase is not Phase.PAUSED:
         return "the rollout is not paused"
-    if seen.reason is Reason.AWAITING_APPROVAL:
+    if observed.reason is Reason.AWAITING_APPROVAL:
         return "the rollout waits for an approval, not for a resume; approve it"
-    if seen.reason is Reason.TRIAL_UNDECIDED:
+    if observed.reason is Reason.TRIAL_UNDECIDED:
         return "the trial is over and undecided; approve or promote the leader, or abort"
     return None

@@ -15,7 +15,7 @@ _GATEWAY: Final = timedelta(seconds=1)
 
 
 def look_again(
-    seen: Observed,
+    observed: Observed,
     decision: Decision,
     *,
     next_measurement: timedelta,
@@ -28,43 +28,43 @@ def look_again(
     ``incomplete`` says that pods behind the address are missing.
     """
     if is_finished(decision.phase):
-        return _at_rest(seen, decision, unscaled=unscaled, incomplete=incomplete)
+        return _at_rest(observed, decision, unscaled=unscaled, incomplete=incomplete)
     if decision.phase is Phase.ROLLING_BACK:
         return _GATEWAY
     if decision.phase in {Phase.PENDING, Phase.REPLACING}:
-        return _before_traffic(seen, decision)
+        return _before_traffic(observed, decision)
     moments = [next_measurement]
-    if decision.phase is Phase.PROGRESSING and decision.step < len(seen.steps):
-        moments.append(seen.steps[decision.step].hold - seen.waited)
+    if decision.phase is Phase.PROGRESSING and decision.step < len(observed.steps):
+        moments.append(observed.steps[decision.step].hold - observed.waited)
     if decision.phase is Phase.GUARDING:
-        moments.append(seen.guard - seen.waited)
+        moments.append(observed.guard - observed.waited)
     if decision.phase is Phase.PAUSED:
-        moments.append(seen.approval_deadline - seen.waited + _SOONEST)
+        moments.append(observed.approval_deadline - observed.waited + _SOONEST)
     if decision.reason is Reason.WAITING_FOR_GATEWAY:
         moments.append(_GATEWAY)
-    elif not reported(seen, decision.shares):
+    elif not reported(observed, decision.shares):
         moments.append(_UNANSWERED)
-    if seen.frozen_until is not None:
-        moments.append(seen.frozen_until - seen.now)
+    if observed.frozen_until is not None:
+        moments.append(observed.frozen_until - observed.now)
     ahead = [moment for moment in moments if moment > timedelta(0)]
     return max(_SOONEST, min(ahead, default=_SOONEST))
 
 
 def _at_rest(
-    seen: Observed, decision: Decision, *, unscaled: bool, incomplete: bool
+    observed: Observed, decision: Decision, *, unscaled: bool, incomplete: bool
 ) -> timedelta | None:
     """Look after only what is not as it should be yet: at rest a Rollout costs nothing."""
-    if not seen.has_turn:
+    if not observed.has_turn:
         return None
-    moments = [settling(seen, decision)]
-    if incomplete or not reported(seen, decision.shares):
+    moments = [settling(observed, decision)]
+    if incomplete or not reported(observed, decision.shares):
         moments.append(_UNANSWERED)
     if unscaled:
         moments.append(_MISSING)
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _before_traffic(seen: Observed, decision: Decision) -> timedelta | None:
+def _before_traffic(observed: Observed, decision: Decision) -> timedelta | None:
     """Look for the deadline of a start: pods tell by themselves when they change."""
     if decision.reason in {
         Reason.WAITING_FOR_TURN,
@@ -72,10 +72,10 @@ def _before_traffic(seen: Observed, decision: Decision) -> timedelta | None:
         Reason.ANALYSIS_UNAVAILABLE,
     }:
         return None
-    if decision.reason is Reason.FROZEN and seen.frozen_until is not None:
-        return max(_SOONEST, seen.frozen_until - seen.now)
+    if decision.reason is Reason.FROZEN and observed.frozen_until is not None:
+        return max(_SOONEST, observed.frozen_until - observed.now)
     if decision.reason not in {Reason.WAITING_FOR_CANDIDATE, Reason.STOPPING_STABLE}:
         return _UNANSWERED
-    entered = decision.restart or decision.phase is not seen.phase
-    waited = timedelta(0) if entered else seen.waited
-    return max(_SOONEST, seen.start_deadline - waited + _SOONEST)
+    entered = decision.restart or decision.phase is not observed.phase
+    waited = timedelta(0) if entered else observed.waited
+    return max(_SOONEST, observed.start_deadline - waited + _SOONEST)

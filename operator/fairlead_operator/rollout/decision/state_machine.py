@@ -71,12 +71,12 @@ from fairlead_operator.rollout.decision.states import (
 )
 
 
-def decide(seen: Observed) -> Decision:
+def decide(observed: Observed) -> Decision:
     """Choose the next state, and say what became of people's requests."""
-    seen = drop_bad_arms(_within_steps(seen))
-    wish, answers = answer_requests(seen)
-    decision = _next(seen, wish)
-    held = hold_for_pods(seen, decision)
+    observed = drop_bad_arms(_within_steps(observed))
+    wish, answers = answer_requests(observed)
+    decision = _next(observed, wish)
+    held = hold_for_pods(observed, decision)
     if held is not None:
         decision, wish = held, None  # what a person asks is answered once it can be done
     if wish is not None:
@@ -84,147 +84,161 @@ def decide(seen: Observed) -> Decision:
         answers = (accepted, *answers)
     return dataclasses.replace(
         decision,
-        winner=decision.winner or seen.winner,
-        dropped=tuple((arm.version, arm.dropped) for arm in seen.arms if arm.dropped is not None),
+        winner=decision.winner or observed.winner,
+        dropped=tuple(
+            (arm.version, arm.dropped) for arm in observed.arms if arm.dropped is not None
+        ),
         answers=answers,
     )
 
 
-def _next(seen: Observed, wish: Request | None) -> Decision:
+def _next(observed: Observed, wish: Request | None) -> Decision:
     """Choose the next state; every phase has exactly one branch."""
-    match seen.phase:
+    match observed.phase:
         case Phase.PENDING:
-            return while_pending(seen, wish)
+            return while_pending(observed, wish)
         case Phase.REPLACING:
-            return while_replacing(seen, wish)
+            return while_replacing(observed, wish)
         case Phase.PROGRESSING:
-            return _by_cause_or_wish(seen, wish) or _while_progressing(seen)
+            return _by_cause_or_wish(observed, wish) or _while_progressing(observed)
         case Phase.PAUSED:
-            return _by_cause_or_wish(seen, wish) or _while_paused(seen, wish)
+            return _by_cause_or_wish(observed, wish) or _while_paused(observed, wish)
         case Phase.GUARDING:
-            return _by_cause_or_wish(seen, wish) or _while_guarding(seen)
+            return _by_cause_or_wish(observed, wish) or _while_guarding(observed)
         case Phase.ROLLING_BACK:
-            return _while_rolling_back(seen)
+            return _while_rolling_back(observed)
         case Phase.ROLLED_BACK | Phase.SUCCEEDED:
-            return hold(seen, seen.reason, seen.message)
-    assert_never(seen.phase)
+            return hold(observed, observed.reason, observed.message)
+    assert_never(observed.phase)
 
 
-def _within_steps(seen: Observed) -> Observed:
+def _within_steps(observed: Observed) -> Observed:
     """Cut the step to those there are: a policy edited in flight may have fewer than were taken.
 
     Who was paused with less than all traffic was paused in a step, not in the guard window.
     """
-    paused_in_step = seen.phase is Phase.PAUSED and sum(arm.asked for arm in seen.arms) < 100
-    last = len(seen.steps) - (seen.phase is Phase.PROGRESSING or paused_in_step)
-    return dataclasses.replace(seen, step=min(seen.step, last))
+    paused_in_step = (
+        observed.phase is Phase.PAUSED and sum(arm.asked for arm in observed.arms) < 100
+    )
+    last = len(observed.steps) - (observed.phase is Phase.PROGRESSING or paused_in_step)
+    return dataclasses.replace(observed, step=min(observed.step, last))
 
 
-def _by_cause_or_wish(seen: Observed, wish: Request | None) -> Decision | None:
+def _by_cause_or_wish(observed: Observed, wish: Request | None) -> Decision | None:
     """Decide what comes first wherever there is traffic: going back, then what people want."""
-    cause = wished_back(seen, wish) or rollback_cause(seen)
+    cause = wished_back(observed, wish) or rollback_cause(observed)
     if cause is not None:
-        return roll_back(seen, cause)
+        return roll_back(observed, cause)
     if wish is not None and wish.action is Action.SUPERSEDE:
-        version = seen.playing[0].version
-        return succeed(seen, f"{version}, to which a person went back, makes way for {wish.text}")
+        version = observed.playing[0].version
+        return succeed(
+            observed, f"{version}, to which a person went back, makes way for {wish.text}"
+        )
     if wish is not None and wish.action is Action.PAUSE:
         message = (
             f"paused by request ({wish.describe()}): `fairlead resume MODEL` goes on; "
-            f"{_back_without_answer(seen)}"
+            f"{_back_without_answer(observed)}"
         )
         return dataclasses.replace(
-            hold(seen, Reason.PAUSED_BY_REQUEST, message), phase=Phase.PAUSED, restart=True
+            hold(observed, Reason.PAUSED_BY_REQUEST, message), phase=Phase.PAUSED, restart=True
         )
     if wish is not None and wish.action is Action.PROMOTE:
         message = f"promoted by request ({wish.describe()})"
-        guarded = seen.step >= len(seen.steps)
-        return succeed(seen, message) if guarded else enter_guard(with_leader(seen), message)
+        guarded = observed.step >= len(observed.steps)
+        return (
+            succeed(observed, message) if guarded else enter_guard(with_leader(observed), message)
+        )
     return None
 
 
-def _while_progressing(seen: Observed) -> Decision:
-    step = seen.steps[seen.step]
+def _while_progressing(observed: Observed) -> Decision:
+    step = observed.steps[observed.step]
     if step.trial is not None:
-        return while_trying(seen, step)
-    stop = stop_cause(seen)
+        return while_trying(observed, step)
+    stop = stop_cause(observed)
     if stop is not None:
-        return hold(seen, stop.reason, stop.message)
-    doubt = doubt_cause(seen)
+        return hold(observed, stop.reason, stop.message)
+    doubt = doubt_cause(observed)
     if doubt is not None:
         reason = doubt.reason
-        if reason is Reason.ANALYSIS_INCONCLUSIVE and seen.waited < step.hold:
+        if reason is Reason.ANALYSIS_INCONCLUSIVE and observed.waited < step.hold:
             reason = Reason.STEP_HOLDING  # evidence is not due yet
-        return hold_in_doubt(seen, reason, doubt.message)
-    if seen.waited < step.hold:
-        return hold(seen, Reason.STEP_HOLDING, seen.candidate.verdict_message)
+        return hold_in_doubt(observed, reason, doubt.message)
+    if observed.waited < step.hold:
+        return hold(observed, Reason.STEP_HOLDING, observed.candidate.verdict_message)
     if step.pause:
         message = (
-            f"step {seen.step + 1} of {len(seen.steps)} held and waits for approval: "
-            f"`fairlead approve MODEL` goes on; {_back_without_answer(seen)}"
+            f"step {observed.step + 1} of {len(observed.steps)} held and waits for approval: "
+            f"`fairlead approve MODEL` goes on; {_back_without_answer(observed)}"
         )
         return dataclasses.replace(
-            hold(seen, Reason.AWAITING_APPROVAL, message), phase=Phase.PAUSED
+            hold(observed, Reason.AWAITING_APPROVAL, message), phase=Phase.PAUSED
         )
-    return _after_step(seen)
+    return _after_step(observed)
 
 
-def _while_paused(seen: Observed, wish: Request | None) -> Decision:
-    if seen.reason in ASKING and wish is None:
-        if seen.waited > seen.approval_deadline:
-            waited = f"nobody answered within {to_duration(seen.approval_deadline)}"
+def _while_paused(observed: Observed, wish: Request | None) -> Decision:
+    if observed.reason in ASKING and wish is None:
+        if observed.waited > observed.approval_deadline:
+            waited = f"nobody answered within {to_duration(observed.approval_deadline)}"
             message = f"{waited} (approvalDeadline)"
-            return roll_back(seen, Cause(reason=Reason.APPROVAL_DEADLINE_EXCEEDED, message=message))
-        return hold(seen, seen.reason, seen.message)
-    if seen.reason is Reason.AWAITING_APPROVAL:
-        return _after_step(seen)
-    if seen.reason is Reason.TRIAL_UNDECIDED and wish is not None:
-        return enter_guard(with_leader(seen), f"approved though undecided ({wish.describe()})")
-    doubt = stop_cause(seen) or doubt_cause(seen)
+            return roll_back(
+                observed, Cause(reason=Reason.APPROVAL_DEADLINE_EXCEEDED, message=message)
+            )
+        return hold(observed, observed.reason, observed.message)
+    if observed.reason is Reason.AWAITING_APPROVAL:
+        return _after_step(observed)
+    if observed.reason is Reason.TRIAL_UNDECIDED and wish is not None:
+        return enter_guard(with_leader(observed), f"approved though undecided ({wish.describe()})")
+    doubt = stop_cause(observed) or doubt_cause(observed)
     if doubt is None or wish is not None:
         # Not onwards: the present step begins anew and must hold in full.
-        phase = Phase.GUARDING if seen.step == len(seen.steps) else Phase.PROGRESSING
+        phase = Phase.GUARDING if observed.step == len(observed.steps) else Phase.PROGRESSING
         reason = Reason.GUARD_STARTED if phase is Phase.GUARDING else Reason.STEP_STARTED
-        held = hold(seen, reason, "")
+        held = hold(observed, reason, "")
         anew = "guard window" if phase is Phase.GUARDING else "step"
         message = f"going on with {held.weight} %; the {anew} begins anew"
         return dataclasses.replace(held, phase=phase, message=message, restart=True)
-    return stay_in_doubt(hold(seen, doubt.reason, doubt.message))
+    return stay_in_doubt(hold(observed, doubt.reason, doubt.message))
 
 
-def _while_guarding(seen: Observed) -> Decision:
-    doubt = doubt_cause(seen)
-    if seen.waited < seen.guard:
+def _while_guarding(observed: Observed) -> Decision:
+    doubt = doubt_cause(observed)
+    if observed.waited < observed.guard:
         if doubt is None or doubt.reason is Reason.ANALYSIS_INCONCLUSIVE:
             # Evidence is not due yet.
-            held = hold(seen, Reason.GUARD_HOLDING, seen.candidate.verdict_message)
+            held = hold(observed, Reason.GUARD_HOLDING, observed.candidate.verdict_message)
         else:
-            held = hold(seen, doubt.reason, doubt.message)
+            held = hold(observed, doubt.reason, doubt.message)
         return dataclasses.replace(held, doubtful=doubt is not None)
-    stop = stop_cause(seen)
+    stop = stop_cause(observed)
     if stop is not None:
-        return hold(seen, stop.reason, stop.message)
+        return hold(observed, stop.reason, stop.message)
     if doubt is not None:
-        return hold_in_doubt(seen, doubt.reason, doubt.message)
+        return hold_in_doubt(observed, doubt.reason, doubt.message)
     return succeed(
-        seen, f"guard window of {in_seconds(seen.guard)} passed: {seen.candidate.verdict_message}"
+        observed,
+        f"guard window of {in_seconds(observed.guard)} passed: "
+        f"{observed.candidate.verdict_message}",
     )
 
 
-def _while_rolling_back(seen: Observed) -> Decision:
+def _while_rolling_back(observed: Observed) -> Decision:
     """Be back when no gateway pod sends traffic and, after a downtime, the stable one answers."""
-    stable_back = not seen.exclusive or seen.stable is None or seen.stable.health is Health.READY
-    none_left = reported(seen, no_traffic(seen))
+    stable_back = (
+        not observed.exclusive or observed.stable is None or observed.stable.health is Health.READY
+    )
+    none_left = reported(observed, no_traffic(observed))
     phase = Phase.ROLLED_BACK if none_left and stable_back else Phase.ROLLING_BACK
-    return dataclasses.replace(hold(seen, seen.reason, seen.message), phase=phase)
+    return dataclasses.replace(hold(observed, observed.reason, observed.message), phase=phase)
 
 
-def _after_step(seen: Observed) -> Decision:
-    if seen.step + 1 < len(seen.steps):
-        return enter_step(seen, seen.step + 1)
-    window = f"guard window of {in_seconds(seen.guard)} begins, in which it can still go back"
-    return enter_guard(seen, f"all traffic; the {window}")
+def _after_step(observed: Observed) -> Decision:
+    if observed.step + 1 < len(observed.steps):
+        return enter_step(observed, observed.step + 1)
+    window = f"guard window of {in_seconds(observed.guard)} begins, in which it can still go back"
+    return enter_guard(observed, f"all traffic; the {window}")
 
 
-def _back_without_answer(seen: Observed) -> str:
-    return f"without an answer within {to_duration(seen.approval_deadline)} it goes back"
+def _back_without_answer(observed: Observed) -> str:
+    return f"without an answer within {to_duration(observed.approval_deadline)} it goes back"

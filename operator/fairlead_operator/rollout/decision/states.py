@@ -223,58 +223,62 @@ def is_finished(phase: Phase) -> bool:
     return phase in {Phase.ROLLED_BACK, Phase.SUCCEEDED}
 
 
-def no_traffic(seen: Observed) -> Shares:
-    return tuple((arm.version, 0) for arm in seen.arms)
+def no_traffic(observed: Observed) -> Shares:
+    return tuple((arm.version, 0) for arm in observed.arms)
 
 
-def all_traffic(seen: Observed) -> Shares:
+def all_traffic(observed: Observed) -> Shares:
     """Give everything to the winner, or to the one candidate there is."""
-    first = seen.playing[0].version
-    return tuple((arm.version, 100 if arm.version == first else 0) for arm in seen.arms)
+    first = observed.playing[0].version
+    return tuple((arm.version, 100 if arm.version == first else 0) for arm in observed.arms)
 
 
-def step_shares(seen: Observed, step: Step) -> Shares:
+def step_shares(observed: Observed, step: Step) -> Shares:
     """Give each candidate the step's weight; that of a dropped one goes to the stable version."""
-    playing = {arm.version for arm in seen.playing}
-    return tuple((arm.version, step.weight if arm.version in playing else 0) for arm in seen.arms)
+    playing = {arm.version for arm in observed.playing}
+    return tuple(
+        (arm.version, step.weight if arm.version in playing else 0) for arm in observed.arms
+    )
 
 
-def present_shares(seen: Observed) -> Shares:
+def present_shares(observed: Observed) -> Shares:
     """Return what the present phase and step give each candidate."""
-    match seen.phase:
+    match observed.phase:
         case Phase.PENDING | Phase.REPLACING | Phase.ROLLING_BACK | Phase.ROLLED_BACK:
-            return no_traffic(seen)
+            return no_traffic(observed)
         case Phase.SUCCEEDED | Phase.GUARDING:
-            return all_traffic(seen)
+            return all_traffic(observed)
         case Phase.PROGRESSING | Phase.PAUSED:
-            step = seen.present
-            return _as_asked(seen, all_traffic(seen) if step is None else _in_step(seen, step))
+            step = observed.present
+            return _as_asked(
+                observed, all_traffic(observed) if step is None else _in_step(observed, step)
+            )
 
 
-def has_all_traffic(seen: Observed) -> bool:
+def has_all_traffic(observed: Observed) -> bool:
     """Tell whether candidates have all of it, in the last step or after it, and can go back."""
-    going = seen.phase in {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}
-    return going and sum(share for _, share in present_shares(seen)) == 100
+    going = observed.phase in {Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING}
+    return going and sum(share for _, share in present_shares(observed)) == 100
 
 
-def _as_asked(seen: Observed, shares: Shares) -> Shares:
+def _as_asked(observed: Observed, shares: Shares) -> Shares:
     """Give no more than the last decision did: a policy edited in flight widens nothing."""
-    asked = {arm.version: arm.asked for arm in seen.arms}
+    asked = {arm.version: arm.asked for arm in observed.arms}
     return tuple((version, min(share, asked[version])) for version, share in shares)
 
 
-def _in_step(seen: Observed, step: Step) -> Shares:
+def _in_step(observed: Observed, step: Step) -> Shares:
     """Return a step's shares; those that follow the reward are what they have become."""
-    shares = step_shares(seen, step)
+    shares = step_shares(observed, step)
     if not step.follows_reward:
         return shares
-    asked = {arm.version: arm.asked for arm in seen.arms}
+    asked = {arm.version: arm.asked for arm in observed.arms}
     return tuple((version, share and asked[version]) for version, share in shares)
 
 
-def reported(seen: Observed, shares: Sequence[tuple[str, int]]) -> bool:
+def reported(observed: Observed, shares: Sequence[tuple[str, int]]) -> bool:
     """Tell whether every gateway pod reports these shares."""
-    weights = {arm.version: arm.weight for arm in seen.arms}
+    weights = {arm.version: arm.weight for arm in observed.arms}
     return all(weights[version] == share for version, share in shares)
 
 
