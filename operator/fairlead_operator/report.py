@@ -76,9 +76,9 @@ def report_failures(
         return told
     lasted = now - (dated.last_transition_time or now)
     retry = min(max(lasted, _SOONEST_RETRY), _LATEST_RETRY)
-    known = before is not None and before.reason == condition.reason
+    was_told = before is not None and before.reason == condition.reason
     events = report.events
-    if condition.reason in REFUSALS and not known:
+    if condition.reason in REFUSALS and not was_told:
         events += (Event(reason=condition.reason, message=condition.message, warning=True),)
     return dataclasses.replace(
         told, events=events, look_again=min(report.look_again or retry, retry)
@@ -182,9 +182,9 @@ def _report_stopped(
     status["conditions"] = [
         condition.to_manifest() for condition in merge(old, (*others, stopped), now=now)
     ]
-    known = any(condition.reason == reason for condition in old)
+    was_told = any(condition.reason == reason for condition in old)
     event = Event(reason=reason, message=message, warning=True)
-    return Report(status=status, events=() if known else (event,))
+    return Report(status=status, events=() if was_told else (event,))
 
 
 def build_event(body: Mapping[str, Any], event: Event, *, now: datetime) -> dict[str, Any]:
@@ -196,12 +196,12 @@ def build_event(body: Mapping[str, Any], event: Event, *, now: datetime) -> dict
     meta = body["metadata"]
     old = body.get("status") or {}
     cause = f"{meta['uid']}/{old.get('phase')}/{old.get('step')}/{old.get('since')}"
-    known = hashlib.sha256(f"{cause}/{event.reason}/{event.message}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{cause}/{event.reason}/{event.message}".encode()).hexdigest()[:16]
     moment = to_moment(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{meta['name']}.{known}", "namespace": meta["namespace"]},
+        "metadata": {"name": f"{meta['name']}.{digest}", "namespace": meta["namespace"]},
         "involvedObject": {
             "apiVersion": body["apiVersion"],
             "kind": body["kind"],

@@ -441,8 +441,8 @@ def _read_rollout(rollout: Mapping[str, Any], model: ModelSpec, generation: int)
 
 def _digest(version: str, status: Mapping[str, Any]) -> str:
     """Return the digest that a candidate was resolved to; empty when it never was."""
-    known = (*status.get("arms", ()), status.get("candidate") or {})
-    digests = (entry.get("digest", "") for entry in known if entry.get("version") == version)
+    candidates = (*status.get("arms", ()), status.get("candidate") or {})
+    digests = (entry.get("digest", "") for entry in candidates if entry.get("version") == version)
     return next((digest for digest in digests if digest), "")
 
 

@@ -299,15 +299,15 @@ def _of(versions: Iterable[str], words: Mapping[str, str]) -> str:
 
 def _signature_condition(seen: Seen, generation: int | None) -> list[Condition]:
     """Say what the candidates change for callers; what was said once stays."""
-    found = seen.signatures
-    if found is None:
+    change = seen.signatures
+    if change is None:
         return [last for last in seen.case.status.conditions if last.type == SIGNATURE_CHANGED]
-    status = _SIGNATURE_STATUS[found.reason]
+    status = _SIGNATURE_STATUS[change.reason]
     condition = {
         "type": SIGNATURE_CHANGED,
         "status": status,
-        "reason": found.reason,
-        "message": found.message[:1024],
+        "reason": change.reason,
+        "message": change.message[:1024],
         "observedGeneration": generation,
     }
     return [Condition.model_validate(condition)]
