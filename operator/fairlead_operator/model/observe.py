@@ -81,7 +81,9 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         ports.kube.children("TrainingRun", meta["namespace"], meta["name"]),
         ports.kube.children("Rollout", meta["namespace"], meta["name"]),
     )
-    recipe = _read_recipe(_named(runs, status.training_run)) or status.recipe
+    # What an ended training was told is in the status, and may be written anew there.
+    told = None if _folded(status) else _read_recipe(_named(runs, status.training_run))
+    recipe = told or status.recipe
     status = status.model_copy(update={"recipe": renew_digest(recipe, spec)})
     annotations = meta.get("annotations") or {}
     observed = _to_observed(

@@ -159,9 +159,10 @@ def gained(metric: str, labels: str, span: Span) -> str:
     """Write what each series gained in the span, its very first count included."""
     selector, ago = f"{metric}{{{labels}}}", _offset(span.ago)
     now, before = selector + ago, _offset(span.ago + span.length)
-    # A counter that began anew may have grown beyond what it was: its resets tell.
-    resets = f"resets({selector}[{seconds(span.length + _SCRAPE)}]{ago}) == 0"
-    grown = f"({now} - {selector}{before}) >= 0 and {resets}"
+    # A counter that began anew may have grown beyond what it was: its resets tell.  Between two
+    # scrapes there is none to see.
+    resets = f"resets({selector}[{seconds(span.length + _SCRAPE)}]{ago}) > 0"
+    grown = f"({now} - {selector}{before}) >= 0 unless {resets}"
     return f"({grown} or {now} and on () count(up{before}))"
 
 

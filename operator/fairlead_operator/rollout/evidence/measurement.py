@@ -80,7 +80,9 @@ async def _ask_counts(
     """Ask what the gateway or the model servers have counted."""
     value = samples = pair = expected = None
     if _has_bounds(check):
-        span = _look_back(check, scene)
+        # How busy a pod is in a few seconds is chance: the window is there to even it out.
+        whole = Span(length=check.look_back)
+        span = whole if counted == "saturation" else _look_back(check, scene)
         value, samples = await asyncio.gather(
             prometheus.query(queries.value(counted, scene.target, span)),
             prometheus.query(counting.requests(scene.target, span)),

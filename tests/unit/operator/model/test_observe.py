@@ -195,6 +195,17 @@ async def test_the_digest_of_an_earlier_release_is_that_of_the_present_recipe(
     assert seen.observed.trained_recipe == seen.observed.recipe
 
 
+async def test_what_an_ended_training_was_told_by_an_earlier_release_starts_none(
+    world: World,
+) -> None:
+    """Its digest covers what trains nobody any more, and cannot be told from another recipe's."""
+    put_run(world, phase="Succeeded", config=json.dumps({"recipeDigest": "sha256:of-0.1.0"}))
+
+    seen = await look(world, recipe="sha256:renewed", trainingRun="t-1", foldedTrainingRun="t-1")
+
+    assert seen.observed.trained_recipe == "sha256:renewed"
+
+
 @pytest.mark.parametrize(
     ("annotations", "task"),
     [

@@ -319,12 +319,12 @@ COUNTED = {"query": "good[{{window}}]", "total": "all[{{window}}]", "atLeast": 0
                      id="a young step: since it began"),
         pytest.param({"builtin": "latency-p95", "atMost": 9, "window": "1h"}, 10 * MINUTE,
                      "offset 600s", id="a window longer than any hold: since the step began"),
-        pytest.param({"builtin": "saturation", "atMost": 9}, 12 * SECONDS, "[12s]",
-                     id="saturation"),
         pytest.param(COUNTED, 12 * SECONDS, "[12s]", id="counts of a user"),
         pytest.param(COUNTED, 10 * MINUTE, "[30s]", id="counts of a user: the whole window"),
         pytest.param({"query": "good[{{window}}]", "atLeast": 0.5}, 12 * SECONDS, "[30s]",
                      id="what a query adds up by itself is not cut"),
+        pytest.param({"builtin": "saturation", "atMost": 9}, 12 * SECONDS, "[30s]",
+                     id="saturation, which a burst would fail"),
     ],
 )  # fmt: skip
 async def test_a_window_does_not_reach_back_before_its_step(
