@@ -164,6 +164,9 @@ def _refuse_retry(observed: Observed) -> str | None:
         return "the Rollout that was deleted is restored first; ask again after that"
     if observed.waiting:
         return f"{observed.waiting[0]} goes first; ask again when it has ended"
+    begun = observed.unnamed_rollout
+    if begun is not None and _block(observed, begun.version) is None:  # else this request began it
+        return f"the rollout of {begun.version} goes first; ask again when it has ended"
     if observed.pinned is not None:
         pinned = Target(version=observed.pinned, trigger=Trigger.PINNED)
         wanted = (observed.pinned, *observed.alternatives)
