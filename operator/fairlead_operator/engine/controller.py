@@ -1,9 +1,9 @@
 """One key's turn: read the object, reconcile it, publish the report."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
-from typing import Any, Final
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
 
 from fairlead_contract import series
 from fairlead_operator.api.phases.common import REFUSALS
@@ -33,8 +33,14 @@ _LOGGER = logging.getLogger(__name__)
 _SHOWN_AFTER: Final = 6
 _ENDING_SECONDS: Final = 30.0  # until an object in a namespace that ends is looked at again
 
-Reconcile = Callable[[Mapping[str, Any], Ports, Settings], Awaitable[Report]]
-_RECONCILERS: Final[Mapping[str, Reconcile]] = {
+
+class _Reconcile(Protocol):
+    async def __call__(
+        self, body: Mapping[str, Any], ports: Ports, settings: Settings, /, *, now: datetime
+    ) -> Report: ...
+
+
+_RECONCILERS: Final[Mapping[str, _Reconcile]] = {
     "Model": reconcile_model,
     "TrainingRun": reconcile_training_run,
     "Rollout": reconcile_rollout,
@@ -66,13 +72,14 @@ class Controller:
             if body is None or body["metadata"].get("deletionTimestamp"):
                 await self._gone(key)
                 return None
+            reconcile, now = _RECONCILERS[key.kind], self._ports.now()
             try:
-                report = await _RECONCILERS[key.kind](body, self._ports, self._settings)
+                report = await reconcile(body, self._ports, self._settings, now=now)
             except ClusterRefusalError as error:
-                refused = report_refused(body, error, now=self._ports.now())
-                await publish(body, refused, self._ports.kube, now=self._ports.now())
+                refused = report_refused(body, error, now=now)
+                await publish(body, refused, self._ports.kube, now=now)
                 raise
-            await publish(body, report, self._ports.kube, now=self._ports.now())
+            await publish(body, report, self._ports.kube, now=now)
             await take_off(body, report.status, self._ports.kube)
         self._tell(key, body, report)
         metrics.RECONCILES.labels(kind=key.kind, outcome="done").inc()

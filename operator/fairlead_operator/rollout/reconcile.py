@@ -1,6 +1,7 @@
 """One look at a Rollout: observe, decide, act, report."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from fairlead_operator.errors import InvalidSpecError
@@ -14,7 +15,9 @@ from fairlead_operator.rollout.status import report
 from fairlead_operator.settings import Settings
 
 
-async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -> Report:
+async def reconcile(
+    body: Mapping[str, Any], ports: Ports, settings: Settings, *, now: datetime
+) -> Report:
     """Look, choose, make it true, say so.
 
     Effects come before the report: a crash between the two repeats the work, and
@@ -23,7 +26,6 @@ async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -
     Raises:
         TransientError: the cluster did not answer.
     """
-    now = ports.now()
     try:
         seen = await observe(body, ports, now=now)
     except InvalidSpecError as error:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from fairlead_operator.attempts import describe
@@ -15,13 +16,14 @@ from fairlead_operator.training_run.state_machine import decide
 from fairlead_operator.training_run.status import report
 
 
-async def reconcile(body: Mapping[str, Any], ports: Ports, settings: Settings) -> Report:
+async def reconcile(
+    body: Mapping[str, Any], ports: Ports, settings: Settings, *, now: datetime
+) -> Report:
     """Look, choose, make it true, say so.
 
     Raises:
         TransientError: the cluster did not answer.
     """
-    now = ports.now()
     try:
         seen = await observe(body, ports, now=now)
     except InvalidSpecError as error:
