@@ -122,6 +122,19 @@ async def test_a_template_that_prometheus_cannot_read_holds_until_it_is_correcte
     assert standing(world)[::2] == ("Progressing", 10)
 
 
+async def test_a_query_that_prometheus_reads_at_last_is_not_waited_for_any_longer() -> None:
+    """No event tells of an upgrade of Prometheus: the candidate waited for up to half an hour."""
+    world = await moving({"templateRef": {"name": "shared"}})
+    world.prometheus.mistakes["good"] = "unknown function"
+    put_template(world, GOOD)
+    await world.run()
+    assert standing(world) == ("Pending", "AnalysisUnavailable", 0)
+
+    world.prometheus.mistakes.clear()
+    await world.pass_time(2 * MINUTE)
+    assert standing(world)[0] == "Progressing"
+
+
 async def test_a_template_that_goes_in_mid_rollout_holds_and_then_pauses() -> None:
     world = await moving({"templateRef": {"name": "shared"}})
     put_template(world, GOOD)

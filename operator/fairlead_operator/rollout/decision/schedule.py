@@ -9,7 +9,7 @@ from fairlead_operator.rollout.decision.states import Decision, Observed, is_fin
 
 _SOONEST: Final = timedelta(milliseconds=200)
 _UNANSWERED: Final = timedelta(seconds=5)  # a registry or gateway that tells us nothing by itself
-_MISSING: Final = timedelta(minutes=1)  # what has to be installed
+_MISSING: Final = timedelta(minutes=1)  # what has to be installed or put right
 UNCONFIRMED: Final = timedelta(seconds=10)  # after which a route that is not confirmed is told
 _GATEWAY: Final = timedelta(seconds=1)
 
@@ -66,12 +66,10 @@ def _at_rest(
 
 def _before_traffic(observed: Observed, decision: Decision) -> timedelta | None:
     """Look for the deadline of a start: pods tell by themselves when they change."""
-    if decision.reason in {
-        Reason.WAITING_FOR_TURN,
-        Reason.SUSPENDED,
-        Reason.ANALYSIS_UNAVAILABLE,
-    }:
+    if decision.reason in {Reason.WAITING_FOR_TURN, Reason.SUSPENDED}:
         return None
+    if decision.reason is Reason.ANALYSIS_UNAVAILABLE:
+        return _MISSING  # it may be Prometheus that refuses a query, and that sends no event
     if decision.reason is Reason.FROZEN and observed.frozen_until is not None:
         return max(_SOONEST, observed.frozen_until - observed.now)
     if decision.reason not in {Reason.WAITING_FOR_CANDIDATE, Reason.STOPPING_STABLE}:

@@ -72,8 +72,8 @@ def ended(reported: int = 100, **more: Any) -> Observed:
                      id="another's turn ends with an event"),
         pytest.param(pending(), decided(Phase.PENDING, Reason.SUSPENDED), None,
                      id="a suspension ends with an event"),
-        pytest.param(pending(), decided(Phase.PENDING, Reason.ANALYSIS_UNAVAILABLE), None,
-                     id="missing checks come with an event"),
+        pytest.param(pending(), decided(Phase.PENDING, Reason.ANALYSIS_UNAVAILABLE), MINUTE,
+                     id="what Prometheus refuses it may take later, without an event"),
         pytest.param(pending(), decided(Phase.PENDING, Reason.WAITING_FOR_REGISTRY), 5 * SECOND,
                      id="a registry tells nothing by itself"),
         pytest.param(pending(), decided(Phase.PENDING, Reason.WAITING_FOR_GATEWAY), 5 * SECOND,
@@ -113,7 +113,7 @@ def test_an_autoscaler_that_could_not_be_made_is_tried_again() -> None:
     assert look_again(ended(), decision, next_measurement=MEASURED, unscaled=True) == MINUTE
 
 
-TOLD_BY_AN_EVENT = {Reason.WAITING_FOR_TURN, Reason.SUSPENDED, Reason.ANALYSIS_UNAVAILABLE}
+TOLD_BY_AN_EVENT = {Reason.WAITING_FOR_TURN, Reason.SUSPENDED}
 
 
 @given(anything | any_trial, st.integers(-60, 3600))
