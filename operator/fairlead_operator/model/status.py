@@ -1,6 +1,7 @@
 """A decision into status, conditions and events.  Pure."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from fairlead_operator.api.conditions import (
@@ -32,6 +33,7 @@ from fairlead_operator.report import Report, announce_pods
 from fairlead_operator.requests import announce_refusals, record
 
 _WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
+_UNREAD: Final = timedelta(minutes=1)  # after which a silent Prometheus is asked again
 
 
 def report(
@@ -74,7 +76,7 @@ def report(
     return Report(
         status=status.to_manifest(),
         events=(*_announce_past(seen, decision), *_events(old, status, decision)),
-        look_again=decision.look_again,
+        look_again=_look_again(meta, seen, decision),
     )
 
 
@@ -220,11 +222,11 @@ def _answering(meta: Mapping[str, Any], seen: Seen, decision: Decision) -> tuple
 
 
 def _queries_readable(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, ...]:
-    """Say whether Prometheus can read the policy's PromQL; unknown, what was said last."""
+    """Say whether Prometheus can read the policy's PromQL; unknown, what was said of this spec."""
     if not any(find_queries(seen.spec.rollout)):
         return ()
     if seen.mistakes is None:
-        last = find_condition(seen.status.conditions, QUERIES_READABLE)
+        last = _readable_before(meta, seen)
         return () if last is None else (last,)
     ways = "a rollout that needs it waits before any traffic; correct spec.rollout"
     readable = "Prometheus can read every query in spec.rollout"
@@ -236,6 +238,21 @@ def _queries_readable(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, .
         "observedGeneration": meta.get("generation"),
     }
     return (Condition.model_validate(condition),)
+
+
+def _readable_before(meta: Mapping[str, Any], seen: Seen) -> Condition | None:
+    """Return what was said of the queries of the present spec; None: nothing yet."""
+    last = find_condition(seen.status.conditions, QUERIES_READABLE)
+    is_present = last is not None and last.observed_generation == meta.get("generation")
+    return last if is_present else None
+
+
+def _look_again(meta: Mapping[str, Any], seen: Seen, decision: Decision) -> timedelta | None:
+    """Return the time until the next look; Prometheus does not tell when it answers again."""
+    unread = seen.mistakes is None and any(find_queries(seen.spec.rollout))
+    if not unread or _readable_before(meta, seen) is not None:
+        return decision.look_again
+    return min(decision.look_again or _UNREAD, _UNREAD)
 
 
 def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Event, ...]:

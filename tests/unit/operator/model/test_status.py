@@ -30,6 +30,7 @@ from support.world import NAMESPACE, model_manifest
 BODY = model_manifest() | {
     "metadata": {"namespace": NAMESPACE, "name": "nsw-price", "uid": "u", "generation": 3}
 }
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 SERVES = ModelStatus(phase="Serving", stable=reference("1.0.0"), recipe="sha256:recipe")
 
 
@@ -157,6 +158,41 @@ def test_whether_prometheus_can_read_the_policy(
     assert conditions(now).get("QueriesReadable") == status
     assert conditions(now)["Ready"] == "True", "what serves needs no query"
     assert [event.reason for event in now.events] == ["QueryRefused"] * announced
+
+
+def readable(generation: int | None) -> tuple[Condition, ...]:
+    if generation is None:
+        return ()
+    kind = "QueriesReadable"
+    return (Condition(type=kind, status="True", reason=kind, observed_generation=generation),)
+
+
+@pytest.mark.parametrize(
+    ("told_of", "policy", "again", "status", "span"),
+    [
+        pytest.param(None, OWN, None, None, MINUTE, id="never told: asked again in a minute"),
+        pytest.param(2, OWN, None, None, MINUTE, id="told of the spec before: not of this one"),
+        pytest.param(2, OWN, SECOND, None, SECOND, id="sooner for another cause"),
+        pytest.param(2, OWN, 3 * MINUTE, None, MINUTE, id="no later for another cause"),
+        pytest.param(3, OWN, None, "True", None, id="told of this spec: nothing to wait for"),
+        pytest.param(2, {}, None, None, None, id="without queries there is nothing to ask"),
+    ],
+)
+def test_while_prometheus_is_silent_about_a_new_spec(
+    told_of: int | None,
+    policy: dict[str, Any],
+    again: timedelta | None,
+    status: str | None,
+    span: timedelta | None,
+) -> None:
+    """What was said of the spec before stayed, and nothing looked again."""
+    spec = ModelSpec.model_validate(model_manifest(rollout=policy)["spec"])
+    model = SERVES.model_copy(update={"conditions": readable(told_of)})
+
+    now = say(seen(observed(), spec=spec, status=model, mistakes=None), look_again=again)
+
+    assert conditions(now).get("QueriesReadable") == status
+    assert now.look_again == span
 
 
 def test_of_a_policy_without_queries_nothing_is_said() -> None:
