@@ -42,6 +42,7 @@ class FakePrometheus:
         self.refusal: str | None = None
         self.mistakes: dict[str, str] = {}  # what can never be answered, and why, by part of it
         self.asked: list[str] = []
+        self.checked: list[str] = []  # what it was asked whether it can read
 
     def healthy(self) -> None:
         """Tell it of a version with plenty of good, quick answers."""
@@ -72,6 +73,7 @@ class FakePrometheus:
         return {name: self.counts[name] for name in asked if name in self.counts}
 
     async def find_mistake(self, promql: str) -> str | None:
+        self.checked.append(promql)
         if self.down:
             raise TransientError("Prometheus did not answer: connection refused")
         return next((why for part, why in self.mistakes.items() if part in promql), None)

@@ -10,6 +10,7 @@ import aiohttp
 from fairlead_operator.errors import TransientError
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5, connect=2)
+_BRIEF: Final = aiohttp.ClientTimeout(total=2, connect=1)  # what waits for it can do without
 
 
 class PrometheusClient:
@@ -28,7 +29,7 @@ class PrometheusClient:
     async def find_mistake(self, promql: str) -> str | None:
         # It parses the query first, and at the beginning of time there is nothing to add up.  What
         # formats or parses a query by itself is missing in older ones and in what stands in for it.
-        status, reason, body = await self._send({"query": promql, "time": "0"})
+        status, reason, body = await self._send({"query": promql, "time": "0"}, _BRIEF)
         if status == 400 and isinstance(body, dict) and body.get("errorType") == "bad_data":
             return _error(body)
         if status != 200:
@@ -37,7 +38,7 @@ class PrometheusClient:
 
     async def _ask(self, promql: str) -> Any:
         """Send the query; return the body of an answer that holds a result."""
-        status, reason, body = await self._send({"query": promql})
+        status, reason, body = await self._send({"query": promql}, _TIMEOUT)
         if status in {400, 422}:
             raise ValueError(f"Prometheus refused the query: {_error(body)}")
         if status != 200:
@@ -46,10 +47,12 @@ class PrometheusClient:
             raise TransientError("Prometheus did not answer with JSON")
         return body
 
-    async def _send(self, form: Mapping[str, str]) -> tuple[int, str | None, Any]:
+    async def _send(
+        self, form: Mapping[str, str], timeout: aiohttp.ClientTimeout
+    ) -> tuple[int, str | None, Any]:
         """Return status, its words, and the body of the answer; None where it is no JSON."""
         try:
-            async with self._session.post(self._url, data=form, timeout=_TIMEOUT) as response:
+            async with self._session.post(self._url, data=form, timeout=timeout) as response:
                 text = await response.text(errors="replace")
                 return response.status, response.reason, _json(text)
         except (TimeoutError, aiohttp.ClientError, OSError, LookupError) as error:

@@ -24,6 +24,7 @@ from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.decision.capacity import Capacity
 from fairlead_operator.rollout.decision.freeze import find_freeze
 from fairlead_operator.rollout.decision.plan import Plan, compile_plan
+from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.decision.states import (
     Arm,
     Cause,
@@ -32,7 +33,7 @@ from fairlead_operator.rollout.decision.states import (
     Observed,
     is_finished,
 )
-from fairlead_operator.rollout.evidence.gather import Evidence, gather_evidence
+from fairlead_operator.rollout.evidence.gather import Evidence, find_unreadable, gather_evidence
 from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.signatures import compare_signatures
 from fairlead_operator.rollout.statistics.verdict import summarize, worst
@@ -67,7 +68,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
     )
     return Seen(
         case=case,
-        observed=look.to_observed(),
+        observed=await _ask_if_readable(look.to_observed(), case, look.evidence, ports),
         candidates=look.candidates.references,
         signatures=await compare_signatures(case, look.candidates.references, ports.registry),
         servers=look.cluster.servers,
@@ -81,6 +82,21 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         known_since=look.known_since,
         unreadable_alert=unreadable_alert,
     )
+
+
+async def _ask_if_readable(
+    observed: Observed, case: Case, evidence: Evidence, ports: Ports
+) -> Observed:
+    """Hold a candidate that nothing else holds while Prometheus cannot read what decides.
+
+    A Prometheus that hangs delays the look, so it is not asked where that changes nothing.
+    """
+    if observed.phase is not Phase.PENDING or observed.stable is None:
+        return observed
+    if decide(observed).phase in {Phase.PENDING, Phase.ROLLED_BACK}:
+        return observed
+    problem = await find_unreadable(case, evidence.checks, ports.prometheus)
+    return dataclasses.replace(observed, problem=problem)
 
 
 async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> Case:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 
 import aiohttp
@@ -136,10 +136,17 @@ async def test_a_long_query_fits(desk: Prometheus) -> None:
     assert await desk.port.query(" + ".join(["1"] * 4000)) == 4000.0
 
 
+@pytest.mark.parametrize(
+    ("limit", "ask"),
+    [
+        pytest.param("_TIMEOUT", PrometheusClient.query, id="for a number"),
+        pytest.param("_BRIEF", PrometheusClient.find_mistake, id="for a mistake: not as long"),
+    ],
+)
 async def test_a_silent_server_is_transient(
-    desk: Prometheus, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, limit: str, ask: Callable[..., Awaitable[object]]
 ) -> None:
-    monkeypatch.setattr(prometheus_client, "_TIMEOUT", aiohttp.ClientTimeout(total=0.1))
+    monkeypatch.setattr(prometheus_client, limit, aiohttp.ClientTimeout(total=0.1))
 
     ended = asyncio.Event()
 
@@ -152,7 +159,7 @@ async def test_a_silent_server_is_transient(
     async with server, aiohttp.ClientSession() as session:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(TransientError):
-            await PrometheusClient(f"http://127.0.0.1:{port}", session).query("up")
+            await ask(PrometheusClient(f"http://127.0.0.1:{port}", session), "up")
         await ended.wait()
 
 

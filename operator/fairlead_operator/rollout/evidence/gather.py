@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from fairlead_operator.api.checks import DEFAULT_WINDOW, Check
-from fairlead_operator.api.phases.rollout import Phase
+from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.api.promql import find_in_checks, find_queries
 from fairlead_operator.api.template import AnalysisTemplateSpec
 from fairlead_operator.ports import Kube, Ports, Prometheus
@@ -30,12 +30,17 @@ _MEASURED: Final = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.GUARDING})
 _ALL: Final = 100  # percent
 _REFERENCE: Final = timedelta(minutes=1)  # least of the stable version's last minutes at 100 %
 _BEFORE_DOWNTIME: Final = timedelta(minutes=15)  # the same, where nobody answered in the last ones
+_SILENT: Final = (
+    "Prometheus does not answer whether it can read the queries; it is asked again; if it stays "
+    "so, look whether it runs"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All of it, as it stands now."""
 
+    checks: tuple[Check, ...]  # of every step; none while they are not known
     problem: str | None  # why the checks are not known
     analyses: Mapping[str, Analysis]  # of every candidate; of one not in play without judgments
     trial: Trial | None  # what it says; None where there is none, or it is not due
@@ -69,11 +74,14 @@ async def gather_evidence(case: Case, ports: Ports) -> Evidence:
     problem = None
     try:
         checks = await _resolve(case, ports.kube)
-        await _require_readable(case, checks, ports.prometheus)
     except ChecksError as error:
         problem = str(error)[:1000]
-    analyses = await _analyze(case, checks, problem, ports)
-    return Evidence(problem=problem, analyses=analyses, trial=await _try_out(case, ports))
+    return Evidence(
+        checks=checks,
+        problem=problem,
+        analyses=await _analyze(case, checks, problem, ports),
+        trial=await _try_out(case, ports),
+    )
 
 
 async def _resolve(case: Case, kube: Kube) -> tuple[Check, ...]:
@@ -91,18 +99,16 @@ async def _resolve(case: Case, kube: Kube) -> tuple[Check, ...]:
     return resolve_checks(case.policy, case.model, case.plan, template)
 
 
-async def _require_readable(case: Case, checks: tuple[Check, ...], prometheus: Prometheus) -> None:
-    """Hold a candidate that would wait in its first step for what can never be answered.
+async def find_unreadable(
+    case: Case, checks: tuple[Check, ...], prometheus: Prometheus
+) -> str | None:
+    """Return why a candidate would wait in its first step for what can never be answered, or None.
 
     With traffic each check says so itself, and the others go on.  A Prometheus that does not
-    answer now may later.
-
-    Raises:
-        ChecksError: Prometheus cannot read a query that decides.
+    answer now may later: it holds only what it held before.
     """
-    begins = case.phase is Phase.PENDING and case.has_turn and case.stable is not None
-    if not begins or case.spec.goes_back:
-        return
+    if case.spec.goes_back:
+        return None
     own, pairing = case.policy.analysis, _pair(case)
     target = pairing.target(case.spec.version)
     template = f"analysis.templateRef {own.template_ref.name}" if own.template_ref else ""
@@ -113,11 +119,14 @@ async def _require_readable(case: Case, checks: tuple[Check, ...], prometheus: P
         return fill_query(text, target, stable=pairing.stable, length=DEFAULT_WINDOW)
 
     mistakes = await find_mistakes((query for query in queries if query.decides), fill, prometheus)
-    if mistakes:
-        raise ChecksError(
-            f"{mistakes[:800]}; correct it; if it is in the Model itself, `fairlead abort MODEL` "
-            "and `fairlead retry MODEL` begin again with it"
-        )
+    if mistakes is None and case.status.reason == Reason.ANALYSIS_UNAVAILABLE:
+        return _SILENT
+    if not mistakes:
+        return None
+    return (
+        f"{mistakes[:800]}; correct it; if it is in the Model itself, `fairlead abort MODEL` "
+        "and `fairlead retry MODEL` begin again with it"
+    )
 
 
 async def _read_template(namespace: str, name: str, kube: Kube) -> AnalysisTemplateSpec:

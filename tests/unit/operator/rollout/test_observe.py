@@ -9,6 +9,7 @@ import pytest
 
 from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.kube.metadata import component_labels, version_name
 from fairlead_operator.rollout.observe import observe
 from fairlead_operator.rollout.seen import Seen
 from support.builders import NOW
@@ -30,14 +31,19 @@ def world() -> World:
 
 
 async def look(
-    world: World, *, status: dict[str, Any] | None = None, alert: Any = None, **spec: Any
+    world: World,
+    *,
+    status: dict[str, Any] | None = None,
+    alert: Any = None,
+    annotations: dict[str, str] | None = None,
+    **spec: Any,
 ) -> Seen:
     body = {
         "metadata": {
             "namespace": NAMESPACE,
             "name": "r",
             "uid": "u1",
-            "annotations": {} if alert is None else {"fairlead.dev/alert": alert},
+            "annotations": annotations or ({} if alert is None else {"fairlead.dev/alert": alert}),
         },
         "spec": {"model": "nsw-price", "version": "1.1.0", **spec},
         "status": status or {},
@@ -217,3 +223,64 @@ async def test_the_clock_is_read_by_none_of_what_is_asked(world: World) -> None:
     seen = await look(world, status=MOVING)
 
     assert (seen.case.now, seen.observed.now) == (NOW, NOW)
+
+
+BROKEN = {"name": "own", "query": "sum(x", "atMost": 1}
+ABORT = {"fairlead.dev/abort": "Ada"}
+WINDOW = {"name": "early", "days": ["Thu"], "from": "00:00", "to": "00:20"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_asked"),
+    [
+        pytest.param({}, True, id="once nothing else is waited for"),
+        pytest.param({"available": 0}, False, id="not while the candidate starts"),
+        pytest.param({"available": 0, "strategy": "recreate"}, True,
+                     id="recreate: before the stable version is stopped"),
+        pytest.param({"annotations": ABORT}, False, id="not when a person aborts"),
+        pytest.param({"model": {"suspend": True}}, False, id="not while the Model is suspended"),
+        pytest.param({"model": {"freezeWindows": [WINDOW]}}, False, id="not in a freeze"),
+        pytest.param({"turn": "another"}, False, id="not before its turn"),
+        pytest.param({"trigger": "rollback"}, False, id="not when it goes back"),
+        pytest.param({"version": "1.0.0"}, False, id="not where there is no way back"),
+        pytest.param({"status": MOVING}, False, id="not with traffic"),
+    ],
+)  # fmt: skip
+async def test_when_prometheus_is_asked_whether_it_can_read_the_queries(
+    world: World, changes: dict[str, Any], is_asked: bool
+) -> None:
+    """One that hangs held up each look, an abort's too."""
+    world.prometheus.mistakes["sum(x"] = "parse error"
+    world.prometheus.own["sum(x"] = None
+    put_model(world, **changes)
+    put_server(world, changes.get("version", "1.1.0"), available=changes.get("available", 1))
+    world.registry.register("energy.nsw-price", "1.0.0")
+    spec = {key: changes[key] for key in ("trigger", "version") if key in changes}
+
+    seen = await look(
+        world, status=changes.get("status"), annotations=changes.get("annotations"), **spec
+    )
+
+    assert world.prometheus.checked == ["sum(x"] * is_asked
+    assert ((seen.observed.problem or "") != "") == is_asked
+
+
+def put_model(world: World, **changes: Any) -> None:
+    """Put a Model with a query of its own, whose turn it is."""
+    strategy = {"strategy": changes["strategy"]} if "strategy" in changes else {}
+    model = model_manifest(
+        serving={"gateway": {"kind": "BuiltIn"}},
+        rollout={"analysis": {"checks": [BROKEN]}, **strategy},
+    )
+    model["spec"] |= changes.get("model", {})
+    world.kube.put(model | {"status": {"rollout": changes.get("turn", "r"), "stable": STABLE}})
+
+
+def put_server(world: World, version: str, *, available: int) -> None:
+    meta = {
+        "namespace": NAMESPACE,
+        "name": version_name("nsw-price", version),
+        "labels": component_labels("server", "nsw-price", version),
+    }
+    spec, status = {"replicas": 1}, {"observedGeneration": 1, "availableReplicas": available}
+    world.kube.put({"kind": "Deployment", "metadata": meta, "spec": spec, "status": status})

@@ -13,7 +13,11 @@ from fairlead_operator.api.rollout import RolloutSpec
 from fairlead_operator.ports import Tally
 from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.plan import Plan, Step, compile_plan
-from fairlead_operator.rollout.evidence.gather import Evidence, gather_evidence
+from fairlead_operator.rollout.evidence.gather import (
+    Evidence,
+    find_unreadable,
+    gather_evidence,
+)
 from fairlead_operator.rollout.statistics.ab_test import Outcome
 from support import builders
 from support.builders import HOUR
@@ -54,6 +58,11 @@ def no_clock() -> datetime:
 
 async def gather(world: World, one: Case) -> Evidence:
     return await gather_evidence(one, dataclasses.replace(world.ports, now=no_clock))
+
+
+async def ask(world: World, one: Case) -> str | None:
+    checks = (await gather(world, one)).checks
+    return await find_unreadable(one, checks, world.prometheus)
 
 
 @pytest.fixture
@@ -296,13 +305,11 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("policy", "place"), UNREADABLE)
-async def test_what_prometheus_cannot_read_is_a_problem_before_there_is_traffic(
-    world: World, policy: Any, place: str
-) -> None:
+async def test_what_prometheus_cannot_read_is_named(world: World, policy: Any, place: str) -> None:
     put_template(world, {"checks": [BROKEN]})
     world.prometheus.mistakes["sum(x"] = "1:6: parse error: unclosed left parenthesis"
 
-    problem = (await gather(world, case(policy=policy, phase="Pending", stepSince=None))).problem
+    problem = await ask(world, case(policy=policy, phase="Pending", stepSince=None))
 
     refused = "Prometheus refuses it: 1:6: parse error: unclosed left parenthesis"
     assert (problem or "").startswith(f"{place}: {refused}")
@@ -312,8 +319,6 @@ async def test_what_prometheus_cannot_read_is_a_problem_before_there_is_traffic(
     ("changes", "policy"),
     [
         pytest.param({}, {"analysis": {"checks": [BROKEN | {"query": "good"}]}}, id="it can read"),
-        pytest.param({"has_turn": False}, {}, id="another's turn"),
-        pytest.param({"stable": None}, {}, id="a first version waits for nothing"),
         pytest.param({"spec": BACK}, {}, id="going back waits for nothing"),
         pytest.param({}, {"analysis": {"checks": [BROKEN | {"dryRun": True}, DECIDES]}},
                      id="a dry run decides nothing"),
@@ -324,14 +329,27 @@ async def test_when_no_query_holds_a_candidate(world: World, changes: Any, polic
     policy = policy or {"analysis": {"checks": [BROKEN]}}
     one = dataclasses.replace(case(policy=policy, phase="Pending", stepSince=None), **changes)
 
-    assert (await gather(world, one)).problem is None
+    assert await ask(world, one) is None
 
 
-async def test_a_silent_prometheus_holds_nothing(world: World) -> None:
+@pytest.mark.parametrize(
+    ("reason", "checks", "words"),
+    [
+        pytest.param("WaitingForCandidate", [BROKEN], None, id="holds nothing"),
+        pytest.param("AnalysisUnavailable", [BROKEN], "Prometheus does not answer whether",
+                     id="but what was held: it may still refuse the query"),
+        pytest.param("AnalysisUnavailable", [DECIDES], None, id="without a query: no doubt"),
+    ],
+)  # fmt: skip
+async def test_a_silent_prometheus(
+    world: World, reason: str, checks: Any, words: str | None
+) -> None:
     world.prometheus.down = True
-    one = case(policy={"analysis": {"checks": [BROKEN]}}, phase="Pending", stepSince=None)
+    one = case(policy={"analysis": {"checks": checks}}, phase="Pending", reason=reason)
 
-    assert (await gather(world, one)).problem is None
+    problem = await ask(world, one)
+
+    assert problem is None if words is None else words in (problem or "")
 
 
 async def test_with_traffic_the_other_checks_go_on(world: World) -> None:
