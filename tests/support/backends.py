@@ -38,10 +38,11 @@ class Backends:
     async def _query(self, request: web.Request) -> web.Response:
         form = await request.post()
         promql = str(form["query"])
-        if "time" in form and not self.prometheus.down:  # whether it can be read
+        if not self.prometheus.down:
             mistake = await self.prometheus.find_mistake(promql)
             error = {"status": "error", "errorType": "bad_data", "error": mistake}
-            return web.json_response(error if mistake else {}, status=400 if mistake else 200)
+            if mistake or "time" in form:  # whether it can be read
+                return web.json_response(error if mistake else {}, status=400 if mistake else 200)
         if not promql.startswith("label_join("):
             self.requests.append("query")
         if self.prometheus.down:

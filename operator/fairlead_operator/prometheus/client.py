@@ -30,7 +30,9 @@ class PrometheusClient:
         # It parses the query first, and at the beginning of time there is nothing to add up.  What
         # formats or parses a query by itself is missing in older ones and in what stands in for it.
         status, reason, body = await self._send({"query": promql, "time": "0"}, _BRIEF)
-        if status == 400 and isinstance(body, dict) and body.get("errorType") == "bad_data":
+        if _is_bad_data(status, body):  # what keeps only some time may refuse the moment instead
+            status, reason, body = await self._send({"query": promql}, _BRIEF)
+        if _is_bad_data(status, body):
             return _error(body)
         if status != 200:
             raise TransientError(_unusable(status, reason, body))
@@ -126,6 +128,11 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def _is_bad_data(status: int, body: Any) -> bool:
+    """Tell whether Prometheus refuses the question, and did not only fail to answer it."""
+    return status == 400 and isinstance(body, dict) and body.get("errorType") == "bad_data"
 
 
 def _unusable(status: int, reason: str | None, body: Any) -> str:

@@ -63,6 +63,12 @@ class Prometheus:
         self.port = PrometheusClient(f"http://127.0.0.1:{refusing_port()}", self._session)
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait as long for whether a query can be read as for an answer: the machine may be busy."""
+    monkeypatch.setattr(prometheus_client, "_BRIEF", prometheus_client._TIMEOUT)
+
+
 @pytest.fixture(name="desk")
 async def _desk(prometheus_server: PrometheusServer) -> AsyncIterator[Prometheus]:
     await asyncio.to_thread(
@@ -198,6 +204,29 @@ async def test_what_says_nothing_of_a_query(status: int, body: str) -> None:
             await port.find_mistake("sum(up")
 
 
+BAD_DATA = '{"errorType": "bad_data", "error": "%s"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "mistake"),
+    [
+        pytest.param(200, "{}", None, id="the moment was refused: older than what is kept"),
+        pytest.param(400, BAD_DATA % "parse error", "parse error", id="the query was"),
+    ],
+)
+async def test_what_is_refused_at_the_beginning_of_time_is_asked_of_now(
+    status: int, body: str, mistake: str | None
+) -> None:
+    async with answering(status, body, at_zero=(400, BAD_DATA % "time is too old")) as port:
+        assert await port.find_mistake("sum(up)") == mistake
+
+
+async def test_a_query_that_was_refused_only_with_its_moment_and_then_failed_is_unknown() -> None:
+    async with answering(503, "", at_zero=(400, BAD_DATA % "time is too old")) as port:
+        with pytest.raises(TransientError):
+            await port.find_mistake("sum(up)")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
@@ -215,11 +244,15 @@ async def test_an_answer_of_another_is_transient(status: int, body: str, said: s
 
 
 @contextlib.asynccontextmanager
-async def answering(status: int, body: str) -> AsyncIterator[PrometheusClient]:
-    """Serve this answer to whatever is asked."""
+async def answering(
+    status: int, body: str, *, at_zero: tuple[int, str] | None = None
+) -> AsyncIterator[PrometheusClient]:
+    """Serve this answer to whatever is asked; another to what is asked of the beginning of time."""
 
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=status, text=body)
+    async def answer(request: web.Request) -> web.Response:
+        is_at_zero = (await request.post()).get("time") == "0"
+        code, text = at_zero if at_zero and is_at_zero else (status, body)
+        return web.Response(status=code, text=text)
 
     application = web.Application()
     application.router.add_post("/api/v1/query", answer)
