@@ -27,8 +27,8 @@ _NEW: Final = 0.5  # outcomes; a query that extrapolates is never quite still
 _NONE: Final = timedelta(0)
 _RANGE: Final = re.compile(r"\[\s*[0-9]")
 _FORGOTTEN: Final = (
-    "what the goal counts is forgotten after the range that it names, so that it may not grow: "
-    "write [{{window}}], the time since the trial began"
+    "the goal's own range forgets older events, so its count may stand still: write [{{window}}], "
+    "the time since the trial began"
 )
 
 
@@ -80,7 +80,8 @@ async def run_trial(look: TrialLook, design: TrialDesign, ports: Ports) -> Trial
         elapsed=now - look.since,
         since_change=now - look.changed_at,
     )
-    if _forgets(design.goal) and any(arm.quiet >= SILENCE for arm in trial.arms):
+    waits = trial.outcome is Outcome.RUNNING and any(arm.quiet >= SILENCE for arm in trial.arms)
+    if waits and _forgets(design.goal):
         return dataclasses.replace(trial, message=f"{trial.message}; {_FORGOTTEN}")
     return trial
 

@@ -163,8 +163,8 @@ async def test_a_goal_that_forgets_is_told_when_its_counts_stand_still(
     for version in LOOK.versions:
         for text in (query, total):
             filled = text.replace("{{version}}", version).replace("{{window}}", "3600s")
-            world.prometheus.own[filled] = 700.0
-    last = LastCount(samples=700 if quiet else 600, grown_at=START + HOUR - 5 * MINUTE)
+            world.prometheus.own[filled] = 7.0
+    last = LastCount(samples=7 if quiet else 6, grown_at=START + HOUR - 5 * MINUTE)
     before = dict.fromkeys(LOOK.versions, last)
     look = dataclasses.replace(LOOK, before=before)
 
@@ -172,5 +172,40 @@ async def test_a_goal_that_forgets_is_told_when_its_counts_stand_still(
         look, design(strategy, goal={"query": query, "total": total}), world.ports
     )
 
+    assert trial.outcome is Outcome.RUNNING
     assert ("no new outcome" in trial.message) == (quiet > 0)
-    assert ("write [{{window}}]" in trial.message) == is_told
+    assert ("its count may stand still: write [{{window}}]" in trial.message) == is_told
+
+
+@pytest.mark.parametrize("strategy", ["abTest", "bandit"])
+@pytest.mark.parametrize(
+    ("good", "elapsed", "outcome"),
+    [
+        pytest.param(900.0, HOUR, Outcome.WON, id="a candidate won"),
+        pytest.param(100.0, HOUR, Outcome.STABLE_WON, id="the stable version won"),
+        pytest.param(500.0, 1000 * HOUR, Outcome.UNDECIDED, id="undecided at its end"),
+    ],
+)
+async def test_what_a_goal_forgets_is_of_no_use_to_who_reads_the_end(
+    world: World, strategy: str, good: float, elapsed: timedelta, outcome: Outcome
+) -> None:
+    """The last hour is all that it counts, and nothing came."""
+    query, total = counts("good", "1h"), counts("all", "1h")
+    for version in LOOK.versions:
+        world.prometheus.own[total.replace("{{version}}", version)] = 1000.0
+        rate = good if version == "1.1.0" else 500.0
+        world.prometheus.own[query.replace("{{version}}", version)] = rate
+    now = START + elapsed
+    look = dataclasses.replace(
+        LOOK,
+        pairing=dataclasses.replace(LOOK.pairing, now=now),
+        changed_at=now - MINUTE,
+        before=dict.fromkeys(LOOK.versions, LastCount(samples=1000, grown_at=START)),
+    )
+
+    trial = await run_trial(
+        look, design(strategy, goal={"query": query, "total": total}), world.ports
+    )
+
+    assert trial.outcome is outcome
+    assert "{{window}}" not in trial.message
