@@ -149,8 +149,8 @@ class Check(Spec):
         Rule(
             "!has(self.window) || ((has(self.atLeast) || has(self.atMost)) && "
             f"!({_BUILTIN} in {cel_names(RECORDED)}))",
-            f"window has no effect here: relative and {spoken_names(RECORDED)} count since the "
-            "step began; remove it",
+            "window has no effect here: a comparison (relative) counts since the step began, as do "
+            f"{spoken_names(RECORDED)}; remove it",
             ".window",
         ),
     )
@@ -247,8 +247,9 @@ class Check(Spec):
         between("5s", "24h"),
         Field(
             default=None,
-            description="How far back a measurement looks, and no further than the step, for "
-            f"example 2m. Defaults to {to_duration(DEFAULT_WINDOW)}.",
+            description="How far back a measurement looks, for example 2m; beyond the present step "
+            "only saturation and a query without total look back. Defaults to "
+            f"{to_duration(DEFAULT_WINDOW)}.",
         ),
     ]
     dry_run: Annotated[

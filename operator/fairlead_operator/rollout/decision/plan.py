@@ -163,8 +163,9 @@ def _compile_steps(policy: RolloutPolicy, candidates: int) -> tuple[Step, ...]:
 def automatic_steps(analysis: AnalysisSpec) -> tuple[Step, ...]:
     """Double the weights: few requests meet a bad version, and a good one is soon through.
 
-    A measurement looks back over its window, and never beyond its step: only when the longest
-    window and two intervals have passed, two measurements have had a whole window.
+    A measurement looks back over its window, and, but for saturation and a query without total,
+    never beyond its step: only when the longest window and two intervals have passed, two
+    measurements have had a whole window of the step.
     """
     longest = max(check.look_back for check in analysis.checks or DEFAULT_CHECKS)
     hold = max(_SHORTEST, longest + 2 * analysis.interval)
