@@ -351,7 +351,7 @@ def lint_files(*, files: tuple[str, ...], recursive: bool, output: str) -> None:
     """Check manifests as the API server would, without a cluster.
 
     FILE is a file, a folder, or - for standard input; other kinds are skipped. Exit code 0: no
-    problem; 1: what the API server would refuse; 2: a file is not there, or wrong usage.
+    problem; 1: what the API server would refuse; 2: wrong usage, or what cannot be read.
     """
     # Its types and rules are loaded for this command alone: the others should answer at once.
     from fairlead_operator.command import lint  # noqa: PLC0415

@@ -2,14 +2,14 @@
 
 import difflib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from fairlead_operator.api.group import API_VERSION, GROUP
 from fairlead_operator.api.schema import Schema
 from fairlead_operator.crds import build_crds
 from fairlead_operator.lint.metadata import find_metadata_problems, name_of, unknown_metadata
-from fairlead_operator.lint.problem import NOWHERE, Problem, quoted
+from fairlead_operator.lint.problem import NOWHERE, Problem, invalid, quoted
 from fairlead_operator.lint.rules import find_broken_rules
 from fairlead_operator.lint.structure import complete, find_problems, find_repeated, prune
 
@@ -22,11 +22,15 @@ UNCHECKED: Final = Problem(
 
 
 def is_ours(body: Any) -> bool:
-    """Tell whether a document is a manifest of our group, or of our kinds and of no group."""
+    """Tell whether a document is a manifest of our group, or of our kinds and of no group.
+
+    Where there is no group and the kind is no text, it may have been meant to be ours.
+    """
     if not isinstance(body, Mapping):
         return False
     if not body.get("apiVersion"):
-        return body.get("kind") in _schemas()
+        kind = body.get("kind")
+        return kind in _schemas() if isinstance(kind, str) else bool(kind)
     return str(body["apiVersion"]).partition("/")[0] == GROUP
 
 
@@ -34,11 +38,17 @@ def check(body: Mapping[str, Any]) -> list[Problem]:
     """Return what the API server refuses of a manifest of ours, if it were created."""
     if missing := [field for field in ("apiVersion", "kind") if not body.get(field)]:
         return [Problem(field="", message=f"{missing[0]} not set")]
-    schemas = _schemas()
-    kind = str(body["kind"])
+    schemas, kind = _schemas(), body["kind"]
+    if not isinstance(kind, str):
+        return [invalid("kind", kind, "must be text")]
     if body["apiVersion"] != API_VERSION or kind not in schemas:
         return [_no_such_kind(str(body["apiVersion"]), kind)]
     return list(_find(schemas[kind], body))
+
+
+def as_kept(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a manifest without problems as the API server keeps it, which the operator reads."""
+    return _keep(_schemas()[body["kind"]], body)[0]
 
 
 def _find(schema: Schema, body: Mapping[str, Any]) -> Iterator[Problem]:
@@ -46,12 +56,9 @@ def _find(schema: Schema, body: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(metadata, Mapping):
         yield Problem(field="metadata", message="must be an object with a name")
         return
-    pruned, unknown = prune(schema, body)
+    whole, unknown = _keep(schema, body)
     yield from unknown
     yield from unknown_metadata(metadata)
-    # Who creates an object cannot set its status.
-    written = {name: value for name, value in pruned.items() if name != "status"}
-    whole = complete(schema, written | {"metadata": {"name": name_of(metadata)}})
     refused = [
         *find_metadata_problems(metadata),
         *find_problems(schema, whole),
@@ -62,6 +69,15 @@ def _find(schema: Schema, body: Mapping[str, Any]) -> Iterator[Problem]:
         yield UNCHECKED
     else:
         yield from find_broken_rules(schema, whole)
+
+
+def _keep(schema: Schema, body: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[Problem]]:
+    """Return what the API server makes of an object, and the fields that it leaves out."""
+    pruned, unknown = prune(schema, body)
+    # Who creates an object cannot set its status.
+    written = {name: value for name, value in pruned.items() if name != "status"}
+    name = name_of(body.get("metadata") or {})
+    return complete(schema, written | {"metadata": {"name": name}}), unknown
 
 
 def _no_such_kind(version: str, kind: str) -> Problem:

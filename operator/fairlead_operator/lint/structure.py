@@ -4,10 +4,12 @@ It follows the server in what nobody would guess: a number without a fraction is
 bound without *its* fraction, and a value of the wrong type is still held against an enum.
 """
 
+import dataclasses
 import datetime
 import difflib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -143,9 +145,10 @@ def find_repeated(schema: Schema, value: Any, path: str = "") -> Iterator[Proble
 
 def _repeated(keys: Sequence[Any], path: str) -> Iterator[Problem]:
     """Yield the second of each that are the same."""
-    written = [as_json(key) for key in keys]
-    for index, one in enumerate(written):
-        if written[:index].count(one) == 1:
+    times: Counter[str] = Counter()
+    for index, key in enumerate(map(as_json, keys)):
+        times[key] += 1
+        if times[key] == 2:
             yield Problem(
                 field=f"{path}[{index}]", message=f"Duplicate value: {shown(keys[index])}"
             )
@@ -201,13 +204,15 @@ def _of_number(schema: Schema, number: float, path: str) -> Iterator[Problem]:
     bits = _INT_BITS.get(schema.get("format", "")) if schema.get("type") == "integer" else None
     if bits and not (number % 1 == 0 and -(2**bits) <= number < 2**bits):
         words = f"Checked value must be of type integer with format {schema['format']} in {path}"
-        yield invalid(NOWHERE, "", words)
+        # What does not fit 64 bits no rule can take.
+        beyond = not -(2**63) <= number < 2**63
+        yield dataclasses.replace(invalid(NOWHERE, "", words), blocking=beyond)
     cut = int if isinstance(number, int) else float
-    for name, beyond, words in (
+    for name, sign, words in (
         ("maximum", 1, "should be less than or equal to"),
         ("minimum", -1, "should be greater than or equal to"),
     ):
-        if name in schema and (number - cut(schema[name])) * beyond > 0:
+        if name in schema and (number - cut(schema[name])) * sign > 0:
             yield invalid(path, number, f"{path} in body {words} {shown(cut(schema[name]))}")
 
 

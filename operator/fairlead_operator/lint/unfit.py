@@ -1,4 +1,7 @@
-"""What the operator refuses of a Model that the API server takes: checks that cannot be asked."""
+"""What the operator refuses though the API server takes it: checks that cannot be asked.
+
+All of it is asked of what the API server keeps: without nulls, and with defaults.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -23,6 +26,10 @@ def find_unfit(model: Object, templates: Mapping[str, Object]) -> Iterator[Probl
     """
     try:
         spec = ModelSpec.model_validate(model["spec"])
+    except ValidationError as error:
+        yield from _unreadable(error)
+        return
+    try:
         reference = spec.rollout.analysis.template_ref
         template = None
         if reference is not None:
@@ -31,13 +38,25 @@ def find_unfit(model: Object, templates: Mapping[str, Object]) -> Iterator[Probl
             template = AnalysisTemplateSpec.model_validate(templates[reference.name]["spec"])
         plan = compile_plan(spec.rollout, candidates=1 + len(spec.alternatives))
         resolve_checks(spec.rollout, spec, plan, template)
-    except ValidationError as error:
-        for one in error.errors():
-            yield Problem(field=_path(one["loc"]), message=one["msg"])
+    except ValidationError:
+        return  # of the template, of which it is told
     except InvalidSpecError as error:
         yield Problem(field="spec", message=str(error))
     except ChecksError as error:
         yield Problem(field="spec.rollout.analysis", message=str(error))
+
+
+def find_unfit_template(template: Object) -> Iterator[Problem]:
+    """Yield what the operator cannot read of an AnalysisTemplate."""
+    try:
+        AnalysisTemplateSpec.model_validate(template["spec"])
+    except ValidationError as error:
+        yield from _unreadable(error)
+
+
+def _unreadable(error: ValidationError) -> Iterator[Problem]:
+    for one in error.errors():
+        yield Problem(field=_path(one["loc"]), message=one["msg"])
 
 
 def _path(places: Iterable[str | int]) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_operator.api.group import API_VERSION
-from fairlead_operator.lint.check import UNCHECKED, check, is_ours
+from fairlead_operator.lint.check import UNCHECKED, as_kept, check, is_ours
 from support.documents import manifests
 
 
@@ -38,6 +38,9 @@ def said(body: dict[str, Any]) -> list[str]:
         pytest.param({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout"}, False, id="Argo's"),
         pytest.param({"apiVersion": "v1", "kind": "Secret"}, False, id="a Secret"),
         pytest.param({"services": {}}, False, id="no manifest"),
+        pytest.param({"kind": ["Model"]}, True, id="a kind that is a list, of no group"),
+        pytest.param({"kind": {"Model": None}}, True, id="a kind that is an object, of no group"),
+        pytest.param({"apiVersion": "v1", "kind": ["Secret"]}, False, id="of another group"),
         pytest.param([], False, id="a list"),
         pytest.param("text", False, id="text"),
     ],
@@ -48,6 +51,36 @@ def test_what_is_ours_to_check(body: Any, ours: bool) -> None:
 
 def test_a_manifest_that_is_right_has_no_problem() -> None:
     assert said(model()) == []
+
+
+@pytest.mark.parametrize("kind", [["Model"], {"Model": None}, 5, True])
+def test_a_kind_is_text(kind: Any) -> None:
+    (line,) = said(model() | {"kind": kind})
+
+    assert line.startswith("kind: Invalid value: ")
+    assert line.endswith(": must be text")
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**400, 1e300])
+def test_a_number_beyond_64_bits_is_told_and_no_rule_is_asked_of_it(number: float) -> None:
+    lines = said(model(serving={"replicas": number}))
+
+    assert '<nil>: Invalid value: "": Checked value must be of type integer with format' in lines[0]
+    assert lines[-1] == f"{UNCHECKED.field}: {UNCHECKED.message}"
+
+
+def test_a_null_is_not_kept_and_a_default_is() -> None:
+    rollout = {"steps": [{"weight": 5}]}
+    body = model(serving=None, rollout=rollout | {"analysis": None, "guard": None})
+    body["spec"]["data"]["minRows"] = None
+
+    kept = as_kept(body | {"status": {"phase": "Ready"}})
+
+    spec = kept["spec"]
+    assert spec["data"]["minRows"] == 200
+    assert not {"analysis", "guard"} & spec["rollout"].keys()
+    assert "serving" not in spec
+    assert "status" not in kept
 
 
 def test_no_rule_is_evaluated_where_the_structure_is_wrong() -> None:

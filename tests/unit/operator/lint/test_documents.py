@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.lint.documents import read_documents
+from fairlead_operator.lint.documents import Document, read_documents, split_list
 
 
 def bodies(text: str) -> list[Any]:
@@ -38,7 +38,15 @@ def messages(text: str) -> list[str]:
         pytest.param("!!str 5", "5", id="a number that is to be text"),
         pytest.param('"\\ud83d\\ude00"', "\U0001f600", id="a character in two halves"),
         pytest.param('"\\ud83d"', "\ufffd", id="a half alone"),
-        pytest.param("1" * 5000, float("inf"), id="a number beyond all bounds"),
+        pytest.param("9223372036854775807", 2**63 - 1, id="the greatest of 64 bits"),
+        pytest.param("9223372036854775808", 2.0**63, id="one more is a fraction"),
+        pytest.param("-9223372036854775809", -(2**63), id="one less than the least is the least"),
+        pytest.param("1" * 300, float("1" * 300), id="a number of many digits"),
+        pytest.param("1e300", 1e300, id="whole, and beyond 64 bits"),
+        pytest.param("01777777777777777777777", 2.0**64, id="octal, beyond 63 bits"),
+        pytest.param("0x10000000000000000", "0x10000000000000000", id="hexadecimal, beyond 64"),
+        pytest.param("1" * 5000, "1" * 5000, id="a number beyond all bounds is text"),
+        pytest.param("-1e400", "-1e400", id="an exponent beyond all bounds"),
         pytest.param("-", [None], id="an empty item"),
         pytest.param("- a", ["a"], id="a list"),
         pytest.param("-a", "-a", id="a dash is no sign"),
@@ -49,6 +57,10 @@ def test_a_scalar_is_what_kubectl_takes_it_for(text: str, value: Any) -> None:
 
     assert body == {"a": value}
     assert type(body["a"]) is type(value)
+
+
+LIST = "apiVersion: v1\nkind: List\n"
+OF_MODELS = "apiVersion: fairlead.dev/v1alpha1\nkind: ModelList\n"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +77,44 @@ def test_a_scalar_is_what_kubectl_takes_it_for(text: str, value: Any) -> None:
         pytest.param("on: 1\n2: 3", [{"true": 1, "2": 3}], id="keys are text"),
         pytest.param(
             "apiVersion: v1\nkind: List\nitems: [{a: 1}, {b: 2}]", [{"a": 1}, {"b": 2}], id="a List"
+        ),
+        pytest.param(f"{LIST}items:\n-\n- a: 1\n-", [{"a": 1}], id="empty items of a List"),
+        pytest.param(f"{LIST}items:", [], id="a List of nothing"),
+        pytest.param(LIST, [], id="a List without items"),
+        pytest.param(
+            f"{LIST}items: [{{apiVersion: v1, kind: List, items: [{{a: 1}}]}}, {{b: 2}}]",
+            [{"a": 1}, {"b": 2}],
+            id="a List within one",
+        ),
+        pytest.param(
+            f"{OF_MODELS}items: [{{spec: 1}}, {{kind: Secret}}, {{apiVersion: v1}}, text]",
+            [
+                {"spec": 1, "apiVersion": "fairlead.dev/v1alpha1", "kind": "Model"},
+                {"kind": "Secret"},
+                {"apiVersion": "v1"},
+                "text",
+            ],
+            id="a list of our group: its items are of its kind, where they say nothing",
+        ),
+        pytest.param(
+            OF_MODELS,
+            [{"apiVersion": "fairlead.dev/v1alpha1", "kind": "ModelList"}],
+            id="without items it is none",
+        ),
+        pytest.param(
+            "apiVersion: apps/v1\nkind: DeploymentList\nitems: [{a: 1}]",
+            [{"apiVersion": "apps/v1", "kind": "DeploymentList", "items": [{"a": 1}]}],
+            id="a list of others is one document",
+        ),
+        pytest.param('{"a": 1}{"b": 2}\n\n {"c":\t3}', [{"a": 1}, {"b": 2}, {"c": 3}], id="JSONs"),
+        pytest.param('{"a": 1}\n---\nb: 2', [{"a": 1}, {"b": 2}], id="JSON, then YAML"),
+        pytest.param("{a: 1}\n---\n{b: 2}", [{"a": 1}, {"b": 2}], id="braces that are no JSON"),
+        pytest.param("\ufeffa: 1", [{"a": 1}], id="a mark of the byte order"),
+        pytest.param(f"a: [{'1, ' * 1500}]", [{"a": [1] * 1500}], id="many values, no alias"),
+        pytest.param(
+            f"a: &a [{'1, ' * 50}]\nb: [{'*a, ' * 50}]",
+            [{"a": [1] * 50, "b": [[1] * 50] * 50}],
+            id="an alias that is used often",
         ),
     ],
 )  # fmt: skip
@@ -115,6 +165,29 @@ def test_a_field_within_a_list_has_its_line() -> None:
     assert [problem.field for problem in second.problems] == ["spec.b"]
 
 
+def test_a_field_of_a_later_json_object_has_its_line() -> None:
+    *_, last = read_documents('{"a": 1}\n{\n "b": 2}\n\n{"c":\n {"d":\n 3}}')
+
+    assert (last.number, last.line(""), last.line("c.d")) == (3, 5, 6)
+
+
+def test_a_mistake_after_json_objects_has_its_line() -> None:
+    *_, broken = read_documents('{"a": 1}\n{"b": 2}\n{"c": [}')
+
+    assert (broken.number, broken.body, broken.line("")) == (3, None, 3)
+
+
+def test_a_long_list_is_read_at_once() -> None:
+    """Its lines were gone through once for each item, which took minutes of some thousands."""
+    fields = {f"items[{index}].a": index for index in range(30_000)}
+    body = {"apiVersion": "v1", "kind": "List", "items": [{"a": 1}] * 30_000}
+    listing = Document(number=1, body=body, lines=fields)
+
+    *_, last = split_list(listing)
+
+    assert dict(last.lines) == {"a": 29_999}
+
+
 BOMB = "a: &a0 [1]\n" + "".join(f"b{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 9))
 
 
@@ -128,6 +201,15 @@ BOMB = "a: &a0 [1]\n" + "".join(f"b{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in
         pytest.param("a: *b", "undefined alias", id="no such anchor"),
         pytest.param("a: &a [*a]", "nested too deeply", id="an anchor within itself"),
         pytest.param("\x00", "error parsing YAML: ", id="no text"),
+        pytest.param('a: "\\UFFFFFFFF"', "error parsing YAML: ", id="no character"),
+        pytest.param("a: {<<: }", "map merge requires map", id="a merge of nothing"),
+        pytest.param("a: {<<: foo}", "map merge requires map", id="a merge of text"),
+        pytest.param("a: {<<: [{b: 1}, 5]}", "map merge requires map", id="of a number"),
+        pytest.param("a: {<<: [[{b: 1}]]}", "map merge requires map", id="of a list in a list"),
+        pytest.param(f"{LIST}items: 5", "must be a list", id="items that are a number"),
+        pytest.param(f"{LIST}items: {{a: 1}}", "must be a list", id="items that are an object"),
+        pytest.param(f"{OF_MODELS}items: x", "must be a list", id="items of a list of ours"),
+        pytest.param(f"{LIST}items: []\nitems: []", "already set", id="items twice"),
         pytest.param(
             BOMB,
             "excessive aliasing",
@@ -139,8 +221,9 @@ def test_what_is_no_manifest_is_said(text: str, message: str) -> None:
     assert message in " ".join(messages(text))
 
 
-def test_what_comes_before_a_mistake_is_read() -> None:
-    *whole, broken = read_documents("a: 1\n---\nb: [\n")
+@pytest.mark.parametrize("mistake", ["[\n", "\n  <<: foo"])
+def test_what_comes_before_a_mistake_is_read(mistake: str) -> None:
+    *whole, broken = read_documents(f"a: 1\n---\nb: {mistake}")
 
     assert [document.body for document in whole] == [{"a": 1}]
     assert (broken.number, broken.body, broken.line("")) == (2, None, 4)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.lint.unfit import find_unfit
+from fairlead_operator.lint.unfit import find_unfit, find_unfit_template
 
 TEMPLATE = {
     "spec": {
@@ -72,3 +72,13 @@ def test_what_the_operator_cannot_read_is_told_by_its_path() -> None:
     problem, *_ = find_unfit(body, {})
 
     assert problem.field == "spec.rollout.analysis.checks[0].atMost"
+
+
+def test_what_the_operator_cannot_read_of_a_template_is_told_of_the_template() -> None:
+    template = {"spec": {"checks": [{"name": "a", "query": "x", "atMost": "much"}]}}
+
+    problem, *_ = find_unfit_template(template)
+
+    assert problem.field == "spec.checks[0].atMost"
+    assert list(find_unfit(model(**reference()), {"shop": template})) == []
+    assert list(find_unfit_template(TEMPLATE)) == []
