@@ -1,6 +1,7 @@
 """Feedback: what a client reports about a prediction, read and checked.  Pure."""
 
 import math
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from fairlead_serving.server.signature import Task
 _FIELDS = frozenset({"predictionId", "row", "label", "reward", "at"})
 MAX_BODY_BYTES = 64 * 1024
 _LONGEST_LABEL = 256  # characters
+_LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60")
 _TEXT_LABEL = {"minLength": 1, "maxLength": _LONGEST_LABEL}
 _LABELS: Mapping[Task, dict[str, Any]] = {
     Task.BINARY: {"type": ["integer", "boolean", "string"], "minimum": 0, "maximum": 1}
@@ -108,17 +110,23 @@ def _parse_prediction_id(given: object) -> str:
 
 
 def _parse_row(given: object) -> int:
+    # 1.0, which some clients write, is an integer of JSON Schema too.
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
     if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < MAX_INSTANCES:
         return given
     raise BadInputError("row is not the number of an instance; count instances from 0")
 
 
 def _parse_time(given: object, received: datetime) -> datetime:
+    """Read a time as RFC 3339 has it: with small letters, too, and with a leap second."""
     if given is None:
         return received
     try:
-        if isinstance(given, str) and (moment := datetime.fromisoformat(given)).tzinfo is not None:
-            return moment
+        if isinstance(given, str):
+            written = _LEAP_SECOND.sub(r"\1:59", given.upper())
+            if (moment := datetime.fromisoformat(written)).tzinfo is not None:
+                return moment
     except ValueError:
         pass
     raise BadInputError(

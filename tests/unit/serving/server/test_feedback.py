@@ -54,6 +54,12 @@ def test_a_reward_needs_no_label(reward: float) -> None:
     assert (feedback.row_index, feedback.label_class, feedback.reward) == (0, None, reward)
 
 
+def test_a_row_is_whole_however_it_is_written() -> None:
+    feedback = parse_feedback(told(reward=1, row=7.0), Task.REGRESSION, received=NOW)
+
+    assert (feedback.row_index, type(feedback.row_index)) == (7, int)
+
+
 @pytest.mark.parametrize(
     ("at", "given_at"),
     [
@@ -61,6 +67,11 @@ def test_a_reward_needs_no_label(reward: float) -> None:
         pytest.param("2026-11-30T11:59:59.5Z", NOW - timedelta(milliseconds=500), id="earlier"),
         pytest.param("2026-11-30T12:30:00+01:00", NOW - timedelta(minutes=30), id="elsewhere"),
         pytest.param("2026-11-30T12:00:01Z", NOW, id="a clock ahead: when it was received"),
+        pytest.param("2026-11-30t11:59:30z", NOW - timedelta(seconds=30), id="small letters"),
+        pytest.param("2026-11-30T11:59:60Z", NOW - timedelta(seconds=1), id="a leap second"),
+        pytest.param(
+            "2026-11-30t11:59:60.25+00:00", NOW - timedelta(milliseconds=750), id="a part of one"
+        ),
         pytest.param("9999-12-31T23:59:59-14:00", NOW, id="at the end of time: the same"),
         pytest.param(
             "0001-01-01T00:00:00+14:00",
@@ -86,6 +97,7 @@ def test_feedback_was_given_when_the_client_says_but_not_later_than_now(
         pytest.param(told(label=1, predictionId=None), "predictionId", id="no id"),
         pytest.param(told(label=1, row=-1), "row", id="a row before the first"),
         pytest.param(told(label=1, row=10_000), "row", id="a row after the last"),
+        pytest.param(told(label=1, row=0.5), "row", id="a part of a row"),
         pytest.param(told(label=1, row=True), "row", id="a row that is none"),
         pytest.param(told(label=[1]), "label", id="a label of many"),
         pytest.param(told(label=2), "label is neither 0 nor 1", id="a third class of two"),
@@ -99,6 +111,8 @@ def test_feedback_was_given_when_the_client_says_but_not_later_than_now(
             told(label=1, at="2026-11-30T11:00:00"), "offset from UTC", id="a time of nowhere"
         ),
         pytest.param(told(label=1, at="2026-11-30"), "offset from UTC", id="a day"),
+        pytest.param(told(label=1, at="2026-11-30T11:59:61Z"), "at is not", id="a 61st second"),
+        pytest.param(told(label=1, at="2026-11-30T11:60:00Z"), "at is not", id="a 60th minute"),
         pytest.param(told(label=1, at=1_796_000_000), "at is not a time", id="seconds"),
     ],
 )
@@ -122,9 +136,13 @@ LABELS = (0, 1, 2, -3.5, 1.0, 1.5, 1e300, True, False, None, "", "up", "x" * 256
     [
         *({"label": label} for label in LABELS),
         *({"reward": reward} for reward in (-0.1, 0, 0.5, 1, 1.01, True, "1", None)),
-        *({"label": 1, "row": row} for row in (-1, 0, 9_999, 10_000, True, None)),
+        *(
+            {"label": 1, "row": row}
+            for row in (-1, 0, 1.0, -0.0, 1.5, 9_999.0, 10_000, 1e300, True, None)
+        ),
         {},
         {"label": 1, "reward": 1, "at": "2026-11-30T11:59:59.5Z"},
+        {"label": 1, "at": "2026-11-30t11:59:59z"},
         {"label": 1, "weight": 2},
         {"label": 1, "predictionId": 7},
     ],
