@@ -29,10 +29,11 @@ def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> Fo
     """Find the ready endpoints of each Service in all slices of a namespace.
 
     A pod that still serves while it terminates is left out: it finishes what it has and gets
-    nothing new.  Only the last ones go on until they stop, for without an endpoint every request
-    fails: under strategy recreate, and when a node is drained.  Where none serves any more, those
-    that were ready and have not gone are kept: when all turn unready at once it is more often the
-    one who looks that is ill (a node whose word does not get through) than every pod.
+    nothing new.  Only where none is ready any more, it goes on until it stops, for without an
+    endpoint every request fails: under strategy recreate, and when a node is drained.  Those that
+    were ready and have not gone are kept then, too: when all turn unready at once it is more often
+    the one who looks that is ill (a node whose word does not get through) than every pod, and one
+    that ends cannot carry what all of them carried.
     """
     ready: defaultdict[str, set[Endpoint]] = defaultdict(set)
     leaving: defaultdict[str, set[Endpoint]] = defaultdict(set)
@@ -55,11 +56,10 @@ def find_endpoints(slices: Iterable[Mapping[str, Any]], before: Endpoints) -> Fo
                 Endpoint(address=address, port=port) for address in entry["addresses"]
             )
     really_ready = frozenset(ready)
-    for service in leaving.keys() - really_ready:
-        ready[service] = leaving[service]
-    for service in unready.keys() - ready.keys():
-        if kept := unready[service].intersection(before.get(service, ())):
-            ready[service] = kept
+    for service in (leaving.keys() | unready.keys()) - really_ready:
+        kept = unready[service].intersection(before.get(service, ()))
+        if last := leaving[service] | kept:
+            ready[service] = last
     return Found(
         endpoints={
             service: tuple(sorted(endpoints)) for service, endpoints in sorted(ready.items())

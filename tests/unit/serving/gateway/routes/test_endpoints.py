@@ -85,7 +85,7 @@ LEAVING = {"ready": False, "serving": True, "terminating": True}
         pytest.param([pod("10.0.0.2", ready=True)], at("10.0.0.2"),
                      id="another is ready: it gets nothing new"),
         pytest.param([pod("10.0.0.2", ready=False)], at("10.0.0.1"),
-                     id="another is not ready: it is asked rather than that"),
+                     id="another was never ready: it is asked rather than that"),
         pytest.param([pod("10.0.0.2", **LEAVING | {"serving": False})], at("10.0.0.1"),
                      id="another has stopped"),
     ],
@@ -94,10 +94,35 @@ def test_a_pod_that_ends_answers_while_no_other_can(
     others: list[dict[str, Any]], expected: dict[str, tuple[Endpoint, ...]]
 ) -> None:
     """Under strategy recreate the downtime began some seconds before the old pod stopped."""
-    found = find_endpoints([slice_of(pod("10.0.0.1", **LEAVING), *others)], at("10.0.0.2"))
+    found = find_endpoints([slice_of(pod("10.0.0.1", **LEAVING), *others)], at("10.0.0.1"))
 
     assert found.endpoints == expected
     assert bool(found.ready) is (expected == at("10.0.0.2"))
+
+
+@pytest.mark.parametrize(
+    ("before", "others", "expected"),
+    [
+        pytest.param(["1", "2", "3"], [pod("2", ready=False), pod("3", ready=False)],
+                     ["1", "2", "3"], id="all others turned unready: they share what it carried"),
+        pytest.param(["1", "2"], [pod("2", ready=False), pod("3", ready=False)], ["1", "2"],
+                     id="one was never ready: left out"),
+        pytest.param(["2"], [pod("2", ready=False)], ["1", "2"],
+                     id="it was left out while the others were ready: it is asked again"),
+        pytest.param(["1", "2"], [pod("2", **LEAVING | {"serving": False})], ["1"],
+                     id="another one stopped"),
+        pytest.param(["1", "2", "3"], [pod("2", ready=False), pod("3", ready=True)], ["3"],
+                     id="one is ready: it alone"),
+    ],
+)  # fmt: skip
+def test_a_pod_that_ends_does_not_carry_alone_what_those_carry_that_turned_unready(
+    before: list[str], others: list[dict[str, Any]], expected: list[str]
+) -> None:
+    """Of ten pods nine turned unready together while one was drained: it alone got all of it."""
+    found = find_endpoints([slice_of(pod("1", **LEAVING), *others)], at(*before))
+
+    assert found.endpoints == at(*expected)
+    assert bool(found.ready) is ("3" in expected and len(expected) == 1)
 
 
 @pytest.mark.parametrize(
