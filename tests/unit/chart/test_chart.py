@@ -687,6 +687,20 @@ def test_a_scraper_of_another_namespace_is_named_with_it() -> None:
     assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
 
 
+def test_lists_that_are_null_are_empty() -> None:
+    """As they are for `helm upgrade --reuse-values` from a release that did not have them."""
+    peers = ("webhookFrom", "metricsFrom", "consoleFrom", "callersFrom", "gatewaysFrom")
+    in_energy = (*BUNDLED, 'networkPolicy.modelNamespaces=["energy"]')
+    null = (
+        *(f"networkPolicy.{name}=null" for name in peers),
+        "mlflow.extraAllowedHosts=null",
+        "watchNamespaces=null",
+    )
+
+    assert render(*in_energy, *null) == render(*in_energy)
+    assert render(*EXTERNAL, *null, "networkPolicy.modelNamespaces=null") == render(*EXTERNAL)
+
+
 def test_callers_are_everyone_unless_they_are_named() -> None:
     policy = find(
         render(*BUNDLED, 'networkPolicy.modelNamespaces=["energy"]'),
