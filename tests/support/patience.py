@@ -3,12 +3,11 @@
 A conftest or test that imports ``patient_record`` has the fixture.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from fairlead_operator.record import connect, connections
-from fairlead_operator.record.connections import Connections
 
 _SECONDS: Final = 120
 
@@ -16,8 +15,7 @@ _SECONDS: Final = 120
 @pytest.fixture
 def patient_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let connections and questions take their time; a deadline that a test names holds."""
-    call: Any = Connections.call
-    monkeypatch.setitem(call.__kwdefaults__, "deadline", _SECONDS)
+    monkeypatch.setattr(connections, "_DEADLINE", _SECONDS)
     monkeypatch.setitem(connect._DEFAULTS, "connect_timeout", _SECONDS)
     settings = f"SET LOCAL statement_timeout = '{_SECONDS}s'; SET LOCAL TimeZone = 'UTC'"
     monkeypatch.setattr(connections, "_SETTINGS", settings)

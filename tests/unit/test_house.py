@@ -61,7 +61,6 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/kube/login.py": _OPERATOR,
     "operator/record/client.py": _RECORD,
     "operator/record/connect.py": _RECORD,
-    "operator/record/connections.py": _RECORD,
     "operator/record/queries.py": _RECORD,
     "operator/record/upgrade.py": "integration/operator/test_record_upgrade.py",
     "serving/gateway/__main__.py": "integration/serving/test_gateway.py",

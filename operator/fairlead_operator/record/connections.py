@@ -47,9 +47,12 @@ class Connections:
         self._trouble = ""  # what the dead server, if it is dead, was found to suffer from
 
     async def call(
-        self, work: Callable[[Connection], Awaitable[T]], *, deadline: float = _DEADLINE
+        self, work: Callable[[Connection], Awaitable[T]], *, deadline: float | None = None
     ) -> T:
         """Let the work have a connection; it may be done twice.
+
+        A call that brings its own deadline has much to do: that it is late says nothing of the
+        server, and the next calls are tried.
 
         Raises:
             TransientError: the database did not answer within the deadline, or refused.
@@ -57,16 +60,18 @@ class Connections:
         loop = asyncio.get_running_loop()
         if loop.time() < self._resume:
             raise _unreachable(self._trouble)
+        limit = _DEADLINE if deadline is None else deadline
         call = self._start(self._use(work))
         try:
             # Not `asyncio.timeout`: psycopg takes its time to cancel what a dead server runs.
-            await asyncio.wait({call}, timeout=deadline)
+            await asyncio.wait({call}, timeout=limit)
         finally:
             call.cancel()
         if not call.done():
             if self._upgrade is not None:
                 raise self._pause("its schema is being brought up to date")
-            raise self._pause(f"no answer within {deadline:g} s")
+            trouble = f"no answer within {limit:g} s"
+            raise self._pause(trouble) if deadline is None else _unreachable(trouble)
         try:
             result = call.result()
         except psycopg.errors.QueryCanceled as error:

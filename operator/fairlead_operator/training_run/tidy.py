@@ -12,7 +12,7 @@ from typing import Any, Final
 from fairlead_operator.api.group import LABEL_COMPONENT, LABEL_TRAINING_RUN
 from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.api.runs import OpenRun, RunEnd
-from fairlead_operator.errors import ClusterRefusalError
+from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.ports import Ports
 from fairlead_operator.training_run.observe import read_job
 from fairlead_operator.training_run.state_machine import JobState
@@ -30,7 +30,7 @@ async def tidy_trainings(namespace: str, ports: Ports) -> timedelta | None:
         when to look again, while a trainer still works for one: it would begin its study anew.
 
     Raises:
-        TransientError: MLflow, the cluster or the database did not answer.
+        TransientError: MLflow, the cluster or the database did not answer, for one run at least.
     """
     runs = await ports.registry.open_runs(namespace)
     if not runs:
@@ -47,10 +47,16 @@ async def tidy_trainings(namespace: str, ports: Ports) -> timedelta | None:
     pods = await ports.kube.list("Pod", namespace, trainers)
     if ends and has_trainer_left((*jobs, *pods), trainings, now=ports.now()):
         return _LEAVING
+    trouble: TransientError | None = None
     for run, end in ends.items():
-        await ports.registry.end_run(run.run_id, end)
-        await ports.record.forget_study(namespace, run.key)
-        await ports.registry.close_run(run.run_id)
+        try:
+            await ports.registry.end_run(run.run_id, end)
+            await ports.record.forget_study(namespace, run.key)
+            await ports.registry.close_run(run.run_id)
+        except TransientError as error:  # of this one maybe: a study that takes too long
+            trouble = error
+    if trouble is not None:
+        raise trouble
     return None
 
 

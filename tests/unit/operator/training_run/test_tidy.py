@@ -153,6 +153,24 @@ async def test_a_database_that_is_away_leaves_the_run_to_be_found_again(world: W
     assert world.registry.closed == set()
 
 
+async def test_a_study_that_is_not_removed_holds_up_no_other(world: World) -> None:
+    """One that was too large for its time kept all others of its namespace, for good."""
+    forget = world.record.forget_study
+
+    async def forget_but_one(namespace: str, uid: str) -> None:
+        if uid == "uid-a":
+            raise TransientError("record database: the query took too long")
+        await forget(namespace, uid)
+
+    world.record.forget_study = forget_but_one  # type: ignore[method-assign]
+
+    with pytest.raises(TransientError, match="took too long"):
+        await tidy_trainings(NAMESPACE, world.ports)
+
+    assert world.registry.closed == {"run-2"}
+    assert world.record.studies == {"energy/a/uid-a", "elsewhere/c/uid-c"}
+
+
 async def test_what_cannot_be_seen_is_left(world: World) -> None:
     async def refuse(*_: object) -> list[dict[str, Any]]:
         raise ClusterRefusalError("GET trainingruns: 403 forbidden")
