@@ -365,11 +365,12 @@ def pod(
 ) -> dict[str, Any]:
     """Build a pod as the kubelet reports it."""
     state = {"terminated": ended} if ended else {"running": {}}
+    phase = ("Failed" if ended["exitCode"] else "Succeeded") if ended else "Running"
     return {
         "kind": "Pod",
         "metadata": {"namespace": NAMESPACE, "name": name, "labels": labels},
         "status": {
-            "phase": "Running",
+            "phase": phase,
             "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
             "containerStatuses": [
                 {"name": "main", "ready": ready, "restartCount": 0, "state": state}

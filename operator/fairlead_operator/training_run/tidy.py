@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from fairlead_operator.api.group import LABEL_COMPONENT, LABEL_TRAINING_RUN
+from fairlead_operator.api.group import LABEL_COMPONENT
 from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.api.runs import OpenRun, RunEnd
 from fairlead_operator.errors import ClusterRefusalError, TransientError
+from fairlead_operator.kube.owned import owners
 from fairlead_operator.ports import Ports
 from fairlead_operator.training_run.observe import read_job
 from fairlead_operator.training_run.state_machine import JobState
@@ -45,7 +46,7 @@ async def tidy_trainings(namespace: str, ports: Ports) -> timedelta | None:
     trainers = {LABEL_COMPONENT: "trainer"}
     jobs = await ports.kube.list("Job", namespace, trainers)
     pods = await ports.kube.list("Pod", namespace, trainers)
-    if ends and has_trainer_left((*jobs, *pods), trainings, now=ports.now()):
+    if ends and has_trainer_left(jobs, pods, trainings, now=ports.now()):
         return _LEAVING
     trouble: TransientError | None = None
     for run, end in ends.items():
@@ -73,14 +74,24 @@ def find_end(run: OpenRun, trainings: Iterable[Mapping[str, Any]]) -> RunEnd | N
 
 
 def has_trainer_left(
-    workers: Iterable[Mapping[str, Any]], trainings: Iterable[Mapping[str, Any]], *, now: datetime
+    jobs: Iterable[Mapping[str, Any]],
+    pods: Iterable[Mapping[str, Any]],
+    trainings: Iterable[Mapping[str, Any]],
+    *,
+    now: datetime,
 ) -> bool:
-    """Tell whether a Job or a pod works on though its TrainingRun is gone."""
-    names = {training["metadata"]["name"] for training in trainings}
-    return any(
-        worker["metadata"]["labels"].get(LABEL_TRAINING_RUN) not in names and _works(worker, now)
-        for worker in workers
+    """Tell whether a Job or a pod works on though its TrainingRun is gone.
+
+    No name tells: a Model that is applied again gives its trainings the same ones.
+    """
+    uids = {training["metadata"]["uid"] for training in trainings}
+    jobs = list(jobs)
+    kept = {job["metadata"]["uid"] for job in jobs if owners(job) & uids}
+    left = (
+        *(job for job in jobs if job["metadata"]["uid"] not in kept),
+        *(pod for pod in pods if not owners(pod) & kept),
     )
+    return any(_works(worker, now) for worker in left)
 
 
 def _works(worker: Mapping[str, Any], now: datetime) -> bool:

@@ -1,6 +1,5 @@
 """What trainings that are gone leave, and which runs nobody may end."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -46,17 +45,29 @@ def test_how_a_training_ended(trainings: list[dict[str, Any]], end: RunEnd | Non
     assert find_end(RUN, trainings) == end
 
 
-def trainer(run: str = NAME, phase: str = "Running", **meta: Any) -> dict[str, Any]:
-    found = pod("trainer", labels=job_labels("search", model="nsw-price", run=run))
-    found["metadata"] |= meta
+GONE, THERE = [{"uid": "uid-gone"}], [{"uid": "uid-run"}]
+DONE = [{"type": "Complete", "status": "True"}]
+
+
+def job(owners: list[dict[str, str]] = GONE, **status: Any) -> dict[str, Any]:
+    """Build a search Job; those of two trainings of one name differ in their owners alone."""
+    labels = job_labels("search", model="nsw-price", run=NAME)
+    meta = {
+        "namespace": NAMESPACE,
+        "name": "job",
+        "uid": "uid-job",
+        "labels": labels,
+        "ownerReferences": owners,
+    }
+    return {"kind": "Job", "metadata": meta, "status": status}
+
+
+def trainer(phase: str = "Running", **meta: Any) -> dict[str, Any]:
+    """Build a pod of that Job."""
+    found = pod("trainer", labels=job_labels("search", model="nsw-price", run=NAME))
+    found["metadata"] |= {"ownerReferences": [{"uid": "uid-job"}], **meta}
     found["status"]["phase"] = phase
     return found
-
-
-def job(run: str = "gone", **status: Any) -> dict[str, Any]:
-    labels = job_labels("search", model="nsw-price", run=run)
-    meta = {"namespace": NAMESPACE, "name": "job", "labels": labels}
-    return {"kind": "Job", "metadata": meta, "status": status}
 
 
 def after(seconds: int) -> str:
@@ -66,23 +77,36 @@ def after(seconds: int) -> str:
 @pytest.mark.parametrize(
     ("left", "works"),
     [
-        pytest.param(trainer("gone"), True, id="it runs"),
-        pytest.param(trainer("gone", "Pending"), True, id="it starts"),
-        pytest.param(trainer("gone", deletionTimestamp=after(15)), True, id="it ends"),
-        pytest.param(trainer("gone", deletionTimestamp=after(-10)), True, id="it is slow to end"),
-        pytest.param(trainer("gone", deletionTimestamp=after(-60)), False, id="its node is away"),
-        pytest.param(trainer("gone", "Failed"), False, id="it has failed"),
-        pytest.param(trainer("gone", "Succeeded"), False, id="it is done"),
-        pytest.param(trainer(), False, id="of a TrainingRun that is there"),
+        pytest.param(trainer(), True, id="it runs"),
+        pytest.param(trainer("Pending"), True, id="it starts"),
+        pytest.param(trainer(deletionTimestamp=after(15)), True, id="it ends"),
+        pytest.param(trainer(deletionTimestamp=after(-10)), True, id="it is slow to end"),
+        pytest.param(trainer(deletionTimestamp=after(-60)), False, id="its node is away"),
+        pytest.param(trainer("Failed"), False, id="it has failed"),
+        pytest.param(trainer("Succeeded"), False, id="it is done"),
         pytest.param(job(), True, id="a Job that can make pods"),
-        pytest.param(
-            job(conditions=[{"type": "Complete", "status": "True"}]), False, id="a Job that is done"
-        ),
-        pytest.param(job(NAME), False, id="a Job of a TrainingRun that is there"),
+        pytest.param(job([]), True, id="a Job that nobody owns"),
+        pytest.param(job(conditions=DONE), False, id="a Job that is done"),
+        pytest.param(job(THERE), False, id="a Job of a TrainingRun that is there"),
     ],
 )
-def test_whether_a_trainer_is_left(left: Mapping[str, Any], *, works: bool) -> None:
-    assert has_trainer_left([left], [training()], now=START) is works
+def test_whether_a_trainer_is_left(left: dict[str, Any], *, works: bool) -> None:
+    """The TrainingRun that is there has the name of the one that is gone."""
+    workers: dict[str, list[dict[str, Any]]] = {"Job": [], "Pod": [], left["kind"]: [left]}
+
+    assert has_trainer_left(workers["Job"], workers["Pod"], [training()], now=START) is works
+
+
+@pytest.mark.parametrize(
+    ("jobs", "works"),
+    [
+        pytest.param([job(THERE)], False, id="of a TrainingRun that is there"),
+        pytest.param([job(conditions=DONE)], True, id="of one that is gone"),
+        pytest.param([], True, id="gone before it"),
+    ],
+)
+def test_whose_job_a_pod_that_works_is_of(jobs: list[dict[str, Any]], *, works: bool) -> None:
+    assert has_trainer_left(jobs, [trainer()], [training()], now=START) is works
 
 
 @pytest.fixture
@@ -133,7 +157,7 @@ async def test_a_run_of_one_namespace_ends_no_training_of_another(world: World) 
 
 async def test_a_trainer_that_ends_is_waited_for(world: World) -> None:
     """It would write its study anew."""
-    world.kube.put(trainer("a"))
+    world.kube.put(trainer())
 
     again = await tidy_trainings(NAMESPACE, world.ports)
 
