@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 # Reasons with which a container is on its way as it should be.
 _ON_ITS_WAY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 _REFUSED: Final = "FailedCreate"  # a Job says it by an Event alone
 LONGEST_WORDS: Final = 500  # characters, of one pod
+_LOST: Final = timedelta(seconds=30)  # after a deleted pod's time
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:
@@ -18,6 +20,13 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
         condition["type"] == "Ready" and condition["status"] == "True"
         for condition in (pod.get("status") or {}).get("conditions") or []
     )
+
+
+def is_working(pod: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether a pod runs, or may: one on a node that does not answer no longer counts."""
+    until = pod["metadata"].get("deletionTimestamp")
+    is_lost = until is not None and now >= datetime.fromisoformat(until) + _LOST
+    return not is_lost and (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
 
 
 def find_obstacle(

@@ -5,16 +5,18 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from fairlead_operator.api.group import LABEL_TRAINING_RUN
 from fairlead_operator.api.phases.training_run import ENDED, Phase
 from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.database_secret import build_database_secret
-from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.kube.owned import create_once, remove_owned
+from fairlead_operator.kube.pods import is_working
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.settings import Settings
-from fairlead_operator.training_run.config import build_config
+from fairlead_operator.training_run.config import build_config, read_training
 from fairlead_operator.training_run.manifests import Stage, build_job, name_job
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import Decision, JobState
@@ -74,20 +76,30 @@ async def act(
     ended = decision.phase in ENDED and seen.observed.phase not in ENDED
     if ended and seen.mlflow_run_id is not None:
         end = RunEnd.FINISHED if decision.phase is Phase.SUCCEEDED else RunEnd.FAILED
-        await _end(owner, seen.mlflow_run_id, end, ports)
+        await ports.registry.end_run(seen.mlflow_run_id, end)
+        if await _drop_study(owner, seen, ports):
+            await ports.registry.close_run(seen.mlflow_run_id)
     return attempts.failures
 
 
-async def _end(owner: Owner, run_id: str, end: RunEnd, ports: Ports) -> None:
-    """End the run, and drop the study, which nothing goes on from now."""
-    await ports.registry.end_run(run_id, end)
+async def _drop_study(owner: Owner, seen: Seen, ports: Ports) -> bool:
+    """Drop the study, which nothing goes on from now; tell whether that is done.
+
+    The result waits neither for the database nor for a pod that still ends, as one may beside a
+    failed Job before Kubernetes 1.31, and that would begin the study anew.  By the run, which
+    then stays open, `tidy` finds the study.
+    """
+    labels = component_labels("trainer", seen.spec.model) | {LABEL_TRAINING_RUN: owner.name}
     try:
-        await ports.record.forget_study(owner.namespace, owner.uid)
+        # Not from the watches: that of Jobs, by which it has ended, may be ahead of that of pods.
+        pods = await ports.kube.relist("Pod", owner.namespace, labels)
+        if any(is_working(pod, ports.now()) for pod in pods):
+            return False
+        await ports.record.forget_study(owner.namespace, read_training(seen.config) or owner.uid)
     except TransientError as error:
-        # The result waits for no database.  By the run, which stays open, `tidy` finds the study.
         _LOGGER.info("study not removed yet", extra={"error": str(error)})
-    else:
-        await ports.registry.close_run(run_id)
+        return False
+    return True
 
 
 async def _start(

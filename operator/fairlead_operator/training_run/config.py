@@ -60,3 +60,15 @@ def build_config(
         "recipeDigest": recipe_digest(spec),
     }
     return json.dumps(document, sort_keys=True)
+
+
+def read_training(config: str | None) -> str | None:
+    """Return the uid of the TrainingRun that the trainer was told; None where none was.
+
+    A TrainingRun that was restored from a backup goes on by the config, and has another uid.
+    """
+    try:
+        uid = json.loads(config or "")["trainingRunUid"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return uid if uid and isinstance(uid, str) else None

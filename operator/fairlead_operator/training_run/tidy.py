@@ -14,14 +14,14 @@ from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.api.runs import OpenRun, RunEnd
 from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.kube.owned import owners
+from fairlead_operator.kube.pods import is_working
 from fairlead_operator.ports import Ports
 from fairlead_operator.training_run.observe import read_job
 from fairlead_operator.training_run.state_machine import JobState
 
 _LOGGER = logging.getLogger(__name__)
 _LEAVING: Final = timedelta(seconds=5)  # until a trainer that still works is looked at again
-_LOST: Final = timedelta(seconds=30)  # after its time: its node does not answer
-_ENDS: Final = {Phase.SUCCEEDED: RunEnd.FINISHED, Phase.FAILED: RunEnd.FAILED}
+_ENDS: Final[Mapping[str, RunEnd]] = {Phase.SUCCEEDED: RunEnd.FINISHED, Phase.FAILED: RunEnd.FAILED}
 
 
 async def tidy_trainings(namespace: str, ports: Ports) -> timedelta | None:
@@ -69,7 +69,7 @@ def find_end(run: OpenRun, trainings: Iterable[Mapping[str, Any]]) -> RunEnd | N
     for training in trainings:
         status = training.get("status") or {}
         if training["metadata"]["uid"] == run.key or status.get("mlflowRunId") == run.run_id:
-            return _ENDS.get(status.get("phase", ""))
+            return _ENDS.get(_phase(training))
     return RunEnd.KILLED
 
 
@@ -80,25 +80,25 @@ def has_trainer_left(
     *,
     now: datetime,
 ) -> bool:
-    """Tell whether a Job or a pod works on though its TrainingRun is gone.
+    """Tell whether a Job or a pod works on though its TrainingRun is gone or over.
 
     No name tells: a Model that is applied again gives its trainings the same ones.
     """
-    uids = {training["metadata"]["uid"] for training in trainings}
-    jobs = list(jobs)
-    kept = {job["metadata"]["uid"] for job in jobs if owners(job) & uids}
-    left = (
-        *(job for job in jobs if job["metadata"]["uid"] not in kept),
-        *(pod for pod in pods if not owners(pod) & kept),
+    under_way = {each["metadata"]["uid"] for each in trainings if _phase(each) not in _ENDS}
+    kept, left = set(), []
+    for job in jobs:
+        if owners(job) & under_way:
+            kept.add(job["metadata"]["uid"])
+        else:
+            left.append(job)
+    return any(map(_makes_pods, left)) or any(
+        is_working(pod, now) for pod in pods if not owners(pod) & kept
     )
-    return any(_works(worker, now) for worker in left)
 
 
-def _works(worker: Mapping[str, Any], now: datetime) -> bool:
-    if worker["kind"] == "Job":
-        has_ended = read_job(worker)[0] is not JobState.ACTIVE
-    else:
-        has_ended = (worker.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
-    until = worker["metadata"].get("deletionTimestamp")
-    is_lost = until is not None and now >= datetime.fromisoformat(until) + _LOST
-    return not has_ended and not is_lost
+def _makes_pods(job: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" not in job["metadata"] and read_job(job)[0] is JobState.ACTIVE
+
+
+def _phase(training: Mapping[str, Any]) -> str:
+    return str((training.get("status") or {}).get("phase", ""))

@@ -1,5 +1,6 @@
 """What a decision about a TrainingRun does: a run in MLflow, Jobs, and their end."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from fairlead_contract.search import study_name
 from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.training_run.act import act, start_run
+from fairlead_operator.training_run.manifests import job_labels
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import Decision, JobState, decide
 from support.training_run_builders import (
@@ -20,7 +22,7 @@ from support.training_run_builders import (
     seen,
     training_run_manifest,
 )
-from support.world import NAMESPACE, SETTINGS, World
+from support.world import NAMESPACE, SETTINGS, World, pod
 
 BODY = training_run_manifest()
 
@@ -147,3 +149,47 @@ async def test_the_end_of_a_training_waits_for_no_database(world: World) -> None
     assert decision.phase is Phase.SUCCEEDED
     assert world.registry.ended == {"run-1": "FINISHED"}
     assert world.registry.closed == set(), "by the open run its study is found later"
+
+
+@pytest.mark.parametrize(
+    ("told", "study"),
+    [
+        pytest.param("uid-before", "uid-before", id="restored from a backup"),
+        pytest.param(None, "uid-run", id="a config that names none"),
+    ],
+)
+async def test_the_study_that_is_dropped_is_the_trainers(
+    world: World, told: str | None, study: str
+) -> None:
+    """A TrainingRun that was restored has another uid, and left the study of the first."""
+    world.record.studies.add(study_name(NAMESPACE, NAME, study))
+
+    await act_on(world, seen(finishing(**DONE), config=json.dumps({"trainingRunUid": told})))
+
+    assert world.record.studies == set()
+    assert world.registry.closed == {"run-1"}
+
+
+@pytest.mark.parametrize(
+    ("run", "phase", "is_dropped"),
+    [
+        pytest.param(NAME, "Running", False, id="it still ends"),
+        pytest.param(NAME, "Pending", False, id="it starts"),
+        pytest.param(NAME, "Failed", True, id="it has ended"),
+        pytest.param("another", "Running", True, id="another training's"),
+    ],
+)
+async def test_a_study_is_not_dropped_while_a_pod_may_begin_it_anew(
+    world: World, run: str, phase: str, *, is_dropped: bool
+) -> None:
+    """Before Kubernetes 1.31 a Job is Failed while other pods of it still end."""
+    worker = pod("worker", labels=job_labels("search", model="nsw-price", run=run))
+    worker["status"]["phase"] = phase
+    world.kube.put(worker)
+    world.record.studies.add(STUDY)
+
+    await act_on(world, seen(finishing(**FAILED)))
+
+    assert world.registry.ended == {"run-1": "FAILED"}, "that waits for nobody"
+    assert world.record.studies == (set() if is_dropped else {STUDY})
+    assert world.registry.closed == ({"run-1"} if is_dropped else set())

@@ -9,7 +9,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.training_run.config import build_config
+from fairlead_operator.training_run.config import build_config, read_training
 from support.training_run_builders import NAME, STABLE
 from support.world import NAMESPACE, model_manifest
 
@@ -68,3 +68,14 @@ def test_the_champion_is_the_version_to_beat(
     champion: VersionReference | None, written: dict[str, str] | None
 ) -> None:
     assert config(model(), champion=champion)["champion"] == written
+
+
+@pytest.mark.parametrize(
+    ("told", "uid"),
+    [
+        ('{"trainingRunUid": "uid-run"}', "uid-run"),
+        *((text, None) for text in (None, "", "{", "[]", "{}", '{"trainingRunUid": 1}')),
+    ],
+)
+def test_whose_training_a_config_names(told: str | None, uid: str | None) -> None:
+    assert read_training(told) == uid

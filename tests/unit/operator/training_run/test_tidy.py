@@ -87,6 +87,11 @@ def after(seconds: int) -> str:
         pytest.param(job(), True, id="a Job that can make pods"),
         pytest.param(job([]), True, id="a Job that nobody owns"),
         pytest.param(job(conditions=DONE), False, id="a Job that is done"),
+        pytest.param(
+            job() | {"metadata": {**job()["metadata"], "deletionTimestamp": after(0)}},
+            False,
+            id="a Job that is being deleted",
+        ),
         pytest.param(job(THERE), False, id="a Job of a TrainingRun that is there"),
     ],
 )
@@ -107,6 +112,16 @@ def test_whether_a_trainer_is_left(left: dict[str, Any], *, works: bool) -> None
 )
 def test_whose_job_a_pod_that_works_is_of(jobs: list[dict[str, Any]], *, works: bool) -> None:
     assert has_trainer_left(jobs, [trainer()], [training()], now=START) is works
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_outlives_its_training_is_waited_for(phase: str) -> None:
+    """Before Kubernetes 1.31 a Job is Failed while other pods of it still end."""
+    failed = job(THERE, conditions=[{"type": "Failed", "status": "True"}])
+    over = training(phase=phase)
+
+    assert has_trainer_left([failed], [trainer(deletionTimestamp=after(15))], [over], now=START)
+    assert not has_trainer_left([failed], [trainer("Failed")], [over], now=START)
 
 
 @pytest.fixture
