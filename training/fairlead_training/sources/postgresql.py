@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 from typing import Any, Final
 
 import pandas as pd
@@ -9,16 +10,21 @@ import psycopg
 from psycopg.types.numeric import FloatLoader
 
 from fairlead_contract.database import InvalidAddressError, redact
-from fairlead_contract.libpq import build_parameters
+from fairlead_contract.libpq import NOTICES_SILENCE, build_parameters
 from fairlead_training.config import DataConfig, Environment
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 from fairlead_training.sources.address import public_uri
 
 _log = logging.getLogger(__name__)
-_DEFAULTS: Final = {"connect_timeout": 10, "application_name": "fairlead-training"}
+_DEFAULTS: Final = {
+    "connect_timeout": 10,
+    "application_name": "fairlead-training",
+    **NOTICES_SILENCE,
+}
 # In the query's own transaction: a pooler refuses settings of a session.
 _SETTINGS: Final = "SET LOCAL statement_timeout = '600s'; SET LOCAL TimeZone = 'UTC'"
 _RIGHTS_SETTINGS: Final = "SET LOCAL statement_timeout = '10s'"
+_PATIENCE: Final = 30.0  # seconds that a training waits for no more than a warning
 # No row of a standby, which takes no writes from anybody.
 _RIGHTS: Final = """
 SELECT rolsuper,
@@ -98,13 +104,24 @@ def warn_of_rights(config: DataConfig, environment: Environment) -> tuple[str, .
     The transaction of the query is read-only, but whoever has the user's password is not held to
     one, and a function that the query calls may reach beyond it.
     """
+    told: list[tuple[str, ...]] = []
+    # Beside: a server or a pooler that stands still is noticed by no setting of the connection.
+    asking = threading.Thread(
+        target=lambda: told.append(_ask_rights(config, environment)), daemon=True
+    )
+    asking.start()
+    asking.join(_PATIENCE)
+    return told[0] if told else ()
+
+
+def _ask_rights(config: DataConfig, environment: Environment) -> tuple[str, ...]:
     try:
         with _connect(config.uri, environment) as connection:
             connection.read_only = True
             with connection.transaction(), connection.cursor() as cursor:
                 cursor.execute(_RIGHTS_SETTINGS)
                 rights = cursor.execute(_RIGHTS).fetchone()
-    except (psycopg.Error, TrainingFailure) as error:
+    except (psycopg.Error, OSError, ValueError, TrainingFailure) as error:
         _log.info("rights of the data source's user not read", extra={"why": first_line(error)})
         return ()
     return () if rights is None else describe_rights(*rights)

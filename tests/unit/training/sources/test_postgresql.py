@@ -1,14 +1,38 @@
 """What PostgreSQL's errors mean; tests/integration/training reads from a real server."""
 
+import threading
+from typing import Any
+
 import psycopg
 import pytest
 
-from fairlead_training.failure import Reason
+from fairlead_contract.libpq import NOTICES_SILENCE
+from fairlead_training.config import DataConfig, parse_environment
+from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.sources import postgresql
 from fairlead_training.sources.postgresql import (
     describe_rights,
     explain_connection,
     explain_query,
+    run_query,
+    warn_of_rights,
 )
+
+ENVIRONMENT = parse_environment(
+    {"MLFLOW_TRACKING_URI": "http://mlflow", "FAIRLEAD_DATABASE_URL": "postgresql://database/d"}
+)
+
+
+def source(uri: str = "postgresql://market/d") -> DataConfig:
+    return DataConfig(
+        uri=uri,
+        format=None,
+        query="select 1",
+        timestamp_column="at",
+        target="price_up",
+        features=(),
+        min_rows=1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,3 +91,64 @@ def test_what_a_user_may_write(
         assert str(words) in warning
         assert "spec.data.source.credentials" in warning
         assert len(warning) <= 250, "more would be cut"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(psycopg.OperationalError("connection refused"), id="it is away"),
+        pytest.param(psycopg.errors.InsufficientPrivilege("pg_roles"), id="it does not tell"),
+        pytest.param(OSError("no route to host"), id="the network"),
+        pytest.param(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no"), id="other letters"),
+    ],
+)
+def test_no_training_fails_for_a_warning(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+
+    assert warn_of_rights(source(), ENVIRONMENT) == ()
+
+
+def test_no_training_hangs_for_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data source that stands still after the rows were read kept the finishing Job."""
+    over = threading.Event()
+
+    def stand_still(**_: object) -> None:
+        over.wait()
+        raise psycopg.OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(psycopg, "connect", stand_still)
+    monkeypatch.setattr(postgresql, "_PATIENCE", 0.01)
+
+    warnings = warn_of_rights(source(), ENVIRONMENT)
+
+    over.set()
+    assert warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("uri", "idle"),
+    [
+        pytest.param("postgresql://market/d", NOTICES_SILENCE["keepalives_idle"], id="by default"),
+        pytest.param("postgresql://market/d?keepalives_idle=90", "90", id="as the address says"),
+    ],
+)
+def test_a_network_that_falls_silent_is_noticed(
+    uri: str, idle: int | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+
+    def refuse(**parameters: Any) -> None:
+        told.append(parameters)
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+
+    with pytest.raises(TrainingFailure, match="cannot be reached"):
+        run_query(source(uri), ENVIRONMENT)
+    warn_of_rights(source(uri), ENVIRONMENT)
+
+    assert [parameters["keepalives_idle"] for parameters in told] == [idle, idle]
+    assert all(NOTICES_SILENCE.keys() <= parameters.keys() for parameters in told)
