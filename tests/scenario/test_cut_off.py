@@ -185,7 +185,7 @@ async def test_both_jobs_of_a_training_are_told_the_same() -> None:
         read_config(world.kube.objects["Job", NAMESPACE, f"{TRAINING}-{stage}"])
         for stage in ("search", "finish")
     )
-    told = json.loads(search)["data"]["target"]
+    told = json.loads(search or "")["data"]["target"]
     assert (search, told) == (finish, "price_up")
     run = world.kube.objects["TrainingRun", NAMESPACE, TRAINING]
     assert run["status"]["config"] == search

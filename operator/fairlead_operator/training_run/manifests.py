@@ -1,5 +1,6 @@
 """The Jobs that a TrainingRun becomes.  Pure: values in, manifests out."""
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -21,6 +22,8 @@ from fairlead_operator.kube.security import (
 
 Stage = Literal["search", "finish"]
 
+_TRAINER: Final = "trainer"  # its container
+_CONFIG: Final = "--config"
 # The trainer ends with this code when another try cannot help (docs/contracts.md).
 _EXIT_PERMANENT: Final = 3
 # Data, start-up and the last trial may take this long beyond the search's own limit.
@@ -56,7 +59,7 @@ def build_job(
                     {
                         "action": "FailJob",
                         "onExitCodes": {
-                            "containerName": "trainer",
+                            "containerName": _TRAINER,
                             "operator": "In",
                             "values": [_EXIT_PERMANENT],
                         },
@@ -85,9 +88,16 @@ def build_job(
     }
 
 
-def read_config(job: Mapping[str, Any]) -> str:
-    """Read back what the trainer of a Job is told."""
-    return str(job["spec"]["template"]["spec"]["containers"][0]["args"][-1])
+def read_config(job: Mapping[str, Any]) -> str | None:
+    """Read back what the trainer of a Job is told; None where nothing says it.
+
+    A webhook may have put another container before ours, or more arguments after ours.
+    """
+    containers = job["spec"]["template"]["spec"].get("containers") or ()
+    trainers = (each for each in containers if each.get("name") == _TRAINER)
+    trainer: Mapping[str, Any] = next(trainers, {})
+    told = itertools.pairwise(trainer.get("args") or ())
+    return next((str(value) for name, value in told if name == _CONFIG), None)
 
 
 def name_job(stage: Stage, owner: Owner, *, model: str) -> dict[str, Any]:
@@ -105,10 +115,10 @@ def _trainer(
     stage: Stage, config: str, spec: ModelSpec, images: Images, mlflow_url: str
 ) -> dict[str, Any]:
     return {
-        "name": "trainer",
+        "name": _TRAINER,
         "image": images.training,
         "imagePullPolicy": images.pull_policy,
-        "args": [stage, "--config", config],
+        "args": [stage, _CONFIG, config],
         "env": [
             *environment({mlflow.ADDRESS: mlflow_url}),
             database_variable(),

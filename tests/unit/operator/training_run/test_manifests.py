@@ -7,7 +7,7 @@ import pytest
 
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.training_run.manifests import Stage, build_job
+from fairlead_operator.training_run.manifests import Stage, build_job, read_config
 from support.training_run_builders import NAME
 from support.world import NAMESPACE, SETTINGS, model_manifest
 
@@ -35,6 +35,35 @@ def job(
 def trainer(manifest: dict[str, Any]) -> dict[str, Any]:
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     return dict(container)
+
+
+@pytest.mark.parametrize(
+    ("others", "changes", "told"),
+    [
+        pytest.param([], {}, '{"search": {"parallelism": 2}}', id="as it was made"),
+        pytest.param(
+            [{"name": "proxy", "args": ["--config", "mesh"]}],
+            {},
+            '{"search": {"parallelism": 2}}',
+            id="a webhook put a container before ours",
+        ),
+        pytest.param(
+            [], {"args": ["search", "--config", "{}", "--quiet"]}, "{}", id="and more arguments"
+        ),
+        pytest.param([], {"args": ["search", "--config"]}, None, id="without a value"),
+        pytest.param([], {"args": []}, None, id="no arguments"),
+        pytest.param([], {"args": None}, None, id="none at all"),
+        pytest.param([{"args": ["--config", "x"]}], {"name": "other"}, None, id="not ours"),
+    ],
+)
+def test_what_a_trainer_is_told_is_read_back(
+    others: list[dict[str, Any]], changes: dict[str, Any], told: str | None
+) -> None:
+    live = job()
+    ours = trainer(live) | changes
+    live["spec"]["template"]["spec"]["containers"] = [*others, ours]
+
+    assert read_config(live) == told
 
 
 @pytest.mark.parametrize("stage", ["search", "finish"])

@@ -144,9 +144,8 @@ async def test_what_a_search_was_told_stays(
 ) -> None:
     put_job(world, "search", **meta)
     job = world.kube.objects["Job", NAMESPACE, f"{NAME}-search"]
-    job["spec"] = {
-        "template": {"spec": {"containers": [{"args": ["search", "--config", '{"a": 1}']}]}}
-    }
+    container = {"name": "trainer", "args": ["search", "--config", '{"a": 1}']}
+    job["spec"] = {"template": {"spec": {"containers": [container]}}}
 
     seen = await observe(training_run_manifest(**status), world.ports, now=NOW)
 
