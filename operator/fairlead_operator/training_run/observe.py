@@ -36,6 +36,7 @@ class _Job:
     result: Result | None
     obstacle: str = ""  # what keeps its pods from working, while it is active
     is_guess: bool = False  # the obstacle, from there being no pod
+    podless: timedelta | None = None  # its age, while it should have a pod and has none
     config: str | None = None  # what its trainers are told
 
 
@@ -83,6 +84,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         # A look that was cut off has started the search: what that is told is what was fixed.
         config=status.config or search.config,
         progress=carry_on(progress, status.progress),
+        podless=search.podless or finish.podless,
     )
 
 
@@ -104,7 +106,12 @@ async def _read_progress(phase: Phase, run_id: str | None, ports: Ports) -> Prog
 async def _read_job(
     owner: Owner, stage: Stage, model: str, ports: Ports, *, now: datetime, fresh: bool = False
 ) -> _Job:
-    """Read the state of one Job, and its pods' last word once it has ended."""
+    """Read the state of one Job, and its pods' last word once it has ended.
+
+    Where it should have a pod and has none, the cluster is asked for its Events, which costs a
+    request: every 5 s at first, less often the older it gets, and each minute at last, since
+    `status` looks again by ``podless``.  A pod that comes after all is told by the watch.
+    """
     name = name_job(stage, owner, model=model)
     read = ports.kube.reread if fresh else ports.kube.get
     job = await read("Job", owner.namespace, name["metadata"]["name"])
@@ -119,11 +126,12 @@ async def _read_job(
     pods = await ports.kube.list("Pod", owner.namespace, labels)
     if state is JobState.ACTIVE:
         active = _Job(state=state, failure="", result=None, config=config)
-        if pods or _age(job, now) <= _FIRST_POD:
+        age = _age(job, now)
+        if pods or age <= _FIRST_POD:
             return dataclasses.replace(active, obstacle=find_obstacle({}, pods) or "")
         refusal = await _find_refusal(job, ports)
         obstacle = _explain_no_pod(job["metadata"]["name"], refusal)
-        return dataclasses.replace(active, obstacle=obstacle, is_guess=not refusal)
+        return dataclasses.replace(active, obstacle=obstacle, is_guess=not refusal, podless=age)
     result = read_result(pods)
     if result is None:  # the watch of Jobs may be ahead of that of pods
         result = read_result(await ports.kube.relist("Pod", owner.namespace, labels))

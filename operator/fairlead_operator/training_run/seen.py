@@ -1,6 +1,7 @@
 """What one look at a TrainingRun sees, beyond what is decided from.  Pure."""
 
 import dataclasses
+from datetime import timedelta
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
@@ -20,3 +21,4 @@ class Seen:
     mlflow_run_id: str | None
     config: str | None  # what the trainer is told; fixed when the run starts
     progress: Progress | None
+    podless: timedelta | None = None  # age of the active Job, while it should have a pod

@@ -16,8 +16,10 @@ from fairlead_operator.training_run.state_machine import Decision
 # Progress is asked of MLflow while Jobs run, and only then.
 _PROGRESS: Final = timedelta(seconds=2)
 _STUCK: Final = Reason.WAITING_FOR_PODS
-# Of a Job without a pod the cluster is asked; a pod tells by itself.
 _OBSTACLE: Final = timedelta(seconds=5)
+# Of a Job without a pod the cluster is asked each time, less often the older it is.
+_RARELY: Final = timedelta(minutes=1)
+_OF_AGE: Final = 10
 _TRACKING: Final = timedelta(seconds=5)
 
 
@@ -51,7 +53,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
     return Report(
         status=status.to_manifest(),
         events=(event,) if tells else (),
-        look_again=_look_again(decision),
+        look_again=_look_again(seen, decision),
     )
 
 
@@ -75,12 +77,14 @@ def _summary(seen: Seen, decision: Decision) -> str:
     return decision.message[:256]
 
 
-def _look_again(decision: Decision) -> timedelta | None:
+def _look_again(seen: Seen, decision: Decision) -> timedelta | None:
     """Return when to look again though nothing has changed; None: not before it has."""
     match decision.phase:
         case Phase.PENDING:
             return _TRACKING
         case Phase.SEARCHING | Phase.FINISHING:
+            if seen.podless is not None:
+                return min(max(_OBSTACLE, seen.podless / _OF_AGE), _RARELY)
             return _OBSTACLE if decision.reason == _STUCK else _PROGRESS
         case Phase.SUSPENDED | Phase.SUCCEEDED | Phase.FAILED:
             return None

@@ -259,6 +259,7 @@ async def test_a_pod_that_is_refused_is_told_in_the_clusters_words(
     )
 
     assert seen.observed.obstacle == f"Job {NAME}-search has no pod: {message}"
+    assert seen.podless == timedelta(seconds=6)
 
 
 async def test_where_events_may_not_be_read_it_is_guessed(world: World) -> None:
@@ -301,6 +302,7 @@ async def test_in_the_normal_course_no_events_are_read(
     seen = await observe(training_run_manifest(**RUNNING), world.ports, now=now)
 
     assert not seen.observed.obstacle
+    assert seen.podless is None
 
 
 async def test_a_trainer_that_was_ended_at_its_memory_limit_is_told_so(world: World) -> None:
