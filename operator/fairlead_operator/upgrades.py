@@ -1,8 +1,8 @@
 """Whose pods a new release of Fairlead, or another setting of the operator, replaces now.
 
-One at a time: a Model's servers, or a namespace's gateway.  All others run on as they are until
-those are ready, so that a release whose pods do not start costs nobody an answer.  What a person
-asks for in a spec, and every new version, is not held up.
+One at a time: the servers of one version, or a namespace's gateway.  All others run on as they
+are until those are ready, so that a release whose pods do not start costs nobody an answer.  What a
+person asks for in a spec, and every new version, is not held up.
 
     Who                                         Is upgraded
     the first that looks                        now, and has the turn

@@ -101,14 +101,6 @@ async def _servers(
     """Stop the servers that must be gone first, and apply those that must run; by version."""
     kube, owner = ports.kube, seen.case.owner
     resting = is_finished(decision.phase) and is_finished(seen.observed.phase)
-    running = (seen.pods.get(reference.version) for reference in _wanted(decision, seen))
-    turn = ports.upgrades.turn(
-        f"{owner.namespace}/{owner.name}",
-        owner.namespace,
-        seen.case.now,
-        resting=resting,
-        obstacle=next((pods.obstacle for pods in running if pods and pods.obstacle), None),
-    )
     for reference in _stopped(decision, seen):
         if (server := seen.servers.get(reference.version)) is not None:
             with attempts.attempt():
@@ -124,7 +116,14 @@ async def _servers(
             owner=owner,
             kube=kube,
             settings=settings,
-            turn=turn,
+            # Of its own: a server that is ready ends no turn of another that is not.
+            turn=ports.upgrades.turn(
+                f"{owner.namespace}/{owner.name} {reference.version}",
+                owner.namespace,
+                seen.case.now,
+                resting=resting,
+                obstacle=pods.obstacle if (pods := seen.pods.get(reference.version)) else None,
+            ),
         )
         for reference in _wanted(decision, seen)
         if reference.version not in nameless

@@ -18,6 +18,7 @@ from fairlead_operator.rollout.decision.states import Decision, Gateway, Health,
 from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.servers.manifests import is_server
 from fairlead_operator.rollout.traffic.accepted import Routed
+from fairlead_operator.settings import Settings
 from support.builders import (
     ALONE,
     GONE,
@@ -90,7 +91,9 @@ def reference_of(version: str) -> VersionReference:
     return VersionReference(version=version, registry_version="1", digest="sha256:0")
 
 
-async def act_on(world: World, decision: Decision, look: Seen) -> Outcome:
+async def act_on(
+    world: World, decision: Decision, look: Seen, settings: Settings = SETTINGS
+) -> Outcome:
     """Carry the decision out, with the Deployments there are."""
     found = await world.kube.list("Deployment", NAMESPACE, {})
     servers = {
@@ -100,7 +103,7 @@ async def act_on(world: World, decision: Decision, look: Seen) -> Outcome:
     }
     world.deliver()
     ports = dataclasses.replace(world.ports, kube=WatchedKube(world.kube, world.store))
-    return await act(decision, dataclasses.replace(look, servers=servers), ports, SETTINGS)
+    return await act(decision, dataclasses.replace(look, servers=servers), ports, settings)
 
 
 def names(world: World, kind: str) -> set[str]:
@@ -591,3 +594,48 @@ async def test_why_there_is_no_autoscaler(world: World, unknown: set[str], is_sc
 
     assert (outcome.unscaled is None) is is_scaled
     assert names(world, "ScaledObject") == (BOTH if is_scaled else set())
+
+
+RELEASED = dataclasses.replace(
+    SETTINGS, images=dataclasses.replace(SETTINGS.images, serving="fairlead/serving:2")
+)
+
+
+def become(world: World, name: str, *, ready: bool) -> None:
+    """Say of a Deployment whether its pods are those it describes, and ready."""
+    live = world.kube.objects["Deployment", NAMESPACE, name]
+    meta = {"namespace": NAMESPACE, "name": name}
+    status = {
+        "observedGeneration": live["metadata"]["generation"],
+        "availableReplicas": int(ready),
+        "updatedReplicas": 1,
+    }
+    world.kube.put({"kind": "Deployment", "metadata": meta, "status": status})
+
+
+@pytest.mark.parametrize(
+    ("stable", "candidate", "goes_on"),
+    [
+        pytest.param(False, True, True, id="the other server is ready: that ends nothing"),
+        pytest.param(False, False, True, id="nor is the other"),
+        pytest.param(True, False, False, id="its own pods are ready"),
+        pytest.param(True, True, False, id="all are ready"),
+    ],
+)
+async def test_an_upgrade_of_a_server_ends_when_its_own_pods_are_ready(
+    world: World, *, stable: bool, candidate: bool, goes_on: bool
+) -> None:
+    """One server that was ready ended the turn of another, and the next Model was upgraded."""
+    rest = at(observed(phase=Phase.ROLLED_BACK))
+    await run_servers(world, "1.0.0")
+    become(world, OLD, ready=True)
+    began = await act_on(world, decided(Phase.ROLLED_BACK), rest, RELEASED)
+    await act_on(world, decided(Phase.PENDING), at(pending()), RELEASED)
+    become(world, OLD, ready=stable)
+    become(world, NEW, ready=candidate)
+
+    outcome = await act_on(world, decided(Phase.PENDING), at(pending()), RELEASED)
+
+    words = "the pods of energy/nsw-price 1.0.0 are being replaced"
+    assert began.held == words
+    assert outcome.held == (words if goes_on else None)
