@@ -9,6 +9,7 @@ from typing import Any, Final
 _ON_ITS_WAY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 _REFUSED: Final = "FailedCreate"  # a Job says it by an Event alone
 LONGEST_WORDS: Final = 500  # characters, of one pod
+_LIMIT: Final = "spec.training.resources.limits.memory"
 _LOST: Final = timedelta(seconds=30)  # after a deleted pod's time
 
 
@@ -87,16 +88,37 @@ def _last_seen(event: Mapping[str, Any]) -> str:
 
 
 def find_killed(pods: Iterable[Mapping[str, Any]]) -> str | None:
-    """Say which pod was ended at its memory limit; None where none was."""
-    for pod in pods:
-        for container in containers(pod):
-            for state in (container.get("state") or {}, container.get("lastState") or {}):
-                if (state.get("terminated") or {}).get("reason") == "OOMKilled":
-                    return (
-                        f"pod {pod['metadata'].get('name', '')} was ended at its memory limit "
-                        "(OOMKilled); raise spec.training.resources.limits.memory of the Model"
-                    )
+    """Say which trainer was ended at its limit of memory or disk; None where none was."""
+    words = (_killed(pod) or _evicted(pod) for pod in pods)
+    return next((each for each in words if each is not None), None)
+
+
+def _killed(pod: Mapping[str, Any]) -> str | None:
+    for container in containers(pod):
+        for state in (container.get("state") or {}, container.get("lastState") or {}):
+            if (state.get("terminated") or {}).get("reason") == "OOMKilled":
+                return (
+                    f"pod {pod['metadata'].get('name', '')} was ended at its memory limit "
+                    f"(OOMKilled); raise {_LIMIT} of the Model"
+                )
     return None
+
+
+def _evicted(pod: Mapping[str, Any]) -> str | None:
+    status = pod.get("status") or {}
+    # A node that needs its room back disrupts a pod; that is no failure of the Job.
+    disrupted = any(
+        condition.get("type") == "DisruptionTarget" and condition.get("status") == "True"
+        for condition in status.get("conditions") or []
+    )
+    if status.get("reason") != "Evicted" or disrupted:
+        return None
+    told = str(status.get("message") or "nothing says why").strip(" .")
+    words = f"pod {pod['metadata'].get('name', '')} was evicted: {told}"[:LONGEST_WORDS]
+    if "emptydir" not in told.lower():
+        return words
+    allowed = "what it may write is twice its memory limit, and 2Gi at least"
+    return f"{words}; {allowed}: raise {_LIMIT} of the Model"
 
 
 def containers(pod: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

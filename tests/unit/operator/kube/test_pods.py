@@ -1,10 +1,12 @@
 """Which pods answer."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from fairlead_operator.kube.pods import find_killed, find_refusal, is_ready
+from fairlead_operator.kube.pods import find_killed, find_refusal, is_ready, is_working
+from support.fakes import START
 
 
 def pod(*conditions: tuple[str, str], **meta: str) -> dict[str, Any]:
@@ -79,3 +81,67 @@ def test_only_a_pod_at_its_memory_limit_was_killed() -> None:
         killed = find_killed([ended("Error", "state"), ended("OOMKilled", where)])
         assert killed is not None
         assert "pod p was ended at its memory limit" in killed
+
+
+FULL = 'Usage of EmptyDir volume "tmp" exceeds the limit "4Gi". '
+EPHEMERAL = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. "
+NODE = "The node was low on resource: ephemeral-storage. "
+DISRUPTED = [{"type": "DisruptionTarget", "status": "True"}]
+RAISE = (
+    "; what it may write is twice its memory limit, and 2Gi at least: "
+    "raise spec.training.resources.limits.memory of the Model"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        pytest.param(
+            {"message": FULL}, f"pod p was evicted: {FULL.strip(' .')}{RAISE}",
+            id="its volume is full: that is as large as its memory makes it",
+        ),
+        pytest.param(
+            {"message": EPHEMERAL}, f"pod p was evicted: {EPHEMERAL.strip(' .')}",
+            id="another limit, of a LimitRange for example",
+        ),
+        pytest.param(
+            {"message": NODE, "conditions": DISRUPTED}, None, id="a node needs room: no failure"
+        ),
+        pytest.param({"message": FULL, "reason": "Shutdown"}, None, id="it was not evicted"),
+        pytest.param({"message": None}, "pod p was evicted: nothing says why",
+                     id="the cluster does not say why"),
+    ],
+)  # fmt: skip
+def test_a_trainer_that_wrote_too_much_was_evicted(
+    status: dict[str, Any], words: str | None
+) -> None:
+    """The Job only said that it had failed too often."""
+    evicted = {
+        "metadata": {"name": "p"},
+        "status": {"phase": "Failed", "reason": "Evicted", **status},
+    }
+
+    assert find_killed([{"metadata": {}}, evicted]) == words
+
+
+@pytest.mark.parametrize(
+    ("phase", "until", "works"),
+    [
+        pytest.param("Pending", None, True, id="it starts"),
+        pytest.param("Running", None, True, id="it runs"),
+        pytest.param("Running", 0, True, id="it ends"),
+        pytest.param("Running", -29, True, id="it is slow to end"),
+        pytest.param("Running", -30, False, id="its node is away"),
+        pytest.param("Unknown", None, True, id="its node is silent"),
+        pytest.param(None, None, True, id="no status yet"),
+        pytest.param("Succeeded", None, False, id="it is done"),
+        pytest.param("Failed", None, False, id="it has failed"),
+    ],
+)
+def test_which_pods_work(phase: str | None, until: int | None, *, works: bool) -> None:
+    meta = {}
+    if until is not None:
+        meta["deletionTimestamp"] = (START + timedelta(seconds=until)).isoformat()
+    status = {} if phase is None else {"status": {"phase": phase}}
+
+    assert is_working({"metadata": meta, **status}, START) is works
