@@ -11,6 +11,7 @@ from fairlead_operator.api.conditions import UPGRADED
 from fairlead_operator.api.group import DATABASE_SECRET, LABEL_MANAGED_BY, MANAGED_BY
 from fairlead_operator.api.model import ModelStatus
 from fairlead_operator.api.phases.model import Phase, Reason
+from fairlead_operator.engine import lease
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "day2.md").read_text(encoding="utf-8")
@@ -36,6 +37,7 @@ def test_the_kinds_that_are_deleted_are_all_of_ours() -> None:
     [
         pytest.param(f"--selector {LABEL_MANAGED_BY}={MANAGED_BY}", id="label"),
         pytest.param(DATABASE_SECRET, id="Secret in namespaces"),
+        pytest.param(f"kubectl delete lease {lease._NAME} ", id="Lease"),
         pytest.param(f'@.type=="{UPGRADED}"', id="condition of an upgrade"),
         pytest.param(f"['{Phase.BLOCKED}', '{Phase.FAILED}']", id="phases that end a wait"),
         *(
