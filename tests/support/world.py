@@ -219,6 +219,7 @@ class World:
                     f"{name}-pod",
                     labels=component_labels("server", model, version),
                     ended={"exitCode": 3, "message": self.broken[version]},
+                    restarts=True,
                 )
             )
 
@@ -362,10 +363,13 @@ def pod(
     labels: dict[str, str],
     ready: bool = False,
     ended: dict[str, Any] | None = None,
+    restarts: bool = False,
 ) -> dict[str, Any]:
-    """Build a pod as the kubelet reports it."""
+    """Build a pod as the kubelet reports it: one of a Deployment is never over, one of a Job is."""
     state = {"terminated": ended} if ended else {"running": {}}
-    phase = ("Failed" if ended["exitCode"] else "Succeeded") if ended else "Running"
+    phase = "Running"
+    if ended and not restarts:
+        phase = "Failed" if ended["exitCode"] else "Succeeded"
     return {
         "kind": "Pod",
         "metadata": {"namespace": NAMESPACE, "name": name, "labels": labels},
