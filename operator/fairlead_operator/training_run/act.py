@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from fairlead_operator.api.group import LABEL_TRAINING_RUN
@@ -57,7 +58,13 @@ async def start_run(body: Mapping[str, Any], seen: Seen, ports: Ports) -> Seen:
 
 
 async def act(
-    body: Mapping[str, Any], decision: Decision, seen: Seen, ports: Ports, settings: Settings
+    body: Mapping[str, Any],
+    decision: Decision,
+    seen: Seen,
+    ports: Ports,
+    settings: Settings,
+    *,
+    now: datetime,
 ) -> tuple[Failure, ...]:
     """Make the decision true; twice is the same as once.  Return what could not be written.
 
@@ -77,12 +84,12 @@ async def act(
     if ended and seen.mlflow_run_id is not None:
         end = RunEnd.FINISHED if decision.phase is Phase.SUCCEEDED else RunEnd.FAILED
         await ports.registry.end_run(seen.mlflow_run_id, end)
-        if await _drop_study(owner, seen, ports):
+        if await _drop_study(owner, seen, ports, now=now):
             await ports.registry.close_run(seen.mlflow_run_id)
     return attempts.failures
 
 
-async def _drop_study(owner: Owner, seen: Seen, ports: Ports) -> bool:
+async def _drop_study(owner: Owner, seen: Seen, ports: Ports, *, now: datetime) -> bool:
     """Drop the study, which nothing goes on from now; tell whether that is done.
 
     The result waits neither for the database nor for a pod that still ends, as one may beside a
@@ -93,7 +100,7 @@ async def _drop_study(owner: Owner, seen: Seen, ports: Ports) -> bool:
     try:
         # Not from the watches: that of Jobs, by which it has ended, may be ahead of that of pods.
         pods = await ports.kube.relist("Pod", owner.namespace, labels)
-        if any(is_working(pod, ports.now()) for pod in pods):
+        if any(is_working(pod, now) for pod in pods):
             return False
         await ports.record.forget_study(owner.namespace, read_training(seen.config) or owner.uid)
     except TransientError as error:

@@ -33,7 +33,7 @@ async def reconcile(
         # What MLflow answers is decided on at once, so that the Jobs wait for no other look.
         seen = await start_run(body, seen, ports)
         decision = decide(seen.observed)
-    failures = await act(body, decision, seen, ports, settings)
+    failures = await act(body, decision, seen, ports, settings, now=now)
     if failures and (decision.want_search or decision.want_finish):
         message = f"{decision.message}; not started: {describe(failures)}"
         decision = dataclasses.replace(decision, message=message)

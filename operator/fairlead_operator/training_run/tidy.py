@@ -43,10 +43,12 @@ async def tidy_trainings(namespace: str, ports: Ports) -> timedelta | None:
         _LOGGER.info("open runs left", extra={"namespace": namespace, "error": str(error)})
         return None
     ends = {run: end for run in runs if (end := find_end(run, trainings)) is not None}
+    if not ends:
+        return None
     trainers = {LABEL_COMPONENT: "trainer"}
     jobs = await ports.kube.list("Job", namespace, trainers)
     pods = await ports.kube.list("Pod", namespace, trainers)
-    if ends and has_trainer_left(jobs, pods, trainings, now=ports.now()):
+    if has_trainer_left(jobs, pods, trainings, now=ports.now()):
         return _LEAVING
     trouble: TransientError | None = None
     for run, end in ends.items():

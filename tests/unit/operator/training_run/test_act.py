@@ -34,7 +34,7 @@ def world() -> World:
 
 async def act_on(world: World, look: Seen) -> Decision:
     decision = decide(look.observed)
-    await act(BODY, decision, look, world.ports, SETTINGS)
+    await act(BODY, decision, look, world.ports, SETTINGS, now=world.ports.now())
     return decision
 
 
