@@ -37,3 +37,8 @@ ANNOTATION_ACCOUNT: Final = f"{GROUP}/service-account"
 
 GATEWAY_NAME: Final = cluster.GATEWAY
 DATABASE_SECRET: Final = "fairlead-database"  # noqa: S105  the name of a Secret, not its content
+
+
+def name_registered_model(namespace: str, model: str) -> str:
+    """Return the name under which a Model's versions are registered in MLflow."""
+    return f"{namespace}.{model}"

@@ -20,7 +20,7 @@ from fairlead_operator.api.conditions import (
     find_condition,
 )
 from fairlead_operator.api.gateway import GatewayKind
-from fairlead_operator.api.group import ANNOTATION_TOLD
+from fairlead_operator.api.group import ANNOTATION_TOLD, name_registered_model
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
 from fairlead_operator.api.phases.common import RequestOutcome
 from fairlead_operator.api.phases.rollout import BY_HAND, Trigger
@@ -81,8 +81,9 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         ports.kube.children("TrainingRun", meta["namespace"], meta["name"]),
         ports.kube.children("Rollout", meta["namespace"], meta["name"]),
     )
+    run, rollout = _named(runs, status.training_run), _named(rollouts, status.rollout)
     # What an ended training was told is in the status, and may be written anew there.
-    told = None if _folded(status) else _read_recipe(_named(runs, status.training_run))
+    told = None if _folded(status) else _read_recipe(run)
     recipe = told or status.recipe
     status = status.model_copy(update={"recipe": renew_digest(recipe, spec)})
     annotations = meta.get("annotations") or {}
@@ -105,13 +106,13 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         failing=_check_answers(spec, status, meta, ports),
         mistakes=await _check_queries(spec, status, meta, ports.prometheus),
         annotations=annotations,
-        settled=_settled(_named(rollouts, status.rollout)),
-        held=_read_held(_named(rollouts, status.rollout)),
-        pods=_read_told(_named(rollouts, status.rollout), PODS_READY),
-        scaled=_read_told(_named(rollouts, status.rollout), AUTOSCALED),
+        settled=_settled(rollout),
+        held=_read_held(rollout),
+        pods=_read_told(rollout, PODS_READY),
+        scaled=_read_told(rollout, AUTOSCALED),
         failures=tuple(
             failure
-            for child in (_named(rollouts, status.rollout), _named(runs, status.training_run))
+            for child in (rollout, run)
             if child is not None
             for failure in read_failures(child.get("status") or {})
         ),
@@ -131,7 +132,7 @@ async def _with_change(observed: Observed, meta: Mapping[str, Any], ports: Ports
     trained = training.comparison
     if training.state is not RunState.SUCCEEDED or trained is None:
         return observed
-    name = f"{meta['namespace']}.{meta['name']}"
+    name = name_registered_model(meta["namespace"], meta["name"])
     try:
         before, after = await asyncio.gather(
             *(
@@ -159,7 +160,7 @@ async def _read_past(observed: Observed, meta: Mapping[str, Any], ports: Ports) 
         promoted = last_promotion(history)
         if promoted is None:
             return Past()
-        name = f"{meta['namespace']}.{meta['name']}"
+        name = name_registered_model(meta["namespace"], meta["name"])
         registered = await ports.registry.find_version(name, promoted.version)
     except TransientError as error:
         return unknown_past(str(error), model=model)
@@ -177,7 +178,7 @@ async def _check_registration(
     stable = status.stable
     if stable is None or not stable.registry_version:
         return None
-    name = f"{meta['namespace']}.{meta['name']}"
+    name = name_registered_model(meta["namespace"], meta["name"])
     problem = ports.registrations.problem(name, stable)
     if not problem:
         return problem
@@ -237,7 +238,7 @@ async def _check_artifacts(
 
     The list may be older than a digest that was noted, so MLflow is asked before it counts.
     """
-    name, digests = f"{meta['namespace']}.{meta['name']}", {}
+    name, digests = name_registered_model(meta["namespace"], meta["name"]), {}
     for entry in status.blocked:
         listed = ports.registrations.digest(name, entry.version)
         asked = entry.version in {spec.version, *spec.alternatives}

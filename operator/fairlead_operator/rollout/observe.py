@@ -8,7 +8,7 @@ from typing import Any
 from fairlead_operator.alert_note import Note, UnreadableNoteError, read_note
 from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.api.gateway import GatewaySpec
-from fairlead_operator.api.group import ANNOTATION_ALERT
+from fairlead_operator.api.group import ANNOTATION_ALERT, name_registered_model
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.rollout import Phase, Reason, Trigger
 from fairlead_operator.api.policy import RolloutPolicy
@@ -49,7 +49,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         TransientError: the cluster did not answer.
     """
     case = await _read_case(body, ports.kube, now=now)
-    registered_model = f"{case.namespace}.{case.spec.model}"
+    registered_model = name_registered_model(case.namespace, case.spec.model)
     alert, unreadable_alert = _read_alert(case)
     look = _Look(
         case=case,

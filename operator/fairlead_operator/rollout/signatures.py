@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.group import name_registered_model
 from fairlead_operator.api.phases.rollout import Phase, SignatureReason
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Registry
@@ -27,7 +28,7 @@ async def compare_signatures(
     others = [reference for reference in candidates if reference.version != case.stable_version]
     if stable is None or told or not others or case.phase in _TOO_LATE:
         return None
-    name = f"{case.namespace}.{case.spec.model}"
+    name = name_registered_model(case.namespace, case.spec.model)
     try:
         signatures = await asyncio.gather(
             *(registry.signature(name, one.registry_version) for one in (stable, *others))

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.group import name_registered_model
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.kube.metadata import Owner
@@ -24,7 +25,7 @@ def build_config(
         "model": model,
         "trainingRun": run.name,
         "trainingRunUid": run.uid,
-        "registeredModel": f"{run.namespace}.{model}",
+        "registeredModel": name_registered_model(run.namespace, model),
         "experiment": f"{run.namespace}/{model}",
         "mlflowRunId": mlflow_run_id,
         "task": spec.task,

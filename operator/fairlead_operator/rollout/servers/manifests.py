@@ -12,6 +12,7 @@ from fairlead_operator.api.group import (
     LABEL_MODEL,
     LABEL_VERSION,
     MANAGED_BY,
+    name_registered_model,
 )
 from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
@@ -212,7 +213,7 @@ def _server(
                     "FAIRLEAD_NAMESPACE": owner.namespace,
                     "FAIRLEAD_MODEL": owner.name,
                     "FAIRLEAD_VERSION": reference.version,
-                    "FAIRLEAD_REGISTERED_MODEL": f"{owner.namespace}.{owner.name}",
+                    "FAIRLEAD_REGISTERED_MODEL": name_registered_model(owner.namespace, owner.name),
                     "FAIRLEAD_REGISTRY_VERSION": reference.registry_version,
                     "FAIRLEAD_DIGEST": reference.digest,
                     "FAIRLEAD_REQUEST_TIMEOUT_SECONDS": (
