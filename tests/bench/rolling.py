@@ -241,6 +241,11 @@ def has_ended(status: Mapping[str, Any]) -> bool:
     return status.get("phase") in ENDS
 
 
+def is_in_force(status: Mapping[str, Any]) -> bool:
+    """Tell whether every gateway does what the status says."""
+    return status.get("observedWeight") == status["weight"]
+
+
 def _build(name: str, serving: Mapping[str, Any]) -> dict[str, Any]:
     model = build_model(name)
     model["spec"]["serving"] = serving

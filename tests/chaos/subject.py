@@ -9,7 +9,7 @@ from typing import Final
 from bench import registry
 from bench.alerts import Alerts
 from bench.installed import CANDIDATE, NAMESPACE, STABLE
-from bench.rolling import Rolling, has_ended, renew_operator
+from bench.rolling import Rolling, has_ended, is_in_force, renew_operator
 from chaos.chronicle import Chronicle
 from chaos.judge import expect_back_in_time, expect_end, hold, sum_up
 from chaos.life import Course, Life, Lived
@@ -51,7 +51,7 @@ class Subject:
         before, begin = len(self._rolling.traffic.answers()), time.monotonic()
         rollout = self._rolling.begin(course.candidate, course.way.policy)
         self._undergo(course, rollout)
-        end = self._rolling.follow(rollout, "to end", has_ended, timeout=_TIMEOUT)
+        end = self._rolling.follow(rollout, "to end", has_ended, is_in_force, timeout=_TIMEOUT)
         seconds = time.monotonic() - begin
         expect_end(course, end)
         self._rolling.traffic.mark(marked=False)
@@ -60,6 +60,7 @@ class Subject:
             time.sleep(_TRIED_AGAIN)  # nothing happens: that is seen by its time only
         else:
             self._rolling.rest(course.candidate, timeout=_TIMEOUT)
+        self._rolling.follow(rollout, "to be in force", is_in_force, timeout=_TIMEOUT)
         course.expect("hears_of_pods", value=True)
         course.expect("is_emptied", value=False)
         self._expect_only(course.serving)
