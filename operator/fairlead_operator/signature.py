@@ -113,8 +113,13 @@ def describe_change(change: Change, *, stable: str, candidate: str) -> str:
 
 
 def _columns(text: Any) -> tuple[Column, ...]:
-    entries = json.loads(text) if isinstance(text, str) else text or []
-    return tuple(_column(entry) for entry in entries)
+    # JSON in a string, as MLflow writes it: YAML's own lists could share what they hold, and
+    # written out be larger than any memory.
+    if text is None:
+        return ()
+    if not isinstance(text, str):
+        raise TypeError("its inputs and outputs are no JSON text")
+    return tuple(_column(entry) for entry in json.loads(text) or [])
 
 
 def _column(entry: Mapping[str, Any]) -> Column:

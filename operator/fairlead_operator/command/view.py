@@ -12,9 +12,11 @@ from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.builtins import BUILTINS
 from fairlead_operator.api.conditions import (
     ANSWERING,
+    APPLIED,
     AUTOSCALED,
     PODS_READY,
     QUERIES_READABLE,
+    UPGRADED,
 )
 from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import ENDED, Phase, PodsReason
@@ -22,8 +24,17 @@ from fairlead_operator.api.policy import DEFAULT_STRATEGY
 from fairlead_operator.command.refusals import Object, status_of
 
 _SHOWN_REQUESTS = 3
-# Conditions of a Model, and what their lines are called.
-_WARNINGS = {ANSWERING: "Answers", AUTOSCALED: "Autoscaler", QUERIES_READABLE: "Queries"}
+# Conditions whose False is trouble, and what their lines are called.
+_WARNINGS = {
+    ANSWERING: "Answers",
+    PODS_READY: "Pods",
+    AUTOSCALED: "Autoscaler",
+    "Registered": "Registry",
+    QUERIES_READABLE: "Queries",
+    APPLIED: "Cluster",
+    UPGRADED: "Upgrade",
+}
+_ROLLOUT_WARNINGS = {"Routed": "Route", "AlertRead": "Alert"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +106,7 @@ def build_view(model: Object, rollout: Object | None, *, now: datetime) -> View:
 def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tuple[str, str]]:
     spec = model["spec"]
     yield "Model", _of_ready(status_of(model))
-    yield from _warnings(status_of(model))
+    yield from _warnings(status_of(model), _WARNINGS)
     if spec.get("suspend"):
         yield "Suspended", "no training or rollout starts; traffic stays as it is"
     if spec.get("version"):
@@ -113,6 +124,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     yield "Phase", f"{phase}, {status.get('reason', '')}".rstrip(", ")
     if phase not in ENDED:
         yield from _progress(status, now, suspended=bool(spec.get("suspend")))
+    yield from _warnings(status, _ROLLOUT_WARNINGS)
     yield from _signature(status)
     yield from _before_traffic(status)
     if status.get("winner"):
@@ -131,11 +143,18 @@ def _before_traffic(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Preview", f"{status['preview']} answers with the candidate"
 
 
-def _warnings(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Say what is wrong with what serves although the Model is ready."""
-    for condition in status.get("conditions") or ():
-        if condition["type"] in _WARNINGS and condition["status"] == "False":
-            yield _WARNINGS[condition["type"]], str(condition.get("message", ""))
+def _warnings(
+    status: Mapping[str, Any], lines: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Say what is wrong beside what Ready says, and no sentence twice."""
+    conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
+    told = {str((conditions.get("Ready") or {}).get("message", ""))}
+    for name, line in lines.items():
+        condition = conditions.get(name) or {}
+        message = str(condition.get("message", ""))
+        if condition.get("status") == "False" and message not in told:
+            told.add(message)
+            yield line, message
 
 
 def _signature(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

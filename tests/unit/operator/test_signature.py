@@ -54,6 +54,11 @@ def test_columns_are_read_as_mlflow_writes_them() -> None:
         pytest.param("{", "cannot be read", id="not YAML"),
         pytest.param("signature: {inputs: '{'}", "cannot be read", id="inputs are no JSON"),
         pytest.param("signature: {inputs: '[1]'}", "cannot be read", id="no columns"),
+        pytest.param(
+            "a: &a [x, x]\nb: &b [*a, *a]\nsignature: {inputs: [{type: *b, name: y}]}",
+            "no JSON text",
+            id="YAML that shares what it holds, and would not end if it were written out",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said(text: str, words: str) -> None:

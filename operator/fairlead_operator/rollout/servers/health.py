@@ -14,6 +14,8 @@ from fairlead_operator.rollout.decision.states import Health
 
 # The server ends with this code when another try cannot help (docs/contracts.md).
 _EXIT_PERMANENT: Final = 3
+# The kubelet's own, for a container that was gone when it looked: the node went down, not the server.
+_EXIT_UNKNOWN: Final = 255
 _CRASHES: Final = 3
 
 
@@ -54,14 +56,18 @@ def _failure(pod: Mapping[str, Any]) -> str | None:
     if pod["metadata"].get("deletionTimestamp"):
         return None
     for container in containers(pod):
-        ended = (container.get("state") or {}).get("terminated") or (
-            container.get("lastState") or {}
-        ).get("terminated")
+        state = container.get("state") or {}
+        ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
         if container.get("ready") or not ended:
             continue
         reason, message = read_last_words(ended)
         if ended.get("exitCode") == _EXIT_PERMANENT:
             return f"{reason}: {message}"[:LONGEST_WORDS]
+        # The count is of the pod's whole life, in which nodes are restarted too.  The kubelet waits
+        # only after crashes of late, and forgets them when a container has run for ten minutes.
+        crashes = (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+        if not crashes or ended.get("exitCode") == _EXIT_UNKNOWN:
+            continue
         if reason != "RegistryUnavailable" and container.get("restartCount", 0) >= _CRASHES:
             return f"crashed {container['restartCount']} times, last {reason}: {message}"[
                 :LONGEST_WORDS

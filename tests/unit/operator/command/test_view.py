@@ -260,6 +260,21 @@ def test_one_that_left_the_trial_says_why() -> None:
             ("Answers", "1.0.0 fails"),
             id="what serves only fails",
         ),
+        *(
+            pytest.param(
+                {},
+                {"conditions": [{"type": kind, "status": "False", "message": "some words"}]},
+                (line, "some words"),
+                id=kind,
+            )
+            for kind, line in (
+                ("PodsReady", "Pods"),
+                ("Registered", "Registry"),
+                ("Applied", "Cluster"),
+                ("Upgraded", "Upgrade"),
+                ("Autoscaled", "Autoscaler"),
+            )
+        ),
         pytest.param(
             {},
             {"conditions": [{"type": "QueriesReadable", "status": "False", "message": "own: ("}]},
@@ -274,6 +289,25 @@ def test_a_fact_of_a_model(
     model = {**MODEL, "spec": spec, "status": SERVING | status}
 
     assert fact in build_view(model, None, now=NOW).facts
+
+
+def test_no_sentence_is_told_twice() -> None:
+    words = {"status": "False", "message": "requests are not answered: no pod is ready"}
+    conditions = [{"type": "Ready", **words}, {"type": "PodsReady", **words}]
+    model = {**MODEL, "spec": {}, "status": {"phase": "Serving", "conditions": conditions}}
+
+    assert [value for _, value in build_view(model, None, now=NOW).facts] == [
+        "Serving: requests are not answered: no pod is ready"
+    ]
+
+
+@pytest.mark.parametrize(("kind", "line"), [("Routed", "Route"), ("AlertRead", "Alert")])
+def test_a_rollout_says_what_is_in_its_way(kind: str, line: str) -> None:
+    condition = {"type": kind, "status": "False", "message": "some words"}
+
+    facts = build_view(MODEL, rollout(conditions=[condition]), now=NOW).facts
+
+    assert (line, "some words") in facts
 
 
 @pytest.mark.parametrize(

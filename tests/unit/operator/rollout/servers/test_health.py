@@ -39,6 +39,10 @@ def ended(code: int, message: str = "", reason: str = "Error") -> dict[str, Any]
     return {"terminated": {"exitCode": code, "message": message, "reason": reason}}
 
 
+def crash_loop() -> dict[str, Any]:
+    return {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}}
+
+
 MISMATCH = json.dumps({"reason": "DigestMismatch", "message": "another digest"})
 AWAY = json.dumps({"reason": "RegistryUnavailable", "message": "connection refused"})
 
@@ -81,9 +85,9 @@ def test_pods_that_the_spec_asks_for_count_before_the_deployment_is_told(
         pytest.param(pod(last=ended(3, MISMATCH), restarts=1), "DigestMismatch: another digest",
                      id="it said so before its restart"),
         pytest.param(pod(state=ended(3)), "Error: exit code 3", id="it says nothing"),
-        pytest.param(pod(last=ended(1, "Traceback"), restarts=3),
+        pytest.param(pod(state=crash_loop(), last=ended(1, "Traceback"), restarts=3),
                      "crashed 3 times, last Error: Traceback", id="it crashes again and again"),
-        pytest.param(pod(last=ended(137, reason="OOMKilled"), restarts=4),
+        pytest.param(pod(state=crash_loop(), last=ended(137, reason="OOMKilled"), restarts=4),
                      "crashed 4 times, last OOMKilled: exit code 137", id="out of memory"),
     ],
 )  # fmt: skip
@@ -96,8 +100,20 @@ def test_a_pod_that_will_never_be_ready(seen: dict[str, Any], message: str) -> N
     [
         pytest.param(pod(), id="it only just started"),
         pytest.param({"metadata": {"name": "p"}}, id="it has no status"),
-        pytest.param(pod(last=ended(1, "x"), restarts=2), id="two crashes may pass"),
-        pytest.param(pod(last=ended(1, AWAY), restarts=9), id="the registry is away"),
+        pytest.param(
+            pod(state=crash_loop(), last=ended(1, "x"), restarts=2), id="two crashes may pass"
+        ),
+        pytest.param(
+            pod(state={"running": {}}, last=ended(137), restarts=3),
+            id="crashes of long ago, as the kubelet does not wait",
+        ),
+        pytest.param(
+            pod(state=crash_loop(), last=ended(255, reason="Unknown"), restarts=3),
+            id="its node was restarted again and again",
+        ),
+        pytest.param(
+            pod(state=crash_loop(), last=ended(1, AWAY), restarts=9), id="the registry is away"
+        ),
         pytest.param(pod(state=ended(3, MISMATCH), leaving=True), id="it is leaving"),
         pytest.param(pod(last=ended(3, MISMATCH), restarts=9, ready=True), id="it recovered"),
         pytest.param(pod(state={"waiting": {"reason": "ContainerCreating"}}), id="it is created"),
