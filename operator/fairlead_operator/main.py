@@ -143,7 +143,7 @@ async def _serve_term(
         asyncio.create_task(work)
         for work in (
             keep_record(record, retention=settings.record_retention, now=now),
-            keep_listing(registrations, outside.registry),
+            keep_listing(registrations, outside.registry, watches.look_at_model),
             keep_counting(answers, outside.prometheus, watches.look_at_model),
             keep_finding(outside.registry, watches.look_at_trainings),
         )
@@ -156,6 +156,7 @@ async def _serve_term(
         await _lead(settings, watching, (holding, *work), inbound.health, stopped)
     finally:
         inbound.standing_by()
+        metrics.ROLLOUT_PHASE.clear()  # the next leader's to tell
         for task in (holding, *beside):
             task.cancel()
         await lease.release()

@@ -143,9 +143,7 @@ def _before_traffic(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Preview", f"{status['preview']} answers with the candidate"
 
 
-def _warnings(
-    status: Mapping[str, Any], lines: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
+def _warnings(status: Mapping[str, Any], lines: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Say what is wrong beside what Ready says, and no sentence twice."""
     conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
     told = {str((conditions.get("Ready") or {}).get("message", ""))}

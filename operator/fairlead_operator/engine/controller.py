@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from fairlead_contract import series
 from fairlead_operator.api.phases.common import REFUSALS
+from fairlead_operator.api.phases.rollout import ENDED
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.engine.answered import take_off
 from fairlead_operator.engine.publish import publish
@@ -54,6 +54,7 @@ class Controller:
         self._queue = queue
         self._ports = ports
         self._settings = settings
+        self._in_phase: dict[tuple[str, str], tuple[Key, str]] = {}  # by namespace and Model
 
     async def run(self) -> None:
         """Work the queue off as one of several workers; never return."""
@@ -94,6 +95,10 @@ class Controller:
 
     async def _gone(self, key: Key) -> None:
         self._queue.forget(key)
+        for model, (rollout, phase) in tuple(self._in_phase.items()):
+            if rollout == key or (key.kind == "Model" and model == (key.namespace, key.name)):
+                metrics.ROLLOUT_PHASE.remove(*model, phase)
+                del self._in_phase[model]
         if key.kind == "Model":
             await reconcile_namespace(key.namespace, self._ports)
 
@@ -104,6 +109,8 @@ class Controller:
             if event.reason in REFUSALS:
                 _LOGGER.warning("write refused", extra=fields | {"error": event.message})
         before, after = (body.get("status") or {}).get("phase"), report.status.get("phase")
+        if key.kind == "Rollout" and after and (before != after or after not in ENDED):
+            self._note_phase(key, body["spec"]["model"], str(after))
         if before == after:
             return
         reason = report.status.get("reason", "")
@@ -113,15 +120,20 @@ class Controller:
         )
         if key.kind != "Rollout":
             return
-        labels = {series.NAMESPACE: key.namespace, series.MODEL: body["spec"]["model"]}
-        if before:
-            metrics.ROLLOUT_PHASE.labels(**labels, phase=before).set(0)
-        metrics.ROLLOUT_PHASE.labels(**labels, phase=after).set(1)
         if after == RolloutPhase.ROLLED_BACK:
             metrics.ROLLBACKS.labels(reason=reason).inc()
             seconds = report.status.get("reactionSeconds")
             if seconds is not None:
                 metrics.ROLLBACK_SECONDS.labels(reason=reason).observe(seconds)
+
+    def _note_phase(self, key: Key, name: str, phase: str) -> None:
+        """Show the phase of a Model's current rollout, at each look: a new process shows it too."""
+        model = (key.namespace, name)
+        _, shown = self._in_phase.get(model, (key, phase))
+        if shown != phase:
+            metrics.ROLLOUT_PHASE.remove(*model, shown)
+        metrics.ROLLOUT_PHASE.labels(*model, phase).set(1)
+        self._in_phase[model] = (key, phase)
 
     def _failed(self, key: Key, error: Exception) -> float | None:
         """Log and count a failure; return the seconds to wait, if the other side named them."""

@@ -6,7 +6,7 @@ quiet Model.  What is found changes nothing for traffic; a condition says it.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from fairlead_operator.api.common import VersionReference
@@ -15,7 +15,8 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Registry
 
 _LOGGER = logging.getLogger(__name__)
-_EVERY: Final = 300.0  # seconds
+_EVERY: Final = 10.0  # seconds, so that what a person deletes is told at once
+_SHARE: Final = 20  # times as long as a list takes MLflow it is left in peace
 
 
 class Registrations:
@@ -24,9 +25,14 @@ class Registrations:
     def __init__(self) -> None:
         self._versions: dict[tuple[str, str], RegisteredVersion] | None = None
 
-    def take(self, versions: Mapping[tuple[str, str], RegisteredVersion]) -> None:
-        """Replace the list; the key is the registered model and its version's number."""
-        self._versions = dict(versions)
+    def take(self, versions: Mapping[tuple[str, str], RegisteredVersion]) -> set[str]:
+        """Replace the list; return the registered models of which it says something else.
+
+        The key is the registered model and its version's number.
+        """
+        before, self._versions = self._versions or {}, dict(versions)
+        changed = {key for key, _ in before.items() ^ self._versions.items()}
+        return {registered_model for registered_model, _ in changed}
 
     def note(self, registered_model: str, registered: RegisteredVersion) -> None:
         """Put into the list what MLflow said of one since it was made."""
@@ -64,11 +70,22 @@ class Registrations:
         return ""
 
 
-async def keep_listing(registrations: Registrations, registry: Registry) -> None:
-    """Renew the list; never returns.  While MLflow is away the last one stands."""
+async def keep_listing(
+    registrations: Registrations, registry: Registry, tell: Callable[[str, str], None]
+) -> None:
+    """Renew the list, and tell of which Models there is news; never return.
+
+    While MLflow is away the last list stands.
+    """
+    clock = asyncio.get_running_loop().time
     while True:
+        begin = clock()
         try:
-            registrations.take(await registry.registrations())
+            changed = registrations.take(await registry.registrations())
         except TransientError as error:
             _LOGGER.debug("registrations not listed", extra={"error": str(error)})
-        await asyncio.sleep(_EVERY)
+            changed = set()
+        for registered_model in sorted(changed):
+            namespace, _, model = registered_model.partition(".")
+            tell(namespace, model)
+        await asyncio.sleep(max(_EVERY, _SHARE * (clock() - begin)))

@@ -19,6 +19,7 @@ from fairlead_operator.errors import (
 )
 from fairlead_operator.keys import Key
 from fairlead_operator.namespace.gateway import build_gateway
+from fairlead_operator.telemetry import metrics
 from support.world import NAMESPACE, SETTINGS, World, model_manifest
 
 MODEL = Key("Model", NAMESPACE, "nsw-price")
@@ -62,6 +63,7 @@ def queue() -> ImpatientQueue:
 
 @pytest.fixture
 def controller(world: World, queue: ImpatientQueue) -> Controller:
+    metrics.ROLLOUT_PHASE.clear()
     return Controller(queue, world.ports, SETTINGS)
 
 
@@ -279,6 +281,26 @@ async def test_a_rollback_is_counted_with_its_reason(world: World, controller: C
     labels = {"model_namespace": NAMESPACE, "model": "nsw-price"}
     assert count("fairlead_rollout_phase", **labels, phase="RolledBack") == 1
     assert count("fairlead_rollout_phase", **labels, phase="Pending") == 0
+
+
+@pytest.mark.parametrize("deleted", [ROLLOUT, MODEL], ids=["Rollout", "Model"])
+async def test_the_phase_is_told_by_a_new_process_and_gone_with_its_object(
+    world: World, controller: Controller, queue: ImpatientQueue, deleted: Key
+) -> None:
+    put(world, MODEL, status={"rollout": "r-1", "stable": STABLE})
+    put(world, ROLLOUT)
+    world.registry.register("energy.nsw-price", "1.1.0")
+    labels = {"model_namespace": NAMESPACE, "model": "nsw-price", "phase": "Pending"}
+    await controller.handle(ROLLOUT)
+    metrics.ROLLOUT_PHASE.clear()
+
+    new = Controller(queue, world.ports, SETTINGS)
+    await new.handle(ROLLOUT)
+    assert count("fairlead_rollout_phase", **labels) == 1
+
+    await world.kube.delete(deleted.kind, deleted.namespace, deleted.name)
+    await new.handle(deleted)
+    assert count("fairlead_rollout_phase", **labels) == 0
 
 
 async def work_off(controller: Controller, *, until: Callable[[], bool]) -> None:

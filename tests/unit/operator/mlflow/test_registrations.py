@@ -92,7 +92,8 @@ async def test_a_registry_that_is_away_is_asked_again_later(down: bool, known: s
     registry.down = down
     reference = VersionReference(version="1.0.0", registry_version="1", digest="sha256:a")
 
-    task = asyncio.create_task(keep_listing(registrations, registry))
+    told: list[tuple[str, str]] = []
+    task = asyncio.create_task(keep_listing(registrations, registry, lambda *key: told.append(key)))
     for _ in range(5):
         await asyncio.sleep(0)
     task.cancel()
@@ -100,3 +101,32 @@ async def test_a_registry_that_is_away_is_asked_again_later(down: bool, known: s
         await task
 
     assert registrations.problem(NAME, reference) == known
+    assert told == ([] if down else [("energy", "nsw-price")])
+
+
+@pytest.mark.parametrize(
+    ("listed", "changed"),
+    [
+        pytest.param({"7": ("1.0.0", "sha256:a")}, set(), id="the same"),
+        pytest.param({}, {NAME}, id="one was deleted"),
+        pytest.param({"7": ("1.0.0", "sha256:b")}, {NAME}, id="its digest changed"),
+        pytest.param(
+            {"7": ("1.0.0", "sha256:a"), "8": ("1.1.0", "sha256:b")}, {NAME}, id="one is new"
+        ),
+    ],
+)
+def test_a_list_says_what_is_new_in_it(
+    listed: dict[str, tuple[str, str]], changed: set[str]
+) -> None:
+    def listing(numbers: dict[str, tuple[str, str]]) -> dict[tuple[str, str], RegisteredVersion]:
+        return {
+            (NAME, number): RegisteredVersion(
+                version=version, registry_version=number, digest=digest
+            )
+            for number, (version, digest) in numbers.items()
+        }
+
+    registrations = Registrations()
+    registrations.take(listing({"7": ("1.0.0", "sha256:a")}))
+
+    assert registrations.take(listing(listed)) == changed
