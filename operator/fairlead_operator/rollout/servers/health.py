@@ -14,7 +14,7 @@ from fairlead_operator.rollout.decision.states import Health
 
 # The server ends with this code when another try cannot help (docs/contracts.md).
 _EXIT_PERMANENT: Final = 3
-# The kubelet's own, for a container that was gone when it looked: the node went down, not the server.
+# The kubelet's own, for a container that was gone when it looked: its node went down.
 _EXIT_UNKNOWN: Final = 255
 _CRASHES: Final = 3
 
