@@ -188,6 +188,24 @@ async def test_a_cluster_without_the_gateway_api_is_told_so_and_waited_for(world
     assert world.http_weights() == {STABLE: 100}
 
 
+async def test_a_model_behind_a_gateway_that_is_not_there_is_not_ready(world: World) -> None:
+    world.has_gateways = False
+    world.kube.put(model_manifest(serving={"gateway": OTHERS}))
+    await world.train("nsw-price-training-1", "1.0.0")
+    await world.pass_time(MINUTE)
+
+    ready = {entry["type"]: entry for entry in world.model()["status"]["conditions"]}["Ready"]
+    assert (ready["status"], ready["reason"]) == ("False", "NotAnswering")
+    assert "Gateway gateways/models says nothing of the route yet" in ready["message"]
+
+    world.has_gateways = True
+    change(world, serving={"gateway": OTHERS | {"hostnames": ["other.example.com"]}})
+    await world.pass_time(MINUTE)
+
+    ready = {entry["type"]: entry for entry in world.model()["status"]["conditions"]}["Ready"]
+    assert ready["status"] == "True"
+
+
 async def test_a_rollout_that_asks_for_more_than_a_route_can_say_never_starts(
     serving: World,
 ) -> None:

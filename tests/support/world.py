@@ -94,6 +94,7 @@ class World:
         self.demand = 1  # pods that all of the traffic needs: what autoscalers see their part of
         self.room: dict[str, int] = {}  # version → most pods that find a node
         self.route_refusal = ""  # why the cluster's own Gateway does not take the route
+        self.has_gateways = True  # of the cluster, that see routes
         self._planned: dict[Key, datetime] = {}
         self._seen: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._work: list[Key] = []
@@ -182,7 +183,7 @@ class World:
             elif kind == "Deployment":
                 self._scale(namespace, name, item)
                 self._deployment(namespace, name, self.kube.objects[kind, namespace, name])
-            elif kind == "HTTPRoute":
+            elif kind == "HTTPRoute" and self.has_gateways:
                 self._accept(item)
 
     def _scale(self, namespace: str, name: str, item: dict[str, Any]) -> None:

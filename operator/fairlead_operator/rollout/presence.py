@@ -37,6 +37,7 @@ def find_presence(
     beside: Iterable[str] = (),
     gateway: Pods | None = None,
     routed: Routed | None = None,
+    is_late: bool = False,
 ) -> Presence:
     """Tell whether the versions that have traffic answer.
 
@@ -46,13 +47,14 @@ def find_presence(
         beside: candidates, for which the stable version answers while no pod of theirs does.
         gateway: the built-in one; None where the cluster's Gateways carry the traffic.
         routed: what those say.
+        is_late: they have not confirmed the traffic for long.
     """
     nothing = Pods(available=0)
     parts = {version: servers.get(version, nothing) for version in (*in_charge, *beside)}
     needed = {version: parts[version] for version in in_charge}
     if gateway is not None:
         parts["the gateway"] = needed["the gateway"] = gateway
-    if routed is not None and routed.reason in _UNREACHABLE:
+    if routed is not None and (routed.reason in _UNREACHABLE or (is_late and routed.unheard)):
         return _not_answering(routed.message)
     for name, pods in needed.items():
         if not pods.available:

@@ -205,12 +205,16 @@ def _unconfirmed_since(seen: Seen, decision: Decision) -> datetime | None:
     return seen.case.status.unconfirmed_since or seen.case.now
 
 
+def _is_late(seen: Seen, decision: Decision) -> bool:
+    """Tell whether what the gateways should give is unconfirmed for long."""
+    since = _unconfirmed_since(seen, decision)
+    return since is not None and seen.case.now - since >= UNCONFIRMED
+
+
 def _confirming(seen: Seen, decision: Decision) -> Pods | None:
     """Return the gateway's pods; where one has left a route unconfirmed too long, say so."""
-    gateway, since = seen.gateway, _unconfirmed_since(seen, decision)
-    if gateway is None or gateway.obstacle or since is None:
-        return gateway
-    if seen.case.now - since < UNCONFIRMED:
+    gateway = seen.gateway
+    if gateway is None or gateway.obstacle or not _is_late(seen, decision):
         return gateway
     return dataclasses.replace(gateway, obstacle=_UNCONFIRMED)
 
@@ -228,6 +232,7 @@ def _presence(seen: Seen, decision: Decision) -> Presence | None:
         beside=[version for version in with_traffic if shared and version != stable],
         gateway=_confirming(seen, decision),
         routed=seen.routed,
+        is_late=_is_late(seen, decision),
     )
 
 

@@ -178,7 +178,8 @@ def _check(response: httpx.Response) -> httpx.Response:
         )
     if code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
         raise StartupError(Reason.VERSION_NOT_FOUND, f"MLflow has no such version: {message}")
-    if response.status_code == HTTPStatus.NOT_FOUND:
+    # Without a code of MLflow's it is another's page, of a proxy in front of it while it is away.
+    if response.status_code == HTTPStatus.NOT_FOUND and code:
         raise StartupError(
             Reason.ARTIFACT_INVALID, f"MLflow has no {response.request.url.path}: {message}"
         )

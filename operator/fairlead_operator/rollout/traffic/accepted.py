@@ -28,6 +28,7 @@ class Routed:
     message: str
     weights: Mapping[str, int] | None = None  # by name of the Service; None when not in force
     preview: bool = False  # there is a route for the preview
+    unheard: bool = False  # no Gateway has ever said anything of the route
 
     def weight_of(self, model: str, version: str) -> int | None:
         """Return the percent the version has; None while it is not known."""
@@ -50,12 +51,14 @@ def read_http_routes(routes: Iterable[Mapping[str, Any]], model: str, *, now: da
     A preview that nobody can reach is doubt as well.
     """
     by_name = {route["metadata"]["name"]: route for route in routes}
-    routed = _read(by_name.get(route_name(model)), now=now)
+    route = by_name.get(route_name(model))
+    routed = dataclasses.replace(_read(route, now=now), unheard=_is_unheard(route))
     preview = by_name.get(preview_name(model))
     if preview is None:
         return routed
     if routed.weights is not None and (tried := _read(preview, now=now)).weights is None:
-        routed = dataclasses.replace(tried, message=f"preview: {tried.message}")
+        message = f"preview: {tried.message}"
+        routed = dataclasses.replace(tried, message=message, unheard=routed.unheard)
     return dataclasses.replace(routed, preview=True)
 
 
@@ -79,6 +82,12 @@ def _read(route: Mapping[str, Any] | None, *, now: datetime) -> Routed:
         message=f"accepted by {_listed(spec, meta['namespace'])}",
         weights=weights,
     )
+
+
+def _is_unheard(route: Mapping[str, Any] | None) -> bool:
+    """Tell whether nobody has said anything of the route, for this generation or an earlier one."""
+    parents = ((route or {}).get("status") or {}).get("parents") or ()
+    return not any(entry.get("conditions") for entry in parents)
 
 
 def _split(spec: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,8 +13,8 @@ STUCK = Pods(available=1, obstacle="pod p does not start: ErrImagePull: no such 
 REFUSED = Pods(available=0, obstacle="a pod is refused: exceeded quota: small")
 
 
-def routed(reason: RouteReason) -> Routed:
-    return Routed(reason=reason, message="the Gateway's words", weights=None)
+def routed(reason: RouteReason, *, unheard: bool = False) -> Routed:
+    return Routed(reason=reason, message="the Gateway's words", weights=None, unheard=unheard)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,27 @@ def routed(reason: RouteReason) -> Routed:
             PodsReason.READY,
             "every pod",
             id="a route on its way: the last one is in force",
+        ),
+        pytest.param(
+            {"1": ONE},
+            {"routed": routed(RouteReason.PENDING), "is_late": True},
+            PodsReason.READY,
+            "every pod",
+            id="a route that is long on its way: the last one is in force",
+        ),
+        pytest.param(
+            {"1": ONE},
+            {"routed": routed(RouteReason.PENDING, unheard=True)},
+            PodsReason.READY,
+            "every pod",
+            id="a route that was only just written",
+        ),
+        pytest.param(
+            {"1": ONE},
+            {"routed": routed(RouteReason.PENDING, unheard=True), "is_late": True},
+            PodsReason.NOT_ANSWERING,
+            "the Gateway's words",
+            id="a route of which no Gateway says anything",
         ),
         pytest.param(
             {"1": ONE},

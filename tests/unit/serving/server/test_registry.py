@@ -95,7 +95,16 @@ NOT_THERE = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "version=4 not 
             Reason.VERSION_NOT_FOUND,
             id="no version number",
         ),
-        pytest.param(always(404), Reason.ARTIFACT_INVALID, id="no such path"),
+        pytest.param(
+            always(404, json={"error_code": "ENDPOINT_NOT_FOUND", "message": "no such path"}),
+            Reason.ARTIFACT_INVALID,
+            id="no such path",
+        ),
+        pytest.param(
+            always(404, text="default backend - 404"),
+            Reason.REGISTRY_UNAVAILABLE,
+            id="the page of a proxy while MLflow is away",
+        ),
         pytest.param(always(403, text="Invalid Host"), Reason.REGISTRY_UNAVAILABLE, id="refused"),
         pytest.param(always(503), Reason.REGISTRY_UNAVAILABLE, id="overloaded"),
         pytest.param(always(200, text="<html>"), Reason.REGISTRY_UNAVAILABLE, id="not MLflow"),

@@ -114,6 +114,27 @@ def test_doubt_is_no_weight(route: dict[str, Any] | None, reason: RouteReason, w
     assert found.weight_of("nsw-price", "1.1.0") is None
 
 
+@pytest.mark.parametrize(
+    ("routes", "unheard"),
+    [
+        pytest.param([], True, id="no route yet"),
+        pytest.param([live()], True, id="no Gateway says anything"),
+        pytest.param([live(SILENT)], True, id="one without words"),
+        pytest.param([live(BOTH[0])], False, id="one of two has seen it"),
+        pytest.param(
+            [live(parent("models", "gateways", condition("Accepted", generation=3)))],
+            False,
+            id="an older route was accepted",
+        ),
+        pytest.param(
+            [live(*BOTH), live(name="nsw-price-preview")], False, id="the preview's alone"
+        ),
+    ],
+)
+def test_a_route_that_no_gateway_ever_spoke_of(routes: list[dict[str, Any]], unheard: bool) -> None:
+    assert read_http_routes(routes, "nsw-price", now=NOW).unheard is unheard
+
+
 def test_a_clock_far_behind_the_api_server_s_does_not_hold_a_route_up() -> None:
     route = live(*BOTH, written=timedelta(hours=-1))
 
