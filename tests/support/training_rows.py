@@ -13,7 +13,9 @@ from support.trainer_config import config_document
 
 
 def config(**changes: Any) -> TrainingConfig:
-    return parse_config(json.dumps(config_document(**changes)))
+    """Build the config of a training on rows of a query, of which a message may show all."""
+    source = {"data__uri": "postgresql://market/prices", "data__query": "SELECT 1"}
+    return parse_config(json.dumps(config_document(**(source | changes))))
 
 
 def check(rows: pd.DataFrame, told: TrainingConfig) -> Table:

@@ -48,8 +48,16 @@ class Fault:
     text: str
 
 
-def read_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[np.int64] | Fault:
-    """Return the times in nanoseconds since 1970 in UTC."""
+def read_times(
+    column: "pd.Series[Any]", name: str, *, quotes: bool = True
+) -> npt.NDArray[np.int64] | Fault:
+    """Return the times in nanoseconds since 1970 in UTC.
+
+    Args:
+        column: as the source gives it.
+        name: how a fault calls it.
+        quotes: whether a fault may show values.
+    """
     if pd.api.types.is_numeric_dtype(column):
         return _fault(Reason.TIMESTAMP_INVALID, name, "holds numbers, not times")
     try:
@@ -63,55 +71,77 @@ def read_times(column: "pd.Series[Any]", name: str) -> npt.NDArray[np.int64] | F
     wrong = (np.isnat(times) & ~empty) | outside
     if wrong.any() or empty.any():
         said = f"where a time from {_EARLIEST} to {_LATEST - 1} belongs"
-        return _fault(
-            Reason.TIMESTAMP_INVALID, name, _join(_holding(column, wrong, said), _empty(empty))
-        )
+        trouble = _join(_holding(column, wrong, said, quotes=quotes), _empty(empty))
+        return _fault(Reason.TIMESTAMP_INVALID, name, trouble)
     return times.astype("datetime64[ns]").astype(np.int64)
 
 
-def read_feature(column: "pd.Series[Any]", name: str, refused: str) -> Floats | Fault:
+def read_feature(
+    column: "pd.Series[Any]",
+    name: str,
+    refused: str,
+    *,
+    quotes: bool = True,
+    label: str | None = None,
+) -> Floats | Fault:
     """Return the numbers of a feature, NaN where there is none.
 
     Args:
+        column: as the source gives it.
+        name: as the source gives it.
         refused: characters that the learner allows in no feature's name.
+        quotes: whether a fault may show values.
+        label: how a fault calls the column, where it may not show its name.
     """
     values = read_numbers(column)
     trouble = ""
     if set(refused) & set(name):
         trouble = f"has one of the characters {' '.join(refused)} in its name"
     elif values is None:
-        trouble = _holding(column, _not_numbers(column), "where a number belongs")
+        wrong = _not_numbers(column)
+        trouble = _holding(column, wrong, "where a number belongs", quotes=quotes)
     else:
         low, high = np.fmin.reduce(values), np.fmax.reduce(values)
         if np.isnan(high):
             trouble = "is empty in every row"
         elif low < -_LARGEST or high > _LARGEST:
-            trouble = _too_large(column, values)
+            trouble = _too_large(column, values, quotes=quotes)
     if trouble or values is None:
-        return _fault(Reason.FEATURE_INVALID, name, trouble)
+        return _fault(Reason.FEATURE_INVALID, label or name, trouble)
     return values
 
 
-def read_target(column: "pd.Series[Any]", name: str, task: Task) -> Floats | Fault:
-    """Return the target: 0 and 1, class numbers, or the value."""
+def read_target(
+    column: "pd.Series[Any]", name: str, task: Task, *, quotes: bool = True
+) -> Floats | Fault:
+    """Return the target: 0 and 1, class numbers, or the value.
+
+    Args:
+        column: as the source gives it.
+        name: how a fault calls it.
+        task: says what a target may be.
+        quotes: whether a fault may show values.
+    """
     values, empty = read_numbers(column), column.isna().to_numpy()
     if values is None:
         wrong = _not_numbers(column)
         if task is Task.REGRESSION or (wrong | empty).sum() < len(column):
-            said = _holding(column, wrong, "where a number belongs")
+            said = _holding(column, wrong, "where a number belongs", quotes=quotes)
         else:
-            said = _wrong_labels(_labels(column), task)
+            said = _wrong_labels(_labels(column), task, quotes=quotes)
         return _fault(Reason.TARGET_INVALID, name, _join(said, _empty(empty)))
-    large = "" if np.fmax.reduce(np.abs(values)) <= _LARGEST else _too_large(column, values)
+    is_large = np.fmax.reduce(np.abs(values)) > _LARGEST
+    large = _too_large(column, values, quotes=quotes) if is_large else ""
     if large or np.isnan(values).any():
         return _fault(Reason.TARGET_INVALID, name, _join(large, _empty(np.isnan(values))))
     distinct = np.unique(values)
     if len(distinct) == 1:
-        return _fault(Reason.TARGET_CONSTANT, name, f"is {distinct[0]:g} in every row")
+        value = f"{distinct[0]:g}" if quotes else "the same"
+        return _fault(Reason.TARGET_CONSTANT, name, f"is {value} in every row")
     if task is Task.REGRESSION:
-        trouble = _lost_in_32_bits(values)
+        trouble = _lost_in_32_bits(values, quotes=quotes)
     else:
-        trouble = _wrong_classes(column, values, distinct, task)
+        trouble = _wrong_classes(column, values, task, quotes=quotes)
     return _fault(Reason.TARGET_INVALID, name, trouble) if trouble else values
 
 
@@ -189,23 +219,26 @@ def _not_numbers(column: "pd.Series[Any]") -> Mask:
     return wrong if wrong.any() else present & ~values.map(_is_number).to_numpy(dtype=bool)
 
 
-def _too_large(column: "pd.Series[Any]", values: Floats) -> str:
+def _too_large(column: "pd.Series[Any]", values: Floats, *, quotes: bool) -> str:
     wrong = np.abs(values) > _LARGEST
-    return _holding(column, wrong, f"beyond ±{_LARGEST:.1e}, a model's largest number")
+    said = f"beyond ±{_LARGEST:.1e}, a model's largest number"
+    return _holding(column, wrong, said, quotes=quotes)
 
 
-def _lost_in_32_bits(values: Floats) -> str:
+def _lost_in_32_bits(values: Floats, *, quotes: bool) -> str:
     """Say whether a model's answers, of 24 bits, could not tell the values apart."""
     middle, spread = float(np.mean(values)), float(np.std(values))
     if _SMALLEST_SPREAD < spread >= abs(middle) * _FINEST:
         return ""
+    much = f"by {spread:.1e} around {middle:.9g}, " if quotes else ""
     return (
-        f"varies by {spread:.1e} around {middle:.9g}, less than a model's answers can show; "
+        f"varies {much}less than a model's answers can show; "
         "subtract a constant, or use another unit"
     )
 
 
-def _wrong_classes(column: "pd.Series[Any]", values: Floats, distinct: Floats, task: Task) -> str:
+def _wrong_classes(column: "pd.Series[Any]", values: Floats, task: Task, *, quotes: bool) -> str:
+    distinct = np.unique(values)
     classes = distinct[(distinct >= 0) & (np.floor(distinct) == distinct)]
     if task is Task.BINARY:
         classes = distinct[np.isin(distinct, (0, 1))]
@@ -213,8 +246,9 @@ def _wrong_classes(column: "pd.Series[Any]", values: Floats, distinct: Floats, t
     if are_whole and len(classes) == len(distinct) <= _MOST_CLASSES:
         return ""
     if are_whole and len(classes) <= _MOST_CLASSES:  # and a few strays
-        return _holding(column, ~np.isin(values, classes), f"where {_needed(task)} belong")
-    return _wrong_labels([f"{value:g}" for value in distinct], task)
+        wrong = ~np.isin(values, classes)
+        return _holding(column, wrong, f"where {_needed(task)} belong", quotes=quotes)
+    return _wrong_labels([f"{value:g}" for value in distinct], task, quotes=quotes)
 
 
 def _labels(column: "pd.Series[Any]") -> list[str]:
@@ -223,7 +257,9 @@ def _labels(column: "pd.Series[Any]") -> list[str]:
     return sorted({_show(value) for value in present.map(_hashable).unique()})
 
 
-def _wrong_labels(labels: list[str], task: Task) -> str:
+def _wrong_labels(labels: list[str], task: Task, *, quotes: bool) -> str:
+    if not quotes:
+        return f"holds other values where {_needed(task)} belong"
     said = f"holds {show_names(labels)} where {_needed(task)} belong"
     most = 2 if task is Task.BINARY else _NAMED_LABELS
     if len(labels) > most:
@@ -236,10 +272,12 @@ def _needed(task: Task) -> str:
     return "0 and 1" if task is Task.BINARY else "the class numbers 0, 1, 2, … without a gap"
 
 
-def _holding(column: "pd.Series[Any]", wrong: Mask, said: str) -> str:
+def _holding(column: "pd.Series[Any]", wrong: Mask, said: str, *, quotes: bool) -> str:
     """Name the values in these rows, and the rows; nothing when there are none."""
     if not wrong.any():
         return ""
+    if not quotes:
+        return f"holds other values {said}, {_where(wrong)}"
     some = column[wrong].head(_LOOKED_AT)
     if pd.api.types.is_datetime64_any_dtype(some):
         # Texts of its own: beyond the years 1 to 9999, Python has none.

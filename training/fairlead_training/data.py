@@ -64,26 +64,28 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
     """
     if not len(frame):
         raise TrainingFailure(Reason.DATA_EMPTY, "the data holds no rows; check spec.data.source")
-    names, faults = _name_columns(frame, config.data)
+    shown = _Shown(frame, config.data)
+    names, faults = _name_columns(frame, config.data, shown)
     target = times = None
     if _is_there_once(frame, config.data.target):
-        target = read_target(frame[config.data.target], config.data.target, config.task)
+        name = config.data.target
+        target = read_target(frame[name], name, config.task, quotes=shown.quotes)
     if _is_there_once(frame, config.data.timestamp_column):
         name = config.data.timestamp_column
-        times = read_times(frame[name], name)
+        times = read_times(frame[name], name, quotes=shown.quotes)
     faults += [part for part in (target, times) if isinstance(part, Fault)]
-    features, left_out, bad = _read_features(frame, names, config.data, refused_in_names)
+    features, left_out, bad = _read_features(frame, names, config.data, shown, refused_in_names)
     faults += bad
     if isinstance(target, np.ndarray):
         faults += [
-            _copy_of_target(name, config.data.target)
+            _copy_of_target(shown.name(name), config.data.target)
             for name, values in features.items()
             if values[0] == target[0] and np.array_equal(values, target)
         ]
     if len(frame) < config.data.min_rows:
         faults.append(_too_few(len(frame), config.data.min_rows))
     if not (features or faults):
-        faults.append(_nothing_to_learn_from(left_out))
+        faults.append(_nothing_to_learn_from(left_out, shown))
     if faults or not isinstance(target, np.ndarray) or not isinstance(times, np.ndarray):
         raise _failure(faults)
     order = np.lexsort([*reversed(features.values()), target, times])
@@ -138,7 +140,36 @@ def parse_time(text: str) -> int:
     return int(pd.Timestamp(text).tz_convert("UTC").as_unit("ns").value)
 
 
-def _name_columns(frame: pd.DataFrame, config: DataConfig) -> tuple[list[str], list[Fault]]:
+class _Shown:
+    """What a message may show of the data.
+
+    An answer over HTTP may be no table that was meant, but what a service that only the trainer
+    can reach has to say.  So nothing of one is shown but the names that the Model has itself.
+    """
+
+    def __init__(self, frame: pd.DataFrame, config: DataConfig) -> None:
+        self.quotes = not config.uri.lower().startswith(("http://", "https://"))
+        self._columns = [str(column) for column in frame.columns]
+        self._named = {config.target, config.timestamp_column, *config.features}
+
+    def name(self, column: str) -> str:
+        """Return a column's name, or its place, counted from 1."""
+        if self.quotes or column in self._named:
+            return column
+        return str(self._columns.index(column) + 1)
+
+    def columns(self) -> str:
+        if self.quotes:
+            return f"columns: {_list(self._columns)}"
+        return f"which has {len(self._columns)} columns"
+
+    def some(self, columns: Sequence[str]) -> str:
+        return _list(columns) if self.quotes else str(len(columns))
+
+
+def _name_columns(
+    frame: pd.DataFrame, config: DataConfig, shown: _Shown
+) -> tuple[list[str], list[Fault]]:
     """Return the feature columns to read, and what is wrong with the columns there are."""
     columns = [str(column) for column in frame.columns]
     times = collections.Counter(columns)
@@ -152,12 +183,13 @@ def _name_columns(frame: pd.DataFrame, config: DataConfig) -> tuple[list[str], l
     missing = [column for column in fields if column not in columns]
     faults = []
     if twice:
-        text = f"{_name(twice, 'appears', 'appear')} more than once in the data"
+        which = _name([shown.name(name) for name in twice], "appears", "appear")
+        text = f"{which} more than once in the data"
         faults.append(Fault(reason=Reason.DATA_FORMAT_INVALID, text=text))
     if missing:
         where = " and ".join(dict.fromkeys(fields[column] for column in missing))
         which = _name(missing, "is", "are")
-        text = f"{which} not in the data (columns: {_list(columns)}); correct {where}"
+        text = f"{which} not in the data ({shown.columns()}); correct {where}"
         faults.append(Fault(reason=Reason.COLUMN_MISSING, text=text))
     return [name for name in dict.fromkeys(features) if times[name] == 1], faults
 
@@ -167,14 +199,16 @@ def _is_there_once(frame: pd.DataFrame, column: str) -> bool:
 
 
 def _read_features(
-    frame: pd.DataFrame, names: Sequence[str], config: DataConfig, refused: str
+    frame: pd.DataFrame, names: Sequence[str], config: DataConfig, shown: _Shown, refused: str
 ) -> tuple[dict[str, Floats], tuple[str, ...], list[Fault]]:
     """Return the features, the columns left out since they number the rows, and the faults."""
     features: dict[str, Floats] = {}
     left_out: list[str] = []
     faults: list[Fault] = []
     for name in names:
-        values = read_feature(frame[name], name, refused)
+        values = read_feature(
+            frame[name], name, refused, quotes=shown.quotes, label=shown.name(name)
+        )
         # What the Model lists by name is what it learns from.
         if not config.features and is_row_number(frame[name], name, values):
             left_out.append(name)
@@ -200,8 +234,8 @@ def _too_few(rows: int, least: int) -> Fault:
     )
 
 
-def _nothing_to_learn_from(left_out: Sequence[str]) -> Fault:
-    beside = f" and columns that number the rows ({_list(left_out)})" if left_out else ""
+def _nothing_to_learn_from(left_out: Sequence[str], shown: _Shown) -> Fault:
+    beside = f" and columns that number the rows ({shown.some(left_out)})" if left_out else ""
     return Fault(
         reason=Reason.COLUMN_MISSING,
         text=f"the data has only the target and the timestamp{beside}; "

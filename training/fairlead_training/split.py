@@ -44,7 +44,7 @@ def split(table: Table, validation: ValidationConfig) -> Split:
         if len(np.unique(part.target)) == 1:
             raise TrainingFailure(
                 Reason.TARGET_CONSTANT,
-                f"the target is {part.target[0]:g} in all {len(part)} rows {where} the hold-out, "
+                f"the target is the same in all {len(part)} rows {where} the hold-out, "
                 "the latest part of the data; "
                 "use a longer period or change spec.training.validation",
             )

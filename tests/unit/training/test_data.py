@@ -248,3 +248,76 @@ def test_a_row_is_known_by_its_place_in_the_source() -> None:
     table = check(frame().iloc[::-1], config())
 
     assert list(table.rows) == list(range(29, -1, -1))
+
+
+HIDDEN = {"data__uri": "https://data.example/export", "data__query": None}
+
+
+@pytest.mark.parametrize(
+    ("columns", "changes", "said"),
+    [
+        pytest.param(
+            {"s3cret": 1.0},
+            {"data__target": "price"},
+            "column price is not in the data (which has 4 columns)",
+            id="the columns there are",
+        ),
+        pytest.param(
+            {"s3cret": "x"}, {}, "column 4 holds other values where a number", id="a column's name"
+        ),
+        pytest.param(
+            {"wind": ["s3cret"] * 30},
+            {"data__features": ["wind"]},
+            "column wind holds other values where a number belongs, in every row",
+            id="a value of a feature",
+        ),
+        pytest.param(
+            {"up": ["s3cret", "yes"] * 15}, {}, "column up holds other values where 0 and 1",
+            id="labels",
+        ),
+        pytest.param({"up": [77.5, 1.0] * 15}, {}, "column up holds other", id="numbers"),
+        pytest.param({"up": [77.5, *[0, 1] * 14, 0]}, {}, "in row 1 of 30", id="a stray number"),
+        pytest.param({"up": 77.5}, {}, "column up is the same in every row", id="one value"),
+        pytest.param(
+            {"up": [1e30, 7.75e38] * 15}, REGRESSION, "other values beyond", id="a large number"
+        ),
+        pytest.param(
+            {"up": [77500000000.0, 77500000000.1] * 15}, REGRESSION, "up varies less than",
+            id="a spread",
+        ),
+        pytest.param(
+            {"timestamp": "s3cret"}, {}, "column timestamp holds other values where a time",
+            id="a time",
+        ),
+        pytest.param(
+            {"timestamp": [*["2026-01-01"] * 29, "7750-12-31"]}, {}, "in row 30 of 30",
+            id="a time beyond",
+        ),
+        pytest.param(
+            {"s3cret<": 1.0}, {}, "column 4 has one of the characters", id="a name with a bracket"
+        ),
+        pytest.param(
+            {"s3cret": np.arange(30) % 2}, {}, "column 4 equals the target up", id="a copy"
+        ),
+        pytest.param(
+            {"demand": range(30), "id": range(30)}, {}, "that number the rows (2)", id="numbers",
+        ),
+    ],
+)  # fmt: skip
+def test_nothing_of_an_answer_over_http_is_shown(
+    columns: dict[str, Any], changes: dict[str, Any], said: str
+) -> None:
+    """The answer of a service that only the trainer can reach came back in a message."""
+    with pytest.raises(TrainingFailure) as caught:
+        check(frame(**columns), config(**HIDDEN, **changes))
+
+    shown = " ".join([caught.value.message, *caught.value.details])
+    assert said in shown
+    assert not [word for word in ("s3cret", "77", "7.75", "7750", "demand", "id)") if word in shown]
+
+
+def test_a_column_that_is_there_twice_over_http_is_named_by_the_model_alone() -> None:
+    with pytest.raises(TrainingFailure) as caught:
+        check(twice("demand", "up"), config(**HIDDEN))
+
+    assert "columns 2, up appear more than once" in caught.value.message

@@ -16,12 +16,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from fairlead_training.config import DataConfig
-from fairlead_training.failure import Reason, TrainingFailure, first_line
+from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources.address import public_uri
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _LOOKED_AT: Final = 200  # bytes of a file that tell whether it is something else
 _MARKUP: Final = (b"<!doctype", b"<!--", b"<?xml", b"<html", b"<head", b"<body", b"<error")
+_FIELDS: Final = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 _JSON: Final = re.compile(rb"(\{\s*[\"}]|\[\s*[\[{\]])")
 
 
@@ -95,9 +96,22 @@ def parse_file(content: bytes, config: DataConfig) -> pd.DataFrame:
     ) as error:
         raise TrainingFailure(
             Reason.DATA_FORMAT_INVALID,
-            f"{source} cannot be read as {kind}: {first_line(error)}; "
+            f"{source} cannot be read as {kind}{_describe(error)}; "
             "correct the file or spec.data.source.format",
         ) from error
+
+
+def _describe(error: Exception) -> str:
+    """Say what of an error quotes nothing of the file, which may be no file that was meant."""
+    match error:
+        case pd.errors.ParserError() if told := _FIELDS.search(str(error)):
+            return f": expected {told[1]} fields in line {told[2]}, saw {told[3]}"
+        case UnicodeDecodeError():
+            return f": it is not UTF-8 at byte {error.start}"
+        case EOFError() | zlib.error() | gzip.BadGzipFile():
+            return ": it is compressed and incomplete or damaged"
+        case _:
+            return ""
 
 
 def _refuse_answers(content: bytes, source: str, kind: str) -> None:

@@ -159,3 +159,20 @@ def test_files_that_cannot_be_read_are_named(
 
     assert caught.value.reason is reason
     assert "https://" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "said"),
+    [
+        pytest.param(b'a,b\n1\n"s3cret', {}, "as csv; correct", id="an open quote"),
+        pytest.param(b"s3cret\n1,2\n1,2,3\n", {}, "fields in line 3, saw 3", id="too many"),
+        pytest.param(b"s3cret\n\xff\n", {}, "not UTF-8", id="other letters"),
+        pytest.param(gzip.compress(b"s3cret")[:-4], {}, "compressed", id="cut"),
+        pytest.param(b"PAR1s3cretPAR1", {"format": "parquet"}, "as parquet", id="not parquet"),
+    ],
+)
+def test_nothing_of_a_file_is_shown(content: bytes, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(TrainingFailure, match=said) as caught:
+        parse_file(content, data_config(**changes))
+
+    assert "s3cret" not in caught.value.message
