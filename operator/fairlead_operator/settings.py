@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from fairlead_contract import database, mlflow
+from fairlead_contract import database, hosts, mlflow
 from fairlead_contract.mlflow import Access
 from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.kube.images import Images
@@ -39,7 +39,16 @@ class Settings:
     history_port: int  # on the loopback address alone
     log_format: str
     log_level: str
+    allowed_sources: str = ""  # of what trainers do not read otherwise
     secrets: Path = Path()  # where the Secrets of the variables are mounted, to notice a change
+
+    @property
+    def source_variables(self) -> dict[str, str]:
+        """Return what trainers are told of where they may read from."""
+        return {
+            hosts.CLUSTER_DOMAIN: self.cluster_domain,
+            hosts.ALLOWED_SOURCES: self.allowed_sources,
+        }
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -81,13 +90,14 @@ class Settings:
                 version=env.get("FAIRLEAD_ALERT_LABEL_VERSION") or AlertLabels().version,
             ),
             gateway_replicas=_number(env, "FAIRLEAD_GATEWAY_REPLICAS", 1),
-            cluster_domain=_domain(env, "FAIRLEAD_CLUSTER_DOMAIN", CLUSTER_DOMAIN),
+            cluster_domain=_domain(env, hosts.CLUSTER_DOMAIN, CLUSTER_DOMAIN),
             bind=env.get("FAIRLEAD_BIND", "0.0.0.0"),  # noqa: S104  a pod's ports
             http_port=_number(env, "FAIRLEAD_HTTP_PORT", 8080),
             webhook_port=_number(env, "FAIRLEAD_WEBHOOK_PORT", 8443),
             history_port=_number(env, "FAIRLEAD_HISTORY_PORT", 8081),
             log_format=env.get("FAIRLEAD_LOG_FORMAT", "json"),
             log_level=env.get("FAIRLEAD_LOG_LEVEL", "INFO"),
+            allowed_sources=_read_hosts(env, hosts.ALLOWED_SOURCES),
             secrets=Path(env.get("FAIRLEAD_SECRETS") or "/var/run/fairlead/secrets"),
         )
 
@@ -104,6 +114,15 @@ def _read_database(env: Mapping[str, str]) -> str:
         return database.check_address(env[database.ADDRESS])
     except database.InvalidAddressError as error:
         raise SystemExit(f"{database.ADDRESS}: {error}") from error
+
+
+def _read_hosts(env: Mapping[str, str], name: str) -> str:
+    text = env.get(name, "")
+    try:
+        hosts.parse_hosts(text)
+    except hosts.InvalidHostError as error:
+        raise SystemExit(f"{name}: {error}") from error
+    return text
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -9,6 +9,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from fairlead_contract.hosts import (
+    ALLOWED_SOURCES,
+    CLUSTER_DOMAIN,
+    Host,
+    InvalidHostError,
+    parse_hosts,
+)
 from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
 from fairlead_contract.search import study_name
 from fairlead_training.failure import Reason, TrainingFailure
@@ -83,6 +90,16 @@ class TrainingConfig:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where the trainer stands, which decides from where it may read."""
+
+    namespace: str = ""
+    cluster_domain: str = "cluster.local"
+    api: str = ""  # host of the cluster's API; empty outside of one
+    allowed: tuple[Host, ...] = ()  # by the platform, of what is refused otherwise
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """The variables the trainer reads, and nothing else of the environment."""
 
@@ -90,6 +107,9 @@ class Environment:
     database_url: str = dataclasses.field(repr=False)
     data_username: str | None = None
     data_password: str | None = dataclasses.field(default=None, repr=False)
+    data_hosts: str | None = None  # where those two may be sent, as their Secret says
+    data_secret: str = ""  # its name
+    surroundings: Surroundings = Surroundings()
     worker: int = 0
     scratch: str = "/tmp"  # noqa: S108  the pod's own emptyDir, and all it may write
 
@@ -110,8 +130,27 @@ def parse_environment(variables: Mapping[str, str]) -> Environment:
         database_url=variables["FAIRLEAD_DATABASE_URL"],
         data_username=variables.get("FAIRLEAD_DATA_USERNAME") or None,
         data_password=variables.get("FAIRLEAD_DATA_PASSWORD") or None,
+        data_hosts=variables.get("FAIRLEAD_DATA_HOSTS"),
+        data_secret=variables.get("FAIRLEAD_DATA_SECRET", ""),
+        surroundings=_read_surroundings(variables),
         worker=int(index),
         scratch=variables.get("TMPDIR") or "/tmp",  # noqa: S108  as above
+    )
+
+
+def _read_surroundings(variables: Mapping[str, str]) -> Surroundings:
+    domain = variables.get(CLUSTER_DOMAIN) or Surroundings().cluster_domain
+    try:
+        hosts = parse_hosts(variables.get(ALLOWED_SOURCES, ""))
+    except InvalidHostError as error:
+        raise _invalid(f"environment variable {ALLOWED_SOURCES}: {error}") from error
+    return Surroundings(
+        namespace=variables.get("FAIRLEAD_NAMESPACE", ""),
+        cluster_domain=domain,
+        api=variables.get("KUBERNETES_SERVICE_HOST", ""),
+        allowed=tuple(
+            dataclasses.replace(host, name=host.name.removesuffix(f".{domain}")) for host in hosts
+        ),
     )
 
 

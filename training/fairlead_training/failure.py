@@ -25,6 +25,8 @@ class Reason(StrEnum):
     QUERY_INVALID = "QueryInvalid"
     DATA_FORMAT_INVALID = "DataFormatInvalid"
     CREDENTIALS_REFUSED = "CredentialsRefused"
+    SOURCE_NOT_ALLOWED = "SourceNotAllowed"
+    SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105  a reason
     # Something outside did not answer, or luck was bad: another try may help.
     DATA_SOURCE_UNAVAILABLE = "DataSourceUnavailable"
     TRACKING_UNAVAILABLE = "TrackingUnavailable"

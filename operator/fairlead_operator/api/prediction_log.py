@@ -49,8 +49,8 @@ class PredictionLog(Spec):
         SecretReference | None,
         Field(
             default=None,
-            description="Secret in the Model's namespace whose key `token` is the bearer token "
-            "that POST /feedback requires. When unset, everyone who can ask for predictions can "
-            "give feedback.",
+            description="Secret in the Model's namespace whose key `feedback-token` is the "
+            "bearer token that POST /feedback requires. When unset, everyone who can ask for "
+            "predictions can give feedback.",
         ),
     ]

@@ -83,10 +83,10 @@ class ServingSpec(Spec):
         SecretReference | None,
         Field(
             default=None,
-            description="Secret in the Model's namespace whose key `token` lets a request choose "
-            "its version: with the headers `x-fairlead-version`, for example 1.2.0, and "
-            "`x-fairlead-force-token`. Such requests count for nothing in checks, trials and the "
-            "fast guard. When unset, no request can choose.",
+            description="Secret in the Model's namespace whose key `force-version-token` lets a "
+            "request choose its version: with the headers `x-fairlead-version`, for example 1.2.0, "
+            "and `x-fairlead-force-token`. Such requests count for nothing in checks, trials and "
+            "the fast guard. When unset, no request can choose.",
         ),
     ]
     gateway: Annotated[

@@ -40,6 +40,13 @@ class DataSource(Spec):
             "must not contain a user name or password; put them into a Secret with the keys "
             "username and password, and name it in credentials",
         ),
+        Rule(
+            "!self.matches('^[a-z]+://([^/?#]*,)?(169[.]254[.]|0[.]0[.]0[.]0|"
+            "\\\\[(fe[89ab][0-9a-f]:|::\\\\])"
+            "|kubernetes[.]default([.]svc[^:,/?#]*)?([:,/?#]|$))')",
+            "must not be a link-local address or the cluster's API, where no source may be; name "
+            "the host that has the data",
+        ),
         Field(
             pattern=r"^(https?|postgresql|postgres)://[^\s]+$",
             max_length=1024,
@@ -79,8 +86,10 @@ class DataSource(Spec):
         SecretReference | None,
         Field(
             default=None,
-            description="Secret in the Model's namespace with the keys `username` and "
-            "`password`. When unset, the source is read without credentials.",
+            description="Secret in the Model's namespace with the keys `username`, `password` "
+            "and `hosts`: where these two may be sent, for example data.example.com or "
+            "market-db.energy:5432, several separated by commas. When unset, the source is read "
+            "without credentials.",
         ),
     ]
 

@@ -123,5 +123,6 @@ async def _start(
             owner=owner,
             images=settings.images,
             mlflow_url=settings.mlflow.address,
+            sources=settings.source_variables,
         )
         await create_once(job, kube)

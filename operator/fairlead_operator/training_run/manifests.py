@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import types
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -28,6 +29,7 @@ _CONFIG: Final = "--config"
 _EXIT_PERMANENT: Final = 3
 # Data, start-up and the last trial may take this long beyond the search's own limit.
 _GRACE_SECONDS: Final = 900
+_NOTHING_MORE: Final[Mapping[str, str]] = types.MappingProxyType({})
 
 
 def build_job(
@@ -39,12 +41,17 @@ def build_job(
     owner: Owner,
     images: Images,
     mlflow_url: str,
+    sources: Mapping[str, str] = _NOTHING_MORE,
 ) -> dict[str, Any]:
-    """Build a training Job, complete, ready for server-side apply."""
+    """Build a training Job, complete, ready for server-side apply.
+
+    ``sources`` are the variables that say where it may read from, if the platform says anything.
+    """
     name = name_job(stage, owner, model=model)
     workers = json.loads(config)["search"]["parallelism"] if stage == "search" else 1
     timeout = int(spec.training.search.timeout.total_seconds())
     trainer = _trainer(stage, config, spec, images, mlflow_url)
+    trainer["env"] += environment({"FAIRLEAD_NAMESPACE": owner.namespace, **sources})
     return {
         "apiVersion": "batch/v1",
         **name,
@@ -142,4 +149,7 @@ def _data_credentials(spec: ModelSpec) -> list[dict[str, Any]]:
     return [
         secret_variable("FAIRLEAD_DATA_USERNAME", secret, "username"),
         secret_variable("FAIRLEAD_DATA_PASSWORD", secret, "password"),
+        # Optional: the trainer says in clearer words that it is missing, and what to do.
+        secret_variable("FAIRLEAD_DATA_HOSTS", secret, "hosts", optional=True),
+        *environment({"FAIRLEAD_DATA_SECRET": secret}),
     ]

@@ -155,7 +155,7 @@ def _token(environment: Mapping[str, str], name: str) -> str:
     if not token.strip():
         raise StartupError(
             Reason.SETTINGS_INVALID,
-            f"environment variable {name} is blank; give key token of its Secret a value",
+            f"environment variable {name} is blank; give its key of the Secret a value",
         )
     return token.strip()
 

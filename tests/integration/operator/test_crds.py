@@ -556,6 +556,16 @@ def without_empty_lists(node: Any) -> Any:
             id="uri: a password with a /",
         ),
         pytest.param(source(uri="https://me:a?b@h/x"), "source.uri", id="uri: one with a ?"),
+        pytest.param(source(uri="http://169.254.169.254/x"), "source.uri", id="uri: link-local"),
+        pytest.param(source(uri="http://[fe80::1]/x"), "source.uri", id="uri: that of IPv6"),
+        pytest.param(
+            source(uri="https://kubernetes.default.svc:443/api"), "source.uri", id="uri: the API"
+        ),
+        pytest.param(
+            source(uri="postgresql://db,169.254.1.1/m", query="select 1"),
+            "source.uri",
+            id="uri: link-local after another host",
+        ),
         pytest.param(
             source(uri="postgresql://db/m", query="delete from prices"),
             "source.query",

@@ -6,6 +6,7 @@ import http.server
 import json
 import secrets
 import signal
+import socket
 import threading
 import time
 import urllib.request
@@ -24,8 +25,9 @@ from psycopg import sql
 
 from cluster.ports import refusing_port
 from fairlead_contract.digest import digest_directory
+from fairlead_contract.hosts import parse_hosts
 from fairlead_contract.mlflow import Access
-from fairlead_training.config import Environment
+from fairlead_training.config import Environment, Surroundings
 from fairlead_training.sources.http import read
 from fairlead_training.sources.table import warn_of_source
 from support.mlflow_server import MlflowServer
@@ -143,6 +145,8 @@ def test_a_user_who_may_write_is_told(postgres: Postgres, grant: str, words: str
         database_url="",
         data_username=role,
         data_password="secret",
+        data_hosts="127.0.0.1",
+        surroundings=Surroundings(allowed=parse_hosts("127.0.0.1")),
     )
     source = data_config(uri=postgres.uri(database, credentials=False), query="TABLE prices")
 
@@ -706,6 +710,10 @@ class _Slow(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+def _open(host: str, port: int, timeout: float | None) -> socket.socket:
+    return socket.create_connection((host, port), timeout)
+
+
 def test_a_server_may_take_longer_to_answer_than_to_be_reached() -> None:
     """An export that took more than 30 s could not be read."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Slow) as server:
@@ -715,9 +723,10 @@ def test_a_server_may_take_longer_to_answer_than_to_be_reached() -> None:
         _Slow.told = threading.Event()
         try:
             slow = urllib.request.Request(f"{address}/slow.csv")
-            assert read(slow, connect=0.1, silence=60) == b"rows"
+            assert read(slow, open_socket=_open, connect=0.1, silence=60) == b"rows"
+            silent = urllib.request.Request(f"{address}/silent.csv")
             with pytest.raises(TimeoutError):
-                read(urllib.request.Request(f"{address}/silent.csv"), silence=0.1)
+                read(silent, open_socket=_open, silence=0.1)
         finally:
             _Slow.told.set()
             server.shutdown()

@@ -473,6 +473,7 @@ def test_the_operator_reads_every_variable_it_is_given() -> None:
             "fairlead_operator/settings.py",
             "fairlead_contract/mlflow.py",
             "fairlead_contract/database.py",
+            "fairlead_contract/hosts.py",
         )
     )
 

@@ -1,5 +1,6 @@
 """docs/contracts.md, held by running both sides: what one package writes, the other reads."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,7 +52,7 @@ from fairlead_serving.server.failure import StartupError
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.settings import Settings, read_settings
 from fairlead_training.budget import Counts
-from fairlead_training.config import Task, parse_config
+from fairlead_training.config import Task, parse_config, parse_environment
 from fairlead_training.evaluate import Comparison, Estimate, Judgment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.progress import Progress, Stage
@@ -63,6 +64,7 @@ from fairlead_training.result import (
     to_message,
 )
 from fairlead_training.snapshot import Snapshot
+from support.world import SETTINGS
 
 MODEL = Owner(kind="Model", namespace="energy", name="nsw-price", uid="1")
 RUN = Owner(kind="TrainingRun", namespace="energy", name="nsw-price-training-2", uid="2")
@@ -116,6 +118,24 @@ def test_the_job_runs_the_trainers_command_line() -> None:
         "FAIRLEAD_DATABASE_URL", "FAIRLEAD_DATA_USERNAME", "FAIRLEAD_DATA_PASSWORD",
         "MLFLOW_TRACKING_URI",
     } <= variables(container).keys()  # fmt: skip
+
+
+def test_the_trainer_is_told_where_it_stands() -> None:
+    settings = dataclasses.replace(
+        SETTINGS, allowed_sources="10.0.0.0/8", cluster_domain="k8s.example"
+    )
+    job = build_job(
+        "search", config_text(), SPEC, model="nsw-price", owner=RUN, images=IMAGES,
+        mlflow_url="http://mlflow", sources=settings.source_variables,
+    )  # fmt: skip
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+
+    environment = parse_environment(variables(container))
+
+    here = environment.surroundings
+    assert (here.namespace, here.cluster_domain) == (RUN.namespace, "k8s.example")
+    assert [str(host.network) for host in here.allowed] == ["10.0.0.0/8"]
+    assert (environment.data_secret, environment.data_hosts) == ("market-db", "from a Secret")
 
 
 def test_the_operator_reads_the_trainers_result_and_the_gate_judges_it() -> None:
@@ -225,7 +245,7 @@ def test_the_server_keeps_predictions_as_the_model_says(task: ModelTask) -> None
     ]
     assert secrets == [
         {"name": "fairlead-database", "key": "url"},
-        {"name": "labels", "key": "token"},
+        {"name": "labels", "key": "feedback-token"},
     ]
     (mount,) = [each for each in container["volumeMounts"] if each["name"] == "tokens"]
     file = settings.record.feedback_token_file

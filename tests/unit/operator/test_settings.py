@@ -28,6 +28,12 @@ def test_defaults() -> None:
     assert settings.images.pull_policy == "IfNotPresent"
     assert settings.record_retention == timedelta(days=30)
     assert settings.cluster_domain == "cluster.local"
+    assert settings.allowed_sources == ""
+
+
+def test_a_source_that_is_no_host_is_named() -> None:
+    with pytest.raises(SystemExit, match=r"FAIRLEAD_ALLOWED_SOURCES: 'http://db' is no host"):
+        Settings.from_environment(NEEDED | {"FAIRLEAD_ALLOWED_SOURCES": "db,http://db"})
 
 
 @pytest.mark.parametrize("address", ["postgresql://u:hu/sh@db/x", "hush"])
@@ -51,6 +57,7 @@ def test_everything_that_can_be_said() -> None:
             "FAIRLEAD_GATEWAY_REPLICAS": "2",
             "FAIRLEAD_RECORD_RETENTION_DAYS": "7",
             "FAIRLEAD_ALERT_LABEL_MODEL": "exported_model",
+            "FAIRLEAD_ALLOWED_SOURCES": "*.shared.svc:5432,10.0.0.0/8",
             "FAIRLEAD_BIND": "127.0.0.1",
             "FAIRLEAD_HTTP_PORT": "1",
             "FAIRLEAD_WEBHOOK_PORT": "2",
@@ -62,6 +69,7 @@ def test_everything_that_can_be_said() -> None:
     assert (settings.namespace, settings.identity) == ("fairlead", "operator-0")
     assert settings.watch_namespaces == ("a", "b")
     assert (settings.images.pull_secrets, settings.images.pull_policy) == (("registry",), "Always")
+    assert settings.allowed_sources == "*.shared.svc:5432,10.0.0.0/8"
     assert settings.bind == "127.0.0.1"
     assert (settings.gateway_replicas, settings.http_port, settings.webhook_port) == (2, 1, 2)
     assert (settings.log_format, settings.log_level) == ("text", "DEBUG")

@@ -71,8 +71,11 @@ def test_the_model_reads_as_a_user_who_may_only_read() -> None:
     names = {item["metadata"]["name"]: item for item in documents if item["kind"] == "Secret"}
     (schema,) = (item["data"]["schema.sql"] for item in documents if item["kind"] == "ConfigMap")
 
-    user = names[MODEL["spec"]["data"]["source"]["credentials"]["name"]]["stringData"]["username"]
+    source = MODEL["spec"]["data"]["source"]
+    secret = names[source["credentials"]["name"]]["stringData"]
+    user = secret["username"]
 
+    assert f"//{secret['hosts']}/" in source["uri"]
     grants = [line.strip() for line in schema.splitlines() if line.strip().startswith("grant")]
     assert grants == [f"grant select on half_hours to {user};"]
     assert f"create role {user} login" in schema

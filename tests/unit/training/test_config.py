@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_contract.hosts import any_has
 from fairlead_training.config import Task, parse_config, parse_environment
 from fairlead_training.failure import Reason, TrainingFailure
 from support.trainer_config import config_document
@@ -79,8 +80,24 @@ def test_the_environment_keeps_secrets_out_of_its_text() -> None:
     [
         pytest.param({"MLFLOW_TRACKING_URI": ""}, "MLFLOW_TRACKING_URI", id="empty"),
         pytest.param({"JOB_COMPLETION_INDEX": "one"}, "JOB_COMPLETION_INDEX", id="no number"),
+        pytest.param({"FAIRLEAD_ALLOWED_SOURCES": "*"}, "FAIRLEAD_ALLOWED_SOURCES", id="no host"),
     ],
 )
 def test_a_variable_that_is_wrong_is_named(changes: dict[str, str], named: str) -> None:
     with pytest.raises(TrainingFailure, match=named):
         parse_environment(ENVIRONMENT | changes)
+
+
+def test_the_environment_says_where_the_trainer_stands() -> None:
+    told = {
+        "FAIRLEAD_NAMESPACE": "energy",
+        "FAIRLEAD_CLUSTER_DOMAIN": "k8s.example",
+        "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+        "FAIRLEAD_ALLOWED_SOURCES": "*.shared.svc.k8s.example:5432,10.0.0.0/8",
+    }
+
+    here = parse_environment(ENVIRONMENT | told).surroundings
+
+    assert (here.namespace, here.cluster_domain, here.api) == ("energy", "k8s.example", "10.96.0.1")
+    assert any_has(here.allowed, "db.shared.svc", 5432)
+    assert any_has(here.allowed, "10.1.1.1", 1)

@@ -1,58 +1,94 @@
-"""A file over HTTP or HTTPS, with Basic authentication where the Model names a Secret."""
+"""A file over HTTP or HTTPS, with Basic authentication where the Model names a Secret.
+
+What a server answers is nobody's to read in a message: it may be a page of a service that only the
+trainer can reach.  So a message tells what happened, in words of our own.
+"""
 
 import base64
 import functools
 import http.client
+import os
+import socket
+import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import Any, Final
 
 from fairlead_training.config import Environment
-from fairlead_training.failure import Reason, TrainingFailure, first_line
+from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.sources import reach
 from fairlead_training.sources.address import public_uri
+from fairlead_training.sources.secret import check_credentials, has_credentials
 
 _CONNECT_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 600.0  # a server may have to put the rows together first, like a database
+_OTHER_NAME: Final = (62, 64)  # of a certificate: X509_V_ERR_HOSTNAME_MISMATCH, …_IP_ADDRESS_…
+
+OpenSocket = Callable[[str, int, float | None], socket.socket]
 
 
 def download(uri: str, environment: Environment) -> bytes:
     """Return the content of the file.
 
     Raises:
-        TrainingFailure: CredentialsRefused or DataSourceUnavailable.
+        TrainingFailure: SourceNotAllowed, SecretNotAllowed, CredentialsRefused or
+            DataSourceUnavailable.
     """
     source = public_uri(uri)
     request = urllib.request.Request(uri)  # noqa: S310  the table lets http and https through only
-    if environment.data_username is not None:
-        pair = f"{environment.data_username}:{environment.data_password or ''}"
+    if has_credentials(environment):
+        pair = f"{environment.data_username or ''}:{environment.data_password or ''}"
         token = base64.b64encode(pair.encode()).decode()
         # Unredirected, so that another host never sees it.
         request.add_unredirected_header("Authorization", f"Basic {token}")
+    hops = _Hops(source, environment)
     try:
-        return read(request)
+        return read(request, open_socket=hops.open_socket)
     except urllib.error.HTTPError as error:
+        error.close()
         raise explain_answer(error.code, source) from error
     except TimeoutError as error:
         raise TrainingFailure(
             Reason.DATA_SOURCE_UNAVAILABLE,
             f"{source} said nothing for {_SILENCE_SECONDS:g} s; check spec.data.source.uri",
         ) from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise TrainingFailure(
             Reason.DATA_SOURCE_UNAVAILABLE,
-            f"{source} cannot be read: {first_line(error)}; check spec.data.source.uri",
+            f"{source} cannot be read: {describe(error)}; check spec.data.source.uri",
         ) from error
+
+
+class _Hops:
+    """The connections of one download: the first with the credentials, the others redirected."""
+
+    def __init__(self, source: str, environment: Environment) -> None:
+        self._source = source
+        self._environment = environment
+        self._is_first = True
+
+    def open_socket(self, host: str, port: int, timeout: float | None) -> socket.socket:
+        is_first, self._is_first = self._is_first, False
+        try:
+            if is_first:
+                check_credentials(host, port, self._environment)
+            return reach.connect(host, port, timeout, self._environment.surroundings)
+        except reach.NotAllowedError as error:
+            raise reach.refuse_place(self._source, error, redirected=not is_first) from error
 
 
 def read(
     request: urllib.request.Request,
     *,
+    open_socket: OpenSocket,
     connect: float = _CONNECT_SECONDS,
     silence: float = _SILENCE_SECONDS,
 ) -> bytes:
     """Return the body of the answer.
 
     Args:
+        open_socket: connects to a host and port, or refuses to.
         connect: seconds for a connection to be made.
         silence: seconds between two signs of life afterwards.
 
@@ -60,34 +96,66 @@ def read(
         TimeoutError: after such a silence.
         OSError: also for what the server answers, and for a connection that is not made.
     """
-    opener = urllib.request.build_opener(_Handler(silence))
+    opener = urllib.request.OpenerDirector()
+    # No proxy, which would look up names by itself, and no scheme but these, also redirected.
+    for handler in (
+        _Handler(open_socket, silence),
+        _Redirects(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
     with opener.open(request, timeout=connect) as response:
         content: bytes = response.read()
     return content
 
 
-class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
-    """Opens connections whose time to be made is not the time to answer."""
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, and leaves no connection open where one leads nowhere."""
 
-    def __init__(self, silence: float) -> None:
+    def http_error_302(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any
+    ) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        finally:
+            fp.close()
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
+    """Opens connections to judged addresses, whose time to be made is not the time to answer."""
+
+    def __init__(self, open_socket: OpenSocket, silence: float) -> None:
         super().__init__()
-        self._silence = silence
+        self._options: dict[str, Any] = {"open_socket": open_socket, "silence": silence}
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(functools.partial(_Connection, silence=self._silence), req)
+        return self.do_open(functools.partial(_Connection, **self._options), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(functools.partial(_TlsConnection, silence=self._silence), req)
+        return self.do_open(functools.partial(_TlsConnection, **self._options), req)
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, host: str, *, silence: float, **options: Any) -> None:
+    def __init__(
+        self, host: str, *, open_socket: OpenSocket, silence: float, **options: Any
+    ) -> None:
         super().__init__(host, **options)
+        self._open_socket = open_socket
         self._silence = silence
+        self._create_connection = self._open
 
     def connect(self) -> None:
         super().connect()
         self.sock.settimeout(self._silence)
+
+    def _open(
+        self, address: tuple[str, int], timeout: float | None, _source: object
+    ) -> socket.socket:
+        return self._open_socket(*address, timeout)
 
 
 class _TlsConnection(_Connection, http.client.HTTPSConnection):
@@ -105,3 +173,27 @@ def explain_answer(status: int, source: str) -> TrainingFailure:
         Reason.DATA_SOURCE_UNAVAILABLE,
         f"{source} answered {status}; check spec.data.source.uri",
     )
+
+
+def describe(error: BaseException) -> str:
+    """Say what went wrong without a word of what the server said."""
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    match cause:
+        case ssl.SSLCertVerificationError() if cause.verify_code in _OTHER_NAME:
+            return "its certificate is for another name"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {cause.verify_message}"
+        case ssl.SSLError():
+            return f"TLS failed ({getattr(cause, 'reason', None) or 'without a reason'})"
+        case socket.gaierror():
+            return f"its name is not known: {cause.strerror}"
+        case TimeoutError():
+            return "no connection was made in time"
+        case OSError() if cause.errno is not None:
+            return os.strerror(cause.errno)
+        case http.client.IncompleteRead() | http.client.RemoteDisconnected():
+            return "the answer ended early"
+        case http.client.HTTPException():
+            return "the answer is not HTTP"
+        case _:
+            return "it is not, or redirects to what is not, an address of http:// or https://"

@@ -3,6 +3,7 @@
 import logging
 import re
 import threading
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -13,7 +14,9 @@ from fairlead_contract.database import InvalidAddressError, redact
 from fairlead_contract.libpq import NOTICES_SILENCE, build_parameters
 from fairlead_training.config import DataConfig, Environment
 from fairlead_training.failure import Reason, TrainingFailure, first_line
+from fairlead_training.sources import reach
 from fairlead_training.sources.address import public_uri
+from fairlead_training.sources.secret import check_credentials
 
 _log = logging.getLogger(__name__)
 _DEFAULTS: Final = {
@@ -21,6 +24,10 @@ _DEFAULTS: Final = {
     "application_name": "fairlead-training",
     **NOTICES_SILENCE,
 }
+_PORT: Final = "5432"
+_HIGHEST_PORT: Final = 65_535
+# Parameters by which libpq asks others than the hosts of the address.
+_ELSEWHERE: Final = ("service", "servicefile", "oauth_issuer")
 # In the query's own transaction: a pooler refuses settings of a session.
 _SETTINGS: Final = "SET LOCAL statement_timeout = '600s'; SET LOCAL TimeZone = 'UTC'"
 _RIGHTS_SETTINGS: Final = "SET LOCAL statement_timeout = '10s'"
@@ -58,7 +65,8 @@ def run_query(config: DataConfig, environment: Environment) -> pd.DataFrame:
     """Return the rows of the query, read in a transaction that cannot write.
 
     Raises:
-        TrainingFailure: QueryInvalid, CredentialsRefused or DataSourceUnavailable.
+        TrainingFailure: QueryInvalid, SourceNotAllowed, SecretNotAllowed, CredentialsRefused or
+            DataSourceUnavailable.
     """
     if config.query is None:
         raise TrainingFailure(
@@ -155,9 +163,73 @@ def _connect(uri: str, environment: Environment) -> "psycopg.Connection[tuple[ob
             f"spec.data.source.uri: {error}; credentials belong in spec.data.source.credentials",
         ) from error
     try:
-        return psycopg.connect(**parameters)
+        return psycopg.connect(**parameters | _find_place(parameters, uri, environment))
     except psycopg.Error as error:
         raise explain_connection(error, public_uri(uri), address=uri) from error
+
+
+def _find_place(
+    parameters: Mapping[str, Any], uri: str, environment: Environment
+) -> dict[str, str]:
+    """Return where to connect to: hosts by name, their ports, and the addresses that were judged.
+
+    Raises:
+        TrainingFailure: SourceNotAllowed, SecretNotAllowed or DataSourceUnavailable.
+    """
+    source = public_uri(uri)
+    entries: list[tuple[str, str, str]] = []
+    unknown: OSError | None = None
+    for host, place, port in split_hosts(parameters, source):
+        check_credentials(place, int(port), environment)
+        try:
+            addresses = reach.admit(place, int(port), environment.surroundings)
+        except reach.NotAllowedError as error:
+            raise reach.refuse_place(source, error) from error
+        except OSError as error:
+            unknown = error
+            continue
+        entries += [(host, address, port) for address in addresses]
+    if not entries:
+        raise TrainingFailure(
+            Reason.DATA_SOURCE_UNAVAILABLE,
+            f"{source} cannot be reached: the name of its host is not known; "
+            "check spec.data.source.uri",
+        ) from unknown
+    names = ("host", "hostaddr", "port")
+    return dict(zip(names, map(",".join, zip(*entries, strict=True)), strict=True))
+
+
+def split_hosts(parameters: Mapping[str, Any], source: str) -> list[tuple[str, str, str]]:
+    """Return each host of an address by its name, by where libpq would connect, and with its port.
+
+    Raises:
+        TrainingFailure: SourceNotAllowed: one is a socket, or named by others than the address.
+    """
+    elsewhere = [name for name in _ELSEWHERE if parameters.get(name)]
+    if elsewhere:
+        raise _not_allowed(f"{source} has the parameter {elsewhere[0]}", "remove it")
+    hosts, places, ports = (
+        str(parameters.get(name) or "").split(",") for name in ("host", "hostaddr", "port")
+    )
+    count = max(len(hosts), len(places))
+    if not (len(hosts) in {1, count} and len(places) in {1, count} and len(ports) in {1, count}):
+        raise _not_allowed(f"{source} has not as many ports or addresses as hosts", "correct it")
+    split = []
+    for number in range(count):
+        host, place, port = (
+            each[number] if len(each) == count else each[0] for each in (hosts, places, ports)
+        )
+        place, port = place or host, port or _PORT
+        if not place or place.startswith(("/", "@")):
+            raise _not_allowed(f"{source} names no host", "write postgresql://host:5432/database")
+        if not (port.isascii() and port.isdigit() and 0 < int(port) <= _HIGHEST_PORT):
+            raise _not_allowed(f"{source} has a port that is none", "correct it")
+        split.append((host or place, place, port))
+    return split
+
+
+def _not_allowed(what: str, way_out: str) -> TrainingFailure:
+    return TrainingFailure(Reason.SOURCE_NOT_ALLOWED, f"{what}; {way_out} in spec.data.source.uri")
 
 
 def explain_connection(error: psycopg.Error, source: str, *, address: str = "") -> TrainingFailure:

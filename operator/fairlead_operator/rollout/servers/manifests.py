@@ -39,6 +39,12 @@ from fairlead_operator.kube.security import (
 )
 from fairlead_operator.rollout.servers.autoscaler import KINDS
 
+# Keys of their own, so that a Secret is meant for this and no other one reaches a server: a key
+# `token` has that of a ServiceAccount or a webhook, too.
+_TOKEN_KEYS: Final = {
+    "FAIRLEAD_FEEDBACK_TOKEN": "feedback-token",
+    "FAIRLEAD_FORCE_TOKEN": "force-version-token",
+}
 _TOKENS_MOUNT: Final = {"mountPath": "/var/run/fairlead/tokens", "readOnly": True}
 
 
@@ -288,7 +294,7 @@ def _token_secrets(serving: ServingSpec) -> dict[str, str]:
 def _tokens(serving: ServingSpec) -> Iterator[dict[str, Any]]:
     """Yield the tokens themselves, without which no server starts, and where they are renewed."""
     for variable, secret in _token_secrets(serving).items():
-        yield secret_variable(variable, secret, "token")
+        yield secret_variable(variable, secret, _TOKEN_KEYS[variable])
         yield {"name": f"{variable}_FILE", "value": f"{_TOKENS_MOUNT['mountPath']}/{variable}"}
 
 
@@ -300,7 +306,7 @@ def _token_volumes(serving: ServingSpec) -> list[dict[str, Any]]:
             "secret": {
                 "name": secret,
                 "optional": True,
-                "items": [{"key": "token", "path": variable}],
+                "items": [{"key": _TOKEN_KEYS[variable], "path": variable}],
             }
         }
         for variable, secret in _token_secrets(serving).items()

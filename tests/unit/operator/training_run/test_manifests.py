@@ -144,7 +144,7 @@ def test_credentials_come_from_the_secret_the_model_names() -> None:
     assert added == [
         {
             "name": f"FAIRLEAD_DATA_{key.upper()}",
-            "valueFrom": {"secretKeyRef": {"name": "market-db", "key": key}},
+            "valueFrom": {"secretKeyRef": {"name": "market-db", "key": key, **optional}},
         }
-        for key in ("username", "password")
-    ]
+        for key, optional in (("username", {}), ("password", {}), ("hosts", {"optional": True}))
+    ] + [{"name": "FAIRLEAD_DATA_SECRET", "value": "market-db"}]

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from fairlead_contract.libpq import NOTICES_SILENCE
-from fairlead_training.config import DataConfig, parse_environment
+from fairlead_training.config import DataConfig
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources import postgresql
 from fairlead_training.sources.postgresql import (
@@ -17,10 +17,33 @@ from fairlead_training.sources.postgresql import (
     run_query,
     warn_of_rights,
 )
+from support.reading import environment, use_names
 
-ENVIRONMENT = parse_environment(
-    {"MLFLOW_TRACKING_URI": "http://mlflow", "FAIRLEAD_DATABASE_URL": "postgresql://database/d"}
-)
+ENVIRONMENT = environment()
+
+
+@pytest.fixture(autouse=True)
+def _names(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_names(
+        monkeypatch,
+        market="market.energy.svc.cluster.local=10.96.4.4",
+        standby="standby.energy.svc.cluster.local=10.96.4.5 10.96.4.6",
+        evil__example="169.254.169.254",
+        other__example="93.184.216.34",
+    )
+
+
+@pytest.fixture(name="told")
+def _told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What libpq is told, instead of connecting."""
+    told: list[dict[str, Any]] = []
+
+    def refuse(**parameters: Any) -> None:
+        told.append(parameters)
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    return told
 
 
 def source(uri: str = "postgresql://market/d") -> DataConfig:
@@ -136,19 +159,101 @@ def test_no_training_hangs_for_a_warning(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_a_network_that_falls_silent_is_noticed(
-    uri: str, idle: int | str, monkeypatch: pytest.MonkeyPatch
+    uri: str, idle: int | str, told: list[dict[str, Any]]
 ) -> None:
-    told: list[dict[str, Any]] = []
-
-    def refuse(**parameters: Any) -> None:
-        told.append(parameters)
-        raise psycopg.OperationalError("connection refused")
-
-    monkeypatch.setattr(psycopg, "connect", refuse)
-
     with pytest.raises(TrainingFailure, match="cannot be reached"):
         run_query(source(uri), ENVIRONMENT)
     warn_of_rights(source(uri), ENVIRONMENT)
 
     assert [parameters["keepalives_idle"] for parameters in told] == [idle, idle]
     assert all(NOTICES_SILENCE.keys() <= parameters.keys() for parameters in told)
+
+
+@pytest.mark.parametrize(
+    ("uri", "place"),
+    [
+        pytest.param(
+            "postgresql://market/d",
+            {"host": "market", "hostaddr": "10.96.4.4", "port": "5432"},
+            id="a name, with the address that was judged",
+        ),
+        pytest.param(
+            "postgresql://market:5433,standby/d",
+            {
+                "host": "market,standby,standby",
+                "hostaddr": "10.96.4.4,10.96.4.5,10.96.4.6",
+                "port": "5433,5432,5432",
+            },
+            id="several, each with its port, one with two addresses",
+        ),
+        pytest.param(
+            "postgresql://market,nowhere/d",
+            {"host": "market", "hostaddr": "10.96.4.4", "port": "5432"},
+            id="one that nobody knows",
+        ),
+        pytest.param(
+            "postgresql://market/d?hostaddr=93.184.216.34",
+            {"host": "market", "hostaddr": "93.184.216.34", "port": "5432"},
+            id="an address beside a name: that one",
+        ),
+        pytest.param(
+            "postgresql:///d?host=market&port=5433",
+            {"host": "market", "hostaddr": "10.96.4.4", "port": "5433"},
+            id="as parameters",
+        ),
+    ],
+)
+def test_libpq_connects_to_addresses_that_were_judged(
+    uri: str, place: dict[str, str], told: list[dict[str, Any]]
+) -> None:
+    with pytest.raises(TrainingFailure, match="cannot be reached"):
+        run_query(source(uri), ENVIRONMENT)
+
+    assert {name: told[0][name] for name in place} == place
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        pytest.param("postgresql://evil.example/d", "link-local", id="a name"),
+        pytest.param("postgresql://market,evil.example/d", "link-local", id="one of several"),
+        pytest.param("postgresql://market/d?hostaddr=169.254.1.1", "link-local", id="an address"),
+        pytest.param("postgresql:///d?host=evil.example", "link-local", id="a parameter"),
+        pytest.param("postgresql://a,b/d?hostaddr=93.184.216.34,127.0.0.1", "loopback", id="two"),
+        pytest.param("postgresql:///d", "names no host", id="no host: a socket, or a variable's"),
+        pytest.param("postgresql://market,/d", "names no host", id="no second host"),
+        pytest.param("postgresql://%2Fvar%2Frun/d", "names no host", id="a socket"),
+        pytest.param("postgresql:///d?host=/var/run", "names no host", id="a socket by parameter"),
+        pytest.param("postgresql:///d?host=@hidden", "names no host", id="an abstract socket"),
+        pytest.param("postgresql://market/d?service=other", "parameter service", id="a service"),
+        pytest.param("postgresql://a,b,c/d?port=1,2", "as many ports", id="too few ports"),
+        pytest.param("postgresql://a,b/d?hostaddr=10.96.4.4,1,2", "as many", id="too many"),
+        pytest.param("postgresql://market/d?port=99999", "port that is none", id="no port"),
+    ],
+)
+def test_libpq_is_told_of_no_other_place(uri: str, said: str, told: list[dict[str, Any]]) -> None:
+    with pytest.raises(TrainingFailure, match=said) as caught:
+        run_query(source(uri), ENVIRONMENT)
+
+    assert caught.value.reason is Reason.SOURCE_NOT_ALLOWED
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "allowed"),
+    [
+        pytest.param("postgresql://market/d", True, id="the host of the Secret"),
+        pytest.param("postgresql://other.example/d", False, id="another host"),
+        pytest.param("postgresql://market:5433/d", False, id="another port"),
+        pytest.param("postgresql://market,other.example/d", False, id="another one, too"),
+        pytest.param("postgresql://market/d?hostaddr=93.184.216.34", False, id="its name alone"),
+    ],
+)
+def test_the_password_goes_where_its_secret_says(
+    uri: str, allowed: bool, told: list[dict[str, Any]]
+) -> None:
+    with pytest.raises(TrainingFailure) as caught:
+        run_query(source(uri), environment(data_password="p", data_hosts="market:5432"))
+
+    assert (caught.value.reason is Reason.SECRET_NOT_ALLOWED) is not allowed
+    assert [parameters["password"] for parameters in told] == ["p"] * allowed
