@@ -46,3 +46,7 @@ class ClusterRefusalError(Exception):
 
 class TakenError(ClusterRefusalError):
     """An object that is not ours has the name; it is left as it is."""
+
+
+class LoginNotAllowedError(Exception):
+    """PostgreSQL does not let the operator make a login; who runs the database can change that."""

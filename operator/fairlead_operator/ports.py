@@ -7,7 +7,7 @@ side does not answer, or refuses for now.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from fairlead_operator.api.builtins import Loss
@@ -209,6 +209,19 @@ class Moments:
 Rating = Literal["accuracy", "reward"]
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the database lets one namespace's login take, so that there is some for the others.
+
+    The login itself can undo ``statement_timeout``, in its session; the others hold.
+    """
+
+    connections: int = 50  # at once
+    statement_timeout: timedelta = timedelta(minutes=1)
+    prediction_bytes: int = 4 * 1024**3  # that may be written on one day of UTC
+    feedback_bytes: int = 1024**3  # the same
+
+
 class Record(Protocol):
     """What was predicted, what was said of it later, and which version was live when.
 
@@ -250,6 +263,23 @@ class Record(Protocol):
 
     async def forget_study(self, namespace: str, uid: str) -> None:
         """Remove the study of a TrainingRun of this namespace; do nothing when there is none."""
+
+    async def provide_login(self, namespace: str, password: str, *, limits: Limits) -> None:
+        """Let the namespace's own login in with this password, to what is the namespace's.
+
+        It may be called at every look: it asks the database only where something is new, and now
+        and then, to put right what was changed there.
+
+        Raises:
+            LoginNotAllowedError: PostgreSQL does not let us; the message says what it needs.
+        """
+
+    async def remove_login(self, namespace: str) -> None:
+        """Remove the login with its searches, and end its sessions; what it recorded stays.
+
+        Raises:
+            LoginNotAllowedError: PostgreSQL does not let us.
+        """
 
 
 class Registrations(Protocol):

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from fairlead_contract.search import study_name_bounds
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.history import HistoryEntry
-from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import Moments, Rating, Subject, Tally
+from fairlead_operator.errors import LoginNotAllowedError, TransientError
+from fairlead_operator.ports import Limits, Moments, Rating, Subject, Tally
 
 _LAG = timedelta(minutes=1)
 
@@ -73,6 +73,9 @@ class FakeRecord:
         self.counts: dict[str, tuple[Sequence[int], Sequence[int]]] = {}
         self.asked: list[Subject] = []
         self.studies: set[str] = set()  # by name
+        self.logins: dict[str, tuple[str, Limits]] = {}  # password and limits, by namespace
+        self.provided = 0  # how often a login was asked for
+        self.refuses_logins = ""  # why, in PostgreSQL's words
         self.down = False
         self._clock = clock
 
@@ -167,6 +170,18 @@ class FakeRecord:
             name for name in self.studies if name.startswith(start) and name.endswith(end)
         }
 
+    async def provide_login(self, namespace: str, password: str, *, limits: Limits) -> None:
+        self._maybe_fail()
+        self._maybe_refuse()
+        self.provided += 1
+        self.logins[namespace] = (password, limits)
+
+    async def remove_login(self, namespace: str) -> None:
+        self._maybe_fail()
+        self._maybe_refuse()
+        if self.logins.pop(namespace, None) is not None:
+            self.studies -= {name for name in self.studies if name.startswith(f"{namespace}/")}
+
     def _rows(self, subject: Subject, version: str | None = None) -> Iterator[Prediction]:
         for row in self._of_model(subject):
             if row.version == (version or subject.version):
@@ -194,6 +209,10 @@ class FakeRecord:
     def _ask(self, subject: Subject) -> None:
         self._maybe_fail()
         self.asked.append(subject)
+
+    def _maybe_refuse(self) -> None:
+        if self.refuses_logins:
+            raise LoginNotAllowedError(f"record database: {self.refuses_logins}")
 
     def _maybe_fail(self) -> None:
         if self.down:
