@@ -10,12 +10,6 @@ SCHEMA: Final = "fairlead_record"
 PREDICTIONS: Final = f"{SCHEMA}.predictions"
 FEEDBACK: Final = f"{SCHEMA}.feedback"
 
-# In the order in which servers write them.
-PREDICTION_COLUMNS: Final = (
-    "prediction_id", "row_index", "request_id", "namespace", "model", "version", "at", "mirrored",
-    "value", "class", "probabilities",
-)  # fmt: skip
-FEEDBACK_COLUMNS: Final = (
-    "prediction_id", "row_index", "namespace", "model", "at", "label_value", "label_class",
-    "reward", "label_at", "reward_at",
-)  # fmt: skip
+# SQLSTATE of what is refused because the namespace has written its share of the day; the error
+# names the table.
+LIMIT_REACHED: Final = "FL001"

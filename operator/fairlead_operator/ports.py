@@ -211,15 +211,15 @@ Rating = Literal["accuracy", "reward"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the database lets one namespace's login take, so that there is some for the others.
+    """What one namespace may take of the database, so that there is some for the others.
 
-    The login itself can undo ``statement_timeout``, in its session; the others hold.
+    A row larger than 1 KiB counts as several.  A session may undo its limit for statements.
     """
 
-    connections: int = 50  # at once
-    statement_timeout: timedelta = timedelta(minutes=1)
-    prediction_bytes: int = 4 * 1024**3  # that may be written on one day of UTC
-    feedback_bytes: int = 1024**3  # the same
+    connections: int = 40
+    statement: timedelta = timedelta(minutes=2)  # longer than trainers wait for each other
+    predictions: int = 10_000_000  # rows that may be written on one day of UTC
+    feedback: int = 10_000_000  # the same
 
 
 class Record(Protocol):

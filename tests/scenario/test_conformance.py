@@ -168,6 +168,9 @@ class Record:
     async def studies(self) -> Collection[str]:
         return self.port.studies
 
+    async def opens(self, namespace: str, password: str) -> bool:
+        return self.port.logins.get(namespace, ("",))[0] == password
+
     async def go_down(self) -> None:
         self.port.down = True
 

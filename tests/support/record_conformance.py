@@ -13,7 +13,7 @@ from fairlead_contract.search import study_name
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import Moments, Record, Subject, Tally
+from fairlead_operator.ports import Limits, Moments, Record, Subject, Tally
 from support.fake_record import Feedback, Prediction
 from support.fakes import START
 
@@ -30,6 +30,9 @@ class RecordDesk(Protocol):
 
     async def studies(self) -> Collection[str]:
         """Return the names of the studies of which anything is left."""
+
+    async def opens(self, namespace: str, password: str) -> bool:
+        """Tell whether the namespace's own login opens with this password."""
 
     async def go_down(self) -> None:
         """Answer nobody from now on."""
@@ -289,6 +292,21 @@ async def the_study_of_one_training_is_forgotten(desk: RecordDesk, model: str) -
     assert sorted(left) == sorted(others)
 
 
+async def a_login_opens_with_the_password_given_last(desk: RecordDesk, namespace: str) -> None:
+    for password in ("first", "second", "second"):
+        await desk.port.provide_login(namespace, password, limits=Limits())
+
+    assert [await desk.opens(namespace, each) for each in ("first", "second")] == [False, True]
+
+    await desk.port.remove_login(namespace)
+    await desk.port.remove_login(namespace)
+    assert not await desk.opens(namespace, "second")
+
+    await desk.port.provide_login(namespace, "third", limits=Limits())
+    assert await desk.opens(namespace, "third")
+    await desk.port.remove_login(namespace)
+
+
 async def a_record_that_is_down_is_transient(desk: RecordDesk, model: str) -> None:
     writer = Writer(desk, model)
     await desk.go_down()
@@ -299,6 +317,8 @@ async def a_record_that_is_down_is_transient(desk: RecordDesk, model: str) -> No
         desk.port.distributions(writer.candidate, "1.0.0"),
         desk.port.history("energy", model, 1),
         desk.port.forget_study("energy", "uid"),
+        desk.port.provide_login("energy", "password", limits=Limits()),
+        desk.port.remove_login("energy"),
     )
     for call in calls:
         with pytest.raises(TransientError, match=r"^record database: "):
@@ -322,5 +342,6 @@ RECORD: tuple[RecordCheck, ...] = (
     classes_are_bins_of_their_own,
     history_is_kept_once_and_newest_first,
     the_study_of_one_training_is_forgotten,
+    a_login_opens_with_the_password_given_last,
     a_record_that_is_down_is_transient,
 )

@@ -1,10 +1,13 @@
 """``ports.Record`` on PostgreSQL."""
 
+import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -12,23 +15,38 @@ from fairlead_contract import search
 from fairlead_contract.record import FEEDBACK, PREDICTIONS
 from fairlead_operator.api.builtins import Loss
 from fairlead_operator.api.history import HistoryEntry
-from fairlead_operator.ports import Moments, Rating, Subject, Tally
-from fairlead_operator.record import queries
-from fairlead_operator.record.connect import Connection
+from fairlead_operator.errors import TransientError
+from fairlead_operator.ports import Limits, Moments, Rating, Subject, Tally
+from fairlead_operator.record import logins, queries
+from fairlead_operator.record.connect import PIN, Connection, connect
 from fairlead_operator.record.connections import Connections
+from fairlead_operator.record.tenants import login_name
 
 # Predicted rows of a Model that one question looks at: a second's work on a busy server.
 _MOST: Final = 200_000
 _BATCH: Final = 5000  # rows removed at once
 _STUDY_SECONDS: Final = 5.0
 _BATCH_SECONDS: Final = 30.0  # nobody waits for it
+_LOGIN_SECONDS: Final = 5.0
+_REPAIR: Final = 600.0  # seconds after which a login is put right, whatever was done to it
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Provided:
+    """A login as it was asked for, and how long that is believed."""
+
+    password: str = dataclasses.field(repr=False)
+    limits: Limits
+    until: float  # by the loop's clock
 
 
 class RecordClient:
     """Reads what the model servers wrote; keeps the history of rollouts."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._connections = Connections(url)
+        self._provided: dict[str, _Provided] = {}  # by namespace
 
     async def close(self) -> None:
         await self._connections.close()
@@ -73,19 +91,65 @@ class RecordClient:
 
     async def forget_study(self, namespace: str, uid: str) -> None:
         start, end = search.study_name_bounds(namespace, uid)
+        study = {"start": start, "end": end}
 
         async def forget(connection: Connection) -> None:
-            await connection.execute(f"SET LOCAL statement_timeout = '{_STUDY_SECONDS - 1:g}s'")
-            ((table,),) = await (await connection.execute(queries.STUDIES)).fetchall()
-            if table is None:
-                return
-            named = {"start": start, "end": end}
-            found = await (await connection.execute(queries.FIND_STUDY, named)).fetchall()
-            studies = {"studies": [study for (study,) in found]}
-            for statement in queries.REMOVE_STUDY if found else ():
-                await connection.execute(statement, studies)
+            await _forget(connection, search.SCHEMA, study)
+            if await logins.keeps_studies(connection, namespace):
+                await self._forget_as_tenant(namespace, study)
 
         await self._connections.call(forget, deadline=_STUDY_SECONDS)
+
+    async def _forget_as_tenant(self, namespace: str, study: Mapping[str, str]) -> None:
+        """Remove the study with the rights of whom its tables belong to, and no others."""
+        provided = self._provided.get(namespace)
+        if provided is None:
+            raise TransientError(f"record database: no login of namespace {namespace} is known yet")
+        try:
+            async with (
+                await connect(
+                    self._url, user=login_name(namespace), password=provided.password
+                ) as tenant,
+                tenant.transaction(),
+            ):
+                await tenant.execute(PIN)
+                await _forget(tenant, search.search_schema(namespace), study)
+        except psycopg.Error as error:  # of the tenant's making maybe: the server is not to blame
+            words = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise TransientError(
+                f"record database: study of namespace {namespace} not removed: {words}"
+            ) from error
+
+    async def provide_login(self, namespace: str, password: str, *, limits: Limits) -> None:
+        moment = asyncio.get_running_loop().time()
+        last = self._provided.get(namespace)
+        if (
+            last is not None
+            and (last.password, last.limits) == (password, limits)
+            and moment < last.until
+        ):
+            return
+
+        async def provide(connection: Connection) -> None:
+            await logins.provide(connection, namespace, password, limits=limits)
+
+        await self._connections.call(provide, deadline=_LOGIN_SECONDS)
+        self._provided[namespace] = _Provided(
+            password=password, limits=limits, until=moment + _REPAIR
+        )
+
+    async def remove_login(self, namespace: str) -> None:
+        self._provided.pop(namespace, None)
+
+        async def shut_out(connection: Connection) -> bool:
+            return await logins.shut_out(connection, namespace)
+
+        async def remove(connection: Connection) -> None:
+            await logins.remove(connection, namespace)
+
+        # Committed before its sessions are ended, so that no new one begins.
+        if await self._connections.call(shut_out, deadline=_LOGIN_SECONDS):
+            await self._connections.call(remove, deadline=_LOGIN_SECONDS)
 
     async def remove_old(self, before: datetime) -> int:
         """Remove predictions and feedback from before this moment; answers how many.
@@ -101,6 +165,11 @@ class RecordClient:
             while count == _BATCH:
                 count = await self._remove_batch(table, before)
                 removed += count
+
+        async def forget_usage(connection: Connection) -> None:
+            await connection.execute(queries.FORGET_USAGE, {"before": before})
+
+        await self._connections.call(forget_usage)
         return removed
 
     async def _remove_batch(self, table: str, before: datetime) -> int:
@@ -122,3 +191,17 @@ class RecordClient:
             return await (await connection.execute(query, asked | {"since": start})).fetchall()
 
         return await self._connections.call(read)
+
+
+async def _forget(connection: Connection, schema: str, study: Mapping[str, str]) -> None:
+    """Remove the study from this schema, where there is one."""
+    await connection.execute(f"SET LOCAL statement_timeout = '{_STUDY_SECONDS - 1:g}s'")
+    has_studies = await connection.execute(queries.HAS_STUDIES, {"schema": schema})
+    if not await has_studies.fetchone():
+        return
+    name = sql.Identifier(schema)
+    find = sql.SQL(queries.FIND_STUDY).format(schema=name)
+    found = await (await connection.execute(find, study)).fetchall()
+    studies = {"studies": [study for (study,) in found]}
+    for statement in queries.REMOVE_STUDY if found else ():
+        await connection.execute(sql.SQL(statement).format(schema=name), studies)

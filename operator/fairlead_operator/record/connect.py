@@ -8,6 +8,10 @@ from fairlead_contract.database import ADDRESS, InvalidAddressError
 from fairlead_contract.libpq import NOTICES_SILENCE, build_parameters
 from fairlead_operator.errors import TransientError
 
+# In each transaction, as a pooler refuses settings of a session.  Where others may create functions
+# or operators in a schema that is searched, theirs would run as ours.
+PIN: Final = "SET LOCAL search_path = pg_catalog, pg_temp"
+
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 _DEFAULTS: Final = {
@@ -17,8 +21,12 @@ _DEFAULTS: Final = {
 }
 
 
-async def connect(url: str) -> Connection:
+async def connect(url: str, **account: str) -> Connection:
     """Connect, each statement in a transaction of its own unless one is begun.
+
+    Args:
+        url: the operator's address.
+        account: another ``user`` and ``password`` than the address has.
 
     Raises:
         TransientError: the address is none.
@@ -28,4 +36,4 @@ async def connect(url: str) -> Connection:
         parameters = build_parameters(url, _DEFAULTS)
     except InvalidAddressError as error:
         raise TransientError(f"record database: {ADDRESS}: {error}") from error
-    return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+    return await psycopg.AsyncConnection.connect(**{**parameters, **account}, autocommit=True)

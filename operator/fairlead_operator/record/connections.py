@@ -18,7 +18,7 @@ import psycopg
 
 from fairlead_contract.database import redact
 from fairlead_operator.errors import TransientError
-from fairlead_operator.record.connect import Connection, connect
+from fairlead_operator.record.connect import PIN, Connection, connect
 from fairlead_operator.record.migrations import STEPS, Migration
 from fairlead_operator.record.upgrade import read_version, upgrade
 
@@ -105,7 +105,7 @@ class Connections:
     async def _do(self, work: Callable[[Connection], Awaitable[T]], connection: Connection) -> T:
         try:
             async with connection.transaction():
-                await connection.execute(_SETTINGS)
+                await connection.execute(f"{_SETTINGS}; {PIN}")
                 result = await work(connection)
         except BaseException:
             await connection.close()

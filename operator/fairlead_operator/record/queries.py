@@ -7,7 +7,6 @@ Every query of the record reads the rows of one Model since a moment, which the 
 from collections.abc import Mapping
 from typing import Final
 
-from fairlead_contract import search
 from fairlead_contract.record import FEEDBACK, PREDICTIONS, SCHEMA
 from fairlead_operator.api.builtins import Loss
 
@@ -155,26 +154,28 @@ _OF_STUDIES: Final = (
     "trials", "study_directions", "study_system_attributes", "study_user_attributes", "studies"
 )  # fmt: skip
 
-# NULL before the first search has made the table.
-STUDIES: Final = f"SELECT to_regclass('{search.SCHEMA}.studies')"
+# False before the first search has made the table.
+HAS_STUDIES: Final = """
+SELECT 1 FROM pg_tables WHERE schemaname = %(schema)s AND tablename = 'studies'
+"""
 
-# By the start and the end of its name: of the uid alone, a study could be another namespace's.
-FIND_STUDY: Final = f"""
-SELECT study_id FROM {search.SCHEMA}.studies
+# In the schema that the client fills in.  By the start and the end of its name: of the uid alone,
+# a study could be another namespace's.
+FIND_STUDY: Final = """
+SELECT study_id FROM {schema}.studies
 WHERE starts_with(study_name, %(start)s) AND right(study_name, length(%(end)s)) = %(end)s
 """
 
 REMOVE_STUDY: Final = (
     *(
-        f"""DELETE FROM {search.SCHEMA}.{table} WHERE trial_id IN (
-            SELECT trial_id FROM {search.SCHEMA}.trials WHERE study_id = ANY(%(studies)s))"""
+        f"""DELETE FROM {{schema}}.{table} WHERE trial_id IN (
+            SELECT trial_id FROM {{schema}}.trials WHERE study_id = ANY(%(studies)s))"""
         for table in _OF_TRIALS
     ),
-    *(
-        f"DELETE FROM {search.SCHEMA}.{table} WHERE study_id = ANY(%(studies)s)"
-        for table in _OF_STUDIES
-    ),
+    *(f"DELETE FROM {{schema}}.{table} WHERE study_id = ANY(%(studies)s)" for table in _OF_STUDIES),
 )
+
+FORGET_USAGE: Final = f"DELETE FROM {SCHEMA}.usage WHERE day < %(before)s::timestamptz::date"
 
 
 def remove_old(table: str) -> str:

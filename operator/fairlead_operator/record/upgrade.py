@@ -1,11 +1,12 @@
 """Apply the steps that the record's schema lacks.
 
 Each step has a transaction of its own, which also adds the step's row: finished steps stay,
-locks are held for one step only, and an operator that dies leaves nothing half done.  The
-advisory lock is the transaction's, because a pooler may give the next one another session.
+locks are held for one step only, and an operator that dies leaves nothing half done.  The lock
+that keeps operators apart is the transaction's, because a pooler may give the next one another
+session; and it is one on a table of ours, because any login may hold any advisory lock for ever.
 
 Each lock is waited for only briefly.  Writers queue behind a waiting step, and a concurrent
-index build waits for all older queries, those that wait for the advisory lock included.  So a
+index build waits for all older queries, those that wait for this lock included.  So a
 step that meets a long writer or another operator is rolled back and tried again.
 """
 
@@ -17,11 +18,11 @@ from typing import Final
 import psycopg
 
 from fairlead_operator.errors import TransientError
-from fairlead_operator.record.connect import Connection, connect
+from fairlead_operator.record.connect import PIN, Connection, connect
 from fairlead_operator.record.migrations import Migration, next_step
 
 _LOGGER = logging.getLogger(__name__)
-# Any number, the same in every operator.
+# Any number, the same in every operator; only until there is a schema, and so a tenant.
 LOCK_KEY: Final = 0x6661_6972_6C65_6164
 _LONGEST: Final = 3600  # seconds for all missing steps; index builds take the most
 _AGAIN: Final = 1.0  # seconds for others between two tries
@@ -30,11 +31,17 @@ _AGAIN: Final = 1.0  # seconds for others between two tries
 _LIMITS: Final = f"""
 SET LOCAL lock_timeout = '500ms';
 SET LOCAL statement_timeout = '{_LONGEST}s';
-SET LOCAL idle_in_transaction_session_timeout = 0
+SET LOCAL idle_in_transaction_session_timeout = 0;
+{PIN}
 """
 _HAS_SCHEMA: Final = "SELECT 1 FROM pg_namespace WHERE nspname = 'fairlead_record'"
 # Asked for by itself: the user may own a schema that an administrator made, and no right to more.
 _CREATE_SCHEMA: Final = "CREATE SCHEMA fairlead_record"
+_HAS_VERSIONS: Final = """
+SELECT 1 FROM pg_tables WHERE schemaname = 'fairlead_record' AND tablename = 'schema_version'
+"""
+# It keeps nobody from reading the version.
+_LOCK: Final = "LOCK TABLE fairlead_record.schema_version IN SHARE ROW EXCLUSIVE MODE"
 _CREATE_VERSIONS: Final = """
 CREATE TABLE IF NOT EXISTS fairlead_record.schema_version (
     version integer PRIMARY KEY,
@@ -85,10 +92,9 @@ async def upgrade(url: str, steps: Sequence[Migration]) -> None:
 async def _apply_next(connection: Connection, url: str, steps: Sequence[Migration]) -> None:
     async with connection.transaction():
         await connection.execute(_LIMITS)
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
-        if not await (await connection.execute(_HAS_SCHEMA)).fetchone():
-            await connection.execute(_CREATE_SCHEMA)
-        await connection.execute(_CREATE_VERSIONS)
+        if not await (await connection.execute(_HAS_VERSIONS)).fetchone():
+            await _create_versions(connection)
+        await connection.execute(_LOCK)
         step = next_step(steps, await read_version(connection))
         if step is None:
             return  # another operator applied it
@@ -99,6 +105,13 @@ async def _apply_next(connection: Connection, url: str, steps: Sequence[Migratio
             await _run(connection, step)
         await connection.execute(_ADD_VERSION, (step.version, step.name))
     _LOGGER.info("record schema migrated", extra={"version": step.version, "step": step.name})
+
+
+async def _create_versions(connection: Connection) -> None:
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
+    if not await (await connection.execute(_HAS_SCHEMA)).fetchone():
+        await connection.execute(_CREATE_SCHEMA)
+    await connection.execute(_CREATE_VERSIONS)
 
 
 async def _run(connection: Connection, step: Migration) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.feedback import MAX_BODY_BYTES, parse_feedback
 from fairlead_serving.server.instances import BadInputError
-from fairlead_serving.server.prediction_log import PredictionLog
+from fairlead_serving.server.prediction_log import CLOSED_SECONDS, Offer, PredictionLog
 from fairlead_serving.server.refusals import error_response, refusal
 from fairlead_serving.server.settings import RecordSettings
 from fairlead_serving.server.tokens import Token
@@ -56,16 +56,30 @@ class FeedbackEndpoint:
                 body.release()
         except BadInputError as error:
             return refusal(error)
-        if not self._log.offer_feedback(feedback):
-            response = error_response(
-                HTTPStatus.SERVICE_UNAVAILABLE, "feedback cannot be stored now; send it again later"
-            )
-            response.headers["retry-after"] = "30"
-            return response
+        match self._log.offer_feedback(feedback):
+            case Offer.NO_ROOM:
+                return _later(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "feedback cannot be stored now; send it again later",
+                    seconds=30,
+                )
+            case Offer.LIMIT_REACHED:
+                return _later(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    "the namespace has given its share of feedback for today (UTC); send it again "
+                    "later",
+                    seconds=CLOSED_SECONDS,
+                )
         answer = {"predictionId": feedback.prediction_id, "row": feedback.row_index}
         return Response(
             orjson.dumps(answer), status_code=HTTPStatus.ACCEPTED, media_type="application/json"
         )
+
+
+def _later(status: HTTPStatus, message: str, *, seconds: int) -> Response:
+    response = error_response(status, message)
+    response.headers["retry-after"] = str(seconds)
+    return response
 
 
 def _bearer(request: Request) -> str:

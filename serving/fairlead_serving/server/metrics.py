@@ -78,3 +78,15 @@ class LogMetrics:
             names,
             registry=registry,
         ).labels(*values)
+        self.refused = Counter(
+            "fairlead_prediction_log_refused_total",
+            "Predicted rows that the record did not get: the namespace's share of the day is full.",
+            names,
+            registry=registry,
+        ).labels(*values)
+        self.refused_feedback = Counter(
+            "fairlead_feedback_refused_total",
+            "Feedback that the record did not get: the namespace's share of the day is full.",
+            names,
+            registry=registry,
+        ).labels(*values)

@@ -92,6 +92,8 @@ def _predict(settings: Settings, reader: InstanceReader) -> Json:
 def _feedback(settings: Settings, record: RecordSettings) -> Json:
     refusals = {
         **_BODY_REFUSALS,
+        HTTPStatus.TOO_MANY_REQUESTS: "There is no room for the body now, or the namespace has "
+        "given its share of feedback for today (UTC).",
         HTTPStatus.SERVICE_UNAVAILABLE: "Feedback cannot be stored now.",
     }
     if record.feedback_token:

@@ -1,12 +1,16 @@
 """The log of predictions and feedback: a bounded queue, and a thread that empties it.
 
 A request hands its predictions over in microseconds and never learns what became of them.
-While the database is away the queue fills; what it cannot take is dropped and counted.
+While the database is away the queue fills; what it cannot take is dropped and counted.  What is
+beyond the namespace's share of the day is refused by the database; then no more is taken for a
+while, of predictions or of feedback, whichever it was.
 """
 
+import enum
 import hashlib
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,6 +31,7 @@ _BATCH_ROWS = 500
 _INTERVAL = 0.5  # seconds between looks at the queue
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds, after a failure
 _REQUEST_ID_CHARACTERS = 128
+CLOSED_SECONDS = 60  # after a refusal, until the database is asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,22 @@ class UnavailableError(Exception):
     """The database is away, and nothing of the batch is in it: try again."""
 
 
+class LimitReachedError(Exception):
+    """The namespace has written its share of the day, and nothing of the batch is in it."""
+
+    def __init__(self, message: str, *, of_feedback: bool) -> None:
+        super().__init__(message)
+        self.of_feedback = of_feedback  # not of predictions
+
+
+class Offer(enum.Enum):
+    """What became of feedback that was offered."""
+
+    KEPT = enum.auto()
+    NO_ROOM = enum.auto()
+    LIMIT_REACHED = enum.auto()
+
+
 class Store(Protocol):
     """Where batches go."""
 
@@ -52,6 +73,7 @@ class Store(Protocol):
 
         Raises:
             UnavailableError: as it says.
+            LimitReachedError: as it says.
             Exception: the batch cannot be written, or nobody knows whether it was.
         """
 
@@ -70,6 +92,8 @@ class PredictionLog:
         self._feedback: deque[Feedback] = deque()
         # Each is written by one thread only; the difference is what the queue holds.
         self._offered = self._taken = 0
+        # Until when nothing is taken, by time.monotonic().
+        self._predictions_closed = self._feedback_closed = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
@@ -95,6 +119,9 @@ class PredictionLog:
             request_id = request_id[:_REQUEST_ID_CHARACTERS].replace("\x00", "")
         if not self._is_sampled(request_id or prediction_id):
             return
+        if time.monotonic() < self._predictions_closed:
+            self._metrics.refused.inc(len(predictions))
+            return
         size = _size(predictions)
         if self._offered - self._taken + size > _MOST_VALUES:
             self._metrics.dropped.inc(len(predictions))
@@ -104,12 +131,15 @@ class PredictionLog:
             Answer(prediction_id, request_id, datetime.now(UTC), mirrored, predictions)
         )
 
-    def offer_feedback(self, feedback: Feedback) -> bool:
-        """Keep feedback, and say whether there was room for it."""
+    def offer_feedback(self, feedback: Feedback) -> Offer:
+        """Keep feedback, if there is room for it and the namespace may give more today."""
+        if time.monotonic() < self._feedback_closed:
+            self._metrics.refused_feedback.inc()
+            return Offer.LIMIT_REACHED
         if len(self._feedback) >= _MOST_FEEDBACK:
-            return False
+            return Offer.NO_ROOM
         self._feedback.append(feedback)
-        return True
+        return Offer.KEPT
 
     def _is_sampled(self, key: str) -> bool:
         """Decide by the key alone, so that every version decides the same for a request."""
@@ -156,6 +186,14 @@ class PredictionLog:
                     return False
                 self._stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
+            except LimitReachedError as error:
+                self._refuse(error, answers, feedback)
+                if error.of_feedback:
+                    feedback = ()
+                else:
+                    answers = ()
+                if not answers and not feedback:
+                    return True
             except Exception:  # whatever it is, the next batch is another one
                 _log.exception("Cannot log a batch of predictions, which is lost")
                 self._lose(answers, feedback)
@@ -163,6 +201,18 @@ class PredictionLog:
             else:
                 self._metrics.written.inc(_rows(answers))
                 return True
+
+    def _refuse(
+        self, error: LimitReachedError, answers: Sequence[Answer], feedback: Sequence[Feedback]
+    ) -> None:
+        """Count what is beyond the limit, and take no more of its kind for a while."""
+        if error.of_feedback:
+            self._metrics.refused_feedback.inc(len(feedback))
+            self._feedback_closed = time.monotonic() + CLOSED_SECONDS
+        else:
+            self._metrics.refused.inc(_rows(answers))
+            self._predictions_closed = time.monotonic() + CLOSED_SECONDS
+        _log.warning("The record takes no more for now: %s", error)
 
     def _lose(self, answers: Sequence[Answer], feedback: Sequence[Feedback]) -> None:
         self._metrics.dropped.inc(_rows(answers))

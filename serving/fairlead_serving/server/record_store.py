@@ -1,6 +1,7 @@
 """The record in PostgreSQL, as model servers write it: the operator creates its tables."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -10,10 +11,45 @@ from fairlead_contract.database import ADDRESS, InvalidAddressError, redact
 from fairlead_contract.libpq import NOTICES_SILENCE, build_parameters
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.outputs import to_outputs
-from fairlead_serving.server.prediction_log import Answer, UnavailableError
+from fairlead_serving.server.prediction_log import Answer, LimitReachedError, UnavailableError
 from fairlead_serving.server.settings import RecordSettings, Settings
 
-_PREDICTIONS = f"COPY {record.PREDICTIONS} ({', '.join(record.PREDICTION_COLUMNS)}) FROM STDIN"
+# The columns, and as what each comes, many rows at once.
+_PREDICTION: Final[Mapping[str, str]] = {
+    "prediction_id": "uuid",
+    "row_index": "integer",
+    "request_id": "text",
+    "namespace": "text",
+    "model": "text",
+    "version": "text",
+    "at": "timestamptz",
+    "mirrored": "boolean",
+    "value": "double precision",
+    "class": "text",
+    "probabilities": "text",  # as rows of an array they would all need one length
+}
+_GIVEN: Final[Mapping[str, str]] = {
+    "prediction_id": "uuid",
+    "row_index": "integer",
+    "label_value": "double precision",
+    "label_class": "text",
+    "reward": "double precision",
+    "label_at": "timestamptz",
+    "reward_at": "timestamptz",
+}
+
+
+def _unnest(columns: Mapping[str, str]) -> str:
+    arrays = ", ".join(f"%s::{each}[]" for each in columns.values())
+    return f"unnest({arrays}) AS given ({', '.join(columns)})"
+
+
+# One statement for any number of rows, since a trigger counts what each wrote.  Not COPY, which
+# PostgreSQL refuses on a table with row-level security.
+_PREDICTIONS: Final = f"""
+INSERT INTO {record.PREDICTIONS} ({", ".join(_PREDICTION)})
+SELECT {", ".join([*_PREDICTION][:-1])}, probabilities::real[] FROM {_unnest(_PREDICTION)}
+"""
 # A label and a reward may come apart; each stays until another of its kind was given later, in
 # whatever order servers write.  Rows of servers that write no times were given when written.  Of
 # two given at the same time the larger counts, so that the order decides nothing there either.
@@ -37,11 +73,10 @@ def _latest(column: str, is_later: str) -> str:
     return f"CASE WHEN {is_later} THEN excluded.{column} ELSE stored.{column} END"
 
 
-_FEEDBACK = f"""
-INSERT INTO {record.FEEDBACK} AS stored ({", ".join(record.FEEDBACK_COLUMNS)}) VALUES (
-    %(prediction_id)s, %(row_index)s, %(namespace)s, %(model)s, now(), %(label_value)s,
-    %(label_class)s, %(reward)s, %(label_at)s, %(reward_at)s
-) ON CONFLICT (prediction_id, row_index, namespace, model) DO UPDATE SET
+_FEEDBACK: Final = f"""
+INSERT INTO {record.FEEDBACK} AS stored (namespace, model, at, {", ".join(_GIVEN)})
+SELECT %s, %s, now(), {", ".join(_GIVEN)} FROM {_unnest(_GIVEN)}
+ON CONFLICT (prediction_id, row_index, namespace, model) DO UPDATE SET
     label_value = {_latest("label_value", _LABEL_IS_LATER)},
     label_class = {_latest("label_class", _LABEL_IS_LATER)},
     label_at = {_latest("label_at", _LABEL_IS_LATER)},
@@ -49,9 +84,11 @@ INSERT INTO {record.FEEDBACK} AS stored ({", ".join(record.FEEDBACK_COLUMNS)}) V
     reward_at = {_latest("reward_at", _REWARD_IS_LATER)}
 WHERE ({_LABEL_IS_LATER}) OR ({_REWARD_IS_LATER})
 """
-# A server that is newer than the tables waits until the operator has migrated them.
+# A server that is newer than the tables waits until the operator has migrated them, and one whose
+# login has not its rights yet until it has.
 _UNAVAILABLE = (
     psycopg.OperationalError,
+    psycopg.errors.InsufficientPrivilege,
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
 )
@@ -60,8 +97,12 @@ _DEFAULTS: Final = {
     "application_name": "fairlead-server",
     **NOTICES_SILENCE,
 }
-# In each transaction: a pooler in between refuses settings of a session.
-_SETTINGS: Final = "SET LOCAL statement_timeout = '10s'"
+_FEEDBACK_TABLE: Final = record.FEEDBACK.removeprefix(f"{record.SCHEMA}.")
+# In each transaction: a pooler in between refuses settings of a session.  No schema is searched
+# that others may create functions in.
+_SETTINGS: Final = (
+    "SET LOCAL statement_timeout = '10s'; SET LOCAL search_path = pg_catalog, pg_temp"
+)
 
 
 class RecordStore:
@@ -78,9 +119,14 @@ class RecordStore:
         try:
             connection = self._connect()
             self._write(connection, answers, feedback)
-        except _UNAVAILABLE as error:
+        except psycopg.Error as error:
             self.close()
-            raise UnavailableError(self._first_line(error)) from error
+            if error.diag.sqlstate == record.LIMIT_REACHED:
+                of_feedback = error.diag.table_name == _FEEDBACK_TABLE
+                raise LimitReachedError(self._first_line(error), of_feedback=of_feedback) from error
+            if isinstance(error, _UNAVAILABLE):
+                raise UnavailableError(self._first_line(error)) from error
+            raise
         except BaseException:
             self.close()
             raise
@@ -114,22 +160,21 @@ class RecordStore:
         answers: Sequence[Answer],
         feedback: Sequence[Feedback],
     ) -> None:
+        names = (self._settings.namespace, self._settings.model)
         with connection.cursor() as cursor:
             cursor.execute(_SETTINGS)
-            if answers:
-                with cursor.copy(_PREDICTIONS) as copy:
-                    for row in self._rows(answers):
-                        copy.write_row(row)
-            if feedback:
-                # In one order everywhere: servers that lock the same rows never block each other.
-                ordered = sorted(feedback, key=lambda item: (item.prediction_id, item.row_index))
-                cursor.executemany(_FEEDBACK, [self._row(item) for item in ordered])
+            if rows := list(self._rows(answers)):
+                cursor.execute(_PREDICTIONS, _columns(rows))
+            # In one order everywhere: servers that lock the same rows never block each other.
+            ordered = sorted(feedback, key=_of_row)
+            for distinct in _rounds(ordered):
+                cursor.execute(_FEEDBACK, [*names, *_columns(map(_row, distinct))])
 
     def _rows(self, answers: Sequence[Answer]) -> Iterator[tuple[Any, ...]]:
         names = (self._settings.namespace, self._settings.model, self._settings.version)
         for answer in answers:
             outputs = to_outputs(self._record.task, answer.predictions)
-            for index, output in enumerate(outputs):
+            for index, (value, name, probabilities) in enumerate(outputs):
                 yield (
                     answer.prediction_id,
                     index,
@@ -137,21 +182,46 @@ class RecordStore:
                     *names,
                     answer.at,
                     answer.mirrored,
-                    *output,
+                    value,
+                    name,
+                    None if probabilities is None else _array(probabilities),
                 )
 
-    def _row(self, feedback: Feedback) -> dict[str, Any]:
-        return {
-            "prediction_id": feedback.prediction_id,
-            "row_index": feedback.row_index,
-            "namespace": self._settings.namespace,
-            "model": self._settings.model,
-            "label_value": feedback.label_value,
-            "label_class": feedback.label_class,
-            "reward": feedback.reward,
-            "label_at": None if feedback.label_class is None else feedback.given_at,
-            "reward_at": None if feedback.reward is None else feedback.given_at,
-        }
+
+def _rounds(feedback: Iterable[Feedback]) -> list[list[Feedback]]:
+    """Part the feedback so that no row is told of twice in one statement, which may not be."""
+    rounds: list[list[Feedback]] = []
+    told: Counter[tuple[str, int]] = Counter()
+    for item in feedback:
+        if told[_of_row(item)] == len(rounds):
+            rounds.append([])
+        rounds[told[_of_row(item)]].append(item)
+        told[_of_row(item)] += 1
+    return rounds
+
+
+def _of_row(feedback: Feedback) -> tuple[str, int]:
+    return feedback.prediction_id, feedback.row_index
+
+
+def _row(feedback: Feedback) -> tuple[Any, ...]:
+    return (
+        feedback.prediction_id,
+        feedback.row_index,
+        feedback.label_value,
+        feedback.label_class,
+        feedback.reward,
+        None if feedback.label_class is None else feedback.given_at,
+        None if feedback.reward is None else feedback.given_at,
+    )
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _array(numbers: Iterable[float]) -> str:
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _parameters(url: str) -> dict[str, Any]:

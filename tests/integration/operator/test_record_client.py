@@ -22,6 +22,7 @@ from fairlead_operator.record import connections
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.connect import Connection
 from fairlead_operator.record.retention import keep_record
+from fairlead_operator.record.tenants import login_name
 from fairlead_operator.record.upgrade import read_version
 from fairlead_training.study import open_storage
 from support.fake_record import Feedback, Prediction
@@ -75,6 +76,14 @@ class Desk:
                 rows = await connection.execute(f"SELECT 1 FROM fairlead_search.{table}".encode())
                 counted[table] = len(await rows.fetchall())
         return counted
+
+    async def opens(self, namespace: str, password: str) -> bool:
+        account = {"user": login_name(namespace), "password": password}
+        try:
+            async with await psycopg.AsyncConnection.connect(self.url, **account):
+                return True
+        except psycopg.OperationalError:
+            return False
 
     async def go_down(self) -> None:
         await self.port.close()

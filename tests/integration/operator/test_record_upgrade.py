@@ -22,6 +22,7 @@ from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.connect import Connection
 from fairlead_operator.record.connections import Connections
 from fairlead_operator.record.migrations import STEPS, Migration
+from fairlead_operator.record.upgrade import LOCK_KEY
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.record_store import RecordStore
@@ -103,7 +104,7 @@ INSERT INTO fairlead_record.history VALUES
 
 # What a later release might bring.
 COLUMNS = Migration(
-    version=3,
+    version=4,
     name="two columns",
     statements=(
         "ALTER TABLE fairlead_record.predictions ADD COLUMN seconds double precision",
@@ -111,7 +112,7 @@ COLUMNS = Migration(
     ),
 )
 INDEX = Migration(
-    version=4,
+    version=5,
     name="an index",
     concurrently=True,
     statements=(
@@ -372,7 +373,7 @@ async def test_steps_keep_the_rows_that_are_there(database: str, operators: Oper
     assert history == before[2]
     assert {row[11:] for row in predictions} == {(None,)}
     assert {row[8:] for row in feedback} == {(None, None, "client")}
-    assert versions(database) == [1, 2, 3, 4]
+    assert versions(database) == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("through", ["directly", "through a pooler"])
@@ -388,7 +389,7 @@ async def test_operators_that_start_at_once_take_each_step_once(
 
         await asyncio.gather(*(ready(operators.start(url, *LATER)) for _ in range(5)))
 
-        assert versions(database) == [1, 2, 3, 4]
+        assert versions(database) == [1, 2, 3, 4, 5]
         with Server(url) as server:
             await server.go_on()
         assert server.failures == []
@@ -402,7 +403,7 @@ async def test_an_old_server_writes_all_the_time(database: str, operators: Opera
         await server.go_on()
 
     assert server.failures == []
-    assert versions(database) == [1, 2, 3, 4]
+    assert versions(database) == [1, 2, 3, 4, 5]
     watched = "WHERE model = 'watched' AND"
     assert ask(
         database,
@@ -447,7 +448,20 @@ async def test_a_step_behind_a_long_writer_lets_the_others_pass(
         await ready(operator)
 
     assert server.failures == []
-    assert versions(database) == [1, 2, 3, 4]
+    assert versions(database) == [1, 2, 3, 4, 5]
+
+
+async def test_a_lock_that_any_login_may_hold_holds_no_step_up(
+    database: str, operators: Operators
+) -> None:
+    """A tenant could keep the operator from ever migrating, with one advisory lock."""
+    await ready(operators.start(database, STEPS[0]))
+    with psycopg.connect(database) as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+
+        await ready(operators.start(database, *LATER))
+
+    assert versions(database) == [1, 2, 3, 4, 5]
 
 
 async def test_a_step_may_take_longer_than_a_call(
@@ -466,7 +480,7 @@ async def test_a_step_may_take_longer_than_a_call(
     ask(database, "CREATE TABLE go_on ()")
     await ready(operator)
 
-    assert versions(database) == [1, 2, 3]
+    assert versions(database) == [1, 2, 3, 4]
 
 
 _UNTIL_TOLD = """
@@ -500,7 +514,7 @@ async def test_calls_go_on_as_soon_as_the_schema_is_up_to_date(
             await operator.call(nothing, deadline=600)  # does not even wait
 
     await until(lambda: operator._upgrade is None)
-    assert versions(database) == [1, 2]
+    assert versions(database) == [1, 2, 3]
 
     await ready(operator)
 
@@ -516,9 +530,9 @@ async def test_a_newer_database_is_used_as_it_is(
         await server.go_on()
 
     assert server.failures == []
-    assert versions(database) == [1, 2, 3, 4]
+    assert versions(database) == [1, 2, 3, 4, 5]
     told = [record for record in caplog.records if "newer than this operator" in record.message]
-    assert [(record.version, record.known) for record in told] == [(4, 2)]
+    assert [(record.version, record.known) for record in told] == [(5, 3)]
 
 
 @pytest.fixture(name="login")
@@ -575,7 +589,7 @@ async def test_a_login_with_the_rights_needs_no_more(
 
     await ready(operators.start(login.uri(database), *LATER))
 
-    assert versions(empty) == [1, 2, 3, 4]
+    assert versions(empty) == [1, 2, 3, 4, 5]
 
 
 async def test_a_login_of_fewer_rights_uses_what_another_brought_up_to_date(
@@ -619,9 +633,9 @@ async def test_a_step_that_ends_half_way_is_taken_back_and_later_completed(
     await until(lambda: not sessions(database, "SELECT pg_sleep"))
 
     assert columns(database) == before
-    assert versions(database) == [1, 2]
+    assert versions(database) == [1, 2, 3]
     await ready(operators.start(database, *LATER))
-    assert versions(database) == [1, 2, 3, 4]
+    assert versions(database) == [1, 2, 3, 4, 5]
 
 
 async def test_an_index_that_was_not_finished_is_built_again(
@@ -638,11 +652,11 @@ async def test_an_index_that_was_not_finished_is_built_again(
         with pytest.raises(TransientError, match="terminating connection"):
             await call
 
-    assert versions(database) == [1, 2, 3]
-    assert len(indexes(database)) == 6
-    await ready(operator)
     assert versions(database) == [1, 2, 3, 4]
-    assert len(indexes(database)) == 7
+    assert len(indexes(database)) == 9
+    await ready(operator)
+    assert versions(database) == [1, 2, 3, 4, 5]
+    assert len(indexes(database)) == 10
 
 
 def sessions(url: str, query: str) -> list[tuple[Any, ...]]:

@@ -10,20 +10,21 @@ from starlette.routing import Route
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
+from fairlead_serving.server.prediction_log import Offer
 from support.server_settings import record_settings
 
 
 class FakeLog:
-    """Keeps what it is offered while there is room."""
+    """Keeps what it is offered, unless it is told otherwise."""
 
-    def __init__(self, *, has_room: bool = True) -> None:
+    def __init__(self, offer: Offer = Offer.KEPT) -> None:
         self.feedback: list[Feedback] = []
-        self._has_room = has_room
+        self._offer = offer
 
-    def offer_feedback(self, feedback: Feedback) -> bool:
-        if self._has_room:
+    def offer_feedback(self, feedback: Feedback) -> Offer:
+        if self._offer is Offer.KEPT:
             self.feedback.append(feedback)
-        return self._has_room
+        return self._offer
 
 
 BODY = {"predictionId": "0b0e7a5c-1d0c-4f61-9f0e-0f7f6b2b8c11", "label": 1}
@@ -107,7 +108,16 @@ async def test_a_model_that_keeps_nothing_says_so() -> None:
     assert "predictionLog" in response.json()["error"]
 
 
-async def test_feedback_without_room_may_come_again() -> None:
-    response = await post(FakeLog(has_room=False))
+@pytest.mark.parametrize(
+    ("offer", "status", "seconds"),
+    [
+        pytest.param(Offer.NO_ROOM, 503, "30", id="no room"),
+        pytest.param(Offer.LIMIT_REACHED, 429, "60", id="enough of it today"),
+    ],
+)
+async def test_feedback_that_is_not_kept_may_come_again(
+    offer: Offer, status: int, seconds: str
+) -> None:
+    response = await post(FakeLog(offer))
 
-    assert (response.status_code, response.headers["retry-after"]) == (503, "30")
+    assert (response.status_code, response.headers["retry-after"]) == (status, seconds)

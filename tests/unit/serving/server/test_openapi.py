@@ -27,6 +27,7 @@ from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.instances import InstanceReader
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.openapi import describe_api
+from fairlead_serving.server.prediction_log import Offer
 from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.service import build_service
 from fairlead_serving.server.settings import Settings
@@ -75,7 +76,7 @@ class Asked:
     model: Callable[[threading.Event], object] = lambda _: None
     settings: Settings = SETTINGS
     bodies: Callable[[], Bodies] = Bodies
-    keeps_feedback: bool = True
+    offer: Offer = Offer.KEPT
 
 
 def fail(_: threading.Event) -> None:
@@ -91,7 +92,7 @@ ANSWERS: Final[Mapping[tuple[str, int], Asked]] = {
     ),
     ("/feedback", 202): Asked(),
     ("/feedback", 401): Asked(headers={"authorization": "Bearer wrong"}),
-    ("/feedback", 503): Asked(keeps_feedback=False),
+    ("/feedback", 503): Asked(offer=Offer.NO_ROOM),
 } | {
     (path, status): asked
     for path in PUBLIC_PATHS
@@ -109,14 +110,14 @@ ANSWERS: Final[Mapping[tuple[str, int], Asked]] = {
 class Log:
     """Stands in for the log of predictions."""
 
-    def __init__(self, *, keeps_feedback: bool) -> None:
-        self._keeps_feedback = keeps_feedback
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
 
     def offer(self, *_: object, **__: object) -> None:
         """Keep nothing."""
 
-    def offer_feedback(self, _: object) -> bool:
-        return self._keeps_feedback
+    def offer_feedback(self, _: object) -> Offer:
+        return self._offer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ async def answer(path: str, asked: Asked) -> tuple[dict[str, Any], httpx.Respons
     model = Model(before=lambda: asked.model(released))
     registry = CollectorRegistry()
     metrics = Metrics(model="nsw-price", version="1.1.0", registry=registry)
-    log: Any = Log(keeps_feedback=asked.keeps_feedback)
+    log: Any = Log(asked.offer)
     thread, bodies = ThreadPoolExecutor(1), asked.bodies()
     endpoint = PredictEndpoint(
         model, metrics, asked.settings, thread=thread, bodies=bodies, log=log

@@ -12,7 +12,13 @@ from prometheus_client import CollectorRegistry
 from fairlead_serving.server import prediction_log
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.metrics import LogMetrics
-from fairlead_serving.server.prediction_log import Answer, PredictionLog, UnavailableError
+from fairlead_serving.server.prediction_log import (
+    Answer,
+    LimitReachedError,
+    Offer,
+    PredictionLog,
+    UnavailableError,
+)
 
 ONE = np.array([0.75], dtype=np.float32)
 FEEDBACK = Feedback(
@@ -57,8 +63,11 @@ class Bench:
         self.log = PredictionLog(self.store, metrics, sample=sample)
 
     def counted(self, name: str) -> float | None:
+        return self.counter(f"fairlead_prediction_log_{name}_total")
+
+    def counter(self, name: str) -> float | None:
         labels = {"model": "m", "version": "1"}
-        return self.registry.get_sample_value(f"fairlead_prediction_log_{name}_total", labels)
+        return self.registry.get_sample_value(name, labels)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -81,7 +90,7 @@ def test_what_is_offered_is_written_with_all_that_is_known() -> None:
     with bench.running():
         bench.log.offer("p1", "r1", ONE, mirrored=True)
         bench.log.offer("p2", None, ONE, mirrored=False)
-        assert bench.log.offer_feedback(FEEDBACK)
+        assert bench.log.offer_feedback(FEEDBACK) is Offer.KEPT
 
     first, second = bench.store.answers
     assert (first.prediction_id, first.request_id, first.mirrored) == ("p1", "r1", True)
@@ -132,7 +141,8 @@ def test_feedback_without_room_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(prediction_log, "_MOST_FEEDBACK", 1)
     bench = Bench()
 
-    assert [bench.log.offer_feedback(FEEDBACK) for _ in range(2)] == [True, False]
+    told = [bench.log.offer_feedback(FEEDBACK) for _ in range(2)]
+    assert told == [Offer.KEPT, Offer.NO_ROOM]
 
 
 def test_an_outage_loses_nothing_the_queue_can_take() -> None:
@@ -224,4 +234,60 @@ def test_feedback_without_room_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(prediction_log, "_MOST_FEEDBACK", 1)
     bench = Bench()
 
-    assert [bench.log.offer_feedback(FEEDBACK) for _ in range(2)] == [True, False]
+    told = [bench.log.offer_feedback(FEEDBACK) for _ in range(2)]
+    assert told == [Offer.KEPT, Offer.NO_ROOM]
+
+
+@pytest.mark.parametrize(
+    ("of_feedback", "written", "counted"),
+    [
+        pytest.param(False, (0, 1), (1, 0), id="predictions: feedback goes on"),
+        pytest.param(True, (1, 0), (0, 1), id="feedback: predictions go on"),
+    ],
+)
+def test_what_is_beyond_the_limit_is_refused_and_counted(
+    *, of_feedback: bool, written: tuple[int, int], counted: tuple[int, int]
+) -> None:
+    bench = Bench()
+    bench.store.failures = [LimitReachedError("full", of_feedback=of_feedback)]
+    bench.log.offer("p1", None, ONE, mirrored=False)
+    bench.log.offer_feedback(FEEDBACK)
+
+    with bench.running():
+        pass
+
+    assert (len(bench.store.answers), len(bench.store.feedback)) == written
+    assert refused(bench) == counted
+
+
+def refused(bench: Bench) -> tuple[float | None, float | None]:
+    return bench.counted("refused"), bench.counter("fairlead_feedback_refused_total")
+
+
+def test_after_a_refusal_none_is_taken_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    monkeypatch.setattr(prediction_log, "CLOSED_SECONDS", 600)
+    bench.store.failures = [
+        LimitReachedError("full", of_feedback=False),
+        LimitReachedError("full", of_feedback=True),
+    ]
+    bench.log.offer("p1", None, ONE, mirrored=False)
+    bench.log.offer_feedback(FEEDBACK)
+    with bench.running():
+        pass
+
+    bench.log.offer("p2", None, ONE, mirrored=False)
+
+    assert bench.log.offer_feedback(FEEDBACK) is Offer.LIMIT_REACHED
+    assert refused(bench) == (2, 2)
+
+
+def test_a_while_after_a_refusal_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prediction_log, "CLOSED_SECONDS", 0)
+    bench = Bench()
+    bench.store.failures = [LimitReachedError("full", of_feedback=True)]
+    bench.log.offer_feedback(FEEDBACK)
+    with bench.running():
+        pass
+
+    assert bench.log.offer_feedback(FEEDBACK) is Offer.KEPT

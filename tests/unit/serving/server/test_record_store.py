@@ -3,6 +3,7 @@
 What the database makes of them is in `tests/integration/serving/test_record.py`.
 """
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from cluster.ports import refusing_port
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
-from fairlead_serving.server.record_store import RecordStore
+from fairlead_serving.server.record_store import RecordStore, _rounds
+from fairlead_serving.server.signature import Task
 from support.server_settings import record_settings, server_settings
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,22 +40,21 @@ def test_every_row_of_an_answer_is_a_row_of_the_record() -> None:
     ]
 
 
-def test_feedback_names_its_model_but_no_version() -> None:
-    feedback = Feedback(
-        prediction_id="p", row_index=1, given_at=AT, label_value=1.0, label_class="1"
-    )
+def test_probabilities_are_an_array_of_each_row() -> None:
+    classes = RecordStore(record_settings("", task=Task.MULTICLASS), server_settings())
+    answer = dataclasses.replace(ANSWER, predictions=[[0.25, 0.75], [1e-9, float("nan")]])
 
-    assert store()._row(feedback) == {
-        "prediction_id": "p",
-        "row_index": 1,
-        "namespace": "energy",
-        "model": "nsw-price",
-        "label_value": 1.0,
-        "label_class": "1",
-        "reward": None,
-        "label_at": AT,
-        "reward_at": None,
-    }
+    assert [row[-1] for row in classes._rows([answer])] == ["{0.25,0.75}", "{1e-09,nan}"]
+
+
+def test_a_row_is_told_of_once_in_each_statement() -> None:
+    words = [told(name, reward) for name, reward in (("p", 0), ("q", 0), ("p", 1), ("p", 0.5))]
+
+    assert _rounds(words) == [[words[0], words[1]], [words[2]], [words[3]]]
+
+
+def told(prediction_id: str, reward: float) -> Feedback:
+    return Feedback(prediction_id=prediction_id, row_index=0, given_at=AT, reward=reward)
 
 
 def test_a_database_that_is_away_is_named_in_one_line() -> None:
