@@ -456,7 +456,7 @@ async def test_a_lock_that_any_login_may_hold_holds_no_step_up(
 ) -> None:
     """A tenant could keep the operator from ever migrating, with one advisory lock."""
     await ready(operators.start(database, STEPS[0]))
-    with psycopg.connect(database) as holder:
+    with psycopg.connect(database, autocommit=True) as holder:
         holder.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
 
         await ready(operators.start(database, *LATER))
@@ -606,7 +606,7 @@ async def test_a_login_of_fewer_rights_uses_what_another_brought_up_to_date(
     url = login.uri(empty.rpartition("/")[2])
 
     await ready(operators.start(url, *STEPS))
-    with Server(url) as server:
+    with Server(url, RecordStore) as server:
         await server.go_on()
 
     assert server.failures == []
