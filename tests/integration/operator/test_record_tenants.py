@@ -9,6 +9,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -602,6 +603,24 @@ def test_a_word_that_is_changed_is_counted_again(house: House, guest: str) -> No
         store.add([], [dataclasses.replace(word, reward=1.0)])
 
     store.close()
+
+
+def test_servers_that_write_at_once_neither_fail_nor_lose_count(house: House, guest: str) -> None:
+    """Of four that tell of the same rows, in other orders, none may wait for all others."""
+    stores = [store_of(house, guest) for _ in range(4)]
+    shared = words(6)
+
+    def write(at: int) -> None:
+        for part in range(10):
+            stores[at].add(answers(2) if part % 2 else [], shared[(at + part) % 6 :])
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, range(4)))
+
+    used = f"SELECT sum(predictions) FROM fairlead_record.usage WHERE namespace = '{guest}'"
+    assert ask(house.url, used) == [(4 * 5 * 2,)]
+    for store in stores:
+        store.close()
 
 
 def test_a_login_has_so_many_connections_and_so_much_time(house: House, guest: str) -> None:
