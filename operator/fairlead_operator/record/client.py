@@ -95,7 +95,10 @@ class RecordClient:
 
         async def forget(connection: Connection) -> None:
             await _forget(connection, search.SCHEMA, study)
-            if await logins.keeps_studies(connection, namespace):
+            own = search.search_schema(namespace)
+            if await logins.is_closed(connection, own):  # trainers have the operator's own login
+                await _forget(connection, own, study)
+            elif await logins.keeps_studies(connection, namespace):
                 await self._forget_as_tenant(namespace, study)
 
         await self._connections.call(forget, deadline=_STUDY_SECONDS)

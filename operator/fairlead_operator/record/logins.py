@@ -27,6 +27,11 @@ _HAS_TABLE: Final = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename
 _OWNER: Final = (
     "SELECT pg_get_userbyid(nspowner) = current_user FROM pg_namespace WHERE nspname = %s"
 )
+# Nobody but its owner was ever let in, so that whatever is in it is the operator's.
+_IS_CLOSED: Final = """
+SELECT 1 FROM pg_namespace
+WHERE nspname = %s AND pg_get_userbyid(nspowner) = current_user AND nspacl IS NULL
+"""
 _MAY_CONNECT: Final = "SELECT has_database_privilege(%s, current_database(), 'CONNECT')"
 _MAY_USE: Final = "SELECT has_schema_privilege(%s, %s, 'USAGE')"
 _DATABASE: Final = "SELECT current_database()"
@@ -47,6 +52,11 @@ ON CONFLICT (login) DO UPDATE SET
 _LET_CONNECT: Final = sql.SQL("GRANT CONNECT ON DATABASE {database} TO {login}")
 _LET_USE: Final = sql.SQL("GRANT USAGE ON SCHEMA {record} TO {login}")
 _CREATE_SCHEMA: Final = sql.SQL("CREATE SCHEMA {searches}")
+# What trainers made there while they had the operator's own login; no right to add a trigger.
+_HAND_OVER: Final = sql.SQL("""
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {searches} TO {login};
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA {searches} TO {login}
+""")
 _LET_SEARCH: Final = sql.SQL("GRANT USAGE, CREATE ON SCHEMA {searches} TO {login}")
 
 # As a member, the operator may end its sessions and drop what it owns.
@@ -98,6 +108,8 @@ async def _provide(
     await connection.execute(_LET_USE.format(**names))
     if await _ask(connection, _OWNER, searches) is None:
         await connection.execute(_CREATE_SCHEMA.format(**names))
+    elif await _ask(connection, _IS_CLOSED, searches):
+        await connection.execute(_HAND_OVER.format(**names))
     await connection.execute(_LET_SEARCH.format(**names))
     await _check(connection, login, searches)
 
@@ -111,6 +123,11 @@ async def _check(connection: Connection, login: str, searches: str) -> None:
         raise _lacking(connection, f'GRANT USAGE ON SCHEMA {SCHEMA} TO "{login}"')
     if not await _ask(connection, _OWNER, searches):
         raise _lacking(connection, f'ALTER SCHEMA "{searches}" OWNER TO "{connection.info.user}"')
+
+
+async def is_closed(connection: Connection, searches: str) -> bool:
+    """Tell whether the schema is there and all that is in it is the operator's own."""
+    return bool(await _ask(connection, _IS_CLOSED, searches))
 
 
 async def keeps_studies(connection: Connection, namespace: str) -> bool:

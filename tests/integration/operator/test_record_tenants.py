@@ -481,6 +481,46 @@ def test_a_study_is_removed_with_the_rights_of_its_tenant(house: House) -> None:
     assert seen == [(login_name(namespace),)]
 
 
+def test_searches_of_the_operators_login_are_handed_over(house: House) -> None:
+    """Before a namespace had a login of its own, its trainers made tables as the operator."""
+    namespace = f"shared-{secrets.token_hex(4)}"
+    schema = sql.Identifier(search_schema(namespace))
+    made = [
+        "CREATE SCHEMA {schema}",
+        "CREATE TABLE {schema}.studies (study_id serial, study_name text)",
+        *(
+            f"CREATE TABLE {{schema}}.{table} (trial_id int, study_id int)"
+            for table in ("trials", *_TABLES)
+        ),
+    ]
+    for statement in made:
+        ask(house.url, sql.SQL(statement).format(schema=schema))
+    studies = sql.Identifier(search_schema(namespace), "studies")
+    add = sql.SQL("INSERT INTO {} (study_name) VALUES (%s)").format(studies)
+    names = [study_name(namespace, "run", uid) for uid in ("one", "two")]
+    ask(house.url, add, names[0])
+
+    operate(house, lambda record: record.forget_study(namespace, "one"))
+    left_of_one = ask(house.url, sql.SQL("SELECT study_name FROM {}").format(studies))
+    operate(house, lambda record: provide(record, namespace))
+    ask(house.address(namespace), add, names[1])
+
+    async def forget(record: RecordClient) -> None:
+        await provide(record, namespace)
+        await record.forget_study(namespace, "two")
+
+    operate(house, forget)
+    assert left_of_one == []
+    assert ask(house.address(namespace), sql.SQL("SELECT * FROM {}").format(studies)) == []
+    trigger = sql.SQL(
+        "CREATE TRIGGER t BEFORE DELETE ON {} FOR EACH ROW"
+        " EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+    ).format(studies)
+    with pytest.raises(errors.InsufficientPrivilege):
+        ask(house.address(namespace), trigger)
+    operate(house, lambda record: record.remove_login(namespace))
+
+
 def test_no_function_of_a_tenant_runs_with_the_operators_rights(house: House) -> None:
     """Where everybody may create in public, as before PostgreSQL 15, a closer match wins."""
     ask(house.admin, "GRANT CREATE ON SCHEMA public TO PUBLIC")
