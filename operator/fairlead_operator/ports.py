@@ -155,6 +155,13 @@ class Registry(Protocol):
             ValueError: MLflow does not have it, or it cannot be read.
         """
 
+    async def code(self, registered_model: str, registry_version: str) -> str:
+        """Return what of a version's artifact its server would run as code; empty for data alone.
+
+        Raises:
+            ValueError: the version does not say it.
+        """
+
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         """Return all registrations, by registered model and registry version."""
 
@@ -293,6 +300,9 @@ class Registrations(Protocol):
 
     def digest(self, registered_model: str, version: str) -> str | None:
         """Return the digest of a semantic version; None while it has none, or more than one."""
+
+    def code(self, registered_model: str, reference: VersionReference) -> str | None:
+        """Name what code of a version would run; empty for data alone, None: not read yet."""
 
     def note(self, registered_model: str, version: RegisteredVersion) -> None:
         """Note what the registry has said of a registration since."""

@@ -31,6 +31,7 @@ class Settings:
     record_retention: timedelta  # of predictions and feedback
     webhook_token: str  # a secret
     alert_labels: AlertLabels
+    allow_artifact_code: bool = False  # whether a Model may let its versions bring code
     gateway_replicas: int
     cluster_domain: str  # under which Services have their names
     bind: str  # address at which it listens
@@ -89,6 +90,7 @@ class Settings:
                 model=env.get("FAIRLEAD_ALERT_LABEL_MODEL") or AlertLabels().model,
                 version=env.get("FAIRLEAD_ALERT_LABEL_VERSION") or AlertLabels().version,
             ),
+            allow_artifact_code=_flag(env, "FAIRLEAD_ALLOW_ARTIFACT_CODE", default=False),
             gateway_replicas=_number(env, "FAIRLEAD_GATEWAY_REPLICAS", 1),
             cluster_domain=_domain(env, hosts.CLUSTER_DOMAIN, CLUSTER_DOMAIN),
             bind=env.get("FAIRLEAD_BIND", "0.0.0.0"),  # noqa: S104  a pod's ports
@@ -134,6 +136,13 @@ def _domain(env: Mapping[str, str], name: str, default: str) -> str:
     if len(text) > _LONGEST_DOMAIN or not _DOMAIN.fullmatch(text):
         raise SystemExit(f"{name} is {text!r}; it must be a DNS name such as {default}")
     return text
+
+
+def _flag(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = env.get(name) or str(default).lower()
+    if text not in {"true", "false"}:
+        raise SystemExit(f"{name} is {text!r}; it must be true or false")
+    return text == "true"
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

@@ -156,7 +156,7 @@ def rolling(
     registry.forget(place.mlflow_url, NAMESPACE)
     registry.register(place.mlflow_url, [(registered, STABLE)])
     registry.register(place.mlflow_url, [(registered, CANDIDATE)], code=_MARKED if marked else None)
-    place.serve([model], lambda name: _build(name, serving))
+    place.serve([model], lambda name: _build(name, {**serving, "allowArtifactCode": marked}))
     with tempfile.TemporaryDirectory() as folder:
         traffic = Traffic(Path(folder))
         traffic.start(

@@ -274,7 +274,8 @@ def serve_fairlead(folder: Path, port: int) -> None:
         host="127.0.0.1",
         port=port,
     )
-    app = server.build(settings, open_predictor(read_artifact(folder)), CollectorRegistry())
+    predictor = open_predictor(read_artifact(folder), allows_code=False)
+    app = server.build(settings, predictor, CollectorRegistry())
     server.serve(app, settings)
 
 

@@ -58,6 +58,7 @@ anything = st.builds(
     stable=st.none() | st.sampled_from([STABLE, GONE, STOPPING]),
     resolution=st.sampled_from(Resolution),
     resolution_message=st.just(""),
+    refused_code=st.sampled_from([None, None, None, "it brings code"]),
     arms=one_arm.map(lambda arm: (arm,)),
     winner=st.none(),
     trial=st.none(),

@@ -566,7 +566,8 @@ async def a_versions_signature_is_what_it_was_logged_with(desk: RegistryDesk, na
     await desk.log(
         f"energy.{name}",
         plain,
-        """signature:
+        """flavors: {xgboost: {data: model.ubj}}
+signature:
   inputs: '[{"type": "double", "name": "a", "required": true}]'
   outputs: '[{"type": "long", "required": true}]'
 """,
@@ -575,6 +576,26 @@ async def a_versions_signature_is_what_it_was_logged_with(desk: RegistryDesk, na
     assert await desk.port.signature(f"energy.{name}", plain) == Signature(
         inputs=(Column(name="a", type="double"),), outputs=(Column(name="", type="long"),)
     )
+
+
+async def the_code_of_a_version_is_what_it_was_logged_with(desk: RegistryDesk, name: str) -> None:
+    number = await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
+    with pytest.raises(ValueError, match="MLmodel"):
+        await desk.port.code(f"energy.{name}", "99")
+
+    for flavors, code in (
+        ("{python_function: {loader_module: mine}}", "python_function, opened by mine"),
+        ("{python_function: {loader_module: mine}, xgboost: {data: model.ubj}}", ""),
+    ):
+        await desk.log(
+            f"energy.{name}",
+            number,
+            f"""flavors: {flavors}
+signature:
+  inputs: '[{{"type": "double", "name": "a", "required": true}}]'
+""",
+        )
+        assert await desk.port.code(f"energy.{name}", number) == code
 
 
 async def a_run_is_started_once_for_a_key(desk: RegistryDesk, name: str) -> None:
@@ -650,6 +671,7 @@ async def a_registry_that_is_down_is_transient(desk: RegistryDesk, name: str) ->
         desk.port.start_run(experiment="e", name="n", key="k"),
         desk.port.progress("0" * 32),
         desk.port.signature(f"energy.{name}", "1"),
+        desk.port.code(f"energy.{name}", "1"),
         desk.port.open_runs(),
         desk.port.end_run("0" * 32, RunEnd.FINISHED),
         desk.port.close_run("0" * 32),
@@ -665,6 +687,7 @@ REGISTRY: tuple[RegistryCheck, ...] = (
     the_newest_registration_counts,
     a_version_without_a_digest_says_so,
     a_versions_signature_is_what_it_was_logged_with,
+    the_code_of_a_version_is_what_it_was_logged_with,
     a_run_is_started_once_for_a_key,
     progress_is_what_was_written_last,
     a_run_ends_once,

@@ -333,6 +333,7 @@ class FakeRegistry:
         self.signatures: dict[str, Signature] = {}  # by version; of all others, the same
         self.deleted_experiments: set[str] = set()
         self.unreadable: set[str] = set()  # versions that do not say what they take
+        self.code_of: dict[str, str] = {}  # what of a version would run; of all others, nothing
 
     def register(self, registered_model: str, version: str, *, digest: str = "sha256:0") -> None:
         number = str(len(self.versions) + 1)
@@ -352,6 +353,14 @@ class FakeRegistry:
                     raise ValueError(f"{version} was logged without a signature")
                 return self.signatures.get(version, Signature())
         raise ValueError("MLflow answers HTTP 404 for its MLmodel file")
+
+    async def code(self, registered_model: str, registry_version: str) -> str:
+        await self.signature(registered_model, registry_version)
+        return next(
+            self.code_of.get(version, "")
+            for (name, version), found in self.versions.items()
+            if (name, found.registry_version) == (registered_model, registry_version)
+        )
 
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         self._maybe_fail()

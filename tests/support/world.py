@@ -69,6 +69,7 @@ class World:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
+        self.settings = SETTINGS  # of the next process
         self.kube = FakeKube(self.clock)
         self.prometheus = FakePrometheus()
         self.registry = FakeRegistry()
@@ -112,7 +113,7 @@ class World:
         self.watches = Watches(self.store, Wakeup(), self)
         outside = self._outside()
         watched = dataclasses.replace(outside, kube=WatchedKube(outside.kube, self.store))
-        self.controller = Controller(self.queue, watched, SETTINGS)
+        self.controller = Controller(self.queue, watched, self.settings)
 
     def _outside(self) -> Ports:
         """Return what a process reaches of the world."""

@@ -11,6 +11,7 @@ from fairlead_operator.api.base import Moment, Status
 PODS_READY: Final = "PodsReady"  # those behind the Model's address; absent before there are any
 UPGRADED: Final = "Upgraded"  # False while pods are left as an earlier release made them
 ANSWERING: Final = "Answering"  # the stable version's requests; absent while they never only failed
+CODE_ALLOWED: Final = "CodeAllowed"  # of the stable version; absent unless it runs what it may not
 AUTOSCALED: Final = "Autoscaled"  # the pods follow the load; absent while their number is fixed
 QUERIES_READABLE: Final = "QueriesReadable"  # the policy's PromQL; absent where there is none
 APPLIED: Final = "Applied"  # the cluster took what was written; absent while it always has

@@ -89,6 +89,16 @@ class ServingSpec(Spec):
             "the fast guard. When unset, no request can choose.",
         ),
     ]
+    allow_artifact_code: Annotated[
+        bool,
+        Field(
+            default=False,
+            description="When true, versions that bring code are served, for example Python "
+            "functions and pickled models, if the chart's value serving.allowArtifactCode is true "
+            "as well. Such code runs with the rights of the model server. XGBoost boosters bring "
+            "none and never need it. Defaults to false; what serves already goes on serving.",
+        ),
+    ]
     gateway: Annotated[
         GatewaySpec,
         Field(

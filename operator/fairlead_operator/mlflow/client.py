@@ -14,6 +14,7 @@ from fairlead_contract import tags
 from fairlead_contract.mlflow import Access, way_out
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.api.runs import OpenRun, RunEnd
+from fairlead_operator.artifact_code import find_code
 from fairlead_operator.errors import TransientError
 from fairlead_operator.signature import Signature, read_signature
 from fairlead_operator.text import printable
@@ -58,6 +59,19 @@ class MlflowClient:
         return None
 
     async def signature(self, registered_model: str, registry_version: str) -> Signature:
+        text = await self._mlmodel(registered_model, registry_version)
+        return await asyncio.to_thread(read_signature, text)  # a long one takes a while
+
+    async def code(self, registered_model: str, registry_version: str) -> str:
+        text = await self._mlmodel(registered_model, registry_version)
+        return await asyncio.to_thread(find_code, text)
+
+    async def _mlmodel(self, registered_model: str, registry_version: str) -> str:
+        """Read the text of a version's MLmodel file.
+
+        Raises:
+            ValueError: there is none, or it is too long.
+        """
         version = {"name": registered_model, "version": registry_version, "path": "MLmodel"}
         try:
             async with self._session.get(
@@ -77,7 +91,7 @@ class MlflowClient:
         if status != HTTPStatus.OK:
             # Of a version without files MLflow says 500: again would not help.
             raise ValueError(f"MLflow answers HTTP {status} for its MLmodel file")
-        return await asyncio.to_thread(read_signature, text)  # a long one takes a while
+        return text
 
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         return {

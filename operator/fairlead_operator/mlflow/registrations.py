@@ -1,4 +1,4 @@
-"""Whether the versions that serve are still registered as they were.
+"""Whether the versions that serve are still registered as they were, and bring code.
 
 All of them are listed at once, now and then, into memory: nobody asks MLflow for a
 quiet Model.  What is found changes nothing for traffic; a condition says it.
@@ -24,6 +24,7 @@ class Registrations:
 
     def __init__(self) -> None:
         self._versions: dict[tuple[str, str], RegisteredVersion] | None = None
+        self._code: dict[tuple[str, str, str], str | None] = {}  # None: not read yet
 
     def take(self, versions: Mapping[tuple[str, str], RegisteredVersion]) -> set[str]:
         """Replace the list; return the registered models of which it says something else.
@@ -31,6 +32,7 @@ class Registrations:
         The key is the registered model and its version's number.
         """
         before, self._versions = self._versions or {}, dict(versions)
+        self._code = {key: code for key, code in self._code.items() if key[:2] in versions}
         changed = {key for key, _ in before.items() ^ self._versions.items()}
         return {registered_model for registered_model, _ in changed}
 
@@ -48,6 +50,31 @@ class Registrations:
             if (name, registered.version) == (registered_model, version) and registered.digest
         }
         return digests.pop() if len(digests) == 1 else None
+
+    def code(self, registered_model: str, reference: VersionReference) -> str | None:
+        """Name what code of this version would run; empty for none, None: read with the list."""
+        key = registered_model, reference.registry_version, reference.digest
+        return self._code.setdefault(key, None)
+
+    async def read_code(self, registry: Registry) -> set[str]:
+        """Read of each version that somebody asked for whether it brings code.
+
+        Return the registered models that have one which does.
+
+        Raises:
+            TransientError: MLflow does not answer.
+        """
+        found = set()
+        for key in [key for key, code in self._code.items() if code is None]:
+            name, number, _ = key
+            try:
+                self._code[key] = await registry.code(name, number)
+            except ValueError as error:  # nor could a server read it
+                _LOGGER.debug("MLmodel not read", extra={"error": str(error)})
+                self._code[key] = ""
+            if self._code[key]:
+                found.add(name)
+        return found
 
     def problem(self, registered_model: str, reference: VersionReference) -> str | None:
         """Say what is wrong with this registration; empty when nothing is, None before a list."""
@@ -79,12 +106,12 @@ async def keep_listing(
     """
     clock = asyncio.get_running_loop().time
     while True:
-        begin = clock()
+        begin, changed = clock(), set[str]()
         try:
-            changed = registrations.take(await registry.registrations())
+            changed |= registrations.take(await registry.registrations())
+            changed |= await registrations.read_code(registry)
         except TransientError as error:
             _LOGGER.debug("registrations not listed", extra={"error": str(error)})
-            changed = set()
         for registered_model in sorted(changed):
             namespace, _, model = registered_model.partition(".")
             tell(namespace, model)

@@ -6,6 +6,7 @@ Until someone says retry, or what asked for the version has changed:
                    ``alternatives``, or anew after it had named another
     the recipe     trains another version, which no verdict has spoken of
     the artifact   MLflow has another digest of it, or has it at last
+    its code       may run now, where it was refused because it might not
 
 Nothing else in the spec counts, nor does a new release of Fairlead.  Who takes a version out of
 the spec ends no block of it: nobody asks for it by that.
@@ -33,11 +34,13 @@ def renew_blocks(
     pinned: str | None,
     alternatives: tuple[str, ...],
     artifacts: Mapping[str, str],
+    allows_code: bool = False,
 ) -> tuple[BlockedVersion, ...]:
     """Return the blocks that last, each with where its version is asked for now.
 
     Args:
         artifacts: digest of each version of which MLflow was asked and has one.
+        allows_code: whether a version may bring code.
     """
     lasting = (
         _renew(
@@ -46,6 +49,7 @@ def renew_blocks(
             artifacts.get(entry.version),
         )
         for entry in blocked
+        if not (allows_code and entry.reason == Reason.CODE_NOT_ALLOWED)
     )
     return tuple(entry for entry in lasting if entry is not None)
 

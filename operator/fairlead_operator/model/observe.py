@@ -30,6 +30,7 @@ from fairlead_operator.api.phases.training_run import Trigger as TrainingTrigger
 from fairlead_operator.api.promql import fill_names, find_queries
 from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_digest
 from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.artifact_code import explain_kept
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.kube.owned import owners
 from fairlead_operator.model.blocks import where_asked
@@ -64,8 +65,13 @@ _SOME_VERSION: Final = "1.0.0"
 _SOME_WINDOW: Final = "5m"
 
 
-async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
+async def observe(
+    body: Mapping[str, Any], ports: Ports, *, now: datetime, allows_code: bool = False
+) -> Seen:
     """Read everything once.
+
+    Args:
+        allows_code: whether the operator's values let a version bring code.
 
     Raises:
         InvalidSpecError: the spec cannot be read.
@@ -97,13 +103,18 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         artifacts=await _check_artifacts(spec, status, meta, ports),
         now=now,
     )
-    observed = dataclasses.replace(observed, past=await _read_past(observed, meta, ports))
+    observed = dataclasses.replace(
+        observed,
+        past=await _read_past(observed, meta, ports),
+        allows_code=allows_code and spec.serving.allow_artifact_code,
+    )
     return Seen(
         observed=await _with_change(observed, meta, ports),
         spec=spec,
         status=status,
         unregistered=await _check_registration(status, meta, ports),
         failing=_check_answers(spec, status, meta, ports),
+        kept_code=_check_code(spec, status, meta, ports, by_operator=allows_code),
         mistakes=await _check_queries(spec, status, meta, ports.prometheus),
         annotations=annotations,
         settled=_settled(rollout),
@@ -190,6 +201,25 @@ async def _check_registration(
         return problem
     ports.registrations.note(name, registered)
     return ports.registrations.problem(name, stable)
+
+
+def _check_code(
+    spec: ModelSpec,
+    status: ModelStatus,
+    meta: Mapping[str, Any],
+    ports: Ports,
+    *,
+    by_operator: bool,
+) -> str | None:
+    """Return that the stable version runs code which it may not: empty when not, None: unknown."""
+    stable, by_model = status.stable, spec.serving.allow_artifact_code
+    if stable is None or not stable.registry_version or (by_model and by_operator):
+        return ""
+    name = name_registered_model(meta["namespace"], meta["name"])
+    code = ports.registrations.code(name, stable)
+    if not code:
+        return code
+    return explain_kept(stable.version, code, by_model=by_model, by_operator=by_operator)
 
 
 def _check_answers(

@@ -24,7 +24,7 @@ async def reconcile(
         TransientError: the cluster did not answer.
     """
     try:
-        seen = await observe(body, ports, now=now)
+        seen = await observe(body, ports, now=now, allows_code=settings.allow_artifact_code)
     except InvalidSpecError as error:
         return report_invalid(body, error, now=now)
     decision = decide(seen.observed)

@@ -244,6 +244,7 @@ def _renew(observed: Observed) -> Observed:
             pinned=observed.pinned,
             alternatives=observed.alternatives,
             artifacts=observed.artifacts,
+            allows_code=observed.allows_code,
         ),
         refused=renew_refusal(
             observed.refused,

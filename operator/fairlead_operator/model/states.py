@@ -106,6 +106,7 @@ class Observed:
     waiting: tuple[str, ...]  # Rollouts made by hand that wait for their turn, oldest first
     # Digests of blocked versions that MLflow was asked about, where it has one.
     artifacts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    allows_code: bool = False  # whether a version may bring code
     past: Past | None = None  # of earlier Models of this name; None once a Rollout was started
     # What a look started that was cut off before status could name it.
     unnamed_rollout: Target | None = None

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fairlead_operator.api.conditions import (
     ANSWERING,
+    CODE_ALLOWED,
     QUERIES_READABLE,
     Condition,
     find_condition,
@@ -17,6 +18,7 @@ from fairlead_operator.api.model import ModelStatus
 from fairlead_operator.api.phases.common import CommonReason
 from fairlead_operator.api.phases.model import (
     AnsweringReason,
+    CodeReason,
     EventReason,
     Phase,
     QueriesReason,
@@ -176,6 +178,7 @@ def _conditions(
         condition("Progressing", moving, decision.reason, decision.message),
         *_registered(meta, seen),
         *_answering(meta, seen, decision),
+        *_code_kept(meta, seen),
         *_queries_readable(meta, seen),
         *told,
     )
@@ -193,6 +196,23 @@ def _registered(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, ...]:
             RegistrationReason.CHANGED if seen.unregistered else RegistrationReason.REGISTERED
         ),
         "message": seen.unregistered or f"{stable} is registered as it was verified",
+        "observedGeneration": meta.get("generation"),
+    }
+    return (Condition.model_validate(condition),)
+
+
+def _code_kept(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, ...]:
+    """Say that the stable version runs code it may not; unknown, what was said last."""
+    if seen.kept_code is None:
+        last = find_condition(seen.status.conditions, CODE_ALLOWED)
+        return () if last is None else (last,)
+    if not seen.kept_code:
+        return ()
+    condition = {
+        "type": CODE_ALLOWED,
+        "status": "False",
+        "reason": CodeReason.NOT_ALLOWED,
+        "message": seen.kept_code,
         "observedGeneration": meta.get("generation"),
     }
     return (Condition.model_validate(condition),)
@@ -274,6 +294,9 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
     events += announce_pods(old.conditions, new.conditions)
     events += _announce_answers(old, new)
     events += _announce_mistakes(old, new)
+    kept = find_condition(new.conditions, CODE_ALLOWED)
+    if kept is not None and find_condition(old.conditions, CODE_ALLOWED) is None:
+        events.append(Event(reason=kept.reason, message=kept.message, warning=True))
     lost = _unregistered(new)
     if lost is not None and _unregistered(old) is None:
         events.append(Event(reason=lost.reason, message=lost.message, warning=True))

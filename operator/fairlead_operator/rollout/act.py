@@ -17,6 +17,7 @@ from fairlead_operator.kube.metadata import (
 )
 from fairlead_operator.kube.owned import check_names, name_route, remove_owned
 from fairlead_operator.ports import Kube, Ports
+from fairlead_operator.rollout.code import BEGINNING
 from fairlead_operator.rollout.decision.order import narrows, without_servers
 from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.state_machine import decide
@@ -29,6 +30,7 @@ from fairlead_operator.rollout.servers.apply import (
     server_names,
 )
 from fairlead_operator.rollout.servers.manifests import build_preview, is_server
+from fairlead_operator.rollout.servers.permission import may_run_code
 from fairlead_operator.rollout.traffic.http_route import build_http_routes
 from fairlead_operator.rollout.traffic.route import (
     Route,
@@ -105,7 +107,7 @@ async def _servers(
         if (server := seen.servers.get(reference.version)) is not None:
             with attempts.attempt():
                 await remove_server(server, kube, service=False)
-    fewest = floors(seen.observed, decision)
+    fewest, begins = floors(seen.observed, decision), seen.observed.phase in BEGINNING
     nameless = await _check_names(decision, seen, kube)
     return nameless | {
         reference.version: await apply_server(
@@ -123,6 +125,12 @@ async def _servers(
                 seen.case.now,
                 resting=resting,
                 obstacle=pods.obstacle if (pods := seen.pods.get(reference.version)) else None,
+            ),
+            may_run_code=may_run_code(
+                seen.servers.get(reference.version),
+                begins=begins and reference.version != seen.case.stable_version,
+                allowed=settings.allow_artifact_code
+                and seen.case.model.serving.allow_artifact_code,
             ),
         )
         for reference in _wanted(decision, seen)

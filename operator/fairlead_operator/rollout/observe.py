@@ -21,6 +21,7 @@ from fairlead_operator.requests import unanswered
 from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
+from fairlead_operator.rollout.code import find_refused_code
 from fairlead_operator.rollout.decision.capacity import Capacity
 from fairlead_operator.rollout.decision.freeze import find_freeze
 from fairlead_operator.rollout.decision.plan import Plan, compile_plan
@@ -41,8 +42,13 @@ from fairlead_operator.rollout.traffic.accepted import MISSING
 from fairlead_operator.rollout.traffic.http_route import find_unsupported
 
 
-async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
+async def observe(
+    body: Mapping[str, Any], ports: Ports, *, now: datetime, allows_code: bool = False
+) -> Seen:
     """Read everything once.
+
+    Args:
+        allows_code: whether the operator's values let a version bring code.
 
     Raises:
         InvalidSpecError: the Model is missing or cannot be read.
@@ -51,16 +57,25 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
     case = await _read_case(body, ports.kube, now=now)
     registered_model = name_registered_model(case.namespace, case.spec.model)
     alert, unreadable_alert = _read_alert(case)
+    candidates = await resolve(case.spec.versions, case.status, registered_model, ports)
+    cluster = await look_at_cluster(
+        case.spec.model,
+        case.namespace,
+        ports.kube,
+        gateway=case.gateway,
+        scaling=case.model.serving.autoscaling,
+        now=now,
+    )
     look = _Look(
         case=case,
-        candidates=await resolve(case.spec.versions, case.status, registered_model, ports),
-        cluster=await look_at_cluster(
-            case.spec.model,
-            case.namespace,
-            ports.kube,
-            gateway=case.gateway,
-            scaling=case.model.serving.autoscaling,
-            now=now,
+        candidates=candidates,
+        cluster=cluster,
+        code=await find_refused_code(
+            case,
+            candidates.references,
+            ports.registry,
+            running=cluster.servers,
+            by_operator=allows_code,
         ),
         evidence=await gather_evidence(case, ports),
         returned=await _has_returned(case, ports.kube),
@@ -196,6 +211,7 @@ class _Look:
     case: Case
     candidates: Candidates
     cluster: Cluster
+    code: str | None
     evidence: Evidence
     alert: Note | None
     returned: bool
@@ -237,6 +253,7 @@ class _Look:
             ),
             resolution=self.candidates.resolution,
             resolution_message=self.candidates.message,
+            refused_code=self.code,
             problem=self.evidence.problem,
             arms=tuple(self._arms(self._needed(capacity))),
             winner=status.winner,

@@ -95,7 +95,10 @@ def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
     artifact = read_artifact(directory)
     if artifact.example is None:
         _log.warning("The model has no input example made of rows, so it is served untested")
-    return settings, open_predictor(artifact, warmup=settings.warmup_requests)
+    predictor = open_predictor(
+        artifact, warmup=settings.warmup_requests, allows_code=settings.allows_code
+    )
+    return settings, predictor
 
 
 def open_log(settings: Settings, registry: CollectorRegistry) -> PredictionLog | None:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from fairlead_contract import tags
+from fairlead_contract.artifact import confine
 from fairlead_contract.digest import digest_directory
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.registry import Registry
@@ -28,6 +29,14 @@ class Artifact:
     columns: tuple[Column, ...]
     flavors: Mapping[str, Mapping[str, Any]]  # how it can be loaded, as the MLmodel file says
     example: list[dict[str, Any]] | None
+
+    def find_file(self, name: object) -> Path:
+        """Return the place of a file that the artifact names.
+
+        Raises:
+            ValueError: it is none of the artifact's own.
+        """
+        return self.path / confine(name)
 
 
 def fetch_artifact(settings: Settings, registry: Registry, target: Path) -> None:
@@ -83,7 +92,7 @@ def _read_example(path: Path, info: dict[str, Any] | None) -> list[dict[str, Any
     """Read the input example as instances; None when there is none made of rows."""
     if info is None:
         return None
-    example = json.loads((path / info["artifact_path"]).read_text())
+    example = json.loads((path / confine(info["artifact_path"])).read_text())
     if isinstance(example, dict) and {"columns", "data"} <= example.keys():
         return [dict(zip(example["columns"], row, strict=True)) for row in example["data"]]
     if isinstance(example, dict):

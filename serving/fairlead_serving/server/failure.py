@@ -13,6 +13,7 @@ class Reason(StrEnum):
     VERSION_NOT_FOUND = "VersionNotFound"
     DIGEST_MISMATCH = "DigestMismatch"
     ARTIFACT_INVALID = "ArtifactInvalid"
+    CODE_NOT_ALLOWED = "CodeNotAllowed"
     SELF_TEST_FAILED = "SelfTestFailed"
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     INTERNAL_ERROR = "InternalError"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from fairlead_contract.artifact import ALLOWS_CODE
 from fairlead_contract.cluster import SERVER_PORT, SERVER_SHADOW_PORT
 from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
 from fairlead_serving.server.failure import Reason, StartupError
@@ -51,6 +52,7 @@ class Settings:
     host: str
     port: int
     shadow_port: int = SERVER_SHADOW_PORT  # what comes in here is a copy of a request
+    allows_code: bool = False  # whether code from the artifact may run
     warmup_requests: int = 20
     max_body_bytes: int = 32 * 1024 * 1024  # of a request for predictions; columns may say less
     record: RecordSettings | None = None  # None: predictions are not logged
@@ -76,6 +78,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         host=environment.get("FAIRLEAD_HOST", "0.0.0.0"),  # noqa: S104 - a pod has one address
         port=_port(environment, "FAIRLEAD_PORT", default=str(SERVER_PORT)),
         shadow_port=_port(environment, "FAIRLEAD_SHADOW_PORT", default=str(SERVER_SHADOW_PORT)),
+        allows_code=_flag(environment, ALLOWS_CODE),
         warmup_requests=_count(environment, "FAIRLEAD_WARMUP_REQUESTS", default="20"),
         max_body_bytes=_mebibytes(environment, "FAIRLEAD_MAX_BODY_MEBIBYTES", default="32"),
         record=_record(environment),
@@ -171,6 +174,17 @@ def _share(name: str, text: str) -> float:
             f"environment variable {name} is {text!r}; give a number above 0, up to 1",
         )
     return share
+
+
+def _flag(environment: Mapping[str, str], name: str) -> bool:
+    """Read a permission, which nobody has who was not given it."""
+    text = environment.get(name, "false")
+    if text not in {"true", "false"}:
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"environment variable {name} is {text!r}; give true or false",
+        )
+    return text == "true"
 
 
 def _count(environment: Mapping[str, str], name: str, *, default: str) -> int:

@@ -174,6 +174,7 @@ FULL_MODEL = manifest(
             },
             "maxBodyMebibytes": 32,
             "warmupRequests": 0,
+            "allowArtifactCode": True,
         },
         "rollout": FULL_POLICY,
         "freezeWindows": FULL_FREEZE,
@@ -775,6 +776,11 @@ def without_empty_lists(node: Any) -> Any:
         ),
         pytest.param(
             with_(MODEL, "spec.serving", {"warmupRequests": 1001}), "warmupRequests", id="warm-up"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.serving", {"allowArtifactCode": "true"}),
+            "allowArtifactCode",
+            id="code: a word",
         ),
         pytest.param(with_(MODEL, "spec.suspend", "yes"), "spec.suspend", id="suspend: a word"),
         # Freeze windows

@@ -22,6 +22,7 @@ from support.model_server import (
 
 pytestmark = pytest.mark.integration
 
+ALLOWED = {"FAIRLEAD_ALLOW_ARTIFACT_CODE": "true"}
 ROW = {"c0": 1.0, "c1": 0.5, "c2": 0, "c3": None}
 
 
@@ -96,8 +97,15 @@ def test_a_large_batch_is_answered(server: ServerProcess) -> None:
     assert len(response.json()["predictions"]) == 10_000
 
 
+def test_code_in_an_artifact_runs_only_where_it_may(obedient: Registered) -> None:
+    with model_server(obedient, environment={"FAIRLEAD_ALLOW_ARTIFACT_CODE": "false"}) as server:
+        assert server.wait() == 3
+        assert server.last_words["reason"] == "CodeNotAllowed"
+        assert "opened by mlflow.pyfunc.model" in server.last_words["message"]
+
+
 def test_only_rows_a_model_fails_on_are_errors(obedient: Registered) -> None:
-    with model_server(obedient, timeout_seconds=3) as server:
+    with model_server(obedient, timeout_seconds=3, environment=ALLOWED) as server:
         server.wait_until_ready()
 
         answers = [server.predict({"seconds": 0, "fail": fail}) for fail in (0, 1, 0, 1)]
@@ -127,7 +135,7 @@ def end(connection: http.client.HTTPConnection) -> int:
 
 
 def test_sigterm_lets_requests_under_way_finish(obedient: Registered) -> None:
-    with model_server(obedient, timeout_seconds=60) as server:
+    with model_server(obedient, timeout_seconds=60, environment=ALLOWED) as server:
         server.wait_until_ready()
         under_way = [begin(server, seconds=1, fail=0) for _ in range(2)]
 

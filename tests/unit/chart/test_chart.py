@@ -480,6 +480,21 @@ def test_the_operator_reads_every_variable_it_is_given() -> None:
     assert [name for name in told if f'"{name}"' not in text] == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "allowed"),
+    [
+        pytest.param((), "false", id="by default not"),
+        pytest.param(("serving.allowArtifactCode=true",), "true", id="where somebody says so"),
+    ],
+)
+def test_versions_may_bring_code_where_the_values_say_so(
+    settings: tuple[str, ...], allowed: str
+) -> None:
+    told = environment(render(*EXTERNAL, *settings))
+
+    assert told["FAIRLEAD_ALLOW_ARTIFACT_CODE"]["value"] == allowed
+
+
 def test_names_of_namespaces_and_pull_secrets_are_lists() -> None:
     told = environment(
         render(*EXTERNAL, 'watchNamespaces=["a","b"]', 'imagePullSecrets=["one","two"]')
@@ -801,6 +816,7 @@ def test_a_release_that_could_not_work_is_refused(settings: tuple[str, ...], nam
         ('postgresql.persistence.size="big"', "/postgresql/persistence/size"),
         ('operator.resources={"cpu":"1"}', "/operator/resources"),
         ("bundled.enabled=1", "/bundled/enabled"),
+        ('serving.allowArtifactCode="yes"', "/serving/allowArtifactCode"),
         ('postgresql.existingSecret="My Secret"', "/postgresql/existingSecret"),
         ('webhook.existingSecret="My Secret"', "/webhook/existingSecret"),
     ],

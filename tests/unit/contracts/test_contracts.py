@@ -228,6 +228,11 @@ def test_the_server_keeps_the_models_limit_of_a_body() -> None:
     assert most == usual, "the gateway holds no more"
 
 
+@pytest.mark.parametrize("may", [True, False], ids=["may", "may not"])
+def test_the_server_runs_code_of_an_artifact_as_the_operator_says(may: bool) -> None:
+    assert read_by_the_server(SPEC.serving, may_run_code=may)[0].allows_code is may
+
+
 @pytest.mark.parametrize(
     "task", ["binary-classification", "multiclass-classification", "regression"]
 )
@@ -253,12 +258,13 @@ def test_the_server_keeps_predictions_as_the_model_says(task: ModelTask) -> None
 
 
 def read_by_the_server(
-    serving: ServingSpec, *, task: ModelTask = "regression"
+    serving: ServingSpec, *, task: ModelTask = "regression", **permissions: bool
 ) -> tuple[Settings, dict[str, Any]]:
     """What the server makes of the environment that the operator gives it."""
     _, deployment = build_server(
-        CHAMPION, serving, task=task, owner=MODEL, images=IMAGES, mlflow_url="http://mlflow:5000"
-    )
+        CHAMPION, serving, task=task, owner=MODEL, images=IMAGES, mlflow_url="http://mlflow:5000",
+        **permissions,
+    )  # fmt: skip
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return read_settings(variables(container)), container
 

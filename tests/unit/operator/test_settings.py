@@ -34,6 +34,20 @@ def test_defaults() -> None:
 def test_a_source_that_is_no_host_is_named() -> None:
     with pytest.raises(SystemExit, match=r"FAIRLEAD_ALLOWED_SOURCES: 'http://db' is no host"):
         Settings.from_environment(NEEDED | {"FAIRLEAD_ALLOWED_SOURCES": "db,http://db"})
+    assert not settings.allow_artifact_code
+
+
+@pytest.mark.parametrize(("text", "allowed"), [("true", True), ("false", False), ("", False)])
+def test_whether_versions_may_bring_code(text: str, allowed: bool) -> None:
+    settings = Settings.from_environment(NEEDED | {"FAIRLEAD_ALLOW_ARTIFACT_CODE": text})
+
+    assert settings.allow_artifact_code is allowed
+
+
+@pytest.mark.parametrize("text", ["True", "yes", "1"])
+def test_a_permission_that_cannot_be_meant_is_none(text: str) -> None:
+    with pytest.raises(SystemExit, match="must be true or false"):
+        Settings.from_environment(NEEDED | {"FAIRLEAD_ALLOW_ARTIFACT_CODE": text})
 
 
 @pytest.mark.parametrize("address", ["postgresql://u:hu/sh@db/x", "hush"])

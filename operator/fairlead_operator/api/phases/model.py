@@ -47,6 +47,12 @@ class RegistrationReason(StrEnum):
     CHANGED = "RegistrationChanged"
 
 
+class CodeReason(StrEnum):
+    """Whether the stable version runs code that it may not."""
+
+    NOT_ALLOWED = "CodeNotAllowed"
+
+
 class AnsweringReason(StrEnum):
     """Whether the stable version answers, once it has only failed."""
 

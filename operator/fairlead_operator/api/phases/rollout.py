@@ -41,6 +41,7 @@ class Reason(StrEnum):
     PAUSED_BY_REQUEST = "PausedByRequest"
     PROMOTED = "Promoted"
     VERSION_NOT_FOUND = "VersionNotFound"
+    CODE_NOT_ALLOWED = "CodeNotAllowed"
     CANDIDATE_FAILED = "CandidateFailed"
     START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
     UNSUPPORTED_BY_TARGET = "UnsupportedByTarget"

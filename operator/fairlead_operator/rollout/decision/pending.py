@@ -104,6 +104,8 @@ def _give_up(observed: Observed, wish: Request | None) -> Cause | None:
         return wished
     if observed.resolution is Resolution.MISSING:
         return Cause(reason=Reason.VERSION_NOT_FOUND, message=observed.resolution_message)
+    if observed.refused_code is not None:
+        return Cause(reason=Reason.CODE_NOT_ALLOWED, message=observed.refused_code)
     if observed.gateway.unsupported is not None:
         return Cause(reason=Reason.UNSUPPORTED_BY_TARGET, message=observed.gateway.unsupported)
     cause = rollback_cause(observed)

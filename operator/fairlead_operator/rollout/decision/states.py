@@ -114,6 +114,7 @@ class Observed:
     stable: Stable | None  # None for a first version: there is no way back
     resolution: Resolution
     resolution_message: str
+    refused_code: str | None = None  # why a candidate may not run the code that it brings
     problem: str | None = None  # why the checks are not known
     arms: tuple[Arm, ...]  # the candidates, the Rollout's own version first
     winner: str | None  # of a trial

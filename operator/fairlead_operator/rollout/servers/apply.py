@@ -37,7 +37,7 @@ class AppliedServer:
     held: str | None = None  # why its pods are not upgraded yet
 
 
-async def apply_server(
+async def apply_server(  # noqa: PLR0913  all that a server is made of
     reference: VersionReference,
     spec: ModelSpec,
     *,
@@ -47,12 +47,14 @@ async def apply_server(
     kube: Kube,
     settings: Settings,
     turn: Turn,
+    may_run_code: bool = False,
 ) -> AppliedServer:
     """Make the server of a version as it should be; what fails stops nothing independent of it.
 
     Args:
         live: its Deployment as it was observed.
         floor: fewest pods; None when their number is fixed.
+        may_run_code: whether it may run code from the version's artifact.
     """
     scaling = spec.serving.autoscaling
     kind = KINDS[scaling.provider] if scaling else None
@@ -64,6 +66,7 @@ async def apply_server(
         owner=owner,
         images=settings.images,
         mlflow_url=settings.mlflow.address,
+        may_run_code=may_run_code,
     )
     # Without defaults: a field that a later release brings is nothing that a person asked for.
     serving = spec.serving.model_dump(mode="json", exclude_defaults=True)

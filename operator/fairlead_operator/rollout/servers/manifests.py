@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fairlead_contract import cluster, mlflow
+from fairlead_contract.artifact import ALLOWS_CODE
 from fairlead_operator.api.common import Task, VersionReference
 from fairlead_operator.api.group import (
     ANNOTATION_AUTOSCALER,
@@ -56,10 +57,14 @@ def build_server(
     owner: Owner,
     images: Images,
     mlflow_url: str,
+    may_run_code: bool = False,
 ) -> tuple[dict[str, Any], ...]:
     """Build what serves one version, complete, ready for server-side apply.
 
     ``owner`` is the Model: a version outlives the Rollout that brought it.
+
+    Args:
+        may_run_code: whether the server may run code from the version's artifact.
     """
     labels = component_labels(cluster.SERVER, owner.name, reference.version)
     name = version_name(owner.name, reference.version)
@@ -93,7 +98,13 @@ def build_server(
             "template": {
                 "metadata": {"labels": labels},
                 "spec": _pod(
-                    reference, serving, task=task, owner=owner, images=images, mlflow_url=mlflow_url
+                    reference,
+                    serving,
+                    task=task,
+                    owner=owner,
+                    images=images,
+                    mlflow_url=mlflow_url,
+                    may_run_code=may_run_code,
                 ),
             },
         },
@@ -176,9 +187,16 @@ def _pod(
     owner: Owner,
     images: Images,
     mlflow_url: str,
+    may_run_code: bool,
 ) -> dict[str, Any]:
     server = _server(
-        reference, serving, task=task, owner=owner, images=images, mlflow_url=mlflow_url
+        reference,
+        serving,
+        task=task,
+        owner=owner,
+        images=images,
+        mlflow_url=mlflow_url,
+        may_run_code=may_run_code,
     )
     return {
         "automountServiceAccountToken": False,
@@ -206,6 +224,7 @@ def _server(
     owner: Owner,
     images: Images,
     mlflow_url: str,
+    may_run_code: bool,
 ) -> dict[str, Any]:
     ready = {"path": "/readyz", "port": "http"}
     return {
@@ -226,6 +245,7 @@ def _server(
                         f"{serving.request_timeout.total_seconds():g}"
                     ),
                     "FAIRLEAD_WARMUP_REQUESTS": str(serving.warmup_requests),
+                    ALLOWS_CODE: "true" if may_run_code else "false",
                     mlflow.ADDRESS: mlflow_url,
                 }
             ),

@@ -1,35 +1,27 @@
-"""Open an artifact with the fastest predictor that takes one of its flavors, and test it.
+"""Open an artifact with the fastest predictor that takes one of its forms, and test it.
 
-Knows nothing of HTTP or BentoML.
+What runs code from the artifact is opened where that is allowed, and nowhere else: nothing of the
+artifact was imported or unpickled until then.  Knows nothing of HTTP or BentoML.
 """
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
+from fairlead_contract.artifact import (
+    CODE_FIELD,
+    CODE_VALUE,
+    Form,
+    choose_form,
+    describe_code,
+)
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.predictors.protocol import Predictor
-from fairlead_serving.server.signature import Kind
 
 _log = logging.getLogger(__name__)
 _WARMUP_SECONDS = 10.0  # a slow model is warm after one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flavor:
-    """One way to load a model: a row of `FLAVORS`."""
-
-    name: str  # as the MLmodel file has it
-    kinds: frozenset[Kind]  # the columns its predictor takes
-    load: Callable[[Artifact], Predictor]
-
-    def takes(self, artifact: Artifact) -> bool:
-        """Say whether the artifact has this flavor, and no column that its predictor refuses."""
-        kinds = {column.kind for column in artifact.columns}
-        return self.name in artifact.flavors and kinds <= self.kinds
 
 
 # Each imports its library when it is asked: XGBoost costs a second, MLflow three and 100 MB.
@@ -45,24 +37,34 @@ def _load_pyfunc(artifact: Artifact) -> Predictor:
     return PyfuncPredictor.load(artifact)
 
 
-# The fastest first; MLflow's generic interface takes everything else.
-FLAVORS = (
-    Flavor(name="xgboost", kinds=frozenset({Kind.NUMBER, Kind.WHOLE}), load=_load_xgboost),
-    Flavor(name="python_function", kinds=frozenset(Kind), load=_load_pyfunc),
-)
+# How each form of the contract is opened, by its flavor.
+LOADERS: Final[Mapping[str, Callable[[Artifact], Predictor]]] = {
+    "xgboost": _load_xgboost,
+    "python_function": _load_pyfunc,
+}
 
 
-def open_predictor(artifact: Artifact, *, warmup: int = 1) -> Predictor:
-    """Load the model by the first flavor that takes it, and score its input example so many times.
+def open_predictor(artifact: Artifact, *, warmup: int = 1, allows_code: bool) -> Predictor:
+    """Load the model in the first form that takes it, and score its input example so many times.
 
     The first predictions of a process are slow; no client should wait for them.
 
+    Args:
+        allows_code: whether code from the artifact may run.
+
     Raises:
-        StartupError: it cannot be loaded, or fails on its own example.
+        StartupError: it may not or cannot be loaded, or fails on its own example.
     """
-    flavor = choose_flavor(artifact)
+    form = find_form(artifact)
+    if form.runs_code and not allows_code:
+        raise StartupError(
+            Reason.CODE_NOT_ALLOWED,
+            f"the artifact runs code ({describe_code(artifact.flavors)}), which runs only where "
+            f"{CODE_FIELD} of the Model and {CODE_VALUE} in the chart's values are both true; "
+            "allow it and retry, or register the version as an XGBoost booster",
+        )
     try:
-        predictor = flavor.load(artifact)
+        predictor = LOADERS[form.flavor](artifact)
     except Exception as error:  # model code of any author runs here
         raise StartupError(
             Reason.ARTIFACT_INVALID, f"model cannot be loaded: {type(error).__name__}: {error}"
@@ -72,20 +74,20 @@ def open_predictor(artifact: Artifact, *, warmup: int = 1) -> Predictor:
     return predictor
 
 
-def choose_flavor(artifact: Artifact) -> Flavor:
-    """Choose the first row of the table that takes the artifact.
+def find_form(artifact: Artifact) -> Form:
+    """Find the form in which the artifact is opened.
 
     Raises:
         StartupError: there is none.
     """
-    for flavor in FLAVORS:
-        if flavor.takes(artifact):
-            return flavor
-    raise StartupError(
-        Reason.ARTIFACT_INVALID,
-        f"artifact cannot be served: none of its flavors ({', '.join(artifact.flavors)}) takes "
-        "its columns; log the model with the flavor python_function",
-    )
+    form = choose_form(artifact.flavors, {column.mlflow_type for column in artifact.columns})
+    if form is None:
+        raise StartupError(
+            Reason.ARTIFACT_INVALID,
+            f"artifact cannot be served: none of its flavors ({', '.join(artifact.flavors)}) "
+            "takes its columns; log the model with the flavor python_function",
+        )
+    return form
 
 
 def _test(predictor: Predictor, example: list[dict[str, Any]], *, times: int) -> None:

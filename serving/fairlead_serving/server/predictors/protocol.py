@@ -1,6 +1,7 @@
 """What every predictor does, whatever library its model comes from.
 
-A new kind of predictor is one module beside this one and one row in `flavors`.
+A new kind of predictor is one module beside this one, one row in `flavors`, and its form in
+`fairlead_contract.artifact`.
 """
 
 from typing import Any, Protocol, TypeAlias

@@ -36,7 +36,7 @@ class XgboostPredictor:
         """
         flavor = artifact.flavors["xgboost"]
         booster = xgboost.Booster()
-        booster.load_model(artifact.path / flavor["data"])
+        booster.load_model(artifact.find_file(flavor["data"]))
         booster.set_param({"nthread": 1})  # one row has no work for two
         # XGBoost's scikit-learn classes stop at the best iteration, boosters do not.
         is_sklearn = "sklearn" in str(flavor.get("model_class"))

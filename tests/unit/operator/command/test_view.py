@@ -277,6 +277,12 @@ def test_one_that_left_the_trial_says_why() -> None:
         ),
         pytest.param(
             {},
+            {"conditions": [{"type": "CodeAllowed", "status": "False", "message": "1.0.0 runs"}]},
+            ("Code", "1.0.0 runs"),
+            id="what serves runs code that it may not",
+        ),
+        pytest.param(
+            {},
             {"conditions": [{"type": "QueriesReadable", "status": "False", "message": "own: ("}]},
             ("Queries", "own: ("),
             id="what Prometheus cannot read",

@@ -7,6 +7,7 @@ import pytest
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.registered import RegisteredVersion
+from fairlead_operator.errors import TransientError
 from fairlead_operator.mlflow.registrations import Registrations, keep_listing
 from support.fakes import FakeRegistry
 
@@ -130,3 +131,39 @@ def test_a_list_says_what_is_new_in_it(
     registrations.take(listing({"7": ("1.0.0", "sha256:a")}))
 
     assert registrations.take(listing(listed)) == changed
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        pytest.param("", "python_function", id="read"),
+        pytest.param("down", None, id="MLflow is away: asked again later"),
+        pytest.param("unreadable", "", id="it does not say it"),
+    ],
+)
+async def test_code_is_read_of_what_somebody_asked_for(trouble: str, code: str | None) -> None:
+    registry, registrations = FakeRegistry(), Registrations()
+    registry.register(NAME, "1.0.0", digest="sha256:a")
+    registry.code_of["1.0.0"] = "python_function"
+    registry.unreadable = {"1.0.0"} if trouble == "unreadable" else set()
+    reference = VersionReference(version="1.0.0", registry_version="1", digest="sha256:a")
+    assert registrations.code(NAME, reference) is None
+
+    registry.down = trouble == "down"
+    with contextlib.suppress(TransientError):
+        await registrations.read_code(registry)
+
+    assert registrations.code(NAME, reference) == code
+
+
+async def test_code_is_read_once() -> None:
+    registry, registrations = FakeRegistry(), Registrations()
+    registry.register(NAME, "1.0.0", digest="sha256:a")
+    reference = VersionReference(version="1.0.0", registry_version="1", digest="sha256:a")
+    registrations.code(NAME, reference)
+    await registrations.read_code(registry)
+
+    registry.down = True
+    await registrations.read_code(registry)
+
+    assert registrations.code(NAME, reference) == ""

@@ -59,6 +59,28 @@ def test_renew_blocks(
     assert [each.asked for each in lasting] == ([] if kept is None else [kept])
 
 
+@pytest.mark.parametrize(
+    ("reason", "allows_code", "kept"),
+    [
+        pytest.param("CodeNotAllowed", False, True, id="its code still may not run"),
+        pytest.param("CodeNotAllowed", True, False, id="its code may run now"),
+        pytest.param("AnalysisFailed", True, True, id="it was rolled back for another reason"),
+    ],
+)
+def test_a_version_that_might_not_run_its_code_is_tried_once_it_may(
+    reason: str, allows_code: bool, kept: bool
+) -> None:
+    lasting = renew_blocks(
+        blocked("1.1.0", **PINNED, reason=reason),
+        pinned="1.1.0",
+        alternatives=(),
+        artifacts={},
+        allows_code=allows_code,
+    )
+
+    assert bool(lasting) == kept
+
+
 def test_a_pin_that_comes_back_asks_anew() -> None:
     entries = blocked("1.1.0", **PINNED)
     for pinned in ("1.0.0", "1.1.0"):

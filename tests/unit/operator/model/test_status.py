@@ -93,6 +93,38 @@ def test_what_was_known_of_the_registration_stays_said_while_nothing_is_known() 
     assert said.events == (), "it was announced before"
 
 
+KEPT = "1.0.0 runs code from its artifact, and may not"
+
+
+@pytest.mark.parametrize(
+    ("told", "kept", "message", "event"),
+    [
+        pytest.param(None, None, None, False, id="never known: not said"),
+        pytest.param(None, "", None, False, id="it may, or is data alone"),
+        pytest.param(None, KEPT, KEPT, True, id="it may not"),
+        pytest.param("before", KEPT, KEPT, False, id="it still may not"),
+        pytest.param("before", None, "before", False, id="doubt: as it was"),
+        pytest.param("before", "", None, False, id="it may now"),
+    ],
+)
+def test_what_serves_by_code_that_may_not_run_is_said(
+    told: str | None, kept: str | None, message: str | None, event: bool
+) -> None:
+    before = () if told is None else (
+        Condition(type="CodeAllowed", status="False", reason="CodeNotAllowed", message=told),
+    )  # fmt: skip
+    status = SERVES.model_copy(update={"conditions": before})
+
+    now = say(seen(observed(), status=status, kept_code=kept))
+
+    found = [
+        entry["message"] for entry in now.status["conditions"] if entry["type"] == "CodeAllowed"
+    ]
+    assert found == ([] if message is None else [message])
+    assert [entry.reason for entry in now.events] == (["CodeNotAllowed"] if event else [])
+    assert conditions(now)["Ready"] == "True", "it goes on serving"
+
+
 FAILS = "of 40 requests 1.0.0 answered none well"
 
 

@@ -137,6 +137,12 @@ STARTING: dict[str, Any] = {
             {"resolution": Resolution.MISSING}, None, Reason.VERSION_NOT_FOUND, id="no such version"
         ),
         pytest.param(
+            {"refused_code": "it brings code"},
+            None,
+            Reason.CODE_NOT_ALLOWED,
+            id="it brings code that may not run",
+        ),
+        pytest.param(
             {"gateway": Gateway(unsupported="no copies")},
             None,
             Reason.UNSUPPORTED_BY_TARGET,

@@ -10,7 +10,7 @@ from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.instances import BadInputError, InstanceReader
 from fairlead_serving.server.predictors import flavors
-from fairlead_serving.server.predictors.flavors import Flavor, choose_flavor, open_predictor
+from fairlead_serving.server.predictors.flavors import find_form, open_predictor
 from fairlead_serving.server.predictors.protocol import Predictions
 from fairlead_serving.server.signature import Column, Kind
 
@@ -36,10 +36,10 @@ def artifact(**changes: Any) -> Artifact:
         pytest.param(ANY, (NUMBER,), "python_function", id="no booster: by MLflow"),
     ],
 )
-def test_the_fastest_flavor_that_takes_the_columns_opens_the_artifact(
+def test_the_fastest_form_that_takes_the_columns_opens_the_artifact(
     flavors: Mapping[str, Any], columns: tuple[Column, ...], expected: str
 ) -> None:
-    assert choose_flavor(artifact(flavors=flavors, columns=columns)).name == expected
+    assert find_form(artifact(flavors=flavors, columns=columns)).flavor == expected
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_fastest_flavor_that_takes_the_columns_opens_the_artifact(
 )
 def test_an_artifact_that_no_flavor_takes_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(StartupError, match="cannot be served: none of its flavors") as failure:
-        open_predictor(artifact(**changes))
+        open_predictor(artifact(**changes), allows_code=True)
 
     assert failure.value.reason is Reason.ARTIFACT_INVALID
 
@@ -82,8 +82,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakePredictor:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, load: Any) -> None:
-    row = Flavor(name="python_function", kinds=frozenset(Kind), load=load)
-    monkeypatch.setattr(flavors, "FLAVORS", (row,))
+    monkeypatch.setattr(flavors, "LOADERS", {"python_function": load})
 
 
 @pytest.mark.parametrize(
@@ -97,7 +96,7 @@ def install(monkeypatch: pytest.MonkeyPatch, load: Any) -> None:
 def test_a_server_is_warm_before_it_is_ready(
     fake: FakePredictor, example: list[dict[str, Any]] | None, warmup: int, times: int
 ) -> None:
-    open_predictor(artifact(example=example), warmup=warmup)
+    open_predictor(artifact(example=example), warmup=warmup, allows_code=True)
 
     assert fake.times == times
 
@@ -107,7 +106,7 @@ def test_a_slow_model_is_not_warmed_up_for_ever(
 ) -> None:
     monkeypatch.setattr(flavors, "_WARMUP_SECONDS", 0.02)
 
-    open_predictor(artifact(), warmup=1_000_000_000)
+    open_predictor(artifact(), warmup=1_000_000_000, allows_code=True)
 
     assert fake.times > 0
 
@@ -119,7 +118,7 @@ def test_a_model_that_cannot_be_loaded_does_not_start(monkeypatch: pytest.Monkey
     install(monkeypatch, load)
 
     with pytest.raises(StartupError, match="cannot be loaded: OSError: no such file") as failure:
-        open_predictor(artifact())
+        open_predictor(artifact(), allows_code=True)
 
     assert failure.value.reason is Reason.ARTIFACT_INVALID
 
@@ -130,6 +129,6 @@ def test_a_model_that_fails_on_its_own_example_does_not_start(
     install(monkeypatch, lambda _: FakePredictor(BadInputError("has no column 'b'")))
 
     with pytest.raises(StartupError, match="has no column 'b'") as failure:
-        open_predictor(artifact())
+        open_predictor(artifact(), allows_code=True)
 
     assert failure.value.reason is Reason.SELF_TEST_FAILED

@@ -1,0 +1,134 @@
+"""Versions that bring code: refused before a pod, allowed by both fields, never taken down."""
+
+import dataclasses
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from support.world import NAMESPACE, SETTINGS, World, model_manifest
+
+NAME = f"{NAMESPACE}.nsw-price"
+PERMISSION = "FAIRLEAD_ALLOW_ARTIFACT_CODE"
+
+
+class Cluster(World):
+    """A Model that serves 1.0.0, and a 1.1.0 that brings code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prometheus.healthy()
+        self.registry.register(NAME, "1.0.0")
+        self.registry.register(NAME, "1.1.0", digest="sha256:1")
+        self.registry.code_of["1.1.0"] = "python_function"
+
+    def allow(self, *, in_chart: bool, in_model: bool) -> None:
+        """Set both permissions, as an upgrade of the release and an edit do."""
+        meta = {"namespace": NAMESPACE, "name": "nsw-price"}
+        spec = {"serving": {"allowArtifactCode": in_model}}
+        self.kube.put({"kind": "Model", "metadata": meta, "spec": spec})
+        self.settings = dataclasses.replace(SETTINGS, allow_artifact_code=in_chart)
+        self.restart_operator()
+
+    def permission(self, version: str) -> str | None:
+        """Return what the server of a version was told; None where it has none."""
+        name = f"nsw-price-{version.replace('.', '-')}"
+        server = self.kube.objects.get(("Deployment", NAMESPACE, name))
+        if server is None:
+            return None
+        (container,) = server["spec"]["template"]["spec"]["containers"]
+        return next(
+            (entry["value"] for entry in container["env"] if entry["name"] == PERMISSION), "unset"
+        )
+
+    def condition(self) -> dict[str, Any]:
+        conditions = self.model()["status"]["conditions"]
+        return next((entry for entry in conditions if entry["type"] == "CodeAllowed"), {})
+
+
+@pytest.fixture
+async def world() -> Cluster:
+    world = Cluster()
+    world.kube.put(model_manifest(version="1.0.0"))
+    await world.pass_time(timedelta(minutes=2))
+    assert world.model()["status"]["stable"]["version"] == "1.0.0"
+    return world
+
+
+@pytest.mark.parametrize(
+    ("in_chart", "in_model"),
+    [
+        pytest.param(False, False, id="neither allows it"),
+        pytest.param(True, False, id="the Model does not"),
+        pytest.param(False, True, id="the chart does not"),
+    ],
+)
+async def test_a_version_that_may_not_run_its_code_never_has_a_pod(
+    world: Cluster, in_chart: bool, in_model: bool
+) -> None:
+    world.allow(in_chart=in_chart, in_model=in_model)
+    world.pin("1.1.0")
+    await world.run()
+
+    assert world.permission("1.1.0") is None
+    status = world.rollout()["status"]
+    assert (status["phase"], status["reason"]) == ("RolledBack", "CodeNotAllowed")
+    blocked = world.model()["status"]
+    assert (blocked["phase"], blocked["stable"]["version"]) == ("Blocked", "1.0.0")
+    assert "runs code from its artifact (python_function)" in blocked["blocked"][0]["message"]
+
+
+async def test_once_it_may_it_is_tried_by_itself(world: Cluster) -> None:
+    world.pin("1.1.0")
+    await world.run()
+
+    world.allow(in_chart=True, in_model=True)
+    await world.pass_time(timedelta(minutes=30))
+
+    assert world.model()["status"]["stable"]["version"] == "1.1.0"
+    assert world.permission("1.1.0") == "true"
+
+
+async def test_a_permission_that_is_taken_back_takes_nothing_down(world: Cluster) -> None:
+    world.allow(in_chart=True, in_model=True)
+    world.pin("1.1.0")
+    await world.pass_time(timedelta(minutes=30))
+
+    world.allow(in_chart=False, in_model=False)
+    await world.pass_time(timedelta(minutes=5))
+    await world.registrations.read_code(world.registry)
+    world.restart_operator()  # so that everything is looked at again
+    await world.run()
+
+    assert world.permission("1.1.0") == "true", "its pods are as they were"
+    model = world.model()["status"]
+    assert (model["phase"], model["stable"]["version"]) == ("Serving", "1.1.0")
+    assert world.condition()["reason"] == "CodeNotAllowed"
+    assert "it goes on serving" in world.condition()["message"]
+
+
+async def test_a_version_of_an_earlier_release_goes_on_after_the_upgrade(world: Cluster) -> None:
+    world.registry.code_of["1.0.0"] = "python_function"
+    server = world.kube.objects["Deployment", NAMESPACE, "nsw-price-1-0-0"]
+    (container,) = server["spec"]["template"]["spec"]["containers"]
+    container["env"] = [entry for entry in container["env"] if entry["name"] != PERMISSION]
+    assert world.permission("1.0.0") == "unset"
+
+    world.restart_operator()
+    await world.pass_time(timedelta(hours=1))
+
+    assert world.permission("1.0.0") == "true"
+    assert world.model()["status"]["phase"] == "Serving"
+
+
+async def test_data_alone_needs_no_permission_and_keeps_none(world: Cluster) -> None:
+    del world.registry.code_of["1.1.0"]
+    world.pin("1.1.0")
+    await world.pass_time(timedelta(minutes=30))
+    assert world.model()["status"]["stable"]["version"] == "1.1.0"
+
+    world.allow(in_chart=True, in_model=True)
+    await world.pass_time(timedelta(minutes=5))
+
+    assert world.permission("1.1.0") == "false", "no field restarts what serves"
+    assert world.condition() == {}
