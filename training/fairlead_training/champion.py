@@ -10,23 +10,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import mlflow
-import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
+from fairlead_contract.artifact import CODE_FIELD, CODE_VALUE, describe_code
 from fairlead_contract.digest import digest_directory
 from fairlead_training.columns import read_numbers
-from fairlead_training.config import ChampionConfig, Task, TrainingConfig
+from fairlead_training.config import ChampionConfig, Environment, Task, TrainingConfig
 from fairlead_training.data import Table, format_time, parse_time, slice_rows
 from fairlead_training.evaluate import Rival
+from fairlead_training.foreign import ForeignCodeError, ask
 from fairlead_training.learners.table import find_by_flavor
 from fairlead_training.metrics import Floats
 from fairlead_training.tracking import errors_named, is_missing
 
 _LEAST_ROWS: Final = 10  # that a comparison may rest on
 _SECOND: Final = 10**9  # nanoseconds
+_PATIENCE: Final = 300.0  # seconds, of a Job that has 900 for more than its search
 
 
 class ChampionUnavailableError(Exception):
@@ -40,7 +42,7 @@ def challenge(
     table: Table,
     holdout: Table,
     learned: Mapping[str, Any] | None,
-    scratch: str,
+    environment: Environment,
 ) -> Rival | None:
     """Score the champion on those rows of the hold-out that it never saw; None without one.
 
@@ -63,7 +65,7 @@ def challenge(
             frame.iloc[unseen.rows],
             target=unseen.target,
             task=config.task,
-            scratch=scratch,
+            environment=environment,
         )
     except ChampionUnavailableError as error:
         return Rival(unavailable=str(error))
@@ -112,7 +114,7 @@ def score_champion(
     *,
     target: Floats,
     task: Task,
-    scratch: str,
+    environment: Environment,
 ) -> Floats:
     """Score rows with the registered champion, by the columns of its own signature.
 
@@ -124,17 +126,16 @@ def score_champion(
         TrainingFailure: TrackingUnavailable.
     """
     name = f"{registered_model} version {champion.registry_version}"
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+    with tempfile.TemporaryDirectory(dir=environment.scratch) as folder:
         directory = _fetch(f"models:/{registered_model}/{champion.registry_version}", name, folder)
         found = digest_directory(directory)
-        # Before it is opened: loading a pyfunc runs what is in it.
         if found != champion.digest:
             raise ChampionUnavailableError(
                 f"artifact of {name} has digest {found}, registered as {champion.digest}"
             )
         # A foreign model may fail in any way, and none of them ends the training.
         try:
-            return as_scores(_score(directory, rows), target, task)
+            return as_scores(_score(directory, rows, environment), target, task)
         except ChampionUnavailableError:
             raise
         except Exception as error:
@@ -150,15 +151,29 @@ def _fetch(uri: str, name: str, folder: str) -> Path:
         raise ChampionUnavailableError(f"{name} is no longer in the registry") from error
 
 
-def _score(directory: Path, rows: pd.DataFrame) -> Floats:
-    model = Model.load(str(directory))
+def _score(directory: Path, rows: pd.DataFrame, environment: Environment) -> Floats:
+    model = Model.load(str(directory))  # which is data, whatever it says
     learner = find_by_flavor(model.flavors)
     features = _own_columns(model, rows, as_numbers=learner is not None)
-    if learner is not None:
-        score = learner.load(directory, model.flavors[learner.flavor]).predict(features)
-    else:
-        score = mlflow.pyfunc.load_model(str(directory)).predict(features)
+    if learner is None:
+        return _score_by_code(directory, model.flavors, features, environment)
+    score = learner.load(directory, model.flavors[learner.flavor]).predict(features)
     return np.asarray(score, dtype=np.float64)
+
+
+def _score_by_code(
+    directory: Path, flavors: Mapping[str, Any], features: pd.DataFrame, environment: Environment
+) -> Floats:
+    """Let the artifact's code score the rows, where it finds no password and no address."""
+    if environment.champion_room is None:
+        raise ChampionUnavailableError(
+            f"it runs code from its artifact ({describe_code(flavors)}), and {CODE_FIELD} of the "
+            f"Model and {CODE_VALUE} in the chart's values are not both true"
+        )
+    try:
+        return ask(Path(environment.champion_room), directory, features, patience=_PATIENCE)
+    except ForeignCodeError as error:
+        raise ChampionUnavailableError(f"its code {error}") from error
 
 
 def _own_columns(model: Model, rows: pd.DataFrame, *, as_numbers: bool) -> pd.DataFrame:

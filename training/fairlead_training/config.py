@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from fairlead_contract.artifact import CHAMPION_ROOM
 from fairlead_contract.hosts import (
     ALLOWED_SOURCES,
     CLUSTER_DOMAIN,
@@ -111,6 +112,7 @@ class Environment:
     data_secret: str = ""  # its name
     surroundings: Surroundings = Surroundings()
     worker: int = 0
+    champion_room: str | None = None  # where a champion's code is run; None: it is not
     scratch: str = "/tmp"  # noqa: S108  the pod's own emptyDir, and all it may write
 
 
@@ -134,6 +136,7 @@ def parse_environment(variables: Mapping[str, str]) -> Environment:
         data_secret=variables.get("FAIRLEAD_DATA_SECRET", ""),
         surroundings=_read_surroundings(variables),
         worker=int(index),
+        champion_room=variables.get(CHAMPION_ROOM) or None,
         scratch=variables.get("TMPDIR") or "/tmp",  # noqa: S108  as above
     )
 

@@ -111,7 +111,7 @@ class _Finishing:
             table=table,
             holdout=parts.holdout,
             learned=self._learned(),
-            scratch=self._environment.scratch,
+            environment=self._environment,
         )
         del frame, table  # the fit needs the room
         self._progress.enter(Stage.FIT)

@@ -124,5 +124,6 @@ async def _start(
             images=settings.images,
             mlflow_url=settings.mlflow.address,
             sources=settings.source_variables,
+            allows_code=settings.allow_artifact_code and seen.model.serving.allow_artifact_code,
         )
         await create_once(job, kube)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from fairlead_contract import mlflow
+from fairlead_contract.artifact import CHAMPION_ROOM
+from fairlead_operator.api.common import ResourceList, Resources
 from fairlead_operator.api.group import LABEL_STAGE, LABEL_TRAINING_RUN
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.kube.database_secret import database_variable
@@ -25,6 +27,8 @@ Stage = Literal["search", "finish"]
 
 _TRAINER: Final = "trainer"  # its container
 _CONFIG: Final = "--config"
+_ROOM: Final = "/var/run/fairlead/champion"
+_SCORERS_VOLUMES: Final = ("champion-tmp", "question", "answer")
 # The trainer ends with this code when another try cannot help (docs/contracts.md).
 _EXIT_PERMANENT: Final = 3
 # Data, start-up and the last trial may take this long beyond the search's own limit.
@@ -42,16 +46,26 @@ def build_job(
     images: Images,
     mlflow_url: str,
     sources: Mapping[str, str] = _NOTHING_MORE,
+    allows_code: bool = False,
 ) -> dict[str, Any]:
     """Build a training Job, complete, ready for server-side apply.
 
-    ``sources`` are the variables that say where it may read from, if the platform says anything.
+    Args:
+        sources: variables that say where it may read from, if the platform says anything.
+        allows_code: whether the champion may bring code, which then runs in a container of its own.
     """
     name = name_job(stage, owner, model=model)
     workers = json.loads(config)["search"]["parallelism"] if stage == "search" else 1
     timeout = int(spec.training.search.timeout.total_seconds())
+    has_champion = stage == "finish" and json.loads(config).get("champion") is not None
     trainer = _trainer(stage, config, spec, images, mlflow_url)
     trainer["env"] += environment({"FAIRLEAD_NAMESPACE": owner.namespace, **sources})
+    scorer = _scorer(spec, images) if has_champion and allows_code else None
+    volumes = [scratch(trainer["resources"]["limits"]["memory"])]
+    if scorer is not None:
+        trainer["env"] += environment({CHAMPION_ROOM: _ROOM})
+        trainer["volumeMounts"] += _room(writes="question")
+        volumes += [{**volumes[0], "name": name} for name in _SCORERS_VOLUMES]
     return {
         "apiVersion": "batch/v1",
         **name,
@@ -87,8 +101,9 @@ def build_job(
                     "terminationGracePeriodSeconds": 15,
                     "securityContext": pod_security(),
                     "imagePullSecrets": [{"name": name} for name in images.pull_secrets],
+                    **({} if scorer is None else {"initContainers": [scorer]}),
                     "containers": [trainer],
-                    "volumes": [scratch(trainer["resources"]["limits"]["memory"])],
+                    "volumes": volumes,
                 },
             },
         },
@@ -140,6 +155,44 @@ def _trainer(
         ),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own emptyDir
     }
+
+
+def _scorer(spec: ModelSpec, images: Images) -> dict[str, Any]:
+    """Build what runs a champion's code: it gets rows, and no Secret, address or credentials."""
+    return {
+        "name": "champion",
+        "image": images.training,
+        "imagePullPolicy": images.pull_policy,
+        "restartPolicy": "Always",  # runs beside the trainer, and is ended after it
+        "command": ["python", "-m", "fairlead_training.scorer"],
+        "env": environment({CHAMPION_ROOM: _ROOM}),
+        "securityContext": container_security(),
+        # It sleeps until it is asked.
+        "resources": resources(
+            Resources(
+                requests=ResourceList(cpu=None, memory=None),
+                limits=spec.training.resources.limits,
+            ),
+            requests={"cpu": "10m", "memory": "64Mi"},
+            limits={"memory": "2Gi"},
+        ),
+        "volumeMounts": [
+            {"name": "champion-tmp", "mountPath": "/tmp"},  # noqa: S108  its own emptyDir
+            *_room(writes="answer"),
+        ],
+    }
+
+
+def _room(*, writes: str) -> list[dict[str, Any]]:
+    """Mount what lies between trainer and champion; each writes into its own folder alone."""
+    return [
+        {
+            "name": name,
+            "mountPath": f"{_ROOM}/{name}",
+            **({} if name == writes else {"readOnly": True}),
+        }
+        for name in ("question", "answer")
+    ]
 
 
 def _data_credentials(spec: ModelSpec) -> list[dict[str, Any]]:

@@ -4,9 +4,12 @@ import base64
 import contextlib
 import http.server
 import json
+import os
 import secrets
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -434,17 +437,35 @@ def test_a_new_class_is_compared_too(desk: Desk) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's advice to authors of such models
-@pytest.mark.parametrize("honest", [True, False], ids=["probabilities", "classes"])
-def test_a_champion_of_another_kind_is_scored_through_pyfunc(desk: Desk, honest: bool) -> None:
-    champion = _register_by_hand(desk, honest=honest)
+@pytest.mark.parametrize(
+    ("predictions", "said"),
+    [
+        pytest.param("demand.clip(0.01, 0.99)", "", id="probabilities"),
+        pytest.param("(demand > 0.5).astype(float)", "not probabilities", id="classes"),
+        pytest.param("demand.clip(0.01, 0.99)", "runs code", id="may not run its code"),
+    ],
+)
+def test_a_champion_of_another_kind_is_scored_beside_the_trainer(
+    desk: Desk,
+    predictions: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    champion = _register_by_hand(desk, predictions, tmp_path)
+    for name in ("question", "answer"):
+        (tmp_path / "room" / name).mkdir(parents=True)
+    room = {"FAIRLEAD_CHAMPION_ROOM": str(tmp_path / "room")} if said != "runs code" else {}
+    for name, value in room.items():
+        monkeypatch.setenv(name, value)
 
-    result = desk.train(desk.config(search__trials=1, champion=champion))
+    with _scorer(room):
+        result = desk.train(desk.config(search__trials=1, champion=champion))
 
     assert result["version"] == "5.0.0", "its signature differs from 4.2.0, registered by hand"
-    if honest:
+    assert said in result.get("championUnavailable", "")
+    if not said:
         assert 0 < result["champion"]["value"] < 1
-    else:
-        assert "not probabilities" in result["championUnavailable"]
 
 
 @pytest.mark.parametrize(
@@ -753,24 +774,47 @@ def _champion(result: dict[str, Any]) -> dict[str, str]:
     return {name: result[name] for name in ("version", "registryVersion", "digest")}
 
 
-def _by_demand(model_input):  # type: ignore[no-untyped-def]  # MLflow reads hints as a schema
-    """A model of one function: prices rise when demand is high."""
-    return np.clip(model_input["nsw_demand"].to_numpy(), 0.01, 0.99)
+_CODE = """
+import os
+import mlflow
+
+class ByDemand(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        if any("DATABASE" in name or "MLFLOW_TRACKING" in name for name in os.environ):
+            raise RuntimeError("it found an address")
+        demand = model_input["nsw_demand"]
+        return PREDICTIONS
+
+mlflow.models.set_model(ByDemand())
+"""
 
 
-def _by_demand_yes_or_no(model_input):  # type: ignore[no-untyped-def]  # as above
-    return (model_input["nsw_demand"].to_numpy() > 0.5).astype(float)
+@contextlib.contextmanager
+def _scorer(room: dict[str, str]) -> Iterator[None]:
+    """Run a champion's code as its container does, with nothing of the trainer's environment."""
+    if not room:
+        yield
+        return
+    command = [sys.executable, "-m", "fairlead_training.scorer"]
+    process = subprocess.Popen(command, env={"PATH": os.environ["PATH"], **room})
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
 
 
-def _register_by_hand(desk: Desk, *, honest: bool) -> dict[str, str]:
-    """Register a pyfunc model with the two tags the contract asks for."""
+def _register_by_hand(desk: Desk, predictions: str, folder: Path) -> dict[str, str]:
+    """Register a model of Python code with the two tags the contract asks for."""
+    code = folder / "by_demand.py"
+    code.write_text(_CODE.replace("PREDICTIONS", predictions))
     mlflow.set_tracking_uri(desk.mlflow)
     example = pd.DataFrame({"nsw_demand": [0.1, 0.9]})
     mlflow.set_experiment(experiment_id="0")
     with mlflow.start_run(run_id=desk.config()["mlflowRunId"]):
         info = mlflow.pyfunc.log_model(
             name="model",
-            python_model=_by_demand if honest else _by_demand_yes_or_no,
+            python_model=str(code),
             signature=infer_signature(example, np.array([0.1, 0.9])),
             pip_requirements=[],
         )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from fairlead_contract.artifact import CHAMPION_ROOM
 from fairlead_contract.histogram import MILLISECONDS
 from fairlead_contract.series import PREDICTION_SECONDS
 from fairlead_operator.api.common import SecretReference, VersionReference
@@ -55,6 +56,7 @@ from fairlead_training.budget import Counts
 from fairlead_training.config import Task, parse_config, parse_environment
 from fairlead_training.evaluate import Comparison, Estimate, Judgment
 from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.foreign import ANSWER, QUESTION
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.result import (
     Outcome,
@@ -231,6 +233,24 @@ def test_the_server_keeps_the_models_limit_of_a_body() -> None:
 @pytest.mark.parametrize("may", [True, False], ids=["may", "may not"])
 def test_the_server_runs_code_of_an_artifact_as_the_operator_says(may: bool) -> None:
     assert read_by_the_server(SPEC.serving, may_run_code=may)[0].allows_code is may
+
+
+def test_trainer_and_champion_meet_in_one_room() -> None:
+    job = build_job(
+        "finish", config_text(), SPEC, model="nsw-price", owner=RUN, images=IMAGES,
+        mlflow_url="http://mlflow", allows_code=True,
+    )  # fmt: skip
+    pod = job["spec"]["template"]["spec"]
+    rooms = []
+    for container in (*pod["initContainers"], *pod["containers"]):
+        room = variables(container)[CHAMPION_ROOM]
+        rooms.append(room)
+        mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert {f"{room}/{QUESTION}", f"{room}/{ANSWER}"} <= mounted
+
+    assert len(rooms) == 2
+    assert len(set(rooms)) == 1
+    assert parse_environment(variables(pod["containers"][0])).champion_room == rooms[0]
 
 
 @pytest.mark.parametrize(

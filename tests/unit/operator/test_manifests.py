@@ -57,6 +57,7 @@ def job(stage: Stage) -> dict[str, Any]:
         owner=RUN,
         images=SETTINGS.images,
         mlflow_url="http://mlflow",
+        allows_code=True,
     )
 
 

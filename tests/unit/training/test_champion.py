@@ -1,16 +1,23 @@
 """The champion: the rows it never saw, and its predictions brought into our form."""
 
+import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost
 
+from fairlead_contract.digest import digest_directory
+from fairlead_contract.mlflow import Access
+from fairlead_training import champion
 from fairlead_training.champion import ChampionUnavailableError, as_scores, find_unseen
-from fairlead_training.config import Task
+from fairlead_training.config import ChampionConfig, Environment, Task
 from fairlead_training.data import Table, format_exact_time, format_time, slice_rows
 from fairlead_training.metrics import Floats
+from support import baits
 
 SECOND = 10**9
 
@@ -136,3 +143,89 @@ def test_predictions_that_cannot_be_compared_are_refused(task: Task, score: list
 
     with pytest.raises(ChampionUnavailableError):
         as_scores(values, np.array([0.0, 2.0]), task)
+
+
+CHAMPION = ChampionConfig(version="1.0.0", registry_version="1", digest="")
+ENVIRONMENT = Environment(mlflow=Access(address="http://mlflow"), database_url="postgresql://db")
+
+
+def score(directory: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Floats:
+    """Score two rows with the champion of a directory, as it was downloaded."""
+    monkeypatch.setattr(champion, "_fetch", lambda *_: directory)
+    return champion.score_champion(
+        dataclasses.replace(CHAMPION, digest=digest_directory(directory)),
+        "energy.nsw-price",
+        pd.DataFrame({"a": [0.0, 3.0], "region": ["NSW1", "VIC1"]}),
+        target=np.array([0.0, 1.0]),
+        task=Task.BINARY,
+        environment=dataclasses.replace(ENVIRONMENT, **changes),
+    )
+
+
+# Of a booster, the trainer needs nothing else that its artifact brings.
+CODE = [row for row in baits.CODE if row[0] is not baits.write_booster_of_words]
+
+
+@pytest.mark.parametrize(
+    ("write", "named"), [pytest.param(*row, id=row[0].__name__) for row in CODE]
+)
+def test_a_champions_code_is_not_run_beside_the_passwords(
+    write: Any, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "mark"
+    directory = write(tmp_path / "model", mark)
+
+    with pytest.raises(ChampionUnavailableError) as failure:
+        score(directory, monkeypatch, scratch=str(tmp_path))
+
+    assert not mark.exists()
+    for word in (f"runs code from its artifact ({named})", "spec.serving.allowArtifactCode"):
+        assert word in str(failure.value)
+
+
+def test_where_it_may_run_it_is_run_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, mark = tmp_path / "room", tmp_path / "mark"
+    for name in ("question", "answer"):
+        (room / name).mkdir(parents=True)
+    (room / "answer" / "scores").write_bytes(np.array([0.25, 0.75]).tobytes())
+    directory = baits.write_loader(tmp_path / "model", mark)
+
+    found = score(directory, monkeypatch, scratch=str(tmp_path), champion_room=str(room))
+
+    assert found.tolist() == [0.25, 0.75]
+    assert not mark.exists()
+    assert list(pd.read_pickle(room / "question" / "rows")) == ["a"], "its columns alone"
+
+
+def test_a_booster_is_scored_here_whatever_else_its_artifact_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame, mark = pd.DataFrame({"a": [0.0, 3.0] * 20}), tmp_path / "mark"
+    rows = xgboost.DMatrix(frame, [0, 1] * 20)
+    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, rows, 2)
+    directory = baits.write_artifact(
+        tmp_path / "model",
+        flavors={
+            **baits.generic(loader_module="bait", code="code", data="model.ubj"),
+            "xgboost": {"data": "model.ubj", "model_class": "bait.Bait", "code": "code"},
+        },
+        files={"model.ubj": bytes(booster.save_raw("ubj")), "code/bait.py": baits.module(mark)},
+    )
+
+    found = score(directory, monkeypatch, scratch=str(tmp_path))
+
+    assert found[0] < found[1]
+    assert not mark.exists()
+
+
+def test_a_booster_outside_of_its_artifact_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = baits.write_artifact(
+        tmp_path / "model", flavors={"xgboost": {"data": "/proc/self/environ"}}, files={}
+    )
+
+    with pytest.raises(ChampionUnavailableError, match="outside the artifact"):
+        score(directory, monkeypatch, scratch=str(tmp_path))

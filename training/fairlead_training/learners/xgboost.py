@@ -17,6 +17,7 @@ import optuna
 import pandas as pd
 import xgboost
 
+from fairlead_contract.artifact import confine
 from fairlead_training.config import Task
 from fairlead_training.data import Table, slice_rows
 from fairlead_training.learners.protocol import FoldResult, OutOfTimeError, Parameters, Setting
@@ -114,7 +115,7 @@ class XGBoostLearner:
 
     def load(self, directory: Path, flavor: Mapping[str, Any]) -> "BoostedTrees":
         """Open a stored model."""
-        path = directory / flavor.get("data", _FILE)
+        path = directory / confine(flavor.get("data", _FILE))
         return BoostedTrees(booster=xgboost.Booster(model_file=str(path)))
 
 

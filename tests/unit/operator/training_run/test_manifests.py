@@ -66,6 +66,72 @@ def test_what_a_trainer_is_told_is_read_back(
     assert read_config(live) == told
 
 
+CHAMPION = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:1"}
+
+
+def pod(
+    stage: Stage = "finish", *, champion: dict[str, str] | None = CHAMPION, allows_code: bool = True
+) -> dict[str, Any]:
+    """The pod of a Model that has a password for its data."""
+    source = {"uri": "postgresql://market/market", "query": "select 1",
+              "credentials": {"name": "market"}}  # fmt: skip
+    manifest = model_manifest(training={"resources": {"limits": {"memory": "48Mi"}}})
+    manifest["spec"]["data"]["source"] = source
+    built = build_job(
+        stage,
+        json.dumps({"search": {"parallelism": 2}, "champion": champion}),
+        ModelSpec.model_validate(manifest["spec"]),
+        model="nsw-price",
+        owner=OWNER,
+        images=SETTINGS.images,
+        mlflow_url="http://mlflow",
+        allows_code=allows_code,
+    )
+    return dict(built["spec"]["template"]["spec"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "has_scorer"),
+    [
+        pytest.param({}, True, id="a champion whose code may run"),
+        pytest.param({"allows_code": False}, False, id="its code may not run"),
+        pytest.param({"champion": None}, False, id="a first version"),
+        pytest.param({"stage": "search"}, False, id="a search"),
+    ],
+)
+def test_a_champions_code_has_a_container_only_where_it_may_run(
+    changes: dict[str, Any], has_scorer: bool
+) -> None:
+    built = pod(**changes)
+
+    (trainer,) = built["containers"]
+    assert [each["name"] for each in built.get("initContainers", [])] == ["champion"] * has_scorer
+    told = {entry["name"] for entry in trainer["env"]}
+    assert ("FAIRLEAD_CHAMPION_ROOM" in told) == has_scorer
+
+
+def test_a_champions_code_finds_nothing_of_the_trainers() -> None:
+    built = pod()
+    (scorer,), (trainer,) = built["initContainers"], built["containers"]
+
+    assert scorer["restartPolicy"] == "Always", "it runs beside the trainer, and is ended after it"
+    assert [entry["name"] for entry in scorer["env"]] == ["FAIRLEAD_CHAMPION_ROOM"]
+    assert "envFrom" not in scorer
+    assert built["automountServiceAccountToken"] is False
+    assert not built.get("shareProcessNamespace")
+    written = {
+        name: {mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+        for name, container in {"scorer": scorer, "trainer": trainer}.items()
+    }
+    assert written == {"scorer": {"champion-tmp", "answer"}, "trainer": {"tmp", "question"}}
+    assert {mount["name"] for mount in scorer["volumeMounts"]} == {
+        "champion-tmp", "answer", "question"
+    }  # fmt: skip
+    assert all(set(volume) == {"name", "emptyDir"} for volume in built["volumes"])
+    assert scorer["resources"]["limits"] == trainer["resources"]["limits"] == {"memory": "48Mi"}
+    assert scorer["resources"]["requests"]["memory"] == "48Mi", "no more than the limit"
+
+
 @pytest.mark.parametrize("stage", ["search", "finish"])
 def test_a_job_may_take_a_quarter_of_an_hour_beyond_the_search(stage: Stage) -> None:
     assert job(stage, search={"timeout": "1h"})["spec"]["activeDeadlineSeconds"] == 4500
