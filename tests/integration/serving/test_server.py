@@ -101,7 +101,7 @@ def test_code_in_an_artifact_runs_only_where_it_may(obedient: Registered) -> Non
     with model_server(obedient, environment={"FAIRLEAD_ALLOW_ARTIFACT_CODE": "false"}) as server:
         assert server.wait() == 3
         assert server.last_words["reason"] == "CodeNotAllowed"
-        assert "opened by mlflow.pyfunc.model" in server.last_words["message"]
+        assert "python_function, opened by mlflow.pyfunc." in server.last_words["message"]
 
 
 def test_only_rows_a_model_fails_on_are_errors(obedient: Registered) -> None:
