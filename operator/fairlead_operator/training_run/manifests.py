@@ -36,7 +36,7 @@ _GRACE_SECONDS: Final = 900
 _NOTHING_MORE: Final[Mapping[str, str]] = types.MappingProxyType({})
 
 
-def build_job(
+def build_job(  # noqa: PLR0913  all that a Job is made of
     stage: Stage,
     config: str,
     spec: ModelSpec,
