@@ -26,6 +26,7 @@ HOMONYMS = {
     ("command/view.py", "SignatureChanged"),
     ("command/view.py", "Suspended"),
     ("kube/scalers.py", "Paused"),
+    ("command/view.py", "Registered"),
     ("model/status.py", "Registered"),
     ("rollout/seen.py", "SignatureChanged"),
 }
