@@ -6,8 +6,9 @@ was not checked here.  Pure.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 ADDRESS: Final = "FAIRLEAD_DATABASE_URL"
 
@@ -18,7 +19,10 @@ _PLACE: Final = re.compile(rf"{_HOST}(?:,{_HOST})*(?:/[^\s?#]*)?(?:\?[^\s?#]*)?"
 _PARAMETERS: Final = re.compile(r"\w+=[^&\s#]*(?:&\w+=[^&\s#]*)*")
 _PAIR: Final = r"\w+\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)?"
 _KEYWORDS: Final = re.compile(rf"{_PAIR}(?:\s+{_PAIR})*", re.DOTALL)
+_ONE_PAIR: Final = re.compile(_PAIR, re.DOTALL)
+_NAME: Final = re.compile(r"\w+")
 _PASSWORD: Final = re.compile(r"\b(?:ssl)?password\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s&\\]|\\.)*)")
+_ACCOUNT: Final = frozenset({"user", "password"})  # what a URL has before its host
 _ENCODED: Final = (
     "@ as %40, / as %2F, ? as %3F, # as %23, % as %25, a blank as %20; one that is generated of "
     "letters and digits needs none of it"
@@ -78,6 +82,60 @@ def _is_text(value: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def rewrite(address: str, values: Mapping[str, str | None]) -> str:
+    """Return a checked address with these values in place of its own; None takes one out."""
+    scheme = _SCHEME.match(address)
+    if scheme is None:
+        pairs = (match.group() for match in _ONE_PAIR.finditer(address))
+        kept = [pair for pair in pairs if _keyword(pair) not in values]
+        return " ".join(kept + [f"{name}={_quoted(value)}" for name, value in _set(values)])
+    front, _, parameters = address[scheme.end() :].partition("?")
+    account, at, place = front.rpartition("@")
+    if _ACCOUNT & values.keys():
+        user, _, password = account.partition(":")
+        user = _encoded(values.get("user", unquote(user)))
+        password = _encoded(values.get("password", unquote(password)))
+        account = f"{user}:{password}" if password else user
+        at = "@" if account else ""
+    told = [each for each in parameters.split("&") if each and _keyword(each) not in values]
+    told += [f"{name}={_encoded(value)}" for name, value in _set(values) if name not in _ACCOUNT]
+    mark = "?" if told else ""
+    return f"postgresql://{account}{at}{place}{mark}{'&'.join(told)}"
+
+
+def read_parameter(address: str, name: str) -> str | None:
+    """Return the value of a keyword of a checked address, other than user and password."""
+    if _SCHEME.match(address) is None:
+        pairs = (match.group() for match in _ONE_PAIR.finditer(address))
+        told = next((pair for pair in pairs if _keyword(pair) == name), None)
+        return None if told is None else _unquoted(told.partition("=")[2].strip())
+    written = address.partition("?")[2].split("&")
+    told = next((pair for pair in written if _keyword(pair) == name), None)
+    return None if told is None else unquote(told.partition("=")[2])
+
+
+def _keyword(pair: str) -> str:
+    name = _NAME.match(pair)
+    return name.group() if name is not None else ""
+
+
+def _set(values: Mapping[str, str | None]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in values.items() if value is not None]
+
+
+def _encoded(value: str | None) -> str:
+    return quote(value or "", safe="")
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _unquoted(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value[1:-1] if value.startswith("'") else value)
 
 
 def redact(text: str, address: str) -> str:

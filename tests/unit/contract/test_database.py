@@ -3,8 +3,15 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
-from fairlead_contract.database import InvalidAddressError, check_address, redact
+from fairlead_contract.database import (
+    InvalidAddressError,
+    check_address,
+    read_parameter,
+    redact,
+    rewrite,
+)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +111,81 @@ def test_no_password_reaches_the_host(password: str) -> None:
 )
 def test_a_password_that_a_library_tells_is_taken_out(address: str) -> None:
     assert redact("at hu@sh: no", address) == "at ***: no"
+
+
+MINE = {"user": "mine", "password": "hers"}
+
+
+@pytest.mark.parametrize(
+    ("address", "values", "expected"),
+    [
+        pytest.param("postgresql://u:p@db:5432/x", MINE, "postgresql://mine:hers@db:5432/x",
+                     id="user and password"),
+        pytest.param("postgresql://u:p%40%2F@db/x", MINE, "postgresql://mine:hers@db/x",
+                     id="percent-encoded ones"),
+        pytest.param("postgresql://db/x", MINE, "postgresql://mine:hers@db/x", id="none before"),
+        pytest.param("postgresql://u@db/x", MINE, "postgresql://mine:hers@db/x", id="no password"),
+        pytest.param("postgresql://u:p@a:1,b:2,c/x?target_session_attrs=read-write&sslmode=require",
+                     MINE,
+                     "postgresql://mine:hers@a:1,b:2,c/x?target_session_attrs=read-write"
+                     "&sslmode=require", id="several hosts, parameters"),
+        pytest.param("postgresql://u:p@[2001:db8::1]:5432/x", MINE,
+                     "postgresql://mine:hers@[2001:db8::1]:5432/x", id="IPv6"),
+        pytest.param("postgresql://u:p@/x?host=/run/db", MINE,
+                     "postgresql://mine:hers@/x?host=/run/db", id="a socket"),
+        pytest.param("postgresql://db/x?user=u&sslmode=require&password=p%40", MINE,
+                     "postgresql://mine:hers@db/x?sslmode=require", id="they are parameters"),
+        pytest.param("postgresql://u:p@db/x?passfile=/f&gssencmode=disable", {"passfile": None},
+                     "postgresql://u:p@db/x?gssencmode=disable", id="a parameter goes"),
+        pytest.param("postgresql://u:p@db/x?passfile=/f", {"passfile": None},
+                     "postgresql://u:p@db/x", id="the only one goes"),
+        pytest.param("postgresql://u:p%40@db/x", {"sslrootcert": "/a/ca.crt", "sslmode": "require"},
+                     "postgresql://u:p%40@db/x?sslrootcert=%2Fa%2Fca.crt&sslmode=require",
+                     id="parameters come"),
+        pytest.param("postgresql://u:p@db/x", {"user": "a@b", "password": "p:/?#%"},
+                     "postgresql://a%40b:p%3A%2F%3F%23%25@db/x", id="what must be encoded"),
+        pytest.param("postgresql://u:p@db/x", {"user": None, "password": None},
+                     "postgresql://db/x", id="nobody"),
+        pytest.param(r"host=db user=u password='a\'b c' options='-c x=1'", MINE,
+                     "host=db options='-c x=1' user='mine' password='hers'", id="keywords"),
+        pytest.param("host = db  user = u password= p", MINE,
+                     "host = db user='mine' password='hers'", id="keywords with blanks"),
+        pytest.param("host=db passfile=/f sslmode=prefer",
+                     {"passfile": None, "sslmode": "require", "user": r"it's a\b"},
+                     r"host=db sslmode='require' user='it\'s a\\b'", id="keywords, quoted"),
+    ],
+)  # fmt: skip
+def test_an_address_with_other_values(
+    address: str, values: dict[str, str | None], expected: str
+) -> None:
+    written = rewrite(check_address(address), values)
+
+    assert written == expected
+    before = conninfo_to_dict(address)
+    kept = {name: value for name, value in before.items() if name not in values}
+    given = {name: value for name, value in values.items() if value is not None}
+    assert conninfo_to_dict(check_address(written)) == kept | given, "as libpq reads it"
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
+@pytest.mark.parametrize("address", ["postgresql://u:hush@db/x", "host=db user=u password=hush"])
+def test_any_login_may_take_the_place_of_another(address: str, text: str) -> None:
+    written = rewrite(address, {"user": text, "password": text})
+
+    read = conninfo_to_dict(check_address(written))
+    assert (read["user"], read["password"], read["host"]) == (text, text, "db")
+    assert "hush" not in written or "hush" in text
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        pytest.param("postgresql://u:p@db/x?a=b&sslmode=require", "require", id="URL"),
+        pytest.param("postgresql://u:p@db/x?sslmode=verify%2Dfull", "verify-full", id="encoded"),
+        pytest.param("postgresql://u:p@db/x", None, id="not said"),
+        pytest.param("host=db sslmode = 'verify-full'", "verify-full", id="keywords"),
+        pytest.param("host=db", None, id="keywords, not said"),
+    ],
+)
+def test_a_parameter_is_read(address: str, expected: str | None) -> None:
+    assert read_parameter(address, "sslmode") == expected
