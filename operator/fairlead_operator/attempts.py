@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fairlead_operator.errors import (
     ClusterRefusalError,
+    LoginNotAllowedError,
     TakenError,
     TransientError,
     WebhookUnavailableError,
@@ -19,6 +20,7 @@ class Failure:
     message: str  # the API server's sentence, after the object that was written
     refused: bool  # it stays so until someone mends it; else it may pass by itself
     taken: bool = False  # by an object that is not ours
+    login: bool = False  # the database lets nobody have a login
 
 
 class Attempts:
@@ -38,6 +40,8 @@ class Attempts:
             yield
         except TakenError as error:
             self._failures.append(Failure(message=str(error), refused=True, taken=True))
+        except LoginNotAllowedError as error:
+            self._failures.append(Failure(message=str(error), refused=True, login=True))
         except (ClusterRefusalError, WebhookUnavailableError) as error:
             self._failures.append(Failure(message=str(error), refused=True))
         except TransientError as error:

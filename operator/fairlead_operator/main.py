@@ -32,6 +32,7 @@ from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.client import MlflowClient
 from fairlead_operator.mlflow.open_runs import keep_finding
 from fairlead_operator.mlflow.registrations import Registrations, keep_listing
+from fairlead_operator.namespace.login import keep_finding_logins
 from fairlead_operator.ports import Ports
 from fairlead_operator.prometheus.answers import Answers, keep_counting
 from fairlead_operator.prometheus.client import PrometheusClient
@@ -146,6 +147,7 @@ async def _serve_term(
             keep_listing(registrations, outside.registry, watches.look_at_model),
             keep_counting(answers, outside.prometheus, watches.look_at_model),
             keep_finding(outside.registry, watches.look_at_trainings),
+            keep_finding_logins(record, watches.look_at_namespace),
         )
     ]
     try:

@@ -288,6 +288,9 @@ class Record(Protocol):
             LoginNotAllowedError: PostgreSQL does not let us.
         """
 
+    async def tenants(self) -> Sequence[str]:
+        """Return the namespaces that have a login."""
+
 
 class Registrations(Protocol):
     """The registry as it was last listed; answers at once, from memory."""

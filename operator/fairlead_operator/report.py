@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.conditions import (
     APPLIED,
+    OWN_LOGIN,
     PODS_READY,
     UPGRADED,
     Condition,
@@ -106,6 +107,24 @@ def report_upgrade(
     return dataclasses.replace(told, look_again=min(report.look_again or LOOK_AGAIN, LOOK_AGAIN))
 
 
+def report_login(
+    body: Mapping[str, Any], report: Report, shared: str | None, *, now: datetime
+) -> Report:
+    """Add why the namespace has the operator's own login, and afterwards that it has not."""
+    before = read_condition(body.get("status") or {}, OWN_LOGIN)
+    if shared is None and before is None:
+        return report
+    condition = Condition(
+        type=OWN_LOGIN,
+        status="True" if shared is None else "False",
+        reason=CommonReason.OWN_LOGIN if shared is None else CommonReason.LOGIN_SHARED,
+        message=shared or "the operator's own login to the database is not in the namespace",
+        observed_generation=body["metadata"].get("generation"),
+    )
+    (dated,) = merge([before] if before else [], [condition], now=now)
+    return _with_condition(report, dated)
+
+
 def _with_condition(report: Report, condition: Condition) -> Report:
     """Put the condition in place of the one of its type."""
     told = report.status.get("conditions") or []
@@ -125,8 +144,13 @@ def read_failures(status: Mapping[str, Any]) -> tuple[Failure, ...]:
     said = read_condition(status, APPLIED)
     if said is None or said.status == "True":
         return ()
-    refused, taken = said.reason in REFUSALS, said.reason == CommonReason.NAME_TAKEN
-    return (Failure(message=said.message, refused=refused, taken=taken),)
+    failure = Failure(
+        message=said.message,
+        refused=said.reason in REFUSALS,
+        taken=said.reason == CommonReason.NAME_TAKEN,
+        login=said.reason == CommonReason.LOGIN_NOT_ALLOWED,
+    )
+    return (failure,)
 
 
 def announce_pods(before: Iterable[Condition], now: Iterable[Condition]) -> tuple[Event, ...]:
@@ -137,6 +161,13 @@ def announce_pods(before: Iterable[Condition], now: Iterable[Condition]) -> tupl
     return (Event(reason=told.reason, message=told.message, warning=told.status != "True"),)
 
 
+def name_refusal(failures: Iterable[Failure]) -> CommonReason:
+    """Return who refuses: the database alone, or the cluster."""
+    refused = [failure for failure in failures if failure.refused]
+    alone = all(failure.login for failure in refused)
+    return CommonReason.LOGIN_NOT_ALLOWED if alone else CommonReason.CLUSTER_REFUSED
+
+
 def _applied(body: Mapping[str, Any], failures: tuple[Failure, ...]) -> Condition:
     """Say whether the cluster took all that was written."""
     if not failures:
@@ -144,7 +175,7 @@ def _applied(body: Mapping[str, Any], failures: tuple[Failure, ...]) -> Conditio
     elif any(failure.taken for failure in failures):
         reason, message = CommonReason.NAME_TAKEN, describe(failures)
     elif any(failure.refused for failure in failures):
-        reason, message = CommonReason.CLUSTER_REFUSED, describe(failures)
+        reason, message = name_refusal(failures), describe(failures)
     else:
         reason, message = CommonReason.CLUSTER_UNAVAILABLE, describe(failures)
     return Condition(

@@ -11,11 +11,16 @@ from typing import Final
 from fairlead_contract import database, hosts, mlflow
 from fairlead_contract.mlflow import Access
 from fairlead_operator.alert_labels import AlertLabels
+from fairlead_operator.api.group import DATABASE_SECRET
+from fairlead_operator.kube.database_secret import Logins
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import CLUSTER_DOMAIN
+from fairlead_operator.ports import Limits
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_SSL_MODE: Final = "FAIRLEAD_DATABASE_SSLMODE"
+_AUTHORITY: Final = "FAIRLEAD_DATABASE_CA"  # a file
 _LONGEST_DOMAIN: Final = 120  # characters, so that a Model's host is a DNS name
 
 
@@ -28,6 +33,8 @@ class Settings:
     mlflow: Access
     prometheus_url: str
     database_url: str = dataclasses.field(repr=False)
+    logins: Logins = dataclasses.field(default_factory=Logins)  # of the pods in each namespace
+    login_limits: Limits = dataclasses.field(default_factory=Limits)
     record_retention: timedelta  # of predictions and feedback
     webhook_token: str  # a secret
     alert_labels: AlertLabels
@@ -83,6 +90,8 @@ class Settings:
             mlflow=_read_mlflow(env),
             prometheus_url=env["FAIRLEAD_PROMETHEUS_URL"],
             database_url=_read_database(env),
+            logins=_read_logins(env),
+            login_limits=_read_limits(env),
             record_retention=timedelta(days=_number(env, "FAIRLEAD_RECORD_RETENTION_DAYS", 30)),
             webhook_token=env["FAIRLEAD_WEBHOOK_TOKEN"],
             alert_labels=AlertLabels(
@@ -113,9 +122,51 @@ def _read_mlflow(env: Mapping[str, str]) -> Access:
 
 def _read_database(env: Mapping[str, str]) -> str:
     try:
-        return database.check_address(env[database.ADDRESS])
+        address = database.check_address(env[database.ADDRESS])
     except database.InvalidAddressError as error:
         raise SystemExit(f"{database.ADDRESS}: {error}") from error
+    mode, authority = env.get(_SSL_MODE), env.get(_AUTHORITY)
+    told = {"sslmode": mode, "sslrootcert": authority}
+    address = database.rewrite(address, {name: value for name, value in told.items() if value})
+    mode = database.read_parameter(address, "sslmode") or ""
+    trusted = authority or database.read_parameter(address, "sslrootcert") == "system"
+    if mode.startswith("verify-") and not trusted:
+        raise SystemExit(
+            f"{database.ADDRESS}: sslmode {mode} needs the authority that signs the database's "
+            "certificate, for the operator and for every namespace: set externalDatabase.caSecret "
+            "to a Secret with key ca.crt, or sslrootcert=system in the address"
+        )
+    return address
+
+
+def _read_logins(env: Mapping[str, str]) -> Logins:
+    return Logins(
+        secret=env.get("FAIRLEAD_LOGIN_SECRET") or DATABASE_SECRET,
+        is_shared=env.get("FAIRLEAD_SHARE_OPERATOR_LOGIN") == "true",
+        ca=_read_authority(env),
+    )
+
+
+def _read_authority(env: Mapping[str, str]) -> str:
+    if not env.get(_AUTHORITY):
+        return ""
+    try:
+        return Path(env[_AUTHORITY]).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise SystemExit(
+            f"{_AUTHORITY}: {error}; the Secret of externalDatabase.caSecret needs key ca.crt"
+        ) from error
+
+
+def _read_limits(env: Mapping[str, str]) -> Limits:
+    usual = Limits()
+    seconds = int(usual.statement.total_seconds())
+    return Limits(
+        connections=_number(env, "FAIRLEAD_LOGIN_CONNECTIONS", usual.connections),
+        statement=timedelta(seconds=_number(env, "FAIRLEAD_LOGIN_STATEMENT_SECONDS", seconds)),
+        predictions=_number(env, "FAIRLEAD_LOGIN_PREDICTIONS_PER_DAY", usual.predictions),
+        feedback=_number(env, "FAIRLEAD_LOGIN_FEEDBACK_PER_DAY", usual.feedback),
+    )
 
 
 def _read_hosts(env: Mapping[str, str], name: str) -> str:

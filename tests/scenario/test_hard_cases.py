@@ -382,7 +382,7 @@ async def test_a_model_deleted_in_mid_rollout_takes_everything_with_it() -> None
     await world.pass_time(10 * MINUTE)
 
     left = {key[0] for key in world.kube.objects}
-    assert left <= {"Event", "Pod", "Secret"}  # the Secret is the namespace's, not the Model's
+    assert left <= {"Event", "Pod"}
 
 
 async def test_a_namespace_deleted_in_mid_rollout_leaves_the_operator_at_rest() -> None:

@@ -292,18 +292,46 @@ async def test_what_lost_one_sign_of_ours_gets_it_back_and_what_lost_both_is_not
     assert meta["labels"] == component_labels("address", "nsw-price")
 
 
-async def test_a_secret_of_a_persons_is_not_written_over() -> None:
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({}, id="for a training"),
+        pytest.param({"version": "1.0.0", "serving": {"predictionLog": {"enabled": True}}},
+                     id="for a record"),
+    ],
+)  # fmt: skip
+async def test_a_secret_of_a_persons_is_refused_before_anything_is_made(
+    spec: dict[str, Any],
+) -> None:
     world = World()
+    world.registry.register(f"{NAMESPACE}.nsw-price", "1.0.0")
     put(world, "Secret", "fairlead-database", data={"url": "theirs"})
-    world.kube.put(model_manifest())
+    before = content(world, "Secret", "fairlead-database")
+    world.kube.put(model_manifest(**spec))
     await world.run()
 
-    reason, message = condition(world, "TrainingRun", "nsw-price-training-1")
+    reason, message = condition(world, "Model", "nsw-price")
     assert reason == "NameTaken"
     assert message.startswith("Secret fairlead-database exists and is not ours")
-    secret = world.kube.objects["Secret", NAMESPACE, "fairlead-database"]
-    assert secret["data"] == {"url": "theirs"}
-    assert "stringData" not in secret
+    assert content(world, "Secret", "fairlead-database") == before
+    assert world.kube.objects["Secret", NAMESPACE, "fairlead-database"]["data"] == {"url": "theirs"}
+    assert (made(world), world.record.logins) == (set(), {})
+
+
+async def test_a_secret_of_a_persons_is_refused_to_a_training() -> None:
+    world = await serving()
+    await world.kube.delete("Secret", NAMESPACE, "fairlead-database")
+    put(world, "Secret", "fairlead-database", data={"url": "theirs"})
+    meta = {"namespace": NAMESPACE, "name": "by-hand"}
+    world.kube.put(
+        {"kind": "TrainingRun", "metadata": meta, "spec": {"model": "nsw-price", "trigger": "hand"}}
+    )
+    await world.run()
+
+    reason, message = condition(world, "TrainingRun", "by-hand")
+    assert reason == "NameTaken"
+    assert message.startswith("Secret fairlead-database exists and is not ours")
+    assert world.kube.objects["Secret", NAMESPACE, "fairlead-database"]["data"] == {"url": "theirs"}
 
 
 async def test_a_gateway_of_a_persons_stays_when_the_last_model_goes() -> None:

@@ -1,6 +1,7 @@
 """Another address of the database reaches the namespaces of all Models at once."""
 
 import dataclasses
+from base64 import b64decode
 
 import pytest
 
@@ -8,7 +9,7 @@ from fairlead_operator.engine.controller import Controller
 from fairlead_operator.kube.watched import WatchedKube
 from support.world import NAMESPACE, SETTINGS, World, model_manifest
 
-OTHER = "postgresql://fairlead:other@database:5432/fairlead"
+OTHER = "postgresql://fairlead:other@elsewhere:5432/fairlead"
 
 
 def start_with(world: World, url: str) -> None:
@@ -17,6 +18,15 @@ def start_with(world: World, url: str) -> None:
     watched = dataclasses.replace(world.ports, kube=WatchedKube(world.ports.kube, world.store))
     settings = dataclasses.replace(SETTINGS, database_url=url)
     world.controller = Controller(world.queue, watched, settings)
+
+
+def addresses(world: World) -> dict[str, str]:
+    """Return what the pods of each namespace are told."""
+    return {
+        key[1]: b64decode(item["data"]["url"]).decode()
+        for key, item in world.kube.objects.items()
+        if key[0] == "Secret"
+    }
 
 
 @pytest.mark.parametrize(
@@ -36,13 +46,12 @@ async def test_nobody_has_to_touch_a_model(spec: dict[str, object]) -> None:
         manifest["metadata"]["namespace"] = namespace
         world.kube.put(manifest)
     await world.run()
+    before = addresses(world)
 
     start_with(world, OTHER)
     await world.run()
 
-    told = {
-        key[1]: item["stringData"]["url"]
-        for key, item in world.kube.objects.items()
-        if key[0] == "Secret"
+    assert before.keys() == {NAMESPACE, "other"}
+    assert addresses(world) == {
+        namespace: url.replace("@database:", "@elsewhere:") for namespace, url in before.items()
     }
-    assert told == {NAMESPACE: OTHER, "other": OTHER}

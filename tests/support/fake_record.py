@@ -182,6 +182,10 @@ class FakeRecord:
         if self.logins.pop(namespace, None) is not None:
             self.studies -= {name for name in self.studies if name.startswith(f"{namespace}/")}
 
+    async def tenants(self) -> Sequence[str]:
+        self._maybe_fail()
+        return sorted(self.logins)
+
     def _rows(self, subject: Subject, version: str | None = None) -> Iterator[Prediction]:
         for row in self._of_model(subject):
             if row.version == (version or subject.version):

@@ -118,6 +118,7 @@ class Launcher:
             "MLFLOW_TRACKING_URI": self.backends.url,
             "FAIRLEAD_PROMETHEUS_URL": self.backends.url,
             "FAIRLEAD_DATABASE_URL": self.database,
+            "FAIRLEAD_SHARE_OPERATOR_LOGIN": "true",  # without a database there is no other
             "FAIRLEAD_WEBHOOK_TOKEN": TOKEN,
             "FAIRLEAD_BIND": "127.0.0.1",
             "FAIRLEAD_HTTP_PORT": str(http_port),

@@ -297,10 +297,12 @@ async def a_login_opens_with_the_password_given_last(desk: RecordDesk, namespace
         await desk.port.provide_login(namespace, password, limits=Limits())
 
     assert [await desk.opens(namespace, each) for each in ("first", "second")] == [False, True]
+    assert list(await desk.port.tenants()) == [namespace]
 
     await desk.port.remove_login(namespace)
     await desk.port.remove_login(namespace)
     assert not await desk.opens(namespace, "second")
+    assert list(await desk.port.tenants()) == []
 
     await desk.port.provide_login(namespace, "third", limits=Limits())
     assert await desk.opens(namespace, "third")
@@ -319,6 +321,7 @@ async def a_record_that_is_down_is_transient(desk: RecordDesk, model: str) -> No
         desk.port.forget_study("energy", "uid"),
         desk.port.provide_login("energy", "password", limits=Limits()),
         desk.port.remove_login("energy"),
+        desk.port.tenants(),
     )
     for call in calls:
         with pytest.raises(TransientError, match=r"^record database: "):

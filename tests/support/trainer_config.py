@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from fairlead_contract.search import search_schema
 from fairlead_training.config import DataConfig, parse_config
 
 
@@ -13,6 +14,7 @@ def config_document(**changes: Any) -> dict[str, Any]:
         "model": "nsw-price",
         "trainingRun": "nsw-price-1",
         "trainingRunUid": "uid-1",
+        "searchSchema": search_schema("energy"),
         "registeredModel": "energy.nsw-price",
         "experiment": "energy/nsw-price",
         "mlflowRunId": "run-1",

@@ -75,7 +75,6 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/rollout/reconcile.py": _LIVES,
     "operator/training_run/reconcile.py": _LIVES,
     # Held to the same standard as all other manifests.
-    "operator/kube/database_secret.py": _MANIFESTS,
     "operator/namespace/gateway.py": _MANIFESTS,
     # Held as the checks that are made of it.
     "operator/prometheus/counting.py": "unit/operator/rollout/evidence/test_queries.py",

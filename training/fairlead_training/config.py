@@ -75,6 +75,7 @@ class TrainingConfig:
     model: str
     training_run: str
     training_run_uid: str
+    search_schema: str  # of the namespace, in the study database
     registered_model: str
     experiment: str
     mlflow_run_id: str
@@ -182,6 +183,7 @@ def parse_config(text: str) -> TrainingConfig:
         model=root.text("model"),
         training_run=root.text("trainingRun"),
         training_run_uid=root.text("trainingRunUid"),
+        search_schema=root.text("searchSchema"),
         registered_model=root.text("registeredModel"),
         experiment=root.text("experiment"),
         mlflow_run_id=root.text("mlflowRunId"),

@@ -8,23 +8,23 @@ from typing import Any, Final
 
 import optuna
 import psycopg
+import psycopg.sql
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fairlead_contract.database import ADDRESS, InvalidAddressError, redact
 from fairlead_contract.libpq import build_parameters
-from fairlead_contract.search import SCHEMA
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 
 DRIVER: Final = "postgresql+psycopg://"  # the address goes past SQLAlchemy, to libpq as it is
 _DEFAULTS: Final = {"connect_timeout": 5, "application_name": "fairlead-training"}
 # Of each transaction: a pooler refuses settings of a session, and may give the next another one.
-_SETTINGS: Final = f"SET LOCAL search_path = {SCHEMA}; SET LOCAL lock_timeout = '60s'"
-_OURS: Final = "fairlead_search"  # marks our engines, as a champion may bring its own
+_SETTINGS: Final = "SET LOCAL search_path = {}; SET LOCAL lock_timeout = '60s'"
+_SCHEMA: Final = "fairlead_schema"  # marks our engines, as a champion may bring its own
 
 
-def engine_options(url: str) -> dict[str, Any]:
-    """Return how to create an engine for this database.
+def engine_options(url: str, schema: str) -> dict[str, Any]:
+    """Return how to create an engine for this schema of the database.
 
     Raises:
         TrainingFailure: ConfigInvalid: the address cannot be meant.
@@ -36,14 +36,15 @@ def engine_options(url: str) -> dict[str, Any]:
     return {
         "pool_pre_ping": True,
         "creator": functools.partial(psycopg.connect, **parameters),
-        "execution_options": {_OURS: True},
+        "execution_options": {_SCHEMA: schema},
     }
 
 
 @sqlalchemy.event.listens_for(sqlalchemy.Engine, "begin")
 def _set_up(connection: sqlalchemy.Connection) -> None:
-    if connection.get_execution_options().get(_OURS):
-        connection.exec_driver_sql(_SETTINGS)
+    schema = connection.get_execution_options().get(_SCHEMA)
+    if schema is not None:
+        connection.exec_driver_sql(_SETTINGS.format(_quoted(schema)))
 
 
 @contextlib.contextmanager
@@ -75,14 +76,18 @@ def lock_key(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
-def create_schema(engine: sqlalchemy.Engine) -> None:
+def create_schema(engine: sqlalchemy.Engine, schema: str) -> None:
     with engine.begin() as connection:
         # Asked first: the user may own a schema that an administrator made, and no right to more.
         exists = connection.execute(
-            sqlalchemy.text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": SCHEMA}
+            sqlalchemy.text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": schema}
         ).scalar()
         if exists is None:
-            connection.execute(sqlalchemy.text(f"CREATE SCHEMA {SCHEMA}"))
+            connection.exec_driver_sql(f"CREATE SCHEMA {_quoted(schema)}")
+
+
+def _quoted(name: str) -> str:
+    return psycopg.sql.Identifier(name).as_string(None)
 
 
 def _unavailable(error: BaseException, url: str) -> TrainingFailure:

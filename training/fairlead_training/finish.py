@@ -70,7 +70,7 @@ def finish(config: TrainingConfig, environment: Environment, progress: Progress)
     record = Tracking(MlflowClient(environment.mlflow.address), config)
     # MLflow logs a model to the process's experiment, whatever experiment its run is in.
     mlflow.set_experiment(experiment_id=record.check())
-    with open_storage(environment.database_url) as storage:
+    with open_storage(environment.database_url, config.search_schema) as storage:
         shared = load_study(storage, config)
         earlier = find_registered(record.versions(), config)
         if earlier is not None:

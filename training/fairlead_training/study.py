@@ -49,22 +49,22 @@ class SharedStudy:
 
 
 @contextlib.contextmanager
-def open_storage(database_url: str) -> Iterator[RDBStorage]:
+def open_storage(database_url: str, schema: str) -> Iterator[RDBStorage]:
     """Connect, and create the tables where they are missing.
 
     Raises:
         TrainingFailure: DatabaseUnavailable, also for what fails inside the block.
     """
     _join_logs()
-    options = engine_options(database_url)
+    options = engine_options(database_url, schema)
     with errors_named(database_url), warnings.catch_warnings():
         # Heartbeats are marked experimental since Optuna 2.9; we rely on them and test them.
         warnings.simplefilter("ignore", ExperimentalWarning)
         engine = sqlalchemy.create_engine(DRIVER, **options)
         try:
             # Optuna's own creation of tables breaks when several workers begin at once.
-            with locked(engine, _SCHEMA_LOCK):
-                create_schema(engine)
+            with locked(engine, f"{_SCHEMA_LOCK}/{schema}"):
+                create_schema(engine, schema)
                 storage = RDBStorage(
                     DRIVER,
                     engine_kwargs=options,

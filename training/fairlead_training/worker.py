@@ -29,7 +29,7 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
     )
     progress.enter(Stage.FEATURES)
     split(table, config.validation)  # bad data ends here, before it becomes a study
-    with open_storage(environment.database_url) as storage:
+    with open_storage(environment.database_url, config.search_schema) as storage:
         shared = join_study(
             storage,
             config,

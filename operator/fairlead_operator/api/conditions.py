@@ -14,6 +14,8 @@ ANSWERING: Final = "Answering"  # the stable version's requests; absent while th
 CODE_ALLOWED: Final = "CodeAllowed"  # of the stable version; absent unless it runs what it may not
 AUTOSCALED: Final = "Autoscaled"  # the pods follow the load; absent while their number is fixed
 QUERIES_READABLE: Final = "QueriesReadable"  # the policy's PromQL; absent where there is none
+RECORDED: Final = "Recorded"  # a Rollout's predictions; False while there is no login for them
+OWN_LOGIN: Final = "OwnLogin"  # to the database; False while the operator's is shared
 APPLIED: Final = "Applied"  # the cluster took what was written; absent while it always has
 
 

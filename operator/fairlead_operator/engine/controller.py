@@ -65,7 +65,7 @@ class Controller:
         metrics.QUEUE_LENGTH.set(len(self._queue))
         with metrics.RECONCILE_SECONDS.labels(kind=key.kind).time():
             if key.kind == NAMESPACE:
-                await reconcile_namespace(key.namespace, self._ports)
+                await self._tidy(key.namespace)
                 return None
             if key.kind == TRAININGS:
                 return await tidy_trainings(key.namespace, self._ports)
@@ -100,7 +100,10 @@ class Controller:
                 metrics.ROLLOUT_PHASE.remove(*model, phase)
                 del self._in_phase[model]
         if key.kind == "Model":
-            await reconcile_namespace(key.namespace, self._ports)
+            await self._tidy(key.namespace)
+
+    async def _tidy(self, namespace: str) -> None:
+        await reconcile_namespace(namespace, self._ports, logins=self._settings.logins)
 
     def _tell(self, key: Key, body: Mapping[str, Any], report: Report) -> None:
         """Log and count a transition, once."""

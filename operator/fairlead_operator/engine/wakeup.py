@@ -55,6 +55,8 @@ class Wakeup:
                 return keys | {Key.of_trainings(namespace)} if left else keys
             case "AnalysisTemplate":
                 return self._moving(namespace)
+            case "Secret":
+                return self._login_changed(namespace, deleted=deleted)
             case "ConfigMap" if name == GATEWAY_NAME and not deleted:
                 return self._gateway_reported(namespace, body.get("data") or {})
         if (meta.get("labels") or {}).get(LABEL_COMPONENT) == "gateway" or name == GATEWAY_NAME:
@@ -117,6 +119,11 @@ class Wakeup:
         changed = deleted or self._parts.get(part, generation) != generation
         self._parts[part] = generation
         return moving | models if changed else moving
+
+    def _login_changed(self, namespace: str, *, deleted: bool) -> set[Key]:
+        """Return whose pods read the namespace's Secret; without Models it is to be removed."""
+        models = {Key("Model", namespace, name) for name in self._models.get(namespace, ())}
+        return models or (set() if deleted else {Key.of_namespace(namespace)})
 
     def _gateway_flips(self, pod: Mapping[str, Any], namespace: str, *, deleted: bool) -> bool:
         """Tell whether with this pod the gateway begins or ends to answer."""

@@ -60,6 +60,12 @@ class Watches:
         if self._store.get("Model", namespace, name) is not None:
             self._queue.add(Key("Model", namespace, name))
 
+    def look_at_namespace(self, namespace: str) -> None:
+        """Look at what is left of a namespace without Models, if it is one of ours."""
+        has_models = any(True for _ in self._store.places("Model", namespace))
+        if self._store.covers("Model", namespace) and not has_models:
+            self._queue.add(Key.of_namespace(namespace))
+
     def look_at_trainings(self, namespace: str) -> None:
         """Look at what trainings of a namespace left, if it is one of ours."""
         if self._store.covers("TrainingRun", namespace):

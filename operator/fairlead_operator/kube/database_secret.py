@@ -1,7 +1,16 @@
-"""The Secret that trainers and model servers read their database from.  Pure."""
+"""The Secret with the database's address for the pods of a namespace, and how they read it.  Pure.
 
+The password in it is the truth, which the login in the database follows.  Of the operator's own
+address it has the place and how to get there, and neither user nor password.
+"""
+
+import dataclasses
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from typing import Any, Final
 
+from fairlead_contract.database import ADDRESS, read_parameter, rewrite
 from fairlead_operator.api.group import (
     DATABASE_SECRET,
     LABEL_COMPONENT,
@@ -10,38 +19,148 @@ from fairlead_operator.api.group import (
 )
 from fairlead_operator.kube.security import secret_variable
 
+_VOLUME: Final = "database"
+_MOUNT: Final = "/var/run/fairlead/database"
+_URL: Final = "url"  # what servers of earlier releases read, and the platform's Secrets have
+_OWN_URL: Final = "own-url"  # the same, but while such servers need what was there before
+_PASSWORD: Final = "password"  # noqa: S105  a key
+_CA: Final = "ca.crt"
+# What of an address is the operator's alone: secrets, and files that no other pod has.
+_OPERATORS: Final = ("passfile", "sslpassword", "sslcert", "sslkey")
+# What a person may write into the Secret: it needs no escape anywhere.
+_USABLE: Final = re.compile(r"[0-9A-Za-z._~-]{16,200}")
 
-def build_database_secret(namespace: str, url: str) -> dict[str, Any]:
-    """Build the Secret with the database's address, for the pods of one namespace."""
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Logins:
+    """How the pods of a namespace log in to the database."""
+
+    secret: str = DATABASE_SECRET  # in each namespace; one of another name is the platform's
+    is_shared: bool = False  # the Secret has the operator's own login
+    ca: str = ""  # the authority that signs the database's certificate, in PEM
+
+    @property
+    def is_provided(self) -> bool:
+        """Tell whether the platform makes the Secrets, and we none."""
+        return self.secret != DATABASE_SECRET
+
+    @property
+    def key(self) -> str:
+        """Return the key of the Secret that pods of this release read."""
+        return _OWN_URL if self.are_own else _URL
+
+    @property
+    def are_own(self) -> bool:
+        """Tell whether we make a login for each namespace."""
+        return not self.is_shared and not self.is_provided
+
+
+OWN_LOGINS: Final = Logins()
+
+
+def name_database_secret(namespace: str) -> dict[str, Any]:
+    """Build the manifest of the Secret that we make, without its content."""
+    labels = {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: "trainer"}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {
-            "name": DATABASE_SECRET,
-            "namespace": namespace,
-            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: "trainer"},
-        },
-        "type": "Opaque",
-        "stringData": {"url": url},
+        "metadata": {"name": DATABASE_SECRET, "namespace": namespace, "labels": labels},
     }
 
 
-_VOLUME: Final = "database"
-_MOUNT: Final = "/var/run/fairlead/database"
+def build_own_secret(
+    namespace: str, address: str, *, user: str, password: str, ca: str
+) -> dict[str, Any]:
+    """Build the Secret with the namespace's own login at the operator's address."""
+    account: dict[str, str | None] = {"user": user, "password": password}
+    url = _at(address, dict.fromkeys(_OPERATORS) | account, ca)
+    return _build(namespace, {_URL: url, _OWN_URL: url, _PASSWORD: password}, ca)
 
 
-def database_file() -> dict[str, Any]:
+def with_earlier_url(wanted: dict[str, Any], live: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Leave to servers of an earlier release the address that they have."""
+    before = ((live or {}).get("data") or {}).get(_URL)
+    return wanted if before is None else {**wanted, "data": {**wanted["data"], _URL: before}}
+
+
+def is_of_earlier_release(server: Mapping[str, Any]) -> bool:
+    """Tell whether a Deployment has servers that cannot write with a namespace's own login.
+
+    They also had the address in a variable.
+    """
+    status = server.get("status") or {}
+    if status.get("replicas", 0) > status.get("updatedReplicas", 0):
+        return True  # which of them is not told; the last is soon replaced
+    containers = server["spec"]["template"]["spec"].get("containers") or ()
+    return any(
+        variable["name"] == ADDRESS for each in containers for variable in each.get("env") or ()
+    )
+
+
+def build_shared_secret(namespace: str, address: str, *, ca: str) -> dict[str, Any]:
+    """Build the Secret with the operator's own login, which someone has asked for by value."""
+    return _build(namespace, {_URL: _at(address, {}, ca)}, ca)
+
+
+def read_password(secret: Mapping[str, Any] | None) -> str | None:
+    """Return the password of the namespace's own login; None where there is none to keep."""
+    text = _read(secret, _PASSWORD)
+    return text if _USABLE.fullmatch(text) else None
+
+
+def is_current(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool:
+    """Tell whether the Secret that is there holds, and is labelled, what is wanted."""
+    if live is None:
+        return False
+    labels = live["metadata"].get("labels") or {}
+    return bool(
+        wanted["data"].items() <= (live.get("data") or {}).items()
+        and wanted["metadata"]["labels"].items() <= labels.items()
+    )
+
+
+def has_operators_login(secret: Mapping[str, Any] | None) -> bool:
+    """Tell whether the Secret holds an address that is not made for its namespace alone."""
+    return _read(secret, _URL) not in {"", _read(secret, _OWN_URL)}
+
+
+def _at(address: str, values: Mapping[str, str | None], ca: str) -> str:
+    """Rewrite the address for a pod that has the Secret mounted."""
+    if read_parameter(address, "sslrootcert") == "system":  # what every image brings
+        return rewrite(address, values)
+    return rewrite(address, {**values, "sslrootcert": f"{_MOUNT}/{_CA}" if ca else None})
+
+
+def _build(namespace: str, content: Mapping[str, str], ca: str) -> dict[str, Any]:
+    texts = {**content, **({_CA: ca} if ca else {})}
+    data = {key: b64encode(text.encode()).decode() for key, text in texts.items()}
+    return {**name_database_secret(namespace), "type": "Opaque", "data": data}
+
+
+def _read(secret: Mapping[str, Any] | None, key: str) -> str:
+    """Return a value of a Secret as text; empty where it is none."""
+    try:
+        return b64decode(((secret or {}).get("data") or {}).get(key) or "").decode()
+    except ValueError:
+        return ""
+
+
+def database_file(logins: Logins) -> dict[str, Any]:
     """Build the variable that says in which file the address is, as it is now."""
-    return {"name": "FAIRLEAD_DATABASE_URL_FILE", "value": f"{_MOUNT}/url"}
+    return {"name": f"{ADDRESS}_FILE", "value": f"{_MOUNT}/{logins.key}"}
 
 
-def database_volume() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Build the volume that holds that file, and its mount."""
+def database_volume(logins: Logins) -> dict[str, Any]:
+    """Build the volume that holds that file, and the certificate of the authority."""
     # Optional: a record that is not there yet keeps no server from starting.
-    volume = {"name": _VOLUME, "secret": {"secretName": DATABASE_SECRET, "optional": True}}
-    return volume, {"name": _VOLUME, "mountPath": _MOUNT, "readOnly": True}
+    return {"name": _VOLUME, "secret": {"secretName": logins.secret, "optional": True}}
 
 
-def database_variable() -> dict[str, Any]:
+def database_mount() -> dict[str, Any]:
+    """Build where that volume is mounted: the address in the Secret names this place, too."""
+    return {"name": _VOLUME, "mountPath": _MOUNT, "readOnly": True}
+
+
+def database_variable(logins: Logins) -> dict[str, Any]:
     """Build the environment variable that holds the address."""
-    return secret_variable("FAIRLEAD_DATABASE_URL", DATABASE_SECRET, "url")
+    return secret_variable(ADDRESS, logins.secret, logins.key)

@@ -4,7 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fairlead_operator.api.group import API_VERSION, GATEWAY_NAME, LABEL_MANAGED_BY, MANAGED_BY
+from fairlead_operator.api.group import (
+    API_VERSION,
+    DATABASE_SECRET,
+    GATEWAY_NAME,
+    LABEL_MANAGED_BY,
+    MANAGED_BY,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,7 @@ WATCHED: Final[Mapping[str, Selector]] = {
     "ServiceAccount": _OURS,
     "PodDisruptionBudget": _OURS,
     "RoleBinding": Selector(fields=f"metadata.name={GATEWAY_NAME}"),
+    "Secret": Selector(fields=f"metadata.name={DATABASE_SECRET}"),
 }
 
 # Kinds that others install.  Watched where they are there when we start, so that their changes

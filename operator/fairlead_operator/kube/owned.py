@@ -63,8 +63,9 @@ async def apply_owned(
     if live is None or is_ours(manifest, live):
         with contextlib.suppress(ConflictError):
             return await api.apply(_bound(manifest, live))
-    live = await _look(manifest, api)  # at what we did not know of
-    _refuse_taken(manifest, live)
+    meta = manifest["metadata"]
+    live = await api.get(manifest["kind"], meta["namespace"], meta["name"])  # what we knew not of
+    refuse_taken(manifest, live)
     return await api.apply(_bound(manifest, live))
 
 
@@ -86,7 +87,7 @@ async def create_once(manifest: Mapping[str, Any], kube: Kube) -> dict[str, Any]
         live = await kube.reread(manifest["kind"], meta["namespace"], meta["name"])
         if live is None:
             raise
-    _refuse_taken(manifest, live)
+    refuse_taken(manifest, live)
     if owners(manifest) & owners(live):
         return live
     what = f"{manifest['kind']} {meta['name']}"
@@ -106,7 +107,7 @@ async def check_names(manifests: Iterable[Mapping[str, Any]], kube: Kube) -> Non
         meta = manifest["metadata"]
         place = (manifest["kind"], meta["namespace"], meta["name"])
         live = await kube.get(*place)
-        _refuse_taken(manifest, live or await kube.reread(*place))
+        refuse_taken(manifest, live or await kube.reread(*place))
 
 
 async def remove_owned(manifest: Mapping[str, Any], kube: Kube) -> None:
@@ -116,6 +117,39 @@ async def remove_owned(manifest: Mapping[str, Any], kube: Kube) -> None:
     live = await kube.get(*place)
     if live is not None and is_ours(manifest, live):
         await kube.delete(*place, uid=live["metadata"]["uid"])
+
+
+def refuse_taken(manifest: Mapping[str, Any], live: Mapping[str, Any] | None) -> None:
+    """Refuse an object of this name that is not ours; none is nobody's.
+
+    Raises:
+        TakenError: there is one.
+    """
+    if live is None or is_ours(manifest, live):
+        return
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
+    ours, theirs = _marks(manifest), _marks(live)
+    model, other = ours.get(LABEL_MODEL), theirs.get(LABEL_MODEL)
+    fairleads = theirs.get(LABEL_MANAGED_BY) == MANAGED_BY
+    if fairleads and model is not None and other not in {None, model}:
+        raise TakenError(
+            f"{kind} {name} belongs to Model {other}, whose name or version makes the same name: "
+            f"rename Model {model}, or delete Model {other}"
+        )
+    labels = ", ".join(f"{key}: {value}" for key, value in ours.items())
+    way_out = f"delete or rename the {kind}"
+    for owner in manifest["metadata"].get("ownerReferences") or ():
+        way_out = f"rename the {owner['kind']}, or delete the {kind}"
+    raise TakenError(
+        f"{kind} {name} exists and is not ours: it carries neither our owner reference nor the "
+        f"labels {labels}; {way_out}"
+    )
+
+
+def bind_to_state(manifest: Mapping[str, Any], live: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Bind the manifest to the state that was seen: a change since then makes a conflict."""
+    version = _NOTHING if live is None else live["metadata"]["resourceVersion"]
+    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}
 
 
 def name_route(owner: Owner, *, built_in: bool, preview: bool = False) -> Iterator[dict[str, Any]]:
@@ -143,40 +177,10 @@ def name_server(
             yield {"kind": kind, "metadata": meta}
 
 
-async def _look(manifest: Mapping[str, Any], api: Kube) -> dict[str, Any] | None:
-    """Read the object; the one Secret that we may write but not read answers an empty patch."""
-    meta = manifest["metadata"]
-    if manifest["kind"] == "Secret":
-        return await api.annotate("Secret", meta["namespace"], meta["name"], {})
-    return await api.get(manifest["kind"], meta["namespace"], meta["name"])
-
-
 def _bound(manifest: Mapping[str, Any], live: Mapping[str, Any] | None) -> dict[str, Any]:
     """Bind the manifest to the object that was seen, or to there being none."""
     seen = {"resourceVersion": _NOTHING} if live is None else {"uid": live["metadata"]["uid"]}
     return {**manifest, "metadata": {**manifest["metadata"], **seen}}
-
-
-def _refuse_taken(manifest: Mapping[str, Any], live: Mapping[str, Any] | None) -> None:
-    if live is None or is_ours(manifest, live):
-        return
-    kind, name = manifest["kind"], manifest["metadata"]["name"]
-    ours, theirs = _marks(manifest), _marks(live)
-    model, other = ours.get(LABEL_MODEL), theirs.get(LABEL_MODEL)
-    fairleads = theirs.get(LABEL_MANAGED_BY) == MANAGED_BY
-    if fairleads and model is not None and other not in {None, model}:
-        raise TakenError(
-            f"{kind} {name} belongs to Model {other}, whose name or version makes the same name: "
-            f"rename Model {model}, or delete Model {other}"
-        )
-    labels = ", ".join(f"{key}: {value}" for key, value in ours.items())
-    way_out = f"delete or rename the {kind}"
-    for owner in manifest["metadata"].get("ownerReferences") or ():
-        way_out = f"rename the {owner['kind']}, or delete the {kind}"
-    raise TakenError(
-        f"{kind} {name} exists and is not ours: it carries neither our owner reference nor the "
-        f"labels {labels}; {way_out}"
-    )
 
 
 def _marks(body: Mapping[str, Any]) -> dict[str, str]:

@@ -11,13 +11,14 @@ from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
-from fairlead_operator.kube.database_secret import build_database_secret
+from fairlead_operator.kube.database_secret import name_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name
 from fairlead_operator.kube.owned import check_names, create_once, is_ours, name_route
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState, Start
 from fairlead_operator.namespace.gateway import bind_to_account, build_gateway
+from fairlead_operator.namespace.login import Provided, provide_login
 from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.requests import Action
@@ -37,6 +38,7 @@ class Outcome:
     not_started: frozenset[str] = frozenset()  # kinds of children that were to start
     held: str | None = None  # why the gateway's pods are not upgraded yet
     tidied: bool = True  # what carried the traffic before is gone, if it is time
+    login: Provided = dataclasses.field(default_factory=Provided)  # to the database
 
 
 async def act(
@@ -60,12 +62,25 @@ async def act(
     tidied = await _act_on_gateway(seen, owner, ports.kube, attempts)
     # At every look, so that a new address of the database reaches every namespace when the operator
     # starts with it.
-    if seen.spec.serving.prediction_log.enabled or _is_training(seen):
+    login = Provided()
+    if _needs_login(seen):
         with attempts.attempt():
-            await ports.kube.apply(build_database_secret(owner.namespace, settings.database_url))
+            login = await provide_login(
+                owner.namespace,
+                ports,
+                address=settings.database_url,
+                logins=settings.logins,
+                limits=settings.login_limits,
+            )
     not_started = await _start(owner, decision, seen, ports.kube, attempts)
     await _forget(owner, seen, ports.kube, attempts)
-    return Outcome(failures=attempts.failures, not_started=not_started, held=held, tidied=tidied)
+    return Outcome(
+        failures=attempts.failures,
+        not_started=not_started,
+        held=held,
+        tidied=tidied,
+        login=login,
+    )
 
 
 async def _start(
@@ -88,9 +103,11 @@ async def _start(
     return frozenset(left)
 
 
-def _is_training(seen: Seen) -> bool:
+def _needs_login(seen: Seen) -> bool:
+    """Tell whether pods of the Model write to the database."""
     training = seen.observed.training
-    return training is not None and training.state is RunState.ACTIVE
+    is_training = training is not None and training.state is RunState.ACTIVE
+    return is_training or seen.spec.serving.prediction_log.enabled
 
 
 def _due(decision: Decision) -> frozenset[str]:
@@ -111,7 +128,10 @@ async def _check_names(
         return
     built_in = seen.spec.serving.gateway.kind == "BuiltIn"
     parts = _build_parts(owner, settings) if built_in else ()
-    await check_names((*name_route(owner, built_in=built_in), *parts), kube)
+    starts = decision.start_training is not None or _needs_login(seen)
+    login = () if settings.logins.is_provided else (name_database_secret(owner.namespace),)
+    names = (*name_route(owner, built_in=built_in), *parts, *(login if starts else ()))
+    await check_names(names, kube)
 
 
 def _build_parts(owner: Owner, settings: Settings) -> tuple[dict[str, Any], ...]:

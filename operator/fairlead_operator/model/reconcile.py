@@ -11,7 +11,13 @@ from fairlead_operator.model.observe import observe
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.status import report
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report, report_failures, report_invalid, report_upgrade
+from fairlead_operator.report import (
+    Report,
+    report_failures,
+    report_invalid,
+    report_login,
+    report_upgrade,
+)
 from fairlead_operator.settings import Settings
 
 
@@ -38,4 +44,7 @@ async def reconcile(
     failures = (*outcome.failures, *seen.failures)
     told = report(body, seen, decision, failures=failures)
     told = report_upgrade(body, told, outcome.held or seen.held, now=now)
+    told = report_login(body, told, outcome.login.shared, now=now)
+    if (again := outcome.login.look_again) is not None:
+        told = dataclasses.replace(told, look_again=min(told.look_again or again, again))
     return report_failures(body, told, failures, now=now)

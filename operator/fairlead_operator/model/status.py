@@ -31,7 +31,7 @@ from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState
-from fairlead_operator.report import Report, announce_pods
+from fairlead_operator.report import Report, announce_pods, name_refusal
 from fairlead_operator.requests import announce_refusals, record
 
 _WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
@@ -147,8 +147,9 @@ def _conditions(
     refused = tuple(failure for failure in failures if failure.refused)
     reason, message = decision.reason, decision.message
     if current and refused:
-        current, reason = False, CommonReason.CLUSTER_REFUSED
-        message = f"{message}; as it was, for the cluster refuses a change: {describe(refused)}"
+        current, reason = False, name_refusal(refused)
+        who = "database" if reason is CommonReason.LOGIN_NOT_ALLOWED else "cluster"
+        message = f"{message}; as it was, for the {who} refuses a change: {describe(refused)}"
     taken = tuple(failure for failure in failures if failure.taken)
     if taken and not serving:
         reason, message = CommonReason.NAME_TAKEN, describe(taken)

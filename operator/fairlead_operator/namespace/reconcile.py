@@ -1,13 +1,16 @@
-"""Reconciles what the Models of a namespace share: today its gateway."""
+"""Reconciles what the Models of a namespace share: its gateway, and its login to the database."""
 
+from fairlead_operator.kube.database_secret import Logins
+from fairlead_operator.namespace.login import tidy_login
 from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Ports
 
 
-async def reconcile_namespace(namespace: str, ports: Ports) -> None:
+async def reconcile_namespace(namespace: str, ports: Ports, *, logins: Logins) -> None:
     """Remove what no Model of the namespace needs anymore.
 
     Raises:
-        TransientError: the cluster did not answer.
+        TransientError: the cluster or the database did not answer.
     """
     await tidy_gateway(namespace, ports.kube)
+    await tidy_login(namespace, ports, logins=logins)

@@ -154,6 +154,12 @@ class RecordClient:
         if await self._connections.call(shut_out, deadline=_LOGIN_SECONDS):
             await self._connections.call(remove, deadline=_LOGIN_SECONDS)
 
+    async def tenants(self) -> Sequence[str]:
+        async def read(connection: Connection) -> list[tuple[Any, ...]]:
+            return await (await connection.execute(queries.TENANTS)).fetchall()
+
+        return [namespace for (namespace,) in await self._connections.call(read)]
+
     async def remove_old(self, before: datetime) -> int:
         """Remove predictions and feedback from before this moment; answers how many.
 

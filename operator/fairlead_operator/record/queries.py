@@ -176,6 +176,7 @@ REMOVE_STUDY: Final = (
 )
 
 FORGET_USAGE: Final = f"DELETE FROM {SCHEMA}.usage WHERE day < %(before)s::timestamptz::date"
+TENANTS: Final = f"SELECT namespace FROM {SCHEMA}.tenants ORDER BY namespace"
 
 
 def remove_old(table: str) -> str:

@@ -32,6 +32,7 @@ class Case:
     plan: Plan
     gateway: GatewaySpec  # what carries the traffic
     stable: VersionReference | None  # the version in charge; None for a first version
+    unrecorded: str | None = None  # why no prediction of the Model is kept that should be
 
     @property
     def phase(self) -> Phase:

@@ -15,8 +15,9 @@ from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.parent import read_parent, without_wait
+from fairlead_operator.parent import Parent, read_parent, without_wait
 from fairlead_operator.ports import Kube, Ports
+from fairlead_operator.report import read_failures
 from fairlead_operator.requests import unanswered
 from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.case import Case
@@ -135,7 +136,16 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
         plan=_compile(policy, spec),
         gateway=_gateway(status, model.spec),
         stable=status.stable if status.phase else model.status.stable,
+        unrecorded=_find_unrecorded(model),
     )
+
+
+def _find_unrecorded(model: Parent) -> str | None:
+    """Return why servers keep no predictions though they should: what the Model says of that."""
+    if not model.spec.serving.prediction_log.enabled:
+        return None
+    failures = read_failures(model.body.get("status") or {})
+    return next((failure.message for failure in failures if failure.login), None)
 
 
 async def _has_returned(case: Case, kube: Kube) -> bool:

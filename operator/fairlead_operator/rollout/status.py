@@ -7,9 +7,16 @@ from typing import Any, Final
 
 from fairlead_contract.cluster import GATEWAY_AGENT_PORT
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.conditions import AUTOSCALED, PODS_READY, Condition, merge
+from fairlead_operator.api.conditions import (
+    AUTOSCALED,
+    PODS_READY,
+    RECORDED,
+    Condition,
+    merge,
+)
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import ANNOTATION_ALERT, GATEWAY_NAME
+from fairlead_operator.api.phases.common import CommonReason
 from fairlead_operator.api.phases.rollout import (
     AlertReason,
     AutoscalerReason,
@@ -269,6 +276,9 @@ def _conditions(
         complete = "True" if presence.complete else "False"
         conditions.append(condition(PODS_READY, complete, presence.reason, presence.message))
     conditions += _signature_condition(seen, generation)
+    if seen.case.unrecorded is not None:
+        reason = CommonReason.LOGIN_NOT_ALLOWED
+        conditions.append(condition(RECORDED, "False", reason, seen.case.unrecorded))
     if seen.unreadable_alert is not None:
         told = f"the annotation {ANNOTATION_ALERT} asks for nothing: {seen.unreadable_alert}"
         ways = "`fairlead abort MODEL` takes the rollout back"

@@ -11,11 +11,11 @@ from fairlead_operator.api.phases.training_run import ENDED, Phase
 from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import TransientError
-from fairlead_operator.kube.database_secret import build_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.kube.owned import create_once, remove_owned
 from fairlead_operator.kube.pods import is_working
-from fairlead_operator.ports import Kube, Ports
+from fairlead_operator.namespace.login import provide_login
+from fairlead_operator.ports import Ports
 from fairlead_operator.settings import Settings
 from fairlead_operator.training_run.config import build_config, read_training
 from fairlead_operator.training_run.manifests import Stage, build_job, name_job
@@ -76,10 +76,13 @@ async def act(
         for stage in _STAGES:
             with attempts.attempt():
                 await remove_owned(name_job(stage, owner, model=seen.spec.model), ports.kube)
+    if decision.drop_search:
+        with attempts.attempt():
+            await remove_owned(name_job("search", owner, model=seen.spec.model), ports.kube)
     if decision.want_search and seen.observed.search is JobState.ABSENT:
-        await _start("search", owner, seen, ports.kube, settings, attempts=attempts)
+        await _start("search", owner, seen, ports, settings, attempts=attempts)
     if decision.want_finish and seen.observed.finish is JobState.ABSENT:
-        await _start("finish", owner, seen, ports.kube, settings, attempts=attempts)
+        await _start("finish", owner, seen, ports, settings, attempts=attempts)
     ended = decision.phase in ENDED and seen.observed.phase not in ENDED
     if ended and seen.mlflow_run_id is not None:
         end = RunEnd.FINISHED if decision.phase is Phase.SUCCEEDED else RunEnd.FAILED
@@ -110,11 +113,17 @@ async def _drop_study(owner: Owner, seen: Seen, ports: Ports, *, now: datetime) 
 
 
 async def _start(
-    stage: Stage, owner: Owner, seen: Seen, kube: Kube, settings: Settings, *, attempts: Attempts
+    stage: Stage, owner: Owner, seen: Seen, ports: Ports, settings: Settings, *, attempts: Attempts
 ) -> None:
     """Start the Job of this stage, with what its pods read."""
-    with attempts.attempt():  # no Job without the Secret, which may be another's
-        await kube.apply(build_database_secret(owner.namespace, settings.database_url))
+    with attempts.attempt():  # no Job without the login, nor with another's Secret
+        await provide_login(
+            owner.namespace,
+            ports,
+            address=settings.database_url,
+            logins=settings.logins,
+            limits=settings.login_limits,
+        )
         job = build_job(
             stage,
             seen.config or "",
@@ -125,5 +134,6 @@ async def _start(
             mlflow_url=settings.mlflow.address,
             sources=settings.source_variables,
             allows_code=settings.allow_artifact_code and seen.model.serving.allow_artifact_code,
+            logins=settings.logins,
         )
-        await create_once(job, kube)
+        await create_once(job, ports.kube)

@@ -1,13 +1,16 @@
 """What the trainer is told: the Model's recipe as one JSON document.  Pure."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
+from fairlead_contract.search import search_schema
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import name_registered_model
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.kube.metadata import Owner
+
+_SCHEMA: Final = "searchSchema"
 
 
 def build_config(
@@ -25,6 +28,7 @@ def build_config(
         "model": model,
         "trainingRun": run.name,
         "trainingRunUid": run.uid,
+        _SCHEMA: search_schema(run.namespace),
         "registeredModel": name_registered_model(run.namespace, model),
         "experiment": f"{run.namespace}/{model}",
         "mlflowRunId": mlflow_run_id,
@@ -63,13 +67,32 @@ def build_config(
     return json.dumps(document, sort_keys=True)
 
 
+def is_earlier(config: str | None) -> bool:
+    """Tell whether an earlier release wrote this, whose searches had one schema for all."""
+    document = _parse(config)
+    return document is not None and _SCHEMA not in document
+
+
+def renew_config(config: str | None, namespace: str) -> str | None:
+    """Add the namespace's own schema for searches to what an earlier release wrote."""
+    document = _parse(config)
+    if document is None or _SCHEMA in document:
+        return config
+    return json.dumps(document | {_SCHEMA: search_schema(namespace)}, sort_keys=True)
+
+
 def read_training(config: str | None) -> str | None:
     """Return the uid of the TrainingRun that the trainer was told; None where none was.
 
     A TrainingRun that was restored from a backup goes on by the config, and has another uid.
     """
-    try:
-        uid = json.loads(config or "")["trainingRunUid"]
-    except (ValueError, KeyError, TypeError):
-        return None
+    uid = (_parse(config) or {}).get("trainingRunUid")
     return uid if uid and isinstance(uid, str) else None
+
+
+def _parse(config: str | None) -> dict[str, Any] | None:
+    try:
+        document = json.loads(config or "")
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None

@@ -11,7 +11,13 @@ from fairlead_contract.artifact import CHAMPION_ROOM
 from fairlead_operator.api.common import ResourceList, Resources
 from fairlead_operator.api.group import LABEL_STAGE, LABEL_TRAINING_RUN
 from fairlead_operator.api.model import ModelSpec
-from fairlead_operator.kube.database_secret import database_variable
+from fairlead_operator.kube.database_secret import (
+    OWN_LOGINS,
+    Logins,
+    database_mount,
+    database_variable,
+    database_volume,
+)
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner, child_name, component_labels
 from fairlead_operator.kube.security import (
@@ -47,6 +53,7 @@ def build_job(  # noqa: PLR0913  all that a Job is made of
     mlflow_url: str,
     sources: Mapping[str, str] = _NOTHING_MORE,
     allows_code: bool = False,
+    logins: Logins = OWN_LOGINS,
 ) -> dict[str, Any]:
     """Build a training Job, complete, ready for server-side apply.
 
@@ -58,10 +65,11 @@ def build_job(  # noqa: PLR0913  all that a Job is made of
     workers = json.loads(config)["search"]["parallelism"] if stage == "search" else 1
     timeout = int(spec.training.search.timeout.total_seconds())
     has_champion = stage == "finish" and json.loads(config).get("champion") is not None
-    trainer = _trainer(stage, config, spec, images, mlflow_url)
+    trainer = _trainer(stage, config, spec, images, mlflow_url=mlflow_url, logins=logins)
     trainer["env"] += environment({"FAIRLEAD_NAMESPACE": owner.namespace, **sources})
     scorer = _scorer(spec, images) if has_champion and allows_code else None
-    volumes = [scratch(trainer["resources"]["limits"]["memory"])]
+    # The second is for the certificate authority that the database's address may name.
+    volumes = [scratch(trainer["resources"]["limits"]["memory"]), database_volume(logins)]
     if scorer is not None:
         trainer["env"] += environment({CHAMPION_ROOM: _ROOM})
         trainer["volumeMounts"] += _room(writes="question")
@@ -134,7 +142,13 @@ def job_labels(stage: Stage, *, model: str, run: str) -> dict[str, str]:
 
 
 def _trainer(
-    stage: Stage, config: str, spec: ModelSpec, images: Images, mlflow_url: str
+    stage: Stage,
+    config: str,
+    spec: ModelSpec,
+    images: Images,
+    *,
+    mlflow_url: str,
+    logins: Logins,
 ) -> dict[str, Any]:
     return {
         "name": _TRAINER,
@@ -143,7 +157,7 @@ def _trainer(
         "args": [stage, _CONFIG, config],
         "env": [
             *environment({mlflow.ADDRESS: mlflow_url}),
-            database_variable(),
+            database_variable(logins),
             *_data_credentials(spec),
         ],
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -153,7 +167,10 @@ def _trainer(
             requests={"cpu": "250m", "memory": "512Mi"},
             limits={"memory": "2Gi"},
         ),
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own emptyDir
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
+            database_mount(),
+        ],
     }
 
 

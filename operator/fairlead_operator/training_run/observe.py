@@ -20,6 +20,7 @@ from fairlead_operator.kube.pods import (
 )
 from fairlead_operator.parent import read_parent, without_wait
 from fairlead_operator.ports import Ports
+from fairlead_operator.training_run.config import is_earlier, renew_config
 from fairlead_operator.training_run.manifests import Stage, job_labels, name_job, read_config
 from fairlead_operator.training_run.result import Result, carry_on, parse_progress, read_result
 from fairlead_operator.training_run.seen import Seen
@@ -37,7 +38,8 @@ class _Job:
     obstacle: str = ""  # what keeps its pods from working, while it is active
     is_guess: bool = False  # the obstacle, from there being no pod
     podless: timedelta | None = None  # its age, while it should have a pod and has none
-    config: str | None = None  # what its trainers are told
+    config: str | None = None  # what its trainers are told, where that may not be known
+    is_earlier: bool = False  # an earlier release made it
 
 
 async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Seen:
@@ -72,6 +74,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         finish=finish.state,
         finish_failure=finish.failure,
         finish_result=finish.result,
+        is_earlier=search.is_earlier and finish.state is JobState.ABSENT,
         obstacle=_name_obstacle((search, finish), begun=(progress or status.progress) is not None),
     )
     return Seen(
@@ -81,11 +84,20 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         model=model.spec,
         champion=model.status.stable,
         mlflow_run_id=status.mlflow_run_id,
-        # A look that was cut off has started the search: what that is told is what was fixed.
-        config=status.config or search.config,
+        config=_read_config(status, search, namespace),
         progress=carry_on(progress, status.progress),
         podless=search.podless or finish.podless,
     )
+
+
+def _read_config(status: TrainingRunStatus, search: _Job, namespace: str) -> str | None:
+    """Return what the trainer is told.
+
+    If a look that was cut off has started the search, what that is told is what was fixed.
+    """
+    if status.phase in ENDED:
+        return status.config
+    return renew_config(status.config or search.config, namespace)
 
 
 def _is_new(status: TrainingRunStatus) -> bool:
@@ -121,11 +133,14 @@ async def _read_job(
     if owners(job) and not is_own:  # an earlier run's of this name, and goes with it
         return _Job(state=JobState.ABSENT, failure="", result=None)
     state, failure = read_job(job)
-    config = read_config(job) if fresh and is_own else None
+    told = read_config(job)
+    config = told if fresh and is_own else None
     labels = job_labels(stage, model=model, run=owner.name)
     pods = await ports.kube.list("Pod", owner.namespace, labels)
     if state is JobState.ACTIVE:
-        active = _Job(state=state, failure="", result=None, config=config)
+        active = _Job(
+            state=state, failure="", result=None, config=config, is_earlier=is_earlier(told)
+        )
         age = _age(job, now)
         if pods or age <= _FIRST_POD:
             return dataclasses.replace(active, obstacle=find_obstacle({}, pods) or "")
@@ -136,7 +151,13 @@ async def _read_job(
     if result is None:  # the watch of Jobs may be ahead of that of pods
         result = read_result(await ports.kube.relist("Pod", owner.namespace, labels))
     killed = find_killed(pods) if result is None else None
-    return _Job(state=state, failure=killed or failure, result=result, config=config)
+    return _Job(
+        state=state,
+        failure=killed or failure,
+        result=result,
+        config=config,
+        is_earlier=state is JobState.COMPLETE and is_earlier(told),
+    )
 
 
 def _name_obstacle(jobs: Iterable[_Job], *, begun: bool) -> str:

@@ -6,6 +6,7 @@
     Searching             every search worker completed              Finishing
     Finishing             the finishing Job completed with a result  Succeeded
     Searching, Finishing  a Job failed, or its result says so        Failed
+    Searching, Finishing  an earlier release made the search         Searching, anew
     any unfinished        spec.suspend                               Suspended
     Suspended             spec.suspend is false again                Searching, same study
 
@@ -44,6 +45,7 @@ class Observed:
     search: JobState
     search_failure: str  # what Kubernetes says of a failed Job
     search_result: Result | None  # what a failed worker said
+    is_earlier: bool = False  # an earlier release made the search, and nothing has finished it
     finish: JobState
     finish_failure: str
     finish_result: Result | None
@@ -60,6 +62,7 @@ class Decision:
     want_run: bool = False  # MLflow should have a run, and the recipe be fixed
     want_search: bool = False  # the search Job should exist
     want_finish: bool = False  # the finishing Job should exist
+    drop_search: bool = False  # the search Job should not exist, to be made anew
 
 
 def decide(observed: Observed) -> Decision:
@@ -99,6 +102,14 @@ def _next(observed: Observed) -> Decision:
                     reason=Reason.WAITING_FOR_TRACKING,
                     message=_waiting(observed),
                     want_run=True,
+                )
+            if observed.is_earlier:
+                return Decision(
+                    phase=Phase.SEARCHING,
+                    reason=Reason.SEARCHING,
+                    message="searching anew: the study of an earlier release was in a schema of "
+                    "all namespaces, and this release keeps each namespace's apart",
+                    drop_search=True,
                 )
             if observed.phase is Phase.FINISHING:
                 return _while_finishing(observed)

@@ -225,6 +225,8 @@ def _array(numbers: Iterable[float]) -> str:
 
 
 def _parameters(url: str) -> dict[str, Any]:
+    if not url:
+        raise UnavailableError("the namespace has no Secret with the address of the database yet")
     try:
         return build_parameters(url, _DEFAULTS)
     except InvalidAddressError as error:

@@ -22,7 +22,7 @@ _TERMINATION_LOG = Path("/dev/termination-log")
 class RecordSettings:
     """Where predictions and feedback are kept."""
 
-    url: str = field(repr=False)  # a secret
+    url: str = field(repr=False)  # a secret; empty where only the file has it
     task: Task
     sample: float  # share of the requests, above 0 to 1
     feedback_token: str = field(repr=False)  # a secret; empty: feedback is open to everyone
@@ -30,7 +30,7 @@ class RecordSettings:
     feedback_token_file: Path | None = None  # where the token is as it is now
 
     def read_url(self) -> str:
-        """Return the database's address, which changes when its Secret does."""
+        """Return the database's address, which changes with its Secret; empty without one."""
         if self.url_file is not None:
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 return self.url_file.read_text(encoding="utf-8").strip() or self.url
@@ -125,7 +125,8 @@ def _read_mlflow(environment: Mapping[str, str]) -> Access:
 
 def _record(environment: Mapping[str, str]) -> RecordSettings | None:
     url = environment.get("FAIRLEAD_DATABASE_URL", "")
-    if not url:
+    url_file = _file(environment, "FAIRLEAD_DATABASE_URL_FILE")
+    if not url and url_file is None:
         return None
     task, sample = (
         _text(environment, name) for name in ("FAIRLEAD_TASK", "FAIRLEAD_PREDICTION_SAMPLE")
@@ -140,7 +141,7 @@ def _record(environment: Mapping[str, str]) -> RecordSettings | None:
         task=Task(task),
         sample=_share("FAIRLEAD_PREDICTION_SAMPLE", sample),
         feedback_token=_token(environment, "FAIRLEAD_FEEDBACK_TOKEN"),
-        url_file=_file(environment, "FAIRLEAD_DATABASE_URL_FILE"),
+        url_file=url_file,
         feedback_token_file=_file(environment, "FAIRLEAD_FEEDBACK_TOKEN_FILE"),
     )
 

@@ -31,7 +31,7 @@ from fairlead_operator.kube import client as kube_client
 from fairlead_operator.kube.applied import is_applied, sign
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.credentials import Credentials
-from fairlead_operator.kube.database_secret import build_database_secret
+from fairlead_operator.kube.database_secret import build_own_secret
 from fairlead_operator.kube.kinds import RESOURCES, WATCHED, Resource
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.store import Store
@@ -53,6 +53,9 @@ from support.world import SETTINGS, model_manifest
 
 pytestmark = pytest.mark.integration
 
+_SECRET = build_own_secret(
+    "namespace", "postgresql://u:p@database/fairlead", user="mine", password="hers", ca="CA"
+)
 _OWNER = Owner(kind="Model", namespace="namespace", name="nsw-price", uid="1")
 _SERVED = VersionReference(version="1.0.0", registry_version="1", digest="sha256:0")
 _TOKEN = SecretReference(name="token")
@@ -111,7 +114,7 @@ _SCALING = Autoscaling.model_validate(
 )
 CHILDREN = (
     *MANIFESTS,
-    build_database_secret("namespace", "postgresql://fairlead:secret@database/fairlead"),
+    _SECRET,
     build_autoscaler("1.0.0", _SCALING, floor=1, owner=_OWNER, prometheus_url=""),
     build_training_run(_OWNER, number=1, trigger=Trigger.INITIAL, task="digest"),
     build_rollout(_OWNER, _MODEL, Target(version="1.0.0", trigger="trained"), number=1),
@@ -237,7 +240,7 @@ async def test_a_list_of_many_pages_is_whole(
     "manifest",
     [
         *build_gateway("namespace", images=SETTINGS.images, replicas=1),
-        build_database_secret("namespace", "postgresql://fairlead:secret@database/fairlead"),
+        _SECRET,
     ],
     ids=lambda manifest: manifest["kind"],
 )

@@ -466,6 +466,7 @@ async def test_the_rights_the_chart_gives_are_enough(
         await stage.wait("TrainingRun", "nsw-price-training-2", phase="Suspended")
         await stage.kube.delete("Model", namespace, "nsw-price")
         await until(lambda: _gone(stage, "Deployment", "fairlead-gateway"), "the gateway to go")
+        await until(lambda: _gone(stage, "Secret", "fairlead-database"), "the login to go")
         operator.stop()
 
     assert [status for status, _ in answers] == [200, 200]

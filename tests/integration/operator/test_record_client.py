@@ -55,7 +55,7 @@ class Desk:
         await asyncio.to_thread(self._search, study)
 
     def _search(self, name: str) -> None:
-        with open_storage(self.url) as storage:
+        with open_storage(self.url, "fairlead_search") as storage:
             study = optuna.create_study(study_name=name, storage=storage)
             study.set_user_attr("of", "the study")
             study._storage.set_study_system_attr(study._study_id, "of", "the study")

@@ -30,6 +30,7 @@ from cluster.ports import refusing_port
 from fairlead_contract.digest import digest_directory
 from fairlead_contract.hosts import parse_hosts
 from fairlead_contract.mlflow import Access
+from fairlead_contract.search import search_schema
 from fairlead_training.config import Environment, Surroundings
 from fairlead_training.sources.http import read
 from fairlead_training.sources.table import warn_of_source
@@ -41,6 +42,7 @@ from support.training import PRICES, Desk, load_prices
 
 pytestmark = pytest.mark.integration
 
+SEARCHES = search_schema("energy")
 PATIENCE = 300  # seconds that a process may take on a busy machine
 
 
@@ -281,13 +283,13 @@ def test_a_worker_killed_before_its_first_heartbeat_is_resumed(desk: Desk) -> No
     assert desk.run("search", config)[0] == 0
     with psycopg.connect(desk.variables["FAIRLEAD_DATABASE_URL"]) as connection:
         connection.execute(
-            """UPDATE fairlead_search.trials SET state = 'RUNNING', datetime_complete = NULL,
+            f"""UPDATE {SEARCHES}.trials SET state = 'RUNNING', datetime_complete = NULL,
             datetime_start = now() - interval '1 minute'
-            WHERE number = 1 AND study_id = (SELECT study_id FROM fairlead_search.studies
-            WHERE study_name = %s)""",
+            WHERE number = 1 AND study_id = (SELECT study_id FROM {SEARCHES}.studies
+            WHERE study_name = %s)""".encode(),
             (_study_name(config),),
         )
-        connection.execute("DELETE FROM fairlead_search.trial_heartbeats")
+        connection.execute(f"DELETE FROM {SEARCHES}.trial_heartbeats".encode())
 
     code, _ = desk.run("search", config)
 
@@ -834,8 +836,9 @@ def _study_name(config: dict[str, Any]) -> str:
 def _trials(desk: Desk, config: dict[str, Any]) -> list[tuple[str, int]]:
     with psycopg.connect(desk.variables["FAIRLEAD_DATABASE_URL"]) as connection:
         return connection.execute(
-            """SELECT state::text, number FROM fairlead_search.trials
-            JOIN fairlead_search.studies USING (study_id) WHERE study_name = %s ORDER BY number""",
+            f"""SELECT state::text, number FROM {SEARCHES}.trials
+            JOIN {SEARCHES}.studies USING (study_id)
+            WHERE study_name = %s ORDER BY number""".encode(),
             (_study_name(config),),
         ).fetchall()
 

@@ -14,7 +14,10 @@ from fairlead_contract.cluster import (
     SERVER_PORT,
     SERVER_SHADOW_PORT,
 )
+from fairlead_operator.kube.database_secret import Logins
 from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.ports import Limits
+from fairlead_operator.settings import Settings
 from support.chart.rendering import (
     CHART,
     LOCAL_VALUES,
@@ -313,7 +316,7 @@ def test_nobody_may_read_secrets_but_those_that_are_generated(manifests: list[Ma
             assert set(rule["verbs"]) == {"get", "update"}
         else:
             assert rule["resourceNames"] == ["fairlead-database"]
-            assert set(rule["verbs"]) == {"create", "patch"}
+            assert set(rule["verbs"]) == {"get", "list", "watch", "create", "patch", "delete"}
 
 
 def test_events_are_written_and_those_of_a_job_listed(manifests: list[Manifest]) -> None:
@@ -502,6 +505,52 @@ def test_names_of_namespaces_and_pull_secrets_are_lists() -> None:
 
     assert told["FAIRLEAD_WATCH_NAMESPACES"]["value"] == "a,b"
     assert told["FAIRLEAD_IMAGE_PULL_SECRETS"]["value"] == "one,two"
+
+
+def test_the_operator_is_told_what_a_namespace_may_do() -> None:
+    told = {name: entry.get("value") for name, entry in environment(render(*EXTERNAL)).items()}
+
+    limits = Settings.from_environment(told | {"FAIRLEAD_DATABASE_URL": "postgresql://db/x",
+                                               "FAIRLEAD_WEBHOOK_TOKEN": "t"})  # fmt: skip
+    assert (limits.login_limits, limits.logins) == (Limits(), Logins()), "as without the chart"
+    new = ("record.logins", "record.shareOperatorLoginWithEveryNamespace",
+           "externalDatabase.sslmode", "externalDatabase.caSecret")  # fmt: skip
+    kept = render(*EXTERNAL, *(f"{name}=null" for name in new))
+    assert not [name for name in environment(kept) if "LOGIN" in name], "with --reuse-values"
+
+
+def test_the_operator_is_told_whose_logins_pods_have() -> None:
+    shared = environment(render(*EXTERNAL, "record.shareOperatorLoginWithEveryNamespace=true"))
+    provided = environment(render(*EXTERNAL, 'record.logins.existingSecret="platform-database"'))
+
+    assert shared["FAIRLEAD_SHARE_OPERATOR_LOGIN"]["value"] == "true"
+    assert provided["FAIRLEAD_LOGIN_SECRET"]["value"] == "platform-database"
+
+
+def test_the_authority_of_a_database_is_mounted_where_the_operator_looks() -> None:
+    manifests = render(*EXTERNAL, 'externalDatabase.sslmode="verify-full"',
+                       'externalDatabase.caSecret="db-ca"')  # fmt: skip
+    pod = find(manifests, "Deployment", "fairlead-operator")["spec"]["template"]["spec"]
+    volume = next(volume for volume in pod["volumes"] if volume["name"] == "secrets")
+    (source,) = [
+        source["secret"]
+        for source in volume["projected"]["sources"]
+        if source["secret"]["name"] == "db-ca"
+    ]
+    (mount,) = [each for each in operator_container(manifests)["volumeMounts"]
+                if each["name"] == "secrets"]  # fmt: skip
+    told = environment(manifests)
+
+    (item,) = source["items"]
+    assert item["key"] == "ca.crt"
+    assert told["FAIRLEAD_DATABASE_CA"]["value"] == f"{mount['mountPath']}/{item['path']}"
+    assert told["FAIRLEAD_DATABASE_SSLMODE"]["value"] == "verify-full"
+
+
+def test_the_bundled_database_lets_the_operator_make_logins() -> None:
+    (script,) = find(render(*BUNDLED), "ConfigMap", "fairlead-postgresql")["data"].values()
+
+    assert "CREATE ROLE fairlead LOGIN CREATEROLE" in script
 
 
 def test_an_address_given_as_a_value_ends_in_a_secret() -> None:
@@ -786,6 +835,30 @@ def test_a_long_release_name_is_cut() -> None:
             "mlflow.existingDatabaseSecret",
             id="MLflow without a database",
         ),
+        pytest.param(
+            (*EXTERNAL, 'externalDatabase.sslmode="verify-ca"'),
+            "externalDatabase.caSecret",
+            id="a certificate that nobody can verify",
+        ),
+        pytest.param(
+            (*BUNDLED, 'externalDatabase.sslmode="require"'),
+            "externalDatabase.sslmode",
+            id="encryption that the bundled database does not have",
+        ),
+        pytest.param(
+            (
+                *EXTERNAL,
+                'record.logins.existingSecret="theirs"',
+                "record.shareOperatorLoginWithEveryNamespace=true",
+            ),
+            "drop one of them",
+            id="two logins",
+        ),
+        pytest.param(
+            (*EXTERNAL, 'record.logins.existingSecret="fairlead-database"'),
+            "choose another name",
+            id="a Secret that two would write",
+        ),
     ],
 )
 def test_a_release_that_could_not_work_is_refused(settings: tuple[str, ...], named: str) -> None:
@@ -819,6 +892,9 @@ def test_a_release_that_could_not_work_is_refused(settings: tuple[str, ...], nam
         ('serving.allowArtifactCode="yes"', "/serving/allowArtifactCode"),
         ('postgresql.existingSecret="My Secret"', "/postgresql/existingSecret"),
         ('webhook.existingSecret="My Secret"', "/webhook/existingSecret"),
+        ('externalDatabase.sslmode="yes"', "/externalDatabase/sslmode"),
+        ("record.logins.connections=0", "/record/logins/connections"),
+        ('record.logins.existingSecret="My Secret"', "/record/logins/existingSecret"),
     ],
 )
 def test_the_schema_refuses(setting: str, named: str) -> None:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from fairlead_contract.artifact import CHAMPION_ROOM
 from fairlead_contract.histogram import MILLISECONDS
+from fairlead_contract.search import search_schema
 from fairlead_contract.series import PREDICTION_SECONDS
 from fairlead_operator.api.common import SecretReference, VersionReference
 from fairlead_operator.api.common import Task as ModelTask
@@ -105,6 +106,7 @@ def test_the_trainer_reads_the_operators_config() -> None:
     assert config.validation.holdout_fraction == pytest.approx(0.2)
     assert config.champion is not None
     assert config.champion.version == "1.0.0"
+    assert config.search_schema == search_schema("energy")
 
 
 def test_the_job_runs_the_trainers_command_line() -> None:
@@ -268,10 +270,7 @@ def test_the_server_keeps_predictions_as_the_model_says(task: ModelTask) -> None
     secrets = [
         entry["valueFrom"]["secretKeyRef"] for entry in container["env"] if "valueFrom" in entry
     ]
-    assert secrets == [
-        {"name": "fairlead-database", "key": "url"},
-        {"name": "labels", "key": "feedback-token"},
-    ]
+    assert secrets == [{"name": "labels", "key": "feedback-token"}]
     (mount,) = [each for each in container["volumeMounts"] if each["name"] == "tokens"]
     file = settings.record.feedback_token_file
     assert file == Path(mount["mountPath"]) / "FAIRLEAD_FEEDBACK_TOKEN"

@@ -5,6 +5,7 @@ import pytest
 from fairlead_operator.attempts import Attempts, Failure, describe
 from fairlead_operator.errors import (
     ClusterRefusalError,
+    LoginNotAllowedError,
     TransientError,
     UnknownKindError,
     WebhookUnavailableError,
@@ -24,6 +25,11 @@ AWAY = Failure(message="Service a: 503", refused=False)
             WebhookUnavailableError("500"),
             Failure(message="500", refused=True),
             id="a webhook that is away: someone must mend it",
+        ),
+        pytest.param(
+            LoginNotAllowedError("no CREATEROLE"),
+            Failure(message="no CREATEROLE", refused=True, login=True),
+            id="the database allows no login: someone must mend it",
         ),
         pytest.param(
             TransientError("503"), Failure(message="503", refused=False), id="it may pass by itself"

@@ -10,7 +10,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.api.serving import ServingSpec
-from fairlead_operator.kube.database_secret import build_database_secret
+from fairlead_operator.kube.database_secret import build_own_secret, build_shared_secret
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.states import Target
@@ -88,7 +88,7 @@ EVERYTHING = [
         Target(version="1.0.0", trigger="pinned", alternatives=("1.1.0",)),
         number=10**9,
     ),
-    build_database_secret("energy", "postgresql://x"),
+    build_own_secret("energy", "postgresql://x", user="e", password="p", ca=""),
 ]
 TEMPLATES = [
     pytest.param(item["spec"]["template"], id=f"{item['kind']} {item['metadata']['name'][-10:]}")
@@ -113,7 +113,8 @@ PINNED = {"fairlead.dev/model": LONGEST.name, "fairlead.dev/version": VERSION.ve
                                               "kind": "ClusterRole", "name": "fairlead-gateway"}},
                      id="gateway: RoleBinding"),
         pytest.param(GATEWAY[3], {"selector": {"matchLabels": MANAGED}}, id="gateway: Deployment"),
-        pytest.param(build_database_secret("energy", "x"), {"type": "Opaque"}, id="Secret"),
+        pytest.param(build_shared_secret("energy", "postgresql://x", ca=""), {"type": "Opaque"},
+                     id="Secret"),
         *(pytest.param(manifest, {"clusterIP": None}, id=f"{what}: Service")
           for what, manifest in (("server", SERVER[0]), ("address", build_address(LONGEST)),
                                  ("preview", build_preview(LONGEST)))),

@@ -7,7 +7,13 @@ import pytest
 
 from fairlead_operator.api.events import Event
 from fairlead_operator.attempts import Failure
-from fairlead_operator.report import Report, build_event, read_failures, report_failures
+from fairlead_operator.report import (
+    Report,
+    build_event,
+    read_failures,
+    report_failures,
+    report_login,
+)
 from support.builders import plain_rollout
 from support.fakes import START
 
@@ -37,6 +43,7 @@ def test_an_event_as_kubernetes_wants_it() -> None:
 
 
 REFUSED = Failure(message="PATCH …: 422 no", refused=True)
+NO_LOGIN = Failure(message="no CREATEROLE", refused=True, login=True)
 AWAY = Failure(message="PATCH …: 503 away", refused=False)
 SECOND = timedelta(seconds=1)
 
@@ -68,6 +75,12 @@ def applied(report: Report) -> tuple[str, str, str]:
             ("False", "ClusterRefused", "PATCH …: 422 no; PATCH …: 503 away"), 1,
             id="both: what someone must mend first, and each sentence once",
         ),
+        pytest.param((NO_LOGIN, AWAY),
+                     ("False", "LoginNotAllowed", "no CREATEROLE; PATCH …: 503 away"), 1,
+                     id="a login that the database does not allow"),
+        pytest.param((NO_LOGIN, REFUSED),
+                     ("False", "ClusterRefused", "no CREATEROLE; PATCH …: 422 no"), 1,
+                     id="beside a refusal of the cluster"),
     ],
 )  # fmt: skip
 def test_what_could_not_be_written_is_a_condition(
@@ -77,7 +90,9 @@ def test_what_could_not_be_written_is_a_condition(
 
     assert applied(report) == condition
     assert len(report.events) == events
-    assert read_failures(report.status)[0].refused == (condition[1] == "ClusterRefused")
+    (failure,) = read_failures(report.status)
+    assert failure.refused == (condition[1] != "ClusterUnavailable")
+    assert failure.login == (condition[1] == "LoginNotAllowed")
 
 
 def test_nothing_is_said_where_nothing_ever_failed() -> None:
@@ -132,3 +147,24 @@ def test_a_sentence_that_differs_each_time_writes_no_status(
     before: Failure, after: Failure, message: str
 ) -> None:
     assert applied(told(after, status=dict(told(before).status)))[2] == message
+
+
+@pytest.mark.parametrize(
+    ("shared", "expected"),
+    [
+        pytest.param((None,), [], id="never: nothing is said"),
+        pytest.param(("why",), [("False", "LoginShared")], id="shared"),
+        pytest.param(("why", "why"), [("False", "LoginShared")], id="still"),
+        pytest.param(("why", None), [("True", "OwnLogin")], id="no more"),
+    ],
+)
+def test_a_shared_login_is_a_condition(
+    shared: tuple[str | None, ...], expected: list[tuple[str, str]]
+) -> None:
+    status: dict[str, Any] = {"phase": "Progressing"}
+    for each in shared:
+        body = plain_rollout(**status)
+        status = dict(report_login(body, Report(status=status), each, now=START).status)
+
+    told = status.get("conditions", [])
+    assert [(entry["status"], entry["reason"]) for entry in told] == expected

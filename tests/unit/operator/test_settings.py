@@ -1,10 +1,13 @@
 """What the environment may say, and how a mistake in it is told."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from fairlead_operator.alert_labels import AlertLabels
+from fairlead_operator.kube.database_secret import Logins
+from fairlead_operator.ports import Limits
 from fairlead_operator.settings import Settings
 
 NEEDED = {
@@ -30,6 +33,7 @@ def test_defaults() -> None:
     assert settings.cluster_domain == "cluster.local"
     assert settings.allowed_sources == ""
     assert not settings.allow_artifact_code
+    assert (settings.logins, settings.login_limits) == (Logins(), Limits())
 
 
 def test_a_source_that_is_no_host_is_named() -> None:
@@ -134,3 +138,71 @@ def test_the_process_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv(name, value)
 
     assert Settings.from_environment().webhook_token == "token"
+
+
+def test_what_is_said_of_logins() -> None:
+    settings = Settings.from_environment(
+        NEEDED
+        | {
+            "FAIRLEAD_LOGIN_SECRET": "platform-database",
+            "FAIRLEAD_SHARE_OPERATOR_LOGIN": "true",
+            "FAIRLEAD_LOGIN_CONNECTIONS": "5",
+            "FAIRLEAD_LOGIN_STATEMENT_SECONDS": "7",
+            "FAIRLEAD_LOGIN_PREDICTIONS_PER_DAY": "11",
+            "FAIRLEAD_LOGIN_FEEDBACK_PER_DAY": "13",
+        }
+    )
+
+    assert settings.logins == Logins(secret="platform-database", is_shared=True)
+    assert settings.login_limits == Limits(
+        connections=5, statement=timedelta(seconds=7), predictions=11, feedback=13
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "more", "expected"),
+    [
+        pytest.param("postgresql://u:p@db/x", {}, "", id="as the address says"),
+        pytest.param("postgresql://u:p@db/x", {"SSLMODE": "require"}, "?sslmode=require",
+                     id="by value"),
+        pytest.param("postgresql://u:p@db/x?sslmode=disable", {"SSLMODE": "require"},
+                     "?sslmode=require", id="the value wins"),
+        pytest.param("postgresql://u:p@db/x", {"SSLMODE": "verify-full", "CA": "FILE"},
+                     "?sslmode=verify-full&sslrootcert=FILE", id="with an authority"),
+        pytest.param("postgresql://u:p@db/x?sslmode=verify-ca", {"CA": "FILE"},
+                     "?sslmode=verify-ca&sslrootcert=FILE", id="the authority alone"),
+        pytest.param("postgresql://u:p@db/x?sslmode=verify-full&sslrootcert=system", {},
+                     "?sslmode=verify-full&sslrootcert=system", id="the image's authorities"),
+    ],
+)  # fmt: skip
+def test_how_connections_are_encrypted(
+    address: str, more: dict[str, str], expected: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "ca.crt"
+    file.write_text("CERTIFICATE")
+    told = {f"FAIRLEAD_DATABASE_{name}": value.replace("FILE", str(file))
+            for name, value in more.items()}  # fmt: skip
+
+    settings = Settings.from_environment(NEEDED | {"FAIRLEAD_DATABASE_URL": address} | told)
+
+    written = str(file).replace("/", "%2F")
+    assert settings.database_url == "postgresql://u:p@db/x" + expected.replace("FILE", written)
+    assert settings.logins.ca == ("CERTIFICATE" if "CA" in more else "")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        pytest.param({"URL": "postgresql://db/x?sslmode=verify-full"}, "sslmode verify-full needs",
+                     id="without an authority"),
+        pytest.param({"URL": "host=db sslmode=verify-ca sslrootcert=/etc/ca"},
+                     "sslmode verify-ca needs", id="in a file that other pods do not have"),
+        pytest.param({"SSLMODE": "verify-ca"}, "sslmode verify-ca needs", id="by value"),
+        pytest.param({"CA": "/nonexistent/ca.crt"}, "needs key ca.crt", id="no such file"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_verified_is_refused_at_the_start(more: dict[str, str], told: str) -> None:
+    variables = {f"FAIRLEAD_DATABASE_{name}": value for name, value in more.items()}
+
+    with pytest.raises(SystemExit, match=told):
+        Settings.from_environment(NEEDED | variables)

@@ -23,7 +23,7 @@ from fairlead_training.failure import Reason, TrainingFailure
     ],
 )
 def test_what_the_address_says_reaches_the_driver_as_it_is(url: str) -> None:
-    parameters = engine_options(url)["creator"].keywords
+    parameters = engine_options(url, "s")["creator"].keywords
 
     assert {name: str(parameters[name]) for name in ("host", "user", "password", "dbname")} == {
         "host": "db",
@@ -36,7 +36,7 @@ def test_what_the_address_says_reaches_the_driver_as_it_is(url: str) -> None:
 
 
 def test_a_pooler_is_asked_for_no_settings_of_a_session() -> None:
-    assert "options" not in engine_options("postgresql://db/x")["creator"].keywords
+    assert "options" not in engine_options("postgresql://db/x", "s")["creator"].keywords
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_pooler_is_asked_for_no_settings_of_a_session() -> None:
 )
 def test_an_address_that_cannot_be_meant_ends_the_training_and_is_not_shown(url: str) -> None:
     with pytest.raises(TrainingFailure) as caught:
-        engine_options(url)
+        engine_options(url, "s")
 
     assert caught.value.reason is Reason.CONFIG_INVALID
     assert "hush" not in caught.value.message

@@ -13,6 +13,9 @@ class CommonReason(StrEnum):
     CLUSTER_REFUSED = "ClusterRefused"
     CLUSTER_UNAVAILABLE = "ClusterUnavailable"
     NAME_TAKEN = "NameTaken"
+    LOGIN_NOT_ALLOWED = "LoginNotAllowed"
+    LOGIN_SHARED = "LoginShared"
+    OWN_LOGIN = "OwnLogin"
     UPGRADED = "Upgraded"
     UPGRADE_WAITS = "UpgradeWaits"
     REQUEST_REFUSED = "RequestRefused"
@@ -25,5 +28,7 @@ class RequestOutcome(StrEnum):
     REFUSED = "Refused"
 
 
-# The cluster does not take what was written, until someone else mends it.
-REFUSALS: Final = frozenset({CommonReason.CLUSTER_REFUSED, CommonReason.NAME_TAKEN})
+# The cluster or the database does not take what was written, until someone else mends it.
+REFUSALS: Final = frozenset({
+    CommonReason.CLUSTER_REFUSED, CommonReason.NAME_TAKEN, CommonReason.LOGIN_NOT_ALLOWED,
+})  # fmt: skip

@@ -37,7 +37,7 @@ class AppliedServer:
     held: str | None = None  # why its pods are not upgraded yet
 
 
-async def apply_server(  # noqa: PLR0913  all that a server is made of
+async def apply_server(
     reference: VersionReference,
     spec: ModelSpec,
     *,
@@ -67,6 +67,7 @@ async def apply_server(  # noqa: PLR0913  all that a server is made of
         images=settings.images,
         mlflow_url=settings.mlflow.address,
         may_run_code=may_run_code,
+        logins=settings.logins,
     )
     # Without defaults: a field that a later release brings is nothing that a person asked for.
     serving = spec.serving.model_dump(mode="json", exclude_defaults=True)

@@ -18,8 +18,10 @@ from fairlead_operator.api.group import (
 from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.kube.database_secret import (
+    OWN_LOGINS,
+    Logins,
     database_file,
-    database_variable,
+    database_mount,
     database_volume,
 )
 from fairlead_operator.kube.images import Images
@@ -58,6 +60,7 @@ def build_server(
     images: Images,
     mlflow_url: str,
     may_run_code: bool = False,
+    logins: Logins = OWN_LOGINS,
 ) -> tuple[dict[str, Any], ...]:
     """Build what serves one version, complete, ready for server-side apply.
 
@@ -105,6 +108,7 @@ def build_server(
                     images=images,
                     mlflow_url=mlflow_url,
                     may_run_code=may_run_code,
+                    logins=logins,
                 ),
             },
         },
@@ -188,6 +192,7 @@ def _pod(
     images: Images,
     mlflow_url: str,
     may_run_code: bool,
+    logins: Logins,
 ) -> dict[str, Any]:
     server = _server(
         reference,
@@ -197,7 +202,9 @@ def _pod(
         images=images,
         mlflow_url=mlflow_url,
         may_run_code=may_run_code,
+        logins=logins,
     )
+    record = database_volume(logins)
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -210,7 +217,7 @@ def _pod(
         "containers": [server],
         "volumes": [
             scratch(server["resources"]["limits"]["memory"]),
-            *((database_volume()[0],) if serving.prediction_log.enabled else ()),
+            *((record,) if serving.prediction_log.enabled else ()),
             *_token_volumes(serving),
         ],
     }
@@ -225,6 +232,7 @@ def _server(
     images: Images,
     mlflow_url: str,
     may_run_code: bool,
+    logins: Logins,
 ) -> dict[str, Any]:
     ready = {"path": "/readyz", "port": "http"}
     return {
@@ -249,7 +257,7 @@ def _server(
                     mlflow.ADDRESS: mlflow_url,
                 }
             ),
-            *_record(serving.prediction_log, task),
+            *_record(serving.prediction_log, task, logins),
             *_largest_body(serving),
             *_tokens(serving),
         ],
@@ -287,7 +295,7 @@ def _server(
         ),
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
-            *((database_volume()[1],) if serving.prediction_log.enabled else ()),
+            *((database_mount(),) if serving.prediction_log.enabled else ()),
             *({"name": each["name"], **_TOKENS_MOUNT} for each in _token_volumes(serving)),
         ],
     }
@@ -334,12 +342,11 @@ def _token_volumes(serving: ServingSpec) -> list[dict[str, Any]]:
     return [{"name": "tokens", "projected": {"sources": sources}}] if sources else []
 
 
-def _record(log: PredictionLog, task: Task) -> list[dict[str, Any]]:
+def _record(log: PredictionLog, task: Task, logins: Logins) -> list[dict[str, Any]]:
     """Return what the server needs to keep its predictions."""
     if not log.enabled:
         return []
     return [
         *environment({"FAIRLEAD_TASK": task, "FAIRLEAD_PREDICTION_SAMPLE": f"{log.sample:g}"}),
-        database_variable(),
-        database_file(),
+        database_file(logins),
     ]

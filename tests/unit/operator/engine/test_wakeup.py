@@ -185,3 +185,22 @@ def test_a_gateway_that_begins_or_ends_to_answer_wakes_models_at_rest() -> None:
     assert not woken("b", ready=True), "another one changes nothing for them"
     assert not woken("a", ready=False)
     assert woken("b", ready=True, deleted=True)
+
+
+@pytest.mark.parametrize(
+    ("models", "deleted", "expected"),
+    [
+        pytest.param(["m", "n"], False, {MODEL, Key("Model", NAMESPACE, "n")}, id="changed"),
+        pytest.param(["m"], True, {MODEL}, id="deleted: a new one is to be made"),
+        pytest.param([], False, {Key.of_namespace(NAMESPACE)}, id="left without Models"),
+        pytest.param([], True, set(), id="deleted without Models"),
+    ],
+)
+def test_the_secret_of_a_login_wakes_whose_pods_read_it(
+    models: list[str], deleted: bool, expected: set[Key]
+) -> None:
+    wakeup = Wakeup()
+    for name in models:
+        wakeup.keys_for(body("Model", name), deleted=False)
+
+    assert wakeup.keys_for(body("Secret", "fairlead-database"), deleted=deleted) == expected

@@ -154,6 +154,18 @@ def test_what_trainings_left_is_looked_at_in_our_namespaces_alone() -> None:
     assert queue.woken == [Key.of_trainings(NAMESPACE)]
 
 
+def test_what_is_left_without_models_is_looked_at_in_our_namespaces_alone() -> None:
+    queue = Queue()
+    store = Store([NAMESPACE, "empty"])
+    store.put({**model(), "metadata": {**model()["metadata"], "resourceVersion": "2"}})
+    watches = Watches(store, Wakeup(), queue)
+
+    for namespace in (NAMESPACE, "empty", "elsewhere"):
+        watches.look_at_namespace(namespace)
+
+    assert queue.woken == [Key.of_namespace("empty")]
+
+
 def test_an_old_event_wakes_nobody(desk: Desk) -> None:
     old, new = desk.cluster.put(model()), desk.cluster.put(model(phase="Serving"))
     desk.store.put(new, told=False)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fairlead_operator.errors import ConflictError, TakenError
-from fairlead_operator.kube.database_secret import build_database_secret
+from fairlead_operator.kube.database_secret import name_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.kube.owned import (
     apply_owned,
@@ -102,7 +102,7 @@ EARLIER = [
         for name in name_route(OWNER, built_in=built_in)
     ),
     (name_job("search", OWNER, model="web"), {**SEARCH, "fairlead.dev/component": "trainer"}),
-    (build_database_secret("energy", "url"), {"fairlead.dev/component": "trainer"}),
+    (name_database_secret("energy"), {"fairlead.dev/component": "trainer"}),
     *(
         (part, {"fairlead.dev/component": "gateway"})
         for part in build_gateway("energy", images=SETTINGS.images, replicas=1)

@@ -129,7 +129,7 @@ def test_children_follow_their_spec() -> None:
     ("namespaces", "kind", "covered"),
     [
         pytest.param((), "Model", True, id="everywhere: a watched kind"),
-        pytest.param((), "Secret", False, id="everywhere: a kind nobody watches"),
+        pytest.param((), "Event", False, id="everywhere: a kind nobody watches"),
         pytest.param((NAMESPACE,), "Model", True, id="in the namespace watched"),
         pytest.param(("other",), "Model", False, id="in another namespace"),
     ],

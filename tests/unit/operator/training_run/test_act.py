@@ -109,6 +109,17 @@ async def test_a_suspended_run_has_no_jobs(world: World) -> None:
     assert jobs(world) == set()
 
 
+async def test_a_search_of_an_earlier_release_makes_way(world: World) -> None:
+    """Its study is where the namespace's own login does not see it."""
+    await act_on(world, seen(pending(has_run=True)))
+
+    await act_on(world, seen(finishing(is_earlier=True)))
+    left = jobs(world)
+    await act_on(world, seen(observed(search=JobState.ABSENT)))
+
+    assert (left, jobs(world)) == (set(), {f"{NAME}-search"})
+
+
 FAILED: dict[str, Any] = {"finish": JobState.FAILED, "finish_result": result(FAILURE)}
 
 

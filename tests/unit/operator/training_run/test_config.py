@@ -5,11 +5,17 @@ from typing import Any
 
 import pytest
 
+from fairlead_contract.search import search_schema
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.training_run.config import build_config, read_training
+from fairlead_operator.training_run.config import (
+    build_config,
+    is_earlier,
+    read_training,
+    renew_config,
+)
 from support.training_run_builders import NAME, STABLE
 from support.world import NAMESPACE, model_manifest
 
@@ -79,3 +85,24 @@ def test_the_champion_is_the_version_to_beat(
 )
 def test_whose_training_a_config_names(told: str | None, uid: str | None) -> None:
     assert read_training(told) == uid
+
+
+RENEWED = json.dumps({"model": "m", "searchSchema": search_schema(NAMESPACE)})
+
+
+@pytest.mark.parametrize(
+    ("told", "earlier", "renewed"),
+    [
+        pytest.param('{"model": "m"}', True, RENEWED, id="of an earlier release"),
+        pytest.param(RENEWED, False, RENEWED, id="of this one"),
+        pytest.param('{"searchSchema": "s"}', False, '{"searchSchema": "s"}', id="as it was fixed"),
+        pytest.param("no JSON", False, "no JSON", id="unreadable"),
+        pytest.param(None, False, None, id="none"),
+    ],
+)
+def test_a_config_of_an_earlier_release_gets_the_schema_of_the_namespace(
+    told: str | None, earlier: bool, renewed: str | None
+) -> None:
+    assert is_earlier(told) is earlier
+    assert renew_config(told, NAMESPACE) == renewed
+    assert not is_earlier(renewed)

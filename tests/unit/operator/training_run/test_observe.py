@@ -21,7 +21,8 @@ from support.world import NAMESPACE, World, model_manifest, pod
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OURS = job_labels("search", model="nsw-price", run=NAME)
 OWNED = [{"uid": "uid-run"}]
-RUNNING = {"phase": "Searching", "mlflowRunId": "run-1", "config": "{}"}
+FIXED = '{"searchSchema": "s"}'
+RUNNING = {"phase": "Searching", "mlflowRunId": "run-1", "config": FIXED}
 
 
 class Behind(FakeKube):
@@ -52,9 +53,17 @@ def put_job(world: World, stage: str, *conditions: str, **meta: Any) -> None:
         {
             "kind": "Job",
             "metadata": {"namespace": NAMESPACE, "name": f"{NAME}-{stage}", **meta},
+            "spec": {"template": {"spec": {}}},
             "status": {"conditions": [{"type": kind, "status": "True"} for kind in conditions]},
         }
     )
+
+
+def tell_trainer(world: World, stage: str, config: str) -> None:
+    """Let the Job that is there tell its trainer this."""
+    job = world.kube.objects["Job", NAMESPACE, f"{NAME}-{stage}"]
+    container = {"name": "trainer", "args": [stage, "--config", config]}
+    job["spec"] = {"template": {"spec": {"containers": [container]}}}
 
 
 async def test_a_look_creates_nothing(world: World) -> None:
@@ -70,7 +79,7 @@ async def test_a_run_that_started_goes_on_with_what_was_fixed_then(world: World)
     seen = await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
 
     assert seen.observed.has_run
-    assert (seen.mlflow_run_id, seen.config) == ("run-1", "{}")
+    assert (seen.mlflow_run_id, seen.config) == ("run-1", FIXED)
 
 
 async def test_without_its_model_it_cannot_be_read(world: World) -> None:
@@ -134,22 +143,55 @@ async def test_whose_job_is_read(world: World, meta: dict[str, Any], state: JobS
 @pytest.mark.parametrize(
     ("meta", "status", "config"),
     [
-        pytest.param({"ownerReferences": OWNED}, {}, '{"a": 1}', id="its own: a look was cut off"),
-        pytest.param({"ownerReferences": OWNED}, {"config": "{}"}, "{}", id="status tells it"),
+        pytest.param({"ownerReferences": OWNED}, {}, '{"a": 1, "searchSchema": "s"}',
+                     id="its own: a look was cut off"),
+        pytest.param({"ownerReferences": OWNED}, {"config": FIXED}, FIXED, id="status tells it"),
         pytest.param({"labels": OURS}, {}, None, id="nobody's any more"),
     ],
-)
+)  # fmt: skip
 async def test_what_a_search_was_told_stays(
     world: World, meta: dict[str, Any], status: dict[str, str], config: str | None
 ) -> None:
     put_job(world, "search", **meta)
-    job = world.kube.objects["Job", NAMESPACE, f"{NAME}-search"]
-    container = {"name": "trainer", "args": ["search", "--config", '{"a": 1}']}
-    job["spec"] = {"template": {"spec": {"containers": [container]}}}
+    tell_trainer(world, "search", '{"a": 1, "searchSchema": "s"}')
 
     seen = await observe(training_run_manifest(**status), world.ports, now=NOW)
 
     assert seen.config == config
+
+
+@pytest.mark.parametrize(
+    ("phase", "jobs", "config", "expected"),
+    [
+        pytest.param("Searching", {"search": ()}, "{}", True, id="it runs"),
+        pytest.param("Searching", {"search": ("Complete",)}, "{}", True, id="it is done"),
+        pytest.param("Finishing", {"search": ("Complete",)}, "{}", True,
+                     id="nothing finishes it yet"),
+        pytest.param("Finishing", {"search": ("Complete",), "finish": ()}, "{}", False,
+                     id="its study is being used"),
+        pytest.param("Searching", {"search": ("Failed",)}, "{}", False, id="it has failed"),
+        pytest.param("Searching", {"search": ()}, FIXED, False, id="this release made it"),
+    ],
+)  # fmt: skip
+async def test_whether_an_earlier_release_made_the_search(
+    world: World, phase: str, jobs: dict[str, tuple[str, ...]], config: str, *, expected: bool
+) -> None:
+    for stage, conditions in jobs.items():
+        put_job(world, stage, *conditions, ownerReferences=OWNED)
+    tell_trainer(world, "search", config)
+    status = RUNNING | {"phase": phase, "config": config}
+
+    seen = await observe(training_run_manifest(**status), world.ports, now=NOW)
+
+    assert seen.observed.is_earlier is expected
+    assert "searchSchema" in (seen.config or "")
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+async def test_what_an_ended_training_was_told_is_left_as_it_is(world: World, phase: str) -> None:
+    status = RUNNING | {"phase": phase, "config": "{}"}
+
+    assert (await observe(training_run_manifest(**status), world.ports, now=NOW)).config == "{}"
 
 
 async def test_the_last_word_of_a_pod_that_the_watch_has_not_told_yet_is_asked_for(

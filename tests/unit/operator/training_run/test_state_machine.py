@@ -47,6 +47,15 @@ from support.training_run_builders import (
                      set(), id="finishing: complete without a result"),
         pytest.param(finishing(finish=JobState.FAILED, finish_result=result(FAILURE)),
                      Phase.FAILED, "TargetConstant", set(), id="finishing: failed"),
+        pytest.param(observed(is_earlier=True), Phase.SEARCHING, "Searching", {"no search"},
+                     id="searching: by an earlier release, begins anew"),
+        pytest.param(observed(search=JobState.COMPLETE, is_earlier=True), Phase.SEARCHING,
+                     "Searching", {"no search"},
+                     id="searching: done by an earlier release, begins anew"),
+        pytest.param(finishing(is_earlier=True), Phase.SEARCHING, "Searching", {"no search"},
+                     id="finishing: what an earlier release searched, searches anew"),
+        pytest.param(observed(suspend=True, is_earlier=True), Phase.SUSPENDED, "Suspended", set(),
+                     id="suspended: an earlier release's"),
         pytest.param(observed(suspend=True), Phase.SUSPENDED, "Suspended", set(),
                      id="suspended"),
         pytest.param(observed(phase=Phase.SUSPENDED, search=JobState.ABSENT), Phase.SEARCHING,
@@ -63,6 +72,7 @@ def test_decide(about: Observed, phase: Phase, reason: str, wanted: set[str]) ->
         "run": decision.want_run,
         "search": decision.want_search,
         "finish": decision.want_finish,
+        "no search": decision.drop_search,
     }
     assert {what for what, wish in wants.items() if wish} == wanted
 
@@ -72,6 +82,7 @@ anything = st.builds(
     observed,
     phase=st.sampled_from(Phase),
     suspend=st.booleans(),
+    is_earlier=st.booleans(),
     has_run=st.booleans(),
     search=st.sampled_from(JobState),
     search_result=results,
@@ -94,7 +105,7 @@ def test_no_job_starts_without_a_run_and_none_once_it_has_ended(about: Observed)
 def test_one_job_at_a_time(about: Observed) -> None:
     decision = decide(about)
 
-    assert not (decision.want_search and decision.want_finish)
+    assert decision.want_search + decision.want_finish + decision.drop_search <= 1
 
 
 @given(anything, st.sampled_from(sorted(ENDED)))

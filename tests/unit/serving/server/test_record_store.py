@@ -67,6 +67,11 @@ def test_a_database_that_is_away_is_named_in_one_line() -> None:
     assert "secret" not in str(failure.value)
 
 
+def test_a_secret_that_is_not_there_yet_is_told() -> None:
+    with pytest.raises(UnavailableError, match="no Secret with the address of the database yet"):
+        store("").add([ANSWER], [])
+
+
 def test_another_address_in_the_file_is_used_from_the_next_batch_on(tmp_path: Path) -> None:
     """The kubelet renews the file when the Secret changes; the variable stays what it was."""
     file = tmp_path / "url"

@@ -41,6 +41,16 @@ LOGGED = COMPLETE | {
 }
 
 
+def test_the_file_alone_says_where_predictions_are_kept() -> None:
+    """A variable would keep a pod from starting until its Secret is there."""
+    told = {name: value for name, value in LOGGED.items() if name != "FAIRLEAD_DATABASE_URL"}
+
+    kept = read_settings(told | {"FAIRLEAD_DATABASE_URL_FILE": "/nonexistent/url"})
+
+    assert kept.record is not None
+    assert kept.record.read_url() == ""
+
+
 def test_predictions_are_kept_where_a_database_is_given() -> None:
     kept = read_settings(LOGGED | {"FAIRLEAD_FEEDBACK_TOKEN": "secret-token\n"})
 
