@@ -22,6 +22,16 @@ TOKEN: Final = "MLFLOW_TRACKING_TOKEN"  # noqa: S105  as above
 INSECURE_TLS: Final = "MLFLOW_TRACKING_INSECURE_TLS"
 SERVER_CERTIFICATES: Final = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 
+SECRET: Final = "fairlead-mlflow"  # noqa: S105  the name of a Secret, in every namespace with Models
+SECRET_FOLDER: Final = "FAIRLEAD_MLFLOW_SECRET"  # noqa: S105  the variable that says where it is mounted
+# Its keys, and the variables that stand for them; the first two as in kubernetes.io/basic-auth.
+SECRET_KEYS: Final[Mapping[str, str]] = {
+    "username": USERNAME,
+    "password": PASSWORD,
+    "token": TOKEN,
+}
+SECRET_CERTIFICATES: Final = "ca.crt"  # noqa: S105  as above
+
 _WORDS: Final = 300  # characters of an answer's body that are shown
 _TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 
@@ -73,6 +83,22 @@ class Access:
             ) from error
 
 
+def with_secret(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with what the mounted Secret says; what it does not have is left."""
+    place = variables.get(SECRET_FOLDER)
+    if not place:
+        return dict(variables)
+    told = {}
+    for key, variable in SECRET_KEYS.items():
+        # A file made by `echo` ends with a line break that nobody means.
+        if value := _read_file(Path(place, key)).rstrip("\r\n"):
+            told[variable] = value
+    certificates = Path(place, SECRET_CERTIFICATES)
+    if _read_file(certificates).strip():
+        told[SERVER_CERTIFICATES] = str(certificates)
+    return {**variables, **told}
+
+
 def read_access(variables: Mapping[str, str]) -> Access:
     """Read the variables.
 
@@ -104,7 +130,11 @@ def read_access(variables: Mapping[str, str]) -> Access:
 def way_out(status: int) -> str:
     """Say what to look at after an answer of this status that is none of MLflow's."""
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return "check the user and password, or the token, that Fairlead has for MLflow"
+        return (
+            "check the user and password, or the token, that Fairlead has for MLflow, and what they"
+            f" may there: of trainers and servers in Secret {SECRET} of their namespace, and the "
+            "operator's own"
+        )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         return "it is asked again; if it stays so, look at MLflow's log and at proxies before it"
     return f"check that {ADDRESS} is MLflow's own address"
@@ -115,6 +145,14 @@ def describe_answer(server: str, status: int, body: str) -> str:
     words = _read_words(body)
     answer = f"HTTP {status}: {words}" if words else f"HTTP {status} in place of JSON"
     return f"{server} answered {answer}; {way_out(status)}"
+
+
+def _read_file(path: Path) -> str:
+    """Return what a file says; nothing where there is none."""
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _read_words(body: str) -> str:

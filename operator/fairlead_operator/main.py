@@ -30,16 +30,18 @@ from fairlead_operator.kube.login import client, login
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.client import MlflowClient
+from fairlead_operator.mlflow.directory import MlflowDirectory
+from fairlead_operator.mlflow.logins import OwnLogins, SharedLogins
 from fairlead_operator.mlflow.open_runs import keep_finding
 from fairlead_operator.mlflow.registrations import Registrations, keep_listing
 from fairlead_operator.namespace.login import keep_finding_logins
-from fairlead_operator.ports import Ports
+from fairlead_operator.ports import GivenLogins, Logins, Ports
 from fairlead_operator.prometheus.answers import Answers, keep_counting
 from fairlead_operator.prometheus.client import PrometheusClient
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.retention import keep_record
 from fairlead_operator.rotation import wait_for_rotation
-from fairlead_operator.settings import Settings
+from fairlead_operator.settings import MlflowSecrets, Settings
 from fairlead_operator.telemetry import metrics
 
 _LOGGER = logging.getLogger(__name__)
@@ -103,15 +105,27 @@ class _Clients:
         *,
         operator: str = "",
     ) -> Ports:
+        mlflow = MlflowClient(settings.mlflow, self.session, operator=operator)
         return Ports(
             kube=self.kube,
             prometheus=PrometheusClient(settings.prometheus_url, self.session),
-            registry=MlflowClient(settings.mlflow, self.session, operator=operator),
+            registry=mlflow,
             registrations=registrations,
             answers=answers,
             record=self.record,
             now=now,
+            logins=_build_logins(settings, mlflow),
         )
+
+
+def _build_logins(settings: Settings, mlflow: MlflowClient) -> Logins:
+    match settings.mlflow_secrets:
+        case MlflowSecrets.MADE:
+            return OwnLogins(MlflowDirectory(mlflow))
+        case MlflowSecrets.SHARED:
+            return SharedLogins(settings.mlflow)
+        case MlflowSecrets.GIVEN:
+            return GivenLogins()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

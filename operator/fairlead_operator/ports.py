@@ -311,6 +311,34 @@ class Registrations(Protocol):
         """Note what the registry has said of a registration since."""
 
 
+class Logins(Protocol):
+    """What the pods of a namespace sign in to MLflow with: a Secret, and what it is good for."""
+
+    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
+        """Have the namespace's Secret; once is enough, but for a Model that is about to need it.
+
+        Args:
+            model: what MLflow shall know of it is made and given to the namespace, whatever was
+                there before.
+
+        Raises:
+            TakenError: a Secret of that name is not ours.
+        """
+
+    async def dismiss(self, namespace: str, kube: Kube) -> None:
+        """Take back what a namespace without Models was given."""
+
+
+class GivenLogins:
+    """``Logins`` where the platform puts the Secrets into the namespaces."""
+
+    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
+        """Do nothing."""
+
+    async def dismiss(self, namespace: str, kube: Kube) -> None:
+        """Do nothing."""
+
+
 class Answers(Protocol):
     """What Prometheus has counted of every version; answers at once, from memory."""
 
@@ -327,4 +355,5 @@ class Ports:
     answers: Answers
     record: Record
     now: Callable[[], datetime]
+    logins: Logins = dataclasses.field(default_factory=GivenLogins)
     upgrades: Upgrades = dataclasses.field(default_factory=Upgrades)

@@ -16,10 +16,15 @@ _EVERY: Final = 5.0  # seconds
 
 def read_secrets(directory: Path) -> dict[str, bytes]:
     """Read the files of the mounted Secrets, without the links and folders of the kubelet."""
-    contents = {}
+    contents: dict[str, bytes] = {}
     for path in sorted(directory.iterdir()) if directory.is_dir() else ():
-        if not path.name.startswith(".") and path.is_file():
+        if path.name.startswith("."):
+            continue
+        if path.is_file():
             contents[path.name] = path.read_bytes()
+        else:
+            below = read_secrets(path)
+            contents |= {f"{path.name}/{name}": value for name, value in below.items()}
     return contents
 
 

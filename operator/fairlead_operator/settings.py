@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,14 @@ _AUTHORITY: Final = "FAIRLEAD_DATABASE_CA"  # a file
 _LONGEST_DOMAIN: Final = 120  # characters, so that a Model's host is a DNS name
 
 
+class MlflowSecrets(StrEnum):
+    """Whose the Secrets are with which trainers and servers sign in to MLflow."""
+
+    GIVEN = "given"  # the platform puts one into each namespace, where it has any
+    MADE = "made"  # for users of ours, one a namespace
+    SHARED = "shared"  # copies of the operator's own
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     namespace: str  # the operator's own
@@ -31,6 +40,7 @@ class Settings:
     watch_namespaces: tuple[str, ...]  # empty: all
     images: Images
     mlflow: Access
+    mlflow_secrets: MlflowSecrets = MlflowSecrets.GIVEN
     prometheus_url: str
     database_url: str = dataclasses.field(repr=False)
     logins: Logins = dataclasses.field(default_factory=Logins)  # of the pods in each namespace
@@ -88,6 +98,7 @@ class Settings:
                 pull_secrets=_words(env.get("FAIRLEAD_IMAGE_PULL_SECRETS", "")),
             ),
             mlflow=_read_mlflow(env),
+            mlflow_secrets=_read_mlflow_secrets(env),
             prometheus_url=env["FAIRLEAD_PROMETHEUS_URL"],
             database_url=_read_database(env),
             logins=_read_logins(env),
@@ -115,9 +126,17 @@ class Settings:
 
 def _read_mlflow(env: Mapping[str, str]) -> Access:
     try:
-        return mlflow.read_access(env)
+        return mlflow.read_access(mlflow.with_secret(env))
     except mlflow.InvalidAccessError as error:
         raise SystemExit(str(error)) from error
+
+
+def _read_mlflow_secrets(env: Mapping[str, str]) -> MlflowSecrets:
+    name = "FAIRLEAD_MLFLOW_SECRETS"
+    text = env.get(name) or MlflowSecrets.GIVEN
+    if text not in list(MlflowSecrets):
+        raise SystemExit(f"{name} is {text!r}; it must be one of {', '.join(MlflowSecrets)}")
+    return MlflowSecrets(text)
 
 
 def _read_database(env: Mapping[str, str]) -> str:

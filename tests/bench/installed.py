@@ -19,6 +19,7 @@ from e2e.story.good_versions import describe_model
 from e2e.story.installation import alone, install
 from e2e.story.narrator import Narrator
 from e2e.story.objects import Object, Objects, status_of
+from e2e.story.signed_in import sign_in
 from e2e.story.waiting import wait_for
 from e2e.story.world import expose_component
 
@@ -115,6 +116,7 @@ def installed(say: Narrator, *values: str) -> Iterator[Place]:
 def prepared(cluster: Cluster, say: Narrator) -> Iterator[Place]:
     """An empty namespace on a cluster that has the release; it is gone afterwards."""
     say.chapter("set-up")
+    sign_in(cluster)
     place = Place(
         cluster=cluster,
         objects=Objects(cluster.kubeconfig, NAMESPACE),

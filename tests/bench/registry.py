@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ _RUN_NAME = "fairlead-bench"
 
 
 def register(
-    tracking_uri: str, versions: Iterable[tuple[str, str]], *, code: Path | None = None
+    tracking_uri: str, versions: Sequence[tuple[str, str]], *, code: Path | None = None
 ) -> None:
-    """Register the booster as these versions of these registered models.
+    """Register the booster as these versions of these registered models, of one namespace.
 
     Args:
         versions: pairs of a registered model's name and a semantic version.
@@ -34,7 +34,8 @@ def register(
     with _client(tracking_uri) as client, tempfile.TemporaryDirectory() as name:
         folder = Path(name, "model")
         digest = _save(folder, code)
-        run = client.create_run(_experiment_id(client), run_name=_RUN_NAME)
+        namespace = versions[0][0].partition(".")[0]  # whose servers may read what is of it alone
+        run = client.create_run(_experiment_id(client, namespace), run_name=_RUN_NAME)
         client.log_artifacts(run.info.run_id, str(folder), "model")
         client.set_terminated(run.info.run_id)
         for model, version in versions:
@@ -74,9 +75,10 @@ def _client(tracking_uri: str) -> Iterator[Any]:
         yield mlflow.MlflowClient()
 
 
-def _experiment_id(client: Any) -> str:
-    known = client.get_experiment_by_name(_RUN_NAME)
-    return str(known.experiment_id if known else client.create_experiment(_RUN_NAME))
+def _experiment_id(client: Any, namespace: str) -> str:
+    name = f"{namespace}/{_RUN_NAME}"
+    known = client.get_experiment_by_name(name)
+    return str(known.experiment_id if known else client.create_experiment(name))
 
 
 def _have_registered_model(client: Any, name: str) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from e2e.story import energy
 from e2e.story.rows import EXAMPLE
+from e2e.story.signed_in import headers
 from e2e.story.tell import Told
 
 FIRST, SECOND = "1.0.0", "1.0.1"  # the versions the story trains
@@ -78,7 +79,7 @@ def _call_mlflow(told: Told, path: str, *, method: str = "POST", **body: Any) ->
     request = urllib.request.Request(
         f"{told.world.mlflow_url}/api/2.0/mlflow/{path}",
         data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", **headers()},
         method=method,
     )
     with urllib.request.urlopen(request, timeout=30) as answer:

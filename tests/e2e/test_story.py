@@ -21,6 +21,7 @@ from e2e.story.measured import moment, result_of
 from e2e.story.objects import name_of, status_of
 from e2e.story.report import SCHEMA
 from e2e.story.rows import read_rows
+from e2e.story.signed_in import headers
 from e2e.story.tell import REPORT, Told
 
 pytestmark = pytest.mark.e2e
@@ -36,7 +37,8 @@ def get(told: Told, kind: str, *arguments: str) -> str:
 
 def mlflow(told: Told, path: str, **query: str) -> dict[str, Any]:
     url = f"{told.world.mlflow_url}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}"
-    with urllib.request.urlopen(url, timeout=60) as answer:
+    request = urllib.request.Request(url, headers=dict(headers()))
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return dict(json.load(answer))
 
 

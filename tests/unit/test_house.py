@@ -59,6 +59,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/engine/handlers.py": _OPERATOR,
     "operator/kube/client.py": "integration/operator/test_kube_client.py",
     "operator/kube/login.py": _OPERATOR,
+    "operator/mlflow/directory.py": "integration/test_mlflow_tenants.py",
     "operator/record/client.py": _RECORD,
     "operator/record/connect.py": _RECORD,
     "operator/record/logins.py": "integration/operator/test_record_tenants.py",
@@ -75,6 +76,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/rollout/reconcile.py": _LIVES,
     "operator/training_run/reconcile.py": _LIVES,
     # Held to the same standard as all other manifests.
+    "operator/kube/mlflow_secret.py": _MANIFESTS,
     "operator/namespace/gateway.py": _MANIFESTS,
     # Held as the checks that are made of it.
     "operator/prometheus/counting.py": "unit/operator/rollout/evidence/test_queries.py",

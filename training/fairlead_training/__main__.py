@@ -13,6 +13,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 from fairlead_contract import logs
+from fairlead_contract.mlflow import with_secret
 from fairlead_training.config import Environment, TrainingConfig, parse_config, parse_environment
 from fairlead_training.failure import EXIT_TERMINATED, Reason, TrainingFailure
 from fairlead_training.progress import Progress, Stage, tag_writer
@@ -60,8 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def prepare(variables: MutableMapping[str, str]) -> None:
+    """Set what libraries read by themselves; MLflow's client, whom to sign in as."""
     for name, value in _DEFAULTS.items():
         variables.setdefault(name, value)
+    variables.update(with_secret(variables))
 
 
 class _Run:

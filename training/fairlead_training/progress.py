@@ -109,7 +109,8 @@ def tag_writer(access: Access, run_id: str) -> Callable[[str], None]:
             with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
                 text, status = response.read(_LONGEST_ANSWER), response.status
         except urllib.error.HTTPError as error:
-            text, status = error.read(_LONGEST_ANSWER), error.code
+            with error:
+                text, status = error.read(_LONGEST_ANSWER), error.code
         except (OSError, http.client.HTTPException) as error:
             raise _unavailable(f"{str(error)[:300]}; check {ADDRESS}") from error
         if status != HTTPStatus.OK or not _is_object(text):

@@ -140,11 +140,17 @@ class Tracking:
             self._client.log_artifact(self._run, path)
 
     def ensure_registered_model(self) -> None:
+        """Make the registered model where there is none; whoever signs in may need no right to."""
+        name, what = self._config.registered_model, "the model cannot be registered"
         try:
-            with errors_named("the model cannot be registered", keep=_already_exists):
-                self._client.create_registered_model(self._config.registered_model)
+            with errors_named(what, keep=is_missing):
+                self._client.get_registered_model(name)
         except MlflowException:
-            return
+            with (
+                contextlib.suppress(MlflowException),
+                errors_named(what, keep=_already_exists),
+            ):
+                self._client.create_registered_model(name)
 
     def versions(self) -> list[ModelVersion]:
         """List every version of the registered model, newest first."""

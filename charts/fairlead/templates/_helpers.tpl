@@ -68,6 +68,11 @@ app.kubernetes.io/component: {{ last . }}
 {{- .Values.externalPrometheus.url | default (printf "http://%s:9090" (include "fairlead.host" (list . "prometheus"))) }}
 {{- end }}
 
+{{/* Not <fullname>-mlflow, which is fairlead-mlflow as a rule: so the namespaces' Secrets are named. */}}
+{{- define "fairlead.mlflow.secret" -}}
+{{- .Values.mlflow.existingSecret | default (printf "%s-mlflow-admin" (include "fairlead.fullname" .)) }}
+{{- end }}
+
 {{- define "fairlead.webhook.secret" -}}
 {{- .Values.webhook.existingSecret | default "fairlead-webhook" }}
 {{- end }}
@@ -95,6 +100,9 @@ key: url
 {{- end }}
 {{- if and (include "fairlead.postgresql.enabled" .) (not .Values.postgresql.existingSecret) }}
 - {secret: {{ include "fairlead.postgresql.secret" . }}, keys: [postgres-password, mlflow-password, fairlead-password]}
+{{- end }}
+{{- if and (include "fairlead.mlflow.enabled" .) (not .Values.mlflow.existingSecret) }}
+- {secret: {{ include "fairlead.mlflow.secret" . }}, keys: [admin-password, server-key]}
 {{- end }}
 {{- end }}
 

@@ -45,7 +45,6 @@ class MlflowClient:
             InvalidAccessError: the certificates to trust cannot be read.
         """
         self._address = access.address
-        self._url = f"{access.address}/api/2.0/mlflow/"
         self._headers = access.headers
         self._tls = access.tls() or True
         self._session = session
@@ -215,16 +214,23 @@ class MlflowClient:
 
     async def _get(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
         """Return the answer; None when MLflow says that there is no such thing."""
-        return await self._call("GET", path, params={k: v for k, v in query.items() if v})
+        return await self.call("GET", path, params={k: v for k, v in query.items() if v})
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return await self._call("POST", path, json=body) or {}
+        return await self.call("POST", path, json=body) or {}
 
-    async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any] | None:
+    async def call(
+        self, method: str, path: str, *, version: str = "2.0", **arguments: Any
+    ) -> dict[str, Any] | None:
+        """Call its REST API; return None when it says that there is no such thing.
+
+        Raises:
+            TransientError: anything else than an answer in its form.
+        """
         try:
             async with self._session.request(
                 method,
-                self._url + path,
+                f"{self._address}/api/{version}/mlflow/{path}",
                 headers=self._headers,
                 ssl=self._tls,
                 timeout=_TIMEOUT,

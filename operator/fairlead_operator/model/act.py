@@ -72,6 +72,10 @@ async def act(
                 logins=settings.logins,
                 limits=settings.login_limits,
             )
+    with attempts.attempt():
+        await ports.logins.admit(
+            owner.namespace, ports.kube, model=owner.name if _due(decision) else None
+        )
     not_started = await _start(owner, decision, seen, ports.kube, attempts)
     await _forget(owner, seen, ports.kube, attempts)
     return Outcome(

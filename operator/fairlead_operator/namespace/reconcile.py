@@ -1,4 +1,4 @@
-"""Reconciles what the Models of a namespace share: its gateway, and its login to the database."""
+"""Reconciles what the Models of a namespace share: its gateway, and its logins elsewhere."""
 
 from fairlead_operator.kube.database_secret import Logins
 from fairlead_operator.namespace.login import tidy_login
@@ -14,3 +14,5 @@ async def reconcile_namespace(namespace: str, ports: Ports, *, logins: Logins) -
     """
     await tidy_gateway(namespace, ports.kube)
     await tidy_login(namespace, ports, logins=logins)
+    if not await ports.kube.list("Model", namespace, {}):
+        await ports.logins.dismiss(namespace, ports.kube)

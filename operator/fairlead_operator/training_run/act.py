@@ -124,6 +124,7 @@ async def _start(
             logins=settings.logins,
             limits=settings.login_limits,
         )
+        await ports.logins.admit(owner.namespace, ports.kube, model=seen.spec.model)
         job = build_job(
             stage,
             seen.config or "",

@@ -20,6 +20,7 @@ from fairlead_operator.kube.database_secret import (
 )
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner, child_name, component_labels
+from fairlead_operator.kube.mlflow_secret import mlflow_folder, mlflow_volume
 from fairlead_operator.kube.security import (
     container_security,
     environment,
@@ -68,8 +69,11 @@ def build_job(  # noqa: PLR0913  all that a Job is made of
     trainer = _trainer(stage, config, spec, images, mlflow_url=mlflow_url, logins=logins)
     trainer["env"] += environment({"FAIRLEAD_NAMESPACE": owner.namespace, **sources})
     scorer = _scorer(spec, images) if has_champion and allows_code else None
-    # The second is for the certificate authority that the database's address may name.
-    volumes = [scratch(trainer["resources"]["limits"]["memory"]), database_volume(logins)]
+    volumes = [
+        scratch(trainer["resources"]["limits"]["memory"]),
+        mlflow_volume()[0],
+        database_volume(logins),  # for the certificate authority that the address may name
+    ]
     if scorer is not None:
         trainer["env"] += environment({CHAMPION_ROOM: _ROOM})
         trainer["volumeMounts"] += _room(writes="question")
@@ -157,6 +161,7 @@ def _trainer(
         "args": [stage, _CONFIG, config],
         "env": [
             *environment({mlflow.ADDRESS: mlflow_url}),
+            mlflow_folder(),
             database_variable(logins),
             *_data_credentials(spec),
         ],
@@ -169,6 +174,7 @@ def _trainer(
         ),
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
+            mlflow_volume()[1],
             database_mount(),
         ],
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fairlead_contract.artifact import ALLOWS_CODE
 from fairlead_contract.cluster import SERVER_PORT, SERVER_SHADOW_PORT
-from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
+from fairlead_contract.mlflow import Access, InvalidAccessError, read_access, with_secret
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.signature import Task
 
@@ -118,7 +118,7 @@ def prepare_libraries(scratch: Path) -> None:
 
 def _read_mlflow(environment: Mapping[str, str]) -> Access:
     try:
-        return read_access(environment)
+        return read_access(with_secret(environment))
     except InvalidAccessError as error:
         raise StartupError(Reason.SETTINGS_INVALID, f"environment variable {error}") from error
 

@@ -16,6 +16,7 @@ from cluster.api import Cluster
 from e2e.story.errors import StoryError
 from e2e.story.narrator import Narrator
 from e2e.story.rows import EXAMPLE, read_csv
+from e2e.story.signed_in import headers
 from pace import told
 
 NAMESPACE = "energy"
@@ -50,7 +51,7 @@ def delete_registered_model(mlflow_url: str) -> None:
     request = urllib.request.Request(
         f"{mlflow_url}/api/2.0/mlflow/registered-models/delete",
         data=json.dumps({"name": REGISTERED_MODEL}).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", **headers()},
         method="DELETE",
     )
     try:

@@ -13,6 +13,7 @@ from e2e.story.following import Followed, follow_rollout, follow_training
 from e2e.story.measured import result_of
 from e2e.story.objects import Object, name_of, status_of
 from e2e.story.rows import EXAMPLE, read_rows
+from e2e.story.signed_in import headers
 from e2e.story.waiting import wait_for
 from e2e.story.world import World
 
@@ -164,5 +165,8 @@ def _expect_tracked(world: World, run: Object) -> None:
 
 
 def _mlflow(world: World, path: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{world.mlflow_url}/api/2.0/mlflow/{path}", timeout=60) as answer:
+    url = f"{world.mlflow_url}/api/2.0/mlflow/{path}"
+    with urllib.request.urlopen(
+        urllib.request.Request(url, headers=dict(headers())), timeout=60
+    ) as answer:
         return dict(json.load(answer))

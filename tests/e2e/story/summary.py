@@ -5,8 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from e2e.story import energy
+from e2e.story import energy, installation
 from e2e.story.report import Report
+from e2e.story.signed_in import ADMINISTRATOR, SECRET
+
+_PASSWORD = (
+    f"--namespace {installation.NAMESPACE} "
+    """--output go-template='{{index .data "admin-password" | base64decode}}'"""
+)
 
 
 def to_text(report: Report) -> str:
@@ -44,7 +50,8 @@ def where_to_look(
             f"  export KUBECONFIG={kubeconfig}",
             f"  {fairlead} status {energy.MODEL} --namespace {energy.NAMESPACE}",
             f"  {kubectl} get models,trainingruns,rollouts --namespace {energy.NAMESPACE}",
-            f"  MLflow      {mlflow_url}",
+            f"  MLflow      {mlflow_url}  as user {ADMINISTRATOR}, whose password prints",
+            f"              {kubectl} get secret {SECRET} {_PASSWORD}",
             f"  Prometheus  {prometheus_url}",
             "  make cluster-down    removes everything",
             "",

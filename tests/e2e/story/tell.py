@@ -24,6 +24,7 @@ from e2e.story.memory import measure_memory
 from e2e.story.narrator import Narrator
 from e2e.story.objects import Objects
 from e2e.story.report import Report, build_report, write_report
+from e2e.story.signed_in import sign_in
 from e2e.story.traffic import Traffic
 from e2e.story.world import MLFLOW_PORT, PROMETHEUS_PORT, World, expose_component
 
@@ -46,6 +47,7 @@ class Told:
 def open_world(installed: Installation, say: Narrator, folder: Path = BUILD) -> World:
     """Reach everything the story needs from this machine."""
     cluster = installed.cluster
+    sign_in(cluster)
     return World(
         cluster=cluster,
         images=installed.images,

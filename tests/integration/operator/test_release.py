@@ -24,9 +24,11 @@ BUNDLED = "--set=bundled.enabled=true"
 # What belongs to the whole cluster is left out, so that tests keep apart by namespace.
 APART = ("--set=crds.install=false", "--set=clusterRoles.gateway=false,clusterRoles.users=false")
 WEBHOOK, POSTGRESQL = "fairlead-webhook", "fairlead-postgresql"
+MLFLOW = "fairlead-mlflow-admin"
 GENERATED = {
     WEBHOOK: {"token"},
     POSTGRESQL: {"postgres-password", "mlflow-password", "fairlead-password"},
+    MLFLOW: {"admin-password", "server-key"},
 }
 
 
@@ -109,7 +111,7 @@ def _installed(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) ->
     """A release whose operator has started once."""
     desk = Desk(plane, tmp_path_factory.mktemp("installed"))
     desk.release("install")
-    assert desk.secrets() == {WEBHOOK: {}, POSTGRESQL: {}}
+    assert desk.secrets() == {name: {} for name in GENERATED}
     done = desk.start_operator()
     told = done.stdout + done.stderr
     assert WEBHOOK in told
@@ -179,6 +181,7 @@ def chart_with_passwords(folder: Path) -> Path:
     for file, keys in {
         "operator/secrets.yaml": ("token",),
         "postgresql/postgresql.yaml": (*sorted(GENERATED[POSTGRESQL]), "mlflow-url"),
+        "mlflow/mlflow.yaml": tuple(sorted(GENERATED[MLFLOW])),  # which is of a later one
     }.items():
         template = chart / "templates" / file
         lines = "".join(f"  {key}: of-the-earlier-release\n" for key in keys)
@@ -212,10 +215,11 @@ def test_passwords_stay_with_the_data_when_the_release_goes(desk: Desk) -> None:
     made = desk.secrets()
 
     desk.helm("uninstall", "fairlead")
-    assert desk.secrets() == {POSTGRESQL: made[POSTGRESQL]}
+    kept = {name: made[name] for name in (POSTGRESQL, MLFLOW)}
+    assert desk.secrets() == kept
     desk.release("install")
 
-    assert desk.secrets() == {POSTGRESQL: made[POSTGRESQL], WEBHOOK: {}}
+    assert desk.secrets() == kept | {WEBHOOK: {}}
 
 
 # --- a second release ----------------------------------------------------------------------

@@ -1,7 +1,11 @@
 """What the chart installs, and what it refuses to."""
 
+import configparser
 import json
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -35,6 +39,7 @@ from support.chart.rendering import (
 )
 from support.chart.restricted import violations
 from support.chart.values_table import documented_values, leaves, table, table_in_readme
+from support.mlflow_server import FILES, GUARDS
 
 BUNDLED = ("bundled.enabled=true",)
 EXTERNAL = (
@@ -42,6 +47,8 @@ EXTERNAL = (
     'externalMlflow.url="http://mlflow.ml.svc:5000"',
     'externalPrometheus.url="http://prometheus.monitoring.svc:9090"',
 )
+SIGNED_IN = ('externalMlflow.existingSecret="mlflow-login"',)
+SHARED = (*SIGNED_IN, "externalMlflow.shareOperatorCredentialsWithAllNamespaces=true")
 VALUE_SETS = [
     pytest.param(BUNDLED, id="everything bundled"),
     pytest.param(EXTERNAL, id="everything external"),
@@ -192,7 +199,11 @@ def test_selectors_match_pods_and_services(manifests: list[Manifest]) -> None:
 # --- passwords -----------------------------------------------------------------------------
 
 
-OWN_SECRETS = ('webhook.existingSecret="hook"', 'postgresql.existingSecret="passwords"')
+OWN_SECRETS = (
+    'webhook.existingSecret="hook"',
+    'postgresql.existingSecret="passwords"',
+    'mlflow.existingSecret="admin"',
+)
 
 
 @pytest.mark.parametrize("settings", VALUE_SETS)
@@ -265,13 +276,15 @@ def test_every_part_reads_the_secret_of_one_s_own() -> None:
         ("passwords", "postgres-password"),
         ("passwords", "mlflow-password"),
         ("passwords", "fairlead-password"),
+        ("admin", "admin-password"),
+        ("admin", "server-key"),
     }
 
 
 @pytest.mark.parametrize(
     ("setting", "kept"),
     [
-        pytest.param((), {"fairlead-postgresql"}, id="with the data"),
+        pytest.param((), {"fairlead-postgresql", "fairlead-mlflow-admin"}, id="with the data"),
         pytest.param(('postgresql.persistence={"enabled":false}',), set(), id="without data"),
     ],
 )
@@ -315,8 +328,28 @@ def test_nobody_may_read_secrets_but_those_that_are_generated(manifests: list[Ma
             assert set(rule["resourceNames"]) == generated
             assert set(rule["verbs"]) == {"get", "update"}
         else:
-            assert rule["resourceNames"] == ["fairlead-database"]
-            assert set(rule["verbs"]) == {"get", "list", "watch", "create", "patch", "delete"}
+            verbs = {
+                "fairlead-database": {"get", "list", "watch", "create", "patch", "delete"},
+                "fairlead-mlflow": {"get", "create", "patch", "delete"},
+            }
+            (name,) = rule["resourceNames"]
+            assert set(rule["verbs"]) == verbs[name]
+
+
+@pytest.mark.parametrize(
+    ("settings", "has"),
+    [
+        pytest.param(BUNDLED, True, id="the bundled MLflow, with users of ours"),
+        pytest.param(EXTERNAL, False, id="an MLflow of one's own"),
+        pytest.param((*EXTERNAL, *SHARED), True, id="whose credentials are shared"),
+    ],
+)
+def test_secrets_for_mlflow_are_touched_only_where_we_make_them(
+    settings: tuple[str, ...], has: bool
+) -> None:
+    names = [rule.get("resourceNames") for rule in rules(render(*settings))]
+
+    assert (["fairlead-mlflow"] in names) is has
 
 
 def test_events_are_written_and_those_of_a_job_listed(manifests: list[Manifest]) -> None:
@@ -434,8 +467,11 @@ def test_the_operator_is_told_where_bundled_parts_are() -> None:
     ("settings", "mounted"),
     [
         pytest.param(BUNDLED, {"fairlead-webhook": "token",
+                               "fairlead-mlflow-admin": "admin-password",
                                "fairlead-postgresql": "fairlead-password"}, id="bundled"),
         pytest.param(EXTERNAL, {"fairlead-webhook": "token", "db": "url"}, id="external"),
+        pytest.param((*EXTERNAL, *SIGNED_IN), {"fairlead-webhook": "token", "db": "url",
+                                               "mlflow-login": "username"}, id="with a login"),
     ],
 )  # fmt: skip
 def test_the_operator_can_see_that_a_secret_has_changed(
@@ -590,6 +626,58 @@ def test_what_is_external_is_not_bundled() -> None:
     names = {w["metadata"]["name"] for w in workloads(render(*BUNDLED, EXTERNAL[2]))}
 
     assert names == {"fairlead-operator", "fairlead-postgresql", "fairlead-mlflow"}
+
+
+def mlflow_container() -> Manifest:
+    deployment = find(render(*BUNDLED), "Deployment", "fairlead-mlflow")
+    return dict(deployment["spec"]["template"]["spec"]["containers"][0])
+
+
+def test_mlflow_asks_who_is_there_as_the_tests_know_it() -> None:
+    """What they try on it is in tests/integration/test_mlflow_tenants.py."""
+    server = mlflow_container()
+    told = {variable["name"]: variable.get("value") for variable in server["env"]}
+
+    assert "--app-name=basic-auth" in server["args"]
+    assert told.items() >= GUARDS.items()
+    assert told["PYTHONPATH"] == "/etc/fairlead"
+    files = find(render(*BUNDLED), "ConfigMap", "fairlead-mlflow")["data"]
+    assert files == {path.name: path.read_text() for path in FILES.iterdir() if path.is_file()}
+
+
+def test_the_place_of_mlflows_users_is_written_as_its_reader_wants_it(tmp_path: Path) -> None:
+    """A password in an address is percent-encoded, which the file would read as a reference."""
+    script = mlflow_container()["args"][0]
+    script = script.replace("/etc/fairlead", str(FILES)).replace("/tmp", str(tmp_path))
+    address = "postgresql+psycopg://mlflow:a%40b%25@db:5432/mlflow?sslmode=require"
+    shell = ["sh", "-ec", script.replace("exec mlflow", "echo"), "mlflow", "--workers=1"]
+
+    done = subprocess.run(
+        shell,
+        env={"PATH": os.environ["PATH"], "MLFLOW_BACKEND_STORE_URI": address},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    config = configparser.ConfigParser()
+    config.read(tmp_path / "auth.ini")
+    assert config["mlflow"]["database_uri"] == address
+    assert config["mlflow"]["default_permission"] == "NO_PERMISSIONS"
+    assert (tmp_path / "auth.ini").stat().st_mode & 0o077 == 0
+    assert done.stdout == "server --workers=1\n"
+
+
+def test_the_operator_is_the_administrator_of_the_bundled_mlflow_alone() -> None:
+    told = environment(render(*BUNDLED))
+    own, shared = environment(render(*EXTERNAL)), environment(render(*EXTERNAL, *SHARED))
+
+    assert told["FAIRLEAD_MLFLOW_SECRETS"]["value"] == "made"
+    assert told["MLFLOW_TRACKING_USERNAME"]["value"] == "admin"
+    assert not {"FAIRLEAD_MLFLOW_SECRETS", "FAIRLEAD_MLFLOW_SECRET"} & own.keys()
+    assert not {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"} & own.keys()
+    assert shared["FAIRLEAD_MLFLOW_SECRETS"]["value"] == "shared"
+    assert shared["FAIRLEAD_MLFLOW_SECRET"]["value"] == "/var/run/fairlead/secrets/mlflow"
 
 
 def test_mlflow_answers_to_the_names_of_its_service() -> None:
@@ -814,6 +902,8 @@ def test_a_long_release_name_is_cut() -> None:
             (*EXTERNAL, "postgresql.enabled=true"), "postgresql.enabled", id="2 databases"
         ),
         pytest.param((*EXTERNAL, "mlflow.enabled=true"), "mlflow.enabled", id="two MLflows"),
+        pytest.param((*BUNDLED, *SIGNED_IN), "mlflow.existingSecret", id="a login to no MLflow"),
+        pytest.param((*EXTERNAL, SHARED[1]), "which is not set", id="no credentials to share"),
         pytest.param(
             (*EXTERNAL, "prometheus.enabled=true"), "prometheus.enabled", id="2 Prometheus"
         ),

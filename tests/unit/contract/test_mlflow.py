@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from fairlead_contract.mlflow import Access, InvalidAccessError, describe_answer, read_access
+from fairlead_contract.mlflow import (
+    Access,
+    InvalidAccessError,
+    describe_answer,
+    read_access,
+    with_secret,
+)
 
 ADDRESS = {"MLFLOW_TRACKING_URI": "http://mlflow:5000"}
 PAIR = {"MLFLOW_TRACKING_USERNAME": "anna", "MLFLOW_TRACKING_PASSWORD": "hush"}
@@ -143,3 +149,44 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, content: str
 )  # fmt: skip
 def test_what_comes_in_place_of_an_answer(status: int, body: str, said: str) -> None:
     assert describe_answer("mlflow:5000", status, body).startswith(f"mlflow:5000 answered {said}")
+
+
+@pytest.mark.parametrize(
+    ("files", "variables", "told"),
+    [
+        pytest.param({}, PAIR, PAIR, id="an empty Secret"),
+        pytest.param({"username": "anna", "password": "hush\n"}, {}, PAIR, id="a line break"),
+        pytest.param({"token": "hush"}, {}, TOKEN, id="a token"),
+        pytest.param({"password": "hush"}, {"MLFLOW_TRACKING_USERNAME": "anna"}, PAIR, id="half"),
+        pytest.param(
+            {"username": "anna", "password": "hush"},
+            {"MLFLOW_TRACKING_USERNAME": "otto", "MLFLOW_TRACKING_PASSWORD": "old"},
+            PAIR,
+            id="the Secret wins",
+        ),
+        pytest.param({"username": "\n", "token": ""}, {}, {}, id="blank keys"),
+        pytest.param({"LD_PRELOAD": "x"}, {}, {}, id="another key sets no variable"),
+        pytest.param({"ca.crt": " "}, {}, {}, id="no certificate: as usual, and not unverified"),
+    ],
+)
+def test_what_a_mounted_secret_says(
+    tmp_path: Path, files: dict[str, str], variables: dict[str, str], told: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    folder = {"FAIRLEAD_MLFLOW_SECRET": str(tmp_path)}
+
+    assert with_secret(folder | variables) == folder | told
+
+
+def test_certificates_in_a_mounted_secret_are_trusted(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----")
+
+    told = with_secret({"FAIRLEAD_MLFLOW_SECRET": str(tmp_path)})
+
+    assert told["MLFLOW_TRACKING_SERVER_CERT_PATH"] == str(tmp_path / "ca.crt")
+
+
+@pytest.mark.parametrize("place", [{}, {"FAIRLEAD_MLFLOW_SECRET": "/nowhere"}], ids=["no", "gone"])
+def test_without_a_mounted_secret_the_variables_stay(place: dict[str, str]) -> None:
+    assert with_secret(place | PAIR) == place | PAIR

@@ -12,6 +12,7 @@ from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.kube.database_secret import build_own_secret, build_shared_secret
 from fairlead_operator.kube.metadata import Owner
+from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.states import Target
 from fairlead_operator.namespace.gateway import build_gateway
@@ -89,6 +90,7 @@ EVERYTHING = [
         number=10**9,
     ),
     build_own_secret("energy", "postgresql://x", user="e", password="p", ca=""),
+    build_mlflow_secret("energy", {"token": "x"}),
 ]
 TEMPLATES = [
     pytest.param(item["spec"]["template"], id=f"{item['kind']} {item['metadata']['name'][-10:]}")

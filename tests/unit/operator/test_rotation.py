@@ -44,3 +44,11 @@ async def test_a_change_in_the_way_of_the_kubelet_is_noticed(tmp_path: Path) -> 
 
 def test_without_mounted_secrets_there_is_nothing_to_read(tmp_path: Path) -> None:
     assert read_secrets(tmp_path / "absent") == {}
+
+
+def test_files_in_a_folder_of_their_own_are_read_too(tmp_path: Path) -> None:
+    (tmp_path / "..1" / "mlflow").mkdir(parents=True)
+    (tmp_path / "..1" / "mlflow" / "token").write_text("hush")
+    (tmp_path / "mlflow").symlink_to("..1/mlflow")
+
+    assert read_secrets(tmp_path) == {"mlflow/token": b"hush"}

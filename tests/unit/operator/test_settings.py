@@ -8,7 +8,7 @@ import pytest
 from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.kube.database_secret import Logins
 from fairlead_operator.ports import Limits
-from fairlead_operator.settings import Settings
+from fairlead_operator.settings import MlflowSecrets, Settings
 
 NEEDED = {
     "FAIRLEAD_TRAINING_IMAGE": "fairlead/training:1",
@@ -206,3 +206,30 @@ def test_what_cannot_be_verified_is_refused_at_the_start(more: dict[str, str], t
 
     with pytest.raises(SystemExit, match=told):
         Settings.from_environment(NEEDED | variables)
+
+
+@pytest.mark.parametrize(
+    ("text", "whose"),
+    [
+        pytest.param("", MlflowSecrets.GIVEN, id="the platform's"),
+        pytest.param("made", MlflowSecrets.MADE, id="ours"),
+        pytest.param("shared", MlflowSecrets.SHARED, id="copies of the operator's"),
+    ],
+)
+def test_with_what_pods_sign_in_to_mlflow(text: str, whose: MlflowSecrets) -> None:
+    settings = Settings.from_environment(NEEDED | {"FAIRLEAD_MLFLOW_SECRETS": text})
+
+    assert settings.mlflow_secrets is whose
+
+
+def test_a_word_that_is_none_of_these_is_refused() -> None:
+    with pytest.raises(SystemExit, match="FAIRLEAD_MLFLOW_SECRETS is 'Shared'; it must be one of"):
+        Settings.from_environment(NEEDED | {"FAIRLEAD_MLFLOW_SECRETS": "Shared"})
+
+
+def test_the_operator_signs_in_as_its_mounted_secret_says(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hush")
+
+    settings = Settings.from_environment(NEEDED | {"FAIRLEAD_MLFLOW_SECRET": str(tmp_path)})
+
+    assert settings.mlflow.token == "hush"

@@ -98,6 +98,7 @@ def test_the_last_lines_can_be_typed() -> None:
     assert "export KUBECONFIG=/state/kubeconfig" in text
     assert "  .venv/bin/fairlead status nsw-price --namespace energy" in text
     assert "  /bin/kubectl get models,trainingruns,rollouts --namespace energy" in text
+    assert "/bin/kubectl get secret fairlead-mlflow-admin --namespace fairlead-system" in text
 
 
 def test_the_last_line_is_a_prediction_to_paste() -> None:

@@ -60,3 +60,14 @@ def test_a_variable_that_is_set_stays() -> None:
 
     assert variables["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "99"
     assert variables["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "2"
+
+
+def test_mlflows_own_client_signs_in_as_the_mounted_secret_says(tmp_path: Path) -> None:
+    for key in ("username", "password"):
+        (tmp_path / key).write_text(key)
+    variables = {"FAIRLEAD_MLFLOW_SECRET": str(tmp_path)}
+
+    prepare(variables)
+
+    assert variables["MLFLOW_TRACKING_USERNAME"] == "username"
+    assert variables["MLFLOW_TRACKING_PASSWORD"] == "password"

@@ -32,12 +32,18 @@ class Notebook:
     """As much of an MLflow client as these tests need; keeps what it is told."""
 
     def __init__(
-        self, *, pages: Sequence[Sequence[int]] = (), error: Exception | None = None
+        self,
+        *,
+        pages: Sequence[Sequence[int]] = (),
+        error: Exception | None = None,
+        found: Exception | None = None,
     ) -> None:
         self.metrics: list[list[Any]] = []
         self.texts: dict[str, str] = {}
         self._pages = pages
         self._error = error
+        self._found = found
+        self.made: list[str] = []
 
     def log_batch(self, _run: str, metrics: list[Any]) -> None:
         self.metrics.append(metrics)
@@ -45,7 +51,12 @@ class Notebook:
     def log_text(self, _run: str, text: str, path: str) -> None:
         self.texts[path] = text
 
-    def create_registered_model(self, _name: str) -> None:
+    def get_registered_model(self, _name: str) -> None:
+        if self._found is not None:
+            raise self._found
+
+    def create_registered_model(self, name: str) -> None:
+        self.made.append(name)
         if self._error is not None:
             raise self._error
 
@@ -193,18 +204,24 @@ def test_the_versions_of_every_page_are_listed(pages: list[list[int]], expected:
 
 
 @pytest.mark.parametrize(
-    ("error", "fails"),
+    ("found", "error", "made", "fails"),
     [
-        pytest.param(None, False, id="made"),
-        pytest.param(THERE, False, id="there already"),
-        pytest.param(BROKEN, True, id="not made"),
+        pytest.param(None, BROKEN, False, False, id="there: whoever signs in may make none"),
+        pytest.param(BROKEN, None, False, True, id="not known"),
+        pytest.param(MISSING, None, True, False, id="made"),
+        pytest.param(MISSING, THERE, True, False, id="there by now"),
+        pytest.param(MISSING, BROKEN, True, True, id="not made"),
     ],
 )
-def test_a_registered_model_may_be_there_already(error: Exception | None, fails: bool) -> None:
-    ensure: Callable[[], None] = tracking(Notebook(error=error)).ensure_registered_model
+def test_a_registered_model_is_made_where_there_is_none(
+    found: Exception | None, error: Exception | None, made: bool, fails: bool
+) -> None:
+    notebook = Notebook(found=found, error=error)
+    ensure: Callable[[], None] = tracking(notebook).ensure_registered_model
 
     if fails:
         with pytest.raises(TrainingFailure, match="the model cannot be registered"):
             ensure()
     else:
         ensure()
+    assert bool(notebook.made) is made

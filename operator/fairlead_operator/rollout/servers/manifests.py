@@ -32,6 +32,7 @@ from fairlead_operator.kube.metadata import (
     preview_name,
     version_name,
 )
+from fairlead_operator.kube.mlflow_secret import mlflow_folder, mlflow_volume
 from fairlead_operator.kube.security import (
     container_security,
     environment,
@@ -217,6 +218,7 @@ def _pod(
         "containers": [server],
         "volumes": [
             scratch(server["resources"]["limits"]["memory"]),
+            mlflow_volume()[0],
             *((record,) if serving.prediction_log.enabled else ()),
             *_token_volumes(serving),
         ],
@@ -257,6 +259,7 @@ def _server(
                     mlflow.ADDRESS: mlflow_url,
                 }
             ),
+            mlflow_folder(),
             *_record(serving.prediction_log, task, logins),
             *_largest_body(serving),
             *_tokens(serving),
@@ -295,6 +298,7 @@ def _server(
         ),
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
+            mlflow_volume()[1],
             *((database_mount(),) if serving.prediction_log.enabled else ()),
             *({"name": each["name"], **_TOKENS_MOUNT} for each in _token_volumes(serving)),
         ],

@@ -1,6 +1,7 @@
 """One key's turn: what is read, what is published, what is told, and what a failure becomes."""
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -20,6 +21,7 @@ from fairlead_operator.errors import (
 from fairlead_operator.keys import Key
 from fairlead_operator.namespace.gateway import build_gateway
 from fairlead_operator.telemetry import metrics
+from support.fake_logins import FakeLogins
 from support.world import NAMESPACE, SETTINGS, World, model_manifest
 
 MODEL = Key("Model", NAMESPACE, "nsw-price")
@@ -150,12 +152,28 @@ async def test_who_is_being_deleted_is_forgotten_and_left_as_it_is(
 
 
 @pytest.mark.parametrize(("key", "stays"), [(MODEL, False), (ROLLOUT, True), (TRAINING_RUN, True)])
-async def test_the_last_model_takes_the_gateway_along(
-    world: World, controller: Controller, key: Key, *, stays: bool
+async def test_the_last_model_takes_gateway_and_login_along(
+    world: World, queue: ImpatientQueue, key: Key, *, stays: bool
 ) -> None:
-    await controller.handle(key)
+    logins = FakeLogins()
+
+    await Controller(queue, dataclasses.replace(world.ports, logins=logins), SETTINGS).handle(key)
 
     assert has_gateway(world) is stays
+    assert logins.dismissed == ([] if stays else [NAMESPACE])
+
+
+async def test_a_namespace_that_has_a_model_keeps_its_login(
+    world: World, queue: ImpatientQueue
+) -> None:
+    logins = FakeLogins()
+    put(world, MODEL)
+
+    await Controller(queue, dataclasses.replace(world.ports, logins=logins), SETTINGS).handle(
+        SHARED
+    )
+
+    assert logins.dismissed == []
 
 
 async def test_the_key_of_a_namespace_tidies_it(

@@ -7,11 +7,12 @@ import pytest
 
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.phases.training_run import Trigger
-from fairlead_operator.errors import ClusterRefusalError
+from fairlead_operator.errors import ClusterRefusalError, TakenError, TransientError
 from fairlead_operator.model.act import act
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.states import Decision, Start, Target
+from support.fake_logins import FakeLogins
 from support.model_builders import observed, seen
 from support.world import NAMESPACE, SETTINGS, World, model_manifest
 
@@ -51,6 +52,48 @@ async def test_twice_is_the_same_as_once(world: World) -> None:
     await act_on(world, look, start_training=start, start_rollout=target)
 
     assert world.kube.writes == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "model"),
+    [
+        pytest.param({}, None, id="nothing is due: once is enough"),
+        pytest.param(
+            {"start_training": Start(trigger=Trigger.RECIPE, why="w")}, "nsw-price", id="a training"
+        ),
+        pytest.param(
+            {"start_rollout": Target(version="1.1.0", trigger="pinned")},
+            "nsw-price",
+            id="a rollout",
+        ),
+    ],
+)
+async def test_a_namespace_with_a_model_can_sign_in_to_mlflow(
+    world: World, decision: dict[str, Any], model: str | None
+) -> None:
+    logins = FakeLogins()
+    world.ports = dataclasses.replace(world.ports, logins=logins)
+
+    await act_on(world, seen(observed()), **decision)
+
+    assert logins.admitted == [(NAMESPACE, model)]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "starts"),
+    [
+        pytest.param(TransientError("mlflow: away"), True, id="MLflow is away: it waits by itself"),
+        pytest.param(TakenError("not ours"), False, id="the Secret is another's"),
+    ],
+)
+async def test_what_is_due_where_it_cannot(world: World, refusal: Exception, starts: bool) -> None:
+    ports = dataclasses.replace(world.ports, logins=FakeLogins(refusal))
+    due = dataclasses.replace(QUIET, start_rollout=Target(version="1.1.0", trigger="pinned"))
+
+    outcome = await act(BODY, due, seen(observed()), ports, SETTINGS)
+
+    assert [failure.message for failure in outcome.failures] == [str(refusal)]
+    assert bool(names(world, "Rollout")) is starts
 
 
 ACCOUNT = ("ServiceAccount", NAMESPACE, "fairlead-gateway")

@@ -1,5 +1,6 @@
 """What a decision about a TrainingRun does: a run in MLflow, Jobs, and their end."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -7,10 +8,12 @@ import pytest
 
 from fairlead_contract.search import study_name
 from fairlead_operator.api.phases.training_run import Phase
+from fairlead_operator.errors import TakenError, TransientError
 from fairlead_operator.training_run.act import act, start_run
 from fairlead_operator.training_run.manifests import job_labels
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import Decision, JobState, decide
+from support.fake_logins import FakeLogins
 from support.training_run_builders import (
     FAILURE,
     NAME,
@@ -99,6 +102,33 @@ async def test_the_jobs_that_should_exist_are_made(
     assert jobs(world) == names
     secret = ("Secret", NAMESPACE, "fairlead-database")
     assert (secret in world.kube.objects) == bool(names), "with what its pods read"
+
+
+async def test_a_job_finds_what_it_signs_in_to_mlflow_with(world: World) -> None:
+    logins = FakeLogins()
+    world.ports = dataclasses.replace(world.ports, logins=logins)
+
+    await act_on(world, seen(pending(has_run=True)))
+    await act_on(world, seen(observed()))
+
+    assert logins.admitted == [(NAMESPACE, "nsw-price")]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(TransientError("mlflow: away"), id="MLflow is away"),
+        pytest.param(TakenError("Secret fairlead-mlflow is not ours"), id="another's Secret"),
+    ],
+)
+async def test_without_it_no_job_starts(world: World, refusal: Exception) -> None:
+    look = seen(pending(has_run=True))
+    ports = dataclasses.replace(world.ports, logins=FakeLogins(refusal))
+
+    failures = await act(BODY, decide(look.observed), look, ports, SETTINGS, now=ports.now())
+
+    assert jobs(world) == set()
+    assert [failure.message for failure in failures] == [str(refusal)]
 
 
 async def test_a_suspended_run_has_no_jobs(world: World) -> None:

@@ -214,3 +214,13 @@ def test_credentials_come_from_the_secret_the_model_names() -> None:
         }
         for key, optional in (("username", {}), ("password", {}), ("hosts", {"optional": True}))
     ] + [{"name": "FAIRLEAD_DATA_SECRET", "value": "market-db"}]
+
+
+def test_a_trainer_signs_in_to_mlflow_as_the_mounted_secret_says() -> None:
+    pod = job()["spec"]["template"]["spec"]
+    told = {variable["name"]: variable.get("value") for variable in trainer(job())["env"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in trainer(job())["volumeMounts"]}
+    volume = next(volume for volume in pod["volumes"] if volume["name"] == "mlflow")
+
+    assert volume["secret"] == {"secretName": "fairlead-mlflow", "optional": True}
+    assert told["FAIRLEAD_MLFLOW_SECRET"] == mounts["mlflow"]

@@ -105,6 +105,16 @@ def test_a_record_is_written_where_the_mounted_secret_says() -> None:
     assert told["FAIRLEAD_DATABASE_URL_FILE"] == f"{mounts['database']}/own-url"
 
 
+def test_a_server_signs_in_to_mlflow_as_the_mounted_secret_says() -> None:
+    pod = server()[1]["spec"]["template"]["spec"]
+    told = {variable["name"]: variable.get("value") for variable in pod["containers"][0]["env"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    volume = next(volume for volume in pod["volumes"] if volume["name"] == "mlflow")
+
+    assert volume["secret"] == {"secretName": "fairlead-mlflow", "optional": True}
+    assert told["FAIRLEAD_MLFLOW_SECRET"] == mounts["mlflow"]
+
+
 @pytest.mark.parametrize(
     ("serving", "files"),
     [

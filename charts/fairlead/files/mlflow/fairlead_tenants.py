@@ -1,0 +1,98 @@
+"""Who may call what of the bundled MLflow, before MLflow's own permissions are asked.
+
+MLflow imports this file (`authorization_function` of its configuration) and asks it at every
+request that needs a login.  Its permissions keep the experiments and registered models of
+namespaces apart.  Two things they leave open are closed here:
+
+* Whoever may sign in may make an experiment or a registered model of any name, with artifacts in
+  a place of their choice, and rename their own to what another is going to need.
+* MLflow has a hundred more calls, which each release adds to.
+
+So only the administrator makes, names and deletes these two, and the users that Fairlead makes
+for namespaces may call what a trainer and a model server need, and nothing else.
+"""
+
+import re
+
+from flask import Response, make_response, request
+
+TENANT = "fairlead/"  # a user of ours begins so; the namespace follows
+
+_MLFLOW = "/api/2.0/mlflow/"
+_CALLS = frozenset(
+    (method, _MLFLOW + path)
+    for method, path in (
+        ("GET", "artifacts/list"),
+        ("GET", "experiments/get"),
+        ("GET", "model-versions/get"),
+        ("GET", "model-versions/get-download-uri"),
+        ("GET", "model-versions/search"),
+        ("GET", "registered-models/get"),
+        ("GET", "runs/get"),
+        ("POST", "logged-models"),
+        ("POST", "model-versions/create"),
+        ("POST", "runs/log-batch"),
+        ("POST", "runs/log-inputs"),
+        ("POST", "runs/log-metric"),
+        ("POST", "runs/log-model"),
+        ("POST", "runs/log-parameter"),
+        ("POST", "runs/outputs"),
+        ("POST", "runs/set-tag"),
+    )
+)
+_LOGGED_MODEL = re.compile(
+    re.escape(_MLFLOW) + r"logged-models/m-[0-9a-f]{32}(?:/tags|/params|/artifacts/directories)?"
+)
+_ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+# Below the number of an experiment, and so written that nobody decodes it once more.
+_PLACE = re.compile(r"[0-9]+(?:/[^/%\\#]+)+")
+_NAMES = re.compile(
+    r"(?:/[^/]+)*/mlflow/(?:experiments/(?:create|update|delete|restore)|"
+    r"registered-models/(?:create|rename|delete))/*"
+)
+
+
+def authenticate():
+    """Return who asks, or the answer to who may not."""
+    from mlflow.server import auth  # noqa: PLC0415  which imports this file
+
+    asking = auth.authenticate_request_basic_auth()
+    if isinstance(asking, Response):
+        return asking
+    user, method, path = asking.username, request.method, request.path
+    refusal = refuse(user, method, path, request.args.get("path"))
+    if refusal is None and names(path) and not auth.store.get_user(user).is_admin:
+        refusal = "only the administrator makes, names and deletes experiments and models"
+    if refusal is None:
+        return asking
+    return make_response({"error_code": "PERMISSION_DENIED", "message": refusal}, 403)
+
+
+def refuse(user: str, method: str, path: str, folder: str | None) -> str | None:
+    """Say why a namespace's user may not call this; None where MLflow's permissions decide.
+
+    Args:
+        folder: of artifacts, that is named beside the path.
+    """
+    if not user.startswith(TENANT):
+        return None
+    if (method, path) in _CALLS:
+        return None
+    if method in {"GET", "PATCH", "POST"} and _LOGGED_MODEL.fullmatch(path):
+        return None
+    if (method, path) == ("GET", _ARTIFACTS) and _is_place(folder or ""):
+        return None
+    # Without a folder beside it, by which MLflow could judge in place of the path.
+    named = method in {"GET", "PUT"} and path.startswith(f"{_ARTIFACTS}/") and folder is None
+    if named and _is_place(path.removeprefix(f"{_ARTIFACTS}/")):
+        return None
+    return f"{user} is for trainers and model servers, which need no {method} {path}"
+
+
+def names(path: str) -> bool:
+    """Tell whether this makes, names or deletes what belongs to a namespace by its name."""
+    return _NAMES.fullmatch(path) is not None
+
+
+def _is_place(text: str) -> bool:
+    return _PLACE.fullmatch(text) is not None and not {".", ".."} & set(text.split("/"))

@@ -1,0 +1,232 @@
+"""What the pods of a namespace sign in to MLflow with, and what becomes of it."""
+
+import asyncio
+from base64 import b64decode, b64encode
+from pathlib import Path
+
+import pytest
+
+from fairlead_contract.mlflow import Access
+from fairlead_operator.errors import TakenError, TransientError
+from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
+from fairlead_operator.kube.store import Store
+from fairlead_operator.kube.watched import WatchedKube
+from fairlead_operator.mlflow.logins import OwnLogins, SharedLogins, read_contents
+from support.fakes import Clock, FakeKube
+
+USER = "fairlead/energy"
+LATER = TransientError("mlflow: no answer")
+
+
+class FakeDirectory:
+    """Users in a dict."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, str] = {}
+        self.models: list[tuple[str, str]] = []
+        self.granted: list[tuple[str, str]] = []
+        self.asked = 0
+        self.fails: list[Exception] = []
+
+    async def have_user(self, name: str, password: str) -> None:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.fails:
+            raise self.fails.pop(0)
+        self.users[name] = password
+
+    async def remove_user(self, name: str) -> None:
+        if self.fails:
+            raise self.fails.pop(0)
+        self.users.pop(name, None)
+
+    async def have_model(self, *, experiment: str, registered_model: str) -> None:
+        self.models.append((experiment, registered_model))
+
+    async def grant_all(self, name: str, namespace: str) -> None:
+        self.granted.append((name, namespace))
+
+
+@pytest.fixture(name="cluster")
+def _cluster() -> FakeKube:
+    return FakeKube(Clock())
+
+
+@pytest.fixture(name="kube")
+def _kube(cluster: FakeKube) -> WatchedKube:
+    return WatchedKube(cluster, Store())
+
+
+@pytest.fixture(name="directory")
+def _directory() -> FakeDirectory:
+    return FakeDirectory()
+
+
+@pytest.fixture(name="logins")
+def _logins(directory: FakeDirectory) -> OwnLogins:
+    return OwnLogins(directory)
+
+
+def contents(cluster: FakeKube, namespace: str = "energy") -> dict[str, str]:
+    secret = cluster.objects.get(("Secret", namespace, "fairlead-mlflow"))
+    data = (secret or {}).get("data") or {}
+    return {key: b64decode(value).decode() for key, value in data.items()}
+
+
+async def test_a_namespace_gets_a_user_whose_password_it_alone_has(
+    logins: OwnLogins, directory: FakeDirectory, cluster: FakeKube, kube: WatchedKube
+) -> None:
+    await logins.admit("energy", kube)
+    await logins.admit("shop", kube)
+
+    assert contents(cluster) == {"username": USER, "password": directory.users[USER]}
+    assert len(directory.users[USER]) == 48
+    assert directory.users[USER] != directory.users["fairlead/shop"]
+    assert directory.granted == [(USER, "energy"), ("fairlead/shop", "shop")]
+
+
+async def test_who_is_admitted_costs_nothing_until_it_is_about_to_need_it(
+    logins: OwnLogins, directory: FakeDirectory, cluster: FakeKube, kube: WatchedKube
+) -> None:
+    await logins.admit("energy", kube)
+    cluster.writes.clear()
+
+    await logins.admit("energy", kube)
+    assert (directory.asked, cluster.writes) == (1, [])
+    await logins.admit("energy", kube, model="nsw-price")
+
+    assert directory.asked == 2
+    assert directory.models == [("energy/nsw-price", "energy.nsw-price")]
+
+
+@pytest.mark.parametrize(
+    ("password", "stays"),
+    [
+        pytest.param(b"0123456789abcdef", True, id="as it was made"),
+        pytest.param(b"", False, id="emptied"),
+        pytest.param(b"short", False, id="shorter than MLflow takes"),
+        pytest.param(b"\xff" * 16, False, id="no text"),
+        pytest.param(b"a line\nand another", False, id="more than a line"),
+        pytest.param("schlüsselwörter".encode(), False, id="not ASCII"),
+    ],
+)
+async def test_a_new_process_keeps_the_password_that_pods_have(
+    logins: OwnLogins,
+    directory: FakeDirectory,
+    cluster: FakeKube,
+    kube: WatchedKube,
+    password: bytes,
+    *,
+    stays: bool,
+) -> None:
+    secret = build_mlflow_secret("energy", {"username": "admin"})
+    secret["data"]["password"] = b64encode(password).decode()
+    cluster.put(secret)
+
+    await logins.admit("energy", kube)
+
+    assert (directory.users[USER].encode() == password) is stays
+    assert contents(cluster) == {"username": USER, "password": directory.users[USER]}
+
+
+async def test_models_of_a_namespace_that_are_looked_at_together_agree(
+    logins: OwnLogins, directory: FakeDirectory, cluster: FakeKube, kube: WatchedKube
+) -> None:
+    await asyncio.gather(*(logins.admit("energy", kube, model=f"m{n}") for n in range(5)))
+
+    assert contents(cluster)["password"] == directory.users[USER]
+
+
+async def test_a_secret_of_somebody_else_is_left_as_it_is(
+    logins: OwnLogins, directory: FakeDirectory, cluster: FakeKube, kube: WatchedKube
+) -> None:
+    meta = {"namespace": "energy", "name": "fairlead-mlflow"}
+    cluster.put({"kind": "Secret", "metadata": meta, "data": {"password": "b3RoZXI="}})
+
+    with pytest.raises(TakenError, match="Secret fairlead-mlflow exists and is not ours"):
+        await logins.admit("energy", kube)
+    await logins.dismiss("energy", kube)
+
+    assert contents(cluster) == {"password": "other"}
+    assert directory.users == {}
+
+
+async def test_one_waits_for_a_silent_mlflow_and_not_everyone(
+    logins: OwnLogins, directory: FakeDirectory, kube: WatchedKube
+) -> None:
+    directory.fails = [LATER]
+
+    told = await asyncio.gather(
+        *(logins.admit("energy", kube) for _ in range(5)), return_exceptions=True
+    )
+
+    assert [str(error) for error in told] == [str(LATER)] * 5
+    assert directory.asked == 1
+
+
+async def test_the_last_model_takes_user_and_secret_along(
+    logins: OwnLogins, directory: FakeDirectory, cluster: FakeKube, kube: WatchedKube
+) -> None:
+    await logins.admit("energy", kube)
+
+    await logins.dismiss("energy", kube)
+    await logins.dismiss("energy", kube)
+
+    assert (directory.users, contents(cluster)) == ({}, {})
+
+
+async def test_the_secret_stays_until_its_user_is_gone(
+    directory: FakeDirectory, cluster: FakeKube, kube: WatchedKube
+) -> None:
+    """By it another process, which remembers nothing, knows that there is one."""
+    await OwnLogins(directory).admit("energy", kube)
+    directory.fails = [LATER]
+
+    with pytest.raises(TransientError):
+        await OwnLogins(directory).dismiss("energy", kube)
+    assert contents(cluster)
+    await OwnLogins(directory).dismiss("energy", kube)
+
+    assert (directory.users, contents(cluster)) == ({}, {})
+
+
+async def test_a_namespace_that_went_with_its_secret_leaves_no_user(
+    logins: OwnLogins, directory: FakeDirectory, cluster: FakeKube, kube: WatchedKube
+) -> None:
+    await logins.admit("energy", kube)
+    cluster.objects.clear()
+
+    await logins.dismiss("energy", kube)
+
+    assert directory.users == {}
+
+
+@pytest.mark.parametrize(
+    ("access", "expected"),
+    [
+        pytest.param({}, {}, id="nobody"),
+        pytest.param({"token": "hush"}, {"token": "hush"}, id="a token"),
+        pytest.param(
+            {"username": "anna", "password": "hush"},
+            {"username": "anna", "password": "hush"},
+            id="name and password",
+        ),
+    ],
+)
+async def test_credentials_are_shared_as_they_are(
+    cluster: FakeKube, kube: WatchedKube, access: dict[str, str], expected: dict[str, str]
+) -> None:
+    logins = SharedLogins(Access(address="http://mlflow", **access))
+
+    await logins.admit("energy", kube)
+    assert contents(cluster) == expected
+    await logins.dismiss("energy", kube)
+
+    assert cluster.objects == {}
+
+
+def test_certificates_are_shared_too(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----")
+    access = Access(address="https://mlflow", certificates=str(tmp_path / "ca.crt"))
+
+    assert read_contents(access) == {"ca.crt": "-----BEGIN CERTIFICATE-----"}
