@@ -7,10 +7,10 @@ an annotation: one of another form asks for nothing, and is told.
 import dataclasses
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
-from fairlead_operator.api.base import to_moment
+from fairlead_operator.api.base import read_moment, to_moment
 from fairlead_operator.text import printable
 
 _LONGEST: Final = 500  # characters of a message
@@ -80,10 +80,7 @@ def _moment(value: object) -> datetime:
     Raises:
         UnreadableNoteError: it is none.
     """
-    try:
-        moment = datetime.fromisoformat(str(value))
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
+    moment = read_moment(value)
+    if moment is not None:
+        return moment
     raise UnreadableNoteError("receivedAt: must be a time such as 2026-01-01T00:00:00Z")

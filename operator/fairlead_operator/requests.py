@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from fairlead_operator.api.base import read_moment
 from fairlead_operator.api.common import RequestStatus
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import GROUP
@@ -94,7 +95,7 @@ def parse_request(action: Action, value: str) -> Request:
             action=action,
             text=text[:_LONGEST_TEXT],
             by=_text(document.get("by"), limit=_LONGEST_NAME),
-            at=_moment(document.get("at")),
+            at=read_moment(document.get("at")),
             why=_text(document.get("why"), limit=_LONGEST_TEXT),
             words=frozenset(word for word in Word if document.get(word.field) is True),
         )
@@ -198,12 +199,3 @@ def _document(text: str) -> Mapping[str, Any] | None:
 
 def _text(value: Any, *, limit: int) -> str:
     return printable(value.strip(), limit=limit) if isinstance(value, str) else ""
-
-
-def _moment(value: Any) -> datetime | None:
-    """Parse an aware moment; return None for anything else."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo is not None else None

@@ -160,6 +160,15 @@ def to_moment(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def read_moment(value: object) -> datetime | None:
+    """Parse an aware moment into UTC; return None for anything else, as for one of no year."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
 Moment = Annotated[datetime, PlainSerializer(to_moment, return_type=str)]
 
 VERSION_PATTERN: Final = r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$"

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from fairlead_operator.alert_labels import AlertLabels
-from fairlead_operator.api.base import NAME_PATTERN, VERSION_PATTERN
+from fairlead_operator.api.base import NAME_PATTERN, VERSION_PATTERN, read_moment
 from fairlead_operator.text import printable
 
 _ACTION: Final = "fairlead_action"
@@ -104,11 +104,8 @@ def _parse_alert(where: str, alert: Any, labels: AlertLabels) -> Alert | Refused
 
 def _moment(value: object) -> datetime | None:
     """Parse a time; return None for what is none, and for Go's zero time."""
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None and moment.year > 1 else None
+    moment = read_moment(value)
+    return moment if moment is not None and moment.year > 1 else None
 
 
 def _is_without_evidence(labels: Mapping[str, Any], annotations: Any) -> bool:

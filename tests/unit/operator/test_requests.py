@@ -1,6 +1,7 @@
 """What a person may write into an annotation, and what is understood."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,19 @@ VALUES = [
     pytest.param('{"why": "late"}', ("", None, "late"), id="JSON: a part of it"),
     pytest.param('{"by": 7, "at": 7, "why": null}', ("", None, ""), id="JSON: of other types"),
     pytest.param('{"by": "a", "at": "2026-03-04"}', ("a", None, ""), id="JSON: no time zone"),
+    pytest.param(
+        '{"by": "a", "at": "0001-01-01T00:00:00+01:00"}',
+        ("a", None, ""),
+        id="JSON: before the first year",
+    ),
+    pytest.param(
+        '{"by": "a", "at": "9999-12-31T23:59:59-01:00"}',
+        ("a", None, ""),
+        id="JSON: after the last year",
+    ),
+    pytest.param(
+        '{"by": "a", "at": "2026-03-04T06:06:07+01:00"}', ("a", AT, ""), id="JSON: another zone"
+    ),
     pytest.param('{"x": 1}', ("", None, '{"x": 1}'), id="JSON of another kind is text"),
     pytest.param('{"by"', ("", None, '{"by"'), id="JSON that ends early is text"),
 ]
@@ -45,6 +59,16 @@ def test_parse_request(value: str, understood: tuple[str, datetime | None, str])
 
     assert (request.by, request.at, request.why) == understood
     assert request.text == value
+
+
+@given(
+    st.datetimes(timezones=st.sampled_from([timezone(timedelta(hours=h)) for h in (-12, 0, 14)]))
+)
+def test_any_moment_of_a_request_can_be_told(at: datetime) -> None:
+    request = parse_request(Action.ABORT, json.dumps({"by": "ada", "at": at.isoformat()}))
+    (entry,) = record((), [Answer(request=request, accepted=True, message="")], {}, now=AT)
+
+    assert entry.model_dump(mode="json")["by"] == "ada"
 
 
 @given(st.text() | st.text().map(lambda text: '{"by": ' + text))

@@ -158,4 +158,4 @@ def _autoscaler_of(server: Mapping[str, Any] | None) -> str | None:
     """Return the kind that scales a Deployment by our doing."""
     annotations = ((server or {}).get("metadata") or {}).get("annotations") or {}
     kind = annotations.get(ANNOTATION_AUTOSCALER)
-    return str(kind) if kind is not None else None
+    return str(kind) if kind in KINDS.values() else None  # anyone may have written another word

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fairlead_contract.cluster import ROUTE, ROUTE_KEY, report_key, route_name
+from fairlead_operator.api.base import read_moment
 from fairlead_operator.api.phases.rollout import Phase
 from fairlead_operator.api.strategy import FastGuard, Sticky
 from fairlead_operator.kube.metadata import (
@@ -179,8 +180,9 @@ def read_trip(
     for pod in gateway_pods:
         try:
             trip = json.loads(applied[report_key(model, pod)])["tripped"][version]
-            if trip["guard"] == guard:
-                trips.append((datetime.fromisoformat(trip["at"]), str(trip["message"])))
+            moment = read_moment(trip["at"])
+            if trip["guard"] == guard and moment is not None:
+                trips.append((moment, str(trip["message"])))
         except (KeyError, ValueError, TypeError):
             continue
     if not trips:

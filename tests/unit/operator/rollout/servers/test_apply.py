@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.group import ANNOTATION_AUTOSCALER
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.attempts import Failure
 from fairlead_operator.errors import ClusterRefusalError
@@ -120,6 +121,16 @@ async def test_without_the_kind_the_floor_is_kept_by_hand(kube: FakeKube) -> Non
 
     assert "no kind ScaledObject" in (applied.unscaled or "")
     assert await replicas(kube) == 3
+
+
+async def test_an_annotation_that_names_no_autoscaler_says_nothing(kube: FakeKube) -> None:
+    await apply(kube, replicas=2)
+    meta = {"namespace": NAMESPACE, "name": NAME, "annotations": {ANNOTATION_AUTOSCALER: "foo"}}
+    kube.put({"kind": "Deployment", "metadata": meta})
+
+    applied = await apply(kube, replicas=2)
+
+    assert applied.failures == ()
 
 
 @pytest.mark.parametrize("serving", [{}, HPA, KEDA], ids=["fixed", "hpa", "keda"])

@@ -204,6 +204,10 @@ def tripped(guard: str = "u1", at: str = "2026-01-01T00:00:00Z", **more: object)
         pytest.param({"nsw-price.a": tripped(guard="u0")}, None, id="of an earlier rollout"),
         pytest.param({"nsw-price.a": report(10)}, None, id="no trip"),
         pytest.param({"nsw-price.a": tripped(at="yesterday")}, None, id="unreadable moment"),
+        pytest.param({"nsw-price.a": tripped(at="2026-01-01T00:00:00"), "nsw-price.b": tripped()},
+                     "12 of 14 answers failed", id="a moment of no zone beside a readable one"),
+        pytest.param({"nsw-price.a": tripped(at="0001-01-01T00:00:00+01:00")}, None,
+                     id="a moment of no year"),
         pytest.param({"nsw-price.a": "[]"}, None, id="another form"),
     ],
 )  # fmt: skip
