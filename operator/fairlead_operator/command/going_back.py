@@ -1,6 +1,7 @@
 """What ``rollback`` does now: abort what is in flight, or roll out an earlier version.  Pure.
 
-Asking twice is asking once: who is going back is not taken further, or to what was left.
+Asking twice is asking once: who is going back, or was just taken back, is not taken further, or to
+what was left.
 """
 
 import copy
@@ -8,10 +9,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairlead_operator.api.builtins import FOR_COPIES
 from fairlead_operator.api.group import ANNOTATION_REQUEST, API_VERSION
-from fairlead_operator.api.phases.rollout import ENDED, Phase, Trigger
+from fairlead_operator.api.phases.rollout import ENDED, Phase, Reason, Trigger
 from fairlead_operator.command.refusals import Object, status_of
 from fairlead_operator.kube.metadata import Owner, component_labels
+from fairlead_operator.requests import Action
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,33 @@ def plan_back(
         return Back(refusal=f"no version before {stable} is known; choose one with --to")
     if wanted == stable:
         return Back(refusal=f"{stable} is already the stable version, and no rollout is in flight")
+    if to is None and current is not None and _was_taken_back(current, stable):
+        return Back(refusal=_describe_taken_back(current, stable, wanted))
     return _refuse(model) or Back(to=wanted)
+
+
+def _was_taken_back(current: Object, stable: str) -> bool:
+    """Tell whether the last thing that happened was a way back to the version in charge.
+
+    One that made way for another version than that is none, nor is one that does not exist.
+    """
+    status = status_of(current)
+    reason = status.get("reason")
+    if status.get("phase") != Phase.ROLLED_BACK or reason == Reason.VERSION_NOT_FOUND:
+        return False
+    return reason != Reason.SUPERSEDED or any(
+        (request.get("action"), request.get("text")) == (Action.SUPERSEDE, stable)
+        for request in status.get("requests") or ()
+    )
+
+
+def _describe_taken_back(current: Object, stable: str, previous: str) -> str:
+    status = status_of(current)
+    when = f" at {status['finishedAt']}" if status.get("finishedAt") else ""
+    return (
+        f"{current['spec']['version']} was taken back{when} ({status.get('reason')}), and {stable} "
+        f"serves; to go further, name the version: --to {previous}"
+    )
 
 
 def _from_flight(model: Object, current: Object, stable: str | None, to: str | None) -> Back:
@@ -146,10 +175,29 @@ def build_back(model: Object, to: str, *, request: str, by_steps: bool) -> dict[
 
 
 def _at_once(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Build a policy with the Model's analysis and limits, and a single step to all traffic."""
-    kept = ("analysis", "fastGuard", "guard", "patience", "startDeadline")
-    return {
-        "strategy": "canary",
-        "steps": [{"weight": 100, "hold": "0s"}],
-        **{key: copy.deepcopy(policy[key]) for key in kept if key in policy},
-    }
+    """Build a policy with the Model's analysis and limits, and a single step to all traffic.
+
+    Where only one version may run at a time, that holds on the way back as well.
+    """
+    if policy.get("strategy") == "recreate":
+        own: dict[str, Any] = {"strategy": "recreate"}
+    else:
+        own = {"strategy": "canary", "steps": [{"weight": 100, "hold": "0s"}]}
+    kept = ("fastGuard", "guard", "patience", "startDeadline")
+    limits = {key: copy.deepcopy(policy[key]) for key in kept if key in policy}
+    analysis = _without_copies(policy.get("analysis") or {})
+    return own | ({"analysis": analysis} if analysis else {}) | limits
+
+
+def _without_copies(analysis: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the checks that compare answers to copies: at once, there are none.
+
+    Without any check that decides, the default ones do.
+    """
+    needing = {builtin.name for builtin in FOR_COPIES}
+    given = analysis.get("checks") or ()
+    checks = [check for check in given if check.get("builtin") not in needing]
+    rest = {key: copy.deepcopy(value) for key, value in analysis.items() if key != "checks"}
+    if not checks or ("templateRef" not in rest and all(check.get("dryRun") for check in checks)):
+        return rest
+    return {**rest, "checks": copy.deepcopy(checks)}

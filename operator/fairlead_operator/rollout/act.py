@@ -246,7 +246,7 @@ def _wanted(decision: Decision, seen: Seen) -> tuple[VersionReference, ...]:
             wanted = stable
         case Phase.PENDING | Phase.REPLACING | Phase.ROLLING_BACK if seen.observed.exclusive:
             wanted = _wanted_alone(decision, seen)
-        case Phase.GUARDING if seen.observed.exclusive:
+        case Phase.GUARDING | Phase.PAUSED if seen.observed.exclusive:
             wanted = candidates
         case _:
             wanted = (*candidates, *stable)

@@ -280,6 +280,7 @@ class _Look:
             finished_at=status.finished_at,
             measured=self._measured,
             returned=self.returned,
+            goes_back=case.spec.goes_back,
         )
 
     @property

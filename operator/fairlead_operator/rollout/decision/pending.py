@@ -37,19 +37,25 @@ def while_pending(observed: Observed, wish: Request | None) -> Decision:
         return _wait(observed, Reason.WAITING_FOR_TURN, _TURN)
     if observed.resolution is not Resolution.FOUND:
         return _wait(observed, Reason.WAITING_FOR_REGISTRY, _unanswered(observed))
-    if observed.problem is not None and observed.stable is not None:
+    held_by_checks = observed.stable is not None and not observed.goes_back
+    if observed.problem is not None and held_by_checks:
         return _wait(observed, Reason.ANALYSIS_UNAVAILABLE, observed.problem)
     if _is_way_back_refused(observed) or _is_candidate_refused(observed):
         return _wait(observed, Reason.WAITING_FOR_CANDIDATE, _starting(observed))
     if not observed.exclusive and observed.candidate.health is not Health.READY:
         return _wait(observed, Reason.WAITING_FOR_CANDIDATE, _starting(observed))
-    if observed.suspended:
+    if observed.suspended and not _is_restored(observed):
         return _wait(observed, Reason.SUSPENDED, SUSPENDED)
     if observed.frozen is not None:
         return _wait(observed, Reason.FROZEN, observed.frozen)
     if observed.gateway.missing is not None:
         return _wait(observed, Reason.WAITING_FOR_GATEWAY, observed.gateway.missing)
     return _begin(observed)
+
+
+def _is_restored(observed: Observed) -> bool:
+    """Tell whether the version in charge gets its own traffic back: that is never suspended."""
+    return observed.goes_back and observed.stable is None
 
 
 def _begin(observed: Observed) -> Decision:

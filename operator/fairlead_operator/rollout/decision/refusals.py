@@ -136,7 +136,7 @@ def _must_wait(action: Action, observed: Observed) -> bool:
 
 def _has_arrived(observed: Observed) -> bool:
     """Tell whether what a person went back to has all traffic, or cannot come to it."""
-    if observed.phase is Phase.PENDING:
+    if observed.phase is Phase.PENDING and not observed.goes_back:
         return observed.problem is not None  # that has no deadline, and no traffic has moved
     stopped = observed.suspended or observed.frozen is not None
     ready = observed.candidate.health is Health.READY and reported(

@@ -131,6 +131,7 @@ class Observed:
     gateway: Gateway = Gateway()
     measured: bool = True  # at least one request of a candidate
     returned: bool = False  # a person went back to the candidate, which was in charge before
+    goes_back: bool = False  # created to bring what was in charge before: no check must allow it
 
     @property
     def playing(self) -> tuple[Arm, ...]:

@@ -20,6 +20,18 @@ def went_back(to: str, left: str) -> dict[str, Any]:
     return plain_rollout("Succeeded", to, left, trigger="rollback")
 
 
+def taken_back(reason: str, superseded_by: str | None = None) -> dict[str, Any]:
+    back = plain_rollout("RolledBack")
+    back["status"] |= {"reason": reason, "finishedAt": "2026-01-01T12:00:00.000Z"}
+    if superseded_by is not None:
+        back["status"]["requests"] = [{"action": "supersede", "text": superseded_by}]
+    return back
+
+
+TAKEN = (
+    "1.4.0 was taken back at 2026-01-01T12:00:00.000Z (Aborted), and 1.3.0 serves; to go further, "
+    "name the version: --to 1.2.0"
+)
 PAST = [plain_rollout("Succeeded", "1.2.0", "1.1.0"), plain_rollout("Succeeded", "1.3.0", "1.2.0")]
 
 
@@ -108,6 +120,51 @@ PAST = [plain_rollout("Succeeded", "1.2.0", "1.1.0"), plain_rollout("Succeeded",
             None,
             Back(to="1.2.0"),
             id="at rest: a pin is left like any other",
+        ),
+        pytest.param(
+            plain_model(),
+            taken_back("Aborted"),
+            None,
+            Back(refusal=TAKEN),
+            id="a person was faster",
+        ),
+        pytest.param(
+            plain_model(),
+            taken_back("AnalysisFailed"),
+            None,
+            Back(refusal=TAKEN.replace("Aborted", "AnalysisFailed")),
+            id="the analysis was",
+        ),
+        pytest.param(
+            plain_model(),
+            taken_back("Superseded", "1.3.0"),
+            None,
+            Back(refusal=TAKEN.replace("Aborted", "Superseded")),
+            id="a pin that went back was",
+        ),
+        pytest.param(
+            plain_model(suspend=True),
+            taken_back("AlertFired"),
+            None,
+            Back(refusal=TAKEN.replace("Aborted", "AlertFired")),
+            id="an alert was: suspended",
+        ),
+        pytest.param(
+            plain_model(),
+            taken_back("Superseded", "1.5.0"),
+            None,
+            Back(to="1.2.0"),
+            id="it made way for another",
+        ),
+        pytest.param(
+            plain_model(),
+            taken_back("VersionNotFound"),
+            None,
+            Back(to="1.2.0"),
+            id="a slip of the pen took nothing back",
+        ),
+        pytest.param(
+            plain_model(), taken_back("Aborted"), "1.2.0", Back(to="1.2.0"), id="further, by name"
         ),
         pytest.param(
             plain_model(version="1.4.0"),
@@ -247,6 +304,51 @@ def test_going_back_at_once_keeps_the_guards_and_leaves_out_what_belongs_to_step
         "patience": "9m",
         "startDeadline": "3m",
     }
+
+
+COPIES: dict[str, Any] = {"name": "same", "builtin": "prediction-agreement", "atLeast": 0.95}
+ERRORS: dict[str, Any] = {"name": "errors", "builtin": "success-rate", "atLeast": 0.99}
+DRY = {**ERRORS, "name": "dry", "dryRun": True}
+SHARED = {"templateRef": {"name": "orders"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        pytest.param({"checks": [ERRORS]}, {"checks": [ERRORS]}, id="what can be asked stays"),
+        pytest.param(
+            {"checks": [COPIES, ERRORS]}, {"checks": [ERRORS]}, id="not what needs copies"
+        ),
+        pytest.param(
+            {"interval": "5s", "checks": [COPIES]},
+            {"interval": "5s"},
+            id="the default ones instead",
+        ),
+        pytest.param({"checks": [COPIES]}, None, id="nothing else"),
+        pytest.param({"checks": [COPIES, DRY]}, None, id="a dry run alone decides nothing"),
+        pytest.param(
+            SHARED | {"checks": [COPIES, DRY]}, SHARED | {"checks": [DRY]}, id="a template may"
+        ),
+        pytest.param(SHARED | {"checks": [COPIES]}, SHARED, id="a template alone"),
+    ],
+)
+@pytest.mark.parametrize("strategy", ["shadow", "blueGreen"])
+def test_going_back_at_once_asks_what_can_be_asked(
+    strategy: str, given: dict[str, Any], kept: dict[str, Any] | None
+) -> None:
+    model = plain_model(rollout={"strategy": strategy, "analysis": given})
+
+    policy = build_back(model, "1.2.0", request="{}", by_steps=False)["spec"]["policy"]
+
+    assert policy.get("analysis") == kept
+
+
+def test_where_one_version_may_run_at_a_time_it_does_on_the_way_back() -> None:
+    policy = {"strategy": "recreate", "analysis": {"checks": [ERRORS]}, "guard": {"duration": "2m"}}
+
+    back = build_back(plain_model(rollout=policy), "1.2.0", request="{}", by_steps=False)
+
+    assert back["spec"]["policy"] == policy
 
 
 def test_the_rollout_that_goes_back_carries_the_request() -> None:

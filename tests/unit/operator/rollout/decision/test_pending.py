@@ -85,6 +85,20 @@ def test_what_is_waited_for_has_an_order(cleared: int, reason: Reason) -> None:
             id="a first version is not measured",
         ),
         pytest.param(
+            pending(goes_back=True, problem="no such template"),
+            Phase.PROGRESSING,
+            Reason.STEP_STARTED,
+            10,
+            id="going back needs no check",
+        ),
+        pytest.param(
+            pending(goes_back=True, problem="no such template", steps=ALONE),
+            Phase.REPLACING,
+            Reason.STOPPING_STABLE,
+            0,
+            id="nor does it under recreate",
+        ),
+        pytest.param(
             pending(steps=ALONE, health=Health.UNKNOWN),
             Phase.REPLACING,
             Reason.STOPPING_STABLE,
