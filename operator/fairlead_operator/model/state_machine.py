@@ -13,6 +13,7 @@ A decision is taken in this order, each part a function below:
                               taken back first, or waited for, or the target is refused;
                               a target that is not tried takes nothing back; what a look that was
                               cut off has started is taken up, and then goes on or makes way
+                              suspended: only what gives the version in charge its traffic back
     6. a TrainingRun          started when one of ``triggers`` says so
     7. the phase              computed from the rest
 
@@ -21,7 +22,7 @@ nothing.  Nothing here moves traffic: only a Rollout does.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final, assert_never
 
@@ -70,9 +71,11 @@ def decide(observed: Observed, rules: Sequence[Rule] = RULES) -> Decision:
     observed = dataclasses.replace(
         observed, requests=tuple(answer.request for answer in answers if answer.accepted)
     )
-    rollout, training, again = _Next(), None, None
-    if not observed.suspend:
-        rollout = _next_rollout(observed)
+    training, again = None, None
+    rollout = _next_rollout(observed)
+    if observed.suspend:
+        rollout = _back_only(observed, rollout)
+    else:
         training, again = find_start(observed, rules)
     if "Rollout" in observed.cannot_start:
         rollout = dataclasses.replace(rollout, start=None)
@@ -200,8 +203,19 @@ def _fold_rollout(observed: Observed) -> Observed:
     if candidate is not None and candidate.version in left:
         candidate = None
     others = tuple(entry for entry in observed.blocked if entry.version not in over)
-    blocked = (*others, *lost)[-_BLOCKED_KEPT:]
+    asked = {observed.pinned, *observed.alternatives, candidate.version if candidate else None}
+    blocked = _forget_oldest((*others, *lost), asked)
     return dataclasses.replace(observed, stable=stable, candidate=candidate, blocked=blocked)
+
+
+def _forget_oldest(
+    blocked: tuple[BlockedVersion, ...], asked: Collection[str | None]
+) -> tuple[BlockedVersion, ...]:
+    """Keep no more than ``_BLOCKED_KEPT``, and of these what is asked for: it would come again."""
+    spare = [entry for entry in blocked if entry.version not in asked]
+    surplus = max(0, len(blocked) - _BLOCKED_KEPT)
+    gone = {entry.version for entry in spare[:surplus]}
+    return tuple(entry for entry in blocked if entry.version not in gone)[-_BLOCKED_KEPT:]
 
 
 def _lost(rollout: CurrentRollout) -> tuple[BlockedVersion, ...]:
@@ -299,6 +313,8 @@ def _next_rollout(observed: Observed) -> _Next:
     target = _target(observed)
     rollout = observed.rollout
     if rollout is not None and rollout.state is RunState.ACTIVE:
+        if _is_unpinned(observed, rollout, target) and observed.stable is not None:
+            target = Target(version=observed.stable.version, trigger=Trigger.PINNED)
         if (
             target is None
             or observed.takes_up is not None
@@ -318,6 +334,24 @@ def _next_rollout(observed: Observed) -> _Next:
     return _Next(start=start or observed.unnamed_rollout)
 
 
+def _back_only(observed: Observed, rollout: _Next) -> _Next:
+    """Leave of it what gives the version in charge its traffic back: that is never suspended."""
+    start, back = rollout.start, rollout.supersede_by
+    return _Next(
+        start=start if start is not None and start.trigger == Trigger.RESTORED else None,
+        supersede_by=back if back is not None and _in_charge(observed, back) else None,
+    )
+
+
+def _is_unpinned(observed: Observed, rollout: CurrentRollout, target: Target | None) -> bool:
+    """Tell whether the pin of a rollout was taken out, and nothing is asked for in its place."""
+    if rollout.trigger != Trigger.PINNED or observed.pinned is not None:
+        return False
+    return target is None or (
+        not _in_charge(observed, target.version) and _open(observed, target) is None
+    )
+
+
 def _open(observed: Observed, target: Target) -> Target | None:
     """Keep of the target what is still to be tried: not in charge, and not blocked."""
     retry = observed.request(Action.RETRY) is not None
@@ -335,9 +369,10 @@ def _instead_of(observed: Observed, rollout: CurrentRollout, target: Target) -> 
     """Do with a new target, while a rollout is in flight, what the policy says."""
     back = _in_charge(observed, target.version)
     match observed.on_new_target:
-        case "queue":
+        # Going back is no new target; who goes elsewhere by hand is left to it.
+        case "queue" if not back or rollout.trigger in BY_HAND:
             return _Next()
-        case "reject" if not back:  # going back is no new target
+        case "reject" if not back:
             message = (
                 f"{target.version} was refused: it came while {rollout.name} to "
                 f"{rollout.reference.version} was in flight (onNewTarget: reject); "
@@ -350,7 +385,7 @@ def _instead_of(observed: Observed, rollout: CurrentRollout, target: Target) -> 
                 generation=observed.generation,
             )
             return _Next(refuse=refused)
-        case "reject" | "supersede":
+        case "queue" | "reject" | "supersede":
             tried = None if back else _open(observed, target)
             return _Next(supersede_by=(tried or target).version)
     assert_never(observed.on_new_target)

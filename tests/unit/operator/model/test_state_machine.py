@@ -108,6 +108,36 @@ def started(decision: Decision) -> tuple[Target | None, str | None, str | None, 
         pytest.param(observed(pinned="1.0.0", rollout=rollout(), rollout_folded=False),
                      (None, None, "1.0.0", None),
                      id="pinning the version in charge takes the rollout back"),
+        pytest.param(observed(pinned="1.0.0", rollout=rollout(), rollout_folded=False,
+                              on_new_target="queue"),
+                     (None, None, "1.0.0", None),
+                     id="nor does it wait when told to queue"),
+        pytest.param(observed(pinned="1.0.0", rollout=rollout(trigger="hand"),
+                              rollout_folded=False, on_new_target="queue"),
+                     (None, None, None, None),
+                     id="told to queue, what goes elsewhere by hand goes first"),
+        pytest.param(observed(pinned="1.0.0", rollout=rollout(), rollout_folded=False,
+                              suspend=True),
+                     (None, None, "1.0.0", None),
+                     id="nor is it suspended"),
+        pytest.param(observed(pinned="1.2.0", rollout=rollout(), rollout_folded=False,
+                              suspend=True),
+                     (None, None, None, None),
+                     id="suspended: nothing makes way for what does not start"),
+        pytest.param(observed(rollout=rollout(trigger="pinned"), rollout_folded=False),
+                     (None, None, "1.0.0", None),
+                     id="a pin that is taken out, where nothing was ever trained"),
+        pytest.param(observed(rollout=rollout(trigger="pinned"), rollout_folded=False,
+                              on_new_target="queue"),
+                     (None, None, "1.0.0", None), id="the same, told to queue"),
+        pytest.param(observed(rollout=rollout(trigger="pinned"), rollout_folded=False,
+                              candidate=reference("1.2.0"), blocked=blocked("1.2.0", asked="")),
+                     (None, None, "1.0.0", None),
+                     id="a pin that is taken out, where what was trained is blocked"),
+        pytest.param(observed(rollout=rollout("1.2.0", trigger="trained"), rollout_folded=False),
+                     (None, None, None, None), id="what was trained had no pin"),
+        pytest.param(observed(stable=None, rollout=rollout(trigger="pinned"), rollout_folded=False),
+                     (None, None, None, None), id="a first version has no way back"),
         pytest.param(observed(candidate=reference("1.0.0"), rollout=rollout(),
                               rollout_folded=False),
                      (None, None, None, None),
@@ -143,6 +173,15 @@ def started(decision: Decision) -> tuple[Target | None, str | None, str | None, 
         pytest.param(observed(rollout=None, rollout_lost=True),
                      (Target(version="1.0.0", trigger="restored"), None, None, None),
                      id="a lost rollout is restored"),
+        pytest.param(observed(rollout=None, rollout_lost=True, suspend=True),
+                     (Target(version="1.0.0", trigger="restored"), None, None, None),
+                     id="suspended: so is it"),
+        pytest.param(observed(rollout=None, rollout_lost=True, suspend=True, pinned="1.1.0",
+                              unnamed_rollout=PIN),
+                     (Target(version="1.0.0", trigger="restored"), None, None, None),
+                     id="suspended: and nothing else"),
+        pytest.param(observed(suspend=True, waiting=("by-hand",)), (None, None, None, None),
+                     id="suspended: a rollout made by hand waits"),
         pytest.param(observed(unnamed_rollout=PIN), (PIN, None, None, None),
                      id="what a look that was cut off has started is taken up"),
         pytest.param(observed(unnamed_rollout=PIN, suspend=True), (None, None, None, None),
@@ -245,6 +284,31 @@ def test_what_a_trial_lost_does_not_come_back_as_the_newest_trained(state: RunSt
     assert first.candidate is None
     assert unpinned.start_rollout is None
     assert [entry.version for entry in unpinned.blocked] == ["1.2.0"]
+
+
+@pytest.mark.parametrize(
+    ("asking", "kept"),
+    [
+        pytest.param({"pinned": "1.1.0"}, True, id="pinned"),
+        pytest.param({"pinned": "3.0.0", "alternatives": ("1.1.0",)}, True, id="an alternative"),
+        pytest.param({"candidate": reference("1.1.0")}, True, id="the newest trained"),
+        pytest.param({"pinned": "3.0.0"}, False, id="nobody asks for it"),
+    ],
+)
+def test_a_block_is_not_forgotten_while_its_version_is_asked_for(
+    asking: dict[str, Any], kept: bool
+) -> None:
+    asked = "" if "candidate" in asking or not kept else None
+    entries = blocked("1.1.0", asked=asked)
+    for number in range(12):
+        ended = rollout(f"2.{number}.0", RunState.FAILED, trigger="hand")
+        look = observed(**asking, blocked=entries, rollout=ended, rollout_folded=False)
+        entries = decide(look).blocked
+
+    versions = [entry.version for entry in entries]
+    assert len(versions) <= 10
+    assert ("1.1.0" in versions) == kept
+    assert versions[-1] == "2.11.0"
 
 
 def test_a_version_in_charge_is_not_blocked() -> None:
