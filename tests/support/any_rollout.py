@@ -71,6 +71,8 @@ anything = st.builds(
     approval_deadline=spans,
     measured=st.booleans(),
     returned=st.booleans(),
+    goes_back=st.booleans(),
+    problem=st.none() | st.just("no such check"),
 )
 VERSIONS = ("1.1.0", "1.2.0", "1.3.0")
 causes = st.none() | st.just(Cause(reason=Reason.ALERT_FIRED, message="alert"))

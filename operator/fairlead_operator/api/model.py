@@ -176,8 +176,9 @@ class ModelSpec(Spec):
         Field(
             default=False,
             description="When true, no training and no rollout is started, and a rollout in "
-            "flight adds no traffic; it can still be rolled back. Requests are served as before. "
-            "Defaults to false.",
+            "flight adds no traffic; it can still be rolled back, also by spec.version. One that "
+            "is deleted in flight still gives the version in charge its traffic back. Requests "
+            "are served as before. Defaults to false.",
         ),
     ]
 

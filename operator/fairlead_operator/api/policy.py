@@ -212,6 +212,7 @@ class RolloutPolicy(Spec):
             description="What happens when another version is asked for during a rollout. "
             "supersede: the current candidate is taken back, then the new one is rolled out. "
             "queue: the new one waits until this rollout has ended. reject: the new one is "
-            "refused until another is asked for. Defaults to supersede.",
+            "refused until another is asked for. Going back to the version in charge is never held "
+            "up. Defaults to supersede.",
         ),
     ]

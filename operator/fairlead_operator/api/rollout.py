@@ -66,7 +66,8 @@ class RolloutSpec(Spec):
         Field(
             default=None,
             description="Strategy, steps and analysis. When unset, the Model's spec.rollout, as "
-            "it is at each moment, applies.",
+            "it is at each moment, applies; under another strategy than it began with, the rollout "
+            "pauses, and can go back.",
         ),
     ]
 

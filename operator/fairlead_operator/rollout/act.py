@@ -135,6 +135,8 @@ async def _servers(
         )
         for reference in _wanted(decision, seen)
         if reference.version not in nameless
+        # Those that run stay as they are while what they should be cannot be read.
+        and (seen.case.has_servers or reference.version not in seen.servers)
     }
 
 

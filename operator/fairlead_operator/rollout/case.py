@@ -33,6 +33,9 @@ class Case:
     gateway: GatewaySpec  # what carries the traffic
     stable: VersionReference | None  # the version in charge; None for a first version
     unrecorded: str | None = None  # why no prediction of the Model is kept that should be
+    alone: bool = False  # the Model has no Rollout in flight
+    invalid: str | None = None  # why nothing may widen: what it goes by cannot be read any more
+    has_servers: bool = True  # how its servers should be can be read in full
 
     @property
     def phase(self) -> Phase:

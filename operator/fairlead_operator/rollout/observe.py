@@ -5,27 +5,30 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from fairlead_operator.alert_note import Note, UnreadableNoteError, read_note
 from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT, name_registered_model
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import Phase, Reason, Trigger
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.parent import Parent, read_parent, without_wait
+from fairlead_operator.parent import Parent, read_in_part, read_parent, without_wait
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.report import read_failures
-from fairlead_operator.requests import unanswered
+from fairlead_operator.requests import Action, unanswered
 from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.code import find_refused_code
 from fairlead_operator.rollout.decision.capacity import Capacity
 from fairlead_operator.rollout.decision.freeze import find_freeze
-from fairlead_operator.rollout.decision.plan import Plan, compile_plan
+from fairlead_operator.rollout.decision.plan import Plan, compile_plan, standing_plan
 from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.decision.states import (
     Arm,
@@ -118,25 +121,92 @@ async def _ask_if_readable(
 async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> Case:
     """Read the Rollout and its Model, and compile the plan in force."""
     meta = body["metadata"]
-    spec = RolloutSpec.model_validate(body["spec"])
     status = _not_ahead(RolloutStatus.model_validate(without_wait(body.get("status"))), now)
-    model = await read_parent(spec.model, meta["namespace"], kube)
+    annotations = meta.get("annotations") or {}
+    going_on = _can_go_back(status, annotations)
+    spec, unread = _read_spec(body["spec"], in_part=going_on)
+    model = await read_parent(spec.model, meta["namespace"], kube, in_part=going_on)
     policy = spec.policy or model.spec.rollout
+    try:
+        plan, invalid = _compile(policy, spec), _find_change(policy, spec, status)
+    except InvalidSpecError as error:
+        if not going_on:
+            raise
+        plan, invalid = None, str(error)
+    inherited = model.unread if spec.policy is None else None
+    if invalid or inherited or unread:  # what it was is not known any more
+        plan = None
     return Case(
         now=now,
         namespace=meta["namespace"],
         uid=meta["uid"],
-        annotations=meta.get("annotations") or {},
+        annotations=annotations,
         spec=spec,
         status=status,
         owner=Owner.of(model.body),
         model=model.spec,
         has_turn=model.status.rollout == meta["name"],
         policy=policy,
-        plan=_compile(policy, spec),
+        plan=plan or _stand(policy, spec, status),
         gateway=_gateway(status, model.spec),
         stable=status.stable if status.phase else model.status.stable,
         unrecorded=_find_unrecorded(model),
+        alone=model.status.phase != ModelPhase.ROLLING_OUT,
+        invalid=invalid or unread or model.unread,
+        has_servers=model.unread is None,
+    )
+
+
+def _read_spec(body: Mapping[str, Any], *, in_part: bool) -> tuple[RolloutSpec, str | None]:
+    """Read the Rollout's own spec, and say what of it was left out.
+
+    Raises:
+        InvalidSpecError: it cannot be read, and nothing may be left out.
+    """
+    try:
+        return RolloutSpec.model_validate(body), None
+    except ValidationError as error:
+        if not in_part:
+            raise InvalidSpecError(str(error)) from error
+        least = {name: body[name] for name in ("model", "version")}
+        return read_in_part(RolloutSpec, body, least=least), str(error)
+
+
+def _can_go_back(status: RolloutStatus, annotations: Mapping[str, str]) -> bool:
+    """Tell whether what cannot be read of the spec is left out: it could not go back else.
+
+    Before there is any traffic, that is only where someone asks for it.
+    """
+    phase = Phase(status.phase or Phase.PENDING)
+    if phase is not Phase.PENDING:
+        return not is_finished(phase)
+    back = {Action.ABORT, Action.SUPERSEDE}
+    return any(asked.action in back for asked in unanswered(annotations, status.requests))
+
+
+def _find_change(policy: RolloutPolicy, spec: RolloutSpec, status: RolloutStatus) -> str | None:
+    """Say that the Model's strategy is another than that a rollout in traffic began with."""
+    in_traffic = status.phase not in {None, Phase.PENDING} and not is_finished(Phase(status.phase))
+    if spec.policy is not None or not in_traffic or status.strategy in {None, policy.strategy}:
+        return None
+    return (
+        f"this rollout has no policy of its own and began under strategy {status.strategy}, and "
+        f"the Model now says {policy.strategy}"
+    )
+
+
+def _stand(policy: RolloutPolicy, spec: RolloutSpec, status: RolloutStatus) -> Plan:
+    """Build a plan in which everything stays as status says that it was given."""
+    in_step = status.phase == Phase.PROGRESSING or (
+        status.phase == Phase.PAUSED and (status.weight or 0) < 100
+    )
+    return standing_plan(
+        policy,
+        strategy=status.strategy,
+        steps=status.step + in_step,
+        candidates=len(spec.versions),
+        mirror=status.mirror or 0,
+        preview=status.preview is not None,
     )
 
 
@@ -249,6 +319,7 @@ class _Look:
             reason=Reason(status.reason or Reason.WAITING_FOR_TURN),
             message=status.message or "",
             has_turn=case.has_turn,
+            alone=case.alone,
             suspended=case.model.suspend,
             frozen=freeze.message if freeze else None,
             frozen_until=freeze.until if freeze else None,
@@ -265,6 +336,7 @@ class _Look:
             resolution_message=self.candidates.message,
             refused_code=self.code,
             problem=self.evidence.problem,
+            invalid=case.invalid,
             arms=tuple(self._arms(self._needed(capacity))),
             winner=status.winner,
             trial=self.evidence.trial,

@@ -78,7 +78,7 @@ def report(
     since = now if entered else old.since or now
     status = RolloutStatus(
         phase=decision.phase,
-        strategy=seen.case.policy.strategy,
+        strategy=_strategy(seen),
         step=decision.step,
         progress=describe_progress(decision, len(seen.observed.steps)),
         since=since,
@@ -130,6 +130,13 @@ def report(
             incomplete=presence is not None and not presence.complete,
         ),
     )
+
+
+def _strategy(seen: Seen) -> str:
+    """Return the strategy it began with; before it has begun, that of the policy in force."""
+    old = seen.case.status
+    began = old.phase not in {None, Phase.PENDING}
+    return (old.strategy if began else None) or seen.case.policy.strategy
 
 
 def _preview(seen: Seen, decision: Decision) -> str | None:

@@ -1,11 +1,15 @@
 """The Model a TrainingRun or a Rollout belongs to: there, gone, or not to be read."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.errors import InvalidSpecError, TransientError
-from fairlead_operator.parent import read_parent
+from fairlead_operator.parent import LEAST_MODEL, read_in_part, read_parent
 from support.fakes import Clock, FakeKube
 from support.world import NAMESPACE, model_manifest
 
@@ -64,3 +68,52 @@ async def test_a_cluster_that_does_not_answer_is_no_missing_model(kube: FakeKube
 
     with pytest.raises(TransientError):
         await read_parent("nsw-price", NAMESPACE, kube)
+
+
+SPEC: dict[str, Any] = model_manifest()["spec"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"magic": 1}, id="a field of a later release"),
+        pytest.param({"serving": {"replicas": 3, "magic": {"a": 1}}}, id="one inside another"),
+        pytest.param({"serving": {"replicas": 3, "requestTimeout": "soon"}}, id="another value"),
+        pytest.param({"rollout": 7}, id="another type"),
+        pytest.param({"rollout": {"strategy": "magic", "patience": "9m"}}, id="another strategy"),
+        pytest.param({"freezeWindows": [{}]}, id="an item with too little"),
+        pytest.param({"task": "magic"}, id="what every Model has"),
+        pytest.param({"data": {}}, id="what every Model has, with too little"),
+    ],
+)
+async def test_what_cannot_be_read_is_left_out_and_told(
+    kube: FakeKube, fault: dict[str, Any]
+) -> None:
+    manifest = model_manifest(version="1.2.0")
+    manifest["spec"] |= fault
+    kube.put(manifest)
+
+    parent = await read_parent("nsw-price", NAMESPACE, kube, in_part=True)
+
+    assert parent.spec.version == "1.2.0"
+    assert parent.unread is not None
+    assert "nsw-price" in parent.unread
+    if "replicas" in fault.get("serving", {}):
+        assert parent.spec.serving.replicas == 3
+    if isinstance(fault.get("rollout"), dict):
+        assert parent.spec.rollout.patience == timedelta(minutes=9)
+
+
+JUNK = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from([*SPEC, "x"]), inner)
+    ),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*SPEC, "serving", "alternatives", "x"]), JUNK))
+def test_any_spec_is_read_in_part(junk: dict[str, Any]) -> None:
+    assert read_in_part(ModelSpec, SPEC | junk, least=LEAST_MODEL).task
+    assert read_in_part(ModelSpec, junk, least=LEAST_MODEL).task

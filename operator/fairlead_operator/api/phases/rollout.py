@@ -37,6 +37,7 @@ class Reason(StrEnum):
     GUARD_STARTED = "GuardStarted"
     GUARD_HOLDING = "GuardHolding"
     ANALYSIS_INCONCLUSIVE = "AnalysisInconclusive"
+    INVALID_SPEC = "InvalidSpec"
     AWAITING_APPROVAL = "AwaitingApproval"
     PAUSED_BY_REQUEST = "PausedByRequest"
     PROMOTED = "Promoted"

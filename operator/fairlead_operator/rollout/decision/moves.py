@@ -7,6 +7,7 @@ from fairlead_contract.cluster import GATEWAY
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.rollout.decision.plan import Step
 from fairlead_operator.rollout.decision.states import (
+    ASKING,
     Cause,
     Decision,
     Health,
@@ -20,6 +21,10 @@ from fairlead_operator.rollout.decision.states import (
 )
 
 SUSPENDED: Final = "the Model is suspended; set spec.suspend to false to go on"
+_IN_DOUBT_OF_SPEC: Final = (
+    "the traffic stays as it is until that is corrected; `fairlead abort MODEL` goes back, and so "
+    "do alerts, failed checks and the fast guard"
+)
 _IN_DOUBT: Final = (
     "paused in doubt: it goes on by itself with clear evidence, or with `fairlead resume MODEL`; "
     "`fairlead abort MODEL` goes back"
@@ -80,6 +85,18 @@ def stay_in_doubt(held: Decision) -> Decision:
     """Pause until a person or evidence comes."""
     message = f"{held.message}; {_IN_DOUBT}"
     return dataclasses.replace(held, phase=Phase.PAUSED, message=message, doubtful=True)
+
+
+def hold_invalid(observed: Observed) -> Decision | None:
+    """Pause while what the rollout goes by cannot be read; None while it can.
+
+    Who waits for a person goes on waiting, with the deadline that there is.
+    """
+    asks = observed.phase is Phase.PAUSED and observed.reason in ASKING
+    if observed.invalid is None or asks:
+        return None
+    held = hold(observed, Reason.INVALID_SPEC, f"{observed.invalid[:700]}; {_IN_DOUBT_OF_SPEC}")
+    return dataclasses.replace(held, phase=Phase.PAUSED, doubtful=True)
 
 
 def enter_step(observed: Observed, index: int) -> Decision:

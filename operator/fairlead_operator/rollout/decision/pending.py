@@ -34,7 +34,7 @@ def while_pending(observed: Observed, wish: Request | None) -> Decision:
     if cause is not None:
         return _decide(observed, Phase.ROLLED_BACK, cause.reason, cause.message)
     if not observed.has_turn:
-        return _wait(observed, Reason.WAITING_FOR_TURN, _TURN)
+        return _wait_for_turn(observed)
     if observed.resolution is not Resolution.FOUND:
         return _wait(observed, Reason.WAITING_FOR_REGISTRY, _unanswered(observed))
     held_by_checks = observed.stable is not None and not observed.goes_back
@@ -51,6 +51,13 @@ def while_pending(observed: Observed, wish: Request | None) -> Decision:
     if observed.gateway.missing is not None:
         return _wait(observed, Reason.WAITING_FOR_GATEWAY, observed.gateway.missing)
     return _begin(observed)
+
+
+def _wait_for_turn(observed: Observed) -> Decision:
+    """Say what the turn waits for: a suspended Model lets none begin, though none is in flight."""
+    if observed.suspended and observed.alone:
+        return _wait(observed, Reason.SUSPENDED, SUSPENDED)
+    return _wait(observed, Reason.WAITING_FOR_TURN, _TURN)
 
 
 def _is_restored(observed: Observed) -> bool:

@@ -24,6 +24,8 @@ from fairlead_operator.rollout.statistics.ab_test import ArmCounts, Trial, judge
 from fairlead_operator.rollout.statistics.bandit import judge_bandit
 
 _WEIGHTS: Final = (5, 10, 20, 40, 80)
+_ALL: Final = 100  # percent
+_STANDING: Final = timedelta(days=365)  # in name only: nothing goes on meanwhile
 _SHORTEST: Final = timedelta(minutes=1)
 
 
@@ -131,6 +133,37 @@ def compile_plan(policy: RolloutPolicy, *, candidates: int = 1) -> Plan:
     return dataclasses.replace(plan, fast_guard=limits)
 
 
+def standing_plan(
+    policy: RolloutPolicy,
+    *,
+    strategy: str | None,
+    steps: int,
+    candidates: int,
+    mirror: int,
+    preview: bool,
+) -> Plan:
+    """Build the plan of a rollout whose own is not known any more: all stays as it was given.
+
+    Args:
+        strategy: that it began with.
+        steps: how many there must be for the step it is in.
+        mirror: percent that the candidate gets as copies now.
+        preview: whether it has a preview address now.
+    """
+    alone = strategy == "recreate"
+    step = Step(
+        weight=0 if alone else max(1, 100 // (candidates + 1)),
+        hold=_STANDING,
+        mirror=mirror,
+        preview=preview,
+        exclusive=alone,
+        follows_reward=not alone,  # so that the shares are what they have become
+    )
+    limits = policy.fast_guard or api.FastGuard.model_validate({})
+    guard = limits if limits.enabled and not alone else None
+    return Plan(steps=(step,) * max(1, steps), fast_guard=guard)
+
+
 def _compile_steps(policy: RolloutPolicy, candidates: int) -> tuple[Step, ...]:
     match policy.strategy:
         case "canary":
@@ -177,6 +210,11 @@ def _trial(name: str, rules: api.AbTest | api.Bandit | None, candidates: int) ->
     if rules is None:  # the API server refuses such a policy
         raise InvalidSpecError(f"{name}: missing; it names the goal that decides")
     weight = rules.weight if isinstance(rules, api.AbTest) else None
+    if weight is not None and weight * candidates >= _ALL:
+        raise InvalidSpecError(
+            f"{name}.weight: {candidates} candidates with {weight} % each leave no traffic for the "
+            f"stable version; at most {(_ALL - 1) // candidates} leaves some"
+        )
     return Step(
         weight=weight or 100 // (candidates + 1),
         hold=rules.max_duration,

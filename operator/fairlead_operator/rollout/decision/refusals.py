@@ -24,6 +24,7 @@ from fairlead_operator.rollout.decision.states import (
 
 _ENDED: Final = "the rollout has ended; create another Rollout, or pin a version in the Model"
 _GOING_BACK: Final = frozenset({Action.ABORT, Action.SUPERSEDE})
+_GOING_ON: Final = frozenset({Action.PROMOTE, Action.APPROVE, Action.RESUME})
 _DECISIONS: Final = frozenset({Reason.AWAITING_APPROVAL, Reason.TRIAL_UNDECIDED})
 
 
@@ -48,6 +49,8 @@ def _refusal(request: Request, observed: Observed) -> str | None:
     cause = rollback_cause(observed)
     if cause is not None and request.action not in _GOING_BACK:
         return f"the candidate goes back ({cause.reason}: {cause.message})"
+    if observed.invalid is not None and request.action in _GOING_ON:
+        return f"{observed.invalid[:700]}; correct that first"
     return _refusal_in_flight(request, observed)
 
 

@@ -17,6 +17,7 @@
     Progressing         a trial: stable won                             RollingBack
     Progressing         a trial: undecided at its end                   Paused, or RollingBack
     Progressing         no clear verdict for longer than patience       Paused
+    any in traffic      what it goes by cannot be read any more         Paused until it can
     Paused              a person approved, or the doubt is gone         on from where it paused
     Paused              nobody answered for longer than the deadline    RollingBack
     Guarding            the guard window passed with good evidence      Succeeded
@@ -51,6 +52,7 @@ from fairlead_operator.rollout.decision.moves import (
     enter_step,
     hold,
     hold_in_doubt,
+    hold_invalid,
     roll_back,
     stay_in_doubt,
     stop_cause,
@@ -100,11 +102,23 @@ def _next(observed: Observed, wish: Request | None) -> Decision:
         case Phase.REPLACING:
             return while_replacing(observed, wish)
         case Phase.PROGRESSING:
-            return _by_cause_or_wish(observed, wish) or _while_progressing(observed)
+            return (
+                _by_cause_or_wish(observed, wish)
+                or hold_invalid(observed)
+                or _while_progressing(observed)
+            )
         case Phase.PAUSED:
-            return _by_cause_or_wish(observed, wish) or _while_paused(observed, wish)
+            return (
+                _by_cause_or_wish(observed, wish)
+                or hold_invalid(observed)
+                or _while_paused(observed, wish)
+            )
         case Phase.GUARDING:
-            return _by_cause_or_wish(observed, wish) or _while_guarding(observed)
+            return (
+                _by_cause_or_wish(observed, wish)
+                or hold_invalid(observed)
+                or _while_guarding(observed)
+            )
         case Phase.ROLLING_BACK:
             return _while_rolling_back(observed)
         case Phase.ROLLED_BACK | Phase.SUCCEEDED:

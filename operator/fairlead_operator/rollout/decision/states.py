@@ -108,6 +108,7 @@ class Observed:
     reason: Reason  # the last decision's; a rollback keeps its cause to the end
     message: str
     has_turn: bool  # the Model names this Rollout as its current one
+    alone: bool = False  # no Rollout of the Model is in flight, nor is this one
     suspended: bool  # the Model is: no traffic is added, going back works
     frozen: str | None  # the freeze window in force: the same
     frozen_until: datetime | None = None  # when it ends
@@ -116,6 +117,7 @@ class Observed:
     resolution_message: str
     refused_code: str | None = None  # why a candidate may not run the code that it brings
     problem: str | None = None  # why the checks are not known
+    invalid: str | None = None  # why the spec or the policy it began with does not hold any more
     arms: tuple[Arm, ...]  # the candidates, the Rollout's own version first
     winner: str | None  # of a trial
     trial: Trial | None  # what the present trial says now; None when it is not due

@@ -12,7 +12,12 @@ from fairlead_operator.api.checks import AnalysisSpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.strategy import Sticky
 from fairlead_operator.errors import InvalidSpecError
-from fairlead_operator.rollout.decision.plan import Step, automatic_steps, compile_plan
+from fairlead_operator.rollout.decision.plan import (
+    Step,
+    automatic_steps,
+    compile_plan,
+    standing_plan,
+)
 from support.builders import design
 
 MINUTE = timedelta(minutes=1)
@@ -106,6 +111,37 @@ def test_several_candidates_and_the_stable_version_share_alike() -> None:
 def test_a_trial_without_a_design_is_refused_by_name() -> None:
     with pytest.raises(InvalidSpecError, match="abTest: missing"):
         plan(strategy="abTest")
+
+
+@pytest.mark.parametrize(
+    ("weight", "candidates", "fits"),
+    [(99, 1, True), (49, 2, True), (50, 2, False), (40, 4, False), (24, 4, True), (25, 4, False)],
+)
+def test_a_trial_leaves_traffic_for_the_stable_version(
+    weight: int, candidates: int, fits: bool
+) -> None:
+    policy = RolloutPolicy.model_validate(
+        {"strategy": "abTest", "abTest": {"goal": GOAL, "weight": weight, "maxDuration": "1h"}}
+    )
+    if fits:
+        (step,) = compile_plan(policy, candidates=candidates).steps
+        assert step.weight * candidates < 100
+    else:
+        with pytest.raises(InvalidSpecError, match=f"abTest.weight: {candidates} candidates"):
+            compile_plan(policy, candidates=candidates)
+
+
+@pytest.mark.parametrize("strategy", ["canary", "recreate", None])
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_a_plan_that_stands_keeps_what_was_given(strategy: str | None, steps: int) -> None:
+    standing = standing_plan(
+        RolloutPolicy(), strategy=strategy, steps=steps, candidates=2, mirror=20, preview=True
+    )
+
+    assert len(standing.steps) == max(1, steps)
+    assert standing.compares == (strategy != "recreate")
+    assert (standing.fast_guard is not None) == standing.compares
+    assert (standing.copies, standing.preview) == (True, True)
 
 
 def test_a_step_keeps_its_own_checks() -> None:

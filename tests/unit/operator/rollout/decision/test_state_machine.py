@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Action, Word
+from fairlead_operator.rollout.decision.causes import rollback_cause
 from fairlead_operator.rollout.decision.plan import Plan, Step
 from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.decision.states import (
@@ -86,6 +87,12 @@ TABLE = [
                  id="pending: waiting for the turn is not the candidate's time"),
     pytest.param(pending(suspended=True), (Phase.PENDING, 0), Reason.SUSPENDED,
                  id="pending: suspended"),
+    pytest.param(pending(has_turn=False, suspended=True), (Phase.PENDING, 0),
+                 Reason.WAITING_FOR_TURN, id="pending: another's turn, and suspended too"),
+    pytest.param(pending(has_turn=False, alone=True, suspended=True), (Phase.PENDING, 0),
+                 Reason.SUSPENDED, id="pending: nobody's turn, since all are suspended"),
+    pytest.param(pending(has_turn=False, alone=True), (Phase.PENDING, 0),
+                 Reason.WAITING_FOR_TURN, id="pending: its turn is about to come"),
     pytest.param(pending(health=Health.FAILED), NEVER_STARTED, Reason.CANDIDATE_FAILED,
                  id="pending: the candidate cannot start"),
     pytest.param(pending(requests=asks(Action.ABORT)), NEVER_STARTED, Reason.ABORTED,
@@ -211,6 +218,24 @@ TABLE = [
                  Reason.CANDIDATE_NOT_READY, id="progressing: the candidate lost its pods"),
     pytest.param(observed(waited=MINUTE, suspended=True), (Phase.PROGRESSING, 10),
                  Reason.SUSPENDED, id="progressing: suspended, the weight stays"),
+    pytest.param(observed(waited=MINUTE, invalid="x"), (Phase.PAUSED, 10), Reason.INVALID_SPEC,
+                 id="progressing: what cannot be read stays as it is"),
+    pytest.param(guarding(waited=HOUR, invalid="x"), (Phase.PAUSED, 100), Reason.INVALID_SPEC,
+                 id="guarding: nor does it end"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, invalid="x"), (Phase.PAUSED, 10),
+                 Reason.AWAITING_APPROVAL, id="paused: a person is waited for"),
+    pytest.param(paused(reason=Reason.INVALID_SPEC), (Phase.PROGRESSING, 10), Reason.STEP_STARTED,
+                 id="paused: once it can be read, the step begins anew"),
+    pytest.param(observed(invalid="x", requests=asks(Action.PROMOTE)), (Phase.PAUSED, 10),
+                 Reason.INVALID_SPEC, id="progressing: nobody promotes what cannot be read"),
+    pytest.param(observed(invalid="x", requests=asks(Action.ABORT)), BACK, Reason.ABORTED,
+                 id="progressing: an abort of what cannot be read"),
+    pytest.param(guarding(invalid="x", alert="slow"), BACK, Reason.ALERT_FIRED,
+                 id="guarding: an alert of what cannot be read"),
+    pytest.param(pending(goes_back=True, stable=None, suspended=True), (Phase.SUCCEEDED, 100),
+                 Reason.PROMOTED, id="pending: the version in charge gets its traffic back"),
+    pytest.param(pending(goes_back=True, suspended=True), (Phase.PENDING, 0), Reason.SUSPENDED,
+                 id="pending: another waits, even if it was in charge before"),
     pytest.param(observed(verdict=Verdict.FAILED, suspended=True), BACK, Reason.ANALYSIS_FAILED,
                  id="progressing: going back works while suspended"),
     # A trial
@@ -448,7 +473,17 @@ def test_doubt_never_widens_traffic(seen: Observed) -> None:
 def test_nothing_is_promoted_in_a_freeze_window_nor_while_suspended(seen: Observed) -> None:
     ends = decide(seen).phase is Phase.SUCCEEDED and seen.phase is not Phase.SUCCEEDED
 
-    assert not ends or (seen.frozen is None and not seen.suspended)
+    restored = seen.goes_back and seen.stable is None  # the version in charge itself
+    assert not ends or (seen.frozen is None and (restored or not seen.suspended))
+
+
+@given(in_phase(anything | any_trial, *IN_TRAFFIC, invalid=st.just("another strategy")))
+def test_what_cannot_be_read_widens_nothing_and_goes_back_all_the_same(seen: Observed) -> None:
+    decision = decide(seen)
+    readable = decide(dataclasses.replace(seen, invalid=None))
+
+    assert decision.weight <= present_weight(seen)
+    assert decision == readable or rollback_cause(seen) is None
 
 
 @given(anything)
