@@ -23,6 +23,7 @@ ENUMS: list[type[StrEnum]] = [
 ]
 # Types of conditions, and a heading, that are called as a reason is.
 HOMONYMS = {
+    ("command/view.py", "Registered"),
     ("command/view.py", "SignatureChanged"),
     ("command/view.py", "Suspended"),
     ("kube/scalers.py", "Paused"),
