@@ -87,19 +87,21 @@ class Clients:
                 self._ask(user, row)
 
     def _ask(self, user: str, row: object) -> None:
+        # What was asked before the counts began anew does not count.
+        answers, seen, failed = self.answers, self.seen, self.failed
         try:
             status, headers, body = post(
                 f"{self.url}/predict", {"instances": [row]}, MODEL, **{USER_HEADER: user}
             )
         except OSError as error:
-            self.failed.append(str(error))
+            failed.append(str(error))
             return
         if status != 200:
-            self.failed.append(f"{status} {body}")
+            failed.append(f"{status} {body}")
             return
         version = headers[VERSION_HEADER]
-        self.answers[version] += 1
-        self.seen.setdefault(user, set()).add(version)
+        answers[version] += 1
+        seen.setdefault(user, set()).add(version)
         if self.liked:
             reward = {"predictionId": body["predictionId"], "reward": int(version == self.liked)}
             post(f"{self.url}/feedback", reward, MODEL)
@@ -120,15 +122,23 @@ def post(url: str, body: object, host: str, **headers: str) -> tuple[int, Any, A
         return error.code, error.headers, error.read().decode(errors="replace")
 
 
-@pytest.fixture(name="clients", scope="module")
-def _clients(told: Told) -> Iterator[Clients]:
+@pytest.fixture(name="users", scope="module")
+def _users(told: Told) -> Iterator[Clients]:
     """A Model that serves its first version, and its users."""
     beside.register_versions(told, MODEL)
     beside.apply_model(told, MODEL, serving=SERVING, rollout=COMMON)
     wait_until_stable(told, FIRST)
-    with Clients(beside.expose(told, MODEL, local_port=LOCAL_PORT)) as clients:
-        yield clients
+    with Clients(beside.expose(told, MODEL, local_port=LOCAL_PORT)) as users:
+        yield users
     beside.delete_model(told, MODEL)
+
+
+@pytest.fixture(name="clients")
+def _clients(users: Clients) -> Clients:
+    """The users, who know nothing of the test before: the downtime of recreate, for example."""
+    users.liked = ""
+    users.forget()
+    return users
 
 
 def wait_until_stable(told: Told, version: str) -> None:
@@ -267,7 +277,6 @@ def test_an_ab_test_is_won_by_the_version_that_users_like(told: Told, clients: C
 
     rollout = begin(told, clients, to, strategy="abTest", abTest=trial)
     end = follow(told, rollout, to)
-    clients.liked = ""
 
     assert to in status_of(end)["message"] or status_of(end)["winner"] == to
     assert not clients.failed
@@ -284,7 +293,6 @@ def test_a_bandit_gives_the_traffic_to_the_version_that_users_like(
 
     rollout = begin(told, clients, to, strategy="bandit", bandit=trial)
     end = follow(told, rollout, to)
-    clients.liked = ""
 
     assert status_of(end)["winner"] == to
     assert not clients.failed
@@ -329,7 +337,6 @@ def test_a_version_with_one_more_column_goes_back(  # noqa: PLR0917  the cases a
     told.world.say.block(shown)
     patch_model(told, version=stable)
     wait_until_stable(told, stable)
-    clients.forget()
 
     status = status_of(end)
     assert (status["phase"], status["reason"]) == ("RolledBack", reason)

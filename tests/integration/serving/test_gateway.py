@@ -225,7 +225,8 @@ async def test_without_ready_pods_a_version_answers_503(gateway: World, caller: 
     await _until_without_pods(gateway, caller)
     await gateway.pods(NEW, READY | {"ready": False})
 
-    assert (await caller.call(x_fairlead_version=NEW))[0] == 503
+    status, text, _ = await caller.call(x_fairlead_version=NEW)
+    assert (status, text) == (503, "no healthy upstream")  # for no cluster it has no words
 
 
 async def _until_without_pods(gateway: World, caller: Caller) -> None:
