@@ -2,11 +2,13 @@
 
 The semantics are those of Kubernetes' controller queue.  A key that is added while it is
 worked on comes back afterwards; a key that is added many times waits once; a failure
-comes back with back-off; ``add_after`` keeps the soonest of several times.
+comes back with back-off; ``add_after`` keeps the soonest of several times.  What is urgent
+overtakes what came some seconds before it, and no more: nothing waits for ever.
 """
 
 import asyncio
 import dataclasses
+import itertools
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
@@ -24,11 +26,18 @@ class _Timer:
 
 
 class WorkQueue:
-    """Keys to work on; used from one event loop only."""
+    """Keys to work on; used from one event loop only.
 
-    def __init__(self) -> None:
-        self._ready: asyncio.Queue[Key] = asyncio.Queue()
-        self._waiting: set[Key] = set()  # added, not taken
+    Args:
+        head_start: the seconds by which a key overtakes what was added before it.
+    """
+
+    def __init__(self, head_start: Callable[[Key], float] = lambda _: 0.0) -> None:
+        self._head_start = head_start
+        self._turns = itertools.count()  # of what has the same place
+        # A key that became urgent while it waited is in here twice.
+        self._ready: asyncio.PriorityQueue[tuple[float, int, Key]] = asyncio.PriorityQueue()
+        self._waiting: dict[Key, float] = {}  # added, not taken, with their place
         self._working: set[Key] = set()
         self._again: set[Key] = set()  # added while worked on
         self._timers: dict[Key, _Timer] = {}
@@ -41,9 +50,11 @@ class WorkQueue:
         """Queue a key to be looked at as soon as possible."""
         if key in self._working:
             self._again.add(key)
-        elif key not in self._waiting:
-            self._waiting.add(key)
-            self._ready.put_nowait(key)
+            return
+        place = asyncio.get_running_loop().time() - self._head_start(key)
+        if key not in self._waiting or place < self._waiting[key]:
+            self._waiting[key] = place
+            self._ready.put_nowait((place, next(self._turns), key))
 
     def add_after(self, key: Key, delay: timedelta) -> None:
         """Queue a key after the delay, unless a sooner look is already planned."""
@@ -76,8 +87,10 @@ class WorkQueue:
         and may name the seconds to wait; without them the back-off doubles.
         """
         while True:
-            key = await self._ready.get()
-            self._waiting.discard(key)
+            place, _, key = await self._ready.get()
+            if self._waiting.get(key) != place:
+                continue  # it has had its turn at a better place
+            del self._waiting[key]
             self._working.add(key)
             self._cancel(key)
             try:

@@ -57,6 +57,47 @@ def test_a_deleted_rollout_is_forgotten() -> None:
     assert wakeup.rollouts_of(NAMESPACE, "m") == set()
 
 
+@pytest.mark.parametrize(
+    ("phase", "before_a_model"),
+    [
+        *((phase, True) for phase in ("Replacing", "Progressing", "Paused", "Guarding")),
+        pytest.param("RollingBack", True),
+        pytest.param("Pending", False),
+        pytest.param(None, False, id="before its first look was published"),
+    ],
+)
+def test_a_rollout_with_traffic_goes_before_models_and_one_without_behind_them(
+    phase: str | None, *, before_a_model: bool
+) -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(body("Model", "m", status={"rollout": "m-rollout-1"}), deleted=False)
+    wakeup.keys_for(
+        body("Rollout", "m-rollout-1", spec={"model": "m"}, status={"phase": phase}), deleted=False
+    )
+
+    own, other = wakeup.head_start(ROLLOUT), wakeup.head_start(MODEL)
+
+    assert own > other if before_a_model else own < other
+
+
+@pytest.mark.parametrize(
+    ("phase", "deleted"),
+    [
+        pytest.param("RolledBack", False, id="rolled back"),
+        pytest.param("Succeeded", False, id="promoted"),
+        pytest.param("Progressing", True, id="deleted"),
+    ],
+)
+def test_a_rollout_that_is_over_is_no_more_urgent_than_its_model(
+    phase: str, *, deleted: bool
+) -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Progressing"), deleted=False)
+    wakeup.keys_for(rollout(phase), deleted=deleted)
+
+    assert wakeup.head_start(ROLLOUT) == wakeup.head_start(MODEL)
+
+
 def test_a_job_wakes_its_training_run() -> None:
     found = Wakeup().keys_for(labelled("Job", model="m", training_run="m-1"), deleted=False)
 

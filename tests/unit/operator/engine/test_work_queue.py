@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+import pytest
+
 from fairlead_operator.engine.work_queue import WorkQueue
 from fairlead_operator.keys import Key
+from support.quick_time import quick_time
+
+__all__ = ["quick_time"]  # fixtures
 
 KEY = Key("Model", "energy", "m")
 Handle = Callable[[Key], Awaitable[timedelta | None]]
@@ -52,6 +57,47 @@ async def test_a_key_is_never_worked_on_twice_at_once_and_comes_back() -> None:
     await drain(queue, handle, until=lambda: turns == 2)
 
     assert most == 1
+
+
+@pytest.mark.parametrize(
+    ("pause", "expected"),
+    [
+        pytest.param(4.0, ["urgent", "b", "a"], id="what came shortly before is overtaken"),
+        pytest.param(6.0, ["b", "a", "urgent"], id="nothing is overtaken for ever"),
+    ],
+)
+@pytest.mark.usefixtures("quick_time")
+async def test_what_is_urgent_has_a_head_start(pause: float, expected: list[str]) -> None:
+    queue, taken = WorkQueue(lambda key: 5.0 if key.name == "urgent" else 0.0), []
+
+    async def handle(key: Key) -> None:
+        taken.append(key.name)
+
+    for name in ("b", "a"):
+        queue.add(Key("Model", "energy", name))
+    await asyncio.sleep(pause)
+    queue.add(Key("Rollout", "energy", "urgent"))
+    await drain(queue, handle, until=lambda: len(taken) == 3)
+
+    assert taken == expected
+
+
+async def test_what_becomes_urgent_while_it_waits_is_taken_early_and_once() -> None:
+    head_starts, taken = {"b": 2.0, "a": 1.0, "last": -3600.0}, []
+    queue = WorkQueue(lambda key: head_starts[key.name])
+
+    async def handle(key: Key) -> None:
+        taken.append(key.name)
+
+    for name in head_starts:
+        queue.add(Key("Model", "energy", name))
+    head_starts["a"] = 3600.0
+    queue.add(Key("Model", "energy", "a"))
+    length = len(queue)
+    await drain(queue, handle, until=lambda: "last" in taken)
+
+    assert length == 3
+    assert taken == ["a", "b", "last"]
 
 
 async def test_a_failure_comes_back_and_a_success_forgives() -> None:
