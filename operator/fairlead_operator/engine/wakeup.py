@@ -38,7 +38,8 @@ class Wakeup:
         self._head_starts: dict[Key, float] = {}  # of Rollouts in flight
         self._runs: dict[tuple[str, str], set[str]] = {}  # unfinished TrainingRuns of a Model
         self._reports: dict[str, dict[str, str]] = {}  # what gateway pods said, by namespace
-        self._models: dict[str, set[str]] = {}  # by namespace
+        # By namespace and name, what an ended Rollout reads of its Model.
+        self._models: dict[str, dict[str, tuple[int, str | None]]] = {}
         self._answering: dict[str, set[str]] = {}  # gateway pods that are ready, by namespace
         self._parts: dict[tuple[str, str], int] = {}  # generations of gateway parts
 
@@ -76,11 +77,14 @@ class Wakeup:
 
     def rollouts_of(self, namespace: str, model: str) -> set[Key]:
         """Return the Rollouts of a Model that can still move, and its current one."""
-        owner = (namespace, model)
-        names = set(self._live.get(owner, ()))
-        if owner in self._current:
-            names.add(self._current[owner])
-        return {Key("Rollout", namespace, name) for name in names}
+        rollouts = self._live_of(namespace, model)
+        if (namespace, model) in self._current:
+            rollouts.add(Key("Rollout", namespace, self._current[namespace, model]))
+        return rollouts
+
+    def _live_of(self, namespace: str, model: str) -> set[Key]:
+        """Return the Rollouts of a Model that have not ended."""
+        return {Key("Rollout", namespace, name) for name in self._live.get((namespace, model), ())}
 
     def _moving(self, namespace: str) -> set[Key]:
         """Return the Rollouts of every Model in the namespace that has one in flight."""
@@ -92,15 +96,22 @@ class Wakeup:
         self, body: Mapping[str, Any], namespace: str, name: str, *, deleted: bool
     ) -> set[Key]:
         owner = (namespace, name)
-        models = self._models.setdefault(namespace, set())
-        (models.discard if deleted else models.add)(name)
+        models = self._models.setdefault(namespace, {})
         current = None if deleted else (body.get("status") or {}).get("rollout")
+        # The spec, and which Rollout is the current one; nothing else of the status.
+        read = (int(body["metadata"].get("generation", 0)), current)
+        is_read = models.get(name) == read
+        if deleted:
+            models.pop(name, None)
+        else:
+            models[name] = read
         if current:
             self._current[owner] = current
         else:
             self._current.pop(owner, None)
         runs = {Key("TrainingRun", namespace, run) for run in self._runs.get(owner, ())}
-        return {Key("Model", namespace, name)} | runs | self.rollouts_of(namespace, name)
+        rollouts = (self._live_of if is_read else self.rollouts_of)(namespace, name)
+        return {Key("Model", namespace, name)} | runs | rollouts
 
     def _child_changed(self, meta: Mapping[str, Any]) -> set[Key]:
         labels, namespace = meta.get("labels") or {}, meta["namespace"]

@@ -49,6 +49,34 @@ def test_an_ended_rollout_sleeps_unless_it_is_the_current_one() -> None:
     assert wakeup.keys_for(pod, deleted=False) == {ROLLOUT}
 
 
+def test_an_ended_rollout_sleeps_while_only_the_status_of_its_model_changes() -> None:
+    def woken(generation: int, *, deleted: bool = False, **status: Any) -> set[Key]:
+        model = body("Model", "m", status={"rollout": "m-rollout-1", **status})
+        model["metadata"]["generation"] = generation
+        return wakeup.keys_for(model, deleted=deleted)
+
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Succeeded"), deleted=False)
+
+    assert woken(1) == {MODEL, ROLLOUT}, "it may have changed before it was seen"
+    assert woken(1, phase="Serving") == {MODEL}
+    assert woken(2, phase="Serving") == {MODEL, ROLLOUT}
+    assert woken(2, rollout="m-rollout-0") == {MODEL, Key("Rollout", NAMESPACE, "m-rollout-0")}
+    assert woken(2) == {MODEL, ROLLOUT}
+    assert woken(2, deleted=True) == {MODEL}
+    assert woken(2) == {MODEL, ROLLOUT}, "it is another Model of that name"
+
+
+def test_a_rollout_in_flight_is_woken_by_every_change_of_its_model() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Progressing"), deleted=False)
+    model = body("Model", "m", status={"rollout": "m-rollout-1"})
+
+    woken = [wakeup.keys_for(model, deleted=False) for _ in range(2)]
+
+    assert woken == [{MODEL, ROLLOUT}] * 2
+
+
 def test_a_deleted_rollout_is_forgotten() -> None:
     wakeup = Wakeup()
     wakeup.keys_for(rollout("Progressing"), deleted=False)
