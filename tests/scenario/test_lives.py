@@ -225,6 +225,21 @@ async def test_a_new_target_takes_the_rollout_in_flight_back_first(serving: Worl
     assert serving.weights() == {"1.2.0": 10, "1.0.0": 90}
 
 
+async def test_a_rollout_that_starts_costs_its_model_one_write(serving: World) -> None:
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.2.0")
+    serving.slow.add("1.2.0")
+    serving.pin("1.2.0")
+    serving.kube.writes.clear()
+
+    await serving.pass_time(MINUTE)
+
+    writes = [write for write in serving.kube.writes if write[1] == "Model"]
+    status = serving.model()["status"]
+    assert writes == [("status", "Model", "nsw-price")]
+    assert (status["weight"], status["gateway"]) == (0, "BuiltIn")
+    assert ("RollingOut", "RollingOut: nsw-price-rollout-2 to 1.2.0") in serving.events()
+
+
 async def test_a_lost_rollout_is_restored_without_moving_traffic(serving: World) -> None:
     await serving.kube.delete("Rollout", NAMESPACE, "nsw-price-rollout-1")
     serving.restart_operator()

@@ -85,6 +85,7 @@ def observed(**changes: Any) -> Observed:
         rollout_lost=False,
         rollout_folded=True,
         waiting=(),
+        next_rollout="r-2",
     )
     return dataclasses.replace(quiet, **changes)
 

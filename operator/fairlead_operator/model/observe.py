@@ -119,8 +119,8 @@ async def observe(
         annotations=annotations,
         settled=_settled(rollout),
         held=_read_held(rollout),
-        pods=_read_told(rollout, PODS_READY),
-        scaled=_read_told(rollout, AUTOSCALED),
+        pods=_read_told(rollout, PODS_READY, status),
+        scaled=_read_told(rollout, AUTOSCALED, status),
         failures=tuple(
             failure
             for child in (rollout, run)
@@ -295,6 +295,7 @@ def _to_observed(
     """Put together what a decision may depend on."""
     run = _named(runs, status.training_run)
     rollout = _named(rollouts, status.rollout)
+    next_rollout = rollout_name(meta["name"], status.rollout_number + 1)
     promotion = spec.promotion
     return Observed(
         now=now,
@@ -333,10 +334,9 @@ def _to_observed(
             and item["metadata"]["name"] != status.rollout
             and _state(item) is RunState.ACTIVE
         ),
+        next_rollout=next_rollout,
         artifacts=artifacts,
-        unnamed_rollout=_read_target(
-            _own(rollouts, rollout_name(meta["name"], status.rollout_number + 1), meta["uid"])
-        ),
+        unnamed_rollout=_read_target(_own(rollouts, next_rollout, meta["uid"])),
         unnamed_training=_read_start(
             _own(runs, training_run_name(meta["name"], status.training_number + 1), meta["uid"])
         ),
@@ -358,14 +358,22 @@ def _settled(rollout: Mapping[str, Any] | None) -> GatewayKind | None:
     return status.gateway.kind
 
 
-def _read_told(rollout: Mapping[str, Any] | None, kind: str) -> Condition | None:
-    """Return what the Rollout says in a condition of this type; None: nothing yet."""
-    return read_condition((rollout or {}).get("status") or {}, kind)
+def _read_told(
+    rollout: Mapping[str, Any] | None, kind: str, model: ModelStatus
+) -> Condition | None:
+    """Return what the Rollout says in a condition of this type; None: nothing yet.
+
+    Before its first look the Model goes on saying what the one before said.
+    """
+    status = (rollout or {}).get("status") or {}
+    if rollout is not None and status.get("phase") is None:
+        return find_condition(model.conditions, kind)
+    return read_condition(status, kind)
 
 
 def _read_held(rollout: Mapping[str, Any] | None) -> str | None:
     """Return why the Rollout leaves pods as they are; None when it does not."""
-    said = _read_told(rollout, UPGRADED)
+    said = read_condition((rollout or {}).get("status") or {}, UPGRADED)
     return said.message if said is not None and said.status == "False" else None
 
 
@@ -468,7 +476,7 @@ def _read_rollout(rollout: Mapping[str, Any], model: ModelSpec, generation: int)
         asked_back=_asked_back(annotations, status),
         leader=find_leader(status),
         paused=status.get("phase") == RolloutPhase.PAUSED,
-        weight=status.get("weight"),
+        weight=status.get("weight") or 0,
     )
 
 

@@ -86,6 +86,9 @@ def decide(observed: Observed, rules: Sequence[Rule] = RULES) -> Decision:
         blocked = tuple(entry for entry in blocked if entry.version not in start.versions)
     blocked = tuple(entry for entry in blocked if not _in_charge(observed, entry.version))
     observed = dataclasses.replace(observed, refused=_refusal(observed, rollout))
+    if start is not None and observed.takes_up is None:
+        # The next look would say the same, and need not be written.
+        observed = dataclasses.replace(observed, rollout=_begin(observed, start))
     starting = start is not None or rollout.adopt is not None
     phase, reason, message = _phase(observed, starting=starting, training=training is not None)
     return Decision(
@@ -107,6 +110,21 @@ def decide(observed: Observed, rules: Sequence[Rule] = RULES) -> Decision:
         look_again=min(
             (wait for wait in (again, _ask_past_again(observed)) if wait is not None), default=None
         ),
+    )
+
+
+def _begin(observed: Observed, start: Target) -> CurrentRollout:
+    """Return how a Rollout stands that starts now."""
+    return CurrentRollout(
+        name=observed.next_rollout,
+        reference=VersionReference.model_validate({"version": start.version}),
+        versions=start.versions,
+        lost=(),
+        trigger=start.trigger,
+        state=RunState.ACTIVE,
+        reason="",
+        message="",
+        asked_back=False,
     )
 
 

@@ -53,7 +53,7 @@ class CurrentRollout:
     asked_back: bool  # a person or the Model has asked it to go back already
     leader: str | None = None  # the best version of a trial so far; None where none is known
     paused: bool = False
-    weight: int | None = None  # percent of the traffic that it has moved; None before it has begun
+    weight: int = 0  # percent of the traffic that it has moved
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +104,7 @@ class Observed:
     rollout_lost: bool  # status names one that is gone
     rollout_folded: bool
     waiting: tuple[str, ...]  # Rollouts made by hand that wait for their turn, oldest first
+    next_rollout: str  # the name of one that the Model starts now
     # Digests of blocked versions that MLflow was asked about, where it has one.
     artifacts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     allows_code: bool = False  # whether a version may bring code

@@ -13,7 +13,7 @@ from fairlead_operator.api.conditions import (
     merge,
 )
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.gateway import GatewaySpec
+from fairlead_operator.api.gateway import GatewayKind, GatewaySpec
 from fairlead_operator.api.model import ModelStatus
 from fairlead_operator.api.phases.common import CommonReason
 from fairlead_operator.api.phases.model import (
@@ -58,7 +58,7 @@ def report(
         phase=decision.phase,
         observed_generation=meta.get("generation"),
         url=_url(meta, seen.spec.serving.gateway),
-        gateway=seen.settled if seen.settled == seen.spec.serving.gateway.kind else None,
+        gateway=_gateway(seen),
         stable=decision.stable,
         candidate=decision.candidate,
         recipe=_recipe(seen, decision),
@@ -87,6 +87,13 @@ def _url(meta: Mapping[str, Any], gateway: GatewaySpec) -> str:
     if gateway.hostnames:
         return f"http://{gateway.hostnames[0]}"
     return f"http://{meta['name']}.{meta['namespace']}"
+
+
+def _gateway(seen: Seen) -> GatewayKind | None:
+    """Return what alone carries the traffic: as it is known, or was and nobody asks for another."""
+    kind = seen.spec.serving.gateway.kind
+    last = seen.status.gateway if seen.settled is None else seen.settled
+    return kind if last == kind else None
 
 
 def _recipe(seen: Seen, decision: Decision) -> str | None:

@@ -18,6 +18,7 @@ from support.fakes import START
 from support.world import NAMESPACE, World, model_manifest
 
 UID = "uid-of-the-model"
+PODS = {"type": "PodsReady", "status": "True", "reason": "PodsReady"}
 STABLE = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:0"}
 
 
@@ -388,6 +389,43 @@ async def test_which_gateway_carries_the_traffic(
     put_rollout(world, gateway={"kind": "BuiltIn"}, **status)
 
     assert (await look(world, rollout="r-1")).settled == settled
+
+
+@pytest.mark.parametrize(
+    ("rollout", "says"),
+    [
+        pytest.param({"phase": "Pending", "conditions": [PODS | {"message": "its own"}]}, "its own",
+                     id="what it says"),
+        pytest.param({}, "the last", id="before its first look: what the one before said"),
+        pytest.param({"phase": "Pending"}, None, id="nothing, after its first look"),
+    ],
+)  # fmt: skip
+async def test_what_is_known_of_the_pods(
+    world: World, rollout: dict[str, Any], says: str | None
+) -> None:
+    put_rollout(world, **rollout)
+
+    seen = await look(world, rollout="r-1", conditions=[PODS | {"message": "the last"}])
+
+    assert (seen.pods.message if seen.pods else None) == says
+
+
+@pytest.mark.parametrize(
+    ("status", "weight"),
+    [
+        pytest.param({}, 0, id="before its first look"),
+        pytest.param({"phase": "Progressing", "weight": 10}, 10, id="in a step"),
+    ],
+)
+async def test_how_much_traffic_a_rollout_has_moved(
+    world: World, status: dict[str, Any], weight: int
+) -> None:
+    put_rollout(world, **status)
+
+    rollout = (await look(world, rollout="r-1")).observed.rollout
+
+    assert rollout is not None
+    assert rollout.weight == weight
 
 
 @pytest.mark.parametrize(

@@ -666,6 +666,29 @@ def test_a_paused_rollout_shows_on_the_model_with_why_and_its_weight() -> None:
     assert decision.message == "r-2 to 1.1.0 is paused: step 1 waits for approval"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"pinned": "1.1.0"}, id="a version that is pinned"),
+        pytest.param({"candidate": reference("1.1.0")}, id="a version that was trained"),
+        pytest.param({"pinned": "1.1.0", "alternatives": ("1.2.0",)}, id="several at once"),
+        pytest.param({"pinned": "1.1.0", "stable": None, "rollout": None}, id="the first version"),
+        pytest.param({"pinned": "1.1.0", "refused": refused("1.3.0")}, id="another was refused"),
+    ],
+)
+def test_a_rollout_that_starts_is_told_as_the_next_look_tells_it(changes: dict[str, Any]) -> None:
+    """Else the status is written twice, and people read the first words for some milliseconds."""
+    first = decide(observed(**changes))
+    assert first.start_rollout is not None
+    begun = rollout("1.1.0", versions=first.start_rollout.versions)
+
+    second = decide(observed(**changes | {"rollout": begun, "rollout_folded": False}))
+
+    said = [(told.phase, told.reason, told.message, told.weight) for told in (first, second)]
+    assert said == [("RollingOut", "RollingOut", said[0][2], 0)] * 2
+    assert first.message.startswith("r-2 to 1.1.0")
+
+
 def test_at_rest_no_weight_is_left_of_the_last_rollout() -> None:
     ended = rollout("1.0.0", RunState.SUCCEEDED, weight=100)
 

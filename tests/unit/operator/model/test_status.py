@@ -335,15 +335,23 @@ def test_where_clients_find_it(gateway: dict[str, Any], url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settled", "gateway"),
+    ("settled", "before", "gateway"),
     [
-        pytest.param("BuiltIn", "BuiltIn", id="the one asked for"),
-        pytest.param("GatewayAPI", None, id="not the one asked for: it changes"),
-        pytest.param(None, None, id="nobody has confirmed"),
+        pytest.param("BuiltIn", None, "BuiltIn", id="the one asked for"),
+        pytest.param("GatewayAPI", "BuiltIn", None, id="not the one asked for: it changes"),
+        pytest.param(None, None, None, id="nobody has confirmed"),
+        pytest.param(None, "BuiltIn", "BuiltIn", id="a rollout is in flight: as before"),
+        pytest.param(None, "GatewayAPI", None, id="in flight, and another is asked for"),
     ],
 )
-def test_which_gateway_alone_carries_the_traffic(settled: Any, gateway: str | None) -> None:
-    assert say(seen(observed(), settled=settled)).status.get("gateway") == gateway
+def test_which_gateway_alone_carries_the_traffic(
+    settled: Any, before: Any, gateway: str | None
+) -> None:
+    status = ModelStatus(gateway=before)
+
+    told = say(seen(observed(), settled=settled, status=status))
+
+    assert told.status.get("gateway") == gateway
 
 
 def pods(reason: str, status: str = "False") -> Condition:
