@@ -5,7 +5,6 @@ Deployments become ready and gateways report in between, as the real ones do.
 ``World.pass_time`` moves the clock to each moment the operator asked for.
 """
 
-import copy
 import dataclasses
 import json
 from datetime import datetime, timedelta
@@ -30,7 +29,7 @@ from fairlead_operator.prometheus.answers import Answers
 from fairlead_operator.settings import Settings
 from support.fake_prometheus import FakePrometheus
 from support.fake_record import FakeRecord
-from support.fakes import Clock, FakeKube, FakeRegistry
+from support.fakes import Clock, FakeKube, FakeRegistry, copied
 from support.invariants import Snapshot, read_snapshot
 from support.trainer_words import registered
 
@@ -162,7 +161,7 @@ class World:
         for place, item in watched.items():
             before = self._seen.get(place, {"metadata": {}})["metadata"]
             if before.get("resourceVersion") != item["metadata"]["resourceVersion"]:
-                self._seen[place] = copy.deepcopy(item)
+                self._seen[place] = copied(item)
                 self.watches.tell(self._seen[place], "MODIFIED")
         gone = [place for place in self._seen if place[0] in kinds and place not in watched]
         for place in gone:
