@@ -107,6 +107,14 @@ def test_the_candidate_was_promoted_step_by_step(told: Told) -> None:
     assert status_of(told.promotion.rollout.end)["reason"] == "Promoted"
 
 
+def test_the_first_step_waited_for_a_person(told: Told) -> None:
+    requests = status_of(told.promotion.rollout.end)["requests"]
+
+    assert [(request["action"], request["outcome"]) for request in requests] == [
+        ("approve", "Accepted")
+    ]
+
+
 def test_both_versions_answered_while_one_replaced_the_other(told: Told) -> None:
     assert of_version(told.answers, "1.0.0")
     assert of_version(told.answers, "1.0.1")

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from e2e.story import energy
 from e2e.story.answers import of_version
 from e2e.story.errors import expect
@@ -13,7 +11,6 @@ from e2e.story.following import Followed, follow_rollout
 from e2e.story.good_versions import wait_until_serving
 from e2e.story.measured import Rollback, Trigger, moment, to_rollback
 from e2e.story.objects import Object, name_of, status_of
-from e2e.story.rows import EXAMPLE
 from e2e.story.waiting import wait_for
 from e2e.story.world import World
 
@@ -161,5 +158,4 @@ def _wait_for_event(world: World, rollout: Object, bad: BadVersion) -> Sequence[
 
 def _own_policy() -> Mapping[str, Any]:
     """Return what model.yaml says of the analysis interval."""
-    model = yaml.safe_load((EXAMPLE / "model.yaml").read_text())
-    return {"analysis": {"interval": model["spec"]["rollout"]["analysis"]["interval"]}}
+    return {"analysis": {"interval": energy.read_policy()["analysis"]["interval"]}}

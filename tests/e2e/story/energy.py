@@ -64,6 +64,12 @@ def delete_registered_model(mlflow_url: str) -> None:
             ) from error
 
 
+def read_policy() -> dict[str, Any]:
+    """Return what model.yaml says of rollouts."""
+    policy: dict[str, Any] = yaml.safe_load((EXAMPLE / "model.yaml").read_text())["spec"]["rollout"]
+    return policy
+
+
 def set_up_database(cluster: Cluster, image: str | None) -> None:
     """Apply the namespace and the market's database, and wait until it takes rows."""
     cluster.kubectl("apply", f"--filename={EXAMPLE / '00-namespace.yaml'}")

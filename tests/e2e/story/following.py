@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from e2e.story import energy
 from e2e.story.errors import StoryError
 from e2e.story.objects import Object, name_of, status_of
 from e2e.story.waiting import wait_for
@@ -45,19 +46,29 @@ def follow_training(world: World, name: str) -> Followed:
     return Followed(end=expect_phase(end, "Succeeded"), seen=tuple(lines))
 
 
-def follow_rollout(world: World, version: str, phase: str) -> Followed:
+def follow_rollout(
+    world: World, version: str, phase: str, *, approve: str | None = None
+) -> Followed:
     """Wait until the Rollout to a version has ended in a phase.
+
+    Args:
+        approve: what the person says who approves the step that waits for one.
 
     Raises:
         StoryError: it ended otherwise, or took too long.
     """
     weights: list[str] = []
+    words = approve
 
     def look() -> Object:
+        nonlocal words
         rollout = world.objects.rollout_to(version)
         weight = status_of(rollout).get("observedWeight")
         if weight is not None:
             _note(weights, str(weight))
+        if words is not None and status_of(rollout).get("reason") == "AwaitingApproval":
+            world.fairlead("approve", energy.MODEL, f"--why={words}")
+            words = None
         return rollout
 
     end = wait_for(

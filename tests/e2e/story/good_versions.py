@@ -71,12 +71,17 @@ def serve_first(world: World) -> None:
 
 
 def train_second(world: World) -> Followed:
-    """Play chapter 3, first half: add rows, and ask for a retraining."""
+    """Play chapter 3, first half: add rows, and ask for a retraining.
+
+    The version that comes of it is to wait for a person after its first step.
+    """
     world.say.chapter(
         f"3. {energy.ALL_ROWS - energy.FIRST_ROWS:,} more half-hours arrive, and a better version"
     )
     count = energy.ALL_ROWS - energy.FIRST_ROWS
     energy.load_rows(world.cluster, first=energy.FIRST_ROWS, count=count)
+    first, *others = energy.read_policy()["steps"]
+    world.patch_model({"rollout": {"steps": [first | {"pause": True}, *others]}})
     before = str(status_of(world.objects.model(energy.MODEL))["trainingRun"])
     world.fairlead("retrain", energy.MODEL, f"--why=more rows, after {before}")
     training = follow_training(world, next_training(world, after=before))
@@ -85,9 +90,9 @@ def train_second(world: World) -> Followed:
 
 
 def promote_second(world: World, training: Followed) -> Promotion:
-    """Play chapter 3, second half: pass the gate and the canary, and take over."""
+    """Play chapter 3, second half: pass the gate, the canary and a person, and take over."""
     version = result_of(training.end)["version"]
-    rollout = follow_rollout(world, version, "Succeeded")
+    rollout = follow_rollout(world, version, "Succeeded", approve="its answers look right")
     gate: Object = status_of(world.objects.model(energy.MODEL))["gate"]
     world.say(f"the gate's verdict was: {gate['message']}")
     expect(gate["version"] == version and gate["passed"], f"{version} to pass the gate", gate)
@@ -95,6 +100,7 @@ def promote_second(world: World, training: Followed) -> Promotion:
     expect(not missing, f"the weights {', '.join(WEIGHTS)}", rollout.seen)
     wait_until_serving(world, version)
     world.fairlead("status", energy.MODEL)
+    world.patch_model({"rollout": {"steps": energy.read_policy()["steps"]}})
     return Promotion(training=training, rollout=rollout, gate=gate)
 
 
