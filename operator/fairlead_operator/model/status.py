@@ -35,7 +35,7 @@ from fairlead_operator.report import Report, announce_pods, name_refusal
 from fairlead_operator.requests import announce_refusals, record
 
 _WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
-_UNREAD: Final = timedelta(minutes=1)  # after which a silent Prometheus is asked again
+_ASK_AGAIN: Final = timedelta(seconds=30)  # a Prometheus that is silent, or refuses a query
 
 
 def report(
@@ -276,11 +276,12 @@ def _readable_before(meta: Mapping[str, Any], seen: Seen) -> Condition | None:
 
 
 def _look_again(meta: Mapping[str, Any], seen: Seen, decision: Decision) -> timedelta | None:
-    """Return the time until the next look; Prometheus does not tell when it answers again."""
-    unread = seen.mistakes is None and any(find_queries(seen.spec.rollout))
-    if not unread or _readable_before(meta, seen) is not None:
+    """Return the time until the next look; Prometheus does not tell when it answers otherwise."""
+    said = _readable_before(meta, seen)
+    silent = seen.mistakes is None and (said is None or said.status == "False")
+    if not (silent or seen.mistakes) or not any(find_queries(seen.spec.rollout)):
         return decision.look_again
-    return min(decision.look_again or _UNREAD, _UNREAD)
+    return min(decision.look_again or _ASK_AGAIN, _ASK_AGAIN)
 
 
 def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Event, ...]:

@@ -31,6 +31,7 @@ BODY = model_manifest() | {
     "metadata": {"namespace": NAMESPACE, "name": "nsw-price", "uid": "u", "generation": 3}
 }
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+SOON = timedelta(seconds=30)  # after which Prometheus is asked again
 SERVES = ModelStatus(phase="Serving", stable=reference("1.0.0"), recipe="sha256:recipe")
 
 
@@ -202,10 +203,10 @@ def readable(generation: int | None) -> tuple[Condition, ...]:
 @pytest.mark.parametrize(
     ("told_of", "policy", "again", "status", "span"),
     [
-        pytest.param(None, OWN, None, None, MINUTE, id="never told: asked again in a minute"),
-        pytest.param(2, OWN, None, None, MINUTE, id="told of the spec before: not of this one"),
+        pytest.param(None, OWN, None, None, SOON, id="never told: asked again"),
+        pytest.param(2, OWN, None, None, SOON, id="told of the spec before: not of this one"),
         pytest.param(2, OWN, SECOND, None, SECOND, id="sooner for another cause"),
-        pytest.param(2, OWN, 3 * MINUTE, None, MINUTE, id="no later for another cause"),
+        pytest.param(2, OWN, 3 * MINUTE, None, SOON, id="no later for another cause"),
         pytest.param(3, OWN, None, "True", None, id="told of this spec: nothing to wait for"),
         pytest.param(2, {}, None, None, None, id="without queries there is nothing to ask"),
     ],
@@ -224,6 +225,28 @@ def test_while_prometheus_is_silent_about_a_new_spec(
     now = say(seen(observed(), spec=spec, status=model, mistakes=None), look_again=again)
 
     assert conditions(now).get("QueriesReadable") == status
+    assert now.look_again == span
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "again", "span"),
+    [
+        pytest.param(REFUSED, None, SOON, id="refused again"),
+        pytest.param(REFUSED, SECOND, SECOND, id="sooner for another cause"),
+        pytest.param(None, None, SOON, id="silent now"),
+        pytest.param("", None, None, id="it can read them now"),
+    ],
+)
+def test_what_prometheus_refused_is_asked_again(
+    mistakes: str | None, again: timedelta | None, span: timedelta | None
+) -> None:
+    """Another Prometheus may know the function; nothing looked again before something changed."""
+    spec = ModelSpec.model_validate(model_manifest(rollout=OWN)["spec"])
+    last = say(seen(observed(), spec=spec, mistakes=REFUSED)).status
+    model = SERVES.model_copy(update={"conditions": ModelStatus.model_validate(last).conditions})
+
+    now = say(seen(observed(), spec=spec, status=model, mistakes=mistakes), look_again=again)
+
     assert now.look_again == span
 
 
