@@ -12,6 +12,8 @@ RUN := PYTHONPATH=tests $(PYTHON)
 PACED := PYTHONPATH=tests python3 -m pace --log build/install.log
 PACKAGES := installing Python packages into .venv, for Fairlead and its tests
 PYTEST := $(PYTHON) -m pytest
+# Unit and scenario tests wait for nothing and share nothing: one process for each core.
+AT_ONCE := --numprocesses=auto
 APT_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends
 
 .PHONY: help
@@ -26,13 +28,15 @@ demo: install ## Bring up a cluster, install Fairlead, and run the whole demo on
 
 .PHONY: test
 test: install tools gateway-tools test-packages ## Run all tests: unit, scenario, integration, end to end; with coverage
-	$(PYTEST) tests --cov --cov-report=term --cov-fail-under=85
+	$(PYTEST) $(AT_ONCE) tests/unit tests/scenario --cov --cov-report=
+	$(PYTEST) tests/integration --cov --cov-append --cov-report=term --cov-fail-under=85
+	$(PYTEST) tests/e2e
 
 # --- tests in parts -------------------------------------------------------------------------
 
 .PHONY: test-unit
 test-unit: install tools ## Run unit and scenario tests (seconds)
-	$(PYTEST) tests/unit tests/scenario
+	$(PYTEST) $(AT_ONCE) tests/unit tests/scenario
 
 .PHONY: test-integration
 test-integration: install tools gateway-tools test-packages ## Run integration tests on a real API server

@@ -1,15 +1,26 @@
 """Loopback ports for servers that are told where to listen before they do.
 
 A number from the system (port 0) may be given to any outgoing connection a moment later.  So they
-are taken from below those numbers, and none is given twice in a process.
+are taken from below those numbers, and none is given twice in a process, nor by two processes that
+share the tests of one run.
 """
 
 import atexit
+import os
 import secrets
 import socket
+from collections.abc import Mapping
 from typing import Final
 
-_RANGE: Final = range(20_000, 25_000)  # outgoing connections begin at 32,768
+
+def own_range(environment: Mapping[str, str]) -> range:
+    """Return the ports that are this process's to give."""
+    number = int(environment.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(environment.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return range(20_000 + number, 25_000, count)  # outgoing connections begin at 32,768
+
+
+_RANGE: Final = own_range(os.environ)
 _GIVEN: Final[set[int]] = set()
 
 

@@ -21,7 +21,7 @@ from support.specs import SPECS
 
 pytestmark = pytest.mark.integration
 
-_COUNT = 2000  # for each kind
+_COUNT = 1000  # for each kind
 
 
 @pytest.mark.parametrize(

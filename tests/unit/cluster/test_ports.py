@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from cluster import ports
-from cluster.ports import free_port, refusing_port
+from cluster.ports import free_port, own_range, refusing_port
 
 
 def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,6 +17,15 @@ def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert len(set(given)) == 10
     assert set(given) <= set(few)
+
+
+def test_processes_that_share_a_run_give_different_ports() -> None:
+    workers = [
+        own_range({"PYTEST_XDIST_WORKER": f"gw{number}", "PYTEST_XDIST_WORKER_COUNT": "3"})
+        for number in range(3)
+    ]
+
+    assert sorted(port for ports_of in workers for port in ports_of) == list(own_range({}))
 
 
 def test_a_port_that_is_in_use_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
