@@ -56,7 +56,7 @@ bench-scale: install ## Measure operator and gateway with thousands of Models on
 
 .PHONY: chaos
 chaos: install ## Take each part away during rollouts: at every call, and on a real cluster
-	$(PYTEST) tests/scenario/test_faults.py --faults all
+	$(PYTEST) $(AT_ONCE) tests/scenario/test_faults.py --faults all
 	@$(RUN) -m chaos
 
 # --- the local cluster ----------------------------------------------------------------------
