@@ -165,7 +165,7 @@ class Registry(Protocol):
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         """Return all registrations, by registered model and registry version."""
 
-    async def start_run(self, *, experiment: str, name: str, key: str) -> str:
+    async def start_run(self, *, experiment: str, name: str, key: str, now: datetime) -> str:
         """Return the ID of the run that carries ``key``; create it when there is none.
 
         Raises:
@@ -178,7 +178,7 @@ class Registry(Protocol):
     async def open_runs(self, namespace: str | None = None) -> Sequence[OpenRun]:
         """Return the runs that we began and have not closed, of one namespace or of all."""
 
-    async def end_run(self, run_id: str, end: RunEnd) -> None:
+    async def end_run(self, run_id: str, end: RunEnd, *, now: datetime) -> None:
         """End the run; do nothing when it is gone or has ended."""
 
     async def close_run(self, run_id: str) -> None:

@@ -22,7 +22,7 @@ from support.conformance import (
 )
 from support.fake_prometheus import FakePrometheus
 from support.fake_record import FakeRecord, Feedback, Prediction
-from support.fakes import Clock, FakeKube, FakeRegistry
+from support.fakes import START, Clock, FakeKube, FakeRegistry
 from support.record_conformance import RECORD, RecordCheck
 
 
@@ -61,7 +61,7 @@ class Registry:
         return self.port.ended.get(run_id)
 
     async def begin_elsewhere(self, experiment: str, key: str) -> str:
-        run_id = await self.port.start_run(experiment=experiment, name="run", key=key)
+        run_id = await self.port.start_run(experiment=experiment, name="run", key=key, now=START)
         self.port.others.add(run_id)
         return run_id
 

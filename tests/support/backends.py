@@ -16,7 +16,7 @@ from aiohttp import web
 from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.prometheus.counting import COUNT
 from support.fake_prometheus import FakePrometheus
-from support.fakes import FakeRegistry
+from support.fakes import START, FakeRegistry
 
 
 class Backends:
@@ -77,7 +77,7 @@ class Backends:
                 return {"runs": [_run(registry.runs[key])] if key in registry.runs else []}
             case "runs/create":
                 key = asked["tags"][0]["value"]
-                run = await registry.start_run(experiment="", name="", key=key)
+                run = await registry.start_run(experiment="", name="", key=key, now=START)
                 return {"run": _run(run)}
             case "runs/get":
                 run_id = asked["run_id"]
@@ -85,7 +85,7 @@ class Backends:
                 status = registry.ended.get(run_id, "RUNNING")
                 return {"run": _run(run_id, tags=tags, status=status)}
             case "runs/update":
-                await registry.end_run(asked["run_id"], RunEnd(asked["status"]))
+                await registry.end_run(asked["run_id"], RunEnd(asked["status"]), now=START)
                 return {}
             case "runs/delete-tag":
                 await registry.close_run(asked["run_id"])

@@ -20,6 +20,7 @@ from fairlead_operator.errors import (
 )
 from fairlead_operator.ports import Kube, Prometheus, Registry
 from fairlead_operator.signature import Column, Signature
+from support.fakes import START
 
 Manifest = dict[str, Any]
 KubeCheck = Callable[[Kube, str], Awaitable[None]]
@@ -600,16 +601,16 @@ signature:
 
 async def a_run_is_started_once_for_a_key(desk: RegistryDesk, name: str) -> None:
     experiment = f"energy/{name}"
-    first = await desk.port.start_run(experiment=experiment, name="run", key=f"{name}-1")
-    again = await desk.port.start_run(experiment=experiment, name="run", key=f"{name}-1")
-    other = await desk.port.start_run(experiment=experiment, name="run", key=f"{name}-2")
+    first = await desk.port.start_run(experiment=experiment, name="run", key=f"{name}-1", now=START)
+    again = await desk.port.start_run(experiment=experiment, name="run", key=f"{name}-1", now=START)
+    other = await desk.port.start_run(experiment=experiment, name="run", key=f"{name}-2", now=START)
 
     assert first == again
     assert other != first
 
 
 async def progress_is_what_was_written_last(desk: RegistryDesk, name: str) -> None:
-    run = await desk.port.start_run(experiment=f"energy/{name}", name="run", key=name)
+    run = await desk.port.start_run(experiment=f"energy/{name}", name="run", key=name, now=START)
     before = await desk.port.progress(run)
     await desk.report(run, '{"trial": 1}')
     await desk.report(run, '{"trial": 2}')
@@ -620,12 +621,12 @@ async def progress_is_what_was_written_last(desk: RegistryDesk, name: str) -> No
 
 async def a_run_ends_once(desk: RegistryDesk, name: str) -> None:
     start = desk.port.start_run
-    good = await start(experiment=f"energy/{name}", name="good", key=f"{name}-good")
-    bad = await start(experiment=f"energy/{name}", name="bad", key=f"{name}-bad")
+    good = await start(experiment=f"energy/{name}", name="good", key=f"{name}-good", now=START)
+    bad = await start(experiment=f"energy/{name}", name="bad", key=f"{name}-bad", now=START)
     before = await desk.outcome(good)
-    await desk.port.end_run(good, RunEnd.FINISHED)
-    await desk.port.end_run(good, RunEnd.KILLED)
-    await desk.port.end_run(bad, RunEnd.FAILED)
+    await desk.port.end_run(good, RunEnd.FINISHED, now=START)
+    await desk.port.end_run(good, RunEnd.KILLED, now=START)
+    await desk.port.end_run(bad, RunEnd.FAILED, now=START)
 
     assert before is None
     assert await desk.outcome(good) == "FINISHED"
@@ -634,13 +635,13 @@ async def a_run_ends_once(desk: RegistryDesk, name: str) -> None:
 
 async def runs_are_open_until_they_are_closed(desk: RegistryDesk, name: str) -> None:
     start = desk.port.start_run
-    ours = await start(experiment=f"{name}/a", name="run", key=f"{name}-a")
-    other = await start(experiment=f"{name}/b", name="run", key=f"{name}-b")
-    elsewhere = await start(experiment=f"{name}-2/a", name="run", key=f"{name}-2")
+    ours = await start(experiment=f"{name}/a", name="run", key=f"{name}-a", now=START)
+    other = await start(experiment=f"{name}/b", name="run", key=f"{name}-b", now=START)
+    elsewhere = await start(experiment=f"{name}-2/a", name="run", key=f"{name}-2", now=START)
     foreign = await desk.begin_elsewhere(f"{name}/a", f"{name}-foreign")
     before = await desk.port.open_runs(name)
     everywhere = {run.run_id for run in await desk.port.open_runs()}
-    await desk.port.end_run(other, RunEnd.KILLED)
+    await desk.port.end_run(other, RunEnd.KILLED, now=START)
     ended = await desk.port.open_runs(name)
     for _ in range(2):
         await desk.port.close_run(other)
@@ -660,7 +661,7 @@ async def a_run_that_is_gone_is_silent(desk: RegistryDesk, _: str) -> None:
     absent = "0" * 32
 
     assert await desk.port.progress(absent) is None
-    await desk.port.end_run(absent, RunEnd.FINISHED)
+    await desk.port.end_run(absent, RunEnd.FINISHED, now=START)
     await desk.port.close_run(absent)
 
 
@@ -668,12 +669,12 @@ async def a_registry_that_is_down_is_transient(desk: RegistryDesk, name: str) ->
     await desk.go_down()
     for call in (
         desk.port.find_version(f"energy.{name}", "1.0.0"),
-        desk.port.start_run(experiment="e", name="n", key="k"),
+        desk.port.start_run(experiment="e", name="n", key="k", now=START),
         desk.port.progress("0" * 32),
         desk.port.signature(f"energy.{name}", "1"),
         desk.port.code(f"energy.{name}", "1"),
         desk.port.open_runs(),
-        desk.port.end_run("0" * 32, RunEnd.FINISHED),
+        desk.port.end_run("0" * 32, RunEnd.FINISHED, now=START),
         desk.port.close_run("0" * 32),
     ):
         with pytest.raises(TransientError, match=r"^mlflow: "):

@@ -376,7 +376,7 @@ class FakeRegistry:
         self._maybe_fail()
         return {(name, found.registry_version): found for (name, _), found in self.versions.items()}
 
-    async def start_run(self, *, experiment: str, name: str, key: str) -> str:
+    async def start_run(self, *, experiment: str, name: str, key: str, now: datetime) -> str:
         self._maybe_fail()
         if experiment in self.deleted_experiments:
             raise ValueError(f"MLflow's experiment {experiment} was deleted")
@@ -397,7 +397,7 @@ class FakeRegistry:
         )
         return [run for run in runs if namespace in {None, run.namespace}]
 
-    async def end_run(self, run_id: str, end: RunEnd) -> None:
+    async def end_run(self, run_id: str, end: RunEnd, *, now: datetime) -> None:
         self._maybe_fail()
         self.ended.setdefault(run_id, end)
 

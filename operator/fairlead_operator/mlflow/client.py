@@ -1,7 +1,6 @@
 """MLflow's REST API, as far as the operator needs it: versions of a model, and runs."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -122,7 +121,7 @@ class MlflowClient:
             if not token:
                 return
 
-    async def start_run(self, *, experiment: str, name: str, key: str) -> str:
+    async def start_run(self, *, experiment: str, name: str, key: str, now: datetime) -> str:
         experiment_id = await self._experiment(experiment)
         answer = await self._post(
             "runs/search",
@@ -139,7 +138,7 @@ class MlflowClient:
             {
                 "experiment_id": experiment_id,
                 "run_name": name,
-                "start_time": int(time.time() * 1000),
+                "start_time": _to_milliseconds(now),
                 "tags": [
                     {"key": tags.TRAINING_RUN, "value": key},
                     {"key": tags.OPERATOR, "value": self._operator},
@@ -179,12 +178,12 @@ class MlflowClient:
             if not body["page_token"]:
                 return
 
-    async def end_run(self, run_id: str, end: RunEnd) -> None:
+    async def end_run(self, run_id: str, end: RunEnd, *, now: datetime) -> None:
         run = await self._writable(run_id)
         if run is None or run["info"].get("status") not in {"RUNNING", "SCHEDULED"}:
             return
-        now = int(time.time() * 1000)
-        await self._post("runs/update", {"run_id": run_id, "status": end, "end_time": now})
+        moment = _to_milliseconds(now)
+        await self._post("runs/update", {"run_id": run_id, "status": end, "end_time": moment})
 
     async def close_run(self, run_id: str) -> None:
         if await self._writable(run_id) is not None:
@@ -274,6 +273,11 @@ def _read_open_run(run: Mapping[str, Any], names: Mapping[str, str]) -> OpenRun:
         namespace=names[str(run["info"]["experiment_id"])].partition("/")[0],
         key=run_tags.get(tags.TRAINING_RUN, ""),
     )
+
+
+def _to_milliseconds(moment: datetime) -> int:
+    """Write a moment as MLflow wants it."""
+    return int(moment.timestamp() * 1000)
 
 
 def _read_moment(milliseconds: object) -> datetime | None:

@@ -26,7 +26,7 @@ _LOGGER = logging.getLogger(__name__)
 _STAGES: Final[tuple[Stage, ...]] = ("search", "finish")
 
 
-async def start_run(body: Mapping[str, Any], seen: Seen, ports: Ports) -> Seen:
+async def start_run(body: Mapping[str, Any], seen: Seen, ports: Ports, *, now: datetime) -> Seen:
     """Let MLflow have a run, fix the recipe, and return what is known then.
 
     The run's key is the object's uid: asking again yields the same run.
@@ -34,7 +34,10 @@ async def start_run(body: Mapping[str, Any], seen: Seen, ports: Ports) -> Seen:
     owner = Owner.of(body)
     try:
         run_id = await ports.registry.start_run(
-            experiment=f"{owner.namespace}/{seen.spec.model}", name=owner.name, key=owner.uid
+            experiment=f"{owner.namespace}/{seen.spec.model}",
+            name=owner.name,
+            key=owner.uid,
+            now=now,
         )
     except ValueError as error:
         observed = dataclasses.replace(seen.observed, experiment_deleted=str(error))
@@ -86,7 +89,7 @@ async def act(
     ended = decision.phase in ENDED and seen.observed.phase not in ENDED
     if ended and seen.mlflow_run_id is not None:
         end = RunEnd.FINISHED if decision.phase is Phase.SUCCEEDED else RunEnd.FAILED
-        await ports.registry.end_run(seen.mlflow_run_id, end)
+        await ports.registry.end_run(seen.mlflow_run_id, end, now=now)
         if await _drop_study(owner, seen, ports, now=now):
             await ports.registry.close_run(seen.mlflow_run_id)
     return attempts.failures

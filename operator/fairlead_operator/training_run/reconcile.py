@@ -31,7 +31,7 @@ async def reconcile(
     decision = decide(seen.observed)
     if decision.want_run:
         # What MLflow answers is decided on at once, so that the Jobs wait for no other look.
-        seen = await start_run(body, seen, ports)
+        seen = await start_run(body, seen, ports, now=now)
         decision = decide(seen.observed)
     failures = await act(body, decision, seen, ports, settings, now=now)
     if failures and (decision.want_search or decision.want_finish):

@@ -33,6 +33,7 @@ async def tidy_trainings(namespace: str, ports: Ports) -> timedelta | None:
     Raises:
         TransientError: MLflow, the cluster or the database did not answer, for one run at least.
     """
+    now = ports.now()
     runs = await ports.registry.open_runs(namespace)
     if not runs:
         return None
@@ -48,12 +49,12 @@ async def tidy_trainings(namespace: str, ports: Ports) -> timedelta | None:
     trainers = {LABEL_COMPONENT: "trainer"}
     jobs = await ports.kube.list("Job", namespace, trainers)
     pods = await ports.kube.list("Pod", namespace, trainers)
-    if has_trainer_left(jobs, pods, trainings, now=ports.now()):
+    if has_trainer_left(jobs, pods, trainings, now=now):
         return _LEAVING
     trouble: TransientError | None = None
     for run, end in ends.items():
         try:
-            await ports.registry.end_run(run.run_id, end)
+            await ports.registry.end_run(run.run_id, end, now=now)
             await ports.record.forget_study(namespace, run.key)
             await ports.registry.close_run(run.run_id)
         except TransientError as error:  # of this one maybe: a study that takes too long

@@ -19,6 +19,7 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.mlflow import client as mlflow_client
 from fairlead_operator.mlflow.client import MlflowClient
 from support.conformance import REGISTRY, RegistryCheck
+from support.fakes import START
 from support.mlflow_server import MlflowServer
 from support.model_server import register_booster
 
@@ -57,7 +58,7 @@ class Registry:
 
     async def begin_elsewhere(self, experiment: str, key: str) -> str:
         other = MlflowClient(Access(address=self._url), self._session, operator="uid-other")
-        return await other.start_run(experiment=experiment, name="run", key=key)
+        return await other.start_run(experiment=experiment, name="run", key=key, now=START)
 
     async def go_down(self) -> None:
         nobody = Access(address=f"http://127.0.0.1:{refusing_port()}")
@@ -133,7 +134,9 @@ async def test_open_runs_behind_the_first_page_are_found(
 ) -> None:
     monkeypatch.setattr(mlflow_client, "_RUNS_PAGE", 1)
     started = [
-        await desk.port.start_run(experiment=f"{model}/{name}", name="run", key=f"{name}-{number}")
+        await desk.port.start_run(
+            experiment=f"{model}/{name}", name="run", key=f"{name}-{number}", now=START
+        )
         for name in "ab"
         for number in range(2)
     ]
@@ -146,10 +149,10 @@ async def test_open_runs_behind_the_first_page_are_found(
 async def test_a_run_that_a_person_deleted_takes_no_end_and_is_not_open(
     desk: Registry, model: str
 ) -> None:
-    run = await desk.port.start_run(experiment=f"{model}/m", name="run", key="key")
+    run = await desk.port.start_run(experiment=f"{model}/m", name="run", key="key", now=START)
     await asyncio.to_thread(desk.call, "runs/delete", {"run_id": run})
 
-    await desk.port.end_run(run, RunEnd.KILLED)
+    await desk.port.end_run(run, RunEnd.KILLED, now=START)
     await desk.port.close_run(run)
 
     assert await desk.port.open_runs(model) == []

@@ -22,6 +22,7 @@ from fairlead_operator.keys import Key
 from fairlead_operator.namespace.gateway import build_gateway
 from fairlead_operator.telemetry import metrics
 from support.fake_logins import FakeLogins
+from support.fakes import START
 from support.world import NAMESPACE, SETTINGS, World, model_manifest
 
 MODEL = Key("Model", NAMESPACE, "nsw-price")
@@ -189,7 +190,7 @@ async def test_the_key_of_trainings_ends_what_they_left(
     world: World, controller: Controller, queue: ImpatientQueue
 ) -> None:
     experiment = f"{NAMESPACE}/nsw-price"
-    await world.registry.start_run(experiment=experiment, name="t-1", key="uid-gone")
+    await world.registry.start_run(experiment=experiment, name="t-1", key="uid-gone", now=START)
 
     assert await controller.handle(Key.of_trainings(NAMESPACE)) is None
 

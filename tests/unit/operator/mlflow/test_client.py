@@ -1,5 +1,6 @@
 """What MLflow, or whatever stands before it, answers instead of what was asked for."""
 
+import json
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -10,6 +11,7 @@ from fairlead_contract.mlflow import Access
 from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.errors import TransientError
 from fairlead_operator.mlflow.client import MlflowClient
+from support.fakes import START
 
 LOGIN = "<!doctype html><title>Sign in</title>"
 
@@ -19,10 +21,14 @@ class Proxy:
 
     def __init__(self) -> None:
         self.answer = web.Response()
-        self.asked = 0
+        self.bodies: list[str] = []
 
-    async def handle(self, _request: web.Request) -> web.Response:
-        self.asked += 1
+    @property
+    def asked(self) -> int:
+        return len(self.bodies)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.bodies.append(await request.text())
         return self.answer if self.asked == 1 else web.json_response({})
 
 
@@ -96,7 +102,7 @@ async def test_a_deleted_experiment_takes_no_run(proxy: Proxy, client: MlflowCli
     proxy.answer = web.json_response({"experiment": experiment})
 
     with pytest.raises(ValueError, match=r"energy/nsw-price was deleted.*--experiment-id 7"):
-        await client.start_run(experiment="energy/nsw-price", name="r", key="k")
+        await client.start_run(experiment="energy/nsw-price", name="r", key="k", now=START)
 
     assert proxy.asked == 1
 
@@ -115,6 +121,8 @@ async def test_the_end_of_a_run(
     info = {"status": status, "lifecycle_stage": stage}
     proxy.answer = web.json_response({"run": {"info": info}})
 
-    await client.end_run("r", RunEnd.FINISHED)
+    await client.end_run("r", RunEnd.FINISHED, now=START)
 
+    ends = [json.loads(body)["end_time"] for body in proxy.bodies if "end_time" in body]
     assert proxy.asked == asked
+    assert ends == [START.timestamp() * 1000] * (asked - 1), "the moment of the look"

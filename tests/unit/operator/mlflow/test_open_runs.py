@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from fairlead_operator.mlflow import open_runs
-from support.fakes import FakeRegistry
+from support.fakes import START, FakeRegistry
 
 
 @pytest.mark.parametrize("is_down", [False, True], ids=["MLflow answers", "at first it does not"])
@@ -16,7 +16,7 @@ async def test_each_namespace_with_an_open_run_is_told_once(
     monkeypatch.setattr(open_runs, "_EVERY", 0.0)
     registry, told = FakeRegistry(), list[str]()
     for key, namespace in (("a", "energy"), ("b", "energy"), ("c", "other")):
-        await registry.start_run(experiment=f"{namespace}/m", name="run", key=key)
+        await registry.start_run(experiment=f"{namespace}/m", name="run", key=key, now=START)
     registry.down = is_down
 
     finding = asyncio.create_task(open_runs.keep_finding(registry, told.append))

@@ -14,6 +14,7 @@ from fairlead_operator.training_run.manifests import job_labels
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import Decision, JobState, decide
 from support.fake_logins import FakeLogins
+from support.fakes import START
 from support.training_run_builders import (
     FAILURE,
     NAME,
@@ -46,7 +47,7 @@ def jobs(world: World) -> set[str]:
 
 
 async def test_a_run_starts_and_the_recipe_is_fixed(world: World) -> None:
-    started = await start_run(BODY, seen(pending()), world.ports)
+    started = await start_run(BODY, seen(pending()), world.ports, now=START)
 
     assert started.observed.has_run
     assert started.mlflow_run_id == world.registry.runs["uid-run"]
@@ -57,8 +58,8 @@ async def test_a_run_starts_and_the_recipe_is_fixed(world: World) -> None:
 
 async def test_starting_twice_is_starting_once(world: World) -> None:
     """An operator that was killed before it stored the id asks again."""
-    first = await start_run(BODY, seen(pending()), world.ports)
-    second = await start_run(BODY, seen(pending()), world.ports)
+    first = await start_run(BODY, seen(pending()), world.ports, now=START)
+    second = await start_run(BODY, seen(pending()), world.ports, now=START)
 
     assert first == second
     assert len(world.registry.runs) == 1
@@ -67,7 +68,7 @@ async def test_starting_twice_is_starting_once(world: World) -> None:
 async def test_an_mlflow_that_is_down_is_said(world: World) -> None:
     world.registry.down = True
 
-    asked = await start_run(BODY, seen(pending()), world.ports)
+    asked = await start_run(BODY, seen(pending()), world.ports, now=START)
 
     assert not asked.observed.has_run
     assert asked.observed.tracking_error == "mlflow: connection refused"
@@ -77,7 +78,7 @@ async def test_an_experiment_that_was_deleted_ends_the_training(world: World) ->
     """It waited without end for a run that MLflow does not give."""
     world.registry.deleted_experiments.add(f"{NAMESPACE}/nsw-price")
 
-    asked = await start_run(training_run_manifest(), seen(pending()), world.ports)
+    asked = await start_run(training_run_manifest(), seen(pending()), world.ports, now=START)
 
     decision = decide(asked.observed)
     assert (decision.phase, decision.reason) == (Phase.FAILED, "ExperimentDeleted")

@@ -130,7 +130,9 @@ async def world() -> World:
     world = World()
     for namespace, name in ((NAMESPACE, "a"), (NAMESPACE, "b"), ("elsewhere", "c")):
         experiment = f"{namespace}/nsw-price"
-        await world.registry.start_run(experiment=experiment, name=name, key=f"uid-{name}")
+        await world.registry.start_run(
+            experiment=experiment, name=name, key=f"uid-{name}", now=START
+        )
         world.record.studies.add(study_name(namespace, name, f"uid-{name}"))
     return world
 
@@ -159,7 +161,7 @@ async def test_who_is_under_way_is_left_alone(world: World) -> None:
 
 async def test_a_run_of_one_namespace_ends_no_training_of_another(world: World) -> None:
     """Whoever may write to MLflow can tag a run of his own with the uid of another's training."""
-    await world.registry.start_run(experiment="tenant/m", name="x", key="uid-c-of-mine")
+    await world.registry.start_run(experiment="tenant/m", name="x", key="uid-c-of-mine", now=START)
     world.registry.runs["uid-c"], mine = "run-4", world.registry.runs["uid-c"]
     world.registry.runs["uid-c-of-mine"] = mine
     world.registry.experiments |= {"run-4": "tenant/m", mine: "elsewhere/nsw-price"}
