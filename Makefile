@@ -126,6 +126,7 @@ install: ## Create .venv with the locked dependencies, unless it is up to date
 	@+mkdir -p build && flock build/install.lock $(MAKE) --no-print-directory $(INSTALLED)
 
 # The distribution was called fairlead once; removed later, it would take the command along.
+# pip would spend two fifths of its time on compiling modules that nothing here imports.
 # Two packages ship opentelemetry/proto, and the one of xds-protos is too old for MLflow's server.
 $(INSTALLED): constraints.txt pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -142,8 +143,8 @@ $(INSTALLED): constraints.txt pyproject.toml
 	    || $(PACED) --about 20 'installing python3-venv' bash -c '$(APT_INSTALL) python3-venv'; \
 	  $(PYTHON) -m pip --version >/dev/null 2>&1 \
 	    || $(PACED) --about 5 'making .venv' python3 -m venv --clear $(VENV); \
-	  $(PACED) --about 85 '$(PACKAGES)' \
-	    $(PYTHON) -m pip install --disable-pip-version-check --progress-bar off \
+	  $(PACED) --about 55 '$(PACKAGES)' \
+	    $(PYTHON) -m pip install --no-compile --disable-pip-version-check --progress-bar off \
 	      -c constraints.txt -e '.[dev]'; \
 	fi
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
