@@ -6,6 +6,8 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +38,18 @@ WRITTEN = {  # by a push, and by the reader
 _TAKES_A_FILE = frozenset({"-f", "--filename", "--values"})
 
 
-def of_program(*programs: str) -> Any:
+def of_program(*programs: str, of: Callable[[list[str]], bool] = bool) -> Any:
     told = [pytest.param(page, words, id=f"{page} {' '.join(words)[:70]}")
-            for page, words in TOLD if words[0] in programs]  # fmt: skip
+            for page, words in TOLD if words[0] in programs and of(words)]  # fmt: skip
     assert told, f"no page has a command of {programs}"
     return pytest.mark.parametrize(("page", "words"), told)
+
+
+def folder_of(package: str) -> Path:
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
 
 @functools.cache
@@ -50,8 +59,10 @@ def targets() -> frozenset[str]:
 
 def test_no_command_is_of_a_program_that_no_test_looks_at() -> None:
     looked_at = {"make", "fairlead", "helm", "kubectl", "python", "python3", "pip", "curl"}
+    others = {"jq", "openssl", "export"}  # which read what ours wrote, and make what ours read
 
-    assert {words[0] for _, words in TOLD} == looked_at | {"jq"}  # which reads what ours wrote
+    programs = {words[0].rpartition("$(")[2] for _, words in TOLD}
+    assert programs == looked_at | others
 
 
 @of_program("make")
@@ -183,7 +194,24 @@ def test_an_extra_is_there(page: str, words: list[str]) -> None:
     assert f"\n{extra} = [" in (ROOT / "pyproject.toml").read_text()
 
 
-@of_program("curl")
+def is_of_mlflow(words: list[str]) -> bool:
+    return any("MLFLOW" in word for word in words)
+
+
+@of_program("curl", of=is_of_mlflow)
+def test_a_request_to_mlflow_is_one_that_it_takes(page: str, words: list[str]) -> None:
+    (address,) = (word for word in words if word.startswith("$MLFLOW/"))
+    body = words[words.index("--json") + 1].replace('\\"', '"')
+
+    # Read, not imported: that would load MLflow's server.
+    routes = folder_of("mlflow") / "server" / "auth" / "routes.py"
+    call = re.fullmatch(r"\$MLFLOW/api/\d\.0(/mlflow/[a-z/-]+)", address)
+    assert call
+    assert f'"{call[1]}"' in routes.read_text()
+    assert "username" in json.loads(body)
+
+
+@of_program("curl", of=lambda words: not is_of_mlflow(words))
 def test_a_request_has_a_row_of_the_example(page: str, words: list[str]) -> None:
     (row,) = json.loads(words[words.index("--data") + 1])["instances"]
     (real,) = read_rows(first=20160, count=1)

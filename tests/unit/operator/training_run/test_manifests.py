@@ -127,7 +127,10 @@ def test_a_champions_code_finds_nothing_of_the_trainers() -> None:
     assert {mount["name"] for mount in scorer["volumeMounts"]} == {
         "champion-tmp", "answer", "question"
     }  # fmt: skip
-    assert all(set(volume) == {"name", "emptyDir"} for volume in built["volumes"])
+    secret = {volume["name"] for volume in built["volumes"] if "emptyDir" not in volume}
+    assert secret == {
+        mount["name"] for mount in trainer["volumeMounts"] if mount.get("readOnly")
+    } - {"answer"}
     assert scorer["resources"]["limits"] == trainer["resources"]["limits"] == {"memory": "48Mi"}
     assert scorer["resources"]["requests"]["memory"] == "48Mi", "no more than the limit"
 
