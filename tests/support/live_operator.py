@@ -32,6 +32,7 @@ from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.requests import Action
 from support.backends import Backends
 from support.trainer_words import registered
+from support.world import made_by
 
 TOKEN = "alertmanager-token"
 GATEWAY_POD = "fairlead-gateway-0"
@@ -232,11 +233,20 @@ class Stage:
                 await self.kube.patch_data(self.namespace, GATEWAY_NAME, {key: text})
                 self.given.append(weights)
 
-    async def put_pod(self, name: str, labels: Mapping[str, str], status: Manifest) -> None:
-        """Put a pod with a status, once."""
+    async def put_pod(
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        status: Manifest,
+        *,
+        job: Manifest | None = None,
+    ) -> None:
+        """Put a pod with a status, once; ``job`` is what made it."""
         if await self.kube.get("Pod", self.namespace, name) is not None:
             return
-        meta = {"name": name, "namespace": self.namespace, "labels": dict(labels)}
+        meta: Manifest = {"name": name, "namespace": self.namespace, "labels": dict(labels)}
+        if job is not None:
+            meta["ownerReferences"] = [made_by(job)]
         await self.kube.create(
             {
                 "apiVersion": "v1",
@@ -312,7 +322,7 @@ class Stage:
             "state": {"terminated": ended},
         }
         succeeded = {"phase": "Succeeded", "containerStatuses": [container]}
-        await self.put_pod(f"{name}-0", labels, succeeded)
+        await self.put_pod(f"{name}-0", labels, succeeded, job=job)
         moment = job["metadata"]["creationTimestamp"]
         conditions = [
             {"type": kind, "status": "True", "lastTransitionTime": moment}

@@ -332,7 +332,7 @@ class World:
         if result is not None:
             ended = {"exitCode": 3 if failed else 0, "message": json.dumps(result)}
             labels = job["spec"]["template"]["metadata"]["labels"]
-            self.kube.put(pod(f"{run}-{stage}-pod", labels=labels, ended=ended))
+            self.kube.put(pod(f"{run}-{stage}-pod", labels=labels, ended=ended, job=job))
 
     async def train(
         self,
@@ -365,15 +365,25 @@ def pod(
     ready: bool = False,
     ended: dict[str, Any] | None = None,
     restarts: bool = False,
+    job: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Build a pod as the kubelet reports it: one of a Deployment is never over, one of a Job is."""
+    """Build a pod as the kubelet reports it: one of a Deployment is never over, one of a Job is.
+
+    Args:
+        job: which made it.
+    """
     state = {"terminated": ended} if ended else {"running": {}}
     phase = "Running"
     if ended and not restarts:
         phase = "Failed" if ended["exitCode"] else "Succeeded"
     return {
         "kind": "Pod",
-        "metadata": {"namespace": NAMESPACE, "name": name, "labels": labels},
+        "metadata": {
+            "namespace": NAMESPACE,
+            "name": name,
+            "labels": labels,
+            **({"ownerReferences": [made_by(job)]} if job else {}),
+        },
         "status": {
             "phase": phase,
             "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
@@ -381,6 +391,18 @@ def pod(
                 {"name": "main", "ready": ready, "restartCount": 0, "state": state}
             ],
         },
+    }
+
+
+def made_by(job: dict[str, Any]) -> dict[str, Any]:
+    """Build the owner reference that a Job's pods have."""
+    meta = job["metadata"]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "controller": True,
     }
 
 

@@ -51,6 +51,14 @@ def owners(body: Mapping[str, Any]) -> set[str]:
     return {owner["uid"] for owner in body["metadata"].get("ownerReferences") or []}
 
 
+def is_made_by(body: Mapping[str, Any], maker: Mapping[str, Any]) -> bool:
+    """Tell whether that very object controls this one: anybody may write labels, or a name."""
+    return any(
+        owner.get("controller") and owner["uid"] == maker["metadata"]["uid"]
+        for owner in body["metadata"].get("ownerReferences") or []
+    )
+
+
 async def apply_owned(
     manifest: Mapping[str, Any], live: Mapping[str, Any] | None, api: Kube
 ) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from fairlead_operator.api.phases.training_run import ENDED, Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
 from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.kube.owned import is_ours, owners
+from fairlead_operator.kube.owned import is_made_by, owners
 from fairlead_operator.kube.pods import (
     LONGEST_WORDS,
     find_killed,
@@ -120,6 +120,9 @@ async def _read_job(
 ) -> _Job:
     """Read the state of one Job, and its pods' last word once it has ended.
 
+    What a training registered is what a pod of its own Job said.  Anybody in the namespace may
+    give a pod or a Job the labels, so the uids decide whose they are.
+
     Where it should have a pod and has none, the cluster is asked for its Events, which costs a
     request: every 5 s at first, less often the older it gets, and each minute at last, since
     `status` looks again by ``podless``.  A pod that comes after all is told by the watch.
@@ -127,16 +130,13 @@ async def _read_job(
     name = name_job(stage, owner, model=model)
     read = ports.kube.reread if fresh else ports.kube.get
     job = await read("Job", owner.namespace, name["metadata"]["name"])
-    if job is None or job["metadata"].get("deletionTimestamp") or not is_ours(name, job):
-        return _Job(state=JobState.ABSENT, failure="", result=None)
-    is_own = owner.uid in owners(job)
-    if owners(job) and not is_own:  # an earlier run's of this name, and goes with it
+    if job is None or job["metadata"].get("deletionTimestamp") or owner.uid not in owners(job):
         return _Job(state=JobState.ABSENT, failure="", result=None)
     state, failure = read_job(job)
     told = read_config(job)
-    config = told if fresh and is_own else None
+    config = told if fresh else None
     labels = job_labels(stage, model=model, run=owner.name)
-    pods = await ports.kube.list("Pod", owner.namespace, labels)
+    pods = _pods_of(job, await ports.kube.list("Pod", owner.namespace, labels))
     if state is JobState.ACTIVE:
         active = _Job(
             state=state, failure="", result=None, config=config, is_earlier=is_earlier(told)
@@ -149,7 +149,9 @@ async def _read_job(
         return dataclasses.replace(active, obstacle=obstacle, is_guess=not refusal, podless=age)
     result = read_result(pods)
     if result is None:  # the watch of Jobs may be ahead of that of pods
-        result = read_result(await ports.kube.relist("Pod", owner.namespace, labels))
+        result = read_result(
+            _pods_of(job, await ports.kube.relist("Pod", owner.namespace, labels))
+        )
     killed = find_killed(pods) if result is None else None
     return _Job(
         state=state,
@@ -158,6 +160,13 @@ async def _read_job(
         config=config,
         is_earlier=state is JobState.COMPLETE and is_earlier(told),
     )
+
+
+def _pods_of(
+    job: Mapping[str, Any], labelled: Iterable[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """Return the pods that this Job made."""
+    return [pod for pod in labelled if is_made_by(pod, job)]
 
 
 def _name_obstacle(jobs: Iterable[_Job], *, begun: bool) -> str:

@@ -7,9 +7,9 @@ from typing import Any, Final
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
 from fairlead_operator.api.phases.training_run import ENDED, Phase, Reason
-from fairlead_operator.api.training_run import Progress, TrainingRunStatus
+from fairlead_operator.api.training_run import Progress, TrainedVersion, TrainingRunStatus
 from fairlead_operator.report import Report
-from fairlead_operator.training_run.result import describe
+from fairlead_operator.training_run.result import describe, parse_result
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import Decision
 
@@ -28,8 +28,8 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
     old = seen.status
     entered = old.phase != decision.phase
     finished = decision.phase in ENDED
-    result = seen.observed.finish_result or seen.observed.search_result if finished else None
-    trained = seen.observed.finish_result.trained if seen.observed.finish_result else None
+    ends = finished and old.phase not in ENDED  # what was said then stays, whatever a pod says now
+    result = seen.observed.finish_result or seen.observed.search_result if ends else None
     status = TrainingRunStatus(
         phase=decision.phase,
         observed_generation=body["metadata"].get("generation"),
@@ -40,7 +40,7 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         progress=_progress(seen, decision),
         mlflow_run_id=seen.mlflow_run_id,
         config=seen.config,
-        trained=trained if decision.phase is Phase.SUCCEEDED else None,
+        trained=_trained(seen, decision),
         result=result.document if result else old.result,
         reason=decision.reason,
         message=decision.message[:1024],
@@ -55,6 +55,19 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         events=(event,) if tells else (),
         look_again=_look_again(seen, decision),
     )
+
+
+def _trained(seen: Seen, decision: Decision) -> TrainedVersion | None:
+    """Return what was registered, as the finishing Job's pod said at the end of the training.
+
+    Rollouts and the gate take number and digest from here, so no later look changes them.
+    """
+    if decision.phase is not Phase.SUCCEEDED:
+        return None
+    if seen.status.phase == Phase.SUCCEEDED:
+        said = parse_result(seen.status.result or "")
+        return seen.status.trained or (said.trained if said is not None else None)
+    return seen.observed.finish_result.trained if seen.observed.finish_result else None
 
 
 def _progress(seen: Seen, decision: Decision) -> Progress | None:

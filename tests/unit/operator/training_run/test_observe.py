@@ -16,7 +16,7 @@ from fairlead_operator.training_run.observe import observe, read_job
 from fairlead_operator.training_run.state_machine import JobState
 from support.fakes import FakeKube
 from support.training_run_builders import NAME, SUCCESS, training_run_manifest
-from support.world import NAMESPACE, World, model_manifest, pod
+from support.world import NAMESPACE, World, made_by, model_manifest, pod
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OURS = job_labels("search", model="nsw-price", run=NAME)
@@ -48,8 +48,8 @@ def world() -> World:
     return world
 
 
-def put_job(world: World, stage: str, *conditions: str, **meta: Any) -> None:
-    world.kube.put(
+def put_job(world: World, stage: str, *conditions: str, **meta: Any) -> dict[str, Any]:
+    return world.kube.put(
         {
             "kind": "Job",
             "metadata": {"namespace": NAMESPACE, "name": f"{NAME}-{stage}", **meta},
@@ -122,7 +122,7 @@ async def test_a_job_that_is_being_deleted_is_absent(world: World) -> None:
     ("meta", "state"),
     [
         pytest.param({"ownerReferences": OWNED}, JobState.COMPLETE, id="its own"),
-        pytest.param({"labels": OURS}, JobState.COMPLETE, id="its own, by its labels"),
+        pytest.param({"labels": OURS}, JobState.ABSENT, id="whose labels anybody may write"),
         pytest.param({}, JobState.ABSENT, id="a person's"),
         pytest.param({"labels": OURS, "ownerReferences": [{"uid": "before"}]}, JobState.ABSENT,
                      id="an earlier run's of the same name"),
@@ -146,7 +146,7 @@ async def test_whose_job_is_read(world: World, meta: dict[str, Any], state: JobS
         pytest.param({"ownerReferences": OWNED}, {}, '{"a": 1, "searchSchema": "s"}',
                      id="its own: a look was cut off"),
         pytest.param({"ownerReferences": OWNED}, {"config": FIXED}, FIXED, id="status tells it"),
-        pytest.param({"labels": OURS}, {}, None, id="nobody's any more"),
+        pytest.param({"labels": OURS}, {}, None, id="of whom nothing but labels tells"),
     ],
 )  # fmt: skip
 async def test_what_a_search_was_told_stays(
@@ -198,11 +198,11 @@ async def test_the_last_word_of_a_pod_that_the_watch_has_not_told_yet_is_asked_f
     world: World,
 ) -> None:
     labels = job_labels("finish", model="nsw-price", run=NAME)
-    put_job(world, "finish", "Complete", labels=labels)
+    job = put_job(world, "finish", "Complete", labels=labels, ownerReferences=OWNED)
     ended = {"exitCode": 0, "message": json.dumps(dict(SUCCESS))}
     behind = Behind(world.clock)
     behind.objects = world.kube.objects
-    behind.put(pod("p", labels=labels, ended=ended))
+    behind.put(pod("p", labels=labels, ended=ended, job=job))
 
     seen = await observe(
         training_run_manifest(**RUNNING), dataclasses.replace(world.ports, kube=behind), now=NOW
@@ -210,6 +210,31 @@ async def test_the_last_word_of_a_pod_that_the_watch_has_not_told_yet_is_asked_f
 
     assert seen.observed.finish_result is not None
     assert seen.observed.finish_result.trained is not None
+
+
+@pytest.mark.parametrize(
+    ("reference", "is_heard"),
+    [
+        pytest.param({}, True, id="of its own Job"),
+        pytest.param(None, False, id="that a person made, with the labels"),
+        pytest.param({"uid": "another"}, False, id="of another Job of that name"),
+        pytest.param({"controller": False}, False, id="that names the Job, which does not run it"),
+    ],
+)
+async def test_whose_word_counts(
+    world: World, reference: dict[str, Any] | None, *, is_heard: bool
+) -> None:
+    """A pod with the labels of a trainer said what was registered, with its own digest."""
+    labels = job_labels("finish", model="nsw-price", run=NAME)
+    job = put_job(world, "finish", "Complete", labels=labels, ownerReferences=OWNED)
+    said = pod("p", labels=labels, ended={"exitCode": 0, "message": json.dumps(dict(SUCCESS))})
+    if reference is not None:
+        said["metadata"]["ownerReferences"] = [made_by(job) | reference]
+    world.kube.put(said)
+
+    seen = await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
+
+    assert (seen.observed.finish_result is not None) is is_heard
 
 
 @pytest.mark.parametrize(
@@ -247,9 +272,9 @@ async def test_what_an_active_job_waits_for_is_told(
     world: World, age: int, waiting: dict[str, str] | None, words: str
 ) -> None:
     created = (NOW - timedelta(seconds=age)).isoformat()
-    put_job(world, "search", ownerReferences=OWNED, creationTimestamp=created)
+    job = put_job(world, "search", ownerReferences=OWNED, creationTimestamp=created)
     if waiting is not None:
-        trainer = pod("trainer", labels=OURS)
+        trainer = pod("trainer", labels=OURS, job=job)
         state = {"waiting": waiting} if waiting else {"running": {}}
         trainer["status"]["containerStatuses"][0]["state"] = state
         world.kube.put(trainer)
@@ -331,9 +356,10 @@ async def test_where_events_may_not_be_read_it_is_guessed(world: World) -> None:
 async def test_in_the_normal_course_no_events_are_read(
     world: World, age: int, conditions: tuple[str, ...], *, has_pod: bool
 ) -> None:
-    put_job(world, "search", *conditions, ownerReferences=OWNED, creationTimestamp=NOW.isoformat())
+    meta = {"ownerReferences": OWNED, "creationTimestamp": NOW.isoformat()}
+    job = put_job(world, "search", *conditions, **meta)
     if has_pod:
-        world.kube.put(pod("trainer", labels=OURS))
+        world.kube.put(pod("trainer", labels=OURS, job=job))
 
     async def fail(_: object) -> list[dict[str, Any]]:
         raise AssertionError("a list of Events is costly")
@@ -348,8 +374,9 @@ async def test_in_the_normal_course_no_events_are_read(
 
 
 async def test_a_trainer_that_was_ended_at_its_memory_limit_is_told_so(world: World) -> None:
-    put_job(world, "search", "Failed", ownerReferences=OWNED)
-    world.kube.put(pod("trainer", labels=OURS, ended={"exitCode": 137, "reason": "OOMKilled"}))
+    job = put_job(world, "search", "Failed", ownerReferences=OWNED)
+    ended = {"exitCode": 137, "reason": "OOMKilled"}
+    world.kube.put(pod("trainer", labels=OURS, ended=ended, job=job))
 
     seen = await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
 

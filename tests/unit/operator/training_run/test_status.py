@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.api.training_run import Progress, TrainingRunStatus
 from fairlead_operator.report import Report
+from fairlead_operator.training_run.result import Result
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import JobState, decide
 from fairlead_operator.training_run.status import report
@@ -129,6 +131,30 @@ def test_what_was_trained_is_said() -> None:
     assert status["result"] == result(SUCCESS).document
     assert status["startedAt"] == "2026-01-01T00:00:00.000Z"
     assert status["finishedAt"] == "2026-01-01T00:01:00.000Z"
+
+
+KNOWN = result(SUCCESS).trained
+OTHER = result({**SUCCESS} | {"digest": "sha256:forged"})
+
+
+@pytest.mark.parametrize(
+    ("status", "now_said"),
+    [
+        pytest.param({"trained": KNOWN}, None, id="its Job is gone"),
+        pytest.param({"trained": KNOWN}, OTHER, id="a pod says another thing by now"),
+        pytest.param({}, None, id="an earlier release kept the document alone"),
+    ],
+)
+def test_what_was_trained_stays_as_it_was_said_at_the_end(
+    status: dict[str, Any], now_said: Result | None
+) -> None:
+    ended = {"phase": "Succeeded", "result": result(SUCCESS).document}
+    look = finishing(phase=Phase.SUCCEEDED, finish=JobState.COMPLETE, finish_result=now_said)
+
+    said = say(seen(look, status=before(**ended | status))).status
+
+    assert said["trained"]["digest"] == SUCCESS["digest"]
+    assert said["result"] == result(SUCCESS).document
 
 
 @pytest.mark.parametrize(
