@@ -6,7 +6,7 @@ side does not answer, or refuses for now.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
@@ -145,8 +145,13 @@ class Prometheus(Protocol):
 class Registry(Protocol):
     """MLflow's model registry and its runs."""
 
-    async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
-        """Return the newest registration that carries this semantic version, or None."""
+    async def find_versions(
+        self, registered_model: str, version: str
+    ) -> Sequence[RegisteredVersion]:
+        """Return every registration whose tag names this semantic version, in any order.
+
+        ``versions.choose`` says which one it is: a tag is written by whoever may write to MLflow.
+        """
 
     async def signature(self, registered_model: str, registry_version: str) -> Signature:
         """Return what a registered version takes and gives.
@@ -301,8 +306,8 @@ class Registrations(Protocol):
         Empty when nothing is; None when it has not been listed yet.
         """
 
-    def digest(self, registered_model: str, version: str) -> str | None:
-        """Return the digest of a semantic version; None while it has none, or more than one."""
+    def digests(self, registered_model: str, version: str) -> Collection[str]:
+        """Return the digests that registrations of a semantic version say; empty of one without."""
 
     def code(self, registered_model: str, reference: VersionReference) -> str | None:
         """Name what code of a version would run; empty for data alone, None: not read yet."""

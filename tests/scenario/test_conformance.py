@@ -43,6 +43,8 @@ class Registry:
         self.port = FakeRegistry()
 
     async def register(self, registered_model: str, version: str, digest: str | None) -> str:
+        if (registered_model, version) in self.port.versions:
+            return self.port.forge(registered_model, version, digest=digest or "")
         self.port.register(registered_model, version, digest=digest or "")
         self.port.unreadable.add(version)
         return self.port.versions[registered_model, version].registry_version

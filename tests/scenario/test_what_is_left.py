@@ -18,6 +18,7 @@ from support.world import NAMESPACE, World, model_manifest
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
 NAME: Final = f"{NAMESPACE}.nsw-price"
+MENDED: Final = f"sha256:{'e' * 64}"
 
 CANARY: Final = {"steps": [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "5m"}]}
 BLUE_GREEN: Final = {"strategy": "blueGreen", "blueGreen": {"hold": "5m"}, "steps": None}
@@ -167,12 +168,12 @@ def say_retry(world: World) -> Callable[[], None]:
 
 def register_anew(world: World) -> Callable[[], None]:
     def register() -> None:
-        world.registry.register(NAME, "1.1.0", digest="sha256:mended")
+        world.registry.register(NAME, "1.1.0", digest=MENDED)
         versions = world.registry.versions
         world.registrations.take(
             {(name, found.registry_version): found for (name, _), found in versions.items()}
         )
-        change(world, serving={"requestTimeout": "12s"})  # so that it is looked at now
+        change(world, versionDigest=MENDED)
 
     return register
 

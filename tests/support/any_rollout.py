@@ -42,6 +42,7 @@ one_arm = st.builds(
     verdict=st.sampled_from(Verdict),
     alert=st.none() | st.just("alert"),
     tripped=st.none() | st.just("tripped"),
+    repinned=st.none() | st.just("another digest"),
 )
 anything = st.builds(
     Observed,

@@ -510,19 +510,18 @@ RegistryCheck = Callable[[RegistryDesk, str], Awaitable[None]]
 
 
 async def a_version_nobody_registered_is_none(desk: RegistryDesk, name: str) -> None:
-    assert await desk.port.find_version(f"energy.{name}", "1.0.0") is None
+    assert await desk.port.find_versions(f"energy.{name}", "1.0.0") == []
     await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
-    assert await desk.port.find_version(f"energy.{name}", "1.0.1") is None
-    assert await desk.port.find_version(f"energy.{name}-other", "1.0.0") is None
+    assert await desk.port.find_versions(f"energy.{name}", "1.0.1") == []
+    assert await desk.port.find_versions(f"energy.{name}-other", "1.0.0") == []
 
 
 async def a_registered_version_is_found_by_its_tag(desk: RegistryDesk, name: str) -> None:
     await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
     number = await desk.register(f"energy.{name}", "1.1.0", "sha256:b")
 
-    found = await desk.port.find_version(f"energy.{name}", "1.1.0")
+    (found,) = await desk.port.find_versions(f"energy.{name}", "1.1.0")
 
-    assert found is not None
     assert (found.version, found.registry_version) == ("1.1.0", number)
     assert found.digest == "sha256:b"
 
@@ -538,22 +537,21 @@ async def all_registrations_are_listed_at_once(desk: RegistryDesk, name: str) ->
     assert (f"energy.{name}", "99") not in listed
 
 
-async def the_newest_registration_counts(desk: RegistryDesk, name: str) -> None:
-    await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
-    number = await desk.register(f"energy.{name}", "1.0.0", "sha256:b")
+async def every_registration_of_a_version_is_found(desk: RegistryDesk, name: str) -> None:
+    first = await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
+    second = await desk.register(f"energy.{name}", "1.0.0", "sha256:b")
 
-    found = await desk.port.find_version(f"energy.{name}", "1.0.0")
+    found = await desk.port.find_versions(f"energy.{name}", "1.0.0")
 
-    assert found is not None
-    assert (found.registry_version, found.digest) == (number, "sha256:b")
+    told = {one.registry_version: one.digest for one in found}
+    assert told == {first: "sha256:a", second: "sha256:b"}
 
 
 async def a_version_without_a_digest_says_so(desk: RegistryDesk, name: str) -> None:
     await desk.register(f"energy.{name}", "1.0.0", None)
 
-    found = await desk.port.find_version(f"energy.{name}", "1.0.0")
+    (found,) = await desk.port.find_versions(f"energy.{name}", "1.0.0")
 
-    assert found is not None
     assert found.digest == ""
 
 
@@ -668,7 +666,7 @@ async def a_run_that_is_gone_is_silent(desk: RegistryDesk, _: str) -> None:
 async def a_registry_that_is_down_is_transient(desk: RegistryDesk, name: str) -> None:
     await desk.go_down()
     for call in (
-        desk.port.find_version(f"energy.{name}", "1.0.0"),
+        desk.port.find_versions(f"energy.{name}", "1.0.0"),
         desk.port.start_run(experiment="e", name="n", key="k", now=START),
         desk.port.progress("0" * 32),
         desk.port.signature(f"energy.{name}", "1"),
@@ -685,7 +683,7 @@ REGISTRY: tuple[RegistryCheck, ...] = (
     a_version_nobody_registered_is_none,
     a_registered_version_is_found_by_its_tag,
     all_registrations_are_listed_at_once,
-    the_newest_registration_counts,
+    every_registration_of_a_version_is_found,
     a_version_without_a_digest_says_so,
     a_versions_signature_is_what_it_was_logged_with,
     the_code_of_a_version_is_what_it_was_logged_with,

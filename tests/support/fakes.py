@@ -333,6 +333,7 @@ class FakeRegistry:
 
     def __init__(self) -> None:
         self.versions: dict[tuple[str, str], RegisteredVersion] = {}
+        self.forged: list[tuple[str, RegisteredVersion]] = []  # beside those, under a version again
         self.runs: dict[str, str] = {}
         self.progress_of: dict[str, str] = {}
         self.experiments: dict[str, str] = {}  # of runs
@@ -351,30 +352,48 @@ class FakeRegistry:
             version=version, registry_version=number, digest=digest
         )
 
-    async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
+    def forge(self, registered_model: str, version: str, *, digest: str) -> str:
+        """Register under a version that is there already; return its number."""
+        number = str(900 + len(self.forged))
+        twin = RegisteredVersion(version=version, registry_version=number, digest=digest)
+        self.forged.append((registered_model, twin))
+        return number
+
+    async def find_versions(
+        self, registered_model: str, version: str
+    ) -> Sequence[RegisteredVersion]:
         self._maybe_fail()
-        return self.versions.get((registered_model, version))
+        forged = [
+            twin
+            for name, twin in self.forged
+            if (name, twin.version) == (registered_model, version)
+        ]
+        registered = self.versions.get((registered_model, version))
+        return [*reversed(forged), *([registered] if registered is not None else [])]
+
+    def _all(self) -> list[tuple[str, RegisteredVersion]]:
+        return [*((name, found) for (name, _), found in self.versions.items()), *self.forged]
 
     async def signature(self, registered_model: str, registry_version: str) -> Signature:
         self._maybe_fail()
-        for (name, version), found in self.versions.items():
+        for name, found in self._all():
             if (name, found.registry_version) == (registered_model, registry_version):
-                if version in self.unreadable:
-                    raise ValueError(f"{version} was logged without a signature")
-                return self.signatures.get(version, Signature())
+                if found.version in self.unreadable:
+                    raise ValueError(f"{found.version} was logged without a signature")
+                return self.signatures.get(found.version, Signature())
         raise ValueError("MLflow answers HTTP 404 for its MLmodel file")
 
     async def code(self, registered_model: str, registry_version: str) -> str:
         await self.signature(registered_model, registry_version)
         return next(
-            self.code_of.get(version, "")
-            for (name, version), found in self.versions.items()
+            self.code_of.get(found.version, "")
+            for name, found in self._all()
             if (name, found.registry_version) == (registered_model, registry_version)
         )
 
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         self._maybe_fail()
-        return {(name, found.registry_version): found for (name, _), found in self.versions.items()}
+        return {(name, found.registry_version): found for name, found in self._all()}
 
     async def start_run(self, *, experiment: str, name: str, key: str, now: datetime) -> str:
         self._maybe_fail()

@@ -45,6 +45,17 @@ def log_candidate(
     return str(info.model_id), signature_digest(signature.to_dict()), digest
 
 
+def read_digest(registered_model: str, registry_version: str, *, scratch: str) -> str | None:
+    """Compute the digest of a registered version's files; None when they cannot be had."""
+    uri = f"models:/{registered_model}/{registry_version}"
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        try:
+            stored = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder)
+        except (MlflowException, OSError, ValueError):
+            return None
+        return digest_directory(Path(stored))
+
+
 def read_signature_digest(registered_model: str, registry_version: str) -> str | None:
     """Read the digest of a registered version's signature; None when it cannot be had."""
     try:

@@ -85,6 +85,7 @@ class TrainingConfig:
     validation: ValidationConfig
     champion: ChampionConfig | None
     recipe_digest: str
+    after: str | None = None  # the highest version that the operator knows
 
     @property
     def study_name(self) -> str:
@@ -193,6 +194,7 @@ def parse_config(text: str) -> TrainingConfig:
         validation=_parse_validation(root.section("validation")),
         champion=None if champion is None else _parse_champion(champion),
         recipe_digest=root.text("recipeDigest"),
+        after=None if root.get("after") is None else root.text("after"),
     )
 
 

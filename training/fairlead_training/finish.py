@@ -1,7 +1,8 @@
 """The finishing Job: refit the best, judge it on the hold-out, explain, and register it.
 
 It may run twice: a version that this training has registered already is reported again, not made
-again.
+again.  Which one that is its study says, in the database, and the files of the version: a tag in
+MLflow can be written by others.
 """
 
 import dataclasses
@@ -9,9 +10,9 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import mlflow
 import optuna
@@ -21,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_contract import tags
 from fairlead_training import tracking
-from fairlead_training.artifact import log_candidate, read_signature_digest
+from fairlead_training.artifact import log_candidate, read_digest, read_signature_digest
 from fairlead_training.champion import challenge
 from fairlead_training.columns import show_names
 from fairlead_training.compute import count_threads
@@ -41,15 +42,20 @@ from fairlead_training.snapshot import restore
 from fairlead_training.sources.table import read_frame, warn_of_source
 from fairlead_training.split import Split, split
 from fairlead_training.study import (
+    Promise,
     SharedStudy,
     count,
     give_up_running,
     load_study,
     open_storage,
+    promise,
     read_learned,
+    read_promise,
 )
 from fairlead_training.tracking import Tracking
 from fairlead_training.versioning import Existing, next_version
+
+_MOST_COMPARED: Final = 10  # versions that name this training's run; it registers one
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +78,17 @@ def finish(config: TrainingConfig, environment: Environment, progress: Progress)
     mlflow.set_experiment(experiment_id=record.check())
     with open_storage(environment.database_url, config.search_schema) as storage:
         shared = load_study(storage, config)
-        earlier = find_registered(record.versions(), config)
+        promised = read_promise(shared.study)
+        earlier = None
+        if promised is not None:
+            earlier = find_registered(
+                record.versions(),
+                config,
+                promised,
+                digest_of=lambda number: read_digest(
+                    config.registered_model, number, scratch=environment.scratch
+                ),
+            )
         if earlier is not None:
             return earlier
         give_up_running(shared.study)
@@ -165,9 +181,13 @@ class _Finishing:
         warnings = self._warn(fitted, parts, importance)
         with locked(self._shared.engine, f"versions/{config.registered_model}"):
             version = next_version(
-                self._existing(), signature=signature, recipe=config.recipe_digest
+                self._existing(),
+                signature=signature,
+                recipe=config.recipe_digest,
+                after=config.after,
             )
             result = self._result(fitted, parts, version=version, digest=digest, warnings=warnings)
+            promise(self._shared.study, Promise(digest=digest, result=result))
             self._log(fitted, parts, importance, result)
             candidate = tracking.Candidate(
                 model_id=model_id,
@@ -184,6 +204,7 @@ class _Finishing:
             return {**result, "registryVersion": self._record.register(candidate)}
 
     def _existing(self) -> list[Existing]:
+        """Read the tags of what is registered: they choose the next number and nothing more."""
         existing = []
         for version in self._record.versions():
             signature = version.tags.get(tags.SIGNATURE)
@@ -299,10 +320,20 @@ def best_trial(study: optuna.Study) -> FrozenTrial:
     return study.best_trial
 
 
-def find_registered(versions: list[ModelVersion], config: TrainingConfig) -> dict[str, Any] | None:
-    """Return the result of an earlier finishing pod that was killed after it had registered."""
-    for version in versions:
-        if version.tags.get(tags.TRAINING_RUN) == config.training_run_uid:
-            stored: dict[str, Any] = json.loads(version.tags[tags.RESULT])
-            return {**stored, "registryVersion": str(version.version)}
+def find_registered(
+    versions: Iterable[ModelVersion],
+    config: TrainingConfig,
+    promised: Promise,
+    *,
+    digest_of: Callable[[str], str | None],
+) -> dict[str, Any] | None:
+    """Return the result of an earlier finishing pod that was killed after it had registered.
+
+    Only a version of this training's own run counts whose files are those that the pod was about
+    to register.  Where there is none, another one is registered.
+    """
+    numbers = [str(one.version) for one in versions if one.run_id == config.mlflow_run_id]
+    for number in sorted(numbers, key=int)[:_MOST_COMPARED]:
+        if digest_of(number) == promised.digest:
+            return {**promised.result, "registryVersion": number}
     return None

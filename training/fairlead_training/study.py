@@ -35,6 +35,7 @@ _SCHEMA_LOCK: Final = "fairlead/schema"
 # User attributes of the study and of a trial.
 _SNAPSHOT: Final = "fairlead.snapshot"
 _STARTED: Final = "fairlead.started_at"
+_PROMISE: Final = "fairlead.registers"
 ERROR: Final = "fairlead.error"
 LEARNED: Final = "fairlead.learned"  # what the final fit takes from the folds
 _ROUNDS: Final = "fairlead.rounds"  # the same in studies that 0.1.0 searched
@@ -46,6 +47,25 @@ class SharedStudy:
     engine: sqlalchemy.Engine
     snapshot: Snapshot  # the rows every worker must use
     started_at: float  # seconds since 1970
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What a finishing pod is about to register: the study tells it to the pod after it."""
+
+    digest: str  # of the artifact's files, as it computed it
+    result: Mapping[str, Any]  # its result document, but for the number in the registry
+
+
+def promise(study: optuna.Study, what: Promise) -> None:
+    """Note what is about to be registered; what an earlier pod had noted counts no more."""
+    study.set_user_attr(_PROMISE, {"digest": what.digest, "result": dict(what.result)})
+
+
+def read_promise(study: optuna.Study) -> Promise | None:
+    """Return what an earlier pod was about to register; None where none came so far."""
+    noted = study.user_attrs.get(_PROMISE)
+    return None if noted is None else Promise(digest=noted["digest"], result=noted["result"])
 
 
 @contextlib.contextmanager

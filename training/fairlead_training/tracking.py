@@ -170,7 +170,12 @@ class Tracking:
                     return versions
 
     def read_data(self, registry_version: str) -> Mapping[str, Any] | None:
-        """Return what a version says of the data it learned from; None when it says nothing."""
+        """Return what a version says of the data it learned from; None when it says nothing.
+
+        It is a tag, and may be forged: it chooses the rows on which the two are compared.  The
+        champion at most does better on rows that it has seen, or is not compared, so that the
+        candidate stays back.
+        """
         version = next((v for v in self.versions() if str(v.version) == registry_version), None)
         try:
             data = json.loads(version.tags[tags.DATA] if version else "")

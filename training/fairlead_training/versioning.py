@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 _FORM: Final = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_LONGEST: Final = 30  # characters: the next one has 32 at most, and fits a status
 FIRST: Final = "1.0.0"
 
 
@@ -20,16 +21,22 @@ class Existing:
     recipe: str | None
 
 
-def next_version(existing: Iterable[Existing], *, signature: str, recipe: str) -> str:
+def next_version(
+    existing: Iterable[Existing], *, signature: str, recipe: str, after: str | None = None
+) -> str:
     """Return the number after the highest existing one.
 
     Major when the signature differs from that version's, minor when the recipe does, else patch.
     An unknown digest counts as different.  Versions without a semantic number are passed over.
+
+    Args:
+        after: a version that the next one is above though the registry may have lost it: a number
+            is never given to a second artifact.
     """
-    highest = find_highest(existing)
+    highest, floor = find_highest(existing), _parse(after or "")
     if highest is None:
-        return FIRST
-    major, minor, patch = _parse(highest.version) or (0, 0, 0)
+        return FIRST if floor is None else f"{floor[0] + 1}.0.0"
+    major, minor, patch = max(_parse(highest.version) or (0, 0, 0), floor or (0, 0, 0))
     if highest.signature != signature:
         return f"{major + 1}.0.0"
     if highest.recipe != recipe:
@@ -59,7 +66,7 @@ def _decode(part: object) -> object:
 
 def _parse(version: str) -> tuple[int, int, int] | None:
     match = _FORM.fullmatch(version)
-    if match is None:
+    if match is None or len(version) > _LONGEST:
         return None
     major, minor, patch = (int(number) for number in match.groups())
     return major, minor, patch

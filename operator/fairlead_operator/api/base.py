@@ -172,6 +172,7 @@ def read_moment(value: object) -> datetime | None:
 Moment = Annotated[datetime, PlainSerializer(to_moment, return_type=str)]
 
 VERSION_PATTERN: Final = r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$"
+DIGEST_PATTERN: Final = r"^sha256:[0-9a-f]{64}$"
 NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 COLUMN_PATTERN: Final = r"^[^\x00-\x1f]+$"
 
@@ -179,10 +180,18 @@ _NAME_WORDS: Final = "must be lower-case letters, digits and hyphens, for exampl
 _VERSION_WORDS: Final = "must be three numbers with dots and no v before them, for example 1.4.0"
 _COLUMN_WORDS: Final = "must be in one line without control characters, for example price_up"
 
+_DIGEST_WORDS: Final = (
+    "must be sha256: and 64 hexadecimal digits, for example "
+    "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+)
+
 NAMED: Final = formed(_NAME_WORDS)
 
 SemanticVersion = Annotated[
     str, Field(pattern=VERSION_PATTERN, max_length=32, json_schema_extra=formed(_VERSION_WORDS))
+]
+Digest = Annotated[
+    str, Field(pattern=DIGEST_PATTERN, max_length=71, json_schema_extra=formed(_DIGEST_WORDS))
 ]
 ObjectName = Annotated[
     str, Field(pattern=NAME_PATTERN, min_length=1, max_length=253, json_schema_extra=NAMED)

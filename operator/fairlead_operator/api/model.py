@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from fairlead_operator.api.base import Message, Rule, SemanticVersion, Spec, Status
+from fairlead_operator.api.base import Digest, Message, Rule, SemanticVersion, Spec, Status
 from fairlead_operator.api.builtins import (
     FOR_CLASSES,
     FOR_NUMBERS,
@@ -35,6 +35,8 @@ from fairlead_operator.api.gateway import (
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.serving import ServingSpec
 from fairlead_operator.api.training import DataSpec, PromotionSpec, TrainingSpec
+
+MOST_KNOWN: Final = 20  # versions of which status keeps what they are
 
 # What nobody wrote is not there, and counts as its default.
 _IS_BUILT_IN: Final = "self.?serving.?gateway.?kind.orValue('BuiltIn') == 'BuiltIn'"
@@ -81,6 +83,11 @@ class ModelSpec(Spec):
             "binary-classification takes roc_auc, pr_auc, log_loss or accuracy; "
             "multiclass-classification takes log_loss, accuracy or f1_macro",
             ".training.search.metric",
+        ),
+        Rule(
+            "!has(self.versionDigest) || has(self.version)",
+            "versionDigest says which artifact version is: set version, or remove versionDigest",
+            ".versionDigest",
         ),
         *alternatives_rules("rollout"),
         _goal_fits("abTest"),
@@ -151,6 +158,17 @@ class ModelSpec(Spec):
             description="Pins a registered version, for example 1.4.0: it is rolled out and "
             "served, whatever is trained meanwhile. When unset, the newest trained version that "
             "passed the gate is served.",
+        ),
+    ]
+    version_digest: Annotated[
+        Digest | None,
+        Field(
+            default=None,
+            description="Digest of the artifact that `version` must be, for example of a version "
+            "that was registered by hand: no other artifact is served under it, and of two "
+            "registrations of the version the one with this digest is taken. When unset, a "
+            "version is what its training reported, or what was registered when it first took "
+            "traffic.",
         ),
     ]
     alternatives: Alternatives
@@ -376,12 +394,23 @@ class ModelStatus(Status):
             max_length=10,
             description="Versions that were rolled back and are not tried again by themselves, "
             "newest last. A block ends when `spec.version` or `spec.alternatives` asks for the "
-            "version anew, when its artifact has changed, or by `fairlead retry MODEL`.",
+            "version anew, when `spec.versionDigest` names another artifact, when a version that "
+            "never took traffic has another one, or by `fairlead retry MODEL`.",
         ),
     ]
     refused: Annotated[
         RefusedTarget | None,
         Field(default=None, description="Version that was refused because of onNewTarget: reject."),
+    ]
+    versions: Annotated[
+        tuple[VersionReference, ...],
+        Field(
+            default=(),
+            max_length=MOST_KNOWN,
+            description="Which artifacts versions are, newest last: as their trainings reported "
+            "them, or as they were registered when they first took traffic. Another artifact under "
+            "one of these versions is refused.",
+        ),
     ]
     conditions: Conditions = ()
 

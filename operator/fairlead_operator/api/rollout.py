@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from fairlead_operator.api.base import (
+    Digest,
     Message,
     Moment,
     ObjectName,
@@ -46,6 +47,16 @@ class RolloutSpec(Spec):
     model: Annotated[ObjectName, Field(description="Name of a Model in the same namespace.")]
     version: Annotated[
         SemanticVersion, Field(description="Registered version to move to, for example 1.4.0.")
+    ]
+    version_digest: Annotated[
+        Digest | None,
+        Field(
+            default=None,
+            description="Digest of the artifact that `version` must be; of two registrations of "
+            "the version the one with this digest is taken. When unset, that of the Model's spec "
+            "if it pins this version, else what the Model's status knows of it, else the only "
+            "registration there is.",
+        ),
     ]
     alternatives: Alternatives
     trigger: Annotated[

@@ -25,6 +25,7 @@ from fairlead_operator.api.policy import DEFAULT_STRATEGY
 from fairlead_operator.command.refusals import Object, status_of
 
 _SHOWN_REQUESTS = 3
+_DIGEST = len("sha256:") + 12  # characters that are shown of one
 # Conditions whose False is trouble, and what their lines are called.
 _WARNINGS = {
     ANSWERING: "Answers",
@@ -113,6 +114,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
         yield "Suspended", "no training or rollout starts; traffic stays as it is"
     if spec.get("version"):
         yield "Pinned", f"{spec['version']} by spec.version"
+    yield from _artifact(status_of(model).get("stable") or {})
     for entry in status_of(model).get("blocked") or ():
         yield "Blocked", f"{_blocked(entry)}{_retried(model, entry)}"
     if rollout is None:
@@ -135,6 +137,13 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
         yield "Reaction", f"{status['reactionSeconds']:g} s from the cause to no traffic"
     if status.get("message"):
         yield "Message", str(status["message"])
+
+
+def _artifact(stable: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say which artifact is in charge, as far as people compare digests."""
+    if stable.get("digest"):
+        number, digest = stable.get("registryVersion"), str(stable["digest"])[:_DIGEST]
+        yield "Artifact", f"{stable['version']} is registry version {number}, {digest}"
 
 
 def _before_traffic(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

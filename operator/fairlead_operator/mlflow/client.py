@@ -49,12 +49,11 @@ class MlflowClient:
         self._session = session
         self._operator = operator
 
-    async def find_version(self, registered_model: str, version: str) -> RegisteredVersion | None:
-        newest_first = {"filter": f"name='{registered_model}'", "order_by": "version_number DESC"}
-        async for _, registered in self._versions(newest_first):
-            if registered.version == version:
-                return registered
-        return None
+    async def find_versions(
+        self, registered_model: str, version: str
+    ) -> Sequence[RegisteredVersion]:
+        named = f"name='{registered_model}' AND tags.`{tags.VERSION}`='{version}'"
+        return [registered async for _, registered in self._versions({"filter": named})]
 
     async def signature(self, registered_model: str, registry_version: str) -> Signature:
         text = await self._mlmodel(registered_model, registry_version)
@@ -121,6 +120,8 @@ class MlflowClient:
             if not token:
                 return
 
+    # A run is found again by its tag, of which nothing but progress is believed: what a training
+    # registered its own pod says, and that run's id stands in status from the first look on.
     async def start_run(self, *, experiment: str, name: str, key: str, now: datetime) -> str:
         experiment_id = await self._experiment(experiment)
         answer = await self._post(

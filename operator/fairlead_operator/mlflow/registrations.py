@@ -1,7 +1,8 @@
 """Whether the versions that serve are still registered as they were, and bring code.
 
 All of them are listed at once, now and then, into memory: nobody asks MLflow for a
-quiet Model.  What is found changes nothing for traffic; a condition says it.
+quiet Model.  What is found changes nothing for traffic; a condition says it.  Tags are read for
+those words alone, so a forged one can raise a false alarm and nothing more.
 """
 
 import asyncio
@@ -41,15 +42,17 @@ class Registrations:
         if self._versions is not None:
             self._versions[registered_model, registered.registry_version] = registered
 
-    def digest(self, registered_model: str, version: str) -> str | None:
-        """Return the digest of a semantic version; None while it has none, or more than one."""
-        listed = self._versions or {}
-        digests = {
+    def digests(self, registered_model: str, version: str) -> frozenset[str]:
+        """Return the digests that registrations of a semantic version say; empty of one without.
+
+        They only tell that it is worth asking: what becomes of a version is decided by
+        ``versions.choose``.
+        """
+        return frozenset(
             registered.digest
-            for (name, _), registered in listed.items()
-            if (name, registered.version) == (registered_model, version) and registered.digest
-        }
-        return digests.pop() if len(digests) == 1 else None
+            for (name, _), registered in (self._versions or {}).items()
+            if (name, registered.version) == (registered_model, version)
+        )
 
     def code(self, registered_model: str, reference: VersionReference) -> str | None:
         """Name what code of this version would run; empty for none, None: read with the list."""

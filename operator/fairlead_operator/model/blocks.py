@@ -5,18 +5,19 @@ Until someone says retry, or what asked for the version has changed:
     the target     the spec names it where it did not before: in ``version``, in
                    ``alternatives``, or anew after it had named another
     the recipe     trains another version, which no verdict has spoken of
-    the artifact   MLflow has another digest of it, or has it at last
+    the artifact   it is another one, which spec.versionDigest names, or which a version that
+                   never took traffic may still become; or MLflow has it at last, and only once
     its code       may run now, where it was refused because it might not
 
 Nothing else in the spec counts, nor does a new release of Fairlead.  Who takes a version out of
 the spec ends no block of it: nobody asks for it by that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from fairlead_operator.api.model import BlockedVersion, RefusedTarget
-from fairlead_operator.api.phases.rollout import Reason
+from fairlead_operator.api.phases.rollout import UNRESOLVED, Reason
 
 UNNAMED: Final = ""  # not in the spec: it was trained, or brought by a Rollout made by hand
 
@@ -39,7 +40,8 @@ def renew_blocks(
     """Return the blocks that last, each with where its version is asked for now.
 
     Args:
-        artifacts: digest of each version of which MLflow was asked and has one.
+        artifacts: digest of each version of which MLflow was asked, and has the one that it may
+            have: the spec names it, or the version never took traffic.
         allows_code: whether a version may bring code.
     """
     lasting = (
@@ -57,12 +59,26 @@ def renew_blocks(
 def _renew(entry: BlockedVersion, asked: str, digest: str | None) -> BlockedVersion | None:
     """Return the entry as it is now; None when its block is over."""
     before = entry.asked if entry.asked is not None else asked  # 0.1.0 did not write it
-    missing = entry.reason == Reason.VERSION_NOT_FOUND
-    if asked not in {UNNAMED, before} or (missing and asked != before):
+    untried = entry.reason in UNRESOLVED
+    if asked not in {UNNAMED, before} or (untried and asked != before):
         return None
-    if digest is not None and digest != entry.digest and (entry.digest or missing):
+    if digest is not None and (untried or (entry.digest and digest != entry.digest)):
         return None
     return entry.model_copy(update={"asked": asked, "digest": digest or entry.digest})
+
+
+def may_have_changed(entry: BlockedVersion, listed: Collection[str], *, expected: str) -> bool:
+    """Tell whether it is worth asking MLflow for a version that is blocked.
+
+    Args:
+        listed: digests that registrations of the version had last; empty of one without.
+        expected: the digest that the version must have; empty where none is known.
+    """
+    there = expected in listed or "" in listed if expected else len(listed) == 1
+    untried = entry.reason in UNRESOLVED
+    return there and (
+        untried or (expected != entry.digest if expected else entry.digest not in listed)
+    )
 
 
 def renew_refusal(

@@ -10,6 +10,7 @@ from fairlead_operator.api.group import (
     MANAGED_BY,
 )
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.rollout import Trigger as RolloutTrigger
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.kube.metadata import Owner, child_name, component_labels
 from fairlead_operator.model.states import Target
@@ -54,6 +55,7 @@ def rollout_name(model: str, number: int) -> str:
 def build_rollout(owner: Owner, spec: ModelSpec, target: Target, *, number: int) -> dict[str, Any]:
     """Build the Rollout that the Model starts; the policy in force now is its own to the end."""
     policy = spec.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
+    digest = spec.version_digest if target.trigger is RolloutTrigger.PINNED else None
     return {
         "apiVersion": API_VERSION,
         "kind": "Rollout",
@@ -63,6 +65,7 @@ def build_rollout(owner: Owner, spec: ModelSpec, target: Target, *, number: int)
         "spec": {
             "model": owner.name,
             "version": target.version,
+            **({"versionDigest": digest} if digest else {}),
             **({"alternatives": list(target.alternatives)} if target.alternatives else {}),
             "trigger": str(target.trigger),
             "policy": policy,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -33,9 +34,10 @@ from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.artifact_code import explain_kept
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.kube.owned import owners
-from fairlead_operator.model.blocks import where_asked
+from fairlead_operator.model.blocks import may_have_changed, where_asked
 from fairlead_operator.model.contenders import find_leader, find_losses
 from fairlead_operator.model.gate import Demand, parse_comparison
+from fairlead_operator.model.known import newest_first, read_trained, read_tried
 from fairlead_operator.model.manifests import rollout_name, training_run_name
 from fairlead_operator.model.past import ENTRIES, Past, last_promotion, recall, unknown_past
 from fairlead_operator.model.seen import Seen
@@ -52,6 +54,7 @@ from fairlead_operator.prometheus.mistakes import find_mistakes
 from fairlead_operator.report import read_condition, read_failures
 from fairlead_operator.requests import Action, Request, read_requests, unanswered
 from fairlead_operator.signature import describe_change, find_change
+from fairlead_operator.versions import choose, find_known, remember
 
 _STATES: Final[Mapping[str | None, RunState]] = {
     TrainingRunPhase.SUCCEEDED: RunState.SUCCEEDED,
@@ -92,6 +95,7 @@ async def observe(
     told = None if _folded(status) else _read_recipe(run)
     recipe = told or status.recipe
     status = status.model_copy(update={"recipe": renew_digest(recipe, spec)})
+    known = _read_known(status, runs, rollouts)
     annotations = meta.get("annotations") or {}
     observed = _to_observed(
         meta,
@@ -100,7 +104,7 @@ async def observe(
         runs,
         rollouts,
         requests=unanswered(annotations, status.requests),
-        artifacts=await _check_artifacts(spec, status, meta, ports),
+        artifacts=await _check_artifacts(spec, status, known, meta, ports),
         now=now,
     )
     observed = dataclasses.replace(
@@ -127,6 +131,7 @@ async def observe(
             if child is not None
             for failure in read_failures(child.get("status") or {})
         ),
+        known=known,
         training_runs=runs,
         rollouts=rollouts,
     )
@@ -172,10 +177,10 @@ async def _read_past(observed: Observed, meta: Mapping[str, Any], ports: Ports) 
         if promoted is None:
             return Past()
         name = name_registered_model(meta["namespace"], meta["name"])
-        registered = await ports.registry.find_version(name, promoted.version)
+        registered = await ports.registry.find_versions(name, promoted.version)
     except TransientError as error:
         return unknown_past(str(error), model=model)
-    return recall(history, registered, model=model)
+    return recall(history, registered, model=model, registered_model=name)
 
 
 async def _check_registration(
@@ -194,13 +199,14 @@ async def _check_registration(
     if not problem:
         return problem
     try:
-        registered = await ports.registry.find_version(name, stable.version)
+        registered = await ports.registry.find_versions(name, stable.version)
     except TransientError:
         return None
-    if registered is None or registered.registry_version != stable.registry_version:
-        return problem
-    ports.registrations.note(name, registered)
-    return ports.registrations.problem(name, stable)
+    for one in registered:
+        if one.registry_version == stable.registry_version:
+            ports.registrations.note(name, one)
+            return ports.registrations.problem(name, stable)
+    return problem
 
 
 def _check_code(
@@ -262,7 +268,11 @@ async def _check_queries(
 
 
 async def _check_artifacts(
-    spec: ModelSpec, status: ModelStatus, meta: Mapping[str, Any], ports: Ports
+    spec: ModelSpec,
+    status: ModelStatus,
+    known: Sequence[VersionReference],
+    meta: Mapping[str, Any],
+    ports: Ports,
 ) -> dict[str, str]:
     """Return the digests of blocked versions that the spec asks for and that may have changed.
 
@@ -270,14 +280,19 @@ async def _check_artifacts(
     """
     name, digests = name_registered_model(meta["namespace"], meta["name"]), {}
     for entry in status.blocked:
-        listed = ports.registrations.digest(name, entry.version)
-        asked = entry.version in {spec.version, *spec.alternatives}
-        if not asked or listed in {None, entry.digest}:
+        if entry.version not in {spec.version, *spec.alternatives}:
+            continue
+        pinned = spec.version_digest if entry.version == spec.version else None
+        reference = find_known(entry.version, known)
+        expected = pinned or (reference.digest if reference is not None else "")
+        listed = ports.registrations.digests(name, entry.version)
+        if not may_have_changed(entry, listed, expected=expected):
             continue
         with contextlib.suppress(TransientError):
-            registered = await ports.registry.find_version(name, entry.version)
-            if registered is not None and registered.digest:
-                digests[entry.version] = registered.digest
+            registered = await ports.registry.find_versions(name, entry.version)
+            found = choose(entry.version, registered, model=name, known=reference, pinned=pinned)
+            if isinstance(found, VersionReference):
+                digests[entry.version] = found.digest
     return digests
 
 
@@ -302,6 +317,7 @@ def _to_observed(
         generation=meta["generation"],
         suspend=spec.suspend,
         pinned=spec.version,
+        pinned_digest=spec.version_digest,
         alternatives=spec.alternatives,
         on_new_target=spec.rollout.on_new_target,
         demand=Demand(
@@ -339,6 +355,31 @@ def _to_observed(
         unnamed_rollout=_read_target(_own(rollouts, next_rollout, meta["uid"])),
         unnamed_training=_read_start(
             _own(runs, training_run_name(meta["name"], status.training_number + 1), meta["uid"])
+        ),
+    )
+
+
+def _read_known(
+    status: ModelStatus,
+    runs: Sequence[Mapping[str, Any]],
+    rollouts: Sequence[Mapping[str, Any]],
+) -> tuple[VersionReference, ...]:
+    """Read which artifacts versions are: as status has it, and as its children tell.
+
+    A training says what it registered; a Rollout, once it has had traffic, what it was.  What the
+    latest of both tells goes before what an earlier one of that version did.
+    """
+    last_run, last_rollout = _named(runs, status.training_run), _named(rollouts, status.rollout)
+    return remember(
+        status.versions,
+        before=(
+            *((status.stable,) if status.stable is not None else ()),
+            *itertools.chain.from_iterable(map(read_trained, newest_first(runs))),
+            *itertools.chain.from_iterable(map(read_tried, newest_first(rollouts))),
+        ),
+        now=(
+            *(read_trained(last_run) if last_run is not None and not _folded(status) else ()),
+            *(read_tried(last_rollout) if last_rollout is not None else ()),
         ),
     )
 

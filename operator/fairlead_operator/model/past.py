@@ -10,17 +10,25 @@ anything else is tried:
     another version is pinned    the pinned version: the spec names it
 
 What cannot be taken up, or is not known, is told.
+
+The history is believed: the operator's login alone may write it.  It says which artifact each
+version was.  Of the registry only a registration with that digest is taken, and of the tags the
+recipe, which at most starts a training too many or too few.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
+
+from pydantic import ValidationError
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.api.phases.model import Reason
 from fairlead_operator.api.phases.rollout import Transition
 from fairlead_operator.api.registered import RegisteredVersion
+from fairlead_operator.versions import Refusal, choose, find_known
 
 ENTRIES: Final = 200  # of the history that are read
 _TROUBLE: Final = 300  # characters of another's message
@@ -31,6 +39,7 @@ class Past:
     """What is known of earlier Models; a new name has none."""
 
     stable: VersionReference | None = None  # what was in charge last, as it can be taken up
+    known: tuple[VersionReference, ...] = ()  # which artifacts its versions were, newest first
     recipe: str = ""  # that it was trained by; empty when the registry does not say
     unproven: frozenset[str] = frozenset()  # versions that were on trial or taken back last
     reason: Reason | None = None  # why nothing is taken up, though something may have been
@@ -55,26 +64,46 @@ def last_promotion(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
 
 
 def recall(
-    history: Sequence[HistoryEntry], registered: RegisteredVersion | None, *, model: str
+    history: Sequence[HistoryEntry],
+    registered: Sequence[RegisteredVersion],
+    *,
+    model: str,
+    registered_model: str,
 ) -> Past:
-    """Return what was in charge, if ``registered``, which has its version, is still that."""
+    """Return what was in charge, if one of ``registered``, of its version, is still that."""
     promoted = last_promotion(history)
     if promoted is None:
         return Past()
+    known = tuple(read_known(history))
     unproven = _unproven(history) - {promoted.version}
-    problem = _why_not(promoted, registered)
-    if registered is None or problem:
+    found = _find(promoted, registered, find_known(promoted.version, known), registered_model)
+    if isinstance(found, str):
         message = (
             f"{promoted.version} was in charge of an earlier Model {model} and cannot be taken "
-            f"up: {problem}"
+            f"up: {found}"
         )
-        return Past(unproven=unproven, reason=Reason.STABLE_VERSION_GONE, message=message)
-    reference = VersionReference(
-        version=registered.version,
-        registry_version=registered.registry_version,
-        digest=registered.digest,
+        return Past(
+            known=known, unproven=unproven, reason=Reason.STABLE_VERSION_GONE, message=message
+        )
+    recipes = {one.registry_version: one.recipe for one in registered}
+    return Past(
+        stable=found,
+        known=known,
+        recipe=recipes.get(found.registry_version, ""),
+        unproven=unproven,
     )
-    return Past(stable=reference, recipe=registered.recipe, unproven=unproven)
+
+
+def read_known(history: Sequence[HistoryEntry]) -> Iterator[VersionReference]:
+    """Yield which artifacts versions were that took traffic, newest first."""
+    for entry in history:
+        number, digest = (entry.numbers.get(name) for name in ("registryVersion", "digest"))
+        tried = entry.began is not None or entry.transition == Transition.PROMOTED
+        if tried and isinstance(number, str) and isinstance(digest, str) and digest:
+            with contextlib.suppress(ValidationError):
+                yield VersionReference(
+                    version=entry.version, registry_version=number, digest=digest
+                )
 
 
 def unknown_past(trouble: str, *, model: str) -> Past:
@@ -100,14 +129,23 @@ def _unproven(history: Sequence[HistoryEntry]) -> frozenset[str]:
     )
 
 
-def _why_not(promoted: HistoryEntry, registered: RegisteredVersion | None) -> str:
-    """Say why the registration is not the version that was promoted; empty when it is."""
+def _find(
+    promoted: HistoryEntry,
+    registered: Sequence[RegisteredVersion],
+    known: VersionReference | None,
+    registered_model: str,
+) -> VersionReference | str:
+    """Return the version that was promoted, or say why it cannot be had."""
     again = "register it again, or pin another version with spec.version"
-    if registered is None:
+    if not registered:
         return f"MLflow has no version {promoted.version} of it any more; {again}"
-    if not registered.digest:
+    if known is None and not any(one.digest for one in registered):
         return f"its registration in MLflow has no digest; {again}"
-    if registered.registered_at is not None and registered.registered_at > promoted.at:
+    found = choose(promoted.version, registered, model=registered_model, known=known)
+    if isinstance(found, Refusal):
+        return found.message
+    at = {one.registry_version: one.registered_at for one in registered}.get(found.registry_version)
+    if known is None and at is not None and at > promoted.at:  # of releases that kept no digest
         as_is = f"spec.version: {promoted.version} serves it as it is"
         return f"MLflow's {promoted.version} was registered after that, so it is another; {as_is}"
-    return ""
+    return found

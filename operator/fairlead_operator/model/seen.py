@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import Condition
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.model import ModelSpec, ModelStatus
@@ -28,5 +29,6 @@ class Seen:
     held: str | None = None  # why its Rollout leaves pods as an earlier release made them
     scaled: Condition | None = None  # what it says of those pods' autoscalers
     failures: tuple[Failure, ...] = ()  # what its Rollout and TrainingRun cannot write
+    known: tuple[VersionReference, ...] = ()  # which artifacts versions are
     training_runs: Sequence[Mapping[str, Any]]  # of this Model
     rollouts: Sequence[Mapping[str, Any]]

@@ -29,7 +29,7 @@ from typing import Final, assert_never
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import BlockedVersion, GateStatus, RefusedTarget
 from fairlead_operator.api.phases.model import GateReason, Phase, Reason
-from fairlead_operator.api.phases.rollout import BY_HAND, Trigger
+from fairlead_operator.api.phases.rollout import BY_HAND, UNRESOLVED, Trigger
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.phases.training_run import Reason as TrainingReason
 from fairlead_operator.model.blocks import (
@@ -48,6 +48,7 @@ from fairlead_operator.model.states import (
 )
 from fairlead_operator.model.triggers import RULES, Rule, find_start
 from fairlead_operator.requests import Action, Answer, Request
+from fairlead_operator.versions import exchanged
 
 _BLOCKED_KEPT: Final = 10
 _ASK_AGAIN: Final = timedelta(seconds=10)  # a history that does not answer
@@ -208,7 +209,7 @@ def _fold_rollout(observed: Observed) -> Observed:
     rollout = observed.rollout
     if rollout is None or observed.rollout_folded or rollout.state is RunState.ACTIVE:
         return observed
-    stable, candidate, lost = observed.stable, observed.candidate, _lost(rollout)
+    stable, candidate, lost = observed.stable, observed.candidate, _lost(observed, rollout)
     over = {entry.version for entry in lost}
     if rollout.state is RunState.SUCCEEDED:
         stable = rollout.reference
@@ -236,14 +237,24 @@ def _forget_oldest(
     return tuple(entry for entry in blocked if entry.version not in gone)[-_BLOCKED_KEPT:]
 
 
-def _lost(rollout: CurrentRollout) -> tuple[BlockedVersion, ...]:
-    """List what is blocked now, but for what a person named that does not exist."""
+def _lost(observed: Observed, rollout: CurrentRollout) -> tuple[BlockedVersion, ...]:
+    """List what is blocked now.
+
+    Not so what a person named that is no version, or not one; and what made way for another
+    artifact of its version, which the spec names by now.
+    """
     by_hand = rollout.trigger in BY_HAND
     return tuple(
         entry
         for entry in rollout.lost
-        if not (by_hand and entry.reason == RolloutReason.VERSION_NOT_FOUND and not entry.asked)
+        if not (by_hand and entry.reason in UNRESOLVED and not entry.asked)
+        and not _is_repinned(observed, entry)
     )
+
+
+def _is_repinned(observed: Observed, entry: BlockedVersion) -> bool:
+    asked = entry.version == observed.pinned and entry.reason == RolloutReason.VERSION_CHANGED
+    return asked and bool(entry.digest) and observed.pinned_digest not in {None, entry.digest}
 
 
 def _left_by_hand(observed: Observed, rollout: CurrentRollout) -> tuple[BlockedVersion, ...]:
@@ -475,6 +486,9 @@ def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase
         return Phase.BLOCKED, Reason.VERSION_BLOCKED, f"{_rolled_back(block)}; {ways}"
     if observed.stable is not None and observed.refused is not None:
         return Phase.SERVING, Reason.TARGET_REFUSED, observed.refused.message
+    changed = exchanged(observed.stable, version=observed.pinned, pinned=observed.pinned_digest)
+    if changed:
+        return Phase.SERVING, Reason.VERSION_CHANGED, changed
     in_training = training or (
         observed.training is not None and observed.training.state is RunState.ACTIVE
     )

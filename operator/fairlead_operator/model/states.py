@@ -86,6 +86,7 @@ class Observed:
     generation: int
     suspend: bool
     pinned: str | None
+    pinned_digest: str | None = None  # of the pinned version, where the spec names it
     alternatives: tuple[str, ...]  # tried beside the pinned version
     on_new_target: Literal["supersede", "queue", "reject"]
     demand: Demand
@@ -105,7 +106,7 @@ class Observed:
     rollout_folded: bool
     waiting: tuple[str, ...]  # Rollouts made by hand that wait for their turn, oldest first
     next_rollout: str  # the name of one that the Model starts now
-    # Digests of blocked versions that MLflow was asked about, where it has one.
+    # Digests of blocked versions that MLflow was asked about, where it has the right one.
     artifacts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     allows_code: bool = False  # whether a version may bring code
     past: Past | None = None  # of earlier Models of this name; None once a Rollout was started

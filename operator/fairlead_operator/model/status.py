@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import (
     ANSWERING,
     CODE_ALLOWED,
@@ -33,8 +34,10 @@ from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState
 from fairlead_operator.report import Report, announce_pods, name_refusal
 from fairlead_operator.requests import announce_refusals, record
+from fairlead_operator.versions import remember
 
 _WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
+_NOT_AS_ASKED: Final = frozenset({Reason.TARGET_REFUSED, Reason.VERSION_CHANGED})
 _ASK_AGAIN: Final = timedelta(seconds=30)  # a Prometheus that is silent, or refuses a query
 
 
@@ -73,12 +76,24 @@ def report(
         gate=decision.gate,
         blocked=decision.blocked,
         refused=decision.refused,
+        versions=_versions(seen, decision),
         conditions=merge(old.conditions, _conditions(meta, decision, seen, failures), now=now),
     )
     return Report(
         status=status.to_manifest(),
         events=(*_announce_past(seen, decision), *_events(old, status, decision)),
         look_again=_look_again(meta, seen, decision),
+    )
+
+
+def _versions(seen: Seen, decision: Decision) -> tuple[VersionReference, ...]:
+    """Return which artifacts versions are; the one in charge above all."""
+    past = seen.observed.past
+    now = (decision.candidate, decision.stable)
+    return remember(
+        seen.known,
+        before=past.known if past is not None else (),
+        now=(one for one in now if one is not None),
     )
 
 
@@ -150,7 +165,7 @@ def _conditions(
         or (training is not None and training.state is RunState.ACTIVE)
     )
     settled = decision.phase in {Phase.SERVING, Phase.SUSPENDED}
-    current = serving and settled and decision.reason != Reason.TARGET_REFUSED
+    current = serving and settled and decision.reason not in _NOT_AS_ASKED
     refused = tuple(failure for failure in failures if failure.refused)
     reason, message = decision.reason, decision.message
     if current and refused:
@@ -300,6 +315,8 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
         events.append(
             Event(reason=Reason.TARGET_REFUSED, message=new.refused.message, warning=True)
         )
+    if decision.reason == Reason.VERSION_CHANGED and _up_to_date(old) != Reason.VERSION_CHANGED:
+        events.append(Event(reason=Reason.VERSION_CHANGED, message=decision.message, warning=True))
     events += announce_pods(old.conditions, new.conditions)
     events += _announce_answers(old, new)
     events += _announce_mistakes(old, new)
@@ -314,6 +331,12 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
         message = f"{decision.phase}: {decision.message}"
         events.append(Event(reason=decision.reason, message=message, warning=warning))
     return tuple(events)
+
+
+def _up_to_date(status: ModelStatus) -> str:
+    """Return why the version asked for is in charge or not, as it was said last."""
+    said = find_condition(status.conditions, "UpToDate")
+    return said.reason if said is not None else ""
 
 
 def _announce_past(seen: Seen, decision: Decision) -> tuple[Event, ...]:

@@ -1,15 +1,26 @@
-"""The candidates' registrations, looked up once and kept: a deleted one changes nothing."""
+"""The candidates' registrations, looked up once and kept: a deleted one changes nothing.
+
+What is kept is what the cluster knows (``versions.choose``); of MLflow's tags a version is
+believed once, at its first use, and its model server compares the files with what is kept.
+"""
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from typing import Final
 
-from fairlead_contract import tags
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.api.group import name_registered_model
 from fairlead_operator.errors import TransientError
-from fairlead_operator.ports import Ports, Registry
+from fairlead_operator.ports import Registry
+from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.states import Resolution
+from fairlead_operator.versions import Problem, Refusal, choose, exchanged, find_known
+
+_RESOLUTIONS: Final = {
+    Problem.MISSING: Resolution.MISSING,
+    Problem.AMBIGUOUS: Resolution.AMBIGUOUS,
+    Problem.CHANGED: Resolution.CHANGED,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,54 +32,51 @@ class Candidates:
     message: str = ""
 
 
-async def resolve(
-    versions: Sequence[str], status: RolloutStatus, registered_model: str, ports: Ports
-) -> Candidates:
+async def resolve(case: Case, registry: Registry) -> Candidates:
     """Find every candidate; one that is missing is missing for all."""
     resolved = {
         arm.version: VersionReference(
             version=arm.version, registry_version=arm.registry_version, digest=arm.digest
         )
-        for arm in status.arms
+        for arm in case.status.arms
         if arm.digest
     }
-    if status.candidate is not None:
-        resolved.setdefault(status.candidate.version, status.candidate)
+    if case.status.candidate is not None:
+        resolved.setdefault(case.status.candidate.version, case.status.candidate)
+    missing = [version for version in case.spec.versions if version not in resolved]
+    if missing and case.is_begun_by_model and not case.has_turn:
+        # The Model names it in the same write as what it knows of the versions.
+        return _unavailable("not asked before the Model names this Rollout")
     try:
-        answers = await asyncio.gather(
-            *(
-                _find(version, registered_model, ports.registry)
-                for version in versions
-                if version not in resolved
-            )
-        )
+        answers = await asyncio.gather(*(_find(version, case, registry) for version in missing))
     except TransientError as error:
-        return Candidates(references=(), resolution=Resolution.UNAVAILABLE, message=str(error))
-    problems = [answer for answer in answers if isinstance(answer, str)]
-    if problems:
-        return Candidates(references=(), resolution=Resolution.MISSING, message=problems[0])
+        return _unavailable(str(error))
+    refusals = [answer for answer in answers if isinstance(answer, Refusal)]
+    if refusals:
+        resolution = _RESOLUTIONS[refusals[0].problem]
+        return Candidates(references=(), resolution=resolution, message=refusals[0].message)
     resolved |= {
         answer.version: answer for answer in answers if isinstance(answer, VersionReference)
     }
-    references = tuple(resolved[version] for version in versions)
+    references = tuple(resolved[version] for version in case.spec.versions)
     return Candidates(references=references, resolution=Resolution.FOUND)
 
 
-async def _find(version: str, registered_model: str, registry: Registry) -> VersionReference | str:
-    """Return the registration, or what is wrong with it."""
-    registration = await registry.find_version(registered_model, version)
-    if registration is None:
-        return (
-            f"MLflow has no version of {registered_model} with the tag "
-            f"{tags.VERSION}={version}; register it or choose another"
-        )
-    if not registration.digest:
-        return (
-            f"{registered_model} {version} (registry version {registration.registry_version}) "
-            f"has no tag {tags.DIGEST}; set it to the artifact's digest"
-        )
-    return VersionReference(
-        version=version,
-        registry_version=registration.registry_version,
-        digest=registration.digest,
+def _unavailable(message: str) -> Candidates:
+    return Candidates(references=(), resolution=Resolution.UNAVAILABLE, message=message)
+
+
+async def _find(version: str, case: Case, registry: Registry) -> VersionReference | Refusal:
+    """Ask MLflow for the registrations of a version, and choose."""
+    name = name_registered_model(case.namespace, case.spec.model)
+    pinned = case.pinned_digest(version)
+    in_charge = exchanged(case.stable, version=version, pinned=pinned)
+    if in_charge:
+        return Refusal(problem=Problem.CHANGED, message=in_charge)
+    return choose(
+        version,
+        await registry.find_versions(name, version),
+        model=name,
+        known=find_known(version, case.known),
+        pinned=pinned,
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.model import ModelSpec
-from fairlead_operator.api.phases.rollout import Phase
+from fairlead_operator.api.phases.rollout import BY_HAND, Phase, Trigger
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.kube.metadata import Owner
@@ -36,6 +36,7 @@ class Case:
     alone: bool = False  # the Model has no Rollout in flight
     invalid: str | None = None  # why nothing may widen: what it goes by cannot be read any more
     has_servers: bool = True  # how its servers should be can be read in full
+    known: tuple[VersionReference, ...] = ()  # which artifacts versions are, as the Model has it
 
     @property
     def phase(self) -> Phase:
@@ -45,6 +46,24 @@ class Case:
     def stable_version(self) -> str:
         """Return the version in charge; empty for a first version."""
         return self.stable.version if self.stable else ""
+
+    @property
+    def is_begun_by_model(self) -> bool:
+        """Tell whether the Model made it, which then names it with what it knows of versions."""
+        return self.spec.trigger not in BY_HAND
+
+    def pinned_digest(self, version: str) -> str | None:
+        """Return the digest that a spec names for a version, this Rollout's before the Model's.
+
+        What was in charge is restored as it was, whatever a spec says by now.
+        """
+        if self.spec.trigger is Trigger.RESTORED:
+            return None
+        asked = (
+            (self.spec.version, self.spec.version_digest),
+            (self.model.version, self.model.version_digest),
+        )
+        return next((digest for name, digest in asked if name == version and digest), None)
 
     @property
     def present(self) -> Step | None:

@@ -68,6 +68,10 @@ def _numbers(status: RolloutStatus) -> dict[str, Any]:
         check.model_dump(mode="json", by_alias=True, exclude_none=True) for check in status.checks
     ]
     numbers: dict[str, Any] = {"checks": checks}
+    if status.candidate is not None and status.candidate.digest:
+        # By which a Model that is applied again knows what its versions were.
+        numbers["registryVersion"] = status.candidate.registry_version
+        numbers["digest"] = status.candidate.digest
     if status.reaction_seconds is not None:
         numbers["reactionSeconds"] = status.reaction_seconds
     return numbers

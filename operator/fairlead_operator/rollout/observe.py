@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from fairlead_operator.alert_note import Note, UnreadableNoteError, read_note
 from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.api.gateway import GatewaySpec
-from fairlead_operator.api.group import ANNOTATION_ALERT, name_registered_model
+from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import Phase, Reason, Trigger
@@ -44,6 +44,7 @@ from fairlead_operator.rollout.signatures import compare_signatures
 from fairlead_operator.rollout.statistics.verdict import summarize, worst
 from fairlead_operator.rollout.traffic.accepted import MISSING
 from fairlead_operator.rollout.traffic.http_route import find_unsupported
+from fairlead_operator.versions import find_known
 
 
 async def observe(
@@ -59,9 +60,8 @@ async def observe(
         TransientError: the cluster did not answer.
     """
     case = await _read_case(body, ports.kube, now=now)
-    registered_model = name_registered_model(case.namespace, case.spec.model)
     alert, unreadable_alert = _read_alert(case)
-    candidates = await resolve(case.spec.versions, case.status, registered_model, ports)
+    candidates = await resolve(case, ports.registry)
     cluster = await look_at_cluster(
         case.spec.model,
         case.namespace,
@@ -151,6 +151,11 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
         gateway=_gateway(status, model.spec),
         stable=status.stable if status.phase else model.status.stable,
         unrecorded=_find_unrecorded(model),
+        known=tuple(
+            one
+            for one in (model.status.stable, model.status.candidate, *model.status.versions)
+            if one is not None
+        ),
         alone=model.status.phase != ModelPhase.ROLLING_OUT,
         invalid=invalid or unread or model.unread,
         has_servers=model.unread is None,
@@ -435,6 +440,20 @@ class _Look:
             verdict_message=summarize(judgments),
             alert=alert.message if alert and alert.version == arm.version else None,
             tripped=trip[0] if trip else None,
+            repinned=self._repinned(arm.version),
+        )
+
+    def _repinned(self, version: str) -> str | None:
+        """Say that the spec pins another artifact of the version than this rollout began with."""
+        case = self.case
+        pinned, begun = case.model.version_digest, find_known(version, self.candidates.references)
+        if case.spec.trigger is not Trigger.PINNED or version != case.model.version:
+            return None
+        if not pinned or begun is None or begun.digest == pinned:
+            return None
+        return (
+            f"this rollout is of {version} with digest {begun.digest}, and spec.versionDigest asks "
+            f"for {pinned} by now"
         )
 
     def _trip(self, version: str) -> tuple[str, datetime] | None:

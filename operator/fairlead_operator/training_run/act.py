@@ -51,6 +51,7 @@ async def start_run(body: Mapping[str, Any], seen: Seen, ports: Ports, *, now: d
         run=owner,
         mlflow_run_id=run_id,
         champion=seen.champion,
+        after=seen.highest,
     )
     return dataclasses.replace(
         seen,

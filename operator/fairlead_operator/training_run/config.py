@@ -20,8 +20,13 @@ def build_config(
     run: Owner,
     mlflow_run_id: str,
     champion: VersionReference | None,
+    after: str | None = None,
 ) -> str:
-    """Build the trainer's config (docs/contracts.md, section 1)."""
+    """Build the trainer's config (docs/contracts.md, section 1).
+
+    Args:
+        after: the highest version that the Model knows.
+    """
     search, validation = spec.training.search, spec.training.validation
     document: dict[str, Any] = {
         "namespace": run.namespace,
@@ -63,6 +68,7 @@ def build_config(
             "digest": champion.digest,
         },
         "recipeDigest": recipe_digest(spec),
+        "after": after,
     }
     return json.dumps(document, sort_keys=True)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.model import ModelStatus
 from fairlead_operator.api.phases.training_run import ENDED, Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
 from fairlead_operator.errors import ClusterRefusalError, TransientError
@@ -25,6 +27,7 @@ from fairlead_operator.training_run.manifests import Stage, job_labels, name_job
 from fairlead_operator.training_run.result import Result, carry_on, parse_progress, read_result
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import JobState, Observed
+from fairlead_operator.versions import highest
 
 _LOGGER = logging.getLogger(__name__)
 _FIRST_POD: Final = timedelta(seconds=5)  # from a Job's creation; usually a moment
@@ -83,6 +86,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         spec=spec,
         model=model.spec,
         champion=model.status.stable,
+        highest=highest(one.version for one in _known(model.status)),
         mlflow_run_id=status.mlflow_run_id,
         config=_read_config(status, search, namespace),
         progress=carry_on(progress, status.progress),
@@ -98,6 +102,10 @@ def _read_config(status: TrainingRunStatus, search: _Job, namespace: str) -> str
     if status.phase in ENDED:
         return status.config
     return renew_config(status.config or search.config, namespace)
+
+
+def _known(status: ModelStatus) -> Iterable[VersionReference]:
+    return (one for one in (status.stable, status.candidate, *status.versions) if one is not None)
 
 
 def _is_new(status: TrainingRunStatus) -> bool:
@@ -149,9 +157,7 @@ async def _read_job(
         return dataclasses.replace(active, obstacle=obstacle, is_guess=not refusal, podless=age)
     result = read_result(pods)
     if result is None:  # the watch of Jobs may be ahead of that of pods
-        result = read_result(
-            _pods_of(job, await ports.kube.relist("Pod", owner.namespace, labels))
-        )
+        result = read_result(_pods_of(job, await ports.kube.relist("Pod", owner.namespace, labels)))
     killed = find_killed(pods) if result is None else None
     return _Job(
         state=state,

@@ -18,6 +18,7 @@ class Seen:
     spec: TrainingRunSpec
     model: ModelSpec
     champion: VersionReference | None  # the version in charge, if there is one
+    highest: str | None = None  # version that the Model knows
     mlflow_run_id: str | None
     config: str | None  # what the trainer is told; fixed when the run starts
     progress: Progress | None

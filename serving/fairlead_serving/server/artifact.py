@@ -5,6 +5,7 @@ without a word, and MLflow keeps no checksum.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.registry import Registry
 from fairlead_serving.server.settings import Settings
 from fairlead_serving.server.signature import Column, parse_columns
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,26 +45,34 @@ class Artifact:
 def fetch_artifact(settings: Settings, registry: Registry, target: Path) -> None:
     """Download the version of the settings into `target` and compare its digest.
 
+    Number and digest come from the operator, which has them from the training's own word or from
+    the spec; the files decide, and no tag in MLflow.
+
     Raises:
         StartupError: it is not there, cannot be had, or is not what was registered.
     """
     version = registry.find(settings.registered_model, settings.registry_version)
     subject = f"{version.name} version {version.version}"
-    if version.digest is not None and version.digest != settings.digest:
-        raise StartupError(
-            Reason.DIGEST_MISMATCH,
-            f"{subject} is registered with digest {version.digest}, and asked for with "
-            f"{settings.digest}; its tag {tags.DIGEST} was changed, or another version was "
-            "registered under its number",
-        )
     registry.download(version, target)
     actual = digest_directory(target)
     if actual != settings.digest:
         raise StartupError(
             Reason.DIGEST_MISMATCH,
-            f"artifact of {subject} has digest {actual}, registered as {settings.digest}; its "
-            "files were changed after registration; restore them or train a new version",
+            f"artifact of {subject} has digest {actual}, and is asked for with {settings.digest}"
+            f"{_told(version.digest, settings.digest)}; its files were changed, or another "
+            "version was registered under its number: restore them or train a new version",
         )
+    if version.digest not in {None, settings.digest}:
+        # Whoever may write to MLflow could keep a version from starting by its tag.
+        _log.warning(
+            "a tag of the version says another digest than its files have, and is not believed",
+            extra={"tag": tags.DIGEST, "says": version.digest},
+        )
+
+
+def _told(tag: str | None, asked: str) -> str:
+    """Say of the version's tag what it says besides, if that is another thing."""
+    return "" if tag in {None, asked} else f" (its tag {tags.DIGEST} says {tag[:71]})"
 
 
 def read_artifact(path: Path) -> Artifact:

@@ -145,6 +145,7 @@ FULL_MODEL = manifest(
         "task": "regression",
         "suspend": True,
         "version": "1.4.0",
+        "versionDigest": f"sha256:{'0' * 64}",
         "data": {
             "source": {**POSTGRESQL, "credentials": {"name": "market-db"}},
             "timestampColumn": "timestamp",
@@ -1039,6 +1040,11 @@ def without_empty_lists(node: Any) -> Any:
             "name each version once",
             id="rollout: an alternative twice",
         ),
+        pytest.param(
+            with_(MODEL, "spec.versionDigest", f"sha256:{'0' * 64}"),
+            "set version, or remove versionDigest",
+            id="versionDigest: of what",
+        ),
         pytest.param(steps(), "rollout.steps", id="steps: none"),
         pytest.param(
             steps({"weight": 50}, {"weight": 25}), "rollout.steps", id="steps: they decrease"
@@ -1259,6 +1265,16 @@ def test_a_mistake_is_refused_by_name(trial: Desk, whole: Manifest, field: str) 
         pytest.param(search(timeout="15"), "example 90s or 1h30m, and must be", id="no unit"),
         pytest.param(with_(MODEL, "spec.version", "v1.0.0"), "for example 1.4.0", id="v1.0.0"),
         pytest.param(with_(ROLLOUT, "spec.version", "1.0"), "for example 1.4.0", id="1.0"),
+        pytest.param(
+            with_(ROLLOUT, "spec.versionDigest", "sha256:9f86"),
+            "for example sha256:9f86d081884c7d65",
+            id="half a digest",
+        ),
+        pytest.param(
+            with_(with_(MODEL, "spec.version", "1.0.0"), "spec.versionDigest", "A" * 64),
+            "must be sha256: and 64 hexadecimal digits",
+            id="a digest in capitals",
+        ),
         pytest.param(trial_of("1.0.0", "latest"), "for example 1.4.0", id="an alternative"),
         pytest.param(
             with_(MODEL, "spec.training.validation", {"holdout": "120%"}), '"20%"', id="120%"

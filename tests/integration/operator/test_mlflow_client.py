@@ -112,13 +112,16 @@ async def test_a_version_behind_the_first_page_is_found(
     monkeypatch.setattr(mlflow_client, "_PAGE", "2")
     for patch in range(5):
         await desk.register(f"energy.{model}", f"1.0.{patch}", f"sha256:{patch}")
+    for again in range(5):
+        await desk.register(f"energy.{model}", "2.0.0", f"sha256:{again}")
 
-    oldest = await desk.port.find_version(f"energy.{model}", "1.0.0")
-    absent = await desk.port.find_version(f"energy.{model}", "1.0.9")
+    oldest = await desk.port.find_versions(f"energy.{model}", "1.0.0")
+    absent = await desk.port.find_versions(f"energy.{model}", "1.0.9")
+    several = await desk.port.find_versions(f"energy.{model}", "2.0.0")
 
-    assert oldest is not None
-    assert (oldest.registry_version, oldest.digest) == ("1", "sha256:0")
-    assert absent is None
+    assert [(one.registry_version, one.digest) for one in oldest] == [("1", "sha256:0")]
+    assert absent == []
+    assert len(several) == 5
 
 
 async def test_versions_of_a_model_with_a_longer_name_are_others(
@@ -126,7 +129,7 @@ async def test_versions_of_a_model_with_a_longer_name_are_others(
 ) -> None:
     await desk.register(f"energy.{model}-2", "1.0.0", "sha256:other")
 
-    assert await desk.port.find_version(f"energy.{model}", "1.0.0") is None
+    assert await desk.port.find_versions(f"energy.{model}", "1.0.0") == []
 
 
 async def test_open_runs_behind_the_first_page_are_found(
@@ -174,7 +177,7 @@ async def test_the_signature_of_a_logged_model_is_read(
 
 async def test_a_refusal_is_transient_and_says_why(desk: Registry) -> None:
     with pytest.raises(TransientError, match=r"model-versions/search: HTTP 400 .*filter"):
-        await desk.port.find_version("no'name", "1.0.0")
+        await desk.port.find_versions("no'name", "1.0.0")
 
 
 async def test_another_server_than_mlflow_is_transient() -> None:

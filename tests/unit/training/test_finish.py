@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fairlead_training.config import parse_config
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.finish import best_trial, find_registered
+from fairlead_training.study import Promise, promise, read_promise
 from support.optuna_trials import frozen_trial
 from support.trainer_config import config_document
 
@@ -22,13 +23,9 @@ def study(*trials: FrozenTrial) -> optuna.Study:
     return made
 
 
-def version(number: str, training_run: str | None) -> ModelVersion:
-    tags = {"fairlead.result": json.dumps({"version": "1.0.0", "registryVersion": None})}
-    if training_run is not None:
-        tags["fairlead.training_run"] = training_run
-    return ModelVersion(
-        "energy.nsw-price", number, 0, tags=[ModelVersionTag(*tag) for tag in tags.items()]
-    )
+def version(number: str, run: str, **tags: str) -> ModelVersion:
+    told = [ModelVersionTag(f"fairlead.{name}", value) for name, value in tags.items()]
+    return ModelVersion("energy.nsw-price", number, 0, run_id=run, tags=told)
 
 
 def test_the_best_is_among_those_that_came_to_their_end() -> None:
@@ -55,17 +52,59 @@ def test_without_a_best_there_is_nothing_to_finish(trials: list[FrozenTrial]) ->
     assert caught.value.reason is Reason.SEARCH_FOUND_NOTHING
 
 
+OWN = CONFIG.mlflow_run_id
+PROMISED = Promise(digest="sha256:ours", result={"version": "1.0.0", "registryVersion": None})
+FORGED_TAGS = {
+    "training_run": CONFIG.training_run_uid, "digest": "sha256:ours", "version": "1.0.0",
+    "result": json.dumps({"version": "6.6.6", "registryVersion": None}),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("versions", "number"),
+    ("versions", "files", "number"),
     [
-        pytest.param([], None, id="no version"),
-        pytest.param([version("3", "uid-0"), version("2", None)], None, id="of others"),
-        pytest.param([version("3", "uid-0"), version("2", "uid-1")], "2", id="its own"),
+        pytest.param([], {}, None, id="it was killed before it had registered"),
+        pytest.param([version("2", OWN)], {"2": "sha256:ours"}, "2", id="its own"),
+        pytest.param([version("9", "other", **FORGED_TAGS)], {"9": "sha256:ours"}, None,
+                     id="of another run, whatever its tags say"),
+        pytest.param([version("9", OWN, **FORGED_TAGS)], {"9": "sha256:forged"}, None,
+                     id="of its run, with other files"),
+        pytest.param([version("9", OWN, **FORGED_TAGS)], {}, None,
+                     id="of its run, without files"),
+        pytest.param([version("9", OWN, **FORGED_TAGS), version("10", OWN)],
+                     {"9": "sha256:forged", "10": "sha256:ours"}, "10", id="beside a forged one"),
+        pytest.param([version("10", OWN), version("9", OWN)],
+                     {"9": "sha256:ours", "10": "sha256:ours"}, "9", id="of two the older"),
     ],
-)
+)  # fmt: skip
 def test_a_version_that_this_training_registered_is_reported_again(
-    versions: list[ModelVersion], number: str | None
+    versions: list[ModelVersion], files: dict[str, str], number: str | None
 ) -> None:
-    result = find_registered(versions, CONFIG)
+    """Any version whose tag had the training's uid was reported as its own."""
+    result = find_registered(versions, CONFIG, PROMISED, digest_of=files.get)
 
     assert (result and result["registryVersion"]) == number
+    assert (result and result["version"]) == (number and "1.0.0")
+
+
+def test_many_versions_that_name_its_run_do_not_keep_a_pod_busy() -> None:
+    asked: list[str] = []
+    versions = [version(str(number), OWN) for number in range(100)]
+
+    def digest_of(number: str) -> str | None:
+        asked.append(number)
+        return None
+
+    assert find_registered(versions, CONFIG, PROMISED, digest_of=digest_of) is None
+    assert len(asked) == 10
+
+
+def test_what_is_about_to_be_registered_stays_in_the_study() -> None:
+    made = study()
+    before = read_promise(made)
+    promise(made, Promise(digest="sha256:first", result={}))
+
+    promise(made, PROMISED)
+
+    assert before is None
+    assert read_promise(made) == PROMISED

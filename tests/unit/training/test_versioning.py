@@ -40,6 +40,25 @@ def test_next_version(versions: list[Existing], expected: str) -> None:
     assert next_version(versions, signature="s", recipe="r") == expected
 
 
+@pytest.mark.parametrize(
+    ("versions", "after", "expected"),
+    [
+        pytest.param([existing("1.4.2")], "1.4.2", "1.4.3", id="the registry has it"),
+        pytest.param([existing("1.4.2")], "1.5.0", "1.5.1", id="the registry has lost it"),
+        pytest.param([existing("1.4.2", recipe="old")], "1.5.0", "1.6.0",
+                     id="and the recipe has changed"),
+        pytest.param([existing("1.4.2")], "1.0.0", "1.4.3", id="it is not the highest"),
+        pytest.param([], "1.4.2", "2.0.0", id="the registry is empty"),
+        pytest.param([existing(f"{10**40}.0.0"), existing("1.4.2")], None, "1.4.3",
+                     id="a number that no status could hold is passed over"),
+    ],
+)  # fmt: skip
+def test_no_number_is_given_twice(
+    versions: list[Existing], after: str | None, expected: str
+) -> None:
+    assert next_version(versions, signature="s", recipe="r", after=after) == expected
+
+
 @given(
     st.lists(
         st.builds(

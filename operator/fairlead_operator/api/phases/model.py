@@ -27,6 +27,7 @@ class Reason(StrEnum):
     VERSION_BLOCKED = "VersionBlocked"
     LEFT_BY_HAND = "LeftByHand"
     TARGET_REFUSED = "TargetRefused"
+    VERSION_CHANGED = "VersionChanged"
     GATE_NOT_PASSED = "GateNotPassed"
     RESTORED = "Restored"
     STABLE_VERSION_GONE = "StableVersionGone"

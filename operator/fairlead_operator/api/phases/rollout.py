@@ -43,6 +43,8 @@ class Reason(StrEnum):
     PROMOTED = "Promoted"
     VERSION_NOT_FOUND = "VersionNotFound"
     CODE_NOT_ALLOWED = "CodeNotAllowed"
+    VERSION_AMBIGUOUS = "VersionAmbiguous"
+    VERSION_CHANGED = "VersionChanged"
     CANDIDATE_FAILED = "CandidateFailed"
     START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
     UNSUPPORTED_BY_TARGET = "UnsupportedByTarget"
@@ -131,6 +133,10 @@ class Trigger(StrEnum):
 
 # What a person creates, and the Model takes up when nothing else is in flight.
 BY_HAND: Final = frozenset({Trigger.HAND, Trigger.ROLLBACK})
+# Which artifact a version is was not settled, so nothing of it was tried.
+UNRESOLVED: Final = frozenset(
+    {Reason.VERSION_NOT_FOUND, Reason.VERSION_AMBIGUOUS, Reason.VERSION_CHANGED}
+)
 # Nothing can move any more.
 ENDED: Final = frozenset({Phase.SUCCEEDED, Phase.ROLLED_BACK})
 # An alert, a person or the evidence can still take the candidate back.

@@ -1,7 +1,7 @@
 """What takes traffic from a candidate, strongest first.  Pure.
 
-Evidence only: a person, an alert, the gateway's fast guard, pods that fail, a
-failed verdict.  Doubt is no cause.
+Evidence only: a person, another artifact pinned, an alert, the gateway's fast guard,
+pods that fail, a failed verdict.  Doubt is no cause.
 """
 
 import dataclasses
@@ -40,7 +40,9 @@ def wished_back(observed: Observed, wish: Request | None) -> Cause | None:
 
 
 def cause_against(arm: Arm) -> Cause | None:
-    """Return the evidence against one candidate."""
+    """Return the evidence against one candidate, or that nobody asks for it any more."""
+    if arm.repinned is not None:
+        return Cause(reason=Reason.VERSION_CHANGED, message=arm.repinned)
     if arm.alert is not None:
         return Cause(reason=Reason.ALERT_FIRED, message=arm.alert)
     if arm.tripped is not None:

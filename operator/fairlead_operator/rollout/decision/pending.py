@@ -4,6 +4,7 @@ Giving up here needs no way back, but for recreate: there the stable version was
 stopped, and starts again when the candidate is really gone.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from fairlead_operator.api.phases.rollout import Phase, Reason
@@ -22,6 +23,11 @@ from fairlead_operator.rollout.decision.states import (
     no_traffic,
 )
 
+_REFUSED: Final[Mapping[Resolution, Reason]] = {
+    Resolution.MISSING: Reason.VERSION_NOT_FOUND,
+    Resolution.AMBIGUOUS: Reason.VERSION_AMBIGUOUS,
+    Resolution.CHANGED: Reason.VERSION_CHANGED,
+}
 _TURN: Final = (
     "waiting for its turn: a Model carries out one Rollout at a time; `fairlead status MODEL` "
     "shows which"
@@ -115,8 +121,9 @@ def _give_up(observed: Observed, wish: Request | None) -> Cause | None:
     wished = wished_back(observed, wish)
     if wished is not None:
         return wished
-    if observed.resolution is Resolution.MISSING:
-        return Cause(reason=Reason.VERSION_NOT_FOUND, message=observed.resolution_message)
+    refused = _REFUSED.get(observed.resolution)
+    if refused is not None:
+        return Cause(reason=refused, message=observed.resolution_message)
     if observed.refused_code is not None:
         return Cause(reason=Reason.CODE_NOT_ALLOWED, message=observed.refused_code)
     if observed.gateway.unsupported is not None:

@@ -32,6 +32,8 @@ class Resolution(StrEnum):
 
     FOUND = "Found"
     MISSING = "Missing"
+    AMBIGUOUS = "Ambiguous"  # two registrations of one version, and nothing tells which it is
+    CHANGED = "Changed"  # another artifact is registered under a version that was known
     UNAVAILABLE = "Unavailable"
 
 
@@ -72,6 +74,7 @@ class Arm:
     verdict_message: str = ""
     alert: str | None = None  # what Alertmanager said of it
     tripped: str | None = None  # what the gateway's fast guard said of it
+    repinned: str | None = None  # the spec asks by now for another artifact of this version
     dropped: Cause | None = None  # it left the trial, and why
     refused: str | None = None  # why its server cannot be applied
 

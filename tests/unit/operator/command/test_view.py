@@ -9,6 +9,7 @@ from fairlead_operator.command.view import View, build_view, describe_bound
 from support.drawing import CHECKS, MODEL, NOW, REQUESTS, rollout
 
 SERVING = {"stable": {"version": "1.3.0"}}
+DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
 def view(**status: Any) -> View:
@@ -286,6 +287,12 @@ def test_one_that_left_the_trial_says_why() -> None:
             {"conditions": [{"type": "QueriesReadable", "status": "False", "message": "own: ("}]},
             ("Queries", "own: ("),
             id="what Prometheus cannot read",
+        ),
+        pytest.param(
+            {},
+            {"stable": {"version": "1.3.0", "registryVersion": "7", "digest": f"sha256:{DIGEST}"}},
+            ("Artifact", "1.3.0 is registry version 7, sha256:9f86d081884c"),
+            id="which artifact is in charge",
         ),
     ],
 )

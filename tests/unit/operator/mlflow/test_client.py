@@ -76,7 +76,7 @@ async def test_the_status_is_told_before_the_body(
     proxy.answer = web.Response(status=status, text=text, content_type=kind)
 
     with pytest.raises(TransientError) as refusal:
-        await client.find_version("energy.nsw-price", "1.0.0")
+        await client.find_versions("energy.nsw-price", "1.0.0")
 
     assert all(word in str(refusal.value) for word in words), str(refusal.value)
     assert "Expecting value" not in str(refusal.value)
@@ -91,7 +91,7 @@ async def test_a_redirect_is_told_and_not_followed(
     proxy.answer = web.Response(status=status, text=LOGIN, headers=place)
 
     with pytest.raises(TransientError, match=f"HTTP {status} to /login"):
-        await client.find_version("energy.nsw-price", "1.0.0")
+        await client.find_versions("energy.nsw-price", "1.0.0")
 
     assert proxy.asked == 1
 

@@ -44,18 +44,18 @@ def test_problem(listed: dict[tuple[str, str], tuple[str, str]], words: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("listed", "digest"),
+    ("listed", "digests"),
     [
-        pytest.param({(NAME, "7"): ("1.0.0", "sha256:a")}, "sha256:a", id="one"),
-        pytest.param({(NAME, "7"): ("1.0.0", ""), (NAME, "8"): ("1.0.0", "sha256:a")}, "sha256:a",
-                     id="one with a digest"),
+        pytest.param({(NAME, "7"): ("1.0.0", "sha256:a")}, {"sha256:a"}, id="one"),
+        pytest.param({(NAME, "7"): ("1.0.0", ""), (NAME, "8"): ("1.0.0", "sha256:a")},
+                     {"", "sha256:a"}, id="one with a digest, one without"),
         pytest.param({(NAME, "7"): ("1.0.0", "sha256:a"), (NAME, "8"): ("1.0.0", "sha256:b")},
-                     None, id="two that differ"),
+                     {"sha256:a", "sha256:b"}, id="two that differ"),
         pytest.param({(NAME, "7"): ("2.0.0", "sha256:a"), ("other", "1"): ("1.0.0", "sha256:a")},
-                     None, id="another version, another model"),
+                     set(), id="another version, another model"),
     ],
 )  # fmt: skip
-def test_digest(listed: dict[tuple[str, str], tuple[str, str]], digest: str | None) -> None:
+def test_digests(listed: dict[tuple[str, str], tuple[str, str]], digests: set[str]) -> None:
     registrations = Registrations()
     registrations.take(
         {
@@ -64,12 +64,12 @@ def test_digest(listed: dict[tuple[str, str], tuple[str, str]], digest: str | No
         }
     )
 
-    assert registrations.digest(NAME, "1.0.0") == digest
+    assert registrations.digests(NAME, "1.0.0") == digests
 
 
 def test_before_the_first_list_nothing_is_known() -> None:
     assert Registrations().problem(NAME, SERVES) is None
-    assert Registrations().digest(NAME, "1.0.0") is None
+    assert Registrations().digests(NAME, "1.0.0") == frozenset()
 
 
 def test_what_mlflow_says_later_stands_until_the_next_list() -> None:

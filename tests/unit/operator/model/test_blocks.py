@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead_operator.model.blocks import renew_blocks, renew_refusal, where_asked
+from fairlead_operator.model.blocks import (
+    may_have_changed,
+    renew_blocks,
+    renew_refusal,
+    where_asked,
+)
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.states import Observed, RunState
 from fairlead_operator.requests import Action, Request
@@ -17,6 +22,8 @@ PINNED: dict[str, Any] = {"asked": "spec.version", "digest": "sha256:a"}
 BESIDE: dict[str, Any] = {"asked": "spec.alternatives", "digest": "sha256:a"}
 TRAINED: dict[str, Any] = {"asked": "", "digest": "sha256:a"}
 MISSING: dict[str, Any] = {"asked": "spec.version", "reason": "VersionNotFound"}
+TWICE: dict[str, Any] = {"asked": "spec.version", "reason": "VersionAmbiguous"}
+EXCHANGED: dict[str, Any] = PINNED | {"reason": "VersionChanged"}
 OLD: dict[str, Any] = {}  # as 0.1.0 wrote it
 
 
@@ -38,6 +45,9 @@ OLD: dict[str, Any] = {}  # as 0.1.0 wrote it
         pytest.param(MISSING, "1.1.0", (), None, "spec.version", id="not in the registry yet"),
         pytest.param(MISSING, "1.1.0", (), "sha256:b", None, id="in the registry at last"),
         pytest.param(MISSING, None, (), None, None, id="what never was is forgotten"),
+        pytest.param(TWICE, "1.1.0", (), None, "spec.version", id="registered twice, as it was"),
+        pytest.param(TWICE, "1.1.0", (), "sha256:a", None, id="registered once at last"),
+        pytest.param(EXCHANGED, "1.1.0", (), "sha256:a", None, id="what it was before again"),
         pytest.param(OLD, "1.1.0", (), None, "spec.version", id="0.1.0: blocked, and stays so"),
         pytest.param(OLD, None, (), None, "", id="0.1.0: trained, and stays blocked"),
         pytest.param(OLD, "1.1.0", (), "sha256:b", "spec.version", id="0.1.0: knew no artifact"),
@@ -96,6 +106,36 @@ def test_an_artifact_that_0_1_0_did_not_know_is_noted() -> None:
 
     assert [entry.digest for entry in noted] == ["sha256:a"]
     assert changed == ()
+
+
+A, B = "sha256:a", "sha256:b"
+
+
+@pytest.mark.parametrize(
+    ("entry", "listed", "expected", "asks"),
+    [
+        pytest.param(PINNED, set(), "", False, id="nothing is listed"),
+        pytest.param(PINNED, {A}, "", False, id="as it was tried"),
+        pytest.param(PINNED, {B}, "", True, id="another, of what never took traffic"),
+        pytest.param(PINNED, {A, B}, "", False, id="two: nothing tells"),
+        pytest.param(PINNED, {B}, A, False, id="exchanged: what it was is not there"),
+        pytest.param(PINNED, {A, B}, A, False, id="forged beside what it was"),
+        pytest.param(PINNED, {A, B}, B, True, id="the spec names the other"),
+        pytest.param(PINNED, {A}, B, False, id="the spec names one that is not there"),
+        pytest.param(PINNED, {""}, B, True, id="the spec says what no tag does"),
+        pytest.param(MISSING, {B}, "", True, id="missing: it is there"),
+        pytest.param(TWICE, {A, B}, "", False, id="twice: still"),
+        pytest.param(TWICE, {B}, "", True, id="twice: once by now"),
+        pytest.param(EXCHANGED, {B}, A, False, id="exchanged: still"),
+        pytest.param(EXCHANGED, {A}, A, True, id="exchanged: as before by now"),
+    ],
+)
+def test_when_mlflow_is_asked_of_a_blocked_version(
+    entry: dict[str, Any], listed: set[str], expected: str, *, asks: bool
+) -> None:
+    (block,) = blocked("1.1.0", **entry)
+
+    assert may_have_changed(block, listed, expected=expected) is asks
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.phases.rollout import Trigger as RolloutTrigger
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.api.rollout import RolloutSpec
 from fairlead_operator.api.training_run import TrainingRunSpec
@@ -60,3 +61,22 @@ def test_a_rollout_keeps_the_policy_in_force_when_it_was_made(strategy: str) -> 
 )  # fmt: skip
 def test_alternatives_stand_beside_the_version(target: Target, written: list[str] | None) -> None:
     assert rollout(target)["spec"].get("alternatives") == written
+
+
+DIGEST = f"sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "digest"),
+    [
+        pytest.param("pinned", DIGEST, id="the version that the spec pins"),
+        pytest.param("restored", None, id="what was in charge: as it was"),
+        pytest.param("trained", None, id="what was trained: as its training said"),
+    ],
+)
+def test_a_pinned_artifact_is_told_to_the_rollout(trigger: str, digest: str | None) -> None:
+    target = Target(version="1.1.0", trigger=RolloutTrigger(trigger))
+
+    spec = rollout(target, version="1.1.0", versionDigest=DIGEST)["spec"]
+
+    assert RolloutSpec.model_validate(spec).version_digest == digest

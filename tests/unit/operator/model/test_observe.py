@@ -560,3 +560,78 @@ async def test_what_is_not_known_of_a_signature_stops_no_gate(world: World, trou
 
     assert training is not None
     assert training.change == ""
+
+
+TOLD = {"version": "1.1.0", "registryVersion": "2", "digest": "sha256:1"}
+TRAINED = {"phase": "Succeeded", "trained": TOLD}
+OTHER = TOLD | {"registryVersion": "9", "digest": "sha256:x"}
+LIVE = {"liveSince": to_moment(START)}
+
+
+@pytest.mark.parametrize(
+    ("runs", "rollouts", "status", "known"),
+    [
+        pytest.param([], [], {"versions": [TOLD]}, {"1.1.0": "sha256:1"}, id="as status has it"),
+        pytest.param([TRAINED], [], {}, {"1.1.0": "sha256:1"},
+                     id="an upgrade: what a training registered"),
+        pytest.param([], [{"candidate": TOLD, "stable": STABLE}], {}, {"1.0.0": "sha256:0"},
+                     id="an upgrade: what was in charge, and not what never took traffic"),
+        pytest.param([], [{"candidate": TOLD} | LIVE], {}, {"1.1.0": "sha256:1"},
+                     id="an upgrade: what took traffic"),
+        pytest.param([TRAINED], [{"candidate": OTHER} | LIVE], {"versions": [TOLD]},
+                     {"1.1.0": "sha256:1"}, id="an earlier Rollout's word changes nothing"),
+        pytest.param([], [{"candidate": OTHER} | LIVE], {"versions": [TOLD], "rollout": "r-0"},
+                     {"1.1.0": "sha256:x"}, id="what the current Rollout brought"),
+        pytest.param([TRAINED], [], {"versions": [OTHER], "trainingRun": "t-0"},
+                     {"1.1.0": "sha256:1"}, id="the training that has just ended"),
+    ],
+)  # fmt: skip
+async def test_which_artifacts_are_known(
+    world: World,
+    runs: list[dict[str, Any]],
+    rollouts: list[dict[str, Any]],
+    status: dict[str, Any],
+    known: dict[str, str],
+) -> None:
+    for number, said in enumerate(runs):
+        put_run(world, f"t-{number}", **said)
+    for number, said in enumerate(rollouts):
+        put_rollout(world, f"r-{number}", **said)
+
+    found = (await look(world, **status)).known
+
+    assert {one.version: one.digest for one in found} == known
+
+
+WANTED = f"sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("forged", "known", "pinned", "told"),
+    [
+        pytest.param(None, "sha256:0", None, {}, id="exchanged: it was another"),
+        pytest.param("sha256:0", "sha256:0", None, {}, id="as it was tried, beside another"),
+        pytest.param(WANTED, "sha256:0", WANTED, {"1.1.0": WANTED}, id="the spec names another"),
+        pytest.param(WANTED, "sha256:0", None, {}, id="two others"),
+    ],
+)
+async def test_what_took_traffic_is_not_exchanged_by_a_tag(
+    world: World, forged: str | None, known: str, pinned: str | None, told: dict[str, str]
+) -> None:
+    name = f"{NAMESPACE}.nsw-price"
+    world.registry.register(name, "1.1.0", digest="sha256:1")
+    if forged is not None:
+        world.registry.forge(name, "1.1.0", digest=forged)
+    world.registrations.take(await world.registry.registrations())
+    spec = {"version": "1.1.0", **({"versionDigest": pinned} if pinned else {})}
+
+    observed = (
+        await look(
+            world,
+            spec,
+            blocked=[BLOCKED | {"digest": "sha256:0"}],
+            versions=[TOLD | {"digest": known}],
+        )
+    ).observed
+
+    assert observed.artifacts == told

@@ -23,6 +23,12 @@ def entry(transition: Transition, version: str, stable: str = "", minute: int = 
     )  # fmt: skip
 
 
+def remembered(history: list[HistoryEntry], *registered: RegisteredVersion) -> Past:
+    return recall(
+        history, registered, model="energy/nsw-price", registered_model="energy.nsw-price"
+    )
+
+
 FIRST = entry(Transition.PROMOTED, "1.0.0")
 SECOND = entry(Transition.PROMOTED, "1.1.0", "1.0.0", 1)
 ON_TRIAL = entry(Transition.STARTED, "1.1.0", "1.0.0", 1)
@@ -69,11 +75,53 @@ def test_what_was_in_charge_last(
 def test_what_can_be_taken_up(
     registered: RegisteredVersion | None, reason: Reason | None, words: str
 ) -> None:
-    past = recall([FIRST], registered, model="energy/nsw-price")
+    past = remembered([FIRST], *([registered] if registered else []))
 
     assert past.reason == reason
     assert words in past.message
     assert (past.stable is None) == (reason is not None)
+
+
+SERVED = dataclasses.replace(FIRST, numbers={"registryVersion": "7", "digest": "sha256:a"})
+FORGED = dataclasses.replace(REGISTERED, registry_version="9", digest="sha256:b")
+LATER = dataclasses.replace(REGISTERED, registered_at=START + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("history", "registered", "number", "words"),
+    [
+        pytest.param(SERVED, [REGISTERED, FORGED], "7", "", id="the artifact that it was"),
+        pytest.param(SERVED, [FORGED], None, "its digest has been sha256:a", id="exchanged"),
+        pytest.param(SERVED, [dataclasses.replace(LATER, registry_version="9")], "9", "",
+                     id="registered again, the same artifact"),
+        pytest.param(FIRST, [REGISTERED, FORGED], None, "2 registrations",
+                     id="a release that kept no digest: nothing tells"),
+    ],
+)  # fmt: skip
+def test_what_is_taken_up_is_the_artifact_that_was_in_charge(
+    history: HistoryEntry,
+    registered: list[RegisteredVersion],
+    number: str | None,
+    words: str,
+) -> None:
+    past = remembered([history], *registered)
+
+    assert (past.stable.registry_version if past.stable else None) == number
+    assert words in past.message
+
+
+def test_a_history_says_which_artifacts_versions_were() -> None:
+    numbers = {"registryVersion": "8", "digest": "sha256:b"}
+    tried = dataclasses.replace(TAKEN_BACK, numbers=numbers, began=START)
+    untried = dataclasses.replace(NEVER_SERVED, numbers=numbers)
+    odd = dataclasses.replace(SECOND, numbers={"registryVersion": 8, "digest": ["x"]})
+
+    known = remembered([untried, tried, odd, SERVED], REGISTERED).known
+
+    assert [(one.version, one.digest) for one in known] == [
+        ("1.1.0", "sha256:b"),
+        ("1.0.0", "sha256:a"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +140,7 @@ def test_what_can_be_taken_up(
 def test_what_goes_before_the_spec(
     history: list[HistoryEntry], pinned: str | None, alternatives: tuple[str, ...], first: bool
 ) -> None:
-    past = recall(history, REGISTERED, model="energy/nsw-price")
+    past = remembered(history, REGISTERED)
 
     assert past.takes_up(pinned, alternatives) == first
 
@@ -100,7 +148,7 @@ def test_what_goes_before_the_spec(
 def test_the_past_keeps_what_the_version_is_and_its_recipe() -> None:
     registered = dataclasses.replace(REGISTERED, digest="sha256:0", recipe="sha256:r")
 
-    past = recall([FIRST], registered, model="energy/nsw-price")
+    past = remembered([FIRST], registered)
 
     assert past.stable == reference("1.0.0").model_copy(update={"registry_version": "7"})
     assert past.recipe == "sha256:r"

@@ -341,6 +341,28 @@ def test_a_version_that_does_not_exist_is_not_what_a_retry_means(
     assert [entry.version for entry in decide(about).blocked] == kept
 
 
+@pytest.mark.parametrize(
+    ("digest", "pinned_digest", "kept"),
+    [
+        pytest.param("sha256:a", "sha256:b", [], id="the spec names another artifact of it by now"),
+        pytest.param("", "sha256:b", ["1.1.0"], id="what the spec names is not registered"),
+        pytest.param("sha256:a", None, ["1.1.0"], id="the spec names none any more"),
+    ],
+)
+def test_what_makes_way_for_another_artifact_of_its_version_is_not_blocked(
+    digest: str, pinned_digest: str | None, kept: list[str]
+) -> None:
+    lost = blocked("1.1.0", reason="VersionChanged", asked="spec.version", digest=digest)
+    ended = rollout("1.1.0", RunState.FAILED, trigger="pinned", lost=lost)
+
+    decision = decide(
+        observed(pinned="1.1.0", pinned_digest=pinned_digest, rollout=ended, rollout_folded=False)
+    )
+
+    assert [entry.version for entry in decision.blocked] == kept
+    assert decision.start_rollout == (None if kept else PIN)
+
+
 def test_a_training_that_passes_the_gate_is_shipped() -> None:
     ended = training(RunState.SUCCEEDED, comparison=comparison())
     decision = decide(observed(training=ended, training_folded=False))
@@ -394,6 +416,10 @@ REFUSED = GateStatus(
                      "RollingOut", id="a rollout is in flight"),
         pytest.param(observed(pinned="1.1.0", blocked=blocked("1.1.0")), Phase.BLOCKED,
                      "VersionBlocked", id="the version asked for was rolled back"),
+        pytest.param(observed(pinned="1.0.0", pinned_digest="sha256:x"), Phase.SERVING,
+                     "VersionChanged", id="another artifact is asked for under what serves"),
+        pytest.param(observed(pinned="1.0.0", pinned_digest="sha256:0"), Phase.SERVING,
+                     "Serving", id="the artifact that serves is asked for"),
         pytest.param(observed(stable=None, rollout=None, training=training(),
                               training_folded=False),
                      Phase.TRAINING, "Training", id="the first version is in training"),

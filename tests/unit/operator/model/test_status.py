@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import Condition
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.phases.model import GateReason
+from fairlead_operator.model.past import Past
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.states import RunState
@@ -32,6 +34,7 @@ BODY = model_manifest() | {
 }
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 SOON = timedelta(seconds=30)  # after which Prometheus is asked again
+KNOWN = VersionReference(version="0.9.0", registry_version="9", digest="sha256:9")
 SERVES = ModelStatus(phase="Serving", stable=reference("1.0.0"), recipe="sha256:recipe")
 
 
@@ -60,6 +63,8 @@ def test_the_decision_says_when_to_look_again(again: timedelta | None) -> None:
                      "True", "False", "False", id="what is asked for is blocked"),
         pytest.param(seen(observed(pinned="1.1.0", refused=refused("1.1.0"))),
                      "True", "False", "False", id="what is asked for was refused"),
+        pytest.param(seen(observed(pinned="1.0.0", pinned_digest="sha256:x")),
+                     "True", "False", "False", id="another artifact is asked for"),
         pytest.param(seen(observed(stable=None, rollout=None, suspend=True)),
                      "False", "False", "False", id="nothing serves"),
     ],
@@ -323,6 +328,8 @@ PROMOTED = seen(
     observed(rollout=rollout("1.1.0", RunState.SUCCEEDED), rollout_folded=False), status=SERVES
 )
 BLOCKED = seen(observed(pinned="1.1.0", blocked=blocked("1.1.0")), status=SERVES)
+EXCHANGED = seen(observed(pinned="1.0.0", pinned_digest="sha256:x"), status=SERVES)
+TOLD = ModelStatus.model_validate(say(EXCHANGED).status)
 
 
 @pytest.mark.parametrize(
@@ -333,6 +340,8 @@ BLOCKED = seen(observed(pinned="1.1.0", blocked=blocked("1.1.0")), status=SERVES
                      id="a candidate passed the gate"),
         pytest.param(PROMOTED, [("Promoted", False)], id="another version is in charge"),
         pytest.param(BLOCKED, [("VersionBlocked", True)], id="a version is blocked"),
+        pytest.param(EXCHANGED, [("VersionChanged", True)], id="another artifact is asked for"),
+        pytest.param(dataclasses.replace(EXCHANGED, status=TOLD), [], id="which was told before"),
         pytest.param(seen(observed(), status=SERVES, unregistered="it was deleted"),
                      [("RegistrationChanged", True)], id="what serves is not registered any more"),
     ],
@@ -411,3 +420,20 @@ def test_pods_that_are_missing_are_announced_once() -> None:
     assert [(event.reason, event.warning) for event in first.events] == [("NotAnswering", True)]
     assert again.events == ()
     assert [(event.reason, event.warning) for event in after.events] == [("PodsReady", False)]
+
+
+@pytest.mark.parametrize(
+    ("look", "known"),
+    [
+        pytest.param(seen(observed()), {"1.0.0": "sha256:0"}, id="what is in charge"),
+        pytest.param(PASSED, {"1.0.0": "sha256:0", "1.1.0": "sha256:1"}, id="what was trained"),
+        pytest.param(seen(observed(), known=(KNOWN.model_copy(update={"version": "1.0.0"}),)),
+                     {"1.0.0": "sha256:0"}, id="what serves goes before what was known"),
+        pytest.param(seen(observed(stable=None, rollout=None, past=Past(known=(KNOWN,)))),
+                     {"0.9.0": "sha256:9"}, id="what the history of an earlier Model says"),
+    ],
+)  # fmt: skip
+def test_which_artifact_a_version_is_stays_in_status(look: Seen, known: dict[str, str]) -> None:
+    versions = say(look).status["versions"]
+
+    assert {one["version"]: one["digest"] for one in versions} == known

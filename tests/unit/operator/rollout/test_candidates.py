@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.api.rollout import RolloutStatus
+from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.rollout import RolloutSpec
 from fairlead_operator.rollout.candidates import Candidates, resolve
 from fairlead_operator.rollout.decision.states import Resolution
+from support.builders import case
 from support.world import World
 
 MODEL = "energy.nsw-price"
@@ -20,9 +22,13 @@ def world() -> World:
     return world
 
 
-async def asked(world: World, *versions: str, status: dict[str, Any] | None = None) -> Candidates:
-    known = RolloutStatus.model_validate(status or {})
-    return await resolve(versions, known, MODEL, world.ports)
+async def asked(
+    world: World, *versions: str, status: dict[str, Any] | None = None, **more: Any
+) -> Candidates:
+    spec = {"model": "nsw-price", "version": versions[0], "alternatives": versions[1:]}
+    told: dict[str, Any] = {"known": more.pop("known", ()), "has_turn": more.pop("has_turn", True)}
+    about = case(status=status, spec=RolloutSpec.model_validate(spec | more), **told)
+    return await resolve(about, world.registry)
 
 
 async def test_every_candidate_is_found_in_order(world: World) -> None:
@@ -70,3 +76,74 @@ async def test_what_was_found_once_is_not_asked_again(world: World, status: dict
     candidates = await asked(world, "1.1.0", status=status)
 
     assert [reference.digest for reference in candidates.references] == ["sha256:7"]
+
+
+DIGEST = f"sha256:{'a' * 64}"
+IN_CHARGE = case().stable
+
+
+@pytest.mark.parametrize(
+    ("known", "pinned", "resolution", "digest"),
+    [
+        pytest.param((), None, Resolution.AMBIGUOUS, None, id="nothing tells which it is"),
+        pytest.param(("sha256:1",), None, Resolution.FOUND, "sha256:1", id="the Model knows it"),
+        pytest.param(("sha256:gone",), None, Resolution.CHANGED, None, id="it was exchanged"),
+        pytest.param((), DIGEST, Resolution.FOUND, DIGEST, id="the spec names its digest"),
+    ],
+)
+async def test_a_second_registration_is_never_taken_for_the_first(
+    world: World,
+    known: tuple[str, ...],
+    pinned: str | None,
+    resolution: Resolution,
+    digest: str | None,
+) -> None:
+    """The newest of two registrations was taken, whoever had made it."""
+    world.registry.forge(MODEL, "1.1.0", digest=DIGEST)
+    told = tuple(
+        VersionReference(version="1.1.0", registry_version="77", digest=one) for one in known
+    )
+
+    candidates = await asked(world, "1.1.0", known=told, versionDigest=pinned)
+
+    assert candidates.resolution is resolution
+    assert [one.digest for one in candidates.references] == ([digest] if digest else [])
+
+
+@pytest.mark.parametrize(
+    ("trigger", "has_turn", "is_asked"),
+    [
+        pytest.param("trained", False, False, id="the Model's, which does not name it yet"),
+        pytest.param("trained", True, True, id="the Model's"),
+        pytest.param("rollback", False, True, id="a person's: a slip of the pen is told at once"),
+    ],
+)
+async def test_the_model_says_first_what_it_knows(
+    world: World, trigger: str, *, has_turn: bool, is_asked: bool
+) -> None:
+    candidates = await asked(world, "1.1.0", trigger=trigger, has_turn=has_turn)
+
+    assert (candidates.resolution is Resolution.FOUND) is is_asked
+
+
+@pytest.mark.parametrize(
+    ("trigger", "resolution"),
+    [
+        pytest.param("hand", Resolution.CHANGED, id="by hand: it would be exchanged in place"),
+        pytest.param("restored", Resolution.FOUND, id="restored: it serves on as it is"),
+    ],
+)
+async def test_what_is_in_charge_keeps_its_artifact(
+    world: World, trigger: str, resolution: Resolution
+) -> None:
+    assert IN_CHARGE is not None
+    world.registry.register(MODEL, "1.0.0")
+    world.registry.forge(MODEL, "1.0.0", digest=DIGEST)
+
+    candidates = await asked(
+        world, "1.0.0", known=(IN_CHARGE,), trigger=trigger, versionDigest=DIGEST
+    )
+
+    assert candidates.resolution is resolution
+    found = [one.digest for one in candidates.references]
+    assert found == ([IN_CHARGE.digest] if resolution is Resolution.FOUND else [])

@@ -49,6 +49,15 @@ def test_which_entry_is_due(status: dict[str, Any], transition: str | None) -> N
     assert (entry.transition if entry else None) == transition
 
 
+def test_an_entry_says_which_artifact_it_was() -> None:
+    candidate = {"version": "1.1.0", "registryVersion": "2", "digest": "sha256:1"}
+
+    numbers = due(PROMOTED | {"candidate": candidate}).numbers
+
+    assert (numbers["registryVersion"], numbers["digest"]) == ("2", "sha256:1")
+    assert "digest" not in due(BACK).numbers, "it was never found"
+
+
 def test_a_version_that_went_back_had_traffic_from_to() -> None:
     assert (due(BACK).began is not None, due(BACK).ended is not None) == (True, True)
     assert due(BACK | {"liveSince": None}).ended is None

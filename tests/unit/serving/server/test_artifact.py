@@ -51,11 +51,13 @@ class FakeRegistry:
         write(target, FILES)
 
 
-@pytest.mark.parametrize("tag", [None, "right"])
+@pytest.mark.parametrize("tag", [None, "right", "sha256:forged"])
 def test_the_right_artifact_is_fetched(tmp_path: Path, tag: str | None) -> None:
+    """Whoever could write the tag in MLflow kept every new pod of a version from starting."""
     digest = digest_directory(write(tmp_path / "registered", FILES))
+    told = digest if tag == "right" else tag
 
-    fetch_artifact(settings(digest), FakeRegistry(tag=tag and digest), tmp_path / "downloaded")
+    fetch_artifact(settings(digest), FakeRegistry(tag=told), tmp_path / "downloaded")
 
     assert digest_directory(tmp_path / "downloaded") == digest
 
@@ -63,11 +65,12 @@ def test_the_right_artifact_is_fetched(tmp_path: Path, tag: str | None) -> None:
 @pytest.mark.parametrize(
     ("tag", "message"),
     [
-        pytest.param("sha256:aaa", "files were changed after registration", id="changed files"),
-        pytest.param("sha256:bbb", "its tag fairlead.digest was changed", id="changed tag"),
+        pytest.param(None, "its files were changed", id="no tag"),
+        pytest.param("sha256:aaa", "its files were changed", id="the tag agrees"),
+        pytest.param("sha256:bbb", r"its tag fairlead\.digest says sha256:bbb", id="it does not"),
     ],
 )
-def test_another_artifact_is_refused(tmp_path: Path, tag: str, message: str) -> None:
+def test_another_artifact_is_refused(tmp_path: Path, tag: str | None, message: str) -> None:
     with pytest.raises(StartupError, match=message) as failure:
         fetch_artifact(settings("sha256:aaa"), FakeRegistry(tag=tag), tmp_path)
 

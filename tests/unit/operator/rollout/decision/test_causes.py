@@ -47,6 +47,8 @@ LEFT = Cause(reason=Reason.ALERT_FIRED, message="slow")
                      id="the guard before pods"),
         pytest.param({"alert": "slow", "tripped": "12 of 14"}, Reason.ALERT_FIRED,
                      id="an alert before the guard"),
+        pytest.param({"repinned": "another digest", "alert": "slow"}, Reason.VERSION_CHANGED,
+                     id="nobody asks for this artifact any more"),
     ],
 )  # fmt: skip
 def test_cause_against(changes: dict[str, Any], reason: Reason | None) -> None:

@@ -76,6 +76,12 @@ TABLE = [
                  id="pending: a registry outage is waited for, however long"),
     pytest.param(pending(resolution=Resolution.MISSING, health=Health.UNKNOWN),
                  NEVER_STARTED, Reason.VERSION_NOT_FOUND, id="pending: no such version"),
+    pytest.param(pending(resolution=Resolution.AMBIGUOUS, health=Health.UNKNOWN),
+                 NEVER_STARTED, Reason.VERSION_AMBIGUOUS, id="pending: registered twice"),
+    pytest.param(pending(resolution=Resolution.CHANGED, health=Health.UNKNOWN),
+                 NEVER_STARTED, Reason.VERSION_CHANGED, id="pending: another artifact by now"),
+    pytest.param(observed(resolution=Resolution.CHANGED), (Phase.PROGRESSING, 10),
+                 Reason.STEP_HOLDING, id="progressing: the registry changes nothing any more"),
     pytest.param(pending(health=Health.STARTING), (Phase.PENDING, 0),
                  Reason.WAITING_FOR_CANDIDATE, id="pending: the candidate starts"),
     pytest.param(pending(health=Health.STARTING, waited=HOUR,
@@ -533,7 +539,8 @@ def test_no_rollback_without_a_cause(seen: Observed) -> None:
         or arm.health is Health.FAILED
         or arm.alert is not None
         or arm.tripped is not None
-        or seen.resolution is Resolution.MISSING
+        or arm.repinned is not None
+        or seen.resolution in {Resolution.MISSING, Resolution.AMBIGUOUS, Resolution.CHANGED}
     )
     late = seen.waited > min(seen.start_deadline, seen.approval_deadline)
     cause = evidence or asked(seen, Action.ABORT) or late
