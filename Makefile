@@ -12,8 +12,9 @@ RUN := PYTHONPATH=tests $(PYTHON)
 PACED := PYTHONPATH=tests python3 -m pace --log build/install.log
 PACKAGES := installing Python packages into .venv, for Fairlead and its tests
 PYTEST := $(PYTHON) -m pytest
-# Unit and scenario tests wait for nothing and share nothing: one process for each core.
-AT_ONCE := --numprocesses=auto
+# Unit and scenario tests wait for nothing and share nothing: one process for each core.  All of
+# them must find the same tests in the same order, also those whose names come from a set.
+AT_ONCE := PYTHONHASHSEED=0 $(PYTEST) --numprocesses=auto
 APT_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends
 
 .PHONY: help
@@ -28,7 +29,7 @@ demo: install ## Bring up a cluster, install Fairlead, and run the whole demo on
 
 .PHONY: test
 test: install tools gateway-tools test-packages ## Run all tests: unit, scenario, integration, end to end; with coverage
-	$(PYTEST) $(AT_ONCE) tests/unit tests/scenario --cov --cov-report=
+	$(AT_ONCE) tests/unit tests/scenario --cov --cov-report=
 	$(PYTEST) tests/integration --cov --cov-append --cov-report=term --cov-fail-under=85
 	$(PYTEST) tests/e2e
 
@@ -36,7 +37,7 @@ test: install tools gateway-tools test-packages ## Run all tests: unit, scenario
 
 .PHONY: test-unit
 test-unit: install tools ## Run unit and scenario tests (seconds)
-	$(PYTEST) $(AT_ONCE) tests/unit tests/scenario
+	$(AT_ONCE) tests/unit tests/scenario
 
 .PHONY: test-integration
 test-integration: install tools gateway-tools test-packages ## Run integration tests on a real API server
@@ -56,7 +57,7 @@ bench-scale: install ## Measure operator and gateway with thousands of Models on
 
 .PHONY: chaos
 chaos: install ## Take each part away during rollouts: at every call, and on a real cluster
-	$(PYTEST) $(AT_ONCE) tests/scenario/test_faults.py --faults all
+	$(AT_ONCE) tests/scenario/test_faults.py --faults all
 	@$(RUN) -m chaos
 
 # --- the local cluster ----------------------------------------------------------------------
