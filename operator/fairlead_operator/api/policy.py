@@ -3,6 +3,7 @@
 Written by people in ``Model.spec.rollout``; copied into each ``Rollout``.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -216,3 +217,13 @@ class RolloutPolicy(Spec):
             "up. Defaults to supersede.",
         ),
     ]
+
+
+def in_one_step(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the strategy by which a version takes all traffic in one step, as it is written.
+
+    Where only one version may run at a time, that holds on the way back as well.
+    """
+    if policy.get("strategy") == "recreate":
+        return {"strategy": "recreate"}
+    return {"strategy": "canary", "steps": [{"weight": 100, "hold": "0s"}]}

@@ -96,7 +96,7 @@ class ServingSpec(Spec):
             description="When true, versions that bring code are served, for example Python "
             "functions and pickled models, if the chart's value serving.allowArtifactCode is true "
             "as well. Such code runs with the rights of the model server. XGBoost boosters bring "
-            "none and never need it. Defaults to false; what serves already goes on serving.",
+            "none and never need it. What serves already goes on serving. Defaults to false.",
         ),
     ]
     gateway: Annotated[

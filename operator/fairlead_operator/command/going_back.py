@@ -12,6 +12,7 @@ from typing import Any
 from fairlead_operator.api.builtins import FOR_COPIES
 from fairlead_operator.api.group import ANNOTATION_REQUEST, API_VERSION
 from fairlead_operator.api.phases.rollout import ENDED, Phase, Reason, Trigger
+from fairlead_operator.api.policy import in_one_step
 from fairlead_operator.command.refusals import Object, status_of
 from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.requests import Action
@@ -175,14 +176,8 @@ def build_back(model: Object, to: str, *, request: str, by_steps: bool) -> dict[
 
 
 def _at_once(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Build a policy with the Model's analysis and limits, and a single step to all traffic.
-
-    Where only one version may run at a time, that holds on the way back as well.
-    """
-    if policy.get("strategy") == "recreate":
-        own: dict[str, Any] = {"strategy": "recreate"}
-    else:
-        own = {"strategy": "canary", "steps": [{"weight": 100, "hold": "0s"}]}
+    """Build a policy with the Model's analysis and limits, and a single step to all traffic."""
+    own = in_one_step(policy)
     kept = ("fastGuard", "guard", "patience", "startDeadline")
     limits = {key: copy.deepcopy(policy[key]) for key in kept if key in policy}
     analysis = _without_copies(policy.get("analysis") or {})

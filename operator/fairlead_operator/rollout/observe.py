@@ -28,7 +28,7 @@ from fairlead_operator.rollout.cluster import Cluster, look_at_cluster
 from fairlead_operator.rollout.code import find_refused_code
 from fairlead_operator.rollout.decision.capacity import Capacity
 from fairlead_operator.rollout.decision.freeze import find_freeze
-from fairlead_operator.rollout.decision.plan import Plan, compile_plan, standing_plan
+from fairlead_operator.rollout.decision.plan import Plan, compile_plan, goes_on, standing_plan
 from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.decision.states import (
     Arm,
@@ -192,7 +192,7 @@ def _can_go_back(status: RolloutStatus, annotations: Mapping[str, str]) -> bool:
 def _find_change(policy: RolloutPolicy, spec: RolloutSpec, status: RolloutStatus) -> str | None:
     """Say that the Model's strategy is another than that a rollout in traffic began with."""
     in_traffic = status.phase not in {None, Phase.PENDING} and not is_finished(Phase(status.phase))
-    if spec.policy is not None or not in_traffic or status.strategy in {None, policy.strategy}:
+    if spec.policy is not None or not in_traffic or goes_on(policy, status.strategy):
         return None
     return (
         f"this rollout has no policy of its own and began under strategy {status.strategy}, and "

@@ -133,6 +133,11 @@ def compile_plan(policy: RolloutPolicy, *, candidates: int = 1) -> Plan:
     return dataclasses.replace(plan, fast_guard=limits)
 
 
+def goes_on(policy: RolloutPolicy, began: str | None) -> bool:
+    """Tell whether a rollout that began under this strategy can go on under the policy."""
+    return began is None or began == policy.strategy
+
+
 def standing_plan(
     policy: RolloutPolicy,
     *,

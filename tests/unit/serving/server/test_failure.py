@@ -8,6 +8,7 @@ EXIT_CODES = {
     Reason.DIGEST_MISMATCH: 3,
     Reason.VERSION_NOT_FOUND: 3,
     Reason.ARTIFACT_INVALID: 3,
+    Reason.CODE_NOT_ALLOWED: 3,
     Reason.SELF_TEST_FAILED: 3,
     Reason.SETTINGS_INVALID: 3,
     Reason.REGISTRY_UNAVAILABLE: 1,
