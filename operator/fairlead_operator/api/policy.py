@@ -4,7 +4,7 @@ Written by people in ``Model.spec.rollout``; copied into each ``Rollout``.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 

@@ -29,7 +29,7 @@ from fairlead_operator.rollout.code import find_refused_code
 from fairlead_operator.rollout.decision.capacity import Capacity
 from fairlead_operator.rollout.decision.freeze import find_freeze
 from fairlead_operator.rollout.decision.plan import Plan, compile_plan, goes_on, standing_plan
-from fairlead_operator.rollout.decision.state_machine import decide
+from fairlead_operator.rollout.decision.state_machine import decide, is_taken_back
 from fairlead_operator.rollout.decision.states import (
     Arm,
     Cause,
@@ -38,7 +38,13 @@ from fairlead_operator.rollout.decision.states import (
     Observed,
     is_finished,
 )
-from fairlead_operator.rollout.evidence.gather import Evidence, find_unreadable, gather_evidence
+from fairlead_operator.rollout.evidence.gather import (
+    Evidence,
+    find_unreadable,
+    gather_evidence,
+    keep_evidence,
+)
+from fairlead_operator.rollout.evidence.in_time import InTime
 from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.signatures import compare_signatures
 from fairlead_operator.rollout.statistics.verdict import summarize, worst
@@ -81,13 +87,16 @@ async def observe(
             running=cluster.servers,
             by_operator=allows_code,
         ),
-        evidence=await gather_evidence(case, ports),
+        evidence=keep_evidence(case),
         returned=await _has_returned(case, ports.kube),
         alert=alert,
     )
+    in_time = dataclasses.replace(ports, prometheus=InTime(ports.prometheus))
+    if not is_taken_back(look.to_observed()):  # a Prometheus that hangs would only delay that
+        look = dataclasses.replace(look, evidence=await gather_evidence(case, in_time))
     return Seen(
         case=case,
-        observed=await _ask_if_readable(look.to_observed(), case, look.evidence, ports),
+        observed=await _ask_if_readable(look.to_observed(), case, look.evidence, in_time),
         candidates=look.candidates.references,
         signatures=await compare_signatures(case, look.candidates.references, ports.registry),
         servers=look.cluster.servers,

@@ -39,7 +39,7 @@ trial of an A/B test or a bandit, ``causes.py`` what takes traffic back, and
 """
 
 import dataclasses
-from typing import assert_never
+from typing import Final, assert_never
 
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.phases.rollout import Phase, Reason
@@ -68,9 +68,12 @@ from fairlead_operator.rollout.decision.states import (
     Health,
     Observed,
     in_seconds,
+    is_finished,
     no_traffic,
     reported,
 )
+
+_BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 
 
 def decide(observed: Observed) -> Decision:
@@ -92,6 +95,19 @@ def decide(observed: Observed) -> Decision:
         ),
         answers=answers,
     )
+
+
+def is_taken_back(observed: Observed) -> bool:
+    """Tell whether a person, an alert or the guard takes a candidate back, whatever checks say."""
+    if observed.phase is Phase.ROLLING_BACK or is_finished(observed.phase):
+        return False
+    wish, _ = answer_requests(observed)
+    accused = any(arm.alert is not None or arm.tripped is not None for arm in observed.playing)
+    if wished_back(observed, wish) is None and not accused:
+        return False
+    decision = decide(observed)
+    dropped = [arm for arm in observed.arms if arm.dropped is not None]
+    return decision.phase in _BACK or len(decision.dropped) > len(dropped)
 
 
 def _next(observed: Observed, wish: Request | None) -> Decision:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fairlead_operator.api.checks import DEFAULT_WINDOW, Check
 from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.api.promql import find_in_checks, find_queries
+from fairlead_operator.api.rollout import CheckStatus
 from fairlead_operator.api.template import AnalysisTemplateSpec
 from fairlead_operator.ports import Kube, Ports, Prometheus
 from fairlead_operator.prometheus.counting import GATEWAY, SERVERS
@@ -19,6 +20,7 @@ from fairlead_operator.rollout.case import Case
 from fairlead_operator.rollout.decision.states import is_finished
 from fairlead_operator.rollout.evidence.analysis import Analysis, Look, analyze
 from fairlead_operator.rollout.evidence.checks import ChecksError, resolve_checks
+from fairlead_operator.rollout.evidence.judgment import from_status
 from fairlead_operator.rollout.evidence.queries import fill as fill_query
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
 from fairlead_operator.rollout.evidence.trial import LastCount, TrialLook, run_trial
@@ -64,6 +66,22 @@ class Evidence:
         return min(analysis.next_measurement for analysis in self.analyses.values())
 
 
+def keep_evidence(case: Case) -> Evidence:
+    """Return what the last look was told, and ask nobody."""
+    measured = case.in_play if case.status.phase in _MEASURED else ()
+    analyses = {
+        version: Analysis(
+            judgments=tuple(from_status(check) for check in _last(case, version))
+            if version in measured
+            else (),
+            measured_at=case.status.measured_at if version in measured else None,
+            next_measurement=case.policy.analysis.interval,
+        )
+        for version in case.spec.versions
+    }
+    return Evidence(checks=(), problem=None, analyses=analyses, trial=None)
+
+
 async def gather_evidence(case: Case, ports: Ports) -> Evidence:
     """Ask what is due, and keep what is not.
 
@@ -76,12 +94,11 @@ async def gather_evidence(case: Case, ports: Ports) -> Evidence:
         checks = await _resolve(case, ports.kube)
     except ChecksError as error:
         problem = str(error)[:1000]
-    return Evidence(
-        checks=checks,
-        problem=problem,
-        analyses=await _analyze(case, checks, problem, ports),
-        trial=await _try_out(case, ports),
+    # At once, so that neither takes the time that Prometheus has for both.
+    analyses, trial = await asyncio.gather(
+        _analyze(case, checks, problem, ports), _try_out(case, ports)
     )
+    return Evidence(checks=checks, problem=problem, analyses=analyses, trial=trial)
 
 
 async def _resolve(case: Case, kube: Kube) -> tuple[Check, ...]:
@@ -168,7 +185,7 @@ async def _analyze(
             interval=interval,
             stages=len(case.plan.steps) + 1,
             problem=problem,
-            last=tuple(check for check in status.checks if check.version in {version, ""}),
+            last=_last(case, version),
             measured_at=status.measured_at,
         )
         for version in (case.in_play if status.phase in _MEASURED else ())
@@ -177,6 +194,11 @@ async def _analyze(
     analyses = dict(zip(looks, measured, strict=True))
     nothing = Analysis(judgments=(), measured_at=None, next_measurement=interval)
     return {version: analyses.get(version, nothing) for version in case.spec.versions}
+
+
+def _last(case: Case, version: str) -> tuple[CheckStatus, ...]:
+    """Return what the last look was told of a candidate."""
+    return tuple(check for check in case.status.checks if check.version in {version, ""})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

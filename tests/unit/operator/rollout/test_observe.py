@@ -265,6 +265,50 @@ async def test_when_prometheus_is_asked_whether_it_can_read_the_queries(
     assert ((seen.observed.problem or "") != "") == is_asked
 
 
+SUPERSEDE = {"fairlead.dev/supersede": "1.3.0"}
+HASTE = {"fairlead.dev/alert": json.dumps(ALERT)}
+LATE = {"fairlead.dev/alert": json.dumps(ALERT | {"version": "1.2.0"})}
+BOTH = [{"version": "1.1.0", "weight": 20}, {"version": "1.2.0", "weight": 20}]
+LEFT = [BOTH[0], BOTH[1] | {"weight": 0, "reason": "AlertFired", "message": "slow"}]
+AB = {"strategy": "abTest", "abTest": {"weight": 20, "goal": {"metric": "success-rate"}}}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "spec", "status", "is_asked"),
+    [
+        pytest.param({}, {}, MOVING, True, id="on its way"),
+        pytest.param(ABORT, {}, MOVING, False, id="aborted"),
+        pytest.param(ABORT, {}, MOVING | {"phase": "Paused"}, False, id="aborted in a pause"),
+        pytest.param(ABORT, {}, MOVING | {"phase": "Guarding", "step": 9, "weight": 100}, False,
+                     id="aborted in the guard window"),
+        pytest.param(SUPERSEDE, {}, MOVING, False, id="superseded"),
+        pytest.param(HASTE, {}, MOVING, False, id="an alert of it"),
+        pytest.param({"fairlead.dev/alert": "no JSON"}, {}, MOVING, True, id="an unreadable alert"),
+        pytest.param({"fairlead.dev/pause": "Ada"}, {}, MOVING, True, id="a pause goes nowhere"),
+        pytest.param(LATE, {"alternatives": ["1.2.0"], "policy": AB}, MOVING | {"arms": BOTH},
+                     False, id="an alert of one of two"),
+        pytest.param(LATE, {"alternatives": ["1.2.0"], "policy": AB}, MOVING | {"arms": LEFT},
+                     True, id="after that one has left: the other is still measured"),
+    ],
+)  # fmt: skip
+async def test_what_takes_back_waits_for_no_measurement(
+    world: World,
+    annotations: dict[str, str],
+    spec: dict[str, Any],
+    status: dict[str, Any],
+    is_asked: bool,
+) -> None:
+    """A Prometheus that hung delayed an abort by 16 s."""
+    world.prometheus.healthy()
+    world.registry.register("energy.nsw-price", "1.2.0")
+    hour_ago = (NOW - timedelta(hours=1)).isoformat()
+    began = {"since": hour_ago, "stepSince": hour_ago, "measuredAt": hour_ago}
+
+    await look(world, status=status | began, annotations=annotations or {"a": "b"}, **spec)
+
+    assert (world.prometheus.asked != []) == is_asked
+
+
 def put_model(world: World, **changes: Any) -> None:
     """Put a Model with a query of its own, whose turn it is."""
     strategy = {"strategy": changes["strategy"]} if "strategy" in changes else {}

@@ -10,7 +10,7 @@ from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
 from fairlead_operator.requests import Action, Word
 from fairlead_operator.rollout.decision.causes import rollback_cause
 from fairlead_operator.rollout.decision.plan import Plan, Step
-from fairlead_operator.rollout.decision.state_machine import decide
+from fairlead_operator.rollout.decision.state_machine import decide, is_taken_back
 from fairlead_operator.rollout.decision.states import (
     Decision,
     Gateway,
@@ -420,6 +420,40 @@ def present_weight(seen: Observed) -> int:
 
 def asked(seen: Observed, action: Action) -> bool:
     return any(request.action is action for request in seen.requests)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(observed(), False, id="nobody spoke"),
+        pytest.param(observed(requests=asks(Action.ABORT)), True, id="an abort"),
+        pytest.param(pending(requests=asks(Action.ABORT)), True, id="an abort before traffic"),
+        pytest.param(paused(requests=asks(Action.ABORT)), True, id="an abort in a pause"),
+        pytest.param(guarding(requests=supersedes("1.3.0")), True, id="superseded"),
+        pytest.param(guarding(requests=supersedes("1.3.0"), returned=True), False,
+                     id="superseded, but a person went back to it"),
+        pytest.param(observed(requests=asks(Action.PAUSE)), False, id="a pause"),
+        pytest.param(observed(alert="slow"), True, id="an alert"),
+        pytest.param(observed(tripped="12 of 14"), True, id="the fast guard"),
+        pytest.param(observed(verdict=Verdict.FAILED), False, id="a verdict: checks may change it"),
+        pytest.param(trying(arms=(TWO[0], dataclasses.replace(TWO[1], alert="slow"))), True,
+                     id="a trial: an alert of one of two"),
+        pytest.param(observed(phase=Phase.ROLLED_BACK, alert="slow"), False, id="it has ended"),
+        pytest.param(paused(waited=10 * HOUR, reason=Reason.AWAITING_APPROVAL), False,
+                     id="a deadline that passed: not by anybody's word"),
+    ],
+)  # fmt: skip
+def test_what_takes_back_whatever_checks_say(seen: Observed, *, expected: bool) -> None:
+    assert is_taken_back(seen) is expected
+
+
+@given(anything)
+def test_what_is_taken_back_gets_no_more_traffic(seen: Observed) -> None:
+    assume(is_taken_back(seen))
+
+    decision = decide(seen)
+
+    assert decision.phase in {Phase.ROLLING_BACK, Phase.ROLLED_BACK} or decision.dropped
 
 
 @given(anything)

@@ -17,6 +17,7 @@ from fairlead_operator.rollout.evidence.gather import (
     Evidence,
     find_unreadable,
     gather_evidence,
+    keep_evidence,
 )
 from fairlead_operator.rollout.statistics.ab_test import Outcome
 from support import builders
@@ -254,6 +255,27 @@ async def test_nothing_is_asked_before_the_interval_is_over(world: World) -> Non
     assert world.prometheus.asked == []
     assert evidence.measured_at == measured_at
     assert evidence.next_measurement == timedelta(seconds=6)
+
+
+KEPT = {"name": "success-rate", "verdict": "Failed", "version": "1.1.0", "failures": 2}
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [
+        pytest.param({"checks": [KEPT]}, [SUCCESS], id="in a step: what the last look was told"),
+        pytest.param({}, [], id="in a step: nothing yet"),
+        pytest.param({"checks": [KEPT], "phase": "Pending"}, [], id="before any traffic"),
+        pytest.param({"checks": [KEPT], "phase": "RollingBack"}, [], id="on the way back"),
+    ],
+)
+def test_what_is_kept_without_asking(status: Any, kept: list[tuple[str, str]]) -> None:
+    evidence = keep_evidence(case(**status))
+
+    assert names(evidence) == kept
+    assert all(judgment.verdict is Verdict.FAILED for _, judgment in evidence.judgments)
+    assert (evidence.problem, evidence.trial) == (None, None)
+    assert evidence.measured_at == (START if status.get("phase") is None else None)
 
 
 async def test_a_template_is_asked_beside_the_policys_checks(world: World) -> None:
