@@ -56,6 +56,16 @@ def report_refused(body: Mapping[str, Any], error: ClusterRefusalError, *, now: 
     return _report_stopped(body, "Unknown", CommonReason.CLUSTER_REFUSED, str(error), now=now)
 
 
+def report_broken(body: Mapping[str, Any], error: Exception, *, now: datetime) -> Report:
+    """Report a bug of ours, which would else stop the object in silence."""
+    # Not the error's own words, which may have anything in them.
+    message = (
+        f"the operator has a bug ({type(error).__name__}) and cannot go on with this "
+        f"{body['kind']}; it tries again, and its log has the details"
+    )
+    return _report_stopped(body, "Unknown", CommonReason.INTERNAL_ERROR, message, now=now)
+
+
 def report_failures(
     body: Mapping[str, Any], report: Report, failures: tuple[Failure, ...], *, now: datetime
 ) -> Report:

@@ -1,5 +1,6 @@
 """One key's turn: read the object, reconcile it, publish the report."""
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from fairlead_operator.keys import NAMESPACE, TRAININGS, Key
 from fairlead_operator.model.reconcile import reconcile as reconcile_model
 from fairlead_operator.namespace.reconcile import reconcile_namespace
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report, report_refused
+from fairlead_operator.report import Report, report_broken, report_refused
 from fairlead_operator.rollout.reconcile import reconcile as reconcile_rollout
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import metrics
@@ -79,6 +80,15 @@ class Controller:
             except ClusterRefusalError as error:
                 refused = report_refused(body, error, now=now)
                 await publish(body, refused, self._ports.kube, now=now)
+                raise
+            except TransientError:
+                raise
+            except Exception as error:
+                broken = report_broken(body, error, now=now)
+                with contextlib.suppress(
+                    TransientError, ClusterRefusalError
+                ):  # not to hide the bug
+                    await publish(body, broken, self._ports.kube, now=now)
                 raise
             await publish(body, report, self._ports.kube, now=now)
             await take_off(body, report.status, self._ports.kube)

@@ -1,6 +1,7 @@
 """MLflow's REST API, as far as the operator needs it: versions of a model, and runs."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from fairlead_operator.signature import Signature, read_signature
 from fairlead_operator.text import printable
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=8, connect=3)
+_DIGEST: Final = re.compile(r"sha256:[\w-]{1,64}", re.ASCII)
 _FILE_TIMEOUT: Final = aiohttp.ClientTimeout(total=3)  # a rollout says it sooner without
 _BUSY: Final = frozenset({429, 502, 503, 504})
 _PAGE: Final = "200"
@@ -27,6 +29,11 @@ _RUNS_PAGE: Final = 1000  # of experiments, and of runs
 _LONGEST_PLACE: Final = 200  # characters
 _LONGEST_MESSAGE: Final = 500
 _LARGEST_MLMODEL: Final = 1024 * 1024  # bytes
+
+
+def parse_digest(tag: str) -> str:
+    """Return the digest that a tag holds; empty of any other text, which anybody may write."""
+    return tag if _DIGEST.fullmatch(tag) else ""
 
 
 class MlflowClient:
@@ -111,8 +118,8 @@ class MlflowClient:
                     RegisteredVersion(
                         version=tagged.get(tags.VERSION, ""),
                         registry_version=str(entry["version"]),
-                        digest=tagged.get(tags.DIGEST, ""),
-                        recipe=tagged.get(tags.RECIPE, ""),
+                        digest=parse_digest(tagged.get(tags.DIGEST, "")),
+                        recipe=parse_digest(tagged.get(tags.RECIPE, "")),
                         registered_at=_read_moment(entry.get("creation_timestamp")),
                     ),
                 )

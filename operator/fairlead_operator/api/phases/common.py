@@ -10,6 +10,7 @@ class CommonReason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     WAITING_FOR_MODEL = "WaitingForModel"
     APPLIED = "Applied"
+    INTERNAL_ERROR = "InternalError"
     CLUSTER_REFUSED = "ClusterRefused"
     CLUSTER_UNAVAILABLE = "ClusterUnavailable"
     NAME_TAKEN = "NameTaken"

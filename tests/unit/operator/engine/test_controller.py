@@ -322,6 +322,48 @@ async def test_the_phase_is_told_by_a_new_process_and_gone_with_its_object(
     assert count("fairlead_rollout_phase", **labels) == 0
 
 
+@pytest.mark.parametrize("key", [MODEL, ROLLOUT, TRAINING_RUN], ids=lambda key: key.kind)
+@pytest.mark.parametrize("is_told", [True, False], ids=["told", "the cluster is away as well"])
+async def test_a_bug_is_told_once_by_the_object_and_left_to_the_queue(
+    world: World, controller: Controller, key: Key, *, is_told: bool
+) -> None:
+    """A tag in MLflow stopped a Rollout, and only a traceback in the log said so."""
+    put(world, MODEL)
+    if key is not MODEL:
+        put(world, key)
+
+    async def break_down(*_: object, **__: object) -> list[dict[str, Any]]:
+        raise KeyError("password=secret")
+
+    async def be_away(*_: object) -> None:
+        raise AWAY
+
+    reads = {"Model": "children", "TrainingRun": "get", "Rollout": "get"}
+    read, get = reads[key.kind], world.kube.get
+    if read == "get":  # of the Model that it names
+
+        async def get_own(kind: str, *name: str) -> dict[str, Any] | None:
+            return await get(kind, *name) if kind == key.kind else await break_down()
+
+        world.kube.get = get_own  # type: ignore[assignment, method-assign]
+    else:
+        world.kube.children = break_down  # type: ignore[method-assign]
+    if not is_told:
+        world.kube.patch_status = be_away  # type: ignore[assignment, method-assign]
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            await controller.handle(key)
+
+    if not is_told:
+        assert status_of(world, key) == {}
+        return
+    assert condition(world, key, "Progressing") == ("Unknown", "InternalError")
+    (told,) = world.events()
+    assert told[0] == "InternalError"
+    assert "KeyError" in str(told)
+    assert "secret" not in str(status_of(world, key))
+
+
 async def work_off(controller: Controller, *, until: Callable[[], bool]) -> None:
     """Let one worker work until the condition holds."""
     worker = asyncio.create_task(controller.run())

@@ -10,7 +10,7 @@ from aiohttp import web
 from fairlead_contract.mlflow import Access
 from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.errors import TransientError
-from fairlead_operator.mlflow.client import MlflowClient
+from fairlead_operator.mlflow.client import MlflowClient, parse_digest
 from support.fakes import START
 
 LOGIN = "<!doctype html><title>Sign in</title>"
@@ -126,3 +126,24 @@ async def test_the_end_of_a_run(
     ends = [json.loads(body)["end_time"] for body in proxy.bodies if "end_time" in body]
     assert proxy.asked == asked
     assert ends == [START.timestamp() * 1000] * (asked - 1), "the moment of the look"
+
+
+WHOLE = "sha256:" + 64 * "0"
+
+
+@pytest.mark.parametrize(
+    ("tag", "digest"),
+    [
+        pytest.param(WHOLE, WHOLE, id="a digest"),
+        pytest.param("", "", id="none"),
+        pytest.param("sha512:" + 128 * "0", "", id="of another kind: longer than status may hold"),
+        pytest.param(WHOLE + "0", "", id="a character too long"),
+        pytest.param(WHOLE + "\n", "", id="with the end of a line"),
+        pytest.param("0" * 64, "", id="without its kind"),
+        pytest.param("sha256:", "", id="only its kind"),
+        pytest.param("latest", "", id="a word"),
+    ],
+)
+def test_a_tag_is_a_digest_or_nothing(tag: str, digest: str) -> None:
+    """One of a wrong form, in MLflow, stopped the Rollout and the Model that read it."""
+    assert parse_digest(tag) == digest
