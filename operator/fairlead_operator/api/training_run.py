@@ -129,7 +129,7 @@ class TrainingRunStatus(Status):
         str | None,
         Field(
             default=None,
-            max_length=32768,
+            max_length=262144,  # no spec that is accepted makes a longer one
             description="Settings that the trainer was started with, as JSON. Fixed when the run "
             "starts.",
         ),

@@ -70,7 +70,7 @@ def build_config(
         "recipeDigest": recipe_digest(spec),
         "after": after,
     }
-    return json.dumps(document, sort_keys=True)
+    return _write(document)
 
 
 def is_earlier(config: str | None) -> bool:
@@ -84,7 +84,7 @@ def renew_config(config: str | None, namespace: str) -> str | None:
     document = _parse(config)
     if document is None or _SCHEMA in document:
         return config
-    return json.dumps(document | {_SCHEMA: search_schema(namespace)}, sort_keys=True)
+    return _write(document | {_SCHEMA: search_schema(namespace)})
 
 
 def read_training(config: str | None) -> str | None:
@@ -94,6 +94,11 @@ def read_training(config: str | None) -> str | None:
     """
     uid = (_parse(config) or {}).get("trainingRunUid")
     return uid if uid and isinstance(uid, str) else None
+
+
+def _write(document: dict[str, Any]) -> str:
+    """Write letters as they are: escaped, 500 names of columns are longer than status may hold."""
+    return json.dumps(document, sort_keys=True, ensure_ascii=False)
 
 
 def _parse(config: str | None) -> dict[str, Any] | None:
