@@ -5,12 +5,14 @@ trainer can reach.  So a message tells what happened, in words of our own.
 """
 
 import base64
+import contextlib
 import functools
 import http.client
 import os
 import socket
 import ssl
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from typing import Any, Final
@@ -36,7 +38,7 @@ def download(uri: str, environment: Environment) -> bytes:
             DataSourceUnavailable.
     """
     source = public_uri(uri)
-    request = urllib.request.Request(uri)  # noqa: S310  the table lets http and https through only
+    request = urllib.request.Request(to_ascii(uri))  # noqa: S310  the table lets http and https through only
     if has_credentials(environment):
         pair = f"{environment.data_username or ''}:{environment.data_password or ''}"
         token = base64.b64encode(pair.encode()).decode()
@@ -58,6 +60,21 @@ def download(uri: str, environment: Environment) -> bytes:
             Reason.DATA_SOURCE_UNAVAILABLE,
             f"{source} cannot be read: {describe(error)}; check spec.data.source.uri",
         ) from error
+
+
+def to_ascii(uri: str) -> str:
+    """Write letters beyond ASCII as HTTP needs them; leave everything else as it is."""
+    start, separator, rest = uri.partition("://")
+    end = next((at for at, letter in enumerate(rest) if letter in "/?#"), len(rest))
+    host, path = rest[:end], rest[end:]
+    if not host.isascii() and "@" not in host:
+        with contextlib.suppress(UnicodeError):  # no name of a host, which is said later
+            host = host.encode("idna").decode("ascii")
+    return f"{start}{separator}{host}{_quote(path)}"
+
+
+def _quote(text: str) -> str:
+    return "".join(letter if letter.isascii() else urllib.parse.quote(letter) for letter in text)
 
 
 class _Hops:

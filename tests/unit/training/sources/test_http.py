@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.sources.http import describe, download, explain_answer
+from fairlead_training.sources.http import describe, download, explain_answer, to_ascii
 from support.reading import environment, use_names
 
 SECRET = "top-secret"  # what no message may show
@@ -107,6 +107,33 @@ def test_a_file_is_read_with_the_credentials_of_the_secret(port: int) -> None:
 
     assert content == SECRET.encode()
     assert _Server.asked == [("data.example", "200", "Basic dTpw")]
+
+
+@pytest.mark.parametrize(
+    ("uri", "asked"),
+    [
+        pytest.param("http://h:80/d.csv?a=b#c", "http://h:80/d.csv?a=b#c", id="nothing to do"),
+        pytest.param("http://h/preise-für-alle.csv", "http://h/preise-f%C3%BCr-alle.csv",
+                     id="in the path"),
+        pytest.param("http://h/d.csv?stadt=Zürich", "http://h/d.csv?stadt=Z%C3%BCrich",
+                     id="in the query"),
+        pytest.param("http://h/a%20b-%C3%BC-ü.csv", "http://h/a%20b-%C3%BC-%C3%BC.csv",
+                     id="beside what is quoted already"),
+        pytest.param("https://prëise.example:8443/ö", "https://xn--prise-osa.example:8443/%C3%B6",
+                     id="in the host"),
+        pytest.param("http://[::1]:80/ß", "http://[::1]:80/%C3%9F", id="of an address"),
+        pytest.param("http://ü..x/d", "http://ü..x/d", id="no host: left to what says so"),
+    ],
+)  # fmt: skip
+def test_letters_beyond_ascii_are_written_as_http_needs_them(uri: str, asked: str) -> None:
+    assert to_ascii(uri) == asked
+
+
+def test_a_file_with_a_letter_beyond_ascii_is_read(port: int) -> None:
+    """It was a bug of the trainer, three times."""
+    uri = f"http://data.example:{port}/200/preise-für-alle.csv?stadt=Zürich"
+
+    assert download(uri, environment(allowed="127.0.0.1")) == SECRET.encode()
 
 
 def test_credentials_are_shown_to_no_other_host(port: int) -> None:
