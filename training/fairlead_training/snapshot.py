@@ -62,7 +62,9 @@ def restore(table: Table, snapshot: Snapshot) -> Table:
     raise TrainingFailure(
         Reason.DATA_CHANGED,
         f"the rows up to {format_time(snapshot.last)} are not those the training began with "
-        f"({len(known)} rows now, {snapshot.rows} then); start another training",
+        f"({len(known)} rows now, {snapshot.rows} then); start another training, with a fixed "
+        "beginning of the rows where the source or its query leaves old ones out as time passes: "
+        "time >= '2026-01-01', for example, and not time > now() - interval '30 days'",
     )
 
 

@@ -93,6 +93,7 @@ def test_a_snapshot_of_an_earlier_release_is_still_restored() -> None:
         pytest.param(frame(demand=frame()["demand"] + 1), id="other values"),
         pytest.param(frame(demand=[9.9, *frame()["demand"][1:]]), id="one other value"),
         pytest.param(frame(29), id="one is gone"),
+        pytest.param(frame().iloc[3:], id="the oldest have left a window that slides"),
         pytest.param(frame(wind=1.0).drop(columns="demand"), id="a column is gone"),
     ],
 )
@@ -103,3 +104,4 @@ def test_changed_rows_end_the_training(rows: pd.DataFrame) -> None:
         restore(check(rows, config()), snapshot)
 
     assert caught.value.reason is Reason.DATA_CHANGED
+    assert "with a fixed beginning" in caught.value.message
