@@ -4,15 +4,10 @@ It is read from the ``MLmodel`` file, as the signature is.  The server looks at 
 got, and refuses for itself: what is said here is said before a pod starts.
 """
 
-from typing import Final
-
-import yaml
-
 from fairlead_contract.artifact import CODE_FIELD, CODE_VALUE, choose_form, describe_code
+from fairlead_contract.mlmodel import InvalidMlmodelError, read_mlmodel
 from fairlead_operator.signature import read_signature
 from fairlead_operator.text import printable
-
-_UNREADABLE: Final = (yaml.YAMLError, TypeError, AttributeError, RecursionError)
 
 
 def find_code(mlmodel: str) -> str:
@@ -23,10 +18,10 @@ def find_code(mlmodel: str) -> str:
     """
     types = {column.type for column in read_signature(mlmodel).inputs}
     try:
-        flavors = dict(yaml.safe_load(mlmodel)["flavors"])
+        flavors = dict(read_mlmodel(mlmodel)["flavors"])
         form = choose_form(flavors, types)
         return describe_code(flavors) if form is not None and form.runs_code else ""
-    except (*_UNREADABLE, KeyError) as error:
+    except (InvalidMlmodelError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(
             f"its MLmodel file cannot be read: {printable(error, limit=200)}"
         ) from error

@@ -9,12 +9,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import yaml
-
+from fairlead_contract.mlmodel import InvalidMlmodelError, read_mlmodel
 from fairlead_operator.text import printable
 
 _UNREADABLE: Final = (
-    yaml.YAMLError, json.JSONDecodeError, TypeError, AttributeError, RecursionError
+    InvalidMlmodelError, json.JSONDecodeError, TypeError, AttributeError, RecursionError
 )  # fmt: skip
 _LONGEST: Final = 60  # characters of a name or type that are shown
 _SHOWN: Final = 8  # columns that are named of each kind of change
@@ -63,7 +62,7 @@ def read_signature(mlmodel: str) -> Signature:
         ValueError: there is none, or it cannot be read.
     """
     try:
-        document = yaml.safe_load(mlmodel)
+        document = read_mlmodel(mlmodel)
         signature = document.get("signature") if isinstance(document, dict) else None
         if not isinstance(signature, dict) or not signature.get("inputs"):
             raise ValueError("it was logged without a signature of its inputs")

@@ -8,6 +8,13 @@ from typing import Any, Final
 
 import yaml
 
+# An MLmodel file that is whole but for its merge keys: each line has ten times what is before it.
+MERGES: Final = """flavors: {python_function: {loader_module: mine}}
+signature: {inputs: '[{"name": "a", "type": "double"}]'}
+a0: &a0 {x: 1}
+""" + "".join(
+    f"a{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * 10)}]}}\n" for level in range(1, 5)
+)
 NUMBERS: Final = ({"name": "a", "type": "double"},)
 WORDS: Final = ({"name": "a", "type": "double"}, {"name": "region", "type": "string"})
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import orjson
@@ -19,6 +19,8 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.signature import Signature, read_signature
 from fairlead_operator.text import printable
 
+T = TypeVar("T")
+
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=8, connect=3)
 _DIGEST: Final = re.compile(r"sha256:[\w-]{1,64}", re.ASCII)
 _FILE_TIMEOUT: Final = aiohttp.ClientTimeout(total=3)  # a rollout says it sooner without
@@ -29,6 +31,7 @@ _RUNS_PAGE: Final = 1000  # of experiments, and of runs
 _LONGEST_PLACE: Final = 200  # characters
 _LONGEST_MESSAGE: Final = 500
 _LARGEST_MLMODEL: Final = 1024 * 1024  # bytes
+_READING: Final = 3.0  # seconds until nobody waits for the reader of such a file
 
 
 def parse_digest(tag: str) -> str:
@@ -64,11 +67,11 @@ class MlflowClient:
 
     async def signature(self, registered_model: str, registry_version: str) -> Signature:
         text = await self._mlmodel(registered_model, registry_version)
-        return await asyncio.to_thread(read_signature, text)  # a long one takes a while
+        return await _read_aside(read_signature, text)
 
     async def code(self, registered_model: str, registry_version: str) -> str:
         text = await self._mlmodel(registered_model, registry_version)
-        return await asyncio.to_thread(find_code, text)
+        return await _read_aside(find_code, text)
 
     async def _mlmodel(self, registered_model: str, registry_version: str) -> str:
         """Read the text of a version's MLmodel file.
@@ -293,6 +296,19 @@ def _read_moment(milliseconds: object) -> datetime | None:
     if not isinstance(milliseconds, int | float | str) or not str(milliseconds).isdigit():
         return None
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+async def _read_aside(read: Callable[[str], T], mlmodel: str) -> T:
+    """Read an MLmodel file while others go on.
+
+    Raises:
+        ValueError: it cannot be read, or not in time.
+    """
+    try:
+        async with asyncio.timeout(_READING):
+            return await asyncio.to_thread(read, mlmodel)
+    except TimeoutError as error:  # of the file, and not of MLflow: again would not help
+        raise ValueError(f"its MLmodel file takes more than {_READING:g} s to read") from error
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> str:

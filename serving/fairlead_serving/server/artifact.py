@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fairlead_contract import tags
 from fairlead_contract.artifact import confine
 from fairlead_contract.digest import digest_directory
+from fairlead_contract.mlmodel import read_mlmodel
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.registry import Registry
 from fairlead_serving.server.settings import Settings
@@ -83,14 +82,14 @@ def read_artifact(path: Path) -> Artifact:
     """
     try:
         return _read(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StartupError(
             Reason.ARTIFACT_INVALID, f"artifact cannot be served: {error}"
         ) from error
 
 
 def _read(path: Path) -> Artifact:
-    description = yaml.safe_load((path / "MLmodel").read_text())
+    description = read_mlmodel((path / "MLmodel").read_text())
     return Artifact(
         path=path,
         columns=parse_columns(description.get("signature")),

@@ -48,6 +48,7 @@ SIGNED = {"signature": {"inputs": '[{"name": "a", "type": "double"}]'}}
         pytest.param(yaml.safe_dump(SIGNED), id="no flavors"),
         pytest.param(yaml.safe_dump({**SIGNED, "flavors": 7}), id="flavors of another form"),
         pytest.param("!!python/object/apply:os.getcwd []", id="a tag that would run"),
+        pytest.param(baits.MERGES, id="merge keys that would not end"),
     ],
 )
 def test_what_cannot_be_read_is_left_to_the_server(text: str) -> None:

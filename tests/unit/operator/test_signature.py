@@ -16,6 +16,7 @@ from fairlead_operator.signature import (
     find_change,
     read_signature,
 )
+from support import baits
 
 
 def mlmodel(**signature: Any) -> str:
@@ -59,6 +60,7 @@ def test_columns_are_read_as_mlflow_writes_them() -> None:
             "no JSON text",
             id="YAML that shares what it holds, and would not end if it were written out",
         ),
+        pytest.param(baits.MERGES, "cannot be read", id="merge keys that would not end"),
     ],
 )
 def test_what_cannot_be_read_is_said(text: str, words: str) -> None:

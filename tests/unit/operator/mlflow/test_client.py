@@ -1,7 +1,8 @@
 """What MLflow, or whatever stands before it, answers instead of what was asked for."""
 
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import pytest
@@ -147,3 +148,29 @@ WHOLE = "sha256:" + 64 * "0"
 def test_a_tag_is_a_digest_or_nothing(tag: str, digest: str) -> None:
     """One of a wrong form, in MLflow, stopped the Rollout and the Model that read it."""
     assert parse_digest(tag) == digest
+
+
+@pytest.mark.parametrize(
+    ("reader", "ask"),
+    [
+        pytest.param("read_signature", MlflowClient.signature, id="for its signature"),
+        pytest.param("find_code", MlflowClient.code, id="for its code"),
+    ],
+)
+async def test_nobody_waits_for_a_file_that_takes_too_long_to_read(
+    proxy: Proxy,
+    client: MlflowClient,
+    monkeypatch: pytest.MonkeyPatch,
+    reader: str,
+    ask: Callable[[MlflowClient, str, str], Awaitable[object]],
+) -> None:
+    proxy.answer = web.Response(text="flavors: {}")
+    is_over = threading.Event()
+    monkeypatch.setattr(f"fairlead_operator.mlflow.client.{reader}", lambda _: is_over.wait())
+    monkeypatch.setattr("fairlead_operator.mlflow.client._READING", 0.0)
+
+    try:
+        with pytest.raises(ValueError, match="MLmodel file takes more than 0 s to read"):
+            await ask(client, "energy.price", "1")
+    finally:
+        is_over.set()

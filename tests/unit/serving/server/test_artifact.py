@@ -13,6 +13,7 @@ from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.registry import RegisteredVersion
 from fairlead_serving.server.settings import Settings, read_settings
 from fairlead_serving.server.signature import Column, Kind
+from support import baits
 
 FILES = {"MLmodel": b"flavors", "data/model.ubj": b"\0trees"}
 
@@ -130,6 +131,8 @@ def test_an_example_without_columns_is_none(tmp_path: Path) -> None:
         pytest.param({}, "MLmodel", id="no MLmodel"),
         pytest.param({"MLmodel": b"{"}, "flow node", id="no YAML"),
         pytest.param({"MLmodel": b"text"}, "cannot be served", id="another YAML"),
+        pytest.param({"MLmodel": baits.MERGES.encode()}, "merge key", id="merge keys"),
+        pytest.param({"MLmodel": b"[" * 5000}, "recursion", id="nested without an end"),
         pytest.param(model(flavors=None), "cannot be served", id="no flavors"),
         pytest.param(model(signature=None), "has no signature", id="no signature"),
         pytest.param(model(signature={"inputs": "[]"}), "no inputs", id="no inputs"),
