@@ -222,7 +222,9 @@ async def test_the_secret_of_the_platform_is_what_pods_read(world: World) -> Non
 
     pod = world.kube.objects["Deployment", NAMESPACE, "nsw-price-1-0-0"]["spec"]["template"]["spec"]
     (volume,) = [each for each in pod["volumes"] if each["name"] == "database"]
-    assert volume["secret"] == {"secretName": "platform-database", "optional": True}
+    secret = volume["secret"]
+    assert (secret["secretName"], secret["optional"]) == ("platform-database", True)
+    assert [item["path"] for item in secret["items"]] == ["url", "ca.crt"]
     assert SECRET not in world.kube.objects
     assert world.record.logins == {}
 

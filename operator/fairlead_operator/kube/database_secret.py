@@ -152,8 +152,11 @@ def database_file(logins: Logins) -> dict[str, Any]:
 
 def database_volume(logins: Logins) -> dict[str, Any]:
     """Build the volume that holds that file, and the certificate of the authority."""
-    # Optional: a record that is not there yet keeps no server from starting.
-    return {"name": _VOLUME, "secret": {"secretName": logins.secret, "optional": True}}
+    # Those alone: for servers of an earlier release the Secret may still have the operator's login.
+    items = [{"key": key, "path": key} for key in (logins.key, _CA)]
+    # Optional, Secret and keys: a record that is not there yet keeps no server from starting.
+    secret = {"secretName": logins.secret, "items": items, "optional": True}
+    return {"name": _VOLUME, "secret": secret}
 
 
 def database_mount() -> dict[str, Any]:

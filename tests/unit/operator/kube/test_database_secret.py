@@ -84,7 +84,11 @@ def test_what_pods_read(logins: Logins, key: str) -> None:
 
     assert reference == {"name": logins.secret, "key": key}
     assert database_file(logins)["value"] == f"{database_mount()['mountPath']}/{key}"
-    assert database_volume(logins)["secret"]["secretName"] == logins.secret
+    assert database_volume(logins)["secret"] == {
+        "secretName": logins.secret,
+        "items": [{"key": key, "path": key}, {"key": "ca.crt", "path": "ca.crt"}],
+        "optional": True,
+    }
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,9 @@ def test_a_record_is_written_where_the_mounted_secret_says() -> None:
     mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
     volume = next(volume for volume in pod["volumes"] if volume["name"] == "database")
 
-    assert volume["secret"] == {"secretName": "fairlead-database", "optional": True}
+    secret = volume["secret"]
+    assert (secret["secretName"], secret["optional"]) == ("fairlead-database", True)
+    assert [item["path"] for item in secret["items"]] == ["own-url", "ca.crt"]
     assert told["FAIRLEAD_DATABASE_URL_FILE"] == f"{mounts['database']}/own-url"
 
 
