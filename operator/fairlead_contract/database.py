@@ -6,7 +6,7 @@ was not checked here.  Pure.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import quote, unquote, unquote_to_bytes
 
@@ -103,6 +103,18 @@ def rewrite(address: str, values: Mapping[str, str | None]) -> str:
     told += [f"{name}={_encoded(value)}" for name, value in _set(values) if name not in _ACCOUNT]
     mark = "?" if told else ""
     return f"postgresql://{account}{at}{place}{mark}{'&'.join(told)}"
+
+
+def keep(address: str, names: Collection[str]) -> str:
+    """Return a checked address with these keywords alone; a URL keeps what is before its ``?``."""
+    scheme = _SCHEME.match(address)
+    if scheme is None:
+        pairs = (match.group() for match in _ONE_PAIR.finditer(address))
+        return " ".join(pair for pair in pairs if _keyword(pair) in names)
+    front, _, parameters = address.partition("?")
+    # A name may be percent-encoded, and is then none of these.
+    told = [each for each in parameters.split("&") if each.partition("=")[0] in names]
+    return f"{front}?{'&'.join(told)}" if told else front
 
 
 def read_parameter(address: str, name: str) -> str | None:

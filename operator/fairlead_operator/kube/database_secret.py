@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fairlead_contract.database import ADDRESS, read_parameter, rewrite
+from fairlead_contract.database import ADDRESS, keep, read_parameter, rewrite
 from fairlead_operator.api.group import (
     DATABASE_SECRET,
     LABEL_COMPONENT,
@@ -25,8 +25,17 @@ _URL: Final = "url"  # what servers of earlier releases read, and the platform's
 _OWN_URL: Final = "own-url"  # the same, but while such servers need what was there before
 _PASSWORD: Final = "password"  # noqa: S105  a key
 _CA: Final = "ca.crt"
-# What of an address is the operator's alone: secrets, and files that no other pod has.
-_OPERATORS: Final = ("passfile", "sslpassword", "sslcert", "sslkey")
+# What of an address is for everyone: where the database is, and how to get there.  All else is the
+# operator's alone: secrets, also those of a later libpq, and files that no other pod has.
+_EVERYONES: Final = frozenset({
+    "host", "hostaddr", "port", "dbname", "target_session_attrs", "load_balance_hosts",
+    "ssl", "sslmode", "sslnegotiation", "sslsni", "sslrootcert", "sslcompression",
+    "ssl_min_protocol_version", "ssl_max_protocol_version", "gssencmode", "channel_binding",
+    "require_auth", "min_protocol_version", "max_protocol_version", "connect_timeout",
+    "tcp_user_timeout", "keepalives", "keepalives_idle", "keepalives_interval",
+    "keepalives_count", "application_name", "fallback_application_name", "client_encoding",
+    "options",  # some hosts are told by it which database is meant
+})  # fmt: skip
 # What a person may write into the Secret: it needs no escape anywhere.
 _USABLE: Final = re.compile(r"[0-9A-Za-z._~-]{16,200}")
 
@@ -73,7 +82,7 @@ def build_own_secret(
 ) -> dict[str, Any]:
     """Build the Secret with the namespace's own login at the operator's address."""
     account: dict[str, str | None] = {"user": user, "password": password}
-    url = _at(address, dict.fromkeys(_OPERATORS) | account, ca)
+    url = _at(keep(address, _EVERYONES), account, ca)
     return _build(namespace, {_URL: url, _OWN_URL: url, _PASSWORD: password}, ca)
 
 

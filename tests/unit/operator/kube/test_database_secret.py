@@ -45,6 +45,13 @@ def content(secret: dict[str, Any]) -> dict[str, str]:
         pytest.param(f"{ADDRESS}?sslmode=require&passfile=/f&sslcert=c&sslkey=k&sslpassword=hush",
                      "", f"postgresql://mine:{PASSWORD}@a:1,[::1]:2/fairlead?sslmode=require",
                      id="nothing that is the operator's alone"),
+        pytest.param(f"{ADDRESS}?scram_client_key=hush&scram_server_key=hush&connect_timeout=9"
+                     "&oauth_client_secret=hush&of_a_later_libpq=hush&user=fairlead&password=hush",
+                     "", f"postgresql://mine:{PASSWORD}@a:1,[::1]:2/fairlead?connect_timeout=9",
+                     id="nor another secret, known or not"),
+        pytest.param(f"{ADDRESS}?ssl%70assword=hush&sslmode%00=hush&ssl=true", "",
+                     f"postgresql://mine:{PASSWORD}@a:1,[::1]:2/fairlead?ssl=true",
+                     id="nor one whose name is encoded"),
         pytest.param(f"{ADDRESS}?sslmode=verify-full&sslrootcert=/var/run/secrets/ca", CA,
                      f"postgresql://mine:{PASSWORD}@a:1,[::1]:2/fairlead?sslmode=verify-full"
                      f"&sslrootcert={ENCODED}", id="the authority, where pods have it"),
@@ -54,6 +61,9 @@ def content(secret: dict[str, Any]) -> dict[str, str]:
         pytest.param(f"{ADDRESS}?sslrootcert=system", "",
                      f"postgresql://mine:{PASSWORD}@a:1,[::1]:2/fairlead?sslrootcert=system",
                      id="the authorities of the image"),
+        pytest.param("host = db passfile=hush scram_client_key='hu sh' service=hush port=1", "",
+                     f"host = db port=1 user='mine' password='{PASSWORD}'",
+                     id="keywords that are the operator's alone"),
         pytest.param("host=db user=fairlead password=hush sslmode=verify-ca", CA,
                      f"host=db sslmode=verify-ca user='mine' password='{PASSWORD}' "
                      f"sslrootcert='{AT}'", id="keywords"),
@@ -65,6 +75,7 @@ def test_a_namespace_has_its_own_login_at_the_same_place(address: str, ca: str, 
     authority = {"ca.crt": ca} if ca else {}
     assert told == {"url": url, "own-url": url, "password": PASSWORD, **authority}
     assert "hush" not in str(told)
+    assert "hu sh" not in str(told)
 
 
 def test_the_authority_is_where_the_secret_is_mounted() -> None:
