@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from fairlead_operator.api.phases.common import REFUSALS
-from fairlead_operator.api.phases.rollout import ENDED
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.engine.answered import take_off
 from fairlead_operator.engine.publish import publish
@@ -93,6 +92,8 @@ class Controller:
             await publish(body, report, self._ports.kube, now=now)
             await take_off(body, report.status, self._ports.kube)
         self._tell(key, body, report)
+        if key.kind == "Rollout":
+            await self._show_phase(key, body["spec"]["model"], report.status.get("phase"))
         metrics.RECONCILES.labels(kind=key.kind, outcome="done").inc()
         return report.look_again
 
@@ -122,8 +123,6 @@ class Controller:
             if event.reason in REFUSALS:
                 _LOGGER.warning("write refused", extra=fields | {"error": event.message})
         before, after = (body.get("status") or {}).get("phase"), report.status.get("phase")
-        if key.kind == "Rollout" and after and (before != after or after not in ENDED):
-            self._note_phase(key, body["spec"]["model"], str(after))
         if before == after:
             return
         reason = report.status.get("reason", "")
@@ -139,14 +138,21 @@ class Controller:
             if seconds is not None:
                 metrics.ROLLBACK_SECONDS.labels(reason=reason).observe(seconds)
 
-    def _note_phase(self, key: Key, name: str, phase: str) -> None:
+    async def _show_phase(self, key: Key, name: str, phase: str | None) -> None:
         """Show the phase of a Model's current rollout, at each look: a new process shows it too."""
-        model = (key.namespace, name)
-        _, shown = self._in_phase.get(model, (key, phase))
-        if shown != phase:
-            metrics.ROLLOUT_PHASE.remove(*model, shown)
-        metrics.ROLLOUT_PHASE.labels(*model, phase).set(1)
-        self._in_phase[model] = (key, phase)
+        owner = (key.namespace, name)
+        model = await self._ports.kube.get("Model", *owner)
+        is_current = model is not None and (model.get("status") or {}).get("rollout") == key.name
+        rollout, shown = self._in_phase.get(owner, (key, None))
+        if not is_current and rollout != key:
+            return
+        current = phase if is_current else None
+        if shown is not None and shown != current:
+            metrics.ROLLOUT_PHASE.remove(*owner, shown)
+            del self._in_phase[owner]
+        if current is not None:
+            metrics.ROLLOUT_PHASE.labels(*owner, current).set(1)
+            self._in_phase[owner] = (key, current)
 
     def _failed(self, key: Key, error: Exception) -> float | None:
         """Log and count a failure; return the seconds to wait, if the other side named them."""

@@ -27,6 +27,7 @@ from support.world import NAMESPACE, SETTINGS, World, model_manifest
 
 MODEL = Key("Model", NAMESPACE, "nsw-price")
 ROLLOUT = Key("Rollout", NAMESPACE, "r-1")
+OTHER = Key("Rollout", NAMESPACE, "hand")
 TRAINING_RUN = Key("TrainingRun", NAMESPACE, "t-1")
 SHARED = Key.of_namespace(NAMESPACE)
 STABLE = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:0"}
@@ -273,7 +274,7 @@ async def test_a_spec_that_no_schema_could_refuse_waits_for_a_person(
 async def test_a_transition_is_told_once(
     world: World, controller: Controller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    put(world, MODEL)
+    put(world, MODEL, status={"rollout": "r-1", "stable": STABLE})
     put(world, ROLLOUT)
     world.registry.register("energy.nsw-price", "1.1.0")
 
@@ -362,6 +363,59 @@ async def test_a_bug_is_told_once_by_the_object_and_left_to_the_queue(
     assert told[0] == "InternalError"
     assert "KeyError" in str(told)
     assert "secret" not in str(status_of(world, key))
+
+
+def shown_phases() -> set[str]:
+    """Return the phases that are shown of rollouts."""
+    return {
+        sample.labels["phase"]
+        for metric in metrics.ROLLOUT_PHASE.collect()
+        for sample in metric.samples
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "phase"),
+    [
+        pytest.param({}, "Pending", id="waits for its turn"),
+        pytest.param({"fairlead.dev/abort": "not now"}, "RolledBack", id="ends without a turn"),
+    ],
+)
+async def test_a_rollout_that_is_not_the_models_current_one_shows_no_phase(
+    world: World, controller: Controller, asked: dict[str, str], phase: str
+) -> None:
+    """Its own phase stood in the place of the current one's, and the alert began anew."""
+    put(world, MODEL, status={"rollout": "r-1", "stable": STABLE})
+    put(world, ROLLOUT, status={"phase": "Paused"})
+    put(world, OTHER, annotations=asked)
+    world.registry.register("energy.nsw-price", "1.1.0")
+    await controller.handle(ROLLOUT)
+
+    await controller.handle(OTHER)
+    assert status_of(world, OTHER)["phase"] == phase
+    assert shown_phases() == {"Paused"}
+
+    await world.kube.delete(OTHER.kind, OTHER.namespace, OTHER.name)
+    await controller.handle(OTHER)
+    assert shown_phases() == {"Paused"}
+
+
+async def test_the_phase_shown_follows_the_model_to_its_next_rollout(
+    world: World, controller: Controller
+) -> None:
+    put(world, MODEL, status={"rollout": "r-1", "stable": STABLE})
+    put(world, ROLLOUT, status={"phase": "Paused"})
+    put(world, OTHER)
+    world.registry.register("energy.nsw-price", "1.1.0")
+    await controller.handle(ROLLOUT)
+    assert shown_phases() == {"Paused"}
+
+    put(world, MODEL, status={"rollout": "hand", "stable": STABLE})
+    await controller.handle(ROLLOUT)
+    assert shown_phases() == set(), "no longer the current one"
+
+    await controller.handle(OTHER)
+    assert shown_phases() == {"Pending"}
 
 
 async def work_off(controller: Controller, *, until: Callable[[], bool]) -> None:
