@@ -41,6 +41,12 @@ class Cluster(World):
             (entry["value"] for entry in container["env"] if entry["name"] == PERMISSION), "unset"
         )
 
+    async def read_code(self) -> None:
+        """Read what was asked for, and look at the Model where something was."""
+        if NAME in await self.registrations.read_code(self.registry):
+            self.watches.look_at_model(NAMESPACE, "nsw-price")
+        await self.run()
+
     def condition(self) -> dict[str, Any]:
         conditions = self.model()["status"]["conditions"]
         return next((entry for entry in conditions if entry["type"] == "CodeAllowed"), {})
@@ -119,6 +125,20 @@ async def test_a_version_of_an_earlier_release_goes_on_after_the_upgrade(world: 
 
     assert world.permission("1.0.0") == "true"
     assert world.model()["status"]["phase"] == "Serving"
+
+
+async def test_what_is_said_of_code_goes_with_its_version(world: Cluster) -> None:
+    world.registry.code_of = {"1.0.0": "python_function"}
+    world.restart_operator()
+    await world.run()
+    await world.read_code()
+    assert world.condition()["message"].startswith("1.0.0 runs code")
+
+    world.pin("1.1.0")
+    await world.pass_time(timedelta(minutes=30))
+
+    assert world.model()["status"]["stable"]["version"] == "1.1.0"
+    assert world.condition() == {}
 
 
 async def test_data_alone_needs_no_permission_and_keeps_none(world: Cluster) -> None:

@@ -62,12 +62,12 @@ class Registrations:
     async def read_code(self, registry: Registry) -> set[str]:
         """Read of each version that somebody asked for whether it brings code.
 
-        Return the registered models that have one which does.
+        Return the registered models of those that were read.
 
         Raises:
             TransientError: MLflow does not answer.
         """
-        found = set()
+        read = set[str]()
         for key in [key for key, code in self._code.items() if code is None]:
             name, number, _ = key
             try:
@@ -75,9 +75,8 @@ class Registrations:
             except ValueError as error:  # nor could a server read it
                 _LOGGER.debug("MLmodel not read", extra={"error": str(error)})
                 self._code[key] = ""
-            if self._code[key]:
-                found.add(name)
-        return found
+            read.add(name)
+        return read
 
     def problem(self, registered_model: str, reference: VersionReference) -> str | None:
         """Say what is wrong with this registration; empty when nothing is, None before a list."""

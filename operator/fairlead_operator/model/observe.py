@@ -118,7 +118,6 @@ async def observe(
         status=status,
         unregistered=await _check_registration(status, meta, ports),
         failing=_check_answers(spec, status, meta, ports),
-        kept_code=_check_code(spec, status, meta, ports, by_operator=allows_code),
         mistakes=await _check_queries(spec, status, meta, ports.prometheus),
         annotations=annotations,
         settled=_settled(rollout),
@@ -209,16 +208,16 @@ async def _check_registration(
     return problem
 
 
-def _check_code(
+def check_code(
     spec: ModelSpec,
-    status: ModelStatus,
+    stable: VersionReference | None,
     meta: Mapping[str, Any],
     ports: Ports,
     *,
     by_operator: bool,
 ) -> str | None:
     """Return that the stable version runs code which it may not: empty when not, None: unknown."""
-    stable, by_model = status.stable, spec.serving.allow_artifact_code
+    by_model = spec.serving.allow_artifact_code
     if stable is None or not stable.registry_version or (by_model and by_operator):
         return ""
     name = name_registered_model(meta["namespace"], meta["name"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.model.act import act
-from fairlead_operator.model.observe import observe
+from fairlead_operator.model.observe import check_code, observe
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.status import report
 from fairlead_operator.ports import Ports
@@ -42,7 +42,14 @@ async def reconcile(
     if not outcome.tidied:
         seen = dataclasses.replace(seen, settled=None)
     failures = (*outcome.failures, *seen.failures)
-    told = report(body, seen, decision, failures=failures)
+    kept_code = check_code(
+        seen.spec,
+        decision.stable,
+        body["metadata"],
+        ports,
+        by_operator=settings.allow_artifact_code,
+    )
+    told = report(body, seen, decision, failures=failures, kept_code=kept_code)
     told = report_upgrade(body, told, outcome.held or seen.held, now=now)
     told = report_login(body, told, outcome.login.shared, now=now)
     if (again := outcome.login.look_again) is not None:

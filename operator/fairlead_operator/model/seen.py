@@ -22,7 +22,6 @@ class Seen:
     unregistered: str | None  # what is wrong with the stable version's registration; None: unknown
     annotations: Mapping[str, str]
     failing: str | None = None  # that the stable version only fails; None: unknown
-    kept_code: str | None = None  # that the stable version runs code it may not; None: unknown
     mistakes: str | None = None  # what Prometheus refuses of the policy's PromQL; None: unknown
     settled: GatewayKind | None  # what carries the traffic and confirmed it; None: not known
     pods: Condition | None = None  # what its Rollout says of the pods behind its address

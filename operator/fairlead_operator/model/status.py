@@ -47,13 +47,21 @@ def report(
     decision: Decision,
     *,
     failures: tuple[Failure, ...] = (),
+    kept_code: str | None = None,
 ) -> Report:
     """Say of the object what is true after this reconcile.
 
-    ``failures`` is what could not be written for the Model.
+    Args:
+        failures: what could not be written for the Model.
+        kept_code: that the version in charge now runs code it may not; empty when it does not,
+            None: unknown.
     """
     old, meta, now = seen.status, body["metadata"], seen.observed.now
     name = meta["name"]
+    conditions = (
+        *_conditions(meta, decision, seen, failures),
+        *_code_kept(meta, seen, decision, kept_code),
+    )
     training_number = old.training_number + (decision.start_training is not None)
     rollout_number = old.rollout_number + (decision.start_rollout is not None)
     started_run = decision.start_training is not None
@@ -77,7 +85,7 @@ def report(
         blocked=decision.blocked,
         refused=decision.refused,
         versions=_versions(seen, decision),
-        conditions=merge(old.conditions, _conditions(meta, decision, seen, failures), now=now),
+        conditions=merge(old.conditions, conditions, now=now),
     )
     return Report(
         status=status.to_manifest(),
@@ -201,7 +209,6 @@ def _conditions(
         condition("Progressing", moving, decision.reason, decision.message),
         *_registered(meta, seen),
         *_answering(meta, seen, decision),
-        *_code_kept(meta, seen),
         *_queries_readable(meta, seen),
         *told,
     )
@@ -224,18 +231,21 @@ def _registered(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, ...]:
     return (Condition.model_validate(condition),)
 
 
-def _code_kept(meta: Mapping[str, Any], seen: Seen) -> tuple[Condition, ...]:
-    """Say that the stable version runs code it may not; unknown, what was said last."""
-    if seen.kept_code is None:
+def _code_kept(
+    meta: Mapping[str, Any], seen: Seen, decision: Decision, kept_code: str | None
+) -> tuple[Condition, ...]:
+    """Say that the stable version runs code it may not; unknown, what was said of it last."""
+    if kept_code is None:
         last = find_condition(seen.status.conditions, CODE_ALLOWED)
-        return () if last is None else (last,)
-    if not seen.kept_code:
+        speaks_of_it = decision.stable == seen.status.stable
+        return (last,) if last is not None and speaks_of_it else ()
+    if not kept_code:
         return ()
     condition = {
         "type": CODE_ALLOWED,
         "status": "False",
         "reason": CodeReason.NOT_ALLOWED,
-        "message": seen.kept_code,
+        "message": kept_code,
         "observedGeneration": meta.get("generation"),
     }
     return (Condition.model_validate(condition),)
@@ -321,7 +331,8 @@ def _events(old: ModelStatus, new: ModelStatus, decision: Decision) -> tuple[Eve
     events += _announce_answers(old, new)
     events += _announce_mistakes(old, new)
     kept = find_condition(new.conditions, CODE_ALLOWED)
-    if kept is not None and find_condition(old.conditions, CODE_ALLOWED) is None:
+    was_kept = old.stable == new.stable and find_condition(old.conditions, CODE_ALLOWED)
+    if kept is not None and not was_kept:
         events.append(Event(reason=kept.reason, message=kept.message, warning=True))
     lost = _unregistered(new)
     if lost is not None and _unregistered(old) is None:

@@ -156,6 +156,18 @@ async def test_code_is_read_of_what_somebody_asked_for(trouble: str, code: str |
     assert registrations.code(NAME, reference) == code
 
 
+@pytest.mark.parametrize("code", ["python_function", ""], ids=["code", "data"])
+async def test_whatever_is_read_of_a_version_is_told(code: str) -> None:
+    """Where only code was told, what had been said of an earlier version stayed."""
+    registry, registrations = FakeRegistry(), Registrations()
+    registry.register(NAME, "1.0.0", digest="sha256:a")
+    registry.code_of["1.0.0"] = code
+    reference = VersionReference(version="1.0.0", registry_version="1", digest="sha256:a")
+    registrations.code(NAME, reference)
+
+    assert await registrations.read_code(registry) == {NAME}
+
+
 async def test_code_is_read_once() -> None:
     registry, registrations = FakeRegistry(), Registrations()
     registry.register(NAME, "1.0.0", digest="sha256:a")

@@ -103,31 +103,35 @@ KEPT = "1.0.0 runs code from its artifact, and may not"
 
 
 @pytest.mark.parametrize(
-    ("told", "kept", "message", "event"),
+    ("told", "was", "kept", "message", "event"),
     [
-        pytest.param(None, None, None, False, id="never known: not said"),
-        pytest.param(None, "", None, False, id="it may, or is data alone"),
-        pytest.param(None, KEPT, KEPT, True, id="it may not"),
-        pytest.param("before", KEPT, KEPT, False, id="it still may not"),
-        pytest.param("before", None, "before", False, id="doubt: as it was"),
-        pytest.param("before", "", None, False, id="it may now"),
+        pytest.param(None, "1.0.0", None, None, False, id="never known: not said"),
+        pytest.param(None, "1.0.0", "", None, False, id="it may, or is data alone"),
+        pytest.param(None, "1.0.0", KEPT, KEPT, True, id="it may not"),
+        pytest.param("before", "1.0.0", KEPT, KEPT, False, id="it still may not"),
+        pytest.param("before", "1.0.0", None, "before", False, id="doubt: as it was"),
+        pytest.param("before", "1.0.0", "", None, False, id="it may now"),
+        pytest.param("before", "0.9.0", None, None, False, id="it was said of another version"),
+        pytest.param("before", "0.9.0", "", None, False, id="another does not"),
+        pytest.param("before", "0.9.0", KEPT, KEPT, True, id="another may not either"),
     ],
 )
 def test_what_serves_by_code_that_may_not_run_is_said(
-    told: str | None, kept: str | None, message: str | None, event: bool
+    told: str | None, was: str, kept: str | None, message: str | None, event: bool
 ) -> None:
     before = () if told is None else (
         Condition(type="CodeAllowed", status="False", reason="CodeNotAllowed", message=told),
     )  # fmt: skip
-    status = SERVES.model_copy(update={"conditions": before})
+    status = SERVES.model_copy(update={"conditions": before, "stable": reference(was)})
+    look = seen(observed(), status=status)
 
-    now = say(seen(observed(), status=status, kept_code=kept))
+    now = report(BODY, look, decide(look.observed), kept_code=kept)
 
     found = [
         entry["message"] for entry in now.status["conditions"] if entry["type"] == "CodeAllowed"
     ]
     assert found == ([] if message is None else [message])
-    assert [entry.reason for entry in now.events] == (["CodeNotAllowed"] if event else [])
+    assert ("CodeNotAllowed" in [entry.reason for entry in now.events]) == event
     assert conditions(now)["Ready"] == "True", "it goes on serving"
 
 
