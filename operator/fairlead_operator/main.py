@@ -33,7 +33,7 @@ from fairlead_operator.mlflow.client import MlflowClient
 from fairlead_operator.mlflow.directory import MlflowDirectory
 from fairlead_operator.mlflow.logins import OwnLogins, SharedLogins
 from fairlead_operator.mlflow.open_runs import keep_finding
-from fairlead_operator.mlflow.registrations import Registrations, keep_listing
+from fairlead_operator.mlflow.registrations import Registrations, keep_listing, keep_reading_code
 from fairlead_operator.namespace.login import keep_finding_logins
 from fairlead_operator.ports import GivenLogins, Logins, Ports
 from fairlead_operator.prometheus.answers import Answers, keep_counting
@@ -160,6 +160,7 @@ async def _serve_term(
         for work in (
             keep_record(record, retention=settings.record_retention, now=now),
             keep_listing(registrations, outside.registry, watches.look_at_model),
+            keep_reading_code(registrations, outside.registry, watches.look_at_model),
             keep_counting(answers, outside.prometheus, watches.look_at_model),
             keep_finding(outside.registry, watches.look_at_trainings),
             keep_finding_logins(record, watches.look_at_namespace),

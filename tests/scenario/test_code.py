@@ -43,7 +43,7 @@ class Cluster(World):
 
     async def read_code(self) -> None:
         """Read what was asked for, and look at the Model where something was."""
-        if NAME in await self.registrations.read_code(self.registry):
+        async for _ in self.registrations.read_code(self.registry):
             self.watches.look_at_model(NAMESPACE, "nsw-price")
         await self.run()
 
@@ -102,7 +102,7 @@ async def test_a_permission_that_is_taken_back_takes_nothing_down(world: Cluster
 
     world.allow(in_chart=False, in_model=False)
     await world.pass_time(timedelta(minutes=5))
-    await world.registrations.read_code(world.registry)
+    await world.read_code()
     world.restart_operator()  # so that everything is looked at again
     await world.run()
 

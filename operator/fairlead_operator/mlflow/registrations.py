@@ -7,7 +7,7 @@ those words alone, so a forged one can raise a false alarm and nothing more.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 from fairlead_operator.api.common import VersionReference
@@ -55,28 +55,29 @@ class Registrations:
         )
 
     def code(self, registered_model: str, reference: VersionReference) -> str | None:
-        """Name what code of this version would run; empty for none, None: read with the list."""
+        """Name what code of this version would run; empty for none, None: not read yet."""
         key = registered_model, reference.registry_version, reference.digest
         return self._code.setdefault(key, None)
 
-    async def read_code(self, registry: Registry) -> set[str]:
+    async def read_code(self, registry: Registry) -> AsyncIterator[str]:
         """Read of each version that somebody asked for whether it brings code.
 
-        Return the registered models of those that were read.
-
-        Raises:
-            TransientError: MLflow does not answer.
+        Yield the registered model of each as soon as it is read.  One that MLflow does not answer
+        for is asked again with the next round, and keeps no other waiting until then.
         """
-        read = set[str]()
         for key in [key for key, code in self._code.items() if code is None]:
             name, number, _ = key
             try:
-                self._code[key] = await registry.code(name, number)
+                code = await registry.code(name, number)
+            except TransientError as error:
+                _LOGGER.debug("MLmodel not read yet", extra={"error": str(error)})
+                continue
             except ValueError as error:  # nor could a server read it
                 _LOGGER.debug("MLmodel not read", extra={"error": str(error)})
-                self._code[key] = ""
-            read.add(name)
-        return read
+                code = ""
+            if key in self._code:  # else it left the list meanwhile
+                self._code[key] = code
+                yield name
 
     def problem(self, registered_model: str, reference: VersionReference) -> str | None:
         """Say what is wrong with this registration; empty when nothing is, None before a list."""
@@ -110,11 +111,27 @@ async def keep_listing(
     while True:
         begin, changed = clock(), set[str]()
         try:
-            changed |= registrations.take(await registry.registrations())
-            changed |= await registrations.read_code(registry)
+            changed = registrations.take(await registry.registrations())
         except TransientError as error:
             _LOGGER.debug("registrations not listed", extra={"error": str(error)})
         for registered_model in sorted(changed):
-            namespace, _, model = registered_model.partition(".")
-            tell(namespace, model)
+            _tell_of(registered_model, tell)
         await asyncio.sleep(max(_EVERY, _SHARE * (clock() - begin)))
+
+
+async def keep_reading_code(
+    registrations: Registrations, registry: Registry, tell: Callable[[str, str], None]
+) -> None:
+    """Read of new versions whether they bring code, and tell of their Models; never return.
+
+    It is done beside the list, so that a slow file does not make that late.
+    """
+    while True:
+        async for registered_model in registrations.read_code(registry):
+            _tell_of(registered_model, tell)
+        await asyncio.sleep(_EVERY)
+
+
+def _tell_of(registered_model: str, tell: Callable[[str, str], None]) -> None:
+    namespace, _, model = registered_model.partition(".")
+    tell(namespace, model)

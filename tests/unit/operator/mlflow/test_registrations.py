@@ -2,17 +2,23 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 
 import pytest
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.errors import TransientError
-from fairlead_operator.mlflow.registrations import Registrations, keep_listing
+from fairlead_operator.mlflow.registrations import Registrations, keep_listing, keep_reading_code
 from support.fakes import FakeRegistry
 
 SERVES = VersionReference(version="1.0.0", registry_version="7", digest="sha256:a")
 NAME = "energy.nsw-price"
+
+
+async def read_code(registrations: Registrations, registry: FakeRegistry) -> list[str]:
+    """Read one round; return of whom there is news."""
+    return [registered_model async for registered_model in registrations.read_code(registry)]
 
 
 @pytest.mark.parametrize(
@@ -150,8 +156,7 @@ async def test_code_is_read_of_what_somebody_asked_for(trouble: str, code: str |
     assert registrations.code(NAME, reference) is None
 
     registry.down = trouble == "down"
-    with contextlib.suppress(TransientError):
-        await registrations.read_code(registry)
+    await read_code(registrations, registry)
 
     assert registrations.code(NAME, reference) == code
 
@@ -165,7 +170,7 @@ async def test_whatever_is_read_of_a_version_is_told(code: str) -> None:
     reference = VersionReference(version="1.0.0", registry_version="1", digest="sha256:a")
     registrations.code(NAME, reference)
 
-    assert await registrations.read_code(registry) == {NAME}
+    assert await read_code(registrations, registry) == [NAME]
 
 
 async def test_code_is_read_once() -> None:
@@ -173,9 +178,85 @@ async def test_code_is_read_once() -> None:
     registry.register(NAME, "1.0.0", digest="sha256:a")
     reference = VersionReference(version="1.0.0", registry_version="1", digest="sha256:a")
     registrations.code(NAME, reference)
-    await registrations.read_code(registry)
+    await read_code(registrations, registry)
 
     registry.down = True
-    await registrations.read_code(registry)
+    assert await read_code(registrations, registry) == []
 
     assert registrations.code(NAME, reference) == ""
+
+
+class SlowRegistry(FakeRegistry):
+    """One that answers for one model's files only when it is let, and counts its lists."""
+
+    def __init__(self, slow: str) -> None:
+        super().__init__()
+        self.slow = slow
+        self.answers = asyncio.Event()
+        self.lists = 0
+
+    async def code(self, registered_model: str, registry_version: str) -> str:
+        if registered_model == self.slow:
+            await self.answers.wait()
+            raise TransientError("mlflow: MLmodel: HTTP 429")
+        return await super().code(registered_model, registry_version)
+
+    async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
+        self.lists += 1
+        return await super().registrations()
+
+
+MODELS = ("energy.a", "energy.b", "energy.c")
+
+
+@pytest.mark.parametrize("refused", MODELS, ids=["the first", "between", "the last"])
+async def test_a_version_that_is_refused_loses_no_news_of_others(refused: str) -> None:
+    registry, registrations = SlowRegistry(refused), Registrations()
+    registry.answers.set()
+    for number, name in enumerate(MODELS, start=1):
+        registry.register(name, "1.0.0", digest="sha256:a")
+        registrations.code(name, SERVES.model_copy(update={"registry_version": str(number)}))
+
+    read = await read_code(registrations, registry)
+    assert read == [name for name in MODELS if name != refused]
+
+    registry.slow = ""
+    assert await read_code(registrations, registry) == [refused], "asked again, and it alone"
+
+
+async def test_a_slow_version_holds_up_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairlead_operator.mlflow.registrations._EVERY", 0.0)
+    registry, registrations = SlowRegistry("energy.b"), Registrations()
+    told: list[tuple[str, str]] = []
+    for number, name in enumerate(("energy.a", "energy.b"), start=1):
+        registry.register(name, "1.0.0", digest="sha256:a")
+        registrations.code(name, SERVES.model_copy(update={"registry_version": str(number)}))
+
+    beside = [
+        asyncio.create_task(keep(registrations, registry, lambda *key: told.append(key)))
+        for keep in (keep_reading_code, keep_listing)
+    ]
+    async with asyncio.timeout(60):
+        while registry.lists < 3:  # noqa: ASYNC110  the condition is the test's, not an event
+            await asyncio.sleep(0)
+    for task in beside:
+        task.cancel()
+    await asyncio.gather(*beside, return_exceptions=True)
+
+    listed = [("energy", "a"), ("energy", "b")]
+    assert told == [("energy", "a"), *listed], "its code first, while the other's is waited for"
+
+
+async def test_what_left_the_list_while_it_was_read_is_forgotten() -> None:
+    registry, registrations = SlowRegistry(""), Registrations()
+    registry.register(NAME, "1.0.0", digest="sha256:a")
+    registrations.code(NAME, SERVES.model_copy(update={"registry_version": "1"}))
+    code = registry.code
+
+    async def read(registered_model: str, registry_version: str) -> str:
+        registrations.take({})
+        return await code(registered_model, registry_version)
+
+    registry.code = read  # type: ignore[method-assign]
+
+    assert await read_code(registrations, registry) == []
