@@ -2,8 +2,8 @@
 
 A Rollout is looked at when it, its Model, or anything with the Model's label changes,
 but only while it is in flight or is the Model's current one: Rollouts that ended
-long ago cost nothing.  ``head_start`` says who is looked at first when many wait: a rollback
-does not queue behind a thousand Models that an operator looks at when it starts.
+long ago cost nothing.  ``head_start`` says who is looked at first when many wait: what goes
+back does not queue behind a thousand Models that an operator looks at when it starts.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,15 +18,18 @@ from fairlead_operator.api.group import (
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.keys import Key
 from fairlead_operator.kube.pods import is_ready
+from fairlead_operator.requests import Action
 
 _ENDED: Final[Mapping[str, frozenset[str]]] = {
     "Rollout": rollout.ENDED,
     "TrainingRun": training_run.ENDED,
 }
-# Seconds.  A Rollout without traffic yet takes none away from anybody, so it has none.
-_WITH_TRAFFIC: Final = 10.0
+# Seconds.  A new version without traffic yet takes none away from anybody, so it has none.
+_FIRST: Final = 10.0
 _USUAL: Final = 5.0
 _NO_TRAFFIC: Final = frozenset({None, rollout.Phase.PENDING})
+_BACK: Final = frozenset({rollout.Trigger.RESTORED, rollout.Trigger.ROLLBACK})
+_GIVEN_UP: Final = frozenset({Action.ABORT.annotation, Action.SUPERSEDE.annotation})
 
 
 class Wakeup:
@@ -175,8 +178,7 @@ class Wakeup:
         if deleted or has_ended(rollout):
             self._head_starts.pop(key, None)
             return
-        phase = (rollout.get("status") or {}).get("phase")
-        self._head_starts[key] = 0.0 if phase in _NO_TRAFFIC else _WITH_TRAFFIC
+        self._head_starts[key] = _FIRST if _is_urgent(rollout) else 0.0
 
     @staticmethod
     def _note(
@@ -196,6 +198,14 @@ class Wakeup:
 def has_ended(body: Mapping[str, Any]) -> bool:
     """Tell whether a Rollout or TrainingRun has come to its end."""
     return (body.get("status") or {}).get("phase") in _ENDED[body["kind"]]
+
+
+def _is_urgent(body: Mapping[str, Any]) -> bool:
+    """Tell whether a Rollout in flight has traffic, brings what served before, or is given up."""
+    if (body.get("status") or {}).get("phase") not in _NO_TRAFFIC:
+        return True
+    asked = (body["metadata"].get("annotations") or {}).keys()
+    return body["spec"].get("trigger") in _BACK or not _GIVEN_UP.isdisjoint(asked)
 
 
 def sort_keys(keys: Iterable[Key]) -> list[Key]:

@@ -109,6 +109,36 @@ def test_a_rollout_with_traffic_goes_before_models_and_one_without_behind_them(
 
 
 @pytest.mark.parametrize(
+    ("trigger", "asked", "before_a_model"),
+    [
+        pytest.param("rollback", None, True, id="a person goes back"),
+        pytest.param("restored", None, True, id="the version in charge comes back"),
+        pytest.param("hand", "abort", True, id="a person gives it up"),
+        pytest.param("pinned", "supersede", True, id="the Model gives it up"),
+        pytest.param("hand", "pause", False, id="a pause takes nothing away"),
+        *((trigger, None, False) for trigger in ("hand", "pinned", "trained")),
+    ],
+)
+@pytest.mark.parametrize("phase", ["Pending", None])
+def test_what_goes_back_goes_before_models_also_without_traffic(
+    phase: str | None, trigger: str, asked: str | None, *, before_a_model: bool
+) -> None:
+    wakeup = Wakeup()
+    own = body(
+        "Rollout",
+        "m-rollout-1",
+        spec={"model": "m", "trigger": trigger},
+        status={"phase": phase},
+    )
+    if asked is not None:
+        own["metadata"]["annotations"] = {f"fairlead.dev/{asked}": "Ada: wrong data"}
+
+    wakeup.keys_for(own, deleted=False)
+
+    assert (wakeup.head_start(ROLLOUT) > wakeup.head_start(MODEL)) == before_a_model
+
+
+@pytest.mark.parametrize(
     ("phase", "deleted"),
     [
         pytest.param("RolledBack", False, id="rolled back"),
