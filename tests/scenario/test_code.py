@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_operator.command.going_back import build_back
 from support.world import NAMESPACE, SETTINGS, World, model_manifest
 
 NAME = f"{NAMESPACE}.nsw-price"
@@ -152,3 +153,84 @@ async def test_data_alone_needs_no_permission_and_keeps_none(world: Cluster) -> 
 
     assert world.permission("1.1.0") == "false", "no field restarts what serves"
     assert world.condition() == {}
+
+
+async def serve_code(world: Cluster, *, strategy: dict[str, Any] | None = None) -> None:
+    """Let 1.1.0 come into charge with its code, and 1.2.0 after it; then forbid code."""
+    world.allow(in_chart=True, in_model=True)
+    world.pin("1.1.0")
+    await world.pass_time(timedelta(minutes=30))
+    assert world.model()["status"]["stable"]["version"] == "1.1.0"
+    world.registry.register(NAME, "1.2.0", digest="sha256:2")
+    world.allow(in_chart=False, in_model=False)
+    if strategy is not None:
+        meta = {"namespace": NAMESPACE, "name": "nsw-price"}
+        world.kube.put({"kind": "Model", "metadata": meta, "spec": {"rollout": strategy}})
+    world.pin("1.2.0")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(None, id="the same bytes"),
+        pytest.param("sha256:" + "9" * 64, id="other bytes under its name"),
+    ],
+)
+async def test_a_person_goes_back_to_code_that_was_in_charge(
+    world: Cluster, other: str | None
+) -> None:
+    await serve_code(world)
+    await world.pass_time(timedelta(minutes=30))
+    assert world.model()["status"]["stable"]["version"] == "1.2.0"
+    assert world.permission("1.1.0") is None
+    back = build_back(world.model(), "1.1.0", request="{}", by_steps=False)
+    del back["metadata"]["generateName"]
+    if other is not None:
+        back["spec"]["versionDigest"] = other
+        world.registry.register(NAME, "1.1.0", digest=other)
+    world.kube.put({**back, "metadata": {**back["metadata"], "name": "back"}})
+    await world.run()
+    await world.pass_time(timedelta(minutes=1))
+
+    assert world.weights()["1.1.0" if other is None else "1.2.0"] == 100
+    assert world.permission("1.1.0") == ("true" if other is None else None)
+    assert other is None or world.rollout()["status"]["reason"] == "CodeNotAllowed"
+
+
+async def test_a_deleted_rollout_of_recreate_gives_code_its_traffic_back(world: Cluster) -> None:
+    await serve_code(world, strategy={"strategy": "recreate", "steps": None})
+    await world.pass_time(timedelta(seconds=20))
+    guarding = world.rollout()
+    assert (guarding["status"]["phase"], world.permission("1.1.0")) == ("Guarding", None)
+    meta = {"namespace": NAMESPACE, "name": "nsw-price"}
+    world.kube.put({"kind": "Model", "metadata": meta, "spec": {"suspend": True}})
+    await world.kube.delete("Rollout", NAMESPACE, guarding["metadata"]["name"])
+    await world.run()
+    await world.pass_time(timedelta(minutes=1))
+
+    restored = world.rollout()
+    assert (restored["spec"]["trigger"], restored["status"]["phase"]) == ("restored", "Succeeded")
+    assert world.weights() == {"1.1.0": 100}
+    assert world.permission("1.1.0") == "true"
+
+
+async def test_a_model_that_is_applied_again_takes_up_code_that_was_in_charge(
+    world: Cluster,
+) -> None:
+    world.allow(in_chart=True, in_model=True)
+    world.pin("1.1.0")
+    await world.pass_time(timedelta(minutes=30))
+    await world.kube.delete("Model", NAMESPACE, "nsw-price")
+    await world.run()
+    world.kube.objects = {
+        key: item for key, item in world.kube.objects.items() if key[0] == "Event"
+    }
+    world.deliver()
+    world.settings = SETTINGS
+    world.restart_operator()
+
+    world.kube.put(model_manifest())
+    await world.pass_time(timedelta(seconds=20))
+
+    assert world.weights() == {"1.1.0": 100}
+    assert world.permission("1.1.0") == "true"

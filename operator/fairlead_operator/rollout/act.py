@@ -108,6 +108,7 @@ async def _servers(
             with attempts.attempt():
                 await remove_server(server, kube, service=False)
     fewest, begins = floors(seen.observed, decision), seen.observed.phase in BEGINNING
+    proven = {seen.case.stable_version, *seen.returning}
     nameless = await _check_names(decision, seen, kube)
     return nameless | {
         reference.version: await apply_server(
@@ -128,7 +129,7 @@ async def _servers(
             ),
             may_run_code=may_run_code(
                 seen.servers.get(reference.version),
-                begins=begins and reference.version != seen.case.stable_version,
+                begins=begins and reference.version not in proven,
                 allowed=settings.allow_artifact_code
                 and seen.case.model.serving.allow_artifact_code,
             ),

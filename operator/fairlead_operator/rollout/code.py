@@ -20,6 +20,7 @@ async def find_refused_code(
     registry: Registry,
     *,
     running: Collection[str],
+    returning: Collection[str],
     by_operator: bool,
 ) -> str | None:
     """Say why a candidate may not run its code; None where all may, or bring none.
@@ -28,6 +29,7 @@ async def find_refused_code(
 
     Args:
         running: versions that have a server.
+        returning: versions that were in charge before with the same digest.
         by_operator: whether the operator's values allow code.
     """
     by_model = case.model.serving.allow_artifact_code
@@ -35,7 +37,7 @@ async def find_refused_code(
         return None
     name = name_registered_model(case.namespace, case.spec.model)
     for reference in candidates:
-        if reference.version in running:
+        if reference.version in running or reference.version in returning:
             continue
         try:
             code = await registry.code(name, reference.registry_version)

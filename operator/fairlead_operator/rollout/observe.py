@@ -45,6 +45,7 @@ from fairlead_operator.rollout.evidence.gather import (
     keep_evidence,
 )
 from fairlead_operator.rollout.evidence.in_time import InTime
+from fairlead_operator.rollout.returning import find_returning, were_in_charge
 from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.signatures import compare_signatures
 from fairlead_operator.rollout.statistics.verdict import summarize, worst
@@ -76,6 +77,7 @@ async def observe(
         scaling=case.model.serving.autoscaling,
         now=now,
     )
+    returning = await find_returning(case, candidates.references, ports)
     look = _Look(
         case=case,
         candidates=candidates,
@@ -85,6 +87,7 @@ async def observe(
             candidates.references,
             ports.registry,
             running=cluster.servers,
+            returning=returning,
             by_operator=allows_code,
         ),
         evidence=keep_evidence(case),
@@ -99,6 +102,7 @@ async def observe(
         observed=await _ask_if_readable(look.to_observed(), case, look.evidence, in_time),
         candidates=look.candidates.references,
         signatures=await compare_signatures(case, look.candidates.references, ports.registry),
+        returning=returning,
         servers=look.cluster.servers,
         routed=look.cluster.routed,
         pods={version: look.cluster.answering(version) for version in look.cluster.servers},
@@ -245,14 +249,11 @@ async def _has_returned(case: Case, kube: Kube) -> bool:
         return False
     siblings = await kube.children("Rollout", case.namespace, case.spec.model)
     version = case.status.winner or case.spec.version
-    return any(version in _in_charge(rollout) for rollout in siblings)
-
-
-def _in_charge(rollout: Mapping[str, Any]) -> set[str]:
-    """Return the versions of which a Rollout says that they were in charge."""
-    status = RolloutStatus.model_validate(rollout.get("status") or {})
-    known = {status.stable} | ({status.candidate} if status.phase == Phase.SUCCEEDED else set())
-    return {reference.version for reference in known if reference is not None}
+    return any(
+        version == reference.version
+        for rollout in siblings
+        for reference in were_in_charge(rollout)
+    )
 
 
 def _compile(policy: RolloutPolicy, spec: RolloutSpec) -> Plan:

@@ -42,4 +42,5 @@ class Seen:
     measured_at: datetime | None
     next_measurement: timedelta
     known_since: datetime | None  # when an alert or the fast guard spoke first
+    returning: frozenset[str] = frozenset()  # candidates that were in charge with these bytes
     unreadable_alert: str | None = None  # why the annotation of an alert asks for nothing

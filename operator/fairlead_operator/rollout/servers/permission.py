@@ -3,7 +3,8 @@
 A version that begins is asked by the fields.  What has traffic keeps what it began with, whatever
 becomes of the fields, or a changed field would restart or stop what serves.  That takes nothing
 away: its digest is fixed, and with these bytes it began under the fields of that day.  A server
-that a release without the field made, or that was stopped for another and comes back, may.
+that a release without the field made, or that was stopped for another and comes back, may; so
+may one that is gone, of a version that was in charge with this digest and is gone back to.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ def may_run_code(live: Mapping[str, Any] | None, *, begins: bool, allowed: bool)
 
     Args:
         live: the Deployment as it is; None while there is none.
-        begins: whether the version has no traffic yet.
+        begins: whether the version has no traffic yet, and was never in charge.
         allowed: what the Model and the operator's values say together.
     """
     return allowed if begins else _began_with(live) != "false"

@@ -29,6 +29,7 @@ async def look(
     by_model: bool = False,
     by_operator: bool = True,
     running: tuple[str, ...] = (),
+    returning: tuple[str, ...] = (),
     **changes: Any,
 ) -> str | None:
     references = [
@@ -42,7 +43,12 @@ async def look(
     model = ModelSpec.model_validate(manifest["spec"])
     case = builders.case(status={"phase": phase}, model=model, **changes)
     return await find_refused_code(
-        case, references, world.ports.registry, running=running, by_operator=by_operator
+        case,
+        references,
+        world.ports.registry,
+        running=running,
+        returning=returning,
+        by_operator=by_operator,
     )
 
 
@@ -61,6 +67,7 @@ async def look(
         pytest.param({"phase": "Progressing"}, None, id="it has traffic, and keeps it"),
         pytest.param({"phase": "RollingBack"}, None, id="it goes back"),
         pytest.param({"running": ("1.1.0",)}, None, id="its server says it by itself"),
+        pytest.param({"returning": ("1.1.0",)}, None, id="it was in charge before"),
         pytest.param({"has_turn": False}, None, id="it is not its turn"),
     ],
 )
