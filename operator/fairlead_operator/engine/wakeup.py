@@ -18,6 +18,7 @@ from fairlead_operator.api.group import (
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.keys import Key
 from fairlead_operator.kube.pods import is_ready
+from fairlead_operator.report import read_failures
 from fairlead_operator.requests import Action
 
 _ENDED: Final[Mapping[str, frozenset[str]]] = {
@@ -42,7 +43,7 @@ class Wakeup:
         self._runs: dict[tuple[str, str], set[str]] = {}  # unfinished TrainingRuns of a Model
         self._reports: dict[str, dict[str, str]] = {}  # what gateway pods said, by namespace
         # By namespace and name, what an ended Rollout reads of its Model.
-        self._models: dict[str, dict[str, tuple[int, str | None]]] = {}
+        self._models: dict[str, dict[str, tuple[object, ...]]] = {}
         self._answering: dict[str, set[str]] = {}  # gateway pods that are ready, by namespace
         self._parts: dict[tuple[str, str], int] = {}  # generations of gateway parts
 
@@ -100,9 +101,11 @@ class Wakeup:
     ) -> set[Key]:
         owner = (namespace, name)
         models = self._models.setdefault(namespace, {})
-        current = None if deleted else (body.get("status") or {}).get("rollout")
-        # The spec, and which Rollout is the current one; nothing else of the status.
-        read = (int(body["metadata"].get("generation", 0)), current)
+        status = body.get("status") or {}
+        current = None if deleted else status.get("rollout")
+        # The spec, which Rollout is the current one, and what is refused: that says why no
+        # prediction is kept.  Nothing else of the status.
+        read = (int(body["metadata"].get("generation", 0)), current, read_failures(status))
         is_read = models.get(name) == read
         if deleted:
             models.pop(name, None)

@@ -67,6 +67,27 @@ def test_an_ended_rollout_sleeps_while_only_the_status_of_its_model_changes() ->
     assert woken(2) == {MODEL, ROLLOUT}, "it is another Model of that name"
 
 
+def test_an_ended_rollout_is_woken_when_its_model_is_refused_something_or_no_more() -> None:
+    def woken(status: str, reason: str, at: str = "2026-01-01T00:00:00Z") -> set[Key]:
+        condition = {
+            "type": "Applied",
+            "status": status,
+            "reason": reason,
+            "message": "why",
+            "lastTransitionTime": at,
+        }
+        model = body("Model", "m", status={"rollout": "m-rollout-1", "conditions": [condition]})
+        return wakeup.keys_for(model, deleted=False)
+
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Succeeded"), deleted=False)
+    woken("True", "Applied")
+
+    assert woken("False", "LoginNotAllowed") == {MODEL, ROLLOUT}
+    assert woken("False", "LoginNotAllowed", at="2026-01-01T01:00:00Z") == {MODEL}
+    assert woken("True", "Applied") == {MODEL, ROLLOUT}
+
+
 def test_a_rollout_in_flight_is_woken_by_every_change_of_its_model() -> None:
     wakeup = Wakeup()
     wakeup.keys_for(rollout("Progressing"), deleted=False)
