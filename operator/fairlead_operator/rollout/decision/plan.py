@@ -89,6 +89,7 @@ class Step:
     follows_reward: bool = False  # the trial moves the shares; the weight is the first one
     undecided_goes_back: bool = False  # a trial without a decision: back instead of a pause
     checks: tuple[Check, ...] = ()  # beside those of the analysis
+    stands: bool = False  # of a plan that is not known any more: the hold is no length of time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +160,7 @@ def standing_plan(
     step = Step(
         weight=0 if alone else max(1, 100 // (candidates + 1)),
         hold=_STANDING,
+        stands=True,
         mirror=mirror,
         preview=preview,
         exclusive=alone,

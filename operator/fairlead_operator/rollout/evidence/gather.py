@@ -216,10 +216,11 @@ def _look_before(case: Case) -> _Before:
     if not plan.compares:
         return _Before(reference=_BEFORE_DOWNTIME, held=_BEFORE_DOWNTIME, share=_ALL)
     for step in reversed(plan.steps[: case.status.step]):
-        past += step.hold
+        hold = _REFERENCE if step.stands else step.hold
+        past += hold
         if step.weight < _ALL:
             share = None if step.follows_reward else _ALL - step.weight * len(case.spec.versions)
-            held = max(_REFERENCE, step.hold)
+            held = max(_REFERENCE, hold)
             return _Before(reference=max(_REFERENCE, past), held=held, share=share)
     return _Before(reference=max(_REFERENCE, past), held=_REFERENCE, share=_ALL)
 

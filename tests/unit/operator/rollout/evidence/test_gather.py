@@ -12,7 +12,7 @@ from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec
 from fairlead_operator.ports import Tally
 from fairlead_operator.rollout.case import Case
-from fairlead_operator.rollout.decision.plan import Plan, Step, compile_plan
+from fairlead_operator.rollout.decision.plan import Plan, Step, compile_plan, standing_plan
 from fairlead_operator.rollout.evidence.gather import (
     Evidence,
     find_unreadable,
@@ -234,6 +234,18 @@ async def test_without_traffic_for_the_stable_version_its_last_minutes_count(
 
     compared = next(text for text in world.prometheus.asked if "stable-refused" in text)
     assert f"offset {offset}s" in compared
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+async def test_while_the_plan_is_not_known_its_last_minute_counts(world: World, steps: int) -> None:
+    plan = standing_plan(
+        RolloutPolicy(), strategy="canary", steps=steps, candidates=1, mirror=0, preview=False
+    )
+    guarding = case(phase="Guarding", step=steps)
+    await gather(world, dataclasses.replace(guarding, plan=plan))
+
+    compared = next(text for text in world.prometheus.asked if "stable-refused" in text)
+    assert f"offset {600 + 60}s" in compared
 
 
 async def test_the_steps_and_the_guard_window_share_alpha(world: World) -> None:
