@@ -18,7 +18,8 @@ from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Limits, Moments, Rating, Subject, Tally
 from fairlead_operator.record import logins, queries
-from fairlead_operator.record.connect import PIN, Connection, connect
+from fairlead_operator.record.bounded import connect_bounded
+from fairlead_operator.record.connect import PIN, Connection
 from fairlead_operator.record.connections import Connections
 from fairlead_operator.record.tenants import login_name
 
@@ -27,6 +28,7 @@ _MOST: Final = 200_000
 _BATCH: Final = 5000  # rows removed at once
 _STUDY_SECONDS: Final = 5.0
 _BATCH_SECONDS: Final = 30.0  # nobody waits for it
+_LONGEST: Final = 300  # characters of an error in a message
 _LOGIN_SECONDS: Final = 5.0
 _REPAIR: Final = 600.0  # seconds after which a login is put right, whatever was done to it
 
@@ -93,35 +95,46 @@ class RecordClient:
         start, end = search.study_name_bounds(namespace, uid)
         study = {"start": start, "end": end}
 
-        async def forget(connection: Connection) -> None:
+        async def forget(connection: Connection) -> psycopg.ConnectionInfo | None:
             await _forget(connection, search.SCHEMA, study)
             own = search.search_schema(namespace)
             if await logins.is_closed(connection, own):  # trainers have the operator's own login
                 await _forget(connection, own, study)
-            elif await logins.keeps_studies(connection, namespace):
-                await self._forget_as_tenant(namespace, study)
+                return None
+            has_studies = await logins.keeps_studies(connection, namespace)
+            return connection.info if has_studies else None
 
-        await self._connections.call(forget, deadline=_STUDY_SECONDS)
+        server = await self._connections.call(forget, deadline=_STUDY_SECONDS)
+        if server is not None:
+            await self._forget_as_tenant(namespace, study, server)
 
-    async def _forget_as_tenant(self, namespace: str, study: Mapping[str, str]) -> None:
-        """Remove the study with the rights of whom its tables belong to, and no others."""
+    async def _forget_as_tenant(
+        self, namespace: str, study: Mapping[str, str], server: psycopg.ConnectionInfo
+    ) -> None:
+        """Remove the study with the rights of whom its tables belong to, and no others.
+
+        None of our connections is held meanwhile: how long it takes is the tenant's to say.
+        """
         provided = self._provided.get(namespace)
         if provided is None:
             raise TransientError(f"record database: no login of namespace {namespace} is known yet")
+        what = f"record database: study of namespace {namespace} not removed"
         try:
             async with (
-                await connect(
-                    self._url, user=login_name(namespace), password=provided.password
+                asyncio.timeout(_STUDY_SECONDS),
+                connect_bounded(
+                    self._url, server, user=login_name(namespace), password=provided.password
                 ) as tenant,
                 tenant.transaction(),
             ):
                 await tenant.execute(PIN)
                 await _forget(tenant, search.search_schema(namespace), study)
-        except psycopg.Error as error:  # of the tenant's making maybe: the server is not to blame
+        except TimeoutError as error:
+            raise TransientError(f"{what}: no answer within {_STUDY_SECONDS:g} s") from error
+        # Of the tenant's making maybe: the server is not to blame.
+        except (psycopg.Error, OSError, TransientError) as error:
             words = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise TransientError(
-                f"record database: study of namespace {namespace} not removed: {words}"
-            ) from error
+            raise TransientError(f"{what}: {words[:_LONGEST]}") from error
 
     async def provide_login(self, namespace: str, password: str, *, limits: Limits) -> None:
         moment = asyncio.get_running_loop().time()
@@ -209,8 +222,6 @@ async def _forget(connection: Connection, schema: str, study: Mapping[str, str])
     if not await has_studies.fetchone():
         return
     name = sql.Identifier(schema)
-    find = sql.SQL(queries.FIND_STUDY).format(schema=name)
-    found = await (await connection.execute(find, study)).fetchall()
-    studies = {"studies": [study for (study,) in found]}
-    for statement in queries.REMOVE_STUDY if found else ():
-        await connection.execute(sql.SQL(statement).format(schema=name), studies)
+    for statement in queries.REMOVE_STUDY:
+        # With parameters, and so without the rows that a rule of the tenant's might answer with.
+        await connection.execute(sql.SQL(statement).format(schema=name), study)

@@ -161,18 +161,19 @@ SELECT 1 FROM pg_tables WHERE schemaname = %(schema)s AND tablename = 'studies'
 
 # In the schema that the client fills in.  By the start and the end of its name: of the uid alone,
 # a study could be another namespace's.
-FIND_STUDY: Final = """
+_STUDIES: Final = """
 SELECT study_id FROM {schema}.studies
 WHERE starts_with(study_name, %(start)s) AND right(study_name, length(%(end)s)) = %(end)s
 """
 
+# Nothing is fetched: the tables are a tenant's, and what they answer may be of any size.
 REMOVE_STUDY: Final = (
     *(
         f"""DELETE FROM {{schema}}.{table} WHERE trial_id IN (
-            SELECT trial_id FROM {{schema}}.trials WHERE study_id = ANY(%(studies)s))"""
+            SELECT trial_id FROM {{schema}}.trials WHERE study_id IN ({_STUDIES}))"""
         for table in _OF_TRIALS
     ),
-    *(f"DELETE FROM {{schema}}.{table} WHERE study_id = ANY(%(studies)s)" for table in _OF_STUDIES),
+    *(f"DELETE FROM {{schema}}.{table} WHERE study_id IN ({_STUDIES})" for table in _OF_STUDIES),
 )
 
 FORGET_USAGE: Final = f"DELETE FROM {SCHEMA}.usage WHERE day < %(before)s::timestamptz::date"

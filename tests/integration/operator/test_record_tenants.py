@@ -481,6 +481,75 @@ def test_a_study_is_removed_with_the_rights_of_its_tenant(house: House) -> None:
     assert seen == [(login_name(namespace),)]
 
 
+_HEAP = """
+CREATE TABLE {schema}.trials (trial_id text, study_id text);
+CREATE TABLE {schema}.studies (study_id text, study_name text);
+INSERT INTO {schema}.studies SELECT repeat('a', 1000000), {study} FROM generate_series(1, 4);
+"""
+_ANSWER = """
+CREATE RULE answer AS ON DELETE TO {schema}.studies DO INSTEAD
+    SELECT repeat('a', 1000000) FROM generate_series(1, 4)
+"""
+_SAY = """
+CREATE FUNCTION {schema}.say() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE LEVEL '%', repeat('a', LENGTH); RETURN OLD; END $$;
+CREATE TRIGGER say BEFORE DELETE ON {schema}.studies FOR EACH ROW EXECUTE FUNCTION {schema}.say()
+"""
+_WARN = f"ALTER ROLE {{login}} SET default_tablespace = '{'a' * 100_000}'"
+_TOO_MUCH = "not removed: it answered with more than 65536 bytes$"
+
+
+def say(level: str, length: int) -> str:
+    return _SAY.replace("LEVEL", level).replace("LENGTH", str(length))
+
+
+@pytest.mark.parametrize(
+    ("more", "message", "left"),
+    [
+        pytest.param("", None, 0, id="large ids"),
+        pytest.param(_ANSWER, None, 4, id="a rule that answers with rows"),
+        pytest.param(say("EXCEPTION", 9000), "not removed: a{300}$", 4, id="an error"),
+        pytest.param(say("EXCEPTION", 1_000_000), _TOO_MUCH, 4, id="an error without end"),
+        pytest.param(say("WARNING", 1_000_000), _TOO_MUCH, 4, id="a warning without end"),
+        pytest.param(_WARN, _TOO_MUCH, 4, id="a warning while it connects"),
+    ],
+)
+def test_nothing_large_of_a_tenants_is_fetched(
+    house: House,
+    guest: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    more: str,
+    message: str | None,
+    left: int,
+) -> None:
+    """The ids of studies, which a tenant makes, were read into the operator's memory."""
+    monkeypatch.setattr("fairlead_operator.record.client._STUDY_SECONDS", 120.0)
+    names = {
+        "schema": sql.Identifier(search_schema(guest)),
+        "study": sql.Literal(study_name(guest, "run", "uid")),
+        "login": sql.Identifier(login_name(guest)),
+    }
+    tables = "".join(
+        f"CREATE TABLE {{schema}}.{table} (trial_id text, study_id text);" for table in _TABLES
+    )
+    make = _HEAP + tables + more
+    ask(house.address(guest), sql.SQL(make).format(**names))  # type: ignore[arg-type]
+
+    async def forget(record: RecordClient) -> None:
+        await provide(record, guest)
+        if message is None:
+            await record.forget_study(guest, "uid")
+        else:
+            with pytest.raises(TransientError, match=message):
+                await record.forget_study(guest, "uid")
+
+    operate(house, forget)
+
+    studies = sql.SQL("SELECT count(*) FROM {schema}.studies").format(**names)
+    assert ask(house.address(guest), studies) == [(left,)]
+
+
 def test_searches_of_the_operators_login_are_handed_over(house: House) -> None:
     """Before a namespace had a login of its own, its trainers made tables as the operator."""
     namespace = f"shared-{secrets.token_hex(4)}"
