@@ -28,6 +28,8 @@ _DEADLINE: Final = 2.0  # seconds a caller waits, connecting included
 # PostgreSQL itself gives up a little earlier.
 _SETTINGS: Final = "SET LOCAL statement_timeout = '1500ms'; SET LOCAL TimeZone = 'UTC'"
 _PAUSE: Final = 5.0  # seconds without a try after a dead server
+_DEAD: Final = ("08", "28", "57P")  # no connection, no login, on its way down or up
+_FULL: Final = "53300"  # too many connections
 
 T = TypeVar("T")
 
@@ -76,10 +78,9 @@ class Connections:
             result = call.result()
         except psycopg.errors.QueryCanceled as error:
             raise _unreachable("the query took too long") from error
-        except psycopg.OperationalError as error:
-            raise self._pause(self._first_line(error)) from error
         except psycopg.Error as error:
-            raise _unreachable(self._first_line(error)) from error
+            trouble = self._first_line(error)
+            raise (self._pause if _is_dead(error) else _unreachable)(trouble) from error
         self._trouble = ""
         return result
 
@@ -96,10 +97,10 @@ class Connections:
                 connection = self._idle.pop()
                 try:
                     return await self._do(work, connection)
-                except psycopg.errors.QueryCanceled:
-                    raise
-                except psycopg.OperationalError:
-                    continue  # it died while it was idle; another may live
+                except psycopg.OperationalError as error:
+                    if not _is_dead(error):
+                        raise
+                    # It died while it was idle; another may live.
             return await self._do(work, await self._connect())
 
     async def _do(self, work: Callable[[Connection], Awaitable[T]], connection: Connection) -> T:
@@ -163,6 +164,14 @@ class Connections:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # whoever waited has gone, or has it from the result
+
+
+def _is_dead(error: psycopg.Error) -> bool:
+    """Tell whether nobody can be served; a server that refuses one statement serves others."""
+    state = error.sqlstate
+    return isinstance(error, psycopg.OperationalError) and (
+        state is None or state.startswith(_DEAD) or state == _FULL
+    )
 
 
 def _unreachable(trouble: str) -> TransientError:

@@ -60,7 +60,8 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA {searches} TO {login}
 _LET_SEARCH: Final = sql.SQL("GRANT USAGE, CREATE ON SCHEMA {searches} TO {login}")
 
 # As a member, the operator may end its sessions and drop what it owns.
-_SHUT_OUT: Final = sql.SQL("ALTER ROLE {login} NOLOGIN; GRANT {login} TO CURRENT_USER")
+_JOIN: Final = sql.SQL("GRANT {login} TO CURRENT_USER")
+_SHUT_OUT: Final = sql.SQL("ALTER ROLE {login} NOLOGIN")
 _END_SESSIONS: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
 _DROP_SCHEMA: Final = sql.SQL("DROP SCHEMA IF EXISTS {searches} CASCADE")
 # The first takes back what was granted, too.
@@ -145,7 +146,11 @@ async def shut_out(connection: Connection, namespace: str) -> bool:
         return False
     if await _ask(connection, _IS_ROLE, login):
         try:
-            await connection.execute(_SHUT_OUT.format(**await _names(connection, namespace)))
+            names = await _names(connection, namespace)
+            await connection.execute(_JOIN.format(**names))
+            # One of them may be changing the role, in a transaction that it leaves open.
+            await connection.execute(_END_SESSIONS, (login,))
+            await connection.execute(_SHUT_OUT.format(**names))
         except psycopg.errors.InsufficientPrivilege as error:
             raise _not_allowed(connection, error) from error
     return True
@@ -156,18 +161,17 @@ async def remove(connection: Connection, namespace: str) -> None:
     login = login_name(namespace)
     names = await _names(connection, namespace)
     await connection.execute(_END_SESSIONS, (login,))
-    await connection.execute(_DROP_SCHEMA.format(**names))
-    if not await _ask(connection, _IS_ROLE, login):
-        await connection.execute(_STRIKE, (login,))
-        return
     try:
         async with connection.transaction():
-            await connection.execute(_DROP.format(**names))
+            await connection.execute(_DROP_SCHEMA.format(**names))
+            if await _ask(connection, _IS_ROLE, login):
+                await connection.execute(_DROP.format(**names))
             await connection.execute(_STRIKE, (login,))
     except psycopg.Error as error:
-        # Something of it is left, in another database of the server for example.
+        # Something of it is left, in another database of the server for example, or more tables
+        # than can be dropped at once.  Its row stays, by which it is tried again.
         _LOGGER.warning(
-            "login shut out, but its role is left", extra={"role": login, "error": str(error)}
+            "login shut out, but its role is left", extra={"role": login, "error": str(error)[:300]}
         )
 
 

@@ -798,6 +798,40 @@ def test_a_login_goes_with_its_sessions_and_searches_and_its_rows_stay(
     store.close()
 
 
+def test_a_login_that_is_changing_itself_is_shut_out(house: House, guest: str) -> None:
+    """A change that is not committed makes every other change of the role wait."""
+    session = psycopg.connect(house.address(guest))
+    session.execute(
+        sql.SQL("ALTER ROLE {} PASSWORD 'other'").format(sql.Identifier(login_name(guest)))
+    )
+
+    operate(house, lambda record: record.remove_login(guest))
+
+    assert left(house, guest) == (0, 0, 0)
+    session.close()
+
+
+def test_searches_that_cannot_be_dropped_keep_a_login_out_and_fail_nobody(
+    house: House, guest: str
+) -> None:
+    """More tables than the server has locks for made the removal fail, again and again."""
+    table = sql.Identifier(search_schema(guest), "t")
+    ask(house.address(guest), sql.SQL("CREATE TABLE {} (x int)").format(table))
+
+    async def remove(record: RecordClient) -> None:
+        await record.remove_login(guest)
+        assert guest in await record.tenants()  # by which it is tried again
+
+    with psycopg.connect(house.admin) as other:
+        other.execute(sql.SQL("LOCK TABLE {}").format(table))
+        operate(house, remove)
+
+    with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+        ask(house.address(guest), "SELECT 1")
+    operate(house, lambda record: record.remove_login(guest))
+    assert left(house, guest) == (0, 0, 0)
+
+
 def test_a_login_that_left_something_in_another_database_is_shut_out_for_good(
     house: House, guest: str, postgres: Postgres
 ) -> None:

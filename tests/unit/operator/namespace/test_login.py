@@ -1,5 +1,6 @@
 """When a login is made, kept, followed and removed."""
 
+import dataclasses
 from base64 import b64decode
 from datetime import timedelta
 from typing import Any
@@ -19,7 +20,9 @@ from fairlead_operator.kube.database_secret import (
 )
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.namespace.login import Provided, provide_login, tidy_login
+from fairlead_operator.namespace.reconcile import reconcile_namespace
 from fairlead_operator.ports import Limits
+from support.fake_logins import FakeLogins
 from support.world import NAMESPACE, World, model_manifest
 
 ADDRESS = "postgresql://fairlead:hush@db/fairlead"
@@ -252,6 +255,20 @@ async def test_the_secret_tells_of_a_login_that_is_not_removed_yet(world: World)
         await tidy_login(NAMESPACE, world.ports, logins=Logins())
 
     assert PLACE in world.kube.objects
+
+
+async def test_a_database_that_does_not_answer_keeps_nobody_signed_in_to_mlflow(
+    world: World,
+) -> None:
+    await provide(world)
+    world.record.down = True
+    logins = FakeLogins()
+    ports = dataclasses.replace(world.ports, logins=logins)
+
+    with pytest.raises(TransientError):
+        await reconcile_namespace(NAMESPACE, ports, logins=Logins())
+
+    assert logins.dismissed == [NAMESPACE]
 
 
 async def test_a_login_goes_with_its_namespace(world: World) -> None:
