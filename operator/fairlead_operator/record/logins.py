@@ -49,6 +49,11 @@ VALUES (%s, %s, %s, %s)
 ON CONFLICT (login) DO UPDATE SET
     predictions = excluded.predictions, feedback = excluded.feedback
 """
+_ONE_LOGIN: Final = "tenants_namespace_key"  # as PostgreSQL names that it is unique
+_MAKE_ROOM: Final = (
+    "DELETE FROM fairlead_record.tenants WHERE namespace = '{namespace}'; "
+    'DROP SCHEMA IF EXISTS "{searches}" CASCADE'
+)
 _LET_CONNECT: Final = sql.SQL("GRANT CONNECT ON DATABASE {database} TO {login}")
 _LET_USE: Final = sql.SQL("GRANT USAGE ON SCHEMA {record} TO {login}")
 _CREATE_SCHEMA: Final = sql.SQL("CREATE SCHEMA {searches}")
@@ -73,12 +78,20 @@ async def provide(connection: Connection, namespace: str, password: str, *, limi
     """Make the namespace's login, or put it right, in the transaction that is open.
 
     Raises:
-        LoginNotAllowedError: the operator's own login may not.
+        LoginNotAllowedError: the operator's own login may not, or a person's has its place.
     """
     try:
         await _provide(connection, namespace, password, limits=limits)
     except psycopg.errors.InsufficientPrivilege as error:
         raise _not_allowed(connection, error) from error
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.constraint_name != _ONE_LOGIN:
+            raise  # another process makes the same login at this moment
+        raise LoginNotAllowedError(
+            f"record database: namespace {namespace} has a login already that the operator did not "
+            "make; to replace it: "
+            + _MAKE_ROOM.format(namespace=namespace, searches=search_schema(namespace))
+        ) from error
 
 
 async def _provide(

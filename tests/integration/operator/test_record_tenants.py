@@ -907,6 +907,29 @@ def test_an_operator_that_may_not_make_a_login_says_so(
         ask(house.admin, sql.SQL("DROP ROLE IF EXISTS {}").format(names["login"]))
 
 
+def test_a_login_made_by_hand_is_told_with_what_replaces_it(house: House) -> None:
+    """Each look ended in PostgreSQL's words for a duplicate key, which say nothing of a login."""
+    namespace = f"by-hand-{secrets.token_hex(4)}"
+    row = "INSERT INTO fairlead_record.tenants VALUES (%s, %s, 1, 1)"
+    ask(house.url, row, namespace, namespace)
+    told: list[str] = []
+
+    async def refuse(record: RecordClient) -> None:
+        with pytest.raises(LoginNotAllowedError, match="did not make; to replace it: ") as refusal:
+            await provide(record, namespace)
+        told.append(str(refusal.value))
+
+    operate(house, refuse)
+    roles = left(house, namespace)
+    for statement in told[-1].partition("to replace it: ")[2].split("; "):
+        ask(house.url, statement)
+    operate(house, lambda record: provide(record, namespace))
+
+    assert roles == (0, 0, 0)
+    assert ask(house.address(namespace), "SELECT 1") == [(1,)]
+    operate(house, lambda record: record.remove_login(namespace))
+
+
 def test_the_password_stands_in_no_statement(house: House, guest: str) -> None:
     queries: list[str] = []
 
