@@ -3,10 +3,12 @@
 import dataclasses
 from base64 import b64decode
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fairlead_operator.engine import watches
 from fairlead_operator.errors import (
     ConflictError,
     LoginNotAllowedError,
@@ -22,9 +24,11 @@ from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.namespace.login import Provided, provide_login, tidy_login
 from fairlead_operator.namespace.reconcile import reconcile_namespace
 from fairlead_operator.ports import Limits
+from fairlead_operator.record import client
 from support.fake_logins import FakeLogins
 from support.world import NAMESPACE, World, model_manifest
 
+SECURITY = Path(__file__).parents[4] / "docs/security.md"
 ADDRESS = "postgresql://fairlead:hush@db/fairlead"
 PLACE = ("Secret", NAMESPACE, "fairlead-database")
 OWN = Logins()
@@ -298,3 +302,10 @@ async def test_a_secret_of_a_persons_stays(world: World) -> None:
     await tidy_login(NAMESPACE, world.ports, logins=Logins())
 
     assert PLACE in world.kube.objects
+
+
+def test_the_page_says_how_long_a_login_may_be_wrong() -> None:
+    """It said 10 minutes, for which a login is believed, and not when one looks again."""
+    minutes = (watches._PERIOD + client._REPAIR) / 60
+
+    assert f"settings again within {minutes:g} minutes" in SECURITY.read_text("utf-8")
