@@ -61,10 +61,13 @@ class Selector:
         """Tell whether a watch with this selector tells of the object."""
         meta = body["metadata"]
         labels = {f"{key}={value}" for key, value in (meta.get("labels") or {}).items()}
-        fields = {f"metadata.name={meta['name']}"}
-        return all(part in labels for part in self.labels.split(",") if part) and all(
-            part in fields for part in self.fields.split(",") if part
+        return self.may_select(meta["name"]) and all(
+            part in labels for part in self.labels.split(",") if part
         )
+
+    def may_select(self, name: str) -> bool:
+        """Tell whether a watch with this selector can tell of an object of this name."""
+        return self.fields in {"", f"metadata.name={name}"}
 
 
 _OURS: Final = Selector(labels=f"{LABEL_MANAGED_BY}={MANAGED_BY}")

@@ -69,6 +69,11 @@ class Store:
         """Tell whether this kind is watched there, so that what is not stored does not exist."""
         return kind in self._kinds and (not self._namespaces or namespace in self._namespaces)
 
+    def covers_name(self, kind: str, namespace: str, name: str) -> bool:
+        """Tell the same of one object: of some kinds one name alone is watched."""
+        selector = WATCHED.get(kind)
+        return self.covers(kind, namespace) and (selector is None or selector.may_select(name))
+
     def cover(self, kind: str) -> None:
         """Declare that this kind is watched as well."""
         self._kinds.add(kind)

@@ -24,7 +24,7 @@ _VERSIONED: Final = frozenset({"resourceVersion", "managedFields"})  # differs a
 
 
 class WatchedKube:
-    """Reads from the store where it covers a kind, and puts every write's answer into it.
+    """Reads from the store what it covers, and puts every write's answer into it.
 
     So a reconcile sees its own writes at once, and others' as soon as the watch tells.
     """
@@ -35,7 +35,7 @@ class WatchedKube:
         self._written: dict[Place, dict[str, Any]] = {}  # whose objects, of what is not stored
 
     async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        if self._store.covers(kind, namespace):
+        if self._store.covers_name(kind, namespace, name):
             return self._store.get(kind, namespace, name)
         return await self._api.get(kind, namespace, name)
 
@@ -70,7 +70,7 @@ class WatchedKube:
         if not is_marked(manifest):
             return self._noted(await self._api.apply(manifest))
         place = Place.of(manifest)
-        if not self._store.covers(place.kind, place.namespace):
+        if not self._store.covers_name(*place):
             body = await apply_owned(manifest, self._written.get(place), self._api)
             self._written[place] = _identity(body)
             return body
@@ -132,7 +132,7 @@ class WatchedKube:
         return None if body is None else self._noted(body)
 
     def _noted(self, body: dict[str, Any], *, told: bool = False) -> dict[str, Any]:
-        if self._store.covers(body["kind"], body["metadata"]["namespace"]):
+        if self._store.covers_name(*Place.of(body)):
             self._store.put(body, told=told)
         return body
 

@@ -140,6 +140,21 @@ def test_covers_only_what_is_watched(
     assert Store(namespaces).covers(kind, NAMESPACE) is covered
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "covered"),
+    [
+        pytest.param("Secret", "fairlead-database", True, id="the name that is watched"),
+        pytest.param("Secret", "fairlead-mlflow", False, id="another of a kind watched by name"),
+        pytest.param("RoleBinding", "a-team", False, id="another kind watched by name"),
+        pytest.param("Service", "nsw-price", True, id="of a kind watched by label"),
+        pytest.param("Model", "nsw-price", True, id="of a kind watched as a whole"),
+        pytest.param("Event", "nsw-price", False, id="of a kind nobody watches"),
+    ],
+)
+def test_covers_only_the_names_that_are_watched(kind: str, name: str, *, covered: bool) -> None:
+    assert Store().covers_name(kind, NAMESPACE, name) is covered
+
+
 def test_a_comparison_holds_until_the_object_changes() -> None:
     store = Store()
     store.put(body(1))

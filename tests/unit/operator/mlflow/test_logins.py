@@ -9,7 +9,7 @@ import pytest
 from fairlead_contract.mlflow import Access
 from fairlead_operator.errors import TakenError, TransientError
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
-from fairlead_operator.kube.store import Store
+from fairlead_operator.kube.store import Place, Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.logins import OwnLogins, SharedLogins, read_contents
 from support.fakes import Clock, FakeKube
@@ -127,6 +127,50 @@ async def test_a_new_process_keeps_the_password_that_pods_have(
 
     assert (directory.users[USER].encode() == password) is stays
     assert contents(cluster) == {"username": USER, "password": directory.users[USER]}
+
+
+async def test_a_process_that_begins_anew_gives_nobody_another_password(
+    directory: FakeDirectory, cluster: FakeKube
+) -> None:
+    await OwnLogins(directory).admit("energy", WatchedKube(cluster, Store()), model="nsw-price")
+    before = directory.users[USER]
+
+    await OwnLogins(directory).admit("energy", WatchedKube(cluster, Store()), model="qld-price")
+
+    assert directory.users[USER] == before
+    assert contents(cluster)["password"] == before
+
+
+async def test_a_reading_that_tells_of_watched_secrets_alone_changes_no_password(
+    logins: OwnLogins, directory: FakeDirectory, cluster: FakeKube
+) -> None:
+    """A reading removes from the store what its list does not tell of."""
+    store = Store()
+    kube = WatchedKube(cluster, store)
+    await logins.admit("energy", kube)
+    before = directory.users[USER]
+
+    assert list(store.places("Secret")) == []
+    store.remove(Place("Secret", "energy", "fairlead-mlflow"), version=cluster.newest)
+    await logins.admit("energy", kube, model="nsw-price")
+
+    assert directory.users[USER] == contents(cluster)["password"] == before
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["a user of its own", "the operator's"])
+async def test_another_process_takes_back_what_one_has_given(
+    directory: FakeDirectory, cluster: FakeKube, *, shared: bool
+) -> None:
+    def begin() -> OwnLogins | SharedLogins:
+        access = Access(address="http://mlflow", token="hush")
+        return SharedLogins(access) if shared else OwnLogins(directory)
+
+    await begin().admit("energy", WatchedKube(cluster, Store()))
+    assert contents(cluster)
+
+    await begin().dismiss("energy", WatchedKube(cluster, Store()))
+
+    assert (directory.users, cluster.objects) == ({}, {})
 
 
 async def test_models_of_a_namespace_that_are_looked_at_together_agree(
