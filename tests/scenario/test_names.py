@@ -1,6 +1,7 @@
 """What has a name that a Model needs is left alone, and said; it goes on once the name is free."""
 
 import copy
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -8,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from fairlead_contract.mlflow import Access
 from fairlead_operator.api.group import LABEL_MANAGED_BY, LABEL_MODEL
 from fairlead_operator.keys import Key
 from fairlead_operator.kube.metadata import component_labels
+from fairlead_operator.mlflow.logins import SharedLogins
+from fairlead_operator.settings import MlflowSecrets
 from support.world import NAMESPACE, World, model_manifest
 
 MODEL = Key("Model", NAMESPACE, "nsw-price")
@@ -332,6 +336,58 @@ async def test_a_secret_of_a_persons_is_refused_to_a_training() -> None:
     assert reason == "NameTaken"
     assert message.startswith("Secret fairlead-database exists and is not ours")
     assert world.kube.objects["Secret", NAMESPACE, "fairlead-database"]["data"] == {"url": "theirs"}
+
+
+async def sign_in_to_mlflow(world: World) -> None:
+    """Start the operator anew where it sees to the Secrets of namespaces for MLflow."""
+    world.settings = dataclasses.replace(world.settings, mlflow_secrets=MlflowSecrets.SHARED)
+    logins = SharedLogins(Access(address="http://mlflow", token="hush"))
+    world.ports = dataclasses.replace(world.ports, logins=logins)
+    world.restart_operator()
+    await world.run()
+
+
+async def test_a_secret_for_mlflow_of_a_persons_is_refused_before_anything_is_made() -> None:
+    world = World()
+    await sign_in_to_mlflow(world)
+    world.registry.register(f"{NAMESPACE}.nsw-price", "1.0.0")
+    put(world, "Secret", "fairlead-mlflow", data={"token": "theirs"})
+    world.kube.put(model_manifest(version="1.0.0"))
+    await world.run()
+
+    reason, message = condition(world, "Model", "nsw-price")
+    assert reason == "NameTaken"
+    assert message.startswith("Secret fairlead-mlflow exists and is not ours")
+    assert made(world) == set()
+
+    await world.kube.delete("Secret", NAMESPACE, "fairlead-mlflow")
+    await world.pass_time(MINUTE)
+    assert condition(world, "Model", "nsw-price")[0] == "Applied"
+    assert world.model()["status"]["phase"] != "Failed"
+
+
+async def test_a_secret_for_mlflow_of_a_persons_stops_what_is_new_and_nothing_that_goes_back() -> (
+    None
+):
+    world = await serving()
+    world.pin("1.1.0")
+    await world.pass_time(60 * MINUTE)
+    assert world.model()["status"]["stable"]["version"] == "1.1.0"
+    put(world, "Secret", "fairlead-mlflow", data={"token": "theirs"})
+    await sign_in_to_mlflow(world)
+    world.registry.register(f"{NAMESPACE}.nsw-price", "1.2.0")
+
+    world.pin("1.2.0")
+    await world.pass_time(MINUTE)
+    assert condition(world, "Model", "nsw-price")[0] == "NameTaken"
+    assert world.weights() == {"1.1.0": 100}
+
+    world.pin("1.0.0")
+    await world.pass_time(60 * MINUTE)
+    assert condition(world, "Model", "nsw-price")[0] == "NameTaken", "it is still said"
+    assert world.weights() == {"1.0.0": 100}
+    secret = world.kube.objects["Secret", NAMESPACE, "fairlead-mlflow"]
+    assert secret["data"] == {"token": "theirs"}
 
 
 async def test_a_gateway_of_a_persons_stays_when_the_last_model_goes() -> None:

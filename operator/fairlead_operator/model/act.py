@@ -13,6 +13,7 @@ from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.database_secret import name_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name
+from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
 from fairlead_operator.kube.owned import check_names, create_once, is_ours, name_route
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.seen import Seen
@@ -22,7 +23,7 @@ from fairlead_operator.namespace.login import Provided, provide_login
 from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.requests import Action
-from fairlead_operator.settings import Settings
+from fairlead_operator.settings import MlflowSecrets, Settings
 from fairlead_operator.upgrades import mark
 
 _LOGGER = logging.getLogger(__name__)
@@ -60,6 +61,31 @@ async def act(
             )
     held = await _apply_gateway(owner, seen, ports, settings, attempts)
     tidied = await _act_on_gateway(seen, owner, ports.kube, attempts)
+    logins = Attempts()
+    login = await _provide_logins(owner, decision, seen, ports, settings, attempts=logins)
+    not_started = await _start(
+        owner, decision, seen, ports.kube, attempts=attempts, unprovided=logins.failures
+    )
+    await _forget(owner, seen, ports.kube, attempts)
+    return Outcome(
+        failures=(*attempts.failures, *logins.failures),
+        not_started=not_started,
+        held=held,
+        tidied=tidied,
+        login=login,
+    )
+
+
+async def _provide_logins(
+    owner: Owner,
+    decision: Decision,
+    seen: Seen,
+    ports: Ports,
+    settings: Settings,
+    *,
+    attempts: Attempts,
+) -> Provided:
+    """Let the pods of the namespace sign in to the database and to MLflow."""
     # At every look, so that a new address of the database reaches every namespace when the operator
     # starts with it.
     login = Provided()
@@ -76,35 +102,53 @@ async def act(
         await ports.logins.admit(
             owner.namespace, ports.kube, model=owner.name if _due(decision) else None
         )
-    not_started = await _start(owner, decision, seen, ports.kube, attempts)
-    await _forget(owner, seen, ports.kube, attempts)
-    return Outcome(
-        failures=attempts.failures,
-        not_started=not_started,
-        held=held,
-        tidied=tidied,
-        login=login,
-    )
+    return login
 
 
 async def _start(
-    owner: Owner, decision: Decision, seen: Seen, kube: Kube, attempts: Attempts
+    owner: Owner,
+    decision: Decision,
+    seen: Seen,
+    kube: Kube,
+    *,
+    attempts: Attempts,
+    unprovided: Sequence[Failure],
 ) -> frozenset[str]:
-    """Start the children that are due; return the kinds of those that could not be."""
+    """Start the children that are due; return the kinds of those that could not be.
+
+    ``unprovided`` is why pods cannot sign in: what goes back needs nothing that it had not before.
+    """
     left = set(_due(decision))
     if any(failure.taken for failure in attempts.failures):
         return frozenset(left)  # it would be given what is not ours
-    if decision.start_training is not None:
+    is_taken = any(failure.taken for failure in unprovided)
+    if decision.start_training is not None and not is_taken:
         with attempts.attempt():
             await _start_training(owner, decision.start_training, seen, kube)
             left.discard("TrainingRun")
-    if decision.start_rollout is not None:
+    if decision.start_rollout is not None and (not is_taken or _goes_back(decision, seen)):
         number = seen.status.rollout_number + 1
         with attempts.attempt():
             child = build_rollout(owner, seen.spec, decision.start_rollout, number=number)
             await create_once(child, kube)
             left.discard("Rollout")
     return frozenset(left)
+
+
+def _goes_back(decision: Decision, seen: Seen) -> bool:
+    """Tell whether a version comes back that was in charge of this Model before."""
+    start = decision.start_rollout
+    if decision.stable is None or start is None:
+        return False
+    if start.trigger == rollout.Trigger.RESTORED:
+        return True
+    in_charge = set()
+    for item in seen.rollouts:
+        status = item.get("status") or {}
+        in_charge.add((status.get("stable") or {}).get("version"))
+        if status.get("phase") == rollout.Phase.SUCCEEDED:
+            in_charge.add((status.get("candidate") or item["spec"])["version"])
+    return set(start.versions) <= in_charge
 
 
 def _needs_login(seen: Seen) -> bool:
@@ -134,8 +178,10 @@ async def _check_names(
     parts = _build_parts(owner, settings) if built_in else ()
     starts = decision.start_training is not None or _needs_login(seen)
     login = () if settings.logins.is_provided else (name_database_secret(owner.namespace),)
-    names = (*name_route(owner, built_in=built_in), *parts, *(login if starts else ()))
-    await check_names(names, kube)
+    is_given = settings.mlflow_secrets is MlflowSecrets.GIVEN
+    mlflow = () if is_given else (build_mlflow_secret(owner.namespace, {}),)
+    routes = name_route(owner, built_in=built_in)
+    await check_names((*routes, *parts, *(login if starts else ()), *mlflow), kube)
 
 
 def _build_parts(owner: Owner, settings: Settings) -> tuple[dict[str, Any], ...]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.errors import ClusterRefusalError, TakenError, TransientError
@@ -94,6 +95,62 @@ async def test_what_is_due_where_it_cannot(world: World, refusal: Exception, sta
 
     assert [failure.message for failure in outcome.failures] == [str(refusal)]
     assert bool(names(world, "Rollout")) is starts
+
+
+def rollout_to(version: str, phase: str, *, stable: str | None = "1.0.0") -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": NAMESPACE, "name": f"to-{version}"},
+        "spec": {"model": "nsw-price", "version": version},
+        "status": {"phase": phase} | ({"stable": {"version": stable}} if stable else {}),
+    }
+
+
+SERVING = {"stable": VersionReference(version="1.1.0")}
+
+
+@pytest.mark.parametrize(
+    ("target", "rollouts", "decision", "starts"),
+    [
+        pytest.param(Target(version="1.0.0", trigger="pinned"),
+                     [rollout_to("1.1.0", "Succeeded")], SERVING, True,
+                     id="what was in charge when the last one began"),
+        pytest.param(Target(version="0.9.0", trigger="pinned"),
+                     [rollout_to("0.9.0", "Succeeded")], SERVING, True,
+                     id="what was in charge earlier"),
+        pytest.param(Target(version="1.1.0", trigger="restored"), [], SERVING, True,
+                     id="what is in charge, whose Rollout is gone"),
+        pytest.param(Target(version="1.2.0", trigger="pinned"),
+                     [rollout_to("1.2.0", "RolledBack")], SERVING, False,
+                     id="what was tried only"),
+        pytest.param(Target(version="1.0.0", trigger="pinned", alternatives=("1.2.0",)),
+                     [rollout_to("1.1.0", "Succeeded")], SERVING, False,
+                     id="beside another that is new"),
+        pytest.param(Target(version="1.2.0", trigger="trained"),
+                     [rollout_to("1.1.0", "Succeeded", stable=None)],
+                     SERVING, False, id="what is new"),
+        pytest.param(Target(version="1.1.0", trigger="restored"), [], {}, False,
+                     id="nothing is in charge yet"),
+    ],
+)  # fmt: skip
+async def test_what_goes_back_needs_no_login_that_it_had_not_before(
+    world: World,
+    target: Target,
+    rollouts: list[dict[str, Any]],
+    decision: dict[str, Any],
+    starts: bool,
+) -> None:
+    taken = TakenError("not ours")
+    ports = dataclasses.replace(world.ports, logins=FakeLogins(taken))
+    due = dataclasses.replace(QUIET, start_rollout=target, **{"stable": None} | decision)
+    training = Start(trigger=Trigger.RECIPE, why="w")
+    due = dataclasses.replace(due, start_training=training)
+
+    outcome = await act(BODY, due, seen(observed(), rollouts=rollouts), ports, SETTINGS)
+
+    assert [failure.message for failure in outcome.failures] == [str(taken)]
+    assert bool(names(world, "Rollout")) is starts
+    assert "TrainingRun" in outcome.not_started
+    assert ("Rollout" not in outcome.not_started) is starts
 
 
 ACCOUNT = ("ServiceAccount", NAMESPACE, "fairlead-gateway")
