@@ -74,8 +74,10 @@ class OwnLogins:
             try:
                 await self._give(namespace, user, password, model)
             except TransientError as error:
-                self._silence = error
-                self._silent_until = asyncio.get_running_loop().time() + _PAUSE
+                self._note_silence(error)
+                raise
+            except asyncio.CancelledError:  # whoever asked waits no longer
+                self._note_silence(TransientError("MLflow has not answered in time"))
                 raise
             self._silence = None
             self._admitted.add(namespace)
@@ -100,6 +102,10 @@ class OwnLogins:
                 registered_model=name_registered_model(namespace, model),
             )
         await self._directory.grant_all(user, namespace)
+
+    def _note_silence(self, error: TransientError) -> None:
+        self._silence = error
+        self._silent_until = asyncio.get_running_loop().time() + _PAUSE
 
     def _refuse_in_silence(self) -> None:
         """Let nobody wait for an MLflow for which another has just waited in vain."""

@@ -1,16 +1,19 @@
 """A decision into the cluster: gateway, address, and the children that are to start."""
 
+import asyncio
 import contextlib
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from fairlead_contract.cluster import ROUTE, route_name
+from fairlead_operator.api.conditions import OWN_LOGIN
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.attempts import Attempts, Failure
-from fairlead_operator.errors import UnknownKindError
+from fairlead_operator.errors import TransientError, UnknownKindError
 from fairlead_operator.kube.database_secret import name_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
@@ -22,12 +25,15 @@ from fairlead_operator.namespace.gateway import bind_to_account, build_gateway
 from fairlead_operator.namespace.login import Provided, provide_login
 from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
+from fairlead_operator.report import read_condition, read_failures
 from fairlead_operator.requests import Action
 from fairlead_operator.settings import MlflowSecrets, Settings
 from fairlead_operator.upgrades import mark
 
 _LOGGER = logging.getLogger(__name__)
 _HISTORY: Final = 10
+_PATIENCE: Final = 5.0  # seconds that a look waits for MLflow, however many calls it takes
+_AT_ONCE: Final = timedelta(milliseconds=200)
 _ENDED: Final[frozenset[str]] = rollout.ENDED | training_run.ENDED
 
 
@@ -62,13 +68,18 @@ async def act(
     held = await _apply_gateway(owner, seen, ports, settings, attempts)
     tidied = await _act_on_gateway(seen, owner, ports.kube, attempts)
     logins = Attempts()
-    login = await _provide_logins(owner, decision, seen, ports, settings, attempts=logins)
+    if _goes_back(decision, seen):
+        # It needs no login that it had not before, and its Rollout moves once status names it.
+        login, unprovided = _read_logins(body)
+    else:
+        login = await _provide_logins(owner, decision, seen, ports, settings, attempts=logins)
+        unprovided = logins.failures
     not_started = await _start(
         owner, decision, seen, ports.kube, attempts=attempts, unprovided=logins.failures
     )
     await _forget(owner, seen, ports.kube, attempts)
     return Outcome(
-        failures=(*attempts.failures, *logins.failures),
+        failures=(*attempts.failures, *unprovided),
         not_started=not_started,
         held=held,
         tidied=tidied,
@@ -99,10 +110,32 @@ async def _provide_logins(
                 limits=settings.login_limits,
             )
     with attempts.attempt():
-        await ports.logins.admit(
-            owner.namespace, ports.kube, model=owner.name if _due(decision) else None
-        )
+        await _admit(owner, ports, model=owner.name if _due(decision) else None)
     return login
+
+
+async def _admit(owner: Owner, ports: Ports, *, model: str | None) -> None:
+    """Let the namespace sign in to MLflow, and the Model wait for that no longer than is said.
+
+    Raises:
+        TransientError: it takes longer.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await ports.logins.admit(owner.namespace, ports.kube, model=model)
+    except TimeoutError as error:
+        raise TransientError(
+            f"MLflow has not let namespace {owner.namespace} sign in within {_PATIENCE:g} s: "
+            "it is asked again"
+        ) from error
+
+
+def _read_logins(body: Mapping[str, Any]) -> tuple[Provided, tuple[Failure, ...]]:
+    """Return what was said last of logins and failures; the next look follows at once."""
+    status = body.get("status") or {}
+    said = read_condition(status, OWN_LOGIN)
+    shared = said.message if said is not None and said.status == "False" else None
+    return Provided(shared=shared, look_again=_AT_ONCE), read_failures(status)
 
 
 async def _start(
@@ -116,17 +149,16 @@ async def _start(
 ) -> frozenset[str]:
     """Start the children that are due; return the kinds of those that could not be.
 
-    ``unprovided`` is why pods cannot sign in: what goes back needs nothing that it had not before.
+    ``unprovided`` is why pods cannot sign in.
     """
     left = set(_due(decision))
-    if any(failure.taken for failure in attempts.failures):
+    if any(failure.taken for failure in (*attempts.failures, *unprovided)):
         return frozenset(left)  # it would be given what is not ours
-    is_taken = any(failure.taken for failure in unprovided)
-    if decision.start_training is not None and not is_taken:
+    if decision.start_training is not None:
         with attempts.attempt():
             await _start_training(owner, decision.start_training, seen, kube)
             left.discard("TrainingRun")
-    if decision.start_rollout is not None and (not is_taken or _goes_back(decision, seen)):
+    if decision.start_rollout is not None:
         number = seen.status.rollout_number + 1
         with attempts.attempt():
             child = build_rollout(owner, seen.spec, decision.start_rollout, number=number)
@@ -138,8 +170,11 @@ async def _start(
 def _goes_back(decision: Decision, seen: Seen) -> bool:
     """Tell whether a version comes back that was in charge of this Model before."""
     start = decision.start_rollout
-    if decision.stable is None or start is None:
+    if decision.stable is None:
         return False
+    if start is None:
+        adopted = (r for r in seen.rollouts if r["metadata"]["name"] == decision.adopt_rollout)
+        return any(r["spec"].get("trigger") == rollout.Trigger.ROLLBACK for r in adopted)
     if start.trigger == rollout.Trigger.RESTORED:
         return True
     in_charge = set()

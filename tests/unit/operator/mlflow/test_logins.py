@@ -27,10 +27,11 @@ class FakeDirectory:
         self.granted: list[tuple[str, str]] = []
         self.asked = 0
         self.fails: list[Exception] = []
+        self.hangs = False
 
     async def have_user(self, name: str, password: str) -> None:
         self.asked += 1
-        await asyncio.sleep(0)
+        await (asyncio.Event().wait() if self.hangs else asyncio.sleep(0))
         if self.fails:
             raise self.fails.pop(0)
         self.users[name] = password
@@ -205,6 +206,20 @@ async def test_one_waits_for_a_silent_mlflow_and_not_everyone(
     )
 
     assert [str(error) for error in told] == [str(LATER)] * 5
+    assert directory.asked == 1
+
+
+async def test_whoever_gave_up_waiting_tells_the_others(
+    logins: OwnLogins, directory: FakeDirectory, kube: WatchedKube
+) -> None:
+    directory.hangs = True
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await logins.admit("energy", kube)
+
+    with pytest.raises(TransientError, match="MLflow has not answered in time"):
+        await logins.admit("shop", kube)
+
     assert directory.asked == 1
 
 

@@ -139,18 +139,68 @@ async def test_what_goes_back_needs_no_login_that_it_had_not_before(
     decision: dict[str, Any],
     starts: bool,
 ) -> None:
-    taken = TakenError("not ours")
-    ports = dataclasses.replace(world.ports, logins=FakeLogins(taken))
+    logins = FakeLogins(TakenError("not ours"))
+    ports = dataclasses.replace(world.ports, logins=logins)
     due = dataclasses.replace(QUIET, start_rollout=target, **{"stable": None} | decision)
-    training = Start(trigger=Trigger.RECIPE, why="w")
-    due = dataclasses.replace(due, start_training=training)
 
     outcome = await act(BODY, due, seen(observed(), rollouts=rollouts), ports, SETTINGS)
 
-    assert [failure.message for failure in outcome.failures] == [str(taken)]
     assert bool(names(world, "Rollout")) is starts
-    assert "TrainingRun" in outcome.not_started
-    assert ("Rollout" not in outcome.not_started) is starts
+    assert outcome.not_started == (set() if starts else {"Rollout"})
+    assert logins.asked == (0 if starts else 1)
+    assert (outcome.login.look_again is not None) is starts, "the next look asks"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "asked"),
+    [
+        pytest.param("rollback", 0, id="a person goes back"),
+        pytest.param("hand", 1, id="a person goes elsewhere"),
+    ],
+)
+async def test_what_a_person_goes_back_with_waits_for_no_login(
+    world: World, trigger: str, asked: int
+) -> None:
+    logins = FakeLogins()
+    ports = dataclasses.replace(world.ports, logins=logins)
+    due = dataclasses.replace(QUIET, adopt_rollout="to-1.0.0", **SERVING)
+    made = rollout_to("1.0.0", "Pending")
+    made["spec"]["trigger"] = trigger
+
+    await act(BODY, due, seen(observed(), rollouts=[made]), ports, SETTINGS)
+
+    assert logins.asked == asked
+
+
+async def test_what_was_said_of_logins_stays_said_where_nobody_asks(world: World) -> None:
+    told = [
+        {"type": "Applied", "status": "False", "reason": "NameTaken", "message": "not ours"},
+        {"type": "OwnLogin", "status": "False", "reason": "LoginShared", "message": "by value"},
+    ]
+    back = Target(version="1.1.0", trigger="restored")
+    due = dataclasses.replace(QUIET, start_rollout=back, **SERVING)
+    body = BODY | {"status": {"conditions": told}}
+
+    outcome = await act(body, due, seen(observed()), world.ports, SETTINGS)
+
+    assert [(each.message, each.taken) for each in outcome.failures] == [("not ours", True)]
+    assert outcome.login.shared == "by value"
+    assert names(world, "Rollout")
+
+
+async def test_a_look_waits_for_mlflow_for_a_moment_and_says_for_what(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fairlead_operator.model.act._PATIENCE", 0)
+    ports = dataclasses.replace(world.ports, logins=FakeLogins(hangs=True))
+    due = dataclasses.replace(QUIET, start_rollout=Target(version="1.1.0", trigger="pinned"))
+
+    outcome = await act(BODY, due, seen(observed()), ports, SETTINGS)
+
+    (failure,) = outcome.failures
+    assert failure.message.startswith("MLflow has not let namespace energy sign in within")
+    assert not failure.refused
+    assert names(world, "Rollout")
 
 
 ACCOUNT = ("ServiceAccount", NAMESPACE, "fairlead-gateway")
