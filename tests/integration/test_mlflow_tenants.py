@@ -35,7 +35,7 @@ from fairlead_serving.server.registry import MlflowRegistry
 from fairlead_training.__main__ import main
 from fairlead_training.failure import TrainingFailure
 from fairlead_training.progress import tag_writer
-from support.fakes import Clock, FakeKube
+from support.fakes import START, Clock, FakeKube
 from support.mlflow_server import MlflowServer, running_mlflow_with_users
 from support.postgres import Postgres
 from support.trainer_config import config_document
@@ -177,7 +177,8 @@ def settle(admin: User, namespace: str, mark: str) -> Place:
     """Have a run with files and a version, as after a training, with a mark on all of it."""
     experiment, model = f"{namespace}/price", f"{namespace}.price"
     run = with_client(
-        admin, lambda client: client.start_run(experiment=experiment, name=mark, key=namespace)
+        admin,
+        lambda client: client.start_run(experiment=experiment, name=mark, key=namespace, now=START),
     )
     admin.done("POST", "runs/set-tag", {"run_id": run, "key": "secret", "value": mark})
     admin.done("POST", "runs/log-metric", {"run_id": run, "key": mark, "value": 1, "timestamp": 1})
@@ -844,7 +845,7 @@ def train(
     key = f"run-{secrets.token_hex(3)}"
     run = with_client(
         scene.admin,
-        lambda client: client.start_run(experiment="energy/trained", name=key, key=key),
+        lambda client: client.start_run(experiment="energy/trained", name=key, key=key, now=START),
     )
     config = config_document(
         model="trained",

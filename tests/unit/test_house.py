@@ -60,6 +60,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/kube/client.py": "integration/operator/test_kube_client.py",
     "operator/kube/login.py": _OPERATOR,
     "operator/mlflow/directory.py": "integration/test_mlflow_tenants.py",
+    "operator/record/bounded.py": "integration/operator/test_record_tenants.py",
     "operator/record/client.py": _RECORD,
     "operator/record/connect.py": _RECORD,
     "operator/record/logins.py": "integration/operator/test_record_tenants.py",

@@ -77,6 +77,7 @@ async def test_a_model_is_trained_and_served(
         "Progressing": "False",
         "PodsReady": "True",
         "Registered": "True",
+        "OwnLogin": "False",  # the launcher shares the operator's
     }
     assert model["status"]["stable"]["version"] == "1.0.0"
     assert model["status"]["url"] == f"http://nsw-price.{stage.namespace}"

@@ -550,7 +550,8 @@ def test_the_operator_is_told_what_a_namespace_may_do() -> None:
                                                "FAIRLEAD_WEBHOOK_TOKEN": "t"})  # fmt: skip
     assert (limits.login_limits, limits.logins) == (Limits(), Logins()), "as without the chart"
     new = ("record.logins", "record.shareOperatorLoginWithEveryNamespace",
-           "externalDatabase.sslmode", "externalDatabase.caSecret", "serving", "training")  # fmt: skip
+           "externalDatabase.sslmode", "externalDatabase.caSecret",
+           "serving", "training")  # fmt: skip
     kept = render(*EXTERNAL, *(f"{name}=null" for name in new))
     assert not [name for name in environment(kept) if "LOGIN" in name], "with --reuse-values"
 
