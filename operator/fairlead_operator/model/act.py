@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from fairlead_contract.cluster import ROUTE, route_name
-from fairlead_operator.api.conditions import OWN_LOGIN, find_condition
+from fairlead_operator.api.conditions import OWN_LOGIN
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.attempts import Attempts, Failure
@@ -22,7 +22,7 @@ from fairlead_operator.model.manifests import build_address, build_rollout, buil
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState, Start
 from fairlead_operator.namespace.gateway import bind_to_account, build_gateway
-from fairlead_operator.namespace.login import Provided, provide_login
+from fairlead_operator.namespace.login import BY_VALUE, Provided, provide_login
 from fairlead_operator.namespace.tidy import tidy_gateway
 from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.report import read_condition, read_failures
@@ -99,7 +99,7 @@ async def _provide_logins(
     """Let the pods of the namespace sign in to the database and to MLflow."""
     # At every look, so that a new address of the database reaches every namespace when the operator
     # starts with it.
-    login = Provided(shared=_shared_before(seen) if settings.logins.is_shared else None)
+    login = Provided(shared=BY_VALUE if settings.logins.is_shared else None)
     if _needs_login(seen):
         with attempts.attempt():
             login = await provide_login(
@@ -112,12 +112,6 @@ async def _provide_logins(
     with attempts.attempt():
         await _admit(owner, ports, model=owner.name if _due(decision) else None)
     return login
-
-
-def _shared_before(seen: Seen) -> str | None:
-    """Return why the operator's own login was left in the namespace: it goes with its Models."""
-    said = find_condition(seen.status.conditions, OWN_LOGIN)
-    return said.message if said is not None and said.status == "False" else None
 
 
 async def _admit(owner: Owner, ports: Ports, *, model: str | None) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from fairlead_contract.cluster import SERVER
 from fairlead_operator.api.group import DATABASE_SECRET
-from fairlead_operator.errors import LoginNotAllowedError, TransientError
+from fairlead_operator.errors import ConflictError, LoginNotAllowedError, TransientError
 from fairlead_operator.kube.database_secret import (
     Logins,
     build_own_secret,
@@ -35,7 +35,7 @@ from fairlead_operator.record.tenants import login_name
 _LOGGER = logging.getLogger(__name__)
 _BYTES: Final = 24  # as hex, so that a password stands in an address as it is
 _EVERY: Final = 300.0  # seconds
-_BY_VALUE: Final = (
+BY_VALUE: Final = (
     "whoever may read Secrets in this namespace has the operator's own login to the database, and "
     "with it every namespace's record: record.shareOperatorLoginWithEveryNamespace is true"
 )
@@ -67,10 +67,26 @@ async def provide_login(
     if logins.is_provided:
         return Provided()
     live = await ports.kube.get("Secret", namespace, DATABASE_SECRET)
+    try:
+        return await _provide(namespace, live, ports, address=address, logins=logins, limits=limits)
+    except ConflictError:  # another look of the namespace was faster: take up what it wrote
+        live = await ports.kube.reread("Secret", namespace, DATABASE_SECRET)
+        return await _provide(namespace, live, ports, address=address, logins=logins, limits=limits)
+
+
+async def _provide(
+    namespace: str,
+    live: dict[str, Any] | None,
+    ports: Ports,
+    *,
+    address: str,
+    logins: Logins,
+    limits: Limits,
+) -> Provided:
     refuse_taken(name_database_secret(namespace), live)
     if logins.is_shared:
         await _write(build_shared_secret(namespace, address, ca=logins.ca), live, ports)
-        return Provided(shared=_BY_VALUE)
+        return Provided(shared=BY_VALUE)
     kept = read_password(live)
     password = kept or secrets.token_hex(_BYTES)
     wanted = build_own_secret(

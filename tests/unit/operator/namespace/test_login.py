@@ -10,7 +10,6 @@ import pytest
 
 from fairlead_operator.engine import watches
 from fairlead_operator.errors import (
-    ConflictError,
     LoginNotAllowedError,
     TakenError,
     TransientError,
@@ -228,8 +227,6 @@ async def test_who_is_slower_of_two_takes_up_what_the_other_wrote(world: World) 
         await provide_role(namespace, password, limits=limits)
 
     world.record.provide_login = slowly  # type: ignore[method-assign]
-    with pytest.raises(ConflictError):
-        await provide(world)
     await provide(world)
 
     assert passwords(world) == {NAMESPACE: content(world)["password"]}
