@@ -51,7 +51,7 @@ class Subject:
         before, begin = len(self._rolling.traffic.answers()), time.monotonic()
         rollout = self._rolling.begin(course.candidate, course.way.policy)
         self._undergo(course, rollout)
-        end = self._rolling.follow(rollout, "to end", has_ended, is_in_force, timeout=_TIMEOUT)
+        end = self._rolling.follow(rollout, "to end", has_ended, timeout=_TIMEOUT)
         seconds = time.monotonic() - begin
         expect_end(course, end)
         self._rolling.traffic.mark(marked=False)
