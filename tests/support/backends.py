@@ -27,6 +27,7 @@ class Backends:
         self.prometheus = FakePrometheus()
         # Paths asked for, without what is asked by the clock: of all versions and all models.
         self.requests: list[str] = []
+        self.listed = 0  # times that all versions were asked for
         self.url = ""
 
     def application(self) -> web.Application:
@@ -62,6 +63,8 @@ class Backends:
         path = request.match_info["path"]
         if path != "model-versions/search" or "filter" in request.query:
             self.requests.append(path)
+        else:
+            self.listed += 1
         if self.registry.down:
             return web.json_response({"message": "down"}, status=503)
         body = await request.json() if request.can_read_body else {}

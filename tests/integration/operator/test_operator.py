@@ -15,7 +15,16 @@ from cluster.control_plane import ControlPlane
 from fairlead_operator.requests import Action
 from support.backends import Backends, progress
 from support.kube_desk import chart_account, create_namespace
-from support.live_operator import Launcher, Manifest, Stage, fetch, launching, quick_policy, until
+from support.live_operator import (
+    Launcher,
+    Manifest,
+    Operator,
+    Stage,
+    fetch,
+    launching,
+    quick_policy,
+    until,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -158,6 +167,12 @@ async def test_bad_answers_take_the_candidate_back(
     assert await stage.weights() == {"1.0.0": 100}
 
 
+async def _reconciles(operator: Operator) -> dict[str, float]:
+    """Return how often the operator has reconciled, by kind and outcome."""
+    metrics = await operator.metrics()
+    return {k: v for k, v in metrics.items() if k.startswith("fairlead_reconciles_total")}
+
+
 async def test_a_quiet_operator_writes_nothing_and_said_everything_once(
     launcher: Launcher, stage: Stage, backends: Backends
 ) -> None:
@@ -167,24 +182,30 @@ async def test_a_quiet_operator_writes_nothing_and_said_everything_once(
     await stage.wait("Rollout", "nsw-price-rollout-2", phase="Succeeded")
     await until(lambda: _is_in_charge(stage, "1.1.0"), "1.1.0 to be in charge")
 
+    listed = backends.listed
+
     async def rests() -> bool:
         before, asked = await stage.versions(), len(backends.requests)
+        worked = await _reconciles(operator)
         await asyncio.sleep(2)
-        return (await stage.versions(), len(backends.requests)) == (before, asked)
+        again = await stage.versions(), len(backends.requests), await _reconciles(operator)
+        return again == (before, asked, worked)
 
+    async def has_been_listed() -> bool:
+        return backends.listed > listed + 1
+
+    await until(has_been_listed, "the version to be found in the registry's list")
     await until(rests, "the operator to be quiet")
 
     before, asked = await stage.versions(), len(backends.requests)
-    reconciles = await operator.metrics()
+    reconciles = await _reconciles(operator)
     await asyncio.sleep(8)
     after = await stage.versions()
 
     assert after == before
     assert len(backends.requests) == asked
-    again = await operator.metrics()
-    counters = [name for name in again if name.startswith("fairlead_reconciles_total")]
-    assert counters
-    assert {name: again[name] for name in counters} == {name: reconciles[name] for name in counters}
+    assert reconciles
+    assert await _reconciles(operator) == reconciles
 
     # One for each transition, and no more.
     assert await told(stage, "nsw-price") == [
@@ -197,7 +218,7 @@ async def test_a_quiet_operator_writes_nothing_and_said_everything_once(
     assert rollout[:-4] == [
         reason for reason in ("WaitingForTurn", "WaitingForCandidate") if reason in rollout
     ]
-    assert "failed" not in "".join(counters)
+    assert "failed" not in "".join(reconciles)
 
 
 async def told(stage: Stage, name: str) -> list[str]:
