@@ -38,6 +38,10 @@ class Report:
     events: tuple[Event, ...] = ()
     look_again: timedelta | None = None
 
+    def within(self, time: timedelta) -> "Report":
+        """Return it with the next look no later than this."""
+        return dataclasses.replace(self, look_again=min(self.look_again or time, time))
+
 
 def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
     """Report a spec that no schema could refuse: change nothing, wait for an event."""
@@ -91,44 +95,62 @@ def report_failures(
     events = report.events
     if condition.reason in REFUSALS and not was_told:
         events += (Event(reason=condition.reason, message=condition.message, warning=True),)
-    return dataclasses.replace(
-        told, events=events, look_again=min(report.look_again or retry, retry)
-    )
+    return dataclasses.replace(told, events=events).within(retry)
 
 
 def report_upgrade(
     body: Mapping[str, Any], report: Report, held: str | None, *, now: datetime
 ) -> Report:
     """Add why pods are left as an earlier release made them, and afterwards that they are not."""
-    before = read_condition(body.get("status") or {}, UPGRADED)
-    if held is None and before is None:
-        return report
-    condition = Condition(
-        type=UPGRADED,
-        status="True" if held is None else "False",
-        reason=CommonReason.UPGRADED if held is None else CommonReason.UPGRADE_WAITS,
-        message=held or "the pods are as this release makes them",
-        observed_generation=body["metadata"].get("generation"),
+    told = _with_trouble(
+        body,
+        report,
+        UPGRADED,
+        held,
+        reasons=(CommonReason.UPGRADE_WAITS, CommonReason.UPGRADED),
+        over="the pods are as this release makes them",
+        now=now,
     )
-    (dated,) = merge([before] if before else [], [condition], now=now)
-    told = _with_condition(report, dated)
-    if held is None:
-        return told
-    return dataclasses.replace(told, look_again=min(report.look_again or LOOK_AGAIN, LOOK_AGAIN))
+    return told if held is None else told.within(LOOK_AGAIN)
 
 
 def report_login(
     body: Mapping[str, Any], report: Report, shared: str | None, *, now: datetime
 ) -> Report:
     """Add why the namespace has the operator's own login, and afterwards that it has not."""
-    before = read_condition(body.get("status") or {}, OWN_LOGIN)
-    if shared is None and before is None:
+    return _with_trouble(
+        body,
+        report,
+        OWN_LOGIN,
+        shared,
+        reasons=(CommonReason.LOGIN_SHARED, CommonReason.OWN_LOGIN),
+        over="the operator's own login to the database is not in the namespace",
+        now=now,
+    )
+
+
+def _with_trouble(
+    body: Mapping[str, Any],
+    report: Report,
+    kind: str,
+    trouble: str | None,
+    *,
+    reasons: tuple[CommonReason, CommonReason],
+    over: str,
+    now: datetime,
+) -> Report:
+    """Add a condition that is False for this reason, or True for the other once that is over.
+
+    Where there never was any trouble, nothing is added.
+    """
+    before = read_condition(body.get("status") or {}, kind)
+    if trouble is None and before is None:
         return report
     condition = Condition(
-        type=OWN_LOGIN,
-        status="True" if shared is None else "False",
-        reason=CommonReason.OWN_LOGIN if shared is None else CommonReason.LOGIN_SHARED,
-        message=shared or "the operator's own login to the database is not in the namespace",
+        type=kind,
+        status="True" if trouble is None else "False",
+        reason=reasons[trouble is None],
+        message=trouble or over,
         observed_generation=body["metadata"].get("generation"),
     )
     (dated,) = merge([before] if before else [], [condition], now=now)

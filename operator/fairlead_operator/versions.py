@@ -23,7 +23,7 @@ from typing import Final
 from fairlead_contract import tags
 from fairlead_operator.api.base import VERSION_PATTERN
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.model import MOST_KNOWN
+from fairlead_operator.api.model import MOST_KNOWN, ModelStatus
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.text import printable
 
@@ -169,6 +169,12 @@ def remember(
             kept.pop(reference.version, None)
             kept[reference.version] = reference
     return tuple(kept.values())[-MOST_KNOWN:]
+
+
+def told_by(status: ModelStatus) -> tuple[VersionReference, ...]:
+    """Return what a Model's status says of versions: the one in charge comes first."""
+    told = (status.stable, status.candidate, *status.versions)
+    return tuple(one for one in told if one is not None)
 
 
 def find_known(version: str, known: Iterable[VersionReference | None]) -> VersionReference | None:

@@ -53,5 +53,5 @@ async def reconcile(
     told = report_upgrade(body, told, outcome.held or seen.held, now=now)
     told = report_login(body, told, outcome.login.shared, now=now)
     if (again := outcome.login.look_again) is not None:
-        told = dataclasses.replace(told, look_again=min(told.look_again or again, again))
+        told = told.within(again)
     return report_failures(body, told, failures, now=now)

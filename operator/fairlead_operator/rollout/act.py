@@ -8,7 +8,7 @@ from typing import Any, Final
 from fairlead_contract.cluster import ROUTE, SERVER, route_name
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import LABEL_VERSION
-from fairlead_operator.api.phases.rollout import Phase
+from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase
 from fairlead_operator.attempts import Attempts, Failure, describe
 from fairlead_operator.kube.metadata import (
     Owner,
@@ -17,7 +17,6 @@ from fairlead_operator.kube.metadata import (
 )
 from fairlead_operator.kube.owned import check_names, name_route, remove_owned
 from fairlead_operator.ports import Kube, Ports
-from fairlead_operator.rollout.code import BEGINNING
 from fairlead_operator.rollout.decision.order import narrows, without_servers
 from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.state_machine import decide
@@ -107,7 +106,7 @@ async def _servers(
         if (server := seen.servers.get(reference.version)) is not None:
             with attempts.attempt():
                 await remove_server(server, kube, service=False)
-    fewest, begins = floors(seen.observed, decision), seen.observed.phase in BEGINNING
+    fewest, begins = floors(seen.observed, decision), seen.observed.phase in BEFORE_TRAFFIC
     proven = {seen.case.stable_version, *seen.returning}
     nameless = await _check_names(decision, seen, kube)
     return nameless | {

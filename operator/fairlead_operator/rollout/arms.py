@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.phases.rollout import Phase
+from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase
 from fairlead_operator.api.rollout import ArmStatus, TrialStatus
 from fairlead_operator.rollout.decision.pods_first import prepared_loads
 from fairlead_operator.rollout.decision.states import Arm, Decision
 from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.statistics.ab_test import ArmResult
-
-NO_TRAFFIC: Final = frozenset({Phase.PENDING, Phase.REPLACING})
 
 
 def report_arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
@@ -44,7 +41,7 @@ def observed_weight(arms: Sequence[ArmStatus]) -> int | None:
 
 def _observed(arm: Arm, seen: Seen, decision: Decision) -> int | None:
     """Return what the gateway reports; of a version that was never routed, nothing is 0."""
-    if seen.observed.phase in NO_TRAFFIC and decision.phase is not Phase.SUCCEEDED:
+    if seen.observed.phase in BEFORE_TRAFFIC and decision.phase is not Phase.SUCCEEDED:
         return 0
     return arm.weight
 

@@ -1,17 +1,14 @@
 """Which candidate would run code that it may not: said before it has a pod."""
 
 from collections.abc import Collection, Sequence
-from typing import Final
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import name_registered_model
-from fairlead_operator.api.phases.rollout import Phase
+from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC
 from fairlead_operator.artifact_code import explain_refusal
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Registry
 from fairlead_operator.rollout.case import Case
-
-BEGINNING: Final = frozenset({Phase.PENDING, Phase.REPLACING})  # a candidate has no traffic yet
 
 
 async def find_refused_code(
@@ -33,7 +30,7 @@ async def find_refused_code(
         by_operator: whether the operator's values allow code.
     """
     by_model = case.model.serving.allow_artifact_code
-    if case.phase not in BEGINNING or not case.has_turn or (by_model and by_operator):
+    if case.phase not in BEFORE_TRAFFIC or not case.has_turn or (by_model and by_operator):
         return None
     name = name_registered_model(case.namespace, case.spec.model)
     for reference in candidates:

@@ -13,7 +13,7 @@ from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.model import Phase as ModelPhase
-from fairlead_operator.api.phases.rollout import Phase, Reason, Trigger
+from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase, Reason, Trigger
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError
@@ -51,7 +51,7 @@ from fairlead_operator.rollout.signatures import compare_signatures
 from fairlead_operator.rollout.statistics.verdict import summarize, worst
 from fairlead_operator.rollout.traffic.accepted import MISSING
 from fairlead_operator.rollout.traffic.http_route import find_unsupported
-from fairlead_operator.versions import find_known
+from fairlead_operator.versions import find_known, told_by
 
 
 async def observe(
@@ -164,11 +164,7 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
         gateway=_gateway(status, model.spec),
         stable=status.stable if status.phase else model.status.stable,
         unrecorded=_find_unrecorded(model),
-        known=tuple(
-            one
-            for one in (model.status.stable, model.status.candidate, *model.status.versions)
-            if one is not None
-        ),
+        known=told_by(model.status),
         alone=model.status.phase != ModelPhase.ROLLING_OUT,
         invalid=invalid or unread or model.unread,
         has_servers=model.unread is None,
@@ -430,7 +426,7 @@ class _Look:
         """
         if capacity is None:
             return None
-        has_none = self.case.phase in {Phase.PENDING, Phase.REPLACING}
+        has_none = self.case.phase in BEFORE_TRAFFIC
         alone = not self.case.plan.compares
         return capacity.full if alone and has_none else capacity.bounds.least
 

@@ -31,6 +31,5 @@ async def remember(
         await record.add_history(entry)
     except TransientError as error:
         _LOGGER.debug("history not written", extra={"error": str(error)})
-        soonest = min(report.look_again or _RETRY, _RETRY)
-        return dataclasses.replace(report, look_again=soonest)
+        return report.within(_RETRY)
     return dataclasses.replace(report, status={**report.status, "recorded": entry.transition})

@@ -9,13 +9,12 @@ from typing import Any, Final
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.history import HistoryEntry
-from fairlead_operator.api.phases.rollout import Phase, Transition
+from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase, Transition
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports, Record
 from fairlead_operator.rollout.case import Case
 
-_BEGINNING: Final = frozenset({Phase.PENDING, Phase.REPLACING})  # later nothing asks for it
 _ENTRIES: Final = 200  # of the history that are read
 
 
@@ -27,7 +26,8 @@ async def find_returning(
     Raises:
         TransientError: the cluster did not answer.
     """
-    if case.phase not in _BEGINNING or not case.has_turn or not candidates:
+    # Later nothing asks for it.
+    if case.phase not in BEFORE_TRAFFIC or not case.has_turn or not candidates:
         return frozenset()
     before = {_identify(case.stable)} if case.stable is not None else set()
     asked = {_identify(candidate) for candidate in candidates if candidate.digest}

@@ -18,6 +18,7 @@ from fairlead_operator.api.events import Event
 from fairlead_operator.api.group import ANNOTATION_ALERT, GATEWAY_NAME
 from fairlead_operator.api.phases.common import CommonReason
 from fairlead_operator.api.phases.rollout import (
+    BEFORE_TRAFFIC,
     AlertReason,
     AutoscalerReason,
     EventReason,
@@ -31,7 +32,6 @@ from fairlead_operator.kube.metadata import preview_name
 from fairlead_operator.report import Report, announce_pods
 from fairlead_operator.requests import announce_refusals, record
 from fairlead_operator.rollout.arms import (
-    NO_TRAFFIC,
     observed_weight,
     report_arms,
     report_trial,
@@ -49,7 +49,6 @@ from fairlead_operator.rollout.evidence.judgment import to_status
 from fairlead_operator.rollout.presence import Pods, Presence, find_presence
 from fairlead_operator.rollout.seen import SIGNATURE_CHANGED, Seen
 
-_UNROUTED: Final = frozenset({Phase.PENDING, Phase.REPLACING})  # no candidate is in the route
 _SIGNATURE_STATUS: Final = {
     SignatureReason.CHANGED: "True",
     SignatureReason.UNCHANGED: "False",
@@ -173,10 +172,10 @@ def _measurements(seen: Seen, decision: Decision, *, entered: bool) -> dict[str,
 
 def _step_since(seen: Seen, decision: Decision) -> datetime | None:
     """Return when the step began: a pause leaves it, so that what was counted still counts."""
-    in_step = decision.phase not in NO_TRAFFIC and not is_finished(decision.phase)
+    in_step = decision.phase not in BEFORE_TRAFFIC and not is_finished(decision.phase)
     if not in_step:
         return None
-    same = decision.step == seen.case.status.step and seen.observed.phase not in NO_TRAFFIC
+    same = decision.step == seen.case.status.step and seen.observed.phase not in BEFORE_TRAFFIC
     return (seen.case.status.step_since if same else None) or seen.case.now
 
 
@@ -212,7 +211,7 @@ def _reaction_seconds(seen: Seen, decision: Decision) -> float | None:
 def _unconfirmed_since(seen: Seen, decision: Decision) -> datetime | None:
     """Return since when the gateway's pods have not all confirmed what they should give."""
     has_route = decision.weight or seen.case.stable_version
-    if not seen.observed.has_turn or not has_route or decision.phase in _UNROUTED:
+    if not seen.observed.has_turn or not has_route or decision.phase in BEFORE_TRAFFIC:
         return None
     if reported(seen.observed, decision.shares):
         return None

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.model import ModelStatus
 from fairlead_operator.api.phases.training_run import ENDED, Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
 from fairlead_operator.errors import ClusterRefusalError, TransientError
@@ -27,7 +25,7 @@ from fairlead_operator.training_run.manifests import Stage, job_labels, name_job
 from fairlead_operator.training_run.result import Result, carry_on, parse_progress, read_result
 from fairlead_operator.training_run.seen import Seen
 from fairlead_operator.training_run.state_machine import JobState, Observed
-from fairlead_operator.versions import highest
+from fairlead_operator.versions import highest, told_by
 
 _LOGGER = logging.getLogger(__name__)
 _FIRST_POD: Final = timedelta(seconds=5)  # from a Job's creation; usually a moment
@@ -86,7 +84,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         spec=spec,
         model=model.spec,
         champion=model.status.stable,
-        highest=highest(one.version for one in _known(model.status)),
+        highest=highest(one.version for one in told_by(model.status)),
         mlflow_run_id=status.mlflow_run_id,
         config=_read_config(status, search, namespace),
         progress=carry_on(progress, status.progress),
@@ -102,10 +100,6 @@ def _read_config(status: TrainingRunStatus, search: _Job, namespace: str) -> str
     if status.phase in ENDED:
         return status.config
     return renew_config(status.config or search.config, namespace)
-
-
-def _known(status: ModelStatus) -> Iterable[VersionReference]:
-    return (one for one in (status.stable, status.candidate, *status.versions) if one is not None)
 
 
 def _is_new(status: TrainingRunStatus) -> bool:

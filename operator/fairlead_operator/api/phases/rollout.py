@@ -138,6 +138,8 @@ UNRESOLVED: Final = frozenset(
     {Reason.VERSION_NOT_FOUND, Reason.VERSION_AMBIGUOUS, Reason.VERSION_CHANGED}
 )
 # Nothing can move any more.
+# No candidate is in the route yet.
+BEFORE_TRAFFIC: Final = frozenset({Phase.PENDING, Phase.REPLACING})
 ENDED: Final = frozenset({Phase.SUCCEEDED, Phase.ROLLED_BACK})
 # An alert, a person or the evidence can still take the candidate back.
 CAN_GO_BACK: Final = frozenset(Phase) - ENDED - {Phase.ROLLING_BACK}

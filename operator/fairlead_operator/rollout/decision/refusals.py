@@ -9,7 +9,7 @@ import re
 from typing import Final, assert_never
 
 from fairlead_operator.api.base import VERSION_PATTERN
-from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
+from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase, Reason, Verdict
 from fairlead_operator.requests import Action, Answer, Request, Word
 from fairlead_operator.rollout.decision.causes import rollback_cause
 from fairlead_operator.rollout.decision.moves import SUSPENDED
@@ -76,7 +76,7 @@ def _refusal_in_flight(request: Request, observed: Observed) -> str | None:
 
 
 def _refuse_pause(observed: Observed) -> str | None:
-    if observed.phase in {Phase.PENDING, Phase.REPLACING}:
+    if observed.phase in BEFORE_TRAFFIC:
         return "the candidate has no traffic yet; abort takes it back"
     if observed.phase is Phase.PAUSED and observed.reason is Reason.PAUSED_BY_REQUEST:
         return "the rollout is paused already"
@@ -86,7 +86,7 @@ def _refuse_pause(observed: Observed) -> str | None:
 def _refuse_promote(request: Request, observed: Observed) -> str | None:
     """Say why nobody promotes now; asking twice is asking once, so it ends no guard window."""
     candidate = observed.candidate
-    if observed.phase in {Phase.PENDING, Phase.REPLACING}:
+    if observed.phase in BEFORE_TRAFFIC:
         return "the candidate has no traffic yet; ask again after its first step began"
     if observed.suspended:
         return SUSPENDED

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from fairlead_operator.api.phases.rollout import Phase, Reason
+from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase, Reason
 from fairlead_operator.rollout.decision.pods_first import settling
 from fairlead_operator.rollout.decision.states import Decision, Observed, is_finished, reported
 
@@ -31,7 +31,7 @@ def look_again(
         return _at_rest(observed, decision, unscaled=unscaled, incomplete=incomplete)
     if decision.phase is Phase.ROLLING_BACK:
         return _GATEWAY
-    if decision.phase in {Phase.PENDING, Phase.REPLACING}:
+    if decision.phase in BEFORE_TRAFFIC:
         return _before_traffic(observed, decision)
     moments = [next_measurement]
     if decision.phase is Phase.PROGRESSING and decision.step < len(observed.steps):
