@@ -75,6 +75,11 @@ def tidy(host: str) -> str:
     return host.lower().removeprefix("[").removesuffix("]").removesuffix(".")
 
 
+def write_place(host: str, port: int) -> str:
+    """Write a host with its port, as an entry of a list has them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def read_address(text: str) -> Address | None:
     """Return the address that is written in full; None of a name."""
     try:

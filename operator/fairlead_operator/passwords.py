@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import logging
 import secrets
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from fairlead_contract import logs
 from fairlead_operator.errors import ClusterRefusalError, ConflictError, TransientError
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.login import client, login
+from fairlead_operator.kube.secret_data import encode
 
 _LOGGER = logging.getLogger("fairlead_operator.passwords")  # as a program it is __main__
 _BYTES: Final = 24  # as hex, so that a password stands in an address as it is
@@ -38,7 +38,7 @@ async def fill_in(kube: KubeClient, namespace: str, name: str, keys: Sequence[st
         missing = _missing(secret, keys)
         if not missing:
             return
-        made = {key: b64encode(secrets.token_hex(_BYTES).encode()).decode() for key in missing}
+        made = encode({key: secrets.token_hex(_BYTES) for key in missing})
         try:
             await kube.replace({**secret, "data": {**(secret.get("data") or {}), **made}})
         except ConflictError:  # another pod of the operator was faster

@@ -3,7 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+ENTRIES: Final = 200  # of a Model that are read to tell what was in charge
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,17 +6,12 @@ address it has the place and how to get there, and neither user nor password.
 
 import dataclasses
 import re
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
 from fairlead_contract.database import ADDRESS, keep, read_parameter, rewrite
-from fairlead_operator.api.group import (
-    DATABASE_SECRET,
-    LABEL_COMPONENT,
-    LABEL_MANAGED_BY,
-    MANAGED_BY,
-)
+from fairlead_operator.api.group import DATABASE_SECRET
+from fairlead_operator.kube.secret_data import encode, name_secret, read_text
 from fairlead_operator.kube.security import secret_variable
 
 _VOLUME: Final = "database"
@@ -69,12 +64,7 @@ OWN_LOGINS: Final = Logins()
 
 def name_database_secret(namespace: str) -> dict[str, Any]:
     """Build the manifest of the Secret that we make, without its content."""
-    labels = {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONENT: "trainer"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": DATABASE_SECRET, "namespace": namespace, "labels": labels},
-    }
+    return name_secret(DATABASE_SECRET, namespace, component="trainer")
 
 
 def build_own_secret(
@@ -113,7 +103,7 @@ def build_shared_secret(namespace: str, address: str, *, ca: str) -> dict[str, A
 
 def read_password(secret: Mapping[str, Any] | None) -> str | None:
     """Return the password of the namespace's own login; None where there is none to keep."""
-    text = _read(secret, _PASSWORD)
+    text = read_text(secret, _PASSWORD)
     return text if _USABLE.fullmatch(text) else None
 
 
@@ -130,7 +120,7 @@ def is_current(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> boo
 
 def has_operators_login(secret: Mapping[str, Any] | None) -> bool:
     """Tell whether the Secret holds an address that is not made for its namespace alone."""
-    return _read(secret, _URL) not in {"", _read(secret, _OWN_URL)}
+    return read_text(secret, _URL) not in {"", read_text(secret, _OWN_URL)}
 
 
 def _at(address: str, values: Mapping[str, str | None], ca: str) -> str:
@@ -142,16 +132,7 @@ def _at(address: str, values: Mapping[str, str | None], ca: str) -> str:
 
 def _build(namespace: str, content: Mapping[str, str], ca: str) -> dict[str, Any]:
     texts = {**content, **({_CA: ca} if ca else {})}
-    data = {key: b64encode(text.encode()).decode() for key, text in texts.items()}
-    return {**name_database_secret(namespace), "type": "Opaque", "data": data}
-
-
-def _read(secret: Mapping[str, Any] | None, key: str) -> str:
-    """Return a value of a Secret as text; empty where it is none."""
-    try:
-        return b64decode(((secret or {}).get("data") or {}).get(key) or "").decode()
-    except ValueError:
-        return ""
+    return {**name_database_secret(namespace), "type": "Opaque", "data": encode(texts)}
 
 
 def database_file(logins: Logins) -> dict[str, Any]:

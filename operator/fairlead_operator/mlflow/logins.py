@@ -3,7 +3,6 @@
 import asyncio
 import collections
 import secrets
-from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -13,6 +12,7 @@ from fairlead_operator.api.group import name_registered_model
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
 from fairlead_operator.kube.owned import is_ours, remove_owned
+from fairlead_operator.kube.secret_data import read_text
 from fairlead_operator.mlflow.directory import name_user
 from fairlead_operator.ports import Kube
 
@@ -127,8 +127,5 @@ def read_contents(access: Access) -> dict[str, str]:
 
 def _read_password(secret: Mapping[str, Any] | None) -> str | None:
     """Return the password that the namespace has; None where there is none that can be kept."""
-    try:
-        text = b64decode(((secret or {}).get("data") or {}).get("password", "")).decode("ascii")
-    except ValueError:
-        return None
-    return text if len(text) >= _SHORTEST and text.isprintable() else None
+    text = read_text(secret, "password")
+    return text if len(text) >= _SHORTEST and text.isascii() and text.isprintable() else None

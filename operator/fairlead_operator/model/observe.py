@@ -22,6 +22,7 @@ from fairlead_operator.api.conditions import (
 )
 from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.group import ANNOTATION_TOLD, name_registered_model
+from fairlead_operator.api.history import ENTRIES
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
 from fairlead_operator.api.phases.common import RequestOutcome
 from fairlead_operator.api.phases.rollout import BY_HAND, Trigger
@@ -39,7 +40,7 @@ from fairlead_operator.model.contenders import find_leader, find_losses
 from fairlead_operator.model.gate import Demand, parse_comparison
 from fairlead_operator.model.known import newest_first, read_trained, read_tried
 from fairlead_operator.model.manifests import rollout_name, training_run_name
-from fairlead_operator.model.past import ENTRIES, Past, last_promotion, recall, unknown_past
+from fairlead_operator.model.past import Past, last_promotion, recall, unknown_past
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import (
     CurrentRollout,

@@ -30,7 +30,6 @@ from fairlead_operator.api.phases.rollout import Transition
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.versions import Refusal, choose, find_known
 
-ENTRIES: Final = 200  # of the history that are read
 _TROUBLE: Final = 300  # characters of another's message
 
 

@@ -5,17 +5,15 @@ is not believed.  It is told by what only the operator writes: status and histor
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.history import HistoryEntry
+from fairlead_operator.api.history import ENTRIES, HistoryEntry
 from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase, Transition
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Ports, Record
 from fairlead_operator.rollout.case import Case
-
-_ENTRIES: Final = 200  # of the history that are read
 
 
 async def find_returning(
@@ -49,7 +47,7 @@ def were_in_charge(rollout: Mapping[str, Any]) -> tuple[VersionReference, ...]:
 async def _recall(case: Case, record: Record) -> set[tuple[str, str]]:
     """Read from the record what was promoted: of Rollouts that are gone, or an earlier Model's."""
     try:
-        history = await record.history(case.namespace, case.spec.model, _ENTRIES)
+        history = await record.history(case.namespace, case.spec.model, ENTRIES)
     except TransientError:
         return set()
     return {

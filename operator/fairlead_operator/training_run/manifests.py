@@ -20,7 +20,7 @@ from fairlead_operator.kube.database_secret import (
 )
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner, child_name, component_labels
-from fairlead_operator.kube.mlflow_secret import mlflow_folder, mlflow_volume
+from fairlead_operator.kube.mlflow_secret import mlflow_folder, mlflow_mount, mlflow_volume
 from fairlead_operator.kube.security import (
     container_security,
     environment,
@@ -71,7 +71,7 @@ def build_job(  # noqa: PLR0913  all that a Job is made of
     scorer = _scorer(spec, images) if has_champion and allows_code else None
     volumes = [
         scratch(trainer["resources"]["limits"]["memory"]),
-        mlflow_volume()[0],
+        mlflow_volume(),
         database_volume(logins),  # for the certificate authority that the address may name
     ]
     if scorer is not None:
@@ -174,7 +174,7 @@ def _trainer(
         ),
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
-            mlflow_volume()[1],
+            mlflow_mount(),
             database_mount(),
         ],
     }

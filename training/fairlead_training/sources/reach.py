@@ -10,7 +10,7 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from fairlead_contract.hosts import Address, any_has, read_address, tidy
+from fairlead_contract.hosts import Address, any_has, read_address, tidy, write_place
 from fairlead_training.config import Surroundings
 from fairlead_training.failure import Reason, TrainingFailure
 
@@ -138,7 +138,7 @@ def _refuse_unless_allowed(
     is_ours = _namespace_of(names[0]) is not None
     if not (address.is_global or is_ours):
         raise NotAllowedError(
-            "a private address, as other namespaces have", allowed_as=_write(names[-1], port)
+            "a private address, as other namespaces have", allowed_as=write_place(names[-1], port)
         )
 
 
@@ -204,7 +204,3 @@ def _find_api(surroundings: Surroundings) -> frozenset[Address]:
         return frozenset(map(_unwrap, resolve(surroundings.api, 443).addresses))
     except OSError:
         return frozenset()
-
-
-def _write(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -8,7 +8,7 @@ right to read every Secret of the cluster to see more.
 
 import json
 
-from fairlead_contract.hosts import InvalidHostError, any_has, parse_hosts
+from fairlead_contract.hosts import InvalidHostError, any_has, parse_hosts, write_place
 from fairlead_training.config import Environment
 from fairlead_training.failure import Reason, TrainingFailure
 
@@ -26,7 +26,7 @@ def check_credentials(host: str, port: int, environment: Environment) -> None:
     if not has_credentials(environment):
         return
     secret = f"Secret {environment.data_secret}"
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = write_place(host, port)
     if not (environment.data_hosts or "").strip():
         change = json.dumps({"stringData": {"hosts": place}})
         namespace = environment.surroundings.namespace

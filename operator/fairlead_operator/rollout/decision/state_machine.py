@@ -118,23 +118,11 @@ def _next(observed: Observed, wish: Request | None) -> Decision:
         case Phase.REPLACING:
             return while_replacing(observed, wish)
         case Phase.PROGRESSING:
-            return (
-                _by_cause_or_wish(observed, wish)
-                or hold_invalid(observed)
-                or _while_progressing(observed)
-            )
+            return _before_plan(observed, wish) or _while_progressing(observed)
         case Phase.PAUSED:
-            return (
-                _by_cause_or_wish(observed, wish)
-                or hold_invalid(observed)
-                or _while_paused(observed, wish)
-            )
+            return _before_plan(observed, wish) or _while_paused(observed, wish)
         case Phase.GUARDING:
-            return (
-                _by_cause_or_wish(observed, wish)
-                or hold_invalid(observed)
-                or _while_guarding(observed)
-            )
+            return _before_plan(observed, wish) or _while_guarding(observed)
         case Phase.ROLLING_BACK:
             return _while_rolling_back(observed)
         case Phase.ROLLED_BACK | Phase.SUCCEEDED:
@@ -152,6 +140,11 @@ def _within_steps(observed: Observed) -> Observed:
     )
     last = len(observed.steps) - (observed.phase is Phase.PROGRESSING or paused_in_step)
     return dataclasses.replace(observed, step=min(observed.step, last))
+
+
+def _before_plan(observed: Observed, wish: Request | None) -> Decision | None:
+    """Decide what comes before the plan wherever there is traffic; None where that goes on."""
+    return _by_cause_or_wish(observed, wish) or hold_invalid(observed)
 
 
 def _by_cause_or_wish(observed: Observed, wish: Request | None) -> Decision | None:

@@ -32,7 +32,7 @@ from fairlead_operator.kube.metadata import (
     preview_name,
     version_name,
 )
-from fairlead_operator.kube.mlflow_secret import mlflow_folder, mlflow_volume
+from fairlead_operator.kube.mlflow_secret import mlflow_folder, mlflow_mount, mlflow_volume
 from fairlead_operator.kube.security import (
     container_security,
     environment,
@@ -73,6 +73,16 @@ def build_server(
     labels = component_labels(cluster.SERVER, owner.name, reference.version)
     name = version_name(owner.name, reference.version)
     selector = _selector(labels)
+    server = _server(
+        reference,
+        serving,
+        task=task,
+        owner=owner,
+        images=images,
+        mlflow_url=mlflow_url,
+        may_run_code=may_run_code,
+        logins=logins,
+    )
     service = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -101,16 +111,7 @@ def build_server(
             },
             "template": {
                 "metadata": {"labels": labels},
-                "spec": _pod(
-                    reference,
-                    serving,
-                    task=task,
-                    owner=owner,
-                    images=images,
-                    mlflow_url=mlflow_url,
-                    may_run_code=may_run_code,
-                    logins=logins,
-                ),
+                "spec": _pod(server, serving, labels=labels, images=images, logins=logins),
             },
         },
     }
@@ -185,26 +186,13 @@ def build_preview(owner: Owner) -> dict[str, Any]:
 
 
 def _pod(
-    reference: VersionReference,
+    server: Mapping[str, Any],
     serving: ServingSpec,
     *,
-    task: Task,
-    owner: Owner,
+    labels: Mapping[str, str],
     images: Images,
-    mlflow_url: str,
-    may_run_code: bool,
     logins: Logins,
 ) -> dict[str, Any]:
-    server = _server(
-        reference,
-        serving,
-        task=task,
-        owner=owner,
-        images=images,
-        mlflow_url=mlflow_url,
-        may_run_code=may_run_code,
-        logins=logins,
-    )
     record = database_volume(logins)
     return {
         "automountServiceAccountToken": False,
@@ -212,13 +200,11 @@ def _pod(
         "terminationGracePeriodSeconds": 30,
         "securityContext": pod_security(),
         "imagePullSecrets": [{"name": name} for name in images.pull_secrets],
-        "topologySpreadConstraints": [
-            _spread(component_labels(cluster.SERVER, owner.name, reference.version))
-        ],
+        "topologySpreadConstraints": [_spread(labels)],
         "containers": [server],
         "volumes": [
             scratch(server["resources"]["limits"]["memory"]),
-            mlflow_volume()[0],
+            mlflow_volume(),
             *((record,) if serving.prediction_log.enabled else ()),
             *_token_volumes(serving),
         ],
@@ -298,7 +284,7 @@ def _server(
         ),
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
-            mlflow_volume()[1],
+            mlflow_mount(),
             *((database_mount(),) if serving.prediction_log.enabled else ()),
             *({"name": each["name"], **_TOKENS_MOUNT} for each in _token_volumes(serving)),
         ],
