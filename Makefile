@@ -47,6 +47,10 @@ test-integration: install tools gateway-tools test-packages ## Run integration t
 test-e2e: install ## Run end-to-end tests on a real cluster; a running cluster keeps running
 	$(PYTEST) tests/e2e
 
+.PHONY: properties
+properties: install tools ## Look for examples that break a property: many, and others each time
+	PROPERTIES=search $(AT_ONCE) tests/unit -m hypothesis
+
 .PHONY: bench
 bench: install ## Measure what docs/benchmarks.md reports
 	$(RUN) -m bench

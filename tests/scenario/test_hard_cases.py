@@ -426,3 +426,28 @@ async def test_every_phase_has_a_deadline(
     await world.pass_time(15 * MINUTE)
 
     assert (status(world)["phase"], status(world)["reason"]) == end
+
+
+async def test_what_fails_with_pods_that_are_taken_away_is_doubt_and_no_verdict() -> None:
+    world = await moving()
+    world.lose_pods("nsw-price-1-1-0")
+    world.prometheus.success_rate = 0.9  # requests that were under way in them
+
+    await world.pass_time(timedelta(seconds=20))
+    lost = status(world)
+    world.prometheus.success_rate = 1.0
+    await world.pass_time(timedelta(hours=1))
+
+    assert (lost["phase"], lost["weight"], lost["verdict"]) == ("Progressing", 10, "Inconclusive")
+    assert "pods of it are being replaced" in lost["checks"][0]["message"]
+    assert status(world)["phase"] == "Succeeded"
+
+
+async def test_a_version_that_goes_on_failing_after_its_pods_were_replaced_goes_back() -> None:
+    world = await moving()
+    world.lose_pods("nsw-price-1-1-0")
+    world.prometheus.success_rate = 0.9
+
+    await world.pass_time(timedelta(seconds=60))
+
+    assert (status(world)["phase"], status(world)["reason"]) == ("RolledBack", "AnalysisFailed")

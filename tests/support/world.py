@@ -92,6 +92,7 @@ class World:
         self.late: set[str] = set()  # kinds whose watches tell after all others have
         self.trips: dict[str, dict[str, Any]] = {}  # version → what the fast guard says of it
         self.demand = 1  # pods that all of the traffic needs: what autoscalers see their part of
+        self._pods: dict[tuple[str, str, str], str] = {}  # that run, with the server they are of
         self.room: dict[str, int] = {}  # version → most pods that find a node
         self.route_refusal = ""  # why the cluster's own Gateway does not take the route
         self.has_gateways = True  # of the cluster, that see routes
@@ -175,6 +176,7 @@ class World:
             self._work.append(key)
 
     def _kubernetes(self) -> None:
+        self._end_pods()
         for (kind, namespace, name), item in list(self.kube.objects.items()):
             if kind == "Deployment" and not WATCHED[kind].selects(item):
                 continue  # another's
@@ -214,7 +216,9 @@ class World:
                 },
             }
         )
-        if version in self.broken:
+        if version not in self.broken:
+            self._run_pods(name, item, replicas=replicas, ready=ready)
+        else:
             self.kube.put(
                 pod(
                     f"{name}-pod",
@@ -223,6 +227,30 @@ class World:
                     restarts=True,
                 )
             )
+
+    def _run_pods(
+        self, name: str, deployment: dict[str, Any], *, replicas: int, ready: bool
+    ) -> None:
+        """Have as many pods as the Deployment asks for; those that are there stay."""
+        for number in range(replicas):
+            place = ("Pod", deployment["metadata"]["namespace"], f"{name}-{number}")
+            self.kube.put(pod(place[2], labels=deployment["metadata"]["labels"], ready=ready))
+            self._pods[place] = name
+
+    def _end_pods(self) -> None:
+        """Take away the pods that no Deployment asks for any more."""
+        for place, name in list(self._pods.items()):
+            server = self.kube.objects.get(("Deployment", place[1], name))
+            replicas = server["spec"]["replicas"] if server else 0
+            if place not in self.kube.objects or int(place[2].rpartition("-")[2]) >= replicas:
+                self.kube.objects.pop(place, None)
+                del self._pods[place]
+
+    def lose_pods(self, name: str) -> None:
+        """Take all pods of a server away at once, as a node does that is lost."""
+        for place in [place for place, server in self._pods.items() if server == name]:
+            self.kube.objects.pop(place, None)
+            del self._pods[place]
 
     def _gateway(self, namespace: str) -> None:
         """Envoy acknowledges each route at once, unless told not to."""

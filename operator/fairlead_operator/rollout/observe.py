@@ -45,6 +45,7 @@ from fairlead_operator.rollout.evidence.gather import (
     keep_evidence,
 )
 from fairlead_operator.rollout.evidence.in_time import InTime
+from fairlead_operator.rollout.evidence.turnover import settles_at
 from fairlead_operator.rollout.returning import find_returning, were_in_charge
 from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.signatures import compare_signatures
@@ -96,7 +97,8 @@ async def observe(
     )
     in_time = dataclasses.replace(ports, prometheus=InTime(ports.prometheus))
     if not is_taken_back(look.to_observed()):  # a Prometheus that hangs would only delay that
-        look = dataclasses.replace(look, evidence=await gather_evidence(case, in_time))
+        evidence = await gather_evidence(case, in_time, settled_at=look.settled_at())
+        look = dataclasses.replace(look, evidence=evidence)
     return Seen(
         case=case,
         observed=await _ask_if_readable(look.to_observed(), case, look.evidence, in_time),
@@ -313,6 +315,26 @@ class _Look:
         trips = [self._trip(version) for version in self.case.spec.versions]
         moments = [trip[1] for trip in trips if trip]
         return min([*moments, *([self.alert.received] if self.alert else [])], default=None)
+
+    def settled_at(self) -> dict[str, datetime]:
+        """Return from when on the answers of a candidate count, where pods of it were replaced."""
+        case = self.case
+        since, scaling = case.status.step_since, case.model.serving.autoscaling
+        if since is None:
+            return {}
+        capacity = self.cluster.capacity(scaling, case.status, stable=case.stable_version)
+        copies = case.present.mirror if case.present else 0
+        moments = {
+            arm.version: settles_at(
+                self.cluster.pods.get(arm.version, ()),
+                since=since,
+                had=capacity.share(min(100, arm.weight + copies)) if capacity else self._wished,
+                least=capacity.bounds.least if capacity else self._wished,
+                now=case.now,
+            )
+            for arm in case.status.arms
+        }
+        return {version: moment for version, moment in moments.items() if moment is not None}
 
     def to_observed(self) -> Observed:
         """Put together what the decision may depend on."""

@@ -71,6 +71,7 @@ from fairlead_operator.rollout.decision.states import (
     is_finished,
     no_traffic,
     reported,
+    within_steps,
 )
 
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
@@ -78,7 +79,7 @@ _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 
 def decide(observed: Observed) -> Decision:
     """Choose the next state, and say what became of people's requests."""
-    observed = drop_bad_arms(_within_steps(observed))
+    observed = drop_bad_arms(within_steps(observed))
     wish, answers = answer_requests(observed)
     decision = _next(observed, wish)
     held = hold_for_pods(observed, decision)
@@ -128,18 +129,6 @@ def _next(observed: Observed, wish: Request | None) -> Decision:
         case Phase.ROLLED_BACK | Phase.SUCCEEDED:
             return hold(observed, observed.reason, observed.message)
     assert_never(observed.phase)
-
-
-def _within_steps(observed: Observed) -> Observed:
-    """Cut the step to those there are: a policy edited in flight may have fewer than were taken.
-
-    Who was paused with less than all traffic was paused in a step, not in the guard window.
-    """
-    paused_in_step = (
-        observed.phase is Phase.PAUSED and sum(arm.asked for arm in observed.arms) < 100
-    )
-    last = len(observed.steps) - (observed.phase is Phase.PROGRESSING or paused_in_step)
-    return dataclasses.replace(observed, step=min(observed.step, last))
 
 
 def _before_plan(observed: Observed, wish: Request | None) -> Decision | None:

@@ -225,6 +225,18 @@ def present_step(plan: Plan, phase: Phase, step: int) -> Step | None:
     return plan.steps[step] if in_steps and step < len(plan.steps) else None
 
 
+def within_steps(observed: Observed) -> Observed:
+    """Cut the step to those there are: a policy edited in flight may have fewer than were taken.
+
+    Who was paused with less than all traffic was paused in a step, not in the guard window.
+    """
+    paused_in_step = (
+        observed.phase is Phase.PAUSED and sum(arm.asked for arm in observed.arms) < 100
+    )
+    last = len(observed.steps) - (observed.phase is Phase.PROGRESSING or paused_in_step)
+    return dataclasses.replace(observed, step=min(observed.step, last))
+
+
 def is_finished(phase: Phase) -> bool:
     """Tell whether nothing can move any more."""
     return phase in {Phase.ROLLED_BACK, Phase.SUCCEEDED}

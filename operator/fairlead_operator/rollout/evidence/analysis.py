@@ -3,15 +3,23 @@
 import asyncio
 import dataclasses
 from datetime import datetime, timedelta
+from typing import Final
 
 from fairlead_operator.api.checks import Check
 from fairlead_operator.api.rollout import CheckStatus
 from fairlead_operator.ports import Ports
+from fairlead_operator.rollout.decision.states import in_seconds
 from fairlead_operator.rollout.evidence.checks import answerable
 from fairlead_operator.rollout.evidence.judgment import from_status, to_criteria
 from fairlead_operator.rollout.evidence.measurement import measure, with_window
 from fairlead_operator.rollout.evidence.scene import Scene
+from fairlead_operator.rollout.evidence.turnover import SETTLING
 from fairlead_operator.rollout.statistics.verdict import Criteria, Judgment, Measurement, judge
+
+REPLACED: Final = (
+    "pods of it are being replaced; its answers count again "
+    f"{in_seconds(SETTLING)} after the last of them was made"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +68,12 @@ async def analyze(look: Look, ports: Ports) -> Analysis:
 
 
 async def _judge(check: Check, look: Look, last: CheckStatus | None, ports: Ports) -> Judgment:
-    """Measure one check, and judge it."""
-    measurement = await measure(check, look.scene, bound=last.bound if last else None, ports=ports)
+    """Measure one check, and judge it; while pods are replaced, only what the record keeps."""
+    bound = last.bound if last else None
+    if look.scene.is_settling and not check.is_recorded:
+        measurement = Measurement(name=check.name, doubt=REPLACED, bound=bound)
+    else:
+        measurement = await measure(check, look.scene, bound=bound, ports=ports)
     return judge(
         with_window(measurement, check, look.scene),
         to_criteria(check, stages=look.stages),

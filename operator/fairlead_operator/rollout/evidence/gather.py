@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from pydantic import ValidationError
@@ -82,8 +83,13 @@ def keep_evidence(case: Case) -> Evidence:
     return Evidence(checks=(), problem=None, analyses=analyses, trial=None)
 
 
-async def gather_evidence(case: Case, ports: Ports) -> Evidence:
+async def gather_evidence(
+    case: Case, ports: Ports, *, settled_at: Mapping[str, datetime] = MappingProxyType({})
+) -> Evidence:
     """Ask what is due, and keep what is not.
+
+    Args:
+        settled_at: from when on the answers of a version count, where pods of it were replaced.
 
     Raises:
         TransientError: the cluster did not answer.
@@ -96,7 +102,7 @@ async def gather_evidence(case: Case, ports: Ports) -> Evidence:
         problem = str(error)[:1000]
     # At once, so that neither takes the time that Prometheus has for both.
     analyses, trial = await asyncio.gather(
-        _analyze(case, checks, problem, ports), _try_out(case, ports)
+        _analyze(case, checks, problem, ports, settled_at), _try_out(case, ports)
     )
     return Evidence(checks=checks, problem=problem, analyses=analyses, trial=trial)
 
@@ -165,7 +171,11 @@ async def _read_template(namespace: str, name: str, kube: Kube) -> AnalysisTempl
 
 
 async def _analyze(
-    case: Case, checks: tuple[Check, ...], problem: str | None, ports: Ports
+    case: Case,
+    checks: tuple[Check, ...],
+    problem: str | None,
+    ports: Ports,
+    settled_at: Mapping[str, datetime],
 ) -> dict[str, Analysis]:
     """Ask the checks of each candidate, those of the present step beside the policy's."""
     status, step, interval = case.status, case.present, case.policy.analysis.interval
@@ -179,7 +189,10 @@ async def _analyze(
                 since=since,
                 mirrored=step is not None and step.mirror > 0,
                 reference=before.reference if before else None,
-                portion=_portion(case, version, before, case.now - since),
+                settled_at=settled_at.get(version),
+                portion=_portion(
+                    case, version, before, case.now - max(since, settled_at.get(version, since))
+                ),
             ),
             checks=(*checks, *(step.checks if step else ())),
             interval=interval,

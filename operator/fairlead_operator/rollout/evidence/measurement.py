@@ -114,7 +114,7 @@ async def _find_bound(quantile: Quantile, scene: Scene, prometheus: Prometheus) 
 
     It must not move with what the step shows, or it would run after a slow candidate.
     """
-    before = Span(length=_BEFORE, ago=scene.span.length)
+    before = Span(length=_BEFORE, ago=scene.step.length)
     time = await prometheus.query(queries.latency(quantile.rank, scene.stable, before))
     if time is None:
         time = await prometheus.query(queries.latency_ever(quantile.rank, scene.stable))

@@ -43,6 +43,8 @@ class Scene:
     since: datetime  # when the present step began; a pause does not renew it
     mirrored: bool = False  # no traffic but copies of live requests: judged by those
     reference: timedelta | None = None  # at 100 %: the stable version's last minutes with traffic
+    # From when on its answers tell of it, where pods of it were replaced in this step.
+    settled_at: datetime | None = None
     # The candidate's share of the requests for one of the stable version's, where users keep
     # their version or the stable one has none any more; None where each is dealt by chance.
     portion: float | None = None
@@ -53,6 +55,14 @@ class Scene:
         return self.reference is not None
 
     @property
+    def is_settling(self) -> bool:
+        """Tell whether what is counted now may be what the loss of pods did, and not the version.
+
+        Requests that were under way in a pod that is taken away fail, however good the version is.
+        """
+        return self.settled_at is not None and self.pairing.now < self.settled_at
+
+    @property
     def target(self) -> Target:
         return self.pairing.target(self.version, mirrored=self.mirrored)
 
@@ -61,13 +71,19 @@ class Scene:
         return self.pairing.target(self.pairing.stable)
 
     @property
-    def span(self) -> Span:
+    def step(self) -> Span:
+        """Return the minutes of the present step."""
         return self.pairing.since(self.since)
+
+    @property
+    def span(self) -> Span:
+        """Return those of them in which the candidate's answers tell of it."""
+        return self.pairing.since(max(self.since, self.settled_at or self.since))
 
     @property
     def counted(self) -> dict[str, tuple[Target, Span]]:
         """Return both versions with the minutes that count."""
         past = self.span
         if self.reference is not None:
-            past = Span(length=max(_SECOND, self.reference), ago=self.span.length)
+            past = Span(length=max(_SECOND, self.reference), ago=self.step.length)
         return {"candidate": (self.target, self.span), "stable": (self.stable, past)}

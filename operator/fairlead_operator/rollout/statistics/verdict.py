@@ -74,6 +74,7 @@ class Measurement:
     value: float | None = None  # None: no sample
     samples: float | None = None  # that the value is made of; None: not counted
     error: str | None = None  # why there is no answer
+    doubt: str | None = None  # why an answer would say nothing of the version now
     window: timedelta | None = None  # the last minutes that the samples are of; None: all
     lasted: timedelta | None = None  # the present step, so far
     pair: Pair | None = None  # for a comparison
@@ -121,6 +122,8 @@ def judge(measurement: Measurement, criteria: Criteria, *, failures_before: int)
     comparison = None
     if measurement.error is not None:
         findings = [_Finding(Verdict.ERROR, measurement.error, failures_before)]
+    elif measurement.doubt is not None:
+        findings = [_Finding(Verdict.INCONCLUSIVE, measurement.doubt, failures_before)]
     else:
         findings = [_within(measurement, criteria, failures_before)] if criteria.is_absolute else []
         if criteria.tolerance is not None:

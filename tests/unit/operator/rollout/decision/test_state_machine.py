@@ -19,6 +19,7 @@ from fairlead_operator.rollout.decision.states import (
     Resolution,
     is_finished,
     present_shares,
+    within_steps,
 )
 from fairlead_operator.rollout.statistics.ab_test import Outcome
 from support.any_rollout import IN_TRAFFIC, VERSIONS, any_trial, anything, in_phase, with_a_good_one
@@ -413,9 +414,7 @@ def test_the_table_has_a_row_for_every_phase() -> None:
 
 def present_weight(seen: Observed) -> int:
     """What the candidates have in the phase and step they are in."""
-    last = len(seen.steps) - (seen.phase is Phase.PROGRESSING)
-    clamped = dataclasses.replace(seen, step=min(seen.step, last))
-    return sum(share for _, share in present_shares(clamped))
+    return sum(share for _, share in present_shares(within_steps(seen)))
 
 
 def asked(seen: Observed, action: Action) -> bool:

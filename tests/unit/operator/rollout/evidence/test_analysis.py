@@ -7,6 +7,7 @@ import pytest
 
 from fairlead_operator.api.checks import Check
 from fairlead_operator.api.phases.rollout import Verdict
+from fairlead_operator.ports import Tally
 from fairlead_operator.rollout.evidence.analysis import Analysis, Look, analyze
 from fairlead_operator.rollout.evidence.judgment import to_status
 from fairlead_operator.rollout.evidence.scene import Pairing, Scene
@@ -115,3 +116,51 @@ async def test_checks_that_are_not_known_are_an_error(world: World) -> None:
     assert [(one.verdict, one.message) for one in analysis.judgments] == [
         (Verdict.ERROR, "analysis: there is no AnalysisTemplate a")
     ]
+
+
+REPLACED_PODS = dataclasses.replace(SCENE, settled_at=NOW + timedelta(seconds=1))
+OWN = Check.model_validate({"name": "c", "query": "one", "atLeast": 0.99})
+VETO = Check.model_validate(
+    {"name": "c", "builtin": "acceptance-rate", "relative": {"margin": 0.01, "alpha": 0.05}}
+)
+LABELLED = Check.model_validate({"name": "c", "builtin": "live-accuracy", "atLeast": 0.99})
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0], ids=["all fail", "all succeed"])
+@pytest.mark.parametrize(
+    "check",
+    [SUCCESS, BESIDE, OWN, VETO],
+    ids=["a bound", "a comparison", "a query of one's own", "a veto"],
+)
+async def test_while_pods_are_replaced_nothing_counts_for_or_against_a_version(
+    world: World, check: Check, rate: float
+) -> None:
+    world.prometheus.success_rate, world.prometheus.own = rate, {"one": rate}
+    look = dataclasses.replace(LOOK, scene=REPLACED_PODS, checks=(check,))
+
+    judgments = {each.name: each for each in (await analyze(look, world.ports)).judgments}
+    judgment = judgments["c"]
+
+    assert (judgment.verdict, judgment.abstains) == (Verdict.INCONCLUSIVE, False)
+    assert judgment.message == (
+        "c: pods of it are being replaced; its answers count again 30 s after the last of them "
+        "was made"
+    )
+    assert world.prometheus.asked == []
+
+
+async def test_what_the_record_keeps_counts_while_pods_are_replaced(world: World) -> None:
+    world.record.ratings["accuracy", "1.1.0"] = Tally(successes=10, trials=100)
+    look = dataclasses.replace(LOOK, scene=REPLACED_PODS, checks=(LABELLED,))
+
+    judgment = (await analyze(look, world.ports)).judgments[0]
+
+    assert judgment.verdict is Verdict.FAILED
+
+
+async def test_what_failed_with_the_lost_pods_is_not_counted_later(world: World) -> None:
+    settled = dataclasses.replace(SCENE, settled_at=NOW - timedelta(seconds=20))
+
+    await analyze(dataclasses.replace(LOOK, scene=settled), world.ports)
+
+    assert all("offset 20s" in query for query in world.prometheus.asked)
