@@ -17,6 +17,7 @@ _RAW: Final = re.compile(r"[\s@/?#]|%(?![0-9A-Fa-f]{2})|%00")
 _HOST: Final = r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/?#,\[\]]*)(?::\d*)?"
 _PLACE: Final = re.compile(rf"{_HOST}(?:,{_HOST})*(?:/[^\s?#]*)?(?:\?[^\s?#]*)?")
 _PARAMETERS: Final = re.compile(r"\w+=[^&\s#]*(?:&\w+=[^&\s#]*)*")
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 _PAIR: Final = r"\w+\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)?"
 _KEYWORDS: Final = re.compile(rf"{_PAIR}(?:\s+{_PAIR})*", re.DOTALL)
 _ONE_PAIR: Final = re.compile(_PAIR, re.DOTALL)
@@ -45,7 +46,7 @@ def check_address(text: str) -> str:
         rest = address[scheme.end() :]
         _check_url(rest)
         return f"postgresql://{rest}"
-    if "://" not in address and _KEYWORDS.fullmatch(address):
+    if "://" not in _QUOTED.sub("", address) and _KEYWORDS.fullmatch(address):
         return address
     raise InvalidAddressError(
         "the address is not of the form postgresql://user:password@host:5432/database, nor of "

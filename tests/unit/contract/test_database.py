@@ -1,7 +1,7 @@
 """What an address of a database may be, and that no piece of a password is ever told."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
@@ -168,6 +168,8 @@ def test_an_address_with_other_values(
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
+@example(text="a://b")
+@example(text="a='://'")
 @pytest.mark.parametrize("address", ["postgresql://u:hush@db/x", "host=db user=u password=hush"])
 def test_any_login_may_take_the_place_of_another(address: str, text: str) -> None:
     written = rewrite(address, {"user": text, "password": text})
