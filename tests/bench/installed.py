@@ -196,3 +196,18 @@ def _clear(place: Place) -> None:
         )
         place.cluster.kubectl("delete", "namespace", NAMESPACE, "--wait", "--timeout=180s")
     registry.forget(place.mlflow_url, NAMESPACE)
+    _purge(place.cluster)
+
+
+def _purge(cluster: Cluster) -> None:
+    """Delete what our Models left in the record: a new one would take it for its own past."""
+    tables = ("history", "predictions", "feedback")
+    purge = [
+        f"--command=DELETE FROM fairlead_record.{table} WHERE namespace = '{NAMESPACE}'"
+        for table in tables
+    ]
+    cluster.kubectl(
+        "exec", f"--namespace={installation.NAMESPACE}", "fairlead-postgresql-0", "--",
+        "psql", "--username=postgres", "--dbname=fairlead", "--quiet", *purge,
+        check=False,  # of a release that has just been installed there is no table yet
+    )  # fmt: skip

@@ -58,8 +58,7 @@ def fetch_artifact(settings: Settings, registry: Registry, target: Path) -> None
         raise StartupError(
             Reason.DIGEST_MISMATCH,
             f"artifact of {subject} has digest {actual}, and is asked for with {settings.digest}"
-            f"{_told(version.digest, settings.digest)}; its files were changed, or another "
-            "version was registered under its number: restore them or train a new version",
+            f"; {_way_out(version.digest, actual, asked=settings.digest)}",
         )
     if version.digest not in {None, settings.digest}:
         # Whoever may write to MLflow could keep a version from starting by its tag.
@@ -69,9 +68,15 @@ def fetch_artifact(settings: Settings, registry: Registry, target: Path) -> None
         )
 
 
-def _told(tag: str | None, asked: str) -> str:
-    """Say of the version's tag what it says besides, if that is another thing."""
-    return "" if tag in {None, asked} else f" (its tag {tags.DIGEST} says {tag[:71]})"
+def _way_out(tag: str | None, actual: str, *, asked: str) -> str:
+    """Say what became of the version, by what its tag says besides, and what to do."""
+    if tag == actual:
+        return (
+            "another artifact was registered under its number since: to serve that one, set "
+            "spec.versionDigest of the Model to its digest, or register it under another version"
+        )
+    told = "" if tag in {None, asked} else f" (its tag {tags.DIGEST} says {tag[:71]})"
+    return f"its files were changed{told}: restore them or train a new version"
 
 
 def read_artifact(path: Path) -> Artifact:

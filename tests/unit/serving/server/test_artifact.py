@@ -79,6 +79,13 @@ def test_another_artifact_is_refused(tmp_path: Path, tag: str | None, message: s
     assert "energy.nsw-price version 4" in failure.value.message
 
 
+def test_what_is_registered_by_now_can_be_named(tmp_path: Path) -> None:
+    now = digest_directory(write(tmp_path / "registered", FILES))
+
+    with pytest.raises(StartupError, match=r"another artifact was registered .* versionDigest"):
+        fetch_artifact(settings("sha256:aaa"), FakeRegistry(tag=now), tmp_path / "downloaded")
+
+
 def model(**changes: Any) -> dict[str, bytes]:
     """A served model directory; each test names what differs."""
     inputs = [{"name": "price", "type": "double", "required": True}]
