@@ -15,8 +15,8 @@ ADDRESS: Final = "FAIRLEAD_DATABASE_URL"
 _SCHEME: Final = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")
 _RAW: Final = re.compile(r"[\s@/?#]|%(?![0-9A-Fa-f]{2})|%00")
 _HOST: Final = r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/?#,\[\]]*)(?::\d*)?"
-_PLACE: Final = re.compile(rf"{_HOST}(?:,{_HOST})*(?:/[^\s?#]*)?(?:\?[^\s?#]*)?")
 _PARAMETERS: Final = re.compile(r"\w+=[^&\s#]*(?:&\w+=[^&\s#]*)*")
+_PLACE: Final = re.compile(rf"{_HOST}(?:,{_HOST})*(?:/[^\s?#]*)?(?:\?(?:{_PARAMETERS.pattern})?)?")
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 _PAIR: Final = r"\w+\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)?"
 _KEYWORDS: Final = re.compile(rf"{_PAIR}(?:\s+{_PAIR})*", re.DOTALL)

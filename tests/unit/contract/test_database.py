@@ -91,6 +91,7 @@ def test_an_address_that_cannot_be_meant_is_not_shown(address: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Z"))))
+@example(password="@?")
 def test_no_password_reaches_the_host(password: str) -> None:
     try:
         address = check_address(f"postgresql://u:{password}@db:5432/x")
