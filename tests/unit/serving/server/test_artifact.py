@@ -82,7 +82,7 @@ def test_another_artifact_is_refused(tmp_path: Path, tag: str | None, message: s
 def test_what_is_registered_by_now_can_be_named(tmp_path: Path) -> None:
     now = digest_directory(write(tmp_path / "registered", FILES))
 
-    with pytest.raises(StartupError, match=r"another artifact was registered .* spec.versionDigest"):
+    with pytest.raises(StartupError, match=r"another artifact was registered .* spec\.version"):
         fetch_artifact(settings("sha256:aaa"), FakeRegistry(tag=now), tmp_path / "downloaded")
 
 
