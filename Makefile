@@ -11,7 +11,9 @@ INSTALLED := $(VENV)/.installed
 RUN := PYTHONPATH=tests $(PYTHON)
 PACED := PYTHONPATH=tests python3 -m pace --log build/install.log
 PACKAGES := installing Python packages into .venv, for Fairlead and its tests
-PYTEST := $(PYTHON) -m pytest
+# The order of tests is shuffled, by the same number each time, so that a run says what the change did.
+SEED ?= 1
+PYTEST := $(PYTHON) -m pytest --randomly-seed=$(SEED)
 # Unit and scenario tests wait for nothing and share nothing: one process for each core.  All of
 # them must find the same tests in the same order, also those whose names come from a set.
 AT_ONCE := PYTHONHASHSEED=0 $(PYTEST) --numprocesses=auto
