@@ -1,5 +1,6 @@
 """Names in requests and answers that gateways write and model servers read, or the reverse."""
 
+import hashlib
 from typing import Final
 
 PUBLIC_PATHS: Final = ("/predict", "/feedback")  # of a model server, for its callers
@@ -19,6 +20,17 @@ EXCUSED_STATUSES: Final = (401, 403, 407, 408, 425, 429, 499)
 def version_cookie(model: str) -> str:
     """Return the name of the cookie that keeps a user at a version of the Model."""
     return f"fairlead-{model}"
+
+
+def cookie_value(version: str, trial: str | None) -> str:
+    """Return what the cookie of the version's users holds in a trial.
+
+    A trial without an id is of an operator from before there were any: its cookie is the version.
+    """
+    if trial is None:
+        return version
+    # Nothing that a caller who was not dealt this version could write, nor what the last trial set.
+    return hashlib.sha256(f"{trial}/{version}".encode()).hexdigest()[:32]
 
 
 REQUEST_ID_HEADER: Final = "x-request-id"

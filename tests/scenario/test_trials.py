@@ -57,7 +57,8 @@ async def test_an_ab_test_holds_its_split_until_a_candidate_has_won() -> None:
     await world.pass_time(3 * MINUTE)
 
     assert split == {"1.1.0": 20, "1.2.0": 20, "1.0.0": 60}
-    assert sticky == {"by": "cookie", "maxAgeSeconds": 86400}
+    uid = world.rollout()["metadata"]["uid"]
+    assert sticky == {"by": "cookie", "maxAgeSeconds": 86400, "id": uid}
     assert winning == {"1.1.0": 0, "1.2.0": 100, "1.0.0": 0}
     assert status(world)["phase"] == "Succeeded"
     model = world.model()["status"]

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cluster.control_plane import ControlPlane, control_plane
+from fairlead_contract.http import cookie_value
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.metadata import Owner
@@ -353,7 +354,8 @@ async def _has(requests: list[Any], number: int) -> bool:
 async def test_a_user_stays_with_the_version_of_the_cookie(
     kube: KubeClient, namespace: str, gateway: ClusterGateway
 ) -> None:
-    sticky = {"by": "cookie", "maxAgeSeconds": 3600}
+    sticky = {"by": "cookie", "maxAgeSeconds": 3600, "id": "u1"}
+    named = {v: f"fairlead-nsw-price={cookie_value(v, 'u1')}" for v in ("1.0.0", "1.1.0")}
     with gateway.serve(namespace, "1.0.0", "1.1.0"):
         await route(kube, namespace, ("1.1.0", 50), ("1.0.0", 50), sticky=sticky)
 
@@ -370,14 +372,14 @@ async def test_a_user_stays_with_the_version_of_the_cookie(
         }
 
         await route(kube, namespace, ("1.1.0", 0), ("1.0.0", 100), sticky=sticky)
-        gone = "fairlead-nsw-price=1.1.0"
+        gone = named["1.1.0"]
 
         async def left() -> bool:
             return ask_many(gateway, namespace, 20, cookie=gone) == {(200, "1.0.0"): 20}
 
         await until(left, "its users to leave 1.1.0", log=gateway.log)
 
-    assert cookies == {v: f"fairlead-nsw-price={v}" for v in ("1.0.0", "1.1.0")}
+    assert cookies == named
     assert again == {version: {(200, version): 40} for version in cookies}
 
 

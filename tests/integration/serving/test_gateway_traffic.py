@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 import aiohttp
 import pytest
 
+from fairlead_contract.http import cookie_value
 from support.gateway import (
     MODEL,
     NAMESPACE,
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.integration
 
 ARMS = ("2.1.0", "2.2.0", "2.3.0")  # candidates beside OLD
 USERS = 3000
-COOKIE = {"by": "cookie", "maxAgeSeconds": 600}
+COOKIE = {"by": "cookie", "maxAgeSeconds": 600, "id": "u1"}
 HEADER = {"by": "header", "header": "x-user-id"}
 MIRROR = {"version": NEW, "percent": 100}
 
@@ -305,13 +306,17 @@ async def test_two_models_do_not_try_their_candidates_on_the_same_users(
     assert len(here & there) / USERS < 0.08  # 4 % when independent, 20 % without a salt
 
 
+def cookie_of(version: str, *, trial: str = "u1") -> str:
+    return f"fairlead-{MODEL}={cookie_value(version, trial)}"
+
+
 async def assign(caller: Caller, users: int) -> dict[int, str]:
     """Set-Cookie's value by user, from first requests without a cookie."""
     cookies = {}
     for user in range(users):
         _, _, headers = await caller.call()
         value = headers["set-cookie"]
-        assert value.startswith(f"fairlead-{MODEL}={headers['x-fairlead-version']}; Path=/;")
+        assert value.startswith(f"{cookie_of(headers['x-fairlead-version'])}; Path=/;")
         assert "Max-Age=600" in value
         cookies[user] = value.partition(";")[0]
     return cookies
@@ -328,11 +333,12 @@ async def test_a_user_stays_with_a_version_by_cookie(
     changed = {a: 1, b: 90, c: 8, OLD: 1}
     await gateway.until_applied(await gateway.route(changed, sticky=COOKIE))
 
+    version_of = {cookie_of(version): version for version in (a, b, c, OLD)}
     for cookie in cookies.values():
         _, _, headers = await caller.call(cookie=f"other=1; {cookie}; theme=dark")
-        assert headers["x-fairlead-version"] == cookie.partition("=")[2]
+        assert headers["x-fairlead-version"] == version_of[cookie]
         assert "set-cookie" not in headers
-    assert {cookie.partition("=")[2] for cookie in cookies.values()} == {a, b, c, OLD}
+    assert set(cookies.values()) == set(version_of)
 
 
 async def test_a_version_that_leaves_loses_its_users_at_once(
@@ -341,18 +347,19 @@ async def test_a_version_that_leaves_loses_its_users_at_once(
     await gateway.until_applied(await gateway.route({NEW: 50, OLD: 50}, sticky=COOKIE))
     await gateway.until_applied(await gateway.route({NEW: 0, OLD: 100}, sticky=COOKIE))
 
-    _, _, headers = await caller.call(cookie=f"fairlead-{MODEL}={NEW}")
+    _, _, headers = await caller.call(cookie=cookie_of(NEW))
 
     assert headers["x-fairlead-version"] == OLD
-    assert headers["set-cookie"].startswith(f"fairlead-{MODEL}={OLD};")
+    assert headers["set-cookie"].startswith(f"{cookie_of(OLD)};")
 
 
 @pytest.mark.parametrize(
     "cookie",
     [
-        pytest.param(f"fairlead-{MODEL}=1x1x0", id="a dot is a dot"),
-        pytest.param(f"xfairlead-{MODEL}={NEW}", id="the end of another name"),
-        pytest.param(f"fairlead-{MODEL}={NEW}0", id="the start of another version"),
+        pytest.param(f"fairlead-{MODEL}={NEW}", id="a version that the caller would like"),
+        pytest.param(cookie_of(NEW, trial="u0"), id="of an earlier trial"),
+        pytest.param(f"x{cookie_of(NEW)}", id="the end of another name"),
+        pytest.param(f"{cookie_of(NEW)}0", id="the start of another value"),
     ],
 )
 async def test_no_other_cookie_is_taken_for_an_assignment(

@@ -403,9 +403,13 @@ def test_the_agent_reads_mirror_preview_and_guard() -> None:
         pytest.param(
             {"by": "header", "header": "x-user-id"}, ByHeader(header="x-user-id"), id="header"
         ),
-        pytest.param({"by": "cookie"}, ByCookie(max_age_seconds=86_400), id="cookie"),
         pytest.param(
-            {"by": "cookie", "maxAge": "1m"}, ByCookie(max_age_seconds=60), id="short cookie"
+            {"by": "cookie"}, ByCookie(max_age_seconds=86_400, trial="5f0c-uid"), id="cookie"
+        ),
+        pytest.param(
+            {"by": "cookie", "maxAge": "1m"},
+            ByCookie(max_age_seconds=60, trial="5f0c-uid"),
+            id="short cookie",
         ),
     ],
 )

@@ -23,6 +23,7 @@ from fairlead_contract.http import (
     UNCOUNTED_HEADER,
     UNCOUNTED_VALUE,
     VERSION_HEADER,
+    cookie_value,
     version_cookie,
 )
 from fairlead_operator.api.gateway import (
@@ -141,22 +142,27 @@ class _Cookie:
 
     name: str
     max_age: int  # seconds
+    trial: str  # the id of the rollout that deals
 
     @classmethod
     def of(cls, route: Route) -> "_Cookie | None":
         sticky = route.get("sticky")
         if sticky is None:
             return None
-        return cls(name=version_cookie(route["model"]), max_age=sticky["maxAgeSeconds"])
+        return cls(
+            name=version_cookie(route["model"]),
+            max_age=sticky["maxAgeSeconds"],
+            trial=sticky["id"],
+        )
 
     def match(self, version: str) -> dict[str, Any]:
         """Match who carries it by a header; in full and in partial match it means the same."""
-        value = version.replace(".", r"\.")
-        pattern = f"^(.*; ?)?{self.name}={value}(;.*)?$"
+        pattern = f"^(.*; ?)?{self.name}={cookie_value(version, self.trial)}(;.*)?$"
         return {"type": "RegularExpression", "name": "cookie", "value": pattern}
 
     def assign(self, version: str) -> dict[str, Any]:
-        value = f"{self.name}={version}; Max-Age={self.max_age}; Path=/; HttpOnly; SameSite=Lax"
+        cookie = f"{self.name}={cookie_value(version, self.trial)}"
+        value = f"{cookie}; Max-Age={self.max_age}; Path=/; HttpOnly; SameSite=Lax"
         return {
             "type": "ResponseHeaderModifier",
             "responseHeaderModifier": {"add": [{"name": "set-cookie", "value": value}]},

@@ -68,17 +68,17 @@ def options(
             "hosts": _hosts(preview_name(owner.name), owner.namespace, cluster_domain),
         }
     if step is not None and step.sticky is not None:
-        extra["sticky"] = _sticky(step.sticky)
+        extra["sticky"] = _sticky(step.sticky, rollout_uid=rollout_uid)
     if plan.fast_guard is not None and decision.phase in _GUARDED:
         extra["guard"] = _guard(plan.fast_guard, versions, stable=stable, rollout_uid=rollout_uid)
     return extra
 
 
-def _sticky(sticky: Sticky) -> dict[str, Any]:
+def _sticky(sticky: Sticky, *, rollout_uid: str) -> dict[str, Any]:
     if sticky.by == "header":
         return {"by": "header", "header": sticky.header}
     age = sticky.max_age or _COOKIE_AGE
-    return {"by": "cookie", "maxAgeSeconds": int(age.total_seconds())}
+    return {"by": "cookie", "maxAgeSeconds": int(age.total_seconds()), "id": rollout_uid}
 
 
 def _guard(

@@ -33,9 +33,10 @@ class ByHeader:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ByCookie:
-    """The first answer sets a cookie with the version, which later requests go to."""
+    """The first answer sets a cookie that stands for the version, which later requests go to."""
 
     max_age_seconds: int
+    trial: str | None = None  # the id of the rollout that deals; another one deals anew
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,9 @@ def read_sticky(document: Mapping[str, Any]) -> ByHeader | ByCookie | None:
             return ByHeader(header=header)
         case "cookie":
             seconds = fields.integer(given, "sticky.maxAgeSeconds", 1, _YEAR_SECONDS)
-            return ByCookie(max_age_seconds=seconds)
+            # An operator of before this id does not write it.
+            trial = fields.text(given, "id", name="sticky.id") if "id" in given else None
+            return ByCookie(max_age_seconds=seconds, trial=trial)
         case by:
             raise InvalidRouteError(f"sticky.by is {by!r}; give 'header' or 'cookie'")
 
@@ -151,8 +154,9 @@ def sticky_document(sticky: ByHeader | ByCookie) -> dict[str, Any]:
     match sticky:
         case ByHeader(header=header):
             return {"by": "header", "header": header}
-        case ByCookie(max_age_seconds=seconds):
-            return {"by": "cookie", "maxAgeSeconds": seconds}
+        case ByCookie(max_age_seconds=seconds, trial=trial):
+            named = {} if trial is None else {"id": trial}
+            return {"by": "cookie", "maxAgeSeconds": seconds, **named}
 
 
 def guard_document(guard: Guard) -> dict[str, Any]:

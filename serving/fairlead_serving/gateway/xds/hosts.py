@@ -17,6 +17,7 @@ from fairlead_contract.http import (
     UNCOUNTED_HEADER,
     UNCOUNTED_VALUE,
     VERSION_HEADER,
+    cookie_value,
     version_cookie,
 )
 from fairlead_serving.gateway.routes.options import ByCookie, ByHeader
@@ -138,14 +139,16 @@ def _forced(route: Route, version: Version) -> Resource:
 
 
 def _assigned(route: Route) -> list[Resource]:
-    """Route users whose cookie names a version that still has traffic."""
-    if not isinstance(route.sticky, ByCookie):
+    """Route users whose cookie stands for a version that still has traffic."""
+    sticky = route.sticky
+    if not isinstance(sticky, ByCookie):
         return []
-    return [_of_cookie(route, version.version) for version in route.versions if version.weight]
+    with_traffic = [version.version for version in route.versions if version.weight]
+    return [_of_cookie(route, version, sticky) for version in with_traffic]
 
 
-def _of_cookie(route: Route, version: str) -> Resource:
-    cookie = re.escape(f"{version_cookie(route.model)}={version}")
+def _of_cookie(route: Route, version: str, sticky: ByCookie) -> Resource:
+    cookie = re.escape(_cookie(route, version, sticky))
     pattern = {"regex": f"(?:^|.*;)[ ]*{cookie}[ ]*(?:;.*|$)"}
     # Who answers already needs no copy of the question.
     copies = {} if route.mirror and route.mirror.version == version else _mirrored(route)
@@ -188,9 +191,13 @@ def _share(route: Route, version: Version, sticky: ByCookie | None) -> Resource:
     }
     if sticky is not None:
         attributes = f"Path=/; Max-Age={sticky.max_age_seconds}; HttpOnly; SameSite=Lax"
-        cookie = f"{version_cookie(route.model)}={version.version}; {attributes}"
+        cookie = f"{_cookie(route, version.version, sticky)}; {attributes}"
         share["response_headers_to_add"] = [{"header": {"key": "set-cookie", "value": cookie}}]
     return share
+
+
+def _cookie(route: Route, version: str, sticky: ByCookie) -> str:
+    return f"{version_cookie(route.model)}={cookie_value(version, sticky.trial)}"
 
 
 def _mirrored(route: Route) -> Resource:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_contract.http import cookie_value
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.kube.metadata import Owner
@@ -29,6 +30,11 @@ GATEWAY = GatewaySpec.model_validate(
 VERSIONS = (("1.1.0", 10), ("1.0.0", 90))
 
 
+def cookie_of(version: str, *, trial: str = "u1") -> str:
+    return f"fairlead-nsw-price={cookie_value(version, trial)}"
+
+
+CANDIDATE, STABLE = cookie_of("1.1.0"), cookie_of("1.0.0")
 PATHS = [{"path": {"type": "PathPrefix", "value": path}} for path in ("/predict", "/feedback")]
 UNCOUNTED = {
     "type": "RequestHeaderModifier",
@@ -146,7 +152,7 @@ def test_a_preview_without_hosts_takes_no_one_else_s() -> None:
     assert len(build_http_routes(document(preview=PREVIEW), owner=OWNER, gateway=nowhere)) == 1
 
 
-STICKY = {"by": "cookie", "maxAgeSeconds": 3600}
+STICKY = {"by": "cookie", "maxAgeSeconds": 3600, "id": "u1"}
 
 
 def test_a_user_gets_a_cookie_from_the_version_that_answered() -> None:
@@ -158,7 +164,7 @@ def test_a_user_gets_a_cookie_from_the_version_that_answered() -> None:
     }
     assert assigned["nsw-price-1-1-0"] == {
         "name": "set-cookie",
-        "value": "fairlead-nsw-price=1.1.0; Max-Age=3600; Path=/; HttpOnly; SameSite=Lax",
+        "value": f"{CANDIDATE}; Max-Age=3600; Path=/; HttpOnly; SameSite=Lax",
     }
     assert len(assigned) == 2
 
@@ -166,13 +172,14 @@ def test_a_user_gets_a_cookie_from_the_version_that_answered() -> None:
 @pytest.mark.parametrize(
     ("cookie", "version"),
     [
-        pytest.param("fairlead-nsw-price=1.1.0", "1.1.0", id="alone"),
-        pytest.param("a=b; fairlead-nsw-price=1.0.0; c=d", "1.0.0", id="among others"),
-        pytest.param("a=b;fairlead-nsw-price=1.0.0", "1.0.0", id="without a blank"),
-        pytest.param("fairlead-nsw-price=1.1.01", None, id="a longer version"),
-        pytest.param("fairlead-nsw-price=1x1.0", None, id="a dot is a dot"),
-        pytest.param("xfairlead-nsw-price=1.1.0", None, id="a longer name"),
-        pytest.param("a=fairlead-nsw-price=1.1.0", None, id="the value of another"),
+        pytest.param(CANDIDATE, "1.1.0", id="alone"),
+        pytest.param(f"a=b; {STABLE}; c=d", "1.0.0", id="among others"),
+        pytest.param(f"a=b;{STABLE}", "1.0.0", id="without a blank"),
+        pytest.param(f"{CANDIDATE}0", None, id="a longer value"),
+        pytest.param(f"x{CANDIDATE}", None, id="a longer name"),
+        pytest.param(f"a={CANDIDATE}", None, id="the value of another"),
+        pytest.param("fairlead-nsw-price=1.1.0", None, id="written by the caller"),
+        pytest.param(cookie_of("1.1.0", trial="u0"), None, id="of the trial before"),
         pytest.param("", None, id="no cookie"),
     ],
 )

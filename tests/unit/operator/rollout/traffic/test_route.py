@@ -167,8 +167,10 @@ def test_a_preview_has_an_address_and_copies() -> None:
 @pytest.mark.parametrize(
     ("sticky", "document"),
     [
-        pytest.param({}, {"by": "cookie", "maxAgeSeconds": 86400}, id="a cookie for a day"),
-        pytest.param({"maxAge": "1h"}, {"by": "cookie", "maxAgeSeconds": 3600}, id="for an hour"),
+        pytest.param({}, {"by": "cookie", "maxAgeSeconds": 86400, "id": "u1"},
+                     id="a cookie for a day"),
+        pytest.param({"maxAge": "1h"}, {"by": "cookie", "maxAgeSeconds": 3600, "id": "u1"},
+                     id="for an hour"),
         pytest.param({"by": "header", "header": "x-user-id"},
                      {"by": "header", "header": "x-user-id"}, id="a header"),
     ],

@@ -60,6 +60,12 @@ def read(field: str, document: Mapping[str, Any]) -> object:
             "sticky",
             {"by": "cookie", "maxAgeSeconds": 60},
             ByCookie(max_age_seconds=60),
+            id="sticky by cookie, of an operator of before",
+        ),
+        pytest.param(
+            "sticky",
+            {"by": "cookie", "maxAgeSeconds": 60, "id": "u1"},
+            ByCookie(max_age_seconds=60, trial="u1"),
             id="sticky by cookie",
         ),
         pytest.param(
@@ -77,7 +83,13 @@ def test_an_option_becomes_a_value(field: str, value: object, expected: object) 
 
 
 @pytest.mark.parametrize(
-    "sticky", [ByHeader(header="x-user-id"), ByCookie(max_age_seconds=60)], ids=["header", "cookie"]
+    "sticky",
+    [
+        ByHeader(header="x-user-id"),
+        ByCookie(max_age_seconds=60),
+        ByCookie(max_age_seconds=60, trial="u1"),
+    ],
+    ids=["header", "cookie of before", "cookie"],
 )
 def test_stickiness_survives_its_document(sticky: ByHeader | ByCookie) -> None:
     assert read_sticky({"sticky": sticky_document(sticky)}) == sticky
@@ -99,6 +111,9 @@ def test_a_guard_survives_its_document() -> None:
         pytest.param("sticky", {"header": ":path"}, "sticky.header ':path'", id="pseudo header"),
         pytest.param("sticky", {"header": "x-fairlead-version"}, "sticky.header", id="our header"),
         pytest.param("sticky", {"by": "cookie"}, "sticky.maxAgeSeconds is missing", id="no age"),
+        pytest.param(
+            "sticky", {"by": "cookie", "maxAgeSeconds": 9, "id": 7}, "sticky.id", id="an id of what"
+        ),
         pytest.param("preview", {"version": "9"}, "preview.version '9'", id="preview: 9"),
         pytest.param("preview", {"hosts": []}, "preview.hosts is missing", id="no preview hosts"),
         pytest.param("preview", {"hosts": ["*"]}, "preview.hosts: host '*'", id="wild preview"),

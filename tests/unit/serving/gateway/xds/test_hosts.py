@@ -254,19 +254,58 @@ def test_a_share_to_mirror_is_counted_in_millionths(percent: float, numerator: i
     assert policy["runtime_fraction"]["default_value"]["numerator"] == numerator
 
 
-def test_a_cookie_names_the_model_and_lasts_as_long_as_it_says() -> None:
-    route = dataclasses.replace(ROUTE, sticky=ByCookie(max_age_seconds=60))
-
-    (share, _) = routes(route)[-1]["route"]["weighted_clusters"]["clusters"]
-
-    assert share["response_headers_to_add"] == [
-        {
-            "header": {
-                "key": "set-cookie",
-                "value": "fairlead-nsw-price=1.1.0; Path=/; Max-Age=60; HttpOnly; SameSite=Lax",
-            }
-        }
+def dealt(trial: str | None, *versions: Version) -> tuple[list[str], list[str]]:
+    """The cookies that answers of a trial set, and the patterns that lead back, in one order."""
+    sticky = ByCookie(max_age_seconds=60, trial=trial)
+    route = dataclasses.replace(ROUTE, sticky=sticky, versions=versions or ROUTE.versions)
+    _, *back, split = routes(route)
+    added = [
+        share["response_headers_to_add"][0]["header"]
+        for share in split["route"]["weighted_clusters"]["clusters"]
     ]
+    assert {header["key"] for header in added} == {"set-cookie"}
+    patterns = [each["match"]["headers"][0]["string_match"]["safe_regex"]["regex"] for each in back]
+    return [header["value"] for header in added], patterns
+
+
+def test_a_cookie_names_the_model_and_lasts_as_long_as_it_says() -> None:
+    ((candidate, _), _) = dealt("u1")
+
+    pattern = r"fairlead-nsw-price=[0-9a-f]{32}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
+    assert re.fullmatch(pattern, candidate)
+
+
+def test_a_cookie_leads_back_to_who_answered_and_to_nobody_else() -> None:
+    cookies, patterns = dealt("u1")
+
+    for number, cookie in enumerate(cookies):
+        value = cookie.partition(";")[0]
+        assert [bool(re.fullmatch(pattern, value)) for pattern in patterns] == [
+            number == place for place in range(len(patterns))
+        ]
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        pytest.param("fairlead-nsw-price=1.1.0", id="a version that the caller would like"),
+        pytest.param(dealt("u0")[0][0].partition(";")[0], id="dealt by an earlier trial"),
+        pytest.param(dealt("u0")[0][1].partition(";")[0], id="of who kept the stable version"),
+        pytest.param("fairlead-nsw-price=", id="nothing"),
+    ],
+)
+def test_only_what_this_trial_has_dealt_chooses(cookie: str) -> None:
+    """A caller wrote a version's name into the cookie, and had it without its turn."""
+    _, patterns = dealt("u1")
+
+    assert not any(re.fullmatch(pattern, cookie) for pattern in patterns)
+
+
+def test_the_cookie_of_an_operator_of_before_is_the_version() -> None:
+    ((candidate, _), (pattern, _)) = dealt(None)
+
+    assert candidate.startswith("fairlead-nsw-price=1.1.0;")
+    assert re.fullmatch(pattern, "fairlead-nsw-price=1.1.0")
 
 
 @pytest.mark.parametrize(
