@@ -1,5 +1,6 @@
 """Going back needs no check, no readable policy and no Model that goes on: a person always can."""
 
+import json
 from datetime import timedelta
 from typing import Any, Final
 
@@ -203,6 +204,11 @@ async def tries(policy: dict[str, Any], **spec: Any) -> World:
     return world
 
 
+def who_stays(world: World) -> Any:
+    route = world.kube.objects["ConfigMap", NAMESPACE, "nsw-price-route"]["data"]["route.json"]
+    return json.loads(route).get("sticky", {})
+
+
 def abort(world: World) -> None:
     annotate(world, "abort", "Ada: stop")
 
@@ -231,16 +237,18 @@ async def test_an_edit_of_the_model_stops_no_way_back(
     alternatives: list[str], edit: str, cause: Any
 ) -> None:
     world = await tries(AB_TEST, alternatives=alternatives)
-    before = world.weights()
+    before, stays = world.weights(), who_stays(world)
     change(world, **UNREADABLE[edit])
     await world.run()
     await world.pass_time(5 * SECOND)
     during, status = world.weights(), dict(world.rollout()["status"])
+    stay = who_stays(world)
     cause(world)
     await world.run()
     await world.pass_time((2 if cause is abort else 60) * SECOND)
 
     assert before == during == (SPLIT if alternatives else {"1.0.0": 80, "1.1.0": 20})
+    assert stays == stay != {}  # each request was dealt anew, and the trial's counts were mixed
     assert (status["phase"], status["reason"]) == ("Paused", "InvalidSpec")
     assert status["strategy"] == "abTest"
     assert world.weights().get("1.0.0") == 100

@@ -30,6 +30,7 @@ from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.phases.rollout import Trigger
 from fairlead_operator.api.policy import RolloutPolicy
+from fairlead_operator.api.strategy import Sticky
 
 
 class RolloutSpec(Spec):
@@ -346,6 +347,13 @@ class RolloutStatus(Status):
         Field(
             default=None,
             description="Percent of the live requests that are copied to the candidate.",
+        ),
+    ]
+    sticky: Annotated[
+        Sticky | None,
+        Field(
+            default=None,
+            description="How users keep their version. Unset while every request is dealt anew.",
         ),
     ]
     preview: Annotated[

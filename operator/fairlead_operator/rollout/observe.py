@@ -223,6 +223,7 @@ def _stand(policy: RolloutPolicy, spec: RolloutSpec, status: RolloutStatus) -> P
         candidates=len(spec.versions),
         mirror=status.mirror or 0,
         preview=status.preview is not None,
+        sticky=status.sticky,
     )
 
 

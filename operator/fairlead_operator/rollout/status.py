@@ -36,6 +36,7 @@ from fairlead_operator.rollout.arms import (
     report_arms,
     report_trial,
 )
+from fairlead_operator.rollout.decision.plan import Step
 from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.progress import answer_by, describe_progress, holds_until
 from fairlead_operator.rollout.decision.schedule import UNCONFIRMED, look_again
@@ -43,6 +44,7 @@ from fairlead_operator.rollout.decision.states import (
     Decision,
     in_seconds,
     is_finished,
+    present_step,
     reported,
 )
 from fairlead_operator.rollout.evidence.judgment import to_status
@@ -75,6 +77,7 @@ def report(
     arms = report_arms(seen, decision)
     presence = _presence(seen, decision)
     since = now if entered else old.since or now
+    step = present_step(seen.observed.plan, decision.phase, decision.step)
     status = RolloutStatus(
         phase=decision.phase,
         strategy=_strategy(seen),
@@ -89,7 +92,8 @@ def report(
         weight=decision.weight,
         observed_weight=observed_weight(arms),
         mirror=decision.mirror or None,
-        preview=_preview(seen, decision),
+        sticky=step.sticky if step is not None else None,
+        preview=_preview(seen, step),
         gateway=seen.case.gateway,
         arms=arms,
         trial=report_trial(seen, decision),
@@ -138,11 +142,10 @@ def _strategy(seen: Seen) -> str:
     return (old.strategy if began else None) or seen.case.policy.strategy
 
 
-def _preview(seen: Seen, decision: Decision) -> str | None:
+def _preview(seen: Seen, step: Step | None) -> str | None:
     """Say where the candidate can be tried, while the route has a preview."""
-    steps, case = seen.observed.steps, seen.case
-    in_step = decision.phase in {Phase.PROGRESSING, Phase.PAUSED} and decision.step < len(steps)
-    if not (in_step and steps[decision.step].preview):
+    case = seen.case
+    if step is None or not step.preview:
         return None
     if case.gateway.kind == "BuiltIn":
         return f"http://{preview_name(case.owner.name)}.{case.namespace}"

@@ -147,6 +147,7 @@ def standing_plan(
     candidates: int,
     mirror: int,
     preview: bool,
+    sticky: api.Sticky | None,
 ) -> Plan:
     """Build the plan of a rollout whose own is not known any more: all stays as it was given.
 
@@ -155,6 +156,7 @@ def standing_plan(
         steps: how many there must be for the step it is in.
         mirror: percent that the candidate gets as copies now.
         preview: whether it has a preview address now.
+        sticky: how users keep their version now.
     """
     alone = strategy == "recreate"
     step = Step(
@@ -164,6 +166,7 @@ def standing_plan(
         mirror=mirror,
         preview=preview,
         exclusive=alone,
+        sticky=sticky,
         follows_reward=not alone,  # so that the shares are what they have become
     )
     limits = policy.fast_guard or api.FastGuard.model_validate({})

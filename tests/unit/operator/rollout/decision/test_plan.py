@@ -135,13 +135,20 @@ def test_a_trial_leaves_traffic_for_the_stable_version(
 @pytest.mark.parametrize("steps", [0, 1, 3])
 def test_a_plan_that_stands_keeps_what_was_given(strategy: str | None, steps: int) -> None:
     standing = standing_plan(
-        RolloutPolicy(), strategy=strategy, steps=steps, candidates=2, mirror=20, preview=True
+        RolloutPolicy(),
+        strategy=strategy,
+        steps=steps,
+        candidates=2,
+        mirror=20,
+        preview=True,
+        sticky=Sticky(),
     )
 
     assert len(standing.steps) == max(1, steps)
     assert standing.compares == (strategy != "recreate")
     assert (standing.fast_guard is not None) == standing.compares
     assert (standing.copies, standing.preview) == (True, True)
+    assert {step.sticky for step in standing.steps} == {Sticky()}
 
 
 def test_a_step_keeps_its_own_checks() -> None:

@@ -239,7 +239,13 @@ async def test_without_traffic_for_the_stable_version_its_last_minutes_count(
 @pytest.mark.parametrize("steps", [1, 3])
 async def test_while_the_plan_is_not_known_its_last_minute_counts(world: World, steps: int) -> None:
     plan = standing_plan(
-        RolloutPolicy(), strategy="canary", steps=steps, candidates=1, mirror=0, preview=False
+        RolloutPolicy(),
+        strategy="canary",
+        steps=steps,
+        candidates=1,
+        mirror=0,
+        preview=False,
+        sticky=None,
     )
     guarding = case(phase="Guarding", step=steps)
     await gather(world, dataclasses.replace(guarding, plan=plan))
