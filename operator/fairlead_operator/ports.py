@@ -50,6 +50,9 @@ class Kube(Protocol):
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
         """Return the TrainingRuns or Rollouts whose ``spec.model`` is this one, sorted by name."""
 
+    async def models_at(self, host: str) -> Sequence[dict[str, Any]]:
+        """Return the Models of all namespaces whose gateway has this host name."""
+
     async def events(self, about: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
         """Return what others have told of an object lately; each time a request of its own.
 

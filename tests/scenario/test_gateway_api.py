@@ -297,6 +297,169 @@ async def test_the_gateway_of_the_namespace_stays_for_other_models(world: World)
     assert ("Service", "nsw-price") not in kinds(world)
 
 
+def add(world: World, name: str, namespace: str = NAMESPACE, **gateway: Any) -> None:
+    """Another Model at the same Gateway."""
+    other = model_manifest(serving={"gateway": OTHERS | gateway})
+    other["metadata"] = {"namespace": namespace, "name": name}
+    world.kube.put(other)
+
+
+async def serve_younger(world: World) -> None:
+    """Bring up a Model that is younger than the first, with a host name of its own."""
+    await world.pass_time(MINUTE)
+    world.registry.register(f"{NAMESPACE}.younger", "1.0.0")
+    gateway = OTHERS | {"hostnames": ["younger.example.com"]}
+    other = model_manifest(serving={"gateway": gateway}, version="1.0.0")
+    other["metadata"]["name"] = "younger"
+    world.kube.put(other)
+    await world.pass_time(MINUTE)
+    assert hosts(world, "younger") == ["younger.example.com"]
+
+
+def says(world: World, name: str, kind: str = "Model", namespace: str = NAMESPACE) -> Any:
+    """What an object says of what could not be written: status, reason and message."""
+    status = world.kube.objects[kind, namespace, name].get("status") or {}
+    told = {c["type"]: c for c in status.get("conditions", [])}.get("Applied")
+    return told and (told["status"], told["reason"], told["message"])
+
+
+def hosts(world: World, name: str, namespace: str = NAMESPACE) -> list[str] | None:
+    route = world.kube.objects.get(("HTTPRoute", namespace, f"{name}-route"))
+    return None if route is None else route["spec"]["hostnames"]
+
+
+HOST = OTHERS["hostnames"][0]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "gateway", "whose"),
+    [
+        pytest.param(NAMESPACE, {}, "Model nsw-price's", id="the same host name"),
+        pytest.param("trade", {}, "a Model of another namespace's", id="of another tenant"),
+        pytest.param(
+            NAMESPACE,
+            {"hostnames": ["other.example.com"], "previewHostnames": [HOST]},
+            "Model nsw-price's",
+            id="for a preview",
+        ),
+        pytest.param(
+            NAMESPACE,
+            {"parentRefs": [*OTHERS["parentRefs"], {"name": "inner"}]},
+            "Model nsw-price's",
+            id="at one Gateway of two",
+        ),
+    ],
+)
+async def test_a_host_name_that_another_model_has_is_refused_before_anything_is_made(
+    serving: World, namespace: str, gateway: dict[str, Any], whose: str
+) -> None:
+    """Both were Ready, and the callers of the second reached the first."""
+    await serving.pass_time(MINUTE)
+    add(serving, "aaa", namespace, **gateway)
+    before = set(serving.kube.objects)
+    await serving.pass_time(MINUTE)
+
+    status, reason, message = says(serving, "aaa", namespace=namespace)
+    assert (status, reason) == ("False", "NameTaken")
+    assert f"the host name {HOST} is {whose} at the same Gateway" in message
+    assert {kind for kind, *_ in set(serving.kube.objects) - before} == {"Event"}
+    assert says(serving, "nsw-price") is None
+    assert serving.http_weights() == {STABLE: 100}
+
+    change(serving, serving={"gateway": OTHERS | {"hostnames": ["moved.example.com"]}})
+    await serving.pass_time(6 * MINUTE)
+
+    assert says(serving, "aaa", namespace=namespace)[0] == "True"
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        pytest.param({"hostnames": ["other.example.com"]}, id="another host name"),
+        pytest.param({"parentRefs": [{"name": "inner"}]}, id="another Gateway"),
+        pytest.param({"parentRefs": [{"name": "models"}]}, id="a Gateway of another namespace"),
+        pytest.param(
+            {"parentRefs": [{**OTHERS["parentRefs"][0], "sectionName": "inside"}]},
+            id="a listener that the first does not use",
+        ),
+    ],
+)
+async def test_a_host_name_is_shared_where_no_gateway_is(
+    world: World, gateway: dict[str, Any]
+) -> None:
+    at = {**OTHERS["parentRefs"][0], "sectionName": "outside"}
+    world.kube.put(model_manifest(serving={"gateway": OTHERS | {"parentRefs": [at]}}))
+    await world.train("nsw-price-training-1", "1.0.0")
+    add(world, "aaa", **gateway)
+    await world.pass_time(MINUTE)
+
+    assert says(world, "aaa") is None
+    assert world.kube.objects["Model", NAMESPACE, "aaa"]["status"]["phase"] == "Training"
+
+
+async def test_who_serves_a_host_name_keeps_it_when_an_older_model_asks_for_it(
+    serving: World,
+) -> None:
+    await serve_younger(serving)
+    change(serving, serving={"gateway": OTHERS | {"hostnames": [HOST, "younger.example.com"]}})
+    await serving.pass_time(MINUTE)
+
+    assert says(serving, "younger") is None
+    for kind, name in (("Model", "nsw-price"), ("Rollout", serving.rollout()["metadata"]["name"])):
+        status, reason, message = says(serving, name, kind)
+        assert (status, reason) == ("False", "NameTaken")
+        assert "the host name younger.example.com is Model younger's" in message
+    assert (hosts(serving, "nsw-price"), hosts(serving, "younger")) == (
+        [HOST],
+        ["younger.example.com"],
+    )
+
+    change(serving, serving={"gateway": OTHERS | {"hostnames": ["younger.example.com"]}})
+    await serving.pass_time(MINUTE)
+
+    assert hosts(serving, "nsw-price") == [HOST], "a route without any takes all of a Gateway"
+
+
+async def test_a_host_name_that_another_has_holds_up_no_rollout_and_no_way_back(
+    serving: World,
+) -> None:
+    serving.prometheus.healthy()
+    await serve_younger(serving)
+    change(serving, serving={"gateway": OTHERS | {"hostnames": ["younger.example.com"]}})
+    await serving.pass_time(MINUTE)
+    await pin(serving)
+    await serving.pass_time(30 * timedelta(seconds=1))
+    during = serving.http_weights().get(CANDIDATE)
+    serving.prometheus.success_rate = 0.5
+    await serving.pass_time(MINUTE)
+
+    assert during
+    assert serving.rollout()["status"]["phase"] == "RolledBack"
+    assert serving.http_weights() == {STABLE: 100}
+    assert (hosts(serving, "nsw-price"), hosts(serving, "younger")) == (
+        [HOST],
+        ["younger.example.com"],
+    )
+
+
+async def test_a_first_version_by_hand_gets_no_host_name_of_another(serving: World) -> None:
+    await serving.pass_time(MINUTE)
+    add(serving, "aaa")
+    serving.registry.register(f"{NAMESPACE}.aaa", "1.0.0")
+    serving.kube.put(
+        {
+            "kind": "Rollout",
+            "metadata": {"namespace": NAMESPACE, "name": "hand"},
+            "spec": {"model": "aaa", "version": "1.0.0"},
+        }
+    )
+    await serving.pass_time(MINUTE)
+
+    assert says(serving, "hand", "Rollout")[:2] == ("False", "NameTaken")
+    assert hosts(serving, "aaa") is None
+    assert ("Deployment", "aaa-1-0-0") not in kinds(serving)
+
+
 async def test_what_is_not_ours_is_left_alone(world: World) -> None:
     world.kube.put(
         {"kind": "Service", "metadata": {"namespace": NAMESPACE, "name": "nsw-price"}, "spec": {}}

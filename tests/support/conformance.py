@@ -40,6 +40,17 @@ def training_run(namespace: str, *, suspend: bool = False) -> Manifest:
     }
 
 
+def model_at(namespace: str, name: str, gateway: Mapping[str, Any]) -> Manifest:
+    at = {"kind": "GatewayAPI", "parentRefs": [{"name": "public"}], **gateway}
+    data = {"source": {"uri": "https://data/rows.csv"}, "timestampColumn": "t", "target": "y"}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Model",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"task": "regression", "data": data, "serving": {"gateway": at}},
+    }
+
+
 async def must_get(kube: Kube, kind: str, namespace: str, name: str) -> Manifest:
     found = await kube.get(kind, namespace, name)
     assert found is not None, f"{kind} {name} is gone"
@@ -376,6 +387,23 @@ async def children_are_told_by_their_spec(kube: Kube, namespace: str) -> None:
     assert await kube.children("Rollout", namespace, "nsw-price") == []
 
 
+async def models_are_found_by_their_host(kube: Kube, namespace: str) -> None:
+    host, preview = f"a.{namespace}.example.com", f"b.{namespace}.example.com"
+    named = {"hostnames": [host]}
+    gateways = {"b": named, "c": {"hostnames": ["c.example.com"], "previewHostnames": [preview]}}
+    for name, gateway in gateways.items():
+        await kube.apply(model_at(namespace, name, gateway))
+    await kube.apply(model_at(namespace, "a", {"hostnames": [preview]}))
+
+    found = {
+        at: {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
+        for at in (host, preview, f"d.{namespace}.example.com")
+        for items in [await kube.models_at(at)]
+    }
+
+    assert list(found.values()) == [{(namespace, "b")}, {(namespace, "a"), (namespace, "c")}, set()]
+
+
 async def writes_answer_what_was_written(kube: Kube, namespace: str) -> None:
     await kube.apply(config_map(namespace))
     await kube.apply(training_run(namespace))
@@ -471,6 +499,7 @@ KUBE: tuple[KubeCheck, ...] = (
     relist_is_what_list_finds,
     events_are_those_of_one_object,
     children_are_told_by_their_spec,
+    models_are_found_by_their_host,
     writes_answer_what_was_written,
     a_write_of_another_is_seen_by_apply,
     replicas_that_are_left_out_fall_back_to_one,

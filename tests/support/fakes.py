@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
+from fairlead_operator.api.gateway import hosts_of
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.api.runs import OpenRun, RunEnd
 from fairlead_operator.errors import (
@@ -96,6 +97,10 @@ class FakeKube:
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
         found = await self.list(kind, namespace, {})
         return [item for item in found if item["spec"]["model"] == model]
+
+    async def models_at(self, host: str) -> Sequence[dict[str, Any]]:
+        found = [copied(item) for key, item in self.objects.items() if key[0] == "Model"]
+        return [model for model in found if host in hosts_of(model)]
 
     async def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]

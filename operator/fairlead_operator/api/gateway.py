@@ -1,6 +1,7 @@
 """Which gateway carries a Model's traffic, and where a cluster's own one finds it."""
 
-from typing import Annotated, Final, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -128,3 +129,17 @@ class GatewaySpec(Spec):
             "before the switch. GatewayAPI only.",
         ),
     ]
+
+
+def gateway_of(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the gateway of a Model as it is written, whatever else of its spec can be read."""
+    serving = model["spec"].get("serving") or {}
+    gateway: Mapping[str, Any] = serving.get("gateway") or {}
+    return gateway
+
+
+def hosts_of(model: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the host names of a Model's gateway, those of its preview too."""
+    gateway = gateway_of(model)
+    for field in ("hostnames", "previewHostnames"):
+        yield from gateway.get(field) or ()

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import aiohttp
 import orjson
 
+from fairlead_operator.api.gateway import hosts_of
 from fairlead_operator.api.group import FIELD_MANAGER, REPLICAS_MANAGER
 from fairlead_operator.errors import (
     ClusterRefusalError,
@@ -97,6 +98,10 @@ class KubeClient:
     async def children(self, kind: str, namespace: str, model: str) -> Sequence[dict[str, Any]]:
         items = await self.list(kind, namespace, {})
         return [item for item in items if item["spec"]["model"] == model]
+
+    async def models_at(self, host: str) -> Sequence[dict[str, Any]]:
+        models = await self.list("Model", "", {})
+        return [model for model in models if host in hosts_of(model)]
 
     async def pages(self, kind: str, namespace: str, selector: Selector) -> AsyncIterator[Page]:
         """Yield a collection page by page, so that a large one is never whole in memory.

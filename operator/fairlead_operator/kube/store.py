@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from fairlead_operator.api.gateway import hosts_of
 from fairlead_operator.api.group import LABEL_COMPONENT, LABEL_MODEL
 from fairlead_operator.kube import scalers
 from fairlead_operator.kube.kinds import WATCHED
@@ -144,6 +145,12 @@ class Store:
         """Yield copies of the TrainingRuns or Rollouts of a Model, sorted by name."""
         return self._bodies(kind, namespace, self._group(kind, namespace, f"spec.model={model}"))
 
+    def models_at(self, host: str) -> Iterator[dict[str, Any]]:
+        """Yield copies of the Models of all namespaces that have this host name."""
+        for kind, namespace in list(self._states):
+            if kind == "Model":
+                yield from self._bodies(kind, namespace, self._group(kind, namespace, _at(host)))
+
     def places(self, kind: str, namespace: str = "") -> Iterator[tuple[Place, int]]:
         """Yield every object of a kind with its version; no namespace means all."""
         for (stored, where), objects in list(self._states.items()):
@@ -193,6 +200,12 @@ def _groups(body: Mapping[str, Any]) -> Iterator[str]:
             yield f"{label}={labels[label]}"
     if body["kind"] in _CHILDREN:
         yield f"spec.model={body['spec']['model']}"
+    if body["kind"] == "Model":
+        yield from map(_at, hosts_of(body))
+
+
+def _at(host: str) -> str:
+    return f"host={host}"
 
 
 def _to_text(body: Mapping[str, Any]) -> bytes:

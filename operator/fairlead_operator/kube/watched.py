@@ -63,6 +63,9 @@ class WatchedKube:
             return list(self._store.children(kind, namespace, model))
         return await self._api.children(kind, namespace, model)
 
+    async def models_at(self, host: str) -> Sequence[dict[str, Any]]:
+        return list(self._store.models_at(host))  # those that are watched: others are not ours
+
     async def events(self, about: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
         return await self._api.events(about)
 

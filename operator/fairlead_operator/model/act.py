@@ -13,8 +13,9 @@ from fairlead_operator.api.conditions import OWN_LOGIN
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.attempts import Attempts, Failure
-from fairlead_operator.errors import TransientError, UnknownKindError
+from fairlead_operator.errors import TakenError, TransientError, UnknownKindError
 from fairlead_operator.kube.database_secret import name_database_secret
+from fairlead_operator.kube.hosts import find_taken
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
 from fairlead_operator.kube.owned import check_names, create_once, is_ours, name_route
@@ -215,6 +216,8 @@ async def _check_names(
     login = () if settings.logins.is_provided else (name_database_secret(owner.namespace),)
     is_given = settings.mlflow_secrets is MlflowSecrets.GIVEN
     mlflow = () if is_given else (build_mlflow_secret(owner.namespace, {}),)
+    if taken := await find_taken(owner, seen.spec.serving.gateway, kube):
+        raise TakenError("; ".join(taken.values()))
     routes = name_route(owner, built_in=built_in)
     await check_names((*routes, *parts, *(login if starts else ()), *mlflow), kube)
 

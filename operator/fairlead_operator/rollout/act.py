@@ -10,6 +10,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import LABEL_VERSION
 from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase
 from fairlead_operator.attempts import Attempts, Failure, describe
+from fairlead_operator.errors import TakenError
 from fairlead_operator.kube.metadata import (
     Owner,
     component_labels,
@@ -154,6 +155,8 @@ async def _check_names(decision: Decision, seen: Seen, kube: Kube) -> dict[str, 
     for reference in new:
         attempts = Attempts()
         with attempts.attempt():
+            if seen.case.taken is not None and not seen.case.gateway.hostnames:
+                raise TakenError(seen.case.taken)
             names = server_names(owner, reference.version, seen.case.model)
             await check_names((*shared, *names), kube)
         if attempts.failures:
@@ -183,7 +186,7 @@ async def _route(
     if route is not None and built_in:
         with attempts.attempt():
             await kube.apply(build_config_map(route, owner=owner))
-    elif route is not None and seen.observed.gateway.missing is None:
+    elif route is not None and seen.observed.gateway.missing is None and case.gateway.hostnames:
         for manifest in build_http_routes(route, owner=owner, gateway=case.gateway):
             with attempts.attempt():
                 await kube.apply(manifest)
@@ -191,6 +194,9 @@ async def _route(
         kind = "ConfigMap" if built_in else "HTTPRoute"
         with attempts.attempt():
             await _remove(kind, route_name(owner.name), ROUTE, owner, kube)
+    with attempts.attempt():
+        if case.taken is not None:
+            raise TakenError(case.taken)
     with attempts.attempt():
         if built_in and has_preview:
             await kube.apply(build_preview(owner))

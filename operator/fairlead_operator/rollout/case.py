@@ -30,8 +30,9 @@ class Case:
     has_turn: bool  # the Model names this Rollout as its current one
     policy: RolloutPolicy  # its own, or else the Model's
     plan: Plan
-    gateway: GatewaySpec  # what carries the traffic
+    gateway: GatewaySpec  # what carries the traffic, without host names that are another Model's
     stable: VersionReference | None  # the version in charge; None for a first version
+    taken: str | None = None  # which host names are another Model's, and what to do
     unrecorded: str | None = None  # why no prediction of the Model is kept that should be
     alone: bool = False  # the Model has no Rollout in flight
     invalid: str | None = None  # why nothing may widen: what it goes by cannot be read any more

@@ -11,12 +11,12 @@ from fairlead_operator.alert_note import Note, UnreadableNoteError, read_note
 from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT
-from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase, Reason, Trigger
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
 from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.kube.hosts import find_taken, leave_out
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.parent import Parent, read_in_part, read_parent, without_wait
 from fairlead_operator.ports import Kube, Ports
@@ -151,6 +151,8 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
     inherited = model.unread if spec.policy is None else None
     if invalid or inherited or unread:  # what it was is not known any more
         plan = None
+    owner = Owner.of(model.body)
+    gateway, taken = await _find_gateway(status, model, owner, kube)
     return Case(
         now=now,
         namespace=meta["namespace"],
@@ -158,12 +160,13 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
         annotations=annotations,
         spec=spec,
         status=status,
-        owner=Owner.of(model.body),
+        owner=owner,
         model=model.spec,
         has_turn=model.status.rollout == meta["name"],
         policy=policy,
         plan=plan or _stand(policy, spec, status),
-        gateway=_gateway(status, model.spec),
+        gateway=gateway,
+        taken=taken,
         stable=status.stable if status.phase else model.status.stable,
         unrecorded=_find_unrecorded(model),
         known=told_by(model.status),
@@ -279,12 +282,22 @@ def _not_ahead(status: RolloutStatus, now: datetime) -> RolloutStatus:
     )
 
 
-def _gateway(status: RolloutStatus, model: ModelSpec) -> GatewaySpec:
-    """Return what carries the traffic: in flight what it began with, else what the Model says."""
+async def _find_gateway(
+    status: RolloutStatus, model: Parent, owner: Owner, kube: Kube
+) -> tuple[GatewaySpec, str | None]:
+    """Return what carries the traffic: in flight what it began with, else what the Model says.
+
+    With it comes what another Model has of its host names.
+    """
     in_flight = status.phase is not None and not is_finished(Phase(status.phase))
-    if in_flight and status.gateway is not None:
-        return status.gateway
-    return model.serving.gateway
+    begun = status.gateway if in_flight else None
+    if begun is not None and (begun.kind == "BuiltIn" or begun.hostnames):
+        return begun, None
+    gateway = model.spec.serving.gateway
+    taken = await find_taken(owner, gateway, kube)
+    if not taken:
+        return gateway, None
+    return await leave_out(taken, owner, gateway, kube), "; ".join(taken.values())
 
 
 def _read_alert(case: Case) -> tuple[Note | None, str | None]:

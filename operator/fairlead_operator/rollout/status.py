@@ -15,6 +15,7 @@ from fairlead_operator.api.conditions import (
     merge,
 )
 from fairlead_operator.api.events import Event
+from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT, GATEWAY_NAME
 from fairlead_operator.api.phases.common import CommonReason
 from fairlead_operator.api.phases.rollout import (
@@ -94,7 +95,7 @@ def report(
         mirror=decision.mirror or None,
         sticky=step.sticky if step is not None else None,
         preview=_preview(seen, step),
-        gateway=seen.case.gateway,
+        gateway=_gateway(seen),
         arms=arms,
         trial=report_trial(seen, decision),
         capacity=seen.observed.capacity.full if seen.observed.capacity else None,
@@ -140,6 +141,12 @@ def _strategy(seen: Seen) -> str:
     old = seen.case.status
     began = old.phase not in {None, Phase.PENDING}
     return (old.strategy if began else None) or seen.case.policy.strategy
+
+
+def _gateway(seen: Seen) -> GatewaySpec | None:
+    """Return what carries the traffic; None while every host name of it is another Model's."""
+    gateway = seen.case.gateway
+    return gateway if gateway.kind == "BuiltIn" or gateway.hostnames else None
 
 
 def _preview(seen: Seen, step: Step | None) -> str | None:
