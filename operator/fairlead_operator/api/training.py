@@ -9,7 +9,7 @@ from fairlead_operator.api.common import Resources, SecretReference
 
 SearchMetric = Literal["roc_auc", "pr_auc", "log_loss", "accuracy", "f1_macro", "rmse", "mae", "r2"]
 
-
+NAMES_BYTES: Final = 40_000  # of all features together
 _IS_DATABASE: Final = "(self.uri.startsWith('postgresql://') || self.uri.startsWith('postgres://'))"
 
 
@@ -112,6 +112,13 @@ class DataSpec(Spec):
             "self.target != self.timestampColumn",
             "target and timestampColumn must be different columns",
             ".target",
+        ),
+        Rule(
+            # A trainer is told them in one argument, and Linux takes none of more than 128 KiB.
+            f"!has(self.features) || self.features.map(f, size(bytes(f))).sum() <= {NAMES_BYTES}",
+            f"features must not have names of more than {NAMES_BYTES} bytes in all; name fewer or "
+            "shorter columns, or leave features out to take every column",
+            ".features",
         ),
     )
 

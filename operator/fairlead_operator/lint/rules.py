@@ -1,7 +1,8 @@
 """The CEL rules of a schema, evaluated as the API server does when an object is created.
 
-The library is Google's own CEL.  Kubernetes adds amounts of resources and the order of a list.  Its
-errors are Go's, so what can go wrong in a rule of ours is said here in the same words.
+The library is Google's own CEL.  Kubernetes adds amounts of resources, and the order and the sum
+of a list.  Its errors are Go's, so what can go wrong in a rule of ours is said here in the same
+words.
 """
 
 import contextlib
@@ -122,6 +123,7 @@ def _kubernetes() -> list[cel.FunctionDecl]:
         _function("quantity", _require_quantity, [text], text),
         _function("isGreaterThan", _is_greater, [text, text], truth, is_member=True),
         _function("isSorted", _is_sorted, [cel.Type.LIST], truth, is_member=True),
+        _function("sum", sum, [cel.Type.LIST], cel.Type.INT, is_member=True),
         _function("hoursIn", _hours, [cel.Type.TIMESTAMP, text], cel.Type.INT, is_member=True),
     ]
 

@@ -34,7 +34,7 @@ from fairlead_serving.server.predictors.protocol import Predictions, Predictor
 from fairlead_serving.server.question import parse_instances
 from fairlead_serving.server.refusals import error_response, refusal, refusal_outcome
 from fairlead_serving.server.settings import Settings
-from fairlead_serving.server.shape import SMALL_BYTES, Limits, check_shape
+from fairlead_serving.server.shape import SMALL_BYTES, Limits, check_answer, check_shape
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class PredictEndpoint:
     async def _predict(self, body: Body) -> Predictions:
         if self._predictor.is_fast and _has_few_rows(body.content):
             try:
-                return self._predictor.predict(parse_instances(body.content))
+                return self._ask(body)
             finally:
                 body.release()
         job = self._thread.submit(self._read_and_predict, body)
@@ -114,7 +114,12 @@ class PredictEndpoint:
     def _read_and_predict(self, body: Body) -> Predictions:
         if len(body.content) > SMALL_BYTES:
             check_shape(body.content, self._limits)
-        return self._predictor.predict(parse_instances(body.content))
+        return self._ask(body)
+
+    def _ask(self, body: Body) -> Predictions:
+        predictions = self._predictor.predict(parse_instances(body.content))
+        check_answer(len(predictions), predictions)
+        return predictions
 
     def _success(self, predictions: Predictions, headers: Headers) -> Response:
         prediction_id = str(uuid.uuid4())

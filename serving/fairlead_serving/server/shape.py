@@ -1,4 +1,4 @@
-"""How much a body may hold, told from its bytes before anything is built from them.
+"""How much a body may hold, told from its bytes before anything is built from them; and an answer.
 
 An object of Python costs up to a hundred times the bytes that ask for it: 31 MiB of `{},` were
 10.8 million dicts and 1.2 GB.  So a large body is counted first: its objects, its values and how
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from fairlead_serving.server.instances import MAX_INSTANCES, BadInputError, TooLargeError
 from fairlead_serving.server.signature import Column, Kind
@@ -17,8 +18,10 @@ from fairlead_serving.server.signature import Column, Kind
 SMALL_BYTES = 64 * 1024
 MAX_VALUES = 2_000_000  # some 300 MB as objects
 MAX_DEPTH = 8  # rows need three
+MAX_ANSWER_VALUES = 250_000  # some 5 MB of JSON, which are written while nobody else is answered
 
 _TEXT_BYTES, _PLAIN_BYTES = 1024, 64  # of a value, with the white space around it
+_LETTERS = 20  # of a string in an answer that are as long as a number
 _SPARE = 8  # objects of a body, and values of a row: what is wrong with them is said by name
 SLICE_BYTES = 256 * 1024  # a few milliseconds' work for the parser
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'{}[],"'))
@@ -63,6 +66,42 @@ def check_shape(body: bytearray, limits: Limits, *, size: int = SLICE_BYTES) -> 
                 f"body nests deeper than {MAX_DEPTH} levels; give instances as a list of objects "
                 "of column: value"
             )
+
+
+def check_answer(rows: int, answer: Any) -> None:
+    """Refuse a question whose answer would be larger than one is: a model may have many outputs.
+
+    Args:
+        answer: a list of anything that JSON has, or what knows its own size, as arrays do.
+
+    Raises:
+        TooLargeError: it would be; the message names how many rows fit.
+    """
+    values = _count_values(answer) if isinstance(answer, list) else answer.size
+    if values <= MAX_ANSWER_VALUES:
+        return
+    most = MAX_ANSWER_VALUES * rows // values
+    raise TooLargeError(
+        f"the answer to {rows} instances has more than {MAX_ANSWER_VALUES} values; "
+        + (f"send at most {most} at once" if most else "this model answers too much to be asked")
+    )
+
+
+def _count_values(answer: list[Any]) -> int:
+    """Count all values in lists and objects; a long string is several."""
+    values, left = 0, [answer]
+    while left:
+        for item in left.pop():
+            match item:
+                case list():
+                    left.append(item)
+                case dict():
+                    left.append([*item, *item.values()])
+                case str():
+                    values += 1 + len(item) // _LETTERS
+                case _:
+                    values += 1
+    return values
 
 
 def let_others_run() -> None:

@@ -605,6 +605,11 @@ def without_empty_lists(node: Any) -> Any:
         ),
         pytest.param(with_(MODEL, "spec.data.features", [""]), "features[0]", id="features: empty"),
         pytest.param(
+            with_(MODEL, "spec.data.features", [f"{n:03}{'電' * 30}" for n in range(500)]),
+            "not have names of more than 40000 bytes",
+            id="features: more than a trainer can be told",
+        ),
+        pytest.param(
             with_(MODEL, "spec.data.target", "timestamp"), "data.target", id="target time"
         ),
         pytest.param(with_(MODEL, "spec.data.minRows", 49), "data.minRows", id="minRows: few"),

@@ -11,6 +11,7 @@ import pandas as pd
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.instances import InstanceReader
 from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
+from fairlead_serving.server.shape import check_answer
 from fairlead_serving.server.signature import Column
 
 _DTYPES = {
@@ -47,7 +48,10 @@ class PyfuncPredictor:
     def predict(self, instances: object) -> Predictions:
         """Predict for a list of objects of column: value."""
         rows = self.reader.read_rows(instances)
-        predictions = _to_list(self._model.predict(self._to_frame(rows)))
+        output = self._model.predict(self._to_frame(rows))
+        if isinstance(output, pd.DataFrame | pd.Series | np.ndarray):
+            check_answer(len(rows), output)  # as a list it takes many times the room
+        predictions = _to_list(output)
         if len(predictions) != len(rows):
             raise PredictionError(
                 f"the model returned {len(predictions)} predictions for {len(rows)} instances"

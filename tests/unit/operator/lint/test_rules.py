@@ -41,6 +41,8 @@ MORE = "quantity(self.a).isGreaterThan(quantity(self.b))"
         pytest.param("self.isSorted()", [1, 1, 2], NUMBERS, True, id="sorted"),
         pytest.param("self.isSorted()", [10, 9], NUMBERS, False, id="not sorted"),
         pytest.param("self.isSorted()", [], NUMBERS, True, id="none are sorted"),
+        pytest.param("self.sum() == 6", [1, 2, 3], NUMBERS, True, id="a sum"),
+        pytest.param("self.sum() == 0", [], NUMBERS, True, id="the sum of none"),
         *(
             pytest.param(MORE, {"a": a, "b": b}, TWO, holds, id=f"{a} > {b}")
             for a, b, holds in (

@@ -9,6 +9,7 @@ from fairlead_contract.search import search_schema
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest
+from fairlead_operator.api.training import NAMES_BYTES
 from fairlead_operator.api.training_run import TrainingRunStatus
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.training_run.config import (
@@ -51,10 +52,11 @@ def test_the_run_is_named_by_everything_that_identifies_it() -> None:
         pytest.param('"', id="quotes, which JSON must escape"),
     ],
 )
-def test_status_holds_what_the_longest_spec_makes(letter: str) -> None:
-    """A run whose config was longer had a Job, and never a status."""
+def test_status_and_a_process_hold_what_the_longest_spec_makes(letter: str) -> None:
+    """A run whose config was longer had a Job, and never a status, or pods that never started."""
     manifest = model_manifest()["spec"]
-    manifest["data"]["features"] = [f"{n:03}{letter * 125}" for n in range(500)]
+    fit = (NAMES_BYTES // 500 - 3) // len(letter.encode())
+    manifest["data"]["features"] = [f"{n:03}{letter * fit}" for n in range(500)]
     manifest["data"]["source"] = {
         "uri": "postgresql://h/d",
         "query": "select 1" + "\n" * 8184,
@@ -64,6 +66,7 @@ def test_status_holds_what_the_longest_spec_makes(letter: str) -> None:
     text = build_config(spec, model="nsw-price", run=OWNER, mlflow_run_id="r", champion=STABLE)
 
     assert TrainingRunStatus(config=text).config == text
+    assert len(text.encode()) < 128 * 1024  # Linux's MAX_ARG_STRLEN
     assert letter in json.loads(text)["data"]["features"][0]
     assert text.isascii() == letter.isascii(), "as it is written"
 

@@ -46,8 +46,11 @@ class FakePredictor:
 
     reader = READER
 
-    def __init__(self, *, is_fast: bool = True, before: Callable[[], object] = int) -> None:
+    def __init__(
+        self, *, is_fast: bool = True, before: Callable[[], object] = int, outputs: int = 0
+    ) -> None:
         self.is_fast = is_fast
+        self._outputs = (outputs,) if outputs else ()
         self.threads: set[str] = set()
         self._before = before
 
@@ -55,7 +58,7 @@ class FakePredictor:
         matrix = READER.read_matrix(instances)
         self.threads.add(threading.current_thread().name)
         self._before()
-        return np.full(len(matrix), 0.75, dtype=np.float32)
+        return np.full((len(matrix), *self._outputs), 0.75, dtype=np.float32)
 
 
 class Post(Protocol):
@@ -150,6 +153,20 @@ async def test_a_bad_request_says_what_is_wrong(
     assert message in response.json()["error"]
     assert counted(registry, "bad_input") == 1
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "outputs"),
+    [pytest.param(10_000, 1000, id="a batch"), pytest.param(2, 200_000, id="on the loop")],
+)
+async def test_more_than_is_ever_answered_is_refused(
+    post: Post, registry: CollectorRegistry, number: int, outputs: int
+) -> None:
+    response = await post(FakePredictor(outputs=outputs), rows(number))
+
+    assert response.status_code == 413
+    assert "values; send at most" in response.json()["error"]
+    assert counted(registry, "bad_input") == 1
 
 
 def fail() -> None:

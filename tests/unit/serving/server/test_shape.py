@@ -4,16 +4,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_serving.server.instances import BadInputError, TooLargeError
 from fairlead_serving.server.shape import (
+    MAX_ANSWER_VALUES,
     MAX_DEPTH,
     MAX_VALUES,
     SMALL_BYTES,
     Limits,
+    check_answer,
     check_shape,
 )
 from fairlead_serving.server.signature import Column, Kind
@@ -166,3 +169,37 @@ def refusal_of(body: bytearray, *, size: int) -> str:
     except BadInputError as error:
         return str(error)
     return ""
+
+
+@pytest.mark.parametrize(
+    ("rows", "answer", "most"),
+    [
+        pytest.param(10_000, np.zeros(10_000), None, id="a number a row"),
+        pytest.param(10_000, np.zeros((10_000, 25)), None, id="as many values as fit"),
+        pytest.param(10_000, np.zeros((10_000, 26)), 9615, id="one output too many"),
+        pytest.param(1000, np.zeros((1000, 1000)), 250, id="a thousand classes"),
+        pytest.param(10_000, [0.5] * 10_000, None, id="a list"),
+        pytest.param(1000, [[0.5] * 768] * 1000, 325, id="embeddings"),
+        pytest.param(1000, [[[0.5] * 20] * 20] * 1000, 625, id="lists in lists"),
+        pytest.param(1000, [{"scores": [0.5] * 499}] * 1000, 500, id="objects"),
+        pytest.param(1000, [{"k" * 9960: 1}] * 1000, 500, id="names in objects"),
+        pytest.param(10, ["x" * 4_999_900] * 10, 1, id="long texts"),
+        pytest.param(10_000, ["rise"] * 10_000, None, id="labels"),
+    ],
+)
+def test_an_answer_is_no_larger_than_can_be_sent(rows: int, answer: Any, most: int | None) -> None:
+    """A request of 10,000 rows to a model of 1,000 classes was answered with 106 MB."""
+    if most is None:
+        check_answer(rows, answer)
+        return
+
+    with pytest.raises(
+        TooLargeError, match=f"more than {MAX_ANSWER_VALUES} values; send at most {most} at"
+    ):
+        check_answer(rows, answer)
+    check_answer(most, answer[:most])
+
+
+def test_a_model_that_answers_one_row_with_too_much_is_said_to() -> None:
+    with pytest.raises(TooLargeError, match="this model answers too much to be asked"):
+        check_answer(1, np.zeros((1, MAX_ANSWER_VALUES + 1)))

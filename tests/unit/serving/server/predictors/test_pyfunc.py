@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from fairlead_serving.server.artifact import Artifact
+from fairlead_serving.server.instances import TooLargeError
 from fairlead_serving.server.predictors.protocol import PredictionError
 from fairlead_serving.server.predictors.pyfunc import PyfuncPredictor
 from fairlead_serving.server.signature import Column, Kind
@@ -59,6 +60,14 @@ def test_any_answer_becomes_a_list(answer: Any, expected: list[Any]) -> None:
 )
 def test_an_answer_that_is_no_prediction_is_an_error(answer: Any, message: str) -> None:
     with pytest.raises(PredictionError, match=message):
+        PyfuncPredictor(FakeModel(answer), (A, REGION)).predict(TWO_ROWS)
+
+
+@pytest.mark.parametrize("kind", [np.array, pd.DataFrame])
+def test_many_outputs_are_refused_before_there_is_an_object_for_each(kind: Any) -> None:
+    answer = kind(np.zeros((2, 200_000)))
+
+    with pytest.raises(TooLargeError, match="send at most 1 at once"):
         PyfuncPredictor(FakeModel(answer), (A, REGION)).predict(TWO_ROWS)
 
 
