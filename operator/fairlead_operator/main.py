@@ -31,11 +31,11 @@ from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.client import MlflowClient
 from fairlead_operator.mlflow.directory import MlflowDirectory
-from fairlead_operator.mlflow.logins import OwnLogins, SharedLogins
+from fairlead_operator.mlflow.logins import GivenLogins, OwnLogins, SharedLogins
 from fairlead_operator.mlflow.open_runs import keep_finding
 from fairlead_operator.mlflow.registrations import Registrations, keep_listing, keep_reading_code
 from fairlead_operator.namespace.login import keep_finding_logins
-from fairlead_operator.ports import GivenLogins, Logins, Ports
+from fairlead_operator.ports import Logins, Ports
 from fairlead_operator.prometheus.answers import Answers, keep_counting
 from fairlead_operator.prometheus.client import PrometheusClient
 from fairlead_operator.record.client import RecordClient
@@ -125,7 +125,7 @@ def _build_logins(settings: Settings, mlflow: MlflowClient) -> Logins:
         case MlflowSecrets.SHARED:
             return SharedLogins(settings.mlflow)
         case MlflowSecrets.GIVEN:
-            return GivenLogins()
+            return GivenLogins(settings.mlflow)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

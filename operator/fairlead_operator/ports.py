@@ -337,16 +337,6 @@ class Logins(Protocol):
         """Take back what a namespace without Models was given."""
 
 
-class GivenLogins:
-    """``Logins`` where the platform puts the Secrets into the namespaces."""
-
-    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
-        """Do nothing."""
-
-    async def dismiss(self, namespace: str, kube: Kube) -> None:
-        """Do nothing."""
-
-
 class Answers(Protocol):
     """What Prometheus has counted of every version; answers at once, from memory."""
 
@@ -363,5 +353,5 @@ class Ports:
     answers: Answers
     record: Record
     now: Callable[[], datetime]
-    logins: Logins = dataclasses.field(default_factory=GivenLogins)
+    logins: Logins
     upgrades: Upgrades = dataclasses.field(default_factory=Upgrades)

@@ -161,7 +161,7 @@ def _read_database(env: Mapping[str, str]) -> str:
 def _read_logins(env: Mapping[str, str]) -> Logins:
     return Logins(
         secret=env.get("FAIRLEAD_LOGIN_SECRET") or DATABASE_SECRET,
-        is_shared=env.get("FAIRLEAD_SHARE_OPERATOR_LOGIN") == "true",
+        is_shared=_flag(env, "FAIRLEAD_SHARE_OPERATOR_LOGIN", default=False),
         ca=_read_authority(env),
     )
 

@@ -27,6 +27,7 @@ from fairlead_operator.mlflow.registrations import Registrations
 from fairlead_operator.ports import Ports
 from fairlead_operator.prometheus.answers import Answers
 from fairlead_operator.settings import Settings
+from support.fake_logins import FakeLogins
 from support.fake_prometheus import FakePrometheus
 from support.fake_record import FakeRecord
 from support.fakes import Clock, FakeKube, FakeRegistry, copied
@@ -83,6 +84,7 @@ class World:
             answers=self.answers,
             record=self.record,
             now=self.clock,
+            logins=FakeLogins(),
         )
         self.queue = WorkQueue()
         self._begin()

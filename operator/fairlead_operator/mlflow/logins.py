@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import logging
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import Any, Final, Protocol
 
 from fairlead_contract.mlflow import SECRET, SECRET_CERTIFICATES, Access
 from fairlead_operator.api.group import name_registered_model
-from fairlead_operator.errors import TransientError
+from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
 from fairlead_operator.kube.owned import is_ours, remove_owned
-from fairlead_operator.kube.secret_data import read_text
+from fairlead_operator.kube.secret_data import encode, read_text
 from fairlead_operator.mlflow.directory import name_user
 from fairlead_operator.ports import Kube
 
+_LOGGER = logging.getLogger(__name__)
 _BYTES: Final = 24  # of a password, as hex
 _SHORTEST: Final = 12  # characters, as MLflow has it
+_LOOK_EVERY: Final = 60.0  # seconds, for whether a namespace has what it was given
 _PAUSE: Final = 10.0  # seconds in which nobody asks an MLflow that has just not answered
 
 
@@ -37,16 +40,96 @@ class Directory(Protocol):
         """Let the user write to every experiment and registered model of a namespace."""
 
 
+class _Handed:
+    """What this process gave to namespaces; whether they have it still is asked now and then.
+
+    No watch tells of these Secrets: a kind has one watch, and that of Secrets has another name.
+    """
+
+    def __init__(self) -> None:
+        self._data: dict[str, Mapping[str, str]] = {}
+        self._looked: dict[str, float] = {}  # by the loop's clock
+
+    def note(self, manifest: Mapping[str, Any]) -> None:
+        """Note what was written just now."""
+        namespace = manifest["metadata"]["namespace"]
+        self._data[namespace] = manifest["data"]
+        self._looked[namespace] = asyncio.get_running_loop().time()
+
+    def forget(self, namespace: str) -> None:
+        self._data.pop(namespace, None)
+
+    def __contains__(self, namespace: object) -> bool:
+        return namespace in self._data
+
+    async def is_there(self, namespace: str, kube: Kube) -> bool:
+        """Tell whether the namespace was given its Secret, and nobody has taken it away since."""
+        if namespace not in self._data:
+            return False
+        now = asyncio.get_running_loop().time()
+        if now < self._looked[namespace] + _LOOK_EVERY:
+            return True
+        secret = await kube.get("Secret", namespace, SECRET)
+        is_there = self._data[namespace].items() <= ((secret or {}).get("data") or {}).items()
+        if is_there:
+            self._looked[namespace] = now
+        return is_there
+
+
+class GivenLogins:
+    """``ports.Logins`` where the platform puts the Secrets into the namespaces.
+
+    What an earlier setting left there is removed: a user of the bundled MLflow, with which no other
+    lets anybody in, or a copy of what the operator itself signs in with.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._operators = encode(read_contents(access))
+        self._tidied: set[str] = set()
+
+    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
+        await self._tidy(namespace, kube)
+
+    async def dismiss(self, namespace: str, kube: Kube) -> None:
+        await self._tidy(namespace, kube)
+
+    async def _tidy(self, namespace: str, kube: Kube) -> None:
+        if namespace in self._tidied:
+            return
+        try:
+            secret = await kube.get("Secret", namespace, SECRET)
+            if self._is_left(namespace, secret):
+                await remove_owned(build_mlflow_secret(namespace, {}), kube)
+        except ClusterRefusalError as error:  # no right to: nobody waits for that
+            _LOGGER.info(
+                "what is left of MLflow's logins stays",
+                extra={"namespace": namespace, "error": str(error)},
+            )
+        self._tidied.add(namespace)
+
+    def _is_left(self, namespace: str, secret: Mapping[str, Any] | None) -> bool:
+        """Tell by its content whether we made it: who writes over one of ours keeps our labels."""
+        is_user = read_text(secret, "username") == name_user(namespace)
+        is_copy = bool(self._operators) and (secret or {}).get("data") == self._operators
+        return is_user or is_copy
+
+
 class SharedLogins:
     """``ports.Logins`` that gives every namespace what the operator itself has."""
 
     def __init__(self, access: Access) -> None:
         self._contents = read_contents(access)
+        self._handed = _Handed()
 
     async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
-        await kube.apply(build_mlflow_secret(namespace, self._contents))
+        if model is None and await self._handed.is_there(namespace, kube):
+            return
+        secret = build_mlflow_secret(namespace, self._contents)
+        await kube.apply(secret)
+        self._handed.note(secret)
 
     async def dismiss(self, namespace: str, kube: Kube) -> None:
+        self._handed.forget(namespace)
         await remove_owned(build_mlflow_secret(namespace, {}), kube)
 
 
@@ -55,7 +138,7 @@ class OwnLogins:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._admitted: set[str] = set()
+        self._handed = _Handed()
         self._turns: dict[str, asyncio.Lock] = collections.defaultdict(asyncio.Lock)
         self._silent_until = 0.0  # by the loop's clock
         self._silence: TransientError | None = None
@@ -63,14 +146,15 @@ class OwnLogins:
     async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
         # One after the other: two that make a password would each give the user another.
         async with self._turns[namespace]:
-            if model is None and namespace in self._admitted:
+            if model is None and await self._handed.is_there(namespace, kube):
                 return
             self._refuse_in_silence()
             user = name_user(namespace)
             secret = await kube.get("Secret", namespace, SECRET)
             password = _read_password(secret) or secrets.token_hex(_BYTES)
             contents = {"username": user, "password": password}
-            await kube.apply(build_mlflow_secret(namespace, contents))
+            manifest = build_mlflow_secret(namespace, contents)
+            await kube.apply(manifest)
             try:
                 await self._give(namespace, user, password, model)
             except TransientError as error:
@@ -80,16 +164,16 @@ class OwnLogins:
                 self._note_silence(TransientError("MLflow has not answered in time"))
                 raise
             self._silence = None
-            self._admitted.add(namespace)
+            self._handed.note(manifest)
 
     async def dismiss(self, namespace: str, kube: Kube) -> None:
         async with self._turns[namespace]:
             name = build_mlflow_secret(namespace, {})
             secret = await kube.get("Secret", namespace, SECRET)
             has_secret = secret is not None and is_ours(name, secret)
-            if has_secret or namespace in self._admitted:
+            if has_secret or namespace in self._handed:
                 await self._directory.remove_user(name_user(namespace))
-                self._admitted.discard(namespace)
+                self._handed.forget(namespace)
             # The last: by it a process that starts anew knows that there is a user.
             if has_secret:
                 await remove_owned(name, kube)

@@ -111,7 +111,8 @@ async def _provide_logins(
                 limits=settings.login_limits,
             )
     with attempts.attempt():
-        await _admit(owner, ports, model=owner.name if _due(decision) else None)
+        begins = bool(_due(decision)) or decision.adopt_rollout is not None
+        await _admit(owner, ports, model=owner.name if begins else None)
     return login
 
 

@@ -127,6 +127,13 @@ def test_what_is_no_domain_is_named(text: str) -> None:
         Settings.from_environment(NEEDED | {"FAIRLEAD_CLUSTER_DOMAIN": text})
 
 
+@pytest.mark.parametrize("name", ["FAIRLEAD_SHARE_OPERATOR_LOGIN", "FAIRLEAD_ALLOW_ARTIFACT_CODE"])
+@pytest.mark.parametrize("text", ["True", "yes", "1"])
+def test_what_is_neither_true_nor_false_is_named(name: str, text: str) -> None:
+    with pytest.raises(SystemExit, match=f"{name} is '{text}'; it must be true or false"):
+        Settings.from_environment(NEEDED | {name: text})
+
+
 @pytest.mark.parametrize("text", ["two", "-1", "1.5"])
 def test_what_is_no_number_is_named(text: str) -> None:
     with pytest.raises(SystemExit, match="FAIRLEAD_GATEWAY_REPLICAS"):

@@ -2,16 +2,17 @@
 
 import asyncio
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fairlead_contract.mlflow import Access
-from fairlead_operator.errors import TakenError, TransientError
+from fairlead_operator.errors import ClusterRefusalError, TakenError, TransientError
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
 from fairlead_operator.kube.store import Place, Store
 from fairlead_operator.kube.watched import WatchedKube
-from fairlead_operator.mlflow.logins import OwnLogins, SharedLogins, read_contents
+from fairlead_operator.mlflow.logins import GivenLogins, OwnLogins, SharedLogins, read_contents
 from support.fakes import Clock, FakeKube
 
 USER = "fairlead/energy"
@@ -98,6 +99,43 @@ async def test_who_is_admitted_costs_nothing_until_it_is_about_to_need_it(
 
     assert directory.asked == 2
     assert directory.models == [("energy/nsw-price", "energy.nsw-price")]
+
+
+def take_away(cluster: FakeKube) -> None:
+    del cluster.objects["Secret", "energy", "fairlead-mlflow"]
+
+
+def exchange(cluster: FakeKube) -> None:
+    cluster.objects["Secret", "energy", "fairlead-mlflow"]["data"]["password"] = "c2hvcnQ="
+
+
+@pytest.mark.parametrize("change", [take_away, exchange])
+@pytest.mark.parametrize("shared", [False, True], ids=["a user of its own", "the operator's"])
+async def test_what_is_done_to_the_secret_is_undone_at_a_later_look(
+    directory: FakeDirectory,
+    cluster: FakeKube,
+    kube: WatchedKube,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[FakeKube], None],
+    *,
+    shared: bool,
+) -> None:
+    """It was noticed at the next training or rollout alone; until then no new pod signed in."""
+    monkeypatch.setattr("fairlead_operator.mlflow.logins._LOOK_EVERY", 0.0)
+    access = Access(address="http://mlflow", username=USER, password="hush")
+    logins = SharedLogins(access) if shared else OwnLogins(directory)
+    await logins.admit("energy", kube)
+    await logins.admit("energy", kube)
+    writes = len(cluster.writes)
+    change(cluster)
+
+    await logins.admit("energy", kube)
+
+    assert contents(cluster) == {
+        "username": USER,
+        "password": "hush" if shared else directory.users[USER],
+    }
+    assert (writes, len(cluster.writes) > writes) == (1, True), "what is as it was is left alone"
 
 
 @pytest.mark.parametrize(
@@ -258,6 +296,62 @@ async def test_a_namespace_that_went_with_its_secret_leaves_no_user(
     await logins.dismiss("energy", kube)
 
     assert directory.users == {}
+
+
+OPERATORS = {"username": "anna", "password": "hush"}
+
+
+@pytest.mark.parametrize(
+    ("data", "labeled", "stays"),
+    [
+        pytest.param({"username": USER, "password": "x"}, True, False, id="a user of the bundled"),
+        pytest.param(OPERATORS, True, False, id="a copy of the operator's own"),
+        pytest.param({"username": "ben", "password": "x"}, True, True, id="written over"),
+        pytest.param(OPERATORS, False, True, id="the platform's, with what the operator has"),
+        pytest.param({"token": "x"}, False, True, id="the platform's"),
+        pytest.param({}, True, True, id="empty"),
+    ],
+)
+@pytest.mark.parametrize("end", [False, True], ids=["a Model is there", "the last is gone"])
+async def test_what_an_earlier_setting_left_goes(
+    cluster: FakeKube,
+    kube: WatchedKube,
+    data: dict[str, str],
+    *,
+    labeled: bool,
+    stays: bool,
+    end: bool,
+) -> None:
+    """It kept trainers out of an MLflow of one's own, or the operator's login in each namespace."""
+    secret = build_mlflow_secret("energy", data)
+    if not labeled:
+        secret["metadata"]["labels"] = {}
+    cluster.put(secret)
+    logins = GivenLogins(Access(address="http://mlflow", **OPERATORS))
+
+    await (logins.dismiss("energy", kube) if end else logins.admit("energy", kube))
+
+    assert contents(cluster) == (data if stays else {})
+    assert (("Secret", "energy", "fairlead-mlflow") in cluster.objects) is stays
+
+
+async def test_a_given_secret_is_read_once(cluster: FakeKube, kube: WatchedKube) -> None:
+    logins = GivenLogins(Access(address="http://mlflow"))
+    await logins.admit("energy", kube)
+    cluster.put(build_mlflow_secret("energy", {"username": USER}))
+
+    await logins.admit("energy", kube, model="nsw-price")
+
+    assert contents(cluster) == {"username": USER}
+
+
+async def test_nobody_waits_for_a_right_to_tidy_up(cluster: FakeKube, kube: WatchedKube) -> None:
+    cluster.put(build_mlflow_secret("energy", {"username": USER}))
+    cluster.fail_next = [ClusterRefusalError("GET fairlead-mlflow: 403")]
+
+    await GivenLogins(Access(address="http://mlflow")).admit("energy", kube)
+
+    assert contents(cluster) == {"username": USER}
 
 
 @pytest.mark.parametrize(

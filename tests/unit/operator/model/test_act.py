@@ -152,15 +152,16 @@ async def test_what_goes_back_needs_no_login_that_it_had_not_before(
 
 
 @pytest.mark.parametrize(
-    ("trigger", "asked"),
+    ("trigger", "admitted"),
     [
-        pytest.param("rollback", 0, id="a person goes back"),
-        pytest.param("hand", 1, id="a person goes elsewhere"),
+        pytest.param("rollback", [], id="a person goes back"),
+        pytest.param("hand", [(NAMESPACE, "nsw-price")], id="a person goes elsewhere"),
     ],
 )
 async def test_what_a_person_goes_back_with_waits_for_no_login(
-    world: World, trigger: str, asked: int
+    world: World, trigger: str, admitted: list[tuple[str, str]]
 ) -> None:
+    """Where a person goes elsewhere, what was registered since is given to the namespace."""
     logins = FakeLogins()
     ports = dataclasses.replace(world.ports, logins=logins)
     due = dataclasses.replace(QUIET, adopt_rollout="to-1.0.0", **SERVING)
@@ -169,7 +170,7 @@ async def test_what_a_person_goes_back_with_waits_for_no_login(
 
     await act(BODY, due, seen(observed(), rollouts=[made]), ports, SETTINGS)
 
-    assert logins.asked == asked
+    assert logins.admitted == admitted
 
 
 async def test_what_was_said_of_logins_stays_said_where_nobody_asks(world: World) -> None:
