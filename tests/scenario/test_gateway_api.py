@@ -442,6 +442,31 @@ async def test_a_host_name_that_another_has_holds_up_no_rollout_and_no_way_back(
     )
 
 
+async def test_the_built_in_gateway_goes_on_while_every_host_name_is_anothers(world: World) -> None:
+    world.prometheus.healthy()
+    world.kube.put(model_manifest())
+    await world.train("nsw-price-training-1", "1.0.0")
+    await serve_younger(world)
+    await choose(world, OTHERS | {"hostnames": ["younger.example.com"]})
+    await world.pass_time(MINUTE)
+    conditions = {c["type"]: c["status"] for c in world.model()["status"]["conditions"]}
+    await pin(world)
+    await world.pass_time(30 * timedelta(seconds=1))
+    during = world.weights()
+    world.prometheus.success_rate = 0.5
+    await world.pass_time(MINUTE)
+
+    assert says(world, "nsw-price")[:2] == ("False", "NameTaken")
+    assert (conditions["Ready"], conditions["UpToDate"]) == ("True", "False")
+    assert (during, world.weights()) == ({"1.1.0": 10, "1.0.0": 90}, {"1.0.0": 100})
+    assert world.rollout()["status"]["reason"] == "AnalysisFailed"
+
+    await choose(world, OTHERS)
+    await world.pass_time(MINUTE)
+
+    assert (world.weights(), world.http_weights()) == ({}, {STABLE: 100})
+
+
 async def test_a_first_version_by_hand_gets_no_host_name_of_another(serving: World) -> None:
     await serving.pass_time(MINUTE)
     add(serving, "aaa")

@@ -34,7 +34,7 @@ async def find_taken(owner: Owner, gateway: GatewaySpec, kube: Kube) -> dict[str
 async def leave_out(
     taken: Mapping[str, str], owner: Owner, gateway: GatewaySpec, kube: Kube
 ) -> GatewaySpec:
-    """Leave out the host names that are another's; where none is left, the route keeps its own.
+    """Leave out the host names that are another's; where none is left, all stays as it is.
 
     Without any, ``hostnames`` is None: such a route would take all traffic of its Gateways.
     """
@@ -43,6 +43,8 @@ async def leave_out(
     if not hosts:
         live = await _route(route_name(owner.name), owner, kube)
         hosts = tuple(live["spec"].get("hostnames") or ()) if live is not None else ()
+        if not hosts and await kube.get("ConfigMap", owner.namespace, route_name(owner.name)):
+            return GatewaySpec.model_validate({})  # the built-in gateway has the traffic
     left = {"hostnames": hosts or None, "preview_hostnames": previews or None}
     return gateway.model_copy(update=left)
 
