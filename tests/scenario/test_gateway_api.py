@@ -458,6 +458,7 @@ async def test_the_built_in_gateway_goes_on_while_every_host_name_is_anothers(wo
 
     assert says(world, "nsw-price")[:2] == ("False", "NameTaken")
     assert (conditions["Ready"], conditions["UpToDate"]) == ("True", "False")
+    assert world.model()["status"]["url"] == "http://nsw-price.energy"
     assert (during, world.weights()) == ({"1.1.0": 10, "1.0.0": 90}, {"1.0.0": 100})
     assert world.rollout()["status"]["reason"] == "AnalysisFailed"
 

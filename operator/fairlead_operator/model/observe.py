@@ -20,7 +20,7 @@ from fairlead_operator.api.conditions import (
     Condition,
     find_condition,
 )
-from fairlead_operator.api.gateway import GatewayKind
+from fairlead_operator.api.gateway import GatewayKind, GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_TOLD, name_registered_model
 from fairlead_operator.api.history import ENTRIES
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
@@ -122,6 +122,7 @@ async def observe(
         mistakes=await _check_queries(spec, status, meta, ports.prometheus),
         annotations=annotations,
         settled=_settled(rollout),
+        routed=_read_gateway(rollout),
         held=_read_held(rollout),
         pods=_read_told(rollout, PODS_READY, status),
         scaled=_read_told(rollout, AUTOSCALED, status),
@@ -397,6 +398,12 @@ def _settled(rollout: Mapping[str, Any] | None) -> GatewayKind | None:
     if status.gateway is None or status.observed_weight is None:
         return None
     return status.gateway.kind
+
+
+def _read_gateway(rollout: Mapping[str, Any] | None) -> GatewaySpec | None:
+    """Return what the Rollout's route is for: without host names that are another Model's."""
+    said = ((rollout or {}).get("status") or {}).get("gateway")
+    return None if said is None else GatewaySpec.model_validate(said)
 
 
 def _read_told(

@@ -6,7 +6,7 @@ from typing import Any
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import Condition
-from fairlead_operator.api.gateway import GatewayKind
+from fairlead_operator.api.gateway import GatewayKind, GatewaySpec
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.attempts import Failure
 from fairlead_operator.model.states import Observed
@@ -24,6 +24,7 @@ class Seen:
     failing: str | None = None  # that the stable version only fails; None: unknown
     mistakes: str | None = None  # what Prometheus refuses of the policy's PromQL; None: unknown
     settled: GatewayKind | None  # what carries the traffic and confirmed it; None: not known
+    routed: GatewaySpec | None = None  # whose route its Rollout writes; None: not known
     pods: Condition | None = None  # what its Rollout says of the pods behind its address
     held: str | None = None  # why its Rollout leaves pods as an earlier release made them
     scaled: Condition | None = None  # what it says of those pods' autoscalers

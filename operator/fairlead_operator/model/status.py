@@ -68,7 +68,7 @@ def report(
     status = ModelStatus(
         phase=decision.phase,
         observed_generation=meta.get("generation"),
-        url=_url(meta, seen.spec.serving.gateway),
+        url=_url(meta, seen.routed or seen.spec.serving.gateway),
         gateway=_gateway(seen),
         stable=decision.stable,
         candidate=decision.candidate,
