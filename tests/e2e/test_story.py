@@ -173,6 +173,18 @@ def test_no_request_came_after_a_rollback(told: Told, number: int) -> None:
     assert [a for a in of_version(told.answers, episode.bad.version) if a.sent > end] == []
 
 
+def test_a_version_was_aborted_by_hand_at_once_and_harmed_nobody(told: Told) -> None:
+    status = status_of(told.aborted)
+    asked = [(request["action"], request["outcome"]) for request in status["requests"]]
+    theirs = of_version(told.answers, told.aborted["spec"]["version"])
+
+    assert (status["phase"], status["reason"]) == ("RolledBack", "Aborted")
+    assert asked == [("abort", "Accepted")]
+    assert status["peakWeight"] < 100
+    assert [answer for answer in theirs if answer.sent > moment(status["finishedAt"])] == []
+    assert failed(theirs) == []
+
+
 def test_the_good_version_is_in_charge_at_the_end(told: Told) -> None:
     row, *_ = read_rows(first=energy.ALL_ROWS, count=1)
 
@@ -203,6 +215,7 @@ def test_what_the_bad_versions_were_is_kept(told: Told) -> None:
 
     blocked = {entry["version"]: entry["reason"] for entry in model["status"]["blocked"]}
     assert blocked == {
+        "1.0.0": "Aborted",
         "1.1.0": "AnalysisFailed",
         "1.2.0": "AlertFired",
         "1.3.0": "CandidateFailed",

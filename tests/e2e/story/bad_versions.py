@@ -112,10 +112,10 @@ def _expect_rollback(world: World, episode: Episode, rollout: Followed) -> None:
     expect(bad.reason in episode.row, f"{bad.reason} in kubectl get rollouts", episode.row)
     took = episode.rollback.candidate_requests > 0
     expect(took is bad.takes_traffic, f"traffic: {bad.takes_traffic}", episode.rollback)
-    _wait_until_blocked(world, bad.version)
+    wait_until_blocked(world, bad.version)
 
 
-def _wait_until_blocked(world: World, version: str) -> None:
+def wait_until_blocked(world: World, version: str) -> None:
     """Wait until the Model blocks the version, a moment after the Rollout has ended."""
     wait_for(
         f"{version} among status.blocked",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from e2e.story import answers, energy, installation
 from e2e.story.bad_versions import BAD_VERSIONS, Episode, pin, register
+from e2e.story.by_hand import abort
 from e2e.story.errors import expect
 from e2e.story.following import Followed
 from e2e.story.good_versions import (
@@ -22,7 +23,7 @@ from e2e.story.installation import Installation
 from e2e.story.measured import result_of, to_promoted, to_trained
 from e2e.story.memory import measure_memory
 from e2e.story.narrator import Narrator
-from e2e.story.objects import Objects
+from e2e.story.objects import Object, Objects
 from e2e.story.report import Report, build_report, write_report
 from e2e.story.signed_in import sign_in
 from e2e.story.traffic import Traffic
@@ -40,6 +41,7 @@ class Told:
     training: Followed
     promotion: Promotion
     episodes: Sequence[Episode]
+    aborted: Object
     answers: Sequence[answers.Answer]
     report: Report
 
@@ -60,7 +62,7 @@ def open_world(installed: Installation, say: Narrator, folder: Path = BUILD) -> 
 
 
 def tell(world: World, installed: Installation) -> Told:
-    """Play all six chapters, anew.
+    """Play all seven chapters, anew.
 
     Raises:
         StoryError: something went another way.
@@ -70,6 +72,7 @@ def tell(world: World, installed: Installation) -> Told:
     energy.clear(world.cluster, world.mlflow_url, world.say)
     try:
         training, promotion, episodes = _play(world)
+        aborted = abort(world, stable=result_of(promotion.training.end)["version"])
         memory = measure_memory(world.cluster, (energy.NAMESPACE, installation.NAMESPACE))
     finally:
         seen = world.traffic.stop()
@@ -89,6 +92,7 @@ def tell(world: World, installed: Installation) -> Told:
         training=training,
         promotion=promotion,
         episodes=episodes,
+        aborted=aborted,
         answers=seen,
         report=report,
     )
