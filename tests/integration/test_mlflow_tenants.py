@@ -499,6 +499,67 @@ for _prefix in (API, AJAX):
                 "source": f"file://{s.server.folder}/{s.other.files}",
             },
         ),
+        version_with_tags_without_end=(
+            "POST",
+            "model-versions/create",
+            lambda s: {
+                "name": s.own.model,
+                "source": f"models:/{s.own.logged}",
+                "run_id": s.own.run,
+                "model_id": s.own.logged,
+                "tags": [{"key": "x", "value": "x" * 40_000}],
+            },
+        ),
+        version_of_a_way_up_from_a_run=(
+            "POST",
+            "model-versions/create",
+            lambda s: {
+                "name": s.own.model,
+                "run_id": s.own.run,
+                "source": f"runs:/{s.own.run}/../../../{s.other.files}",
+            },
+        ),
+        version_of_an_encoded_way_up_from_a_run=(
+            "POST",
+            "model-versions/create",
+            lambda s: {
+                "name": s.own.model,
+                "run_id": s.own.run,
+                "source": f"runs:/{s.own.run}{UP}/{s.other.files}",
+            },
+        ),
+        version_of_a_way_up_from_a_logged_model=(
+            "POST",
+            "model-versions/create",
+            lambda s: {
+                "name": s.own.model,
+                "source": f"models:/{s.own.logged}/../../../../{s.other.files}",
+                "model_id": s.own.logged,
+            },
+        ),
+        version_of_an_alias_of_theirs=(
+            "POST",
+            "model-versions/create",
+            lambda s: {"name": s.own.model, "source": f"models:/{s.other.model}@champion"},
+        ),
+        version_of_files_at_a_host=(
+            "POST",
+            "model-versions/create",
+            lambda s: {
+                "name": s.own.model,
+                "run_id": s.own.run,
+                "source": f"mlflow-artifacts://127.0.0.1:5000/{s.other.files}",
+            },
+        ),
+        version_of_a_link_in_other_letters=(
+            "POST",
+            "model-versions/create",
+            lambda s: {
+                "name": s.own.model,
+                "run_id": s.own.run,
+                "source": f"FILE://{s.server.folder}/{s.other.files}",
+            },
+        ),
         version_of_another_store=(
             "POST",
             "model-versions/create",

@@ -1,8 +1,9 @@
 """MLflow's REST API, as far as the operator needs it: versions of a model, and runs."""
 
 import asyncio
+import logging
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -19,15 +20,17 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.signature import Signature, read_signature
 from fairlead_operator.text import printable
 
+_LOGGER = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=8, connect=3)
 _DIGEST: Final = re.compile(r"sha256:[\w-]{1,64}", re.ASCII)
 _FILE_TIMEOUT: Final = aiohttp.ClientTimeout(total=3)  # a rollout says it sooner without
 _BUSY: Final = frozenset({429, 502, 503, 504})
-_PAGE: Final = "200"
-_LARGE_PAGE: Final = "5000"
+_PAGE: Final = 200  # versions of one model
+_LARGE_PAGE: Final = 500  # versions of all
 _RUNS_PAGE: Final = 1000  # of experiments, and of runs
+_LARGEST_ANSWER: Final = 8 * 1024 * 1024  # bytes: tenants choose how long their tags are
 _LONGEST_PLACE: Final = 200  # characters
 _LONGEST_MESSAGE: Final = 500
 _LARGEST_MLMODEL: Final = 1024 * 1024  # bytes
@@ -37,6 +40,10 @@ _READING: Final = 3.0  # seconds until nobody waits for the reader of such a fil
 def parse_digest(tag: str) -> str:
     """Return the digest that a tag holds; empty of any other text, which anybody may write."""
     return tag if _DIGEST.fullmatch(tag) else ""
+
+
+class TooLargeError(TransientError):
+    """An answer that is longer than the operator has room for; MLflow itself is well."""
 
 
 class MlflowClient:
@@ -63,7 +70,7 @@ class MlflowClient:
         self, registered_model: str, version: str
     ) -> Sequence[RegisteredVersion]:
         named = f"name='{registered_model}' AND tags.`{tags.VERSION}`='{version}'"
-        return [registered async for _, registered in self._versions({"filter": named})]
+        return [registered async for _, registered in self._versions({"filter": named}, most=_PAGE)]
 
     async def signature(self, registered_model: str, registry_version: str) -> Signature:
         text = await self._mlmodel(registered_model, registry_version)
@@ -87,9 +94,10 @@ class MlflowClient:
                 headers=self._headers,
                 ssl=self._tls,
                 timeout=_FILE_TIMEOUT,
+                allow_redirects=False,
             ) as response:
                 status = response.status
-                text = await _read_bounded(response)
+                content = await _read_bounded(response, _LARGEST_MLMODEL)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
             raise TransientError(f"mlflow: MLmodel of {registered_model}: {what}") from error
@@ -98,22 +106,26 @@ class MlflowClient:
         if status != HTTPStatus.OK:
             # Of a version without files MLflow says 500: again would not help.
             raise ValueError(f"MLflow answers HTTP {status} for its MLmodel file")
-        return text
+        if content is None:
+            raise ValueError(f"its MLmodel file has more than {_LARGEST_MLMODEL} bytes")
+        return content.decode("utf-8", "replace")
 
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         return {
             (name, registered.registry_version): registered
-            async for name, registered in self._versions({"max_results": _LARGE_PAGE})
+            async for name, registered in self._versions({}, most=_LARGE_PAGE)
         }
 
     async def _versions(
-        self, query: Mapping[str, str]
+        self, query: Mapping[str, str], *, most: int
     ) -> AsyncIterator[tuple[str, RegisteredVersion]]:
         """Yield each registered model and version, page by page."""
-        token = ""
-        while True:
-            asked = {"max_results": _PAGE, **query, "page_token": token}
-            page = await self._get("model-versions/search", asked) or {}
+
+        async def ask(page: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            asked = {name: str(value) for name, value in page.items()}
+            return await self._get("model-versions/search", {**query, **asked})
+
+        async for page in _pages(ask, most=most):
             for entry in page.get("model_versions", []):
                 tagged = {tag["key"]: tag["value"] for tag in entry.get("tags", [])}
                 yield (
@@ -126,9 +138,6 @@ class MlflowClient:
                         registered_at=_read_moment(entry.get("creation_timestamp")),
                     ),
                 )
-            token = page.get("next_page_token", "")
-            if not token:
-                return
 
     # A run is found again by its tag, of which nothing but progress is believed: what a training
     # registered its own pod says, and that run's id stands in status from the first look on.
@@ -170,24 +179,41 @@ class MlflowClient:
             return []
         runs: list[OpenRun] = []
         named = {"filter": f"name LIKE '{namespace or '%'}/%'"}
-        marked = {"filter": f"tags.`{tags.OPERATOR}` = '{self._operator}'"}
-        async for page in self._pages("experiments/search", named):
-            names = {str(entry["experiment_id"]): entry["name"] for entry in page["experiments"]}
-            of_these = {**marked, "experiment_ids": [*names]}
-            async for found in self._pages("runs/search", of_these):
-                runs += [_read_open_run(run, names) for run in found["runs"]]
+        async for page in self._found("experiments/search", named):
+            names = {
+                str(entry["experiment_id"]): str(entry["name"])
+                for entry in page.get("experiments", [])
+            }
+            runs += await self._open_runs_of(names)
         return runs
 
-    async def _pages(self, path: str, asked: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """Yield each page that holds something."""
-        body = {**asked, "max_results": _RUNS_PAGE}
-        while True:
-            page = await self._post(path, body)
-            if page.keys() & {"experiments", "runs"}:
-                yield page
-            body["page_token"] = page.get("next_page_token", "")
-            if not body["page_token"]:
-                return
+    async def _open_runs_of(self, names: Mapping[str, str]) -> list[OpenRun]:
+        """Return those of experiments; one whose runs are too large to be read hides no other's."""
+        if not names:
+            return []
+        marked = {
+            "filter": f"tags.`{tags.OPERATOR}` = '{self._operator}'",
+            "experiment_ids": [*names],
+        }
+        try:
+            return [
+                _read_open_run(run, names)
+                async for page in self._found("runs/search", marked)
+                for run in page.get("runs", [])
+            ]
+        except TooLargeError as error:
+            if len(names) == 1:
+                (name,) = names.values()
+                told = {"experiment": name, "error": str(error)}
+                _LOGGER.warning("runs of an experiment not read", extra=told)
+                return []
+        half, entries = len(names) // 2, [*names.items()]
+        one, other = dict(entries[:half]), dict(entries[half:])
+        return await self._open_runs_of(one) + await self._open_runs_of(other)
+
+    def _found(self, path: str, asked: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield the pages of a search for experiments or runs."""
+        return _pages(lambda page: self._post(path, {**asked, **page}), most=_RUNS_PAGE)
 
     async def end_run(self, run_id: str, end: RunEnd, *, now: datetime) -> None:
         run = await self._writable(run_id)
@@ -247,7 +273,7 @@ class MlflowClient:
                 allow_redirects=False,  # to a login, or with our credentials to another server
                 **arguments,
             ) as response:
-                text = await response.read()
+                text = await _read_bounded(response, _LARGEST_ANSWER)
                 status, kind = response.status, response.content_type
                 where = response.headers.get("Location", "")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -256,6 +282,8 @@ class MlflowClient:
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             told = f"HTTP {status} to {printable(where, limit=_LONGEST_PLACE) or 'nowhere'}"
             raise TransientError(f"mlflow: {path}: {told}; {way_out(status)}")
+        if text is None:
+            raise TooLargeError(f"mlflow: {path}: an answer of more than {_LARGEST_ANSWER} bytes")
         try:
             body = orjson.loads(text)
         except ValueError as error:
@@ -311,15 +339,38 @@ async def _read_aside(read: Callable[[str], T], mlmodel: str) -> T:
         raise ValueError(f"its MLmodel file takes more than {_READING:g} s to read") from error
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> str:
-    """Read a small file.
+async def _pages(
+    ask: Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]], *, most: int
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield each page of a search; ask for less at once where a page would be too large.
+
+    Args:
+        most: entries of a page.
 
     Raises:
-        ValueError: it is none.
+        TooLargeError: one entry alone is.
     """
+    token = ""
+    while True:
+        try:
+            page = await ask({"max_results": most, "page_token": token}) or {}
+        except TooLargeError:
+            if most == 1:
+                raise
+            most = max(1, most // 10)
+            continue
+        yield page
+        token = page.get("next_page_token", "")
+        if not token:
+            return
+
+
+async def _read_bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """Read an answer; return None for one that is longer than so many bytes."""
     content = bytearray()
     async for piece in response.content.iter_any():
         content += piece
-        if len(content) > _LARGEST_MLMODEL:
-            raise ValueError(f"its MLmodel file has more than {_LARGEST_MLMODEL} bytes")
-    return content.decode("utf-8", "replace")
+        if len(content) > most:
+            response.close()  # what comes behind is not waited for
+            return None
+    return bytes(content)

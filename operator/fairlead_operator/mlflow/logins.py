@@ -156,7 +156,7 @@ class OwnLogins:
             manifest = build_mlflow_secret(namespace, contents)
             await kube.apply(manifest)
             try:
-                await self._give(namespace, user, password, model)
+                await self._directory.have_user(user, password)
             except TransientError as error:
                 self._note_silence(error)
                 raise
@@ -164,6 +164,8 @@ class OwnLogins:
                 self._note_silence(TransientError("MLflow has not answered in time"))
                 raise
             self._silence = None
+            # How much there is to read is the namespace's to say, and no reason for others to wait.
+            await self._give(namespace, user, model)
             self._handed.note(manifest)
 
     async def dismiss(self, namespace: str, kube: Kube) -> None:
@@ -178,8 +180,7 @@ class OwnLogins:
             if has_secret:
                 await remove_owned(name, kube)
 
-    async def _give(self, namespace: str, user: str, password: str, model: str | None) -> None:
-        await self._directory.have_user(user, password)
+    async def _give(self, namespace: str, user: str, model: str | None) -> None:
         if model is not None:
             await self._directory.have_model(
                 experiment=f"{namespace}/{model}",

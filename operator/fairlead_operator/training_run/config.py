@@ -104,6 +104,6 @@ def _write(document: dict[str, Any]) -> str:
 def _parse(config: str | None) -> dict[str, Any] | None:
     try:
         document = json.loads(config or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

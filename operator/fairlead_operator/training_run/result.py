@@ -37,7 +37,7 @@ def parse_result(text: str) -> Result | None:
                 trials=_trials(document),
             )
         reason, message = str(document["reason"]), str(document["message"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if not _REASON.match(reason):
         return None

@@ -109,7 +109,7 @@ async def test_registry(check: RegistryCheck, desk: Registry, model: str) -> Non
 async def test_a_version_behind_the_first_page_is_found(
     desk: Registry, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlflow_client, "_PAGE", "2")
+    monkeypatch.setattr(mlflow_client, "_PAGE", 2)
     for patch in range(5):
         await desk.register(f"energy.{model}", f"1.0.{patch}", f"sha256:{patch}")
     for again in range(5):

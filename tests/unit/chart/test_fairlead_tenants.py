@@ -31,7 +31,26 @@ MODEL = f"m-{'0123456789abcdef' * 2}"
     ],
 )
 def test_what_trainers_and_servers_need(method: str, path: str, folder: str | None) -> None:
-    assert refuse("fairlead/energy", method, path, folder) is None
+    assert refuse("fairlead/energy", method, path, folder, 2000) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "length", "is_taken"),
+    [
+        pytest.param("model-versions/create", 32_768, True, id="a version with its tags"),
+        pytest.param("model-versions/create", 32_769, False, id="tags without end"),
+        pytest.param("runs/log-batch", 1_000_000, True, id="a batch as large as MLflow takes it"),
+        pytest.param("runs/log-batch", 2_000_000, False, id="a larger one"),
+        pytest.param("runs/set-tag", None, False, id="what comes in pieces"),
+        pytest.param(f"logged-models/{MODEL}/params", None, False, id="parameters in pieces"),
+    ],
+)
+def test_how_much_is_taken(path: str, length: int | None, *, is_taken: bool) -> None:
+    """Who lists the versions of all namespaces reads what each of them wrote."""
+    place = f"{API}/{path}"
+
+    assert (refuse("fairlead/energy", "POST", place, None, length) is None) is is_taken
+    assert refuse("anna", "POST", place, None, length) is None
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ _THIS_HOST: Final = ipaddress.ip_network("0.0.0.0/8")
 # Networks of IPv6 whose last 32 bits are an address of IPv4.
 _WRAPPED: Final = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))
 _LARGEST_WRAPPED: Final = 0xFFFF  # of ::/96, where ::1 is the loopback address
+_OF_A_SITE: Final = ipaddress.ip_network("fec0::/10")  # private once, which Python calls global
 _API_NAMES: Final = ("kubernetes.default", "kubernetes.default.svc")
 
 
@@ -136,7 +137,8 @@ def _refuse_unless_allowed(
                 "an address of another namespace of the cluster", allowed_as=f"{name}:{port}"
             )
     is_ours = _namespace_of(names[0]) is not None
-    if not (address.is_global or is_ours):
+    is_public = address.is_global and address not in _OF_A_SITE
+    if not (is_public or is_ours):
         raise NotAllowedError(
             "a private address, as other namespaces have", allowed_as=write_place(names[-1], port)
         )

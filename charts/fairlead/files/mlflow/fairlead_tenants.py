@@ -2,14 +2,16 @@
 
 MLflow imports this file (`authorization_function` of its configuration) and asks it at every
 request that needs a login.  Its permissions keep the experiments and registered models of
-namespaces apart.  Two things they leave open are closed here:
+namespaces apart.  Three things they leave open are closed here:
 
 * Whoever may sign in may make an experiment or a registered model of any name, with artifacts in
   a place of their choice, and rename their own to what another is going to need.
 * MLflow has a hundred more calls, which each release adds to.
+* What a version is tagged with has no end, and whoever lists all versions reads it.
 
 So only the administrator makes, names and deletes these two, and the users that Fairlead makes
-for namespaces may call what a trainer and a model server need, and nothing else.
+for namespaces may call what a trainer and a model server need, and nothing else, with no more
+than these send.
 """
 
 import re
@@ -43,6 +45,9 @@ _CALLS = frozenset(
 _LOGGED_MODEL = re.compile(
     re.escape(_MLFLOW) + r"logged-models/m-[0-9a-f]{32}(?:/tags|/params|/artifacts/directories)?"
 )
+_CREATE_VERSION = _MLFLOW + "model-versions/create"
+_LARGEST_VERSION = 32 * 1024  # bytes: a trainer's has 2 to 3 KiB
+_LARGEST = 1200 * 1000  # MLflow itself takes a batch of 1 MB
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 # Below the number of an experiment, and so written that nobody decodes it once more.
 _PLACE = re.compile(r"[0-9]+(?:/[^/%\\#]+)+")
@@ -60,7 +65,7 @@ def authenticate():
     if isinstance(asking, Response):
         return asking
     user, method, path = asking.username, request.method, request.path
-    refusal = refuse(user, method, path, request.args.get("path"))
+    refusal = refuse(user, method, path, request.args.get("path"), request.content_length)
     if refusal is None and names(path) and not auth.store.get_user(user).is_admin:
         refusal = "only the administrator makes, names and deletes experiments and models"
     if refusal is None:
@@ -68,18 +73,23 @@ def authenticate():
     return make_response({"error_code": "PERMISSION_DENIED", "message": refusal}, 403)
 
 
-def refuse(user: str, method: str, path: str, folder: str | None) -> str | None:
+def refuse(
+    user: str, method: str, path: str, folder: str | None, length: int | None = None
+) -> str | None:
     """Say why a namespace's user may not call this; None where MLflow's permissions decide.
 
     Args:
         folder: of artifacts, that is named beside the path.
+        length: of what is sent, in bytes; None where it comes without an end.
     """
     if not user.startswith(TENANT):
         return None
-    if (method, path) in _CALLS:
-        return None
-    if method in {"GET", "PATCH", "POST"} and _LOGGED_MODEL.fullmatch(path):
-        return None
+    is_call = (method, path) in _CALLS
+    if is_call or (method in {"GET", "PATCH", "POST"} and _LOGGED_MODEL.fullmatch(path)):
+        most = _LARGEST_VERSION if path == _CREATE_VERSION else _LARGEST
+        if method == "GET" or (length is not None and length <= most):
+            return None
+        return f"{user} sends {length or 'endless'} bytes, and {path} takes {most} of a namespace"
     if (method, path) == ("GET", _ARTIFACTS) and _is_place(folder or ""):
         return None
     # Without a folder beside it, by which MLflow could judge in place of the path.

@@ -157,7 +157,7 @@ def read_weight(
         wanted = json.loads(route["data"][ROUTE_KEY])["revision"]
         reports = [json.loads(applied[report_key(model, pod)]) for pod in gateway_pods]
         weights = {int(report["weights"].get(version, 0)) for report in reports}
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return None
     if any(report.get("revision") != wanted for report in reports):
         return None
@@ -183,7 +183,7 @@ def read_trip(
             moment = read_moment(trip["at"])
             if trip["guard"] == guard and moment is not None:
                 trips.append((moment, str(trip["message"])))
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, RecursionError):
             continue
     if not trips:
         return None

@@ -1,8 +1,10 @@
 """What MLflow, or whatever stands before it, answers instead of what was asked for."""
 
+import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -33,6 +35,21 @@ class Proxy:
         return self.answer if self.asked == 1 else web.json_response({})
 
 
+@contextlib.asynccontextmanager
+async def asking(
+    handle: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[MlflowClient]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    access = Access(address=f"http://127.0.0.1:{runner.addresses[0][1]}")
+    async with aiohttp.ClientSession() as session:
+        yield MlflowClient(access, session, operator="uid-lease")
+    await runner.cleanup()
+
+
 @pytest.fixture
 async def proxy() -> Proxy:
     return Proxy()
@@ -40,15 +57,8 @@ async def proxy() -> Proxy:
 
 @pytest.fixture
 async def client(proxy: Proxy) -> AsyncIterator[MlflowClient]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", proxy.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    port = runner.addresses[0][1]
-    async with aiohttp.ClientSession() as session:
-        yield MlflowClient(Access(address=f"http://127.0.0.1:{port}"), session)
-    await runner.cleanup()
+    async with asking(proxy.handle) as client:
+        yield client
 
 
 @pytest.mark.parametrize(
@@ -95,6 +105,102 @@ async def test_a_redirect_is_told_and_not_followed(
         await client.find_versions("energy.nsw-price", "1.0.0")
 
     assert proxy.asked == 1
+
+
+class Crowded:
+    """Registrations and runs, of which some have tags without end."""
+
+    def __init__(self, *, versions: int, runs: dict[str, int]) -> None:
+        self.versions = versions
+        self.runs = runs  # by experiment: bytes of one's tag
+        self.pages: list[int] = []  # how many entries were asked for at once
+
+    async def handle(self, request: web.Request) -> web.Response:
+        asked = dict(request.query) if request.method == "GET" else await request.json()
+        most, start = int(asked.get("max_results", 1)), int(asked.get("page_token") or 0)
+        entries = self._entries(request.path.rpartition("mlflow/")[2], asked)
+        self.pages.append(most)
+        body: dict[str, object] = {self._key(request.path): entries[start : start + most]}
+        if start + most < len(entries):
+            body["next_page_token"] = str(start + most)
+        return web.json_response(body)
+
+    def _key(self, path: str) -> str:
+        return path.rpartition("mlflow/")[2].partition("/")[0].replace("-", "_")
+
+    def _entries(self, path: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        match path:
+            case "model-versions/search":
+                tag = {"key": "x", "value": "x" * 900}
+                return [
+                    {"name": "shop.price", "version": str(number), "tags": [tag]}
+                    for number in range(self.versions)
+                ]
+            case "experiments/search":
+                return [{"experiment_id": name, "name": f"{name}/price"} for name in self.runs]
+            case _:
+                return [
+                    {
+                        "info": {"run_id": f"of-{name}", "experiment_id": name},
+                        "data": {"tags": [{"key": "x", "value": "x" * self.runs[name]}]},
+                    }
+                    for name in asked["experiment_ids"]
+                ]
+
+
+@pytest.fixture(name="room")
+def _room(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let an answer have so many bytes."""
+    monkeypatch.setattr("fairlead_operator.mlflow.client._LARGEST_ANSWER", 4000)
+    return 4000
+
+
+async def test_versions_with_long_tags_are_listed_in_small_pages(room: int) -> None:
+    """Whoever may register versions filled the operator's memory, which reads all of them."""
+    mlflow = Crowded(versions=30, runs={})
+    async with asking(mlflow.handle) as client:
+        listed = await client.registrations()
+
+    assert len(listed) == 30
+    assert mlflow.pages[:3] == [500, 50, 5]
+    assert set(mlflow.pages[3:]) == {1}, "five of them are too many"
+
+
+async def test_a_version_that_is_too_large_by_itself_is_told(room: int) -> None:
+    async def handle(request: web.Request) -> web.Response:
+        return web.json_response({"model_versions": ["x" * room]})
+
+    async with asking(handle) as client:
+        with pytest.raises(TransientError, match="an answer of more than 4000 bytes"):
+            await client.find_versions("shop.price", "1.0.0")
+
+
+async def test_runs_without_end_hide_no_other_namespaces(room: int) -> None:
+    names = {"bakery": 10, "energy": 10, "shop": room, "zoo": 10}
+    async with asking(Crowded(versions=0, runs=names).handle) as client:
+        found = await client.open_runs()
+
+    assert sorted(run.namespace for run in found) == ["bakery", "energy", "zoo"]
+
+
+async def test_no_more_of_an_answer_is_read_than_there_is_room_for(room: int) -> None:
+    written = 0
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        nonlocal written
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while written < 2**26:
+                await response.write(b"x" * 65_536)
+                written += 65_536
+        return response
+
+    async with asking(handle) as client:
+        with pytest.raises(TransientError, match="an answer of more than 4000 bytes"):
+            await client.progress("run")
+
+    assert written < 2**26
 
 
 async def test_a_deleted_experiment_takes_no_run(proxy: Proxy, client: MlflowClient) -> None:

@@ -29,6 +29,7 @@ class FakeDirectory:
         self.asked = 0
         self.fails: list[Exception] = []
         self.hangs = False
+        self.crowded: set[str] = set()  # namespaces with more than can be read
 
     async def have_user(self, name: str, password: str) -> None:
         self.asked += 1
@@ -46,6 +47,8 @@ class FakeDirectory:
         self.models.append((experiment, registered_model))
 
     async def grant_all(self, name: str, namespace: str) -> None:
+        if namespace in self.crowded:
+            raise LATER
         self.granted.append((name, namespace))
 
 
@@ -245,6 +248,19 @@ async def test_one_waits_for_a_silent_mlflow_and_not_everyone(
 
     assert [str(error) for error in told] == [str(LATER)] * 5
     assert directory.asked == 1
+
+
+async def test_one_with_more_than_can_be_read_keeps_nobody_else_waiting(
+    logins: OwnLogins, directory: FakeDirectory, kube: WatchedKube
+) -> None:
+    """What a namespace registers is its own to say; the others waited for it again and again."""
+    directory.crowded = {"energy"}
+    with pytest.raises(TransientError):
+        await logins.admit("energy", kube)
+
+    await logins.admit("shop", kube)
+
+    assert directory.granted == [("fairlead/shop", "shop")]
 
 
 async def test_whoever_gave_up_waiting_tells_the_others(

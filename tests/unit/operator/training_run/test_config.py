@@ -110,7 +110,10 @@ def test_the_champion_is_the_version_to_beat(
     ("told", "uid"),
     [
         ('{"trainingRunUid": "uid-run"}', "uid-run"),
-        *((text, None) for text in (None, "", "{", "[]", "{}", '{"trainingRunUid": 1}')),
+        *(
+            (text, None)
+            for text in (None, "", "{", "[]", "{}", "[" * 9999, '{"trainingRunUid": 1}')
+        ),
     ],
 )
 def test_whose_training_a_config_names(told: str | None, uid: str | None) -> None:

@@ -52,8 +52,15 @@ def test_what_is_odd_about_a_version_is_read() -> None:
     assert (odd.warnings, plain.warnings) == (("roc_auc 1",), ())
 
 
-def test_a_traceback_is_no_result() -> None:
-    assert read_result([pod("Traceback (most recent call last): …", "1"), {"status": {}}]) is None
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Traceback (most recent call last): …", id="a traceback"),
+        pytest.param("[" * 4096, id="brackets, as many as there is room for"),
+    ],
+)
+def test_what_is_no_result(text: str) -> None:
+    assert read_result([pod(text, "1"), {"status": {}}]) is None
 
 
 @given(st.text())

@@ -47,6 +47,7 @@ def report(weight: int, **more: object) -> str:
             id="in force, but for a host"),
         pytest.param({"nsw-price.a": "not json"}, ["a"], None, id="unreadable"),
         pytest.param({"nsw-price.a": "[]"}, ["a"], None, id="another form"),
+        pytest.param({"nsw-price.a": "[" * 9999}, ["a"], None, id="brackets without end"),
     ],
 )  # fmt: skip
 def test_read_weight(applied: dict[str, str], pods: list[str], weight: int | None) -> None:
@@ -211,6 +212,8 @@ def tripped(guard: str = "u1", at: str = "2026-01-01T00:00:00Z", **more: object)
         pytest.param({"nsw-price.a": tripped(at="0001-01-01T00:00:00+01:00")}, None,
                      id="a moment of no year"),
         pytest.param({"nsw-price.a": "[]"}, None, id="another form"),
+        pytest.param({"nsw-price.a": "[" * 9999, "nsw-price.b": tripped()},
+                     "12 of 14 answers failed", id="brackets without end"),
     ],
 )  # fmt: skip
 def test_read_trip(applied: dict[str, str], message: str | None) -> None:
