@@ -430,6 +430,7 @@ async def test_every_phase_has_a_deadline(
 
 async def test_what_fails_with_pods_that_are_taken_away_is_doubt_and_no_verdict() -> None:
     world = await moving()
+    await world.pass_time(timedelta(seconds=5))
     world.lose_pods("nsw-price-1-1-0")
     world.prometheus.success_rate = 0.9  # requests that were under way in them
 
@@ -445,6 +446,7 @@ async def test_what_fails_with_pods_that_are_taken_away_is_doubt_and_no_verdict(
 
 async def test_a_version_that_goes_on_failing_after_its_pods_were_replaced_goes_back() -> None:
     world = await moving()
+    await world.pass_time(timedelta(seconds=5))
     world.lose_pods("nsw-price-1-1-0")
     world.prometheus.success_rate = 0.9
 

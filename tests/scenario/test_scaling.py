@@ -266,3 +266,16 @@ async def test_a_quiet_scaled_model_writes_nothing(world: World) -> None:
     await world.pass_time(60 * MINUTE)
 
     assert world.kube.writes == []
+
+
+async def test_a_bad_version_is_not_excused_by_the_pods_that_its_autoscaler_adds(
+    world: World,
+) -> None:
+    change(world, version="1.1.0")
+    await world.run()
+    world.prometheus.success_rate = 0.5
+    for _ in range(3):
+        world.demand += 2
+        await world.pass_time(timedelta(seconds=10))
+
+    assert world.rollout()["status"]["reason"] == "AnalysisFailed"

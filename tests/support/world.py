@@ -236,7 +236,11 @@ class World:
         """Have as many pods as the Deployment asks for; those that are there stay."""
         for number in range(replicas):
             place = ("Pod", deployment["metadata"]["namespace"], f"{name}-{number}")
-            self.kube.put(pod(place[2], labels=deployment["metadata"]["labels"], ready=ready))
+            running = pod(place[2], labels=deployment["metadata"]["labels"], ready=ready)
+            if place not in self.kube.objects:  # no pod is ready in the second it is made in
+                made = self.clock() - timedelta(seconds=1)
+                running["metadata"]["creationTimestamp"] = made.isoformat(timespec="seconds")
+            self.kube.put(running)
             self._pods[place] = name
 
     def _end_pods(self) -> None:

@@ -213,6 +213,10 @@ class ArmStatus(Status):
             "is unknown.",
         ),
     ]
+    pods: Annotated[
+        int | None,
+        Field(default=None, description="Number of its pods that answered when the step began."),
+    ]
     samples: Annotated[
         float | None, Field(default=None, description="Number of outcomes counted in the trial.")
     ]

@@ -23,6 +23,12 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
     )
 
 
+def find_condition(pod: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """Return a condition of a pod; empty when it says nothing of it."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return next((each for each in conditions if each.get("type") == kind), {})
+
+
 def is_working(pod: Mapping[str, Any], now: datetime) -> bool:
     """Tell whether a pod runs, or may: one on a node that does not answer no longer counts."""
     until = pod["metadata"].get("deletionTimestamp")
@@ -107,10 +113,7 @@ def _killed(pod: Mapping[str, Any]) -> str | None:
 def _evicted(pod: Mapping[str, Any]) -> str | None:
     status = pod.get("status") or {}
     # A node that needs its room back disrupts a pod; that is no failure of the Job.
-    disrupted = any(
-        condition.get("type") == "DisruptionTarget" and condition.get("status") == "True"
-        for condition in status.get("conditions") or []
-    )
+    disrupted = find_condition(pod, "DisruptionTarget").get("status") == "True"
     if status.get("reason") != "Evicted" or disrupted:
         return None
     told = str(status.get("message") or "nothing says why").strip(" .")

@@ -12,8 +12,12 @@ from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.statistics.ab_test import ArmResult
 
 
-def report_arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
-    """Describe each candidate: what the registry knows of it, and where it stands."""
+def report_arms(seen: Seen, decision: Decision, *, begins: bool) -> tuple[ArmStatus, ...]:
+    """Describe each candidate: what the registry knows of it, and where it stands.
+
+    Args:
+        begins: whether a step begins with this decision.
+    """
     references = {reference.version: reference for reference in seen.candidates}
     shares, dropped = dict(decision.shares), dict(decision.dropped)
     prepared = prepared_loads(seen.observed, decision) if seen.observed.capacity else {}
@@ -26,6 +30,7 @@ def report_arms(seen: Seen, decision: Decision) -> tuple[ArmStatus, ...]:
         more = {
             "prepared": prepared.get(arm.version, 0),
             "observed_weight": _observed(arm, seen, decision),
+            "pods": _pods(arm.version, seen, begins=begins),
             "reason": cause.reason if cause else None,
             "message": cause.message[:1024] if cause else None,
         }
@@ -37,6 +42,13 @@ def observed_weight(arms: Sequence[ArmStatus]) -> int | None:
     """Return what the gateway reports of all candidates together."""
     weights = [arm.observed_weight for arm in arms if arm.observed_weight is not None]
     return sum(weights) if len(weights) == len(arms) else None
+
+
+def _pods(version: str, seen: Seen, *, begins: bool) -> int | None:
+    """Return how many pods answered when the step began."""
+    if begins:
+        return seen.pods[version].available if version in seen.pods else None
+    return next((arm.pods for arm in seen.case.status.arms if arm.version == version), None)
 
 
 def _observed(arm: Arm, seen: Seen, decision: Decision) -> int | None:
@@ -59,6 +71,7 @@ def _arm(seen: Seen, reference: VersionReference, *, weight: int) -> ArmStatus:
         weight=weight,
         prepared=0,
         observed_weight=None,
+        pods=None,
         samples=standing.samples if standing else None,
         counted_at=_counted_at(standing, seen.case.now),
         value=standing.value if standing else None,

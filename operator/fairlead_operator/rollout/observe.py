@@ -336,14 +336,13 @@ class _Look:
         since, scaling = case.status.step_since, case.model.serving.autoscaling
         if since is None:
             return {}
-        capacity = self.cluster.capacity(scaling, case.status, stable=case.stable_version)
-        copies = case.present.mirror if case.present else 0
+        least = scaling.min_replicas if scaling else self._wished
         moments = {
             arm.version: settles_at(
                 self.cluster.pods.get(arm.version, ()),
                 since=since,
-                had=capacity.share(min(100, arm.weight + copies)) if capacity else self._wished,
-                least=capacity.bounds.least if capacity else self._wished,
+                had=least if arm.pods is None else arm.pods,
+                least=least,
                 now=case.now,
             )
             for arm in case.status.arms

@@ -75,7 +75,8 @@ def report(
     """
     old, now = seen.case.status, seen.case.now
     entered = _entered(seen, decision)
-    arms = report_arms(seen, decision)
+    step_since = _step_since(seen, decision)
+    arms = report_arms(seen, decision, begins=step_since == now)
     presence = _presence(seen, decision)
     since = now if entered else old.since or now
     step = present_step(seen.observed.plan, decision.phase, decision.step)
@@ -87,7 +88,7 @@ def report(
         since=since,
         holds_until=holds_until(seen.observed, decision, since),
         answer_by=answer_by(seen.observed, decision, since),
-        step_since=_step_since(seen, decision),
+        step_since=step_since,
         unconfirmed_since=_unconfirmed_since(seen, decision),
         doubt_since=(old.doubt_since or now) if decision.doubtful else None,
         weight=decision.weight,

@@ -102,7 +102,8 @@ async def gather_evidence(
         problem = str(error)[:1000]
     # At once, so that neither takes the time that Prometheus has for both.
     analyses, trial = await asyncio.gather(
-        _analyze(case, checks, problem, ports, settled_at), _try_out(case, ports)
+        _analyze(case, checks, problem, ports, settled_at),
+        _try_out(case, ports, settled_at),
     )
     return Evidence(checks=checks, problem=problem, analyses=analyses, trial=trial)
 
@@ -249,8 +250,11 @@ def _portion(case: Case, version: str, before: _Before | None, lasted: timedelta
     return shares.get(version, 0) / left if left > 0 else None
 
 
-async def _try_out(case: Case, ports: Ports) -> Trial | None:
-    """Ask what the trial of the present step says, when there is one and it is due."""
+async def _try_out(case: Case, ports: Ports, settled_at: Mapping[str, datetime]) -> Trial | None:
+    """Ask what the trial of the present step says, when there is one and it is due.
+
+    It decides nothing while pods of a candidate are replaced.
+    """
     design = case.present.trial if case.present else None
     status, now = case.status, case.now
     if design is None:
@@ -260,6 +264,8 @@ async def _try_out(case: Case, ports: Ports) -> Trial | None:
     passed = now - ((last and last.measured_at) or since)
     if timedelta(0) <= passed < case.policy.analysis.interval:
         return None  # not due; below zero the clock was set back
+    if any(now < moment for moment in settled_at.values()):
+        return None
     shares = {arm.version: arm.weight for arm in status.arms}
     stable = (last.stable,) if last and last.stable else ()
     look = TrialLook(

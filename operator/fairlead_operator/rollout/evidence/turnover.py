@@ -2,12 +2,15 @@
 
 A pod that is taken away takes along the requests that were under way in it: those fail, and
 nothing tells them from what a bad version answers.  A container that ends by itself stays in its
-pod, so that a version that crashes finds no excuse here.
+pod, and a pod that outgrew its own limit of disk is not taken away: a version that brings itself
+down finds no excuse here.  Nor does one for which an autoscaler adds pods.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from fairlead_operator.kube.pods import containers, find_condition
 
 # After the last new pod was made: requests of the old one have ended, and Prometheus has seen it.
 SETTLING: Final = timedelta(seconds=30)
@@ -22,7 +25,7 @@ def settles_at(
     Args:
         pods: all of the version, also those that are leaving.
         since: when the present step began, with pods that were ready.
-        had: pods that it had then, at least.
+        had: pods that it had then.
         least: pods that it must have; with fewer, new ones are to come.
     """
     left = [pod for pod in pods if _stays(pod)]
@@ -32,12 +35,32 @@ def settles_at(
     if len(left) - len(new) >= had:
         return None
     last = now if len(left) < least else max(new, default=None)
-    return last + SETTLING if last is not None else None
+    return min(last, now) + SETTLING if last is not None else None
 
 
 def _stays(pod: Mapping[str, Any]) -> bool:
-    ended = (pod.get("status") or {}).get("phase") in _ENDED
-    return not ended and not pod["metadata"].get("deletionTimestamp")
+    """Tell whether nobody took the pod away: neither a person, a drain nor the loss of its node."""
+    status = pod.get("status") or {}
+    if pod["metadata"].get("deletionTimestamp") or _is_lost(pod):
+        return False
+    return status.get("phase") not in _ENDED or _ended_itself(pod)
+
+
+def _is_lost(pod: Mapping[str, Any]) -> bool:
+    """Tell whether its node is silent: then the cluster says that it is not ready, and not it."""
+    ready = find_condition(pod, "Ready")
+    own = containers(pod)
+    return (
+        ready.get("status") == "False"
+        and bool(own)
+        and all(container.get("ready") for container in own)
+    )
+
+
+def _ended_itself(pod: Mapping[str, Any]) -> bool:
+    """Tell whether it was evicted for what it wrote itself; a node that needs room says so."""
+    evicted = (pod.get("status") or {}).get("reason") == "Evicted"
+    return evicted and find_condition(pod, "DisruptionTarget").get("status") != "True"
 
 
 def _made_at(pod: Mapping[str, Any]) -> datetime:

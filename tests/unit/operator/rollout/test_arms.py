@@ -11,6 +11,7 @@ from fairlead_operator.api.phases.rollout import Phase, Reason
 from fairlead_operator.api.rollout import ArmStatus
 from fairlead_operator.rollout.arms import observed_weight, report_arms, report_trial
 from fairlead_operator.rollout.decision.states import Cause, Decision, Observed
+from fairlead_operator.rollout.presence import Pods
 from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.statistics.ab_test import ArmResult, Outcome
 from support.builders import MINUTE, NOW, TWO, observed, pending, seen, trial, trying
@@ -42,7 +43,9 @@ def arms_status(*arms: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_candidate_is_told_as_registry_and_decision_have_it() -> None:
-    first, second = report_arms(look(), decided(shares=(("1.1.0", 30), ("1.2.0", 10))))
+    first, second = report_arms(
+        look(), decided(shares=(("1.1.0", 30), ("1.2.0", 10))), begins=False
+    )
 
     assert (first.version, first.registry_version, first.digest) == ("1.1.0", "2", "sha256:2")
     assert (first.weight, second.weight) == (30, 10)
@@ -50,7 +53,7 @@ def test_a_candidate_is_told_as_registry_and_decision_have_it() -> None:
 
 
 def test_a_candidate_the_registry_has_not_told_of_yet_is_shown_all_the_same() -> None:
-    arms = report_arms(look(pending(arms=TWO), candidates=()), decided(Phase.PENDING))
+    arms = report_arms(look(pending(arms=TWO), candidates=()), decided(Phase.PENDING), begins=False)
 
     assert [(arm.version, arm.registry_version, arm.digest) for arm in arms] == [
         ("1.1.0", "", ""),
@@ -61,7 +64,7 @@ def test_a_candidate_the_registry_has_not_told_of_yet_is_shown_all_the_same() ->
 def test_who_left_says_why_and_no_longer_than_a_status_may() -> None:
     cause = Cause(reason=Reason.ALERT_FIRED, message="slow" * 1000)
 
-    first, second = report_arms(look(), decided(dropped=(("1.1.0", cause),)))
+    first, second = report_arms(look(), decided(dropped=(("1.1.0", cause),)), begins=False)
 
     assert (first.reason, first.message) == (Reason.ALERT_FIRED, "slow" * 256)
     assert second.reason is None
@@ -94,7 +97,7 @@ def test_who_left_says_why_and_no_longer_than_a_status_may() -> None:
 def test_the_observed_weight_of_each(
     about: Observed, phase: Phase, weights: list[int | None]
 ) -> None:
-    arms = report_arms(look(about), decided(phase))
+    arms = report_arms(look(about), decided(phase), begins=False)
 
     assert [arm.observed_weight for arm in arms] == weights
 
@@ -143,7 +146,7 @@ def test_the_numbers_of_a_candidate(
 ) -> None:
     about = trying(trial=trial(Outcome.RUNNING, arms=counted)) if counted else trying()
 
-    first, _ = report_arms(look(about, status=status), decided())
+    first, _ = report_arms(look(about, status=status), decided(), begins=False)
 
     assert (first.samples, first.value, first.probability) == numbers
 
@@ -179,7 +182,7 @@ def test_when_an_outcome_was_last_added(
 ) -> None:
     about = trying(trial=trial(Outcome.RUNNING, arms=counted)) if counted else trying()
 
-    first, _ = report_arms(look(about, status=status), decided())
+    first, _ = report_arms(look(about, status=status), decided(), begins=False)
 
     assert first.counted_at == moment
 
@@ -238,3 +241,19 @@ def test_a_trial_that_is_over_stays_told() -> None:
 
     assert told is not None
     assert told.message == "400 samples"
+
+
+@pytest.mark.parametrize(
+    ("begins", "pods"),
+    [
+        pytest.param(True, 3, id="a step begins: those that answer"),
+        pytest.param(False, 2, id="later: those of its beginning"),
+    ],
+)
+def test_pods_are_counted_as_a_step_begins(begins: bool, pods: int) -> None:
+    status = {"arms": [{"version": "1.1.0", "pods": 2}]}
+    one = look(status=status, pods={"1.1.0": Pods(available=3)})
+
+    first, second = report_arms(one, decided(), begins=begins)
+
+    assert (first.pods, second.pods) == (pods, None)

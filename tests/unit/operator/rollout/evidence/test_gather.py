@@ -438,6 +438,23 @@ async def test_when_a_trial_counts(world: World, status: Any, is_due: bool) -> N
 
 
 @pytest.mark.parametrize(
+    ("seconds", "decides"), [(1, False), (0, True)], ids=["pods are replaced", "they were"]
+)
+async def test_a_trial_decides_nothing_while_pods_are_replaced(
+    world: World, seconds: int, decides: bool
+) -> None:
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        world.record.ratings["accuracy", version] = Tally(successes=5, trials=10)
+    policy = {"strategy": "abTest", "abTest": {"goal": {"metric": "live-accuracy"}}}
+    one = case(policy=policy, candidates=("1.1.0", "1.2.0"), arms=ARMS)
+    settled_at = {"1.2.0": NOW + timedelta(seconds=seconds)}
+
+    evidence = await gather_evidence(one, world.ports, settled_at=settled_at)
+
+    assert (evidence.trial is not None) == decides
+
+
+@pytest.mark.parametrize(
     ("status", "outcome"),
     [
         pytest.param({"step": 0}, None, id="in the step before it: not yet"),

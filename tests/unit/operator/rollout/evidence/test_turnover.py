@@ -13,11 +13,23 @@ from support.builders import MINUTE, NOW
 BEGAN = NOW - 5 * MINUTE
 
 
-def made(ago: timedelta, *, leaving: bool = False, phase: str = "Running") -> dict[str, Any]:
+def made(
+    ago: timedelta, *, leaving: bool = False, phase: str = "Running", **status: Any
+) -> dict[str, Any]:
     moment = (NOW - ago).isoformat(timespec="seconds").replace("+00:00", "Z")
     meta = {"name": "a", "creationTimestamp": moment}
     gone = {"deletionTimestamp": moment} if leaving else {}
-    return {"metadata": meta | gone, "status": {"phase": phase}}
+    return {"metadata": meta | gone, "status": {"phase": phase, **status}}
+
+
+def not_ready(*, containers: bool) -> dict[str, Any]:
+    return {
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "containerStatuses": [{"name": "server", "ready": containers}],
+    }
+
+
+DISRUPTED = [{"type": "DisruptionTarget", "status": "True"}]
 
 
 OLD, NEW = made(10 * MINUTE), made(MINUTE)
@@ -44,9 +56,31 @@ NEWER = made(timedelta(seconds=10))
             id="one that leaves has gone",
         ),
         pytest.param(
-            [OLD, made(10 * MINUTE, phase="Failed"), NEW],
+            [
+                OLD,
+                made(10 * MINUTE, phase="Failed", reason="Evicted", conditions=DISRUPTED),
+                NEW,
+            ],
             NOW - MINUTE + SETTLING,
-            id="one that was evicted has gone",
+            id="one that had to make room for others has gone",
+        ),
+        pytest.param(
+            [OLD, made(10 * MINUTE, phase="Failed", reason="Evicted"), NEW],
+            None,
+            id="one that outgrew its own disk is its own doing",
+        ),
+        pytest.param(
+            [OLD, made(10 * MINUTE, **not_ready(containers=True)), NEW],
+            NOW - MINUTE + SETTLING,
+            id="one on a node that is silent has gone",
+        ),
+        pytest.param(
+            [OLD, made(10 * MINUTE, **not_ready(containers=False)), NEW],
+            None,
+            id="one that says itself that it is not ready has not",
+        ),
+        pytest.param(
+            [OLD, made(-MINUTE)], NOW + SETTLING, id="one of a moment to come: a clock is late"
         ),
     ],
 )
@@ -59,10 +93,11 @@ def test_of_two_pods(pods: list[dict[str, Any]], moment: datetime | None) -> Non
     [
         pytest.param([OLD], None, id="two went and nothing came: an autoscaler's doing"),
         pytest.param([OLD, NEW, NEWER], NOW - timedelta(seconds=10) + SETTLING, id="two are new"),
+        pytest.param([OLD, OLD, OLD, NEW, NEWER], None, id="two came on top: no excuse"),
         pytest.param([], NOW + SETTLING, id="fewer than there may be"),
     ],
 )
-def test_of_three_pods_that_an_autoscaler_counts(
+def test_of_three_pods_of_which_an_autoscaler_may_take_two(
     pods: list[dict[str, Any]], moment: datetime | None
 ) -> None:
     assert settles_at(pods, since=BEGAN, had=3, least=1, now=NOW) == moment
@@ -92,4 +127,4 @@ def test_a_version_is_never_in_doubt_for_longer_than_its_last_new_pod_needs(
         if pod["status"]["phase"] != "Failed" and "deletionTimestamp" not in pod["metadata"]
     ]
     if moment is not None and len(staying) >= least:
-        assert moment == datetime.fromisoformat(max(staying)) + SETTLING
+        assert moment == min(NOW, datetime.fromisoformat(max(staying))) + SETTLING
