@@ -8,6 +8,7 @@ a version in MLflow, and a Secret or an address as a source of data.
 
 import base64
 import dataclasses
+import ipaddress
 import json
 import subprocess
 import urllib.error
@@ -163,7 +164,7 @@ def _tenants(told: Told) -> Iterator[Tenants]:
             say=say,
             timeout=60,
         )
-        everything = {"apiVersion": "v1", "kind": "List", "items": [*SECRETS, *models()]}
+        everything = {"apiVersion": "v1", "kind": "List", "items": [*SECRETS, *ALIASES, *models()]}
         rita.kubectl("apply", "--filename=-", given=everything)
         wait_for(
             "the operator to let the namespace sign in",
@@ -489,6 +490,16 @@ SECRETS = (
     secret("elsewhere", hosts="data.example.org:5432"),
     secret("market-reader", hosts="market-db.energy:5432"),
 )
+# Names of Rita's namespace that lead elsewhere.
+ALIASES = tuple(
+    {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": RIVAL},
+        "spec": {"type": "ExternalName", "externalName": f"{place}.svc.cluster.local"},
+    }
+    for name, place in (("api", "kubernetes.default"), ("market", "market-db.energy"))
+)
 MARKET = "postgresql://market-db.energy:5432/market"
 SINK = "postgresql://sink.rival:5432/market"  # where Rita would listen
 # By what it is: the address, the Secret, the reason of the refusal and a word of its message.
@@ -496,14 +507,19 @@ SOURCES: Mapping[str, tuple[str, str | None, str, str]] = {
     "a Secret that names no hosts": (SINK, "silent", "SecretNotAllowed", "Secret silent"),
     "a Secret for other hosts": (SINK, "elsewhere", "SecretNotAllowed", "sink.rival:5432"),
     "what signs in to MLflow": (SINK, "fairlead-mlflow", "SecretNotAllowed", "fairlead-mlflow"),
-    "metadata of a cloud": (
-        "http://169.254.169.254/latest/meta-data/", None, "SourceNotAllowed", "link-local",
+    "metadata of a cloud, as a number": (
+        f"http://{int(ipaddress.ip_address('169.254.169.254'))}/latest/meta-data/",
+        None, "SourceNotAllowed", "link-local",
     ),
-    "the API server": (
-        "https://kubernetes.default.svc/api", None, "SourceNotAllowed", "the cluster's API",
+    "the API server, by another name": (
+        "https://api.rival/api", None, "SourceNotAllowed", "the cluster's API",
     ),
     "another's database": (MARKET, "market-reader", "SourceNotAllowed", "another namespace"),
+    "another's database, by another name": (
+        "postgresql://market.rival:5432/market", None, "SourceNotAllowed", "another namespace",
+    ),
 }  # fmt: skip
+PLAIN = ("http://169.254.169.254/latest/meta-data/", "https://kubernetes.default.svc/api")
 
 
 def name_model(title: str) -> str:
@@ -513,22 +529,34 @@ def name_model(title: str) -> str:
 def models() -> Iterator[dict[str, Any]]:
     """Build a Model for each source; their trainings end before they read a row."""
     for title, (uri, credentials, _, _) in SOURCES.items():
-        source: dict[str, Any] = {"uri": uri}
-        if uri.startswith("postgresql:"):
-            source["query"] = "select * from half_hours"
-        if credentials is not None:
-            source["credentials"] = {"name": credentials}
-        small = {"requests": {"cpu": "20m", "memory": "160Mi"}, "limits": {"memory": "1Gi"}}
-        yield {
-            "apiVersion": "fairlead.dev/v1alpha1",
-            "kind": "Model",
-            "metadata": {"name": name_model(title), "namespace": RIVAL},
-            "spec": {
-                "task": "binary-classification",
-                "data": {"source": source, "target": "price_up"},
-                "training": {"search": {"trials": 1}, "retries": 0, "resources": small},
-            },
-        }
+        yield model(name_model(title), uri, credentials)
+
+
+def model(name: str, uri: str, credentials: str | None = None) -> dict[str, Any]:
+    source: dict[str, Any] = {"uri": uri}
+    if uri.startswith("postgresql:"):
+        source["query"] = "select * from half_hours"
+    if credentials is not None:
+        source["credentials"] = {"name": credentials}
+    small = {"requests": {"cpu": "20m", "memory": "160Mi"}, "limits": {"memory": "1Gi"}}
+    return {
+        "apiVersion": "fairlead.dev/v1alpha1",
+        "kind": "Model",
+        "metadata": {"name": name, "namespace": RIVAL},
+        "spec": {
+            "task": "binary-classification",
+            "data": {"source": source, "target": "price_up", "timestampColumn": "timestamp"},
+            "training": {"search": {"trials": 1}, "retries": 0, "resources": small},
+        },
+    }
+
+
+@pytest.mark.parametrize("uri", PLAIN)
+def test_a_source_where_none_may_be_is_refused_at_once(tenants: Tenants, uri: str) -> None:
+    tried = tenants.rita.kubectl("apply", "--filename=-", given=model("spy", uri), check=False)
+
+    assert tried.returncode != 0
+    assert "where no source may be" in tried.stderr
 
 
 @pytest.mark.parametrize("title", SOURCES)
