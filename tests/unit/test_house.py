@@ -54,6 +54,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/api/template.py": _CRDS,
     "operator/api/training.py": _CRDS,
     "operator/api/training_run.py": _CRDS,
+    "operator/bounded_answer.py": "unit/operator/mlflow/test_client.py",
     # They need what they talk to.
     "operator/command/forward.py": _COMMAND,
     "operator/engine/handlers.py": _OPERATOR,

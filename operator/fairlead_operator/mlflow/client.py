@@ -16,6 +16,7 @@ from fairlead_contract.mlflow import Access, way_out
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.api.runs import OpenRun, RunEnd
 from fairlead_operator.artifact_code import find_code
+from fairlead_operator.bounded_answer import read_bounded
 from fairlead_operator.errors import TransientError
 from fairlead_operator.signature import Signature, read_signature
 from fairlead_operator.text import printable
@@ -97,7 +98,7 @@ class MlflowClient:
                 allow_redirects=False,
             ) as response:
                 status = response.status
-                content = await _read_bounded(response, _LARGEST_MLMODEL)
+                content = await read_bounded(response.content.iter_any(), _LARGEST_MLMODEL)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
             raise TransientError(f"mlflow: MLmodel of {registered_model}: {what}") from error
@@ -273,7 +274,7 @@ class MlflowClient:
                 allow_redirects=False,  # to a login, or with our credentials to another server
                 **arguments,
             ) as response:
-                text = await _read_bounded(response, _LARGEST_ANSWER)
+                text = await read_bounded(response.content.iter_any(), _LARGEST_ANSWER)
                 status, kind = response.status, response.content_type
                 where = response.headers.get("Location", "")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -363,14 +364,3 @@ async def _pages(
         token = page.get("next_page_token", "")
         if not token:
             return
-
-
-async def _read_bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
-    """Read an answer; return None for one that is longer than so many bytes."""
-    content = bytearray()
-    async for piece in response.content.iter_any():
-        content += piece
-        if len(content) > most:
-            response.close()  # what comes behind is not waited for
-            return None
-    return bytes(content)

@@ -7,10 +7,17 @@ from typing import Any, Final
 
 import aiohttp
 
+from fairlead_operator.bounded_answer import read_bounded
 from fairlead_operator.errors import TransientError
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5, connect=2)
+# Bytes: of a tenant's query one number is wanted, of our own some hundred bytes for each version.
+_LARGEST: Final = 8 * 1024 * 1024
 _BRIEF: Final = aiohttp.ClientTimeout(total=2, connect=1)  # what waits for it can do without
+
+
+class TooLargeError(ValueError):
+    """An answer that is longer than the operator has room for."""
 
 
 class PrometheusClient:
@@ -29,9 +36,14 @@ class PrometheusClient:
     async def find_mistake(self, promql: str) -> str | None:
         # It parses the query first, and at the beginning of time there is nothing to add up.  What
         # formats or parses a query by itself is missing in older ones and in what stands in for it.
-        status, reason, body = await self._send({"query": promql, "time": "0"}, _BRIEF)
-        if _is_bad_data(status, body):  # what keeps only some time may refuse the moment instead
-            status, reason, body = await self._send({"query": promql}, _BRIEF)
+        try:
+            status, reason, body = await self._send({"query": promql, "time": "0"}, _BRIEF)
+            if _is_bad_data(
+                status, body
+            ):  # what keeps only some time may refuse the moment instead
+                status, reason, body = await self._send({"query": promql}, _BRIEF)
+        except TooLargeError as error:
+            return str(error)
         if _is_bad_data(status, body):
             return _error(body)
         if status != 200:
@@ -52,14 +64,24 @@ class PrometheusClient:
     async def _send(
         self, form: Mapping[str, str], timeout: aiohttp.ClientTimeout
     ) -> tuple[int, str | None, Any]:
-        """Return status, its words, and the body of the answer; None where it is no JSON."""
+        """Return status, its words, and the body of the answer; None where it is no JSON.
+
+        Raises:
+            TooLargeError: of a query whose answer is no number, nor a list that anybody wants.
+        """
         try:
             async with self._session.post(self._url, data=form, timeout=timeout) as response:
-                text = await response.text(errors="replace")
-                return response.status, response.reason, _json(text)
+                content = await read_bounded(response.content.iter_any(), _LARGEST)
+                status, reason = response.status, response.reason
         except (TimeoutError, aiohttp.ClientError, OSError, LookupError) as error:
             what = str(error) or type(error).__name__
             raise TransientError(f"Prometheus did not answer: {what}") from error
+        if content is None:
+            raise TooLargeError(
+                f"the query returns more than {_LARGEST} bytes; aggregate them into one number, "
+                "for example with sum()"
+            )
+        return status, reason, _json(content.decode(errors="replace"))
 
 
 def parse_number(body: Any) -> float | None:

@@ -1,6 +1,7 @@
 """``ports.Record`` on PostgreSQL."""
 
 import asyncio
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -30,6 +31,7 @@ _STUDY_SECONDS: Final = 5.0
 _BATCH_SECONDS: Final = 30.0  # nobody waits for it
 _LONGEST: Final = 300  # characters of an error in a message
 _LOGIN_SECONDS: Final = 5.0
+_LEFT_ALONE: Final = 10.0  # seconds without a try after a login could not be put right
 _REPAIR: Final = 600.0  # seconds after which a login is put right, whatever was done to it
 
 
@@ -49,6 +51,8 @@ class RecordClient:
         self._url = url
         self._connections = Connections(url)
         self._provided: dict[str, _Provided] = {}  # by namespace
+        self._turns: dict[str, asyncio.Lock] = collections.defaultdict(asyncio.Lock)
+        self._held_up: dict[str, tuple[float, str]] = {}  # until when, by the loop's clock; why
 
     async def close(self) -> None:
         await self._connections.close()
@@ -137,6 +141,12 @@ class RecordClient:
             raise TransientError(f"{what}: {words[:_LONGEST]}") from error
 
     async def provide_login(self, namespace: str, password: str, *, limits: Limits) -> None:
+        # One after the other: a tenant that is changing its own role makes each of them wait, and
+        # hold a connection that others want.
+        async with self._turns[namespace]:
+            await self._provide_login(namespace, password, limits=limits)
+
+    async def _provide_login(self, namespace: str, password: str, *, limits: Limits) -> None:
         moment = asyncio.get_running_loop().time()
         last = self._provided.get(namespace)
         if (
@@ -145,11 +155,19 @@ class RecordClient:
             and moment < last.until
         ):
             return
+        until, trouble = self._held_up.get(namespace, (moment, ""))
+        if moment < until:
+            raise TransientError(trouble)
 
         async def provide(connection: Connection) -> None:
             await logins.provide(connection, namespace, password, limits=limits)
 
-        await self._connections.call(provide, deadline=_LOGIN_SECONDS)
+        try:
+            await self._connections.call(provide, deadline=_LOGIN_SECONDS)
+        except TransientError as error:
+            self._held_up[namespace] = moment + _LEFT_ALONE, str(error)
+            raise
+        self._held_up.pop(namespace, None)
         self._provided[namespace] = _Provided(
             password=password, limits=limits, until=moment + _REPAIR
         )

@@ -36,6 +36,8 @@ _MAY_CONNECT: Final = "SELECT has_database_privilege(%s, current_database(), 'CO
 _MAY_USE: Final = "SELECT has_schema_privilege(%s, %s, 'USAGE')"
 _DATABASE: Final = "SELECT current_database()"
 
+# A tenant that is changing its own role, in a transaction that it leaves open, is not waited for.
+_PATIENCE: Final = "SET LOCAL lock_timeout = '500ms'"
 _CREATE: Final = sql.SQL("CREATE ROLE {login} NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS")
 # As a verifier, so that the password itself stands in no log of the server.
 _LET_IN: Final = sql.SQL("ALTER ROLE {login} LOGIN CONNECTION LIMIT {most} PASSWORD {verifier}")
@@ -99,6 +101,7 @@ async def _provide(
 ) -> None:
     login, searches = login_name(namespace), search_schema(namespace)
     names = await _names(connection, namespace)
+    await connection.execute(_PATIENCE)
     if not await _ask(connection, _IS_ROLE, login):
         await connection.execute(_CREATE.format(**names))
     elif not await _ask(connection, _IS_OURS, login):

@@ -20,6 +20,7 @@ from psycopg import errors, sql
 from fairlead_contract.search import search_schema, study_name
 from fairlead_operator.errors import LoginNotAllowedError, TransientError
 from fairlead_operator.ports import Limits, Subject
+from fairlead_operator.record import logins
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.tenants import login_name
 from fairlead_serving.server.feedback import Feedback
@@ -809,6 +810,41 @@ def test_a_login_that_is_changing_itself_is_shut_out(house: House, guest: str) -
 
     assert left(house, guest) == (0, 0, 0)
     session.close()
+
+
+def test_a_login_that_is_changing_itself_holds_up_no_other_namespace(
+    house: House, guest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at a Model of its namespace waited for it, with one of a few connections."""
+    other, tried = f"other-{secrets.token_hex(4)}", list[str]()
+    provide_role = logins.provide
+
+    async def provide_noted(connection: Any, namespace: str, *rest: Any, **named: Any) -> None:
+        tried.append(namespace)
+        await provide_role(connection, namespace, *rest, **named)
+
+    async def look(record: RecordClient) -> None:
+        tried.clear()
+        *held_up, other_told = await asyncio.gather(
+            *(record.provide_login(guest, "another", limits=Limits()) for _ in range(20)),
+            provide(record, other),
+            return_exceptions=True,
+        )
+        if other_told is not None:
+            raise other_told
+        assert [type(error) for error in held_up] == [TransientError] * 20, held_up
+
+    monkeypatch.setattr(logins, "provide", provide_noted)
+    monkeypatch.setattr("fairlead_operator.record.client._LEFT_ALONE", 3600.0)
+    with psycopg.connect(house.address(guest)) as session:
+        session.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD 'mine'").format(sql.Identifier(login_name(guest)))
+        )
+        operate(house, look)
+        session.rollback()
+
+    assert sorted(tried) == sorted([guest, other])
+    operate(house, lambda record: record.remove_login(other))
 
 
 def test_searches_that_cannot_be_dropped_keep_a_login_out_and_fail_nobody(

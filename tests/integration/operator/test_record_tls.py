@@ -28,8 +28,10 @@ from fairlead_operator.kube.database_secret import build_own_secret
 from fairlead_operator.ports import Limits
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.tenants import login_name
+from fairlead_serving.server import record_store
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.record_store import RecordStore
+from fairlead_training import database
 from fairlead_training.failure import TrainingFailure
 from fairlead_training.study import open_storage
 from support.postgres import Postgres
@@ -75,6 +77,15 @@ class House:
 
 def read_authority(address: str) -> str | None:
     return psycopg.conninfo.conninfo_to_dict(address).get("sslrootcert")  # type: ignore[return-value]
+
+
+@pytest.fixture(autouse=True)
+def _patient(patient_record: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine take its time."""
+    for seconds in ("_LOGIN_SECONDS", "_STUDY_SECONDS"):
+        monkeypatch.setattr(f"fairlead_operator.record.client.{seconds}", 120.0)
+    for defaults in (record_store._DEFAULTS, database._DEFAULTS):
+        monkeypatch.setitem(defaults, "connect_timeout", 120)  # type: ignore[arg-type]
 
 
 @pytest.fixture(name="house", scope="module")

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from fairlead_operator.prometheus.client import parse_number, parse_numbers
+from fairlead_operator.prometheus.client import PrometheusClient, parse_number, parse_numbers
 
 
 def vector(*values: str | None) -> dict[str, Any]:
@@ -50,6 +53,27 @@ def test_numbers(body: dict[str, Any], number: float | None) -> None:
 def test_what_is_not_one_number(body: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_number(body)
+
+
+async def test_an_answer_that_is_too_large_is_the_querys_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One query of one tenant filled the operator's memory."""
+    monkeypatch.setattr("fairlead_operator.prometheus.client._LARGEST", 4000)
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.json_response(vector(*["1"] * 1000))
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        client = PrometheusClient(str(server.make_url("")), session)
+
+        with pytest.raises(ValueError, match="more than 4000 bytes; aggregate them"):
+            await client.query("up")
+        told = await client.find_mistake("up")
+
+    assert "aggregate them into one number" in (told or "")
 
 
 def labelled(**values: str) -> dict[str, Any]:
