@@ -9,11 +9,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from fairlead_contract.classes import InvalidClassesError, read_classes, spell
 from fairlead_contract.mlmodel import InvalidMlmodelError, read_mlmodel
 from fairlead_operator.text import printable
 
 _UNREADABLE: Final = (
-    InvalidMlmodelError, json.JSONDecodeError, TypeError, AttributeError, RecursionError
+    InvalidMlmodelError, InvalidClassesError, json.JSONDecodeError, TypeError, AttributeError,
+    RecursionError,
 )  # fmt: skip
 _LONGEST: Final = 60  # characters of a name or type that are shown
 _SHOWN: Final = 8  # columns that are named of each kind of change
@@ -45,6 +47,7 @@ class Signature:
 
     inputs: tuple[Column, ...] = ()
     outputs: tuple[Column, ...] = ()
+    classes: tuple[str, ...] = ()  # as answers call them, where they do
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,9 @@ def read_signature(mlmodel: str) -> Signature:
         if not isinstance(signature, dict) or not signature.get("inputs"):
             raise ValueError("it was logged without a signature of its inputs")
         return Signature(
-            inputs=_columns(signature["inputs"]), outputs=_columns(signature.get("outputs"))
+            inputs=_columns(signature["inputs"]),
+            outputs=_columns(signature.get("outputs")),
+            classes=tuple(map(spell, read_classes(document.get("metadata")))),
         )
     except _UNREADABLE as error:
         raise ValueError(
@@ -98,6 +103,9 @@ def find_change(stable: Signature, candidate: Signature) -> Change:
         given, gives = (_shape(one.outputs) for one in (stable, candidate))
         parts.append(f"its predictions were {given} and are {gives}")
     narrower = any((old.type, new.type) not in _WIDER for old, new in retyped)
+    if stable.classes != candidate.classes:
+        given, gives = (_answers(one.classes) for one in (stable, candidate))
+        parts.append(f"its answers were {given} and are {gives}")
     missed = any(column.required for column in added)
     return Change(words=", ".join(parts), refuses=bool(dropped or required or narrower or missed))
 
@@ -155,6 +163,12 @@ def _name(column: Column) -> str:
 
 def _type(column: Column) -> str:
     return printable(column.type, limit=_LONGEST)
+
+
+def _answers(classes: Sequence[str]) -> str:
+    if not classes:
+        return "numbers"
+    return next(_listed("labels of ", [printable(name, limit=_LONGEST) for name in classes]))
 
 
 def _shape(outputs: Sequence[Column]) -> str:

@@ -31,6 +31,7 @@ class Prediction:
     value: float | None = None
     class_: str | None = None
     probabilities: tuple[float, ...] | None = None
+    classes: tuple[str, ...] | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -251,6 +252,10 @@ def _loss(loss: Loss, row: Prediction, feedback: Feedback) -> float | None:
 
 def _probability(row: Prediction, feedback: Feedback) -> float | None:
     label = feedback.label
+    if row.classes is not None:
+        shares = row.probabilities or (None if row.value is None else (1 - row.value, row.value))
+        known = dict(zip(row.classes, shares, strict=True)) if shares else None
+        return known and known.get(feedback.label_class or "", 0.0)
     if row.probabilities is not None:
         known = isinstance(label, float | int) and 0 <= label < len(row.probabilities)
         return row.probabilities[int(label)] if known else 0.0  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 
 from cluster.ports import free_port
+from fairlead_contract.classes import Label, write_classes
 from fairlead_contract.digest import digest_directory
 
 with warnings.catch_warnings():  # MLflow warns about itself
@@ -57,7 +58,9 @@ class Registered:
     digest: str
 
 
-def register_booster(tracking_uri: str, name: str, *, columns: int = 4) -> Registered:
+def register_booster(
+    tracking_uri: str, name: str, *, columns: int = 4, classes: tuple[Label, ...] = ()
+) -> Registered:
     """Train and register a small XGBoost classifier with columns c0, c1 and so on."""
     with _quiet(tracking_uri):
         random = np.random.default_rng(7)
@@ -77,6 +80,7 @@ def register_booster(tracking_uri: str, name: str, *, columns: int = 4) -> Regis
                 model_format="ubj",
                 signature=mlflow.models.infer_signature(frame, labels.astype(float)),
                 input_example=frame.head(3),
+                metadata=write_classes(classes) or None,
                 registered_model_name=name,
                 pip_requirements=["xgboost"],
             )

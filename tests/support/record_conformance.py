@@ -159,6 +159,23 @@ async def classes_have_a_log_loss(desk: RecordDesk, model: str) -> None:
     assert (await writer.moments("absolute")).count == 0
 
 
+async def classes_with_names_have_a_log_loss(desk: RecordDesk, model: str) -> None:
+    writer = Writer(desk, model)
+    names = ("clear", "rain", 'so "so", it is')
+    for label in (names[2], "clear", "snow"):
+        name = await writer.predict(
+            "1.1.0", class_=names[2], probabilities=(0.25, 0.0, 0.75), classes=names
+        )
+        await writer.tell(name, label=label)
+    for label in ("yes", "no", "perhaps"):
+        name = await writer.predict("1.1.0", class_="yes", value=0.8, classes=("no", "yes"))
+        await writer.tell(name, label=label)
+
+    nats = [-math.log(share) for share in (0.75, 0.25, 1e-15, 0.8, 0.2, 1e-15)]
+    assert await writer.moments("log-loss") == moments(nats)
+    assert await desk.port.tally("accuracy", writer.candidate) == Tally(successes=2, trials=6)
+
+
 async def numbers_have_errors(desk: RecordDesk, model: str) -> None:
     writer = Writer(desk, model)
     for value, label in ((10.0, 12.0), (10.0, 6.0)):
@@ -337,6 +354,7 @@ RECORD: tuple[RecordCheck, ...] = (
     rewards_count_by_their_part,
     probabilities_have_losses,
     classes_have_a_log_loss,
+    classes_with_names_have_a_log_loss,
     numbers_have_errors,
     classes_agree_when_equal,
     numbers_agree_when_close_for_their_spread,

@@ -8,6 +8,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
+from fairlead_contract.classes import InvalidClassesError, read_classes, write_classes
 from fairlead_contract.digest import digest_directory
 from fairlead_training.data import Table
 from fairlead_training.failure import Reason, TrainingFailure
@@ -30,7 +31,12 @@ def log_candidate(
     example = holdout.features.head(_EXAMPLE_ROWS).reset_index(drop=True)
     signature = infer_signature(example, score[:_EXAMPLE_ROWS])
     with errors_named("the model cannot be logged"):
-        info = model.log(signature=signature, example=example, run_id=run_id)
+        info = model.log(
+            signature=signature,
+            example=example,
+            metadata=write_classes(holdout.classes),
+            run_id=run_id,
+        )
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             stored = Path(
                 mlflow.artifacts.download_artifacts(artifact_uri=info.model_uri, dst_path=folder)
@@ -42,7 +48,7 @@ def log_candidate(
                     "check its artifact store",
                 )
             digest = digest_directory(stored)
-    return str(info.model_id), signature_digest(signature.to_dict()), digest
+    return str(info.model_id), signature_digest(signature.to_dict(), holdout.classes), digest
 
 
 def read_digest(registered_model: str, registry_version: str, *, scratch: str) -> str | None:
@@ -62,4 +68,9 @@ def read_signature_digest(registered_model: str, registry_version: str) -> str |
         info = mlflow.models.get_model_info(f"models:/{registered_model}/{registry_version}")
     except (MlflowException, OSError, ValueError):
         return None
-    return None if info.signature is None else signature_digest(info.signature.to_dict())
+    if info.signature is None:
+        return None
+    try:
+        return signature_digest(info.signature.to_dict(), read_classes(info.metadata))
+    except InvalidClassesError:
+        return None

@@ -5,7 +5,7 @@ It is scored on its own columns as the source has them, which may be others than
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +16,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from fairlead_contract.artifact import CODE_FIELD, CODE_VALUE, describe_code
+from fairlead_contract.classes import Label, name_in_record, read_classes
 from fairlead_contract.digest import digest_directory
-from fairlead_training.columns import read_numbers
+from fairlead_training.columns import read_numbers, show_names
 from fairlead_training.config import ChampionConfig, Environment, Task, TrainingConfig
 from fairlead_training.data import Table, format_time, parse_time, slice_rows
 from fairlead_training.evaluate import Rival
@@ -65,6 +66,7 @@ def challenge(
             frame.iloc[unseen.rows],
             target=unseen.target,
             task=config.task,
+            classes=table.classes,
             environment=environment,
         )
     except ChampionUnavailableError as error:
@@ -114,12 +116,14 @@ def score_champion(
     *,
     target: Floats,
     task: Task,
+    classes: Sequence[Label] = (),
     environment: Environment,
 ) -> Floats:
     """Score rows with the registered champion, by the columns of its own signature.
 
     Args:
         rows: as the source gave them, with all columns.
+        classes: of the target, where they are named.
 
     Raises:
         ChampionUnavailableError: it is gone, altered, unreadable, or wants other columns.
@@ -135,7 +139,9 @@ def score_champion(
             )
         # A foreign model may fail in any way, and none of them ends the training.
         try:
-            return as_scores(_score(directory, rows, environment), target, task)
+            model = Model.load(str(directory))  # which is data, whatever it says
+            score = as_scores(_score(directory, model, rows, environment), target, task)
+            return align(score, target, task, ours=classes, theirs=read_classes(model.metadata))
         except ChampionUnavailableError:
             raise
         except Exception as error:
@@ -151,8 +157,7 @@ def _fetch(uri: str, name: str, folder: str) -> Path:
         raise ChampionUnavailableError(f"{name} is no longer in the registry") from error
 
 
-def _score(directory: Path, rows: pd.DataFrame, environment: Environment) -> Floats:
-    model = Model.load(str(directory))  # which is data, whatever it says
+def _score(directory: Path, model: Model, rows: pd.DataFrame, environment: Environment) -> Floats:
     learner = find_by_flavor(model.flavors)
     features = _own_columns(model, rows, as_numbers=learner is not None)
     if learner is None:
@@ -222,3 +227,44 @@ def as_scores(score: Floats, target: Floats, task: Task) -> Floats:
         unknown = max(0, int(target.max()) + 1 - score.shape[1])
         score = np.pad(score, ((0, 0), (0, unknown)))
     return score
+
+
+def align(
+    score: Floats,
+    target: Floats,
+    task: Task,
+    *,
+    ours: Sequence[Label],
+    theirs: Sequence[Label],
+) -> Floats:
+    """Bring probabilities from the champion's classes to those of the data.
+
+    Args:
+        score: as ``as_scores`` gives it.
+        ours: the classes of the data; none where they are 0, 1, 2, …
+        theirs: the champion's, as it names them; none where it does not.
+
+    Raises:
+        ChampionUnavailableError: it tells other classes apart.
+    """
+    if task is Task.REGRESSION or not (ours or theirs):
+        return score
+    known = 2 if task is Task.BINARY else score.shape[1]
+    wanted = _names(ours, known if task is Task.BINARY else int(target.max()) + 1)
+    given = _names(theirs, known)
+    is_same = set(given) == set(wanted) if task is Task.BINARY else set(given) & set(wanted)
+    if len(given) != known or not is_same:
+        raise ChampionUnavailableError(
+            f"its classes are {show_names(given)}, and those of the data {show_names(wanted)}"
+        )
+    if task is Task.BINARY:
+        return score if given == wanted else 1 - score
+    aligned = np.zeros((len(score), len(wanted)))
+    for at, name in enumerate(wanted):
+        if name in given:
+            aligned[:, at] = score[:, given.index(name)]
+    return aligned
+
+
+def _names(classes: Sequence[Label], number: int) -> list[str]:
+    return [name_in_record(label) for label in classes or range(number)]

@@ -14,23 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairlead_training.config import Task
 from fairlead_training.failure import Reason
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 # Learners and model servers compute with 32 bits; what is larger would be infinite there.
-_LARGEST: Final = float(np.finfo(np.float32).max)
-# Of a target's values; with a smaller spread, float32 would not tell them apart.
-_FINEST: Final = 4 * float(np.finfo(np.float32).eps)
-_SMALLEST_SPREAD: Final = 1e-30
+LARGEST: Final = float(np.finfo(np.float32).max)
 _EARLIEST, _LATEST = np.datetime64("1678-01-01"), np.datetime64("2262-01-01")
 _LOOKED_AT: Final = 1000  # faulty rows that a message takes its examples from
 _NAMED: Final = 4  # values that a message names
 _NAMED_LABELS: Final = 12
 _MOST_CHARACTERS: Final = 40  # of a value or a name in a message
-_MOST_CLASSES: Final = 1000
 
 # Names that an exported index or a primary key goes by.
 _KEYS: Final = frozenset(
@@ -59,7 +54,7 @@ def read_times(
         quotes: whether a fault may show values.
     """
     if pd.api.types.is_numeric_dtype(column):
-        return _fault(Reason.TIMESTAMP_INVALID, name, "holds numbers, not times")
+        return fault(Reason.TIMESTAMP_INVALID, name, "holds numbers, not times")
     try:
         times = _to_times(column, errors="raise")
     except (ValueError, TypeError, OverflowError):
@@ -71,8 +66,8 @@ def read_times(
     wrong = (np.isnat(times) & ~empty) | outside
     if wrong.any() or empty.any():
         said = f"where a time from {_EARLIEST} to {_LATEST - 1} belongs"
-        trouble = _join(_holding(column, wrong, said, quotes=quotes), _empty(empty))
-        return _fault(Reason.TIMESTAMP_INVALID, name, trouble)
+        trouble = join(holding(column, wrong, said, quotes=quotes), emptiness(empty))
+        return fault(Reason.TIMESTAMP_INVALID, name, trouble)
     return times.astype("datetime64[ns]").astype(np.int64)
 
 
@@ -98,51 +93,17 @@ def read_feature(
     if set(refused) & set(name):
         trouble = f"has one of the characters {' '.join(refused)} in its name"
     elif values is None:
-        wrong = _not_numbers(column)
-        trouble = _holding(column, wrong, "where a number belongs", quotes=quotes)
+        wrong = not_numbers(column)
+        trouble = holding(column, wrong, "where a number belongs", quotes=quotes)
     else:
         low, high = np.fmin.reduce(values), np.fmax.reduce(values)
         if np.isnan(high):
             trouble = "is empty in every row"
-        elif low < -_LARGEST or high > _LARGEST:
-            trouble = _too_large(column, values, quotes=quotes)
+        elif low < -LARGEST or high > LARGEST:
+            trouble = too_large(column, values, quotes=quotes)
     if trouble or values is None:
-        return _fault(Reason.FEATURE_INVALID, label or name, trouble)
+        return fault(Reason.FEATURE_INVALID, label or name, trouble)
     return values
-
-
-def read_target(
-    column: "pd.Series[Any]", name: str, task: Task, *, quotes: bool = True
-) -> Floats | Fault:
-    """Return the target: 0 and 1, class numbers, or the value.
-
-    Args:
-        column: as the source gives it.
-        name: how a fault calls it.
-        task: says what a target may be.
-        quotes: whether a fault may show values.
-    """
-    values, empty = read_numbers(column), column.isna().to_numpy()
-    if values is None:
-        wrong = _not_numbers(column)
-        if task is Task.REGRESSION or (wrong | empty).sum() < len(column):
-            said = _holding(column, wrong, "where a number belongs", quotes=quotes)
-        else:
-            said = _wrong_labels(_labels(column), task, quotes=quotes)
-        return _fault(Reason.TARGET_INVALID, name, _join(said, _empty(empty)))
-    is_large = np.fmax.reduce(np.abs(values)) > _LARGEST
-    large = _too_large(column, values, quotes=quotes) if is_large else ""
-    if large or np.isnan(values).any():
-        return _fault(Reason.TARGET_INVALID, name, _join(large, _empty(np.isnan(values))))
-    distinct = np.unique(values)
-    if len(distinct) == 1:
-        value = f"{distinct[0]:g}" if quotes else "the same"
-        return _fault(Reason.TARGET_CONSTANT, name, f"is {value} in every row")
-    if task is Task.REGRESSION:
-        trouble = _lost_in_32_bits(values, quotes=quotes)
-    else:
-        trouble = _wrong_classes(column, values, task, quotes=quotes)
-    return _fault(Reason.TARGET_INVALID, name, trouble) if trouble else values
 
 
 def read_numbers(column: "pd.Series[Any]") -> Floats | None:
@@ -178,7 +139,7 @@ def is_row_number(column: "pd.Series[Any]", name: str, values: Floats | Fault) -
             return False
         if column.isna().all():
             return is_unnamed(name)
-        return len(set(column.map(_hashable))) == len(column)
+        return len(set(column.map(hashable))) == len(column)
     low, high = np.fmin.reduce(values), np.fmax.reduce(values)
     is_run = high - low == len(values) - 1
     if not (is_run or is_key) or (np.floor(values) != values).any():
@@ -208,7 +169,7 @@ def _to_times(column: "pd.Series[Any]", *, errors: Any) -> npt.NDArray[np.dateti
     return naive
 
 
-def _not_numbers(column: "pd.Series[Any]") -> Mask:
+def not_numbers(column: "pd.Series[Any]") -> Mask:
     """Tell which values are neither missing nor numbers."""
     present = column.notna().to_numpy()
     if pd.api.types.is_datetime64_any_dtype(column):
@@ -219,80 +180,33 @@ def _not_numbers(column: "pd.Series[Any]") -> Mask:
     return wrong if wrong.any() else present & ~values.map(_is_number).to_numpy(dtype=bool)
 
 
-def _too_large(column: "pd.Series[Any]", values: Floats, *, quotes: bool) -> str:
-    wrong = np.abs(values) > _LARGEST
-    said = f"beyond ±{_LARGEST:.1e}, a model's largest number"
-    return _holding(column, wrong, said, quotes=quotes)
+def too_large(column: "pd.Series[Any]", values: Floats, *, quotes: bool) -> str:
+    wrong = np.abs(values) > LARGEST
+    said = f"beyond ±{LARGEST:.1e}, a model's largest number"
+    return holding(column, wrong, said, quotes=quotes)
 
 
-def _lost_in_32_bits(values: Floats, *, quotes: bool) -> str:
-    """Say whether a model's answers, of 24 bits, could not tell the values apart."""
-    middle, spread = float(np.mean(values)), float(np.std(values))
-    if _SMALLEST_SPREAD < spread >= abs(middle) * _FINEST:
-        return ""
-    much = f"by {spread:.1e} around {middle:.9g}, " if quotes else ""
-    return (
-        f"varies {much}less than a model's answers can show; "
-        "subtract a constant, or use another unit"
-    )
-
-
-def _wrong_classes(column: "pd.Series[Any]", values: Floats, task: Task, *, quotes: bool) -> str:
-    distinct = np.unique(values)
-    classes = distinct[(distinct >= 0) & (np.floor(distinct) == distinct)]
-    if task is Task.BINARY:
-        classes = distinct[np.isin(distinct, (0, 1))]
-    are_whole = len(classes) > 1 and np.array_equal(classes, np.arange(len(classes)))
-    if are_whole and len(classes) == len(distinct) <= _MOST_CLASSES:
-        return ""
-    if are_whole and len(classes) <= _MOST_CLASSES:  # and a few strays
-        wrong = ~np.isin(values, classes)
-        return _holding(column, wrong, f"where {_needed(task)} belong", quotes=quotes)
-    return _wrong_labels([f"{value:g}" for value in distinct], task, quotes=quotes)
-
-
-def _labels(column: "pd.Series[Any]") -> list[str]:
-    """Return the different labels as texts, in order."""
-    present = column.dropna().astype(object)
-    return sorted({_show(value) for value in present.map(_hashable).unique()})
-
-
-def _wrong_labels(labels: list[str], task: Task, *, quotes: bool) -> str:
-    if not quotes:
-        return f"holds other values where {_needed(task)} belong"
-    said = f"holds {show_names(labels)} where {_needed(task)} belong"
-    most = 2 if task is Task.BINARY else _NAMED_LABELS
-    if len(labels) > most:
-        return said
-    pairs = [f"{number} for {label}" for number, label in enumerate(labels)]
-    return f"{said}; write {', '.join(pairs)}"
-
-
-def _needed(task: Task) -> str:
-    return "0 and 1" if task is Task.BINARY else "the class numbers 0, 1, 2, … without a gap"
-
-
-def _holding(column: "pd.Series[Any]", wrong: Mask, said: str, *, quotes: bool) -> str:
+def holding(column: "pd.Series[Any]", wrong: Mask, said: str, *, quotes: bool) -> str:
     """Name the values in these rows, and the rows; nothing when there are none."""
     if not wrong.any():
         return ""
     if not quotes:
-        return f"holds other values {said}, {_where(wrong)}"
+        return f"holds other values {said}, {where(wrong)}"
     some = column[wrong].head(_LOOKED_AT)
     if pd.api.types.is_datetime64_any_dtype(some):
         # Texts of its own: beyond the years 1 to 9999, Python has none.
         naive = some.dt.tz_localize(None).to_numpy()
         texts = np.datetime_as_string(naive, unit="s").tolist()
     else:
-        texts = [_show(value) for value in some]
-    return f"holds {show_names(list(dict.fromkeys(texts)), _NAMED)} {said}, {_where(wrong)}"
+        texts = [show(value) for value in some]
+    return f"holds {show_names(list(dict.fromkeys(texts)), _NAMED)} {said}, {where(wrong)}"
 
 
-def _empty(missing: Mask) -> str:
-    return f"is empty {_where(missing)}" if missing.any() else ""
+def emptiness(missing: Mask) -> str:
+    return f"is empty {where(missing)}" if missing.any() else ""
 
 
-def _where(rows: Mask) -> str:
+def where(rows: Mask) -> str:
     count, first = int(rows.sum()), int(rows.argmax()) + 1
     if count == len(rows):
         return "in every row"
@@ -301,11 +215,11 @@ def _where(rows: Mask) -> str:
     return f"in {count} of {len(rows)} rows, first in row {first}"
 
 
-def _join(*parts: str) -> str:
+def join(*parts: str) -> str:
     return ", and ".join(part for part in parts if part)
 
 
-def _show(value: object) -> str:
+def show(value: object) -> str:
     shown = repr(value) if isinstance(value, str | bytes | list | dict) else str(value)
     return " ".join(shown.split())
 
@@ -314,9 +228,9 @@ def _is_number(value: object) -> bool:
     return isinstance(value, numbers.Real | decimal.Decimal)
 
 
-def _hashable(value: object) -> object:
-    return value if isinstance(value, str | numbers.Number) else _show(value)
+def hashable(value: object) -> object:
+    return value if isinstance(value, str | numbers.Number) else show(value)
 
 
-def _fault(reason: Reason, name: str, text: str) -> Fault:
+def fault(reason: Reason, name: str, text: str) -> Fault:
     return Fault(reason=reason, text=f"column {show_names([name])} {text}")

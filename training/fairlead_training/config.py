@@ -44,6 +44,8 @@ class DataConfig:
     target: str
     features: tuple[str, ...]  # empty: every column but target and timestamp
     min_rows: int
+    positive_class: str | None = None  # of two, as people read it; None: the later one
+    missing_labels: float = 0.0  # share of the rows that may have none
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +218,8 @@ def _parse_data(data: "_Section") -> DataConfig:
         target=target,
         features=features,
         min_rows=int(data.number("minRows", 1, 10_000_000, default=200)),
+        positive_class=None if data.get("positiveClass") is None else data.text("positiveClass"),
+        missing_labels=data.number("missingLabels", 0, 1, default=0),
     )
 
 

@@ -13,19 +13,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairlead_contract.classes import Label, name_in_record
 from fairlead_training.columns import (
     Fault,
     Floats,
+    emptiness,
+    fault,
     is_row_number,
     read_feature,
-    read_target,
     read_times,
     show_names,
 )
 from fairlead_training.config import DataConfig, TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.labels import Target, read_target
 
 _MOST_CHARACTERS: Final = 1000  # of a message; a condition holds 1024
+_ROUNDING: Final = 1e-9  # of a share
 _ADVICE: Final = {
     Reason.DATA_FORMAT_INVALID: "rename all but one",
     Reason.COLUMN_MISSING: "",
@@ -48,6 +52,8 @@ class Table:
     target: npt.NDArray[np.float64]  # 0 and 1, class numbers, or the value
     rows: npt.NDArray[np.intp]  # where each was in the source, from 0
     left_out: tuple[str, ...] = ()  # columns that only number the rows
+    classes: tuple[Label, ...] = ()  # by number, where the labels are other than these numbers
+    unlabelled: int = 0  # rows that were left out, as they have no label
 
     def __len__(self) -> int:
         return len(self.target)
@@ -69,33 +75,64 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
     target = times = None
     if _is_there_once(frame, config.data.target):
         name = config.data.target
-        target = read_target(frame[name], name, config.task, quotes=shown.quotes)
+        target = read_target(
+            frame[name],
+            name,
+            config.task,
+            positive=config.data.positive_class,
+            quotes=shown.quotes,
+        )
     if _is_there_once(frame, config.data.timestamp_column):
         name = config.data.timestamp_column
         times = read_times(frame[name], name, quotes=shown.quotes)
     faults += [part for part in (target, times) if isinstance(part, Fault)]
     features, left_out, bad = _read_features(frame, names, config.data, shown, refused_in_names)
     faults += bad
-    if isinstance(target, np.ndarray):
+    labelled = np.ones(len(frame), dtype=np.bool_)
+    if isinstance(target, Target):
+        labelled = ~np.isnan(target.values)
+        faults += _find_unlabelled(~labelled, config.data)
         faults += [
             _copy_of_target(shown.name(name), config.data.target)
             for name, values in features.items()
-            if values[0] == target[0] and np.array_equal(values, target)
+            if _is_copy(values[labelled], target, target.values[labelled])
         ]
-    if len(frame) < config.data.min_rows:
-        faults.append(_too_few(len(frame), config.data.min_rows))
+    if labelled.sum() < config.data.min_rows:
+        faults.append(_too_few(int(labelled.sum()), config.data.min_rows))
     if not (features or faults):
         faults.append(_nothing_to_learn_from(left_out, shown))
-    if faults or not isinstance(target, np.ndarray) or not isinstance(times, np.ndarray):
+    if faults or not isinstance(target, Target) or not isinstance(times, np.ndarray):
         raise _failure(faults)
-    order = np.lexsort([*reversed(features.values()), target, times])
+    order = np.lexsort([*reversed(features.values()), target.values, times])
+    order = order[labelled[order]]
     return Table(
         times=times[order],
         features=pd.DataFrame({name: features[name][order] for name in features}, copy=False),
-        target=target[order],
+        target=target.values[order],
         rows=order,
         left_out=left_out,
+        classes=target.classes,
+        unlabelled=len(frame) - len(order),
     )
+
+
+def renumber(table: Table, classes: tuple[Label, ...]) -> Table:
+    """Number the classes of a table as these are; one that is none of them gets a number above."""
+    if table.classes == classes:
+        return table
+    numbers = {name_in_record(label): number for number, label in enumerate(classes)}
+    labels = table.classes or range(int(table.target.max()) + 1)
+    renumbered = [
+        numbers.get(name_in_record(label), len(classes) + at) if classes else _as_number(label, at)
+        for at, label in enumerate(labels)
+    ]
+    target = np.array(renumbered, dtype=np.float64)[table.target.astype(np.intp)]
+    return order_by(dataclasses.replace(table, target=target, classes=classes), table.features)
+
+
+def _as_number(label: Label, at: int) -> float:
+    """Return a label that is a number; for any other, one that no row of a snapshot has."""
+    return -1.0 - at if isinstance(label, str) else float(label)
 
 
 def order_by(table: Table, features: pd.DataFrame) -> Table:
@@ -227,10 +264,30 @@ def _copy_of_target(name: str, target: str) -> Fault:
     )
 
 
+def _is_copy(values: Floats, target: Target, numbers: Floats) -> bool:
+    """Tell whether a feature has the target's value, label or class number in each row."""
+    if np.array_equal(values, numbers):
+        return True
+    if not target.classes or any(isinstance(label, str) for label in target.classes):
+        return False
+    return np.array_equal(values, np.array(target.classes, dtype=float)[numbers.astype(np.intp)])
+
+
+def _find_unlabelled(missing: npt.NDArray[np.bool_], config: DataConfig) -> list[Fault]:
+    """Return a fault where more rows than may have no label."""
+    if missing.mean() <= config.missing_labels + _ROUNDING:
+        return []
+    said = (
+        f"{emptiness(missing)}, more than the {config.missing_labels:.0%} of the rows that "
+        "spec.data.missingLabels lets go"
+    )
+    return [fault(Reason.TARGET_INVALID, config.target, said)]
+
+
 def _too_few(rows: int, least: int) -> Fault:
     return Fault(
         reason=Reason.TOO_FEW_ROWS,
-        text=f"the data has {rows} rows but spec.data.minRows is {least}",
+        text=f"the data has {rows} rows with a target but spec.data.minRows is {least}",
     )
 
 

@@ -27,7 +27,7 @@ from fairlead_training.champion import challenge
 from fairlead_training.columns import show_names
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
-from fairlead_training.data import check
+from fairlead_training.data import Table, check
 from fairlead_training.database import locked
 from fairlead_training.evaluate import Judgment, Rival, find_doubts, judge
 from fairlead_training.explain import draw, explain
@@ -231,7 +231,12 @@ class _Finishing:
         )
         left_out = show_names(list(parts.search.left_out))
         numbering = (f"no features, as they number the rows: {left_out}",) if left_out else ()
-        warnings = (*doubts, *numbering, *warn_of_source(self._config.data, self._environment))
+        warnings = (
+            *doubts,
+            *numbering,
+            *warn_of_unlabelled(parts.search),
+            *warn_of_source(self._config.data, self._environment),
+        )
         for warning in warnings:
             _log.warning("a person should look at this", extra={"why": warning})
         return warnings
@@ -256,6 +261,8 @@ class _Finishing:
                 self._shared.snapshot,
                 len(parts.holdout),
                 trained_to=int(parts.search.times[-1]),
+                task=self._config.task,
+                unlabelled=parts.search.unlabelled,
             ),
         )
         return success_document(self._config, outcome)
@@ -306,6 +313,13 @@ class _Finishing:
             plot = Path(folder, "explanation.png")
             plot.write_bytes(draw(importance))
             self._record.log_file(str(plot))
+
+
+def warn_of_unlabelled(table: Table) -> tuple[str, ...]:
+    """Say how many rows were left out since nobody knows what became of them."""
+    if not table.unlabelled:
+        return ()
+    return (f"{table.unlabelled} rows have no label, and were left out",)
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial:

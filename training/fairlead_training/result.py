@@ -9,8 +9,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from fairlead_contract.classes import spell
 from fairlead_training.budget import Counts
-from fairlead_training.config import TrainingConfig
+from fairlead_training.columns import show_names
+from fairlead_training.config import Task, TrainingConfig
 from fairlead_training.data import format_exact_time, format_time
 from fairlead_training.evaluate import Estimate, Judgment
 from fairlead_training.failure import TrainingFailure
@@ -37,8 +39,16 @@ def stage_document(stage: str) -> dict[str, Any]:
     return {"outcome": "Succeeded", "stage": stage}
 
 
-def data_document(snapshot: Snapshot, holdout_rows: int, *, trained_to: int) -> dict[str, Any]:
-    return {
+def data_document(
+    snapshot: Snapshot,
+    holdout_rows: int,
+    *,
+    trained_to: int,
+    task: Task | None = None,
+    unlabelled: int = 0,
+) -> dict[str, Any]:
+    """Say what a version learned from; of plain classes nothing, nor of rows that all count."""
+    document: dict[str, Any] = {
         "rows": snapshot.rows,
         "holdoutRows": holdout_rows,
         "from": format_time(snapshot.first),
@@ -46,6 +56,14 @@ def data_document(snapshot: Snapshot, holdout_rows: int, *, trained_to: int) -> 
         "trainedTo": format_exact_time(trained_to),
         "digest": snapshot.digest,
     }
+    names = [spell(label) for label in snapshot.classes]
+    if names:
+        document["classes"] = show_names(names)
+    if names and task is Task.BINARY:
+        document["positiveClass"] = names[-1]
+    if unlabelled:
+        document["rowsWithoutLabel"] = unlabelled
+    return document
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

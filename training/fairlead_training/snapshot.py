@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairlead_training.data import Table, format_time, order_by, slice_rows, take_rows
+from fairlead_contract.classes import Label
+from fairlead_training.data import (
+    Table,
+    format_time,
+    order_by,
+    renumber,
+    slice_rows,
+    take_rows,
+)
 from fairlead_training.failure import Reason, TrainingFailure
 
 _REMEMBERED: Final = 50_000  # rows that are known one by one, some 500 KB in the study
@@ -26,6 +34,7 @@ class Snapshot:
     digest: str
     columns: tuple[str, ...] = ()  # the features; those of 0.1.0 named none
     latest: str = ""  # a hash of each of the latest rows, 8 bytes, in base64
+    classes: tuple[Label, ...] = ()  # by number, as those of the table
 
 
 def take_snapshot(table: Table) -> Snapshot:
@@ -38,6 +47,7 @@ def take_snapshot(table: Table) -> Snapshot:
         digest=_digest(table),
         columns=tuple(map(str, table.features.columns)),
         latest=base64.b64encode(latest.astype("<u8").tobytes()).decode(),
+        classes=table.classes,
     )
 
 
@@ -45,7 +55,7 @@ def restore(table: Table, snapshot: Snapshot) -> Table:
     """Return the rows of a snapshot, from a source that has grown since.
 
     New rows may be of any time when they are among the latest of the snapshot, and there may be
-    new columns.
+    new columns and classes.
 
     Raises:
         TrainingFailure: DataChanged when its rows are not there as they were.
@@ -53,6 +63,7 @@ def restore(table: Table, snapshot: Snapshot) -> Table:
     # Everything that follows compares models on the same rows: other rows are another training.
     if snapshot.columns and set(snapshot.columns) < set(table.features.columns):
         table = order_by(table, table.features[list(snapshot.columns)])
+    table = renumber(table, snapshot.classes)
     known = slice_rows(table, 0, int(np.searchsorted(table.times, snapshot.last, side="right")))
     if _is_snapshot(known, snapshot):
         return known

@@ -223,6 +223,12 @@ def _shared(study: optuna.Study, storage: RDBStorage) -> SharedStudy:
     return SharedStudy(
         study=study,
         engine=storage.engine,
-        snapshot=Snapshot(**{**snapshot, "columns": tuple(snapshot.get("columns", ()))}),
+        snapshot=Snapshot(
+            **{
+                **snapshot,
+                "columns": tuple(snapshot.get("columns", ())),
+                "classes": tuple(snapshot.get("classes", ())),
+            }
+        ),
         started_at=float(attributes[_STARTED]),
     )

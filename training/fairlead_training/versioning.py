@@ -4,8 +4,10 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+
+from fairlead_contract.classes import Label
 
 _FORM: Final = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _LONGEST: Final = 30  # characters: the next one has 32 at most, and fits a status
@@ -50,12 +52,15 @@ def find_highest(existing: Iterable[Existing]) -> Existing | None:
     return max(numbered, key=lambda pair: pair[0])[1] if numbered else None
 
 
-def signature_digest(signature: Mapping[str, Any]) -> str:
+def signature_digest(signature: Mapping[str, Any], classes: Sequence[Label] = ()) -> str:
     """Compute the digest of an MLflow signature, given as a dictionary of its three parts.
 
-    MLflow keeps each part as JSON text; the digest is over what the texts mean.
+    MLflow keeps each part as JSON text; the digest is over what the texts mean.  What answers are
+    about is part of it, where the version names its classes.
     """
     parts = {name: _decode(signature.get(name)) for name in ("inputs", "outputs", "params")}
+    if classes:
+        parts["classes"] = list(classes)
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 

@@ -85,6 +85,12 @@ class ModelSpec(Spec):
             ".training.search.metric",
         ),
         Rule(
+            "!has(self.data.positiveClass) || self.task == 'binary-classification'",
+            "data.positiveClass has no effect on this task, which has no positive class; remove "
+            "it, or set task: binary-classification",
+            ".data.positiveClass",
+        ),
+        Rule(
             "!has(self.versionDigest) || has(self.version)",
             "versionDigest says which artifact version is: set version, or remove versionDigest",
             ".versionDigest",

@@ -6,6 +6,7 @@ out is what decides whether and how soon a training ends, not what it is after:
 
     source.credentials   who may read the rows, not which rows
     minRows              refuses a training and changes none
+    missingLabels        the same: rows without a label are left out whatever it says
     search.parallelism   the same trials, by more workers
     search.timeout       a limit, as resources are: what a search that was cut short
                          had reached depends on the machine; ``trials`` is the wish
@@ -38,6 +39,7 @@ _RECIPE: Final[Mapping[str, object]] = {
     "data.source.query": None,
     "data.timestampColumn": None,
     "data.target": None,
+    "data.positiveClass": None,
     "data.features": [],
     "training.algorithms": ["xgboost"],
     "training.search.trials": 40,
@@ -56,6 +58,7 @@ _RECIPE: Final[Mapping[str, object]] = {
 _CIRCUMSTANCES: Final[Mapping[str, object]] = {
     "data.source.credentials.name": None,
     "data.minRows": 200,
+    "data.missingLabels": "5%",
     "training.search.parallelism": 1,
     "training.search.timeout": "15m",
     "training.retries": 2,

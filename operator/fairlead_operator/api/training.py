@@ -130,7 +130,39 @@ class DataSpec(Spec):
             "decides the split and is not a feature."
         ),
     ]
-    target: Annotated[Column, Field(description="Column to predict, for example `price`.")]
+    target: Annotated[
+        Column,
+        Field(
+            description="Column to predict, for example `price`: a number for regression, else a "
+            "label of any kind, for example yes and no. Answers are in the words of the labels; "
+            "where these are 0, 1, 2, … or false and true, they are the probabilities alone."
+        ),
+    ]
+    positive_class: Annotated[
+        str | None,
+        Field(
+            default=None,
+            min_length=1,
+            max_length=200,
+            description='Label of the positive class, in quotes, for example "churned": the one '
+            "that precision, recall and average precision are about, and whose probability the "
+            "prediction log keeps. Answers are then in the words of the labels, whatever these "
+            "are. Only for task: binary-classification. When unset: the larger of two numbers, "
+            "true, or the later of two words in the alphabet, as yes after no.",
+        ),
+    ]
+    missing_labels: Annotated[
+        str,
+        Field(
+            default="5%",
+            pattern=r"^([0-9]|[1-8][0-9]|90)%$",
+            max_length=3,
+            json_schema_extra=formed("must be a whole percent from 0% to 90%, for example 5%"),
+            description="Share of the rows that may have no target: these are left out and "
+            "counted; with more, the training fails with reason TargetInvalid. In whole percents, "
+            "from 0% to 90%. Defaults to 5%.",
+        ),
+    ]
     features: Annotated[
         tuple[Column, ...],
         Field(

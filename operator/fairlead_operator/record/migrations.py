@@ -264,4 +264,11 @@ _TENANTS: Final = Migration(
     ),
 )
 
-STEPS: Final = (_FIRST, _FEEDBACK_TIMES, _TENANTS)
+# What the probabilities of a row are of; null where classes are numbered 0, 1, 2, …
+_CLASSES: Final = Migration(
+    version=4,
+    name="classes of predictions",
+    statements=("ALTER TABLE fairlead_record.predictions ADD COLUMN classes text[]",),
+)
+
+STEPS: Final = (_FIRST, _FEEDBACK_TIMES, _TENANTS, _CLASSES)

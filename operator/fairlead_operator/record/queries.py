@@ -30,9 +30,11 @@ _LABELLED: Final = f"""
 WITH ours AS (
     SELECT * FROM {PREDICTIONS} WHERE {_OURS}
 ), named AS (
-    SELECT prediction_id, row_index, value, class, probabilities FROM ours WHERE NOT mirrored
+    SELECT prediction_id, row_index, value, class, probabilities, classes
+    FROM ours WHERE NOT mirrored
     UNION ALL
-    SELECT live.prediction_id, row_index, ours.value, ours.class, ours.probabilities
+    SELECT live.prediction_id, row_index, ours.value, ours.class, ours.probabilities,
+           ours.classes
     FROM ours
     JOIN (
         SELECT prediction_id, request_id, row_index FROM {PREDICTIONS}
@@ -40,7 +42,7 @@ WITH ours AS (
     ) AS live USING (request_id, row_index)
     WHERE ours.mirrored
 ), labelled AS (
-    SELECT value, class, probabilities, label_value, label_class,
+    SELECT value, class, probabilities, classes, label_value, label_class,
            coalesce(label_at, at) AS given_at
     FROM named
     JOIN {FEEDBACK} USING (prediction_id, row_index)
@@ -56,7 +58,11 @@ FROM labelled WHERE class IS NOT NULL
 
 # A label that is no class of the model had the probability 0.
 _PROBABILITY: Final = """
-CASE WHEN probabilities IS NOT NULL THEN coalesce(
+CASE WHEN classes IS NOT NULL AND probabilities IS NOT NULL THEN coalesce(
+         probabilities[array_position(classes, label_class)], 0)
+     WHEN classes IS NOT NULL AND value IS NOT NULL THEN
+         CASE label_class WHEN classes[2] THEN value WHEN classes[1] THEN 1 - value ELSE 0 END
+     WHEN probabilities IS NOT NULL THEN coalesce(
          CASE WHEN label_value BETWEEN 0 AND cardinality(probabilities) - 1
               THEN probabilities[label_value::integer + 1] END, 0)
      WHEN class IS NOT NULL AND value IS NOT NULL THEN

@@ -44,6 +44,8 @@ def build_config(
             "query": spec.data.source.query,
             "timestampColumn": spec.data.timestamp_column,
             "target": spec.data.target,
+            "positiveClass": spec.data.positive_class,
+            "missingLabels": _to_share(spec.data.missing_labels),
             "features": list(spec.data.features),
             "minRows": spec.data.min_rows,
         },
@@ -58,7 +60,7 @@ def build_config(
         "validation": {
             "strategy": validation.strategy,
             "folds": validation.folds,
-            "holdoutFraction": int(validation.holdout.rstrip("%")) / 100,
+            "holdoutFraction": _to_share(validation.holdout),
         },
         "champion": None
         if champion is None
@@ -94,6 +96,10 @@ def read_training(config: str | None) -> str | None:
     """
     uid = (_parse(config) or {}).get("trainingRunUid")
     return uid if uid and isinstance(uid, str) else None
+
+
+def _to_share(percent: str) -> float:
+    return int(percent.rstrip("%")) / 100
 
 
 def _write(document: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ from fairlead_contract import logs
 from fairlead_contract.http import VERSION_HEADER
 from fairlead_serving.server.artifact import fetch_artifact, read_artifact
 from fairlead_serving.server.bodies import Bodies
+from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.connection import BoundedConnection
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.failure import Reason, StartupError
@@ -64,10 +65,10 @@ def main() -> int:
     logs.configure(level="WARNING", levels={"fairlead_serving": "INFO"})  # of libraries, less
     environment = read_environment()
     try:
-        settings, predictor = prepare(environment)
+        settings, predictor, classes = prepare(environment)
         registry = CollectorRegistry()
-        log = open_log(settings, registry)
-        app = build(settings, predictor, registry, log)
+        log = open_log(settings, registry, classes)
+        app = build(settings, predictor, registry, log, classes)
     except StartupError as error:
         return report(error, termination_log(environment))
     except Exception as error:
@@ -81,7 +82,7 @@ def main() -> int:
     return exit_code
 
 
-def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
+def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor, Classes]:
     """Do all that can fail before anything listens.
 
     Raises:
@@ -98,17 +99,19 @@ def prepare(environment: Mapping[str, str]) -> tuple[Settings, Predictor]:
     predictor = open_predictor(
         artifact, warmup=settings.warmup_requests, allows_code=settings.allows_code
     )
-    return settings, predictor
+    return settings, predictor, artifact.classes
 
 
-def open_log(settings: Settings, registry: CollectorRegistry) -> PredictionLog | None:
+def open_log(
+    settings: Settings, registry: CollectorRegistry, classes: Classes
+) -> PredictionLog | None:
     """Start the log of predictions, if they are logged; the database may be away."""
     if settings.record is None:
         return None
     from fairlead_serving.server.record_store import RecordStore  # noqa: PLC0415 - 10 MB for those who log
 
     metrics = LogMetrics(model=settings.model, version=settings.version, registry=registry)
-    store = RecordStore(settings.record, settings)
+    store = RecordStore(settings.record, settings, classes=classes)
     log = PredictionLog(store, metrics, sample=settings.record.sample)
     log.start()
     return log
@@ -119,6 +122,7 @@ def build(
     predictor: Predictor,
     registry: CollectorRegistry,
     log: PredictionLog | None = None,
+    classes: Classes = PLAIN,
 ) -> ASGIApp:
     """Put the application together."""
     # BentoML reads the environment when it is imported: after `prepare_libraries`.
@@ -134,9 +138,11 @@ def build(
     metrics = Metrics(model=settings.model, version=settings.version, registry=registry)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
     bodies = Bodies()
-    endpoint = PredictEndpoint(predictor, metrics, settings, thread=thread, bodies=bodies, log=log)
-    feedback = FeedbackEndpoint(settings.record, log, bodies)
-    description = describe_api(settings, predictor.reader)
+    endpoint = PredictEndpoint(
+        predictor, metrics, settings, thread=thread, bodies=bodies, log=log, classes=classes
+    )
+    feedback = FeedbackEndpoint(settings.record, log, bodies, classes=classes)
+    description = describe_api(settings, predictor.reader, classes)
     service = build_service(endpoint)
     app = without_slash(build_application(service, feedback, registry, description))
     if settings.force_token:

@@ -13,8 +13,10 @@ from typing import Any
 
 from fairlead_contract import tags
 from fairlead_contract.artifact import confine
+from fairlead_contract.classes import read_classes
 from fairlead_contract.digest import digest_directory
 from fairlead_contract.mlmodel import read_mlmodel
+from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.registry import Registry
 from fairlead_serving.server.settings import Settings
@@ -31,6 +33,7 @@ class Artifact:
     columns: tuple[Column, ...]
     flavors: Mapping[str, Mapping[str, Any]]  # how it can be loaded, as the MLmodel file says
     example: list[dict[str, Any]] | None
+    classes: Classes = PLAIN  # in the words of the labels, where it names them
 
     def find_file(self, name: object) -> Path:
         """Return the place of a file that the artifact names.
@@ -100,6 +103,7 @@ def _read(path: Path) -> Artifact:
         columns=parse_columns(description.get("signature")),
         flavors=dict(description["flavors"]),
         example=_read_example(path, description.get("saved_input_example_info")),
+        classes=Classes(labels=read_classes(description.get("metadata"))),
     )
 
 

@@ -27,6 +27,7 @@ from fairlead_contract.http import (
 )
 from fairlead_contract.series import Outcome
 from fairlead_serving.server.bodies import Bodies, Body
+from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.prediction_log import PredictionLog
@@ -57,6 +58,7 @@ class PredictEndpoint:
         thread: Executor,
         bodies: Bodies,
         log: PredictionLog | None = None,
+        classes: Classes = PLAIN,
     ) -> None:
         self._predictor = predictor
         self._metrics = metrics
@@ -66,6 +68,7 @@ class PredictEndpoint:
         self._bodies = bodies
         self._limits = Limits.of(predictor.reader.columns, most=settings.max_body_bytes)
         self._log = log
+        self._classes = classes
 
     async def answer(self, request: Request) -> Response:
         """Predict for what the client sent, or say why not.  Never raises."""
@@ -123,7 +126,8 @@ class PredictEndpoint:
 
     def _success(self, predictions: Predictions, headers: Headers) -> Response:
         prediction_id = str(uuid.uuid4())
-        body = {**self._identity, "predictionId": prediction_id, "predictions": predictions}
+        told = self._classes.tell(predictions)
+        body = {**self._identity, "predictionId": prediction_id, "predictions": told}
         if self._log is not None and not _is_uncounted(headers):
             self._log.offer(
                 prediction_id,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fairlead_contract.classes import name_in_record
+from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.instances import MAX_INSTANCES, BadInputError
-from fairlead_serving.server.outputs import class_name
 from fairlead_serving.server.question import read_json
 from fairlead_serving.server.signature import Task
 
@@ -38,7 +39,13 @@ class Feedback:
     reward: float | None = None
 
 
-def parse_feedback(body: bytes | bytearray, task: Task, *, received: datetime) -> Feedback:
+def parse_feedback(
+    body: bytes | bytearray,
+    task: Task,
+    *,
+    received: datetime,
+    classes: Classes = PLAIN,
+) -> Feedback:
     """Read the body of `POST /feedback`.
 
     A client whose clock is ahead gives its feedback when it is received, so that no later word
@@ -56,7 +63,7 @@ def parse_feedback(body: bytes | bytearray, task: Task, *, received: datetime) -
     label, reward = fields.get("label"), fields.get("reward")
     if label is None and reward is None:
         raise BadInputError("label and reward are both missing; give one of them or both")
-    value, name = (None, None) if label is None else _parse_label(label, task)
+    value, name = (None, None) if label is None else _parse_label(label, task, classes)
     return Feedback(
         prediction_id=_parse_prediction_id(fields.get("predictionId")),
         row_index=_parse_row(fields.get("row", 0)),
@@ -67,7 +74,7 @@ def parse_feedback(body: bytes | bytearray, task: Task, *, received: datetime) -
     )
 
 
-def feedback_schema(task: Task) -> dict[str, Any]:
+def feedback_schema(task: Task, classes: Classes = PLAIN) -> dict[str, Any]:
     """Return a JSON schema of a body: what it allows, in its formats too, is accepted."""
     return {
         "type": "object",
@@ -84,7 +91,10 @@ def feedback_schema(task: Task) -> dict[str, Any]:
                 "default": 0,
                 "description": "which of the instances, counted from 0",
             },
-            "label": {**_LABELS[task], "description": "what was true: a value, or a class"},
+            "label": {
+                **_label_schema(task, classes),
+                "description": "what was true: a value, or a class",
+            },
             "reward": {"type": "number", "minimum": 0, "maximum": 1},
             "at": {
                 "type": "string",
@@ -135,12 +145,27 @@ def _parse_time(given: object, received: datetime) -> datetime:
     )
 
 
-def _parse_label(given: object, task: Task) -> tuple[float | None, str | None]:
+def _label_schema(task: Task, classes: Classes) -> dict[str, Any]:
+    if task is Task.BINARY and classes.labels:
+        return {"enum": list(classes.labels)}
+    return _LABELS[task]
+
+
+def _parse_label(given: object, task: Task, classes: Classes) -> tuple[float | None, str | None]:
     """Read the label as a number, where it is one, and as the name of a class."""
+    if classes.labels:
+        name = classes.find(given)
+        if name is not None:
+            return (None if isinstance(given, str) else float(given)), name  # type: ignore[arg-type]  # a number
+        # Of several classes, another version may know one more.
+        if task is Task.BINARY:
+            raise BadInputError(
+                f"label is neither {' nor '.join(classes.names)}; the model has these two classes"
+            )
     if isinstance(given, str) and task is not Task.REGRESSION:
         if not 0 < len(given) <= _LONGEST_LABEL:
             raise BadInputError(f"label must have 1 to {_LONGEST_LABEL} characters")
-        return None, class_name(given)
+        return None, name_in_record(given)
     if not isinstance(given, int | float) or not math.isfinite(given):
         wanted = "a number" if task is Task.REGRESSION else "a number, a string, true or false"
         raise BadInputError(f"label is not {wanted}")
@@ -148,7 +173,7 @@ def _parse_label(given: object, task: Task) -> tuple[float | None, str | None]:
         raise BadInputError("label is not a number")
     if task is Task.BINARY and given not in {0, 1}:
         raise BadInputError("label is neither 0 nor 1; the model has two classes")
-    return float(given), class_name(given)
+    return float(given), name_in_record(given)
 
 
 def _parse_reward(given: object) -> float:

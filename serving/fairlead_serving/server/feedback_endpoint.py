@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fairlead_serving.server.bodies import Bodies
+from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.feedback import MAX_BODY_BYTES, parse_feedback
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.prediction_log import CLOSED_SECONDS, Offer, PredictionLog
@@ -24,9 +25,15 @@ class FeedbackEndpoint:
     """Takes labels and rewards for the predictions of a Model."""
 
     def __init__(
-        self, record: RecordSettings | None, log: PredictionLog | None, bodies: Bodies
+        self,
+        record: RecordSettings | None,
+        log: PredictionLog | None,
+        bodies: Bodies,
+        *,
+        classes: Classes = PLAIN,
     ) -> None:
         self._bodies = bodies
+        self._classes = classes
         self._record = record
         self._token: Token | None = None  # feedback is open to everyone
         if record is not None and record.feedback_token:
@@ -50,7 +57,10 @@ class FeedbackEndpoint:
             body = await self._bodies.read(request, MAX_BODY_BYTES)
             try:
                 feedback = parse_feedback(
-                    body.content, self._record.task, received=datetime.now(UTC)
+                    body.content,
+                    self._record.task,
+                    received=datetime.now(UTC),
+                    classes=self._classes,
                 )
             finally:
                 body.release()

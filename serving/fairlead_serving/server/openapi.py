@@ -15,6 +15,7 @@ from fairlead_contract.http import (
     REQUEST_ID_PATTERN,
     VERSION_HEADER,
 )
+from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.feedback import MAX_BODY_BYTES, feedback_schema
 from fairlead_serving.server.instances import MAX_INSTANCES, InstanceReader
 from fairlead_serving.server.settings import RecordSettings, Settings
@@ -38,19 +39,23 @@ _BODY_REFUSALS: Final[Mapping[HTTPStatus, str]] = MappingProxyType(
 )
 
 
-def describe_api(settings: Settings, reader: InstanceReader) -> Json:
+def describe_api(
+    settings: Settings,
+    reader: InstanceReader,
+    classes: Classes = PLAIN,
+) -> Json:
     """Describe the API of a version that takes what this reader reads."""
     paths = {"/predict": {"post": _predict(settings, reader)}}
     schemas = {
         "Instance": reader.schema(),
         "PredictRequest": _PREDICT_REQUEST,
-        "PredictResponse": _predict_response(settings),
+        "PredictResponse": _predict_response(settings, classes),
         "Error": _object(error={"type": "string"}),
     }
     schemes = {}
     if (record := settings.record) is not None:
         paths["/feedback"] = {"post": _feedback(settings, record)}
-        schemas["FeedbackRequest"] = feedback_schema(record.task)
+        schemas["FeedbackRequest"] = feedback_schema(record.task, classes)
         schemas["FeedbackResponse"] = _FEEDBACK_RESPONSE
         if record.feedback_token:
             schemes[_TOKEN] = {"type": "http", "scheme": "bearer"}
@@ -161,7 +166,8 @@ def _object(**properties: Json) -> Json:
     }
 
 
-def _predict_response(settings: Settings) -> Json:
+def _predict_response(settings: Settings, classes: Classes) -> Json:
+    described = _describe_answers(classes)
     return _object(
         model={"type": "string", "const": settings.model},
         version={"type": "string", "const": settings.version},
@@ -170,12 +176,28 @@ def _predict_response(settings: Settings) -> Json:
             "type": "array",
             "minItems": 1,
             "maxItems": MAX_INSTANCES,
+            **described,
+        },
+    )
+
+
+def _describe_answers(classes: Classes) -> Json:
+    if not classes.labels:
+        return {
             "description": "In the order of the instances: the probability of class 1 for "
             "binary-classification, those of all classes for multiclass-classification, the value "
             "for regression; or what the model gives in place of it.",
             "items": {},
-        },
-    )
+        }
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    return {
+        "description": "In the order of the instances: the likeliest class, and the probability "
+        "of each by its name.",
+        "items": _object(
+            label={"enum": list(classes.labels)},
+            probabilities=_object(**dict.fromkeys(classes.names, share)),
+        ),
+    }
 
 
 def _headers(version: str) -> Json:

@@ -9,6 +9,7 @@ import psycopg
 from fairlead_contract import record
 from fairlead_contract.database import ADDRESS, InvalidAddressError, redact
 from fairlead_contract.libpq import NOTICES_SILENCE, build_parameters
+from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.outputs import to_outputs
 from fairlead_serving.server.prediction_log import Answer, LimitReachedError, UnavailableError
@@ -47,8 +48,9 @@ def _unnest(columns: Mapping[str, str]) -> str:
 # One statement for any number of rows, since a trigger counts what each wrote.  Not COPY, which
 # PostgreSQL refuses on a table with row-level security.
 _PREDICTIONS: Final = f"""
-INSERT INTO {record.PREDICTIONS} ({", ".join(_PREDICTION)})
-SELECT {", ".join([*_PREDICTION][:-1])}, probabilities::real[] FROM {_unnest(_PREDICTION)}
+INSERT INTO {record.PREDICTIONS} ({", ".join(_PREDICTION)}, classes)
+SELECT {", ".join([*_PREDICTION][:-1])}, probabilities::real[], %s::text[]
+FROM {_unnest(_PREDICTION)}
 """
 # A label and a reward may come apart; each stays until another of its kind was given later, in
 # whatever order servers write.  Rows of servers that write no times were given when written.  Of
@@ -108,8 +110,15 @@ _SETTINGS: Final = (
 class RecordStore:
     """One connection, opened when it is needed."""
 
-    def __init__(self, record: RecordSettings, settings: Settings) -> None:
+    def __init__(
+        self,
+        record: RecordSettings,
+        settings: Settings,
+        *,
+        classes: Classes = PLAIN,
+    ) -> None:
         self._record = record
+        self._names = classes.recorded
         self._settings = settings
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._url = ""  # of the connection
@@ -164,7 +173,7 @@ class RecordStore:
         with connection.cursor() as cursor:
             cursor.execute(_SETTINGS)
             if rows := list(self._rows(answers)):
-                cursor.execute(_PREDICTIONS, _columns(rows))
+                cursor.execute(_PREDICTIONS, [list(self._names) or None, *_columns(rows)])
             # In one order everywhere: servers that lock the same rows never block each other.
             ordered = sorted(feedback, key=_of_row)
             for distinct in _rounds(ordered):
@@ -173,7 +182,7 @@ class RecordStore:
     def _rows(self, answers: Sequence[Answer]) -> Iterator[tuple[Any, ...]]:
         names = (self._settings.namespace, self._settings.model, self._settings.version)
         for answer in answers:
-            outputs = to_outputs(self._record.task, answer.predictions)
+            outputs = to_outputs(self._record.task, answer.predictions, self._names)
             for index, (value, name, probabilities) in enumerate(outputs):
                 yield (
                     answer.prediction_id,

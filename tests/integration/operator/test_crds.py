@@ -152,6 +152,7 @@ FULL_MODEL = manifest(
             "target": "price",
             "features": ["demand", "Überschuss in %"],
             "minRows": 1000,
+            "missingLabels": "0%",
         },
         "training": {
             "algorithms": ["xgboost"],
@@ -611,6 +612,33 @@ def without_empty_lists(node: Any) -> Any:
         ),
         pytest.param(
             with_(MODEL, "spec.data.target", "timestamp"), "data.target", id="target time"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.data.positiveClass", True), "positiveClass", id="class: no text"
+        ),
+        pytest.param(with_(MODEL, "spec.data.positiveClass", ""), "positiveClass", id="class: ''"),
+        pytest.param(
+            with_(with_(MODEL, "spec.task", "regression"), "spec.data.positiveClass", "a"),
+            "data.positiveClass",
+            id="positiveClass: of no class",
+        ),
+        pytest.param(
+            with_(
+                with_(MODEL, "spec.task", "multiclass-classification"),
+                "spec.data.positiveClass",
+                "a",
+            ),
+            "data.positiveClass",
+            id="positiveClass: of several",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.data.missingLabels", "91%"), "missingLabels", id="missing: 91%"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.data.missingLabels", "05%"), "missingLabels", id="missing: a zero"
+        ),
+        pytest.param(
+            with_(MODEL, "spec.data.missingLabels", 0.05), "missingLabels", id="missing: a number"
         ),
         pytest.param(with_(MODEL, "spec.data.minRows", 49), "data.minRows", id="minRows: few"),
         # Training

@@ -101,14 +101,16 @@ _STUDY_TABLES = """SELECT table_name FROM information_schema.tables
     WHERE table_schema = 'fairlead_search' AND table_name NOT IN ('alembic_version', 'version_info')
 """
 _PREDICTION = f"""INSERT INTO {PREDICTIONS} VALUES (
-    %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
+    %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
 _FEEDBACK = f"INSERT INTO {FEEDBACK} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 def _values(row: Prediction) -> tuple[object, ...]:
     names = (row.prediction_id, row.row_index, row.request_id, row.namespace, row.model)
     probabilities = None if row.probabilities is None else list(row.probabilities)
-    return (*names, row.version, row.at, row.mirrored, row.value, row.class_, probabilities)
+    classes = None if row.classes is None else list(row.classes)
+    said = (row.value, row.class_, probabilities, classes)
+    return (*names, row.version, row.at, row.mirrored, *said)
 
 
 def _told(row: Feedback) -> tuple[object, ...]:

@@ -104,7 +104,7 @@ INSERT INTO fairlead_record.history VALUES
 
 # What a later release might bring.
 COLUMNS = Migration(
-    version=4,
+    version=5,
     name="two columns",
     statements=(
         "ALTER TABLE fairlead_record.predictions ADD COLUMN seconds double precision",
@@ -112,7 +112,7 @@ COLUMNS = Migration(
     ),
 )
 INDEX = Migration(
-    version=5,
+    version=6,
     name="an index",
     concurrently=True,
     statements=(
@@ -371,9 +371,9 @@ async def test_steps_keep_the_rows_that_are_there(database: str, operators: Oper
     assert [row[:11] for row in predictions] == before[0]
     assert [row[:8] for row in feedback] == before[1]
     assert history == before[2]
-    assert {row[11:] for row in predictions} == {(None,)}
+    assert {row[11:] for row in predictions} == {(None, None)}
     assert {row[8:] for row in feedback} == {(None, None, "client")}
-    assert versions(database) == [1, 2, 3, 4, 5]
+    assert versions(database) == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("through", ["directly", "through a pooler"])
@@ -389,7 +389,7 @@ async def test_operators_that_start_at_once_take_each_step_once(
 
         await asyncio.gather(*(ready(operators.start(url, *LATER)) for _ in range(5)))
 
-        assert versions(database) == [1, 2, 3, 4, 5]
+        assert versions(database) == [1, 2, 3, 4, 5, 6]
         with Server(url) as server:
             await server.go_on()
         assert server.failures == []
@@ -403,7 +403,7 @@ async def test_an_old_server_writes_all_the_time(database: str, operators: Opera
         await server.go_on()
 
     assert server.failures == []
-    assert versions(database) == [1, 2, 3, 4, 5]
+    assert versions(database) == [1, 2, 3, 4, 5, 6]
     watched = "WHERE model = 'watched' AND"
     assert ask(
         database,
@@ -448,7 +448,7 @@ async def test_a_step_behind_a_long_writer_lets_the_others_pass(
         await ready(operator)
 
     assert server.failures == []
-    assert versions(database) == [1, 2, 3, 4, 5]
+    assert versions(database) == [1, 2, 3, 4, 5, 6]
 
 
 async def test_a_lock_that_any_login_may_hold_holds_no_step_up(
@@ -461,7 +461,7 @@ async def test_a_lock_that_any_login_may_hold_holds_no_step_up(
 
         await ready(operators.start(database, *LATER))
 
-    assert versions(database) == [1, 2, 3, 4, 5]
+    assert versions(database) == [1, 2, 3, 4, 5, 6]
 
 
 async def test_a_step_may_take_longer_than_a_call(
@@ -480,7 +480,7 @@ async def test_a_step_may_take_longer_than_a_call(
     ask(database, "CREATE TABLE go_on ()")
     await ready(operator)
 
-    assert versions(database) == [1, 2, 3, 4]
+    assert versions(database) == [1, 2, 3, 4, 5]
 
 
 _UNTIL_TOLD = """
@@ -514,7 +514,7 @@ async def test_calls_go_on_as_soon_as_the_schema_is_up_to_date(
             await operator.call(nothing, deadline=600)  # does not even wait
 
     await until(lambda: operator._upgrade is None)
-    assert versions(database) == [1, 2, 3]
+    assert versions(database) == [1, 2, 3, 4]
 
     await ready(operator)
 
@@ -530,9 +530,9 @@ async def test_a_newer_database_is_used_as_it_is(
         await server.go_on()
 
     assert server.failures == []
-    assert versions(database) == [1, 2, 3, 4, 5]
+    assert versions(database) == [1, 2, 3, 4, 5, 6]
     told = [record for record in caplog.records if "newer than this operator" in record.message]
-    assert [(record.version, record.known) for record in told] == [(5, 3)]
+    assert [(record.version, record.known) for record in told] == [(6, 4)]
 
 
 @pytest.fixture(name="login")
@@ -589,7 +589,7 @@ async def test_a_login_with_the_rights_needs_no_more(
 
     await ready(operators.start(login.uri(database), *LATER))
 
-    assert versions(empty) == [1, 2, 3, 4, 5]
+    assert versions(empty) == [1, 2, 3, 4, 5, 6]
 
 
 async def test_a_login_of_fewer_rights_uses_what_another_brought_up_to_date(
@@ -633,9 +633,9 @@ async def test_a_step_that_ends_half_way_is_taken_back_and_later_completed(
     await until(lambda: not sessions(database, "SELECT pg_sleep"))
 
     assert columns(database) == before
-    assert versions(database) == [1, 2, 3]
+    assert versions(database) == [1, 2, 3, 4]
     await ready(operators.start(database, *LATER))
-    assert versions(database) == [1, 2, 3, 4, 5]
+    assert versions(database) == [1, 2, 3, 4, 5, 6]
 
 
 async def test_an_index_that_was_not_finished_is_built_again(
@@ -652,10 +652,10 @@ async def test_an_index_that_was_not_finished_is_built_again(
         with pytest.raises(TransientError, match="terminating connection"):
             await call
 
-    assert versions(database) == [1, 2, 3, 4]
+    assert versions(database) == [1, 2, 3, 4, 5]
     assert len(indexes(database)) == 9
     await ready(operator)
-    assert versions(database) == [1, 2, 3, 4, 5]
+    assert versions(database) == [1, 2, 3, 4, 5, 6]
     assert len(indexes(database)) == 10
 
 

@@ -125,6 +125,30 @@ async def test_the_operator_reads_what_two_versions_predicted(
         assert (sum(ours), ours) == (3, theirs)
 
 
+async def test_words_are_told_recorded_and_judged(
+    mlflow_server: MlflowServer, database: str, record: RecordClient
+) -> None:
+    words = register_booster(mlflow_server.uri, "energy.words", classes=("down", 'so "up"'))
+    with serving(words, database) as server:
+        answers = [server.predict(row) for row in (UP, UP, DOWN)]
+        for answer, label in zip(answers, ('so "up"', "down", "down"), strict=True):
+            assert tell(server, answer, label=label).status_code == 202
+        refused = tell(server, answers[0], label="Up")
+
+        (told,) = answers[0].json()["predictions"]
+        assert told["label"] == 'so "up"'
+        assert list(told["probabilities"]) == ["down", 'so "up"']
+        assert sum(told["probabilities"].values()) == pytest.approx(1)
+        assert (refused.status_code, "neither down nor" in refused.text) == (400, True)
+
+        accuracy = await eventually(
+            lambda: record.tally("accuracy", since("1.1.0")), lambda tally: tally.trials == 3
+        )
+        losses = await record.losses("log-loss", since("1.1.0"))
+        assert (accuracy.successes, losses.count) == (2, 3)
+        assert losses.total > 1, "one of three was sure of the wrong class"
+
+
 async def test_feedback_may_come_in_parts_and_before_its_prediction(
     booster: Registered, database: str, record: RecordClient
 ) -> None:

@@ -27,6 +27,7 @@ from mlflow.models import infer_signature
 from psycopg import sql
 
 from cluster.ports import refusing_port
+from fairlead_contract.classes import read_classes
 from fairlead_contract.digest import digest_directory
 from fairlead_contract.hosts import parse_hosts
 from fairlead_contract.mlflow import Access
@@ -419,6 +420,34 @@ def test_a_champion_is_compared_where_it_never_learned(desk: Desk) -> None:
     assert larger["comparedRows"] == 100
 
 
+def test_labels_may_be_words_and_missing(desk: Desk) -> None:
+    """The second training has the other class as its positive one, and the first as champion."""
+    query = """SELECT "timestamp", period, nsw_price, nsw_demand,
+        CASE WHEN period < 0.02 THEN NULL WHEN price_up = 1 THEN 'up' ELSE 'Down' END AS outlook
+        FROM prices ORDER BY "timestamp" LIMIT 1500"""
+    changes: dict[str, Any] = {
+        "data__query": query,
+        "data__target": "outlook",
+        "data__missingLabels": 0.05,
+        "search__trials": 2,
+    }
+    first = desk.train(desk.config(**changes))
+
+    second = desk.train(
+        desk.config(champion=_champion(first), data__positiveClass="Down", **changes)
+    )
+
+    unlabelled = first["data"]["rowsWithoutLabel"]
+    assert first["data"]["rows"] == 1500 - unlabelled
+    assert f"{unlabelled} rows have no label, and were left out" in first["warnings"]
+    assert (first["data"]["classes"], first["data"]["positiveClass"]) == ("Down, up", "up")
+    assert (second["data"]["classes"], second["data"]["positiveClass"]) == ("up, Down", "Down")
+    assert second["version"] == "2.0.0", "its answers are others"
+    assert second["difference"]["value"] == pytest.approx(0, abs=0.05), "no ranking was reversed"
+    uri = f"models:/energy.{desk.model}/{second['registryVersion']}"
+    assert read_classes(mlflow.models.get_model_info(uri).metadata) == ("up", "Down")
+
+
 def test_a_new_class_is_compared_too(desk: Desk) -> None:
     query = """SELECT "timestamp", period, nsw_price, nsw_demand,
         CASE WHEN nsw_demand > 0.5 THEN {many} ELSE (nsw_demand > 0.4)::int END AS kind
@@ -481,7 +510,9 @@ def test_a_champion_of_another_kind_is_scored_beside_the_trainer(
             "column one",
             id="constant target",
         ),
-        pytest.param({"data__target": "period"}, "TargetInvalid", "0 and 1", id="not binary"),
+        pytest.param(
+            {"data__target": "period"}, "TargetInvalid", "different labels", id="not binary"
+        ),
         pytest.param({"data__minRows": 5000}, "TooFewRows", "2000 rows", id="too few rows"),
         pytest.param(
             {"data__timestampColumn": "period"}, "TimestampInvalid", "column period", id="no times"

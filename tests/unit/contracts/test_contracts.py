@@ -107,6 +107,7 @@ def test_the_trainer_reads_the_operators_config() -> None:
     assert config.champion is not None
     assert config.champion.version == "1.0.0"
     assert config.search_schema == search_schema("energy")
+    assert (config.data.positive_class, config.data.missing_labels) == (None, 0.05)
 
 
 def test_the_job_runs_the_trainers_command_line() -> None:

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_contract.classes import write_classes
 from fairlead_operator.signature import (
     Change,
     Column,
@@ -45,6 +46,40 @@ def test_columns_are_read_as_mlflow_writes_them() -> None:
     )
 
 
+def test_classes_are_read_as_the_trainer_writes_them() -> None:
+    inputs = json.dumps([{"type": "double", "name": "price"}])
+    said = {"signature": {"inputs": inputs}, "metadata": write_classes((False, True))}
+
+    assert read_signature(yaml.dump(said)).classes == ("false", "true")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        pytest.param((), (), "", id="numbers both"),
+        pytest.param(("no", "yes"), ("no", "yes"), "", id="the same words"),
+        pytest.param(
+            (), ("no", "yes"), "its answers were numbers and are labels of no, yes", id="words now"
+        ),
+        pytest.param(
+            ("a", "b"),
+            ("a", "b", "c"),
+            "were labels of a, b and are labels of a, b, c",
+            id="one more",
+        ),
+        pytest.param(("a", "b"), ("b", "a"), "a, b and are labels of b, a", id="another order"),
+    ],
+)
+def test_other_answers_are_told_and_refuse_nobody(
+    before: tuple[str, ...], now: tuple[str, ...], words: str
+) -> None:
+    change = find_change(Signature(classes=before), Signature(classes=now))
+
+    assert words in change.words
+    assert bool(change.words) is bool(words)
+    assert not change.refuses
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -59,6 +94,11 @@ def test_columns_are_read_as_mlflow_writes_them() -> None:
             "a: &a [x, x]\nb: &b [*a, *a]\nsignature: {inputs: [{type: *b, name: y}]}",
             "no JSON text",
             id="YAML that shares what it holds, and would not end if it were written out",
+        ),
+        pytest.param(
+            "signature: {inputs: '[]'}\nmetadata: {fairlead.classes: '[1]'}",
+            "does not name 2 to",
+            id="one class",
         ),
         pytest.param(baits.MERGES, "cannot be read", id="merge keys that would not end"),
     ],

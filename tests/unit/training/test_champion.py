@@ -10,10 +10,16 @@ import pandas as pd
 import pytest
 import xgboost
 
+from fairlead_contract.classes import Label
 from fairlead_contract.digest import digest_directory
 from fairlead_contract.mlflow import Access
 from fairlead_training import champion
-from fairlead_training.champion import ChampionUnavailableError, as_scores, find_unseen
+from fairlead_training.champion import (
+    ChampionUnavailableError,
+    align,
+    as_scores,
+    find_unseen,
+)
 from fairlead_training.config import ChampionConfig, Environment, Task
 from fairlead_training.data import Table, format_exact_time, format_time, slice_rows
 from fairlead_training.metrics import Floats
@@ -143,6 +149,63 @@ def test_predictions_that_cannot_be_compared_are_refused(task: Task, score: list
 
     with pytest.raises(ChampionUnavailableError):
         as_scores(values, np.array([0.0, 2.0]), task)
+
+
+@pytest.mark.parametrize(
+    ("task", "score", "ours", "theirs", "expected"),
+    [
+        pytest.param(Task.BINARY, [0.25], (), (), [0.25], id="plain classes"),
+        pytest.param(Task.BINARY, [0.25], ("n", "y"), ("n", "y"), [0.25], id="the same words"),
+        pytest.param(Task.BINARY, [0.25], ("y", "n"), ("n", "y"), [0.75], id="the other positive"),
+        pytest.param(Task.BINARY, [0.25], (1, 0), (), [0.75], id="0, of a plain champion"),
+        pytest.param(Task.BINARY, [0.25], (), ("0", "1"), [0.25], id="texts that are numbers now"),
+        pytest.param(
+            Task.MULTICLASS, [[0.25, 0.5, 0.25]], ("c", "a", "d"), ("a", "b", "c"),
+            [[0.25, 0.25, 0]], id="some of several",
+        ),
+        pytest.param(
+            Task.MULTICLASS, [[0.25, 0.75]], (), (0, 5), [[0.25, 0]], id="plain classes now"
+        ),
+        pytest.param(
+            Task.MULTICLASS, [[0.25, 0.5, 0.25]], (0, 2), (), [[0.25, 0.25]], id="a gap now"
+        ),
+        pytest.param(Task.REGRESSION, [7.5], (), (), [7.5], id="a value"),
+    ],
+)  # fmt: skip
+def test_probabilities_are_those_of_the_classes_of_the_data(
+    task: Task,
+    score: list[Any],
+    ours: tuple[Label, ...],
+    theirs: tuple[Label, ...],
+    expected: list[Any],
+) -> None:
+    aligned = align(np.array(score), np.array([1.0]), task, ours=ours, theirs=theirs)
+
+    assert aligned.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("task", "score", "ours", "theirs", "said"),
+    [
+        pytest.param(
+            Task.BINARY, [0.5], ("n", "y"), (), "its classes are 0, 1, and those of the data n, y",
+            id="words, of a champion that says nothing",
+        ),
+        pytest.param(Task.BINARY, [0.5], ("n", "y"), ("no", "yes"), "no, yes", id="other words"),
+        pytest.param(
+            Task.MULTICLASS, [[0.5, 0.5]], ("c", "d"), ("a", "b"), "a, b", id="none of several"
+        ),
+        pytest.param(
+            Task.MULTICLASS, [[0.5, 0.5]], ("a", "b"), ("a", "b", "c"), "a, b, c",
+            id="more than it tells probabilities of",
+        ),
+    ],
+)  # fmt: skip
+def test_a_champion_of_other_classes_is_not_compared(
+    task: Task, score: list[Any], ours: tuple[Label, ...], theirs: tuple[Label, ...], said: str
+) -> None:
+    with pytest.raises(ChampionUnavailableError, match=said):
+        align(np.array(score), np.array([1.0]), task, ours=ours, theirs=theirs)
 
 
 CHAMPION = ChampionConfig(version="1.0.0", registry_version="1", digest="")

@@ -14,10 +14,8 @@ from fairlead_training.columns import (
     is_row_number,
     read_feature,
     read_numbers,
-    read_target,
     read_times,
 )
-from fairlead_training.config import Task
 from fairlead_training.failure import Reason
 
 MICROSECONDS = "datetime64[us]"
@@ -127,99 +125,6 @@ def test_a_feature_that_is_not_all_numbers(column: "pd.Series[Any]", said: str) 
 )
 def test_a_feature_at_the_edge_of_what_can_be_used(column: "pd.Series[Any]") -> None:
     assert not isinstance(read_feature(column, "wind", "[]<"), Fault)
-
-
-@pytest.mark.parametrize(
-    ("column", "task", "said"),
-    [
-        pytest.param(
-            series("no", "yes"),
-            Task.BINARY,
-            "holds 'no', 'yes' where 0 and 1 belong; write 0 for 'no', 1 for 'yes'",
-            id="yes and no",
-        ),
-        pytest.param(series(1, 2), Task.BINARY, "write 0 for 1, 1 for 2", id="1 and 2"),
-        pytest.param(series(-1.0, 1.0), Task.BINARY, "write 0 for -1, 1 for 1", id="-1 and 1"),
-        pytest.param(series("n", "y", dtype="category"), Task.BINARY, "0 for 'n'", id="categories"),
-        pytest.param(
-            series("a", "b", "c"), Task.BINARY, "holds 'a', 'b', 'c' where 0 and 1", id="three"
-        ),
-        pytest.param(
-            series(0, 1, 2, 1),
-            Task.BINARY,
-            "holds 2 where 0 and 1 belong, in row 3 of 4",
-            id="one more among 0 and 1",
-        ),
-        pytest.param(
-            series("0", "1", "?", None),
-            Task.BINARY,
-            "holds '?' where a number belongs, in row 3 of 4, and is empty in row 4 of 4",
-            id="a mark and a gap among 0 and 1",
-        ),
-        pytest.param(
-            series("b", "a", "c"),
-            Task.MULTICLASS,
-            "without a gap belong; write 0 for 'a', 1 for 'b', 2 for 'c'",
-            id="names of classes",
-        ),
-        pytest.param(
-            series(0, 2, 3), Task.MULTICLASS, "write 0 for 0, 1 for 2, 2 for 3", id="a gap"
-        ),
-        pytest.param(
-            series(0, 1, 2, 1.5), Task.MULTICLASS, "holds 1.5 where", id="a number between"
-        ),
-        pytest.param(series(0, 1, -1), Task.MULTICLASS, "holds -1 where", id="a negative one"),
-        pytest.param(
-            pd.Series(np.arange(2000)), Task.MULTICLASS, "0, 1, 2, 3,", id="too many for classes"
-        ),
-        pytest.param(
-            series(1.5, None, 2.5), Task.REGRESSION, "is empty in row 2 of 3", id="one is empty"
-        ),
-        pytest.param(series(None, None), Task.BINARY, "is empty in every row", id="all empty"),
-        pytest.param(
-            series(1.5, np.inf, None),
-            Task.REGRESSION,
-            "holds inf beyond ±3.4e+38, a model's largest number, in row 2 of 3, "
-            "and is empty in row 3 of 3",
-            id="infinite",
-        ),
-        pytest.param(series(1.0, 1e39), Task.REGRESSION, "holds 1e+39", id="out of float32"),
-        pytest.param(
-            series("cheap", 2), Task.REGRESSION, "holds 'cheap' where a number", id="word"
-        ),
-        pytest.param(
-            series(1e12, 1e12 + 5),
-            Task.REGRESSION,
-            "varies by 2.5e+00 around 1e+12",
-            id="finer than float32",
-        ),
-        pytest.param(series(1e-40, 2e-40), Task.REGRESSION, "varies by 5.0e-41", id="tiny"),
-    ],
-)
-def test_a_target_that_does_not_fit_the_task(
-    column: "pd.Series[Any]", task: Task, said: str
-) -> None:
-    fault = read_target(column, "up", task)
-
-    assert said in text(fault)
-    assert isinstance(fault, Fault)
-    assert fault.reason is Reason.TARGET_INVALID
-
-
-@pytest.mark.parametrize(
-    ("column", "task"),
-    [
-        pytest.param(series(True, False), Task.BINARY, id="booleans"),
-        pytest.param(series(True, False, dtype=object), Task.BINARY, id="booleans as objects"),
-        pytest.param(series(1, 0, dtype="category"), Task.BINARY, id="categories of 0 and 1"),
-        pytest.param(series(0, 1, 2), Task.MULTICLASS, id="classes"),
-        pytest.param(series(1e6, 1e6 + 1), Task.REGRESSION, id="far from zero"),
-        pytest.param(series(1e-9, 2e-9), Task.REGRESSION, id="small"),
-        pytest.param(series(decimal.Decimal("1.5"), 2), Task.REGRESSION, id="decimals"),
-    ],
-)
-def test_a_target_that_fits(column: "pd.Series[Any]", task: Task) -> None:
-    assert not isinstance(read_target(column, "up", task), Fault)
 
 
 @pytest.mark.parametrize(

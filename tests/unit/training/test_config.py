@@ -21,6 +21,7 @@ def test_a_whole_config() -> None:
     assert config.champion is not None
     assert config.champion.registry_version == "1"
     assert config.data.format is None
+    assert (config.data.positive_class, config.data.missing_labels) == (None, 0), "of 0.1.0"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,8 @@ def test_a_whole_config() -> None:
         pytest.param({"data__features": ["a", "a"]}, "names a column twice", id="column twice"),
         pytest.param({"data__features": ["up"]}, "must not contain up", id="target as feature"),
         pytest.param({"data__target": "timestamp"}, "are both timestamp", id="target is the time"),
+        pytest.param({"data__positiveClass": ""}, "config.data.positiveClass", id="empty class"),
+        pytest.param({"data__missingLabels": 2}, "config.data.missingLabels is 2", id="a share"),
         pytest.param({"search__trials": 0}, "config.search.trials is 0", id="number too low"),
         pytest.param({"search__trials": True}, "config.search.trials", id="no number"),
         pytest.param({"search__metric": "rmse"}, "config.search.metric", id="metric of other task"),

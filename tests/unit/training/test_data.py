@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairlead_training.data import format_time
+from fairlead_contract.classes import Label
+from fairlead_training.data import format_time, renumber
 from fairlead_training.failure import Reason, TrainingFailure
 from support.training_rows import check, config, frame
 
@@ -78,7 +79,9 @@ def test_times_of_every_kind_are_read(column: Any) -> None:
             id="a time is missing",
         ),
         pytest.param({"up": 1}, {}, Reason.TARGET_CONSTANT, "column up is 1", id="constant"),
-        pytest.param({"up": "yes"}, {}, Reason.TARGET_INVALID, "'yes'", id="target is words"),
+        pytest.param(
+            {"up": ["yes", "no", "?"] * 10}, {}, Reason.TARGET_INVALID, "'yes'", id="three labels"
+        ),
         pytest.param(
             {"up": [None, *[0, 1] * 14, 0]},
             {},
@@ -86,9 +89,43 @@ def test_times_of_every_kind_are_read(column: Any) -> None:
             "in row 1 of 30",
             id="gap in target",
         ),
-        pytest.param({"up": [1, 2] * 15}, {}, Reason.TARGET_INVALID, "0 and 1", id="not 0 and 1"),
         pytest.param(
-            {"up": [0, 2] * 15}, MULTICLASS, Reason.TARGET_INVALID, "without a gap", id="class gap"
+            {"up": [*["no", "yes"] * 14, None, ""]},
+            {"data__missingLabels": 0.05},
+            Reason.TARGET_INVALID,
+            "column up is empty in 2 of 30 rows, first in row 29, more than the 5% of the rows",
+            id="more gaps in the target than may be",
+        ),
+        pytest.param(
+            {"up": [0, 1, 2] * 10}, {}, Reason.TARGET_INVALID, "3 different labels", id="not two"
+        ),
+        pytest.param(
+            {"up": ["no", "yes"] * 15},
+            {"data__positiveClass": "ja"},
+            Reason.TARGET_INVALID,
+            "spec.data.positiveClass names 'ja'",
+            id="a positive class that no row has",
+        ),
+        pytest.param(
+            {"up": [1, 2] * 15, "code": [1, 2] * 15},
+            {},
+            Reason.FEATURE_INVALID,
+            "column code equals the target up",
+            id="the labels under another name",
+        ),
+        pytest.param(
+            {"up": ["a", "b"] * 15, "code": [0, 1] * 15},
+            {},
+            Reason.FEATURE_INVALID,
+            "column code equals the target up",
+            id="the numbers of the labels",
+        ),
+        pytest.param(
+            {"up": [*[0, 1] * 14, None, None]},
+            {"data__missingLabels": 0.1, "data__minRows": 29},
+            Reason.TOO_FEW_ROWS,
+            "28 rows with a target",
+            id="too few with a label",
         ),
         pytest.param(
             {"up": [0.0, np.inf] * 15},
@@ -193,7 +230,7 @@ def test_a_column_that_is_there_twice_and_not_wanted_is_no_trouble() -> None:
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
     columns = {
-        "up": ["no", "yes"] * 15,
+        "up": ["no", "yes", "?"] * 10,
         "timestamp": [*["2026-01-01"] * 29, "9999-12-31"],
         "demand": ["?", *[1.0] * 29],
         "wind": [1.0, -1.8e308] * 15,
@@ -244,6 +281,48 @@ def test_columns_that_number_the_rows_are_left_out_unless_they_are_asked_for() -
     assert asked.left_out == ()
 
 
+def test_rows_without_a_label_are_left_out_and_counted() -> None:
+    labels = ["no", "yes", None, *["no", "yes"] * 13, ""]
+
+    table = check(frame(up=labels), config(data__missingLabels=0.1))
+
+    assert (len(table), table.unlabelled, table.classes) == (28, 2, ("no", "yes"))
+    assert set(range(30)) - set(table.rows) == {2, 29}
+    assert list(table.target[:4]) == [0, 1, 0, 1]
+
+
+def test_the_share_of_rows_without_a_label_is_met_exactly() -> None:
+    for empty in range(1, 30):
+        labels = [*[None] * empty, *([0, 1] * 50)[empty:]]
+
+        table = check(frame(100, up=labels), config(data__missingLabels=empty / 100))
+
+        assert table.unlabelled == empty
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "numbers"),
+    [
+        pytest.param(["a", "c"], ("a", "b", "c"), [0, 2], id="one more between"),
+        pytest.param(["a", "b", "c"], ("a", "c"), [0, 3, 1], id="one that was not there: above"),
+        pytest.param([1, 3], (), [1, 3], id="numbers, which were plain"),
+        pytest.param(["x", "y"], (), [-1, -2], id="words in place of plain numbers: none of them"),
+        pytest.param([0, 1], (1, 0), [1, 0], id="the other positive class"),
+        pytest.param([0, 1], ("0", "1"), [0, 1], id="numbers that were texts"),
+    ],
+)
+def test_classes_are_numbered_as_another_table_has_them(
+    labels: list[Label], classes: tuple[Label, ...], numbers: list[int]
+) -> None:
+    rows = frame(len(labels) * 10, up=labels * 10)
+    table = check(rows, config(**MULTICLASS))
+
+    renumbered = renumber(table, classes)
+
+    assert list(renumbered.target[: len(labels)]) == numbers
+    assert renumbered.classes == classes
+
+
 def test_a_row_is_known_by_its_place_in_the_source() -> None:
     table = check(frame().iloc[::-1], config())
 
@@ -272,10 +351,18 @@ HIDDEN = {"data__uri": "https://data.example/export", "data__query": None}
             id="a value of a feature",
         ),
         pytest.param(
-            {"up": ["s3cret", "yes"] * 15}, {}, "column up holds other values where 0 and 1",
+            {"up": ["s3cret", "yes", "no"] * 10}, {}, "column up holds 3 different labels where",
             id="labels",
         ),
-        pytest.param({"up": [77.5, 1.0] * 15}, {}, "column up holds other", id="numbers"),
+        pytest.param(
+            {"up": ["s3cret", "S3CRET", "no"] * 10}, {}, "two labels in 3 spellings; write",
+            id="spellings",
+        ),
+        pytest.param(
+            {"up": ["s3cret", "no"] * 15}, {"data__positiveClass": "yes"},
+            "has the labels two others, and", id="the two labels",
+        ),
+        pytest.param({"up": [77.5, 1, 0] * 10}, {}, "3 different labels where", id="numbers"),
         pytest.param({"up": [77.5, *[0, 1] * 14, 0]}, {}, "in row 1 of 30", id="a stray number"),
         pytest.param({"up": 77.5}, {}, "column up is the same in every row", id="one value"),
         pytest.param(

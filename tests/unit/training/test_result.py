@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_contract.classes import Label
 from fairlead_training.budget import Counts
-from fairlead_training.config import parse_config
+from fairlead_training.config import Task, parse_config
 from fairlead_training.evaluate import Comparison, Estimate, Judgment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.report import render
@@ -65,6 +66,36 @@ def test_a_first_version_has_nothing_to_be_compared_with() -> None:
     assert found["data"]["trainedTo"] == "1973-03-03T09:46:40.000000001Z"
     assert "championUnavailable" not in found
     assert "comparedRows" not in found
+
+
+@pytest.mark.parametrize(
+    ("classes", "task", "said"),
+    [
+        pytest.param((), Task.BINARY, {}, id="plain classes"),
+        pytest.param(
+            ("no", "yes"),
+            Task.BINARY,
+            {"classes": "no, yes", "positiveClass": "yes"},
+            id="words: the second is positive",
+        ),
+        pytest.param((1, 2), Task.MULTICLASS, {"classes": "1, 2"}, id="none is positive"),
+        pytest.param(
+            tuple(range(1, 1001)),
+            Task.MULTICLASS,
+            {"classes": "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, …"},
+            id="the first of many",
+        ),
+    ],
+)
+def test_classes_are_told_where_they_have_names(
+    classes: tuple[Label, ...], task: Task, said: dict[str, str]
+) -> None:
+    snapshot = Snapshot(rows=100, first=0, last=1, digest="sha256:c", classes=classes)
+
+    found = data_document(snapshot, 20, trained_to=1, task=task, unlabelled=3)
+
+    assert found.pop("rowsWithoutLabel") == 3
+    assert {name: found[name] for name in found if "lass" in name} == said
 
 
 def test_a_comparison_is_told_with_its_interval() -> None:

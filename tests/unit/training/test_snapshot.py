@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairlead_training.config import TrainingConfig
 from fairlead_training.data import slice_rows
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.snapshot import restore, take_snapshot
@@ -78,6 +79,32 @@ def test_new_columns_do_not_change_a_snapshot() -> None:
 
     assert list(table.features) == ["demand", "nth", "weather"]
     assert take_snapshot(kept) == take_snapshot(before)
+
+
+def test_a_new_class_does_not_change_a_snapshot() -> None:
+    several = config(task="multiclass-classification", search__metric="log_loss")
+    before = check(frame(up=["a", "c"] * 15), several)
+    table = check(frame(33, up=[*["a", "c"] * 15, "b", None, "a"]), config_of_gaps(several))
+
+    kept = restore(table, take_snapshot(before))
+
+    assert table.classes == ("a", "b", "c")
+    assert take_snapshot(kept) == take_snapshot(before)
+    assert kept.classes == ("a", "c")
+
+
+def test_an_older_row_that_gets_its_label_does_not_change_a_snapshot() -> None:
+    labels = ["no", "yes"] * 15
+    before = check(frame(up=[*labels[:3], None, *labels[4:]]), config_of_gaps(config()))
+
+    kept = restore(check(frame(up=labels), config()), take_snapshot(before))
+
+    assert take_snapshot(kept) == take_snapshot(before)
+    assert len(kept) == 29
+
+
+def config_of_gaps(told: TrainingConfig) -> TrainingConfig:
+    return dataclasses.replace(told, data=dataclasses.replace(told.data, missing_labels=0.1))
 
 
 def test_a_snapshot_of_an_earlier_release_is_still_restored() -> None:

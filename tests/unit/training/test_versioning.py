@@ -83,5 +83,16 @@ def test_the_signature_digest_does_not_depend_on_how_the_json_is_written() -> No
     assert signature_digest({"inputs": spaced}) != signature_digest({"outputs": spaced})
 
 
+def test_other_classes_are_another_signature() -> None:
+    plain = signature_digest({"inputs": "[]"})
+    digests = [
+        signature_digest({"inputs": "[]"}, classes)
+        for classes in (("no", "yes"), ("yes", "no"), ("no", "yes", "maybe"), (1, 2), ("1", "2"))
+    ]
+
+    assert signature_digest({"inputs": "[]"}, ()) == plain
+    assert len({plain, *digests}) == 6
+
+
 def _key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))

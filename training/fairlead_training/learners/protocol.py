@@ -81,9 +81,18 @@ class FittedModel(Protocol):
         """
 
     def log(
-        self, *, signature: "ModelSignature", example: pd.DataFrame, run_id: str
+        self,
+        *,
+        signature: "ModelSignature",
+        example: pd.DataFrame,
+        metadata: Mapping[str, str],
+        run_id: str,
     ) -> "ModelInfo":
-        """Log the model to MLflow under the name "model", in the learner's flavor."""
+        """Log the model to MLflow under the name "model", in the learner's flavor.
+
+        Args:
+            metadata: what its ``MLmodel`` file says besides; may be empty.
+        """
 
     def is_stored_in(self, directory: Path) -> bool:
         """Tell whether the artifact directory holds this model, byte for byte."""

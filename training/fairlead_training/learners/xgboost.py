@@ -174,7 +174,12 @@ class BoostedTrees:
         return without_bias
 
     def log(
-        self, *, signature: "ModelSignature", example: pd.DataFrame, run_id: str
+        self,
+        *,
+        signature: "ModelSignature",
+        example: pd.DataFrame,
+        metadata: Mapping[str, str],
+        run_id: str,
     ) -> "ModelInfo":
         """Log the model to MLflow in its XGBoost flavor."""
         # Imported late: only the finishing Job logs, and MLflow takes seconds.
@@ -186,6 +191,7 @@ class BoostedTrees:
             signature=signature,
             input_example=example,
             model_format=_FORMAT,
+            metadata=dict(metadata) or None,
             # Given, since MLflow would otherwise import everything to find out.
             pip_requirements=[f"xgboost-cpu=={xgboost.__version__}", f"pandas=={pd.__version__}"],
             run_id=run_id,

@@ -7,7 +7,7 @@ artifact was imported or unpickled until then.  Knows nothing of HTTP or BentoML
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from fairlead_contract.artifact import (
     CODE_FIELD,
@@ -70,7 +70,7 @@ def open_predictor(artifact: Artifact, *, warmup: int = 1, allows_code: bool) ->
             Reason.ARTIFACT_INVALID, f"model cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     if artifact.example is not None:
-        _test(predictor, artifact.example, times=max(warmup, 1))
+        _test(predictor, artifact, times=max(warmup, 1))
     return predictor
 
 
@@ -90,13 +90,13 @@ def find_form(artifact: Artifact) -> Form:
     return form
 
 
-def _test(predictor: Predictor, example: list[dict[str, Any]], *, times: int) -> None:
+def _test(predictor: Predictor, artifact: Artifact, *, times: int) -> None:
     taken: list[float] = []
     began = time.monotonic()
     while len(taken) < times and time.monotonic() - began < _WARMUP_SECONDS:
         started = time.perf_counter()
         try:
-            predictor.predict(example)
+            artifact.classes.tell(predictor.predict(artifact.example))
         except Exception as error:  # model code of any author runs here
             raise StartupError(
                 Reason.SELF_TEST_FAILED,

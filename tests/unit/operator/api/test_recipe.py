@@ -60,6 +60,7 @@ TRAINS: dict[str, object] = {
     "data.source.query": "select * from rows where price > 0",
     "data.timestampColumn": "time",
     "data.target": "price_down",
+    "data.positiveClass": "up",
     "data.features": ("demand", "price"),  # the learner samples columns by their place
     "training.algorithms": ("lightgbm",),
     "training.search.trials": 61,
@@ -72,6 +73,7 @@ TRAINS: dict[str, object] = {
 TRAINS_NOT: dict[str, object] = {
     "data.source.credentials.name": "market-db-2",
     "data.minRows": 100,
+    "data.missingLabels": "10%",
     "training.search.parallelism": 1,
     "training.search.timeout": timedelta(minutes=15),
     "training.retries": 5,
@@ -175,6 +177,7 @@ def test_what_comes_after_the_training_trains_nobody(path: str, value: object) -
         pytest.param("training.validation.holdout", 0.2, id="the default hold-out as a number"),
         pytest.param("data.features", [], id="no features named"),
         pytest.param("data.minRows", 200, id="the default least rows"),
+        pytest.param("data.missingLabels", "5%", id="the default share without a label"),
         pytest.param("training.search.parallelism", 1, id="the default parallelism"),
         pytest.param("training.search.timeout", "900s", id="the default timeout in other words"),
         pytest.param("training.retries", 2, id="the default retries"),

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from fairlead_contract.classes import KEY, write_classes
 from fairlead_contract.digest import digest_directory
 from fairlead_serving.server.artifact import fetch_artifact, read_artifact
+from fairlead_serving.server.classes import PLAIN
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.registry import RegisteredVersion
 from fairlead_serving.server.settings import Settings, read_settings
@@ -104,6 +106,13 @@ def test_a_model_directory_says_how_it_is_loaded(tmp_path: Path) -> None:
     assert artifact.flavors == {"python_function": {}, "xgboost": {"data": "model.ubj"}}
     assert artifact.columns == (Column(name="price", kind=Kind.NUMBER),)
     assert artifact.example is None
+    assert artifact.classes == PLAIN
+
+
+def test_a_model_directory_says_what_it_tells_apart(tmp_path: Path) -> None:
+    artifact = read_artifact(write(tmp_path, model(metadata=write_classes(("no", "yes")))))
+
+    assert artifact.classes.labels == ("no", "yes")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +149,7 @@ def test_an_example_without_columns_is_none(tmp_path: Path) -> None:
         pytest.param({"MLmodel": b"text"}, "cannot be served", id="another YAML"),
         pytest.param({"MLmodel": baits.MERGES.encode()}, "merge key", id="merge keys"),
         pytest.param({"MLmodel": b"[" * 5000}, "recursion", id="nested without an end"),
+        pytest.param(model(metadata={KEY: '["a"]'}), "does not name 2", id="one class"),
         pytest.param(model(flavors=None), "cannot be served", id="no flavors"),
         pytest.param(model(signature=None), "has no signature", id="no signature"),
         pytest.param(model(signature={"inputs": "[]"}), "no inputs", id="no inputs"),

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from fairlead_serving.server.classes import Classes
 from fairlead_serving.server.feedback import Feedback, feedback_schema, parse_feedback
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.signature import Task
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ID = "0b0e7a5c-1d0c-4f61-9f0e-0f7f6b2b8c11"
+WORDS = Classes(labels=("no", "yes"))
 
 
 def told(**fields: Any) -> bytes:
@@ -45,6 +47,61 @@ def test_a_label_is_a_number_and_a_name(
         label_class=name,
         reward=None,
     )
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "value", "name"),
+    [
+        pytest.param(Task.BINARY, "yes", None, "yes", id="a word"),
+        pytest.param(Task.MULTICLASS, "maybe", None, "maybe", id="one that another version knows"),
+        pytest.param(Task.MULTICLASS, 3, 3.0, "3", id="a number that another version knows"),
+    ],
+)
+def test_a_label_is_one_of_the_words(
+    task: Task, label: Any, value: float | None, name: str
+) -> None:
+    feedback = parse_feedback(told(label=label), task, received=NOW, classes=WORDS)
+
+    assert (feedback.label_value, feedback.label_class) == (value, name)
+
+
+@pytest.mark.parametrize(
+    ("labels", "label", "value", "name"),
+    [
+        pytest.param((1, 2), 2, 2.0, "2", id="a number"),
+        pytest.param((1, 2), "2", None, "2", id="its text"),
+        pytest.param((-1, 1), -1, -1.0, "-1", id="a negative one"),
+        pytest.param((False, True), True, 1.0, "1", id="true"),
+        pytest.param((False, True), "false", None, "0", id="false as answers call it"),
+    ],
+)
+def test_a_label_joins_its_prediction_however_it_is_written(
+    labels: tuple[Any, ...], label: Any, value: float | None, name: str
+) -> None:
+    classes = Classes(labels=labels)
+
+    feedback = parse_feedback(told(label=label), Task.BINARY, received=NOW, classes=classes)
+
+    assert (feedback.label_value, feedback.label_class) == (value, name)
+
+
+@pytest.mark.parametrize("label", ["Yes", "maybe", "", 1, 0, True, 2.5, ["yes"], {}])
+def test_of_two_words_it_is_one(label: Any) -> None:
+    with pytest.raises(BadInputError, match="neither no nor yes; the model has these two"):
+        parse_feedback(told(label=label), Task.BINARY, received=NOW, classes=WORDS)
+
+
+@pytest.mark.parametrize("task", [Task.BINARY, Task.MULTICLASS])
+@pytest.mark.parametrize("label", ["no", "yes", "maybe", "", 1, True, ["yes"], None, "x" * 257])
+def test_the_schema_allows_words_that_are_taken(task: Task, label: Any) -> None:
+    schema = feedback_schema(task, WORDS)
+    is_allowed = Draft202012Validator(schema).is_valid({"predictionId": ID, "label": label})
+
+    if is_allowed:
+        parse_feedback(told(label=label), task, received=NOW, classes=WORDS)
+    else:
+        with pytest.raises(BadInputError):
+            parse_feedback(told(label=label), task, received=NOW, classes=WORDS)
 
 
 @pytest.mark.parametrize("reward", [0, 0.25, 1])

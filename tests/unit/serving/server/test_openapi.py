@@ -22,6 +22,7 @@ from fairlead_serving.server.application import (
     without_slash,
 )
 from fairlead_serving.server.bodies import Bodies
+from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.instances import InstanceReader
@@ -134,7 +135,9 @@ class Model:
         return np.full(len(rows), 0.75)
 
 
-async def answer(path: str, asked: Asked) -> tuple[dict[str, Any], httpx.Response]:
+async def answer(
+    path: str, asked: Asked, classes: Classes = PLAIN
+) -> tuple[dict[str, Any], httpx.Response]:
     """Return what the server says of itself, and what it answers."""
     released = threading.Event()
     model = Model(before=lambda: asked.model(released))
@@ -143,10 +146,10 @@ async def answer(path: str, asked: Asked) -> tuple[dict[str, Any], httpx.Respons
     log: Any = Log(asked.offer)
     thread, bodies = ThreadPoolExecutor(1), asked.bodies()
     endpoint = PredictEndpoint(
-        model, metrics, asked.settings, thread=thread, bodies=bodies, log=log
+        model, metrics, asked.settings, thread=thread, bodies=bodies, log=log, classes=classes
     )
-    feedback = FeedbackEndpoint(RECORD, log, bodies)
-    description = describe_api(asked.settings, READER)
+    feedback = FeedbackEndpoint(RECORD, log, bodies, classes=classes)
+    description = describe_api(asked.settings, READER, classes)
     server = build_application(build_service(endpoint), feedback, registry, description)
     app = return_request_id(require_token(without_slash(server), Token(SETTINGS.force_token)))
     content = asked.content or json.dumps(GOOD[path]).encode()
@@ -188,6 +191,27 @@ async def test_an_answer_is_as_described(path: str, status: int) -> None:
         name: problems(document, headers[name]["schema"], number.get(name, str)(value))
         for name, value in values.items()
     } == {name: [] for name in headers}
+
+
+async def test_an_answer_in_words_is_as_described() -> None:
+    document, given = await answer("/predict", ANSWERS["/predict", 200], Classes(labels=("a", "b")))
+
+    schema = {"$ref": "#/components/schemas/PredictResponse"}
+    assert problems(document, schema, given.json()) == []
+    told = {"label": "b", "probabilities": {"a": 0.25, "b": 0.75}}
+    assert [row == told for row in given.json()["predictions"]] == [True] * 2
+    assert problems(document, schema, given.json() | {"predictions": [0.75]}) != []
+    check_openapi(document)
+
+
+async def test_feedback_in_words_is_as_described() -> None:
+    words = Classes(labels=("a", "b"))
+    said = json.dumps(GOOD["/feedback"] | {"label": "b"}).encode()
+    document, given = await answer("/feedback", Asked(content=said), words)
+
+    label = document["components"]["schemas"]["FeedbackRequest"]["properties"]["label"]
+    assert given.status_code == 202
+    assert label["enum"] == ["a", "b"]
 
 
 def test_every_answer_that_is_described_is_tried() -> None:

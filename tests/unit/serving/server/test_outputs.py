@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fairlead_serving.server.outputs import Output, class_name, to_outputs
+from fairlead_serving.server.outputs import Output, to_outputs
 from fairlead_serving.server.signature import Task
 
 
@@ -40,6 +40,22 @@ def test_predictions_in_the_words_of_the_record(
     assert list(to_outputs(task, predictions)) == outputs
 
 
-def test_a_class_has_one_name() -> None:
-    assert [class_name(label) for label in (1, 1.0, True, "1")] == ["1"] * 4
-    assert class_name("a\x00b") == "ab"
+@pytest.mark.parametrize(
+    ("predictions", "outputs"),
+    [
+        pytest.param(
+            np.array([0.25, 0.5], dtype=np.float32),
+            [(0.25, "no", None), (0.5, "yes", None)],
+            id="of two: that of the second, and the likelier",
+        ),
+        pytest.param([[0.75, 0.25]], [(None, "no", [0.75, 0.25])], id="of two, each told"),
+    ],
+)
+def test_predictions_of_named_classes(predictions: Any, outputs: list[Output]) -> None:
+    assert list(to_outputs(Task.BINARY, predictions, ("no", "yes"))) == outputs
+
+
+def test_predictions_of_several_named_classes() -> None:
+    outputs = to_outputs(Task.MULTICLASS, np.array([[0.25, 0.75, 0.0]]), ("a", "b", "7"))
+
+    assert list(outputs) == [(None, "b", [0.25, 0.75, 0.0])]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cluster.ports import refusing_port
+from fairlead_serving.server.classes import Classes
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.prediction_log import Answer, UnavailableError
 from fairlead_serving.server.record_store import RecordStore, _rounds
@@ -45,6 +46,14 @@ def test_probabilities_are_an_array_of_each_row() -> None:
     answer = dataclasses.replace(ANSWER, predictions=[[0.25, 0.75], [1e-9, float("nan")]])
 
     assert [row[-1] for row in classes._rows([answer])] == ["{0.25,0.75}", "{1e-09,nan}"]
+
+
+def test_named_classes_are_told_by_their_names_in_the_record() -> None:
+    named = RecordStore(
+        record_settings(""), server_settings(), classes=Classes(labels=(False, True))
+    )
+
+    assert [row[-2] for row in named._rows([ANSWER])] == ["0", "1"]
 
 
 def test_a_row_is_told_of_once_in_each_statement() -> None:
