@@ -30,7 +30,7 @@ demo: install ## Bring up a cluster, install Fairlead, and run the whole demo on
 	@$(RUN) -m e2e.story
 
 .PHONY: test
-test: install tools gateway-tools test-packages ## Run all tests: unit, scenario, integration, end to end; with coverage
+test: install tools gateway-tools s3-tools test-packages ## Run all tests: unit, scenario, integration, end to end; with coverage
 	$(AT_ONCE) tests/unit tests/scenario --cov --cov-report=
 	$(PYTEST) tests/integration --cov --cov-append --cov-report=term --cov-fail-under=85
 	$(PYTEST) tests/e2e
@@ -42,7 +42,7 @@ test-unit: install tools ## Run unit and scenario tests (seconds)
 	$(AT_ONCE) tests/unit tests/scenario
 
 .PHONY: test-integration
-test-integration: install tools gateway-tools test-packages ## Run integration tests on a real API server
+test-integration: install tools gateway-tools s3-tools test-packages ## Run integration tests on a real API server
 	$(PYTEST) tests/integration
 
 .PHONY: test-e2e
@@ -168,6 +168,11 @@ tools: install
 .PHONY: gateway-tools
 gateway-tools: install
 	@$(RUN) -m images envoy-gateway >/dev/null
+
+# An S3 server for the tests of sources; two minutes the first time.
+.PHONY: s3-tools
+s3-tools: install
+	@$(RUN) -m images versitygw >/dev/null
 
 # KEDA itself for one integration test, which is skipped without it; five minutes the first time.
 .PHONY: keda-tools

@@ -1,6 +1,7 @@
 """`python3 -m images build [NAME...]` builds what changed; `push REGISTRY` pushes our own images.
 
-`promtool`, `envoy-gateway` and `keda` build that program unless it is there, and print where it is.
+`promtool`, `envoy-gateway`, `keda` and `versitygw` build that program unless it is there, and print
+where it is.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from images.envoy_gateway import build_envoy_gateway
 from images.keda import build_keda
 from images.prometheus import build_promtool
 from images.push import push_all
+from images.versitygw import build_versitygw
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(build_envoy_gateway(_say_aside))
         elif arguments.command == "keda":
             print(build_keda(_say_aside))
+        elif arguments.command == "versitygw":
+            print(build_versitygw(_say_aside))
         elif arguments.command == "push":
             push_all(arguments.registry, progress=_say)
         else:
@@ -56,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("promtool", help="build promtool and print its path")
     commands.add_parser("envoy-gateway", help="build Envoy Gateway and print its path")
     commands.add_parser("keda", help="build KEDA and print its path")
+    commands.add_parser("versitygw", help="build the S3 server of tests and print its path")
     return parser
 
 

@@ -83,6 +83,8 @@ KEDA = GoProgram(
         "github.com/kedacore/keda/v2/cmd/adapter",
     ),
 )
+# In no image either: an S3 server before a folder, from which trainings read.
+VERSITYGW = GoProgram(version="v1.8.0", commands=("github.com/versity/versitygw/cmd/versitygw",))
 # Simulated nodes and pods, for `make bench-scale`; part of no image.
 KWOK = GoProgram(version="v0.8.0", commands=("sigs.k8s.io/kwok/cmd/kwok",))
 # Pushes archives to a registry, for `make images-push`.

@@ -92,6 +92,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
 # The modules that decide and parse nothing, with what they hold instead.
 WITHOUT_A_TEST: Final[Mapping[str, str]] = {
     "contract/cluster.py": _NAMES,
+    "contract/data.py": _NAMES,
     "contract/histogram.py": _NAMES,
     "contract/http.py": _NAMES,
     "contract/record.py": _NAMES,

@@ -1,10 +1,12 @@
-"""How many threads this container may keep busy."""
+"""How many threads this container may keep busy, and how much memory it may take."""
 
 import math
 import os
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup/cpu.max")
+_MEMORY = Path("/sys/fs/cgroup/memory.max")
+_PAGES = Path("/proc/self/statm")
 
 
 def threads_for(parallelism: int, *, limit: float | None, cores: int) -> int:
@@ -28,6 +30,23 @@ def read_cpu_limit(path: Path = _CGROUP) -> float | None:
     except (OSError, ValueError):
         return None
     return None if quota == "max" else int(quota) / int(period)
+
+
+def read_memory_limit(path: Path = _MEMORY) -> int | None:
+    """Read the cgroup's memory limit in bytes; None when there is none or it cannot be read."""
+    try:
+        limit = path.read_text(encoding="ascii").strip()
+        return None if limit == "max" else int(limit)
+    except (OSError, ValueError):
+        return None
+
+
+def read_memory_used(path: Path = _PAGES) -> int:
+    """Read how many bytes of memory this process takes; 0 when it cannot be read."""
+    try:
+        return int(path.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def count_threads(parallelism: int) -> int:

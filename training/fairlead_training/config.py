@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from fairlead_contract.artifact import CHAMPION_ROOM
+from fairlead_contract.data import DATA_KEYS
 from fairlead_contract.hosts import (
     ALLOWED_SOURCES,
     CLUSTER_DOMAIN,
@@ -46,6 +47,14 @@ class DataConfig:
     min_rows: int
     positive_class: str | None = None  # of two, as people read it; None: the later one
     missing_labels: float = 0.0  # share of the rows that may have none
+    endpoint: str | None = None  # of an object store that is not its cloud's own
+    region: str | None = None
+    path_style: bool = True  # the bucket is part of the path, not of the host
+
+    @property
+    def named_columns(self) -> frozenset[str]:
+        """The columns that the Model names; where it lists features, it learns from no others."""
+        return frozenset({self.target, self.timestamp_column, *self.features})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +121,10 @@ class Environment:
     database_url: str = dataclasses.field(repr=False)
     data_username: str | None = None
     data_password: str | None = dataclasses.field(default=None, repr=False)
-    data_hosts: str | None = None  # where those two may be sent, as their Secret says
+    # Of an object store, by the name of the Secret's key.
+    data_keys: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    data_hosts: str | None = None  # where all these may be sent, as their Secret says
+    data_authority: str | None = None  # certificates to trust in place of the usual ones, as PEM
     data_secret: str = ""  # its name
     surroundings: Surroundings = Surroundings()
     worker: int = 0
@@ -136,7 +148,9 @@ def parse_environment(variables: Mapping[str, str]) -> Environment:
         database_url=variables["FAIRLEAD_DATABASE_URL"],
         data_username=variables.get("FAIRLEAD_DATA_USERNAME") or None,
         data_password=variables.get("FAIRLEAD_DATA_PASSWORD") or None,
+        data_keys={key: variables[name] for key, name in DATA_KEYS.items() if variables.get(name)},
         data_hosts=variables.get("FAIRLEAD_DATA_HOSTS"),
+        data_authority=variables.get("FAIRLEAD_DATA_AUTHORITY") or None,
         data_secret=variables.get("FAIRLEAD_DATA_SECRET", ""),
         surroundings=_read_surroundings(variables),
         worker=int(index),
@@ -220,6 +234,9 @@ def _parse_data(data: "_Section") -> DataConfig:
         min_rows=int(data.number("minRows", 1, 10_000_000, default=200)),
         positive_class=None if data.get("positiveClass") is None else data.text("positiveClass"),
         missing_labels=data.number("missingLabels", 0, 1, default=0),
+        endpoint=None if data.get("endpoint") is None else data.text("endpoint"),
+        region=None if data.get("region") is None else data.text("region"),
+        path_style=data.get("pathStyle") is not False,
     )
 
 

@@ -181,11 +181,13 @@ class _Shown:
     """What a message may show of the data.
 
     An answer over HTTP may be no table that was meant, but what a service that only the trainer
-    can reach has to say.  So nothing of one is shown but the names that the Model has itself.
+    can reach has to say; so may a file of a store, and one on a claim be another program's.  So
+    nothing of them is shown but the names that the Model has itself.
     """
 
     def __init__(self, frame: pd.DataFrame, config: DataConfig) -> None:
-        self.quotes = not config.uri.lower().startswith(("http://", "https://"))
+        # A database lets the user in, and a file on disk is read at a desk.
+        self.quotes = config.uri.lower().startswith(("postgresql://", "postgres://", "file://"))
         self._columns = [str(column) for column in frame.columns]
         self._named = {config.target, config.timestamp_column, *config.features}
 

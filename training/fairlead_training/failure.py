@@ -22,6 +22,7 @@ class Reason(StrEnum):
     TIMESTAMP_INVALID = "TimestampInvalid"
     DATA_EMPTY = "DataEmpty"
     DATA_CHANGED = "DataChanged"
+    TOO_MUCH_DATA = "TooMuchData"
     QUERY_INVALID = "QueryInvalid"
     DATA_FORMAT_INVALID = "DataFormatInvalid"
     CREDENTIALS_REFUSED = "CredentialsRefused"

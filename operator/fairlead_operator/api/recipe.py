@@ -5,6 +5,8 @@ below is a promise: nothing else in the spec, and no upgrade of Fairlead, trains
 out is what decides whether and how soon a training ends, not what it is after:
 
     source.credentials   who may read the rows, not which rows
+    source.region, source.pathStyle
+                         how a bucket is asked for, whose name is its own
     minRows              refuses a training and changes none
     missingLabels        the same: rows without a label are left out whatever it says
     search.parallelism   the same trials, by more workers
@@ -35,6 +37,7 @@ from fairlead_operator.api.model import ModelSpec
 _RECIPE: Final[Mapping[str, object]] = {
     "task": None,
     "data.source.uri": None,
+    "data.source.endpoint": None,
     "data.source.format": None,
     "data.source.query": None,
     "data.timestampColumn": None,
@@ -57,6 +60,8 @@ _RECIPE: Final[Mapping[str, object]] = {
 # What else a training is told, in the same form: corrected, it may let one succeed that failed.
 _CIRCUMSTANCES: Final[Mapping[str, object]] = {
     "data.source.credentials.name": None,
+    "data.source.region": None,
+    "data.source.pathStyle": True,
     "data.minRows": 200,
     "data.missingLabels": "5%",
     "training.search.parallelism": 1,

@@ -11,10 +11,13 @@ SearchMetric = Literal["roc_auc", "pr_auc", "log_loss", "accuracy", "f1_macro", 
 
 NAMES_BYTES: Final = 40_000  # of all features together
 _IS_DATABASE: Final = "(self.uri.startsWith('postgresql://') || self.uri.startsWith('postgres://'))"
+_IS_STORE: Final = "self.uri.matches('^(s3|gs|az)://')"
 
 
 class DataSource(Spec):
-    """Where the training rows come from: a file over HTTP, or a PostgreSQL query."""
+    """Where the training rows come from: files over HTTP, in an object store or on a claim, or a
+    PostgreSQL query.
+    """
 
     rules = (
         Rule(
@@ -28,6 +31,39 @@ class DataSource(Spec):
             "format has no effect on a postgresql:// source; remove it",
             ".format",
         ),
+        Rule(
+            f"!has(self.endpoint) || {_IS_STORE}",
+            "endpoint belongs to a source of s3://, gs:// or az://; remove it",
+            ".endpoint",
+        ),
+        Rule(
+            "has(self.endpoint) || !self.uri.startsWith('az://')",
+            "endpoint is missing: an az:// source needs that of its storage account, for example "
+            "https://ACCOUNT.blob.core.windows.net",
+            ".endpoint",
+        ),
+        Rule(
+            "!has(self.endpoint) || !self.uri.startsWith('az://') || "
+            "self.endpoint.matches('^https?://[a-z0-9]+[.]blob[.]')",
+            "endpoint of an az:// source must begin with the storage account, as in "
+            "https://ACCOUNT.blob.core.windows.net",
+            ".endpoint",
+        ),
+        Rule(
+            "!has(self.region) || self.uri.startsWith('s3://')",
+            "region belongs to a source of s3://; remove it",
+            ".region",
+        ),
+        Rule(
+            "!has(self.pathStyle) || self.uri.startsWith('s3://')",
+            "pathStyle belongs to a source of s3://; remove it",
+            ".pathStyle",
+        ),
+        Rule(
+            "!has(self.credentials) || !self.uri.startsWith('pvc://')",
+            "credentials have no effect on a pvc:// source; remove them",
+            ".credentials",
+        ),
     )
 
     uri: Annotated[
@@ -35,8 +71,8 @@ class DataSource(Spec):
         Rule(
             # A raw character in a password ends the host early: then the @ stands behind it, or
             # the port is no number.
-            "!self.matches('^[a-z]+://[^/?#]*@|[?&](ssl)?password=|^postgres(ql)?://.*@"
-            "|^[a-z]+://[^/?#\\\\[]*:[0-9]*[^0-9,/?#:][^/?#:]*([/?#]|$)')",
+            "!self.matches('^[a-z0-9]+://[^/?#]*@|[?&](ssl)?password=|^postgres(ql)?://.*@"
+            "|^[a-z0-9]+://[^/?#\\\\[]*:[0-9]*[^0-9,/?#:][^/?#:]*([/?#]|$)')",
             "must not contain a user name or password; put them into a Secret with the keys "
             "username and password, and name it in credentials",
         ),
@@ -47,23 +83,82 @@ class DataSource(Spec):
             "must not be a link-local address or the cluster's API, where no source may be; name "
             "the host that has the data",
         ),
+        Rule(
+            "!self.matches('^(s3|gs|az|pvc)://') || self.matches("
+            "'^(s3|gs|az|pvc)://[a-z0-9]([a-z0-9._-]*[a-z0-9])?/[^?#]*$')",
+            "must be a bucket, container or claim and what to read in it, without parameters, for "
+            "example s3://market/prices/2026.parquet, s3://market/prices/ or "
+            "pvc://market/prices.csv",
+        ),
+        Rule(
+            "!self.matches('^(s3|gs|az|pvc)://.*/[.][.]?(/|$)')",
+            "must not have . or .. among its folders; write the path as it is",
+        ),
         Field(
-            pattern=r"^(https?|postgresql|postgres)://[^\s]+$",
+            pattern=r"^(https?|postgresql|postgres|s3|gs|az|pvc)://[^\s]+$",
             max_length=1024,
             json_schema_extra=formed(
-                "must be an http, https or postgresql address without blanks, for example "
-                "https://data.example.com/prices.csv or postgresql://market-db:5432/market"
+                "must be an http, https, postgresql, s3, gs, az or pvc address without blanks, for "
+                "example https://data.example.com/prices.csv, s3://market/prices/ or "
+                "postgresql://market-db:5432/market"
             ),
-            description="Address of the data: a CSV or Parquet file, for example "
-            "https://data.example.com/prices.csv, or a database, for example "
-            "postgresql://market-db.energy:5432/market. Credentials belong in `credentials`.",
+            description="Address of the data: a file (CSV, JSON lines or Parquet), for example "
+            "https://data.example.com/prices.csv; a file or a folder of files in an object store, "
+            "for example s3://market/prices/ (also gs:// for Google Cloud Storage, az:// for "
+            "Azure), or on a claim of the namespace, for example pvc://market/prices.parquet; or a "
+            "database, for example postgresql://market-db.energy:5432/market. Credentials belong "
+            "in `credentials`.",
+        ),
+    ]
+    endpoint: Annotated[
+        str | None,
+        Rule(
+            "!self.matches('^[a-z]+://([^/?#]*,)?(169[.]254[.]|0[.]0[.]0[.]0|"
+            "\\\\[(fe[89ab][0-9a-f]:|::\\\\])"
+            "|kubernetes[.]default([.]svc[^:,/?#]*)?([:,/?#]|$))')",
+            "must not be a link-local address or the cluster's API, where no source may be; name "
+            "the host that has the data",
+        ),
+        Field(
+            default=None,
+            pattern=r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?$",
+            max_length=300,
+            json_schema_extra=formed(
+                "must be the address of a server without a path, for example "
+                "https://s3.example.com or http://minio.storage:9000"
+            ),
+            description="Server of an s3://, gs:// or az:// source, for example "
+            "http://minio.storage:9000; required for az://, where it is that of the storage "
+            "account, https://ACCOUNT.blob.core.windows.net. When unset: that of AWS in `region`, "
+            "or of Google.",
+        ),
+    ]
+    region: Annotated[
+        str | None,
+        Field(
+            default=None,
+            pattern=r"^[a-z0-9-]+$",
+            max_length=63,
+            json_schema_extra=formed("must be the name of a region, for example eu-central-1"),
+            description="Region of the bucket of an s3:// source, for example eu-central-1. When "
+            "unset: us-east-1.",
+        ),
+    ]
+    path_style: Annotated[
+        bool | None,
+        Field(
+            default=None,
+            description="Whether the bucket of an s3:// source is asked for by the path "
+            "(endpoint/bucket/…) or, when false, by the host (bucket.endpoint/…). When unset: by "
+            "the path.",
         ),
     ]
     format: Annotated[
-        Literal["csv", "parquet"] | None,
+        Literal["csv", "jsonl", "parquet"] | None,
         Field(
             default=None,
-            description="Format of the file: csv or parquet. When unset, the file's name decides.",
+            description="Format of the files: csv, jsonl (a JSON object a line) or parquet. When "
+            "unset, their names decide. What is compressed by gzip or zstd is unpacked.",
         ),
     ]
     query: Annotated[
@@ -86,9 +181,12 @@ class DataSource(Spec):
         SecretReference | None,
         Field(
             default=None,
-            description="Secret in the Model's namespace with the keys `username`, `password` "
-            "and `hosts`: where these two may be sent, for example data.example.com or "
-            "market-db.energy:5432, several separated by commas. When unset, the source is read "
+            description="Secret in the Model's namespace with the keys `username` and `password` "
+            "(http, https, postgresql), `accessKeyId`, `secretAccessKey` and perhaps "
+            "`sessionToken` (s3), `serviceAccount` (gs), `accountKey` or `sasToken` (az), and "
+            "`hosts`: where these may be sent, for example data.example.com or "
+            "market-db.energy:5432, several separated by commas; `ca.crt`, if an authority of your "
+            "own signs for the server of an http or s3 source. When unset, the source is read "
             "without credentials.",
         ),
     ]

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from fairlead_contract import mlflow
 from fairlead_contract.artifact import CHAMPION_ROOM
+from fairlead_contract.data import CLAIM_FOLDER, STORE_KEYS
 from fairlead_operator.api.common import ResourceList, Resources
 from fairlead_operator.api.group import LABEL_STAGE, LABEL_TRAINING_RUN
 from fairlead_operator.api.model import ModelSpec
@@ -73,6 +74,7 @@ def build_job(  # noqa: PLR0913  all that a Job is made of
         scratch(trainer["resources"]["limits"]["memory"]),
         mlflow_volume(),
         database_volume(logins),  # for the certificate authority that the address may name
+        *_claim_volume(spec),
     ]
     if scorer is not None:
         trainer["env"] += environment({CHAMPION_ROOM: _ROOM})
@@ -176,6 +178,7 @@ def _trainer(
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
             mlflow_mount(),
             database_mount(),
+            *_claim_mount(spec),
         ],
     }
 
@@ -222,10 +225,41 @@ def _data_credentials(spec: ModelSpec) -> list[dict[str, Any]]:
     if spec.data.source.credentials is None:
         return []
     secret = spec.data.source.credentials.name
+    scheme = _scheme(spec)
+    keys = STORE_KEYS.get(scheme)
+    if keys is None:
+        variables = [
+            secret_variable("FAIRLEAD_DATA_USERNAME", secret, "username"),
+            secret_variable("FAIRLEAD_DATA_PASSWORD", secret, "password"),
+        ]
+    else:
+        variables = [
+            secret_variable(name, secret, key, optional=True) for key, name in keys.items()
+        ]
+    # Optional: the trainer says in clearer words that it is missing, and what to do.
+    variables.append(secret_variable("FAIRLEAD_DATA_HOSTS", secret, "hosts", optional=True))
+    if scheme in {"http", "https", "s3"}:
+        variables.append(
+            secret_variable("FAIRLEAD_DATA_AUTHORITY", secret, "ca.crt", optional=True)
+        )
+    return [*variables, *environment({"FAIRLEAD_DATA_SECRET": secret})]
+
+
+def _claim_volume(spec: ModelSpec) -> list[dict[str, Any]]:
+    """Build the volume of a source on a claim, which nobody writes to by it."""
+    if _scheme(spec) != "pvc":
+        return []
+    claim = spec.data.source.uri.partition("://")[2].partition("/")[0]
     return [
-        secret_variable("FAIRLEAD_DATA_USERNAME", secret, "username"),
-        secret_variable("FAIRLEAD_DATA_PASSWORD", secret, "password"),
-        # Optional: the trainer says in clearer words that it is missing, and what to do.
-        secret_variable("FAIRLEAD_DATA_HOSTS", secret, "hosts", optional=True),
-        *environment({"FAIRLEAD_DATA_SECRET": secret}),
+        {"name": "data", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}},
     ]
+
+
+def _claim_mount(spec: ModelSpec) -> list[dict[str, Any]]:
+    if _scheme(spec) != "pvc":
+        return []
+    return [{"name": "data", "mountPath": CLAIM_FOLDER, "readOnly": True}]
+
+
+def _scheme(spec: ModelSpec) -> str:
+    return spec.data.source.uri.partition("://")[0]

@@ -288,6 +288,25 @@ def scaling(**fields: Any) -> Manifest:
     return with_(MODEL, "spec.serving.autoscaling", {"maxReplicas": 8, **fields})
 
 
+SOURCES: dict[str, Manifest] = {
+    "a file of S3": {"uri": "s3://market/prices/2026.parquet", "credentials": {"name": "market"}},
+    "a bucket of S3": {"uri": "s3://market/", "region": "eu-central-1", "format": "parquet"},
+    "a server of one's own": {
+        "uri": "s3://market/prices",
+        "endpoint": "http://minio.storage:9000",
+        "pathStyle": True,
+    },
+    "an address of IPv6": {"uri": "s3://market/p.jsonl", "endpoint": "https://[fd00::1]:9000"},
+    "a file of Google": {"uri": "gs://market/prices.csv.gz"},
+    "a file of Azure": {
+        "uri": "az://prices/2026.csv.zst",
+        "endpoint": "https://market.blob.core.windows.net",
+    },
+    "a file on a claim": {"uri": "pvc://market-data/prices/a..b.csv", "format": "csv"},
+    "all of a claim": {"uri": "pvc://market-data/", "format": "jsonl"},
+}
+
+
 def resources(where: str, **fields: Any) -> Manifest:
     return with_(MODEL, f"spec.{where}.resources", fields)
 
@@ -370,6 +389,10 @@ def linted(whole: Manifest) -> list[str]:
             source(uri="postgresql://a:1,b/m", query="-- all\n(SELECT 1)"),
             model.ModelSpec,
             id="a database of two hosts, and a query after a comment",
+        ),
+        *(
+            pytest.param(source(**fields), model.ModelSpec, id=name)
+            for name, fields in SOURCES.items()
         ),
         pytest.param(steps({"weight": 1}), model.ModelSpec, id="a step with one field"),
         pytest.param(
@@ -537,7 +560,59 @@ def without_empty_lists(node: Any) -> Any:
         ),
         # Task and data
         pytest.param(with_(MODEL, "spec.task", "clustering"), "spec.task", id="task: unknown"),
-        pytest.param(source(uri="s3://b/x.csv"), "source.uri", id="uri: another scheme"),
+        pytest.param(source(uri="ftp://b/x.csv"), "source.uri", id="uri: another scheme"),
+        pytest.param(source(uri="s3://bucket"), "source.uri", id="uri: a bucket alone"),
+        pytest.param(source(uri="s3:///x.csv"), "source.uri", id="uri: no bucket"),
+        pytest.param(source(uri="s3://id:key@bucket/x.csv"), "source.uri", id="uri: a key"),
+        pytest.param(source(uri="gs://b/x.csv?token=x"), "source.uri", id="uri: a token"),
+        pytest.param(source(uri="pvc://Data/x.csv"), "source.uri", id="uri: no name of a claim"),
+        pytest.param(source(uri="pvc://data/../x.csv"), "source.uri", id="uri: a way up"),
+        pytest.param(source(uri="s3://b/a/.."), "source.uri", id="uri: a way up at its end"),
+        pytest.param(
+            source(uri="https://h/x.csv", endpoint="https://s3.example.com"),
+            "source.endpoint",
+            id="endpoint: of no store",
+        ),
+        pytest.param(source(uri="az://c/x.csv"), "source.endpoint", id="endpoint: missing"),
+        pytest.param(
+            source(uri="az://c/x.csv", endpoint="https://example.com"),
+            "source.endpoint",
+            id="endpoint: no account",
+        ),
+        *(
+            pytest.param(
+                source(uri="s3://b/x.csv", endpoint=endpoint),
+                "source.endpoint",
+                id=f"endpoint: {n}",
+            )
+            for n, endpoint in {
+                "no scheme": "s3.example.com",
+                "a path": "https://s3.example.com/path",
+                "a user": "https://me:secret@s3.example.com",
+                "link-local": "http://169.254.169.254",
+                "link-local of IPv6": "http://[fe80::1]",
+                "the API": "https://kubernetes.default.svc",
+            }.items()
+        ),
+        pytest.param(
+            source(uri="gs://b/x.csv", region="eu-west-1"), "source.region", id="region: of Google"
+        ),
+        pytest.param(
+            source(uri="s3://b/x.csv", region="EU west"), "source.region", id="region: not a name"
+        ),
+        pytest.param(
+            source(uri="gs://b/x.csv", pathStyle=False),
+            "source.pathStyle",
+            id="pathStyle: of Google",
+        ),
+        pytest.param(
+            source(uri="pvc://data/x.csv", credentials={"name": "market"}),
+            "source.credentials",
+            id="credentials: of a claim",
+        ),
+        pytest.param(
+            source(uri="s3://b/x.csv", query="select 1"), "source.query", id="query: of a store"
+        ),
         pytest.param(source(uri="https://a b"), "source.uri", id="uri: a space"),
         pytest.param(
             source(uri="https://h/" + "x" * 1024), "source.uri", id="uri: longer than it may be"
@@ -1344,7 +1419,7 @@ def test_a_mistake_is_refused_by_name(trial: Desk, whole: Manifest, field: str) 
             "for example prices.example.com",
             id="a URL for a host",
         ),
-        pytest.param(source(uri="s3://b/x.csv"), "https://data.example.com/prices.csv", id="uri"),
+        pytest.param(source(uri="ftp://b/x.csv"), "https://data.example.com/prices.csv", id="uri"),
         pytest.param(sticky(by="header", header="X-User"), "for example x-user-id", id="a header"),
         pytest.param(weekly(to="8am"), "for example 08:00", id="a time"),
         pytest.param(weekly(timeZone="AEST +10"), "for example Australia/Sydney", id="a zone"),

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from fairlead_training.compute import read_cpu_limit, threads_for
+from fairlead_training.compute import (
+    read_cpu_limit,
+    read_memory_limit,
+    read_memory_used,
+    threads_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,3 +39,30 @@ def test_the_cpu_limit_is_the_cgroups(
         path.write_text(content)
 
     assert read_cpu_limit(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("1073741824\n", 2**30), ("max\n", None), ("", None), (None, None)],
+)
+def test_the_memory_limit_is_the_cgroups(
+    tmp_path: Path, content: str | None, expected: int | None
+) -> None:
+    path = tmp_path / "memory.max"
+    if content is not None:
+        path.write_text(content)
+
+    assert read_memory_limit(path) == expected
+
+
+@pytest.mark.parametrize("content", ["", "1", None])
+def test_memory_that_nobody_counts_is_none(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "statm"
+    if content is not None:
+        path.write_text(content)
+
+    assert read_memory_used(path) == 0
+
+
+def test_the_memory_of_this_process_is_counted() -> None:
+    assert read_memory_used() > 10 * 2**20

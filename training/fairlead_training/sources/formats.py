@@ -1,76 +1,87 @@
-"""The formats of files, wherever they come from: CSV, also gzipped, and Parquet.
+"""The formats of files, wherever they come from: CSV, JSON lines and Parquet, also compressed.
 
 The columns keep the names that the file gives them, one that is there twice included, for
-``data`` to judge.  pandas would call the second ``name.1``.
+``data`` to judge.  pandas would call the second ``name.1``.  A large file is read in pieces, each
+of which is counted, so that one that has no room ends in words.
 """
 
+import dataclasses
 import gzip
 import io
+import json
 import re
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import IO, Any, Final, cast
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fairlead_training.config import DataConfig
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources.address import public_uri
+from fairlead_training.sources.room import Room
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_PARQUET_MAGIC: Final = b"PAR1"
+_COMPRESSIONS: Final = (".gz", ".zst")
+_SUFFIXES: Final[Mapping[str, str]] = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_WHOLE: Final = 32 * 2**20  # bytes up to which a file is read at once
+_PIECE: Final = 100_000  # rows
+_LINES: Final = 20_000  # objects of Python take more than what becomes of them
 _LOOKED_AT: Final = 200  # bytes of a file that tell whether it is something else
 _MARKUP: Final = (b"<!doctype", b"<!--", b"<?xml", b"<html", b"<head", b"<body", b"<error")
 _FIELDS: Final = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 _JSON: Final = re.compile(rb"(\{\s*[\"}]|\[\s*[\[{\]])")
 
-
-def _read_csv(file: io.BytesIO) -> pd.DataFrame:
-    header = pd.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False)
-    names = header.iloc[0].tolist()
-    with warnings.catch_warnings():
-        # A column of numbers and words is told with its rows, by `data`.
-        warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-        # Told so by index_col=False, pandas warns of what it leaves out.
-        warnings.simplefilter("ignore", pd.errors.ParserWarning)
-        file.seek(0)
-        frame = pd.read_csv(file)
-        if len(frame) and frame.iloc[:, -1].isna().all():
-            # A comma ends each row, but not the header: for pandas, the first column is then the
-            # name of each row, and the others move by one.
-            file.seek(0)
-            frame = pd.read_csv(file, index_col=False)
-    given = [name for name in names if name.strip()]
-    if len(set(given)) < len(given) and len(names) == len(frame.columns):
-        frame.columns = pd.Index(names)
-    return frame
+Columns = Collection[str] | None  # that are wanted; None: all
 
 
-def _read_parquet(file: io.BytesIO) -> pd.DataFrame:
-    names = pq.read_schema(file).names
-    file.seek(0)
-    if len(set(names)) < len(names):
-        # What pandas uses refuses a column that is there twice.
-        frame: pd.DataFrame = pq.ParquetFile(file).read().to_pandas()
-        return frame
-    return pd.read_parquet(file)
+class _LineError(ValueError):
+    """A line of JSON lines that is no object."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"line {number} is no JSON object")
 
 
-FORMATS: Final[Mapping[str, Callable[[io.BytesIO], pd.DataFrame]]] = {
-    "csv": _read_csv,
-    "parquet": _read_parquet,
-}
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """A file without its compression."""
+
+    start: bytes  # up to _WHOLE of it
+    rest: IO[bytes] | None  # what follows; None: nothing does
+    file: IO[bytes] | None  # itself, where one can jump in it
 
 
-def parse_file(content: bytes, config: DataConfig) -> pd.DataFrame:
-    """Turn the bytes of a file into rows.
+def parse_file(
+    file: IO[bytes],
+    config: DataConfig,
+    room: Room,
+    *,
+    source: str | None = None,
+    columns: Columns = None,
+) -> pd.DataFrame:
+    """Turn a file into rows.
+
+    Args:
+        source: what a message calls it; None: by the address.
+        columns: those that are wanted, of a file with others, too; None: all.
 
     Raises:
-        TrainingFailure: DataEmpty or DataFormatInvalid, naming the file; ConfigInvalid.
+        TrainingFailure: DataEmpty, DataFormatInvalid or TooMuchData, naming the file;
+            ConfigInvalid.
     """
-    source = public_uri(config.uri)
-    kind = config.format or _tell_format(source)
+    source = source or public_uri(config.uri)
+    kind = config.format or tell_format(source)
     if kind not in FORMATS:
         raise TrainingFailure(
             Reason.CONFIG_INVALID,
@@ -78,10 +89,10 @@ def parse_file(content: bytes, config: DataConfig) -> pd.DataFrame:
             f"set spec.data.source.format to {' or '.join(FORMATS)}",
         )
     try:
-        if content.startswith(_GZIP_MAGIC):
-            content = gzip.decompress(content)
-        _refuse_answers(content, source, kind)
-        return _restore_columns(FORMATS[kind](io.BytesIO(content)), config)
+        with io.BufferedReader(cast("io.RawIOBase", file), 2**16) as buffered:
+            content = _open(buffered, may_jump=kind == "parquet")
+            _refuse_answers(content.start, source, kind)
+            return _restore_columns(FORMATS[kind](content, room, columns), config)
     except pd.errors.EmptyDataError as error:
         raise TrainingFailure(
             Reason.DATA_EMPTY, f"{source} has no rows; check spec.data.source.uri"
@@ -93,23 +104,208 @@ def parse_file(content: bytes, config: DataConfig) -> pd.DataFrame:
         EOFError,
         zlib.error,
         pd.errors.ParserError,
+        pa.ArrowException,
     ) as error:
         raise TrainingFailure(
             Reason.DATA_FORMAT_INVALID,
-            f"{source} cannot be read as {kind}{_describe(error)}; "
+            f"{source} cannot be read as {kind}{_describe(error, kind)}; "
             "correct the file or spec.data.source.format",
         ) from error
 
 
-def _describe(error: Exception) -> str:
+def tell_format(source: str) -> str:
+    """Tell the format of a file from its name.
+
+    Raises:
+        TrainingFailure: DataFormatInvalid.
+    """
+    kind = find_format(source)
+    if kind is None:
+        raise TrainingFailure(
+            Reason.DATA_FORMAT_INVALID,
+            f"the format of {source} cannot be told from its name; set spec.data.source.format",
+        )
+    return kind
+
+
+def find_format(source: str) -> str | None:
+    """Return the format that a file's name tells, or nothing."""
+    name = source.rsplit("/", 1)[-1].lower()
+    for compression in _COMPRESSIONS:
+        name = name.removesuffix(compression)
+    return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
+
+
+def _open(file: "io.BufferedReader[io.RawIOBase]", *, may_jump: bool) -> _Content:
+    magic = file.peek(len(_PARQUET_MAGIC))[: len(_PARQUET_MAGIC)]
+    if may_jump and magic == _PARQUET_MAGIC and file.seekable():
+        return _Content(start=b"", rest=None, file=cast("IO[bytes]", file.raw))
+    plain: IO[bytes] = file
+    if magic.startswith(_GZIP_MAGIC):
+        plain = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+    elif magic == _ZSTD_MAGIC:
+        plain = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+    start = plain.read(_WHOLE)
+    return _Content(start=start, rest=plain if len(start) == _WHOLE else None, file=None)
+
+
+class _Joined(io.RawIOBase):
+    """A beginning that was read, and what follows."""
+
+    def __init__(self, start: bytes, rest: IO[bytes]) -> None:
+        self._parts = [io.BytesIO(start), rest]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while self._parts:
+            piece = self._parts[0].read(len(buffer))
+            if piece:
+                buffer[: len(piece)] = piece
+                return len(piece)
+            self._parts.pop(0)
+        return 0
+
+
+def _rejoin(content: _Content) -> IO[bytes]:
+    if content.rest is None:
+        return io.BytesIO(content.start)
+    return cast("IO[bytes]", io.BufferedReader(_Joined(content.start, content.rest), 2**20))
+
+
+def _read_csv(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
+    start = io.BytesIO(content.start)
+    header = pd.read_csv(start, header=None, nrows=1, dtype=str, keep_default_na=False)
+    names = header.iloc[0].tolist()
+    given = [name for name in names if name.strip()]
+    is_twice = len(set(given)) < len(given)
+    options: dict[str, Any] = {}
+    if columns is not None and not is_twice and set(columns) <= set(names):
+        options["usecols"] = [name for name in names if name in columns]
+    with warnings.catch_warnings():
+        # A column of numbers and words is told with its rows, by `data`.
+        warnings.simplefilter("ignore", pd.errors.DtypeWarning)
+        # Told so by index_col=False, pandas warns of what it leaves out.
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)
+        if content.rest is None:
+            frame = _read_whole_csv(start, options)
+            room.take(frame)
+        else:
+            if _ends_in_commas(content.start):
+                options["index_col"] = False
+            pieces = pd.read_csv(_rejoin(content), chunksize=_PIECE, **options)
+            frame = _join(pieces, room)
+    if is_twice and len(names) == len(frame.columns):
+        frame.columns = pd.Index(names)
+    return frame
+
+
+def _read_whole_csv(file: io.BytesIO, options: Mapping[str, Any]) -> pd.DataFrame:
+    file.seek(0)
+    frame: pd.DataFrame = pd.read_csv(file, **options)
+    if len(frame) and frame.iloc[:, -1].isna().all():
+        # A comma ends each row, but not the header: for pandas, the first column is then the
+        # name of each row, and the others move by one.
+        file.seek(0)
+        frame = pd.read_csv(file, index_col=False, **options)
+    return frame
+
+
+def _ends_in_commas(start: bytes) -> bool:
+    """Tell whether a comma ends each row but not the header, by a beginning of whole rows."""
+    rows = pd.read_csv(io.BytesIO(start), nrows=1000)
+    return bool(len(rows) and rows.iloc[:, -1].isna().all())
+
+
+def _read_jsonl(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
+    return _join(_read_objects(_rejoin(content), columns), room)
+
+
+def _read_objects(file: IO[bytes], columns: Columns) -> Iterator[pd.DataFrame]:
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(file, start=1):
+        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except ValueError as error:
+            raise _LineError(number) from error
+        if not isinstance(row, dict):
+            raise _LineError(number)
+        rows.append(row if columns is None else {name: row.get(name) for name in columns})
+        if len(rows) == _LINES:
+            yield pd.DataFrame(rows)
+            rows = []
+    if rows:
+        yield pd.DataFrame(rows)
+
+
+def _join(pieces: Iterator[pd.DataFrame], room: Room) -> pd.DataFrame:
+    kept = []
+    for piece in pieces:
+        room.take(piece)
+        kept.append(piece)
+    if not kept:
+        raise pd.errors.EmptyDataError
+    if len(kept) == 1:
+        return kept[0]
+    frame: pd.DataFrame = pd.concat(kept, ignore_index=isinstance(kept[0].index, pd.RangeIndex))
+    return frame
+
+
+def _read_parquet(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
+    if content.file is not None:
+        return _read_parquet_file(content.file, room, columns)
+    kept = [content.start]
+    while content.rest is not None and (piece := content.rest.read(_WHOLE)):
+        room.take_bytes(len(piece))
+        kept.append(piece)
+    file = io.BytesIO(b"".join(kept))
+    frame = _read_parquet_file(file, room, columns)
+    room.give_back(sum(map(len, kept[1:])))
+    return frame
+
+
+def _read_parquet_file(file: IO[bytes], room: Room, columns: Columns) -> pd.DataFrame:
+    file.seek(0)
+    parquet = pq.ParquetFile(file)
+    names = parquet.schema_arrow.names
+    wanted = None
+    if columns is not None and set(columns) <= set(names) and len(set(names)) == len(names):
+        wanted = [name for name in names if name in columns]
+    batches = []
+    for batch in parquet.iter_batches(columns=wanted):
+        room.take_bytes(batch.nbytes, rows=batch.num_rows)
+        batches.append(batch)
+    schema = batches[0].schema if batches else parquet.schema_arrow
+    frame: pd.DataFrame = pa.Table.from_batches(batches, schema).to_pandas(self_destruct=True)
+    return frame
+
+
+FORMATS: Final[Mapping[str, Callable[[_Content, Room, Columns], pd.DataFrame]]] = {
+    "csv": _read_csv,
+    "jsonl": _read_jsonl,
+    "parquet": _read_parquet,
+}
+
+
+def _describe(error: Exception, kind: str) -> str:
     """Say what of an error quotes nothing of the file, which may be no file that was meant."""
     match error:
+        case _LineError():
+            return f": {error}"
         case pd.errors.ParserError() if told := _FIELDS.search(str(error)):
             return f": expected {told[1]} fields in line {told[2]}, saw {told[3]}"
         case UnicodeDecodeError():
             return f": it is not UTF-8 at byte {error.start}"
         case EOFError() | zlib.error() | gzip.BadGzipFile():
             return ": it is compressed and incomplete or damaged"
+        case OSError() if "compressed" in str(error) or "ZSTD" in str(error):
+            return ": it is compressed and incomplete or damaged"
+        case pa.ArrowInvalid() if kind == "parquet" and "footer" in str(error):
+            return ": its end is missing, as of a file that is half written"
         case _:
             return ""
 
@@ -119,7 +315,7 @@ def _refuse_answers(content: bytes, source: str, kind: str) -> None:
     start = content[:_LOOKED_AT].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith(_MARKUP):
         answer = "a web page (HTML or XML), as a server answers that wants a login"
-    elif _JSON.match(start):
+    elif kind != "jsonl" and _JSON.match(start):
         answer = "JSON"
     else:
         return
@@ -132,19 +328,6 @@ def _refuse_answers(content: bytes, source: str, kind: str) -> None:
 
 def _restore_columns(frame: pd.DataFrame, config: DataConfig) -> pd.DataFrame:
     """Make columns of what pandas stored as the names of the rows, if a wanted one may be there."""
-    wanted = {config.target, config.timestamp_column, *config.features}
-    if wanted <= set(frame.columns) or isinstance(frame.index, pd.RangeIndex):
+    if config.named_columns <= set(frame.columns) or isinstance(frame.index, pd.RangeIndex):
         return frame
     return frame.reset_index(allow_duplicates=True)
-
-
-def _tell_format(source: str) -> str:
-    name = source.rsplit("/", 1)[-1].lower().removesuffix(".gz")
-    if name.endswith(".csv"):
-        return "csv"
-    if name.endswith((".parquet", ".pq")):
-        return "parquet"
-    raise TrainingFailure(
-        Reason.DATA_FORMAT_INVALID,
-        f"the format of {source} cannot be told from its name; set spec.data.source.format",
-    )

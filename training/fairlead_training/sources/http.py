@@ -8,6 +8,7 @@ import base64
 import contextlib
 import functools
 import http.client
+import io
 import os
 import socket
 import ssl
@@ -15,13 +16,13 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 from fairlead_training.config import Environment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources import reach
 from fairlead_training.sources.address import public_uri
-from fairlead_training.sources.secret import check_credentials, has_credentials
+from fairlead_training.sources.secret import check_credentials, has_credentials, trust
 
 _CONNECT_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 600.0  # a server may have to put the rows together first, like a database
@@ -30,12 +31,12 @@ _OTHER_NAME: Final = (62, 64)  # of a certificate: X509_V_ERR_HOSTNAME_MISMATCH,
 OpenSocket = Callable[[str, int, float | None], socket.socket]
 
 
-def download(uri: str, environment: Environment) -> bytes:
-    """Return the content of the file.
+def open_url(uri: str, environment: Environment) -> IO[bytes]:
+    """Return the file, to be read from its beginning to its end.
 
     Raises:
         TrainingFailure: SourceNotAllowed, SecretNotAllowed, CredentialsRefused or
-            DataSourceUnavailable.
+            DataSourceUnavailable; the last one also from reading.
     """
     source = public_uri(uri)
     request = urllib.request.Request(to_ascii(uri))  # noqa: S310  the table lets http and https through only
@@ -46,20 +47,47 @@ def download(uri: str, environment: Environment) -> bytes:
         request.add_unredirected_header("Authorization", f"Basic {token}")
     hops = _Hops(source, environment)
     try:
-        return read(request, open_socket=hops.open_socket)
+        answer = ask(request, open_socket=hops.open_socket, context=trust(environment))
     except urllib.error.HTTPError as error:
         error.close()
         raise explain_answer(error.code, source) from error
-    except TimeoutError as error:
-        raise TrainingFailure(
-            Reason.DATA_SOURCE_UNAVAILABLE,
-            f"{source} said nothing for {_SILENCE_SECONDS:g} s; check spec.data.source.uri",
-        ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise TrainingFailure(
-            Reason.DATA_SOURCE_UNAVAILABLE,
-            f"{source} cannot be read: {describe(error)}; check spec.data.source.uri",
-        ) from error
+        raise _explain(error, source) from error
+    return cast("IO[bytes]", _Body(answer, source))
+
+
+class _Body(io.RawIOBase):
+    """The body of an answer, whose end is told from its being cut."""
+
+    def __init__(self, answer: http.client.HTTPResponse, source: str) -> None:
+        self._answer = answer
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            count = self._answer.readinto(buffer)
+            if not count and self._answer.length:
+                raise http.client.IncompleteRead(b"", self._answer.length)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _explain(error, self._source) from error
+        return count
+
+    def close(self) -> None:
+        self._answer.close()
+        super().close()
+
+
+def _explain(error: Exception, source: str) -> TrainingFailure:
+    if isinstance(error, TimeoutError):
+        said = f"said nothing for {_SILENCE_SECONDS:g} s"
+    else:
+        said = f"cannot be read: {describe(error)}"
+    return TrainingFailure(
+        Reason.DATA_SOURCE_UNAVAILABLE, f"{source} {said}; check spec.data.source.uri"
+    )
 
 
 def to_ascii(uri: str) -> str:
@@ -95,17 +123,19 @@ class _Hops:
             raise reach.refuse_place(self._source, error, redirected=not is_first) from error
 
 
-def read(
+def ask(
     request: urllib.request.Request,
     *,
     open_socket: OpenSocket,
+    context: ssl.SSLContext | None = None,
     connect: float = _CONNECT_SECONDS,
     silence: float = _SILENCE_SECONDS,
-) -> bytes:
-    """Return the body of the answer.
+) -> http.client.HTTPResponse:
+    """Return the answer.
 
     Args:
         open_socket: connects to a host and port, or refuses to.
+        context: whom to trust; None: whom this machine trusts.
         connect: seconds for a connection to be made.
         silence: seconds between two signs of life afterwards.
 
@@ -116,16 +146,15 @@ def read(
     opener = urllib.request.OpenerDirector()
     # No proxy, which would look up names by itself, and no scheme but these, also redirected.
     for handler in (
-        _Handler(open_socket, silence),
+        _Handler(open_socket, silence, context),
         _Redirects(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.UnknownHandler(),
     ):
         opener.add_handler(handler)
-    with opener.open(request, timeout=connect) as response:
-        content: bytes = response.read()
-    return content
+    answer: http.client.HTTPResponse = opener.open(request, timeout=connect)
+    return answer
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -145,15 +174,19 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
     """Opens connections to judged addresses, whose time to be made is not the time to answer."""
 
-    def __init__(self, open_socket: OpenSocket, silence: float) -> None:
+    def __init__(
+        self, open_socket: OpenSocket, silence: float, context: ssl.SSLContext | None
+    ) -> None:
         super().__init__()
         self._options: dict[str, Any] = {"open_socket": open_socket, "silence": silence}
+        self._context = context
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(functools.partial(_Connection, **self._options), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(functools.partial(_TlsConnection, **self._options), req)
+        options = {**self._options, "context": self._context}
+        return self.do_open(functools.partial(_TlsConnection, **options), req)
 
 
 class _Connection(http.client.HTTPConnection):

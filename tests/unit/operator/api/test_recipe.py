@@ -56,6 +56,7 @@ FULL_TASK = "sha256:4da1876132e2eeaf7150a998863f8209201929805c97c81648130ab5b436
 TRAINS: dict[str, object] = {
     "task": "multiclass-classification",
     "data.source.uri": "postgresql://market-db/archive",
+    "data.source.endpoint": "https://s3.example.com",
     "data.source.format": "parquet",
     "data.source.query": "select * from rows where price > 0",
     "data.timestampColumn": "time",
@@ -72,6 +73,8 @@ TRAINS: dict[str, object] = {
 }
 TRAINS_NOT: dict[str, object] = {
     "data.source.credentials.name": "market-db-2",
+    "data.source.region": "eu-central-1",
+    "data.source.pathStyle": False,
     "data.minRows": 100,
     "data.missingLabels": "10%",
     "training.search.parallelism": 1,

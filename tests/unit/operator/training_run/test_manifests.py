@@ -219,6 +219,48 @@ def test_credentials_come_from_the_secret_the_model_names() -> None:
     ] + [{"name": "FAIRLEAD_DATA_SECRET", "value": "market-db"}]
 
 
+@pytest.mark.parametrize(
+    ("source", "keys"),
+    [
+        pytest.param({"uri": "https://h/d.csv"}, {"username", "password", "hosts", "ca.crt"},
+                     id="http"),
+        pytest.param({"uri": "s3://b/d.csv"},
+                     {"accessKeyId", "secretAccessKey", "sessionToken", "hosts", "ca.crt"},
+                     id="s3"),
+        pytest.param({"uri": "gs://b/d.csv"}, {"serviceAccount", "hosts"}, id="google"),
+        pytest.param({"uri": "az://c/d.csv", "endpoint": "https://a.blob.core.windows.net"},
+                     {"accountKey", "sasToken", "hosts"}, id="azure"),
+    ],
+)  # fmt: skip
+def test_a_trainer_gets_the_keys_of_its_kind_of_source(
+    source: dict[str, str], keys: set[str]
+) -> None:
+    env = trainer(job(source={**source, "credentials": {"name": "market"}}))["env"]
+    given = [each["valueFrom"]["secretKeyRef"] for each in env if "valueFrom" in each]
+
+    assert {each["key"] for each in given if each["name"] == "market"} == keys
+    assert {"name": "FAIRLEAD_DATA_SECRET", "value": "market"} in env
+
+
+@pytest.mark.parametrize("stage", ["search", "finish"])
+def test_a_claim_is_mounted_to_be_read(stage: Stage) -> None:
+    built = job(stage, source={"uri": "pvc://market-data/prices/2026.csv"})
+    volumes = built["spec"]["template"]["spec"]["volumes"]
+    mounts = trainer(built)["volumeMounts"]
+
+    assert {
+        "name": "data",
+        "persistentVolumeClaim": {"claimName": "market-data", "readOnly": True},
+    } in volumes
+    assert {"name": "data", "mountPath": "/var/run/fairlead/data", "readOnly": True} in mounts
+
+
+def test_no_other_source_mounts_a_claim() -> None:
+    volumes = job()["spec"]["template"]["spec"]["volumes"]
+
+    assert not [each for each in volumes if "persistentVolumeClaim" in each]
+
+
 def test_a_trainer_signs_in_to_mlflow_as_the_mounted_secret_says() -> None:
     pod = job()["spec"]["template"]["spec"]
     told = {variable["name"]: variable.get("value") for variable in trainer(job())["env"]}

@@ -7,7 +7,7 @@ import pytest
 from fairlead_contract.mlflow import Access
 from fairlead_training.config import Environment
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.sources.file import read_file
+from fairlead_training.sources.file import open_path
 
 ENVIRONMENT = Environment(mlflow=Access(address="http://mlflow"), database_url="postgresql://db/x")
 
@@ -16,12 +16,13 @@ def test_a_name_may_hold_what_an_address_must_quote(tmp_path: Path) -> None:
     path = tmp_path / "half hours #1.csv"
     path.write_bytes(b"a")
 
-    assert read_file(path.as_uri(), ENVIRONMENT) == b"a"
+    with open_path(path.as_uri(), ENVIRONMENT) as file:
+        assert file.read() == b"a"
 
 
 @pytest.mark.parametrize("name", ["missing.csv", "."], ids=["no file", "a folder"])
 def test_what_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(TrainingFailure, match=str(tmp_path)) as caught:
-        read_file((tmp_path / name).as_uri(), ENVIRONMENT)
+        open_path((tmp_path / name).as_uri(), ENVIRONMENT)
 
     assert caught.value.reason is Reason.DATA_SOURCE_UNAVAILABLE

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -9,11 +10,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fairlead_training.config import DataConfig
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.sources.formats import parse_file
+from fairlead_training.sources import formats
+from fairlead_training.sources.room import Room
 from support.trainer_config import data_config
 
 CSV = b"a,b\n1,2\n"
+LINES = b'{"a": 1, "b": 2}\n'
+
+
+def zstd(content: bytes) -> bytes:
+    buffer = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(buffer, "zstd") as file:
+        file.write(content)
+    return bytes(buffer.getvalue().to_pybytes())
+
+
+def parse_file(content: bytes, config: DataConfig, *, size: int | None = None) -> pd.DataFrame:
+    return formats.parse_file(io.BytesIO(content), config, Room("the file", size))
 
 
 def parquet() -> bytes:
@@ -29,8 +44,13 @@ def parquet() -> bytes:
         pytest.param(gzip.compress(CSV), {"uri": "https://h/d.csv.gz"}, id="gzipped csv"),
         pytest.param(CSV, {"uri": "https://h/d.csv?v=2"}, id="name with parameters"),
         pytest.param(CSV, {"uri": "https://h/export", "format": "csv"}, id="format is given"),
+        pytest.param(zstd(CSV), {"uri": "https://h/d.csv.zst"}, id="csv by zstd"),
         pytest.param(parquet(), {"uri": "https://h/d.parquet"}, id="parquet"),
         pytest.param(parquet(), {"uri": "https://h/d.pq"}, id="parquet by its short name"),
+        pytest.param(gzip.compress(parquet()), {"uri": "https://h/d.pq.gz"}, id="parquet in gzip"),
+        pytest.param(LINES, {"uri": "https://h/d.jsonl"}, id="lines of JSON"),
+        pytest.param(b"\xef\xbb\xbf\n" + LINES, {"uri": "https://h/d.ndjson"}, id="after a BOM"),
+        pytest.param(zstd(LINES), {"uri": "https://h/d.jsonl.zst"}, id="lines of JSON by zstd"),
     ],
 )
 def test_files_are_read(content: bytes, changes: dict[str, Any]) -> None:
@@ -168,7 +188,13 @@ def test_files_that_cannot_be_read_are_named(
         pytest.param(b"s3cret\n1,2\n1,2,3\n", {}, "fields in line 3, saw 3", id="too many"),
         pytest.param(b"s3cret\n\xff\n", {}, "not UTF-8", id="other letters"),
         pytest.param(gzip.compress(b"s3cret")[:-4], {}, "compressed", id="cut"),
+        pytest.param(zstd(b"s3cret" * 99)[:-4], {}, "compressed", id="cut, by zstd"),
         pytest.param(b"PAR1s3cretPAR1", {"format": "parquet"}, "as parquet", id="not parquet"),
+        pytest.param(parquet()[:-20], {"format": "parquet"}, "half written", id="parquet, cut"),
+        pytest.param(
+            b'{"a": 1}\n{"s3cret": \n', {"format": "jsonl"}, "line 2 is no JSON", id="JSON, cut"
+        ),
+        pytest.param(b'["s3cret"]\n', {"format": "jsonl"}, "line 1 is no JSON", id="no object"),
     ],
 )
 def test_nothing_of_a_file_is_shown(content: bytes, changes: dict[str, Any], said: str) -> None:
@@ -176,3 +202,111 @@ def test_nothing_of_a_file_is_shown(content: bytes, changes: dict[str, Any], sai
         parse_file(content, data_config(**changes))
 
     assert "s3cret" not in caught.value.message
+
+
+def test_a_key_that_a_line_leaves_out_is_a_missing_value() -> None:
+    frame = parse_file(b'{"a": 1, "b": true}\n\n{"a": 2.5}\n', data_config(format="jsonl"))
+
+    assert frame["a"].tolist() == [1, 2.5]
+    assert frame["b"].isna().tolist() == [False, True]
+
+
+@pytest.fixture(name="small_pieces")
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files of some kilobytes be large ones."""
+    for name, value in {"_WHOLE": 4000, "_PIECE": 300, "_LINES": 300}.items():
+        monkeypatch.setattr(formats, name, value)
+
+
+def as_parquet(frame: pd.DataFrame) -> bytes:
+    file = io.BytesIO()
+    frame.to_parquet(file, row_group_size=300)
+    return file.getvalue()
+
+
+WRITTEN: dict[str, Callable[[pd.DataFrame], bytes]] = {
+    "csv": lambda frame: frame.to_csv(index=False).encode(),
+    "jsonl": lambda frame: frame.to_json(orient="records", lines=True).encode(),
+    "parquet": as_parquet,
+}
+LARGE = pd.DataFrame(
+    {
+        "time": [f"2026-01-01T{row // 60:02d}:{row % 60:02d}:00Z" for row in range(1000)],
+        "value": [row / 7 if row % 5 else None for row in range(1000)],
+        "count": range(1000),
+        "flag": [row % 2 == 0 for row in range(1000)],
+    }
+)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstd], ids=["plain", "gzip", "zstd"])
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_a_large_file_gives_the_rows_that_it_gives_at_once(
+    kind: str, compress: Callable[[bytes], bytes], small_pieces: None
+) -> None:
+    content = compress(WRITTEN[kind](LARGE))
+
+    frame = parse_file(content, data_config(format=kind))
+
+    pd.testing.assert_frame_equal(frame, LARGE, check_dtype=True)
+
+
+def test_a_large_file_with_a_comma_at_the_end_of_each_row(small_pieces: None) -> None:
+    content = b"a,b\n" + b"1,2,\n" * 2000
+
+    frame = parse_file(content, data_config())
+
+    assert list(frame.columns) == ["a", "b"]
+    assert frame.drop_duplicates().to_numpy().tolist() == [[1, 2]]
+
+
+def test_a_large_file_with_a_column_twice(small_pieces: None) -> None:
+    frame = parse_file(b"a,b,a\n" + b"1,2,3\n" * 2000, data_config())
+
+    assert list(frame.columns) == ["a", "b", "a"]
+
+
+def test_a_large_file_without_names_for_its_rows(small_pieces: None) -> None:
+    content = b'"a","b"\n' + b"".join(b'"x%d",1,2\n' % row for row in range(2000))
+
+    frame = parse_file(content, data_config(timestampColumn="a", target="b"))
+
+    assert frame.drop_duplicates().to_dict("list") == {"a": [1], "b": [2]}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_only_wanted_columns_are_read(kind: str) -> None:
+    file = io.BytesIO(WRITTEN[kind](LARGE))
+
+    frame = formats.parse_file(
+        file, data_config(format=kind), Room("the file", None), columns={"count", "time"}
+    )
+
+    assert sorted(frame.columns) == ["count", "time"]
+    assert len(frame) == len(LARGE)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_without_a_wanted_column_is_read_whole(kind: str) -> None:
+    """Then a message can say how many columns there are."""
+    file = io.BytesIO(WRITTEN[kind](LARGE))
+
+    frame = formats.parse_file(
+        file, data_config(format=kind), Room("the file", None), columns={"count", "gone"}
+    )
+
+    assert list(frame.columns) == list(LARGE.columns)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_a_file_without_room_ends_in_words(
+    kind: str, compress: Callable[[bytes], bytes], small_pieces: None
+) -> None:
+    content = compress(WRITTEN[kind](LARGE))
+
+    with pytest.raises(TrainingFailure, match="rows of it take") as caught:
+        parse_file(content, data_config(format=kind), size=20_000)
+
+    assert caught.value.reason is Reason.TOO_MUCH_DATA
+    assert "spec.training.resources.limits.memory" in caught.value.message

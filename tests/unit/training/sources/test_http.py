@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from fairlead_training.config import Environment
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.sources.http import describe, download, explain_answer, to_ascii
+from fairlead_training.sources.http import describe, explain_answer, open_url, to_ascii
 from support.reading import environment, use_names
 
 SECRET = "top-secret"  # what no message may show
@@ -87,6 +88,11 @@ def _port() -> Iterator[int]:
 def _world(monkeypatch: pytest.MonkeyPatch) -> None:
     _Server.asked.clear()
     use_names(monkeypatch, **HERE, evil__example="169.254.169.254", private__example="10.9.9.9")
+
+
+def download(uri: str, environment: Environment) -> bytes:
+    with open_url(uri, environment) as file:
+        return file.read()
 
 
 def credentials(hosts: str = "data.example") -> dict[str, Any]:

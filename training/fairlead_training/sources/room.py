@@ -1,0 +1,74 @@
+"""How many rows the trainer's memory has room for, so that too many end in words.
+
+A pod that takes more than its limit is killed, and says nothing.
+"""
+
+from typing import Final
+
+import pandas as pd
+
+from fairlead_training.compute import read_memory_limit, read_memory_used
+from fairlead_training.failure import Reason, TrainingFailure
+
+# The rows as they were read, the checked table, the same in order, and what the learner makes.
+_COPIES: Final = 4
+_MIB: Final = 2**20
+
+
+class Room:
+    """What is left of the memory for the rows of one source."""
+
+    def __init__(self, source: str, size: int | None) -> None:
+        """Begin with nothing read.
+
+        Args:
+            source: what a message calls it.
+            size: bytes that the rows as they are read may take; None: as many as there are.
+        """
+        self._source = source
+        self._size = size
+        self._bytes = 0
+        self._rows = 0
+
+    def take(self, frame: pd.DataFrame) -> None:
+        """Count rows that were read.
+
+        Raises:
+            TrainingFailure: TooMuchData.
+        """
+        self.take_bytes(int(frame.memory_usage(index=False, deep=True).sum()), rows=len(frame))
+
+    def take_bytes(self, count: int, *, rows: int = 0) -> None:
+        """Count bytes that are in memory, and how many rows they are.
+
+        Raises:
+            TrainingFailure: TooMuchData.
+        """
+        self._bytes += count
+        self._rows += rows
+        if self._size is not None and self._bytes > self._size:
+            raise self._full()
+
+    def give_back(self, count: int) -> None:
+        """Count out what was no row, and is in memory no more."""
+        self._bytes -= count
+
+    def _full(self) -> TrainingFailure:
+        read = f"{self._rows} rows of it take" if self._rows else "its bytes alone take"
+        return TrainingFailure(
+            Reason.TOO_MUCH_DATA,
+            f"{self._source} does not fit in the trainer's memory: {read} "
+            f"{_mib(self._bytes)} MiB, where {_mib(self._size or 0)} MiB are left for rows; list "
+            "the columns to learn from in spec.data.features, let a query or the source give fewer "
+            "rows, use Parquet, or raise spec.training.resources.limits.memory",
+        )
+
+
+def make_room(source: str) -> Room:
+    """Measure what this container has left."""
+    limit = read_memory_limit()
+    return Room(source, None if limit is None else (limit - read_memory_used()) // _COPIES)
+
+
+def _mib(count: int) -> int:
+    return max(0, count) // _MIB
