@@ -115,7 +115,10 @@ class Tracking:
             self._client.log_text(self._run, json.dumps(table, indent=1), "trials.json")
 
     def log_data(self, data: Mapping[str, Any], schema: Mapping[str, str]) -> None:
-        source = {"uri": public_uri(self._config.data.uri), "query": self._config.data.query}
+        told = self._config.data
+        source = {"uri": public_uri(told.uri), "query": told.query}
+        if told.endpoint is not None:  # a bucket of the same name may be another elsewhere
+            source["endpoint"] = told.endpoint
         dataset = Dataset(
             name=self._config.model,
             digest=str(data["digest"]).removeprefix("sha256:")[:36],

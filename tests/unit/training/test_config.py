@@ -8,7 +8,7 @@ import pytest
 from fairlead_contract.hosts import any_has
 from fairlead_training.config import Task, parse_config, parse_environment
 from fairlead_training.failure import Reason, TrainingFailure
-from support.trainer_config import config_document
+from support.trainer_config import config_document, data_config
 
 CHAMPION = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:a"}
 
@@ -104,3 +104,25 @@ def test_the_environment_says_where_the_trainer_stands() -> None:
     assert (here.namespace, here.cluster_domain, here.api) == ("energy", "k8s.example", "10.96.0.1")
     assert any_has(here.allowed, "db.shared.svc", 5432)
     assert any_has(here.allowed, "10.1.1.1", 1)
+
+
+def test_the_keys_of_a_store_are_known_by_the_names_in_the_secret() -> None:
+    environment = parse_environment(
+        {
+            **ENVIRONMENT,
+            "FAIRLEAD_DATA_ACCESS_KEY_ID": "reader",
+            "FAIRLEAD_DATA_SECRET_ACCESS_KEY": "hush",
+            "FAIRLEAD_DATA_SESSION_TOKEN": "",
+            "FAIRLEAD_DATA_AUTHORITY": "PEM",
+        }
+    )
+
+    assert environment.data_keys == {"accessKeyId": "reader", "secretAccessKey": "hush"}
+    assert environment.data_authority == "PEM"
+    assert "hush" not in repr(environment)
+
+
+def test_a_store_is_asked_by_the_path_unless_the_model_says_otherwise() -> None:
+    asked = [data_config(pathStyle=said).path_style for said in (None, True, False)]
+
+    assert asked == [True, True, False]
