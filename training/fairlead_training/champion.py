@@ -59,7 +59,8 @@ def challenge(
     if config.champion is None:
         return None
     try:
-        unseen = holdout if learned is None else find_unseen(holdout, table, learned)
+        is_known = learned is not None and table.by_time
+        unseen = find_unseen(holdout, table, learned or {}) if is_known else holdout
         score = score_champion(
             config.champion,
             config.registered_model,

@@ -21,7 +21,6 @@ Mask = npt.NDArray[np.bool_]
 
 # Learners and model servers compute with 32 bits; what is larger would be infinite there.
 LARGEST: Final = float(np.finfo(np.float32).max)
-_EARLIEST, _LATEST = np.datetime64("1678-01-01"), np.datetime64("2262-01-01")
 _LOOKED_AT: Final = 1000  # faulty rows that a message takes its examples from
 _NAMED: Final = 4  # values that a message names
 _NAMED_LABELS: Final = 12
@@ -41,34 +40,6 @@ class Fault:
 
     reason: Reason
     text: str
-
-
-def read_times(
-    column: "pd.Series[Any]", name: str, *, quotes: bool = True
-) -> npt.NDArray[np.int64] | Fault:
-    """Return the times in nanoseconds since 1970 in UTC.
-
-    Args:
-        column: as the source gives it.
-        name: how a fault calls it.
-        quotes: whether a fault may show values.
-    """
-    if pd.api.types.is_numeric_dtype(column):
-        return fault(Reason.TIMESTAMP_INVALID, name, "holds numbers, not times")
-    try:
-        times = _to_times(column, errors="raise")
-    except (ValueError, TypeError, OverflowError):
-        times = _to_times(column, errors="coerce")
-    empty = column.isna().to_numpy()
-    # In the column's own unit: as nanoseconds, a year such as 9999 would be another one.
-    unit = times.dtype
-    outside = (times < _EARLIEST.astype(unit)) | (times >= _LATEST.astype(unit))
-    wrong = (np.isnat(times) & ~empty) | outside
-    if wrong.any() or empty.any():
-        said = f"where a time from {_EARLIEST} to {_LATEST - 1} belongs"
-        trouble = join(holding(column, wrong, said, quotes=quotes), emptiness(empty))
-        return fault(Reason.TIMESTAMP_INVALID, name, trouble)
-    return times.astype("datetime64[ns]").astype(np.int64)
 
 
 def read_feature(
@@ -159,14 +130,6 @@ def show_names(names: list[str], most: int = _NAMED_LABELS) -> str:
         for name in names[:most]
     )
     return f"{shown}, …" if len(names) > most else shown
-
-
-def _to_times(column: "pd.Series[Any]", *, errors: Any) -> npt.NDArray[np.datetime64]:
-    # The format of texts, such as 2026-01-31 beside 2026-01-31T12:00:00+01:00; a column of times
-    # has none.
-    times = pd.to_datetime(column, utc=True, format="ISO8601", errors=errors)
-    naive: npt.NDArray[np.datetime64] = times.dt.tz_localize(None).to_numpy()
-    return naive
 
 
 def not_numbers(column: "pd.Series[Any]") -> Mask:

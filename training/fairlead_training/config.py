@@ -41,7 +41,7 @@ class DataConfig:
     uri: str
     format: str | None  # in the table of formats; None: told from the name
     query: str | None
-    timestamp_column: str
+    timestamp_column: str | None  # None: the rows are in no order
     target: str
     features: tuple[str, ...]  # empty: every column but target and timestamp
     min_rows: int
@@ -50,11 +50,19 @@ class DataConfig:
     endpoint: str | None = None  # of an object store that is not its cloud's own
     region: str | None = None
     path_style: bool = True  # the bucket is part of the path, not of the host
+    timestamp_format: str | None = None  # None: inferred
+    group_by: str | None = None  # column whose rows of one value are never parted
 
     @property
-    def named_columns(self) -> frozenset[str]:
-        """The columns that the Model names; where it lists features, it learns from no others."""
-        return frozenset({self.target, self.timestamp_column, *self.features})
+    def fields(self) -> dict[str, str]:
+        """Return each column that the Model names, with the field that does."""
+        named = (
+            (self.target, "spec.data.target"),
+            (self.timestamp_column, "spec.data.timestampColumn"),
+            (self.group_by, "spec.data.groupBy"),
+            *((name, "spec.data.features") for name in self.features),
+        )
+        return {name: field for name, field in named if name is not None}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +79,8 @@ class SearchConfig:
 class ValidationConfig:
     folds: int
     holdout_fraction: float  # ratio in 0-1
+    stratified: bool = True  # where rows are in no order: each part has its share of each class
+    seed: int = 7  # of that split
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +204,7 @@ def parse_config(text: str) -> TrainingConfig:
         raise _invalid(f"--config is not JSON: {error}") from error
     root = _Section(document, "config")
     task = Task(root.choice("task", tuple(Task)))
+    data, search = _parse_data(root.section("data")), _parse_search(root.section("search"), task)
     champion = root.optional_section("champion")
     return TrainingConfig(
         namespace=root.text("namespace"),
@@ -205,38 +216,49 @@ def parse_config(text: str) -> TrainingConfig:
         experiment=root.text("experiment"),
         mlflow_run_id=root.text("mlflowRunId"),
         task=task,
-        data=_parse_data(root.section("data")),
-        search=_parse_search(root.section("search"), task),
-        validation=_parse_validation(root.section("validation")),
+        data=data,
+        search=search,
+        validation=_parse_validation(root.section("validation"), task, data, search.seed),
         champion=None if champion is None else _parse_champion(champion),
         recipe_digest=root.text("recipeDigest"),
-        after=None if root.get("after") is None else root.text("after"),
+        after=root.optional_text("after"),
     )
 
 
 def _parse_data(data: "_Section") -> DataConfig:
     features = data.texts("features")
-    target, timestamp = data.text("target"), data.text("timestampColumn")
-    for column in (target, timestamp):
+    roles = {
+        "target": data.text("target"),
+        "timestampColumn": data.optional_text("timestampColumn"),
+        "groupBy": data.optional_text("groupBy"),
+    }
+    given = {name: column for name, column in roles.items() if column is not None}
+    for column in given.values():
         if column in features:
             raise _invalid(f"config.data.features must not contain {column}")
-    if target == timestamp:
-        raise _invalid(f"config.data.target and config.data.timestampColumn are both {target}")
+    for column in given.values():
+        both = [f"config.data.{name}" for name in given if given[name] == column]
+        if len(both) > 1:
+            raise _invalid(f"{' and '.join(both)} are both {column}")
+    if roles["groupBy"] is not None and roles["timestampColumn"] is not None:
+        raise _invalid("config.data.groupBy has no effect beside config.data.timestampColumn")
     if len(set(features)) != len(features):
         raise _invalid("config.data.features names a column twice")
     return DataConfig(
         uri=data.text("uri"),
-        format=None if data.get("format") is None else data.text("format"),
-        query=None if data.get("query") is None else data.text("query"),
-        timestamp_column=timestamp,
-        target=target,
+        format=data.optional_text("format"),
+        query=data.optional_text("query"),
+        timestamp_column=roles["timestampColumn"],
+        target=given["target"],
         features=features,
         min_rows=int(data.number("minRows", 1, 10_000_000, default=200)),
-        positive_class=None if data.get("positiveClass") is None else data.text("positiveClass"),
+        positive_class=data.optional_text("positiveClass"),
         missing_labels=data.number("missingLabels", 0, 1, default=0),
-        endpoint=None if data.get("endpoint") is None else data.text("endpoint"),
-        region=None if data.get("region") is None else data.text("region"),
+        endpoint=data.optional_text("endpoint"),
+        region=data.optional_text("region"),
         path_style=data.get("pathStyle") is not False,
+        timestamp_format=data.optional_text("timestampFormat"),
+        group_by=roles["groupBy"],
     )
 
 
@@ -254,9 +276,13 @@ def _parse_search(search: "_Section", task: Task) -> SearchConfig:
     )
 
 
-def _parse_validation(validation: "_Section") -> ValidationConfig:
-    validation.choice("strategy", ("time-series",))
+def _parse_validation(
+    validation: "_Section", task: Task, data: DataConfig, seed: int
+) -> ValidationConfig:
+    validation.choice("strategy", ("random" if data.timestamp_column is None else "time-series",))
     return ValidationConfig(
+        stratified=task is not Task.REGRESSION,
+        seed=seed,
         folds=int(validation.number("folds", 2, 20)),
         holdout_fraction=validation.number("holdoutFraction", 0.05, 0.5),
     )
@@ -297,6 +323,9 @@ class _Section:
         if not isinstance(value, str) or not value:
             raise _invalid(f"{self._path}.{name} must be a non-empty string")
         return value
+
+    def optional_text(self, name: str) -> str | None:
+        return None if self._value.get(name) is None else self.text(name)
 
     def texts(self, name: str) -> tuple[str, ...]:
         value = self._value.get(name, [])

@@ -1,7 +1,7 @@
 """Turn raw rows into a checked, ordered, numeric table.  Pure.
 
-The order is total (time, then every other column), so that the same rows give the same table
-however the source happened to return them.
+The order is total (time, if there is one, then every other column), so that the same rows give the
+same table however the source happened to return them.
 """
 
 import collections
@@ -21,12 +21,12 @@ from fairlead_training.columns import (
     fault,
     is_row_number,
     read_feature,
-    read_times,
     show_names,
 )
 from fairlead_training.config import DataConfig, TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.labels import Target, read_target
+from fairlead_training.times import read_times
 
 _MOST_CHARACTERS: Final = 1000  # of a message; a condition holds 1024
 _ROUNDING: Final = 1e-9  # of a share
@@ -36,7 +36,8 @@ _ADVICE: Final = {
     Reason.TARGET_INVALID: "correct the data or spec.data.target",
     Reason.TARGET_CONSTANT: "use a longer period or correct spec.data.target",
     Reason.TIMESTAMP_INVALID: "use RFC 3339 times such as 2026-01-31T12:00:00Z or correct "
-    "spec.data.timestampColumn",
+    "spec.data.timestampColumn or timestampFormat",
+    Reason.GROUP_INVALID: "give each row its group or correct spec.data.groupBy",
     Reason.FEATURE_INVALID: "correct the data (numbers only, and nothing where one is missing) "
     "or list other columns in spec.data.features",
     Reason.TOO_FEW_ROWS: "use a longer period or lower it",
@@ -45,15 +46,17 @@ _ADVICE: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows in time order."""
+    """Rows in time order, or in that of their values where they have no times."""
 
-    times: npt.NDArray[np.int64]  # nanoseconds since 1970 in UTC, ascending
+    times: npt.NDArray[np.int64]  # nanoseconds since 1970 in UTC, ascending; else all 0
     features: pd.DataFrame  # float64 columns; NaN is a missing value
     target: npt.NDArray[np.float64]  # 0 and 1, class numbers, or the value
     rows: npt.NDArray[np.intp]  # where each was in the source, from 0
     left_out: tuple[str, ...] = ()  # columns that only number the rows
     classes: tuple[Label, ...] = ()  # by number, where the labels are other than these numbers
     unlabelled: int = 0  # rows that were left out, as they have no label
+    by_time: bool = True
+    groups: npt.NDArray[np.uint64] | None = None  # of each row: a hash of what is never parted
 
     def __len__(self) -> int:
         return len(self.target)
@@ -72,7 +75,8 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
         raise TrainingFailure(Reason.DATA_EMPTY, "the data holds no rows; check spec.data.source")
     shown = _Shown(frame, config.data)
     names, faults = _name_columns(frame, config.data, shown)
-    target = times = None
+    target: Target | Fault | None = None
+    times: npt.NDArray[np.int64] | Fault | None = None
     if _is_there_once(frame, config.data.target):
         name = config.data.target
         target = read_target(
@@ -82,10 +86,14 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
             positive=config.data.positive_class,
             quotes=shown.quotes,
         )
-    if _is_there_once(frame, config.data.timestamp_column):
+    if config.data.timestamp_column is None:
+        times = np.zeros(len(frame), dtype=np.int64)
+    elif _is_there_once(frame, config.data.timestamp_column):
         name = config.data.timestamp_column
-        times = read_times(frame[name], name, quotes=shown.quotes)
-    faults += [part for part in (target, times) if isinstance(part, Fault)]
+        form = config.data.timestamp_format
+        times = read_times(frame[name], name, form=form, quotes=shown.quotes)
+    groups = _read_groups(frame, config.data)
+    faults += [part for part in (target, times, groups) if isinstance(part, Fault)]
     features, left_out, bad = _read_features(frame, names, config.data, shown, refused_in_names)
     faults += bad
     labelled = np.ones(len(frame), dtype=np.bool_)
@@ -100,10 +108,16 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
     if labelled.sum() < config.data.min_rows:
         faults.append(_too_few(int(labelled.sum()), config.data.min_rows))
     if not (features or faults):
-        faults.append(_nothing_to_learn_from(left_out, shown))
-    if faults or not isinstance(target, Target) or not isinstance(times, np.ndarray):
+        faults.append(_nothing_to_learn_from(left_out, shown, config.data))
+    if (
+        faults
+        or not isinstance(target, Target)
+        or not isinstance(times, np.ndarray)
+        or isinstance(groups, Fault)
+    ):
         raise _failure(faults)
-    order = np.lexsort([*reversed(features.values()), target.values, times])
+    last = [] if groups is None else [groups]
+    order = np.lexsort([*last, *reversed(features.values()), target.values, times])
     order = order[labelled[order]]
     return Table(
         times=times[order],
@@ -113,6 +127,8 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
         left_out=left_out,
         classes=target.classes,
         unlabelled=len(frame) - len(order),
+        by_time=config.data.timestamp_column is not None,
+        groups=None if groups is None else groups[order],
     )
 
 
@@ -138,7 +154,8 @@ def _as_number(label: Label, at: int) -> float:
 def order_by(table: Table, features: pd.DataFrame) -> Table:
     """Give a table these features, and bring its rows in order by them."""
     columns = [features[name].to_numpy() for name in reversed(list(features))]
-    order = np.lexsort([*columns, table.target, table.times])
+    last = [] if table.groups is None else [table.groups]
+    order = np.lexsort([*last, *columns, table.target, table.times])
     return take_rows(dataclasses.replace(table, features=features), order)
 
 
@@ -149,6 +166,7 @@ def take_rows(table: Table, positions: npt.NDArray[np.intp]) -> Table:
         features=table.features.iloc[positions].reset_index(drop=True),
         target=table.target[positions],
         rows=table.rows[positions],
+        groups=None if table.groups is None else table.groups[positions],
     )
 
 
@@ -159,7 +177,13 @@ def slice_rows(table: Table, start: int, stop: int) -> Table:
         features=table.features.iloc[start:stop],
         target=table.target[start:stop],
         rows=table.rows[start:stop],
+        groups=None if table.groups is None else table.groups[start:stop],
     )
+
+
+def count_rows(rows: int) -> str:
+    """Say a number of rows."""
+    return "1 row" if rows == 1 else f"{rows} rows"
 
 
 def format_time(nanoseconds: int) -> str:
@@ -189,7 +213,7 @@ class _Shown:
         # A database lets the user in, and a file on disk is read at a desk.
         self.quotes = config.uri.lower().startswith(("postgresql://", "postgres://", "file://"))
         self._columns = [str(column) for column in frame.columns]
-        self._named = {config.target, config.timestamp_column, *config.features}
+        self._named = config.fields.keys()
 
     def name(self, column: str) -> str:
         """Return a column's name, or its place, counted from 1."""
@@ -212,11 +236,7 @@ def _name_columns(
     """Return the feature columns to read, and what is wrong with the columns there are."""
     columns = [str(column) for column in frame.columns]
     times = collections.Counter(columns)
-    fields = {
-        config.target: "spec.data.target",
-        config.timestamp_column: "spec.data.timestampColumn",
-        **dict.fromkeys(config.features, "spec.data.features"),
-    }
+    fields = config.fields
     features = config.features or [name for name in columns if name not in fields]
     twice = sorted({c for c in {*fields, *features} if times[c] > 1})
     missing = [column for column in fields if column not in columns]
@@ -266,6 +286,18 @@ def _copy_of_target(name: str, target: str) -> Fault:
     )
 
 
+def _read_groups(frame: pd.DataFrame, config: DataConfig) -> npt.NDArray[np.uint64] | Fault | None:
+    """Return a hash of each row's group; None where rows have none."""
+    if config.group_by is None or not _is_there_once(frame, config.group_by):
+        return None
+    column = frame[config.group_by]
+    empty = column.isna().to_numpy()
+    if empty.any():
+        return fault(Reason.GROUP_INVALID, config.group_by, emptiness(empty))
+    hashes = pd.util.hash_pandas_object(column.map(str).astype(object), index=False)
+    return np.asarray(hashes, dtype=np.uint64)
+
+
 def _is_copy(values: Floats, target: Target, numbers: Floats) -> bool:
     """Tell whether a feature has the target's value, label or class number in each row."""
     if np.array_equal(values, numbers):
@@ -289,15 +321,18 @@ def _find_unlabelled(missing: npt.NDArray[np.bool_], config: DataConfig) -> list
 def _too_few(rows: int, least: int) -> Fault:
     return Fault(
         reason=Reason.TOO_FEW_ROWS,
-        text=f"the data has {rows} rows with a target but spec.data.minRows is {least}",
+        text=f"the data has {count_rows(rows)} with a target but spec.data.minRows is {least}",
     )
 
 
-def _nothing_to_learn_from(left_out: Sequence[str], shown: _Shown) -> Fault:
-    beside = f" and columns that number the rows ({shown.some(left_out)})" if left_out else ""
+def _nothing_to_learn_from(left_out: Sequence[str], shown: _Shown, config: DataConfig) -> Fault:
+    roles = ["the target"]
+    roles += ["the timestamp"] if config.timestamp_column else []
+    roles += ["the groups"] if config.group_by else []
+    roles += [f"columns that number the rows ({shown.some(left_out)})"] if left_out else []
     return Fault(
         reason=Reason.COLUMN_MISSING,
-        text=f"the data has only the target and the timestamp{beside}; "
+        text=f"the data has only {' and '.join(roles)}; "
         "add columns to learn from to spec.data.source",
     )
 

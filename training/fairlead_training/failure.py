@@ -20,6 +20,7 @@ class Reason(StrEnum):
     FEATURE_INVALID = "FeatureInvalid"
     TOO_FEW_ROWS = "TooFewRows"
     TIMESTAMP_INVALID = "TimestampInvalid"
+    GROUP_INVALID = "GroupInvalid"
     DATA_EMPTY = "DataEmpty"
     DATA_CHANGED = "DataChanged"
     TOO_MUCH_DATA = "TooMuchData"

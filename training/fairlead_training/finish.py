@@ -40,7 +40,7 @@ from fairlead_training.result import Outcome, data_document, success_document
 from fairlead_training.search import nothing_found
 from fairlead_training.snapshot import restore
 from fairlead_training.sources.table import read_frame, warn_of_source
-from fairlead_training.split import Split, split
+from fairlead_training.split import Split, split, warn_of_few
 from fairlead_training.study import (
     Promise,
     SharedStudy,
@@ -235,6 +235,7 @@ class _Finishing:
             *doubts,
             *numbering,
             *warn_of_unlabelled(parts.search),
+            *warn_of_few(parts),
             *warn_of_source(self._config.data, self._environment),
         )
         for warning in warnings:
@@ -260,7 +261,7 @@ class _Finishing:
             data=data_document(
                 self._shared.snapshot,
                 len(parts.holdout),
-                trained_to=int(parts.search.times[-1]),
+                trained_to=int(parts.search.times[-1]) if parts.search.by_time else None,
                 task=self._config.task,
                 unlabelled=parts.search.unlabelled,
             ),

@@ -43,19 +43,21 @@ def data_document(
     snapshot: Snapshot,
     holdout_rows: int,
     *,
-    trained_to: int,
+    trained_to: int | None,
     task: Task | None = None,
     unlabelled: int = 0,
 ) -> dict[str, Any]:
-    """Say what a version learned from; of plain classes nothing, nor of rows that all count."""
-    document: dict[str, Any] = {
-        "rows": snapshot.rows,
-        "holdoutRows": holdout_rows,
-        "from": format_time(snapshot.first),
-        "to": format_time(snapshot.last),
-        "trainedTo": format_exact_time(trained_to),
-        "digest": snapshot.digest,
-    }
+    """Say what a version learned from; of plain classes nothing, nor of rows that all count.
+
+    Args:
+        trained_to: time of the latest row that it learned from; None where rows have no times.
+    """
+    document: dict[str, Any] = {"rows": snapshot.rows, "holdoutRows": holdout_rows}
+    if trained_to is not None:
+        document["from"] = format_time(snapshot.first)
+        document["to"] = format_time(snapshot.last)
+        document["trainedTo"] = format_exact_time(trained_to)
+    document["digest"] = snapshot.digest
     names = [spell(label) for label in snapshot.classes]
     if names:
         document["classes"] = show_names(names)

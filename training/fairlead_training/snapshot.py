@@ -39,7 +39,7 @@ class Snapshot:
 
 def take_snapshot(table: Table) -> Snapshot:
     """Name these rows: count, time range, columns, and a digest of every value in order."""
-    latest = _hash_rows(slice_rows(table, max(0, len(table) - _REMEMBERED), len(table)))
+    latest = hash_rows(slice_rows(table, max(0, len(table) - _REMEMBERED), len(table)))
     return Snapshot(
         rows=len(table),
         first=int(table.times[0]),
@@ -70,9 +70,10 @@ def restore(table: Table, snapshot: Snapshot) -> Table:
     rows = _without_new(known, snapshot)
     if _is_snapshot(rows, snapshot):
         return rows
+    which = f"the rows up to {format_time(snapshot.last)}" if table.by_time else "the rows"
     raise TrainingFailure(
         Reason.DATA_CHANGED,
-        f"the rows up to {format_time(snapshot.last)} are not those the training began with "
+        f"{which} are not those the training began with "
         f"({len(known)} rows now, {snapshot.rows} then); start another training, with a fixed "
         "beginning of the rows where the source or its query leaves old ones out as time passes: "
         "time >= '2026-01-01', for example, and not time > now() - interval '30 days'",
@@ -87,7 +88,7 @@ def _without_new(table: Table, snapshot: Snapshot) -> Table:
     """Keep those of the latest rows that the snapshot knows, each as often as it was there."""
     hashes = np.frombuffer(base64.b64decode(snapshot.latest), dtype="<u8")
     start = min(snapshot.rows - len(hashes), len(table))
-    found = pd.Series(_hash_rows(slice_rows(table, start, len(table))))
+    found = pd.Series(hash_rows(slice_rows(table, start, len(table))))
     often = pd.Series(hashes).value_counts()
     is_known = found.groupby(found).cumcount() < found.map(often).fillna(0)
     return take_rows(table, np.r_[:start, start + np.flatnonzero(is_known)])
@@ -95,12 +96,18 @@ def _without_new(table: Table, snapshot: Snapshot) -> Table:
 
 def _digest(table: Table) -> str:
     digest = hashlib.sha256(json.dumps(list(table.features.columns)).encode())
-    for column in (table.times, *(table.features[name] for name in table.features), table.target):
+    columns = [table.times, *(table.features[name] for name in table.features), table.target]
+    if table.groups is not None:
+        columns.append(table.groups)
+    for column in columns:
         digest.update(np.ascontiguousarray(column).tobytes())
     return f"sha256:{digest.hexdigest()}"
 
 
-def _hash_rows(table: Table) -> npt.NDArray[np.uint64]:
+def hash_rows(table: Table) -> npt.NDArray[np.uint64]:
+    """Return a number for each row that all of its values make."""
     rows = pd.DataFrame({0: table.times, 1: table.target}, index=table.features.index)
+    if table.groups is not None:
+        rows[2] = table.groups
     hashes = pd.util.hash_pandas_object(pd.concat([rows, table.features], axis=1), index=False)
     return np.asarray(hashes, dtype=np.uint64)

@@ -1,16 +1,28 @@
-"""Split rows by time: never shuffled, and rows of one moment never on both sides.  Pure."""
+"""Split rows into a hold-out and folds.  Pure.
+
+Where rows have times, the latest are held out, and each fold trains on the past: nothing is
+shuffled, and rows of one moment are never on both sides.  Where they have none, their order is
+drawn by the seed from what they hold, so that neither the source's order nor rows that come later
+decide it; each part gets its share of each class, and rows of one group stay together.
+"""
 
 import dataclasses
+import itertools
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from fairlead_training.config import ValidationConfig
-from fairlead_training.data import Table, slice_rows
+from fairlead_training.data import Table, count_rows, slice_rows, take_rows
 from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.snapshot import hash_rows
 
-_LEAST_ROWS: Final = 10  # in any part
+_LEAST_ROWS: Final = 10  # in any part of a table of a hundred rows or more
+_LEAST_OF_ALL: Final = 2
+
+Hashes = npt.NDArray[np.uint64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +31,14 @@ class Fold:
 
     cut: int
     end: int
+    and_after: bool = False  # train on the rows from ``end`` on, too
+
+    def of(self, table: Table) -> tuple[Table, Table]:
+        """Return the rows to train on, and those to validate on."""
+        validation = slice_rows(table, self.cut, self.end)
+        if not self.and_after:
+            return slice_rows(table, 0, self.cut), validation
+        return take_rows(table, np.r_[: self.cut, self.end : len(table)]), validation
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,37 +50,58 @@ class Split:
 
 
 def split(table: Table, validation: ValidationConfig) -> Split:
-    """Cut off the hold-out and plan the folds, an expanding window over the rest.
+    """Cut off the hold-out and plan the folds: with times an expanding window over the rest.
 
     Raises:
         TrainingFailure: TooFewRows or TargetConstant when a part cannot be judged.
     """
+    if not table.by_time:
+        table = draw_order(table, validation)
+    least = min(_LEAST_ROWS, max(_LEAST_OF_ALL, len(table) // 10))
     wanted = round(len(table) * (1 - validation.holdout_fraction))
     cut = step_to_next_time(table.times, wanted)
-    if min(cut, len(table) - cut) < _LEAST_ROWS:
+    if min(cut, len(table) - cut) < least:
         raise _too_few(table)
     search, holdout = slice_rows(table, 0, cut), slice_rows(table, cut, len(table))
     for part, where in ((search, "before"), (holdout, "in")):
         if len(np.unique(part.target)) == 1:
-            raise TrainingFailure(
-                Reason.TARGET_CONSTANT,
-                f"the target is the same in all {len(part)} rows {where} the hold-out, "
-                "the latest part of the data; "
-                "use a longer period or change spec.training.validation",
-            )
-    folds = plan_folds(search.times, validation.folds)
+            raise _constant(table, part, where)
+    if table.by_time:
+        folds = plan_folds(search.times, validation.folds, least)
+    else:
+        folds = plan_parts(search.times, validation.folds, least)
     if not folds:
         raise _too_few(table)
-    judged = tuple(fold for fold in folds if _is_judgeable(search.target, fold))
+    judged = tuple(fold for fold in folds if _is_judgeable(search, fold))
     if not judged:
         raise TrainingFailure(
             Reason.TARGET_CONSTANT,
-            "the target has only one value in every fold of the search; use a longer period",
+            f"the target has only one value in every fold of the search; {_more_rows(table)}",
         )
     return Split(search=search, holdout=holdout, classes=len(np.unique(table.target)), folds=judged)
 
 
-def plan_folds(times: npt.NDArray[np.int64], folds: int) -> tuple[Fold, ...]:
+def draw_order(table: Table, validation: ValidationConfig) -> Table:
+    """Bring rows without times in an order by the seed, and let their places be their times.
+
+    Rows of one group share a place.  Of each class, the rows are spread evenly over the order.
+    """
+    keys = _number_rows(table) if table.groups is None else table.groups
+    seed = _mix(np.array([validation.seed], dtype=np.uint64))
+    # In the order of their hashes.
+    _, unit, sizes = np.unique(_mix(keys ^ seed), return_inverse=True, return_counts=True)
+    stratum = _commonest(unit, table.target) if validation.stratified else np.zeros(len(sizes))
+    by_stratum = np.lexsort([np.arange(len(sizes)), stratum])
+    before = pd.Series(sizes[by_stratum]).groupby(stratum[by_stratum])
+    place = np.empty(len(sizes))
+    place[by_stratum] = (before.cumsum() - sizes[by_stratum] / 2) / before.transform("sum")
+    rank = np.empty(len(sizes), dtype=np.int64)
+    rank[np.lexsort([np.arange(len(sizes)), place])] = np.arange(len(sizes))
+    times = rank[unit]
+    return take_rows(dataclasses.replace(table, times=times), np.argsort(times, kind="stable"))
+
+
+def plan_folds(times: npt.NDArray[np.int64], folds: int, least: int) -> tuple[Fold, ...]:
     """Plan expanding windows: fold i trains on the first i+1 parts, validates on the next.
 
     Parts too small to be judged are left out.
@@ -73,7 +114,19 @@ def plan_folds(times: npt.NDArray[np.int64], folds: int) -> tuple[Fold, ...]:
     return tuple(
         Fold(cut=cut, end=end)
         for cut, end in zip(edges, ends, strict=True)
-        if cut >= _LEAST_ROWS and end - cut >= _LEAST_ROWS
+        if cut >= least and end - cut >= least
+    )
+
+
+def plan_parts(places: npt.NDArray[np.int64], folds: int, least: int) -> tuple[Fold, ...]:
+    """Plan a fold for each part, which trains on all the others."""
+    edges = [
+        step_to_next_time(places, round(len(places) * part / folds)) for part in range(folds + 1)
+    ]
+    return tuple(
+        Fold(cut=cut, end=end, and_after=True)
+        for cut, end in itertools.pairwise(edges)
+        if end - cut >= least and len(places) - (end - cut) >= least
     )
 
 
@@ -84,15 +137,80 @@ def step_to_next_time(times: npt.NDArray[np.int64], position: int) -> int:
     return int(np.searchsorted(times, times[position - 1], side="right"))
 
 
-def _is_judgeable(target: npt.NDArray[np.float64], fold: Fold) -> bool:
-    parts = (target[: fold.cut], target[fold.cut : fold.end])
-    return all(len(np.unique(part)) > 1 for part in parts)
+def warn_of_few(parts: Split) -> tuple[str, ...]:
+    """Say what is uncertain since there are few rows, or few of a class."""
+    warnings = []
+    if len(parts.holdout) < 2 * _LEAST_ROWS:
+        warnings.append(
+            f"only {count_rows(len(parts.holdout))} are held out, so that the interval of the "
+            "metric says little"
+        )
+    return tuple(warnings)
+
+
+def _number_rows(table: Table) -> Hashes:
+    """Return another number for each row; of equal rows, by how many came before."""
+    hashes = pd.Series(hash_rows(table))
+    copies = np.asarray(hashes.groupby(hashes).cumcount(), dtype=np.uint64)
+    return np.asarray(hashes, dtype=np.uint64) ^ _mix(copies)
+
+
+def _mix(numbers: Hashes) -> Hashes:
+    """Scatter numbers over all 64 bits, each to another (the finalizer of splitmix64)."""
+    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)
+
+
+def _commonest(
+    unit: npt.NDArray[np.intp], target: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the commonest target of each unit; of equally common ones the smallest."""
+    counts = pd.DataFrame({"unit": unit, "target": target}).value_counts().reset_index()
+    counts = counts.sort_values(["unit", "count", "target"], ascending=[True, False, True])
+    first = counts.drop_duplicates("unit")
+    return first["target"].to_numpy(dtype=np.float64)
+
+
+def _is_judgeable(search: Table, fold: Fold) -> bool:
+    return all(len(np.unique(part.target)) > 1 for part in fold.of(search))
+
+
+def _constant(table: Table, part: Table, where: str) -> TrainingFailure:
+    if table.by_time:
+        which = f"{where} the hold-out, the latest part of the data"
+    else:
+        which = f"{where} the hold-out" if where == "in" else "beside the hold-out"
+    return TrainingFailure(
+        Reason.TARGET_CONSTANT,
+        f"the target is the same in all {count_rows(len(part))} {which}"
+        f"{_rarest(table)}; {_more_rows(table)} or change spec.training.validation",
+    )
+
+
+def _rarest(table: Table) -> str:
+    """Say how many rows the rarest class has, where its being rare may be why."""
+    _, counts = np.unique(table.target, return_counts=True)
+    if len(counts) > _LEAST_ROWS or counts.min() >= _LEAST_ROWS:
+        return ""
+    return f", and the rarest class has {count_rows(int(counts.min()))} of {len(table)}"
+
+
+def _more_rows(table: Table) -> str:
+    return "use a longer period" if table.by_time else "use more rows"
 
 
 def _too_few(table: Table) -> TrainingFailure:
+    at = len(np.unique(table.times))
+    if table.by_time:
+        said = f"at {at} moments, too few to split into hold-out and folds by time"
+    elif table.groups is not None:
+        said = f"in {at} groups, too few to split into hold-out and folds by group"
+    else:
+        said = "and that is too few to split into hold-out and folds"
     return TrainingFailure(
         Reason.TOO_FEW_ROWS,
-        f"the data has {len(table)} rows at {len(np.unique(table.times))} moments, too few "
-        "to split into hold-out and folds by time; use a longer period or fewer "
+        f"the data has {count_rows(len(table))} {said}; {_more_rows(table)} or fewer "
         "spec.training.validation.folds",
     )

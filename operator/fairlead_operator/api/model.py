@@ -85,6 +85,14 @@ class ModelSpec(Spec):
             ".training.search.metric",
         ),
         Rule(
+            "!self.?training.?validation.?strategy.hasValue() || "
+            "has(self.data.timestampColumn) == "
+            "(self.training.validation.strategy == 'time-series')",
+            "training.validation.strategy: time-series needs data.timestampColumn, and with it "
+            "rows are never split at random; remove strategy",
+            ".training.validation.strategy",
+        ),
+        Rule(
             "!has(self.data.positiveClass) || self.task == 'binary-classification'",
             "data.positiveClass has no effect on this task, which has no positive class; remove "
             "it, or set task: binary-classification",
@@ -205,6 +213,11 @@ class ModelSpec(Spec):
             "are served as before. Defaults to false.",
         ),
     ]
+
+    @property
+    def strategy(self) -> str:
+        """Return the split in force, which the rows decide by having times or none."""
+        return "random" if self.data.timestamp_column is None else "time-series"
 
     @property
     def metric(self) -> str:

@@ -33,7 +33,7 @@ from typing import Any, Final
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.model import ModelSpec
 
-# Path → what leaving it out means; a mapping says it for each task.
+# Path → what leaving it out means; a mapping says it for each task, a property for each spec.
 _RECIPE: Final[Mapping[str, object]] = {
     "task": None,
     "data.source.uri": None,
@@ -41,6 +41,8 @@ _RECIPE: Final[Mapping[str, object]] = {
     "data.source.format": None,
     "data.source.query": None,
     "data.timestampColumn": None,
+    "data.timestampFormat": None,
+    "data.groupBy": None,
     "data.target": None,
     "data.positiveClass": None,
     "data.features": [],
@@ -52,7 +54,7 @@ _RECIPE: Final[Mapping[str, object]] = {
         "regression": "rmse",
     },
     "training.search.seed": 7,
-    "training.validation.strategy": "time-series",
+    "training.validation.strategy": ModelSpec.strategy,
     "training.validation.folds": 3,
     "training.validation.holdout": "20%",
 }
@@ -128,7 +130,7 @@ def _digest_of_0_1(spec: ModelSpec) -> str:
                     "seed": search.seed,
                 },
                 "validation": {
-                    "strategy": validation.strategy,
+                    "strategy": validation.strategy or "time-series",
                     "folds": validation.folds,
                     "holdout": validation.holdout,
                 },
@@ -145,7 +147,13 @@ def _said(spec: ModelSpec, rows: Mapping[str, object]) -> dict[str, object]:
     said = {}
     for path, default in rows.items():
         value = _read(document, path)
-        unsaid = default[spec.task] if isinstance(default, Mapping) else default
+        match default:
+            case Mapping():
+                unsaid = default[spec.task]
+            case property():
+                unsaid = default.__get__(spec)
+            case _:
+                unsaid = default
         if value is not None and value != unsaid:
             said[path] = value
     return said

@@ -202,12 +202,18 @@ class DataSpec(Spec):
             ".features",
         ),
         Rule(
-            "!has(self.features) || !(self.timestampColumn in self.features)",
+            "!has(self.features) || !has(self.timestampColumn) || "
+            "!(self.timestampColumn in self.features)",
             "features must not contain timestampColumn; remove it from features",
             ".features",
         ),
         Rule(
-            "self.target != self.timestampColumn",
+            "!has(self.features) || !has(self.groupBy) || !(self.groupBy in self.features)",
+            "features must not contain groupBy; remove it from features",
+            ".features",
+        ),
+        Rule(
+            "!has(self.timestampColumn) || self.target != self.timestampColumn",
             "target and timestampColumn must be different columns",
             ".target",
         ),
@@ -218,14 +224,56 @@ class DataSpec(Spec):
             "shorter columns, or leave features out to take every column",
             ".features",
         ),
+        Rule(
+            "!has(self.groupBy) || self.target != self.groupBy",
+            "target and groupBy must be different columns",
+            ".groupBy",
+        ),
+        Rule(
+            "!has(self.timestampFormat) || has(self.timestampColumn)",
+            "timestampFormat has no effect without timestampColumn; remove it",
+            ".timestampFormat",
+        ),
+        Rule(
+            "!has(self.groupBy) || !has(self.timestampColumn)",
+            "groupBy has no effect beside timestampColumn, by which the rows are split; remove one "
+            "of them",
+            ".groupBy",
+        ),
     )
 
     source: Annotated[DataSource, Field(description="Where the rows come from.")]
     timestamp_column: Annotated[
-        Column,
+        Column | None,
         Field(
+            default=None,
             description="Column that orders the rows in time, for example `timestamp`. It "
-            "decides the split and is not a feature."
+            "decides the split and is not a feature. When unset, the rows are in no order, and "
+            "the split is drawn by training.search.seed.",
+        ),
+    ]
+    timestamp_format: Annotated[
+        str | None,
+        Field(
+            default=None,
+            max_length=64,
+            pattern=r"^(seconds|milliseconds|microseconds|nanoseconds|.*%.*)$",
+            json_schema_extra=formed(
+                "must be seconds, milliseconds, microseconds or nanoseconds, or have directives "
+                "such as %d.%m.%Y %H:%M"
+            ),
+            description="How timestampColumn is written: seconds, milliseconds, microseconds or "
+            "nanoseconds since 1970, or directives of Python's strptime, for example "
+            "%d.%m.%Y %H:%M. When unset: ISO 8601, or what all values together leave no doubt of.",
+        ),
+    ]
+    group_by: Annotated[
+        Column | None,
+        Field(
+            default=None,
+            description="Column whose rows of one value stay together, for example `patient`: "
+            "all of them are learned from, or all of them are judged on. It is not a feature. Only "
+            "without timestampColumn.",
         ),
     ]
     target: Annotated[
@@ -268,14 +316,14 @@ class DataSpec(Spec):
             max_length=500,
             json_schema_extra={"x-kubernetes-list-type": "set"},
             description="Columns to predict from. When empty, every column except target, "
-            "timestampColumn and those that only number the rows.",
+            "timestampColumn, groupBy and those that only number the rows.",
         ),
     ]
     min_rows: Annotated[
         int,
         Field(
             default=200,
-            ge=50,
+            ge=10,
             le=10_000_000,
             description="Fewest rows to train on; with fewer, the training fails with reason "
             "TooFewRows. Defaults to 200.",
@@ -359,16 +407,18 @@ def _known_share(share: str) -> str:
 
 
 class ValidationSpec(Spec):
-    """How the rows are split. The latest rows are held out for the final comparison; the search
-    never sees them.
+    """How the rows are split. The latest rows, or of rows without times some that are drawn, are
+    held out for the final comparison; the search never sees them.
     """
 
     strategy: Annotated[
-        Literal["time-series"],
+        Literal["time-series", "random"] | None,
         Field(
-            default="time-series",
+            default=None,
             description="How the search validates. time-series: each fold trains on the past and "
-            "validates on the rows after it. Defaults to time-series.",
+            "validates on the rows after it. random: each fold validates on a part that is drawn, "
+            "with its share of each class, and trains on all others. When unset: time-series "
+            "with data.timestampColumn, else random; there is no other choice.",
         ),
     ]
     folds: Annotated[
@@ -386,9 +436,9 @@ class ValidationSpec(Spec):
         AfterValidator(_known_share),
         Field(
             default="20%",
-            description="Share of the rows, the latest, held out for the comparison with the "
-            "champion, in whole percents: from 5% to 50%, for example 20%, or as a number from "
-            "0.05 to 0.5, for example 0.2. Defaults to 20%.",
+            description="Share of the rows held out for the comparison with the champion, the "
+            "latest ones where they have times, in whole percents: from 5% to 50%, for example "
+            "20%, or as a number from 0.05 to 0.5, for example 0.2. Defaults to 20%.",
             json_schema_extra={
                 "x-kubernetes-preserve-unknown-fields": True,
                 "enum": [*HOLDOUTS, *_SHARES],

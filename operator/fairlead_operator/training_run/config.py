@@ -46,6 +46,8 @@ def build_config(
             "region": spec.data.source.region,
             "pathStyle": spec.data.source.path_style,
             "timestampColumn": spec.data.timestamp_column,
+            "timestampFormat": spec.data.timestamp_format,
+            "groupBy": spec.data.group_by,
             "target": spec.data.target,
             "positiveClass": spec.data.positive_class,
             "missingLabels": _to_share(spec.data.missing_labels),
@@ -61,7 +63,7 @@ def build_config(
             "seed": search.seed,
         },
         "validation": {
-            "strategy": validation.strategy,
+            "strategy": spec.strategy,
             "folds": validation.folds,
             "holdoutFraction": _to_share(validation.holdout),
         },

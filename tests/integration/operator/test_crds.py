@@ -210,6 +210,9 @@ def without(base: Manifest, path: str) -> Manifest:
     return whole
 
 
+UNORDERED = without(MODEL, "spec.data.timestampColumn")
+
+
 def check(**fields: Any) -> Manifest:
     """A Model with one check."""
     return with_(MODEL, "spec.rollout.analysis.checks", [{"name": "a", **fields}])
@@ -539,9 +542,6 @@ def without_empty_lists(node: Any) -> Any:
         pytest.param(without(MODEL, "spec.data"), "spec.data", id="no data"),
         pytest.param(without(MODEL, "spec.data.source.uri"), "source.uri", id="no uri"),
         pytest.param(without(MODEL, "spec.data.target"), "data.target", id="no target"),
-        pytest.param(
-            without(MODEL, "spec.data.timestampColumn"), "timestampColumn", id="no timestampColumn"
-        ),
         pytest.param(with_(MODEL, "sepc", {}), "sepc", id="unknown: beside spec"),
         pytest.param(with_(MODEL, "spec.traning", {}), "spec.traning", id="unknown: in spec"),
         pytest.param(search(trails=3), "spec.training.search.trails", id="unknown: deep"),
@@ -715,7 +715,38 @@ def without_empty_lists(node: Any) -> Any:
         pytest.param(
             with_(MODEL, "spec.data.missingLabels", 0.05), "missingLabels", id="missing: a number"
         ),
-        pytest.param(with_(MODEL, "spec.data.minRows", 49), "data.minRows", id="minRows: few"),
+        pytest.param(
+            with_(MODEL, "spec.data.groupBy", "who"), "data.groupBy", id="groupBy: beside a time"
+        ),
+        pytest.param(
+            with_(UNORDERED, "spec.data.groupBy", "price_up"), "data.groupBy", id="groupBy: target"
+        ),
+        pytest.param(
+            with_(with_(UNORDERED, "spec.data.groupBy", "a"), "spec.data.features", ["a"]),
+            "data.features",
+            id="groupBy: a feature",
+        ),
+        pytest.param(
+            with_(UNORDERED, "spec.data.timestampFormat", "seconds"),
+            "data.timestampFormat",
+            id="timestampFormat: of no column",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.data.timestampFormat", "s"),
+            "data.timestampFormat",
+            id="timestampFormat: no form",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.training.validation", {"strategy": "random"}),
+            "validation.strategy",
+            id="strategy: random beside a time",
+        ),
+        pytest.param(
+            with_(UNORDERED, "spec.training.validation", {"strategy": "time-series"}),
+            "validation.strategy",
+            id="strategy: time-series without a time",
+        ),
+        pytest.param(with_(MODEL, "spec.data.minRows", 9), "data.minRows", id="minRows: few"),
         # Training
         pytest.param(search(trials=0), "search.trials", id="trials: none"),
         pytest.param(search(trials=1.5), "search.trials", id="trials: a fraction"),
@@ -1469,6 +1500,16 @@ def test_a_form_is_told_with_an_example(trial: Desk, whole: Manifest, example: s
                 with_(MODEL, "spec.training.validation", {"holdout": share}), id=f"holdout {share}"
             )
             for share in (0.05, 0.2, 0.29, 0.5, "5%", "50%")
+        ),
+        pytest.param(UNORDERED, id="rows without times"),
+        pytest.param(with_(UNORDERED, "spec.data.groupBy", "patient"), id="rows in groups"),
+        pytest.param(
+            with_(UNORDERED, "spec.training.validation", {"strategy": "random", "folds": 5}),
+            id="the split of rows without times, written out",
+        ),
+        *(
+            pytest.param(with_(MODEL, "spec.data.timestampFormat", form), id=f"times as {form}")
+            for form in ("seconds", "microseconds", "%d.%m.%Y", "%Y-%m-%d %H:%M")
         ),
         pytest.param(
             source(uri="postgres://market-db:5432/market", query="select * from rows"),

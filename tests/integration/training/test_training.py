@@ -448,6 +448,26 @@ def test_labels_may_be_words_and_missing(desk: Desk) -> None:
     assert read_classes(mlflow.models.get_model_info(uri).metadata) == ("up", "Down")
 
 
+def test_rows_need_no_times(desk: Desk) -> None:
+    """Sorted by the target, and in groups."""
+    query = """SELECT period, nsw_price, nsw_demand, price_up, (period * 48)::int % 12 AS trader
+        FROM (SELECT * FROM prices LIMIT 400) AS rows ORDER BY price_up"""
+    changes: dict[str, Any] = {
+        "data__timestampColumn": None,
+        "data__query": query,
+        "data__groupBy": "trader",
+        "validation__strategy": "random",
+        "search__trials": 1,
+    }
+    first = desk.train(desk.config(**changes))
+
+    second = desk.train(desk.config(champion=_champion(first), **changes))
+
+    assert set(first["data"]) == {"rows", "holdoutRows", "digest"}
+    assert second["comparedRows"] == second["data"]["holdoutRows"] > 20
+    assert second["difference"]["value"] == 0, "the same split"
+
+
 def test_a_new_class_is_compared_too(desk: Desk) -> None:
     query = """SELECT "timestamp", period, nsw_price, nsw_demand,
         CASE WHEN nsw_demand > 0.5 THEN {many} ELSE (nsw_demand > 0.4)::int END AS kind

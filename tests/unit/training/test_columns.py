@@ -14,7 +14,6 @@ from fairlead_training.columns import (
     is_row_number,
     read_feature,
     read_numbers,
-    read_times,
 )
 from fairlead_training.failure import Reason
 
@@ -125,83 +124,6 @@ def test_a_feature_that_is_not_all_numbers(column: "pd.Series[Any]", said: str) 
 )
 def test_a_feature_at_the_edge_of_what_can_be_used(column: "pd.Series[Any]") -> None:
     assert not isinstance(read_feature(column, "wind", "[]<"), Fault)
-
-
-@pytest.mark.parametrize(
-    ("column", "expected"),
-    [
-        pytest.param(series("2026-01-01"), "2026-01-01", id="dates as texts"),
-        pytest.param(
-            series("2026-01-01T02:00:00+02:00", "2026-01-01T00:00:00"), "2026-01-01", id="zones"
-        ),
-        pytest.param(series("2026-01-01T00:00:00.000000001Z"), "2026-01-01", id="nanoseconds"),
-        pytest.param(series(datetime.date(2026, 1, 1)), "2026-01-01", id="dates"),
-        pytest.param(series("1678-01-01", "2261-12-31T23:59:59"), "1678-01-01", id="the edges"),
-        pytest.param(
-            pd.Series(pd.to_datetime(["2026-01-01"]).astype("datetime64[s]")), "2026-01-01", id="s"
-        ),
-        pytest.param(
-            pd.Series(pd.to_datetime(["2026-01-01T09:00+09:00"])), "2026-01-01", id="another zone"
-        ),
-    ],
-)
-def test_times_are_nanoseconds_in_utc(column: "pd.Series[Any]", expected: str) -> None:
-    times = read_times(column, "at")
-
-    assert isinstance(times, np.ndarray)
-    day = np.datetime64(expected, "ns").astype(np.int64)
-    assert times[0] in {day, day + 1}
-
-
-@pytest.mark.parametrize(
-    ("column", "said"),
-    [
-        pytest.param(
-            series("2026-01-01", "9999-12-31"),
-            "holds '9999-12-31' where a time from 1678-01-01 to 2261-12-31 belongs, in row 2 of 2",
-            id="a date for no date",
-        ),
-        pytest.param(
-            series("0001-01-01T00:00:00+09:00"), "'0001-01-01T00:00:00+09:00'", id="the first"
-        ),
-        pytest.param(series("1677-12-31T23:59:59"), "'1677-", id="just too early"),
-        pytest.param(series("2262-01-01"), "'2262-", id="just too late"),
-        pytest.param(series("10000-01-01", "2026-01-01"), "'10000-01-01' where", id="no ISO date"),
-        pytest.param(
-            series("2026-01-01T00:00:00.123456789Z", "9999-12-31"),
-            "'9999-12-31' where",
-            id="beside nanoseconds",
-        ),
-        pytest.param(
-            series(datetime.date(9999, 12, 31), datetime.date(2026, 1, 1)),
-            "holds 9999-12-31 where",
-            id="of the database",
-        ),
-        pytest.param(
-            series(datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)), "holds 0001-01-01", id="zoned"
-        ),
-        pytest.param(
-            series("9999-12-31", "2026-01-01", dtype=MICROSECONDS),
-            "holds 9999-12-31T00:00:00 where",
-            id="of a Parquet file",
-        ),
-        pytest.param(
-            series("2026-01-01", "soon", None, "2026-02-30"),
-            "holds 'soon', '2026-02-30' where a time from 1678-01-01 to 2261-12-31 belongs, "
-            "in 2 of 4 rows, first in row 2, and is empty in row 3 of 4",
-            id="words and gaps",
-        ),
-        pytest.param(series(None, None), "is empty in every row", id="empty"),
-        pytest.param(series(1, 2), "holds numbers, not times", id="numbers"),
-        pytest.param(series({}), "holds {} where", id="objects"),
-    ],
-)
-def test_times_that_cannot_be_used(column: "pd.Series[Any]", said: str) -> None:
-    fault = read_times(column, "at")
-
-    assert said in text(fault)
-    assert isinstance(fault, Fault)
-    assert fault.reason is Reason.TIMESTAMP_INVALID
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,18 @@ def test_a_whole_config() -> None:
         pytest.param({"data__features": ["a", "a"]}, "names a column twice", id="column twice"),
         pytest.param({"data__features": ["up"]}, "must not contain up", id="target as feature"),
         pytest.param({"data__target": "timestamp"}, "are both timestamp", id="target is the time"),
+        pytest.param({"data__groupBy": "who"}, "groupBy has no effect beside", id="group and time"),
+        pytest.param(
+            {"data__timestampColumn": None, "data__groupBy": "up"},
+            "are both up",
+            id="group, target",
+        ),
+        pytest.param(
+            {"data__timestampColumn": None}, "must be one of random", id="no time for a series"
+        ),
+        pytest.param(
+            {"validation__strategy": "random"}, "must be one of time-series", id="a time for none"
+        ),
         pytest.param({"data__positiveClass": ""}, "config.data.positiveClass", id="empty class"),
         pytest.param({"data__missingLabels": 2}, "config.data.missingLabels is 2", id="a share"),
         pytest.param({"search__trials": 0}, "config.search.trials is 0", id="number too low"),

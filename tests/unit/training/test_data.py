@@ -12,6 +12,7 @@ from fairlead_training.failure import Reason, TrainingFailure
 from support.training_rows import check, config, frame
 
 REGRESSION = {"task": "regression", "search__metric": "rmse"}
+RANDOM = {"validation__strategy": "random"}
 MULTICLASS = {"task": "multiclass-classification", "search__metric": "f1_macro"}
 
 
@@ -77,6 +78,20 @@ def test_times_of_every_kind_are_read(column: Any) -> None:
             Reason.TIMESTAMP_INVALID,
             "in row 1 of 30",
             id="a time is missing",
+        ),
+        pytest.param(
+            {"who": ["a", None] * 15},
+            {"data__timestampColumn": None, "data__groupBy": "who", **RANDOM},
+            Reason.GROUP_INVALID,
+            "column who is empty in 15 of 30 rows, first in row 2",
+            id="a row without a group",
+        ),
+        pytest.param(
+            {},
+            {"data__timestampColumn": None, "data__groupBy": "who", **RANDOM},
+            Reason.COLUMN_MISSING,
+            "correct spec.data.groupBy",
+            id="no group",
         ),
         pytest.param({"up": 1}, {}, Reason.TARGET_CONSTANT, "column up is 1", id="constant"),
         pytest.param(
@@ -321,6 +336,21 @@ def test_classes_are_numbered_as_another_table_has_them(
 
     assert list(renumbered.target[: len(labels)]) == numbers
     assert renumbered.classes == classes
+
+
+def test_rows_may_have_no_times() -> None:
+    rows = frame(who=[1, 2, 3] * 10).drop(columns="timestamp")
+    told = config(data__timestampColumn=None, data__groupBy="who", **RANDOM)
+
+    table = check(rows, told)
+    again = check(rows.sample(frac=1, random_state=1), told)
+
+    assert (table.by_time, set(table.times), list(table.features)) == (False, {0}, ["demand"])
+    assert table.groups is not None
+    assert again.groups is not None
+    assert len(set(table.groups)) == 3
+    assert table.features.equals(again.features)
+    assert list(table.groups) == list(again.groups)
 
 
 def test_a_row_is_known_by_its_place_in_the_source() -> None:

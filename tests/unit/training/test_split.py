@@ -1,4 +1,4 @@
-"""The split: time never leaks."""
+"""The split: neither time nor group leaks, and the order of a file decides nothing."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fairlead_training.config import ValidationConfig
 from fairlead_training.data import Table
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.split import split
+from fairlead_training.split import split, warn_of_few
 
 RELAXED = settings(max_examples=50)
 gaps = st.lists(st.integers(0, 3), min_size=60, max_size=200)
@@ -74,7 +74,8 @@ def test_the_window_expands() -> None:
     ("times", "target", "reason", "named"),
     [
         pytest.param([5] * 100, None, Reason.TOO_FEW_ROWS, "1 moments", id="one moment"),
-        pytest.param(list(range(25)), None, Reason.TOO_FEW_ROWS, "25 rows", id="few rows"),
+        pytest.param(list(range(5)), None, Reason.TOO_FEW_ROWS, "5 rows", id="few rows"),
+        pytest.param([7], [0], Reason.TOO_FEW_ROWS, "has 1 row at 1 moments", id="one row"),
         pytest.param(
             [*[0] * 40, *range(1, 11)], None, Reason.TOO_FEW_ROWS, "folds", id="no fold has rows"
         ),
@@ -106,6 +107,131 @@ def test_a_part_that_cannot_be_judged_is_refused(
 ) -> None:
     with pytest.raises(TrainingFailure) as caught:
         split(table(times, target), ValidationConfig(folds=3, holdout_fraction=0.2))
+
+    assert caught.value.reason is reason
+    assert named in caught.value.message
+
+
+def unordered(target: list[int], groups: list[int] | None = None, *, copies: bool = False) -> Table:
+    """Rows without times; they are told apart by their number, if they are no copies."""
+    rows = len(target)
+    return Table(
+        times=np.zeros(rows, dtype=np.int64),
+        features=pd.DataFrame({"number": np.arange(rows) * (0.0 if copies else 1.0)}),
+        target=np.array(target, dtype=np.float64),
+        rows=np.arange(rows),
+        by_time=False,
+        groups=None if groups is None else np.array(groups, dtype=np.uint64),
+    )
+
+
+def numbers(part: Table) -> set[float]:
+    return set(part.features["number"])
+
+
+VALIDATION = ValidationConfig(folds=4, holdout_fraction=0.2)
+
+
+@RELAXED
+@given(
+    st.lists(st.integers(0, 2), min_size=30, max_size=120),
+    st.lists(st.integers(0, 9), min_size=120, max_size=120) | st.none(),
+    validations,
+)
+def test_each_row_without_times_is_held_out_or_validated_beside_none_of_its_group(
+    target: list[int], groups: list[int] | None, validation: ValidationConfig
+) -> None:
+    rows = unordered(target, groups and groups[: len(target)])
+    try:
+        parts = split(rows, validation)
+    except TrainingFailure:
+        return  # too few groups, or rows of a class
+
+    for learned, judged in (
+        (parts.search, parts.holdout),
+        *(fold.of(parts.search) for fold in parts.folds),
+    ):
+        assert not numbers(learned) & numbers(judged)
+        if learned.groups is not None and judged.groups is not None:
+            assert not set(learned.groups) & set(judged.groups)
+    assert numbers(parts.search) | numbers(parts.holdout) == numbers(rows)
+    validated = [number for fold in parts.folds for number in numbers(fold.of(parts.search)[1])]
+    assert len(validated) == len(set(validated))
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        pytest.param(None, id="rows by themselves"),
+        pytest.param([row // 5 for row in range(400)], id="groups of five, each of one class"),
+    ],
+)
+def test_a_sorted_file_gives_each_part_its_share_of_each_class(groups: list[int] | None) -> None:
+    target = [*[0] * 300, *[1] * 80, *[2] * 20]
+
+    parts = split(unordered(target, groups), VALIDATION)
+
+    judged = [parts.holdout, *(fold.of(parts.search)[1] for fold in parts.folds)]
+    counts = [np.bincount(part.target.astype(int), minlength=3).tolist() for part in judged]
+    for zero, one, two in counts:
+        assert (zero, one, two) == pytest.approx((60, 16, 4), abs=5)
+
+
+def test_rows_that_are_alike_are_parted_all_the_same() -> None:
+    parts = split(unordered([0, 1] * 50, copies=True), VALIDATION)
+
+    assert (len(parts.search), len(parts.holdout)) == (80, 20)
+    assert parts.holdout.target.mean() == 0.5
+
+
+def test_the_split_follows_from_rows_and_seed_alone() -> None:
+    rows = unordered([0, 1] * 100)
+    other = ValidationConfig(folds=4, holdout_fraction=0.2, seed=8)
+
+    once, again = (split(rows, VALIDATION) for _ in range(2))
+
+    assert np.array_equal(once.search.rows, again.search.rows)
+    assert once.folds == again.folds
+    assert numbers(split(rows, other).holdout) != numbers(once.holdout)
+
+
+def test_rows_that_come_later_move_few_across_the_cut() -> None:
+    """The champion learned from what was not held out then, and is judged on what is now."""
+    before = split(unordered([0, 1] * 500), VALIDATION)
+    now = split(unordered([0, 1] * 550), VALIDATION)
+
+    assert len(numbers(now.holdout) & numbers(before.search)) < 20
+
+
+def test_a_table_of_few_rows_is_validated_crosswise_and_warned_of() -> None:
+    parts = split(unordered([0, 1] * 10), ValidationConfig(folds=3, holdout_fraction=0.2))
+
+    assert (len(parts.holdout), len(parts.folds)) == (4, 3)
+    assert warn_of_few(parts) == (
+        "only 4 rows are held out, so that the interval of the metric says little",
+    )
+    assert warn_of_few(split(unordered([0, 1] * 100), VALIDATION)) == ()
+
+
+@pytest.mark.parametrize(
+    ("target", "groups", "reason", "named"),
+    [
+        pytest.param([0], None, Reason.TOO_FEW_ROWS, "has 1 row and that is too few", id="one row"),
+        pytest.param([0, 1] * 50, [0] * 100, Reason.TOO_FEW_ROWS, "in 1 groups", id="one group"),
+        pytest.param(
+            [*[0] * 99, 1],
+            None,
+            Reason.TARGET_CONSTANT,
+            "in all 20 rows in the hold-out, and the rarest class has 1 row of 100",
+            id="one row of a class",
+        ),
+    ],
+)
+def test_rows_without_times_that_cannot_be_judged_are_refused(
+    target: list[int], groups: list[int] | None, reason: Reason, named: str
+) -> None:
+    with pytest.raises(TrainingFailure) as caught:
+        split(unordered(target, groups), VALIDATION)
 
     assert caught.value.reason is reason
     assert named in caught.value.message

@@ -19,7 +19,7 @@ import xgboost
 
 from fairlead_contract.artifact import confine
 from fairlead_training.config import Task
-from fairlead_training.data import Table, slice_rows
+from fairlead_training.data import Table
 from fairlead_training.learners.protocol import FoldResult, OutOfTimeError, Parameters, Setting
 from fairlead_training.metrics import Floats
 from fairlead_training.split import Fold
@@ -83,7 +83,7 @@ class XGBoostLearner:
 
     def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> "BinnedFold":
         """Bin the rows of a fold, the validation rows by the bins of the others."""
-        train, validation = slice_rows(table, 0, fold.cut), slice_rows(table, fold.cut, fold.end)
+        train, validation = fold.of(table)
         unit = measure_unit(train.target, setting)
         binned = _bin(train, setting, unit)
         return BinnedFold(

@@ -102,7 +102,7 @@ def read_files(
     """
     partitions = _read_partitions(files)
     in_files = None if columns is None else set(columns) - set(partitions)
-    types = _Types(None if quotes else config.named_columns)
+    types = _Types(None if quotes else frozenset(config.fields))
     frames = []
     for each in files:
         with each.open() as file:

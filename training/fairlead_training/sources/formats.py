@@ -328,6 +328,6 @@ def _refuse_answers(content: bytes, source: str, kind: str) -> None:
 
 def _restore_columns(frame: pd.DataFrame, config: DataConfig) -> pd.DataFrame:
     """Make columns of what pandas stored as the names of the rows, if a wanted one may be there."""
-    if config.named_columns <= set(frame.columns) or isinstance(frame.index, pd.RangeIndex):
+    if config.fields.keys() <= set(frame.columns) or isinstance(frame.index, pd.RangeIndex):
         return frame
     return frame.reset_index(allow_duplicates=True)

@@ -84,7 +84,7 @@ def read_frame(config: DataConfig, environment: Environment) -> pd.DataFrame:
     except TrainingFailure as failure:
         if failure.reason is not Reason.TOO_MUCH_DATA or not config.features:
             raise
-    return source(config, environment, config.named_columns)
+    return source(config, environment, frozenset(config.fields))
 
 
 def warn_of_source(config: DataConfig, environment: Environment) -> tuple[str, ...]:

@@ -60,6 +60,8 @@ TRAINS: dict[str, object] = {
     "data.source.format": "parquet",
     "data.source.query": "select * from rows where price > 0",
     "data.timestampColumn": "time",
+    "data.timestampFormat": "seconds",
+    "data.groupBy": "market",
     "data.target": "price_down",
     "data.positiveClass": "up",
     "data.features": ("demand", "price"),  # the learner samples columns by their place
@@ -141,6 +143,14 @@ def test_every_field_is_in_one_of_the_two_lists() -> None:
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_a_change_of_the_recipe_trains(path: str, value: object) -> None:
     assert recipe_digest(change(build(FULL), path, value)) != FULL_DIGEST
+
+
+def test_the_split_that_rows_without_times_have_need_not_be_said() -> None:
+    without = copy.deepcopy(FULL)
+    del without["data"]["timestampColumn"], without["training"]["validation"]["strategy"]
+    said = put(without, "training.validation.strategy", "random")
+
+    assert recipe_digest(build(said)) == recipe_digest(build(without)) != FULL_DIGEST
 
 
 @pytest.mark.parametrize(("path", "value"), TRAINS_NOT.items(), ids=TRAINS_NOT)

@@ -17,6 +17,7 @@ from fairlead_training.learners.protocol import (
     Setting,
 )
 from fairlead_training.learners.table import LEARNERS
+from fairlead_training.metrics import compute
 from fairlead_training.split import Fold
 
 ROWS, CUT = 120, 80
@@ -75,6 +76,18 @@ def test_a_fold_is_trained_on_its_first_part_and_scored_on_the_rest(
     assert np.array_equal(fold.target, rows.target[CUT:])
     assert result.score.shape == shape(task, ROWS - CUT)
     assert result.score.dtype == np.float64
+
+
+@each_learner
+def test_a_fold_may_be_validated_on_its_first_rows(learner: Learner) -> None:
+    """Rows without times are: such a fold trains on what comes after."""
+    rows = table(Task.BINARY)
+    fold = learner.prepare_fold(rows, Fold(cut=0, end=40, and_after=True), setting(Task.BINARY))
+
+    result = fold.train(learner.starting_point, deadline=time.monotonic() + 60)
+
+    assert np.array_equal(fold.target, rows.target[:40])
+    assert compute(Task.BINARY, "roc_auc", fold.target, result.score) > 0.8
 
 
 @each_learner
