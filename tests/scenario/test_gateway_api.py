@@ -430,10 +430,12 @@ async def test_a_host_name_that_another_has_holds_up_no_rollout_and_no_way_back(
     await pin(serving)
     await serving.pass_time(30 * timedelta(seconds=1))
     during = serving.http_weights().get(CANDIDATE)
+    told = says(serving, serving.rollout()["metadata"]["name"], "Rollout")[:2]
     serving.prometheus.success_rate = 0.5
     await serving.pass_time(MINUTE)
 
     assert during
+    assert told == ("False", "NameTaken")
     assert serving.rollout()["status"]["phase"] == "RolledBack"
     assert serving.http_weights() == {STABLE: 100}
     assert (hosts(serving, "nsw-price"), hosts(serving, "younger")) == (

@@ -155,7 +155,7 @@ async def _check_names(decision: Decision, seen: Seen, kube: Kube) -> dict[str, 
     for reference in new:
         attempts = Attempts()
         with attempts.attempt():
-            if seen.case.taken is not None and not seen.case.gateway.hostnames:
+            if seen.case.taken is not None and not (built_in or seen.case.gateway.hostnames):
                 raise TakenError(seen.case.taken)
             names = server_names(owner, reference.version, seen.case.model)
             await check_names((*shared, *names), kube)

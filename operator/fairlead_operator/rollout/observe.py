@@ -15,7 +15,7 @@ from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase, Reason, Trigger
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.rollout import RolloutSpec, RolloutStatus
-from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.kube.hosts import find_taken, leave_out
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.parent import Parent, read_in_part, read_parent, without_wait
@@ -291,13 +291,17 @@ async def _find_gateway(
     """
     in_flight = status.phase is not None and not is_finished(Phase(status.phase))
     begun = status.gateway if in_flight else None
-    if begun is not None and (begun.kind == "BuiltIn" or begun.hostnames):
-        return begun, None
-    gateway = model.spec.serving.gateway
-    taken = await find_taken(owner, gateway, kube)
-    if not taken:
-        return gateway, None
-    return await leave_out(taken, owner, gateway, kube), "; ".join(taken.values())
+    wished = model.spec.serving.gateway
+    taken: dict[str, str] = {}
+    try:
+        taken = await find_taken(owner, wished, kube)
+    except TransientError:
+        if begun is None:
+            raise  # else it changes no route, and must hold up no way back
+    words = "; ".join(taken.values()) or None
+    if begun is not None or not taken:
+        return begun or wished, words
+    return await leave_out(taken, owner, wished, kube), words
 
 
 def _read_alert(case: Case) -> tuple[Note | None, str | None]:
