@@ -35,7 +35,13 @@ from fairlead_serving.server.predictors.protocol import Predictions, Predictor
 from fairlead_serving.server.question import parse_instances
 from fairlead_serving.server.refusals import error_response, refusal, refusal_outcome
 from fairlead_serving.server.settings import Settings
-from fairlead_serving.server.shape import SMALL_BYTES, Limits, check_answer, check_shape
+from fairlead_serving.server.shape import (
+    SMALL_BYTES,
+    Limits,
+    check_answer,
+    check_shape,
+    count_values,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +75,7 @@ class PredictEndpoint:
         self._limits = Limits.of(predictor.reader.columns, most=settings.max_body_bytes)
         self._log = log
         self._classes = classes
+        self._names = count_values(classes.names)  # in each row of an answer
 
     async def answer(self, request: Request) -> Response:
         """Predict for what the client sent, or say why not.  Never raises."""
@@ -121,7 +128,7 @@ class PredictEndpoint:
 
     def _ask(self, body: Body) -> Predictions:
         predictions = self._predictor.predict(parse_instances(body.content))
-        check_answer(len(predictions), predictions)
+        check_answer(len(predictions), predictions, beside=self._names)
         return predictions
 
     def _success(self, predictions: Predictions, headers: Headers) -> Response:

@@ -68,16 +68,18 @@ def check_shape(body: bytearray, limits: Limits, *, size: int = SLICE_BYTES) -> 
             )
 
 
-def check_answer(rows: int, answer: Any) -> None:
+def check_answer(rows: int, answer: Any, *, beside: int = 0) -> None:
     """Refuse a question whose answer would be larger than one is: a model may have many outputs.
 
     Args:
         answer: a list of anything that JSON has, or what knows its own size, as arrays do.
+        beside: values that each row has beside it, as the names of classes are.
 
     Raises:
         TooLargeError: it would be; the message names how many rows fit.
     """
-    values = _count_values(answer) if isinstance(answer, list) else answer.size
+    values = count_values(answer) if isinstance(answer, list) else answer.size
+    values += rows * beside
     if values <= MAX_ANSWER_VALUES:
         return
     most = MAX_ANSWER_VALUES * rows // values
@@ -87,9 +89,9 @@ def check_answer(rows: int, answer: Any) -> None:
     )
 
 
-def _count_values(answer: list[Any]) -> int:
+def count_values(answer: Sequence[Any]) -> int:
     """Count all values in lists and objects; a long string is several."""
-    values, left = 0, [answer]
+    values, left = 0, [list(answer)]
     while left:
         for item in left.pop():
             match item:

@@ -18,6 +18,7 @@ from fairlead_serving.server.shape import (
     Limits,
     check_answer,
     check_shape,
+    count_values,
 )
 from fairlead_serving.server.signature import Column, Kind
 
@@ -198,6 +199,26 @@ def test_an_answer_is_no_larger_than_can_be_sent(rows: int, answer: Any, most: i
     ):
         check_answer(rows, answer)
     check_answer(most, answer[:most])
+
+
+@pytest.mark.parametrize(
+    ("names", "most"),
+    [
+        pytest.param(["yes", "no"], None, id="two words: every row"),
+        pytest.param([f"class-{n}" for n in range(25)], 5000, id="many: half as many rows"),
+        pytest.param(["x" * 200] * 25, 833, id="long names"),
+    ],
+)
+def test_the_names_of_classes_in_each_row_are_part_of_an_answer(
+    names: list[str], most: int | None
+) -> None:
+    answer, beside = np.zeros((10_000, len(names))), count_values(names)
+
+    if most is None:
+        check_answer(10_000, answer, beside=beside)
+        return
+    with pytest.raises(TooLargeError, match=f"send at most {most} at once"):
+        check_answer(10_000, answer, beside=beside)
 
 
 def test_a_model_that_answers_one_row_with_too_much_is_said_to() -> None:
