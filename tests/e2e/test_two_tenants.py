@@ -14,6 +14,7 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -285,11 +286,9 @@ def test_a_namespaces_login_reads_and_forges_nothing_of_another(tenants: Tenants
         "their_login": sql.Identifier(login_name(theirs)),
         "their_schema": sql.Identifier(search_schema(theirs)),
     }
+    names["id"] = sql.Literal(str(uuid.uuid4()))
     with tenants.connect(tenants.emil) as own:  # there is something to read and to forge
-        ((names["id"],),) = (
-            map(sql.Literal, row)
-            for row in own.execute("SELECT prediction_id FROM fairlead_record.predictions LIMIT 1")
-        )
+        own.execute(sql.SQL(_PREDICT).format(**names))
         told = sql.SQL(_TELL + "ON CONFLICT DO NOTHING")
         own.execute(told.format(**names, reward=sql.Literal(HONEST)))
         before = own.execute(_REWARDS).fetchall()
