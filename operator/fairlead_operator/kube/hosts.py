@@ -36,15 +36,16 @@ async def leave_out(
 ) -> GatewaySpec:
     """Leave out the host names that are another's; where none is left, all stays as it is.
 
+    What the route has stays: at a Gateway that it does not share, it may be reached by it.
     Without any, ``hostnames`` is None: such a route would take all traffic of its Gateways.
     """
-    hosts = tuple(host for host in gateway.hostnames or () if host not in taken)
+    live = await _route(route_name(owner.name), owner, kube)
+    held = tuple(live["spec"].get("hostnames") or ()) if live is not None else ()
+    wished = gateway.hostnames or ()
+    hosts = tuple(host for host in wished if host not in taken or host in held) or held
     previews = tuple(host for host in gateway.preview_hostnames or () if host not in taken)
-    if not hosts:
-        live = await _route(route_name(owner.name), owner, kube)
-        hosts = tuple(live["spec"].get("hostnames") or ()) if live is not None else ()
-        if not hosts and await kube.get("ConfigMap", owner.namespace, route_name(owner.name)):
-            return GatewaySpec.model_validate({})  # the built-in gateway has the traffic
+    if not hosts and await kube.get("ConfigMap", owner.namespace, route_name(owner.name)):
+        return GatewaySpec.model_validate({})  # the built-in gateway has the traffic
     left = {"hostnames": hosts or None, "preview_hostnames": previews or None}
     return gateway.model_copy(update=left)
 
