@@ -33,7 +33,7 @@ from fairlead_contract.hosts import parse_hosts
 from fairlead_contract.mlflow import Access
 from fairlead_contract.search import search_schema
 from fairlead_training.config import Environment, Surroundings
-from fairlead_training.sources.http import read
+from fairlead_training.sources.http import ask
 from fairlead_training.sources.table import warn_of_source
 from support.mlflow_server import MlflowServer
 from support.pgbouncer import pooled
@@ -797,10 +797,11 @@ def test_a_server_may_take_longer_to_answer_than_to_be_reached() -> None:
         _Slow.told = threading.Event()
         try:
             slow = urllib.request.Request(f"{address}/slow.csv")
-            assert read(slow, open_socket=_open, connect=0.1, silence=60) == b"rows"
+            with ask(slow, open_socket=_open, connect=0.1, silence=60) as answer:
+                assert answer.read() == b"rows"
             silent = urllib.request.Request(f"{address}/silent.csv")
             with pytest.raises(TimeoutError):
-                read(silent, open_socket=_open, silence=0.1)
+                ask(silent, open_socket=_open, silence=0.1)
         finally:
             _Slow.told.set()
             server.shutdown()
