@@ -80,6 +80,8 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     # Held to the same standard as all other manifests.
     "operator/kube/mlflow_secret.py": _MANIFESTS,
     "operator/namespace/gateway.py": _MANIFESTS,
+    # Held by what is made of it.
+    "serving/server/incoming.py": "unit/serving/server/test_connection.py",
     # Held as the checks that are made of it.
     "operator/prometheus/counting.py": "unit/operator/rollout/evidence/test_queries.py",
     # The words of a decision, with the decision.

@@ -127,11 +127,10 @@ def build(
     """Put the application together."""
     # BentoML reads the environment when it is imported: after `prepare_libraries`.
     from fairlead_serving.server.application import (  # noqa: PLC0415 - see above
+        answer_directly,
         build_application,
-        mark_copies,
         require_token,
         return_request_id,
-        without_slash,
     )
     from fairlead_serving.server.service import build_service  # noqa: PLC0415 - see above
 
@@ -144,10 +143,15 @@ def build(
     feedback = FeedbackEndpoint(settings.record, log, bodies, classes=classes)
     description = describe_api(settings, predictor.reader, classes)
     service = build_service(endpoint)
-    app = without_slash(build_application(service, feedback, registry, description))
+    app: ASGIApp = build_application(service, feedback, registry, description)
+    predict: ASGIApp = endpoint
     if settings.force_token:
-        app = require_token(app, Token(settings.force_token, settings.force_token_file))
-    return mark_copies(return_request_id(app), settings.shadow_port)
+        token = Token(settings.force_token, settings.force_token_file)
+        app, predict = (require_token(each, token) for each in (app, endpoint))
+        predict = return_request_id(predict)  # also of what has no token
+    return answer_directly(
+        return_request_id(app), {("POST", "/predict"): predict}, shadow_port=settings.shadow_port
+    )
 
 
 def serve(app: ASGIApp, settings: Settings) -> int:
@@ -158,6 +162,7 @@ def serve(app: ASGIApp, settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nobody asks where a request came from
         headers=[(VERSION_HEADER, settings.version)],
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_DRAIN_SECONDS,

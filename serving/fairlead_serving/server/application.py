@@ -5,7 +5,6 @@ form.  One of its middlewares is taken off by name, because its configuration ca
 of a service has to be a number above 0.
 """
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, cast
@@ -22,13 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fairlead_contract.http import (
     FORCE_TOKEN_HEADER,
-    REQUEST_ID_HEADER,
-    REQUEST_ID_PATTERN,
     SHADOW_HEADER,
     SHADOW_VALUE,
     VERSION_HEADER,
 )
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
+from fairlead_serving.server.incoming import Incoming
 from fairlead_serving.server.refusals import error_response
 from fairlead_serving.server.tokens import Token
 
@@ -38,8 +36,6 @@ _UNWANTED = "TimeoutMiddleware"
 # BentoML's page for browsers, which loads a third party's scripts, and its parts.  Its description
 # of the API knows neither columns, feedback nor refusals; `openapi` is ours.
 _PAGES = ("/", "/static_content", "/docs.json")
-_REQUEST_ID = REQUEST_ID_HEADER.encode()
-_REQUEST_IDS = re.compile(REQUEST_ID_PATTERN.encode())
 _SHADOW = (SHADOW_HEADER.encode(), SHADOW_VALUE.encode())
 
 
@@ -75,7 +71,7 @@ def build_application(
     if len(pages) != len(_PAGES):
         raise RuntimeError(f"BentoML does not have the pages {', '.join(_PAGES)} any more")
     app.router.routes = [each for each in app.routes if each not in pages]
-    app.router.redirect_slashes = False  # to http, whatever the client came by; see `without_slash`
+    app.router.redirect_slashes = False  # to http, whatever the client came by
     app.add_exception_handler(HTTPException, _refuse)
     return app
 
@@ -84,49 +80,49 @@ def _is_page(route: BaseRoute) -> bool:
     return isinstance(route, Route | Mount) and getattr(route, "path", None) in _PAGES
 
 
-def without_slash(app: ASGIApp) -> ASGIApp:
-    """Answer at ``/predict/`` as at ``/predict``."""
+def answer_directly(
+    app: ASGIApp, endpoints: Mapping[tuple[str, str], ASGIApp], *, shadow_port: int
+) -> ASGIApp:
+    """Hand requests of these methods and paths to their endpoints, and all others to the app.
 
-    async def stripped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and len(scope["path"]) > 1:
-            scope["path"] = scope["path"].rstrip("/") or "/"
-        await app(scope, receive, send)
+    The layers of BentoML and Starlette take longer than the prediction of a row, and do nothing
+    for it.  A slash at the end of a path changes nothing.  What comes in at the shadow port is
+    marked as the built-in gateway marks the copies of its mirror: a Gateway of the cluster can send
+    a copy elsewhere, but cannot change it.
+    """
 
-    return stripped
+    async def direct(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        if scope["server"][1] == shadow_port:
+            scope["headers"] = [_SHADOW, *scope["headers"]]
+        path = scope["path"]
+        if path.endswith("/"):
+            path = scope["path"] = path.rstrip("/") or "/"
+        await endpoints.get((scope["method"], path), app)(scope, receive, send)
+
+    return direct
 
 
 def return_request_id(app: ASGIApp) -> ASGIApp:
     """Return a caller's request id in every answer, as the built-in gateway does."""
 
     async def returned(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = scope["headers"] if scope["type"] == "http" else ()
-        given = next((value for name, value in headers if name == _REQUEST_ID), b"")
-        if not _REQUEST_IDS.fullmatch(given):
+        own = Incoming.of(scope, receive).returned_id if scope["type"] == "http" else ()
+        if not own:
             await app(scope, receive, send)
             return
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (_REQUEST_ID, given)]
+                headers = [each for each in message.get("headers", ()) if each not in own]
+                message["headers"] = [*headers, *own]
             await send(message)
 
         await app(scope, receive, send_with_id)
 
     return returned
-
-
-def mark_copies(app: ASGIApp, port: int) -> ASGIApp:
-    """Mark what comes in at this port as the built-in gateway marks the copies of its mirror.
-
-    A Gateway of the cluster can send a copy elsewhere, but cannot change it.
-    """
-
-    async def marked(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["server"][1] == port:
-            scope["headers"] = [_SHADOW, *scope["headers"]]
-        await app(scope, receive, send)
-
-    return marked
 
 
 def require_token(app: ASGIApp, token: Token) -> ASGIApp:

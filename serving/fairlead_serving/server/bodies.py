@@ -14,8 +14,9 @@ import threading
 import zlib
 from http import HTTPStatus
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 
+from fairlead_serving.server.incoming import Incoming
 from fairlead_serving.server.instances import BadInputError, TooLargeError
 from fairlead_serving.server.refusals import RefusedError
 from fairlead_serving.server.shape import SMALL_BYTES
@@ -50,7 +51,7 @@ class Bodies:
         self._seconds = seconds
         self._lock = threading.Lock()  # the prediction thread gives room back
 
-    async def read(self, request: Request, most: int) -> "Body":
+    async def read(self, request: Incoming, most: int) -> "Body":
         """Read a body of at most so many bytes; the caller releases it.
 
         Raises:
@@ -60,12 +61,11 @@ class Bodies:
         is_packed = _is_packed(request)
         body = Body(self)
         try:
-            async with asyncio.timeout(self._seconds):
-                if is_packed:
-                    await self._unpack(request, body, most)
-                else:
-                    async for chunk in request.stream():
-                        body.add(chunk, most)
+            if request.is_whole:  # most are, and a timer costs as much as their reading
+                await self._keep(request, body, most, is_packed=is_packed)
+            else:
+                async with asyncio.timeout(self._seconds):
+                    await self._keep(request, body, most, is_packed=is_packed)
         except TimeoutError as error:
             body.release()
             raise RefusedError(
@@ -85,7 +85,14 @@ class Bodies:
             raise BadInputError("body is gzip; send it with the header content-encoding: gzip")
         return body
 
-    async def _unpack(self, request: Request, body: "Body", most: int) -> None:
+    async def _keep(self, request: Incoming, body: "Body", most: int, *, is_packed: bool) -> None:
+        if is_packed:
+            await self._unpack(request, body, most)
+            return
+        async for chunk in request.chunks():
+            body.add(chunk, most)
+
+    async def _unpack(self, request: Incoming, body: "Body", most: int) -> None:
         """Unpack a body piece by piece; the event loop runs on in between.
 
         Raises:
@@ -95,7 +102,7 @@ class Bodies:
         try:
             unpacker = zlib.decompressobj(_GZIP_WINDOW)
             received = 0
-            async for chunk in request.stream():
+            async for chunk in request.chunks():
                 received += len(chunk)
                 if received > most:  # it may unpack to nothing
                     raise TooLargeError(_too_large(most))
@@ -171,8 +178,8 @@ class Body:
         self.content = bytearray()
 
 
-def _is_packed(request: Request) -> bool:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+def _is_packed(request: Incoming) -> bool:
+    encoding = (request.text("content-encoding") or "").strip().lower()
     if encoding not in {"", "identity", *_GZIP}:
         raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -181,10 +188,10 @@ def _is_packed(request: Request) -> bool:
     return encoding in _GZIP
 
 
-def _check_length(request: Request, most: int) -> None:
-    length = request.headers.get("content-length", "")
+def _check_length(request: Incoming, most: int) -> None:
+    length = request.headers.get(b"content-length", b"")
     # A length that is none is for the HTTP parser to refuse; the bytes are counted in any case.
-    if length.isascii() and length.isdigit() and len(length) < 20 and int(length) > most:
+    if length.isdigit() and len(length) < 20 and int(length) > most:
         raise TooLargeError(_too_large(most))
 
 

@@ -1,6 +1,8 @@
 """One connection of the HTTP server, with limits that uvicorn does not have.
 
-httptools keeps a head of any length, and uvicorn waits for its end for ever.
+httptools keeps a head of any length, and uvicorn waits for its end for ever.  It also writes the
+head of an answer and its body one after the other, which are two calls of the system where one
+does.
 """
 
 import asyncio
@@ -8,8 +10,11 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fairlead_serving.server.incoming import WHOLE
+
 MAX_HEAD_BYTES = 64 * 1024  # of one request; Envoy's own limit is 60 KiB
 _HEAD_SECONDS = 30.0  # between two looks at a connection
+_SHORT_BYTES = 64 * 1024  # what is quicker copied than written by itself
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -20,6 +25,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = JoinedWrites(transport, self.loop)  # type: ignore[assignment]
         self._head_bytes: int | None = 0  # None: not within a head
         self._is_late = False  # the head was begun before the last look
         self._next_look = self.loop.call_later(_HEAD_SECONDS, self.look)
@@ -43,6 +49,10 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_bytes = None
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self.scope["extensions"] = {WHOLE: {}}
+        super().on_message_complete()
+
     def look(self) -> None:
         """Close the connection if it is within the head that it was in at the last look."""
         self._next_look.cancel()
@@ -51,3 +61,43 @@ class BoundedConnection(HttpToolsProtocol):
             return
         self._is_late = True
         self._next_look = self.loop.call_later(_HEAD_SECONDS, self.look)
+
+
+class JoinedWrites:
+    """A transport that writes as one what is given to it in two pieces at a time.
+
+    What it holds is written with what comes next, or before the event loop looks at anything else.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write, or hold it for what comes next."""
+        if self._held:
+            data, self._held = self._held + data, b""
+            self._transport.write(data)
+        elif len(data) > _SHORT_BYTES:
+            self._transport.write(data)
+        else:
+            self._held = data
+            self._loop.call_soon(self._write_held)
+
+    def is_closing(self) -> bool:
+        """Tell whether nothing more is taken."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close it when all is written."""
+        self._write_held()
+        self._transport.close()
+
+    def _write_held(self) -> None:
+        if self._held:
+            data, self._held = self._held, b""
+            self._transport.write(data)

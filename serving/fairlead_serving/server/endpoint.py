@@ -1,5 +1,8 @@
 """What `POST /predict` answers: one status and one body for each way a prediction can end.
 
+It is an ASGI application of its own: nothing of a framework is between it and the connection, and
+whatever is the same for all requests is made once.
+
 A few rows of a fast model are read and predicted on the event loop, because a change of thread
 costs more than they do.  Everything else goes to the one prediction thread as the bytes it came
 as, so that probes and metrics are answered meanwhile, a model that is not safe for threads never
@@ -14,9 +17,7 @@ from concurrent.futures import Executor
 from http import HTTPStatus
 
 import orjson
-from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from fairlead_contract.http import (
     REQUEST_ID_HEADER,
@@ -28,6 +29,7 @@ from fairlead_contract.http import (
 from fairlead_contract.series import Outcome
 from fairlead_serving.server.bodies import Bodies, Body
 from fairlead_serving.server.classes import PLAIN, Classes
+from fairlead_serving.server.incoming import Incoming
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.prediction_log import PredictionLog
@@ -46,6 +48,10 @@ from fairlead_serving.server.shape import (
 _log = logging.getLogger(__name__)
 
 _FEW_ROWS = 200
+_UNCOUNTED, _UNCOUNTED_VALUE = UNCOUNTED_HEADER.encode(), UNCOUNTED_VALUE.encode()
+_SHADOW, _SHADOW_VALUE = SHADOW_HEADER.encode(), SHADOW_VALUE.encode()
+_SERVER = (b"server", b"BentoML Service/fairlead")  # as BentoML's own routes say
+_HEADERS = ((b"content-type", b"application/json"), _SERVER)
 
 
 class _TooSlowError(Exception):
@@ -77,33 +83,44 @@ class PredictEndpoint:
         self._classes = classes
         self._names = count_values(classes.names)  # in each row of an answer
 
-    async def answer(self, request: Request) -> Response:
-        """Predict for what the client sent, or say why not.  Never raises."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Predict for what the client sent, or say why not."""
+        request = Incoming.of(scope, receive)
+        # A gateway says of some requests that they are no live traffic, nor a copy of it.
+        is_counted = request.headers.get(_UNCOUNTED) != _UNCOUNTED_VALUE
+        content, refused = b"", None
         started = time.perf_counter()
         try:
             body = await self._bodies.read(request, self._limits.body_bytes)
             started = time.perf_counter()
             predictions = await self._predict(body)
-            outcome, response = Outcome.SUCCESS, self._success(predictions, request.headers)
-            if not _is_uncounted(request.headers):
+            content = self._succeed(predictions, request, is_counted=is_counted)
+            outcome = Outcome.SUCCESS
+            if is_counted:
                 self._metrics.record_predictions(predictions)
         except BadInputError as error:
-            outcome, response = refusal_outcome(error), refusal(error)
+            outcome, refused = refusal_outcome(error), refusal(error)
         except _TooSlowError:
             outcome = Outcome.TIMEOUT
-            response = error_response(
+            refused = error_response(
                 HTTPStatus.GATEWAY_TIMEOUT, f"no prediction within {self._timeout:g} seconds"
             )
         except Exception:  # model code of any author runs here
-            given = request.headers.get(REQUEST_ID_HEADER)
+            given = request.text(REQUEST_ID_HEADER)
             _log.exception("Prediction failed", extra={"request_id": given} if given else None)
             outcome = Outcome.ERROR
-            response = error_response(
+            refused = error_response(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "the model failed; the log of its server says why"
             )
-        if not _is_uncounted(request.headers):
+        if is_counted:
             self._metrics.record(outcome, seconds=time.perf_counter() - started)
-        return response
+        if refused is not None:
+            refused.raw_headers += [_SERVER, *request.returned_id]
+            await refused(scope, receive, send)
+            return
+        headers = [(b"content-length", b"%d" % len(content)), *_HEADERS, *request.returned_id]
+        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
 
     async def _predict(self, body: Body) -> Predictions:
         if self._predictor.is_fast and _has_few_rows(body.content):
@@ -131,25 +148,19 @@ class PredictEndpoint:
         check_answer(len(predictions), predictions, beside=self._names)
         return predictions
 
-    def _success(self, predictions: Predictions, headers: Headers) -> Response:
+    def _succeed(self, predictions: Predictions, request: Incoming, *, is_counted: bool) -> bytes:
+        """Write the answer, and have it logged."""
         prediction_id = str(uuid.uuid4())
         told = self._classes.tell(predictions)
         body = {**self._identity, "predictionId": prediction_id, "predictions": told}
-        if self._log is not None and not _is_uncounted(headers):
+        if self._log is not None and is_counted:
             self._log.offer(
                 prediction_id,
-                headers.get(REQUEST_ID_HEADER),
+                request.text(REQUEST_ID_HEADER),
                 predictions,
-                mirrored=headers.get(SHADOW_HEADER) == SHADOW_VALUE,
+                mirrored=request.headers.get(_SHADOW) == _SHADOW_VALUE,
             )
-        return Response(
-            orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
-        )
-
-
-def _is_uncounted(headers: Headers) -> bool:
-    """Tell whether a gateway says that a request is no live traffic, nor a copy of it."""
-    return headers.get(UNCOUNTED_HEADER) == UNCOUNTED_VALUE
+        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _has_few_rows(body: bytearray) -> bool:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.feedback import MAX_BODY_BYTES, parse_feedback
+from fairlead_serving.server.incoming import Incoming
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.prediction_log import CLOSED_SECONDS, Offer, PredictionLog
 from fairlead_serving.server.refusals import error_response, refusal
@@ -54,7 +55,9 @@ class FeedbackEndpoint:
             response.headers["www-authenticate"] = "Bearer"
             return response
         try:
-            body = await self._bodies.read(request, MAX_BODY_BYTES)
+            body = await self._bodies.read(
+                Incoming.of(request.scope, request.receive), MAX_BODY_BYTES
+            )
             try:
                 feedback = parse_feedback(
                     body.content,

@@ -135,6 +135,8 @@ class InstanceReader:
     def _holds(self, matrix: Matrix) -> bool:
         if (np.abs(matrix) > self._limit_row).any():
             return False
+        if not self._whole:
+            return True
         whole = matrix[:, self._whole]
         return bool(((np.floor(whole) == whole) | np.isnan(whole)).all())
 

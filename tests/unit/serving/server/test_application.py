@@ -13,11 +13,10 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from fairlead_serving.server.application import (
+    answer_directly,
     build_application,
-    mark_copies,
     require_token,
     return_request_id,
-    without_slash,
 )
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.endpoint import PredictEndpoint
@@ -104,7 +103,7 @@ async def test_no_page_of_a_library_is_served(client: httpx.AsyncClient, path: s
 )
 async def test_a_slash_at_the_end_changes_nothing(path: str, status: int) -> None:
     app = build()
-    transport = httpx.ASGITransport(without_slash(app))
+    transport = httpx.ASGITransport(answer_directly(app, {}, shadow_port=3001))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="https://server") as client,
@@ -192,14 +191,42 @@ def test_another_bentoml_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "is_direct"),
+    [
+        pytest.param("POST", "/predict", True, id="its method and path"),
+        pytest.param("POST", "/predict//", True, id="a slash more"),
+        pytest.param("GET", "/predict", False, id="another method"),
+        pytest.param("POST", "/Predict", False, id="another path"),
+        pytest.param("POST", "/", False, id="no path"),
+    ],
+)
+async def test_an_endpoint_answers_directly(method: str, path: str, *, is_direct: bool) -> None:
+    answered: list[str] = []
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        answered.append("app")
+
+    async def endpoint(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        answered.append("endpoint")
+
+    front = answer_directly(app, {("POST", "/predict"): endpoint}, shadow_port=3001)
+    scope = {"type": "http", "server": ("10.0.0.1", 3000), "method": method, "path": path}
+    await front({**scope, "headers": []}, None, None)  # type: ignore[arg-type]
+    await front({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
+
+    assert answered == ["endpoint" if is_direct else "app", "app"]
+
+
+@pytest.mark.parametrize(
     ("port", "expected"),
     [
         pytest.param(3001, [(b"x-fairlead-shadow", b"true"), (b"a", b"b")], id="a copy"),
         pytest.param(3000, [(b"a", b"b")], id="a live request"),
     ],
 )
+@pytest.mark.parametrize("path", ["/predict", "/feedback"])
 async def test_what_comes_in_at_the_shadow_port_is_marked_as_a_copy(
-    port: int, expected: list[tuple[bytes, bytes]]
+    port: int, expected: list[tuple[bytes, bytes]], path: str
 ) -> None:
     scopes: list[Scope] = []
 
@@ -207,7 +234,9 @@ async def test_what_comes_in_at_the_shadow_port_is_marked_as_a_copy(
         scopes.append(scope)
 
     scope = {"type": "http", "server": ("10.0.0.1", port), "headers": [(b"a", b"b")]}
-    await mark_copies(app, 3001)(scope, None, None)  # type: ignore[arg-type]
+    asked = {**scope, "method": "POST", "path": path}
+    endpoints = {("POST", "/predict"): app}
+    await answer_directly(app, endpoints, shadow_port=3001)(asked, None, None)  # type: ignore[arg-type]
 
     assert scopes[0]["headers"] == expected
 

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from starlette.requests import Request
 
 from fairlead_serving.server.bodies import Bodies
+from fairlead_serving.server.incoming import Incoming
 from fairlead_serving.server.instances import BadInputError, TooLargeError
 from fairlead_serving.server.refusals import RefusedError, refusal
 from fairlead_serving.server.shape import SMALL_BYTES
@@ -21,7 +21,7 @@ EMPTY_BLOCKS = b"\x00\x00\x00\xff\xff" * 10_240  # of a deflate stream: 50 KiB o
 GONE = {"type": "http.disconnect"}
 
 
-def request(*chunks: bytes, last: dict[str, Any] | None = END, **headers: str) -> Request:
+def request(*chunks: bytes, last: dict[str, Any] | None = END, **headers: str) -> Incoming:
     """Build a request; without a last message it waits for ever."""
     messages: list[dict[str, Any]] = [
         {"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks
@@ -34,7 +34,7 @@ def request(*chunks: bytes, last: dict[str, Any] | None = END, **headers: str) -
 
     receiver: Callable[[], Awaitable[Any]] = receive
     given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "method": "POST", "headers": given}, receiver)
+    return Incoming.of({"headers": given}, receiver)
 
 
 async def test_a_body_is_read_whole() -> None:
@@ -90,7 +90,7 @@ async def test_a_body_is_read_whole() -> None:
     ],
 )
 async def test_what_cannot_be_had_is_refused_and_not_kept(
-    asked: Request, kind: type[BadInputError], status: int, message: str
+    asked: Incoming, kind: type[BadInputError], status: int, message: str
 ) -> None:
     bodies = Bodies(seconds=0.01, room=0, reserve=10)
 
@@ -107,9 +107,7 @@ async def test_what_cannot_be_had_is_refused_and_not_kept(
     ids=lambda length: length[:4] or "none",
 )
 async def test_a_length_that_is_none_refuses_nothing_by_itself(length: str) -> None:
-    headers = [(b"content-length", length.encode("utf-8"))]
-    asked = request(b"12345678")
-    asked.scope["headers"] = headers
+    asked = request(b"12345678", content_length=length)
 
     assert (await Bodies().read(asked, 8)).content == b"12345678"
 

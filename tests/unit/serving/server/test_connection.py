@@ -8,7 +8,8 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from fairlead_serving.server.connection import MAX_HEAD_BYTES, BoundedConnection
+from fairlead_serving.server.connection import MAX_HEAD_BYTES, BoundedConnection, JoinedWrites
+from fairlead_serving.server.incoming import Incoming
 
 HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n"
 
@@ -19,10 +20,12 @@ class FakeTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
+        self.writes = 0
         self._is_closing = False
 
     def write(self, data: Any) -> None:
         self.written += data
+        self.writes += 1
 
     def close(self) -> None:
         self._is_closing = True
@@ -38,12 +41,13 @@ class FakeTransport(asyncio.Transport):
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
+    is_whole = Incoming.of(scope, receive).is_whole
     while (await receive()).get("more_body"):
         pass
     await send(
-        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]}
     )
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": b"whole" if is_whole else b"parts"})
 
 
 @pytest.fixture
@@ -120,3 +124,56 @@ async def test_a_head_has_to_end(
     connection.look()
 
     assert transport.is_closing() == is_closed
+
+
+@pytest.mark.parametrize(
+    ("pieces", "told"),
+    [
+        pytest.param([HEAD + b"\r\nabc"], [b"whole"], id="all at once"),
+        pytest.param([HEAD + b"\r\nab", b"c"], [b"parts"], id="the end comes later"),
+        pytest.param([HEAD + b"\r\n", b"abc"], [b"parts"], id="the body comes later"),
+        pytest.param([HEAD[:20], HEAD[20:] + b"\r\nabc"], [b"whole"], id="with the head's end"),
+        pytest.param([(HEAD + b"\r\nabc") * 2], [b"whole", b"whole"], id="two at once"),
+        pytest.param(
+            [HEAD + b"\r\nabc" + HEAD + b"\r\na", b"bc"], [b"whole", b"parts"], id="one and a half"
+        ),
+    ],
+)
+async def test_an_answer_is_one_write_and_knows_whether_its_body_was_there(
+    connection: BoundedConnection, transport: FakeTransport, pieces: list[bytes], told: list[bytes]
+) -> None:
+    for piece in pieces:
+        connection.data_received(piece)
+        await settle()
+
+    answers = transport.written.split(b"HTTP/1.1 200 OK")[1:]
+    assert [each[-5:] for each in answers] == told
+    assert transport.writes == len(told)
+
+
+@pytest.mark.parametrize(
+    ("given", "writes"),
+    [
+        pytest.param([b"a"], 1, id="one waits for nothing but the loop"),
+        pytest.param([b"a", b"b"], 1, id="two go together"),
+        pytest.param([b"a", b"b", b"c"], 2, id="a third waits again"),
+        pytest.param([b"a", b"b" * 10**6], 1, id="a long one takes what is held along"),
+        pytest.param([b"a" * 10**6, b"b"], 2, id="a long one is not held"),
+    ],
+)
+@pytest.mark.parametrize("is_closed", [True, False])
+async def test_writes_are_joined_in_their_order(
+    transport: FakeTransport, given: list[bytes], writes: int, *, is_closed: bool
+) -> None:
+    joined = JoinedWrites(transport, asyncio.get_running_loop())
+
+    for each in given:
+        joined.write(each)
+    if is_closed:
+        joined.close()
+    else:
+        await asyncio.sleep(0)
+
+    assert transport.written == b"".join(given)
+    assert transport.writes == writes
+    assert joined.is_closing() is is_closed

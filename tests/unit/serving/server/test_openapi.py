@@ -19,7 +19,6 @@ from fairlead_serving.server.application import (
     build_application,
     require_token,
     return_request_id,
-    without_slash,
 )
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.classes import PLAIN, Classes
@@ -151,7 +150,7 @@ async def answer(
     feedback = FeedbackEndpoint(RECORD, log, bodies, classes=classes)
     description = describe_api(asked.settings, READER, classes)
     server = build_application(build_service(endpoint), feedback, registry, description)
-    app = return_request_id(require_token(without_slash(server), Token(SETTINGS.force_token)))
+    app = return_request_id(require_token(server, Token(SETTINGS.force_token)))
     content = asked.content or json.dumps(GOOD[path]).encode()
     headers = {"x-request-id": "order-17", "authorization": "Bearer right"}
     try:

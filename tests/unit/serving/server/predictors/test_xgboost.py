@@ -1,6 +1,7 @@
 """What a booster's predictions mean, and which boosters do not start."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,30 @@ def test_a_booster_predicts_as_xgboost_does(
 
     predictor = XgboostPredictor.load(artifact(tmp_path, booster))
 
-    actual = predictor.predict(instances(FRAME))
-    np.testing.assert_allclose(actual, booster.predict(xgboost.DMatrix(FRAME)), rtol=1e-5)
+    frame = FRAME.assign(a=FRAME["a"].where(FRAME["b"] > 0))  # a gap for each row without b
+    actual = predictor.predict(instances(frame))
+    np.testing.assert_allclose(actual, booster.predict(xgboost.DMatrix(frame)), rtol=1e-5)
+    np.testing.assert_array_equal(actual, booster.inplace_predict(frame.to_numpy()))
+
+
+def test_threads_do_not_meet_in_a_booster(tmp_path: Path) -> None:
+    """A batch is predicted on its thread while the event loop predicts a row."""
+    predictor = XgboostPredictor.load(artifact(tmp_path, train("reg:squarederror", FRAME["a"])))
+    tables = [instances(FRAME[: 1 + at * 20]) for at in range(8)]
+    expected = [predictor.predict(table) for table in tables]
+
+    with ThreadPoolExecutor(4) as threads:
+        actual = list(threads.map(predictor.predict, tables * 50))
+
+    for at, scores in enumerate(actual):
+        np.testing.assert_array_equal(scores, expected[at % len(tables)])
+
+
+def test_rows_that_a_booster_does_not_take_are_refused_in_its_words() -> None:
+    predictor = XgboostPredictor(train("reg:squarederror", FRAME["a"]), (A,), rounds=(0, 0))
+
+    with pytest.raises(ValueError, match="expected: 2, got 1"):
+        predictor.predict([{"a": 1}])
 
 
 def test_columns_go_to_the_booster_in_its_own_order(tmp_path: Path) -> None:
