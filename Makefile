@@ -61,6 +61,10 @@ bench: install ## Measure what docs/benchmarks.md reports
 bench-scale: install ## Measure operator and gateway with thousands of Models on simulated nodes
 	$(RUN) -m bench many-models operator-scale
 
+.PHONY: bench-serving
+bench-serving: install ## Measure requests a second beside a bare FastAPI server (a minute)
+	$(RUN) -m bench serving
+
 .PHONY: chaos
 chaos: install ## Take each part away during rollouts: at every call, and on a real cluster
 	$(AT_ONCE) tests/scenario/test_faults.py --faults all

@@ -7,6 +7,7 @@ from bench import (
     guard,
     many_models,
     operator_memory,
+    serving,
     single_row,
     weight_changes,
 )
@@ -217,6 +218,32 @@ def test_single_row_gives_ratios_to_both_yardsticks() -> None:
 
     assert rows[single_row.GATEWAY] == ("1,000", "1,000", "10.0", "2.00")
     assert rows[single_row.FASTAPI] == ("500", "500", "5.0", "1.00")
+
+
+@pytest.mark.parametrize(
+    ("ours", "times", "goals"),
+    [
+        pytest.param([300.0, 330.0, 10.0], "3.0", [True, True, True], id="met"),
+        pytest.param([200.0, 220.0, 10.0], "2.0", [False, True, True], id="too few requests"),
+    ],
+)
+def test_serving_compares_turns_that_follow_each_other(
+    ours: list[float], times: str, goals: list[bool]
+) -> None:
+    """A third turn on a busy machine is busy for both."""
+
+    def turns(rates: list[float], seconds: float) -> list[serving.Turn]:
+        return [
+            serving.Turn(rate=rate, seconds=summarize([seconds]), processor=1e-4) for rate in rates
+        ]
+
+    taken = {serving.OURS: turns(ours, 1e-3), serving.FASTAPI: turns([100.0, 110.0, 3.0], 2e-3)}
+
+    result = serving.to_result({8: taken}, {serving.OURS: 100.0, serving.FASTAPI: 50.0})
+
+    assert result.rows[0] == ("8, ours", f"{ours[0]:,.0f}", times, "1.00", "1.0", "100")
+    assert result.rows[1] == ("8, FastAPI", "100", "1.0", "2.00", "2.0", "100")
+    assert [goal.is_met for goal in result.goals] == goals
 
 
 def test_the_machine_is_described() -> None:

@@ -76,7 +76,14 @@ def test_a_document_without_its_markers_is_refused(document: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["alert-reaction", "weight-changes", "operator-memory", "operator-scale", "single-row"],
+    [
+        "alert-reaction",
+        "weight-changes",
+        "operator-memory",
+        "operator-scale",
+        "serving",
+        "single-row",
+    ],
 )
 def test_the_document_has_a_place_for_each_benchmark(name: str) -> None:
     replaced = replace_between_markers(DOCUMENT.read_text(), name, "here")
