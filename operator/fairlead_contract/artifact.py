@@ -3,11 +3,12 @@
 The operator decides by it before a server starts, and the server before it opens anything.
 
     XGBoost          a booster: trees, read from JSON or UBJSON, whatever else the artifact says
+    ONNX             a graph that takes raw columns (``graph``), read as data by onnxruntime
     everything else  opened by MLflow's generic interface, which imports the module that the
                      artifact names, from the artifact's own folder if it is there, and unpickles:
                      a pickle, a cloudpickle, a joblib file or a module of Python is a program
 
-A model of both forms is served as the first that takes its columns.
+A model of several forms is served as the first that takes its columns.
 """
 
 import re
@@ -41,6 +42,11 @@ class Form:
 # The fastest first; MLflow's generic interface takes everything else.
 FORMS: Final = (
     Form(flavor="xgboost", types=_NUMBERS, runs_code=False),
+    Form(
+        flavor="onnx",
+        types=_NUMBERS | {"boolean", "string", "datetime"},
+        runs_code=False,
+    ),
     Form(flavor="python_function", types=_NUMBERS | {"boolean", "string"}, runs_code=True),
 )
 

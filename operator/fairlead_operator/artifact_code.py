@@ -37,7 +37,7 @@ def explain_refusal(version: str, code: str, *, by_model: bool, by_operator: boo
     return (
         f"{_says(version, code)}, and {_missing(by_model, by_operator)}; allow it if you trust "
         "everyone who can write to this model's MLflow, or register the version as an XGBoost "
-        "booster"
+        "booster or an ONNX graph"
     )
 
 

@@ -81,6 +81,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/kube/mlflow_secret.py": _MANIFESTS,
     "operator/namespace/gateway.py": _MANIFESTS,
     # Held by what is made of it.
+    "serving/server/columns.py": "unit/serving/server/predictors/test_onnx.py",
     "serving/server/incoming.py": "unit/serving/server/test_connection.py",
     # Held as the checks that are made of it.
     "operator/prometheus/counting.py": "unit/operator/rollout/evidence/test_queries.py",

@@ -8,13 +8,15 @@ Two readers.  `read_rows` looks at every cell and explains the first that does n
 import math
 import reprlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from fairlead_contract.graph import spell
 from fairlead_serving.server.signature import Column, Kind
 
 MAX_INSTANCES = 10_000
@@ -26,12 +28,15 @@ Matrix: TypeAlias = npt.NDArray[np.float64]
 
 _LIMITS = {"integer": 2**31 - 1, "long": 2**63 - 1, "float": FLOAT32_MAX}
 _FORMATS = {"integer": "int32", "long": "int64", "float": "float", "double": "double"}
-_JSON_TYPES = {
+_JSON_TYPES: Mapping[Kind, str | list[str]] = {
     Kind.NUMBER: "number",
     Kind.WHOLE: "integer",
     Kind.BOOLEAN: "boolean",
     Kind.TEXT: "string",
+    Kind.CATEGORY: ["string", "number", "boolean"],
+    Kind.TIME: ["string", "number"],
 }
+_TIME_FORMS = "a time such as 2026-01-31T12:00:00Z, nor seconds since 1970"
 _SHOWN = 40  # characters of a refused value that are repeated to the client
 
 
@@ -65,12 +70,12 @@ class InstanceReader:
         self._null_is_missing = null_is_missing
         self._limits = {column.name: limit or _limit_of_type(column) for column in columns}
         self._limit_row = np.array([float(value) for value in self._limits.values()])
-        names = list(self._columns)
-        self._pick = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
         self._whole = [at for at, column in enumerate(columns) if column.kind is Kind.WHOLE]
+        self._flags = [at for at, column in enumerate(columns) if column.kind is Kind.BOOLEAN]
         self._plain: set[type] = set()
         if all(column.kind in {Kind.NUMBER, Kind.WHOLE} for column in columns):
             self._plain = {int, float, bool} | ({type(None)} if null_is_missing else set())
+        self._pick = picker(list(self._columns))
 
     def read_matrix(self, instances: object) -> Matrix:
         """Read instances of numbers as one array; a missing value is NaN.
@@ -105,8 +110,12 @@ class InstanceReader:
         }
 
     def _cell_schema(self, column: Column) -> dict[str, Any]:
-        kind = _JSON_TYPES[column.kind]
-        schema: dict[str, Any] = {"type": [kind, "null"] if self._takes_null(column) else kind}
+        kinds = _JSON_TYPES[column.kind]
+        if self._takes_null(column):
+            kinds = [*([kinds] if isinstance(kinds, str) else kinds), "null"]
+        schema: dict[str, Any] = {"type": kinds}
+        if column.kind is Kind.TIME:
+            schema["description"] = _TIME_FORMS
         if column.kind in {Kind.NUMBER, Kind.WHOLE}:
             most = min(self._limits[column.name], _limit_of_type(column))
             schema |= {"minimum": -most, "maximum": most, "format": _FORMATS[column.mlflow_type]}
@@ -130,15 +139,20 @@ class InstanceReader:
             matrix = np.array(rows, dtype=np.float64)
         except OverflowError:
             return None
-        return matrix if self._holds(matrix) else None
+        return matrix if self.holds(matrix) else None
 
-    def _holds(self, matrix: Matrix) -> bool:
+    def holds(self, matrix: Matrix) -> bool:
+        """Tell whether the columns can hold these numbers, of which NaN is a missing one."""
         if (np.abs(matrix) > self._limit_row).any():
             return False
-        if not self._whole:
-            return True
-        whole = matrix[:, self._whole]
-        return bool(((np.floor(whole) == whole) | np.isnan(whole)).all())
+        if self._whole:
+            whole = matrix[:, self._whole]
+            if not ((np.floor(whole) == whole) | np.isnan(whole)).all():
+                return False
+        if self._flags:
+            flags = matrix[:, self._flags]
+            return bool(((flags == 0) | (flags == 1) | np.isnan(flags)).all())
+        return True
 
     def _read_row(self, where: str, instance: object) -> Row:
         if not isinstance(instance, dict):
@@ -164,9 +178,37 @@ class InstanceReader:
         problem = _find_problem(column.kind, value, self._limits[column.name])
         if problem:
             raise BadInputError(f"{where}, column {column.name!r}: {_show(value)} {problem}")
-        if column.kind in {Kind.NUMBER, Kind.WHOLE} and isinstance(value, bool):
+        return _read_value(column.kind, value)
+
+
+def _read_value(kind: Kind, value: Any) -> Cell:
+    """Write a value that fits as the model takes it."""
+    match kind:
+        case Kind.NUMBER | Kind.WHOLE if isinstance(value, bool):
             return int(value)  # as the training read a column of booleans
-        return value  # type: ignore[return-value]  # `_find_problem` has checked the type
+        case Kind.CATEGORY:
+            return spell(value)
+        case Kind.TIME:
+            return _read_time(value)
+    return value  # type: ignore[no-any-return]  # one of a cell's
+
+
+def _read_time(value: object) -> float | None:
+    """Read a time as seconds since 1970 in UTC, which it is in where it does not say; or None."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    try:
+        moment = datetime.fromisoformat(value)  # type: ignore[arg-type]  # no text: TypeError
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def picker(names: Sequence[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """Return what takes the cells of these columns out of a row."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple(row[name] for name in names)
 
 
 def _limit_of_type(column: Column) -> float:
@@ -177,6 +219,11 @@ def _find_problem(kind: Kind, value: object, limit: float) -> str | None:
     """Say what is wrong with a value for a column of this kind."""
     if kind is Kind.TEXT:
         return None if isinstance(value, str) else "is not a string"
+    if kind is Kind.CATEGORY:
+        return None if isinstance(value, str | int | float) else "is not a string or a number"
+    if kind is Kind.TIME:
+        seconds = _read_time(value)
+        return f"is not {_TIME_FORMS}" if seconds is None or abs(seconds) > limit else None
     if kind is Kind.BOOLEAN:
         is_boolean = isinstance(value, bool) or (isinstance(value, int) and value in {0, 1})
         return None if is_boolean else "is not true or false"

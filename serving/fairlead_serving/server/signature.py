@@ -21,6 +21,8 @@ class Kind(StrEnum):
     WHOLE = "whole number"
     BOOLEAN = "boolean"
     TEXT = "string"
+    CATEGORY = "category"  # a string, or what is written as one
+    TIME = "time"  # as text, or seconds since 1970 in UTC
 
 
 _KINDS = {
@@ -30,6 +32,7 @@ _KINDS = {
     "integer": Kind.WHOLE,
     "boolean": Kind.BOOLEAN,
     "string": Kind.TEXT,
+    "datetime": Kind.TIME,
 }
 
 

@@ -31,6 +31,12 @@ def _load_xgboost(artifact: Artifact) -> Predictor:
     return XgboostPredictor.load(artifact)
 
 
+def _load_onnx(artifact: Artifact) -> Predictor:
+    from fairlead_serving.server.predictors.onnx import OnnxPredictor  # noqa: PLC0415 - see above
+
+    return OnnxPredictor.load(artifact)
+
+
 def _load_pyfunc(artifact: Artifact) -> Predictor:
     from fairlead_serving.server.predictors.pyfunc import PyfuncPredictor  # noqa: PLC0415 - see above
 
@@ -40,6 +46,7 @@ def _load_pyfunc(artifact: Artifact) -> Predictor:
 # How each form of the contract is opened, by its flavor.
 LOADERS: Final[Mapping[str, Callable[[Artifact], Predictor]]] = {
     "xgboost": _load_xgboost,
+    "onnx": _load_onnx,
     "python_function": _load_pyfunc,
 }
 
@@ -61,7 +68,7 @@ def open_predictor(artifact: Artifact, *, warmup: int = 1, allows_code: bool) ->
             Reason.CODE_NOT_ALLOWED,
             f"the artifact runs code ({describe_code(artifact.flavors)}), which runs only where "
             f"{CODE_FIELD} of the Model and {CODE_VALUE} in the chart's values are both true; "
-            "allow it and retry, or register the version as an XGBoost booster",
+            "allow it and retry, or register the version as an XGBoost booster or an ONNX graph",
         )
     try:
         predictor = LOADERS[form.flavor](artifact)
@@ -80,12 +87,14 @@ def find_form(artifact: Artifact) -> Form:
     Raises:
         StartupError: there is none.
     """
-    form = choose_form(artifact.flavors, {column.mlflow_type for column in artifact.columns})
+    types = {column.mlflow_type for column in artifact.columns}
+    form = choose_form(artifact.flavors, types)
     if form is None:
         raise StartupError(
             Reason.ARTIFACT_INVALID,
             f"artifact cannot be served: none of its flavors ({', '.join(artifact.flavors)}) "
-            "takes its columns; log the model with the flavor python_function",
+            f"takes columns of {', '.join(sorted(types))}; log the model with the flavor "
+            "python_function, or as an ONNX graph",
         )
     return form
 

@@ -34,6 +34,7 @@ def artifact(**changes: Any) -> Artifact:
         pytest.param(BOTH, (NUMBER, TEXT), "python_function", id="a string: by MLflow"),
         pytest.param(BOTH, (NUMBER, FLAG), "python_function", id="a boolean: by MLflow"),
         pytest.param(ANY, (NUMBER,), "python_function", id="no booster: by MLflow"),
+        pytest.param({**ANY, "onnx": {}}, (NUMBER, TEXT, FLAG), "onnx", id="the graph itself"),
     ],
 )
 def test_the_fastest_form_that_takes_the_columns_opens_the_artifact(

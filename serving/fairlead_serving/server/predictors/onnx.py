@@ -1,0 +1,142 @@
+"""Predict with an ONNX graph that takes raw columns, whatever learner it was made of.
+
+onnxruntime reads the graph as data: it has no operators but its own, and no files but this one.
+"""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from fairlead_contract import graph
+from fairlead_contract.graph import ColumnType
+from fairlead_serving.server.artifact import Artifact
+from fairlead_serving.server.columns import ByName, ColumnsReader
+from fairlead_serving.server.instances import FLOAT32_MAX
+from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
+from fairlead_serving.server.signature import Column, Kind
+
+_BINARY: Final = 2  # classes, of which the second is the one that counts
+_ERRORS_ONLY: Final = 3
+_QUICK_SECONDS: Final = 0.001  # for a row; a change of thread costs a tenth of it
+_TRIES: Final = 5
+
+_KINDS: Final[Mapping[ColumnType, Kind]] = {
+    ColumnType.NUMBER: Kind.NUMBER,
+    ColumnType.INTEGER: Kind.WHOLE,
+    ColumnType.BOOLEAN: Kind.BOOLEAN,
+    ColumnType.CATEGORY: Kind.CATEGORY,
+    ColumnType.TEXT: Kind.TEXT,
+    ColumnType.TIME: Kind.TIME,
+}
+_TENSORS: Final = {True: "tensor(string)", False: "tensor(double)"}  # by whether it is textual
+
+
+class OnnxPredictor:
+    """A graph of raw columns.
+
+    For two classes it gives the probability of class 1, for more the probabilities of all, for
+    regression the value.
+    """
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        columns: Sequence[Column],
+        described: graph.Description,
+    ) -> None:
+        self._session = session
+        self._wanted = [described.answer]
+        self._width = 1 if described.classes is None else len(described.classes)
+        self._columns = ColumnsReader(columns, limit=FLOAT32_MAX)
+        self.reader = self._columns.instances
+        self.is_fast = self._is_quick()
+
+    @classmethod
+    def load(cls, artifact: Artifact) -> "OnnxPredictor":
+        """Open the graph of an artifact from the file that its flavor names.
+
+        Raises:
+            ValueError: it does not take the columns of the signature.
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # one row has no work for two
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # it keeps what the largest batch has needed
+        options.log_severity_level = _ERRORS_ONLY
+        session = onnxruntime.InferenceSession(
+            str(artifact.find_file(artifact.flavors[graph.FLAVOR]["data"])),
+            options,
+            providers=["CPUExecutionProvider"],
+        )
+        described = graph.read_metadata(session.get_modelmeta().custom_metadata_map)
+        _check(session, artifact.columns, described)
+        columns = [
+            dataclasses.replace(column, kind=_KINDS[described.columns[column.name]])
+            for column in artifact.columns
+        ]
+        return cls(session, columns, described)
+
+    def predict(self, instances: object) -> Predictions:
+        """Predict for a list of objects of column: value."""
+        columns = self._columns.read(instances)
+        scores = self._run(columns)
+        rows = len(next(iter(columns.values())))
+        if scores.shape != (rows, self._width):
+            raise PredictionError(
+                f"the graph gives {_shape(scores.shape)} for {rows} rows, not "
+                f"{_shape((rows, self._width))}"
+            )
+        if not np.isfinite(scores).all():
+            raise PredictionError("the graph's score is not a finite number")
+        return scores if self._width > _BINARY else scores[:, -1]
+
+    def _run(self, columns: ByName) -> npt.NDArray[np.floating[Any]]:
+        (scores,) = self._session.run(self._wanted, columns)
+        return scores  # type: ignore[no-any-return]  # onnxruntime has no types
+
+    def _is_quick(self) -> bool:
+        """Tell whether a row costs less than a change of thread, by one that has nothing."""
+        nothing = self._columns.blank()
+        taken = []
+        for _ in range(_TRIES):
+            started = time.perf_counter()
+            try:
+                self._run(nothing)
+            except Exception:
+                return False
+            taken.append(time.perf_counter() - started)
+        return min(taken) < _QUICK_SECONDS
+
+
+def _check(
+    session: onnxruntime.InferenceSession,
+    columns: Sequence[Column],
+    described: graph.Description,
+) -> None:
+    """Compare what the graph takes with the signature, and with what it says of itself.
+
+    Raises:
+        ValueError: they differ.
+    """
+    tensors = {each.name: each.type for each in session.get_inputs()}
+    names = {column.name for column in columns}
+    if odd := sorted(tensors.keys() ^ names | described.columns.keys() ^ names):
+        raise ValueError(
+            f"the graph and the signature differ in the inputs {', '.join(odd)}; "
+            "give the graph one input for each column, of its name"
+        )
+    for name, tensor in tensors.items():
+        wanted = _TENSORS[described.columns[name] in graph.TEXTUAL]
+        if tensor != wanted:
+            raise ValueError(f"the graph takes the column {name!r} as {tensor}, not as {wanted}")
+    if described.answer not in {each.name for each in session.get_outputs()}:
+        raise ValueError(f"the graph has no output {described.answer}")
+
+
+def _shape(lengths: Sequence[int]) -> str:
+    return f"[{', '.join(map(str, lengths))}]"

@@ -1,0 +1,267 @@
+"""Graphs from raw columns: what they are given for each cell, and which of them are refused."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from fairlead_contract import graph
+from fairlead_contract.graph import ColumnType
+from fairlead_serving.server.artifact import Artifact
+from fairlead_serving.server.failure import Reason, StartupError
+from fairlead_serving.server.instances import BadInputError
+from fairlead_serving.server.predictors import onnx
+from fairlead_serving.server.predictors.flavors import open_predictor
+from fairlead_serving.server.predictors.onnx import OnnxPredictor
+from fairlead_serving.server.predictors.protocol import PredictionError
+from fairlead_serving.server.signature import Column, Kind
+from support.graphs import build_graph, external, save_graph
+
+TYPES: Mapping[str, ColumnType] = {
+    "price": ColumnType.NUMBER,
+    "rooms": ColumnType.INTEGER,
+    "sold": ColumnType.BOOLEAN,
+    "region": ColumnType.CATEGORY,
+    "note": ColumnType.TEXT,
+    "at": ColumnType.TIME,
+}
+_KINDS = {
+    "double": Kind.NUMBER,
+    "long": Kind.WHOLE,
+    "boolean": Kind.BOOLEAN,
+    "string": Kind.TEXT,
+    "datetime": Kind.TIME,
+}
+ROW = {"price": 0.5, "rooms": 3, "sold": True, "region": "north", "note": "south", "at": 100}
+SUM = 0.5 + 3 + 1 + 10 + 20 + 100
+ONE = {"price": ColumnType.NUMBER}
+IN_REVERSE = dict(reversed(TYPES.items()))
+
+
+def columns(types: Mapping[str, ColumnType], *, optional: str = "") -> tuple[Column, ...]:
+    return tuple(
+        Column(name=name, kind=_KINDS[word], mlflow_type=word, required=name != optional)
+        for name, word in ((name, graph.SIGNATURE_TYPES[kind]) for name, kind in types.items())
+    )
+
+
+def artifact(folder: Path, model: Any, taken: tuple[Column, ...]) -> Artifact:
+    return Artifact(
+        path=save_graph(model, folder),
+        columns=taken,
+        flavors={"onnx": {"data": graph.FILE}, "python_function": {}},
+        example=None,
+    )
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> OnnxPredictor:
+    """Open a graph whose columns stand in another order than in the signature."""
+    model = build_graph(IN_REVERSE)
+    taken = columns(TYPES, optional="note")
+    return OnnxPredictor.load(artifact(tmp_path_factory.mktemp("graph"), model, taken))
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        pytest.param({}, 0, id="as it is"),
+        pytest.param({"price": 2}, 1.5, id="an integer for a number"),
+        pytest.param({"price": True}, 0.5, id="true for a number"),
+        pytest.param({"price": None}, -1.5, id="no number"),
+        pytest.param({"rooms": 4.0}, 1, id="a whole number with a point"),
+        pytest.param({"rooms": None}, -4, id="no integer"),
+        pytest.param({"sold": False}, -1, id="false"),
+        pytest.param({"sold": 0}, -1, id="0 for false"),
+        pytest.param({"sold": None}, -2, id="neither true nor false"),
+        pytest.param({"region": "west"}, -10, id="a category that no training saw"),
+        pytest.param({"region": None}, -10, id="no category"),
+        pytest.param({"region": 7}, 20, id="a number for a category"),
+        pytest.param({"region": 7.0}, 20, id="the same with a point"),
+        pytest.param({"region": True}, 30, id="true for a category"),
+        pytest.param({"note": None}, -20, id="no text"),
+        pytest.param({"note": ...}, -20, id="an optional column left out"),
+        pytest.param({"at": 200.5}, 100.5, id="seconds"),
+        pytest.param({"at": "1970-01-01T00:03:20Z"}, 100, id="a time"),
+        pytest.param({"at": "1970-01-01 00:03:20"}, 100, id="a time in UTC, unsaid"),
+        pytest.param({"at": "1970-01-01T02:03:20+02:00"}, 100, id="a time elsewhere"),
+        pytest.param({"at": "1970-01-02"}, 86300, id="a day"),
+        pytest.param({"at": None}, -101, id="no time"),
+    ],
+)
+def test_each_cell_is_taken_as_the_contract_says(
+    predictor: OnnxPredictor, changes: dict[str, Any], difference: float
+) -> None:
+    """Alone, and among rows that need no closer look."""
+    row = {name: value for name, value in {**ROW, **changes}.items() if value is not ...}
+
+    alone = predictor.predict([row])
+    among = predictor.predict([ROW, row, ROW])
+
+    assert np.asarray(alone).tolist() == [SUM + difference]
+    assert np.asarray(among).tolist() == [SUM, SUM + difference, SUM]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"price": "x"}, "column 'price': 'x' is not a number"),
+        ({"price": 1e39}, "column 'price': 1e+39 is too large"),
+        ({"rooms": 3.5}, "column 'rooms': 3.5 is not a whole number"),
+        ({"sold": 2}, "column 'sold': 2 is not true or false"),
+        ({"sold": "yes"}, "column 'sold': 'yes' is not true or false"),
+        ({"region": ["north"]}, "column 'region': ['north'] is not a string or a number"),
+        ({"note": 5}, "column 'note': 5 is not a string"),
+        ({"at": "yesterday"}, "column 'at': 'yesterday' is not a time such as 2026-01-31T"),
+        ({"at": True}, "column 'at': True is not a time"),
+        ({"at": ...}, "has no column 'at'"),
+        ({"extra": 1}, "unknown column 'extra'"),
+    ],
+)
+def test_wrong_input_is_named_by_column(
+    predictor: OnnxPredictor, changes: dict[str, Any], message: str
+) -> None:
+    row = {name: value for name, value in {**ROW, **changes}.items() if value is not ...}
+
+    with pytest.raises(BadInputError) as refusal:
+        predictor.predict([ROW, row])
+
+    assert str(refusal.value).startswith("instances[1]")
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        pytest.param(["no", "yes"], [0.75, 0.25], id="two: that of the second"),
+        pytest.param(["a", "b", "c"], [[0.2, 0.6, 0.2], [3 / 7, 1 / 7, 3 / 7]], id="three: all"),
+    ],
+)
+def test_a_classification_gives_probabilities(
+    tmp_path: Path, classes: list[str], expected: Any
+) -> None:
+    model = build_graph(ONE, classes=classes)
+    predictor = OnnxPredictor.load(artifact(tmp_path, model, columns(ONE)))
+
+    answer = predictor.predict([{"price": np.log(3)}, {"price": -np.log(3)}])
+
+    np.testing.assert_allclose(answer, expected, rtol=1e-6)
+
+
+def test_a_graph_needs_no_permission_for_code(tmp_path: Path) -> None:
+    """MLflow writes the flavor python_function beside it, which would."""
+    given = dataclasses.replace(
+        artifact(tmp_path, build_graph(TYPES), columns(TYPES)), example=[ROW]
+    )
+
+    predictor = open_predictor(given, allows_code=False)
+
+    assert np.asarray(predictor.predict([ROW])).tolist() == [SUM]
+
+
+def reading(file: str) -> Any:
+    """Build a graph that has one of its values in another file."""
+    used = helper.make_node("Identity", ["outside"], ["fairlead.used"])
+    return build_graph(ONE, initializers=[external(file)], nodes=[used])
+
+
+CUSTOM = helper.make_node("Steal", ["price"], ["fairlead.stolen"], domain="example.org")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        pytest.param(build_graph({"cost": ColumnType.NUMBER}), "inputs cost, price", id="another"),
+        pytest.param(
+            build_graph(TYPES), "inputs at, note, region, rooms, sold", id="more than the signature"
+        ),
+        pytest.param(
+            build_graph(
+                {"price": ColumnType.TEXT},
+                metadata=graph.write_metadata(
+                    graph.Description(task="regression", classes=None, columns=ONE, sources=())
+                ),
+            ),
+            "takes the column 'price' as tensor.string., not as tensor.double.",
+            id="another tensor",
+        ),
+        pytest.param(build_graph(ONE, metadata={}), "fairlead.columns is missing", id="unsaid"),
+        pytest.param(
+            build_graph(
+                ONE,
+                metadata=graph.write_metadata(
+                    graph.Description(task="x", classes=("a", "b"), columns=ONE, sources=())
+                ),
+            ),
+            "has no output fairlead.probabilities",
+            id="no answer",
+        ),
+        pytest.param(build_graph(ONE, nodes=[CUSTOM]), "Steal", id="an operator of its own"),
+        pytest.param(reading("../secret"), "escapes model directory", id="a file elsewhere"),
+        pytest.param(
+            reading("a/../../secret"), "escapes model directory", id="in a roundabout way"
+        ),
+        pytest.param(reading("/proc/self/environ"), "Absolute path not allowed", id="by its root"),
+    ],
+)
+def test_a_graph_that_is_not_what_its_artifact_says_does_not_start(
+    tmp_path: Path, model: Any, message: str
+) -> None:
+    (tmp_path / "secret").write_bytes(b"12345678")
+    given = artifact(tmp_path / "model", model, columns(ONE))
+
+    with pytest.raises(StartupError, match=message) as failure:
+        open_predictor(given, allows_code=False)
+
+    assert failure.value.reason is Reason.ARTIFACT_INVALID
+    assert "12345678" not in failure.value.message
+
+
+def test_what_is_no_graph_does_not_start(tmp_path: Path) -> None:
+    given = artifact(tmp_path, build_graph(ONE), columns(ONE))
+    (tmp_path / graph.FILE).write_bytes(b"\x80\x04pickle")
+
+    with pytest.raises(StartupError, match="model cannot be loaded"):
+        open_predictor(given, allows_code=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "row", "message"),
+    [
+        pytest.param(
+            build_graph(ONE, classes=["a", "b", "c"], width=2),
+            {"price": 1},
+            r"gives \[1, 2\] for 1 rows, not \[1, 3\]",
+            id="a class less than it names",
+        ),
+        pytest.param(
+            build_graph({"a": ColumnType.NUMBER, "price": ColumnType.NUMBER}),
+            {"a": 3e38, "price": 3e38},
+            "not a finite number",
+            id="no number",
+        ),
+    ],
+)
+def test_an_answer_that_is_none_is_an_error(
+    tmp_path: Path, model: Any, row: dict[str, Any], message: str
+) -> None:
+    taken = columns(dict.fromkeys(row, ColumnType.NUMBER))
+    predictor = OnnxPredictor.load(artifact(tmp_path, model, taken))
+
+    with pytest.raises(PredictionError, match=message):
+        predictor.predict([row])
+
+
+@pytest.mark.parametrize(("seconds", "is_fast"), [(60.0, True), (0.0, False)])
+def test_a_slow_graph_leaves_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, *, is_fast: bool
+) -> None:
+    monkeypatch.setattr(onnx, "_QUICK_SECONDS", seconds)
+
+    predictor = OnnxPredictor.load(artifact(tmp_path, build_graph(TYPES), columns(TYPES)))
+
+    assert predictor.is_fast is is_fast
