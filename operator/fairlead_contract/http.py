@@ -3,7 +3,8 @@
 import hashlib
 from typing import Final
 
-PUBLIC_PATHS: Final = ("/predict", "/feedback")  # of a model server, for its callers
+OWN_PATHS: Final = ("/predict", "/feedback")  # of a model server, for its callers
+V2_MODELS: Final = "/v2/models"  # of the Open Inference Protocol
 OWN_PREFIX: Final = "x-fairlead-"  # headers that are Fairlead's to set
 VERSION_HEADER: Final = f"{OWN_PREFIX}version"  # asks for a version; in an answer, who gave it
 FORCE_TOKEN_HEADER: Final = f"{OWN_PREFIX}force-token"  # with VERSION_HEADER: who may ask for it
@@ -15,6 +16,15 @@ SHADOW_VALUE: Final = "true"
 # The 4xx that say nothing of what a version takes but who asks (401, 403, 407), how slowly (408,
 # 425, 499) or how much at once (429).  Any other is a request refused for what is in it.
 EXCUSED_STATUSES: Final = (401, 403, 407, 408, 425, 429, 499)
+
+
+def public_paths(model: str) -> tuple[str, ...]:
+    """Return what callers may use of a model server, by POST.
+
+    What else the Open Inference Protocol has is asked about the server, and would count as an
+    answer of the version.
+    """
+    return (*OWN_PATHS, f"{V2_MODELS}/{model}/infer")
 
 
 def version_cookie(model: str) -> str:

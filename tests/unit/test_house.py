@@ -82,7 +82,9 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/namespace/gateway.py": _MANIFESTS,
     # Held by what is made of it.
     "serving/server/columns.py": "unit/serving/server/predictors/test_onnx.py",
+    "serving/server/dialects.py": "unit/serving/server/test_inference.py",
     "serving/server/incoming.py": "unit/serving/server/test_connection.py",
+    "serving/server/inference_routes.py": "unit/serving/server/test_inference.py",
     # Held as the checks that are made of it.
     "operator/prometheus/counting.py": "unit/operator/rollout/evidence/test_queries.py",
     # The words of a decision, with the decision.

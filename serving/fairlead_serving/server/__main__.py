@@ -28,9 +28,12 @@ from fairlead_serving.server.artifact import fetch_artifact, read_artifact
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.connection import BoundedConnection
+from fairlead_serving.server.dialects import Rows, Tensors
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
+from fairlead_serving.server.inference import describe_model, model_paths
+from fairlead_serving.server.inference_routes import open_inference
 from fairlead_serving.server.metrics import LogMetrics, Metrics
 from fairlead_serving.server.openapi import describe_api
 from fairlead_serving.server.prediction_log import PredictionLog
@@ -45,6 +48,7 @@ from fairlead_serving.server.settings import (
     read_settings,
     termination_log,
 )
+from fairlead_serving.server.shape import Limits
 from fairlead_serving.server.tokens import Token
 
 _log = logging.getLogger(__name__)
@@ -137,21 +141,36 @@ def build(
     metrics = Metrics(model=settings.model, version=settings.version, registry=registry)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
     bodies = Bodies()
-    endpoint = PredictEndpoint(
-        predictor, metrics, settings, thread=thread, bodies=bodies, log=log, classes=classes
+    limits = Limits.of(predictor.reader.columns, most=settings.max_body_bytes)
+    endpoint, infer = (
+        PredictEndpoint(
+            predictor,
+            metrics,
+            settings,
+            thread=thread,
+            bodies=bodies,
+            log=log,
+            classes=classes,
+            dialect=dialect,
+        )
+        for dialect in (Rows(settings, limits, classes), Tensors(settings, limits, classes))
     )
     feedback = FeedbackEndpoint(settings.record, log, bodies, classes=classes)
     description = describe_api(settings, predictor.reader, classes)
+    paths = model_paths(settings.model, settings.version)
+    metadata = describe_model(settings.model, settings.version, predictor.reader, classes)
+    routes = open_inference(paths, metadata, infer)
     service = build_service(endpoint)
-    app: ASGIApp = build_application(service, feedback, registry, description)
-    predict: ASGIApp = endpoint
+    app: ASGIApp = build_application(service, feedback, registry, description, routes)
+    direct: dict[tuple[str, str], ASGIApp] = {("POST", "/predict"): endpoint}
+    direct |= {("POST", f"{path}/infer"): infer for path in paths}
     if settings.force_token:
         token = Token(settings.force_token, settings.force_token_file)
-        app, predict = (require_token(each, token) for each in (app, endpoint))
-        predict = return_request_id(predict)  # also of what has no token
-    return answer_directly(
-        return_request_id(app), {("POST", "/predict"): predict}, shadow_port=settings.shadow_port
-    )
+        app = require_token(app, token)
+        direct = {  # the id also where the token is missing
+            asked: return_request_id(require_token(each, token)) for asked, each in direct.items()
+        }
+    return answer_directly(return_request_id(app), direct, shadow_port=settings.shadow_port)
 
 
 def serve(app: ASGIApp, settings: Settings) -> int:

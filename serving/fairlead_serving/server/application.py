@@ -5,7 +5,7 @@ form.  One of its middlewares is taken off by name, because its configuration ca
 of a service has to be a number above 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -44,6 +44,7 @@ def build_application(
     feedback: FeedbackEndpoint,
     registry: CollectorRegistry,
     description: Mapping[str, Any],
+    routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Turn the service into an application with one form of error, and its own description."""
 
@@ -53,13 +54,16 @@ def build_application(
     async def show_description(_: Request) -> Response:
         return JSONResponse(description)
 
-    routes = [
-        Route("/docs.json", show_description),
-        Route("/feedback", feedback.answer, methods=["POST"]),
-        Route("/metrics", show_metrics),
-    ]
-    refusals = {HTTPException: _refuse}
-    service.mount_asgi_app(Starlette(routes=routes, exception_handlers=refusals))
+    beside = Starlette(
+        routes=[
+            Route("/docs.json", show_description),
+            Route("/feedback", feedback.answer, methods=["POST"]),
+            Route("/metrics", show_metrics),
+            *routes,
+        ],
+        exception_handlers={HTTPException: _refuse},
+    )
+    service.mount_asgi_app(beside)
     app = cast(Starlette, service.to_asgi())
     wanted = [
         each for each in app.user_middleware if getattr(each.cls, "__name__", "") != _UNWANTED

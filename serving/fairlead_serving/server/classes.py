@@ -55,6 +55,16 @@ class Classes:
             for number, row in zip(chosen, scores, strict=True)
         ]
 
+    def choose(self, predictions: Any) -> list[str]:
+        """Return the name of the class that each row is told; nothing without labels.
+
+        Raises:
+            OtherClassesError: as `tell`.
+        """
+        if not self.labels:
+            return []
+        return [self.names[number] for number in self._spread(predictions)[1]]
+
     def find(self, given: object) -> str | None:
         """Return how the record calls the class that a client means; None where it is none."""
         if isinstance(given, str) and given in self.names:

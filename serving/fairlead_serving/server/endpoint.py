@@ -1,4 +1,4 @@
-"""What `POST /predict` answers: one status and one body for each way a prediction can end.
+"""What requests for predictions are answered: a status and a body for each way one can end.
 
 It is an ASGI application of its own: nothing of a framework is between it and the connection, and
 whatever is the same for all requests is made once.
@@ -29,12 +29,12 @@ from fairlead_contract.http import (
 from fairlead_contract.series import Outcome
 from fairlead_serving.server.bodies import Bodies, Body
 from fairlead_serving.server.classes import PLAIN, Classes
+from fairlead_serving.server.dialects import Dialect, Rows
 from fairlead_serving.server.incoming import Incoming
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.prediction_log import PredictionLog
 from fairlead_serving.server.predictors.protocol import Predictions, Predictor
-from fairlead_serving.server.question import parse_instances
 from fairlead_serving.server.refusals import error_response, refusal, refusal_outcome
 from fairlead_serving.server.settings import Settings
 from fairlead_serving.server.shape import (
@@ -47,7 +47,6 @@ from fairlead_serving.server.shape import (
 
 _log = logging.getLogger(__name__)
 
-_FEW_ROWS = 200
 _UNCOUNTED, _UNCOUNTED_VALUE = UNCOUNTED_HEADER.encode(), UNCOUNTED_VALUE.encode()
 _SHADOW, _SHADOW_VALUE = SHADOW_HEADER.encode(), SHADOW_VALUE.encode()
 _SERVER = (b"server", b"BentoML Service/fairlead")  # as BentoML's own routes say
@@ -71,17 +70,17 @@ class PredictEndpoint:
         bodies: Bodies,
         log: PredictionLog | None = None,
         classes: Classes = PLAIN,
+        dialect: Dialect | None = None,
     ) -> None:
         self._predictor = predictor
         self._metrics = metrics
-        self._identity = {"model": settings.model, "version": settings.version}
         self._timeout = settings.request_timeout.total_seconds()
         self._thread = thread
         self._bodies = bodies
         self._limits = Limits.of(predictor.reader.columns, most=settings.max_body_bytes)
         self._log = log
-        self._classes = classes
         self._names = count_values(classes.names)  # in each row of an answer
+        self._dialect = dialect or Rows(settings, self._limits, classes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Predict for what the client sent, or say why not."""
@@ -91,10 +90,10 @@ class PredictEndpoint:
         content, refused = b"", None
         started = time.perf_counter()
         try:
-            body = await self._bodies.read(request, self._limits.body_bytes)
+            body = await self._bodies.read(request, self._dialect.most_bytes)
             started = time.perf_counter()
-            predictions = await self._predict(body)
-            content = self._succeed(predictions, request, is_counted=is_counted)
+            asked, predictions = await self._predict(body)
+            content = self._succeed(asked, predictions, request, is_counted=is_counted)
             outcome = Outcome.SUCCESS
             if is_counted:
                 self._metrics.record_predictions(predictions)
@@ -122,10 +121,10 @@ class PredictEndpoint:
         await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    async def _predict(self, body: Body) -> Predictions:
-        if self._predictor.is_fast and _has_few_rows(body.content):
+    async def _predict(self, body: Body) -> tuple[str | None, Predictions]:
+        if self._predictor.is_fast and self._has_few_rows(body.content):
             try:
-                return self._ask(body)
+                return self._read_and_predict(body)
             finally:
                 body.release()
         job = self._thread.submit(self._read_and_predict, body)
@@ -138,21 +137,26 @@ class PredictEndpoint:
             raise _TooSlowError
         return work.result()
 
-    def _read_and_predict(self, body: Body) -> Predictions:
-        if len(body.content) > SMALL_BYTES:
+    def _read_and_predict(self, body: Body) -> tuple[str | None, Predictions]:
+        """Return what the client calls its request, if it does, and the predictions."""
+        if self._dialect.is_counted and len(body.content) > SMALL_BYTES:
             check_shape(body.content, self._limits)
-        return self._ask(body)
-
-    def _ask(self, body: Body) -> Predictions:
-        predictions = self._predictor.predict(parse_instances(body.content))
+        instances, asked = self._dialect.parse(body.content)
+        predictions = self._predictor.predict(instances)
         check_answer(len(predictions), predictions, beside=self._names)
-        return predictions
+        return asked, predictions
 
-    def _succeed(self, predictions: Predictions, request: Incoming, *, is_counted: bool) -> bytes:
+    def _has_few_rows(self, body: bytearray) -> bool:
+        """Say whether a body is small; of the bytes in its strings it may say too much."""
+        unit, most = self._dialect.few
+        return len(body) <= SMALL_BYTES and body.count(unit) <= most
+
+    def _succeed(
+        self, asked: str | None, predictions: Predictions, request: Incoming, *, is_counted: bool
+    ) -> bytes:
         """Write the answer, and have it logged."""
         prediction_id = str(uuid.uuid4())
-        told = self._classes.tell(predictions)
-        body = {**self._identity, "predictionId": prediction_id, "predictions": told}
+        answer = self._dialect.write(asked, prediction_id, predictions)
         if self._log is not None and is_counted:
             self._log.offer(
                 prediction_id,
@@ -160,9 +164,4 @@ class PredictEndpoint:
                 predictions,
                 mirrored=request.headers.get(_SHADOW) == _SHADOW_VALUE,
             )
-        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _has_few_rows(body: bytearray) -> bool:
-    """Say whether a body is small; of braces in its strings it may say too much."""
-    return len(body) <= SMALL_BYTES and body.count(b"{") <= _FEW_ROWS + 1
+        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)

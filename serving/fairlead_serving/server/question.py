@@ -5,6 +5,7 @@ would keep every other request waiting for half a second.
 """
 
 import re
+from typing import NamedTuple
 
 import orjson
 
@@ -21,6 +22,13 @@ _PLAIN_OBJECT = re.compile(
 )
 _LONGEST_TOKEN = 8  # bytes that the parser looks ahead: an escape, a literal
 _NOT_NUMBERS = re.compile(r"-?(NaN|Inf)|(?<=-)[IN]", flags=re.IGNORECASE)
+
+
+class Question(NamedTuple):
+    """What a request asks about."""
+
+    instances: object  # what they are is the reader's business
+    name: str | None = None  # that the client gives it within the body
 
 
 def parse_instances(body: bytearray) -> object:

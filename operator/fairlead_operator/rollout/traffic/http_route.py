@@ -18,12 +18,12 @@ from typing import Any, Final
 
 from fairlead_contract.cluster import ROUTE, route_name
 from fairlead_contract.http import (
-    PUBLIC_PATHS,
     SHADOW_HEADER,
     UNCOUNTED_HEADER,
     UNCOUNTED_VALUE,
     VERSION_HEADER,
     cookie_value,
+    public_paths,
     version_cookie,
 )
 from fairlead_operator.api.gateway import (
@@ -43,7 +43,6 @@ from fairlead_operator.kube.metadata import (
 from fairlead_operator.rollout.decision.plan import Plan
 from fairlead_operator.rollout.traffic.route import Route
 
-_PATHS: Final = [{"type": "PathPrefix", "value": path} for path in PUBLIC_PATHS]
 _PORT: Final = 80
 _UNMARKED: Final = {
     "type": "RequestHeaderModifier",
@@ -82,7 +81,7 @@ def build_http_routes(
     preview = _route(
         preview_name(owner.name),
         gateway.preview_hostnames,
-        [_uncounted(_rule(_entry(route, route["preview"]["version"])))],
+        [_uncounted(_rule(route, _entry(route, route["preview"]["version"])))],
         timeout=route["timeoutSeconds"],
         owner=owner,
         gateway=gateway,
@@ -96,7 +95,7 @@ def _live_rules(route: Route) -> list[dict[str, Any]]:
     arms = [entry for entry in versions if entry["weight"]]
     cookie = _Cookie.of(route)
     split: dict[str, Any] = {
-        "matches": [{"path": path} for path in _PATHS],
+        "matches": _matches(route),
         "filters": [_UNMARKED],
         "backendRefs": [
             _backend(entry, weight=entry["weight"])
@@ -108,9 +107,9 @@ def _live_rules(route: Route) -> list[dict[str, Any]]:
         split["filters"] += [_mirror(_entry(route, mirror["version"]), mirror["percent"])]
     rules = [split]
     if route.get("forcing"):
-        rules += [_uncounted(_rule(entry, _forced(entry["version"]))) for entry in versions]
+        rules += [_uncounted(_rule(route, entry, _forced(entry["version"]))) for entry in versions]
     if cookie is not None:
-        rules += [_rule(entry, cookie.match(entry["version"])) for entry in arms]
+        rules += [_rule(route, entry, cookie.match(entry["version"])) for entry in arms]
     return rules
 
 
@@ -173,14 +172,21 @@ def _forced(version: str) -> dict[str, Any]:
     return {"type": "Exact", "name": VERSION_HEADER, "value": version}
 
 
-def _rule(entry: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, Any]:
+def _rule(route: Route, entry: Mapping[str, Any], *headers: Mapping[str, Any]) -> dict[str, Any]:
     """Send all requests with these headers to one version."""
-    asked = {"headers": list(headers)} if headers else {}
     return {
-        "matches": [{"path": path, **asked} for path in _PATHS],
+        "matches": _matches(route, *headers),
         "filters": [_UNMARKED],
         "backendRefs": [_backend(entry, weight=1)],
     }
+
+
+def _matches(route: Route, *headers: Mapping[str, Any]) -> list[dict[str, Any]]:
+    asked = {"headers": list(headers)} if headers else {}
+    return [
+        {"path": {"type": "PathPrefix", "value": path}, **asked}
+        for path in public_paths(route["model"])
+    ]
 
 
 def _uncounted(rule: dict[str, Any]) -> dict[str, Any]:

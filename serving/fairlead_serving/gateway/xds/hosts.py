@@ -11,13 +11,13 @@ from typing import Any
 
 from fairlead_contract.http import (
     FORCE_TOKEN_HEADER,
-    PUBLIC_PATHS,
     SHADOW_HEADER,
     SHADOW_VALUE,
     UNCOUNTED_HEADER,
     UNCOUNTED_VALUE,
     VERSION_HEADER,
     cookie_value,
+    public_paths,
     version_cookie,
 )
 from fairlead_serving.gateway.routes.options import ByCookie, ByHeader
@@ -32,7 +32,6 @@ from fairlead_serving.gateway.xds.clusters import (
 
 _PREVIOUS_HOSTS = "envoy.retry_host_predicates.previous_hosts"
 _MIN_IDLE_SECONDS = 60
-_PATHS = f"({'|'.join(map(re.escape, PUBLIC_PATHS))})/?"
 _CREDENTIALS = ("authorization", "cookie", FORCE_TOKEN_HEADER)
 
 
@@ -73,8 +72,8 @@ def _preview_hosts(route: Route) -> list[Resource]:
             "domains": list(preview.hosts),
             "retry_policy": _retries(),
             "routes": [
-                {"name": name, "match": _match(), "route": action, **_uncounted()},
-                _nothing_else(name),
+                {"name": name, "match": _match(route), "route": action, **_uncounted()},
+                _nothing_else(route, name),
             ],
         }
     ]
@@ -92,18 +91,19 @@ def _live_host(route: Route) -> Resource:
             *_assigned(route),
             {
                 "name": f"{name}/default",
-                "match": _match(),
+                "match": _match(route),
                 "route": {**_action(route), **_split(route), **_mirrored(route)},
                 "request_headers_to_remove": [UNCOUNTED_HEADER],
             },
-            _nothing_else(name),
+            _nothing_else(route, name),
         ],
     }
 
 
 def _for_named_versions(route: Route) -> list[Resource]:
     """Route requests that name their version; refuse them where the Model does not let them."""
-    name, named = configuration_name(route), _match({"name": VERSION_HEADER, "present_match": True})
+    name = configuration_name(route)
+    named = _match(route, {"name": VERSION_HEADER, "present_match": True})
     if not route.forcing:
         message = (
             f"a request to model {route.model} cannot choose its version: leave out the header "
@@ -132,7 +132,7 @@ def _forced(route: Route, version: Version) -> Resource:
     exactly = {"name": VERSION_HEADER, "string_match": {"exact": version.version}}
     return {
         "name": f"{route.namespace}/{route.model}/force/{version.version}",
-        "match": _match(exactly),
+        "match": _match(route, exactly),
         "route": {**_action(route), "cluster": direct_name(route, version.version)},
         **_uncounted(),
     }
@@ -154,7 +154,7 @@ def _of_cookie(route: Route, version: str, sticky: ByCookie) -> Resource:
     copies = {} if route.mirror and route.mirror.version == version else _mirrored(route)
     return {
         "name": f"{route.namespace}/{route.model}/sticky/{version}",
-        "match": _match({"name": "cookie", "string_match": {"safe_regex": pattern}}),
+        "match": _match(route, {"name": "cookie", "string_match": {"safe_regex": pattern}}),
         "route": {**_action(route), **copies, "cluster": cluster_name(route, version)},
         "request_headers_to_remove": [UNCOUNTED_HEADER],
     }
@@ -217,13 +217,15 @@ def _mirrored(route: Route) -> Resource:
     return {"request_mirror_policies": [policy]}
 
 
-def _match(*headers: Mapping[str, Any]) -> Resource:
-    return {"safe_regex": {"regex": _PATHS}, "headers": list(headers)}
+def _match(route: Route, *headers: Mapping[str, Any]) -> Resource:
+    paths = "|".join(map(re.escape, public_paths(route.model)))
+    return {"safe_regex": {"regex": f"({paths})/?"}, "headers": list(headers)}
 
 
-def _nothing_else(name: str) -> Resource:
+def _nothing_else(route: Route, name: str) -> Resource:
     """Answer for all paths that are not for callers: metrics, probes, pages of libraries."""
-    message = f"there is nothing at %REQ(:PATH)%; there are POST {' and POST '.join(PUBLIC_PATHS)}"
+    there = " and POST ".join(public_paths(route.model))
+    message = f"there is nothing at %REQ(:PATH)%; there are POST {there}"
     return {
         "name": f"{name}/nothing-there",
         "match": {"prefix": "/"},

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from fairlead_contract.http import PUBLIC_PATHS
+from fairlead_contract.http import OWN_PATHS
 from fairlead_serving.server.application import (
     build_application,
     require_token,
@@ -95,7 +95,7 @@ ANSWERS: Final[Mapping[tuple[str, int], Asked]] = {
     ("/feedback", 503): Asked(offer=Offer.NO_ROOM),
 } | {
     (path, status): asked
-    for path in PUBLIC_PATHS
+    for path in OWN_PATHS
     for status, asked in {
         400: Asked(content=b"{bad"),
         403: Asked(headers={"x-fairlead-version": "1.1.0"}),

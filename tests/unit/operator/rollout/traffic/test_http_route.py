@@ -35,7 +35,10 @@ def cookie_of(version: str, *, trial: str = "u1") -> str:
 
 
 CANDIDATE, STABLE = cookie_of("1.1.0"), cookie_of("1.0.0")
-PATHS = [{"path": {"type": "PathPrefix", "value": path}} for path in ("/predict", "/feedback")]
+PATHS = [
+    {"path": {"type": "PathPrefix", "value": path}}
+    for path in ("/predict", "/feedback", "/v2/models/nsw-price/infer")
+]
 UNCOUNTED = {
     "type": "RequestHeaderModifier",
     "requestHeaderModifier": {
