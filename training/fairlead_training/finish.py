@@ -235,7 +235,7 @@ class _Finishing:
             *doubts,
             *numbering,
             *warn_of_unlabelled(parts.search),
-            *warn_of_few(parts),
+            *warn_of_few(parts, self._config.task),
             *warn_of_source(self._config.data, self._environment),
         )
         for warning in warnings:

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairlead_training.config import ValidationConfig
+from fairlead_contract.classes import spell
+from fairlead_training.columns import show_names
+from fairlead_training.config import Task, ValidationConfig
 from fairlead_training.data import Table, count_rows, slice_rows, take_rows
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.snapshot import hash_rows
@@ -137,14 +139,24 @@ def step_to_next_time(times: npt.NDArray[np.int64], position: int) -> int:
     return int(np.searchsorted(times, times[position - 1], side="right"))
 
 
-def warn_of_few(parts: Split) -> tuple[str, ...]:
-    """Say what is uncertain since there are few rows, or few of a class."""
+def warn_of_few(parts: Split, task: Task) -> tuple[str, ...]:
+    """Say what is uncertain since there are few rows, or one of a class."""
     warnings = []
     if len(parts.holdout) < 2 * _LEAST_ROWS:
         warnings.append(
             f"only {count_rows(len(parts.holdout))} are held out, so that the interval of the "
             "metric says little"
         )
+    if task is Task.MULTICLASS:
+        target = np.concatenate([parts.search.target, parts.holdout.target])
+        numbers, counts = np.unique(target, return_counts=True)
+        classes = parts.search.classes or range(len(numbers))
+        single = [spell(classes[int(number)]) for number in numbers[counts == 1]]
+        if single:
+            warnings.append(
+                f"learned or judged, and not both, as there is one row of each: "
+                f"{show_names(single)}"
+            )
     return tuple(warnings)
 
 

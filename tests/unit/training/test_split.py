@@ -1,12 +1,14 @@
 """The split: neither time nor group leaks, and the order of a file decides nothing."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead_training.config import ValidationConfig
+from fairlead_training.config import Task, ValidationConfig
 from fairlead_training.data import Table
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.split import split, warn_of_few
@@ -207,10 +209,25 @@ def test_a_table_of_few_rows_is_validated_crosswise_and_warned_of() -> None:
     parts = split(unordered([0, 1] * 10), ValidationConfig(folds=3, holdout_fraction=0.2))
 
     assert (len(parts.holdout), len(parts.folds)) == (4, 3)
-    assert warn_of_few(parts) == (
+    assert warn_of_few(parts, Task.BINARY) == (
         "only 4 rows are held out, so that the interval of the metric says little",
     )
-    assert warn_of_few(split(unordered([0, 1] * 100), VALIDATION)) == ()
+    assert warn_of_few(split(unordered([0, 1] * 100), VALIDATION), Task.BINARY) == ()
+
+
+@pytest.mark.parametrize(
+    ("classes", "named"),
+    [
+        pytest.param(("a", "b", "c"), "one row of each: c", id="by its name"),
+        pytest.param((), "one row of each: 2", id="by its number"),
+    ],
+)
+def test_a_class_of_one_row_is_warned_of(classes: tuple[str, ...], named: str) -> None:
+    rows = dataclasses.replace(unordered([*[0, 1] * 100, 2]), classes=classes)
+
+    (warning,) = warn_of_few(split(rows, VALIDATION), Task.MULTICLASS)
+
+    assert named in warning
 
 
 @pytest.mark.parametrize(
