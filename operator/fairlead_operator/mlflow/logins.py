@@ -86,6 +86,7 @@ class GivenLogins:
     def __init__(self, access: Access) -> None:
         self._operators = encode(read_contents(access))
         self._tidied: set[str] = set()
+        self._refused: set[str] = set()  # namespaces of which that was told
 
     async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
         await self._tidy(namespace, kube)
@@ -100,12 +101,15 @@ class GivenLogins:
             secret = await kube.get("Secret", namespace, SECRET)
             if self._is_left(namespace, secret):
                 await remove_owned(build_mlflow_secret(namespace, {}), kube)
-        except ClusterRefusalError as error:  # no right to: nobody waits for that
-            _LOGGER.info(
-                "what is left of MLflow's logins stays",
-                extra={"namespace": namespace, "error": str(error)},
-            )
-        self._tidied.add(namespace)
+        except ClusterRefusalError as error:  # no right to yet: nobody waits for that
+            if namespace not in self._refused:
+                _LOGGER.warning(
+                    "what is left of MLflow's logins stays until it may be removed",
+                    extra={"namespace": namespace, "error": str(error)},
+                )
+            self._refused.add(namespace)
+        else:
+            self._tidied.add(namespace)
 
     def _is_left(self, namespace: str, secret: Mapping[str, Any] | None) -> bool:
         """Tell by its content whether we made it: who writes over one of ours keeps our labels."""

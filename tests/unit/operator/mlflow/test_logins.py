@@ -361,13 +361,22 @@ async def test_a_given_secret_is_read_once(cluster: FakeKube, kube: WatchedKube)
     assert contents(cluster) == {"username": USER}
 
 
-async def test_nobody_waits_for_a_right_to_tidy_up(cluster: FakeKube, kube: WatchedKube) -> None:
+async def test_nobody_waits_for_a_right_to_tidy_up(
+    cluster: FakeKube, kube: WatchedKube, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A Role that came after the operator came too late: what it had left stayed for good."""
     cluster.put(build_mlflow_secret("energy", {"username": USER}))
-    cluster.fail_next = [ClusterRefusalError("GET fairlead-mlflow: 403")]
-
-    await GivenLogins(Access(address="http://mlflow")).admit("energy", kube)
+    logins = GivenLogins(Access(address="http://mlflow"))
+    for _ in range(2):
+        cluster.fail_next = [ClusterRefusalError("GET fairlead-mlflow: 403")]
+        await logins.admit("energy", kube)
 
     assert contents(cluster) == {"username": USER}
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+    await logins.admit("energy", kube)
+
+    assert contents(cluster) == {}
 
 
 @pytest.mark.parametrize(
