@@ -51,7 +51,10 @@ class Kube(Protocol):
         """Return the TrainingRuns or Rollouts whose ``spec.model`` is this one, sorted by name."""
 
     async def models_at(self, host: str) -> Sequence[dict[str, Any]]:
-        """Return the Models of all namespaces whose gateway has this host name."""
+        """Return the Models of all namespaces that ask for this host name, or had it in a route.
+
+        Their last routes are what the status of their Rollouts says.
+        """
 
     async def events(self, about: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
         """Return what others have told of an object lately; each time a request of its own.

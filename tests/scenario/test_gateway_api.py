@@ -304,16 +304,29 @@ def add(world: World, name: str, namespace: str = NAMESPACE, **gateway: Any) -> 
     world.kube.put(other)
 
 
-async def serve_younger(world: World) -> None:
-    """Bring up a Model that is younger than the first, with a host name of its own."""
+async def serve(
+    world: World, name: str, *names: str, namespace: str = NAMESPACE, **spec: Any
+) -> None:
+    """Bring up another Model with these host names, a minute later."""
     await world.pass_time(MINUTE)
-    world.registry.register(f"{NAMESPACE}.younger", "1.0.0")
-    gateway = OTHERS | {"hostnames": ["younger.example.com"]}
-    other = model_manifest(serving={"gateway": gateway}, version="1.0.0")
-    other["metadata"]["name"] = "younger"
+    world.registry.register(f"{namespace}.{name}", "1.0.0")
+    gateway = OTHERS | {"hostnames": [*names]}
+    other = model_manifest(serving={"gateway": gateway}, version="1.0.0", **spec)
+    other["metadata"] = {"namespace": namespace, "name": name}
     world.kube.put(other)
     await world.pass_time(MINUTE)
-    assert hosts(world, "younger") == ["younger.example.com"]
+    assert hosts(world, name, namespace) == [*names]
+
+
+async def serve_younger(world: World) -> None:
+    """Bring up a Model that is younger than the first, with a host name of its own."""
+    await serve(world, "younger", "younger.example.com")
+
+
+async def ask_for(world: World, *names: str, **gateway: Any) -> None:
+    """Change what the first Model asks for."""
+    change(world, serving={"gateway": OTHERS | {"hostnames": [*names], **gateway}})
+    await world.pass_time(MINUTE)
 
 
 def says(world: World, name: str, kind: str = "Model", namespace: str = NAMESPACE) -> Any:
@@ -486,6 +499,145 @@ async def test_a_first_version_by_hand_gets_no_host_name_of_another(serving: Wor
     assert says(serving, "hand", "Rollout")[:2] == ("False", "NameTaken")
     assert hosts(serving, "aaa") is None
     assert ("Deployment", "aaa-1-0-0") not in kinds(serving)
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["it has no route", "its route is refused"])
+async def test_a_host_name_that_another_namespace_only_asks_for_is_free(
+    world: World, closed: bool
+) -> None:
+    """Whoever could make a Model kept host names from all others."""
+    if closed:
+        world.closed.add("evil")
+        await serve(world, "aaa", HOST, namespace="evil")
+    else:
+        add(world, "aaa", "evil")
+        await world.pass_time(MINUTE)
+    world.kube.put(model_manifest(serving={"gateway": OTHERS}))
+    await world.train("nsw-price-training-1", "1.0.0")
+    await world.pass_time(MINUTE)
+
+    assert says(world, "nsw-price") is None
+    assert (hosts(world, "nsw-price"), world.http_weights()) == ([HOST], {STABLE: 100})
+
+
+@pytest.mark.parametrize(
+    ("closed", "told"),
+    [pytest.param(False, True, id="accepted"), pytest.param(True, False, id="refused")],
+)
+async def test_an_upgrade_takes_no_host_name_out_of_a_route_that_has_it(
+    world: World, closed: bool, told: bool
+) -> None:
+    """The release before wrote into each route what its Model asks for, whoever had it too."""
+    if closed:
+        world.closed.add("evil")
+    await serve(world, "aaa", "second.example.com", namespace="evil")
+    world.kube.put(model_manifest(serving={"gateway": OTHERS}))
+    await world.train("nsw-price-training-1", "1.0.0")
+    await world.pass_time(MINUTE)
+    both = [HOST, "second.example.com"]
+    at = {"namespace": NAMESPACE, "name": "nsw-price-route"}
+    world.kube.put({"kind": "HTTPRoute", "metadata": at, "spec": {"hostnames": both}})
+    await ask_for(world, *both)
+
+    assert hosts(world, "nsw-price") == both
+    assert ((says(world, "nsw-price") or ("True",))[0] == "False") is told
+    assert (says(world, "aaa", namespace="evil") is None) is told, "who has it not, says so"
+
+
+async def test_of_two_namespaces_the_first_whose_route_is_accepted_has_the_host_name(
+    serving: World,
+) -> None:
+    """One noted it while it waited, and wrote it although another had it by then."""
+    serving.registry.register("trade.late", "2.0.0")
+    serving.slow.add("2.0.0")
+    late = model_manifest(
+        serving={"gateway": OTHERS | {"hostnames": ["y.example.com"]}}, version="2.0.0"
+    )
+    late["metadata"] = {"namespace": "trade", "name": "late"}
+    serving.kube.put(late)
+    await serving.pass_time(MINUTE)
+    await ask_for(serving, HOST, "y.example.com")
+    serving.slow.clear()
+    await serving.pass_time(MINUTE)
+
+    assert hosts(serving, "nsw-price") == [HOST, "y.example.com"]
+    assert hosts(serving, "late", "trade") is None
+    rollout = serving.kube.objects["Model", "trade", "late"]["status"]["rollout"]
+    assert says(serving, rollout, "Rollout", "trade")[:2] == ("False", "NameTaken")
+    status = serving.kube.objects["Rollout", "trade", rollout]["status"]
+    assert (status["phase"], status["reason"]) == ("Pending", "WaitingForGateway")
+
+    await ask_for(serving, HOST)
+    await serving.pass_time(MINUTE)
+
+    assert hosts(serving, "late", "trade") == ["y.example.com"]
+
+
+async def test_a_host_name_that_is_given_up_joins_a_rollout_in_flight(serving: World) -> None:
+    """Its condition said that all was applied, and the name stayed out until the end."""
+    serving.prometheus.healthy()
+    await serve_younger(serving)
+    await ask_for(serving, HOST, "younger.example.com")
+    hold = {"steps": [{"weight": 10, "hold": "1h"}]}
+    change(serving, rollout=hold)
+    await pin(serving)
+    await serving.pass_time(MINUTE)
+    rollout = serving.rollout()["metadata"]["name"]
+
+    for kind, name in (("Model", "nsw-price"), ("Rollout", rollout)):
+        assert says(serving, name, kind)[:2] == ("False", "NameTaken")
+    assert hosts(serving, "nsw-price") == [HOST]
+
+    await serving.kube.delete("Model", NAMESPACE, "younger")
+    await serving.pass_time(MINUTE)
+
+    assert serving.http_weights() == {STABLE: 90, CANDIDATE: 10}
+    assert hosts(serving, "nsw-price") == [HOST, "younger.example.com"]
+    assert says(serving, rollout, "Rollout")[0] == "True"
+
+    await ask_for(serving, "younger.example.com")
+
+    assert hosts(serving, "nsw-price") == [HOST, "younger.example.com"], "none goes in flight"
+
+
+async def test_who_has_a_host_name_in_its_route_has_it_whatever_its_model_asks_for(
+    serving: World,
+) -> None:
+    """A third Model was Ready, and its callers reached the first."""
+    await serve_younger(serving)
+    await ask_for(serving, "younger.example.com")
+    add(serving, "third")
+    await serving.pass_time(MINUTE)
+
+    assert hosts(serving, "nsw-price") == [HOST]
+    status, reason, message = says(serving, "third")
+    assert (status, reason) == ("False", "NameTaken")
+    assert f"the host name {HOST} is Model nsw-price's" in message
+
+
+async def test_a_preview_waits_for_a_host_name_that_another_has(serving: World) -> None:
+    """It was rolled back for good, in words that said that no name was given."""
+    serving.prometheus.healthy()
+    await serve(serving, "aaa", "preview.example.com", namespace="trade")
+    preview = {"previewHostnames": ["preview.example.com"]}
+    change(serving, serving={"gateway": OTHERS | preview}, rollout=BLUE_GREEN)
+    await serving.run()
+    await pin(serving)
+    await serving.pass_time(20 * MINUTE)
+
+    status = serving.rollout()["status"]
+    assert (status["phase"], status["reason"]) == ("Pending", "WaitingForGateway")
+    assert (
+        "the host name preview.example.com is a Model of another namespace's" in status["message"]
+    )
+    assert says(serving, serving.rollout()["metadata"]["name"], "Rollout")[1] == "NameTaken"
+    assert ("Deployment", CANDIDATE) not in kinds(serving)
+    assert serving.http_weights() == {STABLE: 100}
+
+    await serving.kube.delete("Model", "trade", "aaa")
+    await serving.pass_time(5 * MINUTE)
+
+    assert serving.http_weights() == {CANDIDATE: 100}
 
 
 async def test_what_is_not_ours_is_left_alone(world: World) -> None:

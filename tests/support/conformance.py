@@ -394,14 +394,27 @@ async def models_are_found_by_their_host(kube: Kube, namespace: str) -> None:
     for name, gateway in gateways.items():
         await kube.apply(model_at(namespace, name, gateway))
     await kube.apply(model_at(namespace, "a", {"hostnames": [preview]}))
+    left, gone = f"d.{namespace}.example.com", f"e.{namespace}.example.com"
+    for model, names in (("b", [left, preview]), ("gone", [gone])):
+        await kube.apply(
+            {
+                "apiVersion": API_VERSION,
+                "kind": "Rollout",
+                "metadata": {"name": f"{model}-1", "namespace": namespace},
+                "spec": {"model": model, "version": "1.0.0"},
+            }
+        )
+        gateway = {"kind": "GatewayAPI", "parentRefs": [{"name": "public"}], "hostnames": names}
+        await kube.patch_status("Rollout", namespace, f"{model}-1", {"gateway": gateway})
 
     found = {
-        at: {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
-        for at in (host, preview, f"d.{namespace}.example.com")
+        at: [(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items]
+        for at in (host, preview, left, gone, f"f.{namespace}.example.com")
         for items in [await kube.models_at(at)]
     }
 
-    assert list(found.values()) == [{(namespace, "b")}, {(namespace, "a"), (namespace, "c")}, set()]
+    names = {host: "b", preview: "abc", left: "b"}
+    assert found == {at: [(namespace, name) for name in names.get(at, "")] for at in found}
 
 
 async def writes_answer_what_was_written(kube: Kube, namespace: str) -> None:

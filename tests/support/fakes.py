@@ -99,8 +99,13 @@ class FakeKube:
         return [item for item in found if item["spec"]["model"] == model]
 
     async def models_at(self, host: str) -> Sequence[dict[str, Any]]:
-        found = [copied(item) for key, item in self.objects.items() if key[0] == "Model"]
-        return [model for model in found if host in hosts_of(model)]
+        named = {
+            (namespace, item["spec"]["model"] if kind == "Rollout" else name)
+            for (kind, namespace, name), item in self.objects.items()
+            if kind in {"Model", "Rollout"} and host in hosts_of(item)
+        }
+        found = [self.objects.get(("Model", *place)) for place in sorted(named)]
+        return [copied(model) for model in found if model is not None]
 
     async def list(
         self, kind: str, namespace: str, labels: Mapping[str, str]

@@ -97,6 +97,7 @@ class World:
         self._pods: dict[tuple[str, str, str], str] = {}  # that run, with the server they are of
         self.room: dict[str, int] = {}  # version → most pods that find a node
         self.route_refusal = ""  # why the cluster's own Gateway does not take the route
+        self.closed: set[str] = set()  # namespaces whose routes it does not take
         self.has_gateways = True  # of the cluster, that see routes
         self._planned: dict[Key, datetime] = {}
         self._seen: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -290,13 +291,15 @@ class World:
     def _accept(self, route: dict[str, Any]) -> None:
         """Accept or refuse a changed route at once, as the implementation of a Gateway would."""
         meta = route["metadata"]
-        refused = {"status": "False", "reason": "NotAllowed", "message": self.route_refusal}
+        refusal = "not allowed by listeners" if meta["namespace"] in self.closed else ""
+        refusal = self.route_refusal or refusal
+        refused = {"status": "False", "reason": "NotAllowed", "message": refusal}
         accepted = {"status": "True", "reason": "Accepted", "message": ""}
         conditions = [
             {
                 "type": kind,
                 "observedGeneration": meta["generation"],
-                **(refused if self.route_refusal else accepted),
+                **(refused if refusal else accepted),
             }
             for kind in ("Accepted", "ResolvedRefs")
         ]

@@ -46,7 +46,6 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     # Their rules are CEL, which only an API server evaluates.
     "operator/api/autoscaling.py": _CRDS,
     "operator/api/common.py": _CRDS,
-    "operator/api/gateway.py": _CRDS,
     "operator/api/policy.py": _CRDS,
     "operator/api/prediction_log.py": _CRDS,
     "operator/api/serving.py": _CRDS,

@@ -1,7 +1,7 @@
 """Which gateway carries a Model's traffic, and where a cluster's own one finds it."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field
 
@@ -22,9 +22,12 @@ Hostname = Annotated[
         ),
     ),
 ]
+_MOST_HOSTS: Final = 16  # that an HTTPRoute may have
 _Hostnames = Annotated[
     tuple[Hostname, ...],
-    Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    Field(
+        min_length=1, max_length=_MOST_HOSTS, json_schema_extra={"x-kubernetes-list-type": "set"}
+    ),
 ]
 
 # Why a policy needs another gateway, and the way out: of a Model at the API server, of a Rollout
@@ -130,16 +133,27 @@ class GatewaySpec(Spec):
         ),
     ]
 
+    def join(self, other: Self) -> Self:
+        """Add the host names of another: each once, and no more than one route may have."""
+        hosts, previews = self.hostnames or (), self.preview_hostnames or ()
+        more = (host for host in other.hostnames or () if host not in (*hosts, *previews))
+        hosts = (*hosts, *more)[:_MOST_HOSTS]
+        more = (host for host in other.preview_hostnames or () if host not in (*hosts, *previews))
+        previews = (*previews, *more)[:_MOST_HOSTS]
+        return self.model_copy(
+            update={"hostnames": hosts or None, "preview_hostnames": previews or None}
+        )
 
-def gateway_of(model: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the gateway of a Model as it is written, whatever else of its spec can be read."""
-    serving = model["spec"].get("serving") or {}
-    gateway: Mapping[str, Any] = serving.get("gateway") or {}
+
+def gateway_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the gateway of a Model as it is written, or that of a Rollout's last route."""
+    within = body.get("status") if body["kind"] == "Rollout" else body["spec"].get("serving")
+    gateway: Mapping[str, Any] = (within or {}).get("gateway") or {}
     return gateway
 
 
-def hosts_of(model: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the host names of a Model's gateway, those of its preview too."""
-    gateway = gateway_of(model)
+def hosts_of(body: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the host names of the gateway of a Model or Rollout, those of its preview too."""
+    gateway = gateway_of(body)
     for field in ("hostnames", "previewHostnames"):
         yield from gateway.get(field) or ()

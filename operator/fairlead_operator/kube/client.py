@@ -100,8 +100,17 @@ class KubeClient:
         return [item for item in items if item["spec"]["model"] == model]
 
     async def models_at(self, host: str) -> Sequence[dict[str, Any]]:
-        models = await self.list("Model", "", {})
-        return [model for model in models if host in hosts_of(model)]
+        routed = {
+            (rollout["metadata"]["namespace"], rollout["spec"]["model"])
+            for rollout in await self.list("Rollout", "", {})
+            if host in hosts_of(rollout)
+        }
+        return [
+            model
+            for model in await self.list("Model", "", {})
+            if host in hosts_of(model)
+            or (model["metadata"]["namespace"], model["metadata"]["name"]) in routed
+        ]
 
     async def pages(self, kind: str, namespace: str, selector: Selector) -> AsyncIterator[Page]:
         """Yield a collection page by page, so that a large one is never whole in memory.

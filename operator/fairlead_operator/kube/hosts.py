@@ -1,19 +1,22 @@
-"""Whose a host name is, of several Models that name it at one Gateway of the cluster.
+"""Whose a host name is, of several Models that ask for it at one Gateway of the cluster.
 
-A Gateway gives a host name that several HTTPRoutes have to the oldest of them, and accepts all.  So
-who has it in a route keeps it, and before there is any route, it is the oldest Model's.
+A Gateway gives a host name to the oldest of the HTTPRoutes that it accepted, and says nothing to
+the others.  So an accepted route of another Model has its names.  What is only asked for counts in
+one namespace alone, the older Model's before the younger's: whether a Gateway takes routes of
+another namespace at all, its listeners say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from fairlead_contract.cluster import route_name
-from fairlead_operator.api.gateway import GatewaySpec, gateway_of
+from fairlead_operator.api.gateway import GatewaySpec, gateway_of, hosts_of
 from fairlead_operator.kube.metadata import Owner, preview_name
 from fairlead_operator.kube.owned import owners
 from fairlead_operator.ports import Kube
 
-_Claim = tuple[bool, str, str, str]  # no route, since when, namespace, name: the least has it
+_Claim = tuple[bool, str, str, str]  # no accepted route, since when, namespace, name: least first
+_Listener = tuple[str, str, str | None]  # namespace and name of the Gateway; None: all listeners
 
 _LAST: Final = "9999"  # after every year there is
 
@@ -34,18 +37,21 @@ async def find_taken(owner: Owner, gateway: GatewaySpec, kube: Kube) -> dict[str
 async def leave_out(
     taken: Mapping[str, str], owner: Owner, gateway: GatewaySpec, kube: Kube
 ) -> GatewaySpec:
-    """Leave out the host names that are another's; where none is left, all stays as it is.
+    """Leave out the host names that are another's, but for those that our routes have already.
 
-    What the route has stays: at a Gateway that it does not share, it may be reached by it.
-    Without any, ``hostnames`` is None: such a route would take all traffic of its Gateways.
+    Where none is left, all stays as it is.  Without any, ``hostnames`` is None: such a route would
+    take all traffic of its Gateways.
     """
-    live = await _route(route_name(owner.name), owner, kube)
-    held = tuple(live["spec"].get("hostnames") or ()) if live is not None else ()
-    wished = gateway.hostnames or ()
-    hosts = tuple(host for host in wished if host not in taken or host in held) or held
-    previews = tuple(host for host in gateway.preview_hostnames or () if host not in taken)
-    if not hosts and await kube.get("ConfigMap", owner.namespace, route_name(owner.name)):
-        return GatewaySpec.model_validate({})  # the built-in gateway has the traffic
+    live = await _routes(owner, kube)
+    routed = {host for route in live for host in _hosts(route)}
+    hosts = tuple(h for h in gateway.hostnames or () if h not in taken or h in routed)
+    previews = tuple(h for h in gateway.preview_hostnames or () if h not in taken or h in routed)
+    if not hosts:
+        main = (route for route in live if route["metadata"]["name"] == route_name(owner.name))
+        hosts = tuple(host for route in main for host in _hosts(route))
+        if not hosts and await kube.get("ConfigMap", owner.namespace, route_name(owner.name)):
+            return GatewaySpec.model_validate({})  # the built-in gateway has the traffic
+    previews = tuple(host for host in previews if host not in hosts)
     left = {"hostnames": hosts or None, "preview_hostnames": previews or None}
     return gateway.model_copy(update=left)
 
@@ -54,57 +60,81 @@ async def _find_holder(
     host: str, owner: Owner, gateway: GatewaySpec, kube: Kube
 ) -> Mapping[str, Any] | None:
     """Return the Model that has the host name before this one does."""
-    named = await kube.models_at(host)
-    rivals = [other for other in named if _is_rival(other, owner, gateway)]
-    if not rivals:
+    models = await kube.models_at(host)
+    if all(model["metadata"]["uid"] == owner.uid for model in models):
         return None
-    ours = next((each for each in named if each["metadata"]["uid"] == owner.uid), None)
-    created = ours["metadata"].get("creationTimestamp", _LAST) if ours is not None else _LAST
-    best, holder = await _claim(host, owner, created, kube), None
-    for rival in rivals:
-        claim = await _claim(
-            host, Owner.of(rival), rival["metadata"].get("creationTimestamp", _LAST), kube
-        )
-        if claim < best:
-            best, holder = claim, rival
-    return holder
-
-
-async def _claim(host: str, owner: Owner, created: str, kube: Kube) -> _Claim:
-    for name in (route_name(owner.name), preview_name(owner.name)):
-        route = await _route(name, owner, kube)
-        if route is not None and host in (route["spec"].get("hostnames") or ()):
-            since = route["metadata"].get("creationTimestamp", _LAST)
-            return False, since, owner.namespace, owner.name
-    return True, created, owner.namespace, owner.name
-
-
-async def _route(name: str, owner: Owner, kube: Kube) -> Mapping[str, Any] | None:
-    """Return the Model's HTTPRoute of this name, if there is one."""
-    live = await kube.get("HTTPRoute", owner.namespace, name)
-    return live if live is not None and owner.uid in owners(live) else None
-
-
-def _is_rival(other: Mapping[str, Any], owner: Owner, gateway: GatewaySpec) -> bool:
-    """Tell whether another Model has a listener in common with this one."""
-    if other["metadata"]["uid"] == owner.uid or gateway_of(other).get("kind") != "GatewayAPI":
-        return False
     ours = [
         (parent.namespace or owner.namespace, parent.name, parent.section_name)
         for parent in gateway.parent_refs or ()
     ]
-    theirs = [
-        (
-            parent.get("namespace") or other["metadata"]["namespace"],
-            parent.get("name"),
-            parent.get("sectionName"),
-        )
-        for parent in gateway_of(other).get("parentRefs") or ()
+    claims = [
+        (claim, model)
+        for model in models
+        if (claim := await _claim(host, model, ours, kube, among=owner.namespace)) is not None
     ]
+    first = min(claims, key=lambda entry: entry[0], default=None)
+    return None if first is None or first[1]["metadata"]["uid"] == owner.uid else first[1]
+
+
+async def _claim(
+    host: str, model: Mapping[str, Any], ours: Collection[_Listener], kube: Kube, *, among: str
+) -> _Claim | None:
+    """Return since when a Model has the host name at one of our listeners, or asks for it.
+
+    Asking counts in one namespace, ``among``; None where it has no claim.
+    """
+    owner, meta = Owner.of(model), model["metadata"]
+    routed = [
+        route["metadata"].get("creationTimestamp", _LAST)
+        for route in await _routes(owner, kube)
+        if host in _hosts(route) and _meet(ours, _accepted(route))
+    ]
+    if routed:
+        return False, min(routed), owner.namespace, owner.name
+    asks = host in hosts_of(model) and _meet(ours, _asked(model))
+    if not asks or owner.namespace != among:
+        return None
+    return True, meta.get("creationTimestamp", _LAST), owner.namespace, owner.name
+
+
+async def _routes(owner: Owner, kube: Kube) -> list[Mapping[str, Any]]:
+    """Return the HTTPRoutes of a Model, that of its preview last."""
+    names = (route_name(owner.name), preview_name(owner.name))
+    found = [await kube.get("HTTPRoute", owner.namespace, name) for name in names]
+    return [route for route in found if route is not None and owner.uid in owners(route)]
+
+
+def _hosts(route: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(route["spec"].get("hostnames") or ())
+
+
+def _accepted(route: Mapping[str, Any]) -> Iterator[_Listener]:
+    """Yield the listeners that accepted the route, in whatever state they saw last."""
+    asked = {_listener(parent, route) for parent in route["spec"].get("parentRefs") or ()}
+    for entry in (route.get("status") or {}).get("parents") or ():
+        says = {said["type"]: said["status"] for said in entry.get("conditions") or ()}
+        listener = _listener(entry["parentRef"], route)
+        if listener in asked and says.get("Accepted") == "True":
+            yield listener
+
+
+def _asked(model: Mapping[str, Any]) -> Iterator[_Listener]:
+    """Yield the listeners that a Model asks for."""
+    for parent in gateway_of(model).get("parentRefs") or ():
+        yield _listener(parent, model)
+
+
+def _listener(parent: Mapping[str, Any], whose: Mapping[str, Any]) -> _Listener:
+    namespace = parent.get("namespace") or whose["metadata"]["namespace"]
+    return namespace, parent["name"], parent.get("sectionName")
+
+
+def _meet(ours: Collection[_Listener], theirs: Iterable[_Listener]) -> bool:
+    """Tell whether they have a listener in common."""
     return any(
         one[:2] == two[:2] and (one[2] == two[2] or None in (one[2], two[2]))
-        for one in ours
         for two in theirs
+        for one in ours
     )
 
 

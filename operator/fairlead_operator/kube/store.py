@@ -20,6 +20,7 @@ from fairlead_operator.kube.kinds import WATCHED
 _GRAVES: Final = 2000  # deletions that are remembered
 _UNREAD: Final = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 _CHILDREN: Final = frozenset({"TrainingRun", "Rollout"})
+_ROUTED: Final = frozenset({"Model", "Rollout"})  # of which some have host names
 
 
 class Place(NamedTuple):
@@ -46,12 +47,21 @@ class News(Enum):
 class _State:
     """The newest state of one object."""
 
-    __slots__ = ("groups", "text", "told", "verified", "version")
+    __slots__ = ("groups", "hosts", "text", "told", "verified", "version")
 
-    def __init__(self, version: int, text: bytes, groups: tuple[str, ...], *, told: bool) -> None:
+    def __init__(
+        self,
+        version: int,
+        text: bytes,
+        groups: tuple[str, ...],
+        hosts: tuple[str, ...],
+        *,
+        told: bool,
+    ) -> None:
         self.version = version
         self.text = text
         self.groups = groups
+        self.hosts = hosts
         self.told = told
         self.verified: str | None = None  # the manifest this very state was compared with
 
@@ -64,6 +74,7 @@ class Store:
         self._kinds = set(WATCHED)
         self._states: dict[tuple[str, str], dict[str, _State]] = {}
         self._groups: dict[tuple[str, str, str], set[str]] = {}
+        self._hosts: dict[str, dict[Place, str]] = {}  # who has a host name, and of which Model
         self._graves: dict[Place, int] = {}  # oldest first
 
     def covers(self, kind: str, namespace: str) -> bool:
@@ -100,10 +111,14 @@ class Store:
                 return News.KNOWN
             self._drop(place)
         groups = tuple(_groups(body))
-        state = _State(version, text, groups, told=told)
+        hosts = tuple({*hosts_of(body)}) if place.kind in _ROUTED else ()
+        state = _State(version, text, groups, hosts, told=told)
         self._states.setdefault(place[:2], {})[place.name] = state
         for group in groups:
             self._groups.setdefault((place.kind, place.namespace, group), set()).add(place.name)
+        for host in hosts:
+            model = place.name if place.kind == "Model" else body["spec"]["model"]
+            self._hosts.setdefault(host, {})[place] = model
         return News.NEW
 
     def remove(self, place: Place, version: int = 0) -> bool:
@@ -146,10 +161,11 @@ class Store:
         return self._bodies(kind, namespace, self._group(kind, namespace, f"spec.model={model}"))
 
     def models_at(self, host: str) -> Iterator[dict[str, Any]]:
-        """Yield copies of the Models of all namespaces that have this host name."""
-        for kind, namespace in list(self._states):
-            if kind == "Model":
-                yield from self._bodies(kind, namespace, self._group(kind, namespace, _at(host)))
+        """Yield copies of the Models that ask for this host name, or whose Rollouts had it."""
+        named = self._hosts.get(host, {}).items()
+        for namespace, name in sorted({(place.namespace, model) for place, model in named}):
+            if (model := self.get("Model", namespace, name)) is not None:
+                yield model
 
     def places(self, kind: str, namespace: str = "") -> Iterator[tuple[Place, int]]:
         """Yield every object of a kind with its version; no namespace means all."""
@@ -178,11 +194,16 @@ class Store:
 
     def _drop(self, place: Place) -> None:
         objects = self._states[place[:2]]
-        for group in objects.pop(place.name).groups:
+        state = objects.pop(place.name)
+        for group in state.groups:
             key = (place.kind, place.namespace, group)
             self._groups[key].discard(place.name)
             if not self._groups[key]:
                 del self._groups[key]
+        for host in state.hosts:
+            del self._hosts[host][place]
+            if not self._hosts[host]:
+                del self._hosts[host]
         if not objects:
             del self._states[place[:2]]
 
@@ -200,12 +221,6 @@ def _groups(body: Mapping[str, Any]) -> Iterator[str]:
             yield f"{label}={labels[label]}"
     if body["kind"] in _CHILDREN:
         yield f"spec.model={body['spec']['model']}"
-    if body["kind"] == "Model":
-        yield from map(_at, hosts_of(body))
-
-
-def _at(host: str) -> str:
-    return f"host={host}"
 
 
 def _to_text(body: Mapping[str, Any]) -> bytes:

@@ -155,8 +155,8 @@ async def _check_names(decision: Decision, seen: Seen, kube: Kube) -> dict[str, 
     for reference in new:
         attempts = Attempts()
         with attempts.attempt():
-            if seen.case.taken is not None and not (built_in or seen.case.gateway.hostnames):
-                raise TakenError(seen.case.taken)
+            if seen.case.nameless is not None:
+                raise TakenError(seen.case.nameless)
             names = server_names(owner, reference.version, seen.case.model)
             await check_names((*shared, *names), kube)
         if attempts.failures:

@@ -67,6 +67,16 @@ class Case:
         return next((digest for name, digest in asked if name == version and digest), None)
 
     @property
+    def nameless(self) -> str | None:
+        """Return why it has none of the host names that it needs to begin; None where it has.
+
+        A way back needs no preview.
+        """
+        gateway, has_preview = self.gateway, self.plan.preview and not self.spec.goes_back
+        lacks = not gateway.hostnames or (has_preview and not gateway.preview_hostnames)
+        return self.taken if gateway.kind == "GatewayAPI" and lacks else None
+
+    @property
     def present(self) -> Step | None:
         """Return the step it is in; None before the first and after the last."""
         return present_step(self.plan, self.phase, self.status.step)

@@ -205,8 +205,7 @@ def _can_go_back(status: RolloutStatus, annotations: Mapping[str, str]) -> bool:
 
 def _find_change(policy: RolloutPolicy, spec: RolloutSpec, status: RolloutStatus) -> str | None:
     """Say that the Model's strategy is another than that a rollout in traffic began with."""
-    in_traffic = status.phase not in {None, Phase.PENDING} and not is_finished(Phase(status.phase))
-    if spec.policy is not None or not in_traffic or goes_on(policy, status.strategy):
+    if spec.policy is not None or not _is_in_traffic(status) or goes_on(policy, status.strategy):
         return None
     return (
         f"this rollout has no policy of its own and began under strategy {status.strategy}, and "
@@ -287,21 +286,40 @@ async def _find_gateway(
 ) -> tuple[GatewaySpec, str | None]:
     """Return what carries the traffic: in flight what it began with, else what the Model says.
 
-    With it comes what another Model has of its host names.
+    With it comes what another Model has of the host names that it or the Model asks for.
     """
-    in_flight = status.phase is not None and not is_finished(Phase(status.phase))
-    begun = status.gateway if in_flight else None
-    wished = model.spec.serving.gateway
-    taken: dict[str, str] = {}
+    asked = model.spec.serving.gateway
+    wished = _go_on(status, asked)
     try:
         taken = await find_taken(owner, wished, kube)
+        gateway = await leave_out(taken, owner, wished, kube) if taken else wished
+        if wished != asked:
+            taken |= await find_taken(owner, asked, kube)
     except TransientError:
-        if begun is None:
-            raise  # else it changes no route, and must hold up no way back
-    words = "; ".join(taken.values()) or None
-    if begun is not None or not taken:
-        return begun or wished, words
-    return await leave_out(taken, owner, wished, kube), words
+        if status.gateway is None or not _is_in_traffic(status):
+            raise
+        return status.gateway, None  # it must hold up no way back
+    return gateway, "; ".join(taken.values()) or None
+
+
+def _go_on(status: RolloutStatus, asked: GatewaySpec) -> GatewaySpec:
+    """Return the gateway that a rollout in flight asks for: the one that it began with.
+
+    Of that one it takes the host names as the Model has them until it has traffic.  From then on
+    names that the Model gains join those it has, as one does that another Model has given up.
+    """
+    begun = status.gateway
+    if begun is None or status.phase is None or is_finished(Phase(status.phase)):
+        return asked
+    if (begun.kind, begun.parent_refs) != (asked.kind, asked.parent_refs):
+        return begun
+    return begun.join(asked) if _is_in_traffic(status) else asked
+
+
+def _is_in_traffic(status: RolloutStatus) -> bool:
+    """Tell whether it has begun, and has not ended."""
+    phase = Phase(status.phase or Phase.PENDING)
+    return phase is not Phase.PENDING and not is_finished(phase)
 
 
 def _read_alert(case: Case) -> tuple[Note | None, str | None]:
@@ -422,9 +440,11 @@ class _Look:
         if routed is None:
             return Gateway()
         case = self.case
+        named = case.gateway.join(case.model.serving.gateway)  # those that are another's too
         return Gateway(
             missing=routed.message if routed is MISSING else None,
-            unsupported=find_unsupported(case.policy, case.plan, case.gateway),
+            taken=case.nameless,
+            unsupported=find_unsupported(case.policy, case.plan, named),
             message=routed.message,
         )
 

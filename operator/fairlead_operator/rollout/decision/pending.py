@@ -46,9 +46,9 @@ def while_pending(observed: Observed, wish: Request | None) -> Decision:
     held_by_checks = observed.stable is not None and not observed.goes_back
     if observed.problem is not None and held_by_checks:
         return _wait(observed, Reason.ANALYSIS_UNAVAILABLE, observed.problem)
-    if _is_way_back_refused(observed) or _is_candidate_refused(observed):
-        return _wait(observed, Reason.WAITING_FOR_CANDIDATE, _starting(observed))
-    if not observed.exclusive and observed.candidate.health is not Health.READY:
+    if observed.gateway.taken is not None:  # which is no fault of the candidate
+        return _wait(observed, Reason.WAITING_FOR_GATEWAY, observed.gateway.taken)
+    if _is_candidate_awaited(observed):
         return _wait(observed, Reason.WAITING_FOR_CANDIDATE, _starting(observed))
     if observed.suspended and not _is_restored(observed):
         return _wait(observed, Reason.SUSPENDED, SUSPENDED)
@@ -175,6 +175,13 @@ def _unanswered(observed: Observed) -> str:
 def _starting(observed: Observed) -> str:
     late = f"given up if not ready within {in_seconds(observed.start_deadline)} (startDeadline)"
     return f"{_obstacle(observed)}; {late}"
+
+
+def _is_candidate_awaited(observed: Observed) -> bool:
+    """Tell whether the candidate must be ready first; where it runs alone, whether it could be."""
+    if observed.exclusive:
+        return _is_way_back_refused(observed) or _is_candidate_refused(observed)
+    return observed.candidate.health is not Health.READY
 
 
 def _is_way_back_refused(observed: Observed) -> bool:

@@ -1,7 +1,8 @@
 """The rollout state machine: what was seen in, what should be true out.
 
     From                When                                            To
-    Pending             another's turn, no gateway, doubt, a freeze     Pending
+    Pending             another's turn, no gateway, doubt, a freeze,    Pending
+                        host names of its that are another's
     Pending             the candidate is ready, a stable version is     Progressing, first step
     Pending             recreate: its turn has come                     Replacing, downtime begins
     Pending             the candidate is ready, nothing is stable yet   Succeeded

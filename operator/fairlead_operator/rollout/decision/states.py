@@ -95,6 +95,7 @@ class Gateway:
     """What is to say of the gateway beside its weights; nothing of the built-in one."""
 
     missing: str | None = None  # why nothing in the cluster can carry the route
+    taken: str | None = None  # whose the host names are that it needs to begin
     unsupported: str | None = None  # what it cannot do of the policy
     message: str = ""  # why the weights are what they are, for people
 

@@ -1,5 +1,7 @@
-"""Whose a host name is, of several Models that name it, and what a route keeps."""
+"""A host name is whose accepted route has it; of wishes, only those of one namespace count."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,128 +9,142 @@ import pytest
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.kube.hosts import find_taken, leave_out
 from fairlead_operator.kube.metadata import Owner
-from support.conformance import model_at
 from support.fakes import Clock, FakeKube
 
-HOST, OTHER = "prices.example.com", "other.example.com"
-OURS = Owner(kind="Model", namespace="energy", name="ours", uid="uid-ours")
-EARLIER, NOW, LATER = (f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3))
+PUBLIC = {"name": "public", "namespace": "gateways"}
+INSIDE, OUTSIDE = PUBLIC | {"sectionName": "inside"}, PUBLIC | {"sectionName": "outside"}
+CLOSED = {"accepted": False}
 
 
-def model(name: str, created: str, namespace: str = "energy", **gateway: Any) -> dict[str, Any]:
-    body = model_at(namespace, name, {"hostnames": [HOST], **gateway})
-    body["metadata"] |= {"uid": f"uid-{name}", "creationTimestamp": created}
-    return body
+class Cluster:
+    """Models at Gateways, each a minute younger than the one before."""
 
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.kube = FakeKube(self.clock)
 
-def route(name: str, created: str, *hosts: str, owner: str | None = None) -> dict[str, Any]:
-    owners = [{"uid": f"uid-{owner or name}"}]
-    meta = {"namespace": "energy", "name": f"{name}-route", "creationTimestamp": created}
-    spec = {"hostnames": list(hosts)}
-    return {"kind": "HTTPRoute", "metadata": {**meta, "ownerReferences": owners}, "spec": spec}
+    def add(self, name: str, namespace: str = "energy", **gateway: Any) -> Owner:
+        self.clock.advance(timedelta(minutes=1))
+        at = {"kind": "GatewayAPI", "parentRefs": [PUBLIC], "hostnames": ["h"], **gateway}
+        meta = {"namespace": namespace, "name": name}
+        spec = {"serving": {"gateway": at}}
+        return Owner.of(self.kube.put({"kind": "Model", "metadata": meta, "spec": spec}))
 
+    def route(
+        self, owner: Owner, *hosts: str, accepted: bool = True, end: str = "route", **at: Any
+    ) -> None:
+        """Write a route of a Model, and what its Rollout says of it."""
+        self.clock.advance(timedelta(minutes=1))
+        parents = [at.get("parent", PUBLIC)]
+        said = [
+            {
+                "parentRef": at.get("by", parents[0]),
+                "conditions": [
+                    {"type": "Accepted", "status": "True" if accepted else "False"},
+                    {"type": "ResolvedRefs", "status": "True"},
+                ],
+            }
+        ]
+        meta = {"namespace": owner.namespace, "name": f"{owner.name}-{end}"}
+        self.kube.put(
+            {
+                "kind": "HTTPRoute",
+                "metadata": {**meta, "ownerReferences": [{"uid": at.get("uid", owner.uid)}]},
+                "spec": {"hostnames": list(hosts), "parentRefs": parents},
+                "status": {"parents": said},
+            }
+        )
+        self.kube.put(
+            {
+                "kind": "Rollout",
+                "metadata": {"namespace": owner.namespace, "name": f"{owner.name}-1"},
+                "spec": {"model": owner.name},
+                "status": {"gateway": {"kind": "GatewayAPI", "hostnames": list(hosts)}},
+            }
+        )
 
-def holding(*bodies: dict[str, Any]) -> FakeKube:
-    kube = FakeKube(Clock())
-    for body in bodies:
-        kube.put(body)
-    return kube
+    async def find(self, owner: Owner, **gateway: Any) -> Mapping[str, str]:
+        return await find_taken(owner, self.wish(**gateway), self.kube)
 
-
-def gateway(*hosts: str, **more: Any) -> GatewaySpec:
-    given = {"kind": "GatewayAPI", "parentRefs": [{"name": "public"}], "hostnames": list(hosts)}
-    return GatewaySpec.model_validate(given | more)
-
-
-@pytest.mark.parametrize(
-    ("others", "whose"),
-    [
-        pytest.param([], None, id="nobody else names it"),
-        pytest.param([model("a", LATER)], None, id="a younger Model"),
-        pytest.param([model("a", EARLIER)], "Model a's", id="an older Model"),
-        pytest.param([model("a", NOW)], "Model a's", id="of one age: the first by name"),
-        pytest.param([model("z", NOW)], None, id="of one age: the last by name"),
-        pytest.param(
-            [model("a", LATER), route("a", LATER, HOST)], "Model a's", id="who has it in a route"
-        ),
-        pytest.param(
-            [model("a", EARLIER), route("ours", LATER, HOST)], None, id="we have it in a route"
-        ),
-        pytest.param(
-            [model("a", LATER), route("a", NOW, HOST), route("ours", LATER, HOST)],
-            "Model a's",
-            id="of two routes: the older",
-        ),
-        pytest.param(
-            [model("a", LATER), route("a", NOW, OTHER)], None, id="its route has another yet"
-        ),
-        pytest.param(
-            [model("a", LATER), route("a", NOW, HOST, owner="before")],
-            None,
-            id="the route of an earlier Model of that name",
-        ),
-        pytest.param(
-            [model("a", EARLIER, kind="BuiltIn")], None, id="a Model that left the Gateway"
-        ),
-        pytest.param(
-            [model("a", EARLIER, parentRefs=[{"name": "inner"}])], None, id="at another Gateway"
-        ),
-        pytest.param([model("a", EARLIER, "trade")], None, id="a Gateway of its own namespace"),
-        pytest.param(
-            [model("a", EARLIER, "trade", parentRefs=[{"name": "public", "namespace": "energy"}])],
-            "a Model of another namespace's",
-            id="of another namespace at the same Gateway",
-        ),
-    ],
-)
-async def test_whose_a_host_name_is(others: list[dict[str, Any]], whose: str | None) -> None:
-    kube = holding(model("ours", NOW), *others)
-
-    taken = await find_taken(OURS, gateway(HOST), kube)
-
-    assert list(taken) == ([HOST] if whose else [])
-    assert (
-        f"the host name {HOST} is {whose} at the same Gateway" in taken.get(HOST, "") or not whose
-    )
+    def wish(self, **gateway: Any) -> GatewaySpec:
+        at = {"kind": "GatewayAPI", "parentRefs": [PUBLIC], "hostnames": ["h"], **gateway}
+        return GatewaySpec.model_validate(at)
 
 
 @pytest.mark.parametrize(
-    ("live", "kept"),
+    ("namespace", "route", "taken"),
     [
-        pytest.param([], (OTHER,), id="what is not taken"),
-        pytest.param(
-            [route("ours", NOW, HOST)], (HOST, OTHER), id="and what the route has: all stays"
-        ),
+        pytest.param("energy", None, True, id="asked for, by an older one of the namespace"),
+        pytest.param("evil", None, False, id="asked for, in another namespace"),
+        pytest.param("evil", {}, True, id="in a route, in another namespace"),
+        pytest.param("evil", CLOSED, False, id="in a route that is refused"),
+        pytest.param("evil", {"end": "preview"}, True, id="in the route of a preview"),
+        pytest.param("evil", {"uid": "another's"}, False, id="in a route of somebody else"),
+        pytest.param("evil", {"parent": INSIDE}, True, id="at one listener of all"),
+        pytest.param("evil", {"parent": {"name": "public"}}, False, id="at a Gateway of its own"),
+        pytest.param("evil", {"by": INSIDE}, False, id="accepted where it does not ask"),
     ],
 )
-async def test_what_is_taken_is_left_out(live: list[dict[str, Any]], kept: tuple[str, ...]) -> None:
-    left = await leave_out({HOST: "…"}, OURS, gateway(HOST, OTHER), holding(*live))
-
-    assert left.hostnames == kept
-
-
-async def test_where_all_are_taken_the_route_keeps_its_own() -> None:
-    kube = holding(route("ours", NOW, OTHER))
-
-    left = await leave_out({HOST: "…"}, OURS, gateway(HOST), kube)
-
-    assert left.hostnames == (OTHER,)
-
-
-@pytest.mark.parametrize(
-    ("live", "kind"),
-    [
-        pytest.param([], "GatewayAPI", id="nothing yet"),
-        pytest.param(
-            [{"kind": "ConfigMap", "metadata": {"namespace": "energy", "name": "ours-route"}}],
-            "BuiltIn",
-            id="the built-in gateway goes on",
-        ),
-    ],
-)
-async def test_without_any_host_name_there_is_no_route(
-    live: list[dict[str, Any]], kind: str
+async def test_a_host_name_is_taken(
+    namespace: str, route: Mapping[str, Any] | None, taken: bool
 ) -> None:
-    left = await leave_out({HOST: "…"}, OURS, gateway(HOST), holding(*live))
+    cluster = Cluster()
+    other = cluster.add("other", namespace)
+    if route is not None:
+        cluster.route(other, "h", **route)
 
-    assert (left.kind, left.hostnames) == (kind, None)
+    assert bool(await cluster.find(cluster.add("ours"))) is taken
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "taken"),
+    [
+        pytest.param({}, {}, False, id="our route is older"),
+        pytest.param(CLOSED, {}, True, id="ours is refused"),
+        pytest.param({}, CLOSED, False, id="theirs is refused"),
+        pytest.param({"parent": INSIDE}, {"parent": OUTSIDE}, True, id="at other listeners"),
+    ],
+)
+async def test_of_two_routes_the_oldest_that_was_accepted_has_the_name(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], taken: bool
+) -> None:
+    cluster = Cluster()
+    other, owner = cluster.add("other", "trade"), cluster.add("ours")
+    cluster.route(owner, "h", **ours)
+    cluster.route(other, "h", **theirs)
+    at = {"parentRefs": [OUTSIDE]} if "parent" in ours else {}
+
+    assert bool(await cluster.find(owner, **at)) is taken
+    assert (await leave_out({"h": "its"}, owner, cluster.wish(), cluster.kube)).hostnames == ("h",)
+
+
+async def test_a_route_counts_whatever_its_model_asks_for_by_now() -> None:
+    cluster = Cluster()
+    cluster.route(cluster.add("other", hostnames=["y"]), "h")
+
+    assert [*await cluster.find(cluster.add("ours"), hostnames=["g", "h"])] == ["h"]
+
+
+@pytest.mark.parametrize(
+    ("live", "hosts", "previews", "left"),
+    [
+        pytest.param("", "ab", "", ("a", ""), id="a name that is another's"),
+        pytest.param("", "a", "b", ("a", ""), id="that of a preview"),
+        pytest.param("b", "ab", "", ("ab", ""), id="none that our route has"),
+        pytest.param("c", "b", "", ("c", ""), id="all: the route keeps what it has"),
+        pytest.param("c", "b", "cd", ("c", "d"), id="all, and what it has is to be a preview"),
+        pytest.param("", "b", "d", ("", "d"), id="all, without a route"),
+    ],
+)
+async def test_what_is_another_s_is_left_out(
+    live: str, hosts: str, previews: str, left: tuple[str, str]
+) -> None:
+    cluster = Cluster()
+    owner = cluster.add("ours")
+    if live:
+        cluster.route(owner, *live)
+    wish = cluster.wish(hostnames=[*hosts], previewHostnames=[*previews] or None)
+
+    gateway = await leave_out({"b": "another's"}, owner, wish, cluster.kube)
+
+    assert ("".join(gateway.hostnames or ""), "".join(gateway.preview_hostnames or "")) == left

@@ -125,6 +125,30 @@ def test_children_follow_their_spec() -> None:
     assert names_of(store.children("Rollout", NAMESPACE, "none")) == []
 
 
+def test_models_are_found_by_the_host_names_they_ask_for_and_those_they_had() -> None:
+    def model(version: int, *hosts: str) -> dict[str, Any]:
+        spec = {"serving": {"gateway": {"hostnames": [*hosts]}}}
+        return body(version, kind="Model", name="m", spec=spec)
+
+    def rollout(version: int, *hosts: str) -> dict[str, Any]:
+        status = {"gateway": {"hostnames": [*hosts], "previewHostnames": ["p"]}}
+        return body(version, kind="Rollout", name="r", spec={"model": "m"}, status=status)
+
+    def at(*hosts: str) -> str:
+        return "".join(host for host in hosts if names_of(store.models_at(host)))
+
+    store = Store()
+    told = [at(*"abcp")]
+    for state in (rollout(1, "a"), model(2, "b", "b"), model(3, "c"), rollout(4, "b", "c")):
+        store.put(state)
+        told.append(at(*"abcp"))
+    for place in (Place("Rollout", NAMESPACE, "r"), Place("Model", NAMESPACE, "m")):
+        store.remove(place, 5)
+        told.append(at(*"abcp"))
+
+    assert told == ["", "", "abp", "acp", "bcp", "c", ""]
+
+
 @pytest.mark.parametrize(
     ("namespaces", "kind", "covered"),
     [
