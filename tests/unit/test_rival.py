@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from e2e.test_two_tenants import PLAIN, model, models
+from e2e.rival import PLAIN, model, models
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.lint.check import check
 
