@@ -368,6 +368,7 @@ class _Look:
                 now=case.now,
             )
             for arm in case.status.arms
+            if arm.version in case.in_play
         }
         return {version: moment for version, moment in moments.items() if moment is not None}
 

@@ -268,7 +268,10 @@ async def test_when_prometheus_is_asked_whether_it_can_read_the_queries(
 SUPERSEDE = {"fairlead.dev/supersede": "1.3.0"}
 HASTE = {"fairlead.dev/alert": json.dumps(ALERT)}
 LATE = {"fairlead.dev/alert": json.dumps(ALERT | {"version": "1.2.0"})}
-BOTH = [{"version": "1.1.0", "weight": 20}, {"version": "1.2.0", "weight": 20}]
+BOTH = [
+    {"version": "1.1.0", "pods": 0, "weight": 20},
+    {"version": "1.2.0", "pods": 1, "weight": 20},
+]
 LEFT = [BOTH[0], BOTH[1] | {"weight": 0, "reason": "AlertFired", "message": "slow"}]
 AB = {"strategy": "abTest", "abTest": {"weight": 20, "goal": {"metric": "success-rate"}}}
 
