@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from mlflow import MlflowClient
 
 from fairlead_training.__main__ import main
 from support.postgres import Postgres
@@ -102,6 +103,14 @@ class Desk:
         query = f"name=energy.{self.model}&version={registry_version}"
         found = self.ask(f"model-versions/get?{query}")["model_version"]
         return {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+
+    def artifact(self, config: dict[str, Any], name: str) -> dict[str, Any]:
+        """Read a JSON document of a training's run."""
+        path = MlflowClient(self.mlflow).download_artifacts(
+            config["mlflowRunId"], name, str(self.folder)
+        )
+        document: dict[str, Any] = json.loads(Path(path).read_text())
+        return document
 
     def _start_run(self) -> str:
         now = int(time.time() * 1000)

@@ -23,7 +23,7 @@ from fairlead_training.config import ChampionConfig, Environment, Task, Training
 from fairlead_training.data import Table, format_time, parse_time, slice_rows
 from fairlead_training.evaluate import Rival
 from fairlead_training.foreign import ForeignCodeError, ask
-from fairlead_training.learners.table import find_by_flavor
+from fairlead_training.learners.table import OPENERS, find_form
 from fairlead_training.metrics import Floats
 from fairlead_training.tracking import errors_named, is_missing
 
@@ -159,11 +159,11 @@ def _fetch(uri: str, name: str, folder: str) -> Path:
 
 
 def _score(directory: Path, model: Model, rows: pd.DataFrame, environment: Environment) -> Floats:
-    learner = find_by_flavor(model.flavors)
-    features = _own_columns(model, rows, as_numbers=learner is not None)
-    if learner is None:
+    form = find_form(model.flavors)
+    features = _own_columns(model, rows, as_numbers=form is not None)
+    if form is None:
         return _score_by_code(directory, model.flavors, features, environment)
-    score = learner.load(directory, model.flavors[learner.flavor]).predict(features)
+    score = OPENERS[form](directory, model.flavors[form]).predict(features)
     return np.asarray(score, dtype=np.float64)
 
 

@@ -29,9 +29,10 @@ class Task(StrEnum):
     REGRESSION = "regression"
 
 
+# What a search may optimize; more is computed (``metrics``).
 METRICS_BY_TASK: Final[Mapping[Task, tuple[str, ...]]] = {
-    Task.BINARY: ("roc_auc", "pr_auc", "log_loss", "accuracy"),
-    Task.MULTICLASS: ("log_loss", "accuracy", "f1_macro"),
+    Task.BINARY: ("roc_auc", "pr_auc", "log_loss", "accuracy", "f1", "brier"),
+    Task.MULTICLASS: ("log_loss", "accuracy", "f1_macro", "brier"),
     Task.REGRESSION: ("rmse", "mae", "r2"),
 }
 
@@ -67,7 +68,7 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SearchConfig:
-    algorithm: str  # in the table of learners
+    algorithms: tuple[str, ...]  # in the table of learners
     trials: int  # over all workers
     parallelism: int
     timeout_seconds: float
@@ -264,10 +265,10 @@ def _parse_data(data: "_Section") -> DataConfig:
 
 def _parse_search(search: "_Section", task: Task) -> SearchConfig:
     algorithms = search.texts("algorithms")
-    if len(algorithms) != 1:
-        raise _invalid("config.search.algorithms must name one learner")
+    if not algorithms or len(set(algorithms)) < len(algorithms):
+        raise _invalid("config.search.algorithms must name one learner or several, each once")
     return SearchConfig(
-        algorithm=algorithms[0],
+        algorithms=algorithms,
         trials=int(search.number("trials", 1, 2000)),
         parallelism=int(search.number("parallelism", 1, 32, default=1)),
         timeout_seconds=search.number("timeoutSeconds", 1, 86_400),

@@ -7,7 +7,14 @@ from typing import Final
 import numpy as np
 
 from fairlead_training.config import Task
-from fairlead_training.metrics import METRICS, Floats, Metric, compute, greater_is_better
+from fairlead_training.metrics import (
+    METRICS,
+    Floats,
+    Metric,
+    answer_always,
+    compute,
+    greater_is_better,
+)
 
 _REPLICATES: Final = 1000
 _CELLS: Final = 20_000_000  # rows times replicates that a bootstrap may cost
@@ -47,8 +54,9 @@ class Rival:
 class Judgment:
     """How a model does on the hold-out."""
 
-    metrics: Mapping[str, float]  # every one of the task
-    trivial: float  # what always giving the same answer reaches
+    metrics: Mapping[str, Estimate]  # every one of the task
+    baseline: Mapping[str, float]  # what always giving the same answer reaches in each
+    trivial: float  # the same in the metric of the search
     candidate: Estimate
     comparison: Comparison | None
     compared_rows: int  # of the hold-out, the latest
@@ -81,7 +89,8 @@ def judge(
             seed=seed,
         )
     return Judgment(
-        metrics=evaluate(task, target, score),
+        metrics=evaluate(task, target, score, seed=seed),
+        baseline={name: score_trivially(task, name, learned, target) for name in METRICS[task]},
         trivial=score_trivially(task, metric, learned, target),
         candidate=comparison.candidate
         if comparison
@@ -92,23 +101,16 @@ def judge(
     )
 
 
-def evaluate(task: Task, target: Floats, score: Floats) -> Mapping[str, float]:
-    """Compute every metric of the task."""
-    return {name: compute(task, name, target, score) for name in METRICS[task]}
+def evaluate(task: Task, target: Floats, score: Floats, *, seed: int) -> Mapping[str, Estimate]:
+    """Compute every metric of the task with its interval."""
+    return {name: estimate(task, name, target, score, seed=seed) for name in METRICS[task]}
 
 
 def score_trivially(task: Task, metric: str, learned: Floats, target: Floats) -> float:
     """Compute the metric of always giving the same answer, the best for what was learned from."""
-    rows = len(target)
-    if task is Task.REGRESSION:
-        score = np.full(rows, np.median(learned) if metric == "mae" else np.mean(learned))
-    elif task is Task.BINARY:
-        score = np.full(rows, np.mean(learned))
-    else:
-        classes = int(max(learned.max(), target.max())) + 1
-        shares = np.bincount(learned.astype(np.intp), minlength=classes) / len(learned)
-        score = np.tile(shares, (rows, 1))
-    return compute(task, metric, target, score)
+    classes = int(max(learned.max(), target.max())) + 1 if task is Task.MULTICLASS else 2
+    answer = answer_always(task, metric, learned, classes)
+    return compute(task, metric, target, np.repeat(answer, len(target), axis=0))
 
 
 def find_doubts(

@@ -1,4 +1,4 @@
-"""Which features carry the model: mean absolute SHAP values on the hold-out."""
+"""Which features carry the model: the mean size of their parts on the hold-out."""
 
 import io
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _SHOWN: Final = 20
 
 
 def explain(model: FittedModel, table: Table, *, seed: int) -> dict[str, float]:
-    """Return the mean |SHAP| of each feature, largest first, in the model's margin.
+    """Return the mean size of each feature's part, largest first, in the model's own scale.
 
     It is taken over 2000 rows at most and, where there are several classes, over these too.
     """
@@ -31,13 +31,13 @@ def explain(model: FittedModel, table: Table, *, seed: int) -> dict[str, float]:
     }
 
 
-def draw(importance: Mapping[str, float]) -> bytes:
+def draw(importance: Mapping[str, float], *, of: str) -> bytes:
     """Draw a bar for each of the leading features, as PNG."""
     shown = list(importance.items())[:_SHOWN][::-1]
     figure = Figure(figsize=(7, 1 + 0.3 * len(shown)), layout="constrained")
     axes = figure.add_subplot()
     axes.barh([name[:40] for name, _ in shown], [value for _, value in shown], color="#2f6f9f")
-    axes.set_xlabel("mean |SHAP|")
+    axes.set_xlabel(f"mean size of: {of}")
     axes.spines[["top", "right"]].set_visible(False)
     image = io.BytesIO()
     figure.savefig(image, format="png")

@@ -8,9 +8,10 @@ MLflow can be written by others.
 import dataclasses
 import json
 import logging
+import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,8 +32,9 @@ from fairlead_training.data import Table, check
 from fairlead_training.database import locked
 from fairlead_training.evaluate import Judgment, Rival, find_doubts, judge
 from fairlead_training.explain import draw, explain
-from fairlead_training.learners.protocol import FittedModel, Setting
-from fairlead_training.learners.table import find_learner
+from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.learners.protocol import FittedModel, Setting, UnfaithfulFormError
+from fairlead_training.learners.table import find_learners, refused_characters
 from fairlead_training.metrics import Floats
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
@@ -40,6 +42,7 @@ from fairlead_training.result import Outcome, data_document, success_document
 from fairlead_training.search import nothing_found
 from fairlead_training.snapshot import restore
 from fairlead_training.sources.table import read_frame, warn_of_source
+from fairlead_training.space import Choice, read_choice
 from fairlead_training.split import Split, split, warn_of_few
 from fairlead_training.study import (
     Promise,
@@ -55,6 +58,7 @@ from fairlead_training.study import (
 from fairlead_training.tracking import Tracking
 from fairlead_training.versioning import Existing, next_version
 
+_MOST_FITTED: Final = 3  # trials, the best first, until one can be stored as it is
 _MOST_COMPARED: Final = 10  # versions that name this training's run; it registers one
 
 _log = logging.getLogger(__name__)
@@ -65,9 +69,11 @@ class Fitted:
     """The final model and how it did on the hold-out."""
 
     trial: FrozenTrial
+    choice: Choice
     model: FittedModel
     score: Floats  # of the hold-out
     judgment: Judgment
+    passed_over: tuple[str, ...] = ()  # what better trials were not taken for
 
 
 def finish(config: TrainingConfig, environment: Environment, progress: Progress) -> dict[str, Any]:
@@ -111,13 +117,13 @@ class _Finishing:
         self._progress = progress
         self._record = record
         self._shared = shared
-        self._learner = find_learner(config.search.algorithm)
+        self._learners = find_learners(config.search.algorithms)
 
     def run(self) -> dict[str, Any]:
-        best = best_trial(self._shared.study)
+        ranked = rank_trials(self._shared.study)
         frame = read_frame(self._config.data, self._environment)
         table = restore(
-            check(frame, self._config, refused_in_names=self._learner.refused_in_names),
+            check(frame, self._config, refused_in_names=refused_characters(self._learners)),
             self._shared.snapshot,
         )
         parts = split(table, self._config.validation)
@@ -131,13 +137,35 @@ class _Finishing:
         )
         del frame, table  # the fit needs the room
         self._progress.enter(Stage.FIT)
-        fitted = self._fit(best, parts, rival)
+        fitted = self._fit(ranked, parts, rival)
         self._progress.enter(Stage.EXPLAIN)
         importance = explain(fitted.model, parts.holdout, seed=self._config.search.seed)
         self._progress.enter(Stage.REGISTER)
         return self._register(fitted, parts, importance)
 
-    def _fit(self, best: FrozenTrial, parts: Split, rival: Rival | None) -> Fitted:
+    def _fit(self, ranked: Sequence[FrozenTrial], parts: Split, rival: Rival | None) -> Fitted:
+        """Fit the best trial whose model can be stored as it is."""
+        passed_over: list[str] = []
+        for trial in ranked[:_MOST_FITTED]:
+            choice = read_choice(trial.params, self._learners)
+            try:
+                fitted = self._fit_one(trial, choice, parts, rival)
+            except UnfaithfulFormError as error:
+                passed_over.append(
+                    f"trial {trial.number} ({choice.learner.name}) was better by the search and "
+                    f"is not taken: {error}"
+                )
+                continue
+            return dataclasses.replace(fitted, passed_over=tuple(passed_over))
+        raise TrainingFailure(
+            Reason.SEARCH_FOUND_NOTHING,
+            f"none of the {len(passed_over)} best trials can be stored in a form that is served "
+            f"({passed_over[0]}); name other learners in spec.training.algorithms",
+        )
+
+    def _fit_one(
+        self, trial: FrozenTrial, choice: Choice, parts: Split, rival: Rival | None
+    ) -> Fitted:
         config = self._config
         setting = Setting(
             task=config.task,
@@ -146,9 +174,10 @@ class _Finishing:
             seed=config.search.seed,
             threads=count_threads(1),
         )
-        model = self._learner.fit(
-            parts.search, setting, searched=best.params, learned=read_learned(best)
+        model = choice.learner.fit(
+            parts.search, setting, searched=choice.parameters, learned=read_learned(trial)
         )
+        model.verify(parts.holdout.features)
         self._progress.enter(Stage.EVALUATE)
         score = model.predict(parts.holdout.features)
         judgment = judge(
@@ -160,7 +189,7 @@ class _Finishing:
             rival=rival,
             seed=config.search.seed,
         )
-        return Fitted(trial=best, model=model, score=score, judgment=judgment)
+        return Fitted(trial=trial, choice=choice, model=model, score=score, judgment=judgment)
 
     def _learned(self) -> Mapping[str, Any] | None:
         champion = self._config.champion
@@ -225,7 +254,7 @@ class _Finishing:
         doubts = find_doubts(
             self._config.task,
             self._config.search.metric,
-            fitted.judgment.metrics,
+            {name: metric.value for name, metric in fitted.judgment.metrics.items()},
             trivial=fitted.judgment.trivial,
             leading=next(iter(importance)),
         )
@@ -233,6 +262,7 @@ class _Finishing:
         numbering = (f"no features, as they number the rows: {left_out}",) if left_out else ()
         warnings = (
             *doubts,
+            *fitted.passed_over,
             *numbering,
             *warn_of_unlabelled(parts.search),
             *warn_of_few(parts, self._config.task),
@@ -275,20 +305,19 @@ class _Finishing:
         importance: Mapping[str, float],
         result: Mapping[str, Any],
     ) -> None:
-        config, trial = self._config, fitted.trial
+        config, trial, choice = self._config, fitted.trial, fitted.choice
         learned = read_learned(trial)
         best = {
-            "algorithm": self._learner.name,
+            "algorithm": choice.learner.name,
             "trial": trial.number,
             "metric": config.search.metric,
             "value": trial.value,
             **learned,
-            "params": trial.params,
+            "params": choice.parameters,
         }
         self._record.log_numbers(
-            {"algorithm": self._learner.name, **learned, **trial.params},
-            {f"holdout_{name}": value for name, value in fitted.judgment.metrics.items()}
-            | {f"trivial_{config.search.metric}": fitted.judgment.trivial},
+            {"algorithm": choice.learner.name, **learned, **choice.parameters},
+            _metrics(fitted.judgment),
         )
         self._record.log_trials(self._shared.study.get_trials(deepcopy=False))
         self._record.log_data(
@@ -300,19 +329,23 @@ class _Finishing:
             title,
             result,
             metrics=fitted.judgment.metrics,
-            parameters=trial.params,
+            parameters={"algorithm": choice.learner.name, **choice.parameters},
             importance=importance,
+            attribution=fitted.model.attribution,
+            baseline=fitted.judgment.baseline,
         )
         self._record.log_texts(
             {
                 "best_hyperparameters.json": json.dumps(best, indent=1),
-                "explanation.json": json.dumps({"meanAbsoluteShap": importance}, indent=1),
+                "explanation.json": json.dumps(
+                    {"method": fitted.model.attribution, "meanAbsoluteShap": importance}, indent=1
+                ),
                 "report.html": page,
             }
         )
         with tempfile.TemporaryDirectory(dir=self._environment.scratch) as folder:
             plot = Path(folder, "explanation.png")
-            plot.write_bytes(draw(importance))
+            plot.write_bytes(draw(importance, of=fitted.model.attribution))
             self._record.log_file(str(plot))
 
 
@@ -323,16 +356,27 @@ def warn_of_unlabelled(table: Table) -> tuple[str, ...]:
     return (f"{table.unlabelled} rows have no label, and were left out",)
 
 
-def best_trial(study: optuna.Study) -> FrozenTrial:
-    """Return the best trial that completed.
+def _metrics(judgment: Judgment) -> dict[str, float]:
+    """Return what MLflow is told: each metric, its interval, and the baseline's."""
+    told = {f"holdout_{name}": metric.value for name, metric in judgment.metrics.items()}
+    for name, metric in judgment.metrics.items():
+        bounds = {f"holdout_{name}_low": metric.low, f"holdout_{name}_high": metric.high}
+        told |= {bound: value for bound, value in bounds.items() if math.isfinite(value)}
+    return told | {f"trivial_{name}": value for name, value in judgment.baseline.items()}
+
+
+def rank_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that completed, the best first.
 
     Raises:
         TrainingFailure: SearchFoundNothing.
     """
     trials = study.get_trials(deepcopy=False)
-    if not any(trial.state is TrialState.COMPLETE for trial in trials):
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    if not complete:
         raise nothing_found(trials)
-    return study.best_trial
+    is_loss = study.direction is optuna.study.StudyDirection.MINIMIZE
+    return sorted(complete, key=lambda trial: trial.value or 0.0, reverse=not is_loss)
 
 
 def find_registered(

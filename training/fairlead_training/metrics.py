@@ -48,6 +48,45 @@ def binary_accuracy(target: Floats, score: Floats, weights: Floats) -> Floats:
     return _mean(((score > 0.5) == (target > 0)).astype(np.float64), weights)
 
 
+def binary_precision(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Compute the share of positive rows among those said to be; 0 where none is."""
+    return _divide(_caught(target, score, weights), weights @ _said(score), empty=0.0)
+
+
+def binary_recall(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Compute the share of the positive rows that are said to be."""
+    return _divide(_caught(target, score, weights), weights @ (target > 0).astype(np.float64))
+
+
+def binary_f1(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Compute the harmonic mean of precision and recall."""
+    both = weights @ (_said(score) + (target > 0))
+    return _divide(2 * _caught(target, score, weights), both)
+
+
+def binary_brier(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Compute the mean squared error of the probability (Brier 1950)."""
+    return _mean((score - (target > 0)) ** 2, weights)
+
+
+def multiclass_brier(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Compute the squared errors of the probabilities, summed over classes (Brier 1950)."""
+    truth = target[:, None] == np.arange(score.shape[1])
+    return _mean(((score - truth) ** 2).sum(axis=1), weights)
+
+
+def precision_macro(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Average the precision of each class that occurs, in truth or prediction."""
+    right, truth, guess = _by_class(target, score, weights)
+    return _average(_divide(right, guess, empty=0.0), truth + guess > 0)
+
+
+def recall_macro(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Average the recall of each class that occurs, in truth or prediction."""
+    right, truth, guess = _by_class(target, score, weights)
+    return _average(_divide(right, truth, empty=0.0), truth + guess > 0)
+
+
 def multiclass_log_loss(target: Floats, score: Floats, weights: Floats) -> Floats:
     """Compute the mean negative log-likelihood of the true class, kept off 0 and 1."""
     kept = np.clip(score / score.sum(axis=1, keepdims=True), _EPSILON, 1 - _EPSILON)
@@ -61,13 +100,9 @@ def multiclass_accuracy(target: Floats, score: Floats, weights: Floats) -> Float
 
 def f1_macro(target: Floats, score: Floats, weights: Floats) -> Floats:
     """Average the F1 of each class that occurs, in truth or prediction."""
-    chosen = score.argmax(axis=1)
-    classes = np.arange(score.shape[1])
-    truth, guess = target[:, None] == classes, chosen[:, None] == classes
-    right = weights @ (truth & guess).astype(np.float64)
-    both = weights @ (truth.astype(np.float64) + guess)
-    occurs = both > 0
-    return _divide((_divide(2 * right, both, empty=0.0) * occurs).sum(axis=1), occurs.sum(axis=1))
+    right, truth, guess = _by_class(target, score, weights)
+    both = truth + guess
+    return _average(_divide(2 * right, both, empty=0.0), both > 0)
 
 
 def rmse(target: Floats, score: Floats, weights: Floats) -> Floats:
@@ -78,6 +113,15 @@ def rmse(target: Floats, score: Floats, weights: Floats) -> Floats:
 def mae(target: Floats, score: Floats, weights: Floats) -> Floats:
     """Compute the mean absolute error."""
     return _mean(np.abs(target - score), weights)
+
+
+def mape(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Compute the mean absolute error as a share of the target, where that is not 0."""
+    counts = target != 0
+    share = np.divide(
+        np.abs(target - score), np.abs(target), out=np.zeros_like(target), where=counts
+    )
+    return _divide(weights @ share, weights @ counts.astype(np.float64))
 
 
 def r2(target: Floats, score: Floats, weights: Floats) -> Floats:
@@ -93,15 +137,22 @@ METRICS: Final[Mapping[str, Mapping[str, Metric]]] = {
         "pr_auc": pr_auc,
         "log_loss": binary_log_loss,
         "accuracy": binary_accuracy,
+        "precision": binary_precision,
+        "recall": binary_recall,
+        "f1": binary_f1,
+        "brier": binary_brier,
     },
     "multiclass-classification": {
         "log_loss": multiclass_log_loss,
         "accuracy": multiclass_accuracy,
         "f1_macro": f1_macro,
+        "precision_macro": precision_macro,
+        "recall_macro": recall_macro,
+        "brier": multiclass_brier,
     },
-    "regression": {"rmse": rmse, "mae": mae, "r2": r2},
+    "regression": {"rmse": rmse, "mae": mae, "r2": r2, "mape": mape},
 }
-_LOWER_IS_BETTER: Final = frozenset({"log_loss", "rmse", "mae"})
+_LOWER_IS_BETTER: Final = frozenset({"log_loss", "brier", "rmse", "mae", "mape"})
 
 
 def greater_is_better(metric: str) -> bool:
@@ -111,6 +162,15 @@ def greater_is_better(metric: str) -> bool:
 def compute(task: str, metric: str, target: Floats, score: Floats) -> float:
     """Compute the metric on all rows, each counted once; NaN when it is undefined."""
     return float(METRICS[task][metric](target, score, np.ones((1, len(target))))[0])
+
+
+def answer_always(task: str, metric: str, learned: Floats, classes: int) -> Floats:
+    """Return the one answer that is best for what was learned from, as a row of scores."""
+    if task == "multiclass-classification":
+        counts = np.bincount(learned.astype(np.intp), minlength=classes)
+        return np.asarray(counts / len(learned))[None, :]
+    middle = np.median(learned) if metric == "mae" else np.mean(learned)
+    return np.array([middle])
 
 
 def _by_score(target: Floats, score: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -123,6 +183,29 @@ def _by_score(target: Floats, score: Floats, weights: Floats) -> tuple[Floats, F
     every = np.add.reduceat(sorted_weights, starts, axis=1)
     positives: Floats = np.add.reduceat(positive, starts, axis=1)
     return positives, every - positives
+
+
+def _said(score: Floats) -> Floats:
+    """Mark the rows that are said to be positive."""
+    return (score > 0.5).astype(np.float64)
+
+
+def _caught(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Sum the weights of the positive rows that are said to be."""
+    return weights @ (_said(score) * (target > 0))
+
+
+def _by_class(target: Floats, score: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Sum the weights of each class: rows told right, of that class, and told to be of it."""
+    classes = np.arange(score.shape[1])
+    truth, guess = target[:, None] == classes, score.argmax(axis=1)[:, None] == classes
+    right, of, told = (weights @ part.astype(np.float64) for part in (truth & guess, truth, guess))
+    return right, of, told
+
+
+def _average(values: Floats, occurs: npt.NDArray[np.bool_]) -> Floats:
+    """Average over the classes that occur."""
+    return _divide((values * occurs).sum(axis=1), occurs.sum(axis=1))
 
 
 def _mean(values: Floats, weights: Floats) -> Floats:

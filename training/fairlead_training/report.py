@@ -4,6 +4,8 @@ import html
 from collections.abc import Mapping
 from typing import Any, Final
 
+from fairlead_training.evaluate import Estimate
+
 _STYLE: Final = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1c2733;max-width:46rem;
 margin:2rem auto;padding:0 1rem}
@@ -19,15 +21,17 @@ def render(
     title: str,
     result: Mapping[str, Any],
     *,
-    metrics: Mapping[str, float],
+    metrics: Mapping[str, Estimate],
+    baseline: Mapping[str, float],
     parameters: Mapping[str, Any],
     importance: Mapping[str, float],
+    attribution: str,
 ) -> str:
     """Build the page from the result document and what led to it."""
     sections = [
         ("Verdict", _table(_verdict(result))),
-        ("On the hold-out", _table({name: _format(value) for name, value in metrics.items()})),
-        ("What carries the model (mean |SHAP|)", _bars(importance)),
+        ("On the hold-out", _table(_measured(metrics, baseline))),
+        (f"What carries the model (mean size of: {attribution})", _bars(importance)),
         ("Hyperparameters", _table({name: _format(value) for name, value in parameters.items()})),
         ("Data", _table({name: _format(value) for name, value in result["data"].items()})),
         ("Search", _table({name: _format(value) for name, value in result["trials"].items()})),
@@ -58,6 +62,14 @@ def _verdict(result: Mapping[str, Any]) -> dict[str, str]:
     if "championUnavailable" in result:
         rows["no comparison"] = str(result["championUnavailable"])
     return rows
+
+
+def _measured(metrics: Mapping[str, Estimate], baseline: Mapping[str, float]) -> dict[str, str]:
+    return {
+        name: f"{_format(metric.value)} ({_format(metric.low)} to {_format(metric.high)}); "
+        f"always the same answer: {_format(baseline[name])}"
+        for name, metric in metrics.items()
+    }
 
 
 def _interval(estimate: Mapping[str, float | None]) -> str:

@@ -8,11 +8,13 @@ that a killed worker left behind: after ``study.GRACE_SECONDS`` of silence it is
 import contextlib
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
 from fairlead_training.budget import Counts, Step, decide, estimate_left
@@ -24,8 +26,11 @@ from fairlead_training.learners.protocol import (
     OutOfTimeError,
     Parameters,
     PreparedFold,
+    Setting,
 )
 from fairlead_training.metrics import compute
+from fairlead_training.space import Choice, draw
+from fairlead_training.split import Split
 from fairlead_training.study import (
     ERROR,
     LEARNED,
@@ -47,11 +52,46 @@ class SearchProgress:
 
 
 def build_sampler(config: TrainingConfig, worker: int) -> optuna.samplers.BaseSampler:
-    """Build a TPE sampler, seeded by worker so that workers do not repeat each other."""
-    return optuna.samplers.TPESampler(
-        seed=config.search.seed + worker,
-        n_startup_trials=max(2, min(_STARTUP_TRIALS, config.search.trials // 3)),
-    )
+    """Build a TPE sampler, seeded by worker so that workers do not repeat each other.
+
+    Where there are several learners, those parameters are drawn together that one of them has.
+    """
+    startup = max(2, min(_STARTUP_TRIALS, config.search.trials // 3))
+    if len(config.search.algorithms) == 1:
+        return optuna.samplers.TPESampler(
+            seed=config.search.seed + worker, n_startup_trials=startup
+        )
+    with warnings.catch_warnings():
+        # Marked experimental since Optuna 2.8; we rely on both and test them.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            seed=config.search.seed + worker,
+            n_startup_trials=max(startup, len(config.search.algorithms)),
+            multivariate=True,
+            group=True,
+        )
+
+
+class TrialFailedError(Exception):
+    """The learner of a trial failed, which costs that trial."""
+
+
+class Folds:
+    """The folds in each learner's form, made when its first trial begins."""
+
+    def __init__(self, parts: Split, setting: Setting) -> None:
+        self._parts = parts
+        self._setting = setting
+        self._prepared: dict[str, list[PreparedFold]] = {}
+
+    def __call__(self, learner: Learner) -> Sequence[PreparedFold]:
+        """Return the folds of that learner."""
+        if learner.name not in self._prepared:
+            self._prepared[learner.name] = [
+                learner.prepare_fold(self._parts.search, fold, self._setting)
+                for fold in self._parts.folds
+            ]
+        return self._prepared[learner.name]
 
 
 class Worker:
@@ -62,14 +102,14 @@ class Worker:
         config: TrainingConfig,
         shared: SharedStudy,
         *,
-        learner: Learner,
-        folds: Sequence[PreparedFold],
+        learners: Sequence[Learner],
+        folds: Callable[[Learner], Sequence[PreparedFold]],
         report: Callable[[SearchProgress], None],
     ) -> None:
         self._config = config
         self._study = shared.study
         self._engine = shared.engine
-        self._learner = learner
+        self._learners = learners
         self._folds = folds
         self._report = report
         self._turn = contextlib.ExitStack()
@@ -101,7 +141,7 @@ class Worker:
             step = decide(counts, trials=self._config.search.trials, seconds_left=left)
             if step is Step.TRY:
                 # An error of the learner, such as a parameter it refuses, costs one trial.
-                self._study.optimize(self._try, n_trials=1, catch=self._learner.errors)
+                self._study.optimize(self._try, n_trials=1, catch=TrialFailedError)
         return step
 
     def _try(self, trial: optuna.Trial) -> float:
@@ -111,31 +151,32 @@ class Worker:
         # released after it, only one worker at a time would train.  ``ask`` and ``tell`` would let
         # us release in between, but start no heartbeat.
         self._turn.close()
-        searched = self._learner.suggest(trial)
+        choice = draw(trial, self._learners)
         try:
-            return self._validate(trial, searched)
-        except self._learner.errors as error:
+            return self._validate(trial, choice)
+        except choice.learner.errors as error:
             trial.set_user_attr(ERROR, first_line(error))
-            raise
+            raise TrialFailedError from error
         except OutOfTimeError as error:
             raise optuna.TrialPruned("the search's time is over") from error
 
-    def _validate(self, trial: optuna.Trial, searched: Parameters) -> float:
+    def _validate(self, trial: optuna.Trial, choice: Choice) -> float:
         values: list[float] = []
         learned: list[Parameters] = []
         task, metric = self._config.task, self._config.search.metric
-        for number, fold in enumerate(self._folds):
-            result = fold.train(searched, deadline=self._deadline)
+        folds = self._folds(choice.learner)
+        for number, fold in enumerate(folds):
+            result = fold.train(choice.parameters, deadline=self._deadline)
             values.append(compute(task, metric, fold.target, result.score))
             learned.append(result.learned)
             if np.isnan(values[-1]):
                 trial.set_user_attr(ERROR, f"{metric} is undefined in fold {number}")
                 return float("nan")
-            if number + 1 < len(self._folds):
+            if number + 1 < len(folds):
                 trial.report(float(np.mean(values)), step=number)
                 if trial.should_prune():
                     raise optuna.TrialPruned
-        trial.set_user_attr(LEARNED, dict(self._learner.combine(learned)))
+        trial.set_user_attr(LEARNED, dict(choice.learner.combine(learned)))
         return float(np.mean(values))
 
     def _say(self) -> None:

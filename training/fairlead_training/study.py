@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -116,7 +116,7 @@ def join_study(
     snapshot: Snapshot,
     *,
     sampler: optuna.samplers.BaseSampler,
-    starting_point: Mapping[str, Any],
+    starting_points: Sequence[Mapping[str, Any]],
 ) -> SharedStudy:
     """Load the study; the first worker creates it and says which rows it is about."""
     with locked(storage.engine, config.study_name):
@@ -126,10 +126,12 @@ def join_study(
             direction="maximize" if greater_is_better(config.search.metric) else "minimize",
             load_if_exists=True,
             sampler=sampler,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+            # Each learner's first trial is judged by its end: no other tells how it would be.
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=max(5, len(starting_points))),
         )
         if _SNAPSHOT not in study.user_attrs:
-            study.enqueue_trial(dict(starting_point))
+            for point in starting_points:
+                study.enqueue_trial(dict(point))
             study.set_user_attr(_STARTED, time.time())
             study.set_user_attr(_SNAPSHOT, dataclasses.asdict(snapshot))
     return _shared(study, storage)

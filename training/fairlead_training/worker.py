@@ -6,11 +6,12 @@ from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
 from fairlead_training.data import check
 from fairlead_training.learners.protocol import Setting
-from fairlead_training.learners.table import find_learner
+from fairlead_training.learners.table import find_learners, refused_characters
 from fairlead_training.progress import Progress, Stage
-from fairlead_training.search import SearchProgress, Worker, build_sampler
+from fairlead_training.search import Folds, SearchProgress, Worker, build_sampler
 from fairlead_training.snapshot import restore, take_snapshot
 from fairlead_training.sources.table import read_frame
+from fairlead_training.space import starting_points
 from fairlead_training.split import split
 from fairlead_training.study import join_study, open_storage
 
@@ -23,9 +24,11 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
     Raises:
         TrainingFailure: with its reason and what to do about it.
     """
-    learner = find_learner(config.search.algorithm)
+    learners = find_learners(config.search.algorithms)
     table = check(
-        read_frame(config.data, environment), config, refused_in_names=learner.refused_in_names
+        read_frame(config.data, environment),
+        config,
+        refused_in_names=refused_characters(learners),
     )
     progress.enter(Stage.FEATURES)
     split(table, config.validation)  # bad data ends here, before it becomes a study
@@ -35,7 +38,7 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
             config,
             take_snapshot(table),
             sampler=build_sampler(config, environment.worker),
-            starting_point=learner.starting_point,
+            starting_points=starting_points(learners),
         )
         parts = split(restore(table, shared.snapshot), config.validation)
         setting = Setting(
@@ -45,7 +48,6 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
             seed=config.search.seed,
             threads=count_threads(config.search.parallelism),
         )
-        folds = [learner.prepare_fold(parts.search, fold, setting) for fold in parts.folds]
 
         def report(now: SearchProgress) -> None:
             progress.enter(
@@ -55,7 +57,9 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
                 secondsLeft=round(now.seconds_left),
             )
 
-        worker = Worker(config, shared, learner=learner, folds=folds, report=report)
+        worker = Worker(
+            config, shared, learners=learners, folds=Folds(parts, setting), report=report
+        )
         counts = worker.run()
     _log.info(
         "search ended: %d complete, %d pruned, %d failed",

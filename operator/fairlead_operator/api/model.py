@@ -77,11 +77,12 @@ class ModelSpec(Spec):
         Rule(
             "!self.?training.?search.?metric.hasValue()"
             " || self.training.search.metric in (self.task == 'regression' ? ['rmse','mae','r2'] :"
-            " self.task == 'binary-classification' ? ['roc_auc','pr_auc','log_loss','accuracy'] :"
-            " ['log_loss','accuracy','f1_macro'])",
+            " self.task == 'binary-classification' ?"
+            " ['roc_auc','pr_auc','log_loss','accuracy','f1','brier'] :"
+            " ['log_loss','accuracy','f1_macro','brier'])",
             "training.search.metric does not fit the task: regression takes rmse, mae or r2; "
-            "binary-classification takes roc_auc, pr_auc, log_loss or accuracy; "
-            "multiclass-classification takes log_loss, accuracy or f1_macro",
+            "binary-classification takes roc_auc, pr_auc, log_loss, accuracy, f1 or brier; "
+            "multiclass-classification takes log_loss, accuracy, f1_macro or brier",
             ".training.search.metric",
         ),
         Rule(

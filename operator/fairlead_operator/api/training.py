@@ -7,7 +7,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from fairlead_operator.api.base import Column, Duration, Rule, Spec, between, formed, parse_duration
 from fairlead_operator.api.common import Resources, SecretReference
 
-SearchMetric = Literal["roc_auc", "pr_auc", "log_loss", "accuracy", "f1_macro", "rmse", "mae", "r2"]
+SearchMetric = Literal[
+    "roc_auc", "pr_auc", "log_loss", "accuracy", "f1", "f1_macro", "brier", "rmse", "mae", "r2"
+]  # fmt: skip
+Algorithm = Literal[
+    "xgboost", "lightgbm", "linear", "random-forest", "extra-trees", "neural-net", "baseline"
+]
 
 NAMES_BYTES: Final = 40_000  # of all features together
 _IS_DATABASE: Final = "(self.uri.startsWith('postgresql://') || self.uri.startsWith('postgres://'))"
@@ -451,12 +456,15 @@ class TrainingSpec(Spec):
     """How a version is trained."""
 
     algorithms: Annotated[
-        tuple[Literal["xgboost"], ...],
+        tuple[Algorithm, ...],
         Field(
             default=("xgboost",),
             min_length=1,
-            max_length=1,
-            description="Learners that the search chooses from. Defaults to [xgboost].",
+            max_length=7,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+            description="Learners that the search chooses from, for example [xgboost, lightgbm, "
+            "linear]; the first trials are a good point of each, in this order. baseline gives "
+            "always the same answer. Defaults to [xgboost].",
         ),
     ]
     search: Annotated[

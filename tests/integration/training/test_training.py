@@ -234,6 +234,29 @@ def test_other_tasks(
     assert second["difference"]["value"] == pytest.approx(0, abs=1e-6), "the same rows and seed"
 
 
+def test_a_search_over_several_learners_registers_the_best_of_them(desk: Desk) -> None:
+    """Its champion is another learner's, and each is opened by its own form."""
+    booster = desk.train(desk.config(search__trials=1))
+    several = {"search__algorithms": ["linear", "lightgbm", "baseline"], "search__trials": 4}
+
+    first = desk.train(desk.config(champion=_champion(booster), **several))
+    config = desk.config(champion=_champion(first), **several)
+    second = desk.train(config)
+
+    assert first["difference"]["value"] == pytest.approx(
+        first["candidate"]["value"] - booster["candidate"]["value"], abs=1e-5
+    )
+    assert second["difference"]["value"] == pytest.approx(0, abs=1e-6), "the same rows and seed"
+    best = desk.artifact(config, "best_hyperparameters.json")
+    assert best["algorithm"] in {"linear", "lightgbm"}
+    assert not any("." in name for name in best["params"]), "as that learner knows them"
+    run = MlflowClient(desk.mlflow).get_run(config["mlflowRunId"])
+    assert run.data.params["algorithm"] == best["algorithm"]
+    told = run.data.metrics
+    assert told["holdout_f1_low"] <= told["holdout_f1"] <= told["holdout_f1_high"]
+    assert told["trivial_roc_auc"] == 0.5
+
+
 def test_one_worker_finds_the_same_model_again(desk: Desk, mlflow_server: MlflowServer) -> None:
     """The digest differs all the same: MLflow writes the run and the time beside the model."""
     before = mlflow_server.artifact_files("model.ubj")

@@ -147,7 +147,8 @@ def test_the_operator_reads_the_trainers_result_and_the_gate_judges_it() -> None
     gain = Estimate(value=0.02, low=0.01, high=0.03)
     better = Estimate(value=0.91, low=0.90, high=0.92)
     judgment = Judgment(
-        metrics={"roc_auc": 0.91},
+        metrics={"roc_auc": better},
+        baseline={"roc_auc": 0.5},
         trivial=0.5,
         candidate=better,
         comparison=Comparison(candidate=better, champion=0.89, difference=gain),

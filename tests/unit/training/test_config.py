@@ -55,8 +55,9 @@ def test_a_whole_config() -> None:
         pytest.param({"search__metric": "rmse"}, "config.search.metric", id="metric of other task"),
         pytest.param({"search__algorithms": []}, "must name one learner", id="no algorithm"),
         pytest.param(
-            {"search__algorithms": ["xgboost", "svm"]}, "must name one learner", id="two algorithms"
+            {"search__algorithms": ["linear", "linear"]}, "each once", id="an algorithm twice"
         ),
+        pytest.param({"search__metric": "recall"}, "config.search.metric", id="what is only shown"),
         pytest.param({"validation__folds": 1}, "config.validation.folds", id="too few folds"),
         pytest.param({"champion": {}}, "config.champion.version", id="champion without version"),
     ],

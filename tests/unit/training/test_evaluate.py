@@ -18,7 +18,7 @@ from fairlead_training.evaluate import (
     judge,
     score_trivially,
 )
-from fairlead_training.metrics import METRICS, greater_is_better
+from fairlead_training.metrics import METRICS, compute, greater_is_better
 from support.scores import binary
 
 RELAXED = settings(max_examples=30)
@@ -29,7 +29,10 @@ seeds = st.integers(0, 10_000)
 def test_every_metric_of_the_task_is_given(task: Task) -> None:
     score = np.full((4, 2), 0.5) if task is Task.MULTICLASS else np.full(4, 0.5)
 
-    assert evaluate(task, np.array([0.0, 1.0, 0.0, 1.0]), score).keys() == METRICS[task].keys()
+    found = evaluate(task, np.array([0.0, 1.0, 0.0, 1.0]), score, seed=7)
+
+    assert found.keys() == METRICS[task].keys()
+    assert all(metric.low <= metric.value <= metric.high for metric in found.values())
 
 
 @pytest.mark.parametrize(
@@ -118,11 +121,12 @@ def test_the_comparison_is_about_the_rows_the_champion_was_scored_on() -> None:
         Task.BINARY, "roc_auc", learned=target, target=target, score=score, rival=rival, seed=1
     )
 
-    alone = evaluate(Task.BINARY, target[-latest:], score[-latest:])
+    alone = compute(Task.BINARY, "roc_auc", target[-latest:], score[-latest:])
     assert found.comparison is not None
-    assert found.comparison.champion == found.candidate.value == alone["roc_auc"]
+    assert found.comparison.champion == found.candidate.value == alone
     assert found.compared_rows == latest
-    assert found.metrics == evaluate(Task.BINARY, target, score), "of the whole hold-out"
+    assert found.metrics == evaluate(Task.BINARY, target, score, seed=1), "of the whole hold-out"
+    assert found.baseline["roc_auc"] == found.trivial == 0.5
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ def test_without_a_score_of_the_champion_the_whole_hold_out_counts(
     )
 
     assert (found.comparison, found.champion_unavailable) == (None, why)
-    assert found.candidate.value == found.metrics["roc_auc"]
+    assert found.candidate == found.metrics["roc_auc"]
 
 
 def test_rows_that_cannot_give_an_interval_give_none() -> None:

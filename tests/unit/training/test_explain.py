@@ -55,4 +55,4 @@ def test_two_thousand_rows_are_enough() -> None:
 
 
 def test_the_plot_is_a_png() -> None:
-    assert draw({"demand": 0.5, "price": 0.1}).startswith(b"\x89PNG")
+    assert draw({"demand": 0.5, "price": 0.1}, of="SHAP values").startswith(b"\x89PNG")

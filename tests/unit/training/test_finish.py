@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_training.config import parse_config
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.finish import best_trial, find_registered
+from fairlead_training.finish import find_registered, rank_trials
 from fairlead_training.study import Promise, promise, read_promise
 from support.optuna_trials import frozen_trial
 from support.trainer_config import config_document
@@ -28,14 +28,28 @@ def version(number: str, run: str, **tags: str) -> ModelVersion:
     return ModelVersion("energy.nsw-price", number, 0, run_id=run, tags=told)
 
 
-def test_the_best_is_among_those_that_came_to_their_end() -> None:
-    trials = study(
-        frozen_trial(TrialState.COMPLETE, value=0.6),
-        frozen_trial(TrialState.COMPLETE, value=0.8),
-        frozen_trial(TrialState.PRUNED, value=0.9),
+@pytest.mark.parametrize(
+    ("direction", "numbers"),
+    [
+        pytest.param("maximize", [1, 3, 0], id="a score: of two that are as good the older"),
+        pytest.param("minimize", [0, 1, 3], id="a loss"),
+    ],
+)
+def test_the_best_comes_first_of_those_that_came_to_their_end(
+    direction: str, numbers: list[int]
+) -> None:
+    made = optuna.create_study(direction=direction)
+    made.add_trials(
+        [
+            frozen_trial(TrialState.COMPLETE, value=0.6),
+            frozen_trial(TrialState.COMPLETE, value=0.8),
+            frozen_trial(TrialState.PRUNED, value=0.9),
+            frozen_trial(TrialState.COMPLETE, value=0.8),
+        ]
     )
 
-    assert best_trial(trials).number == 1
+    assert [trial.number for trial in rank_trials(made)] == numbers
+    assert rank_trials(made)[0].number == made.best_trial.number
 
 
 @pytest.mark.parametrize(
@@ -47,7 +61,7 @@ def test_the_best_is_among_those_that_came_to_their_end() -> None:
 )
 def test_without_a_best_there_is_nothing_to_finish(trials: list[FrozenTrial]) -> None:
     with pytest.raises(TrainingFailure) as caught:
-        best_trial(study(*trials))
+        rank_trials(study(*trials))
 
     assert caught.value.reason is Reason.SEARCH_FOUND_NOTHING
 

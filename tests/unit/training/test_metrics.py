@@ -20,9 +20,13 @@ def compute_all(task: Task, target: Floats, score: Floats) -> dict[str, float]:
     return {name: compute(task, name, target, score) for name in METRICS[task]}
 
 
-def test_a_config_may_name_every_metric_and_no_other() -> None:
+ONLY_SHOWN = {"precision", "recall", "precision_macro", "recall_macro", "mape"}
+
+
+def test_a_config_may_name_every_metric_but_what_is_only_shown() -> None:
+    """A search for the recall alone, for example, would say yes to everything."""
     assert {task: set(names) for task, names in METRICS_BY_TASK.items()} == {
-        task: set(METRICS[task]) for task in Task
+        task: set(METRICS[task]) - ONLY_SHOWN for task in Task
     }
 
 
@@ -32,8 +36,13 @@ def test_a_config_may_name_every_metric_and_no_other() -> None:
         ("roc_auc", True),
         ("pr_auc", True),
         ("accuracy", True),
+        ("f1", True),
         ("f1_macro", True),
+        ("precision", True),
+        ("recall", True),
         ("r2", True),
+        ("brier", False),
+        ("mape", False),
         ("log_loss", False),
         ("rmse", False),
         ("mae", False),
@@ -56,6 +65,10 @@ def test_binary_metrics_are_the_known_ones(seed: int) -> None:
             "pr_auc": reference.average_precision_score(target, score),
             "log_loss": reference.log_loss(target, score),
             "accuracy": reference.accuracy_score(target, score > 0.5),
+            "precision": reference.precision_score(target, score > 0.5, zero_division=0),
+            "recall": reference.recall_score(target, score > 0.5),
+            "f1": reference.f1_score(target, score > 0.5),
+            "brier": reference.brier_score_loss(target, score),
         }
     )
 
@@ -88,6 +101,11 @@ def test_multiclass_metrics_are_the_known_ones(seed: int) -> None:
             "log_loss": reference.log_loss(target, score, labels=[0, 1, 2]),
             "accuracy": reference.accuracy_score(target, score.argmax(axis=1)),
             "f1_macro": reference.f1_score(target, score.argmax(axis=1), average="macro"),
+            "precision_macro": reference.precision_score(
+                target, score.argmax(axis=1), average="macro", zero_division=0
+            ),
+            "recall_macro": reference.recall_score(target, score.argmax(axis=1), average="macro"),
+            "brier": reference.brier_score_loss(target, score, scale_by_half=False),
         },
         rel=1e-5,
     )
@@ -107,8 +125,16 @@ def test_regression_metrics_are_the_known_ones(seed: int) -> None:
             "rmse": reference.root_mean_squared_error(target, score),
             "mae": reference.mean_absolute_error(target, score),
             "r2": reference.r2_score(target, score),
+            "mape": reference.mean_absolute_percentage_error(target, score),
         }
     )
+
+
+def test_an_error_has_no_share_of_a_target_of_nothing() -> None:
+    target, score = np.array([0.0, 2.0, -4.0]), np.array([9.0, 1.0, -3.0])
+
+    assert compute(Task.REGRESSION, "mape", target, score) == pytest.approx((0.5 + 0.25) / 2)
+    assert math.isnan(compute(Task.REGRESSION, "mape", np.zeros(3), score))
 
 
 def test_a_metric_that_is_undefined_is_not_a_number() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_training.evaluate import Estimate
 from fairlead_training.report import render
 
 RESULT: Mapping[str, Any] = {
@@ -27,8 +28,10 @@ def page(importance: Mapping[str, float] | None = None, **changes: Any) -> str:
     return render(
         "energy.nsw-price 1.1.0",
         {**RESULT, **changes},
-        metrics={"roc_auc": 0.914},
+        metrics={"roc_auc": Estimate(value=0.914, low=0.905, high=0.92)},
+        baseline={"roc_auc": 0.5},
         parameters={"max_depth": 6},
+        attribution="SHAP values",
         importance=importance or {},
     )
 
@@ -57,6 +60,10 @@ def test_the_verdict_is_on_the_page(changes: dict[str, Any], said: str, unsaid: 
 
     assert said in content
     assert unsaid not in content
+
+
+def test_each_metric_is_shown_with_its_interval_beside_the_baseline() -> None:
+    assert "0.914 (0.905 to 0.92); always the same answer: 0.5" in page()
 
 
 def test_names_cannot_change_the_page() -> None:

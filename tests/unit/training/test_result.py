@@ -32,7 +32,8 @@ VALUE = Estimate(value=0.9141592653, low=0.9, high=math.nan)
 
 def outcome(*, warnings: tuple[str, ...] = (), **changes: Any) -> Outcome:
     values: dict[str, Any] = {
-        "metrics": {"roc_auc": 0.9},
+        "metrics": {"roc_auc": VALUE},
+        "baseline": {"roc_auc": 0.5},
         "trivial": 0.5,
         "candidate": VALUE,
         "comparison": None,
@@ -166,7 +167,8 @@ def test_the_report_escapes_what_it_is_given_and_needs_nothing_else() -> None:
     page = render(
         "energy.<b>",
         result,
-        metrics={"roc_auc": 0.9},
+        metrics={"roc_auc": Estimate(value=0.9, low=0.8, high=1.0)},
+        baseline={"roc_auc": 0.5},
         parameters={"max_depth": 6},
         importance={"<i>demand": 0.5, "wind": 0.0},
     )
@@ -178,6 +180,8 @@ def test_the_report_escapes_what_it_is_given_and_needs_nothing_else() -> None:
 
 
 def test_a_report_without_features_has_no_bars() -> None:
-    page = render("m", document(), metrics={}, parameters={}, importance={})
+    page = render(
+        "m", document(), metrics={}, baseline={}, parameters={}, importance={}, attribution="SHAP"
+    )
 
     assert 'class="bar"' not in page

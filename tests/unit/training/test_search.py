@@ -9,15 +9,27 @@ from typing import Any, cast
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
-from fairlead_training.config import TrainingConfig, parse_config
-from fairlead_training.learners.protocol import FoldResult, Learner, OutOfTimeError, Parameters
+from fairlead_training.config import TrainingConfig, ValidationConfig, parse_config
+from fairlead_training.data import Table
+from fairlead_training.learners.protocol import (
+    FoldResult,
+    Learner,
+    OutOfTimeError,
+    Parameters,
+    Setting,
+    Space,
+)
+from fairlead_training.learners.table import LEARNERS, find_learners
 from fairlead_training.metrics import Floats
-from fairlead_training.search import Worker, build_sampler, nothing_found
+from fairlead_training.search import Folds, TrialFailedError, Worker, build_sampler, nothing_found
 from fairlead_training.snapshot import Snapshot
+from fairlead_training.space import draw, starting_points
+from fairlead_training.split import split
 from fairlead_training.study import ERROR, LEARNED, SharedStudy
 from support.optuna_trials import frozen_trial
 from support.trainer_config import config_document
@@ -33,10 +45,11 @@ class RefusedError(Exception):
 class ToldLearner:
     """As much of a learner as a trial touches."""
 
+    name = "told"
     errors = (RefusedError,)
 
-    def suggest(self, trial: optuna.Trial) -> Parameters:
-        return {"depth": trial.suggest_int("depth", 1, 3)}
+    def suggest(self, space: Space) -> Parameters:
+        return {"depth": space.suggest_int("depth", 1, 3)}
 
     def combine(self, learned: Sequence[Parameters]) -> Parameters:
         return {"steps": sum(part["steps"] for part in learned)}
@@ -71,9 +84,11 @@ def run_trial(*folds: ToldFold) -> FrozenTrial:
         started_at=0.0,
     )
     learner = cast(Learner, ToldLearner())
-    worker = Worker(CONFIG, shared, learner=learner, folds=folds, report=lambda _: None)
+    worker = Worker(
+        CONFIG, shared, learners=[learner], folds=lambda _: folds, report=lambda _: None
+    )
     study.enqueue_trial({"depth": 2})
-    study.optimize(worker._try, n_trials=1, catch=learner.errors)
+    study.optimize(worker._try, n_trials=1, catch=TrialFailedError)
     (trial,) = study.trials
     return trial
 
@@ -143,3 +158,50 @@ def test_nothing_found_tells_the_first_error() -> None:
 
     assert "none of 1 trials" in failure.message
     assert "too deep" in failure.message
+
+
+def test_a_search_of_xgboost_alone_draws_what_it_always_drew() -> None:
+    """An upgrade of Fairlead trains nobody anew, and a training repeated finds the same."""
+    (learner,) = find_learners(["xgboost"])
+    study = optuna.create_study(sampler=build_sampler(CONFIG, 0), direction="maximize")
+    for point in starting_points([learner]):
+        study.enqueue_trial(point)
+
+    def judge(trial: optuna.Trial) -> float:
+        drawn = draw(trial, [learner]).parameters
+        return -abs(drawn["learning_rate"] - 0.2) - abs(drawn["max_depth"] - 4) / 10
+
+    study.optimize(judge, n_trials=6)
+
+    shown = ("learning_rate", "max_depth", "min_child_weight", "subsample", "reg_alpha")
+    found = [[trial.params[name] for name in shown] for trial in study.trials]
+    expected = [
+        [0.1, 6, 2.0, 0.8, 0.01],
+        [0.0251368, 9, 4.19556, 0.861733, 0.101037],
+        [0.0248182, 4, 5.65363, 0.839615, 0.00183546],
+        [0.0700062, 4, 24.8386, 0.833199, 0.133462],
+        [0.024036, 3, 19.5187, 0.730945, 1.17578],
+        [0.258782, 2, 5.12257, 0.976173, 0.284931],
+    ]
+    assert np.array(found) == pytest.approx(np.array(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "learner", [LEARNERS["linear"], LEARNERS["lightgbm"]], ids=["linear", "lightgbm"]
+)
+def test_the_folds_of_a_learner_are_made_once_and_when_it_is_drawn(learner: Learner) -> None:
+    table = Table(
+        times=np.arange(60),
+        features=pd.DataFrame({"a": np.arange(60.0)}),
+        target=np.arange(60) % 2 * 1.0,
+        rows=np.arange(60),
+    )
+    parts = split(table, ValidationConfig(folds=2, holdout_fraction=0.2))
+    setting = Setting(task=CONFIG.task, metric="roc_auc", classes=2, seed=7, threads=1)
+    folds = Folds(parts, setting)
+
+    first = folds(learner)
+
+    assert len(first) == len(parts.folds)
+    assert folds(learner) is first
+    assert folds(LEARNERS["baseline"]) is not first

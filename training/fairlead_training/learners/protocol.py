@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import optuna
 import pandas as pd
 
 from fairlead_training.config import Task
@@ -20,7 +19,8 @@ from fairlead_training.metrics import Floats
 from fairlead_training.split import Fold
 
 if TYPE_CHECKING:
-    # For the types alone: a search worker has no use for MLflow, and importing it takes seconds.
+    # For the types alone: a search worker has no use for them, and importing MLflow takes seconds.
+    import onnx
     from mlflow.models import ModelSignature
     from mlflow.models.model import ModelInfo
 
@@ -29,6 +29,22 @@ Parameters = Mapping[str, Any]
 
 class OutOfTimeError(Exception):
     """The search's time ended in the middle of a fold."""
+
+
+class UnfaithfulFormError(Exception):
+    """The form in which a model would be stored does not predict as the model does."""
+
+
+class Space(Protocol):
+    """What a learner draws its parameters from: an Optuna trial, or a part of one."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """Draw a number."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        """Draw a whole number."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +56,11 @@ class Setting:
     classes: int
     seed: int
     threads: int
+
+    @property
+    def is_balanced(self) -> bool:
+        """Tell whether each class counts the same, however rare: so these metrics count."""
+        return self.metric in {"f1", "f1_macro"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +89,32 @@ class PreparedFold(Protocol):
         """
 
 
-class FittedModel(Protocol):
-    """A model that can be judged, explained and stored."""
+class Scorer(Protocol):
+    """A model that can be judged."""
 
     def predict(self, features: pd.DataFrame) -> Floats:
         """Return the probability of class 1, the probabilities of each class, or the value."""
 
-    def attribute(self, features: pd.DataFrame) -> npt.NDArray[np.floating[Any]]:
-        """Return the SHAP values: rows first, features last, classes between if there are several.
 
-        They are in the model's margin (log-odds or value), without its bias.
+class FittedModel(Scorer, Protocol):
+    """A model that can be explained and stored as well."""
+
+    @property
+    def attribution(self) -> str:
+        """Say what the numbers of ``attribute`` are, for people."""
+
+    def verify(self, features: pd.DataFrame) -> None:
+        """Compare the form that is stored with what was trained, on every row.
+
+        Raises:
+            UnfaithfulFormError: they differ by more than 32 bits allow.
+        """
+
+    def attribute(self, features: pd.DataFrame) -> npt.NDArray[np.floating[Any]]:
+        """Return each feature's part: rows first, features last, classes between if several.
+
+        SHAP values, in the model's margin (log-odds or value) and without its bias, where the
+        learner has them; ``attribution`` says what else.
         """
 
     def log(
@@ -88,10 +125,17 @@ class FittedModel(Protocol):
         metadata: Mapping[str, str],
         run_id: str,
     ) -> "ModelInfo":
-        """Log the model to MLflow under the name "model", in the learner's flavor.
+        """Log the model to MLflow under the name "model", in the form it is served in.
 
         Args:
             metadata: what its ``MLmodel`` file says besides; may be empty.
+        """
+
+    def to_onnx(self, names: Sequence[str]) -> "onnx.ModelProto | None":
+        """Return the model as a graph; None where it has no such form.
+
+        Its input ``features`` [None, n] float32 is in the order of the names; its output is
+        ``probabilities`` [None, classes] float32 (two if binary), or ``value`` [None, 1] float32.
         """
 
     def is_stored_in(self, directory: Path) -> bool:
@@ -101,13 +145,15 @@ class FittedModel(Protocol):
 class Learner(Protocol):
     """One algorithm: its search space, its training, and its models."""
 
-    name: ClassVar[str]  # in spec.training.algorithms
-    flavor: ClassVar[str]  # MLflow's name for the form its models are stored in
+    @property
+    def name(self) -> str:
+        """Return its name in spec.training.algorithms."""
+
     refused_in_names: ClassVar[str]  # characters that no feature's name may have
     errors: ClassVar[tuple[type[Exception], ...]]  # its library's own; each costs one trial
     starting_point: ClassVar[Parameters]  # tried first; a point of the search space
 
-    def suggest(self, trial: optuna.Trial) -> Parameters:
+    def suggest(self, space: Space) -> Parameters:
         """Draw the parameters of one trial."""
 
     def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> PreparedFold:
@@ -120,10 +166,3 @@ class Learner(Protocol):
         self, table: Table, setting: Setting, *, searched: Parameters, learned: Parameters
     ) -> FittedModel:
         """Fit the final model on all rows of the search part."""
-
-    def load(self, directory: Path, flavor: Mapping[str, Any]) -> FittedModel:
-        """Open a stored model.
-
-        Args:
-            flavor: the flavor's entry in the model's ``MLmodel`` file.
-        """

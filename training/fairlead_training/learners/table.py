@@ -1,30 +1,59 @@
 """The learners there are, by the name a Model gives them in spec.training.algorithms."""
 
-from collections.abc import Container, Mapping
-from typing import Final
+from collections.abc import Callable, Container, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.learners.protocol import Learner
-from fairlead_training.learners.xgboost import XGBoostLearner
+from fairlead_training.learners import graph, xgboost
+from fairlead_training.learners.baseline import BaselineLearner
+from fairlead_training.learners.forest import EXTRA_TREES, RANDOM_FOREST
+from fairlead_training.learners.lightgbm import LightGBMLearner
+from fairlead_training.learners.linear import LinearLearner
+from fairlead_training.learners.net import NetLearner
+from fairlead_training.learners.protocol import Learner, Scorer
 
-LEARNERS: Final[Mapping[str, Learner]] = {learner.name: learner for learner in (XGBoostLearner(),)}
+LEARNERS: Final[Mapping[str, Learner]] = {
+    learner.name: learner
+    for learner in (
+        xgboost.XGBoostLearner(),
+        LightGBMLearner(),
+        LinearLearner(),
+        RANDOM_FOREST,
+        EXTRA_TREES,
+        NetLearner(),
+        BaselineLearner(),
+    )
+}
+
+# How a stored model is opened, by MLflow's name for its form.
+OPENERS: Final[Mapping[str, Callable[[Path, Mapping[str, Any]], Scorer]]] = {
+    "xgboost": xgboost.open_stored,
+    "onnx": graph.open_stored,
+}
 
 
-def find_learner(algorithm: str) -> Learner:
-    """Return the learner of that name.
+def find_learners(algorithms: Sequence[str]) -> tuple[Learner, ...]:
+    """Return the learners of these names.
 
     Raises:
         TrainingFailure: ConfigInvalid when there is none.
     """
-    if algorithm not in LEARNERS:
+    missing = [name for name in algorithms if name not in LEARNERS]
+    if missing:
         raise TrainingFailure(
             Reason.CONFIG_INVALID,
-            f"config.search.algorithms names {algorithm}, which this trainer does not have; "
-            f"use {' or '.join(LEARNERS)}",
+            f"config.search.algorithms names {', '.join(missing)}, which this trainer does not "
+            f"have; use {', '.join(LEARNERS)}",
         )
-    return LEARNERS[algorithm]
+    return tuple(LEARNERS[name] for name in algorithms)
 
 
-def find_by_flavor(flavors: Container[str]) -> Learner | None:
-    """Return the learner that opens a model stored in these flavors; None when there is none."""
-    return next((learner for learner in LEARNERS.values() if learner.flavor in flavors), None)
+def refused_characters(learners: Sequence[Learner]) -> str:
+    """Return the characters that one of the learners at least refuses in a feature's name."""
+    return "".join(sorted({char for learner in learners for char in learner.refused_in_names}))
+
+
+def find_form(flavors: Container[str]) -> str | None:
+    """Return the form by which a model stored in these is opened; None when there is none."""
+    return next((flavor for flavor in OPENERS if flavor in flavors), None)

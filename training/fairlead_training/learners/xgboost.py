@@ -13,18 +13,27 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
-import optuna
 import pandas as pd
 import xgboost
+from sklearn.utils.class_weight import compute_sample_weight
 
 from fairlead_contract.artifact import confine
 from fairlead_training.config import Task
 from fairlead_training.data import Table
-from fairlead_training.learners.protocol import FoldResult, OutOfTimeError, Parameters, Setting
+from fairlead_training.learners.graph import BOOSTER_OPSET, FEATURES, name_output
+from fairlead_training.learners.protocol import (
+    FoldResult,
+    OutOfTimeError,
+    Parameters,
+    Setting,
+    Space,
+)
+from fairlead_training.learners.unit import Unit, measure_unit
 from fairlead_training.metrics import Floats
 from fairlead_training.split import Fold
 
 if TYPE_CHECKING:
+    import onnx
     from mlflow.models import ModelSignature
     from mlflow.models.model import ModelInfo
 
@@ -55,7 +64,6 @@ class XGBoostLearner:
     """The learner; it holds no state."""
 
     name: ClassVar[str] = "xgboost"
-    flavor: ClassVar[str] = "xgboost"
     refused_in_names: ClassVar[str] = "[]<"
     errors: ClassVar[tuple[type[Exception], ...]] = (xgboost.core.XGBoostError,)
     # Good on most tables, so that even a search of one trial ends with a sound model.
@@ -69,16 +77,16 @@ class XGBoostLearner:
         "reg_alpha": 0.01,
     }
 
-    def suggest(self, trial: optuna.Trial) -> Parameters:
+    def suggest(self, space: Space) -> Parameters:
         """Draw the parameters of one trial."""
         return {
-            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.4, log=True),
-            "max_depth": trial.suggest_int("max_depth", 2, 10),
-            "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 64.0, log=True),
-            "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
-            "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 30.0, log=True),
-            "reg_alpha": trial.suggest_float("reg_alpha", 1e-3, 10.0, log=True),
+            "learning_rate": space.suggest_float("learning_rate", 0.02, 0.4, log=True),
+            "max_depth": space.suggest_int("max_depth", 2, 10),
+            "min_child_weight": space.suggest_float("min_child_weight", 0.5, 64.0, log=True),
+            "subsample": space.suggest_float("subsample", 0.5, 1.0),
+            "colsample_bytree": space.suggest_float("colsample_bytree", 0.4, 1.0),
+            "reg_lambda": space.suggest_float("reg_lambda", 1e-3, 30.0, log=True),
+            "reg_alpha": space.suggest_float("reg_alpha", 1e-3, 10.0, log=True),
         }
 
     def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> "BinnedFold":
@@ -113,19 +121,6 @@ class XGBoostLearner:
         booster.set_param({"nthread": setting.threads})
         return BoostedTrees(booster=booster)
 
-    def load(self, directory: Path, flavor: Mapping[str, Any]) -> "BoostedTrees":
-        """Open a stored model."""
-        path = directory / confine(flavor.get("data", _FILE))
-        return BoostedTrees(booster=xgboost.Booster(model_file=str(path)))
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
-    """The target's own unit: what 0 and 1 of the learned target mean."""
-
-    zero: float = 0.0
-    one: float = 1.0
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BinnedFold:
@@ -153,15 +148,18 @@ class BinnedFold:
             raise OutOfTimeError
         rounds = booster.best_iteration + 1
         learned = booster.predict(self.validation, iteration_range=(0, rounds))
-        score = learned.astype(np.float64) * self.unit.one + self.unit.zero
-        return FoldResult(score=score, learned={_ROUNDS: rounds})
+        return FoldResult(score=self.unit.enter(learned), learned={_ROUNDS: rounds})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BoostedTrees:
     """A fitted model."""
 
+    attribution: ClassVar[str] = "SHAP values"
     booster: xgboost.Booster
+
+    def verify(self, features: pd.DataFrame) -> None:
+        """Do nothing: what is stored is the booster itself."""
 
     def predict(self, features: pd.DataFrame) -> Floats:
         """Return the probability of class 1, the probabilities of each class, or the value."""
@@ -172,6 +170,25 @@ class BoostedTrees:
         values = self.booster.predict(xgboost.DMatrix(features), pred_contribs=True)
         without_bias: npt.NDArray[np.floating[Any]] = values[..., :-1]
         return without_bias
+
+    def to_onnx(self, names: Sequence[str]) -> "onnx.ModelProto":
+        """Return the trees as a graph from ``features``."""
+        import onnxmltools  # noqa: PLC0415  a search has no use for it
+        from onnxmltools.convert.common.data_types import FloatTensorType  # noqa: PLC0415  as above
+
+        booster = self.booster.copy()
+        booster.feature_names = None  # the converter goes by the place
+        model = onnxmltools.convert_xgboost(
+            booster,
+            initial_types=[(FEATURES, FloatTensorType([None, len(names)]))],
+            target_opset=BOOSTER_OPSET,
+        )
+        output = model.graph.output[-1]
+        if len(model.graph.output) == 1:
+            return name_output(model, output.name, unit=Unit())
+        return name_output(
+            model, output.name, classes=output.type.tensor_type.shape.dim[-1].dim_value
+        )
 
     def log(
         self,
@@ -203,6 +220,12 @@ class BoostedTrees:
         return (directory / _FILE).read_bytes() == bytes(self.booster.save_raw(_FORMAT))
 
 
+def open_stored(directory: Path, flavor: Mapping[str, Any]) -> BoostedTrees:
+    """Open a stored model by the flavor's entry in its ``MLmodel`` file."""
+    path = directory / confine(flavor.get("data", _FILE))
+    return BoostedTrees(booster=xgboost.Booster(model_file=str(path)))
+
+
 def build_parameters(setting: Setting, searched: Parameters) -> dict[str, Any]:
     """Add to the searched parameters those that the task and the pod decide."""
     fixed: dict[str, Any] = {
@@ -218,20 +241,17 @@ def build_parameters(setting: Setting, searched: Parameters) -> dict[str, Any]:
     return {**fixed, **searched}
 
 
-def measure_unit(target: Floats, setting: Setting) -> Unit:
-    """Return the unit of a regression's target; a class has none."""
-    if setting.task is not Task.REGRESSION:
-        return Unit()
-    # Where outliers make the mean, 32 bits would not tell the others apart.
-    middle = np.median(target) if setting.metric == "mae" else np.mean(target)
-    return Unit(zero=float(middle), one=float(np.std(target)))
-
-
 def _bin(
     table: Table, setting: Setting, unit: Unit, *, ref: xgboost.QuantileDMatrix | None = None
 ) -> xgboost.QuantileDMatrix:
-    label = table.target if unit == Unit() else (table.target - unit.zero) / unit.one
-    return xgboost.QuantileDMatrix(table.features, label=label, ref=ref, nthread=setting.threads)
+    return xgboost.QuantileDMatrix(
+        table.features,
+        label=unit.leave(table.target),
+        # For f1_macro the classes never had weights, and a training repeated is the same again.
+        weight=compute_sample_weight("balanced", table.target) if setting.metric == "f1" else None,
+        ref=ref,
+        nthread=setting.threads,
+    )
 
 
 def _convert(booster: xgboost.Booster, unit: Unit) -> xgboost.Booster:

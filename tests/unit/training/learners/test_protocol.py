@@ -1,9 +1,10 @@
 """What the search and the finishing Job rely on; each learner of the table is held to it."""
 
+import dataclasses
 import time
-from typing import Any
 
 import numpy as np
+import onnxruntime
 import optuna
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from fairlead_training.config import Task
 from fairlead_training.data import Table
 from fairlead_training.learners.protocol import (
+    FittedModel,
     FoldResult,
     Learner,
     OutOfTimeError,
@@ -49,6 +51,15 @@ def shape(task: Task, rows: int) -> tuple[int, ...]:
     return (rows, CLASSES) if task is Task.MULTICLASS else (rows,)
 
 
+def fit(learner: Learner, rows: Table, task: Task, *, metric: str | None = None) -> FittedModel:
+    told = dataclasses.replace(setting(task), metric=metric or METRICS[task])
+    cut = len(rows) * CUT // ROWS
+    fold = learner.prepare_fold(rows, Fold(cut=cut, end=len(rows)), told)
+    learned = fold.train(learner.starting_point, deadline=time.monotonic() + 60).learned
+    learned = learner.combine([learned])
+    return learner.fit(rows, told, searched=learner.starting_point, learned=learned)
+
+
 def train(learner: Learner, task: Task, *, seconds: float = 60) -> FoldResult:
     fold = learner.prepare_fold(table(task), Fold(cut=CUT, end=ROWS), setting(task))
     return fold.train(learner.starting_point, deadline=time.monotonic() + seconds)
@@ -57,7 +68,7 @@ def train(learner: Learner, task: Task, *, seconds: float = 60) -> FoldResult:
 @each_learner
 def test_the_starting_point_is_in_the_space(learner: Learner) -> None:
     # A FixedTrial warns of a value outside the space, and a warning is an error.
-    trial: Any = optuna.trial.FixedTrial(dict(learner.starting_point))
+    trial = optuna.trial.FixedTrial(dict(learner.starting_point))
 
     assert learner.suggest(trial) == learner.starting_point
     assert trial.params == learner.starting_point, "the final fit gets a trial's parameters"
@@ -109,6 +120,7 @@ def test_a_model_predicts_explains_and_is_the_same_again(learner: Learner, task:
     scores = [model.predict(rows.features) for model in models]
     values = models[0].attribute(rows.features)
 
+    models[0].verify(rows.features)
     assert scores[0].shape == shape(task, ROWS)
     assert scores[0].dtype == np.float64
     assert np.array_equal(scores[0], scores[1]), "the same rows and seed"
@@ -116,4 +128,96 @@ def test_a_model_predicts_explains_and_is_the_same_again(learner: Learner, task:
         assert ((scores[0] >= 0) & (scores[0] <= 1)).all(), "probabilities"
     assert (values.shape[0], values.shape[-1]) == rows.features.shape
     by_feature = np.abs(values).reshape(-1, values.shape[-1]).mean(axis=0)
-    assert by_feature[0] > by_feature[1], "the target follows the first feature"
+    if learner.name == "baseline":
+        assert not by_feature.any(), "it looks at none"
+    else:
+        assert by_feature[0] > by_feature[1], "the target follows the first feature"
+
+
+@each_learner
+@each_task
+def test_a_model_as_a_graph_answers_as_the_model(learner: Learner, task: Task) -> None:
+    """Also where a feature that had no gaps has one, and where all values are missing."""
+    rows = table(task)
+    model = fit(learner, rows, task)
+    asked = rows.features.copy()
+    asked.loc[3, "signal"] = np.nan
+    asked.loc[4] = np.nan
+    graph = model.to_onnx(list(asked))
+    assert graph is not None
+
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    (answer,) = session.run(None, {"features": asked.to_numpy(np.float32)})
+
+    (output,) = session.get_outputs()
+    assert output.name == ("value" if task is Task.REGRESSION else "probabilities")
+    assert answer.dtype == np.float32
+    assert answer.shape == (ROWS, {Task.BINARY: 2, Task.MULTICLASS: CLASSES}.get(task, 1))
+    expected = model.predict(asked)
+    found = answer if task is Task.MULTICLASS else answer[:, -1]
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+@each_learner
+@pytest.mark.parametrize("metric", ["rmse", "mae"])
+def test_a_regression_does_not_depend_on_the_unit_of_its_target(
+    learner: Learner, metric: str
+) -> None:
+    rows = table(Task.REGRESSION)
+    found = []
+    for factor in (1.0, 2.0**20, 2.0**-20):  # which change no digit, and so no choice between ties
+        scaled = dataclasses.replace(rows, target=rows.target * factor)
+        told = dataclasses.replace(setting(Task.REGRESSION), metric=metric)
+        fold = learner.prepare_fold(scaled, Fold(cut=CUT, end=ROWS), told)
+        result = fold.train(learner.starting_point, deadline=time.monotonic() + 60)
+        model = fit(learner, scaled, Task.REGRESSION, metric=metric)
+        model.verify(scaled.features)
+        found.append((result.score / factor, model.predict(scaled.features) / factor))
+
+    for score, predicted in found[1:]:
+        assert score == pytest.approx(found[0][0], rel=1e-4, abs=1e-4)
+        assert predicted == pytest.approx(found[0][1], rel=1e-4, abs=1e-4)
+
+
+@each_learner
+def test_a_class_that_the_rows_do_not_have_has_no_chance(learner: Learner) -> None:
+    rows = table(Task.MULTICLASS)
+    seen = dataclasses.replace(rows, target=np.where(rows.target == 1, 2.0, rows.target))
+
+    model = fit(learner, seen, Task.MULTICLASS)
+
+    model.verify(seen.features)
+    score = model.predict(seen.features)
+    assert score.shape == (ROWS, CLASSES)
+    assert score[:, 1].mean() < 0.2
+    assert score.sum(axis=1) == pytest.approx(np.ones(ROWS), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in LEARNERS if name not in {"baseline"}])
+@pytest.mark.parametrize(
+    ("task", "metric"), [(Task.BINARY, "f1"), (Task.MULTICLASS, "f1_macro")], ids=["f1", "f1_macro"]
+)
+def test_where_rare_classes_count_as_much_they_are_found(
+    name: str, task: Task, metric: str
+) -> None:
+    if (name, metric) == ("xgboost", "f1_macro"):
+        pytest.skip("what it finds by this metric stays as it was")
+    rng = np.random.default_rng(5)
+    rows = 600
+    signal = rng.normal(size=rows)
+    rare = signal + rng.normal(size=rows) > 2.3
+    unlikely = rare.mean()
+    target = rare * 1.0 if task is Task.BINARY else rare * 1.0 + (signal < 0) * 2.0 * ~rare
+    made = Table(
+        times=np.arange(rows),
+        features=pd.DataFrame({"signal": signal}),
+        target=target,
+        rows=np.arange(rows),
+    )
+    shares = []
+    for asked in (metric, "log_loss"):
+        score = fit(LEARNERS[name], made, task, metric=asked).predict(made.features)
+        chosen = score.argmax(axis=1) == 1 if task is Task.MULTICLASS else score > 0.5
+        shares.append(chosen.mean())
+
+    assert shares[0] > max(shares[1], unlikely)

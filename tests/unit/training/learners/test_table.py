@@ -3,30 +3,35 @@
 import pytest
 
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.learners.table import find_by_flavor, find_learner
+from fairlead_training.learners.table import find_form, find_learners, refused_characters
 
 
-def test_a_learner_is_found_by_its_name() -> None:
-    assert find_learner("xgboost").name == "xgboost"
+def test_learners_are_found_by_their_names_in_that_order() -> None:
+    found = find_learners(["linear", "xgboost"])
+
+    assert [learner.name for learner in found] == ["linear", "xgboost"]
 
 
 def test_an_unknown_name_is_told_with_those_there_are() -> None:
     with pytest.raises(TrainingFailure, match=r"names svm, .* use xgboost") as caught:
-        find_learner("svm")
+        find_learners(["xgboost", "svm"])
 
     assert caught.value.reason is Reason.CONFIG_INVALID
 
 
 @pytest.mark.parametrize(
-    ("flavors", "name"),
+    ("flavors", "form"),
     [
-        pytest.param({"python_function", "xgboost"}, "xgboost", id="a learner's own"),
+        pytest.param({"python_function", "xgboost"}, "xgboost", id="a booster"),
+        pytest.param({"python_function", "onnx"}, "onnx", id="a graph"),
         pytest.param({"python_function"}, None, id="any other: MLflow has to open it"),
     ],
 )
-def test_a_stored_model_is_opened_by_the_learner_of_its_flavor(
-    flavors: set[str], name: str | None
-) -> None:
-    learner = find_by_flavor(flavors)
+def test_a_stored_model_is_opened_by_its_form(flavors: set[str], form: str | None) -> None:
+    assert find_form(flavors) == form
 
-    assert (learner and learner.name) == name
+
+def test_a_name_must_suit_every_learner_of_a_search() -> None:
+    """Otherwise a search would fail when the learner is drawn that refuses it."""
+    assert refused_characters(find_learners(["linear"])) == ""
+    assert refused_characters(find_learners(["linear", "xgboost"])) == "<[]"

@@ -14,7 +14,12 @@ import xgboost
 from fairlead_training.config import Task
 from fairlead_training.data import Table
 from fairlead_training.learners.protocol import Setting
-from fairlead_training.learners.xgboost import BoostedTrees, XGBoostLearner, build_parameters
+from fairlead_training.learners.xgboost import (
+    BoostedTrees,
+    XGBoostLearner,
+    build_parameters,
+    open_stored,
+)
 from fairlead_training.split import Fold
 
 LEARNER = XGBoostLearner()
@@ -184,7 +189,7 @@ def test_a_stored_model_predicts_as_before(
     model = fit(5)
     model.booster.save_model(tmp_path / file)
 
-    loaded = LEARNER.load(tmp_path, flavor)
+    loaded = open_stored(tmp_path, flavor)
 
     assert np.array_equal(loaded.predict(ROWS.features), model.predict(ROWS.features))
 

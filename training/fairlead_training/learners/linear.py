@@ -1,0 +1,141 @@
+"""Linear models on scaled numbers: logistic regression; ridge, elastic net, or Huber's for mae."""
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import ElasticNet, HuberRegressor, LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits
+
+from fairlead_training.config import Task
+from fairlead_training.data import Table
+from fairlead_training.learners.graph import GraphModel
+from fairlead_training.learners.pipeline import (
+    FittedPipeline,
+    NumberFold,
+    Rows,
+    build_pipeline,
+    check_time,
+)
+from fairlead_training.learners.protocol import FoldResult, Parameters, Setting, Space
+from fairlead_training.metrics import Floats
+from fairlead_training.split import Fold
+
+if TYPE_CHECKING:
+    import onnx
+
+_STEPS: Final = 500  # of a solver at most
+# Residuals up to so many deviations count by their square, all others by their size.
+_ALMOST_ABSOLUTE: Final = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LinearLearner:
+    """The learner; it holds no state."""
+
+    name: ClassVar[str] = "linear"
+    refused_in_names: ClassVar[str] = ""
+    errors: ClassVar[tuple[type[Exception], ...]] = (ValueError, ArithmeticError)
+    starting_point: ClassVar[Parameters] = {"alpha": 1e-3, "l1_ratio": 0.0}
+
+    def suggest(self, space: Space) -> Parameters:
+        """Draw the parameters of one trial."""
+        return {
+            "alpha": space.suggest_float("alpha", 1e-6, 10.0, log=True),
+            "l1_ratio": space.suggest_float("l1_ratio", 0.0, 1.0, step=0.25),
+        }
+
+    def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> "LinearFold":
+        """Bring the rows of a fold into numbers of 32 bits."""
+        return LinearFold(setting=setting, fold=NumberFold.of(table, fold, setting))
+
+    def combine(self, learned: Sequence[Parameters]) -> Parameters:
+        """Take nothing from the folds."""
+        return {}
+
+    def fit(
+        self, table: Table, setting: Setting, *, searched: Parameters, learned: Parameters
+    ) -> GraphModel:
+        """Fit the final model on all rows of the search part."""
+        rows = Rows.of(table, setting)
+        native = _fit(rows, setting, searched)
+        return GraphModel.of(native, list(table.features), setting, rows.unit)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LinearFold:
+    """One fold of a linear model."""
+
+    setting: Setting
+    fold: NumberFold
+
+    @property
+    def target(self) -> Floats:
+        """Return the target of the validation rows."""
+        return self.fold.target
+
+    def train(self, searched: Parameters, *, deadline: float) -> FoldResult:
+        """Fit on the fold's first part and predict its validation rows."""
+        check_time(deadline)
+        model = _fit(self.fold.rows, self.setting, searched)
+        check_time(deadline)
+        return FoldResult(score=model.predict(self.fold.validation), learned={})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LinearModel:
+    """A fitted linear model."""
+
+    attribution: ClassVar[str] = "coefficient times scaled value"
+    fitted: FittedPipeline
+
+    def predict(self, features: Floats) -> Floats:
+        """Return the probability of class 1, the probabilities of each class, or the value."""
+        return self.fitted.predict(features)
+
+    def attribute(self, features: Floats) -> npt.NDArray[np.floating[Any]]:
+        """Return what each coefficient adds to the margin, against the mean of its feature.
+
+        These are the SHAP values of a linear model whose features are independent.
+        """
+        pipeline, unit = self.fitted.pipeline, self.fitted.unit
+        scaled = pipeline[:-1].transform(features)
+        weights = np.atleast_2d(pipeline[-1].coef_) * unit.one
+        parts: npt.NDArray[np.floating[Any]] = scaled[:, None, :] * weights[None, :, :]
+        return parts[:, 0, :] if len(weights) == 1 else parts
+
+    def to_onnx(self, width: int) -> "onnx.ModelProto":
+        """Return the model as a graph."""
+        return self.fitted.to_onnx(width)
+
+
+def _fit(rows: Rows, setting: Setting, searched: Parameters) -> LinearModel:
+    pipeline = build_pipeline(_build(len(rows.target), setting, searched), scaled=True)
+    with warnings.catch_warnings(), threadpool_limits(setting.threads):
+        # A solver that has not quite arrived is judged by its predictions, as any other.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        pipeline.fit(rows.features, rows.target)
+    return LinearModel(fitted=FittedPipeline(pipeline=pipeline, setting=setting, unit=rows.unit))
+
+
+def _build(rows: int, setting: Setting, searched: Parameters) -> Any:
+    """Build the estimator; alpha weighs the penalty of one row in each of them."""
+    alpha, l1_ratio = searched["alpha"], searched["l1_ratio"]
+    if setting.task is not Task.REGRESSION:
+        return LogisticRegression(
+            C=1 / (alpha * rows),
+            l1_ratio=l1_ratio,
+            solver="saga" if l1_ratio else "lbfgs",
+            class_weight="balanced" if setting.is_balanced else None,
+            max_iter=_STEPS,
+            random_state=setting.seed,
+        )
+    if setting.metric == "mae":
+        return HuberRegressor(epsilon=_ALMOST_ABSOLUTE, alpha=alpha * rows, max_iter=_STEPS)
+    if not l1_ratio:
+        return Ridge(alpha=alpha * rows)
+    return ElasticNet(alpha=alpha, l1_ratio=l1_ratio, max_iter=_STEPS, random_state=setting.seed)

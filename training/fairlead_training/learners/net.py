@@ -1,0 +1,185 @@
+"""A small neural net on scaled numbers, with as many epochs as the validation rows can use."""
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.class_weight import compute_sample_weight
+from threadpoolctl import threadpool_limits
+
+from fairlead_training.config import Task
+from fairlead_training.data import Table
+from fairlead_training.learners.graph import GraphModel
+from fairlead_training.learners.pipeline import (
+    FittedPipeline,
+    NumberFold,
+    Rows,
+    build_pipeline,
+    check_time,
+)
+from fairlead_training.learners.protocol import FoldResult, Parameters, Setting, Space
+from fairlead_training.metrics import Floats, compute, greater_is_better
+from fairlead_training.split import Fold
+
+if TYPE_CHECKING:
+    import onnx
+
+_EPOCHS: Final = "epochs"
+_MOST_EPOCHS: Final = 200
+_PATIENCE: Final = 15  # epochs without improvement that end a fold's training
+# A metric that jumps from row to row is no guide from epoch to epoch; these are.
+_SMOOTH: Final = {
+    Task.BINARY: ("log_loss", frozenset({"accuracy", "f1"})),
+    Task.MULTICLASS: ("log_loss", frozenset({"accuracy", "f1_macro"})),
+    Task.REGRESSION: ("rmse", frozenset()),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NetLearner:
+    """The learner; it holds no state."""
+
+    name: ClassVar[str] = "neural-net"
+    refused_in_names: ClassVar[str] = ""
+    errors: ClassVar[tuple[type[Exception], ...]] = (ValueError, ArithmeticError)
+    starting_point: ClassVar[Parameters] = {
+        "units": 64,
+        "layers": 2,
+        "alpha": 1e-4,
+        "learning_rate_init": 3e-3,
+    }
+
+    def suggest(self, space: Space) -> Parameters:
+        """Draw the parameters of one trial."""
+        return {
+            "units": space.suggest_int("units", 8, 128, log=True),
+            "layers": space.suggest_int("layers", 1, 3),
+            "alpha": space.suggest_float("alpha", 1e-6, 1e-1, log=True),
+            "learning_rate_init": space.suggest_float("learning_rate_init", 3e-4, 3e-2, log=True),
+        }
+
+    def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> "NetFold":
+        """Bring the rows of a fold into numbers of 32 bits."""
+        return NetFold(setting=setting, fold=NumberFold.of(table, fold, setting))
+
+    def combine(self, learned: Sequence[Parameters]) -> Parameters:
+        """Take the mean of the folds' epochs."""
+        return {_EPOCHS: max(1, round(float(np.mean([fold[_EPOCHS] for fold in learned]))))}
+
+    def fit(
+        self, table: Table, setting: Setting, *, searched: Parameters, learned: Parameters
+    ) -> GraphModel:
+        """Fit the final model on all rows of the search part."""
+        rows = Rows.of(table, setting)
+        training = _Training(rows, setting, searched)
+        for _ in range(int(learned[_EPOCHS])):
+            training.go_on()
+        return GraphModel.of(
+            NetModel(fitted=training.model), list(table.features), setting, rows.unit
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NetFold:
+    """One fold of a net."""
+
+    setting: Setting
+    fold: NumberFold
+
+    @property
+    def target(self) -> Floats:
+        """Return the target of the validation rows."""
+        return self.fold.target
+
+    def train(self, searched: Parameters, *, deadline: float) -> FoldResult:
+        """Add epochs until the validation rows stop improving."""
+        task = self.setting.task
+        smooth, jumping = _SMOOTH[task]
+        metric = smooth if self.setting.metric in jumping else self.setting.metric
+        sign = 1.0 if greater_is_better(metric) else -1.0
+        training = _Training(self.fold.rows, self.setting, searched)
+        best, score, epochs = -np.inf, None, 0
+        for epoch in range(1, _MOST_EPOCHS + 1):
+            check_time(deadline)
+            training.go_on()
+            now = training.model.predict(self.fold.validation)
+            value = sign * compute(task, metric, self.fold.target, now)
+            if score is None or value > best:
+                best, score, epochs = value, now, epoch
+            elif epoch - epochs >= _PATIENCE:
+                break
+        assert score is not None, "there is one epoch at least"  # noqa: S101  for the types
+        return FoldResult(score=score, learned={_EPOCHS: epochs})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NetModel:
+    """A fitted net."""
+
+    attribution: ClassVar[str] = "change where the feature is at its median"
+    fitted: FittedPipeline
+
+    def predict(self, features: Floats) -> Floats:
+        """Return the probability of class 1, the probabilities of each class, or the value."""
+        return self.fitted.predict(features)
+
+    def attribute(self, features: Floats) -> npt.NDArray[np.floating[Any]]:
+        """Return by how much the answer changes when one feature alone is at its median.
+
+        That is of the probability or the value; a net has no exact values that are cheap.
+        """
+        answer = self.predict(features)
+        parts = []
+        for number, usual in enumerate(self.fitted.pipeline["impute"].statistics_):
+            without = features.copy()
+            without[:, number] = usual
+            parts.append(answer - self.predict(without))
+        return np.stack(parts, axis=-1)
+
+    def to_onnx(self, width: int) -> "onnx.ModelProto":
+        """Return the model as a graph."""
+        return self.fitted.to_onnx(width)
+
+
+class _Training:
+    """A net that learns epoch by epoch."""
+
+    def __init__(self, rows: Rows, setting: Setting, searched: Parameters) -> None:
+        self._setting = setting
+        self._net = _build(setting, searched)
+        pipeline = build_pipeline(self._net, scaled=True)
+        self._scaled = pipeline[:-1].fit_transform(rows.features)
+        self._target = rows.target
+        self._told = _told(rows.target, setting)
+        self.model = FittedPipeline(pipeline=pipeline, setting=setting, unit=rows.unit)
+
+    def go_on(self) -> None:
+        """Learn from every row once more."""
+        with warnings.catch_warnings(), threadpool_limits(self._setting.threads):
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self._net.partial_fit(self._scaled, self._target, **self._told)
+
+
+def _build(setting: Setting, searched: Parameters) -> Any:
+    kind = MLPRegressor if setting.task is Task.REGRESSION else MLPClassifier
+    return kind(
+        hidden_layer_sizes=(searched["units"],) * searched["layers"],
+        alpha=searched["alpha"],
+        learning_rate_init=searched["learning_rate_init"],
+        random_state=setting.seed,
+    )
+
+
+def _told(target: Floats, setting: Setting) -> dict[str, Any]:
+    if setting.task is Task.REGRESSION:
+        return {}
+    told: dict[str, Any] = {}
+    if setting.is_balanced:
+        told["sample_weight"] = compute_sample_weight("balanced", target)
+    told["classes"] = np.arange(2 if setting.task is Task.BINARY else setting.classes)
+    return told
