@@ -96,7 +96,8 @@ class ServingSpec(Spec):
             description="When true, versions that bring code are served, for example Python "
             "functions and pickled models, if the chart's value serving.allowArtifactCode is true "
             "as well. Such code runs with the rights of the model server. XGBoost boosters "
-            "and ONNX graphs bring none and never need it. What serves already goes on serving. Defaults to false.",
+            "and ONNX graphs bring none and never need it. What serves already goes on serving. "
+            "Defaults to false.",
         ),
     ]
     gateway: Annotated[

@@ -171,6 +171,7 @@ def test_the_report_escapes_what_it_is_given_and_needs_nothing_else() -> None:
         baseline={"roc_auc": 0.5},
         parameters={"max_depth": 6},
         importance={"<i>demand": 0.5, "wind": 0.0},
+        attribution="SHAP values",
     )
 
     assert "<script>" not in page

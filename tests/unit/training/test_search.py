@@ -200,8 +200,8 @@ def test_the_folds_of_a_learner_are_made_once_and_when_it_is_drawn(learner: Lear
     setting = Setting(task=CONFIG.task, metric="roc_auc", classes=2, seed=7, threads=1)
     folds = Folds(parts, setting)
 
-    first = folds(learner)
+    first = folds(LEARNERS["linear"])
 
     assert len(first) == len(parts.folds)
-    assert folds(learner) is first
+    assert folds(LEARNERS["linear"]) is first
     assert folds(LEARNERS["baseline"]) is not first
