@@ -47,7 +47,7 @@ class BaselineLearner:
     ) -> GraphModel:
         """Find the answer for all rows of the search part."""
         native = Constant(setting=setting, answer=_answer(table.target, setting))
-        return GraphModel.of(native, list(table.features), setting)
+        return GraphModel.of(native, table, setting)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

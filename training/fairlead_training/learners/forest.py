@@ -76,7 +76,7 @@ class ForestLearner:
         """Fit the final model on all rows of the search part."""
         rows = Rows.of(table, setting)
         native = self.grow(rows, setting, searched)
-        return GraphModel.of(native, list(table.features), setting, rows.unit)
+        return GraphModel.of(native, table, setting, rows.unit)
 
     def grow(
         self, rows: Rows, setting: Setting, searched: Parameters, *, deadline: float = np.inf

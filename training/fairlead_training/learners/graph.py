@@ -9,6 +9,7 @@ is checked on every row of the hold-out before anything is registered.
 """
 
 import dataclasses
+import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -20,6 +21,7 @@ import pandas as pd
 from fairlead_contract import graph as contract
 from fairlead_contract.artifact import confine
 from fairlead_training.config import Task
+from fairlead_training.data import Table
 from fairlead_training.failure import first_line
 from fairlead_training.learners.protocol import Setting, UnfaithfulFormError
 from fairlead_training.learners.unit import Unit
@@ -120,16 +122,17 @@ class GraphModel:
 
     @classmethod
     def of(
-        cls, native: Native, names: Sequence[str], setting: Setting, unit: Unit | None = None
+        cls, native: Native, table: Table, setting: Setting, unit: Unit | None = None
     ) -> "GraphModel":
-        """Make the graph of a model whose features have these names.
+        """Make the graph of a model that learned from this table.
 
         Raises:
             UnfaithfulFormError: there is none.
         """
         # A converter may fail in any way, and none of them is worth more than a trial.
         try:
-            proto = from_columns(native.to_onnx(len(names)), names, setting)
+            answer = native.to_onnx(table.features.shape[1])
+            proto = from_columns(answer, list(table.features), setting, labels=table.classes)
             stored = StoredGraph.open(proto.SerializeToString(), threads=setting.threads)
         except Exception as error:
             raise UnfaithfulFormError(
@@ -174,19 +177,35 @@ class GraphModel:
         return self.native.to_onnx(len(names))
 
     def log(
-        self, *, signature: "ModelSignature", example: pd.DataFrame, run_id: str
+        self,
+        *,
+        signature: "ModelSignature",
+        example: pd.DataFrame,
+        metadata: Mapping[str, str],
+        run_id: str,
     ) -> "ModelInfo":
         """Log the graph to MLflow in its ONNX flavor."""
         # Imported late: only the finishing Job logs, and MLflow takes seconds.
         import mlflow.onnx  # noqa: PLC0415  as above
         import onnx  # noqa: PLC0415  as above
         import onnxruntime  # noqa: PLC0415  as above
+        from mlflow.models import Model  # noqa: PLC0415  as above
 
-        info: ModelInfo = mlflow.onnx.log_model(
-            self.proto,
+        def save_model(*, validate_serving_input: bool, **told: Any) -> None:
+            del validate_serving_input  # which is for ``Model.log``
+            mlflow.onnx.save_model(**told)
+
+        info: ModelInfo = Model.log(
+            artifact_path=None,  # which ``name`` has replaced
+            flavor=types.SimpleNamespace(save_model=save_model, __name__="mlflow.onnx"),
+            # MLflow's own server gives each column as one dimension, ours as two.
+            validate_serving_input=False,
+            onnx_model=self.proto,
+            onnx_execution_providers=["CPUExecutionProvider"],
             name="model",
             signature=signature,
             input_example=example,
+            metadata=dict(metadata) or None,
             # Given, since MLflow would otherwise import everything to find out.
             pip_requirements=[
                 f"onnx=={onnx.__version__}",
@@ -203,15 +222,24 @@ class GraphModel:
 
 
 def from_columns(
-    answer: "onnx.ModelProto", names: Sequence[str], setting: Setting
+    answer: "onnx.ModelProto",
+    names: Sequence[str],
+    setting: Setting,
+    *,
+    labels: Sequence[contract.Label] = (),
 ) -> "onnx.ModelProto":
-    """Put the raw columns before a graph that answers from ``features``."""
+    """Put the raw columns before a graph that answers from ``features``.
+
+    Args:
+        labels: of the classes, where they are others than 0, 1, 2, …
+    """
     import onnx  # noqa: PLC0415  a search has no use for it
     from onnx import TensorProto, compose, helper  # noqa: PLC0415  as above
 
-    classes = None
+    classes: tuple[contract.Label, ...] | None = None
     if setting.task is not Task.REGRESSION:
         classes = tuple(range(setting.classes if setting.task is Task.MULTICLASS else 2))
+        classes = (*labels, *classes[len(labels) :])[: len(classes)]
     inner = compose.add_prefix(answer, contract.RESERVED).graph
     nodes = [
         helper.make_node("Concat", list(names), [_ALL_COLUMNS], axis=1),

@@ -91,7 +91,7 @@ class LightGBMLearner:
             num_boost_round=int(learned[_ROUNDS]),
         )
         native = LightGBMModel(booster=round_down(booster), setting=setting, unit=rows.unit)
-        return GraphModel.of(native, list(table.features), setting, rows.unit)
+        return GraphModel.of(native, table, setting, rows.unit)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ class LinearLearner:
         """Fit the final model on all rows of the search part."""
         rows = Rows.of(table, setting)
         native = _fit(rows, setting, searched)
-        return GraphModel.of(native, list(table.features), setting, rows.unit)
+        return GraphModel.of(native, table, setting, rows.unit)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

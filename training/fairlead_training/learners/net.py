@@ -79,9 +79,7 @@ class NetLearner:
         training = _Training(rows, setting, searched)
         for _ in range(int(learned[_EPOCHS])):
             training.go_on()
-        return GraphModel.of(
-            NetModel(fitted=training.model), list(table.features), setting, rows.unit
-        )
+        return GraphModel.of(NetModel(fitted=training.model), table, setting, rows.unit)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
