@@ -156,7 +156,7 @@ class Worker:
             return self._validate(trial, choice)
         except choice.learner.errors as error:
             trial.set_user_attr(ERROR, first_line(error))
-            raise TrialFailedError from error
+            raise TrialFailedError(first_line(error)) from error
         except OutOfTimeError as error:
             raise optuna.TrialPruned("the search's time is over") from error
 

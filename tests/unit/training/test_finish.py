@@ -1,6 +1,7 @@
 """What a finishing Job decides before it works; the integration tests run it whole."""
 
 import json
+from typing import Any
 
 import optuna
 import pytest
@@ -9,7 +10,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_training.config import parse_config
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.finish import find_registered, rank_trials
+from fairlead_training.finish import Fitted, _Finishing, find_registered, rank_trials
+from fairlead_training.learners.protocol import UnfaithfulFormError
+from fairlead_training.learners.table import find_learners
+from fairlead_training.space import Choice
 from fairlead_training.study import Promise, promise, read_promise
 from support.optuna_trials import frozen_trial
 from support.trainer_config import config_document
@@ -122,3 +126,51 @@ def test_what_is_about_to_be_registered_stays_in_the_study() -> None:
 
     assert before is None
     assert read_promise(made) == PROMISED
+
+
+def finishing(unfaithful: set[int]) -> _Finishing:
+    """As much of a finishing Job as chooses the trial: the models of these trials differ."""
+    made = object.__new__(_Finishing)
+    made._learners = find_learners(["xgboost"])
+
+    def fit_one(trial: FrozenTrial, choice: Choice, parts: object, rival: object) -> Fitted:
+        if trial.number in unfaithful:
+            raise UnfaithfulFormError("its graph differs")
+        none: Any = None
+        return Fitted(trial=trial, choice=choice, model=none, score=none, judgment=none)
+
+    made._fit_one = fit_one  # type: ignore[method-assign,assignment]
+    return made
+
+
+RANKED = [frozen_trial(TrialState.COMPLETE) for _ in range(4)]
+for number, trial in enumerate(RANKED):
+    trial.number = number
+
+
+@pytest.mark.parametrize(
+    ("unfaithful", "taken"),
+    [
+        pytest.param(set(), 0, id="the best"),
+        pytest.param({0}, 1, id="the next, where the best cannot be stored as it is"),
+        pytest.param({0, 1}, 2, id="the one after it"),
+    ],
+)
+def test_a_model_that_cannot_be_stored_gives_way_to_the_next_best(
+    unfaithful: set[int], taken: int
+) -> None:
+    nothing: Any = None
+
+    fitted = finishing(unfaithful)._fit(RANKED, nothing, None)
+
+    assert fitted.trial.number == taken
+    assert len(fitted.passed_over) == taken
+    assert all("(xgboost) was better" in said for said in fitted.passed_over)
+
+
+def test_a_training_whose_best_models_cannot_be_stored_fails_and_says_why() -> None:
+    nothing: Any = None
+    with pytest.raises(TrainingFailure, match=r"none of the 3 best .* its graph differs") as caught:
+        finishing({0, 1, 2})._fit(RANKED, nothing, None)
+
+    assert caught.value.reason is Reason.SEARCH_FOUND_NOTHING

@@ -12,6 +12,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.utils.class_weight import compute_sample_weight
 
 from fairlead_training.config import Task
 from fairlead_training.data import Table
@@ -89,9 +90,11 @@ class ForestLearner:
         forest = self._build(len(rows.target), setting, searched)
         pipeline = build_pipeline(forest, scaled=False)
         filled = pipeline[:-1].fit_transform(rows.features)
+        # As weights of rows: a forest that grows step by step warns of weights of classes.
+        weight = compute_sample_weight("balanced", rows.target) if setting.is_balanced else None
         for trees in range(_STEP, _TREES + 1, _STEP):
             check_time(deadline)
-            forest.set_params(n_estimators=trees).fit(filled, rows.target)
+            forest.set_params(n_estimators=trees).fit(filled, rows.target, sample_weight=weight)
         for tree in forest.estimators_:
             round_down(tree.tree_)
         return Forest(fitted=FittedPipeline(pipeline=pipeline, setting=setting, unit=rows.unit))
@@ -104,9 +107,7 @@ class ForestLearner:
             "random_state": setting.seed,
         }
         if setting.task is not Task.REGRESSION:
-            return self.classifier(
-                **common, class_weight="balanced" if setting.is_balanced else None
-            )
+            return self.classifier(**common)
         if setting.metric == "mae":
             return self.regressor(
                 **common,
