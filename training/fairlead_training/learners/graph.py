@@ -132,7 +132,9 @@ class GraphModel:
         # A converter may fail in any way, and none of them is worth more than a trial.
         try:
             answer = native.to_onnx(table.features.shape[1])
-            proto = from_columns(answer, list(table.features), setting, labels=table.classes)
+            proto = from_columns(
+                answer, [str(name) for name in table.features], setting, labels=table.classes
+            )
             stored = StoredGraph.open(proto.SerializeToString(), threads=setting.threads)
         except Exception as error:
             raise UnfaithfulFormError(
@@ -218,7 +220,8 @@ class GraphModel:
 
     def is_stored_in(self, directory: Path) -> bool:
         """Tell whether the artifact directory holds this graph, byte for byte."""
-        return (directory / contract.FILE).read_bytes() == self.proto.SerializeToString()
+        graph: bytes = self.proto.SerializeToString()
+        return (directory / contract.FILE).read_bytes() == graph
 
 
 def from_columns(
