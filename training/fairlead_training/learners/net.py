@@ -77,8 +77,9 @@ class NetLearner:
         """Fit the final model on all rows of the search part."""
         rows = Rows.of(table, setting)
         training = _Training(rows, setting, searched)
-        for _ in range(int(learned[_EPOCHS])):
-            training.go_on()
+        with threadpool_limits(setting.threads):
+            for _ in range(int(learned[_EPOCHS])):
+                training.go_on()
         return GraphModel.of(NetModel(fitted=training.model), table, setting, rows.unit)
 
 
@@ -96,6 +97,10 @@ class NetFold:
 
     def train(self, searched: Parameters, *, deadline: float) -> FoldResult:
         """Add epochs until the validation rows stop improving."""
+        with threadpool_limits(self.setting.threads):
+            return self._train(searched, deadline)
+
+    def _train(self, searched: Parameters, deadline: float) -> FoldResult:
         task = self.setting.task
         smooth, jumping = _SMOOTH[task]
         metric = smooth if self.setting.metric in jumping else self.setting.metric
@@ -148,7 +153,6 @@ class _Training:
     """A net that learns epoch by epoch."""
 
     def __init__(self, rows: Rows, setting: Setting, searched: Parameters) -> None:
-        self._setting = setting
         self._net = _build(setting, searched)
         pipeline = build_pipeline(self._net, scaled=True)
         self._scaled = pipeline[:-1].fit_transform(rows.features)
@@ -158,7 +162,7 @@ class _Training:
 
     def go_on(self) -> None:
         """Learn from every row once more."""
-        with warnings.catch_warnings(), threadpool_limits(self._setting.threads):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._net.partial_fit(self._scaled, self._target, **self._told)
 
