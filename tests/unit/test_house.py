@@ -35,6 +35,7 @@ _CRDS: Final = "integration/operator/test_crds.py"
 _COMMAND: Final = "integration/operator/test_command.py"
 _OPERATOR: Final = "integration/operator/test_operator.py"
 _RECORD: Final = "integration/operator/test_record_client.py"
+_LEARNERS: Final = "unit/training/learners/test_protocol.py"
 _LIVES: Final = "scenario/test_lives.py"
 _MANIFESTS: Final = "unit/operator/test_manifests.py"
 _NAMES: Final = "names that several programs share"
@@ -91,6 +92,16 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/rollout/case.py": "unit/operator/rollout/test_observe.py",
     "serving/server/refusals.py": "unit/serving/server/test_endpoint.py",
     "serving/server/schemas.py": "unit/serving/server/test_application.py",
+    # What all learners do, and what a server makes of their graphs.
+    "serving/server/predictors/onnx.py": "unit/contracts/test_served_graphs.py",
+    "training/learners/baseline.py": _LEARNERS,
+    "training/learners/forest.py": _LEARNERS,
+    "training/learners/lightgbm.py": _LEARNERS,
+    "training/learners/linear.py": _LEARNERS,
+    "training/learners/net.py": _LEARNERS,
+    "training/learners/pipeline.py": _LEARNERS,
+    "training/learners/tree_shap.py": _LEARNERS,
+    "training/learners/unit.py": _LEARNERS,
 }
 
 # The modules that decide and parse nothing, with what they hold instead.
