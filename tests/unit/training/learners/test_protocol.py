@@ -104,7 +104,8 @@ def test_a_fold_may_be_validated_on_its_first_rows(learner: Learner) -> None:
     result = fold.train(learner.starting_point, deadline=time.monotonic() + 60)
 
     assert np.array_equal(fold.target, rows.target[:40])
-    assert compute(Task.BINARY, "roc_auc", fold.target, result.score) > 0.8
+    least = 0.5 if learner.name == "baseline" else 0.8  # which looks at no feature
+    assert compute(Task.BINARY, "roc_auc", fold.target, result.score) >= least
 
 
 @each_learner
