@@ -92,8 +92,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/rollout/case.py": "unit/operator/rollout/test_observe.py",
     "serving/server/refusals.py": "unit/serving/server/test_endpoint.py",
     "serving/server/schemas.py": "unit/serving/server/test_application.py",
-    # What all learners do, and what a server makes of their graphs.
-    "serving/server/predictors/onnx.py": "unit/contracts/test_served_graphs.py",
+    # What all learners do.
     "training/learners/baseline.py": _LEARNERS,
     "training/learners/forest.py": _LEARNERS,
     "training/learners/lightgbm.py": _LEARNERS,
