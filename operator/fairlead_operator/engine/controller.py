@@ -105,13 +105,13 @@ class Controller:
         return await self._ports.kube.reread(key.kind, key.namespace, key.name)
 
     async def _gone(self, key: Key) -> None:
-        self._queue.forget(key)
         for model, (rollout, phase) in tuple(self._in_phase.items()):
             if rollout == key or (key.kind == "Model" and model == (key.namespace, key.name)):
                 metrics.ROLLOUT_PHASE.remove(*model, phase)
                 del self._in_phase[model]
         if key.kind == "Model":
             await self._tidy(key.namespace)
+        self._queue.forget(key)  # the last: what fails until here is tried less and less often
 
     async def _tidy(self, namespace: str) -> None:
         await reconcile_namespace(namespace, self._ports, logins=self._settings.logins)

@@ -32,6 +32,8 @@ TRAINING_RUN = Key("TrainingRun", NAMESPACE, "t-1")
 SHARED = Key.of_namespace(NAMESPACE)
 STABLE = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:0"}
 AWAY = TransientError("GET Service: 503")
+ENDING = NamespaceEndingError("POST …: 403 … because it is being terminated")
+REFUSED = ClusterRefusalError("PATCH …: 403 forbidden by policy")
 
 
 class ImpatientQueue(WorkQueue):
@@ -151,6 +153,20 @@ async def test_who_is_being_deleted_is_forgotten_and_left_as_it_is(
 
     assert queue.forgotten == [key]
     assert status_of(world, key) == {}
+
+
+@pytest.mark.parametrize("error", [REFUSED, AWAY], ids=["refused", "no answer"])
+async def test_what_a_gone_model_left_is_tried_less_and_less_often(
+    world: World, controller: Controller, queue: ImpatientQueue, error: Exception
+) -> None:
+    """A policy that refused it was asked five times a second for as long as it was there."""
+    world.kube.fail_next = [error] * 4
+    queue.add(MODEL)
+
+    await work_off(controller, until=lambda: not has_gateway(world))
+
+    assert queue.delays == [0.2, 0.4, 0.8, 1.6]
+    assert queue.failures(MODEL) == 0
 
 
 @pytest.mark.parametrize(("key", "stays"), [(MODEL, False), (ROLLOUT, True), (TRAINING_RUN, True)])
@@ -477,10 +493,6 @@ async def test_a_bug_is_an_error_from_the_first_time_on(
     assert told.levelno == logging.ERROR
     assert told.exc_info is not None, "with its traceback"
     assert count("fairlead_reconciles_total", kind="Namespace", outcome="failed") == before + 1
-
-
-ENDING = NamespaceEndingError("POST …: 403 … because it is being terminated")
-REFUSED = ClusterRefusalError("PATCH …: 403 forbidden by policy")
 
 
 @pytest.mark.parametrize(
