@@ -42,11 +42,11 @@ def find_obstacle(
     """Say what keeps pods from being there, in the cluster's words; None while nothing does."""
     if deployment is None:
         return None
-    words = (_refusal(deployment), *map(_obstacle, pods))
+    words = (read_refusal(deployment), *map(_obstacle, pods))
     return next((each for each in words if each is not None), None)
 
 
-def _refusal(deployment: Mapping[str, Any]) -> str | None:
+def read_refusal(deployment: Mapping[str, Any]) -> str | None:
     """Say why no pod may be made, a quota for example; None where nothing was refused."""
     for condition in (deployment.get("status") or {}).get("conditions") or []:
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":

@@ -30,6 +30,7 @@ from fairlead_operator.api.phases.rollout import (
 )
 from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.kube.metadata import preview_name
+from fairlead_operator.kube.pods import read_refusal
 from fairlead_operator.report import Report, announce_pods
 from fairlead_operator.requests import announce_refusals, record
 from fairlead_operator.rollout.arms import (
@@ -133,6 +134,7 @@ def report(
             next_measurement=seen.next_measurement,
             unscaled=unscaled is not None,
             incomplete=presence is not None and not presence.complete,
+            refused=any(read_refusal(server) is not None for server in seen.servers.values()),
         ),
     )
 

@@ -12,6 +12,7 @@ _UNANSWERED: Final = timedelta(seconds=5)  # a registry or gateway that tells us
 _MISSING: Final = timedelta(minutes=1)  # what has to be installed or put right
 UNCONFIRMED: Final = timedelta(seconds=10)  # after which a route that is not confirmed is told
 _GATEWAY: Final = timedelta(seconds=1)
+_REFUSED: Final = timedelta(seconds=10)  # until pods that were refused are tried again
 
 
 def look_again(
@@ -21,12 +22,34 @@ def look_again(
     next_measurement: timedelta,
     unscaled: bool = False,
     incomplete: bool = False,
+    refused: bool = False,
 ) -> timedelta | None:
     """Return the time until the next look; None when only an event can change anything.
 
     ``unscaled`` says that no autoscaler could be made: nothing tells when one can.
     ``incomplete`` says that pods behind the address are missing.
+    ``refused`` says that the cluster refused to make pods: it does not tell when it would.
     """
+    look = _next_look(
+        observed,
+        decision,
+        next_measurement=next_measurement,
+        unscaled=unscaled,
+        incomplete=incomplete,
+    )
+    if not refused or not observed.has_turn:
+        return look
+    return _REFUSED if look is None else min(look, _REFUSED)
+
+
+def _next_look(
+    observed: Observed,
+    decision: Decision,
+    *,
+    next_measurement: timedelta,
+    unscaled: bool,
+    incomplete: bool,
+) -> timedelta | None:
     if is_finished(decision.phase):
         return _at_rest(observed, decision, unscaled=unscaled, incomplete=incomplete)
     if decision.phase is Phase.ROLLING_BACK:

@@ -113,6 +113,24 @@ def test_an_autoscaler_that_could_not_be_made_is_tried_again() -> None:
     assert look_again(ended(), decision, next_measurement=MEASURED, unscaled=True) == MINUTE
 
 
+@pytest.mark.parametrize(
+    ("seen", "phase", "share"),
+    [
+        pytest.param(ended(), Phase.SUCCEEDED, 100, id="at rest"),
+        pytest.param(ended(), Phase.PROGRESSING, 10, id="between two measurements"),
+    ],
+)
+def test_pods_that_were_refused_are_tried_again_soon(
+    seen: Observed, phase: Phase, share: int
+) -> None:
+    decision = decided(phase, share=share)
+
+    span = look_again(seen, decision, next_measurement=60 * MINUTE, refused=True)
+
+    assert span is not None
+    assert span <= 10 * SECOND
+
+
 TOLD_BY_AN_EVENT = {Reason.WAITING_FOR_TURN, Reason.SUSPENDED}
 
 

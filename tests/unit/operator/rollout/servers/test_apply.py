@@ -1,11 +1,12 @@
 """A server and its autoscaler, made and removed: the number of pods has one owner at a time."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.group import ANNOTATION_AUTOSCALER
+from fairlead_operator.api.group import ANNOTATION_AUTOSCALER, ANNOTATION_TRIED
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.attempts import Failure
 from fairlead_operator.errors import ClusterRefusalError
@@ -27,7 +28,9 @@ def kube() -> FakeKube:
     return FakeKube(Clock())
 
 
-async def apply(kube: FakeKube, floor: int | None = None, **serving: Any) -> AppliedServer:
+async def apply(
+    kube: FakeKube, floor: int | None = None, *, now: datetime = START, **serving: Any
+) -> AppliedServer:
     """Look at the Deployment, and make the server as it should be."""
     return await apply_server(
         VERSION,
@@ -37,7 +40,7 @@ async def apply(kube: FakeKube, floor: int | None = None, **serving: Any) -> App
         owner=OWNER,
         kube=kube,
         settings=SETTINGS,
-        turn=Upgrades().turn("energy/nsw-price", "energy", START),
+        turn=Upgrades().turn("energy/nsw-price", "energy", now),
     )
 
 
@@ -75,6 +78,39 @@ async def test_drains_leave_some_pods_where_there_are_several(
     await apply(kube, 1, **serving)
 
     assert ("PodDisruptionBudget" in kinds(kube)) is budget
+
+
+def refuse(kube: FakeKube, status: str) -> None:
+    """Have the cluster say that it refused a pod, or no longer does."""
+    condition = {"type": "ReplicaFailure", "status": status, "message": "exceeded quota: small"}
+    kube.objects["Deployment", NAMESPACE, NAME]["status"] = {"conditions": [condition]}
+
+
+async def test_refused_pods_are_tried_again_every_ten_seconds(kube: FakeKube) -> None:
+    """When the quota had grown, Kubernetes' own back-off kept them away for minutes more."""
+    await apply(kube)
+    refuse(kube, "True")
+
+    tried = []
+    for seconds in (0, 4, 9, 10, 25):
+        await apply(kube, now=START + timedelta(seconds=seconds))
+        annotations = kube.objects["Deployment", NAMESPACE, NAME]["metadata"]["annotations"]
+        tried.append(datetime.fromisoformat(annotations[ANNOTATION_TRIED]) - START)
+
+    assert [span.total_seconds() for span in tried] == [0, 0, 0, 10, 20]
+
+
+@pytest.mark.parametrize("status", ["False", "Unknown"])
+async def test_pods_that_are_not_refused_are_left_to_kubernetes(
+    kube: FakeKube, status: str
+) -> None:
+    await apply(kube)
+    refuse(kube, status)
+    writes = len(kube.writes)
+
+    await apply(kube, now=START + timedelta(minutes=1))
+
+    assert len(kube.writes) == writes
 
 
 async def test_a_new_server_begins_with_its_floor(kube: FakeKube) -> None:
