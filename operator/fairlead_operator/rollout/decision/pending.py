@@ -33,6 +33,9 @@ _TURN: Final = (
     "shows which"
 )
 
+_FIRST: Final = "the first version takes all traffic at once"
+_BACK: Final = "the version that was in charge takes all traffic again"
+
 
 def while_pending(observed: Observed, wish: Request | None) -> Decision:
     """Wait for what is needed; there is no traffic yet, so giving up needs no way back."""
@@ -78,7 +81,7 @@ def _begin(observed: Observed) -> Decision:
             observed,
             Phase.SUCCEEDED,
             Reason.PROMOTED,
-            "the first version takes all traffic at once",
+            _BACK if observed.goes_back else _FIRST,
             shares=all_traffic(observed),
         )
     if observed.exclusive:

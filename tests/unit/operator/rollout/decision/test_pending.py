@@ -334,3 +334,21 @@ def test_a_downtime_is_called_one_and_names_who_is_away() -> None:
         assert "downtime" in decision.message
         assert "1.0.0" in decision.message
     assert "0 of 2 pods" in lasts.message
+
+
+@pytest.mark.parametrize(
+    ("goes_back", "words"),
+    [
+        pytest.param(False, "the first version takes all traffic at once", id="first"),
+        pytest.param(
+            True, "the version that was in charge takes all traffic again", id="after a deletion"
+        ),
+    ],
+)
+def test_a_version_without_another_beside_it_takes_everything(
+    *, goes_back: bool, words: str
+) -> None:
+    """What came back after its Rollout was deleted in flight was called the first version."""
+    decision = while_pending(pending(stable=None, goes_back=goes_back), None)
+
+    assert (decision.reason, decision.message) == (Reason.PROMOTED, words)
