@@ -147,8 +147,9 @@ def _read_tensor(where: str, tensor: object) -> tuple[str, list[object]]:
     if not isinstance(tensor, dict) or not isinstance(name := tensor.get("name"), str):
         raise BadInputError(f"{where} is not an object with a name")
     where = f"{where}, column {name[:60]!r}"
-    if tensor.get("datatype") not in _TAKEN:
-        _refuse(where, "datatype", tensor.get("datatype"), "give one of the protocol, as FP64")
+    datatype = tensor.get("datatype")
+    if not isinstance(datatype, str) or datatype not in _TAKEN:
+        _refuse(where, "datatype", datatype, "give one of the protocol, as FP64")
     data, shape = tensor.get("data"), tensor.get("shape")
     if not isinstance(data, list):
         _refuse(where, "data", data, "give a list with a value for each row")

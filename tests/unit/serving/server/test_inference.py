@@ -1,7 +1,8 @@
 """The Open Inference Protocol: the same rows and predictions, written as tensors."""
 
+import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -78,6 +79,7 @@ def test_a_client_may_name_its_request() -> None:
         (body(PRICE, PRICE), "inputs[1] is the column 'price' once more"),
         (body({**PRICE, "datatype": "float"}), "column 'price': datatype is 'float'; give one"),
         (body({**PRICE, "datatype": None}), "column 'price': datatype is missing"),
+        (body({**PRICE, "datatype": []}), "column 'price': datatype is wrong"),
         (body({**PRICE, "data": None}), "column 'price': data is missing; give a list"),
         (body({**PRICE, "data": {"a": 1}}), "column 'price': data is wrong"),
         (body({**PRICE, "shape": [1, 2]}), "column 'price': shape is wrong; give [2, 1]"),
@@ -99,6 +101,39 @@ def test_what_is_not_as_the_protocol_has_it_is_refused_by_name(
         parse_tensors(asked)
 
     assert message in str(refusal.value)
+
+
+VALUES = (None, True, 0, -1, 1.5, 10**30, "", "FP64", [], [[]], [1, 1], {}, {"name": []}, [None])
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(lambda value: value, id="the body"),
+        pytest.param(lambda value: {"inputs": value}, id="inputs"),
+        pytest.param(lambda value: {"inputs": [value]}, id="a tensor"),
+        pytest.param(lambda value: {"inputs": [PRICE], "id": value}, id="id"),
+        pytest.param(lambda value: {"inputs": [PRICE], "outputs": value}, id="outputs"),
+        pytest.param(lambda value: {"inputs": [PRICE], "outputs": [value]}, id="an output"),
+        pytest.param(
+            lambda value: {"inputs": [PRICE], "outputs": [{"name": value}]}, id="an output's name"
+        ),
+        *(
+            pytest.param(lambda value, field=field: {"inputs": [{**PRICE, field: value}]}, id=field)
+            for field in ("name", "datatype", "shape", "data", "parameters")
+        ),
+        pytest.param(
+            lambda value: {"inputs": [{**PRICE, "shape": [value], "data": [1]}]}, id="a length"
+        ),
+        pytest.param(
+            lambda value: {"inputs": [{**PRICE, "shape": [1], "data": [value]}]}, id="a cell"
+        ),
+    ],
+)
+def test_no_value_anywhere_is_an_error_of_the_model(place: Callable[[Any], Any]) -> None:
+    for value in VALUES:
+        with contextlib.suppress(BadInputError):
+            READER.read_rows(parse_tensors(bytearray(json.dumps(place(value)).encode())).instances)
 
 
 def test_too_many_rows_are_too_large() -> None:
