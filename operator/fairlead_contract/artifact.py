@@ -3,7 +3,8 @@
 The operator decides by it before a server starts, and the server before it opens anything.
 
     XGBoost          a booster: trees, read from JSON or UBJSON, whatever else the artifact says
-    ONNX             a graph that takes raw columns (``graph``), read as data by onnxruntime
+    ONNX             a graph that takes raw columns, read as data by onnxruntime, where the
+                     MLmodel file says that it is one (``graph.MARK``)
     everything else  opened by MLflow's generic interface, which imports the module that the
                      artifact names, from the artifact's own folder if it is there, and unpickles:
                      a pickle, a cloudpickle, a joblib file or a module of Python is a program
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from fairlead_contract import graph
+
 # What a server starts with, as "true" or "false"; without it, no code runs.
 ALLOWS_CODE: Final = "FAIRLEAD_ALLOW_ARTIFACT_CODE"
 # Where the trainer and the container that runs a champion's code meet; without it, none runs.
@@ -25,6 +28,12 @@ CHAMPION_ROOM: Final = "FAIRLEAD_CHAMPION_ROOM"
 CODE_FIELD: Final = "spec.serving.allowArtifactCode"  # of the Model
 CODE_VALUE: Final = "serving.allowArtifactCode"  # of the chart
 
+# What an author may register instead, for people.
+WITHOUT_CODE: Final = (
+    "an XGBoost booster, or as an ONNX graph of raw columns with "
+    + ", ".join(f"{key}: {value}" for key, value in graph.MARK.items())
+    + " in the metadata of its MLmodel file"
+)
 _LONGEST: Final = 60  # characters of a name that are shown
 _ODD: Final = re.compile(r"[^\w./:-]")
 _NUMBERS: Final = frozenset({"double", "float", "long", "integer"})
@@ -37,6 +46,7 @@ class Form:
     flavor: str  # as the MLmodel file has it
     types: frozenset[str]  # MLflow's types of the columns that it takes
     runs_code: bool  # of the artifact, when it is opened
+    needs_mark: bool = False  # whether the artifact has to say that it is of our contract
 
 
 # The fastest first; MLflow's generic interface takes everything else.
@@ -46,15 +56,30 @@ FORMS: Final = (
         flavor="onnx",
         types=_NUMBERS | {"boolean", "string", "datetime"},
         runs_code=False,
+        needs_mark=True,
     ),
     Form(flavor="python_function", types=_NUMBERS | {"boolean", "string"}, runs_code=True),
 )
 
 
-def choose_form(flavors: Collection[str], types: Collection[str]) -> Form | None:
-    """Choose the first form that takes columns of these types; None when there is none."""
+def choose_form(
+    flavors: Collection[str], types: Collection[str], metadata: object = None
+) -> Form | None:
+    """Choose the first form that takes columns of these types; None when there is none.
+
+    Args:
+        metadata: of the ``MLmodel`` file, whatever its author wrote there.
+    """
+    marked = graph.is_marked(metadata)
     return next(
-        (form for form in FORMS if form.flavor in flavors and form.types.issuperset(types)), None
+        (
+            form
+            for form in FORMS
+            if form.flavor in flavors
+            and form.types.issuperset(types)
+            and (marked or not form.needs_mark)
+        ),
+        None,
     )
 
 

@@ -20,6 +20,9 @@ from typing import Any, Final
 
 FLAVOR: Final = "onnx"  # MLflow's name for the form
 FILE: Final = "model.onnx"
+# In the metadata of the MLmodel file, which says it before anything is opened: any other graph
+# takes its inputs in a way of its own, and is left to MLflow.
+MARK: Final[Mapping[str, str]] = {"fairlead.graph": "columns"}
 OPSET: Final = 18
 ML_OPSET: Final = 3  # of ai.onnx.ml
 
@@ -84,6 +87,13 @@ class Description:
     def answer(self) -> str:
         """Return the name of the output that answers."""
         return VALUE if self.classes is None else PROBABILITIES
+
+
+def is_marked(metadata: object) -> bool:
+    """Tell whether the metadata of an ``MLmodel`` file says that its graph is of this contract."""
+    return isinstance(metadata, Mapping) and all(
+        metadata.get(key) == value for key, value in MARK.items()
+    )
 
 
 def write_metadata(description: Description) -> dict[str, str]:

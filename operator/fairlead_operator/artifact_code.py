@@ -4,7 +4,13 @@ It is read from the ``MLmodel`` file, as the signature is.  The server looks at 
 got, and refuses for itself: what is said here is said before a pod starts.
 """
 
-from fairlead_contract.artifact import CODE_FIELD, CODE_VALUE, choose_form, describe_code
+from fairlead_contract.artifact import (
+    CODE_FIELD,
+    CODE_VALUE,
+    WITHOUT_CODE,
+    choose_form,
+    describe_code,
+)
 from fairlead_contract.mlmodel import InvalidMlmodelError, read_mlmodel
 from fairlead_operator.signature import read_signature
 from fairlead_operator.text import printable
@@ -18,8 +24,9 @@ def find_code(mlmodel: str) -> str:
     """
     types = {column.type for column in read_signature(mlmodel).inputs}
     try:
-        flavors = dict(read_mlmodel(mlmodel)["flavors"])
-        form = choose_form(flavors, types)
+        described = read_mlmodel(mlmodel)
+        flavors = dict(described["flavors"])
+        form = choose_form(flavors, types, described.get("metadata"))
         return describe_code(flavors) if form is not None and form.runs_code else ""
     except (InvalidMlmodelError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(
@@ -36,8 +43,7 @@ def explain_refusal(version: str, code: str, *, by_model: bool, by_operator: boo
     """
     return (
         f"{_says(version, code)}, and {_missing(by_model, by_operator)}; allow it if you trust "
-        "everyone who can write to this model's MLflow, or register the version as an XGBoost "
-        "booster or an ONNX graph"
+        f"everyone who can write to this model's MLflow, or register the version as {WITHOUT_CODE}"
     )
 
 

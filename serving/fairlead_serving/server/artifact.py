@@ -33,6 +33,7 @@ class Artifact:
     columns: tuple[Column, ...]
     flavors: Mapping[str, Mapping[str, Any]]  # how it can be loaded, as the MLmodel file says
     example: list[dict[str, Any]] | None
+    metadata: object = None  # that the MLmodel file has besides, whatever it is
     classes: Classes = PLAIN  # in the words of the labels, where it names them
 
     def find_file(self, name: object) -> Path:
@@ -103,6 +104,7 @@ def _read(path: Path) -> Artifact:
         columns=parse_columns(description.get("signature")),
         flavors=dict(description["flavors"]),
         example=_read_example(path, description.get("saved_input_example_info")),
+        metadata=description.get("metadata"),
         classes=Classes(labels=read_classes(description.get("metadata"))),
     )
 

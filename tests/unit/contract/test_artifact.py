@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fairlead_contract.artifact import choose_form, confine, describe_code
+from fairlead_contract.graph import MARK
 
 BOTH = {"python_function", "xgboost"}
 
@@ -19,14 +20,6 @@ BOTH = {"python_function", "xgboost"}
         pytest.param(BOTH, {"double", "string"}, "python_function", True, id="of words"),
         pytest.param(BOTH, {"boolean"}, "python_function", True, id="of yes and no"),
         pytest.param({"python_function"}, {"double"}, "python_function", True, id="by MLflow"),
-        pytest.param({"python_function", "onnx"}, {"double"}, "onnx", False, id="a graph"),
-        pytest.param(
-            {"python_function", "onnx"},
-            {"string", "datetime"},
-            "onnx",
-            False,
-            id="a graph of words",
-        ),
         pytest.param({"python_function"}, {"datetime"}, None, None, id="times, but no graph"),
         pytest.param({"xgboost"}, {"string"}, None, None, id="words for a booster alone"),
         pytest.param(BOTH, {"tensor of float32 [-1]"}, None, None, id="tensors"),
@@ -40,6 +33,38 @@ def test_choose_form(
     form = choose_form(flavors, types)
 
     assert (form and form.flavor, form and form.runs_code) == (flavor, runs_code)
+
+
+GRAPH = {"python_function", "onnx"}  # as mlflow.onnx.log_model writes both
+
+
+@pytest.mark.parametrize(
+    ("flavors", "types", "metadata", "flavor"),
+    [
+        pytest.param(GRAPH, {"double"}, MARK, "onnx", id="a graph of ours"),
+        pytest.param(GRAPH, {"double"}, {"a": 1, **MARK}, "onnx", id="that says more"),
+        pytest.param(GRAPH, {"string", "datetime"}, MARK, "onnx", id="of words and times"),
+        pytest.param({"onnx"}, {"double"}, MARK, "onnx", id="alone"),
+        pytest.param(BOTH | GRAPH, {"double"}, MARK, "xgboost", id="beside a booster"),
+        pytest.param(GRAPH, {"double"}, None, "python_function", id="of somebody else"),
+        pytest.param(GRAPH, {"double"}, {"a": 1}, "python_function", id="who says other things"),
+        pytest.param(
+            GRAPH, {"double"}, dict.fromkeys(MARK, "rows"), "python_function", id="of another form"
+        ),
+        pytest.param(
+            GRAPH, {"double"}, {key: [1] for key in MARK}, "python_function", id="or none at all"
+        ),
+        pytest.param(GRAPH, {"double"}, list(MARK), "python_function", id="no mapping"),
+        pytest.param({"onnx"}, {"double"}, None, None, id="which only MLflow would open"),
+        pytest.param({"python_function"}, {"double"}, MARK, "python_function", id="no graph"),
+    ],
+)
+def test_a_graph_is_ours_by_its_own_word(
+    flavors: set[str], types: set[str], metadata: object, flavor: str | None
+) -> None:
+    form = choose_form(flavors, types, metadata)
+
+    assert (form and form.flavor) == flavor
 
 
 @pytest.mark.parametrize(

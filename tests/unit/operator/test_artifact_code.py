@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fairlead_contract.graph import MARK
 from fairlead_operator.artifact_code import explain_kept, explain_refusal, find_code
 from support import baits
 
@@ -18,6 +19,26 @@ def test_code_is_found_before_a_pod_starts(write: Any, named: str, tmp_path: Pat
 
     assert find_code((folder / "MLmodel").read_text()) == named
     assert not (tmp_path / "mark").exists()
+
+
+GRAPH = {"onnx": {"data": "model.onnx"}, **baits.generic()}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "code"),
+    [
+        pytest.param(MARK, "", id="ours is data"),
+        pytest.param(None, "python_function", id="any other is opened by MLflow"),
+        pytest.param("columns", "python_function", id="whatever it says"),
+    ],
+)
+def test_a_graph_is_data_where_it_says_so(metadata: Any, code: str, tmp_path: Path) -> None:
+    folder = baits.write_artifact(tmp_path, flavors=GRAPH, columns=baits.NUMBERS, files={})
+    described = yaml.safe_load((folder / "MLmodel").read_text()) | {"metadata": metadata}
+
+    named = find_code(yaml.safe_dump(described))
+
+    assert named.split(",")[0] == code
 
 
 @pytest.mark.parametrize(

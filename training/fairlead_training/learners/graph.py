@@ -207,7 +207,7 @@ class GraphModel:
             name="model",
             signature=signature,
             input_example=example,
-            metadata=dict(metadata) or None,
+            metadata={**contract.MARK, **metadata},
             # Given, since MLflow would otherwise import everything to find out.
             pip_requirements=[
                 f"onnx=={onnx.__version__}",

@@ -12,6 +12,7 @@ from typing import Final
 from fairlead_contract.artifact import (
     CODE_FIELD,
     CODE_VALUE,
+    WITHOUT_CODE,
     Form,
     choose_form,
     describe_code,
@@ -68,7 +69,7 @@ def open_predictor(artifact: Artifact, *, warmup: int = 1, allows_code: bool) ->
             Reason.CODE_NOT_ALLOWED,
             f"the artifact runs code ({describe_code(artifact.flavors)}), which runs only where "
             f"{CODE_FIELD} of the Model and {CODE_VALUE} in the chart's values are both true; "
-            "allow it and retry, or register the version as an XGBoost booster or an ONNX graph",
+            f"allow it and retry, or register the version as {WITHOUT_CODE}",
         )
     try:
         predictor = LOADERS[form.flavor](artifact)
@@ -88,13 +89,13 @@ def find_form(artifact: Artifact) -> Form:
         StartupError: there is none.
     """
     types = {column.mlflow_type for column in artifact.columns}
-    form = choose_form(artifact.flavors, types)
+    form = choose_form(artifact.flavors, types, artifact.metadata)
     if form is None:
         raise StartupError(
             Reason.ARTIFACT_INVALID,
             f"artifact cannot be served: none of its flavors ({', '.join(artifact.flavors)}) "
             f"takes columns of {', '.join(sorted(types))}; log the model with the flavor "
-            "python_function, or as an ONNX graph",
+            f"python_function, or as {WITHOUT_CODE}",
         )
     return form
 

@@ -15,7 +15,7 @@ from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.predictors import onnx
-from fairlead_serving.server.predictors.flavors import open_predictor
+from fairlead_serving.server.predictors.flavors import find_form, open_predictor
 from fairlead_serving.server.predictors.onnx import OnnxPredictor
 from fairlead_serving.server.predictors.protocol import PredictionError
 from fairlead_serving.server.signature import Column, Kind
@@ -55,6 +55,7 @@ def artifact(folder: Path, model: Any, taken: tuple[Column, ...]) -> Artifact:
         columns=taken,
         flavors={"onnx": {"data": graph.FILE}, "python_function": {}},
         example=None,
+        metadata=graph.MARK,
     )
 
 
@@ -161,6 +162,17 @@ def test_a_graph_needs_no_permission_for_code(tmp_path: Path) -> None:
     predictor = open_predictor(given, allows_code=False)
 
     assert np.asarray(predictor.predict([ROW])).tolist() == [SUM]
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"fairlead.graph": "rows"}])
+def test_a_graph_of_another_form_is_left_to_mlflow(tmp_path: Path, metadata: Any) -> None:
+    ours = artifact(tmp_path, build_graph(ONE), columns(ONE))
+    other = dataclasses.replace(ours, metadata=metadata)
+
+    assert find_form(other).flavor == "python_function"
+    with pytest.raises(StartupError, match=r"with fairlead\.graph: columns in the meta") as failure:
+        open_predictor(other, allows_code=False)
+    assert failure.value.reason is Reason.CODE_NOT_ALLOWED
 
 
 def reading(file: str) -> Any:
