@@ -16,7 +16,7 @@ from fairlead_contract import graph
 from fairlead_contract.graph import ColumnType
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.columns import ByName, ColumnsReader
-from fairlead_serving.server.instances import FLOAT32_MAX
+from fairlead_serving.server.instances import FLOAT32_MAX, BadInputError
 from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
 from fairlead_serving.server.signature import Column, Kind
 
@@ -55,6 +55,7 @@ class OnnxPredictor:
         self._width = 1 if described.classes is None else len(described.classes)
         self._columns = ColumnsReader(columns, limit=FLOAT32_MAX)
         self.reader = self._columns.instances
+        self._has_answered = self._answers_something()
         self.is_fast = self._is_quick()
 
     @classmethod
@@ -92,9 +93,32 @@ class OnnxPredictor:
                 f"the graph gives {_shape(scores.shape)} for {rows} rows, not "
                 f"{_shape((rows, self._width))}"
             )
-        if not np.isfinite(scores).all():
-            raise PredictionError("the graph's score is not a finite number")
+        finite = np.isfinite(scores).all(axis=1)
+        if not finite.all():
+            raise self._not_finite(int(finite.argmin()))
+        self._has_answered = True
         return scores if self._width > _BINARY else scores[:, -1]
+
+    def _not_finite(self, row: int) -> Exception:
+        """Blame the row where the graph answers others, as a sum that a row's values overflow."""
+        if not self._has_answered:
+            return PredictionError("the graph's score is not a finite number")
+        return BadInputError(
+            f"instances[{row}]: the model's answer to these values is not a finite number; give "
+            "smaller numbers, and a value in place of each null"
+        )
+
+    def _answers_something(self) -> bool:
+        """Tell whether the graph has an answer to a row of nothing, or of zeros and no texts."""
+        nothing = self._columns.blank()
+        zeros = {
+            name: column if column.dtype == object else np.zeros_like(column)
+            for name, column in nothing.items()
+        }
+        try:
+            return any(bool(np.isfinite(self._run(row)).all()) for row in (nothing, zeros))
+        except Exception:  # as a graph has that takes no empty text; its first answer will tell
+            return False
 
     def _run(self, columns: ByName) -> npt.NDArray[np.floating[Any]]:
         (scores,) = self._session.run(self._wanted, columns)

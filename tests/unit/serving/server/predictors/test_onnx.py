@@ -181,6 +181,17 @@ def reading(file: str) -> Any:
     return build_graph(ONE, initializers=[external(file)], nodes=[used])
 
 
+def answering(*operators: str) -> Any:
+    """Build a graph that does more with the sum of its one column; Sub takes it from itself."""
+    model = build_graph(ONE)
+    model.graph.node[-1].output[0] = "fairlead.0"
+    for at, operator in enumerate(operators):
+        taken = [f"fairlead.{at}"] * (2 if operator == "Sub" else 1)
+        given = graph.VALUE if at == len(operators) - 1 else f"fairlead.{at + 1}"
+        model.graph.node.append(helper.make_node(operator, taken, [given]))
+    return model
+
+
 CUSTOM = helper.make_node("Steal", ["price"], ["fairlead.stolen"], domain="example.org")
 
 
@@ -251,14 +262,14 @@ def test_what_is_no_graph_does_not_start(tmp_path: Path) -> None:
             id="a class less than it names",
         ),
         pytest.param(
-            build_graph({"a": ColumnType.NUMBER, "price": ColumnType.NUMBER}),
-            {"a": 3e38, "price": 3e38},
-            "not a finite number",
-            id="no number",
+            answering("Sub", "Log"), {"price": 1}, "not a finite number", id="the logarithm of 0"
+        ),
+        pytest.param(
+            answering("Sub", "Log"), {"price": None}, "not a finite number", id="for null as well"
         ),
     ],
 )
-def test_an_answer_that_is_none_is_an_error(
+def test_an_answer_that_is_none_whatever_is_asked_is_an_error(
     tmp_path: Path, model: Any, row: dict[str, Any], message: str
 ) -> None:
     taken = columns(dict.fromkeys(row, ColumnType.NUMBER))
@@ -266,6 +277,30 @@ def test_an_answer_that_is_none_is_an_error(
 
     with pytest.raises(PredictionError, match=message):
         predictor.predict([row])
+
+
+TWO = {"a": ColumnType.NUMBER, "price": ColumnType.NUMBER}
+
+
+@pytest.mark.parametrize(
+    ("model", "row"),
+    [
+        pytest.param(build_graph(TWO), {"a": 3e38, "price": 3e38}, id="a sum too large"),
+        pytest.param(build_graph(TWO), {"a": -3e38, "price": -3e38}, id="or too small"),
+        pytest.param(answering("Sqrt"), {"price": -1}, id="outside what a function takes"),
+        pytest.param(
+            answering("Sqrt"), {"price": None}, id="null, where the graph fills nothing in"
+        ),
+    ],
+)
+def test_values_that_have_no_answer_are_the_clients_fault(
+    tmp_path: Path, model: Any, row: dict[str, Any]
+) -> None:
+    taken = columns(dict.fromkeys(row, ColumnType.NUMBER))
+    predictor = OnnxPredictor.load(artifact(tmp_path, model, taken))
+
+    with pytest.raises(BadInputError, match=r"^instances\[1\]: .* not a finite number; give"):
+        predictor.predict([dict.fromkeys(row, 1), row])
 
 
 @pytest.mark.parametrize(("seconds", "is_fast"), [(60.0, True), (0.0, False)])
