@@ -210,10 +210,7 @@ def _own_column(rows: pd.DataFrame, name: str, *, is_number: bool) -> "pd.Series
 
 
 def as_scores(score: Floats, target: Floats, task: Task) -> Floats:
-    """Bring predictions into the form of our own: one probability, one per class, or a value.
-
-    To a class that it does not know, the champion gives no probability.
-    """
+    """Bring predictions into the form of our own: one probability, one per class, or a value."""
     if task is Task.BINARY and score.ndim == 2 and score.shape[1] == 2:
         score = score[:, 1]
     elif score.ndim == 2 and score.shape[1] == 1:
@@ -224,9 +221,6 @@ def as_scores(score: Floats, target: Floats, task: Task) -> Floats:
         )
     if task is Task.BINARY and (score.min() < 0 or score.max() > 1 or set(score) <= {0.0, 1.0}):
         raise ChampionUnavailableError("its predictions are not probabilities of class 1")
-    if task is Task.MULTICLASS:
-        unknown = max(0, int(target.max()) + 1 - score.shape[1])
-        score = np.pad(score, ((0, 0), (0, unknown)))
     return score
 
 
@@ -240,16 +234,21 @@ def align(
 ) -> Floats:
     """Bring probabilities from the champion's classes to those of the data.
 
+    To a class that it does not know, the champion gives no probability.
+
     Args:
-        score: as ``as_scores`` gives it.
+        score: as ``as_scores`` gives it, with as many classes as the champion tells apart.
         ours: the classes of the data; none where they are 0, 1, 2, …
         theirs: the champion's, as it names them; none where it does not.
 
     Raises:
         ChampionUnavailableError: it tells other classes apart.
     """
-    if task is Task.REGRESSION or not (ours or theirs):
+    if task is Task.REGRESSION:
         return score
+    if not (ours or theirs):
+        unknown = 0 if task is Task.BINARY else max(0, int(target.max()) + 1 - score.shape[1])
+        return np.pad(score, ((0, 0), (0, unknown))) if unknown else score
     known = 2 if task is Task.BINARY else score.shape[1]
     wanted = _names(ours, known if task is Task.BINARY else int(target.max()) + 1)
     given = _names(theirs, known)

@@ -128,10 +128,33 @@ def test_predictions_are_brought_into_our_form(
     assert found.tolist() == expected
 
 
-def test_a_class_that_the_champion_does_not_know_has_no_probability() -> None:
-    score = as_scores(np.array([[0.5, 0.5], [0.5, 0.5]]), np.array([0.0, 3.0]), Task.MULTICLASS)
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        pytest.param((), (), [0.2, 0.5, 0.3, 0], id="plain classes"),
+        pytest.param(("a", "b", "c", "d"), ("a", "b", "c"), [0.2, 0.5, 0.3, 0], id="a last one"),
+        pytest.param(("Z", "a", "b", "c"), ("a", "b", "c"), [0, 0.2, 0.5, 0.3], id="a first one"),
+        pytest.param(("a", "d", "e", "f"), ("a", "b", "c"), [0.2, 0, 0, 0], id="two for two"),
+        pytest.param((2, 5, 7, 9), (), [0.3, 0, 0, 0], id="numbers, of a plain champion"),
+        pytest.param((), (1, 2, 3), [0, 0.2, 0.5, 0.3], id="plain now"),
+    ],
+)
+def test_a_class_that_the_champion_does_not_know_has_no_probability(
+    ours: tuple[Label, ...], theirs: tuple[Label, ...], expected: list[float]
+) -> None:
+    """The rows hold the new class, as they do when the source has gained it."""
+    target: Floats = np.array([1.0, 3.0])
+    given: Floats = np.array([[0.2, 0.5, 0.3]] * 2)
 
-    assert score.tolist() == [[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0]]
+    score = align(
+        as_scores(given, target, Task.MULTICLASS),
+        target,
+        Task.MULTICLASS,
+        ours=ours,
+        theirs=theirs,
+    )
+
+    assert score.tolist() == [expected] * 2
 
 
 @pytest.mark.parametrize(
