@@ -25,6 +25,7 @@ from fairlead_training.evaluate import Rival
 from fairlead_training.foreign import ForeignCodeError, ask
 from fairlead_training.learners.table import OPENERS, find_form
 from fairlead_training.metrics import Floats
+from fairlead_training.split import name_draw
 from fairlead_training.tracking import errors_named, is_missing
 
 _LEAST_ROWS: Final = 10  # that a comparison may rest on
@@ -59,8 +60,10 @@ def challenge(
     if config.champion is None:
         return None
     try:
-        is_known = learned is not None and table.by_time
-        unseen = find_unseen(holdout, table, learned or {}) if is_known else holdout
+        unseen = holdout
+        if learned is not None:
+            check_draw(learned, name_draw(holdout, config))
+            unseen = find_unseen(holdout, table, learned) if table.by_time else holdout
         score = score_champion(
             config.champion,
             config.registered_model,
@@ -73,6 +76,23 @@ def challenge(
     except ChampionUnavailableError as error:
         return Rival(unavailable=str(error))
     return Rival(rows=len(unseen), score=score)
+
+
+def check_draw(learned: Mapping[str, Any], draw: str | None) -> None:
+    """Check that what is held out now was held out when the champion learned, too.
+
+    Args:
+        draw: as ``name_draw`` names it.
+
+    Raises:
+        ChampionUnavailableError: it may have learned from many of these rows.
+    """
+    if learned.get("draw") != draw:
+        raise ChampionUnavailableError(
+            "it may have learned from rows that are held out now: without a time column they are "
+            "the same ones only with the same spec.data.target and groupBy, columns (where there "
+            "is no groupBy), training.validation.holdout and training.search.seed"
+        )
 
 
 def find_unseen(holdout: Table, table: Table, learned: Mapping[str, Any]) -> Table:
@@ -159,7 +179,7 @@ def _fetch(uri: str, name: str, folder: str) -> Path:
 
 
 def _score(directory: Path, model: Model, rows: pd.DataFrame, environment: Environment) -> Floats:
-    form = find_form(model.flavors)
+    form = find_form(model.flavors, model.metadata)
     features = _own_columns(model, rows, as_numbers=form is not None)
     if form is None:
         return _score_by_code(directory, model.flavors, features, environment)

@@ -43,7 +43,7 @@ from fairlead_training.search import nothing_found
 from fairlead_training.snapshot import restore
 from fairlead_training.sources.table import read_frame, warn_of_source
 from fairlead_training.space import Choice, read_choice
-from fairlead_training.split import Split, split, warn_of_few
+from fairlead_training.split import Split, name_draw, split, warn_of_few
 from fairlead_training.study import (
     Promise,
     SharedStudy,
@@ -294,6 +294,7 @@ class _Finishing:
                 trained_to=int(parts.search.times[-1]) if parts.search.by_time else None,
                 task=self._config.task,
                 unlabelled=parts.search.unlabelled,
+                draw=name_draw(parts.search, self._config),
             ),
         )
         return success_document(self._config, outcome)

@@ -46,17 +46,21 @@ def data_document(
     trained_to: int | None,
     task: Task | None = None,
     unlabelled: int = 0,
+    draw: str | None = None,
 ) -> dict[str, Any]:
     """Say what a version learned from; of plain classes nothing, nor of rows that all count.
 
     Args:
         trained_to: time of the latest row that it learned from; None where rows have no times.
+        draw: names how those without times were held out.
     """
     document: dict[str, Any] = {"rows": snapshot.rows, "holdoutRows": holdout_rows}
     if trained_to is not None:
         document["from"] = format_time(snapshot.first)
         document["to"] = format_time(snapshot.last)
         document["trainedTo"] = format_exact_time(trained_to)
+    if draw is not None:
+        document["draw"] = draw
     document["digest"] = snapshot.digest
     names = [spell(label) for label in snapshot.classes]
     if names:

@@ -7,7 +7,9 @@ decide it; each part gets its share of each class, and rows of one group stay to
 """
 
 import dataclasses
+import hashlib
 import itertools
+import json
 from typing import Final
 
 import numpy as np
@@ -16,7 +18,7 @@ import pandas as pd
 
 from fairlead_contract.classes import spell
 from fairlead_training.columns import show_names
-from fairlead_training.config import Task, ValidationConfig
+from fairlead_training.config import Task, TrainingConfig, ValidationConfig
 from fairlead_training.data import Table, count_rows, slice_rows, take_rows
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.snapshot import hash_rows
@@ -25,6 +27,7 @@ _LEAST_ROWS: Final = 10  # in any part of a table of a hundred rows or more
 _LEAST_OF_ALL: Final = 2
 
 Hashes = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +91,12 @@ def draw_order(table: Table, validation: ValidationConfig) -> Table:
 
     Rows of one group share a place.  Of each class, the rows are spread evenly over the order.
     """
-    keys = _number_rows(table) if table.groups is None else table.groups
+    target = _in_words(table)
+    keys = _number_rows(table, target) if table.groups is None else table.groups
     seed = _mix(np.array([validation.seed], dtype=np.uint64))
     # In the order of their hashes.
     _, unit, sizes = np.unique(_mix(keys ^ seed), return_inverse=True, return_counts=True)
-    stratum = _commonest(unit, table.target) if validation.stratified else np.zeros(len(sizes))
+    stratum = _commonest(unit, target) if validation.stratified else np.zeros(len(sizes))
     by_stratum = np.lexsort([np.arange(len(sizes)), stratum])
     before = pd.Series(sizes[by_stratum]).groupby(stratum[by_stratum])
     place = np.empty(len(sizes))
@@ -101,6 +105,25 @@ def draw_order(table: Table, validation: ValidationConfig) -> Table:
     rank[np.lexsort([np.arange(len(sizes)), place])] = np.arange(len(sizes))
     times = rank[unit]
     return take_rows(dataclasses.replace(table, times=times), np.argsort(times, kind="stable"))
+
+
+def name_draw(table: Table, config: TrainingConfig) -> str | None:
+    """Name what decides which rows without times are held out; None where they have times.
+
+    Two trainings of one name hold out the same rows of a table, but for those near the cut where
+    rows have come or gone.
+    """
+    if table.by_time:
+        return None
+    decides = {
+        "columns": list(map(str, table.features.columns)) if table.groups is None else None,
+        "groupBy": config.data.group_by,
+        "holdout": config.validation.holdout_fraction,
+        "seed": config.validation.seed,
+        "stratified": config.validation.stratified,
+        "target": config.data.target,
+    }
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
 
 def plan_folds(times: npt.NDArray[np.int64], folds: int, least: int) -> tuple[Fold, ...]:
@@ -160,9 +183,19 @@ def warn_of_few(parts: Split, task: Task) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _number_rows(table: Table) -> Hashes:
+def _in_words(table: Table) -> Floats:
+    """Return a number for each row's label that stays when other labels come or go."""
+    if not table.classes:
+        return table.target
+    words = [label if isinstance(label, str) else "" for label in table.classes]
+    hashes = pd.util.hash_array(np.array(words, dtype=object)).astype(np.float64)
+    known = [hashes[at] if word else float(table.classes[at]) for at, word in enumerate(words)]
+    return np.array(known)[table.target.astype(np.intp)]
+
+
+def _number_rows(table: Table, target: Floats) -> Hashes:
     """Return another number for each row; of equal rows, by how many came before."""
-    hashes = pd.Series(hash_rows(table))
+    hashes = pd.Series(hash_rows(dataclasses.replace(table, target=target)))
     copies = np.asarray(hashes.groupby(hashes).cumcount(), dtype=np.uint64)
     return np.asarray(hashes, dtype=np.uint64) ^ _mix(copies)
 

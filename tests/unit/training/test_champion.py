@@ -18,6 +18,7 @@ from fairlead_training.champion import (
     ChampionUnavailableError,
     align,
     as_scores,
+    check_draw,
     find_unseen,
 )
 from fairlead_training.config import ChampionConfig, Environment, Task
@@ -107,6 +108,36 @@ def test_too_few_rows_that_it_never_saw_compare_nothing(
 
     with pytest.raises(ChampionUnavailableError, match=f"{said} of the hold-out are later"):
         find_unseen(slice_rows(rows, 80, 100), rows, {"trainedTo": format_exact_time(end * SECOND)})
+
+
+@pytest.mark.parametrize(
+    ("learned", "draw"),
+    [
+        pytest.param({"draw": "a"}, "b", id="others were held out"),
+        pytest.param({"trainedTo": "2026-01-01T00:00:00Z"}, "b", id="the latest were"),
+        pytest.param({}, "b", id="nobody knows which"),
+        pytest.param({"draw": "a"}, None, id="the latest are now"),
+    ],
+)
+def test_a_champion_that_may_have_seen_the_hold_out_is_not_compared(
+    learned: dict[str, str], draw: str | None
+) -> None:
+    with pytest.raises(ChampionUnavailableError, match="may have learned from rows"):
+        check_draw(learned, draw)
+
+
+@pytest.mark.parametrize(
+    ("learned", "draw"),
+    [
+        pytest.param({"draw": "a"}, "a", id="the same were held out"),
+        pytest.param({"trainedTo": "2026-01-01T00:00:00Z"}, None, id="both by time"),
+        pytest.param({"rows": 100}, None, id="as 0.1.0"),
+    ],
+)
+def test_a_champion_that_learned_as_now_is_compared(
+    learned: dict[str, Any], draw: str | None
+) -> None:
+    check_draw(learned, draw)
 
 
 @pytest.mark.parametrize(

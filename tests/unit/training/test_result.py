@@ -69,6 +69,14 @@ def test_a_first_version_has_nothing_to_be_compared_with() -> None:
     assert "comparedRows" not in found
 
 
+def test_rows_without_times_say_how_they_were_held_out() -> None:
+    snapshot = Snapshot(rows=100, first=0, last=0, digest="sha256:c")
+
+    found = data_document(snapshot, 20, trained_to=None, draw="0f")
+
+    assert found == {"rows": 100, "holdoutRows": 20, "draw": "0f", "digest": "sha256:c"}
+
+
 @pytest.mark.parametrize(
     ("classes", "task", "said"),
     [

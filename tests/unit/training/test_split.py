@@ -1,6 +1,8 @@
 """The split: neither time nor group leaks, and the order of a file decides nothing."""
 
 import dataclasses
+import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead_training.config import Task, ValidationConfig
+from fairlead_contract.classes import Label
+from fairlead_training.config import Task, ValidationConfig, parse_config
 from fairlead_training.data import Table
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.split import split, warn_of_few
+from fairlead_training.split import name_draw, split, warn_of_few
+from support.trainer_config import config_document
 
 RELAXED = settings(max_examples=50)
 gaps = st.lists(st.integers(0, 3), min_size=60, max_size=200)
@@ -203,6 +207,78 @@ def test_rows_that_come_later_move_few_across_the_cut() -> None:
     now = split(unordered([0, 1] * 550), VALIDATION)
 
     assert len(numbers(now.holdout) & numbers(before.search)) < 20
+
+
+@pytest.mark.parametrize("groups", [None, [row // 4 for row in range(400)]])
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        pytest.param((), (0, 1, 5), id="plain classes, and another number"),
+        pytest.param((2, 3, 4), (2.0, 3.0, 3.5, 4.0), id="a number between"),
+        pytest.param(("b", "c", "d"), ("a", "b", "c", "d"), id="a word before them"),
+        pytest.param(("b", "c"), ("c", "b"), id="the other positive class"),
+        pytest.param((), (True, False), id="and of 0 and 1"),
+    ],
+)
+def test_new_labels_and_their_numbers_move_no_row(
+    before: tuple[Label, ...], now: tuple[Label, ...], groups: list[int] | None
+) -> None:
+    known = before or tuple(label for label in now if label in {0, 1})
+    plain = sorted(known) if not before else list(known)
+    rows = unordered([row % len(plain) for row in range(400)], groups)
+    first = dataclasses.replace(rows, classes=before)
+    number = {float(at): float(now.index(label)) for at, label in enumerate(plain)}
+    then = dataclasses.replace(
+        rows, classes=now, target=np.array([number[value] for value in rows.target])
+    )
+
+    assert numbers(split(first, VALIDATION).holdout) == numbers(split(then, VALIDATION).holdout)
+
+
+def draw(rows: Table, **changes: Any) -> str | None:
+    changes = {"data__timestampColumn": None, "validation__strategy": "random"} | changes
+    return name_draw(rows, parse_config(json.dumps(config_document(**changes))))
+
+
+OTHER_COLUMN = pd.DataFrame({"another": np.arange(9.0)})
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "is_same"),
+    [
+        pytest.param(unordered([0, 1] * 9), {}, True, id="more rows"),
+        pytest.param(unordered([0] * 9), {"validation__folds": 5}, True, id="other folds"),
+        pytest.param(unordered([0] * 9), {"search__seed": 8}, False, id="another seed"),
+        pytest.param(
+            unordered([0] * 9), {"validation__holdoutFraction": 0.4}, False, id="more held out"
+        ),
+        pytest.param(unordered([0] * 9), {"data__target": "down"}, False, id="another target"),
+        pytest.param(
+            unordered([0] * 9, [0] * 9), {"data__groupBy": "patient"}, False, id="groups now"
+        ),
+        pytest.param(unordered([0] * 9), {"task": "regression", "search__metric": "rmse"},
+                     False,
+                     id="not by classes"),
+        pytest.param(
+            dataclasses.replace(unordered([0] * 9), features=OTHER_COLUMN), {}, False,
+            id="other columns",
+        ),
+        pytest.param(table([0] * 9), {}, False, id="by time"),
+    ],
+)  # fmt: skip
+def test_what_decides_the_hold_out_has_a_name(
+    rows: Table, changes: dict[str, Any], is_same: bool
+) -> None:
+    assert (draw(rows, **changes) == draw(unordered([0, 1] * 5))) == is_same
+
+
+def test_with_groups_the_columns_decide_nothing() -> None:
+    rows = unordered([0] * 9, [0] * 9)
+    others = dataclasses.replace(rows, features=OTHER_COLUMN)
+
+    named = [draw(each, data__groupBy="patient") for each in (rows, others)]
+
+    assert named[0] == named[1] != draw(rows, data__groupBy="machine")
 
 
 def test_a_table_of_few_rows_is_validated_crosswise_and_warned_of() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from fairlead_contract import graph as contract
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.learners import graph, xgboost
 from fairlead_training.learners.baseline import BaselineLearner
@@ -54,6 +55,13 @@ def refused_characters(learners: Sequence[Learner]) -> str:
     return "".join(sorted({char for learner in learners for char in learner.refused_in_names}))
 
 
-def find_form(flavors: Container[str]) -> str | None:
-    """Return the form by which a model stored in these is opened; None when there is none."""
-    return next((flavor for flavor in OPENERS if flavor in flavors), None)
+def find_form(flavors: Container[str], metadata: object = None) -> str | None:
+    """Return the form by which a model stored in these is opened; None when there is none.
+
+    Args:
+        metadata: of the ``MLmodel`` file, which says of a graph whether it is of our contract.
+    """
+    ours = contract.is_marked(metadata)
+    return next(
+        (form for form in OPENERS if form in flavors and (ours or form != contract.FLAVOR)), None
+    )
