@@ -16,6 +16,7 @@ from fairlead_serving.server.instances import (
     BadInputError,
     InstanceReader,
     TooLargeError,
+    show,
 )
 from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
 from fairlead_serving.server.question import Question, read_json
@@ -86,11 +87,11 @@ def parse_tensors(body: bytearray) -> Question:
     for at, tensor in enumerate(inputs):
         name, data = _read_tensor(f"inputs[{at}]", tensor)
         if name in columns:
-            raise BadInputError(f"inputs[{at}] is the column {name!r} once more")
+            raise BadInputError(f"inputs[{at}] is the column {show(name)} once more")
         columns[name] = data
     lengths = {name: len(data) for name, data in columns.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name!r} {length}" for name, length in list(lengths.items())[:3])
+        told = ", ".join(f"{show(name)} {length}" for name, length in list(lengths.items())[:3])
         raise BadInputError(f"inputs do not have the same number of rows ({told}, …)")
     if max(lengths.values(), default=0) > MAX_INSTANCES:
         raise TooLargeError(
@@ -146,7 +147,7 @@ def write_tensors(
 def _read_tensor(where: str, tensor: object) -> tuple[str, list[object]]:
     if not isinstance(tensor, dict) or not isinstance(name := tensor.get("name"), str):
         raise BadInputError(f"{where} is not an object with a name")
-    where = f"{where}, column {name[:60]!r}"
+    where = f"{where}, column {show(name)}"
     datatype = tensor.get("datatype")
     if not isinstance(datatype, str) or datatype not in _TAKEN:
         _refuse(where, "datatype", datatype, "give one of the protocol, as FP64")
@@ -171,5 +172,5 @@ def _check_outputs(outputs: object) -> None:
 
 
 def _refuse(where: str, field: str, value: object, way_out: str) -> NoReturn:
-    kind = "missing" if value is None else f"{value!r:.40}" if isinstance(value, str) else "wrong"
+    kind = "missing" if value is None else show(value) if isinstance(value, str) else "wrong"
     raise BadInputError(f"{where}: {field} is {kind}; {way_out}")

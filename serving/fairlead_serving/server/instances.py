@@ -156,11 +156,11 @@ class InstanceReader:
 
     def _read_row(self, where: str, instance: object) -> Row:
         if not isinstance(instance, dict):
-            raise BadInputError(f"{where} is {_show(instance)}; give an object of column: value")
+            raise BadInputError(f"{where} is {show(instance)}; give an object of column: value")
         for name in instance:
             if name not in self._columns:
                 raise BadInputError(
-                    f"{where} has the unknown column {_show(name)}; the model takes "
+                    f"{where} has the unknown column {show(name)}; the model takes "
                     f"{', '.join(self._columns)}"
                 )
         return tuple(self._read_cell(where, column, instance) for column in self._columns.values())
@@ -177,7 +177,7 @@ class InstanceReader:
             raise BadInputError(f"{where}, column {column.name!r}: null; give a {column.kind}")
         problem = _find_problem(column.kind, value, self._limits[column.name])
         if problem:
-            raise BadInputError(f"{where}, column {column.name!r}: {_show(value)} {problem}")
+            raise BadInputError(f"{where}, column {column.name!r}: {show(value)} {problem}")
         return _read_value(column.kind, value)
 
 
@@ -238,7 +238,7 @@ def _find_problem(kind: Kind, value: object, limit: float) -> str | None:
 
 def _check_number_of(instances: object) -> list[object]:
     if not isinstance(instances, list):
-        raise BadInputError(f"instances is {_show(instances)}; give a list of objects")
+        raise BadInputError(f"instances is {show(instances)}; give a list of objects")
     if not instances:
         raise BadInputError("instances is empty; give at least one object")
     if len(instances) > MAX_INSTANCES:
@@ -248,7 +248,8 @@ def _check_number_of(instances: object) -> list[object]:
     return instances
 
 
-def _show(value: object) -> str:
+def show(value: object) -> str:
+    """Repeat a client's value, cut where it is long."""
     if value is None:
         return "null"
     if isinstance(value, str):

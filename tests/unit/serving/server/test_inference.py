@@ -30,6 +30,7 @@ READER = InstanceReader(
     null_is_missing=True,
 )
 PRICE = {"name": "price", "datatype": "FP64", "shape": [2, 1], "data": [1.5, 2]}
+LONG = {"name": "n" * 9000, "datatype": "FP64", "shape": [1, 1], "data": [1]}
 REGION = {"name": "region", "datatype": "BYTES", "shape": [2], "data": ["north", None]}
 
 
@@ -89,6 +90,10 @@ def test_a_client_may_name_its_request() -> None:
             body(PRICE, {**REGION, "shape": [1], "data": ["north"]}),
             "same number of rows ('price' 2, 'region' 1",
         ),
+        (body(LONG, LONG), "inputs[1] is the column 'nnnnn"),
+        (body(PRICE, LONG), "same number of rows ('price' 2, 'nnnnn"),
+        (body({**LONG, "shape": None}), "inputs[0], column 'nnnnn"),
+        (body({**PRICE, "datatype": "n" * 9000}), "datatype is 'nnnnn"),
         (body(PRICE, id=7), "id is not a string"),
         (body(PRICE, id="a" * 129), "id is not a string of at most 128"),
         (body(PRICE, outputs=[{"name": "classes"}]), "there is 'predictions'"),
@@ -101,6 +106,7 @@ def test_what_is_not_as_the_protocol_has_it_is_refused_by_name(
         parse_tensors(asked)
 
     assert message in str(refusal.value)
+    assert len(str(refusal.value)) < 200, "what a client calls a column is cut"
 
 
 VALUES = (None, True, 0, -1, 1.5, 10**30, "", "FP64", [], [[]], [1, 1], {}, {"name": []}, [None])
