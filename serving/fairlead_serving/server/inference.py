@@ -124,7 +124,8 @@ def write_tensors(
     rows = len(values)
     tensor = {
         "name": OUTPUT,
-        "datatype": "BYTES" if is_text else f"FP{values.dtype.itemsize * 8}",
+        # As the metadata has it, whatever the model calculates in: JSON's numbers are doubles.
+        "datatype": "BYTES" if is_text else "FP64",
         "shape": [rows, values.size // rows],
         "data": values.reshape(-1).tolist()
         if is_text

@@ -151,7 +151,7 @@ def test_too_many_rows_are_too_large() -> None:
     ("predictions", "tensor"),
     [
         pytest.param(
-            np.array([0.5, 0.25], dtype=np.float32), ("FP32", [2, 1], [0.5, 0.25]), id="scores"
+            np.array([0.5, 0.25], dtype=np.float32), ("FP64", [2, 1], [0.5, 0.25]), id="of 32 bits"
         ),
         pytest.param(
             np.array([[0.5, 0.5], [1, 0]]), ("FP64", [2, 2], [0.5, 0.5, 1, 0]), id="probabilities"
