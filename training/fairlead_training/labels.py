@@ -37,6 +37,8 @@ _SMALLEST_SPREAD: Final = 1e-30
 _TWO: Final = 2
 _FEW: Final = 0.05  # of the rows: strays among two labels, and not a third class
 
+_EXACT: Final = 2.0**53 - 1  # the last whole number that is a double of its own
+
 Codes = npt.NDArray[np.intp]
 
 
@@ -110,6 +112,9 @@ def _number_labels(column: "pd.Series[Any]", *, quotes: bool) -> tuple[list[Labe
     if values is not None:
         if np.isinf(values).any():
             return holding(column, np.isinf(values), "where a label belongs", quotes=quotes)
+        if (inexact := np.abs(values) > _EXACT).any():
+            said = "as a label, which a number of 64 bits cannot tell from the next one"
+            return f"{holding(column, inexact, said, quotes=quotes)}; give the labels as text"
         known = np.unique(values[~np.isnan(values)])
         codes = np.where(np.isnan(values), -1, np.searchsorted(known, values))
         return [_as_label(value, truths=_are_truths(column)) for value in known], codes
@@ -128,9 +133,9 @@ def _number_labels(column: "pd.Series[Any]", *, quotes: bool) -> tuple[list[Labe
 
 
 def _word(value: object) -> str:
-    """Return a label among words as a text; blanks around it mean nothing."""
+    """Return a label among words as a text; blanks around it mean nothing, nor does NUL."""
     if isinstance(value, str):
-        return value.strip()
+        return name_in_record(value).strip()
     if isinstance(value, bool | np.bool_):
         return spell(bool(value))
     return name_in_record(float(value)) if isinstance(value, numbers.Real) else str(value)

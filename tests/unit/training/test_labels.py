@@ -54,6 +54,11 @@ def test_plain_classes_need_no_names(column: "pd.Series[Any]", values: list[floa
         pytest.param(series("y", "", None, "n"), ("n", "y"), [1, NAN, NAN, 0], id="empty: none"),
         pytest.param(series("n", "y", dtype="category"), ("n", "y"), [0, 1], id="categories"),
         pytest.param(series("n", "y", dtype="string"), ("n", "y"), [0, 1], id="texts"),
+        pytest.param(series("n", "n\0", "y"), ("n", "y"), [0, 0, 1], id="NUL is nothing"),
+        pytest.param(series("n", "\0", " \0", "y"), ("n", "y"), [0, NAN, NAN, 1], id="NUL alone"),
+        pytest.param(
+            series(0, 2**53 - 1), (0, 2**53 - 1), [0, 1], id="the largest number that is itself"
+        ),
         pytest.param(series(1, 2), (1, 2), [0, 1], id="1 and 2"),
         pytest.param(series(1.0, None, 2.0), (1, 2), [0, NAN, 1], id="1 and 2 with a gap"),
         pytest.param(series(2, None, 1, dtype="Int64"), (1, 2), [1, NAN, 0], id="nullable"),
@@ -178,6 +183,17 @@ def test_a_value_is_itself(column: "pd.Series[Any]", values: list[float]) -> Non
         ),
         pytest.param(
             series("x" * 201, "no"), Task.BINARY, "labels of more than 200 characters", id="texts"
+        ),
+        pytest.param(
+            series(2**53, 2**53 + 1, 5),
+            Task.MULTICLASS,
+            "as a label, which a number of 64 bits cannot tell from the next one, in 2 of 3 rows, "
+            "first in row 1; give the labels as text",
+            id="two that would be one",
+        ),
+        pytest.param(series(0, 1e20), Task.BINARY, "cannot tell from the next", id="of 67 bits"),
+        pytest.param(
+            series(0, -(2**53), None), Task.BINARY, "holds -9007199254740992", id="below zero"
         ),
         pytest.param(series(0, np.inf), Task.BINARY, "holds inf where a label", id="infinite"),
         pytest.param(
