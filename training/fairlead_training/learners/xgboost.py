@@ -272,7 +272,7 @@ def _convert(booster: xgboost.Booster, unit: Unit) -> xgboost.Booster:
             value * unit.one + zero if child == -1 else value
             for child, value in zip(tree["left_children"], tree["split_conditions"], strict=True)
         ]
-    return xgboost.Booster(model_file=bytearray(json.dumps(document).encode()))
+    return xgboost.Booster(model_file=bytearray(json.dumps(document, ensure_ascii=False).encode()))
 
 
 class _Deadline(xgboost.callback.TrainingCallback):

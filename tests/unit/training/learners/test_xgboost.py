@@ -116,6 +116,18 @@ def test_a_regression_does_not_depend_on_the_unit_of_its_target(
     assert after[1] / factor == pytest.approx(before[1], abs=2 * digits), "SHAP values"
 
 
+@pytest.mark.parametrize("name", ["größe", "日本", "it's", 'a "b"', "a\\b", "a/b", "🎈"])
+def test_a_regression_takes_features_of_any_name(name: str) -> None:
+    """Letters beyond ASCII came back as escapes, and the model knew its own columns no more."""
+    told = dataclasses.replace(setting(Task.REGRESSION, "rmse"), threads=1)
+    rows = regression(np.arange(40.0))
+    rows = dataclasses.replace(rows, features=rows.features.set_axis([name, "b", "c"], axis=1))
+
+    model = LEARNER.fit(rows, told, searched=LEARNER.starting_point, learned={"rounds": 3})
+
+    assert len(model.predict(rows.features)) == 40
+
+
 def test_outliers_do_not_keep_a_search_for_the_absolute_error_from_the_rest() -> None:
     noise = np.random.default_rng(3).standard_t(1, size=400) * 3
     noise[7] = 1e9
