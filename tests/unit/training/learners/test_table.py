@@ -2,6 +2,7 @@
 
 import pytest
 
+from fairlead_contract.graph import MARK
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.learners.table import find_form, find_learners, refused_characters
 
@@ -20,15 +21,18 @@ def test_an_unknown_name_is_told_with_those_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flavors", "form"),
+    ("flavors", "metadata", "form"),
     [
-        pytest.param({"python_function", "xgboost"}, "xgboost", id="a booster"),
-        pytest.param({"python_function", "onnx"}, "onnx", id="a graph"),
-        pytest.param({"python_function"}, None, id="any other: MLflow has to open it"),
+        pytest.param({"python_function", "xgboost"}, None, "xgboost", id="a booster"),
+        pytest.param({"python_function", "onnx"}, MARK, "onnx", id="a graph of our contract"),
+        pytest.param({"python_function", "onnx"}, None, None, id="another graph: by MLflow"),
+        pytest.param({"python_function"}, MARK, None, id="any other: MLflow has to open it"),
     ],
 )
-def test_a_stored_model_is_opened_by_its_form(flavors: set[str], form: str | None) -> None:
-    assert find_form(flavors) == form
+def test_a_stored_model_is_opened_by_its_form(
+    flavors: set[str], metadata: object, form: str | None
+) -> None:
+    assert find_form(flavors, metadata) == form
 
 
 def test_a_name_must_suit_every_learner_of_a_search() -> None:
