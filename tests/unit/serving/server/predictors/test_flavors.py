@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fairlead_contract.graph import MARK
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.instances import BadInputError, InstanceReader
@@ -40,7 +41,7 @@ def artifact(**changes: Any) -> Artifact:
 def test_the_fastest_form_that_takes_the_columns_opens_the_artifact(
     flavors: Mapping[str, Any], columns: tuple[Column, ...], expected: str
 ) -> None:
-    assert find_form(artifact(flavors=flavors, columns=columns)).flavor == expected
+    assert find_form(artifact(flavors=flavors, columns=columns, metadata=MARK)).flavor == expected
 
 
 @pytest.mark.parametrize(
