@@ -59,11 +59,11 @@ class ColumnsReader:
             by_name[name] = texts[:, at : at + 1]
         return by_name
 
-    def blank(self) -> ByName:
-        """Return one row in which everything is missing."""
-        missing = {name: np.full((1, 1), np.nan) for name in self._numbers}
+    def blank(self, rows: int = 1) -> ByName:
+        """Return rows in which everything is missing."""
+        missing = {name: np.full((rows, 1), np.nan) for name in self._numbers}
         return missing | {
-            name: np.full((1, 1), MISSING_TEXT, dtype=np.object_) for name in self._texts
+            name: np.full((rows, 1), MISSING_TEXT, dtype=np.object_) for name in self._texts
         }
 
     def _read_plain(self, instances: list[Any]) -> tuple[Matrix, Texts] | None:

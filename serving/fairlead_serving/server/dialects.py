@@ -8,12 +8,11 @@ from typing import Any, Final, Protocol
 
 from fairlead_serving.server.classes import Classes
 from fairlead_serving.server.inference import MAX_BODY_BYTES, parse_tensors, write_tensors
-from fairlead_serving.server.predictors.protocol import Predictions
+from fairlead_serving.server.predictors.protocol import FEW_ROWS, Predictions
 from fairlead_serving.server.question import Question, parse_instances
 from fairlead_serving.server.settings import Settings
 from fairlead_serving.server.shape import Limits
 
-_FEW_ROWS: Final = 200
 _FEW_VALUES: Final = 4000
 
 
@@ -45,7 +44,7 @@ class Rows:
     """`POST /predict`: a list of objects of column: value."""
 
     is_counted = True
-    few = (b"{", _FEW_ROWS + 1)
+    few = (b"{", FEW_ROWS + 1)
 
     def __init__(self, settings: Settings, limits: Limits, classes: Classes) -> None:
         self._classes = classes

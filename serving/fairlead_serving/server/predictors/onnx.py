@@ -17,12 +17,12 @@ from fairlead_contract.graph import ColumnType
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.columns import ByName, ColumnsReader
 from fairlead_serving.server.instances import FLOAT32_MAX, BadInputError
-from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
+from fairlead_serving.server.predictors.protocol import FEW_ROWS, PredictionError, Predictions
 from fairlead_serving.server.signature import Column, Kind
 
 _BINARY: Final = 2  # classes, of which the second is the one that counts
 _ERRORS_ONLY: Final = 3
-_QUICK_SECONDS: Final = 0.001  # for a row; a change of thread costs a tenth of it
+_QUICK_SECONDS: Final = 0.01  # for FEW_ROWS: so long probes and metrics may wait for them
 _TRIES: Final = 50
 _TRIES_SECONDS: Final = 1.0  # in all
 
@@ -125,11 +125,11 @@ class OnnxPredictor:
         return scores  # type: ignore[no-any-return]  # onnxruntime has no types
 
     def _is_quick(self) -> bool:
-        """Tell whether a row costs less than a change of thread, by one that has nothing.
+        """Tell whether as many rows as the event loop is given are quick, by rows of nothing.
 
         One try that is quick is enough: a machine that is busy while it starts makes others slow.
         """
-        nothing = self._columns.blank()
+        nothing = self._columns.blank(FEW_ROWS)
         end = time.monotonic() + _TRIES_SECONDS
         for _ in range(_TRIES):
             started = time.perf_counter()

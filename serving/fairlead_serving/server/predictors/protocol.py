@@ -4,12 +4,14 @@ A new kind of predictor is one module beside this one, one row in `flavors`, and
 `fairlead_contract.artifact`.
 """
 
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from fairlead_serving.server.instances import InstanceReader
+
+FEW_ROWS: Final = 200  # that the event loop predicts by itself, at most
 
 Predictions: TypeAlias = npt.NDArray[np.floating[Any]] | list[Any]  # one entry an instance
 
@@ -22,7 +24,7 @@ class Predictor(Protocol):
     """A loaded model."""
 
     reader: InstanceReader  # of what clients send
-    is_fast: bool  # a few rows cost less than a change of thread
+    is_fast: bool  # FEW_ROWS cost so little that probes and metrics may wait for them
 
     def predict(self, instances: object) -> Predictions:
         """Predict for a list of objects of column: value.

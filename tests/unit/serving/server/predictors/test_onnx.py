@@ -1,6 +1,7 @@
 """Graphs from raw columns: what they are given for each cell, and which of them are refused."""
 
 import dataclasses
+import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -303,11 +304,28 @@ def test_values_that_have_no_answer_are_the_clients_fault(
         predictor.predict([dict.fromkeys(row, 1), row])
 
 
-@pytest.mark.parametrize(("seconds", "is_fast"), [(60.0, True), (0.0, False)])
-def test_a_slow_graph_leaves_the_event_loop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, *, is_fast: bool
+@pytest.mark.parametrize(
+    ("milliseconds", "is_fast"),
+    [
+        pytest.param(0.01, True, id="quick for a row, and for 200"),
+        pytest.param(0.9, False, id="quick for a row alone"),
+        pytest.param(500.0, False, id="slow"),
+    ],
+)
+def test_a_graph_that_is_slow_for_what_the_event_loop_is_given_leaves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, milliseconds: float, *, is_fast: bool
 ) -> None:
-    monkeypatch.setattr(onnx, "_QUICK_SECONDS", seconds)
+    now = 0.0
+    run = OnnxPredictor._run
+
+    def take_time(predictor: OnnxPredictor, rows: Any) -> Any:
+        nonlocal now
+        now += milliseconds / 1000 * len(rows["price"])
+        return run(predictor, rows)
+
+    clock = types.SimpleNamespace(perf_counter=lambda: now, monotonic=lambda: now)
+    monkeypatch.setattr(onnx, "time", clock)
+    monkeypatch.setattr(OnnxPredictor, "_run", take_time)
 
     predictor = OnnxPredictor.load(artifact(tmp_path, build_graph(TYPES), columns(TYPES)))
 
