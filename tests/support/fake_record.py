@@ -139,7 +139,8 @@ class FakeRecord:
         self._ask(candidate)
         if candidate.version in self.counts:
             return self.counts[candidate.version]
-        ours, theirs = list(self._rows(candidate)), list(self._rows(candidate, stable))
+        ours = [_turned(row) for row in self._rows(candidate)]
+        theirs = [_turned(row) for row in self._rows(candidate, stable)]
         if not ours or not theirs:
             return (), ()
         values = sorted(row.value for row in ours + theirs if row.value is not None)
@@ -262,6 +263,13 @@ def _probability(row: Prediction, feedback: Feedback) -> float | None:
     if row.class_ is None or row.value is None:
         return None
     return {"1": row.value, "0": 1 - row.value}.get(feedback.label_class or "", 0.0)
+
+
+def _turned(row: Prediction) -> Prediction:
+    """Give the probability of that class of two whose name is the later."""
+    if row.value is None or row.classes is None or row.classes[0] <= row.classes[1]:
+        return row
+    return dataclasses.replace(row, value=1 - row.value)
 
 
 def _bin(row: Prediction, bounds: Sequence[float]) -> str:

@@ -258,6 +258,19 @@ async def classes_are_bins_of_their_own(desk: RecordDesk, model: str) -> None:
     assert distributions == ((0, 1, 1), (2, 1, 0))
 
 
+async def two_classes_are_compared_by_one_of_them(desk: RecordDesk, model: str) -> None:
+    """As when spec.data.positiveClass turns them round."""
+    writer = Writer(desk, model)
+    for at in range(8):
+        value = at / 16  # which 1 - value is exact of
+        await writer.predict("1.0.0", value=value, class_="0")
+        await writer.predict("1.1.0", value=1 - value, class_="0", classes=("1", "0"))
+
+    ours, theirs = await desk.port.distributions(writer.candidate, "1.0.0")
+
+    assert (sum(ours), ours) == (8, theirs)
+
+
 async def history_is_kept_once_and_newest_first(desk: RecordDesk, model: str) -> None:
     started = HistoryEntry(
         namespace="energy",
@@ -361,6 +374,7 @@ RECORD: tuple[RecordCheck, ...] = (
     a_request_id_that_comes_again_counts_once,
     numbers_fall_into_deciles_of_both,
     classes_are_bins_of_their_own,
+    two_classes_are_compared_by_one_of_them,
     history_is_kept_once_and_newest_first,
     the_study_of_one_training_is_forgotten,
     a_login_opens_with_the_password_given_last,

@@ -119,9 +119,13 @@ SELECT count(*) FILTER (WHERE CASE
 FROM pairs
 """
 
+# Of two classes, always that one's probability whose name is the later: which of them is positive
+# may differ between two versions.  Without names they are 0 and 1.
 DISTRIBUTIONS: Final = f"""
 WITH seen AS (
-    SELECT version, value, class FROM {PREDICTIONS}
+    SELECT version, class,
+           CASE WHEN classes[1] COLLATE "C" > classes[2] THEN 1 - value ELSE value END AS value
+    FROM {PREDICTIONS}
     WHERE {_OF_MODEL} AND version IN (%(version)s, %(stable)s) AND at >= %(since)s
 ), tenths AS (
     SELECT percentile_disc(ARRAY[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
