@@ -1,6 +1,7 @@
 """Predict with an ONNX graph that takes raw columns, whatever learner it was made of.
 
-onnxruntime reads the graph as data: it has no operators but its own, and no files but this one.
+onnxruntime reads the graph as data: it has no operators but its own, and no files but the
+artifact's own.
 """
 
 import dataclasses
@@ -34,6 +35,7 @@ _KINDS: Final[Mapping[ColumnType, Kind]] = {
     ColumnType.TEXT: Kind.TEXT,
     ColumnType.TIME: Kind.TIME,
 }
+_NUMBERS: Final = frozenset({"double", "float", "long", "integer"})  # MLflow's types
 _TENSORS: Final = {True: "tensor(string)", False: "tensor(double)"}  # by whether it is textual
 
 
@@ -165,6 +167,14 @@ def _check(
         wanted = _TENSORS[described.columns[name] in graph.TEXTUAL]
         if tensor != wanted:
             raise ValueError(f"the graph takes the column {name!r} as {tensor}, not as {wanted}")
+    for column in columns:
+        kind = described.columns[column.name]
+        signed = {graph.SIGNATURE_TYPES[kind]}
+        if column.mlflow_type not in (_NUMBERS if signed <= _NUMBERS else signed):
+            raise ValueError(
+                f"the signature has the column {column.name!r} as {column.mlflow_type}, and the "
+                f"graph as {kind}"
+            )
     if described.answer not in {each.name for each in session.get_outputs()}:
         raise ValueError(f"the graph has no output {described.answer}")
 

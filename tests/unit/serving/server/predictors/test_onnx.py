@@ -245,6 +245,33 @@ def test_a_graph_that_is_not_what_its_artifact_says_does_not_start(
     assert "12345678" not in failure.value.message
 
 
+@pytest.mark.parametrize(
+    ("signed", "held", "starts"),
+    [
+        ("long", ColumnType.NUMBER, True),
+        ("float", ColumnType.INTEGER, True),
+        ("string", ColumnType.TEXT, True),
+        ("string", ColumnType.NUMBER, False),
+        ("boolean", ColumnType.NUMBER, False),
+        ("double", ColumnType.CATEGORY, False),
+        ("long", ColumnType.TIME, False),
+        ("datetime", ColumnType.INTEGER, False),
+    ],
+)
+def test_the_signature_and_the_graph_say_the_same_of_a_column(
+    tmp_path: Path, signed: str, held: ColumnType, *, starts: bool
+) -> None:
+    kind = Kind.NUMBER if signed == "float" else _KINDS[signed]
+    taken = (Column(name="price", kind=kind, mlflow_type=signed),)
+    given = artifact(tmp_path, build_graph({"price": held}), taken)
+
+    if starts:
+        OnnxPredictor.load(given)
+        return
+    with pytest.raises(ValueError, match=f"column 'price' as {signed}, and the graph as {held}"):
+        OnnxPredictor.load(given)
+
+
 def test_what_is_no_graph_does_not_start(tmp_path: Path) -> None:
     given = artifact(tmp_path, build_graph(ONE), columns(ONE))
     (tmp_path / graph.FILE).write_bytes(b"\x80\x04pickle")
