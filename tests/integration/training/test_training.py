@@ -486,7 +486,7 @@ def test_rows_need_no_times(desk: Desk) -> None:
 
     second = desk.train(desk.config(champion=_champion(first), **changes))
 
-    assert set(first["data"]) == {"rows", "holdoutRows", "digest"}
+    assert set(first["data"]) == {"rows", "holdoutRows", "draw", "digest"}
     assert second["comparedRows"] == second["data"]["holdoutRows"] > 20
     assert second["difference"]["value"] == 0, "the same split"
 
