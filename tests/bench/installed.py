@@ -16,7 +16,7 @@ from cluster.api import Cluster
 from cluster.choose import choose
 from e2e.story import installation
 from e2e.story.good_versions import describe_model
-from e2e.story.installation import alone, install
+from e2e.story.installation import alone, install, purge_record
 from e2e.story.narrator import Narrator
 from e2e.story.objects import Object, Objects, status_of
 from e2e.story.signed_in import sign_in
@@ -196,18 +196,4 @@ def _clear(place: Place) -> None:
         )
         place.cluster.kubectl("delete", "namespace", NAMESPACE, "--wait", "--timeout=180s")
     registry.forget(place.mlflow_url, NAMESPACE)
-    _purge(place.cluster)
-
-
-def _purge(cluster: Cluster) -> None:
-    """Delete what our Models left in the record: a new one would take it for its own past."""
-    tables = ("history", "predictions", "feedback")
-    purge = [
-        f"--command=DELETE FROM fairlead_record.{table} WHERE namespace = '{NAMESPACE}'"
-        for table in tables
-    ]
-    cluster.kubectl(
-        "exec", f"--namespace={installation.NAMESPACE}", "fairlead-postgresql-0", "--",
-        "psql", "--username=postgres", "--dbname=fairlead", "--quiet", *purge,
-        check=False,  # of a release that has just been installed there is no table yet
-    )  # fmt: skip
+    purge_record(place.cluster, NAMESPACE)

@@ -14,6 +14,7 @@ import yaml
 
 from cluster.api import Cluster
 from e2e.story.errors import StoryError
+from e2e.story.installation import purge_record
 from e2e.story.narrator import Narrator
 from e2e.story.rows import EXAMPLE, read_csv
 from e2e.story.signed_in import headers
@@ -34,7 +35,7 @@ _LAST_WORDS = 5  # lines of a script that failed
 
 
 def clear(cluster: Cluster, mlflow_url: str, say: Narrator) -> None:
-    """Remove what an earlier story left: the namespace, and its versions in the registry."""
+    """Remove what an earlier story left: the namespace, its past, its versions in the registry."""
     if cluster.kubectl("get", "namespace", NAMESPACE, check=False).returncode == 0:
         with told(f"removing namespace {NAMESPACE} of an earlier run", say, about=15):
             # Nobody waits for the requests they might still answer.
@@ -43,6 +44,7 @@ def clear(cluster: Cluster, mlflow_url: str, say: Narrator) -> None:
                 "--wait=false",
             )  # fmt: skip
             cluster.kubectl("delete", "namespace", NAMESPACE, "--wait", "--timeout=180s")
+    purge_record(cluster, NAMESPACE)
     delete_registered_model(mlflow_url)
 
 

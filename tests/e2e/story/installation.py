@@ -180,3 +180,20 @@ def _helm(
         pods = cluster.kubectl("get", "pods", f"--namespace={NAMESPACE}", check=False).stdout
         raise StoryError(f"helm {arguments[0]} failed: {done.stderr.strip()}\n{pods}")
     return done
+
+
+def purge_record(cluster: Cluster, namespace: str) -> None:
+    """Delete what the Models of a namespace left in the record: new ones take it for their past.
+
+    Then a version of an earlier run is not known any more, and its number may be given anew.
+    """
+    tables = ("history", "predictions", "feedback")
+    purge = [
+        f"--command=DELETE FROM fairlead_record.{table} WHERE namespace = '{namespace}'"
+        for table in tables
+    ]
+    cluster.kubectl(
+        "exec", f"--namespace={NAMESPACE}", f"{RELEASE}-postgresql-0", "--",
+        "psql", "--username=postgres", "--dbname=fairlead", "--quiet", *purge,
+        check=False,  # of a release that has just been installed there is no table yet
+    )  # fmt: skip
