@@ -14,6 +14,8 @@ from fairlead_operator.kube.pods import containers, find_condition
 
 # After the last new pod was made: requests of the old one have ended, and Prometheus has seen it.
 SETTLING: Final = timedelta(seconds=30)
+# As far as clocks may be apart.  What was made later than that, was made before ours was set back.
+_APART: Final = timedelta(minutes=1)
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
@@ -31,7 +33,7 @@ def settles_at(
     left = [pod for pod in pods if _stays(pod)]
     # Moments of the API server are in whole seconds, and no pod is ready in the one it is made in.
     began = since.replace(microsecond=0)
-    new = [moment for moment in map(_made_at, left) if moment >= began]
+    new = [moment for moment in map(_made_at, left) if began <= moment <= now + _APART]
     if len(left) - len(new) >= had:
         return None
     last = now if len(left) < least else max(new, default=None)

@@ -82,6 +82,9 @@ NEWER = made(timedelta(seconds=10))
         pytest.param(
             [OLD, made(-MINUTE)], NOW + SETTLING, id="one of a moment to come: a clock is late"
         ),
+        pytest.param(
+            [OLD, made(timedelta(hours=-1))], None, id="one of an hour to come: ours was set back"
+        ),
     ],
 )
 def test_of_two_pods(pods: list[dict[str, Any]], moment: datetime | None) -> None:
