@@ -215,7 +215,7 @@ class ArmStatus(Status):
     ]
     pods: Annotated[
         int | None,
-        Field(default=None, description="Number of its pods that answered when the step began."),
+        Field(default=None, description="Number of its pods when the step began."),
     ]
     samples: Annotated[
         float | None, Field(default=None, description="Number of outcomes counted in the trial.")

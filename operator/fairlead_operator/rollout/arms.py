@@ -45,9 +45,9 @@ def observed_weight(arms: Sequence[ArmStatus]) -> int | None:
 
 
 def _pods(version: str, seen: Seen, *, begins: bool) -> int | None:
-    """Return how many pods answered when the step began."""
+    """Return how many pods there were when the step began."""
     if begins:
-        return seen.pods[version].available if version in seen.pods else None
+        return seen.pods[version].there if version in seen.pods else None
     return next((arm.pods for arm in seen.case.status.arms if arm.version == version), None)
 
 

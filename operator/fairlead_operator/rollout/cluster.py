@@ -27,6 +27,7 @@ from fairlead_operator.rollout.decision.capacity import (
     ready_replicas,
 )
 from fairlead_operator.rollout.decision.states import Arm, Health, Stable, is_finished
+from fairlead_operator.rollout.evidence.turnover import count_pods
 from fairlead_operator.rollout.presence import Pods
 from fairlead_operator.rollout.servers.health import read_health
 from fairlead_operator.rollout.servers.manifests import is_server
@@ -116,7 +117,8 @@ class Cluster:
         """Count the pods of a version that answer, and say what keeps others away."""
         server = self.servers.get(version)
         available = ready_replicas(server) if server is not None else 0
-        return _count(server, self.pods.get(version, ()), available)
+        pods = self.pods.get(version, ())
+        return dataclasses.replace(_count(server, pods, available), there=count_pods(pods))
 
     def _health(self, version: str, needed: int | None, wished: int) -> tuple[Health, str]:
         server, pods = self.servers.get(version), self.pods.get(version, ())

@@ -14,6 +14,7 @@ class Pods:
     """The pods of a version, or of the gateway."""
 
     available: int
+    there: int = 0  # of a version: that nobody takes away, whether they answer or not
     obstacle: str | None = None  # what keeps one from being there, in the cluster's words
 
 

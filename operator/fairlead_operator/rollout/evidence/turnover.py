@@ -6,7 +6,7 @@ pod, and a pod that outgrew its own limit of disk is not taken away: a version t
 down finds no excuse here.  Nor does one for which an autoscaler adds pods.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -38,6 +38,11 @@ def settles_at(
         return None
     last = now if len(left) < least else max(new, default=None)
     return min(last, now) + SETTLING if last is not None else None
+
+
+def count_pods(pods: Iterable[Mapping[str, Any]]) -> int:
+    """Count those that nobody takes away."""
+    return sum(map(_stays, pods))
 
 
 def _stays(pod: Mapping[str, Any]) -> bool:

@@ -246,13 +246,13 @@ def test_a_trial_that_is_over_stays_told() -> None:
 @pytest.mark.parametrize(
     ("begins", "pods"),
     [
-        pytest.param(True, 3, id="a step begins: those that answer"),
+        pytest.param(True, 3, id="a step begins: those there are"),
         pytest.param(False, 2, id="later: those of its beginning"),
     ],
 )
 def test_pods_are_counted_as_a_step_begins(begins: bool, pods: int) -> None:
     status = {"arms": [{"version": "1.1.0", "pods": 2}]}
-    one = look(status=status, pods={"1.1.0": Pods(available=3)})
+    one = look(status=status, pods={"1.1.0": Pods(available=2, there=3)})
 
     first, second = report_arms(one, decided(), begins=begins)
 
