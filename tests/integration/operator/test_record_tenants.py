@@ -353,12 +353,12 @@ def test_a_login_is_refused(house: House, statement: str) -> None:
             id="by a function with its owner's rights",
         ),
         pytest.param(
-            "CREATE TABLE {my_schema}.seen (namespace text);"
+            "CREATE TABLE {my_schema}.leaked (namespace text);"
             " CREATE FUNCTION {my_schema}.leak(text) RETURNS boolean LANGUAGE plpgsql"
-            " COST 0.0000001 AS $$ BEGIN INSERT INTO seen VALUES ($1); RETURN true; END $$;"
+            " COST 0.0000001 AS $$ BEGIN INSERT INTO leaked VALUES ($1); RETURN true; END $$;"
             " SET search_path = {my_schema};"
             " SELECT 1 FROM fairlead_record.predictions WHERE leak(namespace);"
-            " SELECT namespace FROM {my_schema}.seen",
+            " SELECT namespace FROM {my_schema}.leaked",
             id="by a cheap function that is asked first",
         ),
         pytest.param(
