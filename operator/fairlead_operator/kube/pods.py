@@ -17,10 +17,7 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
     """Tell whether a pod answers; one that is leaving gets nothing new."""
     if pod["metadata"].get("deletionTimestamp"):
         return False
-    return any(
-        condition["type"] == "Ready" and condition["status"] == "True"
-        for condition in (pod.get("status") or {}).get("conditions") or []
-    )
+    return find_condition(pod, "Ready").get("status") == "True"
 
 
 def find_condition(pod: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,6 @@ from fairlead_training.learners.protocol import FoldResult, Parameters, Setting,
 from fairlead_training.learners.tree_shap import explain_forest, round_down
 from fairlead_training.metrics import Floats
 from fairlead_training.split import Fold
-
-if TYPE_CHECKING:
-    import onnx
 
 _TREES: Final = 100
 _STEP: Final = 10  # trees between two looks at the clock
@@ -65,7 +62,7 @@ class ForestLearner:
 
     def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> "ForestFold":
         """Bring the rows of a fold into numbers of 32 bits."""
-        return ForestFold(learner=self, setting=setting, fold=NumberFold.of(table, fold, setting))
+        return ForestFold.of(table, fold, setting, learner=self)
 
     def combine(self, learned: Sequence[Parameters]) -> Parameters:
         """Take nothing from the folds."""
@@ -97,7 +94,7 @@ class ForestLearner:
             forest.set_params(n_estimators=trees).fit(filled, rows.target, sample_weight=weight)
         for tree in forest.estimators_:
             round_down(tree.tree_)
-        return Forest(fitted=FittedPipeline(pipeline=pipeline, setting=setting, unit=rows.unit))
+        return Forest(pipeline=pipeline, setting=setting, unit=rows.unit)
 
     def _build(self, rows: int, setting: Setting, searched: Parameters) -> Any:
         common = {
@@ -127,44 +124,27 @@ EXTRA_TREES: Final = ForestLearner(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ForestFold:
+class ForestFold(NumberFold):
     """One fold of a forest."""
 
     learner: ForestLearner
-    setting: Setting
-    fold: NumberFold
-
-    @property
-    def target(self) -> Floats:
-        """Return the target of the validation rows."""
-        return self.fold.target
 
     def train(self, searched: Parameters, *, deadline: float) -> FoldResult:
         """Grow on the fold's first part and predict its validation rows."""
-        model = self.learner.grow(self.fold.rows, self.setting, searched, deadline=deadline)
-        return FoldResult(score=model.predict(self.fold.validation), learned={})
+        model = self.learner.grow(self.rows, self.setting, searched, deadline=deadline)
+        return FoldResult(score=model.predict(self.validation), learned={})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Forest:
+class Forest(FittedPipeline):
     """A fitted forest."""
 
     attribution: ClassVar[str] = "SHAP values"
-    fitted: FittedPipeline
-
-    def predict(self, features: Floats) -> Floats:
-        """Return the probability of class 1, the probabilities of each class, or the value."""
-        return self.fitted.predict(features)
 
     def attribute(self, features: Floats) -> npt.NDArray[np.floating[Any]]:
         """Return the exact tree SHAP values, of a probability or of the value."""
-        pipeline = self.fitted.pipeline
-        trees = [tree.tree_ for tree in pipeline[-1].estimators_]
-        parts = explain_forest(trees, pipeline[:-1].transform(features))
-        if self.fitted.setting.task is Task.REGRESSION:
-            return parts[:, 0, :] * self.fitted.unit.one
-        return parts[:, -1, :] if self.fitted.setting.task is Task.BINARY else parts
-
-    def to_onnx(self, width: int) -> "onnx.ModelProto":
-        """Return the model as a graph."""
-        return self.fitted.to_onnx(width)
+        trees = [tree.tree_ for tree in self.pipeline[-1].estimators_]
+        parts = explain_forest(trees, self.pipeline[:-1].transform(features))
+        if self.setting.task is Task.REGRESSION:
+            return parts[:, 0, :] * self.unit.one
+        return parts[:, -1, :] if self.setting.task is Task.BINARY else parts

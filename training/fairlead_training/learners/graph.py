@@ -241,7 +241,7 @@ def from_columns(
 
     classes: tuple[contract.Label, ...] | None = None
     if setting.task is not Task.REGRESSION:
-        classes = tuple(range(setting.classes if setting.task is Task.MULTICLASS else 2))
+        classes = tuple(range(setting.probabilities))
         classes = (*labels, *classes[len(labels) :])[: len(classes)]
     inner = compose.add_prefix(answer, contract.RESERVED).graph
     nodes = [

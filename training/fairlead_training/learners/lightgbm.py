@@ -14,7 +14,7 @@ from fairlead_training.config import Task
 from fairlead_training.data import Table
 from fairlead_training.learners.graph import BOOSTER_OPSET, FEATURES, GraphModel, name_output
 from fairlead_training.learners.pipeline import NumberFold, Rows, check_time
-from fairlead_training.learners.protocol import FoldResult, Parameters, Setting, Space
+from fairlead_training.learners.protocol import FoldResult, Parameters, Setting, Space, mean_count
 from fairlead_training.learners.tree_shap import floor_32
 from fairlead_training.learners.unit import Unit
 from fairlead_training.metrics import Floats
@@ -74,11 +74,11 @@ class LightGBMLearner:
 
     def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> "LightGBMFold":
         """Bring the rows of a fold into numbers of 32 bits."""
-        return LightGBMFold(setting=setting, fold=NumberFold.of(table, fold, setting))
+        return LightGBMFold.of(table, fold, setting)
 
     def combine(self, learned: Sequence[Parameters]) -> Parameters:
         """Take the mean of the folds' rounds."""
-        return {_ROUNDS: max(1, round(float(np.mean([fold[_ROUNDS] for fold in learned]))))}
+        return {_ROUNDS: mean_count(learned, _ROUNDS)}
 
     def fit(
         self, table: Table, setting: Setting, *, searched: Parameters, learned: Parameters
@@ -95,20 +95,12 @@ class LightGBMLearner:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LightGBMFold:
+class LightGBMFold(NumberFold):
     """One fold of LightGBM."""
-
-    setting: Setting
-    fold: NumberFold
-
-    @property
-    def target(self) -> Floats:
-        """Return the target of the validation rows."""
-        return self.fold.target
 
     def train(self, searched: Parameters, *, deadline: float) -> FoldResult:
         """Add rounds until the validation rows stop improving."""
-        rows, unit = self.fold.rows, self.fold.rows.unit
+        rows, unit = self.rows, self.rows.unit
         # Made anew for each trial: the bins depend on how many rows a leaf holds at least.
         train = _dataset(rows.features, rows.target, self.setting)
         booster = lightgbm.train(
@@ -116,9 +108,7 @@ class LightGBMFold:
             train,
             num_boost_round=_MOST_ROUNDS,
             valid_sets=[
-                _dataset(
-                    self.fold.validation, unit.leave(self.fold.target), self.setting, like=train
-                )
+                _dataset(self.validation, unit.leave(self.target), self.setting, like=train)
             ],
             callbacks=[
                 lightgbm.early_stopping(_PATIENCE, verbose=False),
@@ -127,7 +117,7 @@ class LightGBMFold:
         )
         model = LightGBMModel(booster=booster, setting=self.setting, unit=unit)
         rounds = booster.best_iteration or booster.current_iteration()
-        return FoldResult(score=model.predict(self.fold.validation), learned={_ROUNDS: rounds})
+        return FoldResult(score=model.predict(self.validation), learned={_ROUNDS: rounds})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +155,7 @@ class LightGBMModel:
         output = model.graph.output[-1].name
         if self.setting.task is Task.REGRESSION:
             return name_output(model, output, unit=self.unit)
-        classes = 2 if self.setting.task is Task.BINARY else self.setting.classes
-        return name_output(model, output, classes=classes)
+        return name_output(model, output, classes=self.setting.probabilities)
 
 
 def build_parameters(setting: Setting, searched: Parameters) -> dict[str, Any]:

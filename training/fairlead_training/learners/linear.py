@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,6 @@ from fairlead_training.learners.pipeline import (
 from fairlead_training.learners.protocol import FoldResult, Parameters, Setting, Space
 from fairlead_training.metrics import Floats
 from fairlead_training.split import Fold
-
-if TYPE_CHECKING:
-    import onnx
 
 _STEPS: Final = 500  # of a solver at most
 # Residuals up to so many deviations count by their square, all others by their size.
@@ -51,7 +48,7 @@ class LinearLearner:
 
     def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> "LinearFold":
         """Bring the rows of a fold into numbers of 32 bits."""
-        return LinearFold(setting=setting, fold=NumberFold.of(table, fold, setting))
+        return LinearFold.of(table, fold, setting)
 
     def combine(self, learned: Sequence[Parameters]) -> Parameters:
         """Take nothing from the folds."""
@@ -67,50 +64,32 @@ class LinearLearner:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LinearFold:
+class LinearFold(NumberFold):
     """One fold of a linear model."""
-
-    setting: Setting
-    fold: NumberFold
-
-    @property
-    def target(self) -> Floats:
-        """Return the target of the validation rows."""
-        return self.fold.target
 
     def train(self, searched: Parameters, *, deadline: float) -> FoldResult:
         """Fit on the fold's first part and predict its validation rows."""
         check_time(deadline)
-        model = _fit(self.fold.rows, self.setting, searched)
+        model = _fit(self.rows, self.setting, searched)
         check_time(deadline)
-        return FoldResult(score=model.predict(self.fold.validation), learned={})
+        return FoldResult(score=model.predict(self.validation), learned={})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LinearModel:
+class LinearModel(FittedPipeline):
     """A fitted linear model."""
 
     attribution: ClassVar[str] = "coefficient times scaled value"
-    fitted: FittedPipeline
-
-    def predict(self, features: Floats) -> Floats:
-        """Return the probability of class 1, the probabilities of each class, or the value."""
-        return self.fitted.predict(features)
 
     def attribute(self, features: Floats) -> npt.NDArray[np.floating[Any]]:
         """Return what each coefficient adds to the margin, against the mean of its feature.
 
         These are the SHAP values of a linear model whose features are independent.
         """
-        pipeline, unit = self.fitted.pipeline, self.fitted.unit
-        scaled = pipeline[:-1].transform(features)
-        weights = np.atleast_2d(pipeline[-1].coef_) * unit.one
+        scaled = self.pipeline[:-1].transform(features)
+        weights = np.atleast_2d(self.pipeline[-1].coef_) * self.unit.one
         parts: npt.NDArray[np.floating[Any]] = scaled[:, None, :] * weights[None, :, :]
         return parts[:, 0, :] if len(weights) == 1 else parts
-
-    def to_onnx(self, width: int) -> "onnx.ModelProto":
-        """Return the model as a graph."""
-        return self.fitted.to_onnx(width)
 
 
 def _fit(rows: Rows, setting: Setting, searched: Parameters) -> LinearModel:
@@ -119,7 +98,7 @@ def _fit(rows: Rows, setting: Setting, searched: Parameters) -> LinearModel:
         # A solver that has not quite arrived is judged by its predictions, as any other.
         warnings.simplefilter("ignore", ConvergenceWarning)
         pipeline.fit(rows.features, rows.target)
-    return LinearModel(fitted=FittedPipeline(pipeline=pipeline, setting=setting, unit=rows.unit))
+    return LinearModel(pipeline=pipeline, setting=setting, unit=rows.unit)
 
 
 def _build(rows: int, setting: Setting, searched: Parameters) -> Any:

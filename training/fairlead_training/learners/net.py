@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,9 @@ from fairlead_training.learners.pipeline import (
     build_pipeline,
     check_time,
 )
-from fairlead_training.learners.protocol import FoldResult, Parameters, Setting, Space
+from fairlead_training.learners.protocol import FoldResult, Parameters, Setting, Space, mean_count
 from fairlead_training.metrics import Floats, compute, greater_is_better
 from fairlead_training.split import Fold
-
-if TYPE_CHECKING:
-    import onnx
 
 _EPOCHS: Final = "epochs"
 _MOST_EPOCHS: Final = 200
@@ -65,11 +62,11 @@ class NetLearner:
 
     def prepare_fold(self, table: Table, fold: Fold, setting: Setting) -> "NetFold":
         """Bring the rows of a fold into numbers of 32 bits."""
-        return NetFold(setting=setting, fold=NumberFold.of(table, fold, setting))
+        return NetFold.of(table, fold, setting)
 
     def combine(self, learned: Sequence[Parameters]) -> Parameters:
         """Take the mean of the folds' epochs."""
-        return {_EPOCHS: max(1, round(float(np.mean([fold[_EPOCHS] for fold in learned]))))}
+        return {_EPOCHS: mean_count(learned, _EPOCHS)}
 
     def fit(
         self, table: Table, setting: Setting, *, searched: Parameters, learned: Parameters
@@ -80,20 +77,12 @@ class NetLearner:
         with threadpool_limits(setting.threads):
             for _ in range(int(learned[_EPOCHS])):
                 training.go_on()
-        return GraphModel.of(NetModel(fitted=training.model), table, setting, rows.unit)
+        return GraphModel.of(training.model, table, setting, rows.unit)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class NetFold:
+class NetFold(NumberFold):
     """One fold of a net."""
-
-    setting: Setting
-    fold: NumberFold
-
-    @property
-    def target(self) -> Floats:
-        """Return the target of the validation rows."""
-        return self.fold.target
 
     def train(self, searched: Parameters, *, deadline: float) -> FoldResult:
         """Add epochs until the validation rows stop improving."""
@@ -105,13 +94,13 @@ class NetFold:
         smooth, jumping = _SMOOTH[task]
         metric = smooth if self.setting.metric in jumping else self.setting.metric
         sign = 1.0 if greater_is_better(metric) else -1.0
-        training = _Training(self.fold.rows, self.setting, searched)
+        training = _Training(self.rows, self.setting, searched)
         best, score, epochs = -np.inf, None, 0
         for epoch in range(1, _MOST_EPOCHS + 1):
             check_time(deadline)
             training.go_on()
-            now = training.model.predict(self.fold.validation)
-            value = sign * compute(task, metric, self.fold.target, now)
+            now = training.model.predict(self.validation)
+            value = sign * compute(task, metric, self.target, now)
             if score is None or value > best:
                 best, score, epochs = value, now, epoch
             elif epoch - epochs >= _PATIENCE:
@@ -121,15 +110,10 @@ class NetFold:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class NetModel:
+class NetModel(FittedPipeline):
     """A fitted net."""
 
     attribution: ClassVar[str] = "change where the feature is at its median"
-    fitted: FittedPipeline
-
-    def predict(self, features: Floats) -> Floats:
-        """Return the probability of class 1, the probabilities of each class, or the value."""
-        return self.fitted.predict(features)
 
     def attribute(self, features: Floats) -> npt.NDArray[np.floating[Any]]:
         """Return by how much the answer changes when one feature alone is at its median.
@@ -138,15 +122,11 @@ class NetModel:
         """
         answer = self.predict(features)
         parts = []
-        for number, usual in enumerate(self.fitted.pipeline["impute"].statistics_):
+        for number, usual in enumerate(self.pipeline["impute"].statistics_):
             without = features.copy()
             without[:, number] = usual
             parts.append(answer - self.predict(without))
         return np.stack(parts, axis=-1)
-
-    def to_onnx(self, width: int) -> "onnx.ModelProto":
-        """Return the model as a graph."""
-        return self.fitted.to_onnx(width)
 
 
 class _Training:
@@ -158,7 +138,7 @@ class _Training:
         self._scaled = pipeline[:-1].fit_transform(rows.features)
         self._target = rows.target
         self._told = _told(rows.target, setting)
-        self.model = FittedPipeline(pipeline=pipeline, setting=setting, unit=rows.unit)
+        self.model = NetModel(pipeline=pipeline, setting=setting, unit=rows.unit)
 
     def go_on(self) -> None:
         """Learn from every row once more."""
@@ -183,5 +163,5 @@ def _told(target: Floats, setting: Setting) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if setting.is_balanced:
         told["sample_weight"] = compute_sample_weight("balanced", target)
-    told["classes"] = np.arange(2 if setting.task is Task.BINARY else setting.classes)
+    told["classes"] = np.arange(setting.probabilities)
     return told

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.impute import SimpleImputer
@@ -37,19 +37,22 @@ class Rows:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NumberFold:
-    """One fold as numbers of 32 bits."""
+    """One fold as numbers of 32 bits; each learner adds how it trains."""
 
+    setting: Setting
     rows: Rows
     validation: Floats
     target: Floats  # of the validation rows
 
     @classmethod
-    def of(cls, table: Table, fold: Fold, setting: Setting) -> "NumberFold":
+    def of(cls, table: Table, fold: Fold, setting: Setting, **more: Any) -> Self:
         train, validation = fold.of(table)
         return cls(
+            setting=setting,
             rows=Rows.of(train, setting),
             validation=to_matrix(validation.features),
             target=validation.target,
+            **more,
         )
 
 
@@ -61,7 +64,10 @@ def check_time(deadline: float) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FittedPipeline:
-    """A pipeline of scikit-learn that was fitted on a target without unit."""
+    """A pipeline of scikit-learn that was fitted on a target without unit.
+
+    Each learner adds how it attributes an answer to features.
+    """
 
     pipeline: Pipeline
     setting: Setting
@@ -72,8 +78,7 @@ class FittedPipeline:
         if self.setting.task is Task.REGRESSION:
             return self.unit.enter(self.pipeline.predict(features))
         told = np.asarray(self.pipeline.predict_proba(features), dtype=np.float64)
-        width = 2 if self.setting.task is Task.BINARY else self.setting.classes
-        score = np.zeros((len(features), width))
+        score = np.zeros((len(features), self.setting.probabilities))
         score[:, self.places] = told
         return score[:, 1] if self.setting.task is Task.BINARY else score
 
@@ -97,8 +102,7 @@ class FittedPipeline:
         output = model.graph.output[-1].name
         if not is_class:
             return name_output(model, output, unit=self.unit)
-        classes = 2 if self.setting.task is Task.BINARY else self.setting.classes
-        places = self.places
+        classes, places = self.setting.probabilities, self.places
         return name_output(
             model,
             output,

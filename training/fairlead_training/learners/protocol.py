@@ -62,6 +62,11 @@ class Setting:
         """Tell whether each class counts the same, however rare: so these metrics count."""
         return self.metric in {"f1", "f1_macro"}
 
+    @property
+    def probabilities(self) -> int:
+        """Return how many probabilities a graph answers with; of a regression it says nothing."""
+        return 2 if self.task is Task.BINARY else self.classes
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FoldResult:
@@ -69,6 +74,11 @@ class FoldResult:
 
     score: Floats  # predictions for the validation rows
     learned: Parameters  # what the training found by itself, such as rounds; may be empty
+
+
+def mean_count(learned: Sequence[Parameters], name: str) -> int:
+    """Return the mean of what folds counted, rounds for example; 1 at least."""
+    return max(1, round(float(np.mean([fold[name] for fold in learned]))))
 
 
 class PreparedFold(Protocol):

@@ -27,6 +27,7 @@ from fairlead_training.learners.protocol import (
     Parameters,
     Setting,
     Space,
+    mean_count,
 )
 from fairlead_training.learners.unit import Unit, measure_unit
 from fairlead_training.metrics import Floats
@@ -104,7 +105,7 @@ class XGBoostLearner:
 
     def combine(self, learned: Sequence[Parameters]) -> Parameters:
         """Take the mean of the folds' rounds."""
-        return {_ROUNDS: max(1, round(float(np.mean([fold[_ROUNDS] for fold in learned]))))}
+        return {_ROUNDS: mean_count(learned, _ROUNDS)}
 
     def fit(
         self, table: Table, setting: Setting, *, searched: Parameters, learned: Parameters
