@@ -17,6 +17,7 @@ from cluster.images import missing_archives
 from cluster.kubectl import Kubectl
 from cluster.layout import Layout
 from cluster.mounts import remove_tree
+from pace import told
 
 _CLUSTER = "fairlead"
 _NODE = f"{_CLUSTER}-control-plane"
@@ -68,10 +69,11 @@ class KindCluster:
         progress(f"the cluster is up: export KUBECONFIG={self.kubeconfig}")
 
     def down(self, progress: Progress) -> None:
-        for name in self._daemons.names():
-            self._daemons.stop(name)
-        self._kind("delete", "cluster", f"--kubeconfig={self.kubeconfig}")
-        remove_tree(self._layout.state)
+        with told("removing the kind cluster", progress, about=20):
+            for name in self._daemons.names():
+                self._daemons.stop(name)
+            self._kind("delete", "cluster", f"--kubeconfig={self.kubeconfig}")
+            remove_tree(self._layout.state)
         progress("removed the kind cluster")
 
     def status(self) -> list[ComponentStatus]:
@@ -83,7 +85,8 @@ class KindCluster:
 
     def load_images(self, archives: Sequence[Path], progress: Progress) -> None:
         for archive, references in missing_archives(archives, self._held_images()):
-            self._kind("load", "image-archive", str(archive))
+            with told(f"importing {', '.join(references)}", progress, about=15):
+                self._kind("load", "image-archive", str(archive))
             progress(f"imported {', '.join(references)}")
 
     def expose(self, *, namespace: str, service: str, port: int, local_port: int) -> str:

@@ -51,6 +51,7 @@ from cluster.topology import (
     NODE_NAME,
     PAUSE_IMAGE,
 )
+from pace import told
 
 _FIRST = ("etcd", "containerd", "kube-apiserver")
 _ADDONS = ("coredns.yaml", "metrics-server.yaml")
@@ -98,7 +99,7 @@ class NativeCluster:
 
     def down(self, progress: Progress) -> None:
         require_linux_root()
-        with self._alone(progress):
+        with self._alone(progress), told("removing the cluster", progress, about=20):
             self._node.remove()
         progress(f"removed the cluster; its binaries stay in {self._layout.cache}")
 
@@ -127,7 +128,8 @@ class NativeCluster:
             for archive, references in missing_archives(archives, self._containerd.images()):
                 size = archive.stat().st_size / 1e9
                 require_space(self._layout.containerd, IMAGE_SPACE * size)
-                self._containerd.import_archive(archive)
+                with told(f"importing {', '.join(references)}", progress, about=15):
+                    self._containerd.import_archive(archive)
                 progress(f"imported {', '.join(references)}")
 
     def expose(self, *, namespace: str, service: str, port: int, local_port: int) -> str:
