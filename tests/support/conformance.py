@@ -367,12 +367,15 @@ async def events_are_those_of_one_object(kube: Kube, namespace: str) -> None:
             "reason": "FailedCreate",
             "message": f"of {meta['name']}",
             "type": "Warning",
+            "lastTimestamp": "2026-01-01T00:00:01Z",
         })  # fmt: skip
 
     found = await kube.events(told)
 
     assert [event["metadata"]["name"] for event in found] == ["a", "b"]
     assert {event["message"] for event in found} == {"of settings"}
+    told_of = {(event["type"], event["reason"], event["lastTimestamp"]) for event in found}
+    assert told_of == {("Warning", "FailedCreate", "2026-01-01T00:00:01Z")}
 
 
 async def children_are_told_by_their_spec(kube: Kube, namespace: str) -> None:

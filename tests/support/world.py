@@ -90,11 +90,13 @@ class World:
         self._begin()
         self.broken: dict[str, str] = {}  # version → what its server says when it ends
         self.slow: set[str] = set()  # versions that never become ready
+        self.hanging: dict[str, tuple[str, str]] = {}  # version → why its new pods do not start
         self.gateway_reports = True
         self.late: set[str] = set()  # kinds whose watches tell after all others have
         self.trips: dict[str, dict[str, Any]] = {}  # version → what the fast guard says of it
         self.demand = 1  # pods that all of the traffic needs: what autoscalers see their part of
         self._pods: dict[tuple[str, str, str], str] = {}  # that run, with the server they are of
+        self._templates: dict[str, Any] = {}  # of the pods that run, by Deployment
         self.room: dict[str, int] = {}  # version → most pods that find a node
         self.route_refusal = ""  # why the cluster's own Gateway does not take the route
         self.closed: set[str] = set()  # namespaces whose routes it does not take
@@ -206,6 +208,10 @@ class World:
     def _deployment(self, namespace: str, name: str, item: dict[str, Any]) -> None:
         version = item["metadata"]["labels"]["fairlead.dev/version"]
         model = item["metadata"]["labels"]["fairlead.dev/model"]
+        if version in self.hanging and item["spec"]["template"] != self._templates.get(name):
+            self._hang(namespace, name, item)
+            return
+        self.kube.objects.pop(("Pod", namespace, f"{name}-hanging"), None)
         ready = version not in self.broken and version not in self.slow
         replicas = item["spec"]["replicas"]
         replicas = min(replicas, self.room.get(version, replicas))
@@ -216,9 +222,11 @@ class World:
                 "status": {
                     "observedGeneration": item["metadata"]["generation"],
                     "availableReplicas": replicas if ready else 0,
+                    "unavailableReplicas": None,
                 },
             }
         )
+        self._templates[name] = copied(item["spec"]["template"])
         if version not in self.broken:
             self._run_pods(name, item, replicas=replicas, ready=ready)
         else:
@@ -230,6 +238,54 @@ class World:
                     restarts=True,
                 )
             )
+
+    def _hang(self, namespace: str, name: str, item: dict[str, Any]) -> None:
+        """Leave the pods of before as they are, and have one of what it is now that hangs."""
+        version = item["metadata"]["labels"]["fairlead.dev/version"]
+        old = sum(server == name for server in self._pods.values())
+        missing = 1 if old else item["spec"]["replicas"]
+        status = {
+            "observedGeneration": item["metadata"]["generation"],
+            "availableReplicas": old,
+            "unavailableReplicas": missing,
+        }
+        meta = {"namespace": namespace, "name": name}
+        self.kube.put({"kind": "Deployment", "metadata": meta, "status": status})
+        self.hang(f"{name}-hanging", *self.hanging[version], labels=item["metadata"]["labels"])
+
+    def hang(
+        self,
+        name: str,
+        reason: str,
+        message: str,
+        *,
+        labels: dict[str, str],
+        job: dict[str, Any] | None = None,
+    ) -> None:
+        """Have a pod that has a node and does not start, and its Event that says why."""
+        begun = pod(name, labels=labels, job=job)
+        moment = self.clock().isoformat(timespec="seconds")
+        if ("Pod", NAMESPACE, name) in self.kube.objects:
+            return
+        waiting = {"waiting": {"reason": "ContainerCreating"}}
+        begun["status"] |= {
+            "phase": "Pending",
+            "conditions": [
+                {"type": "PodScheduled", "status": "True", "lastTransitionTime": moment},
+                {"type": "Ready", "status": "False", "lastTransitionTime": moment},
+            ],
+            "containerStatuses": [{"name": "main", "ready": False, "state": waiting}],
+        }
+        made = self.kube.put(begun)
+        self.kube.put({
+            "kind": "Event",
+            "metadata": {"namespace": NAMESPACE, "name": f"{name}.{reason}"},
+            "involvedObject": {"uid": made["metadata"]["uid"]},
+            "type": "Normal" if reason == "Pulling" else "Warning",
+            "reason": reason,
+            "message": message,
+            "lastTimestamp": moment,
+        })  # fmt: skip
 
     def _run_pods(
         self, name: str, deployment: dict[str, Any], *, replicas: int, ready: bool

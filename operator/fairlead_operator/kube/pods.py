@@ -39,7 +39,7 @@ def find_obstacle(
     """Say what keeps pods from being there, in the cluster's words; None while nothing does."""
     if deployment is None:
         return None
-    words = (read_refusal(deployment), *map(_obstacle, pods))
+    words = (read_refusal(deployment), *map(find_hindrance, pods))
     return next((each for each in words if each is not None), None)
 
 
@@ -51,8 +51,11 @@ def read_refusal(deployment: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _obstacle(pod: Mapping[str, Any]) -> str | None:
-    """Say what keeps a pod from starting, in the cluster's words; None while nothing does."""
+def find_hindrance(pod: Mapping[str, Any]) -> str | None:
+    """Say what keeps a pod from starting, in the cluster's words; None while it names nothing.
+
+    What its status does not name, ``starts`` asks for.
+    """
     if pod["metadata"].get("deletionTimestamp"):
         return None
     status = pod.get("status") or {}
@@ -79,11 +82,11 @@ def _obstacle(pod: Mapping[str, Any]) -> str | None:
 def find_refusal(events: Iterable[Mapping[str, Any]]) -> str | None:
     """Return what the cluster said when it last refused to make a pod, unless it made one since."""
     told = [event for event in events if event.get("reason") in {_REFUSED, "SuccessfulCreate"}]
-    last = max(told, key=_last_seen, default={})
+    last = max(told, key=last_seen, default={})
     return str(last.get("message", "")) if last.get("reason") == _REFUSED else None
 
 
-def _last_seen(event: Mapping[str, Any]) -> str:
+def last_seen(event: Mapping[str, Any]) -> str:
     """Return the time of the latest occurrence, in one form for all."""
     series = event.get("series") or {}
     seen = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")

@@ -18,7 +18,7 @@ _PARTS: Final = frozenset({
 
 
 # Of a status, what is said to people and read by no reconcile: nothing follows from it.  Of the
-# conditions a Model reads some of its Rollout's and TrainingRun's.
+# conditions a Model reads some of its Rollout's and TrainingRun's, and hands on one's words.
 _SAID: Final = frozenset({"observedGeneration", "conditions"})
 _VERSIONED: Final = frozenset({"resourceVersion", "managedFields"})  # differs at each write
 
@@ -151,7 +151,10 @@ def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:
     meta = {k: v for k, v in body["metadata"].items() if k not in _VERSIONED}
     status = body.get("status") or {}
     told = [
-        (condition["type"], condition["status"], condition["reason"])
+        (
+            *(condition["type"], condition["status"], condition["reason"]),
+            condition["message"] if condition["type"] == PODS_READY else "",
+        )
         for condition in status.get("conditions") or []
         if condition["type"] in {APPLIED, AUTOSCALED, PODS_READY, UPGRADED}
     ]

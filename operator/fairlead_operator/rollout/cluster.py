@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fairlead_contract.cluster import ROUTE, SERVER, route_name
@@ -17,6 +17,7 @@ from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.kube.pods import find_obstacle, is_ready
 from fairlead_operator.kube.scalers import find_limited, find_stopped
+from fairlead_operator.kube.starts import Start, look_at_starts
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.decision.capacity import (
     Bounds,
@@ -50,6 +51,8 @@ class Cluster:
     routed: Routed | None = None  # what the cluster's own Gateways say, where they carry it
     gateway: Pods | None = None  # of the built-in one, where it carries the traffic
     scalers: Mapping[str, Sequence[Mapping[str, Any]]]  # what scales each version
+    starts: Mapping[str, Start] = dataclasses.field(default_factory=dict)  # of incomplete versions
+    unstarted: timedelta | None = None  # when to ask again of pods that start, the gateway's too
 
     def arm(self, version: str, *, needed: int | None = None, wished: int = 0) -> Arm:
         """Describe a candidate: its pods, and the weight the gateway really gives it.
@@ -118,11 +121,16 @@ class Cluster:
         server = self.servers.get(version)
         available = ready_replicas(server) if server is not None else 0
         pods = self.pods.get(version, ())
-        return dataclasses.replace(_count(server, pods, available), there=count_pods(pods))
+        counted = _count(server, pods, available, slow=self._slow(version))
+        return dataclasses.replace(counted, there=count_pods(pods))
 
     def _health(self, version: str, needed: int | None, wished: int) -> tuple[Health, str]:
         server, pods = self.servers.get(version), self.pods.get(version, ())
-        return read_health(server, pods, needed=needed, wished=wished)
+        return read_health(server, pods, needed=needed, wished=wished, slow=self._slow(version))
+
+    def _slow(self, version: str) -> str | None:
+        """Say why a pod of the version is slow to start, where its status does not."""
+        return self.starts[version].obstacle if version in self.starts else None
 
     def _weight(self, version: str) -> int | None:
         if self.routed is not None:
@@ -172,10 +180,19 @@ async def look_at_cluster(
     built_in = gateway.kind == "BuiltIn"
     proxy = await kube.get("Deployment", namespace, GATEWAY_NAME) if built_in else None
     reports = (applied or {}).get("data") or {}
+    deployments = {_version(server): server for server in servers if is_server(server, model)}
+    by_version = _by_version(pods)
+    starts, proxy_start = await asyncio.gather(
+        _look_at_servers(deployments, by_version, kube, now=now),
+        _look_at_gateway(proxy, gateways, kube, now=now),
+    )
+    again = [start.look_again for start in (*starts.values(), proxy_start)]
     return Cluster(
         model=model,
-        servers={_version(server): server for server in servers if is_server(server, model)},
-        pods=_by_version(pods),
+        servers=deployments,
+        pods=by_version,
+        starts=starts,
+        unstarted=min((time for time in again if time is not None), default=None),
         scalers=_by_version(scalers),
         route=route,
         reports=reports,
@@ -183,8 +200,51 @@ async def look_at_cluster(
             pod["metadata"]["name"] for pod in gateways if _may_serve(pod, model, reports)
         ],
         routed=routed,
-        gateway=_count(proxy, gateways, sum(map(is_ready, gateways))) if built_in else None,
+        gateway=(
+            _count(proxy, gateways, _answering(gateways), slow=proxy_start.obstacle)
+            if built_in
+            else None
+        ),
     )
+
+
+async def _look_at_servers(
+    servers: Mapping[str, Mapping[str, Any]],
+    pods: Mapping[str, Sequence[Mapping[str, Any]]],
+    kube: Kube,
+    *,
+    now: datetime,
+) -> dict[str, Start]:
+    """Ask why pods do not start, of the versions that lack some."""
+    lacking = [
+        version for version, server in servers.items() if _lacks(server, ready_replicas(server))
+    ]
+    starts = await asyncio.gather(
+        *(look_at_starts(pods.get(version, ()), kube, now=now) for version in lacking)
+    )
+    return dict(zip(lacking, starts, strict=True))
+
+
+async def _look_at_gateway(
+    proxy: Mapping[str, Any] | None,
+    pods: Sequence[Mapping[str, Any]],
+    kube: Kube,
+    *,
+    now: datetime,
+) -> Start:
+    if proxy is None or not _lacks(proxy, _answering(pods)):
+        return Start()
+    return await look_at_starts(pods, kube, now=now)
+
+
+def _answering(pods: Sequence[Mapping[str, Any]]) -> int:
+    return sum(map(is_ready, pods))
+
+
+def _lacks(deployment: Mapping[str, Any], available: int) -> bool:
+    """Tell whether not all pods that there should be answer."""
+    missing = (deployment.get("status") or {}).get("unavailableReplicas", 0)
+    return available < asked_replicas(deployment) or missing > 0
 
 
 async def _look_at_scalers(
@@ -213,14 +273,19 @@ async def _look_at_http_route(
 
 
 def _count(
-    deployment: Mapping[str, Any] | None, pods: Sequence[Mapping[str, Any]], available: int
+    deployment: Mapping[str, Any] | None,
+    pods: Sequence[Mapping[str, Any]],
+    available: int,
+    *,
+    slow: str | None,
 ) -> Pods:
     """Say what keeps pods away; while all are there, those that ended are nobody's trouble."""
     if deployment is None:
         return Pods(available=available, obstacle="its Deployment is not there")
-    missing = (deployment.get("status") or {}).get("unavailableReplicas", 0)
-    complete = available >= asked_replicas(deployment) and not missing
-    return Pods(available=available, obstacle=None if complete else find_obstacle(deployment, pods))
+    if not _lacks(deployment, available):
+        return Pods(available=available)
+    obstacle = find_obstacle(deployment, pods) or slow
+    return Pods(available=available, obstacle=obstacle, starting=obstacle is None)
 
 
 def _by_version(items: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

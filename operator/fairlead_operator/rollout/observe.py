@@ -114,6 +114,7 @@ async def observe(
         measured_at=look.evidence.measured_at,
         next_measurement=look.evidence.next_measurement,
         known_since=look.known_since,
+        unstarted=look.cluster.unstarted,
         unreadable_alert=unreadable_alert,
     )
 

@@ -16,6 +16,7 @@ class Pods:
     available: int
     there: int = 0  # of a version: that nobody takes away, whether they answer or not
     obstacle: str | None = None  # what keeps one from being there, in the cluster's words
+    starting: bool = False  # not all that there should be answer; those are on their way so far
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,9 @@ def find_presence(
     if missing:
         return Presence(reason=PodsReason.MISSING, message="; ".join(missing))
     # Without their number, which an autoscaler changes all the time.
+    if starting := [name for name, pods in parts.items() if pods.starting]:
+        words = f"pods behind the address answer, and others are starting: {', '.join(starting)}"
+        return Presence(reason=PodsReason.READY, message=words)
     return Presence(reason=PodsReason.READY, message="every pod behind the address is ready")
 
 

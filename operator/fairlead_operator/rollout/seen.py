@@ -43,4 +43,5 @@ class Seen:
     next_measurement: timedelta
     known_since: datetime | None  # when an alert or the fast guard spoke first
     returning: frozenset[str] = frozenset()  # candidates that were in charge with these bytes
+    unstarted: timedelta | None = None  # when to ask again why pods are slow to start
     unreadable_alert: str | None = None  # why the annotation of an alert asks for nothing

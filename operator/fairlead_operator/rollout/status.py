@@ -135,6 +135,7 @@ def report(
             unscaled=unscaled is not None,
             incomplete=presence is not None and not presence.complete,
             refused=any(read_refusal(server) is not None for server in seen.servers.values()),
+            unstarted=seen.unstarted,
         ),
     )
 

@@ -17,7 +17,9 @@ from fairlead_operator.kube.pods import (
     find_killed,
     find_obstacle,
     find_refusal,
+    is_ready,
 )
+from fairlead_operator.kube.starts import ask_again, look_at_starts
 from fairlead_operator.parent import read_parent, without_wait
 from fairlead_operator.ports import Ports
 from fairlead_operator.training_run.config import is_earlier, renew_config
@@ -38,7 +40,7 @@ class _Job:
     result: Result | None
     obstacle: str = ""  # what keeps its pods from working, while it is active
     is_guess: bool = False  # the obstacle, from there being no pod
-    podless: timedelta | None = None  # its age, while it should have a pod and has none
+    unstarted: timedelta | None = None  # when to ask again why it has no pod, or none that starts
     config: str | None = None  # what its trainers are told, where that may not be known
     is_earlier: bool = False  # an earlier release made it
 
@@ -88,7 +90,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         mlflow_run_id=status.mlflow_run_id,
         config=_read_config(status, search, namespace),
         progress=carry_on(progress, status.progress),
-        podless=search.podless or finish.podless,
+        unstarted=search.unstarted or finish.unstarted,
     )
 
 
@@ -125,9 +127,9 @@ async def _read_job(
     What a training registered is what a pod of its own Job said.  Anybody in the namespace may
     give a pod or a Job the labels, so the uids decide whose they are.
 
-    Where it should have a pod and has none, the cluster is asked for its Events, which costs a
-    request: every 5 s at first, less often the older it gets, and each minute at last, since
-    `status` looks again by ``podless``.  A pod that comes after all is told by the watch.
+    Where it should have a pod and has none, or one that does not start, the cluster is asked for
+    Events, which costs a request: every 5 s at first, less often the older it gets, and each
+    minute at last (``unstarted``).  A pod that comes after all is told by the watch.
     """
     name = name_job(stage, owner, model=model)
     read = ports.kube.reread if fresh else ports.kube.get
@@ -145,10 +147,13 @@ async def _read_job(
         )
         age = _age(job, now)
         if pods or age <= _FIRST_POD:
-            return dataclasses.replace(active, obstacle=find_obstacle({}, pods) or "")
+            start = await look_at_starts(pods, ports.kube, now=now)
+            obstacle = find_obstacle({}, pods) or start.obstacle or ""
+            again = None if any(map(is_ready, pods)) else start.look_again  # one makes progress
+            return dataclasses.replace(active, obstacle=obstacle, unstarted=again)
         refusal = await _find_refusal(job, ports)
-        obstacle = _explain_no_pod(job["metadata"]["name"], refusal)
-        return dataclasses.replace(active, obstacle=obstacle, is_guess=not refusal, podless=age)
+        obstacle, again = _explain_no_pod(job["metadata"]["name"], refusal), ask_again(age)
+        return dataclasses.replace(active, obstacle=obstacle, is_guess=not refusal, unstarted=again)
     result = read_result(pods)
     if result is None:  # the watch of Jobs may be ahead of that of pods
         result = read_result(_pods_of(job, await ports.kube.relist("Pod", owner.namespace, labels)))

@@ -22,4 +22,4 @@ class Seen:
     mlflow_run_id: str | None
     config: str | None  # what the trainer is told; fixed when the run starts
     progress: Progress | None
-    podless: timedelta | None = None  # age of the active Job, while it should have a pod
+    unstarted: timedelta | None = None  # when to ask again why the active Job's pods do not start

@@ -17,9 +17,6 @@ from fairlead_operator.training_run.state_machine import Decision
 _PROGRESS: Final = timedelta(seconds=2)
 _STUCK: Final = Reason.WAITING_FOR_PODS
 _OBSTACLE: Final = timedelta(seconds=5)
-# Of a Job without a pod the cluster is asked each time, less often the older it is.
-_RARELY: Final = timedelta(minutes=1)
-_OF_AGE: Final = 10
 _TRACKING: Final = timedelta(seconds=5)
 
 
@@ -96,9 +93,8 @@ def _look_again(seen: Seen, decision: Decision) -> timedelta | None:
         case Phase.PENDING:
             return _TRACKING
         case Phase.SEARCHING | Phase.FINISHING:
-            if seen.podless is not None:
-                return min(max(_OBSTACLE, seen.podless / _OF_AGE), _RARELY)
-            return _OBSTACLE if decision.reason == _STUCK else _PROGRESS
+            look = _OBSTACLE if decision.reason == _STUCK else _PROGRESS
+            return look if seen.unstarted is None else seen.unstarted
         case Phase.SUSPENDED | Phase.SUCCEEDED | Phase.FAILED:
             return None
 

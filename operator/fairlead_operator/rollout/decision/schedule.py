@@ -23,12 +23,14 @@ def look_again(
     unscaled: bool = False,
     incomplete: bool = False,
     refused: bool = False,
+    unstarted: timedelta | None = None,
 ) -> timedelta | None:
     """Return the time until the next look; None when only an event can change anything.
 
     ``unscaled`` says that no autoscaler could be made: nothing tells when one can.
     ``incomplete`` says that pods behind the address are missing.
     ``refused`` says that the cluster refused to make pods: it does not tell when it would.
+    ``unstarted`` is when to ask again why pods do not start: nothing tells that either.
     """
     look = _next_look(
         observed,
@@ -37,9 +39,10 @@ def look_again(
         unscaled=unscaled,
         incomplete=incomplete,
     )
-    if not refused or not observed.has_turn:
+    if not observed.has_turn:
         return look
-    return _REFUSED if look is None else min(look, _REFUSED)
+    moments = (look, _REFUSED if refused else None, unstarted)
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _next_look(

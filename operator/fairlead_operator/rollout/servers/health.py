@@ -25,6 +25,7 @@ def read_health(
     *,
     needed: int | None = None,
     wished: int = 0,
+    slow: str | None = None,
 ) -> tuple[Health, str]:
     """Tell the health of a version, and a sentence for people.
 
@@ -32,6 +33,7 @@ def read_health(
         needed: pods that are enough where an autoscaler may ask for more at any moment; None
             asks for all, none of them on its way.
         wished: pods that the spec asks for now; the Deployment may not have been told yet.
+        slow: why a pod is slow to start, where its status does not say it.
     """
     if deployment is None:
         return Health.UNKNOWN, "its Deployment is not created yet"
@@ -46,8 +48,10 @@ def read_health(
         failure = _failure(pod)
         if failure is not None:
             return Health.FAILED, failure
-    ready = f"{available} of {wanted} pods ready"
-    obstacle = find_obstacle(deployment, pods)
+    ready = f"{min(available, wanted)} of {wanted} pods ready"
+    if available >= wanted:
+        ready += ", and those that take their place are not yet"
+    obstacle = find_obstacle(deployment, pods) or slow
     return Health.STARTING, ready if obstacle is None else f"{ready}; {obstacle}"
 
 

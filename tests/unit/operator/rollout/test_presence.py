@@ -10,6 +10,7 @@ from fairlead_operator.rollout.traffic.accepted import MISSING, Routed
 
 ONE, NONE = Pods(available=1), Pods(available=0)
 STUCK = Pods(available=1, obstacle="pod p does not start: ErrImagePull: no such tag")
+STARTING = Pods(available=1, starting=True)
 REFUSED = Pods(available=0, obstacle="a pod is refused: exceeded quota: small")
 
 
@@ -35,6 +36,20 @@ def routed(reason: RouteReason, *, unheard: bool = False) -> Routed:
             PodsReason.NOT_ANSWERING,
             "no pod of the gateway is ready: a pod is refused: exceeded quota: small",
             id="no gateway",
+        ),
+        pytest.param(
+            {"1": STARTING},
+            {"gateway": STARTING},
+            PodsReason.READY,
+            "pods behind the address answer, and others are starting: 1, the gateway",
+            id="others start, and nothing is wrong with them so far",
+        ),
+        pytest.param(
+            {"1": STUCK},
+            {"gateway": STARTING},
+            PodsReason.MISSING,
+            "1: pod p does not start",
+            id="one hangs, and others start",
         ),
         pytest.param(
             {"1": STUCK}, {}, PodsReason.MISSING, "1: pod p does not start", id="an upgrade hangs"

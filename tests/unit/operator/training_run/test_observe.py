@@ -326,7 +326,7 @@ async def test_a_pod_that_is_refused_is_told_in_the_clusters_words(
     )
 
     assert seen.observed.obstacle == f"Job {NAME}-search has no pod: {message}"
-    assert seen.podless == timedelta(seconds=6)
+    assert seen.unstarted == timedelta(seconds=5)
 
 
 async def test_where_events_may_not_be_read_it_is_guessed(world: World) -> None:
@@ -359,7 +359,7 @@ async def test_in_the_normal_course_no_events_are_read(
     meta = {"ownerReferences": OWNED, "creationTimestamp": NOW.isoformat()}
     job = put_job(world, "search", *conditions, **meta)
     if has_pod:
-        world.kube.put(pod("trainer", labels=OURS, job=job))
+        world.kube.put(pod("trainer", labels=OURS, job=job, ready=True))
 
     async def fail(_: object) -> list[dict[str, Any]]:
         raise AssertionError("a list of Events is costly")
@@ -370,7 +370,7 @@ async def test_in_the_normal_course_no_events_are_read(
     seen = await observe(training_run_manifest(**RUNNING), world.ports, now=now)
 
     assert not seen.observed.obstacle
-    assert seen.podless is None
+    assert seen.unstarted is None
 
 
 async def test_a_trainer_that_was_ended_at_its_memory_limit_is_told_so(world: World) -> None:

@@ -30,10 +30,6 @@ REGISTERED = finishing(finish=JobState.COMPLETE, finish_result=result(SUCCESS))
 FAILED = observed(search=JobState.FAILED, search_result=result(FAILURE))
 
 
-def podless(**age: float) -> Seen:
-    return seen(observed(obstacle="a quota"), podless=timedelta(**age))
-
-
 def say(look: Seen) -> Report:
     return report(training_run_manifest(), look, decide(look.observed), now=LATER)
 
@@ -53,11 +49,13 @@ def conditions(said: Report) -> dict[str, str]:
         pytest.param(seen(observed()), 2, id="the search has progress"),
         pytest.param(seen(finishing()), 2, id="so has the end"),
         pytest.param(seen(observed(obstacle="a quota")), 5, id="its pods are waited for"),
-        pytest.param(podless(seconds=6), 5, id="the cluster is asked of a Job without a pod"),
-        pytest.param(podless(minutes=5), 30, id="less often the older it is"),
-        pytest.param(podless(hours=2), 60, id="each minute at last"),
         pytest.param(
-            seen(observed(), podless=timedelta(minutes=5)), 30, id="also where nothing is told"
+            seen(observed(obstacle="a quota"), unstarted=timedelta(seconds=30)),
+            30,
+            id="its pods do not start: when they are asked of again",
+        ),
+        pytest.param(
+            seen(observed(), unstarted=timedelta(seconds=4)), 4, id="also where nothing is told yet"
         ),
         pytest.param(seen(observed(suspend=True)), None, id="suspended: until the spec changes"),
         pytest.param(seen(REGISTERED), None, id="ended: never"),

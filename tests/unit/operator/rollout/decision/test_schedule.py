@@ -1,5 +1,6 @@
 """When the next look is due: liveness, so that nothing waits for an event that never comes."""
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -129,6 +130,26 @@ def test_pods_that_were_refused_are_tried_again_soon(
 
     assert span is not None
     assert span <= 10 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("seen", "decision", "span"),
+    [
+        pytest.param(ended(), decided(Phase.SUCCEEDED, share=100), 4 * SECOND, id="at rest"),
+        pytest.param(
+            dataclasses.replace(ended(), has_turn=False),
+            decided(Phase.SUCCEEDED, share=100),
+            None,
+            id="of another's turn",
+        ),
+    ],
+)
+def test_pods_that_do_not_start_are_asked_of_again(
+    seen: Observed, decision: Decision, span: timedelta | None
+) -> None:
+    again = look_again(seen, decision, next_measurement=MINUTE, unstarted=4 * SECOND)
+
+    assert again == span
 
 
 TOLD_BY_AN_EVENT = {Reason.WAITING_FOR_TURN, Reason.SUSPENDED}

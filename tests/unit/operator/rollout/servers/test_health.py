@@ -232,4 +232,37 @@ def test_a_surge_pod_that_cannot_start_is_told_though_enough_are_ready() -> None
     health, message = read_health(seen, [pod(ready=True), waiting("ErrImagePull", "no such tag")])
 
     assert health is Health.STARTING
-    assert message == "2 of 2 pods ready; pod p does not start: ErrImagePull: no such tag"
+    ready = "2 of 2 pods ready, and those that take their place are not yet"
+    assert message == f"{ready}; pod p does not start: ErrImagePull: no such tag"
+
+
+@pytest.mark.parametrize(
+    ("seen", "ready"),
+    [
+        pytest.param(deployment(1), "1 of 2 pods ready", id="one is missing"),
+        pytest.param(
+            deployment(2, unavailableReplicas=1),
+            "2 of 2 pods ready, and those that take their place are not yet",
+            id="of the changed spec, none is",
+        ),
+        pytest.param(
+            deployment(3, observed=1),
+            "2 of 2 pods ready, and those that take their place are not yet",
+            id="the change is not taken up yet",
+        ),
+    ],
+)
+def test_pods_that_are_not_there_are_never_counted_as_ready(
+    seen: dict[str, Any], ready: str
+) -> None:
+    """A candidate was not ready with 1 of 1 pods ready."""
+    assert read_health(seen, [], slow="pod p is slow") == (
+        Health.STARTING,
+        f"{ready}; pod p is slow",
+    )
+
+
+def test_what_a_pod_says_itself_goes_before_its_events() -> None:
+    _, message = read_health(deployment(1), [waiting("ErrImagePull", "no")], slow="pod p is slow")
+
+    assert message == "1 of 2 pods ready; pod p does not start: ErrImagePull: no"
