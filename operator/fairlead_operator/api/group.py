@@ -32,7 +32,7 @@ ANNOTATION_AUTOSCALER: Final = f"{GROUP}/autoscaler"
 # Set by us on a Deployment: digests of what the spec asks for, and of the pods it was made into.
 ANNOTATION_ASKED: Final = f"{GROUP}/asked"
 ANNOTATION_BUILT: Final = f"{GROUP}/built"
-# Set by us on a Deployment whose pods were refused: when we had them tried again.
+# Set by us on a Deployment or Job whose pods were refused: when we had them tried again.
 ANNOTATION_TRIED: Final = f"{GROUP}/tried"
 # Of the gateway's pods: the uid of the ServiceAccount that their token is of.
 ANNOTATION_ACCOUNT: Final = f"{GROUP}/service-account"

@@ -17,7 +17,7 @@ from fairlead_operator.api.group import (
 )
 from fairlead_operator.api.phases import rollout, training_run
 from fairlead_operator.keys import Key
-from fairlead_operator.kube.pods import is_ready
+from fairlead_operator.kube.pods import is_ready, read_refusal
 from fairlead_operator.report import read_failures
 from fairlead_operator.requests import Action
 
@@ -46,6 +46,7 @@ class Wakeup:
         self._models: dict[str, dict[str, tuple[object, ...]]] = {}
         self._answering: dict[str, set[str]] = {}  # gateway pods that are ready, by namespace
         self._parts: dict[tuple[str, str], int] = {}  # generations of gateway parts
+        self._lacking: dict[str, tuple[bool, bool]] = {}  # whether gateways lack pods, or may not
 
     def keys_for(self, body: Mapping[str, Any], *, deleted: bool) -> set[Key]:
         """Return whom this object's change concerns."""
@@ -142,16 +143,31 @@ class Wakeup:
         models = {Key("Model", namespace, name) for name in self._models.get(namespace, ())}
         if not models:
             return {tidy}
+        if body["kind"] == "Deployment" and self._gateway_lacks(body, namespace):
+            concerned = moving | models | self._current_of(namespace)
+        else:
+            concerned = moving
         part = (namespace, body["kind"])
         generation = int(body["metadata"].get("generation", 0))
         changed = deleted or self._parts.get(part, generation) != generation
         self._parts[part] = generation
-        return moving | models if changed else moving
+        return concerned | models if changed else concerned
 
     def _login_changed(self, namespace: str, *, deleted: bool) -> set[Key]:
         """Return whose pods read the namespace's Secret; without Models it is to be removed."""
         models = {Key("Model", namespace, name) for name in self._models.get(namespace, ())}
         return models or (set() if deleted else {Key.of_namespace(namespace)})
+
+    def _gateway_lacks(self, deployment: Mapping[str, Any], namespace: str) -> bool:
+        """Tell whether the gateway begins or ends to lack pods, or to be refused some.
+
+        While the old ones answer, no pod tells whom at rest it concerns.
+        """
+        missing = bool((deployment.get("status") or {}).get("unavailableReplicas"))
+        now = (missing, read_refusal(deployment) is not None)
+        before = self._lacking.get(namespace, (False, False))
+        self._lacking[namespace] = now
+        return now != before
 
     def _gateway_flips(self, pod: Mapping[str, Any], namespace: str, *, deleted: bool) -> bool:
         """Tell whether with this pod the gateway begins or ends to answer."""

@@ -19,6 +19,8 @@ from fairlead_operator.kube.hosts import find_taken
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
 from fairlead_operator.kube.owned import check_names, create_once, is_ours, name_route
+from fairlead_operator.kube.pods import read_refusal
+from fairlead_operator.kube.refused_pods import have_pods_tried
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.states import Decision, RunState, Start
@@ -45,6 +47,7 @@ class Outcome:
     failures: tuple[Failure, ...] = ()
     not_started: frozenset[str] = frozenset()  # kinds of children that were to start
     held: str | None = None  # why the gateway's pods are not upgraded yet
+    refused: bool = False  # the cluster refuses pods of the gateway
     tidied: bool = True  # what carried the traffic before is gone, if it is time
     login: Provided = dataclasses.field(default_factory=Provided)  # to the database
 
@@ -66,7 +69,7 @@ async def act(
                 seen.status.rollout,
                 {Action.SUPERSEDE.annotation: decision.supersede_by},
             )
-    held = await _apply_gateway(owner, seen, ports, settings, attempts)
+    held, refused = await _apply_gateway(owner, seen, ports, settings, attempts)
     tidied = await _act_on_gateway(seen, owner, ports.kube, attempts)
     logins = Attempts()
     if _goes_back(decision, seen):
@@ -83,6 +86,7 @@ async def act(
         failures=(*attempts.failures, *unprovided),
         not_started=not_started,
         held=held,
+        refused=refused,
         tidied=tidied,
         login=login,
     )
@@ -251,13 +255,16 @@ async def _start_training(owner: Owner, start: Start, seen: Seen, kube: Kube) ->
 
 async def _apply_gateway(
     owner: Owner, seen: Seen, ports: Ports, settings: Settings, attempts: Attempts
-) -> str | None:
-    """Bring the built-in gateway and the Model's address at it; return why it is not upgraded."""
+) -> tuple[str | None, bool]:
+    """Bring the built-in gateway and the Model's address at it.
+
+    Return why it is not upgraded, and whether pods of it are refused.
+    """
     if seen.spec.serving.gateway.kind != "BuiltIn":
-        return None
+        return None, False
     whose = f"the gateway of {owner.namespace}"
     turn = ports.upgrades.turn(whose, owner.namespace, seen.observed.now)
-    held = None
+    held, refused = None, False
     for built in _build_parts(owner, settings):
         with attempts.attempt():
             if built["kind"] != "Deployment":
@@ -270,10 +277,13 @@ async def _apply_gateway(
             manifest = mark(bind_to_account(built, account), asked=asked)
             live = await ports.kube.get("Deployment", owner.namespace, GATEWAY_NAME)
             held = turn.hold(live, manifest)
+            refused = live is not None and read_refusal(live) is not None
+            if refused:
+                manifest = have_pods_tried(manifest, turn.now)
             if held is None:
                 with turn.applying():
                     await ports.kube.apply(manifest)
-    return held or turn.under_way()
+    return held or turn.under_way(), refused
 
 
 async def _act_on_gateway(seen: Seen, owner: Owner, kube: Kube, attempts: Attempts) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fairlead_operator.errors import InvalidSpecError
+from fairlead_operator.kube.refused_pods import TRY_EVERY
 from fairlead_operator.model.act import act
 from fairlead_operator.model.observe import check_code, observe
 from fairlead_operator.model.state_machine import decide
@@ -54,4 +55,6 @@ async def reconcile(
     told = report_login(body, told, outcome.login.shared, now=now)
     if (again := outcome.login.look_again) is not None:
         told = told.within(again)
+    if outcome.refused:
+        told = told.within(TRY_EVERY)
     return report_failures(body, told, failures, now=now)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from fairlead_operator.api.group import LABEL_TRAINING_RUN
+from fairlead_operator.api.group import ANNOTATION_TRIED, LABEL_TRAINING_RUN
 from fairlead_operator.api.phases.training_run import ENDED, Phase
 from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.attempts import Attempts, Failure
@@ -14,8 +14,9 @@ from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.kube.owned import create_once, remove_owned
 from fairlead_operator.kube.pods import is_working
+from fairlead_operator.kube.refused_pods import name_try
 from fairlead_operator.namespace.login import provide_login
-from fairlead_operator.ports import Ports
+from fairlead_operator.ports import Kube, Ports
 from fairlead_operator.settings import Settings
 from fairlead_operator.training_run.config import build_config, read_training
 from fairlead_operator.training_run.manifests import Stage, build_job, name_job
@@ -87,6 +88,9 @@ async def act(
         await _start("search", owner, seen, ports, settings, attempts=attempts)
     if decision.want_finish and seen.observed.finish is JobState.ABSENT:
         await _start("finish", owner, seen, ports, settings, attempts=attempts)
+    if seen.refused is not None and (decision.want_search or decision.want_finish):
+        with attempts.attempt():
+            await _have_pods_tried(seen.refused, ports.kube, now=now)
     ended = decision.phase in ENDED and seen.observed.phase not in ENDED
     if ended and seen.mlflow_run_id is not None:
         end = RunEnd.FINISHED if decision.phase is Phase.SUCCEEDED else RunEnd.FAILED
@@ -94,6 +98,14 @@ async def act(
         if await _drop_study(owner, seen, ports, now=now):
             await ports.registry.close_run(seen.mlflow_run_id)
     return attempts.failures
+
+
+async def _have_pods_tried(job: Mapping[str, Any], kube: Kube, *, now: datetime) -> None:
+    """Have the refused pods of a Job tried again, if it is time."""
+    meta, moment = job["metadata"], name_try(now)
+    if (meta.get("annotations") or {}).get(ANNOTATION_TRIED) != moment:
+        tried = {ANNOTATION_TRIED: moment}
+        await kube.annotate("Job", meta["namespace"], meta["name"], tried)
 
 
 async def _drop_study(owner: Owner, seen: Seen, ports: Ports, *, now: datetime) -> bool:

@@ -19,6 +19,7 @@ from fairlead_operator.kube.pods import (
     find_refusal,
     is_ready,
 )
+from fairlead_operator.kube.refused_pods import TRY_EVERY
 from fairlead_operator.kube.starts import ask_again, look_at_starts
 from fairlead_operator.parent import read_parent, without_wait
 from fairlead_operator.ports import Ports
@@ -40,6 +41,7 @@ class _Job:
     result: Result | None
     obstacle: str = ""  # what keeps its pods from working, while it is active
     is_guess: bool = False  # the obstacle, from there being no pod
+    refused: Mapping[str, Any] | None = None  # the Job itself, while pods of it are refused
     unstarted: timedelta | None = None  # when to ask again why it has no pod, or none that starts
     config: str | None = None  # what its trainers are told, where that may not be known
     is_earlier: bool = False  # an earlier release made it
@@ -91,6 +93,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         config=_read_config(status, search, namespace),
         progress=carry_on(progress, status.progress),
         unstarted=search.unstarted or finish.unstarted,
+        refused=search.refused or finish.refused,
     )
 
 
@@ -127,9 +130,9 @@ async def _read_job(
     What a training registered is what a pod of its own Job said.  Anybody in the namespace may
     give a pod or a Job the labels, so the uids decide whose they are.
 
-    Where it should have a pod and has none, or one that does not start, the cluster is asked for
-    Events, which costs a request: every 5 s at first, less often the older it gets, and each
-    minute at last (``unstarted``).  A pod that comes after all is told by the watch.
+    Where it has too few pods, or one that does not start, the cluster is asked for Events, which
+    costs a request: every 5 s at first, less often the older it gets, and each minute at last; or
+    as often as refused pods are tried again.  A pod that comes after all is told by the watch.
     """
     name = name_job(stage, owner, model=model)
     read = ports.kube.reread if fresh else ports.kube.get
@@ -146,14 +149,23 @@ async def _read_job(
             state=state, failure="", result=None, config=config, is_earlier=is_earlier(told)
         )
         age = _age(job, now)
+        refusal = (
+            await _find_refusal(job, ports) if _lacks(job, pods) and age > _FIRST_POD else None
+        )
+        if refusal:
+            return dataclasses.replace(
+                active,
+                obstacle=_explain_refusal(job["metadata"]["name"], pods, refusal),
+                refused=job,
+                unstarted=TRY_EVERY,
+            )
         if pods or age <= _FIRST_POD:
             start = await look_at_starts(pods, ports.kube, now=now)
             obstacle = find_obstacle({}, pods) or start.obstacle or ""
             again = None if any(map(is_ready, pods)) else start.look_again  # one makes progress
             return dataclasses.replace(active, obstacle=obstacle, unstarted=again)
-        refusal = await _find_refusal(job, ports)
-        obstacle, again = _explain_no_pod(job["metadata"]["name"], refusal), ask_again(age)
-        return dataclasses.replace(active, obstacle=obstacle, is_guess=not refusal, unstarted=again)
+        obstacle, again = _explain_no_pod(job["metadata"]["name"]), ask_again(age)
+        return dataclasses.replace(active, obstacle=obstacle, is_guess=True, unstarted=again)
     result = read_result(pods)
     if result is None:  # the watch of Jobs may be ahead of that of pods
         result = read_result(_pods_of(job, await ports.kube.relist("Pod", owner.namespace, labels)))
@@ -193,9 +205,17 @@ async def _find_refusal(job: Mapping[str, Any], ports: Ports) -> str | None:
         return None
 
 
-def _explain_no_pod(name: str, refusal: str | None) -> str:
-    if refusal:
-        return f"Job {name} has no pod: {refusal}"[:LONGEST_WORDS]
+def _lacks(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a Job has fewer pods than work side by side; one that has ended counts."""
+    return len(pods) < int((job.get("spec") or {}).get("parallelism", 1))
+
+
+def _explain_refusal(name: str, pods: Sequence[Mapping[str, Any]], refusal: str) -> str:
+    lacks = "too few pods" if pods else "no pod"
+    return f"Job {name} has {lacks}: {refusal}"[:LONGEST_WORDS]
+
+
+def _explain_no_pod(name: str) -> str:
     return (
         f"Job {name} has no pod yet: a quota, a LimitRange or an admission webhook may refuse "
         f"it; `kubectl describe job {name}` says which"

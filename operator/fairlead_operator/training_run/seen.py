@@ -1,7 +1,9 @@
 """What one look at a TrainingRun sees, beyond what is decided from.  Pure."""
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
@@ -22,4 +24,5 @@ class Seen:
     mlflow_run_id: str | None
     config: str | None  # what the trainer is told; fixed when the run starts
     progress: Progress | None
+    refused: Mapping[str, Any] | None = None  # the active Job, while pods of it are refused
     unstarted: timedelta | None = None  # when to ask again why the active Job's pods do not start

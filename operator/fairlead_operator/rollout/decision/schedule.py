@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, Phase, Reason
+from fairlead_operator.kube.refused_pods import TRY_EVERY
 from fairlead_operator.rollout.decision.pods_first import settling
 from fairlead_operator.rollout.decision.states import Decision, Observed, is_finished, reported
 
@@ -12,7 +13,6 @@ _UNANSWERED: Final = timedelta(seconds=5)  # a registry or gateway that tells us
 _MISSING: Final = timedelta(minutes=1)  # what has to be installed or put right
 UNCONFIRMED: Final = timedelta(seconds=10)  # after which a route that is not confirmed is told
 _GATEWAY: Final = timedelta(seconds=1)
-_REFUSED: Final = timedelta(seconds=10)  # until pods that were refused are tried again
 
 
 def look_again(
@@ -41,7 +41,7 @@ def look_again(
     )
     if not observed.has_turn:
         return look
-    moments = (look, _REFUSED if refused else None, unstarted)
+    moments = (look, TRY_EVERY if refused else None, unstarted)
     return min((moment for moment in moments if moment is not None), default=None)
 
 

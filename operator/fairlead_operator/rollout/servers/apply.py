@@ -9,26 +9,24 @@ one pod, so it is handed over first (``Kube.scale``).
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.common import VersionReference
-from fairlead_operator.api.group import ANNOTATION_AUTOSCALER, ANNOTATION_TRIED
+from fairlead_operator.api.group import ANNOTATION_AUTOSCALER
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import UnknownKindError
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.owned import name_server, remove_owned
 from fairlead_operator.kube.pods import read_refusal
+from fairlead_operator.kube.refused_pods import have_pods_tried
 from fairlead_operator.ports import Kube
 from fairlead_operator.rollout.decision.capacity import asked_replicas
 from fairlead_operator.rollout.servers.autoscaler import KINDS, build_autoscaler
 from fairlead_operator.rollout.servers.manifests import build_budget, build_server, has_several_pods
 from fairlead_operator.settings import Settings
 from fairlead_operator.upgrades import Turn, mark
-
-_TRY_EVERY: Final = timedelta(seconds=10)  # for pods that a quota, say, has refused
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ async def apply_server(
     deployment = mark(deployment, asked=asked)
     held = turn.hold(live, deployment)
     if live is not None and read_refusal(live) is not None:
-        deployment = _have_pods_tried(deployment, turn.now)
+        deployment = have_pods_tried(deployment, turn.now)
     server, applied = Attempts(), live
     with server.attempt():
         await kube.apply(service)
@@ -114,19 +112,6 @@ async def apply_server(
         scaling_failures=beside.failures,
         held=held or turn.under_way(),
     )
-
-
-def _have_pods_tried(deployment: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Return the Deployment with a change that has its refused pods tried again, once in a while.
-
-    By itself Kubernetes waits twice as long after each refusal, up to a quarter of an hour, and
-    does not notice that a quota has grown.  A Deployment's annotations go on to its ReplicaSet,
-    and a ReplicaSet that changes is looked at at once.
-    """
-    meta, begun = deployment["metadata"], now.timestamp() // _TRY_EVERY.total_seconds()
-    tried = datetime.fromtimestamp(begun * _TRY_EVERY.total_seconds(), tz=now.tzinfo)
-    annotations = {**(meta.get("annotations") or {}), ANNOTATION_TRIED: tried.isoformat()}
-    return {**deployment, "metadata": {**meta, "annotations": annotations}}
 
 
 async def _apply_autoscaler(

@@ -266,6 +266,25 @@ def test_a_gateway_that_is_changed_or_gone_wakes_every_model_there() -> None:
     assert wakeup.keys_for(gateway("ServiceAccount"), deleted=True) == {MODEL}
 
 
+def test_a_gateway_that_lacks_pods_wakes_models_and_rollouts_at_rest() -> None:
+    """Its new pods hung or were refused while the old ones answered, and nobody at rest said so."""
+    wakeup = Wakeup()
+    wakeup.keys_for(rollout("Succeeded"), deleted=False)
+    wakeup.keys_for(body("Model", "m", status={"rollout": "m-rollout-1"}), deleted=False)
+    refusal = {"type": "ReplicaFailure", "status": "True", "message": "quota"}
+
+    def woken(**status: Any) -> bool:
+        return wakeup.keys_for({**gateway("Deployment", generation=1), "status": status},
+                               deleted=False) >= {MODEL, ROLLOUT}  # fmt: skip
+
+    assert not woken(availableReplicas=1)
+    assert woken(availableReplicas=1, unavailableReplicas=1)
+    assert not woken(availableReplicas=1, unavailableReplicas=2)
+    assert woken(availableReplicas=1, unavailableReplicas=2, conditions=[refusal])
+    assert woken(availableReplicas=2)
+    assert not woken(availableReplicas=3)
+
+
 def test_a_gateway_pod_that_is_gone_is_tidied_after() -> None:
     assert Wakeup().keys_for(gateway("Pod"), deleted=True) == {SHARED}
     assert Wakeup().keys_for(gateway("Pod"), deleted=False) == set()

@@ -154,6 +154,7 @@ async def test_events_are_asked_for_less_and_less_often(age: int, again: int) ->
     ("seen", "age", "start"),
     [
         pytest.param(pod(), 2, Start(look_again=3 * SECOND), id="it was placed just now"),
+        pytest.param(pod(), -3600, Start(look_again=5 * SECOND), id="its clock is ahead of ours"),
         pytest.param(pod(RUNNING, phase="Running"), 12, Start(look_again=18 * SECOND),
                      id="it runs, and loads its model"),
         pytest.param(pod(PREPARED, init=RUNNING), 12, Start(look_again=18 * SECOND),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.group import ANNOTATION_TRIED, GATEWAY_NAME
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.errors import ClusterRefusalError, TakenError, TransientError
@@ -331,3 +332,20 @@ async def test_the_latest_ended_children_are_kept_those_status_names_and_those_o
 
     kept = {f"trainingrun-{number}" for number in (1, *range(4, 27))}
     assert names(world, "TrainingRun") == kept
+
+
+@pytest.mark.parametrize("status", ["True", "False"])
+async def test_refused_pods_of_the_gateway_are_tried_again(world: World, status: str) -> None:
+    """When the quota had grown, Kubernetes' own back-off kept them away for minutes more."""
+    look = seen(observed())
+    await act(BODY, QUIET, look, world.ports, SETTINGS)
+    gateway = world.kube.objects["Deployment", NAMESPACE, GATEWAY_NAME]
+    condition = {"type": "ReplicaFailure", "status": status, "message": "exceeded quota"}
+    gateway["status"] = {"conditions": [condition]}
+
+    outcome = await act(BODY, QUIET, look, world.ports, SETTINGS)
+
+    gateway = world.kube.objects["Deployment", NAMESPACE, GATEWAY_NAME]
+    tried = gateway["metadata"]["annotations"].get(ANNOTATION_TRIED)
+    assert outcome.refused is (status == "True")
+    assert (tried is not None) is (status == "True")

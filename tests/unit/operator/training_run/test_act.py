@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from fairlead_contract.search import study_name
+from fairlead_operator.api.group import ANNOTATION_TRIED
 from fairlead_operator.api.phases.training_run import Phase
 from fairlead_operator.errors import TakenError, TransientError
 from fairlead_operator.training_run.act import act, start_run
@@ -235,3 +237,26 @@ async def test_a_study_is_not_dropped_while_a_pod_may_begin_it_anew(
     assert world.registry.ended == {"run-1": "FAILED"}, "that waits for nobody"
     assert world.record.studies == (set() if is_dropped else {STUDY})
     assert world.registry.closed == ({"run-1"} if is_dropped else set())
+
+
+async def test_refused_pods_of_a_job_are_tried_again_every_ten_seconds(world: World) -> None:
+    meta = {"namespace": NAMESPACE, "name": f"{NAME}-search"}
+    tried = []
+    for _ in range(3):
+        job = world.kube.put({"kind": "Job", "metadata": meta})
+        await act_on(world, seen(observed(), refused=job))
+        annotations = world.kube.objects["Job", NAMESPACE, f"{NAME}-search"]["metadata"]
+        tried.append(datetime.fromisoformat(annotations["annotations"][ANNOTATION_TRIED]) - START)
+        world.clock.advance(timedelta(seconds=6))
+
+    assert [span.total_seconds() for span in tried] == [0, 0, 10]
+    assert [verb for verb, kind, _ in world.kube.writes if kind == "Job"].count("annotate") == 2
+
+
+async def test_a_job_that_is_to_go_is_not_tried_again(world: World) -> None:
+    meta = {"namespace": NAMESPACE, "name": f"{NAME}-search"}
+    job = world.kube.put({"kind": "Job", "metadata": meta})
+
+    await act_on(world, seen(observed(suspend=True), refused=job))
+
+    assert ("annotate", "Job", f"{NAME}-search") not in world.kube.writes

@@ -326,7 +326,39 @@ async def test_a_pod_that_is_refused_is_told_in_the_clusters_words(
     )
 
     assert seen.observed.obstacle == f"Job {NAME}-search has no pod: {message}"
-    assert seen.unstarted == timedelta(seconds=5)
+    assert seen.unstarted == timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("made", "told", "words"),
+    [
+        pytest.param(0, QUOTA, f"Job {NAME}-search has no pod: {QUOTA}", id="none was made"),
+        pytest.param(
+            1, QUOTA, f"Job {NAME}-search has too few pods: {QUOTA}", id="one of two was made"
+        ),
+        pytest.param(2, QUOTA, None, id="all were made"),
+        pytest.param(1, None, None, id="one is made later, and nothing was refused"),
+    ],
+)
+async def test_the_pods_of_a_job_that_are_refused_are_tried_again(
+    world: World, made: int, told: str | None, words: str | None
+) -> None:
+    """When the quota had grown, Kubernetes' own back-off kept them away."""
+    meta = {"ownerReferences": OWNED, "creationTimestamp": NOW.isoformat()}
+    job = put_job(world, "search", **meta)
+    job["spec"]["parallelism"] = 2
+    for number in range(made):
+        world.kube.put(pod(f"trainer-{number}", labels=OURS, job=job, ready=True))
+    if told is not None:
+        put_event(world, told)
+
+    seen = await observe(
+        training_run_manifest(**RUNNING), world.ports, now=NOW + timedelta(seconds=60)
+    )
+
+    assert (seen.refused is not None) is (words is not None)
+    assert seen.observed.obstacle == (words or "")
+    assert seen.unstarted == (timedelta(seconds=10) if words else None)
 
 
 async def test_where_events_may_not_be_read_it_is_guessed(world: World) -> None:
