@@ -378,3 +378,50 @@ async def test_a_second_training_is_refused_while_one_is_under_way(serving: Worl
 def asked(**requests: str) -> dict[str, Any]:
     annotations = {f"fairlead.dev/{action}": text for action, text in requests.items()}
     return {"namespace": NAMESPACE, "name": "nsw-price", "annotations": annotations}
+
+
+async def test_a_way_back_that_the_cluster_refuses_is_told_with_what_candidates_have(
+    serving: World,
+) -> None:
+    """The Model said weight 0, and its PodsReady sent the reader to the gateway's log."""
+    serving.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
+    serving.pin("1.1.0")
+    await serving.run()
+    refusal = ClusterRefusalError("PATCH nsw-price-route: 403 denied by policy freeze")
+    serving.kube.refusing["ConfigMap", "nsw-price-route"] = refusal
+    name = serving.rollout()["metadata"]["name"]
+    abort = asked(abort="Ada: wrong data") | {"name": name}
+    serving.kube.put({"kind": "Rollout", "metadata": abort})
+
+    await serving.pass_time(timedelta(seconds=15))
+
+    model, rollout = serving.model()["status"], serving.rollout()
+    assert rollout["status"]["phase"] == "RollingBack"
+    assert (model["weight"], rollout["status"]["observedWeight"]) == (10, 10)
+    for kind, name in (("Model", "nsw-price"), ("Rollout", rollout["metadata"]["name"])):
+        shown = conditions(serving, kind, name)
+        assert shown["PodsReady"] == ("True", "PodsReady")
+        assert shown["Applied"] == ("False", "ClusterRefused")
+    ready = next(each for each in model["conditions"] if each["type"] == "Ready")
+    assert "the cluster refuses a change: PATCH nsw-price-route: 403" in ready["message"]
+
+    serving.kube.refusing.clear()
+    await serving.pass_time(MINUTE)
+
+    assert serving.weights() == {"1.0.0": 100}
+    assert serving.model()["status"].get("weight") is None
+
+
+async def test_a_pinned_model_whose_rollout_may_not_be_made_says_so() -> None:
+    """Its row said that nothing is trained yet."""
+    world = World()
+    world.registry.register(f"{NAMESPACE}.nsw-price", "1.0.0")
+    refusal = ClusterRefusalError("POST nsw-price-rollout-1: 403 denied by policy freeze")
+    world.kube.refusing["Rollout", "nsw-price-rollout-1"] = refusal
+    world.kube.put(model_manifest(version="1.0.0"))
+
+    await world.run()
+
+    ready = next(each for each in world.model()["status"]["conditions"] if each["type"] == "Ready")
+    assert "the rollout of 1.0.0 is not started" in ready["message"]
+    assert "403 denied by policy freeze" in ready["message"]

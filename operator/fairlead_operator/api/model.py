@@ -400,8 +400,9 @@ class ModelStatus(Status):
         int | None,
         Field(
             default=None,
-            description="Percent of the requests that the rollout in flight has moved to its "
-            "candidates. Unset while none is in flight.",
+            description="Percent of the requests that the candidates of the rollout in flight "
+            "really have, as the gateways report; while one does not, what they had last. Unset "
+            "while none is in flight.",
         ),
     ]
     gate: Annotated[

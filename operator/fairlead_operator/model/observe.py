@@ -341,7 +341,7 @@ def _to_observed(
         gate=status.gate,
         training=_read_training(run) if run else None,
         training_folded=_folded(status),
-        rollout=_read_rollout(rollout, spec, meta["generation"]) if rollout else None,
+        rollout=_read_rollout(rollout, spec, status, meta["generation"]) if rollout else None,
         rollout_lost=status.rollout is not None and rollout is None,
         rollout_folded=status.rollout is not None and status.folded_rollout == status.rollout,
         waiting=tuple(
@@ -492,8 +492,10 @@ def _read_training(run: Mapping[str, Any]) -> Training:
     )
 
 
-def _read_rollout(rollout: Mapping[str, Any], model: ModelSpec, generation: int) -> CurrentRollout:
-    """Read how the Model's current Rollout stands."""
+def _read_rollout(
+    rollout: Mapping[str, Any], model: ModelSpec, last: ModelStatus, generation: int
+) -> CurrentRollout:
+    """Read how the Model's current Rollout stands; ``last`` is what the Model said before."""
     spec, status = rollout["spec"], rollout.get("status") or {}
     candidate = status.get("candidate") or {"version": spec["version"]}
     annotations = rollout["metadata"].get("annotations") or {}
@@ -524,8 +526,19 @@ def _read_rollout(rollout: Mapping[str, Any], model: ModelSpec, generation: int)
         asked_back=_asked_back(annotations, status),
         leader=find_leader(status),
         paused=status.get("phase") == RolloutPhase.PAUSED,
-        weight=status.get("weight") or 0,
+        weight=_read_weight(status, last.weight),
     )
+
+
+def _read_weight(status: Mapping[str, Any], last: int | None) -> int:
+    """Return the percent that candidates really have: not what is asked for, which may be refused.
+
+    While a gateway does not report, it is what it was.
+    """
+    observed = status.get("observedWeight")
+    if observed is not None:
+        return int(observed)
+    return (status.get("weight") or 0) if last is None else last
 
 
 def _digest(version: str, status: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from fairlead_operator.attempts import describe
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.kube.refused_pods import TRY_EVERY
 from fairlead_operator.model.act import act
@@ -38,7 +39,9 @@ async def reconcile(
     outcome = await act(body, decision, seen, ports, settings)
     if outcome.not_started:
         # The status must not name a child that there is not, nor call what asked for it done.
-        observed = dataclasses.replace(seen.observed, cannot_start=outcome.not_started)
+        observed = dataclasses.replace(
+            seen.observed, cannot_start=outcome.not_started, refusal=describe(outcome.failures)
+        )
         seen, decision = dataclasses.replace(seen, observed=observed), decide(observed)
     if not outcome.tidied:
         seen = dataclasses.replace(seen, settled=None)

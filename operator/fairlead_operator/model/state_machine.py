@@ -136,7 +136,7 @@ def _ask_past_again(observed: Observed) -> timedelta | None:
 
 
 def _weight(observed: Observed) -> int | None:
-    """Return the percent of the traffic that a rollout in flight has moved."""
+    """Return the percent of the traffic that the candidates of a rollout in flight have."""
     rollout = observed.rollout
     return rollout.weight if rollout is not None and rollout.state is RunState.ACTIVE else None
 
@@ -516,7 +516,19 @@ def _not_serving(observed: Observed) -> tuple[Phase, str, str]:
         again = "`fairlead retrain MODEL` trains again, with more data or another spec.promotion"
         message = f"{observed.gate.message[:_CAUSE]}; {again}"
         return Phase.FAILED, Reason.GATE_NOT_PASSED, message
+    if observed.cannot_start:
+        return Phase.PENDING, Reason.WAITING, _cannot_start(observed)
     return Phase.PENDING, Reason.WAITING, "nothing is trained yet"
+
+
+def _cannot_start(observed: Observed) -> str:
+    """Say what is to begin, and why it does not."""
+    target = _target(observed)
+    begins = "the first training"
+    if "Rollout" in observed.cannot_start:
+        version = observed.takes_up or (target.version if target is not None else "the version")
+        begins = f"the rollout of {version}"
+    return f"{begins} is not started, and is tried again: {observed.refusal[:_CAUSE]}"
 
 
 def _rolled_back(block: BlockedVersion) -> str:

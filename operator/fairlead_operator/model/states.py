@@ -53,7 +53,7 @@ class CurrentRollout:
     asked_back: bool  # a person or the Model has asked it to go back already
     leader: str | None = None  # the best version of a trial so far; None where none is known
     paused: bool = False
-    weight: int = 0  # percent of the traffic that it has moved
+    weight: int = 0  # percent of the traffic that its candidates really have
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +114,7 @@ class Observed:
     unnamed_rollout: Target | None = None
     unnamed_training: Start | None = None
     cannot_start: frozenset[str] = frozenset()  # kinds of which the cluster has just refused one
+    refusal: str = ""  # the words with which it did
 
     @property
     def takes_up(self) -> str | None:

@@ -38,6 +38,7 @@ from fairlead_operator.versions import remember
 
 _WARNING: Final = frozenset({Phase.BLOCKED, Phase.FAILED})
 _NOT_AS_ASKED: Final = frozenset({Reason.TARGET_REFUSED, Reason.VERSION_CHANGED})
+_CAUSE: Final = 500  # characters of another message, so that a refusal still fits behind it
 _ASK_AGAIN: Final = timedelta(seconds=30)  # a Prometheus that is silent, or refuses a query
 
 
@@ -176,10 +177,14 @@ def _conditions(
     current = serving and settled and decision.reason not in _NOT_AS_ASKED
     refused = tuple(failure for failure in failures if failure.refused)
     reason, message = decision.reason, decision.message
-    if current and refused:
-        current, reason = False, name_refusal(refused)
-        who = "database" if reason is CommonReason.LOGIN_NOT_ALLOWED else "cluster"
-        message = f"{message}; as it was, for the {who} refuses a change: {describe(refused)}"
+    if refused:
+        refuses, words = name_refusal(refused), describe(refused)
+        who = "database" if refuses is CommonReason.LOGIN_NOT_ALLOWED else "cluster"
+        if current:
+            current, reason = False, refuses
+            message = f"{message}; as it was, for the {who} refuses a change: {words}"
+        elif words not in message:
+            message = f"{message[:_CAUSE]}; the {who} refuses a change: {words}"
     taken = tuple(failure for failure in failures if failure.taken)
     if taken and not serving:
         reason, message = CommonReason.NAME_TAKEN, describe(taken)

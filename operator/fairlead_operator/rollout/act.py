@@ -52,6 +52,7 @@ class Outcome:
     seen: Seen
     unscaled: str | None = None  # why there is no autoscaler
     failures: tuple[Failure, ...] = ()
+    unrouted: bool = False  # the cluster does not take the route
     held: str | None = None  # why its pods are not upgraded yet
 
 
@@ -65,9 +66,9 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
     """
     if not seen.observed.has_turn:
         return Outcome(decision=decision, seen=seen)
-    attempts = Attempts()
+    attempts, route = Attempts(), Attempts()
     if narrows(seen.observed, decision):
-        await _route(decision, seen, ports.kube, settings, attempts)
+        await _route(decision, seen, ports.kube, settings, route)
         servers = await _servers(decision, seen, ports, settings, attempts)
     else:
         servers = await _servers(decision, seen, ports, settings, attempts)
@@ -79,7 +80,7 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
         if refusals:
             observed = without_servers(seen.observed, refusals)
             decision, seen = decide(observed), dataclasses.replace(seen, observed=observed)
-        await _route(_reachable(decision, servers), seen, ports.kube, settings, attempts)
+        await _route(_reachable(decision, servers), seen, ports.kube, settings, route)
     if is_finished(seen.observed.phase):  # not before the status says so: it may be decided anew
         await _retire(decision, seen, ports.kube, attempts)
     unscaled = [server.unscaled for server in servers.values() if server.unscaled is not None]
@@ -92,7 +93,8 @@ async def act(decision: Decision, seen: Seen, ports: Ports, settings: Settings) 
         decision=decision,
         seen=seen,
         unscaled=unscaled[-1] if unscaled else None,
-        failures=(*attempts.failures, *failures),
+        failures=(*route.failures, *attempts.failures, *failures),
+        unrouted=bool(route.failures),
         held=next((server.held for server in servers.values() if server.held), None),
     )
 

@@ -440,7 +440,7 @@ class _Look:
     def _gateway(self) -> Gateway:
         routed = self.cluster.routed
         if routed is None:
-            return Gateway()
+            return Gateway(message="" if self._refusal is None else f"not written: {self._refusal}")
         case = self.case
         named = case.gateway.join(case.model.serving.gateway)  # those that are another's too
         return Gateway(

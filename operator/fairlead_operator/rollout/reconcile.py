@@ -31,7 +31,13 @@ async def reconcile(
     except InvalidSpecError as error:
         return report_invalid(body, error, now=now)
     outcome = await act(decide(seen.observed), seen, ports, settings)
-    told = report(body, outcome.seen, outcome.decision, unscaled=outcome.unscaled)
+    told = report(
+        body,
+        outcome.seen,
+        outcome.decision,
+        unscaled=outcome.unscaled,
+        unrouted=outcome.unrouted,
+    )
     told = report_upgrade(body, told, outcome.held, now=now)
     told = report_failures(body, told, outcome.failures, now=now)
     return await remember(body, seen.case.status, told, ports.record)

@@ -68,17 +68,23 @@ _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
 
 
 def report(
-    body: Mapping[str, Any], seen: Seen, decision: Decision, *, unscaled: str | None = None
+    body: Mapping[str, Any],
+    seen: Seen,
+    decision: Decision,
+    *,
+    unscaled: str | None = None,
+    unrouted: bool = False,
 ) -> Report:
     """Say what the object says after this reconcile.
 
-    ``unscaled`` is why no autoscaler could be made.
+    ``unscaled`` is why no autoscaler could be made, and ``unrouted`` that the cluster has not taken
+    the route: then no gateway is at fault for what it gives.
     """
     old, now = seen.case.status, seen.case.now
     entered = _entered(seen, decision)
     step_since = _step_since(seen, decision)
     arms = report_arms(seen, decision, begins=step_since == now)
-    presence = _presence(seen, decision)
+    presence = _presence(seen, decision, unrouted=unrouted)
     since = now if entered else old.since or now
     step = present_step(seen.observed.plan, decision.phase, decision.step)
     status = RolloutStatus(
@@ -238,15 +244,15 @@ def _is_late(seen: Seen, decision: Decision) -> bool:
     return since is not None and seen.case.now - since >= UNCONFIRMED
 
 
-def _confirming(seen: Seen, decision: Decision) -> Pods | None:
+def _confirming(seen: Seen, decision: Decision, *, unrouted: bool) -> Pods | None:
     """Return the gateway's pods; where one has left a route unconfirmed too long, say so."""
     gateway = seen.gateway
-    if gateway is None or gateway.obstacle or not _is_late(seen, decision):
+    if gateway is None or gateway.obstacle or unrouted or not _is_late(seen, decision):
         return gateway
     return dataclasses.replace(gateway, obstacle=_UNCONFIRMED)
 
 
-def _presence(seen: Seen, decision: Decision) -> Presence | None:
+def _presence(seen: Seen, decision: Decision, *, unrouted: bool) -> Presence | None:
     """Tell whether those with traffic answer; None before there are any, and of another's turn."""
     stable = seen.case.stable_version
     with_traffic = [version for version, share in decision.shares if share]
@@ -257,9 +263,9 @@ def _presence(seen: Seen, decision: Decision) -> Presence | None:
         seen.pods,
         in_charge=[stable] if shared else with_traffic,
         beside=[version for version in with_traffic if shared and version != stable],
-        gateway=_confirming(seen, decision),
+        gateway=_confirming(seen, decision, unrouted=unrouted),
         routed=seen.routed,
-        is_late=_is_late(seen, decision),
+        is_late=_is_late(seen, decision) and not unrouted,
     )
 
 

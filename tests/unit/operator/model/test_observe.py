@@ -411,18 +411,29 @@ async def test_what_is_known_of_the_pods(
 
 
 @pytest.mark.parametrize(
-    ("status", "weight"),
+    ("status", "last", "weight"),
     [
-        pytest.param({}, 0, id="before its first look"),
-        pytest.param({"phase": "Progressing", "weight": 10}, 10, id="in a step"),
+        pytest.param({}, None, 0, id="before its first look"),
+        pytest.param({"phase": "Progressing", "weight": 10}, None, 10, id="nobody reports yet"),
+        pytest.param({"phase": "Progressing", "weight": 10, "observedWeight": 10}, 0, 10,
+                     id="in a step"),
+        pytest.param({"phase": "Progressing", "weight": 50, "observedWeight": 10}, 10, 10,
+                     id="a step that no gateway has taken yet"),
+        pytest.param({"phase": "RollingBack", "weight": 0, "observedWeight": 10}, 10, 10,
+                     id="a way back that is refused"),
+        pytest.param({"phase": "RollingBack", "weight": 0}, 10, 10,
+                     id="a way back of which a gateway says nothing"),
+        pytest.param({"phase": "RollingBack", "weight": 0, "observedWeight": 0}, 10, 0,
+                     id="a way back that is in force"),
     ],
-)
-async def test_how_much_traffic_a_rollout_has_moved(
-    world: World, status: dict[str, Any], weight: int
+)  # fmt: skip
+async def test_how_much_traffic_candidates_really_have(
+    world: World, status: dict[str, Any], last: int | None, weight: int
 ) -> None:
+    """A Model said 0 while the cluster refused the way back, and 10 % still went there."""
     put_rollout(world, **status)
 
-    rollout = (await look(world, rollout="r-1")).observed.rollout
+    rollout = (await look(world, rollout="r-1", weight=last)).observed.rollout
 
     assert rollout is not None
     assert rollout.weight == weight

@@ -693,6 +693,33 @@ def test_a_paused_rollout_shows_on_the_model_with_why_and_its_weight() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "kind", "begins"),
+    [
+        pytest.param({"pinned": "1.1.0"}, "Rollout", "the rollout of 1.1.0", id="a pin"),
+        pytest.param(
+            {"candidate": reference("1.1.0")},
+            "Rollout",
+            "the rollout of 1.1.0",
+            id="what was trained",
+        ),
+        pytest.param(
+            {"trained_recipe": None}, "TrainingRun", "the first training", id="the first training"
+        ),
+    ],
+)
+def test_what_the_cluster_refuses_to_start_is_said(
+    changes: dict[str, Any], kind: str, begins: str
+) -> None:
+    """The row said that nothing is trained yet."""
+    look = observed(stable=None, cannot_start=frozenset({kind}), refusal="403: no", **changes)
+
+    decision = decide(look)
+
+    assert (decision.phase, decision.reason) == ("Pending", "Waiting")
+    assert decision.message == f"{begins} is not started, and is tried again: 403: no"
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         pytest.param({"pinned": "1.1.0"}, id="a version that is pinned"),

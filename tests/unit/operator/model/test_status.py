@@ -10,6 +10,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.conditions import Condition
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.phases.model import GateReason
+from fairlead_operator.attempts import Failure
 from fairlead_operator.model.past import Past
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.state_machine import decide
@@ -97,6 +98,35 @@ def test_what_was_known_of_the_registration_stays_said_while_nothing_is_known() 
 
     assert conditions(said)["Registered"] == "False"
     assert said.events == (), "it was announced before"
+
+
+@pytest.mark.parametrize(
+    ("look", "says"),
+    [
+        pytest.param(seen(observed(rollout=rollout(), rollout_folded=False)),
+                     "r-2 to 1.1.0; the cluster refuses a change: 403: no",
+                     id="a rollout is in flight"),
+        pytest.param(seen(observed(stable=None, blocked=blocked("1.1.0"))),
+                     "tries it again; the cluster refuses a change: 403: no",
+                     id="nothing serves"),
+        pytest.param(seen(observed()),
+                     "1.0.0 is in charge; as it was, for the cluster refuses a change: 403: no",
+                     id="at rest"),
+        pytest.param(seen(observed(stable=None, pinned="1.1.0", refusal="403: no",
+                                   cannot_start=frozenset({"Rollout"}))),
+                     "the rollout of 1.1.0 is not started, and is tried again: 403: no",
+                     id="it is said once"),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_said_on_the_row(look: Seen, says: str) -> None:
+    refusal = (Failure(message="403: no", refused=True),)
+
+    now = report(BODY, look, decide(look.observed), failures=refusal)
+
+    for kind in ("Ready", "UpToDate"):
+        (message,) = (each["message"] for each in now.status["conditions"] if each["type"] == kind)
+        assert message.endswith(says)
+        assert message.count("403: no") == 1
 
 
 KEPT = "1.0.0 runs code from its artifact, and may not"

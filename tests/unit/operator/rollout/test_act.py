@@ -407,6 +407,25 @@ async def test_a_write_that_is_refused_stops_no_other_and_is_told(world: World) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("refused", "unrouted"),
+    [
+        pytest.param(ROUTE, True, id="the route"),
+        pytest.param(("Deployment", OLD), False, id="a server"),
+    ],
+)
+@pytest.mark.parametrize("decision", [decided(Phase.ROLLING_BACK), decided(Phase.PROGRESSING)])
+async def test_a_route_that_is_refused_is_told_apart(
+    world: World, decision: Decision, refused: tuple[str, str], *, unrouted: bool
+) -> None:
+    refuse(world, *refused)
+
+    outcome = await act_on(world, decision, at(observed()))
+
+    assert outcome.unrouted is unrouted
+    assert len(outcome.failures) == 1
+
+
 async def test_a_candidate_whose_server_is_refused_gets_no_traffic(world: World) -> None:
     refuse(world, "Deployment", NEW)
 

@@ -331,3 +331,21 @@ def put_server(world: World, version: str, *, available: int) -> None:
     }
     spec, status = {"replicas": 1}, {"observedGeneration": 1, "availableReplicas": available}
     world.kube.put({"kind": "Deployment", "metadata": meta, "spec": spec, "status": status})
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        pytest.param("False", "not written: PATCH r: 403", id="refused"),
+        pytest.param("True", "", id="taken"),
+    ],
+)
+async def test_a_route_that_is_not_in_force_may_have_been_refused(
+    world: World, status: str, message: str
+) -> None:
+    """It said to look at the gateway's pods."""
+    applied = {"type": "Applied", "status": status, "reason": "r", "message": "PATCH r: 403"}
+
+    seen = await look(world, status=MOVING | {"conditions": [applied]})
+
+    assert seen.observed.gateway.message == message

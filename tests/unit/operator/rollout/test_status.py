@@ -86,6 +86,22 @@ def test_a_route_that_no_gateway_confirms_is_told_after_ten_seconds(
     assert ("has not confirmed the route" in pods["message"]) is (reason == "PodsMissing")
 
 
+@pytest.mark.parametrize("kind", ["built in", "another's"])
+def test_a_route_that_the_cluster_refuses_is_no_fault_of_a_gateway(kind: str) -> None:
+    """The words sent the reader to the log of the agent."""
+    status = MOVING | {"phase": "RollingBack", "unconfirmedSince": LATE}
+    parts: dict[str, Any] = {"gateway": ALONE}
+    if kind == "another's":
+        parts = {"routed": Routed(reason=RouteReason.PENDING, message="", weights=None,
+                                  unheard=True)}  # fmt: skip
+    look = seen(observed(weight=10), status=status, **parts)
+
+    spoken = report(plain_rollout(), look, decided(Phase.ROLLING_BACK, share=0), unrouted=True)
+
+    (pods,) = (each for each in spoken.status["conditions"] if each["type"] == "PodsReady")
+    assert (pods["status"], pods["reason"]) == ("True", "PodsReady")
+
+
 def test_what_keeps_a_gateway_pod_away_is_said_before_that_it_confirms_nothing() -> None:
     absent = Pods(available=1, obstacle="pod x has no node")
 
