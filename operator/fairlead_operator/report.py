@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from fairlead_operator.api.base import to_moment
 from fairlead_operator.api.conditions import (
+    ANNOTATIONS_READ,
     APPLIED,
     OWN_LOGIN,
     PODS_READY,
@@ -127,6 +128,28 @@ def report_login(
         over="the operator's own login to the database is not in the namespace",
         now=now,
     )
+
+
+def report_unread(
+    body: Mapping[str, Any], report: Report, unread: str | None, *, now: datetime
+) -> Report:
+    """Add that annotations ask for nothing, with one Event, and afterwards that they are gone."""
+    before = read_condition(body.get("status") or {}, ANNOTATIONS_READ)
+    stood = before is not None and before.status == "False"
+    over = before.message if before is not None else ""
+    told = _with_trouble(
+        body,
+        report,
+        ANNOTATIONS_READ,
+        unread,
+        reasons=(CommonReason.REQUEST_REFUSED, CommonReason.ANNOTATIONS_READ),
+        over=f"gone by now: {over}"[:1024] if stood else over,
+        now=now,
+    )
+    if unread is None or (stood and over == unread):
+        return told
+    event = Event(reason=CommonReason.REQUEST_REFUSED, message=unread, warning=True)
+    return dataclasses.replace(told, events=(*told.events, event))
 
 
 def _with_trouble(

@@ -63,3 +63,30 @@ async def test_an_odd_request_of_a_model_breaks_nothing(action: str) -> None:
         await world.run()
 
         assert sum(world.weights().values()) == 100, text
+
+
+def conditions(world: World, kind: str, name: str) -> dict[str, tuple[str, str]]:
+    told = world.kube.objects[kind, NAMESPACE, name]["status"]["conditions"]
+    return {each["type"]: (each["status"], each["message"]) for each in told}
+
+
+@pytest.mark.parametrize("annotation", ["fairlead.dev/alert", "fairlead.dev/abbort"])
+@pytest.mark.parametrize("declared", [True, False], ids=["in a manifest", "by hand"])
+async def test_what_nobody_reads_is_answered_once(annotation: str, *, declared: bool) -> None:
+    """Garbage in the annotation of alerts stood on a Model for ever, and nobody said anything."""
+    world = await in_flight()
+    fields = {"f:metadata": {"f:annotations": {f"f:{annotation}": {}}}}
+    by = {"operation": "Apply" if declared else "Update", "manager": "m", "fieldsV1": fields}
+    meta = {"namespace": NAMESPACE, "name": "nsw-price", "managedFields": [by]}
+    world.kube.put({"kind": "Model", "metadata": meta | {"annotations": {annotation: "}{"}}})
+
+    await world.run()
+    world.kube.put({"kind": "Model", "metadata": meta | {"labels": {"look": "again"}}})
+    await world.run()
+
+    status, message = conditions(world, "Model", "nsw-price")["AnnotationsRead"]
+    assert status == ("False" if declared else "True")
+    assert f"nobody reads {annotation} of a Model" in message
+    assert (annotation in world.model()["metadata"]["annotations"]) is declared
+    told = [reason for reason, words in world.events() if annotation in words]
+    assert told == ["RequestRefused"]

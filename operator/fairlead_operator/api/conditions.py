@@ -16,6 +16,7 @@ AUTOSCALED: Final = "Autoscaled"  # the pods follow the load; absent while their
 QUERIES_READABLE: Final = "QueriesReadable"  # the policy's PromQL; absent where there is none
 RECORDED: Final = "Recorded"  # a Rollout's predictions; False while there is no login for them
 OWN_LOGIN: Final = "OwnLogin"  # to the database; False while the operator's is shared
+ANNOTATIONS_READ: Final = "AnnotationsRead"  # absent while all that were there always were
 APPLIED: Final = "Applied"  # the cluster took what was written; absent while it always has
 
 

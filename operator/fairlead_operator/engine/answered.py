@@ -9,9 +9,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from fairlead_operator.api.group import FIELD_MANAGER
 from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.ports import Kube
 from fairlead_operator.requests import Action, parse_request
+from fairlead_operator.unread import find_unread, is_told
 
 _LOGGER: Final = logging.getLogger(__name__)
 _TRIES: Final = 3
@@ -52,6 +54,30 @@ async def _take_off(place: tuple[str, str, str], action: Action, text: str, kube
             return
 
 
+async def take_off_unread(body: Mapping[str, Any], kube: Kube) -> None:
+    """Remove annotations that ask for nothing, when that is told, unless a manifest has them."""
+    place = body["kind"], body["metadata"]["namespace"], body["metadata"]["name"]
+    if is_told(body):
+        return
+    try:
+        live = await kube.reread(*place)
+        annotations = ((live or {}).get("metadata") or {}).get("annotations") or {}
+        told = set(find_unread(body["kind"], body["metadata"].get("annotations") or {}))
+        gone = [name for name in sorted(told & annotations.keys()) if not _stays(live or {}, name)]
+        if live is not None and gone:
+            version = live["metadata"]["resourceVersion"]
+            await kube.annotate(*place, dict.fromkeys(gone), version=version)
+    except (TransientError, ClusterRefusalError) as error:
+        _LOGGER.debug("annotation that nobody reads stays", extra={"error": str(error)})
+
+
+def _stays(body: Mapping[str, Any], annotation: str) -> bool:
+    """Tell whether it is part of a manifest, or of what an operator of a later release wrote."""
+    return is_declared(body, annotation) or any(
+        entry.get("manager") == FIELD_MANAGER for entry in _owners(body["metadata"], annotation)
+    )
+
+
 def newly_answered(
     old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> tuple[tuple[Action, str], ...]:
@@ -74,11 +100,7 @@ def _identity(entry: Mapping[str, Any]) -> tuple[Any, ...]:
 def is_declared(body: Mapping[str, Any], annotation: str) -> bool:
     """Tell whether the annotation is part of what someone applies again; in doubt it is."""
     meta = body["metadata"]
-    owners = [
-        entry
-        for entry in meta.get("managedFields") or ()
-        if f"f:{annotation}" in _fields(entry, "f:metadata", "f:annotations")
-    ]
+    owners = _owners(meta, annotation)
     applied = (meta.get("annotations") or {}).get(_LAST_APPLIED)
     return (
         not owners
@@ -86,6 +108,15 @@ def is_declared(body: Mapping[str, Any], annotation: str) -> bool:
         or any(entry.get("manager", "").lower().startswith(_DECLARERS) for entry in owners)
         or (applied is not None and annotation in _annotations(applied))
     )
+
+
+def _owners(meta: Mapping[str, Any], annotation: str) -> list[Mapping[str, Any]]:
+    """Return who wrote the annotation, of the object's field managers."""
+    return [
+        entry
+        for entry in meta.get("managedFields") or ()
+        if f"f:{annotation}" in _fields(entry, "f:metadata", "f:annotations")
+    ]
 
 
 def _fields(entry: Mapping[str, Any], *path: str) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from fairlead_operator.api.phases.common import REFUSALS
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
-from fairlead_operator.engine.answered import take_off
+from fairlead_operator.engine.answered import take_off, take_off_unread
 from fairlead_operator.engine.publish import publish
 from fairlead_operator.engine.wakeup import has_ended
 from fairlead_operator.engine.work_queue import WorkQueue
@@ -21,12 +21,13 @@ from fairlead_operator.keys import NAMESPACE, TRAININGS, Key
 from fairlead_operator.model.reconcile import reconcile as reconcile_model
 from fairlead_operator.namespace.reconcile import reconcile_namespace
 from fairlead_operator.ports import Ports
-from fairlead_operator.report import Report, report_broken, report_refused
+from fairlead_operator.report import Report, report_broken, report_refused, report_unread
 from fairlead_operator.rollout.reconcile import reconcile as reconcile_rollout
 from fairlead_operator.settings import Settings
 from fairlead_operator.telemetry import metrics
 from fairlead_operator.training_run.reconcile import reconcile as reconcile_training_run
 from fairlead_operator.training_run.tidy import tidy_trainings
+from fairlead_operator.unread import explain_unread
 
 _LOGGER = logging.getLogger(__name__)
 # So many failures in a row are shown to the user; fewer pass by themselves.
@@ -89,8 +90,11 @@ class Controller:
                 ):  # not to hide the bug
                     await publish(body, broken, self._ports.kube, now=now)
                 raise
+            unread = explain_unread(key.kind, body["metadata"].get("annotations") or {})
+            report = report_unread(body, report, unread, now=now)
             await publish(body, report, self._ports.kube, now=now)
             await take_off(body, report.status, self._ports.kube)
+            await take_off_unread(body, self._ports.kube)
         self._tell(key, body, report)
         if key.kind == "Rollout":
             await self._show_phase(key, body["spec"]["model"], report.status.get("phase"))

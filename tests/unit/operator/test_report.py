@@ -13,6 +13,7 @@ from fairlead_operator.report import (
     read_failures,
     report_failures,
     report_login,
+    report_unread,
 )
 from support.builders import plain_rollout
 from support.fakes import START
@@ -168,3 +169,29 @@ def test_a_shared_login_is_a_condition(
 
     told = status.get("conditions", [])
     assert [(entry["status"], entry["reason"]) for entry in told] == expected
+
+
+@pytest.mark.parametrize(
+    ("unread", "expected", "events"),
+    [
+        pytest.param((None,), [], 0, id="never: nothing is said"),
+        pytest.param(("a",), [("False", "a")], 1, id="one stands"),
+        pytest.param(("a", "a"), [("False", "a")], 1, id="still: told once"),
+        pytest.param(("a", "a, b"), [("False", "a, b")], 2, id="another comes"),
+        pytest.param(("a", None), [("True", "gone by now: a")], 1, id="it is gone"),
+        pytest.param(("a", None, None), [("True", "gone by now: a")], 1, id="it stays gone"),
+        pytest.param(("a", None, "a"), [("False", "a")], 2, id="the same again"),
+    ],
+)
+def test_what_nobody_reads_is_a_condition_and_an_event(
+    unread: tuple[str | None, ...], expected: list[tuple[str, str]], events: int
+) -> None:
+    status: dict[str, Any] = {"phase": "Progressing"}
+    announced = 0
+    for each in unread:
+        told = report_unread(plain_rollout(**status), Report(status=status), each, now=START)
+        status, announced = dict(told.status), announced + len(told.events)
+
+    said = status.get("conditions", [])
+    assert [(entry["status"], entry["message"]) for entry in said] == expected
+    assert announced == events

@@ -20,6 +20,7 @@ class CommonReason(StrEnum):
     UPGRADED = "Upgraded"
     UPGRADE_WAITS = "UpgradeWaits"
     REQUEST_REFUSED = "RequestRefused"
+    ANNOTATIONS_READ = "AnnotationsRead"
 
 
 class RequestOutcome(StrEnum):

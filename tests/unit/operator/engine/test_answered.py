@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.engine.answered import is_declared, newly_answered, take_off
+from fairlead_operator.engine.answered import (
+    is_declared,
+    newly_answered,
+    take_off,
+    take_off_unread,
+)
 from fairlead_operator.errors import ClusterRefusalError
 from fairlead_operator.requests import Action
+from fairlead_operator.unread import explain_unread
 from support.fakes import Clock, FakeKube
 from support.world import NAMESPACE
 
@@ -162,3 +168,51 @@ async def test_an_object_that_is_gone_is_nothing_to_take_off_from(kube: FakeKube
     await take_off(model(), {"requests": [NEW]}, kube)
 
     assert kube.writes[-1][0] == "delete"
+
+
+SLIP = "fairlead.dev/abbort"
+
+
+@pytest.mark.parametrize(
+    ("manager", "operation", "stays"),
+    [
+        pytest.param("kubectl-annotate", "Update", False, id="a person wrote it"),
+        pytest.param("argocd-controller", "Apply", True, id="a manifest has it"),
+        pytest.param("fairlead", "Update", True, id="an operator of a later release wrote it"),
+    ],
+)
+async def test_what_nobody_reads_is_taken_off(
+    kube: FakeKube, manager: str, operation: str, *, stays: bool
+) -> None:
+    body = model(field(manager, operation, SLIP))
+    body["metadata"]["annotations"] |= {SLIP: "x"}
+    kube.put(body)
+
+    await take_off_unread(body, kube)
+
+    left = kube.objects["Model", NAMESPACE, "nsw-price"]["metadata"]["annotations"]
+    assert (SLIP in left) is stays
+    assert RETRAIN in left
+
+
+async def test_what_is_told_already_costs_no_call(kube: FakeKube) -> None:
+    body = model(field("helm", annotation=SLIP))
+    body["metadata"]["annotations"] |= {SLIP: "x"}
+    words = explain_unread("Model", body["metadata"]["annotations"])
+    told = {"type": "AnnotationsRead", "status": "False", "reason": "r", "message": words}
+    kube.fail_next = [AssertionError("a call")]
+
+    await take_off_unread(body | {"status": {"conditions": [told]}}, kube)
+    await take_off_unread(model(), kube)
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["it is gone", "it may not be changed"])
+async def test_what_nobody_reads_stops_nothing(kube: FakeKube, *, gone: bool) -> None:
+    body = model(field("kubectl-annotate", annotation=SLIP))
+    body["metadata"]["annotations"] |= {SLIP: "x"}
+    kube.put(body)
+    if gone:
+        await kube.delete("Model", NAMESPACE, "nsw-price")
+    kube.refusing["Model", "nsw-price"] = ClusterRefusalError("403")
+
+    await take_off_unread(body, kube)
