@@ -153,7 +153,8 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
     if invalid or inherited or unread:  # what it was is not known any more
         plan = None
     owner = Owner.of(model.body)
-    gateway, taken = await _find_gateway(status, model, owner, kube)
+    has_turn = model.status.rollout == meta["name"]
+    gateway, taken = await _find_gateway(status, model, owner, kube, has_turn=has_turn)
     return Case(
         now=now,
         namespace=meta["namespace"],
@@ -163,12 +164,13 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
         status=status,
         owner=owner,
         model=model.spec,
-        has_turn=model.status.rollout == meta["name"],
+        has_turn=has_turn,
         policy=policy,
         plan=plan or _stand(policy, spec, status),
         gateway=gateway,
         taken=taken,
-        stable=status.stable if status.phase else model.status.stable,
+        # Until it begins another may be promoted: what is in charge then is the way back.
+        stable=model.status.stable if _is_pending(status) else status.stable,
         unrecorded=_find_unrecorded(model),
         known=told_by(model.status),
         alone=model.status.phase != ModelPhase.ROLLING_OUT,
@@ -283,14 +285,15 @@ def _not_ahead(status: RolloutStatus, now: datetime) -> RolloutStatus:
 
 
 async def _find_gateway(
-    status: RolloutStatus, model: Parent, owner: Owner, kube: Kube
+    status: RolloutStatus, model: Parent, owner: Owner, kube: Kube, *, has_turn: bool
 ) -> tuple[GatewaySpec, str | None]:
     """Return what carries the traffic: in flight what it began with, else what the Model says.
 
     With it comes what another Model has of the host names that it or the Model asks for.
     """
     asked = model.spec.serving.gateway
-    wished = _go_on(status, asked)
+    waited = _is_pending(status) and (not has_turn or status.reason == Reason.WAITING_FOR_TURN)
+    wished = asked if waited else _go_on(status, asked)
     try:
         taken = await find_taken(owner, wished, kube)
         gateway = await leave_out(taken, owner, wished, kube) if taken else wished
@@ -319,8 +322,12 @@ def _go_on(status: RolloutStatus, asked: GatewaySpec) -> GatewaySpec:
 
 def _is_in_traffic(status: RolloutStatus) -> bool:
     """Tell whether it has begun, and has not ended."""
-    phase = Phase(status.phase or Phase.PENDING)
-    return phase is not Phase.PENDING and not is_finished(phase)
+    return not _is_pending(status) and not is_finished(Phase(status.phase or Phase.PENDING))
+
+
+def _is_pending(status: RolloutStatus) -> bool:
+    """Tell whether it has not begun."""
+    return status.phase in {None, Phase.PENDING}
 
 
 def _read_alert(case: Case) -> tuple[Note | None, str | None]:

@@ -18,6 +18,7 @@ from support.world import NAMESPACE, World, model_manifest
 STABLE = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:0"}
 MOVING = {"phase": "Progressing", "step": 0, "weight": 10, "stable": STABLE}
 AT = "2025-12-31T23:59:00+00:00"
+EARLIER = STABLE | {"version": "0.9.0"}
 ALERT = {"version": "1.1.0", "message": "slow", "receivedAt": AT}
 
 
@@ -183,6 +184,39 @@ async def test_a_version_that_is_in_charge_already_has_no_way_back(world: World)
     assert seen.observed.stable is None
 
 
+@pytest.mark.parametrize(
+    ("status", "way_back"),
+    [
+        pytest.param({}, "1.0.0", id="at its first look"),
+        pytest.param(
+            {"phase": "Pending", "reason": "WaitingForTurn", "stable": EARLIER},
+            "1.0.0",
+            id="when another was promoted while it waited for its turn",
+        ),
+        pytest.param(
+            {"phase": "Pending", "reason": "WaitingForCandidate"}, "1.0.0", id="before it begins"
+        ),
+        pytest.param(MOVING | {"stable": EARLIER}, "0.9.0", id="in traffic: as it began"),
+        pytest.param(
+            {"phase": "RolledBack", "stable": EARLIER}, "0.9.0", id="at its end: as it began"
+        ),
+    ],
+)
+async def test_what_it_would_go_back_to(
+    world: World, status: dict[str, Any], way_back: str
+) -> None:
+    seen = await look(world, status=status)
+
+    assert seen.case.stable_version == way_back
+
+
+async def test_what_is_in_charge_is_no_candidate_of_a_trial(world: World) -> None:
+    trial = {"strategy": "abTest", "abTest": {"goal": {"metric": "success-rate"}}}
+
+    with pytest.raises(InvalidSpecError, match=r"1\.0\.0 is in charge"):
+        await look(world, alternatives=["1.0.0"], policy=trial)
+
+
 async def test_alternatives_need_a_plan_that_takes_them(world: World) -> None:
     with pytest.raises(InvalidSpecError, match="no effect under strategy canary"):
         await look(world, alternatives=["1.2.0"])
@@ -197,9 +231,12 @@ async def test_in_flight_the_gateway_stays_what_it_was_at_the_start(world: World
 
     begun = await look(world, status=MOVING | {"gateway": other})
     ended = await look(world, status=MOVING | {"phase": "Succeeded", "gateway": other})
+    starting = {"phase": "Pending", "gateway": other}
+    awaited = await look(world, status=starting | {"reason": "WaitingForCandidate"})
+    waited = await look(world, status=starting | {"reason": "WaitingForTurn"})
 
-    assert begun.case.gateway.kind == "GatewayAPI"
-    assert ended.case.gateway.kind == "BuiltIn"
+    assert begun.case.gateway.kind == awaited.case.gateway.kind == "GatewayAPI"
+    assert ended.case.gateway.kind == waited.case.gateway.kind == "BuiltIn"
 
 
 async def test_the_last_decision_says_what_was_asked_of_each_candidate(world: World) -> None:

@@ -107,6 +107,14 @@ async def test_nobody_is_asked_without_need(world: World, versions: list[str], s
     assert await compare(world, *versions, **{"phase": "Progressing"} | status) is None
 
 
+async def test_who_waits_for_its_turn_is_compared_when_it_comes(world: World) -> None:
+    """Another version may be in charge by then."""
+    reference = VersionReference(version="1.1.0", registry_version="2")
+    one = builders.case(status={"phase": "Pending"}, has_turn=False)
+
+    assert await compare_signatures(one, [reference], world.ports.registry) is None
+
+
 async def test_a_first_version_is_compared_with_nothing(world: World) -> None:
     one = builders.case(status={"phase": "Pending"}, stable=None)
 

@@ -1,0 +1,91 @@
+"""Whose turn it is, who waits for one, and what a person is asked meanwhile."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from support.world import NAMESPACE, World, model_manifest
+
+MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
+CANARY: Final = {
+    "steps": [{"weight": 20, "hold": "5m"}, {"weight": 50, "hold": "5m"}],
+    "guard": {"duration": "5m"},
+}
+ASKING: Final = {
+    "steps": [{"weight": 20, "hold": "1m", "pause": True}, {"weight": 50, "hold": "5m"}],
+    "approvalDeadline": "1h",
+}
+AB_TEST: Final[dict[str, Any]] = {
+    "strategy": "abTest",
+    "abTest": {"goal": {"metric": "success-rate"}, "weight": 20, "maxDuration": "8h"},
+}
+
+
+async def serving(*, pinned: bool = True, **spec: Any) -> World:
+    """Return a Model in which 1.0.0 serves, with further versions in the registry."""
+    world = World()
+    world.prometheus.healthy()
+    for number, version in enumerate(("1.0.0", "1.1.0", "1.2.0", "1.3.0")):
+        name = f"{NAMESPACE}.nsw-price"
+        world.registry.register(name, version, digest=f"sha256:{number}")
+    world.kube.put(model_manifest(**({"version": "1.0.0"} if pinned else {}), **spec))
+    if pinned:
+        await world.run()
+    else:
+        await world.train("nsw-price-training-1", "1.0.0")
+    return world
+
+
+def change(world: World, **spec: Any) -> None:
+    meta = {"namespace": NAMESPACE, "name": "nsw-price"}
+    world.kube.put({"kind": "Model", "metadata": meta, "spec": spec})
+
+
+def annotate(world: World, **asked: str) -> None:
+    meta = {"namespace": NAMESPACE, "name": world.model()["status"]["rollout"]}
+    annotations = {f"fairlead.dev/{action}": text for action, text in asked.items()}
+    world.kube.put({"kind": "Rollout", "metadata": {**meta, "annotations": annotations}})
+
+
+def by_hand(world: World, name: str, version: str, **spec: Any) -> None:
+    """Create a Rollout as a person does."""
+    body = {"model": "nsw-price", "version": version, **spec}
+    meta = {"namespace": NAMESPACE, "name": name}
+    world.kube.put({"kind": "Rollout", "metadata": meta, "spec": body})
+
+
+def stable(world: World) -> str:
+    return str(world.model()["status"]["stable"]["version"])
+
+
+# Another was promoted while it waited for its turn.
+
+
+async def test_who_waited_for_a_turn_goes_back_to_what_is_in_charge_by_then() -> None:
+    """It went back to what had been in charge when it was made; the good version had nothing."""
+    world = await serving(pinned=False, rollout=CANARY)
+    by_hand(world, "first", "1.1.0")
+    await world.pass_time(MINUTE)
+    by_hand(world, "second", "1.2.0")
+
+    await world.pass_time(17 * MINUTE)
+    on_trial = world.weights()
+    annotate(world, abort="Ada: wrong data")
+    await world.pass_time(MINUTE)
+
+    assert (world.model()["status"]["rollout"], stable(world)) == ("second", "1.1.0")
+    assert on_trial == {"1.2.0": 20, "1.1.0": 80}
+    assert world.weights() == {"1.1.0": 100}
+
+
+async def test_who_is_superseded_at_its_turn_moves_nothing() -> None:
+    world = await serving(rollout=CANARY)
+    change(world, version="1.1.0")
+    await world.pass_time(MINUTE)
+    by_hand(world, "second", "1.2.0")
+
+    await world.pass_time(40 * MINUTE)
+
+    assert stable(world) == "1.1.0"
+    assert world.rollout()["status"]["reason"] == "Superseded"
+    assert world.weights() == {"1.1.0": 100}
