@@ -33,9 +33,10 @@ _MOST_FAULTS: Final = 100
 
 
 def without_wait(status: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the status without the wait for a Model: who only waited for one has not begun."""
+    """Return the status without a wait of who has not begun: for a Model, or for a correction."""
     said = status or {}
-    if said.get("reason") != CommonReason.WAITING_FOR_MODEL:
+    is_new = said.get("reason") == CommonReason.INVALID_SPEC and said.get("startedAt") is None
+    if said.get("reason") != CommonReason.WAITING_FOR_MODEL and not is_new:
         return said
     return {
         name: value for name, value in said.items() if name not in {"phase", "reason", "message"}

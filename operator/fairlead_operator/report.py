@@ -46,11 +46,11 @@ class Report:
 
 def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:
     """Report a spec that no schema could refuse: change nothing, wait for an event."""
-    if not isinstance(error, ParentMissingError):
-        return _report_stopped(body, "False", CommonReason.INVALID_SPEC, str(error), now=now)
-    reason, phase = CommonReason.WAITING_FOR_MODEL, _NOT_BEGUN[body["kind"]]
+    is_missing = isinstance(error, ParentMissingError)
+    reason = CommonReason.WAITING_FOR_MODEL if is_missing else CommonReason.INVALID_SPEC
     told = _report_stopped(body, "False", reason, str(error), now=now)
-    if told.status.get("phase") not in {None, phase}:
+    phase = _NOT_BEGUN.get(body["kind"])
+    if phase is None or told.status.get("phase") not in {None, phase}:
         return told
     row = {"phase": phase, "reason": reason, "message": str(error)[:1024]}
     return dataclasses.replace(told, status={**told.status, **row})

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any, Final
 
+import pytest
+
 from support.world import NAMESPACE, World, model_manifest
 
 MINUTE: Final = timedelta(minutes=1)
@@ -89,3 +91,37 @@ async def test_who_is_superseded_at_its_turn_moves_nothing() -> None:
     assert stable(world) == "1.1.0"
     assert world.rollout()["status"]["reason"] == "Superseded"
     assert world.weights() == {"1.1.0": 100}
+
+
+# Who cannot begin says so in its row, and keeps nobody else from beginning.
+
+
+@pytest.mark.parametrize(
+    ("policy", "spec", "words"),
+    [
+        pytest.param(
+            AB_TEST, {"alternatives": ["1.0.0"]}, "1.0.0 is in charge", id="a trial of itself"
+        ),
+        pytest.param(
+            CANARY,
+            {"alternatives": ["1.2.0"]},
+            "have no effect under strategy canary",
+            id="alternatives that nothing compares",
+        ),
+    ],
+)
+async def test_a_rollout_that_cannot_begin_says_so_in_its_row_and_takes_no_turn(
+    policy: dict[str, Any], spec: dict[str, Any], words: str
+) -> None:
+    world = await serving(pinned=False, rollout=policy)
+    by_hand(world, "senseless", "1.1.0", **spec)
+    await world.pass_time(MINUTE)
+    by_hand(world, "sound", "1.3.0")
+    await world.pass_time(MINUTE)
+
+    row = world.kube.objects["Rollout", NAMESPACE, "senseless"]["status"]
+    assert (row["phase"], row["reason"]) == ("Pending", "InvalidSpec")
+    assert words in row["message"]
+    assert stable(world) == "1.0.0"
+    assert world.model()["status"]["rollout"] == "sound"
+    assert world.weights() == {"1.3.0": 20, "1.0.0": 80}

@@ -19,6 +19,7 @@ from fairlead_operator.api.conditions import (
     QUERIES_READABLE,
     UPGRADED,
 )
+from fairlead_operator.api.phases.common import CommonReason
 from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import ENDED, Phase, PodsReason
 from fairlead_operator.api.policy import DEFAULT_STRATEGY
@@ -109,6 +110,7 @@ def build_view(model: Object, rollout: Object | None, *, now: datetime) -> View:
 def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tuple[str, str]]:
     spec = model["spec"]
     yield "Model", _of_ready(status_of(model))
+    yield from _stopped(status_of(model))
     yield from _warnings(status_of(model), _WARNINGS)
     if spec.get("suspend"):
         yield "Suspended", "no training or rollout starts; traffic stays as it is"
@@ -128,6 +130,7 @@ def _facts(model: Object, rollout: Object | None, now: datetime) -> Iterator[tup
     yield "Phase", f"{phase}, {status.get('reason', '')}".rstrip(", ")
     if phase not in ENDED:
         yield from _progress(status, now, suspended=bool(spec.get("suspend")))
+    yield from _stopped(status)
     yield from _warnings(status, _ROLLOUT_WARNINGS)
     yield from _signature(status)
     yield from _before_traffic(status)
@@ -164,6 +167,18 @@ def _warnings(status: Mapping[str, Any], lines: Mapping[str, str]) -> Iterator[t
         if condition.get("status") == "False" and message not in told:
             told.add(message)
             yield line, message
+
+
+def _stopped(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say why the operator could not go on with an object; what else it says is of before."""
+    for condition in status.get("conditions") or ():
+        message = str(condition.get("message", ""))
+        is_invalid = condition.get("reason") == CommonReason.INVALID_SPEC
+        is_stopped = condition["type"] == "Progressing" and (
+            condition["status"] == "Unknown" or is_invalid
+        )
+        if is_stopped and message != status.get("message"):
+            yield "Stopped", f"{condition.get('reason', '')}: {message}"
 
 
 def _signature(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

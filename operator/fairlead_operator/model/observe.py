@@ -24,7 +24,7 @@ from fairlead_operator.api.gateway import GatewayKind, GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_TOLD, name_registered_model
 from fairlead_operator.api.history import ENTRIES
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
-from fairlead_operator.api.phases.common import RequestOutcome
+from fairlead_operator.api.phases.common import CommonReason, RequestOutcome
 from fairlead_operator.api.phases.rollout import BY_HAND, Trigger
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
@@ -350,6 +350,7 @@ def _to_observed(
             if _read_trigger(item["spec"]) in BY_HAND
             and item["metadata"]["name"] != status.rollout
             and _state(item) is RunState.ACTIVE
+            and not _is_invalid(item)
         ),
         next_rollout=next_rollout,
         artifacts=artifacts,
@@ -563,6 +564,14 @@ def _asked_back(annotations: Mapping[str, str], status: Mapping[str, Any]) -> bo
 
 
 def _state(item: Mapping[str, Any]) -> RunState:
+def _is_invalid(rollout: Mapping[str, Any]) -> bool:
+    """Tell whether a Rollout that has not begun cannot: it would keep its turn for ever."""
+    status = rollout.get("status") or {}
+    said = read_condition(status, "Progressing")
+    is_new = status.get("phase") in {None, RolloutPhase.PENDING}
+    return is_new and said is not None and said.reason == CommonReason.INVALID_SPEC
+
+
     """Tell how a child stands, whatever its kind calls it."""
     return _STATES.get((item.get("status") or {}).get("phase"), RunState.ACTIVE)
 

@@ -149,6 +149,8 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
         if not going_on:
             raise
         plan, invalid = None, str(error)
+    if not going_on:
+        _require_others(spec, model)
     inherited = model.unread if spec.policy is None else None
     if invalid or inherited or unread:  # what it was is not known any more
         plan = None
@@ -177,6 +179,20 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
         invalid=invalid or unread or model.unread,
         has_servers=model.unread is None,
     )
+
+
+def _require_others(spec: RolloutSpec, model: Parent) -> None:
+    """Require that what is in charge is not one of several candidates: it is compared anyway.
+
+    Raises:
+        InvalidSpecError: it is.
+    """
+    stable = model.status.stable
+    if spec.alternatives and stable is not None and stable.version in spec.versions:
+        raise InvalidSpecError(
+            f"spec.alternatives: {stable.version} is in charge, and the others are compared with "
+            "it by that; leave it out"
+        )
 
 
 def _read_spec(body: Mapping[str, Any], *, in_part: bool) -> tuple[RolloutSpec, str | None]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.errors import InvalidSpecError, TransientError
-from fairlead_operator.parent import LEAST_MODEL, read_in_part, read_parent
+from fairlead_operator.parent import LEAST_MODEL, read_in_part, read_parent, without_wait
 from support.fakes import Clock, FakeKube
 from support.world import NAMESPACE, model_manifest
 
@@ -117,3 +117,22 @@ JUNK = st.recursive(
 def test_any_spec_is_read_in_part(junk: dict[str, Any]) -> None:
     assert read_in_part(ModelSpec, SPEC | junk, least=LEAST_MODEL).task
     assert read_in_part(ModelSpec, junk, least=LEAST_MODEL).task
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [
+        pytest.param({"reason": "WaitingForModel"}, False, id="it waited for its Model"),
+        pytest.param({"reason": "InvalidSpec"}, False, id="it could not begin"),
+        pytest.param(
+            {"reason": "InvalidSpec", "startedAt": "2026-01-01T00:00:00Z"},
+            True,
+            id="it waits, and could be read before",
+        ),
+        pytest.param({"reason": "WaitingForTurn"}, True, id="it waits for its turn"),
+    ],
+)
+def test_who_has_not_begun_begins_anew(status: dict[str, Any], kept: bool) -> None:
+    row = {"phase": "Pending", "message": "m", **status}
+
+    assert without_wait(row) == (row if kept else {})

@@ -276,6 +276,28 @@ def test_one_that_left_the_trial_says_why() -> None:
                 ("Autoscaled", "Autoscaler"),
             )
         ),
+        *(
+            pytest.param(
+                {},
+                {
+                    "conditions": [
+                        {
+                            "type": "Progressing",
+                            "status": known,
+                            "reason": reason,
+                            "message": "some words",
+                        }
+                    ]
+                },
+                ("Stopped", f"{reason}: some words"),
+                id=f"a look that ended: {reason}",
+            )
+            for known, reason in (
+                ("False", "InvalidSpec"),
+                ("Unknown", "ClusterRefused"),
+                ("Unknown", "InternalError"),
+            )
+        ),
         pytest.param(
             {},
             {"conditions": [{"type": "CodeAllowed", "status": "False", "message": "1.0.0 runs"}]},
