@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from support.fakes import copied
 from support.world import NAMESPACE, World, model_manifest
 
 MINUTE: Final = timedelta(minutes=1)
@@ -91,6 +92,78 @@ async def test_who_is_superseded_at_its_turn_moves_nothing() -> None:
     assert stable(world) == "1.1.0"
     assert world.rollout()["status"]["reason"] == "Superseded"
     assert world.weights() == {"1.1.0": 100}
+
+
+# A person has answered, and something keeps it from being carried out.
+
+
+async def freeze(world: World) -> None:
+    until = world.clock() + 3 * HOUR
+    window = {"startsAt": world.clock().isoformat(), "endsAt": until.isoformat()}
+    change(world, freezeWindows=[{"name": "weekend", **window}])
+
+
+async def lose_prometheus(world: World) -> None:
+    world.prometheus.down = True
+    await world.pass_time(MINUTE)
+
+
+async def suspend(world: World) -> None:
+    change(world, suspend=True)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "end", "why"),
+    [
+        pytest.param(freeze, {}, "frozen until", id="a freeze window"),
+        pytest.param(lose_prometheus, {}, "", id="a Prometheus that is away"),
+        pytest.param(suspend, {"suspend": False}, "suspended", id="a suspended Model"),
+    ],
+)
+async def test_an_approval_that_waits_is_told_and_outlasts_the_deadline(
+    trouble: Any, end: dict[str, Any], why: str
+) -> None:
+    """The rollout went back, since "nobody answered", and its version was blocked."""
+    world = await serving(rollout=ASKING)
+    change(world, version="1.1.0")
+    await world.pass_time(5 * MINUTE)
+    await trouble(world)
+    annotate(world, approve="Ada: it is good")
+
+    await world.pass_time(2 * HOUR)
+    status = copied(world.rollout()["status"])
+    weights = world.weights()
+    world.prometheus.down = False
+    change(world, **end)
+    await world.pass_time(HOUR + 3 * MINUTE)
+
+    assert (status["phase"], status["reason"]) == ("Paused", "AwaitingApproval")
+    assert status["message"].startswith("approve (Ada: it is good) waits: ")
+    assert why in status["message"]
+    assert "answerBy" not in status
+    assert weights == {"1.0.0": 80, "1.1.0": 20}
+    assert world.weights().get("1.1.0", 0) >= 50
+    assert world.model()["status"].get("blocked", []) == []
+
+
+async def test_one_approval_is_enough_where_pods_have_to_come_first() -> None:
+    """The step began anew in place of the next one, and a second approval was waited for."""
+    scaling = {"autoscaling": {"minReplicas": 1, "maxReplicas": 20}}
+    world = await serving(rollout=ASKING, serving=scaling)
+    world.demand = 8
+    change(world, version="1.1.0")
+    await world.pass_time(5 * MINUTE)
+    world.room["1.1.0"] = 2
+    annotate(world, approve="Ada: it is good")
+    await world.pass_time(5 * MINUTE)
+    held = copied(world.rollout()["status"])
+    world.room.clear()
+
+    await world.pass_time(MINUTE)
+
+    assert (held["phase"], held["reason"], held["weight"]) == ("Paused", "AwaitingApproval", 20)
+    assert held["message"].startswith("approve (Ada: it is good) waits: 2 of 4 pods of 1.1.0")
+    assert world.weights() == {"1.0.0": 50, "1.1.0": 50}
 
 
 # Who cannot begin says so in its row, and keeps nobody else from beginning.

@@ -67,9 +67,11 @@ def ask(
 
     answer = _wait(look, patience)
     if answer is None:
+        says = ((_look(cluster, kind, name) or {}).get("status") or {}).get("message")
         raise UnansweredError(
             f"the operator did not answer the request to {action} {name} within "
             f"{patience.seconds:g} s; the request stays, and is answered as soon as possible"
+            + (f"; {name} says: {says}" if says else "")
         )
     if answer["outcome"] != RequestOutcome.ACCEPTED:
         raise RefusedError(f"request to {action} {name} refused: {answer.get('message', '')}")

@@ -5,6 +5,7 @@ from typing import Final, assert_never
 
 from fairlead_contract.cluster import GATEWAY
 from fairlead_operator.api.phases.rollout import Phase, Reason, Verdict
+from fairlead_operator.requests import Request
 from fairlead_operator.rollout.decision.plan import Step
 from fairlead_operator.rollout.decision.states import (
     ASKING,
@@ -21,6 +22,8 @@ from fairlead_operator.rollout.decision.states import (
 )
 
 SUSPENDED: Final = "the Model is suspended; set spec.suspend to false to go on"
+# Between what a person's answer waits for, and what it answers.
+_ANSWERED: Final = "; it is carried out as soon as that is over; "
 _IN_DOUBT_OF_SPEC: Final = (
     "the traffic stays as it is until that is corrected; `fairlead abort MODEL` goes back, and so "
     "do alerts, failed checks and the fast guard"
@@ -73,6 +76,22 @@ def hold(observed: Observed, reason: Reason, message: str) -> Decision:
     )
 
 
+def hold_answered(observed: Observed, answer: Request, why: str) -> Decision:
+    """Keep the pause that a person has ended, while something keeps it from going on."""
+    said = f"{answer.action} ({answer.describe()[:200]}) waits: {why[:300]}"
+    return hold(observed, observed.reason, f"{said}{_ANSWERED}{asked_message(observed)}")
+
+
+def asked_message(observed: Observed) -> str:
+    """Return what the person is asked, without an answer that waited at the last look."""
+    return observed.message.rpartition(_ANSWERED)[2]
+
+
+def asks(observed: Observed) -> bool:
+    """Tell whether it waits for a person's answer."""
+    return observed.phase is Phase.PAUSED and observed.reason in ASKING
+
+
 def hold_in_doubt(observed: Observed, reason: Reason, message: str) -> Decision:
     """Hold the weight; once patience is over, pause until a person or evidence comes."""
     held = dataclasses.replace(hold(observed, reason, message), doubtful=True)
@@ -92,8 +111,7 @@ def hold_invalid(observed: Observed) -> Decision | None:
 
     Who waits for a person goes on waiting, with the deadline that there is.
     """
-    asks = observed.phase is Phase.PAUSED and observed.reason in ASKING
-    if observed.invalid is None or asks:
+    if observed.invalid is None or asks(observed):
         return None
     held = hold(observed, Reason.INVALID_SPEC, f"{observed.invalid[:700]}; {_IN_DOUBT_OF_SPEC}")
     return dataclasses.replace(held, phase=Phase.PAUSED, doubtful=True)

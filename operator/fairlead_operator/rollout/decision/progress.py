@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from fairlead_operator.api.phases.rollout import Phase
+from fairlead_operator.rollout.decision.refusals import find_waiting
 from fairlead_operator.rollout.decision.states import ASKING, Decision, Observed
 
 
@@ -33,4 +34,6 @@ def holds_until(observed: Observed, decision: Decision, since: datetime) -> date
 def answer_by(observed: Observed, decision: Decision, since: datetime) -> datetime | None:
     """Return when a pause that waits for a person goes back; None where nobody is waited for."""
     asking = decision.phase is Phase.PAUSED and decision.reason in ASKING
+    if find_waiting(observed) is not None:  # somebody has answered
+        return None
     return since + observed.approval_deadline if asking else None

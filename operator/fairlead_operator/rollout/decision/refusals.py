@@ -40,6 +40,20 @@ def answer_requests(observed: Observed) -> tuple[Request | None, tuple[Answer, .
     return accepted, tuple(refused)
 
 
+def find_waiting(observed: Observed) -> Request | None:
+    """Return what a person asked for that fits, and waits until nothing is against it."""
+    return next(
+        (
+            request
+            for request in observed.requests
+            if request.action in _GOING_ON
+            and _refusal(request, observed) is None
+            and _must_wait(request.action, observed)
+        ),
+        None,
+    )
+
+
 def _refusal(request: Request, observed: Observed) -> str | None:
     """Say why the request does not apply; None when it does, now or later."""
     if is_finished(observed.phase):

@@ -20,6 +20,7 @@
     Progressing         no clear verdict for longer than patience       Paused
     any in traffic      what it goes by cannot be read any more         Paused until it can
     Paused              a person approved, or the doubt is gone         on from where it paused
+    Paused              a person answered, and doubt or a freeze holds  Paused until that is over
     Paused              nobody answered for longer than the deadline    RollingBack
     Guarding            the guard window passed with good evidence      Succeeded
     any in traffic      a person pauses                                 Paused until resumed
@@ -48,10 +49,13 @@ from fairlead_operator.requests import Action, Answer, Request
 from fairlead_operator.rollout.decision.causes import drop_bad_arms, rollback_cause, wished_back
 from fairlead_operator.rollout.decision.in_trial import while_trying, with_leader
 from fairlead_operator.rollout.decision.moves import (
+    asked_message,
+    asks,
     doubt_cause,
     enter_guard,
     enter_step,
     hold,
+    hold_answered,
     hold_in_doubt,
     hold_invalid,
     roll_back,
@@ -61,7 +65,7 @@ from fairlead_operator.rollout.decision.moves import (
 )
 from fairlead_operator.rollout.decision.pending import while_pending, while_replacing
 from fairlead_operator.rollout.decision.pods_first import hold_for_pods
-from fairlead_operator.rollout.decision.refusals import answer_requests
+from fairlead_operator.rollout.decision.refusals import answer_requests, find_waiting
 from fairlead_operator.rollout.decision.states import (
     ASKING,
     Cause,
@@ -76,6 +80,7 @@ from fairlead_operator.rollout.decision.states import (
 )
 
 _BACK: Final = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK})
+_MEASURED: Final = "for the next measurement"
 
 
 def decide(observed: Observed) -> Decision:
@@ -85,6 +90,9 @@ def decide(observed: Observed) -> Decision:
     decision = _next(observed, wish)
     held = hold_for_pods(observed, decision)
     if held is not None:
+        if wish is not None and asks(observed):  # nor is the question forgotten meanwhile
+            kept = hold_answered(observed, wish, held.message)
+            held = dataclasses.replace(held, reason=kept.reason, message=kept.message)
         decision, wish = held, None  # what a person asks is answered once it can be done
     if wish is not None:
         accepted = Answer(request=wish, accepted=True, message=decision.message)
@@ -192,13 +200,16 @@ def _while_progressing(observed: Observed) -> Decision:
 
 def _while_paused(observed: Observed, wish: Request | None) -> Decision:
     if observed.reason in ASKING and wish is None:
+        if (answer := find_waiting(observed)) is not None:  # which no deadline makes undone
+            against = stop_cause(observed) or doubt_cause(observed)
+            return hold_answered(observed, answer, against.message if against else _MEASURED)
         if observed.waited > observed.approval_deadline:
             waited = f"nobody answered within {to_duration(observed.approval_deadline)}"
-            message = f"{waited} (approvalDeadline)"
+            late = f"{waited} (approvalDeadline)"
             return roll_back(
-                observed, Cause(reason=Reason.APPROVAL_DEADLINE_EXCEEDED, message=message)
+                observed, Cause(reason=Reason.APPROVAL_DEADLINE_EXCEEDED, message=late)
             )
-        return hold(observed, observed.reason, observed.message)
+        return hold(observed, observed.reason, asked_message(observed))
     if observed.reason is Reason.AWAITING_APPROVAL:
         return _after_step(observed)
     if observed.reason is Reason.TRIAL_UNDECIDED and wish is not None:

@@ -51,7 +51,8 @@ class FakeCluster:
         }  # fmt: skip
         old = {"action": "pause", "text": "before", "outcome": "Refused", "message": "old"}
         answered = self.outcome is not None and self.looks <= 0
-        return {"status": {"requests": [old, *([answer] if answered else [])]}}
+        requests = [old, *([answer] if answered else [])]
+        return {"status": {"requests": requests, "message": "step 1 of 2 is held"}}
 
 
 def patience() -> Patience:
@@ -89,11 +90,12 @@ def test_a_refused_request_is_an_error_with_the_operators_reason() -> None:
     assert refused.value.exit_code == 1
 
 
-def test_a_request_without_an_answer_says_that_it_stays() -> None:
+def test_a_request_without_an_answer_says_that_it_stays_and_how_the_rollout_stands() -> None:
     with pytest.raises(UnansweredError, match="within 10 s; the request stays") as unanswered:
         asked(FakeCluster(None), patience())
 
     assert unanswered.value.exit_code == 4
+    assert str(unanswered.value).endswith("; r-4 says: step 1 of 2 is held")
 
 
 def test_without_patience_nobody_waits() -> None:

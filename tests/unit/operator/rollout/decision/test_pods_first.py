@@ -1,5 +1,6 @@
 """No weight without the pods for it, and the floors that bring them."""
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -231,3 +232,22 @@ def test_no_decision_asks_for_a_weight_whose_pods_are_missing(
     decision = decide(observed(step=step, weight=weight, capacity=capacity))
 
     assert decision.weight == weight or ready >= capacity.share(decision.weight)
+
+
+@pytest.mark.parametrize("reason", [Reason.AWAITING_APPROVAL, Reason.TRIAL_UNDECIDED])
+def test_an_approval_is_carried_out_once_the_pods_are_there(reason: Reason) -> None:
+    approve = (Request(action=Action.APPROVE, text="Ada: why", by="Ada", why="why"),)
+    asked = observed(1, phase=Phase.PAUSED, reason=reason, requests=approve)
+
+    waits = decide(asked)
+    there = dataclasses.replace(
+        observed(8, phase=Phase.PAUSED, reason=waits.reason, requests=approve),
+        message=waits.message,
+    )
+    goes_on = decide(there)
+
+    assert (waits.phase, waits.weight, waits.reason) == (Phase.PAUSED, 10, reason)
+    assert waits.message.startswith("approve (Ada: why) waits: 1 of ")
+    assert (waits.answers, dict(waits.prepare)["1.1.0"] > 10) == ((), True)
+    assert goes_on.weight > 10
+    assert [answer.accepted for answer in goes_on.answers] == [True]

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from fairlead_operator.api.phases.rollout import Phase, Reason
+from fairlead_operator.requests import Action
 from fairlead_operator.rollout.decision.progress import answer_by, describe_progress, holds_until
 from fairlead_operator.rollout.decision.states import Decision
-from support.builders import MINUTE, NOW, observed
+from support.builders import MINUTE, NOW, asks, observed, paused
 
 
 def decision(phase: Phase, step: int) -> Decision:
@@ -73,3 +74,10 @@ def test_until_when_an_answer_is_waited_for(phase: Phase, reason: Reason, left: 
     until = answer_by(observed(approval_deadline=timedelta(hours=24)), decided, NOW)
 
     assert until == (None if left is None else NOW + timedelta(hours=left))
+
+
+def test_who_has_answered_is_not_waited_for() -> None:
+    seen = paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE), frozen="Monday")
+    decided = dataclasses.replace(decision(Phase.PAUSED, 0), reason=Reason.AWAITING_APPROVAL)
+
+    assert answer_by(seen, decided, NOW) is None

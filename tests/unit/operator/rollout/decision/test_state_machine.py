@@ -1,6 +1,7 @@
 """The transition table of the rollout, row by row, and what must never happen."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -347,6 +348,12 @@ TABLE = [
     pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE),
                         frozen="until Monday"), (Phase.PAUSED, 10), Reason.AWAITING_APPROVAL,
                  id="paused: approval does not widen in a freeze window"),
+    pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE),
+                        frozen="until Monday", waited=25 * HOUR), (Phase.PAUSED, 10),
+                 Reason.AWAITING_APPROVAL, id="paused: an approval that waits has no deadline"),
+    pytest.param(paused(reason=Reason.PAUSED_BY_REQUEST, requests=asks(Action.PROMOTE),
+                        weight=None, waited=25 * HOUR), (Phase.PAUSED, 10),
+                 Reason.PAUSED_BY_REQUEST, id="paused: nor has a promotion"),
     pytest.param(paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.RESUME)),
                  (Phase.PAUSED, 10), Reason.AWAITING_APPROVAL,
                  id="paused: a resume is no approval"),
@@ -717,3 +724,37 @@ def test_only_its_own_test_or_a_person_ends_a_trial_well(seen: Observed) -> None
 
 def test_a_trial_that_is_won_has_a_winner() -> None:
     assert decide(trying(trial=trial(Outcome.WON, winner="1.2.0"))).winner == "1.2.0"
+
+
+@pytest.mark.parametrize(
+    ("against", "why"),
+    [
+        pytest.param({"frozen": "frozen until Monday"}, "frozen until Monday", id="a freeze"),
+        pytest.param({"suspended": True}, "the Model is suspended", id="a suspended Model"),
+        pytest.param(
+            {"verdict": Verdict.ERROR, "verdict_message": "Prometheus is away"},
+            "Prometheus is away",
+            id="no evidence",
+        ),
+        pytest.param(
+            {"health": Health.STARTING, "message": "0 of 1 pods ready"},
+            "0 of 1 pods ready",
+            id="no pods",
+        ),
+    ],
+)
+def test_an_approval_that_waits_says_for_what_and_is_forgotten_when_it_is_withdrawn(
+    against: dict[str, Any], why: str
+) -> None:
+    asked = paused(reason=Reason.AWAITING_APPROVAL, requests=asks(Action.APPROVE), **against)
+    asked = dataclasses.replace(asked, message="step 1 of 2 held")
+
+    waits = decide(asked)
+    again = decide(dataclasses.replace(asked, message=waits.message))
+    withdrawn = decide(dataclasses.replace(asked, message=waits.message, requests=()))
+
+    assert waits.answers == ()
+    assert waits.message.startswith(f"approve (Ada: why) waits: {why}")
+    assert waits.message.endswith("; step 1 of 2 held")
+    assert again.message == waits.message
+    assert withdrawn.message == "step 1 of 2 held"
