@@ -166,6 +166,56 @@ async def test_one_approval_is_enough_where_pods_have_to_come_first() -> None:
     assert world.weights() == {"1.0.0": 50, "1.1.0": 50}
 
 
+# A trial whose versions are not those that the spec asks for any more.
+
+
+@pytest.mark.parametrize(
+    ("spec", "weights"),
+    [
+        pytest.param({"alternatives": []}, {"1.1.0": 20, "1.0.0": 80}, id="one is taken out"),
+        pytest.param(
+            {"alternatives": ["1.3.0"]},
+            {"1.1.0": 20, "1.3.0": 20, "1.0.0": 60},
+            id="one is exchanged",
+        ),
+        pytest.param(
+            {"version": "1.2.0", "alternatives": []},
+            {"1.2.0": 20, "1.0.0": 80},
+            id="the other one alone",
+        ),
+        pytest.param({"version": "1.0.0", "alternatives": []}, {"1.0.0": 100}, id="none"),
+    ],
+)
+async def test_a_trial_makes_way_for_one_of_other_versions(
+    spec: dict[str, Any], weights: dict[str, int]
+) -> None:
+    """What was taken out of the spec kept its traffic, for the rollout refused to make way."""
+    world = await serving(rollout=AB_TEST)
+    change(world, version="1.1.0", alternatives=["1.2.0"])
+    await world.pass_time(5 * MINUTE)
+    before = world.weights()
+
+    change(world, **spec)
+    await world.pass_time(5 * MINUTE)
+
+    assert before == {"1.1.0": 20, "1.2.0": 20, "1.0.0": 60}
+    assert world.weights() == weights
+
+
+async def test_who_has_won_a_trial_keeps_its_traffic_when_the_losers_leave_the_spec() -> None:
+    world = await serving(rollout=AB_TEST | {"guard": {"duration": "30m"}})
+    change(world, version="1.1.0", alternatives=["1.2.0"])
+    await world.pass_time(MINUTE)
+    annotate(world, promote="Ada: go --unmeasured")
+    await world.pass_time(MINUTE)
+
+    change(world, alternatives=[])
+    await world.pass_time(MINUTE)
+
+    assert world.rollout()["status"]["phase"] == "Guarding"
+    assert world.weights()["1.1.0"] == 100
+
+
 # Who cannot begin says so in its row, and keeps nobody else from beginning.
 
 

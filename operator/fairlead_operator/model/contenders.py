@@ -41,6 +41,13 @@ def find_losses(
             yield Loss(version, reason, message)
 
 
+def find_out(versions: Sequence[str], status: Mapping[str, Any]) -> frozenset[str]:
+    """Return the candidates of a rollout in flight that are out: they left, or another has won."""
+    winner = status.get("winner")
+    left = {arm["version"] for arm in status.get("arms", ()) if arm.get("reason")}
+    return frozenset(left if winner is None else (set(versions) - {winner}))
+
+
 def find_leader(status: Mapping[str, Any]) -> str | None:
     """Return the best version of a trial so far, be it the stable one; None where none is known."""
     trial = status.get("trial")

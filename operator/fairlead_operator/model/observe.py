@@ -36,7 +36,7 @@ from fairlead_operator.artifact_code import explain_kept
 from fairlead_operator.errors import InvalidSpecError, TransientError
 from fairlead_operator.kube.owned import owners
 from fairlead_operator.model.blocks import may_have_changed, where_asked
-from fairlead_operator.model.contenders import find_leader, find_losses
+from fairlead_operator.model.contenders import find_leader, find_losses, find_out
 from fairlead_operator.model.gate import Demand, parse_comparison
 from fairlead_operator.model.known import newest_first, read_trained, read_tried
 from fairlead_operator.model.manifests import rollout_name, training_run_name
@@ -528,6 +528,7 @@ def _read_rollout(
         leader=find_leader(status),
         paused=status.get("phase") == RolloutPhase.PAUSED,
         weight=_read_weight(status, last.weight),
+        out=find_out(versions, status),
     )
 
 
@@ -563,7 +564,6 @@ def _asked_back(annotations: Mapping[str, str], status: Mapping[str, Any]) -> bo
     )
 
 
-def _state(item: Mapping[str, Any]) -> RunState:
 def _is_invalid(rollout: Mapping[str, Any]) -> bool:
     """Tell whether a Rollout that has not begun cannot: it would keep its turn for ever."""
     status = rollout.get("status") or {}
@@ -572,6 +572,7 @@ def _is_invalid(rollout: Mapping[str, Any]) -> bool:
     return is_new and said is not None and said.reason == CommonReason.INVALID_SPEC
 
 
+def _state(item: Mapping[str, Any]) -> RunState:
     """Tell how a child stands, whatever its kind calls it."""
     return _STATES.get((item.get("status") or {}).get("phase"), RunState.ACTIVE)
 

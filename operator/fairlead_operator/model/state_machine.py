@@ -347,7 +347,7 @@ def _next_rollout(observed: Observed) -> _Next:
         if (
             target is None
             or observed.takes_up is not None
-            or set(rollout.versions) <= set(target.versions)
+            or set(rollout.in_play) <= set(target.versions)
         ):
             return _Next()
         if _asks_nothing_new(observed, rollout, target) or rollout.asked_back:

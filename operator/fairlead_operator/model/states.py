@@ -54,6 +54,12 @@ class CurrentRollout:
     leader: str | None = None  # the best version of a trial so far; None where none is known
     paused: bool = False
     weight: int = 0  # percent of the traffic that its candidates really have
+    out: frozenset[str] = frozenset()  # candidates that left its trial, or lost it
+
+    @property
+    def in_play(self) -> tuple[str, ...]:
+        """Return the candidates that may still come to all traffic."""
+        return tuple(version for version in self.versions if version not in self.out)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,8 +134,9 @@ def _refuse_approve(observed: Observed) -> str | None:
 def _refuse_supersede(version: str, observed: Observed) -> str | None:
     if re.fullmatch(VERSION_PATTERN, version) is None:
         return "it must name the version to make way for, for example 1.2.0; to go back, use abort"
-    if any(arm.version == version for arm in observed.arms):
-        return f"{version} is a candidate of this rollout"
+    # A trial makes way for one of its candidates, too, that is to be tried without the others.
+    if [arm.version for arm in observed.playing] == [version]:
+        return f"{version} is the candidate of this rollout"
     return None
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.model.contenders import Loss, find_leader, find_losses
+from fairlead_operator.model.contenders import Loss, find_leader, find_losses, find_out
 
 TWO = ("1.1.0", "1.2.0")
 COUNTED: dict[str, Any] = {
@@ -107,3 +107,20 @@ def trial_of(first: float | None, second: float | None, stable: float | None) ->
 )
 def test_who_leads(status: dict[str, Any], leader: str | None) -> None:
     assert find_leader(status) == leader
+
+
+@pytest.mark.parametrize(
+    ("status", "out"),
+    [
+        pytest.param({}, set(), id="before the first look"),
+        pytest.param(COUNTED, set(), id="all are tried"),
+        pytest.param(
+            {"arms": [{"version": "1.1.0"}, {"version": "1.2.0", "reason": "AlertFired"}]},
+            {"1.2.0"},
+            id="one has left",
+        ),
+        pytest.param(COUNTED | {"winner": "1.2.0"}, {"1.1.0"}, id="one has won"),
+    ],
+)
+def test_who_is_out(status: dict[str, Any], out: set[str]) -> None:
+    assert find_out(TWO, status) == out

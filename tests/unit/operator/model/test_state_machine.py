@@ -567,12 +567,22 @@ def test_several_targets_are_tried_together(
     assert decide(about).supersede_by is None
 
 
-def test_a_trial_without_one_of_its_versions_is_superseded() -> None:
-    both = rollout(versions=("1.1.0", "1.2.0"))
+@pytest.mark.parametrize(
+    ("out", "superseded_by"),
+    [
+        pytest.param((), "1.1.0", id="while it is tried"),
+        pytest.param(("1.2.0",), None, id="not so of one that is out already"),
+        pytest.param(("1.1.0",), "1.1.0", id="when it has won: another is asked for"),
+    ],
+)
+def test_a_trial_without_one_of_its_versions_is_superseded(
+    out: tuple[str, ...], superseded_by: str | None
+) -> None:
+    both = rollout(versions=("1.1.0", "1.2.0"), out=frozenset(out))
 
     decision = decide(observed(pinned="1.1.0", rollout=both, rollout_folded=False))
 
-    assert decision.supersede_by == "1.1.0"
+    assert decision.supersede_by == superseded_by
 
 
 def test_the_winner_of_a_trial_is_in_charge_and_the_losers_are_not_tried_again() -> None:

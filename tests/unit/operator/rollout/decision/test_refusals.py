@@ -17,6 +17,7 @@ from support.builders import (
     promotes,
     replacing,
     supersedes,
+    trying,
 )
 
 REFUSALS = [
@@ -53,8 +54,10 @@ REFUSALS = [
     pytest.param(observed(requests=asks(Action.RETRY)), "asked of a Model", id="retry"),
     pytest.param(observed(requests=supersedes("the hotfix")), "must name the version",
                  id="progressing: superseded by no version"),
-    pytest.param(observed(requests=supersedes("1.1.0")), "is a candidate of this rollout",
+    pytest.param(observed(requests=supersedes("1.1.0")), "is the candidate of this rollout",
                  id="progressing: superseded by itself"),
+    pytest.param(trying(requests=supersedes("1.2.0"), winner="1.2.0"),
+                 "is the candidate of this rollout", id="a trial: superseded by its winner"),
     pytest.param(paused(requests=asks(Action.RESUME), reason=Reason.AWAITING_APPROVAL),
                  "approve it", id="awaiting approval: resume"),
     pytest.param(paused(requests=asks(Action.RESUME), reason=Reason.TRIAL_UNDECIDED),
@@ -124,6 +127,10 @@ def test_a_request_that_must_wait_is_not_answered_yet(seen: Observed) -> None:
                      Action.SUPERSEDE, [], id="another target than what cannot begin"),
         pytest.param(pending(requests=asks(Action.ABORT), verdict=Verdict.FAILED), Action.ABORT, [],
                      id="an abort of what goes back anyhow"),
+        pytest.param(trying(requests=supersedes("1.2.0")), Action.SUPERSEDE, [],
+                     id="one of a trial alone, in place of the trial"),
+        pytest.param(trying(requests=supersedes("1.1.0"), winner="1.2.0"), Action.SUPERSEDE, [],
+                     id="another than the winner of a trial"),
     ],
 )  # fmt: skip
 def test_which_request_is_acted_on(seen: Observed, accepted: Action, refused: list[Action]) -> None:
