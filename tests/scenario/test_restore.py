@@ -135,6 +135,25 @@ async def test_a_pin_that_was_not_proven_is_tried_as_a_candidate(
     assert world.weights() == {"1.0.0": 90, "1.1.0": 10}
 
 
+async def test_a_pin_that_a_person_went_back_from_is_tried_as_a_candidate(world: World) -> None:
+    """It took all traffic at once, though a person had taken it from there."""
+    world.prometheus.healthy()
+    world.registry.register(NAME, "1.1.0")
+    world.pin("1.1.0")
+    await world.pass_time(timedelta(hours=1))
+    meta = {"namespace": NAMESPACE, "name": "back"}
+    spec = {"model": "nsw-price", "version": "1.0.0", "trigger": "rollback"}
+    world.kube.put({"kind": "Rollout", "metadata": meta, "spec": spec})
+    await world.pass_time(timedelta(hours=1))
+    assert world.weights() == {"1.0.0": 100}
+    await delete(world)
+
+    await restore(world, version="1.1.0")
+
+    assert rollouts(world) == [("1.0.0", "restored"), ("1.1.0", "pinned")]
+    assert world.weights() == {"1.0.0": 90, "1.1.0": 10}
+
+
 async def test_a_version_that_is_gone_from_the_registry_is_said(world: World) -> None:
     await delete(world)
     world.registry.versions.clear()

@@ -6,7 +6,8 @@ anything else is tried:
 
     no version is pinned         the version in charge, in place of a training
     the pinned version was on    the version in charge first, then the pinned one as a
-    trial or taken back last     candidate, as it would have been before
+    trial or taken back last,    candidate, as it would have been before
+    or a person left it
     another version is pinned    the pinned version: the spec names it
 
 What cannot be taken up, or is not known, is told.
@@ -26,7 +27,7 @@ from pydantic import ValidationError
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.api.phases.model import Reason
-from fairlead_operator.api.phases.rollout import Transition
+from fairlead_operator.api.phases.rollout import Transition, Trigger
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.versions import Refusal, choose, find_known
 
@@ -40,7 +41,8 @@ class Past:
     stable: VersionReference | None = None  # what was in charge last, as it can be taken up
     known: tuple[VersionReference, ...] = ()  # which artifacts its versions were, newest first
     recipe: str = ""  # that it was trained by; empty when the registry does not say
-    unproven: frozenset[str] = frozenset()  # versions that were on trial or taken back last
+    # Versions that were on trial or taken back last, or from which a person went back.
+    unproven: frozenset[str] = frozenset()
     reason: Reason | None = None  # why nothing is taken up, though something may have been
     message: str = ""
 
@@ -121,11 +123,14 @@ def _in_charge_after(entry: HistoryEntry) -> str:
 
 
 def _unproven(history: Sequence[HistoryEntry]) -> frozenset[str]:
-    """Return the versions whose latest entry is no promotion."""
-    latest = {entry.version: entry.transition for entry in reversed(history)}
-    return frozenset(
-        version for version, transition in latest.items() if transition != Transition.PROMOTED
-    )
+    """Return the versions whose latest entry is no promotion, or from which a person went back."""
+    holds: dict[str, bool] = {}
+    for entry in history:
+        is_promoted = entry.transition == Transition.PROMOTED
+        holds.setdefault(entry.version, is_promoted)
+        if is_promoted and entry.trigger == Trigger.ROLLBACK:
+            holds.setdefault(entry.stable, False)
+    return frozenset(version for version, is_held in holds.items() if version and not is_held)
 
 
 def _find(

@@ -34,6 +34,8 @@ SECOND = entry(Transition.PROMOTED, "1.1.0", "1.0.0", 1)
 ON_TRIAL = entry(Transition.STARTED, "1.1.0", "1.0.0", 1)
 TAKEN_BACK = entry(Transition.ROLLED_BACK, "1.1.0", "1.0.0", 2)
 WENT_BACK = entry(Transition.PROMOTED, "1.0.0", "1.1.0", 3)
+BY_A_PERSON = dataclasses.replace(WENT_BACK, trigger="rollback")
+AGAIN = entry(Transition.PROMOTED, "1.1.0", "1.0.0", 5)
 NEVER_SERVED = entry(Transition.ROLLED_BACK, "2.0.0", "", 4)
 
 
@@ -135,6 +137,14 @@ def test_a_history_says_which_artifacts_versions_were() -> None:
         pytest.param([ON_TRIAL, FIRST], "1.0.0", ("1.1.0",), True, id="a trial beside it"),
         pytest.param([WENT_BACK, SECOND, ON_TRIAL, FIRST], "1.1.0", (), False,
                      id="pinned to what was promoted after its trial"),
+        pytest.param([BY_A_PERSON, SECOND, FIRST], "1.1.0", (), True,
+                     id="pinned to what a person went back from"),
+        pytest.param([BY_A_PERSON, SECOND, FIRST], "1.0.0", ("1.1.0",), True,
+                     id="a trial of what a person went back from"),
+        pytest.param([ON_TRIAL, BY_A_PERSON, SECOND, FIRST], "1.1.0", (), True,
+                     id="pinned to what is on trial again since"),
+        pytest.param([AGAIN, BY_A_PERSON, SECOND, FIRST], "1.0.0", (), False,
+                     id="pinned to what was in charge before, and is not any more"),
     ],
 )  # fmt: skip
 def test_what_goes_before_the_spec(
