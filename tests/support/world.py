@@ -12,7 +12,7 @@ from typing import Any
 
 from fairlead_contract.mlflow import Access
 from fairlead_operator.alert_labels import AlertLabels
-from fairlead_operator.api.group import GATEWAY_NAME
+from fairlead_operator.api.group import GATEWAY_NAME, LABEL_COMPONENT
 from fairlead_operator.engine.controller import Controller
 from fairlead_operator.engine.wakeup import Wakeup
 from fairlead_operator.engine.watches import Watches
@@ -481,7 +481,12 @@ def pod(
             "phase": phase,
             "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
             "containerStatuses": [
-                {"name": "main", "ready": ready, "restartCount": 0, "state": state}
+                {
+                    "name": labels.get(LABEL_COMPONENT, "main"),
+                    "ready": ready,
+                    "restartCount": 0,
+                    "state": state,
+                }
             ],
         },
     }

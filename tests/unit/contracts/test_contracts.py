@@ -296,7 +296,11 @@ def test_the_rollout_shows_the_servers_last_words(tmp_path: Path) -> None:
     ended = {"exitCode": code, "message": log.read_text()}
     pod = {
         "metadata": {},
-        "status": {"containerStatuses": [{"ready": False, "state": {"terminated": ended}}]},
+        "status": {
+            "containerStatuses": [
+                {"name": "server", "ready": False, "state": {"terminated": ended}}
+            ]
+        },
     }
     deployment: dict[str, Any] = {"metadata": {"generation": 1}, "spec": {"replicas": 1}}
 

@@ -1,13 +1,15 @@
 """What a version's Deployment and pods say about it.  Pure.
 
 Only what the version's own server did speaks against it: it said that another try cannot help, or
-it crashed again and again.  An image that cannot be pulled, a Secret that is not there yet or a
-node without room is doubt with a deadline, and told in the cluster's words.
+it crashed again and again.  An image that cannot be pulled, a Secret that is not there yet, a node
+without room or a container that another put beside it is doubt with a deadline, and told in the
+cluster's words.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from fairlead_contract.cluster import SERVER
 from fairlead_operator.kube.pods import LONGEST_WORDS, containers, find_obstacle, read_last_words
 from fairlead_operator.rollout.decision.capacity import asked_replicas, ready_replicas
 from fairlead_operator.rollout.decision.states import Health
@@ -60,6 +62,8 @@ def _failure(pod: Mapping[str, Any]) -> str | None:
     if pod["metadata"].get("deletionTimestamp"):
         return None
     for container in containers(pod):
+        if container.get("name") != SERVER:
+            continue
         state = container.get("state") or {}
         ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
         if container.get("ready") or not ended:

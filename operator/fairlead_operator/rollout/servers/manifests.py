@@ -224,7 +224,7 @@ def _server(
 ) -> dict[str, Any]:
     ready = {"path": "/readyz", "port": "http"}
     return {
-        "name": "server",
+        "name": cluster.SERVER,
         "image": images.serving,
         "imagePullPolicy": images.pull_policy,
         "args": ["fairlead_serving.server"],

@@ -24,8 +24,10 @@ def pod(
     restarts: int = 0,
     ready: bool = False,
     leaving: bool = False,
+    name: str = "server",
 ) -> dict[str, Any]:
     container = {
+        "name": name,
         "ready": ready,
         "restartCount": restarts,
         "state": state or {},
@@ -117,6 +119,11 @@ def test_a_pod_that_will_never_be_ready(seen: dict[str, Any], message: str) -> N
         pytest.param(pod(state=ended(3, MISMATCH), leaving=True), id="it is leaving"),
         pytest.param(pod(last=ended(3, MISMATCH), restarts=9, ready=True), id="it recovered"),
         pytest.param(pod(state={"waiting": {"reason": "ContainerCreating"}}), id="it is created"),
+        pytest.param(
+            pod(state=crash_loop(), last=ended(1, "no certificate"), restarts=9, name="proxy"),
+            id="a container that was put beside it crashes",
+        ),
+        pytest.param(pod(state=ended(3, MISMATCH), name="proxy"), id="one beside it ends so"),
     ],
 )
 def test_a_pod_that_may_still_be_ready(seen: dict[str, Any]) -> None:
