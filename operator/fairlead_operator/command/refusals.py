@@ -32,10 +32,14 @@ def refuse_for_model(action: Action, model: Object) -> str | None:
     name, spec, status = model["metadata"]["name"], model["spec"], status_of(model)
     if spec.get("suspend"):
         return f"{name} is suspended; set spec.suspend to false"
-    if action is Action.RETRY and not status.get("blocked"):
+    if action is not Action.RETRY:
+        return None
+    left = {entry["version"] for entry in status.get("blocked") or ()}
+    left |= {entry["version"] for entry in (status.get("refused"),) if entry}
+    if not left:
         return f"no version of {name} was rolled back; there is nothing to retry"
-    blocked = {entry["version"] for entry in status.get("blocked") or ()}
-    if action is Action.RETRY and spec.get("version") not in {None, *blocked}:
+    asked = {spec.get("version"), *(spec.get("alternatives") or ())}
+    if spec.get("version") is not None and not asked & left:
         return f"spec.version pins {spec['version']}, which is not blocked; change it in Git"
     return None
 

@@ -2,12 +2,13 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from fairlead_operator.api.phases.common import REFUSALS
+from fairlead_operator.api.phases.common import REFUSALS, CommonReason
 from fairlead_operator.api.phases.model import Phase, Reason
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
+from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.phases.training_run import Phase as TrainingPhase
 from fairlead_operator.command.failures import NotReachedError, SilentError, UnansweredError
 from fairlead_operator.command.refusals import Object, describe_end, status_of
@@ -40,13 +41,19 @@ def judge(
     status, meta = status_of(model), model["metadata"]
     conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
     current, moving = conditions.get("UpToDate", {}), conditions.get("Progressing", {})
+    is_invalid = moving.get("reason") == CommonReason.INVALID_SPEC
+    is_undecided = is_invalid or moving.get("status") == "Unknown"
+    if is_undecided and moving.get("observedGeneration") == meta.get("generation"):
+        # It has looked, and could not go on: whatever else it said is of the spec before.
+        line = f"{moving.get('reason', '')}: {moving.get('message', '')}"
+        return Standing(line=line, stopped=is_invalid)
     if current.get("observedGeneration") != meta.get("generation"):
         return Standing(line="the operator has not looked at the spec as it is now")
     phase, reason = str(status.get("phase", "")), str(current.get("reason", ""))
     line = f"{phase}: {current.get('message', '')}"
     if moving.get("status") == "True":
         return Standing(line=f"{phase}: {moving.get('message', '')}")
-    failed = _suspended(model) or _taken_back(rollout) or _untrained(model, training)
+    failed = _suspended(model) or _taken_back(model, rollout) or _untrained(model, training)
     if failed:
         return Standing(line=f"{line}; {failed}", stopped=True)
     stopped = phase in _STOPPED or reason in _REFUSED
@@ -60,10 +67,23 @@ def _suspended(model: Object) -> str:
     return ""
 
 
-def _taken_back(rollout: Object | None) -> str:
+def _taken_back(model: Object, rollout: Object | None) -> str:
+    """Say that what was asked for was taken back; nothing of what nobody asks for any more.
+
+    What made way did so for what is asked for by now.
+    """
     if rollout is None or status_of(rollout).get("phase") != RolloutPhase.ROLLED_BACK:
         return ""
-    return describe_end(rollout)
+    if status_of(rollout).get("reason") == RolloutReason.SUPERSEDED:
+        return ""
+    pinned, tried = _named(model["spec"]), _named(rollout["spec"])
+    return "" if pinned and not pinned & tried else describe_end(rollout)
+
+
+def _named(spec: Mapping[str, Any]) -> set[str]:
+    """Return the versions that a Model pins, or that a Rollout is of."""
+    version = spec.get("version")
+    return set() if version is None else {version, *(spec.get("alternatives") or ())}
 
 
 def _untrained(model: Object, training: Object | None) -> str:

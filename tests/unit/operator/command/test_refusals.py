@@ -54,6 +54,13 @@ def test_refuse_for_rollout(action: Action, current: Any, refusal: str | None) -
             "spec.version pins 1.5.0, which is not blocked; change it in Git",
             id="retry: another is pinned",
         ),
+        pytest.param(
+            Action.RETRY,
+            {"version": "1.5.0", "alternatives": ["1.4.0"]},
+            ["1.4.0"],
+            None,
+            id="retry: who lost a trial to the pinned one",
+        ),
     ],
 )
 def test_refuse_for_model(
@@ -66,6 +73,28 @@ def test_refuse_for_model(
 
     assert (found is None) == (refusal is None)
     assert (refusal or "") in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("spec", "refusal"),
+    [
+        pytest.param({}, None, id="trained"),
+        pytest.param({"version": "1.4.0"}, None, id="pinned"),
+        pytest.param(
+            {"version": "1.5.0"},
+            "spec.version pins 1.5.0, which is not blocked; change it in Git",
+            id="another is pinned by now",
+        ),
+    ],
+)
+def test_what_came_at_a_wrong_time_may_be_retried(
+    spec: dict[str, Any], refusal: str | None
+) -> None:
+    """The Model's own message names this command."""
+    asked = plain_model(**spec)
+    asked["status"]["refused"] = {"version": "1.4.0", "message": "it came while …"}
+
+    assert refuse_for_model(Action.RETRY, asked) == refusal
 
 
 @pytest.mark.parametrize(

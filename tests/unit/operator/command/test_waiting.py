@@ -39,6 +39,16 @@ def model(
     }
 
 
+def stopped(reason: str, *, status: str = "False", generation: int = 3) -> dict[str, Any]:
+    """Return a Model whose last look ended before anything was decided of its spec."""
+    body = model(generation=2)
+    body["status"]["conditions"][1] |= {
+        "status": status, "reason": reason, "message": "it cannot go on",
+        "observedGeneration": generation,
+    }  # fmt: skip
+    return body
+
+
 IN_CHARGE = "Serving: 1.0.0 is in charge"
 MOVING = model("RollingOut", current="False", moving="True", reason="RollingOut")
 
@@ -78,6 +88,21 @@ MOVING = model("RollingOut", current="False", moving="True", reason="RollingOut"
             id="of the spec before",
         ),
         pytest.param(
+            stopped("InvalidSpec"),
+            Standing(line="InvalidSpec: it cannot go on", stopped=True),
+            id="a spec that the operator cannot read",
+        ),
+        pytest.param(
+            stopped("ClusterRefused", status="Unknown"),
+            Standing(line="ClusterRefused: it cannot go on"),
+            id="what it needs may not be read now",
+        ),
+        pytest.param(
+            stopped("InvalidSpec", generation=2),
+            Standing(line="the operator has not looked at the spec as it is now"),
+            id="the spec before could not be read",
+        ),
+        pytest.param(
             {"metadata": {"name": "prices", "generation": 1}, "spec": {}},
             Standing(line="the operator has not looked at the spec as it is now"),
             id="just applied",
@@ -88,11 +113,11 @@ def test_where_a_model_stands(seen: dict[str, Any], standing: Standing) -> None:
     assert judge(seen) == standing
 
 
-def rollout(phase: str) -> dict[str, Any]:
+def rollout(phase: str, reason: str = "AnalysisFailed", **spec: Any) -> dict[str, Any]:
     return {
         "metadata": {"name": "r-2"},
-        "spec": {"version": "1.1.0"},
-        "status": {"phase": phase, "reason": "AnalysisFailed"},
+        "spec": {"version": "1.1.0", **spec},
+        "status": {"phase": phase, "reason": reason},
     }
 
 
@@ -109,6 +134,30 @@ def training(phase: str) -> dict[str, Any]:
             {"rollout": rollout("RolledBack")},
             "the last, r-2 to 1.1.0, ended RolledBack (AnalysisFailed)",
             id="taken back, and the version before serves on",
+        ),
+        pytest.param(
+            {"version": "1.0.0"},
+            {"rollout": rollout("RolledBack", "Superseded")},
+            "",
+            id="the pin went back to what serves",
+        ),
+        pytest.param(
+            {},
+            {"rollout": rollout("RolledBack", "Superseded")},
+            "",
+            id="the pin was taken out",
+        ),
+        pytest.param(
+            {"version": "1.0.0"},
+            {"rollout": rollout("RolledBack")},
+            "",
+            id="taken back, and the spec went back to what serves",
+        ),
+        pytest.param(
+            {"version": "1.0.0", "alternatives": ["1.1.0", "1.2.0"]},
+            {"rollout": rollout("RolledBack", alternatives=["1.2.0"])},
+            "the last, r-2 to 1.1.0, ended RolledBack (AnalysisFailed)",
+            id="a trial that the spec asks for was taken back",
         ),
         pytest.param({}, {"training": training("Succeeded")}, "", id="trained"),
         pytest.param({}, {"training": training("Failed")}, "t-2 failed: no rows", id="untrained"),
