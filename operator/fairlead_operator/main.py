@@ -25,7 +25,8 @@ from fairlead_operator.inbound.health import Probes
 from fairlead_operator.inbound.histories import LOOPBACK, Histories
 from fairlead_operator.inbound.webhook import Webhook
 from fairlead_operator.kube.client import KubeClient
-from fairlead_operator.kube.kinds import Selector
+from fairlead_operator.kube.generated import keep_all
+from fairlead_operator.kube.kinds import MLFLOW_SECRETS, Selector
 from fairlead_operator.kube.login import client, login
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
@@ -151,7 +152,14 @@ async def _serve_term(
     wakeup = Wakeup()
     queue = WorkQueue(wakeup.head_start)
     watches = Watches(store, wakeup, queue)
-    sync = Sync(kube, store, watches, namespaces=settings.watch_namespaces)
+    sync = Sync(
+        kube,
+        store,
+        watches,
+        namespaces=settings.watch_namespaces,
+        # Those that are given to namespaces are not ours to put right, nor to watch.
+        beside=None if settings.mlflow_secrets is MlflowSecrets.GIVEN else MLFLOW_SECRETS,
+    )
     reading = dataclasses.replace(outside, kube=WatchedKube(kube, store))
     controller = Controller(queue, reading, settings)
     holding = asyncio.create_task(lease.hold())
@@ -164,12 +172,13 @@ async def _serve_term(
             keep_counting(answers, outside.prometheus, watches.look_at_model),
             keep_finding(outside.registry, watches.look_at_trainings),
             keep_finding_logins(record, watches.look_at_namespace),
+            keep_all(kube, settings.namespace, settings.generated),
         )
     ]
     try:
         await _until(stopped, sync.fill())
         work = (*(controller.run() for _ in range(_WORKERS)), sync.run(), sync.patrol())
-        watching = asyncio.create_task(_watch(settings, sync.kinds, watches, stopped))
+        watching = asyncio.create_task(_watch_all(settings, sync.rounds, watches, stopped))
         inbound.webhook.leading(queue.add)
         await _lead(settings, watching, (holding, *work), inbound.health, stopped)
     finally:
@@ -200,6 +209,15 @@ async def _lead(
     for result in results:
         if isinstance(result, Exception):
             raise result
+
+
+async def _watch_all(
+    settings: Settings,
+    rounds: Sequence[Mapping[str, Selector]],
+    watches: Watches,
+    stopped: asyncio.Event,
+) -> None:
+    await asyncio.gather(*(_watch(settings, kinds, watches, stopped) for kinds in rounds))
 
 
 async def _watch(

@@ -11,11 +11,12 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from fairlead_contract import logs
 from fairlead_operator.errors import ClusterRefusalError, ConflictError, TransientError
 from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.kube.generated import find_missing, parse_generated
 from fairlead_operator.kube.login import client, login
 from fairlead_operator.kube.secret_data import encode
 
@@ -35,7 +36,7 @@ async def fill_in(kube: KubeClient, namespace: str, name: str, keys: Sequence[st
         secret = await kube.get("Secret", namespace, name)
         if secret is None:
             raise LookupError(f"there is no Secret {name} in namespace {namespace}")
-        missing = _missing(secret, keys)
+        missing = find_missing(secret, keys)
         if not missing:
             return
         made = encode({key: secrets.token_hex(_BYTES) for key in missing})
@@ -44,11 +45,6 @@ async def fill_in(kube: KubeClient, namespace: str, name: str, keys: Sequence[st
         except ConflictError:  # another pod of the operator was faster
             continue
         _LOGGER.info("generated", extra={"secret": name, "keys": ",".join(missing)})
-
-
-def _missing(secret: Mapping[str, Any], keys: Sequence[str]) -> Sequence[str]:
-    data = secret.get("data") or {}
-    return [key for key in keys if not data.get(key)]
 
 
 async def _fill_in_all(namespace: str, wanted: Mapping[str, Sequence[str]]) -> None:
@@ -64,12 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("secrets", nargs="+", metavar="SECRET=KEY,KEY")
     options = parser.parse_args(arguments)
     logs.configure(level="INFO", levels={"kopf": "WARNING"})
-    wanted = {}
-    for word in options.secrets:
-        name, _, keys = word.partition("=")
-        wanted[name] = keys.split(",")
     try:
-        asyncio.run(_fill_in_all(options.namespace, wanted))
+        asyncio.run(_fill_in_all(options.namespace, parse_generated(options.secrets)))
     except (TransientError, ClusterRefusalError, LookupError) as error:
         raise SystemExit(f"passwords: {error}") from error
 

@@ -14,6 +14,7 @@ from fairlead_contract.mlflow import Access
 from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.api.group import DATABASE_SECRET
 from fairlead_operator.kube.database_secret import Logins
+from fairlead_operator.kube.generated import parse_generated
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import CLUSTER_DOMAIN
 from fairlead_operator.ports import Limits
@@ -59,6 +60,8 @@ class Settings:
     log_level: str
     allowed_sources: str = ""  # of what trainers do not read otherwise
     secrets: Path = Path()  # where the Secrets of the variables are mounted, to notice a change
+    # Keys of the release's Secrets, by name, that the operator has filled in.
+    generated: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def source_variables(self) -> dict[str, str]:
@@ -121,6 +124,7 @@ class Settings:
             log_level=env.get("FAIRLEAD_LOG_LEVEL", "INFO"),
             allowed_sources=_read_hosts(env, hosts.ALLOWED_SOURCES),
             secrets=Path(env.get("FAIRLEAD_SECRETS") or "/var/run/fairlead/secrets"),
+            generated=parse_generated(env.get("FAIRLEAD_GENERATED_SECRETS", "").split()),
         )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 from base64 import b64decode, b64encode
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 
 from fairlead_operator.engine.controller import Controller
 from fairlead_operator.kube.database_secret import Logins, name_database_secret
+from fairlead_operator.kube.kinds import MLFLOW_SECRETS
 from fairlead_operator.kube.watched import WatchedKube
+from fairlead_operator.mlflow.logins import OwnLogins
 from fairlead_operator.namespace.login import keep_finding_logins
+from support.fake_logins import FakeDirectory
 from support.world import NAMESPACE, SETTINGS, World, model_manifest
 
 SECRET = ("Secret", NAMESPACE, "fairlead-database")
@@ -152,6 +156,50 @@ async def test_a_deleted_secret_is_a_new_password_at_once(world: World) -> None:
 
     assert url(world) != before
     assert world.record.logins[NAMESPACE][0] in url(world)
+
+
+MLFLOW = ("Secret", NAMESPACE, "fairlead-mlflow")
+
+
+async def delete(world: World) -> None:
+    await world.kube.delete(*MLFLOW)
+
+
+async def spoil(world: World) -> None:
+    contents = {"data": {"password": b64encode(b"short").decode()}}
+    world.kube.put({"kind": MLFLOW[0], "metadata": {"namespace": NAMESPACE, "name": MLFLOW[2]}}
+                   | contents)  # fmt: skip
+
+
+async def rename(world: World) -> None:
+    contents = {"data": {"username": b64encode(b"fairlead/shop").decode()}}
+    world.kube.put({"kind": MLFLOW[0], "metadata": {"namespace": NAMESPACE, "name": MLFLOW[2]}}
+                   | contents)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [delete, spoil, rename])
+async def test_what_is_done_to_a_login_of_mlflow_is_undone_at_once_in_a_quiet_namespace(
+    world: World, change: Callable[[World], Awaitable[None]]
+) -> None:
+    """It waited for the next look at a Model, half an hour."""
+    directory = FakeDirectory()
+    world.ports = dataclasses.replace(world.ports, logins=OwnLogins(directory))
+    start_with(world, Logins())
+    world.store.cover("Secret", MLFLOW_SECRETS["Secret"])
+    world.kube.put(model_manifest(**RECORDED))
+    await world.pass_time(MINUTE)
+    moment, rollout = world.clock(), world.model()["status"]["rollout"]
+
+    await change(world)
+    await world.run()
+
+    contents = {key: b64decode(value).decode() for key, value
+                in world.kube.objects[MLFLOW]["data"].items()}  # fmt: skip
+    user = f"fairlead/{NAMESPACE}"
+    assert contents == {"username": user, "password": directory.users[user]}
+    assert len(contents["password"]) == 48
+    assert (world.clock(), world.model()["status"]["rollout"]) == (moment, rollout)
+    assert world.model()["status"]["phase"] == "Serving"
 
 
 @pytest.mark.parametrize("is_away", [False, True], ids=["watched", "while no operator was there"])

@@ -162,7 +162,7 @@ class World:
         watched = {
             key: item
             for key, item in self.kube.objects.items()
-            if key[0] in kinds and WATCHED[key[0]].selects(item)
+            if key[0] in kinds and self.store.tells(item)
         }
         for place, item in watched.items():
             before = self._seen.get(place, {"metadata": {}})["metadata"]

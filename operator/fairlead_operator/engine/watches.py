@@ -76,22 +76,36 @@ class Sync:
     """Reads everything, and tells what the watches missed."""
 
     def __init__(
-        self, client: KubeClient, store: Store, watches: Watches, *, namespaces: Sequence[str]
+        self,
+        client: KubeClient,
+        store: Store,
+        watches: Watches,
+        *,
+        namespaces: Sequence[str],
+        beside: Mapping[str, Selector] | None = None,
     ) -> None:
         self._client = client
         self._store = store
         self._watches = watches
         self._namespaces = namespaces or ("",)
-        self.kinds: Mapping[str, Selector] = WATCHED  # what can be watched here; after ``fill``
+        self._beside = beside or {}  # other objects of kinds that are watched
+        for kind, selector in self._beside.items():
+            store.cover(kind, selector)
+        self._kinds: Mapping[str, Selector] = WATCHED  # what can be watched here; after ``fill``
+
+    @property
+    def rounds(self) -> Sequence[Mapping[str, Selector]]:
+        """Return what is watched, with one selector for a kind in each of them; after ``fill``."""
+        return [self._kinds, self._beside] if self._beside else [self._kinds]
 
     async def fill(self) -> None:
         """Read everything for the first time, once the API server knows all kinds."""
         while True:
             try:
                 there = {kind: OPTIONAL[kind] for kind in OPTIONAL if await self._knows(kind)}
-                self.kinds = {**WATCHED, **there}
+                self._kinds = {**WATCHED, **there}
                 for kind in there.keys() - UNSTORED:
-                    self._store.cover(kind)
+                    self._store.cover(kind, OPTIONAL[kind])
                 await self.read_all()
             except TransientError as error:
                 _LOGGER.warning(
@@ -129,11 +143,11 @@ class Sync:
         Raises:
             TransientError: the cluster did not answer; what was read is kept.
         """
-        for kind in self.kinds:
+        for kind, selector in (item for kinds in self.rounds for item in kinds.items()):
             if kind not in UNSTORED:
                 for namespace in self._namespaces:
                     try:
-                        await self._read(kind, namespace)
+                        await self._read(kind, namespace, selector)
                     except UnknownKindError:
                         if kind in WATCHED:
                             raise
@@ -148,16 +162,16 @@ class Sync:
             return False
         return True
 
-    async def _read(self, kind: str, namespace: str) -> None:
+    async def _read(self, kind: str, namespace: str, selector: Selector) -> None:
         there: set[Place] = set()
         version = 0
-        async for page in self._client.pages(kind, namespace, self.kinds[kind]):
+        async for page in self._client.pages(kind, namespace, selector):
             version = int(page.version)
             for body in page.items:
                 there.add(Place.of(body))
                 self._watches.tell(body, "LISTED")
         for place, stored in self._store.places(kind, namespace):
-            if place not in there and stored <= version:
+            if selector.may_select(place.name) and place not in there and stored <= version:
                 self._tell_gone(place, version)
 
     def _forget(self, kind: str, namespace: str) -> None:

@@ -29,9 +29,13 @@ from fairlead_operator.kube.kinds import RESOURCES, Selector
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10, connect=3)
-_CONNECTIONS: Final = 48  # the workers', the webhook's, and one for the Lease
+_CONNECTIONS: Final = 51  # the workers', the webhook's, one for the Lease, three watches
 _KEPT_SECONDS: Final = 75.0  # a burst after a quiet minute needs no handshakes; servers wait 90 s
 _PAGE: Final = 250
+_WATCH_SECONDS: Final = 300
+_WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, connect=3)
+# What is watched by ``changes`` may be a Secret: its content does not travel.
+_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _ENDING: Final = "NamespaceTerminating"  # reason of a cause
 _UID: Final = "metadata.uid"  # field of a cause
 # The two refusals that are told by their message alone: both are an InternalError without a field.
@@ -138,6 +142,37 @@ class KubeClient:
             token = answer["metadata"].get("continue", "")
             if not token:
                 return
+
+    async def changes(self, kind: str, namespace: str, name: str) -> AsyncIterator[None]:
+        """Yield once the object is watched, and whenever it may have changed; end now and then.
+
+        Raises:
+            TransientError: the cluster did not answer, or went silent.
+            ClusterRefusalError: it does not let us watch.
+        """
+        assert self._session is not None, "enter the client first"  # noqa: S101  a bug of ours
+        query = {
+            "watch": "true",
+            "fieldSelector": f"metadata.name={name}",
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        path = RESOURCES[kind].path(namespace)
+        headers = {"Accept": _METADATA, **self._credentials.headers()}
+        try:
+            async with self._session.get(
+                f"{self._server}{path}?{urlencode(query)}",
+                headers=headers,
+                ssl=self._credentials.trust(),
+                timeout=_WATCH_TIMEOUT,
+            ) as response:
+                if response.status >= 400:
+                    raise _refusal("WATCH", path, response, await response.read())
+                yield
+                async for _ in response.content.iter_any():  # any part of any news
+                    yield
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            what = str(error) or type(error).__name__
+            raise TransientError(f"WATCH {path}: {what}") from error
 
     async def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         return await self._apply(manifest, FIELD_MANAGER)

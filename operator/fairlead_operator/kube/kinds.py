@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
+from fairlead_contract.mlflow import SECRET as MLFLOW_SECRET
 from fairlead_operator.api.group import (
     API_VERSION,
     DATABASE_SECRET,
@@ -89,6 +90,12 @@ WATCHED: Final[Mapping[str, Selector]] = {
     "PodDisruptionBudget": _OURS,
     "RoleBinding": Selector(fields=f"metadata.name={GATEWAY_NAME}"),
     "Secret": Selector(fields=f"metadata.name={DATABASE_SECRET}"),
+}
+
+# A watch that has rights to one name is of that name alone, and kopf has one watch for each kind:
+# what has another name gets a round of watches of its own, where we have the right to it.
+MLFLOW_SECRETS: Final[Mapping[str, Selector]] = {
+    "Secret": Selector(fields=f"metadata.name={MLFLOW_SECRET}")
 }
 
 # Kinds that others install.  Watched where they are there when we start, so that their changes

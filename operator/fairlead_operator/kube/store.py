@@ -15,7 +15,7 @@ import orjson
 from fairlead_operator.api.gateway import hosts_of
 from fairlead_operator.api.group import LABEL_COMPONENT, LABEL_MODEL
 from fairlead_operator.kube import scalers
-from fairlead_operator.kube.kinds import WATCHED
+from fairlead_operator.kube.kinds import WATCHED, Selector
 
 _GRAVES: Final = 2000  # deletions that are remembered
 _UNREAD: Final = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
@@ -71,7 +71,7 @@ class Store:
 
     def __init__(self, namespaces: Collection[str] = ()) -> None:
         self._namespaces = frozenset(namespaces)  # empty: all
-        self._kinds = set(WATCHED)
+        self._selectors = {kind: (selector,) for kind, selector in WATCHED.items()}
         self._states: dict[tuple[str, str], dict[str, _State]] = {}
         self._groups: dict[tuple[str, str, str], set[str]] = {}
         self._hosts: dict[str, dict[Place, str]] = {}  # who has a host name, and of which Model
@@ -79,16 +79,22 @@ class Store:
 
     def covers(self, kind: str, namespace: str) -> bool:
         """Tell whether this kind is watched there, so that what is not stored does not exist."""
-        return kind in self._kinds and (not self._namespaces or namespace in self._namespaces)
+        watched = not self._namespaces or namespace in self._namespaces
+        return watched and kind in self._selectors
 
     def covers_name(self, kind: str, namespace: str, name: str) -> bool:
-        """Tell the same of one object: of some kinds one name alone is watched."""
-        selector = WATCHED.get(kind)
-        return self.covers(kind, namespace) and (selector is None or selector.may_select(name))
+        """Tell the same of one object: of some kinds few names are watched."""
+        selectors = self._selectors.get(kind, ())
+        return self.covers(kind, namespace) and any(each.may_select(name) for each in selectors)
 
-    def cover(self, kind: str) -> None:
-        """Declare that this kind is watched as well."""
-        self._kinds.add(kind)
+    def tells(self, body: Mapping[str, Any]) -> bool:
+        """Tell whether a watch tells of this object, if it is where we watch."""
+        return any(each.selects(body) for each in self._selectors.get(body["kind"], ()))
+
+    def cover(self, kind: str, selector: Selector) -> None:
+        """Declare that what this selects is watched as well."""
+        before = self._selectors.get(kind, ())
+        self._selectors[kind] = before if selector in before else (*before, selector)
 
     def put(self, body: Mapping[str, Any], *, told: bool = True) -> News:
         """Keep this state, unless a newer one is kept.

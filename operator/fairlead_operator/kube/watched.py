@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from fairlead_operator.api.conditions import APPLIED, AUTOSCALED, PODS_READY, UPGRADED
 from fairlead_operator.kube.applied import is_applied, sign, signature
-from fairlead_operator.kube.kinds import WATCHED
 from fairlead_operator.kube.owned import apply_owned, is_marked
 from fairlead_operator.kube.store import Place, Store
 from fairlead_operator.ports import Kube
@@ -41,7 +40,7 @@ class WatchedKube:
 
     async def reread(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         body = await self._api.get(kind, namespace, name)
-        if body is None or (kind in WATCHED and not WATCHED[kind].selects(body)):
+        if body is None or (self._store.covers(kind, namespace) and not self._store.tells(body)):
             self._store.remove(Place(kind, namespace, name))
             return body
         return self._noted(body)

@@ -20,7 +20,6 @@ from fairlead_operator.ports import Kube
 _LOGGER = logging.getLogger(__name__)
 _BYTES: Final = 24  # of a password, as hex
 _SHORTEST: Final = 12  # characters, as MLflow has it
-_LOOK_EVERY: Final = 60.0  # seconds, for whether a namespace has what it was given
 _PAUSE: Final = 10.0  # seconds in which nobody asks an MLflow that has just not answered
 
 
@@ -41,20 +40,14 @@ class Directory(Protocol):
 
 
 class _Handed:
-    """What this process gave to namespaces; whether they have it still is asked now and then.
-
-    No watch tells of these Secrets: a kind has one watch, and that of Secrets has another name.
-    """
+    """What this process gave to namespaces; the watch says whether they have it still."""
 
     def __init__(self) -> None:
         self._data: dict[str, Mapping[str, str]] = {}
-        self._looked: dict[str, float] = {}  # by the loop's clock
 
     def note(self, manifest: Mapping[str, Any]) -> None:
         """Note what was written just now."""
-        namespace = manifest["metadata"]["namespace"]
-        self._data[namespace] = manifest["data"]
-        self._looked[namespace] = asyncio.get_running_loop().time()
+        self._data[manifest["metadata"]["namespace"]] = manifest["data"]
 
     def forget(self, namespace: str) -> None:
         self._data.pop(namespace, None)
@@ -66,14 +59,8 @@ class _Handed:
         """Tell whether the namespace was given its Secret, and nobody has taken it away since."""
         if namespace not in self._data:
             return False
-        now = asyncio.get_running_loop().time()
-        if now < self._looked[namespace] + _LOOK_EVERY:
-            return True
         secret = await kube.get("Secret", namespace, SECRET)
-        is_there = self._data[namespace].items() <= ((secret or {}).get("data") or {}).items()
-        if is_there:
-            self._looked[namespace] = now
-        return is_there
+        return self._data[namespace].items() <= ((secret or {}).get("data") or {}).items()
 
 
 class GivenLogins:

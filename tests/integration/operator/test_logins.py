@@ -3,6 +3,7 @@
 import secrets
 from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -63,15 +64,51 @@ async def test_two_namespaces_have_two_logins_and_neither_is_the_operators(
     assert _user(urls[0]) == users[0], "the other stays"
 
 
-async def _provided(kube: KubeClient, namespace: str, log: Path) -> str:
-    """Wait for the address that the namespace's pods read."""
-    place = ("Secret", namespace, "fairlead-database")
+async def test_a_secret_that_somebody_deletes_is_there_again_while_nothing_else_happens(
+    launcher: Launcher, kube: KubeClient, backends: Backends, operators: str
+) -> None:
+    """That for MLflow waited half an hour, and the release's own for the next upgrade."""
+    namespace, token = launcher.namespace, {"token": "aHVzaA=="}
+    meta = {"name": "fairlead-webhook", "namespace": namespace}
+    await kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": token})
+    operator = await launcher.lead(
+        "operator-0",
+        FAIRLEAD_DATABASE_URL=operators,
+        FAIRLEAD_SHARE_OPERATOR_LOGIN="",
+        FAIRLEAD_WATCH_NAMESPACES=namespace,
+        FAIRLEAD_MLFLOW_SECRETS="shared",
+        MLFLOW_TRACKING_TOKEN="hush",
+        FAIRLEAD_GENERATED_SECRETS="fairlead-webhook=token",
+    )
+    backends.registry.register(f"{namespace}.nsw-price", "1.0.0")
+    await Stage(kube, namespace).apply_model(**RECORDED)
+    before = await _provided(kube, namespace, operator.log)
+    await _whole(kube, namespace, "fairlead-mlflow", operator.log)
+
+    for name in ("fairlead-database", "fairlead-mlflow", "fairlead-webhook"):
+        gone = await kube.get("Secret", namespace, name) or {}
+        await kube.delete("Secret", namespace, name)
+        made = await _whole(kube, namespace, name, operator.log)
+        assert made["metadata"]["uid"] != gone["metadata"]["uid"]
+        assert (made["data"] == gone["data"]) is (name != "fairlead-database")
+
+    assert _is_refused(before)
+    assert _user(await _provided(kube, namespace, operator.log))
+
+
+async def _whole(kube: KubeClient, namespace: str, name: str, log: Path) -> dict[str, Any]:
+    """Wait until the Secret is there."""
 
     async def is_there() -> bool:
-        return await kube.get(*place) is not None
+        return await kube.get("Secret", namespace, name) is not None
 
-    await until(is_there, "the Secret", log=log)
-    secret = await kube.get(*place) or {}
+    await until(is_there, f"Secret {name}", log=log)
+    return await kube.get("Secret", namespace, name) or {}
+
+
+async def _provided(kube: KubeClient, namespace: str, log: Path) -> str:
+    """Wait for the address that the namespace's pods read."""
+    secret = await _whole(kube, namespace, "fairlead-database", log)
     return b64decode(secret["data"]["url"]).decode()
 
 

@@ -19,6 +19,7 @@ from fairlead_contract.cluster import (
     SERVER_SHADOW_PORT,
 )
 from fairlead_operator.kube.database_secret import Logins
+from fairlead_operator.kube.generated import parse_generated
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.ports import Limits
 from fairlead_operator.settings import Settings
@@ -245,6 +246,13 @@ def keys_that_are_generated(manifests: list[Manifest]) -> set[tuple[str, str]]:
     }
 
 
+def test_what_is_generated_is_put_back_too(manifests: list[Manifest]) -> None:
+    words = environment(manifests).get("FAIRLEAD_GENERATED_SECRETS", {"value": ""})["value"].split()
+
+    told = {(name, key) for name, keys in parse_generated(words).items() for key in keys}
+    assert told == keys_that_are_generated(manifests)
+
+
 def test_what_pods_read_of_the_chart_s_secrets_is_generated(manifests: list[Manifest]) -> None:
     rendered = {secret["metadata"]["name"] for secret in of_kind(manifests, "Secret")}
 
@@ -326,12 +334,12 @@ def test_nobody_may_read_secrets_but_those_that_are_generated(manifests: list[Ma
         if role["metadata"]["name"] == "fairlead-operator-passwords":
             assert role["metadata"]["namespace"] == NAMESPACE
             assert set(rule["resourceNames"]) == generated
-            assert set(rule["verbs"]) == {"get", "update"}
+            assert set(rule["verbs"]) == {"get", "watch", "create", "patch", "update"}
         else:
-            mlflow = [{"get", "create", "patch", "delete"}, {"get", "delete"}]
+            makes = {"get", "list", "watch", "create", "patch", "delete"}
             verbs = {
-                "fairlead-database": [{"get", "list", "watch", "create", "patch", "delete"}],
-                "fairlead-mlflow": mlflow,
+                "fairlead-database": [makes],
+                "fairlead-mlflow": [makes, {"get", "delete"}],
             }
             (name,) = rule["resourceNames"]
             assert set(rule["verbs"]) in verbs[name]
@@ -354,7 +362,8 @@ def test_secrets_for_mlflow_are_written_only_where_we_make_them(
         if rule.get("resourceNames") == ["fairlead-mlflow"]
     ]
 
-    assert verbs == (["get", "create", "patch", "delete"] if makes else ["get", "delete"])
+    written = ["get", "list", "watch", "create", "patch", "delete"]
+    assert verbs == (written if makes else ["get", "delete"])
 
 
 def test_events_are_written_and_those_of_a_job_listed(manifests: list[Manifest]) -> None:

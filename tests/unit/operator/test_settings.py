@@ -81,9 +81,11 @@ def test_everything_that_can_be_said() -> None:
             "FAIRLEAD_WEBHOOK_PORT": "2",
             "FAIRLEAD_LOG_FORMAT": "text",
             "FAIRLEAD_LOG_LEVEL": "DEBUG",
+            "FAIRLEAD_GENERATED_SECRETS": "fairlead-webhook=token admin=password,key",
         }
     )
 
+    assert settings.generated == {"fairlead-webhook": ("token",), "admin": ("password", "key")}
     assert (settings.namespace, settings.identity) == ("fairlead", "operator-0")
     assert settings.watch_namespaces == ("a", "b")
     assert (settings.images.pull_secrets, settings.images.pull_policy) == (("registry",), "Always")

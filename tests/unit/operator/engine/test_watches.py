@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from fairlead_operator.engine.work_queue import WorkQueue
 from fairlead_operator.errors import ClusterRefusalError, TransientError, UnknownKindError
 from fairlead_operator.keys import Key
 from fairlead_operator.kube.client import Page
-from fairlead_operator.kube.kinds import OPTIONAL, WATCHED, Selector
+from fairlead_operator.kube.kinds import MLFLOW_SECRETS, OPTIONAL, WATCHED, Selector
 from fairlead_operator.kube.store import Place, Store
 from support.quick_time import quick_time
 
@@ -54,26 +54,35 @@ class Cluster:
         return copy.deepcopy(body)
 
     async def pages(self, kind: str, namespace: str, selector: Selector) -> AsyncIterator[Page]:
-        assert selector is {**WATCHED, **OPTIONAL}[kind]
+        assert selector in [{**WATCHED, **OPTIONAL}[kind], MLFLOW_SECRETS.get(kind)]
         if kind in self.absent:
             raise self.absent[kind]
         self.asked.add((kind, namespace))
         self.reads += kind == "Model"
         if self.errors:
             raise self.errors.pop(0)
-        found = [copy.deepcopy(body) for place, body in self.objects.items() if place.kind == kind]
+        found = [
+            copy.deepcopy(body)
+            for place, body in self.objects.items()
+            if place.kind == kind and selector.may_select(place.name)
+        ]
         for body in found:
             yield Page(version=str(self.version), items=[body])
         yield Page(version=str(self.version), items=[])
 
 
 class Desk:
-    def __init__(self, *, namespaces: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        namespaces: tuple[str, ...] = (),
+        beside: Mapping[str, Selector] | None = None,
+    ) -> None:
         self.cluster = Cluster()
         self.store, self.queue = Store(), Queue()
         self.watches = Watches(self.store, Wakeup(), self.queue)
         client: Any = self.cluster
-        self.sync = Sync(client, self.store, self.watches, namespaces=namespaces)
+        self.sync = Sync(client, self.store, self.watches, namespaces=namespaces, beside=beside)
 
     def woken(self) -> list[Key]:
         woken, self.queue.woken = self.queue.woken, []
@@ -216,6 +225,37 @@ async def test_reading_everything_finds_what_no_watch_told(desk: Desk) -> None:
     assert desk.woken() == []
 
 
+def login(name: str) -> dict[str, Any]:
+    return {"kind": "Secret", "metadata": {"namespace": NAMESPACE, "name": name}, "data": {}}
+
+
+@pytest.mark.parametrize("lost", ["fairlead-database", "fairlead-mlflow"])
+async def test_of_a_kind_that_is_watched_by_two_names_each_is_read_for_itself(lost: str) -> None:
+    desk = Desk(beside=MLFLOW_SECRETS)
+    desk.cluster.put(model())
+    for name in ("fairlead-database", "fairlead-mlflow"):
+        desk.cluster.put(login(name))
+    await desk.sync.fill()
+    desk.woken()
+    del desk.cluster.objects[Place("Secret", NAMESPACE, lost)]
+    desk.cluster.version += 1
+
+    await desk.sync.read_all()
+
+    assert desk.woken() == [MODEL], "whose pods read it"
+    (kept,) = desk.store.places("Secret")
+    assert kept[0].name == ({"fairlead-database", "fairlead-mlflow"} - {lost}).pop()
+
+
+async def test_each_round_of_watches_has_one_selector_for_a_kind() -> None:
+    rounds = Desk(beside=MLFLOW_SECRETS).sync.rounds
+
+    assert [kinds["Secret"].fields for kinds in rounds] == [
+        "metadata.name=fairlead-database",
+        "metadata.name=fairlead-mlflow",
+    ]
+
+
 async def test_what_is_younger_than_the_list_is_kept(desk: Desk) -> None:
     desk.watches.tell(desk.cluster.put(model()), "ADDED")
     desk.cluster.objects.clear()
@@ -262,7 +302,8 @@ async def test_a_kind_that_others_install_is_watched_where_it_can_be(
 
     await desk.sync.fill()
 
-    assert set(desk.sync.kinds) == {*WATCHED, *OPTIONAL} - (set() if watched else {kind})
+    (kinds,) = desk.sync.rounds
+    assert set(kinds) == {*WATCHED, *OPTIONAL} - (set() if watched else {kind})
 
 
 async def test_scaled_objects_are_stored_where_they_are_watched(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_operator.kube import store as stores
+from fairlead_operator.kube.kinds import MLFLOW_SECRETS
 from fairlead_operator.kube.store import News, Place, Store
 
 NAMESPACE = "energy"
@@ -177,6 +178,21 @@ def test_covers_only_what_is_watched(
 )
 def test_covers_only_the_names_that_are_watched(kind: str, name: str, *, covered: bool) -> None:
     assert Store().covers_name(kind, NAMESPACE, name) is covered
+
+
+def test_another_name_of_a_kind_is_covered_once_it_is_watched_too() -> None:
+    store = Store()
+    for _ in range(2):
+        store.cover("Secret", MLFLOW_SECRETS["Secret"])
+
+    covered = {
+        name: store.covers_name("Secret", NAMESPACE, name)
+        for name in ("fairlead-database", "fairlead-mlflow", "theirs")
+    }
+    told = {name: store.tells(body(1, kind="Secret", name=name)) for name in covered}
+
+    expected = {"fairlead-database": True, "fairlead-mlflow": True, "theirs": False}
+    assert (covered, told) == (expected, expected)
 
 
 def test_a_comparison_holds_until_the_object_changes() -> None:

@@ -13,43 +13,11 @@ from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
 from fairlead_operator.kube.store import Place, Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.logins import GivenLogins, OwnLogins, SharedLogins, read_contents
+from support.fake_logins import FakeDirectory
 from support.fakes import Clock, FakeKube
 
 USER = "fairlead/energy"
 LATER = TransientError("mlflow: no answer")
-
-
-class FakeDirectory:
-    """Users in a dict."""
-
-    def __init__(self) -> None:
-        self.users: dict[str, str] = {}
-        self.models: list[tuple[str, str]] = []
-        self.granted: list[tuple[str, str]] = []
-        self.asked = 0
-        self.fails: list[Exception] = []
-        self.hangs = False
-        self.crowded: set[str] = set()  # namespaces with more than can be read
-
-    async def have_user(self, name: str, password: str) -> None:
-        self.asked += 1
-        await (asyncio.Event().wait() if self.hangs else asyncio.sleep(0))
-        if self.fails:
-            raise self.fails.pop(0)
-        self.users[name] = password
-
-    async def remove_user(self, name: str) -> None:
-        if self.fails:
-            raise self.fails.pop(0)
-        self.users.pop(name, None)
-
-    async def have_model(self, *, experiment: str, registered_model: str) -> None:
-        self.models.append((experiment, registered_model))
-
-    async def grant_all(self, name: str, namespace: str) -> None:
-        if namespace in self.crowded:
-            raise LATER
-        self.granted.append((name, namespace))
 
 
 @pytest.fixture(name="cluster")
@@ -114,17 +82,15 @@ def exchange(cluster: FakeKube) -> None:
 
 @pytest.mark.parametrize("change", [take_away, exchange])
 @pytest.mark.parametrize("shared", [False, True], ids=["a user of its own", "the operator's"])
-async def test_what_is_done_to_the_secret_is_undone_at_a_later_look(
+async def test_what_is_done_to_the_secret_is_undone_at_the_next_look(
     directory: FakeDirectory,
     cluster: FakeKube,
     kube: WatchedKube,
-    monkeypatch: pytest.MonkeyPatch,
     change: Callable[[FakeKube], None],
     *,
     shared: bool,
 ) -> None:
     """It was noticed at the next training or rollout alone; until then no new pod signed in."""
-    monkeypatch.setattr("fairlead_operator.mlflow.logins._LOOK_EVERY", 0.0)
     access = Access(address="http://mlflow", username=USER, password="hush")
     logins = SharedLogins(access) if shared else OwnLogins(directory)
     await logins.admit("energy", kube)
