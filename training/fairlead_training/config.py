@@ -40,7 +40,7 @@ METRICS_BY_TASK: Final[Mapping[Task, tuple[str, ...]]] = {
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
     uri: str
-    format: str | None  # in the table of formats; None: told from the name
+    format: str | None  # in the table of formats, or delta; None: told from the name
     query: str | None
     timestamp_column: str | None  # None: the rows are in no order
     target: str
@@ -50,6 +50,7 @@ class DataConfig:
     missing_labels: float = 0.0  # share of the rows that may have none
     endpoint: str | None = None  # of an object store that is not its cloud's own
     region: str | None = None
+    version: int | None = None  # of a Delta Lake table; None: the latest
     path_style: bool = True  # the bucket is part of the path, not of the host
     timestamp_format: str | None = None  # None: inferred
     group_by: str | None = None  # column whose rows of one value are never parted
@@ -257,6 +258,7 @@ def _parse_data(data: "_Section") -> DataConfig:
         missing_labels=data.number("missingLabels", 0, 1, default=0),
         endpoint=data.optional_text("endpoint"),
         region=data.optional_text("region"),
+        version=None if data.get("version") is None else int(data.number("version", 0, 2**53)),
         path_style=data.get("pathStyle") is not False,
         timestamp_format=data.optional_text("timestampFormat"),
         group_by=roles["groupBy"],

@@ -39,6 +39,7 @@ _RECIPE: Final[Mapping[str, object]] = {
     "data.source.uri": None,
     "data.source.endpoint": None,
     "data.source.format": None,
+    "data.source.version": None,
     "data.source.query": None,
     "data.timestampColumn": None,
     "data.timestampFormat": None,

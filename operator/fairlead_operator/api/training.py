@@ -17,6 +17,7 @@ Algorithm = Literal[
 NAMES_BYTES: Final = 40_000  # of all features together
 _IS_DATABASE: Final = "(self.uri.startsWith('postgresql://') || self.uri.startsWith('postgres://'))"
 _IS_STORE: Final = "self.uri.matches('^(s3|gs|az)://')"
+_IS_DELTA: Final = "(has(self.format) && self.format == 'delta')"
 
 
 class DataSource(Spec):
@@ -63,6 +64,17 @@ class DataSource(Spec):
             "!has(self.pathStyle) || self.uri.startsWith('s3://')",
             "pathStyle belongs to a source of s3://; remove it",
             ".pathStyle",
+        ),
+        Rule(
+            f"!{_IS_DELTA} || self.uri.matches('^(s3|gs|az|pvc)://')",
+            "format delta belongs to a source of s3://, gs://, az:// or pvc://, where the table's "
+            "folder is; correct it",
+            ".format",
+        ),
+        Rule(
+            f"!has(self.version) || {_IS_DELTA}",
+            "version belongs to a source of format: delta; remove it",
+            ".version",
         ),
         Rule(
             "!has(self.credentials) || !self.uri.startsWith('pvc://')",
@@ -159,11 +171,22 @@ class DataSource(Spec):
         ),
     ]
     format: Annotated[
-        Literal["csv", "jsonl", "parquet"] | None,
+        Literal["csv", "jsonl", "parquet", "delta"] | None,
         Field(
             default=None,
-            description="Format of the files: csv, jsonl (a JSON object a line) or parquet. When "
-            "unset, their names decide. What is compressed by gzip or zstd is unpacked.",
+            description="Format of the files: csv, jsonl (a JSON object a line) or parquet; or "
+            "delta, for the folder of a Delta Lake table. When unset, their names decide. What is "
+            "compressed by gzip or zstd is unpacked.",
+        ),
+    ]
+    version: Annotated[
+        int | None,
+        Field(
+            default=None,
+            ge=0,
+            le=9_007_199_254_740_991,
+            description="Version of a Delta Lake table to read, for example 12. When unset: the "
+            "latest one when a training reads it.",
         ),
     ]
     query: Annotated[

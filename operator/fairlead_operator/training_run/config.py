@@ -41,6 +41,7 @@ def build_config(
         "data": {
             "uri": spec.data.source.uri,
             "format": spec.data.source.format,
+            "version": spec.data.source.version,
             "query": spec.data.source.query,
             "endpoint": spec.data.source.endpoint,
             "region": spec.data.source.region,

@@ -307,6 +307,8 @@ SOURCES: dict[str, Manifest] = {
     },
     "a file on a claim": {"uri": "pvc://market-data/prices/a..b.csv", "format": "csv"},
     "all of a claim": {"uri": "pvc://market-data/", "format": "jsonl"},
+    "a Delta Lake table": {"uri": "s3://market/prices", "format": "delta"},
+    "a version of one": {"uri": "pvc://market/prices", "format": "delta", "version": 0},
 }
 
 
@@ -612,6 +614,19 @@ def without_empty_lists(node: Any) -> Any:
         ),
         pytest.param(
             source(uri="s3://b/x.csv", query="select 1"), "source.query", id="query: of a store"
+        ),
+        pytest.param(
+            source(uri="https://h/prices", format="delta"),
+            "source.format",
+            id="format: a table over HTTP",
+        ),
+        pytest.param(
+            source(uri="s3://b/prices", version=3), "source.version", id="version: of no table"
+        ),
+        pytest.param(
+            source(uri="s3://b/prices", format="delta", version=-1),
+            "source.version",
+            id="version: below 0",
         ),
         pytest.param(source(uri="https://a b"), "source.uri", id="uri: a space"),
         pytest.param(

@@ -2,11 +2,13 @@
 
 import gzip
 import io
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 import pytest
+from deltalake import write_deltalake
 
 from fairlead_contract.data import STORE_KEYS
 from fairlead_training.config import Environment
@@ -103,6 +105,53 @@ def test_a_large_file_is_read_in_pieces(store: S3Server, monkeypatch: pytest.Mon
     frame = read(store, "large.csv")
 
     pd.testing.assert_frame_equal(frame, pd.read_csv(io.BytesIO(content)))
+
+
+@pytest.fixture(name="table", scope="module")
+def _table(store: S3Server) -> str:
+    """A Delta Lake table: its first version has the rows, its second one twice as many."""
+    for mode in ("error", "append"):
+        write_deltalake(str(store.folder / "table"), ROWS, mode=mode, partition_by=["up"])
+    return "table"
+
+
+@pytest.mark.parametrize(("version", "rows"), [(0, 2), (1, 4), (None, 4)])
+def test_a_version_of_a_table_is_read(
+    version: int | None, rows: int, table: str, store: S3Server
+) -> None:
+    frame = read(store, table, format="delta", version=version)
+
+    assert len(frame) == rows
+    assert set(frame.columns) == set(ROWS.columns)
+
+
+@pytest.mark.parametrize(
+    ("keys", "changes", "reason"),
+    [
+        pytest.param(STRANGER, {}, Reason.CREDENTIALS_REFUSED, id="a user without the right"),
+        pytest.param(KEY, {"allowed": ""}, Reason.SOURCE_NOT_ALLOWED, id="a place not allowed"),
+        pytest.param(KEY, {"data_hosts": "s3.example.com"}, Reason.SECRET_NOT_ALLOWED,
+                     id="a Secret for another host"),
+    ],
+)  # fmt: skip
+def test_the_rules_of_other_files_hold_for_a_table(
+    keys: dict[str, str], changes: dict[str, Any], reason: Reason, table: str, store: S3Server
+) -> None:
+    config = data_config(uri=f"s3://{BUCKET}/{table}", endpoint=store.endpoint, format="delta")
+
+    with pytest.raises(TrainingFailure) as caught:
+        read_frame(config, reader(store, keys, **changes))
+
+    assert caught.value.reason is reason
+
+
+def test_a_version_that_was_vacuumed_is_told(table: str, store: S3Server) -> None:
+    shutil.copytree(store.folder / table, store.folder / "vacuumed")
+    for part in (store.folder / "vacuumed").glob("up=0/*.parquet"):
+        part.unlink()
+
+    with pytest.raises(TrainingFailure, match="it was vacuumed"):
+        read(store, "vacuumed", format="delta")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import get_args
 
 from fairlead_operator.api.training import DataSource, TrainingSpec
 from fairlead_training.learners.table import LEARNERS
+from fairlead_training.sources.delta import DELTA
 from fairlead_training.sources.formats import FORMATS
 from fairlead_training.sources.table import SOURCES
 
@@ -26,4 +27,4 @@ def test_every_scheme_of_the_api_is_a_source_of_the_trainer() -> None:
 def test_every_format_of_the_api_is_one_the_trainer_parses() -> None:
     names, _ = get_args(DataSource.model_fields["format"].annotation)
 
-    assert set(get_args(names)) == FORMATS.keys()
+    assert set(get_args(names)) == {*FORMATS, DELTA}

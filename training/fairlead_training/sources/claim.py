@@ -4,6 +4,7 @@ Whoever may write to a volume may put a link on it that leads to the trainer's o
 is opened first, and read only if it is one of the volume.
 """
 
+import dataclasses
 import io
 import os
 import stat
@@ -17,13 +18,14 @@ from fairlead_contract.data import CLAIM_FOLDER
 from fairlead_training.config import DataConfig, Environment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources.address import public_uri
-from fairlead_training.sources.folder import DataFile, choose_files, read_files
+from fairlead_training.sources.delta import DELTA, Folder, find_table
+from fairlead_training.sources.folder import AbsentError, DataFile, choose_files, read_files
 from fairlead_training.sources.formats import Columns
 from fairlead_training.sources.room import make_room
 
 
 def read_claim(
-    config: DataConfig, _environment: Environment, columns: Columns, *, root: str = CLAIM_FOLDER
+    config: DataConfig, environment: Environment, columns: Columns, *, root: str = CLAIM_FOLDER
 ) -> pd.DataFrame:
     """Read a file or a folder of the claim.
 
@@ -38,7 +40,11 @@ def read_claim(
     claim, _, path = config.uri.partition("://")[2].partition("/")
     volume = Path(os.path.realpath(root))
     try:
-        files = _list(volume, claim, path.strip("/"), config, source)
+        if config.format == DELTA:
+            files = _list_table(volume, claim, path.strip("/"), config, environment)
+            config = dataclasses.replace(config, format="parquet")
+        else:
+            files = _list(volume, claim, path.strip("/"), config, source)
     except OSError as error:
         raise _unavailable(source, error) from error
     return read_files(
@@ -69,6 +75,28 @@ def _list(
         for name in names
     ]
     return choose_files([file(each) for each in found], config, source=source)
+
+
+def _list_table(
+    volume: Path, claim: str, path: str, config: DataConfig, environment: Environment
+) -> Sequence[DataFile]:
+    root = volume / path
+    name = f"pvc://{claim}/{path}".rstrip("/")
+
+    def list_below(below: str) -> Sequence[str]:
+        start = root / below
+        _refuse_outside(Path(os.path.realpath(start)), volume, f"{name}/{below}")
+        return [
+            Path(folder, each).relative_to(start).as_posix()
+            for folder, _folders, names in os.walk(start)
+            for each in names
+        ]
+
+    def open_below(below: str) -> IO[bytes]:
+        return open_within(volume, root / below, f"{name}/{below}")
+
+    folder = Folder(name=name, list=list_below, open=open_below)
+    return find_table(folder, config, scratch=environment.scratch)
 
 
 def open_within(volume: Path, path: Path, name: str) -> IO[bytes]:
@@ -114,7 +142,8 @@ def _outside(name: str) -> TrainingFailure:
 
 
 def _unavailable(name: str, error: OSError) -> TrainingFailure:
-    return TrainingFailure(
+    kind = AbsentError if isinstance(error, FileNotFoundError) else TrainingFailure
+    return kind(
         Reason.DATA_SOURCE_UNAVAILABLE,
         f"{name} cannot be read: {error.strerror}; check spec.data.source.uri, and that the user "
         "65532 may read it",

@@ -42,6 +42,11 @@ class DataFile:
     path: str  # below the folder
     name: str  # what a message calls it
     open: Callable[[], IO[bytes]]
+    partitions: Mapping[str, Any] | None = None  # values of all its rows; None: as folders say
+
+
+class AbsentError(TrainingFailure):
+    """A file that is not there."""
 
 
 def choose_files(
@@ -55,6 +60,7 @@ def choose_files(
     Raises:
         TrainingFailure: DataEmpty or DataFormatInvalid.
     """
+    _refuse_tables([each.path for each in files], source)
     chosen = sorted((each for each in files if not _is_hidden(each.path)), key=lambda f: f.path)
     if not chosen:
         beside = f" but {len(files)} whose names begin with _ or ." if files else ""
@@ -76,6 +82,22 @@ def choose_files(
         return chosen
     # The name of a file that tells another format is no file of this table.
     return [each for each in chosen if find_format(each.name) in {None, config.format}] or chosen
+
+
+def _refuse_tables(paths: Sequence[str], source: str) -> None:
+    """Refuse a table whose log says which of its files count: all of them would be too many."""
+    if any(path.startswith("_delta_log/") for path in paths):
+        what, way_out = "Delta Lake", "set spec.data.source.format to delta"
+    elif any(path.startswith(".hoodie/") for path in paths):
+        what, way_out = "Hudi", "write its rows to a folder of Parquet files"
+    elif any(path.startswith("metadata/") and path.endswith(".metadata.json") for path in paths):
+        what, way_out = "Iceberg", "write its rows to a folder of Parquet files"
+    else:
+        return
+    raise TrainingFailure(
+        Reason.DATA_FORMAT_INVALID,
+        f"{source} is a table of {what}, not a folder of files; {way_out}",
+    )
 
 
 def read_files(
@@ -186,11 +208,14 @@ def _find_kind(values: "pd.Series[Any]") -> str | None:
     return _KINDS.get(pd.api.types.infer_dtype(values, skipna=True), "several types")
 
 
-def _read_partitions(files: Sequence[DataFile]) -> dict[str, list[int | str | None]]:
+def _read_partitions(files: Sequence[DataFile]) -> dict[str, list[Any]]:
     """Return the columns that folders are named after, with a value for each file.
 
     Whole numbers are numbers where all values of a column are; anything else is text.
     """
+    told = [each.partitions for each in files if each.partitions is not None]
+    if told:
+        return {name: [values[name] for values in told] for name in told[0]}
     texts = [_split_path(each.path) for each in files]
     names = dict.fromkeys(name for values in texts for name in values)
     return {name: _type([values.get(name) for values in texts]) for name in names}

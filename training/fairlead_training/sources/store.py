@@ -26,7 +26,8 @@ from fairlead_contract.hosts import tidy
 from fairlead_training.config import DataConfig, Environment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources.address import public_uri
-from fairlead_training.sources.folder import DataFile, choose_files, read_files
+from fairlead_training.sources.delta import DELTA, Folder, find_table
+from fairlead_training.sources.folder import AbsentError, DataFile, choose_files, read_files
 from fairlead_training.sources.formats import Columns
 from fairlead_training.sources.relay import Relay, relay
 from fairlead_training.sources.room import make_room
@@ -84,7 +85,11 @@ def read_store(config: DataConfig, environment: Environment, columns: Columns) -
     with relay(source, environment, lambda *place: _leads_to(config, endpoint, *place)) as proxy:
         try:
             with _opened(scheme, config, endpoint, environment, proxy) as store:
-                files = _list(store, path, config, source)
+                if config.format == DELTA:
+                    files = _list_table(store, path, config, environment)
+                    config = dataclasses.replace(config, format="parquet")
+                else:
+                    files = _list(store, path, config, source)
                 return read_files(
                     files,
                     config,
@@ -274,6 +279,30 @@ def _list(store: fs.FileSystem, path: str, config: DataConfig, source: str) -> S
     return choose_files(files, config, source=source)
 
 
+def _list_table(
+    store: fs.FileSystem, path: str, config: DataConfig, environment: Environment
+) -> Sequence[DataFile]:
+    root = path.rstrip("/")
+    name = f"{config.uri.partition('://')[0]}://{root}"
+
+    def list_below(below: str) -> Sequence[str]:
+        folder = f"{root}/{below}"
+        try:
+            infos = store.get_file_info(fs.FileSelector(folder, recursive=True))
+        except FileNotFoundError:
+            return ()
+        return [e.path[len(folder) + 1 :] for e in infos if e.type is fs.FileType.File]
+
+    def open_below(below: str) -> IO[bytes]:
+        info = store.get_file_info(f"{root}/{below}")
+        if info.type is not fs.FileType.File:
+            raise _absent(f"{name}/{below}")
+        return cast("IO[bytes]", _StoreFile(store, info, f"{name}/{below}"))
+
+    folder = Folder(name=name, list=list_below, open=open_below)
+    return find_table(folder, config, scratch=environment.scratch)
+
+
 class _StoreFile(io.RawIOBase):
     """A file of a store, whose troubles are told in our words."""
 
@@ -405,7 +434,7 @@ def _check_keys(scheme: str, environment: Environment) -> None:
 
 
 def _absent(name: str) -> TrainingFailure:
-    return TrainingFailure(
+    return AbsentError(
         Reason.DATA_SOURCE_UNAVAILABLE,
         f"there is no file and no folder {name} in the store; check spec.data.source.uri",
     )

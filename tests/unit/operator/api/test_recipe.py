@@ -58,6 +58,7 @@ TRAINS: dict[str, object] = {
     "data.source.uri": "postgresql://market-db/archive",
     "data.source.endpoint": "https://s3.example.com",
     "data.source.format": "parquet",
+    "data.source.version": 12,
     "data.source.query": "select * from rows where price > 0",
     "data.timestampColumn": "time",
     "data.timestampFormat": "seconds",

@@ -54,7 +54,7 @@ def chosen(paths: list[str], **changes: Any) -> list[str]:
         pytest.param(["a.csv", "b.csv.gz", "c.csv.zst"], None, ["a.csv", "b.csv.gz", "c.csv.zst"],
                      id="compressed or not"),
         pytest.param(["a.csv", "_SUCCESS", ".a.csv.crc"], None, ["a.csv"], id="no marks"),
-        pytest.param(["a.csv", "_delta_log/0.json", ".x/b.csv"], None, ["a.csv"],
+        pytest.param(["a.csv", "_temporary/0.json", ".x/b.csv"], None, ["a.csv"],
                      id="no folders of programs"),
         pytest.param(["_year=2026/a.csv"], None, ["_year=2026/a.csv"], id="but of columns"),
         pytest.param(["a", "b"], "csv", ["a", "b"], id="no endings, a declared format"),
