@@ -309,10 +309,11 @@ class Stage:
         await self.end_job(f"{run}-finish", registered(known))
 
     async def end_job(self, name: str, result: Manifest) -> None:
-        """Complete a Job; its pod leaves a termination message."""
+        """End a Job as its result says; its pod leaves that as termination message."""
+        failed = result["outcome"] == "Failed"
         job = await self.wait("Job", name)
         labels = job["spec"]["template"]["metadata"]["labels"]
-        ended = {"exitCode": 0, "reason": "Completed", "message": json.dumps(result)}
+        ended = {"exitCode": 3 * failed, "message": json.dumps(result)}
         container = {
             "name": "main",
             "image": "x",
@@ -321,18 +322,19 @@ class Stage:
             "restartCount": 0,
             "state": {"terminated": ended},
         }
-        succeeded = {"phase": "Succeeded", "containerStatuses": [container]}
-        await self.put_pod(f"{name}-0", labels, succeeded, job=job)
+        over = {"phase": "Failed" if failed else "Succeeded", "containerStatuses": [container]}
+        await self.put_pod(f"{name}-0", labels, over, job=job)
         moment = job["metadata"]["creationTimestamp"]
         conditions = [
             {"type": kind, "status": "True", "lastTransitionTime": moment}
-            for kind in ("SuccessCriteriaMet", "Complete")
+            for kind in (
+                ("FailureTarget", "Failed") if failed else ("SuccessCriteriaMet", "Complete")
+            )
         ]
+        counts = {"completionTime": moment, "succeeded": 1, "completedIndexes": "0"}
         status = {
             "startTime": moment,
-            "completionTime": moment,
-            "succeeded": 1,
-            "completedIndexes": "0",
+            **({"failed": 1} if failed else counts),
             "conditions": conditions,
         }
         await self.kube.patch_status("Job", self.namespace, name, status)

@@ -22,6 +22,11 @@ SUCCESS: Final[Mapping[str, Any]] = {
 FAILURE: Final[Mapping[str, Any]] = {
     "outcome": "Failed", "reason": "TargetConstant", "message": "price_up is always 1",
 }  # fmt: skip
+CHECKED: Final[Mapping[str, Any]] = {
+    "outcome": "Succeeded", "stage": "check",
+    "message": "30 rows with 2 features can be learned from",
+    "rows": 30, "warnings": ["3 rows have no label, and were left out"],
+}  # fmt: skip
 STABLE: Final = VersionReference(version="1.0.0", registry_version="1", digest="sha256:0")
 
 
@@ -71,6 +76,12 @@ def finishing(**changes: Any) -> Observed:
     return observed(**{"phase": Phase.FINISHING, "search": JobState.COMPLETE} | changes)
 
 
+def checking(**changes: Any) -> Observed:
+    """Observe a dry run whose Job works."""
+    working = {"phase": Phase.CHECKING, "dry_run": True, "has_run": False}
+    return observed(**working | {"search": JobState.ABSENT, "check": JobState.ACTIVE} | changes)
+
+
 def seen(about: Observed, **changes: Any) -> Seen:
     """Return all that is known of the run when this was observed."""
     model = ModelSpec.model_validate(model_manifest()["spec"])
@@ -78,11 +89,11 @@ def seen(about: Observed, **changes: Any) -> Seen:
     common: dict[str, Any] = {
         "observed": about,
         "status": TrainingRunStatus(),
-        "spec": TrainingRunSpec(model="nsw-price", trigger="initial"),
+        "spec": TrainingRunSpec(model="nsw-price", trigger="initial", dry_run=about.dry_run),
         "model": model,
         "champion": STABLE,
         "mlflow_run_id": "run-1" if has_run else None,
-        "config": json.dumps({"search": {"parallelism": 2}}) if has_run else None,
+        "config": json.dumps({"search": {"parallelism": 2}}) if has_run or about.dry_run else None,
         "progress": None,
     }
     return Seen(**common | changes)

@@ -1,7 +1,8 @@
-"""The trainer's command: ``python -m fairlead_training <search|finish> --config <JSON>``.
+"""The trainer's command: ``python -m fairlead_training <search|finish|check> --config <JSON>``.
 
-Writes one result document to the termination message and to standard output, whatever happens,
-and ends with the exit code that tells the Job whether another try may help.
+Writes one result document to standard output and, as far as it has room, to the termination
+message, whatever happens, and ends with the exit code that tells the Job whether another try may
+help.
 """
 
 import argparse
@@ -15,10 +16,16 @@ from typing import Any, Final
 from fairlead_contract import logs
 from fairlead_contract.mlflow import with_secret
 from fairlead_training.config import Environment, TrainingConfig, parse_config, parse_environment
-from fairlead_training.failure import EXIT_TERMINATED, Reason, TrainingFailure
+from fairlead_training.failure import (
+    EXIT_PERMANENT,
+    EXIT_TERMINATED,
+    Reason,
+    TrainingFailure,
+)
 from fairlead_training.progress import Progress, Stage, tag_writer
 from fairlead_training.result import failure_document, stage_document, to_message
 
+_CHECK: Final = "check"  # the stage that keeps nothing: neither a run nor a study
 _TERMINATION_LOG: Final = "/dev/termination-log"
 # Before the libraries that read them are imported.  A silent MLflow must end the training soon,
 # and a read-only container has nowhere else to write.
@@ -44,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare(os.environ)
     run = _Run()
     try:
-        document, code = run(arguments.stage, arguments.config), 0
+        document = run(arguments.stage, arguments.config)
+        code = EXIT_PERMANENT if document["outcome"] == "Failed" else 0
     except TrainingFailure as failure:
         for detail in failure.details:
             _log.error("the data cannot be used", extra={"why": detail})
@@ -56,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{type(error).__name__} in the trainer; its log has the details",
         )
         document, code = failure_document(bug, run.stage), bug.exit_code
-    _write(to_message(document), os.environ)
+    _write(document, os.environ)
     return code
 
 
@@ -72,12 +80,18 @@ class _Run:
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
+        self._checks = False
 
     @property
     def stage(self) -> str:
+        if self._checks:
+            return _CHECK
         return str(self._progress.stage if self._progress else Stage.DATA)
 
     def __call__(self, stage: str, text: str) -> dict[str, Any]:
+        if stage == _CHECK:
+            self._checks = True
+            return _check(text)
         config = parse_config(text)
         environment = parse_environment(os.environ)
         self._progress = Progress(
@@ -103,18 +117,25 @@ def _finish(config: TrainingConfig, environment: Environment, progress: Progress
     return finish(config, environment, progress)
 
 
+def _check(text: str) -> dict[str, Any]:
+    from fairlead_training.check_data import check_data  # noqa: PLC0415  as in _search
+
+    return check_data(parse_config(text, keeps=False), parse_environment(os.environ, keeps=False))
+
+
 _STAGES: Final = {"search": _search, "finish": _finish}
 
 
 def _parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fairlead_training")
-    parser.add_argument("stage", choices=sorted(_STAGES))
+    parser.add_argument("stage", choices=sorted([*_STAGES, _CHECK]))
     parser.add_argument("--config", required=True, help="JSON document, see docs/contracts.md")
     return parser.parse_args(argv)
 
 
-def _write(message: str, variables: Mapping[str, str]) -> None:
-    sys.stdout.write(message + "\n")
+def _write(document: Mapping[str, Any], variables: Mapping[str, str]) -> None:
+    message = to_message(document)
+    sys.stdout.write(to_message(document, most=None) + "\n")
     sys.stdout.flush()
     path = variables.get("FAIRLEAD_TERMINATION_LOG") or _TERMINATION_LOG
     try:

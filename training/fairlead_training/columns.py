@@ -40,6 +40,7 @@ class Fault:
 
     reason: Reason
     text: str
+    advises: bool = False  # says itself what to do
 
 
 def read_feature(

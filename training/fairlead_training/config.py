@@ -144,20 +144,23 @@ class Environment:
     scratch: str = "/tmp"  # noqa: S108  the pod's own emptyDir, and all it may write
 
 
-def parse_environment(variables: Mapping[str, str]) -> Environment:
+def parse_environment(variables: Mapping[str, str], *, keeps: bool = True) -> Environment:
     """Read the environment.
+
+    Args:
+        keeps: whether the stage writes to MLflow and to the database, and must know both.
 
     Raises:
         TrainingFailure: ConfigInvalid, naming the variable.
     """
-    if not variables.get("FAIRLEAD_DATABASE_URL"):
+    if keeps and not variables.get("FAIRLEAD_DATABASE_URL"):
         raise _invalid("environment variable FAIRLEAD_DATABASE_URL is not set")
     index = variables.get("JOB_COMPLETION_INDEX") or "0"
     if not index.isdecimal():
         raise _invalid(f"environment variable JOB_COMPLETION_INDEX is {index!r}, not a number")
     return Environment(
-        mlflow=_read_mlflow(variables),
-        database_url=variables["FAIRLEAD_DATABASE_URL"],
+        mlflow=_read_mlflow(variables) if keeps else Access(address=""),
+        database_url=variables["FAIRLEAD_DATABASE_URL"] if keeps else "",
         data_username=variables.get("FAIRLEAD_DATA_USERNAME") or None,
         data_password=variables.get("FAIRLEAD_DATA_PASSWORD") or None,
         data_keys={key: variables[name] for key, name in DATA_KEYS.items() if variables.get(name)},
@@ -194,8 +197,11 @@ def _read_mlflow(variables: Mapping[str, str]) -> Access:
         raise _invalid(f"environment variable {error}") from error
 
 
-def parse_config(text: str) -> TrainingConfig:
+def parse_config(text: str, *, keeps: bool = True) -> TrainingConfig:
     """Read the ``--config`` document.
+
+    Args:
+        keeps: whether the stage has a run in MLflow.
 
     Raises:
         TrainingFailure: ConfigInvalid, naming the field.
@@ -216,7 +222,7 @@ def parse_config(text: str) -> TrainingConfig:
         search_schema=root.text("searchSchema"),
         registered_model=root.text("registeredModel"),
         experiment=root.text("experiment"),
-        mlflow_run_id=root.text("mlflowRunId"),
+        mlflow_run_id=root.text("mlflowRunId") if keeps else "",
         task=task,
         data=data,
         search=search,

@@ -71,6 +71,22 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
     Raises:
         TrainingFailure: naming every bad column and what to do.
     """
+    table, faults = read_rows(frame, config, refused_in_names=refused_in_names)
+    if table is None or faults:
+        raise tell_faults(faults)
+    return table
+
+
+def read_rows(
+    frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str
+) -> tuple[Table | None, list[Fault]]:
+    """Return all that is wrong with the rows, and what can be read: features may be missing there.
+
+    There is no table where the rows cannot be brought in order, or what they teach is not known.
+
+    Raises:
+        TrainingFailure: DataEmpty.
+    """
     if not len(frame):
         raise TrainingFailure(Reason.DATA_EMPTY, "the data holds no rows; check spec.data.source")
     shown = _Shown(frame, config.data)
@@ -110,18 +126,21 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
     if not (features or faults):
         faults.append(_nothing_to_learn_from(left_out, shown, config.data))
     if (
-        faults
-        or not isinstance(target, Target)
+        not isinstance(target, Target)
         or not isinstance(times, np.ndarray)
         or isinstance(groups, Fault)
     ):
-        raise _failure(faults)
+        return None, faults
     last = [] if groups is None else [groups]
     order = np.lexsort([*last, *reversed(features.values()), target.values, times])
     order = order[labelled[order]]
-    return Table(
+    table = Table(
         times=times[order],
-        features=pd.DataFrame({name: features[name][order] for name in features}, copy=False),
+        features=pd.DataFrame(
+            {name: features[name][order] for name in features},
+            index=pd.RangeIndex(len(order)),
+            copy=False,
+        ),
         target=target.values[order],
         rows=order,
         left_out=left_out,
@@ -130,6 +149,7 @@ def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str)
         by_time=config.data.timestamp_column is not None,
         groups=None if groups is None else groups[order],
     )
+    return table, faults
 
 
 def renumber(table: Table, classes: tuple[Label, ...]) -> Table:
@@ -201,6 +221,12 @@ def parse_time(text: str) -> int:
     return int(pd.Timestamp(text).tz_convert("UTC").as_unit("ns").value)
 
 
+def may_quote(config: DataConfig) -> bool:
+    """Tell whether messages may show what the data holds: see ``_Shown``."""
+    # A database lets the user in, and a file on disk is read at a desk.
+    return config.uri.lower().startswith(("postgresql://", "postgres://", "file://"))
+
+
 class _Shown:
     """What a message may show of the data.
 
@@ -210,8 +236,7 @@ class _Shown:
     """
 
     def __init__(self, frame: pd.DataFrame, config: DataConfig) -> None:
-        # A database lets the user in, and a file on disk is read at a desk.
-        self.quotes = config.uri.lower().startswith(("postgresql://", "postgres://", "file://"))
+        self.quotes = may_quote(config)
         self._columns = [str(column) for column in frame.columns]
         self._named = config.fields.keys()
 
@@ -337,10 +362,11 @@ def _nothing_to_learn_from(left_out: Sequence[str], shown: _Shown, config: DataC
     )
 
 
-def _failure(faults: Sequence[Fault]) -> TrainingFailure:
+def tell_faults(faults: Sequence[Fault]) -> TrainingFailure:
     """Tell all faults in one message, as far as a condition has room for them."""
     texts = [fault.text for fault in faults]
-    advice = [*dict.fromkeys(_ADVICE[fault.reason] for fault in faults if _ADVICE[fault.reason])]
+    asks = [_ADVICE[fault.reason] for fault in faults if not fault.advises]
+    advice = [*dict.fromkeys(ask for ask in asks if ask)]
     for told in range(len(texts), 0, -1):
         rest = len(texts) - told
         more = [f"and {rest} more, all in the training's log"] if rest else []

@@ -25,10 +25,9 @@ from fairlead_contract import tags
 from fairlead_training import tracking
 from fairlead_training.artifact import log_candidate, read_digest, read_signature_digest
 from fairlead_training.champion import challenge
-from fairlead_training.columns import show_names
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
-from fairlead_training.data import Table, check
+from fairlead_training.data import check
 from fairlead_training.database import locked
 from fairlead_training.evaluate import Judgment, Rival, find_doubts, judge
 from fairlead_training.explain import draw, explain
@@ -43,7 +42,7 @@ from fairlead_training.search import nothing_found
 from fairlead_training.snapshot import restore
 from fairlead_training.sources.table import read_frame, warn_of_source
 from fairlead_training.space import Choice, read_choice
-from fairlead_training.split import Split, name_draw, split, warn_of_few
+from fairlead_training.split import Split, name_draw, split, warn_of_rows
 from fairlead_training.study import (
     Promise,
     SharedStudy,
@@ -258,14 +257,10 @@ class _Finishing:
             trivial=fitted.judgment.trivial,
             leading=next(iter(importance)),
         )
-        left_out = show_names(list(parts.search.left_out))
-        numbering = (f"no features, as they number the rows: {left_out}",) if left_out else ()
         warnings = (
             *doubts,
             *fitted.passed_over,
-            *numbering,
-            *warn_of_unlabelled(parts.search),
-            *warn_of_few(parts, self._config.task),
+            *warn_of_rows(parts, self._config.task),
             *warn_of_source(self._config.data, self._environment),
         )
         for warning in warnings:
@@ -348,13 +343,6 @@ class _Finishing:
             plot = Path(folder, "explanation.png")
             plot.write_bytes(draw(importance, of=fitted.model.attribution))
             self._record.log_file(str(plot))
-
-
-def warn_of_unlabelled(table: Table) -> tuple[str, ...]:
-    """Say how many rows were left out since nobody knows what became of them."""
-    if not table.unlabelled:
-        return ()
-    return (f"{table.unlabelled} rows have no label, and were left out",)
 
 
 def _metrics(judgment: Judgment) -> dict[str, float]:

@@ -23,6 +23,7 @@ MOST_BYTES: Final = 4096
 _MESSAGE: Final = 1000  # characters of a message at most
 _WARNING: Final = 250  # characters of one
 _DIGITS: Final = 6  # that a number in the document keeps
+_LISTS: Final = ("columns", "faults")  # of which the last entries give way, the first list first
 
 
 def failure_document(failure: TrainingFailure, stage: str) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def failure_document(failure: TrainingFailure, stage: str) -> dict[str, Any]:
         "outcome": "Failed",
         "stage": stage,
         "reason": str(failure.reason),
-        "message": _shorten(failure.message),
+        "message": shorten(failure.message),
     }
 
 
@@ -115,29 +116,44 @@ def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]
         "data": dict(outcome.data),
     }
     if outcome.warnings:
-        document["warnings"] = [_shorten(text, _WARNING) for text in outcome.warnings]
+        document["warnings"] = [shorten(text, _WARNING) for text in outcome.warnings]
     if comparison is not None:
         document["comparedRows"] = judgment.compared_rows
     if unavailable is not None:
-        document["championUnavailable"] = _shorten(unavailable)
+        document["championUnavailable"] = shorten(unavailable)
     return document
 
 
-def to_message(document: Mapping[str, Any]) -> str:
-    """Write the document as JSON that fits the termination message, texts cut if need be."""
+def to_message(document: Mapping[str, Any], *, most: int | None = MOST_BYTES) -> str:
+    """Write the document as JSON of so many bytes, by default what fits the termination message.
+
+    If need be, lists lose their last entries, which are counted, and texts their ends.
+    """
+    whole = dict(document)
+    for name in _LISTS:
+        while whole.get(name) and not _fits(_write(whole, _MESSAGE), most):
+            whole[name] = whole[name][: len(whole[name]) * 3 // 4]
+            whole[f"{name}LeftOut"] = len(document[name]) - len(whole[name])
     limit = _MESSAGE
-    while True:
-        cut = {
-            name: _shorten(value, limit) if name in {"message", "championUnavailable"} else value
-            for name, value in document.items()
-        }
-        text = json.dumps(cut, ensure_ascii=False, separators=(",", ":"))
-        if len(text.encode()) <= MOST_BYTES or limit <= 1:
-            return text
+    while not _fits(text := _write(whole, limit), most) and limit > 1:
         limit //= 2
+    return text
 
 
-def _shorten(text: str, limit: int = _MESSAGE) -> str:
+def _write(document: Mapping[str, Any], limit: int) -> str:
+    cut = {
+        name: shorten(value, limit) if name in {"message", "championUnavailable"} else value
+        for name, value in document.items()
+    }
+    return json.dumps(cut, ensure_ascii=False, separators=(",", ":"))
+
+
+def _fits(text: str, most: int | None) -> bool:
+    return most is None or len(text.encode()) <= most
+
+
+def shorten(text: str, limit: int = _MESSAGE) -> str:
+    """Cut a text, and write what no text may have as a question mark."""
     # A lone surrogate, from a badly decoded name, could not be written at all.
     clean = text.encode("utf-8", "replace").decode()
     return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"

@@ -162,6 +162,17 @@ def step_to_next_time(times: npt.NDArray[np.int64], position: int) -> int:
     return int(np.searchsorted(times, times[position - 1], side="right"))
 
 
+def warn_of_rows(parts: Split, task: Task) -> tuple[str, ...]:
+    """Say what of the data is not learned from, and what is uncertain since there are few rows."""
+    left_out, unlabelled = parts.search.left_out, parts.search.unlabelled
+    warnings = []
+    if left_out:
+        warnings.append(f"no features, as they number the rows: {show_names(list(left_out))}")
+    if unlabelled:
+        warnings.append(f"{unlabelled} rows have no label, and were left out")
+    return (*warnings, *warn_of_few(parts, task))
+
+
 def warn_of_few(parts: Split, task: Task) -> tuple[str, ...]:
     """Say what is uncertain since there are few rows, or one of a class."""
     warnings = []

@@ -4,7 +4,7 @@ import logging
 
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
-from fairlead_training.data import check
+from fairlead_training.examine import examine
 from fairlead_training.learners.protocol import Setting
 from fairlead_training.learners.table import find_learners, refused_characters
 from fairlead_training.progress import Progress, Stage
@@ -25,13 +25,11 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
         TrainingFailure: with its reason and what to do about it.
     """
     learners = find_learners(config.search.algorithms)
-    table = check(
-        read_frame(config.data, environment),
-        config,
-        refused_in_names=refused_characters(learners),
-    )
+    frame = read_frame(config.data, environment)
     progress.enter(Stage.FEATURES)
-    split(table, config.validation)  # bad data ends here, before it becomes a study
+    # Bad data ends here, before it becomes a study.
+    table, _ = examine(frame, config, refused_in_names=refused_characters(learners)).usable()
+    del frame  # the search needs the room
     with open_storage(environment.database_url, config.search_schema) as storage:
         shared = join_study(
             storage,

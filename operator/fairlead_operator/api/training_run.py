@@ -2,7 +2,7 @@
 version in MLflow.
 
 A Model creates its own TrainingRuns. One that you create is an experiment: its version is
-registered, and never rolled out by itself.
+registered, and never rolled out by itself. With `dryRun`, it only checks the data.
 """
 
 from typing import Annotated, Any
@@ -25,6 +25,11 @@ class TrainingRunSpec(Spec):
             "model is immutable; create another TrainingRun",
             ".model",
         ),
+        Rule(
+            "self.dryRun == oldSelf.dryRun",
+            "dryRun is immutable; create another TrainingRun",
+            ".dryRun",
+        ),
     )
 
     model: Annotated[
@@ -37,6 +42,15 @@ class TrainingRunSpec(Spec):
             description="Why the run was created. initial: the first version. recipe: the data "
             "or training settings changed. request: a person asked for it on the Model. hand: "
             "created by a person, as an experiment. Defaults to hand.",
+        ),
+    ]
+    dry_run: Annotated[
+        bool,
+        Field(
+            default=False,
+            description="When true, one Job reads and checks the data, and nothing is trained, "
+            "registered or kept in MLflow: `status.message` and `status.result` say what would be "
+            "learned from, or all that is wrong. Immutable. Defaults to false.",
         ),
     ]
     suspend: Annotated[
@@ -99,7 +113,8 @@ class TrainingRunStatus(Status):
         Field(
             default=None,
             max_length=32,
-            description="Where the training stands, for example Searching, Finishing or Succeeded.",
+            description="Where the training stands, for example Searching, Finishing or "
+            "Succeeded; Checking, in a dry run.",
         ),
     ]
     observed_generation: Annotated[

@@ -18,6 +18,7 @@ Object = dict[str, Any]
 _TIMEOUT: Final = (5, 20)  # seconds to connect, to answer
 _PLURALS: Final = {"Model": "models", "Rollout": "rollouts", "TrainingRun": "trainingruns"}
 _BUSY: Final = 429
+_LAST_LINES: Final = 50  # of a log
 
 
 class Cluster:
@@ -95,14 +96,52 @@ class Cluster:
             )
 
     def create(self, manifest: Mapping[str, Any]) -> Object:
-        """Create one of our objects; the server completes a ``generateName``."""
+        """Create one of our objects; the server completes a ``generateName``.
+
+        A field that an older release does not know is refused, and not left out.
+        """
         kind = str(manifest["kind"])
         with self._words(f"create a {kind}"):
             return dict(
                 self._objects.create_namespaced_custom_object(
-                    *self._place(kind), dict(manifest), _request_timeout=_TIMEOUT
+                    *self._place(kind),
+                    dict(manifest),
+                    field_validation="Strict",
+                    _request_timeout=_TIMEOUT,
                 )
             )
+
+    def delete(self, kind: str, name: str) -> None:
+        """Delete one of our objects; one that is gone already is no trouble."""
+        with self._words(f"delete {kind} {name}"):
+            try:
+                self._objects.delete_namespaced_custom_object(
+                    *self._place(kind), name, _request_timeout=_TIMEOUT
+                )
+            except client.ApiException as error:
+                if error.status != 404:
+                    raise
+
+    def logs(self, labels: Mapping[str, str], container: str) -> Sequence[str]:
+        """Return the last lines that a container said in each pod with these labels."""
+        pods = client.CoreV1Api(self.connection)
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        with self._words("read the log of a pod"):
+            found = pods.list_namespaced_pod(
+                self.namespace, label_selector=selector, _request_timeout=_TIMEOUT
+            )
+            return [
+                str(
+                    pods.read_namespaced_pod_log(
+                        pod.metadata.name,
+                        self.namespace,
+                        container=container,
+                        tail_lines=_LAST_LINES,
+                        _request_timeout=_TIMEOUT,
+                    )
+                )
+                for pod in found.items
+            ]
 
     def whoami(self) -> str:
         """Return the user the API server takes us for, or else the kubeconfig's."""

@@ -3,6 +3,7 @@
 A shell: it reads the arguments, and turns failures into a line and an exit code.
 """
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,19 @@ import click
 from rich.console import Group
 from rich.text import Text
 
+from fairlead_operator.api.group import LABEL_TRAINING_RUN
 from fairlead_operator.command.ask import LONGEST_WHY, Patience, ask, compose, confirm
+from fairlead_operator.command.check_data import (
+    Report,
+    build_check,
+    describe_report,
+    draw_report,
+    find_report,
+    is_cut,
+    is_usable,
+    read_report,
+    say_unusable,
+)
 from fairlead_operator.command.cluster import Cluster, Object
 from fairlead_operator.command.completion import SHELLS, VARIABLE, complete_models, write_script
 from fairlead_operator.command.documents import describe_models, describe_status, render
@@ -31,7 +44,7 @@ from fairlead_operator.command.history import draw_history, fetch, to_csv
 from fairlead_operator.command.output import Frame, follow, show
 from fairlead_operator.command.refusals import refuse_for_model, refuse_for_rollout, status_of
 from fairlead_operator.command.view import View, build_view
-from fairlead_operator.command.waiting import Standing, judge, wait
+from fairlead_operator.command.waiting import Standing, judge, judge_check, wait
 from fairlead_operator.requests import Action, Word
 
 _HELP: Final = {
@@ -166,6 +179,70 @@ def wait_for(cluster: Cluster, *, model: str, timeout: float) -> None:
         return judge(body, rollout=rollout, training=trained)
 
     click.echo(wait(look, seconds=timeout, say=click.echo))
+
+
+@fairlead.command(name="check-data")
+@_model_argument
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1, 86400),
+    default=900.0,
+    show_default=True,
+    help="Longest wait for the check, in seconds.",
+)
+@click.option("--keep", is_flag=True, help="Leave the TrainingRun of the check in the cluster.")
+@_output_option()
+@_cluster_options
+def check_data(cluster: Cluster, *, model: str, timeout: float, keep: bool, output: str) -> None:
+    """Read and check a Model's data, and train nothing.
+
+    Shows what would be learned from, or all that is wrong with it. Nothing of the Model changes:
+    it may be suspended, or in training. Exit code 1: the data cannot be used; 4: not in time.
+    """
+    body = cluster.model(model)
+    name = cluster.create(build_check(body))["metadata"]["name"]
+
+    def look() -> Standing:
+        return judge_check(_read_run(cluster, name))
+
+    try:
+        wait(look, seconds=timeout, say=lambda line: click.echo(f"{line} ({name})", err=True))
+        run = _read_run(cluster, name)
+        report = _complete(cluster, name, read_report(run))
+    finally:
+        if not keep:
+            _remove(cluster, name)
+    if output != "table":
+        click.echo(render(describe_report(body, run, report), output), nl=False)
+    else:
+        show(lambda _: draw_report(report))
+    if not is_usable(run):
+        raise RefusedError(say_unusable(body, report))
+
+
+def _read_run(cluster: Cluster, name: str) -> Object:
+    run = cluster.training_run(name)
+    if run is None:
+        raise CommandError(f"TrainingRun {name} was deleted before it ended")
+    return run
+
+
+def _remove(cluster: Cluster, name: str) -> None:
+    """Remove the check, with what still runs of it."""
+    try:
+        cluster.delete("TrainingRun", name)
+    except CommandError as error:  # no reason to hide what was found
+        click.echo(f"{name} is left: {error}", err=True)
+
+
+def _complete(cluster: Cluster, name: str, report: Report) -> Report:
+    """Read in the log what status had no room for, as far as one may."""
+    if not is_cut(report):
+        return report
+    with contextlib.suppress(CommandError):
+        for log in cluster.logs({LABEL_TRAINING_RUN: name}, "trainer"):
+            return find_report(log) or report
+    return report
 
 
 @fairlead.command(name="list")

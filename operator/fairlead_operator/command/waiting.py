@@ -9,6 +9,7 @@ from fairlead_operator.api.phases.common import REFUSALS, CommonReason
 from fairlead_operator.api.phases.model import Phase, Reason
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
+from fairlead_operator.api.phases.training_run import ENDED
 from fairlead_operator.api.phases.training_run import Phase as TrainingPhase
 from fairlead_operator.command.failures import NotReachedError, SilentError, UnansweredError
 from fairlead_operator.command.refusals import Object, describe_end, status_of
@@ -93,6 +94,15 @@ def _untrained(model: Object, training: Object | None) -> str:
     if status.get("phase") != TrainingPhase.FAILED:
         return ""
     return f"{training['metadata']['name']} failed: {status.get('message', '')}"
+
+
+def judge_check(run: Object) -> Standing:
+    """Judge where a check of the data stands, whatever it finds.  Pure."""
+    status = status_of(run)
+    phase = status.get("phase")
+    if phase is None:
+        return Standing(line="the operator has not looked at it yet")
+    return Standing(line=f"{phase}: {status.get('message', '')}", reached=phase in ENDED)
 
 
 def wait(

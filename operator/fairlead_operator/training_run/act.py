@@ -25,6 +25,7 @@ from fairlead_operator.training_run.state_machine import Decision, JobState
 
 _LOGGER = logging.getLogger(__name__)
 _STAGES: Final[tuple[Stage, ...]] = ("search", "finish")
+_DRY_STAGES: Final[tuple[Stage, ...]] = ("check",)
 
 
 async def start_run(body: Mapping[str, Any], seen: Seen, ports: Ports, *, now: datetime) -> Seen:
@@ -78,7 +79,7 @@ async def act(
     """
     owner, attempts = Owner.of(body), Attempts()
     if decision.phase is Phase.SUSPENDED:
-        for stage in _STAGES:
+        for stage in _DRY_STAGES if seen.spec.dry_run else _STAGES:
             with attempts.attempt():
                 await remove_owned(name_job(stage, owner, model=seen.spec.model), ports.kube)
     if decision.drop_search:
@@ -88,7 +89,12 @@ async def act(
         await _start("search", owner, seen, ports, settings, attempts=attempts)
     if decision.want_finish and seen.observed.finish is JobState.ABSENT:
         await _start("finish", owner, seen, ports, settings, attempts=attempts)
-    if seen.refused is not None and (decision.want_search or decision.want_finish):
+    if decision.want_check and seen.observed.check is JobState.ABSENT:
+        with attempts.attempt():
+            await create_once(_build("check", owner, seen, settings), ports.kube)
+    if seen.refused is not None and (
+        decision.want_search or decision.want_finish or decision.want_check
+    ):
         with attempts.attempt():
             await _have_pods_tried(seen.refused, ports.kube, now=now)
     ended = decision.phase in ENDED and seen.observed.phase not in ENDED
@@ -141,16 +147,19 @@ async def _start(
             limits=settings.login_limits,
         )
         await ports.logins.admit(owner.namespace, ports.kube, model=seen.spec.model)
-        job = build_job(
-            stage,
-            seen.config or "",
-            seen.model,
-            model=seen.spec.model,
-            owner=owner,
-            images=settings.images,
-            mlflow_url=settings.mlflow.address,
-            sources=settings.source_variables,
-            allows_code=settings.allow_artifact_code and seen.model.serving.allow_artifact_code,
-            logins=settings.logins,
-        )
-        await create_once(job, ports.kube)
+        await create_once(_build(stage, owner, seen, settings), ports.kube)
+
+
+def _build(stage: Stage, owner: Owner, seen: Seen, settings: Settings) -> dict[str, Any]:
+    return build_job(
+        stage,
+        seen.config or "",
+        seen.model,
+        model=seen.spec.model,
+        owner=owner,
+        images=settings.images,
+        mlflow_url=settings.mlflow.address,
+        sources=settings.source_variables,
+        allows_code=settings.allow_artifact_code and seen.model.serving.allow_artifact_code,
+        logins=settings.logins,
+    )

@@ -18,13 +18,14 @@ def build_config(
     *,
     model: str,
     run: Owner,
-    mlflow_run_id: str,
+    mlflow_run_id: str | None,
     champion: VersionReference | None,
     after: str | None = None,
 ) -> str:
     """Build the trainer's config (docs/contracts.md, section 1).
 
     Args:
+        mlflow_run_id: None in a dry run, which has none.
         after: the highest version that the Model knows.
     """
     search, validation = spec.training.search, spec.training.validation

@@ -31,7 +31,7 @@ from fairlead_operator.kube.security import (
     secret_variable,
 )
 
-Stage = Literal["search", "finish"]
+Stage = Literal["search", "finish", "check"]
 
 _TRAINER: Final = "trainer"  # its container
 _CONFIG: Final = "--config"
@@ -65,15 +65,15 @@ def build_job(  # noqa: PLR0913  all that a Job is made of
     """
     name = name_job(stage, owner, model=model)
     workers = json.loads(config)["search"]["parallelism"] if stage == "search" else 1
-    timeout = int(spec.training.search.timeout.total_seconds())
+    timeout = 0 if stage == "check" else int(spec.training.search.timeout.total_seconds())
     has_champion = stage == "finish" and json.loads(config).get("champion") is not None
     trainer = _trainer(stage, config, spec, images, mlflow_url=mlflow_url, logins=logins)
     trainer["env"] += environment({"FAIRLEAD_NAMESPACE": owner.namespace, **sources})
     scorer = _scorer(spec, images) if has_champion and allows_code else None
     volumes = [
         scratch(trainer["resources"]["limits"]["memory"]),
-        mlflow_volume(),
-        database_volume(logins),  # for the certificate authority that the address may name
+        # The second for the certificate authority that the address may name.
+        *((mlflow_volume(), database_volume(logins)) if stage != "check" else ()),
         *_claim_volume(spec),
     ]
     if scorer is not None:
@@ -156,17 +156,19 @@ def _trainer(
     mlflow_url: str,
     logins: Logins,
 ) -> dict[str, Any]:
+    # A check of the data keeps nothing, and gets nothing to sign in with but for the data.
+    keeps = stage != "check"
+    variables = [
+        *environment({mlflow.ADDRESS: mlflow_url}),
+        mlflow_folder(),
+        database_variable(logins),
+    ]
     return {
         "name": _TRAINER,
         "image": images.training,
         "imagePullPolicy": images.pull_policy,
         "args": [stage, _CONFIG, config],
-        "env": [
-            *environment({mlflow.ADDRESS: mlflow_url}),
-            mlflow_folder(),
-            database_variable(logins),
-            *_data_credentials(spec),
-        ],
+        "env": [*(variables if keeps else ()), *_data_credentials(spec)],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": container_security(),
         "resources": resources(
@@ -176,8 +178,7 @@ def _trainer(
         ),
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
-            mlflow_mount(),
-            database_mount(),
+            *((mlflow_mount(), database_mount()) if keeps else ()),
             *_claim_mount(spec),
         ],
     }

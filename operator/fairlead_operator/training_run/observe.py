@@ -23,7 +23,7 @@ from fairlead_operator.kube.refused_pods import TRY_EVERY
 from fairlead_operator.kube.starts import ask_again, look_at_starts
 from fairlead_operator.parent import read_parent, without_wait
 from fairlead_operator.ports import Ports
-from fairlead_operator.training_run.config import is_earlier, renew_config
+from fairlead_operator.training_run.config import build_config, is_earlier, renew_config
 from fairlead_operator.training_run.manifests import Stage, job_labels, name_job, read_config
 from fairlead_operator.training_run.result import Result, carry_on, parse_progress, read_result
 from fairlead_operator.training_run.seen import Seen
@@ -60,12 +60,23 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
     model = await read_parent(spec.model, namespace, ports.kube)
     phase = Phase(status.phase or Phase.PENDING)
     owner = Owner.of(body)
-    search, finish, progress = await asyncio.gather(
-        # Until status says what its trainers are told, the API server is asked itself.
-        _read_job(owner, "search", spec.model, ports, now=now, fresh=_is_new(status)),
-        _read_job(owner, "finish", spec.model, ports, now=now),
-        _read_progress(phase, status.mlflow_run_id, ports),
-    )
+    check = search = finish = _Job(state=JobState.ABSENT, failure="", result=None)
+    progress = None
+    # Until status says what its trainers are told, the API server is asked itself.
+    is_new = _is_new(status)
+    if spec.dry_run:
+        check = await _read_job(owner, "check", spec.model, ports, now=now, fresh=is_new)
+    else:
+        search, finish, progress = await asyncio.gather(
+            _read_job(owner, "search", spec.model, ports, now=now, fresh=is_new),
+            _read_job(owner, "finish", spec.model, ports, now=now),
+            _read_progress(phase, status.mlflow_run_id, ports),
+        )
+    config = _read_config(status, check if spec.dry_run else search, namespace)
+    if spec.dry_run and config is None:
+        config = build_config(
+            model.spec, model=spec.model, run=owner, mlflow_run_id=None, champion=None
+        )
     observed = Observed(
         phase=phase,
         reason=status.reason or Reason.WAITING_FOR_TRACKING,
@@ -79,8 +90,14 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         finish=finish.state,
         finish_failure=finish.failure,
         finish_result=finish.result,
+        dry_run=spec.dry_run,
+        check=check.state,
+        check_failure=check.failure,
+        check_result=check.result,
         is_earlier=search.is_earlier and finish.state is JobState.ABSENT,
-        obstacle=_name_obstacle((search, finish), begun=(progress or status.progress) is not None),
+        obstacle=_name_obstacle(
+            (search, finish, check), begun=(progress or status.progress) is not None
+        ),
     )
     return Seen(
         observed=observed,
@@ -90,25 +107,25 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         champion=model.status.stable,
         highest=highest(one.version for one in told_by(model.status)),
         mlflow_run_id=status.mlflow_run_id,
-        config=_read_config(status, search, namespace),
+        config=config,
         progress=carry_on(progress, status.progress),
-        unstarted=search.unstarted or finish.unstarted,
-        refused=search.refused or finish.refused,
+        unstarted=search.unstarted or finish.unstarted or check.unstarted,
+        refused=search.refused or finish.refused or check.refused,
     )
 
 
-def _read_config(status: TrainingRunStatus, search: _Job, namespace: str) -> str | None:
+def _read_config(status: TrainingRunStatus, first: _Job, namespace: str) -> str | None:
     """Return what the trainer is told.
 
-    If a look that was cut off has started the search, what that is told is what was fixed.
+    If a look that was cut off has started the first Job, what that is told is what was fixed.
     """
     if status.phase in ENDED:
         return status.config
-    return renew_config(status.config or search.config, namespace)
+    return renew_config(status.config or first.config, namespace)
 
 
 def _is_new(status: TrainingRunStatus) -> bool:
-    """Tell whether a look may have been cut off which had started the search."""
+    """Tell whether a look may have been cut off which had started the first Job."""
     return status.config is None and status.phase not in ENDED
 
 

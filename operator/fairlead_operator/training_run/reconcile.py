@@ -34,7 +34,7 @@ async def reconcile(
         seen = await start_run(body, seen, ports, now=now)
         decision = decide(seen.observed)
     failures = await act(body, decision, seen, ports, settings, now=now)
-    if failures and (decision.want_search or decision.want_finish):
+    if failures and decision.wants_job:
         message = f"{decision.message}; not started: {describe(failures)}"
         decision = dataclasses.replace(decision, message=message)
     return report_failures(body, report(body, seen, decision, now=now), failures, now=now)

@@ -20,7 +20,7 @@ class Result:
     document: str  # as it was written
     trained: TrainedVersion | None = None  # set when it succeeded
     reason: str = ""  # set when it failed
-    message: str = ""
+    message: str = ""  # of a failure, or of data that was checked
     warnings: tuple[str, ...] = ()  # what a person should look at, though it succeeded
     trials: int | None = None  # finished by all workers, where it says so
 
@@ -33,6 +33,7 @@ def parse_result(text: str) -> Result | None:
             return Result(
                 document=text,
                 trained=_trained(document),
+                message=str(document.get("message", "")),
                 warnings=_warnings(document),
                 trials=_trials(document),
             )

@@ -21,7 +21,7 @@ class Seen:
     model: ModelSpec
     champion: VersionReference | None  # the version in charge, if there is one
     highest: str | None = None  # version that the Model knows
-    mlflow_run_id: str | None
+    mlflow_run_id: str | None  # a dry run has none
     config: str | None  # what the trainer is told; fixed when the run starts
     progress: Progress | None
     refused: Mapping[str, Any] | None = None  # the active Job, while pods of it are refused

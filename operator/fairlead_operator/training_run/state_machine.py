@@ -9,6 +9,11 @@
     Searching, Finishing  an earlier release made the search         Searching, anew
     any unfinished        spec.suspend                               Suspended
     Suspended             spec.suspend is false again                Searching, same study
+    Pending, Suspended    of a dry run                               Checking
+    Checking              its Job completed with a report            Succeeded
+    Checking              its Job failed, or its result says so      Failed
+
+A dry run asks MLflow for no run, and has no other Job than the one that checks the data.
 
 Pure.  A decision names what should exist, a run and Jobs; the study in PostgreSQL carries what
 was found across restarts, so that running a Job again loses no trial.
@@ -49,6 +54,10 @@ class Observed:
     finish: JobState
     finish_failure: str
     finish_result: Result | None
+    dry_run: bool = False
+    check: JobState = JobState.ABSENT  # of a dry run
+    check_failure: str = ""
+    check_result: Result | None = None
     obstacle: str = ""  # what keeps the pods of the active Job from working
 
 
@@ -62,13 +71,20 @@ class Decision:
     want_run: bool = False  # MLflow should have a run, and the recipe be fixed
     want_search: bool = False  # the search Job should exist
     want_finish: bool = False  # the finishing Job should exist
+    want_check: bool = False  # the Job that checks the data should exist
     drop_search: bool = False  # the search Job should not exist, to be made anew
+
+    @property
+    def wants_job(self) -> bool:
+        """Tell whether a Job should exist."""
+        return self.want_search or self.want_finish or self.want_check
 
 
 def decide(observed: Observed) -> Decision:
     """Choose the next state, and say what it waits for."""
     decision = _next(observed)
-    if observed.obstacle and decision.reason in {Reason.SEARCHING, Reason.FINISHING}:
+    works = decision.reason in {Reason.SEARCHING, Reason.FINISHING, Reason.CHECKING}
+    if observed.obstacle and works:
         # The Job's deadline is the way out, and its own words will not say why.
         message = f"{decision.message}, once its pods work: {observed.obstacle}"
         return dataclasses.replace(decision, reason=Reason.WAITING_FOR_PODS, message=message)
@@ -83,13 +99,16 @@ def _next(observed: Observed) -> Decision:
     match observed.phase:
         case Phase.SUCCEEDED | Phase.FAILED:
             return Decision(phase=observed.phase, reason=observed.reason, message=observed.message)
-        case Phase.PENDING | Phase.SUSPENDED | Phase.SEARCHING | Phase.FINISHING:
+        case Phase.PENDING | Phase.SUSPENDED | Phase.SEARCHING | Phase.FINISHING | Phase.CHECKING:
             if observed.suspend:
+                kept = "" if observed.dry_run else "the study is kept; "
                 return Decision(
                     phase=Phase.SUSPENDED,
                     reason=Reason.SUSPENDED,
-                    message="suspended: the study is kept; set spec.suspend to false to go on",
+                    message=f"suspended: {kept}set spec.suspend to false to go on",
                 )
+            if observed.dry_run:
+                return _while_checking(observed)
             if not observed.has_run and observed.experiment_deleted:
                 return Decision(
                     phase=Phase.FAILED,
@@ -151,6 +170,40 @@ def _while_finishing(observed: Observed) -> Decision:
     assert_never(observed.finish)
 
 
+def _while_checking(observed: Observed) -> Decision:
+    match observed.check:
+        case JobState.FAILED:
+            return _failed(observed.check_result, observed.check_failure)
+        case JobState.COMPLETE:
+            return _checked(observed.check_result)
+        case JobState.ABSENT | JobState.ACTIVE:
+            return Decision(
+                phase=Phase.CHECKING,
+                reason=Reason.CHECKING,
+                message="reading and checking the data",
+                want_check=True,
+            )
+    assert_never(observed.check)
+
+
+def _checked(result: Result | None) -> Decision:
+    if result is None or result.reason or not result.message:
+        return Decision(
+            phase=Phase.FAILED,
+            reason=Reason.RESULT_UNREADABLE,
+            message="the checking Job completed without a readable result; its pod's log says why",
+        )
+    return Decision(
+        phase=Phase.SUCCEEDED,
+        reason=Reason.DATA_CHECKED,
+        message=result.message + _warn(result),
+    )
+
+
+def _warn(result: Result) -> str:
+    return "".join(f"; warning: {warning}" for warning in result.warnings)
+
+
 def _finishing() -> Decision:
     return Decision(
         phase=Phase.FINISHING,
@@ -175,8 +228,7 @@ def _completed(result: Result | None) -> Decision:
         phase=Phase.SUCCEEDED,
         reason=Reason.REGISTERED,
         message=f"registered {trained.version} as registry version "
-        f"{trained.registry_version}{value}"
-        + "".join(f"; warning: {warning}" for warning in result.warnings),
+        f"{trained.registry_version}{value}{_warn(result)}",
     )
 
 

@@ -26,7 +26,9 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
     entered = old.phase != decision.phase
     finished = decision.phase in ENDED
     ends = finished and old.phase not in ENDED  # what was said then stays, whatever a pod says now
-    result = seen.observed.finish_result or seen.observed.search_result if ends else None
+    observed = seen.observed
+    said = observed.check_result or observed.finish_result or observed.search_result
+    result = said if ends else None
     status = TrainingRunStatus(
         phase=decision.phase,
         observed_generation=body["metadata"].get("generation"),
@@ -59,7 +61,7 @@ def _trained(seen: Seen, decision: Decision) -> TrainedVersion | None:
 
     Rollouts and the gate take number and digest from here, so no later look changes them.
     """
-    if decision.phase is not Phase.SUCCEEDED:
+    if decision.phase is not Phase.SUCCEEDED or seen.spec.dry_run:
         return None
     if seen.status.phase == Phase.SUCCEEDED:
         said = parse_result(seen.status.result or "")
@@ -92,7 +94,7 @@ def _look_again(seen: Seen, decision: Decision) -> timedelta | None:
     match decision.phase:
         case Phase.PENDING:
             return _TRACKING
-        case Phase.SEARCHING | Phase.FINISHING:
+        case Phase.SEARCHING | Phase.FINISHING | Phase.CHECKING:
             look = _OBSTACLE if decision.reason == _STUCK else _PROGRESS
             return look if seen.unstarted is None else seen.unstarted
         case Phase.SUSPENDED | Phase.SUCCEEDED | Phase.FAILED:
@@ -102,7 +104,7 @@ def _look_again(seen: Seen, decision: Decision) -> timedelta | None:
 def _conditions(body: Mapping[str, Any], decision: Decision) -> tuple[Condition, ...]:
     """Say Succeeded: how it ended; Progressing: something moves."""
     outcome = {Phase.SUCCEEDED: "True", Phase.FAILED: "False"}.get(decision.phase, "Unknown")
-    moving = decision.phase in {Phase.PENDING, Phase.SEARCHING, Phase.FINISHING}
+    moving = decision.phase not in {Phase.SUSPENDED, *ENDED}
     common = {
         "reason": decision.reason,
         "message": decision.message[:1024],

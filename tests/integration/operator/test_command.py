@@ -18,7 +18,7 @@ from fairlead_operator.command.failures import CommandError
 from fairlead_operator.command.history import fetch
 from fairlead_operator.kube.client import KubeClient
 from support.backends import Backends
-from support.live_operator import Launcher, Operator, Stage, quick_policy, until
+from support.live_operator import Launcher, Manifest, Operator, Stage, quick_policy, until
 from support.postgres import running_postgres
 
 pytestmark = pytest.mark.integration
@@ -208,6 +208,52 @@ async def test_what_is_asked_of_a_model_is_answered(stage: Stage, desk: Desk) ->
     assert "nsw-price  Serving  1.0.0" in listed.out
     assert re.search(rf"^{desk.namespace} +nsw-price +Serving +1.0.0", everywhere.out, re.MULTILINE)
     assert json.loads(document.out)["model"]["status"]["stable"]["version"] == "1.0.0"
+
+
+@pytest.mark.usefixtures("serving")
+async def test_the_data_of_a_suspended_model_is_checked_and_nothing_is_left(
+    stage: Stage, desk: Desk
+) -> None:
+    await stage.change("Model", "nsw-price", suspend=True)
+    before = await stage.status("Model", "nsw-price")
+
+    usable, wrong = [
+        await _check_data(stage, desk, result)
+        for result in (
+            {"outcome": "Succeeded", "stage": "check", "message": "30 rows", "rows": 30},
+            {"outcome": "Failed", "stage": "check", "reason": "FeatureInvalid",
+             "message": "column a", "faults": ["column a holds '?'"]},
+        )
+    ]  # fmt: skip
+
+    assert (usable.code, json.loads(usable.out)["usable"]) == (0, True), usable
+    said = re.compile(r" +\d+ s  .+ \(nsw-price-check-\w+\)")
+    assert all(said.fullmatch(line) for line in usable.err.splitlines()), usable.err
+    assert (wrong.code, json.loads(wrong.out)["faults"]) == (1, ["column a holds '?'"]), wrong
+    assert "fairlead: the data of nsw-price cannot be used: 1 fault\n" in wrong.err
+    assert await _checks(stage) == []
+    after = await stage.status("Model", "nsw-price")
+    for name in ("trainingRun", "trainingNumber", "stable", "phase"):
+        assert after.get(name) == before.get(name)
+
+
+async def _check_data(stage: Stage, desk: Desk, result: Manifest) -> Said:
+    """Type the command, and let the Job that it makes end like this."""
+    typed = asyncio.create_task(desk.on_model("check-data", "-o", "json"))
+    await until(lambda: _has_check(stage), "the check to be made")
+    (run,) = await _checks(stage)
+    await stage.wait("TrainingRun", run, phase="Checking")
+    await stage.end_job(f"{run}-check", result)
+    return await typed
+
+
+async def _checks(stage: Stage) -> list[str]:
+    runs = await stage.kube.list("TrainingRun", stage.namespace, {})
+    return [run["metadata"]["name"] for run in runs if run["spec"].get("dryRun")]
+
+
+async def _has_check(stage: Stage) -> bool:
+    return bool(await _checks(stage))
 
 
 async def test_what_cannot_be_done_is_said_in_a_line(

@@ -1552,6 +1552,7 @@ def test_what_people_write_is_taken(trial: Desk, whole: Manifest) -> None:
         pytest.param(ROLLOUT, {"policy": {}}, "spec", id="rollout: a policy where none was"),
         pytest.param(FULL_ROLLOUT, {"policy": None}, "spec", id="rollout: no policy any more"),
         pytest.param(TRAINING_RUN, {"model": "other"}, "spec.model", id="run: another model"),
+        pytest.param(TRAINING_RUN, {"dryRun": True}, "spec.dryRun", id="run: a dry one at last"),
     ],
 )
 def test_what_is_decided_stays(desk: Desk, whole: Manifest, change: Manifest, field: str) -> None:

@@ -659,6 +659,43 @@ def test_bad_input_ends_with_its_reason(
     assert desk.variables["FAIRLEAD_DATA_PASSWORD"] not in result["message"]
 
 
+def test_a_check_says_what_would_be_learned_from_and_keeps_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.delenv("FAIRLEAD_DATABASE_URL")
+
+    code, said = desk.run("check", desk.config(mlflowRunId=None))
+
+    assert (code, said["outcome"]) == (0, "Succeeded")
+    assert said["message"] == "2000 rows with 6 features can be learned from"
+    assert (said["data"]["rows"], said["data"]["from"]) == (2000, "1996-05-07T00:00:00Z")
+    types = {column["name"]: column["type"] for column in said["columns"]}
+    assert (types["price_up"], types["timestamp"], types["nsw_price"]) == (
+        "class",
+        "time",
+        "number",
+    )
+    assert [warning for warning in said["warnings"] if "superuser" in warning]
+
+
+def test_a_check_tells_all_that_is_wrong_in_one_run(desk: Desk) -> None:
+    """Columns, labels and the split: each cost a training."""
+    query = """SELECT "timestamp", 'n/k' AS wind, nsw_price * 1e39 AS far, nsw_price,
+        CASE WHEN row_number() OVER (ORDER BY "timestamp") <= 1000 THEN price_up ELSE 1 END
+        AS price_up FROM prices ORDER BY "timestamp" LIMIT 2000"""
+
+    code, said = desk.run("check", desk.config(mlflowRunId=None, data__query=query))
+
+    assert (code, said["reason"], said["rows"]) == (3, "FeatureInvalid", 2000)
+    wind, far, split = said["faults"]
+    assert wind == "column wind holds 'n/k' where a number belongs, in every row"
+    assert "far" in far
+    assert "largest number" in far
+    assert "the target is the same in all 400 rows in the hold-out" in split
+    assert [column["name"] for column in said["columns"]] == ["price_up", "timestamp", "nsw_price"]
+
+
 def test_refused_credentials(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAIRLEAD_DATA_PASSWORD", "wrong-secret")
 

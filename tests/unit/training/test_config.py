@@ -104,6 +104,18 @@ def test_a_variable_that_is_wrong_is_named(changes: dict[str, str], named: str) 
         parse_environment(ENVIRONMENT | changes)
 
 
+def test_a_stage_that_keeps_nothing_needs_no_place_to_keep_it() -> None:
+    environment = parse_environment({"FAIRLEAD_DATA_PASSWORD": "hush"}, keeps=False)
+    config = parse_config(json.dumps(config_document(mlflowRunId=None)), keeps=False)
+
+    assert environment.data_password == "hush"
+    assert (environment.database_url, config.mlflow_run_id) == ("", "")
+    with pytest.raises(TrainingFailure, match="FAIRLEAD_DATABASE_URL"):
+        parse_environment({})
+    with pytest.raises(TrainingFailure, match="mlflowRunId"):
+        parse_config(json.dumps(config_document(mlflowRunId=None)))
+
+
 def test_the_environment_says_where_the_trainer_stands() -> None:
     told = {
         "FAIRLEAD_NAMESPACE": "energy",

@@ -11,7 +11,7 @@ from fairlead_operator.command.failures import (
     SilentError,
     UnansweredError,
 )
-from fairlead_operator.command.waiting import Standing, judge, wait
+from fairlead_operator.command.waiting import Standing, judge, judge_check, wait
 
 
 def model(
@@ -251,3 +251,32 @@ def test_it_is_never_silent_for_ten_seconds_and_ends_in_time() -> None:
         )
 
     assert [line.split(" s ")[0].strip() for line in said] == ["0", "8", "16", "24"]
+
+
+@pytest.mark.parametrize(
+    ("status", "standing"),
+    [
+        pytest.param(
+            None, Standing(line="the operator has not looked at it yet"), id="no operator"
+        ),
+        pytest.param(
+            {"phase": "Checking", "message": "reading"},
+            Standing(line="Checking: reading"),
+            id="it reads",
+        ),
+        pytest.param(
+            {"phase": "Succeeded", "message": "30 rows"},
+            Standing(line="Succeeded: 30 rows", reached=True),
+            id="the data can be used",
+        ),
+        pytest.param(
+            {"phase": "Failed", "message": "column a"},
+            Standing(line="Failed: column a", reached=True),
+            id="the data cannot be used, which is an answer as well",
+        ),
+    ],
+)
+def test_judge_check(status: dict[str, str] | None, standing: Standing) -> None:
+    run = {"metadata": {"name": "prices-check-1"}, **({"status": status} if status else {})}
+
+    assert judge_check(run) == standing

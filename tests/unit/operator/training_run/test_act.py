@@ -21,6 +21,7 @@ from support.training_run_builders import (
     FAILURE,
     NAME,
     SUCCESS,
+    checking,
     finishing,
     observed,
     pending,
@@ -105,6 +106,24 @@ async def test_the_jobs_that_should_exist_are_made(
     assert jobs(world) == names
     secret = ("Secret", NAMESPACE, "fairlead-database")
     assert (secret in world.kube.objects) == bool(names), "with what its pods read"
+
+
+async def test_a_dry_run_makes_its_job_and_nothing_else(world: World) -> None:
+    """No login, no run: it does not even ask whether MLflow and the database answer."""
+    world.registry.down = True
+
+    await act_on(world, seen(checking(check=JobState.ABSENT)))
+    await act_on(world, seen(checking(check=JobState.FAILED, check_result=result(FAILURE))))
+
+    assert {(kind, name) for kind, _, name in world.kube.objects} == {("Job", f"{NAME}-check")}
+    assert world.registry.runs == {}
+
+
+async def test_a_dry_run_that_is_suspended_has_no_job(world: World) -> None:
+    await act_on(world, seen(checking(check=JobState.ABSENT)))
+    await act_on(world, seen(checking(suspend=True)))
+
+    assert jobs(world) == set()
 
 
 async def test_a_job_finds_what_it_signs_in_to_mlflow_with(world: World) -> None:

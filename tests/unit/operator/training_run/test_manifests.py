@@ -135,6 +135,24 @@ def test_a_champions_code_finds_nothing_of_the_trainers() -> None:
     assert scorer["resources"]["requests"]["memory"] == "48Mi", "no more than the limit"
 
 
+def test_a_check_of_the_data_gets_nothing_to_sign_in_with_but_for_the_data() -> None:
+    """It keeps nothing: neither in MLflow nor in the database."""
+    built = pod("check")
+
+    (only,) = built["containers"]
+    assert only["args"][0] == "check"
+    assert "initContainers" not in built
+    assert [volume["name"] for volume in built["volumes"]] == ["tmp"]
+    assert [mount["name"] for mount in only["volumeMounts"]] == ["tmp"]
+    told = {entry["name"] for entry in only["env"]}
+    assert {"FAIRLEAD_DATA_USERNAME", "FAIRLEAD_DATA_PASSWORD", "FAIRLEAD_NAMESPACE"} <= told
+    assert not {name for name in told if "MLFLOW" in name or "DATABASE" in name}
+
+
+def test_a_check_of_the_data_may_take_a_quarter_of_an_hour() -> None:
+    assert job("check", search={"timeout": "1h"})["spec"]["activeDeadlineSeconds"] == 900
+
+
 @pytest.mark.parametrize("stage", ["search", "finish"])
 def test_a_job_may_take_a_quarter_of_an_hour_beyond_the_search(stage: Stage) -> None:
     assert job(stage, search={"timeout": "1h"})["spec"]["activeDeadlineSeconds"] == 4500
@@ -167,7 +185,7 @@ def test_stage_and_run_are_labels_of_job_and_pods() -> None:
     assert (labels["fairlead.dev/stage"], labels["fairlead.dev/training-run"]) == ("finish", NAME)
 
 
-@pytest.mark.parametrize(("stage", "workers"), [("search", 2), ("finish", 1)])
+@pytest.mark.parametrize(("stage", "workers"), [("search", 2), ("finish", 1), ("check", 1)])
 def test_as_many_pods_complete_as_there_are_workers(stage: Stage, workers: int) -> None:
     spec = job(stage)["spec"]
 

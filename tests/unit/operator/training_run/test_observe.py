@@ -75,6 +75,29 @@ async def test_a_look_creates_nothing(world: World) -> None:
     assert world.kube.writes == []
 
 
+DRY = training_run_manifest()
+DRY["spec"]["dryRun"] = True
+
+
+async def test_a_dry_run_is_told_the_recipe_and_of_no_run(world: World) -> None:
+    seen = await observe(DRY, world.ports, now=NOW)
+
+    told = json.loads(seen.config or "")
+    assert (told["mlflowRunId"], told["champion"]) == (None, None)
+    assert told["data"]["target"] == "price_up"
+    assert world.kube.writes == []
+
+
+async def test_a_dry_run_goes_on_with_what_its_job_was_told(world: World) -> None:
+    """The look that made the Job was cut off before it wrote the status."""
+    put_job(world, "check", uid="uid-job", ownerReferences=OWNED)
+    tell_trainer(world, "check", FIXED)
+
+    seen = await observe(DRY, world.ports, now=NOW)
+
+    assert (seen.observed.check, seen.config) == (JobState.ACTIVE, FIXED)
+
+
 async def test_a_run_that_started_goes_on_with_what_was_fixed_then(world: World) -> None:
     seen = await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from fairlead_operator.api.phases.training_run import ENDED, Phase
 from fairlead_operator.training_run.state_machine import JobState, Observed, decide
 from support.training_run_builders import (
+    CHECKED,
     FAILURE,
     SUCCESS,
+    checking,
     finishing,
     observed,
     pending,
@@ -62,6 +64,30 @@ from support.training_run_builders import (
                      "Searching", {"search"}, id="suspended: goes on"),
         pytest.param(observed(phase=Phase.SUCCEEDED, reason="Registered", suspend=True),
                      Phase.SUCCEEDED, "Registered", set(), id="ended: stays"),
+        pytest.param(pending(dry_run=True), Phase.CHECKING, "Checking", {"check"},
+                     id="dry run: starts without asking MLflow"),
+        pytest.param(checking(), Phase.CHECKING, "Checking", {"check"}, id="dry run: checking"),
+        pytest.param(checking(check=JobState.ABSENT), Phase.CHECKING, "Checking", {"check"},
+                     id="dry run: a lost Job is made again"),
+        pytest.param(checking(obstacle="no node"), Phase.CHECKING, "WaitingForPods", {"check"},
+                     id="dry run: its pod cannot start"),
+        pytest.param(checking(check=JobState.COMPLETE, check_result=result(CHECKED)),
+                     Phase.SUCCEEDED, "DataChecked", set(), id="dry run: the data can be used"),
+        pytest.param(checking(check=JobState.FAILED, check_result=result(FAILURE)),
+                     Phase.FAILED, "TargetConstant", set(), id="dry run: the data cannot be used"),
+        pytest.param(checking(check=JobState.FAILED, check_failure="BackoffLimitExceeded"),
+                     Phase.FAILED, "JobFailed", set(), id="dry run: no last word"),
+        pytest.param(checking(check=JobState.COMPLETE), Phase.FAILED, "ResultUnreadable", set(),
+                     id="dry run: complete without a report"),
+        pytest.param(checking(check=JobState.COMPLETE, check_result=result(SUCCESS)),
+                     Phase.FAILED, "ResultUnreadable", set(),
+                     id="dry run: complete with another's result"),
+        pytest.param(checking(suspend=True), Phase.SUSPENDED, "Suspended", set(),
+                     id="dry run: suspended"),
+        pytest.param(checking(phase=Phase.SUSPENDED, check=JobState.ABSENT), Phase.CHECKING,
+                     "Checking", {"check"}, id="dry run: goes on"),
+        pytest.param(checking(phase=Phase.SUCCEEDED, reason="DataChecked"), Phase.SUCCEEDED,
+                     "DataChecked", set(), id="dry run: ended, stays"),
     ],
 )  # fmt: skip
 def test_decide(about: Observed, phase: Phase, reason: str, wanted: set[str]) -> None:
@@ -73,11 +99,12 @@ def test_decide(about: Observed, phase: Phase, reason: str, wanted: set[str]) ->
         "search": decision.want_search,
         "finish": decision.want_finish,
         "no search": decision.drop_search,
+        "check": decision.want_check,
     }
     assert {what for what, wish in wants.items() if wish} == wanted
 
 
-results = st.sampled_from([None, result(SUCCESS), result(FAILURE)])
+results = st.sampled_from([None, result(SUCCESS), result(FAILURE), result(CHECKED)])
 anything = st.builds(
     observed,
     phase=st.sampled_from(Phase),
@@ -88,24 +115,38 @@ anything = st.builds(
     search_result=results,
     finish=st.sampled_from(JobState),
     finish_result=results,
+    dry_run=st.booleans(),
+    check=st.sampled_from(JobState),
+    check_result=results,
 )
 
 
 @given(anything)
 def test_no_job_starts_without_a_run_and_none_once_it_has_ended(about: Observed) -> None:
-    assume(not about.has_run or about.suspend or about.phase in ENDED)
+    may_start = about.has_run or about.dry_run
+    assume(not may_start or about.suspend or about.phase in ENDED)
 
+    assert not decide(about).wants_job
+
+
+@given(anything)
+def test_a_dry_run_trains_nothing_and_a_training_checks_nothing(about: Observed) -> None:
     decision = decide(about)
 
-    assert not decision.want_search
-    assert not decision.want_finish
+    if about.dry_run:
+        wanted = (decision.want_run, decision.want_search, decision.want_finish)
+        assert not any((*wanted, decision.drop_search))
+        assert decision.reason != "Registered" or about.phase in ENDED
+    else:
+        assert not decision.want_check
 
 
 @given(anything)
 def test_one_job_at_a_time(about: Observed) -> None:
     decision = decide(about)
 
-    assert decision.want_search + decision.want_finish + decision.drop_search <= 1
+    wanted = (decision.want_search, decision.want_finish, decision.want_check)
+    assert sum(wanted) + decision.drop_search <= 1
 
 
 @given(anything, st.sampled_from(sorted(ENDED)))
@@ -140,6 +181,15 @@ def test_a_job_that_ended_at_its_deadline_keeps_what_it_waited_for() -> None:
     assert (decision.phase, decision.reason) == (Phase.FAILED, "JobFailed")
     assert "DeadlineExceeded: too long" in decision.message
     assert "pod p has no node" in decision.message
+
+
+def test_what_is_odd_about_data_that_was_checked_is_in_the_message() -> None:
+    decision = decide(checking(check=JobState.COMPLETE, check_result=result(CHECKED)))
+
+    assert decision.message == (
+        "30 rows with 2 features can be learned from; "
+        "warning: 3 rows have no label, and were left out"
+    )
 
 
 def test_what_is_odd_about_a_version_is_in_the_message() -> None:

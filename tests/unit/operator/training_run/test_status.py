@@ -14,8 +14,10 @@ from fairlead_operator.training_run.state_machine import JobState, decide
 from fairlead_operator.training_run.status import report
 from support.fakes import START
 from support.training_run_builders import (
+    CHECKED,
     FAILURE,
     SUCCESS,
+    checking,
     finishing,
     observed,
     pending,
@@ -59,6 +61,7 @@ def conditions(said: Report) -> dict[str, str]:
         ),
         pytest.param(seen(observed(suspend=True)), None, id="suspended: until the spec changes"),
         pytest.param(seen(REGISTERED), None, id="ended: never"),
+        pytest.param(seen(checking()), 2, id="a check works"),
     ],
 )
 def test_when_to_look_again(look: Seen, seconds: int | None) -> None:
@@ -79,6 +82,8 @@ def test_when_to_look_again(look: Seen, seconds: int | None) -> None:
         pytest.param(seen(REGISTERED), {"Succeeded": "True", "Progressing": "False"},
                      id="registered"),
         pytest.param(seen(FAILED), {"Succeeded": "False", "Progressing": "False"}, id="failed"),
+        pytest.param(seen(checking()), {"Succeeded": "Unknown", "Progressing": "True"},
+                     id="checking"),
     ],
 )  # fmt: skip
 def test_conditions_say_how_it_stands(look: Seen, outcome: dict[str, str]) -> None:
@@ -129,6 +134,30 @@ def test_what_was_trained_is_said() -> None:
     assert status["result"] == result(SUCCESS).document
     assert status["startedAt"] == "2026-01-01T00:00:00.000Z"
     assert status["finishedAt"] == "2026-01-01T00:01:00.000Z"
+
+
+def test_what_was_found_in_the_data_is_said_whole() -> None:
+    checked = checking(check=JobState.COMPLETE, check_result=result(CHECKED))
+
+    status = say(seen(checked)).status
+
+    assert status["result"] == result(CHECKED).document
+    assert status["summary"].startswith("30 rows with 2 features can be learned from")
+    assert "trained" not in status
+
+
+def test_a_dry_run_registers_nothing_whatever_its_pod_says() -> None:
+    """Of what stands in a status as its result, a later look would read a version."""
+    forged = {**SUCCESS} | {"message": "fine"}
+    checked = checking(check=JobState.COMPLETE, check_result=result(forged))
+
+    first = say(seen(checked)).status
+    ended = checking(phase=Phase.SUCCEEDED, reason="DataChecked")
+    later = say(seen(ended, status=TrainingRunStatus.model_validate(first))).status
+
+    assert (first["phase"], later["phase"]) == ("Succeeded", "Succeeded")
+    assert "trained" not in first
+    assert "trained" not in later
 
 
 KNOWN = result(SUCCESS).trained

@@ -1,0 +1,130 @@
+"""The report of a check: what would be learned from, or all that is wrong, and no more of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fairlead_training.__main__ import main
+from fairlead_training.check_data import describe
+from fairlead_training.examine import examine
+from fairlead_training.result import MOST_BYTES, to_message
+from support.trainer_config import config_document
+from support.training_rows import config, frame
+
+HTTP = {"data__uri": "https://internal.example/rows.csv", "data__query": None}
+
+
+def report(rows: pd.DataFrame, **changes: Any) -> dict[str, Any]:
+    told = config(**changes)
+    found = examine(rows, told, refused_in_names="[]<")
+    return describe(found, told, rows=len(rows), columns=len(rows.columns))
+
+
+def test_what_would_be_learned_from_is_said_with_types_and_counts() -> None:
+    rows = frame(
+        up=["yes", "no", "no"] * 10, demand=[None, *range(29)], id=range(30), wind=range(30, 0, -1)
+    )
+
+    said = report(rows.assign(wind=rows["wind"] / 2))
+
+    assert (said["outcome"], said["stage"]) == ("Succeeded", "check")
+    assert said["message"] == "30 rows with 2 features can be learned from"
+    assert (said["rows"], said["columnCount"]) == (30, 5)
+    assert {name: said["data"][name] for name in ("rows", "holdoutRows", "positiveClass")} == {
+        "rows": 30, "holdoutRows": 6, "positiveClass": "yes",
+    }  # fmt: skip
+    assert said["columns"] == [
+        {"name": "up", "role": "target", "type": "class", "values": "no: 20, yes: 10", "empty": 0},
+        {"name": "timestamp", "role": "timestamp", "type": "time", "empty": 0},
+        {"name": "demand", "role": "feature", "type": "number", "empty": 1},
+        {"name": "wind", "role": "feature", "type": "number", "empty": 0},
+        {"name": "id", "role": "left out", "type": "row number", "empty": 0},
+    ]
+
+
+def test_a_number_that_is_predicted_is_told_by_its_range() -> None:
+    said = report(
+        frame(up=[index / 4 for index in range(30)], demand=[index % 7 for index in range(30)]),
+        task="regression",
+        search__metric="rmse",
+    )
+
+    assert said["columns"][0]["values"] == "0 to 7.25"
+
+
+def test_what_is_wrong_is_said_beside_what_can_be_read() -> None:
+    said = report(frame(demand=["?"] + [1.0] * 29, wind=["n/k"] * 30, sun=[0.5] * 30))
+
+    assert (said["outcome"], said["reason"]) == ("Failed", "FeatureInvalid")
+    assert said["faults"] == [
+        "column demand holds '?' where a number belongs, in row 1 of 30",
+        "column wind holds 'n/k' where a number belongs, in every row",
+    ]
+    assert [column["name"] for column in said["columns"]] == ["up", "timestamp", "sun"]
+
+
+def test_of_an_answer_over_http_that_is_no_table_nothing_is_shown() -> None:
+    """It may be what a service has to say that only the trainer can reach."""
+    rows = frame(secret=["hush"] * 30, hidden=[0.5] * 30)
+
+    said = json.dumps(report(rows, **HTTP))
+
+    assert "column 4 holds other values" in said
+    assert not {word for word in ("secret", "hush", "hidden") if word in said}
+
+
+def test_of_a_table_over_http_that_would_be_learned_from_the_columns_are_shown() -> None:
+    """The version that a training makes of it shows them."""
+    said = report(frame(wind=[index % 5 for index in range(30)]), **HTTP)
+
+    assert [column["name"] for column in said["columns"]] == ["up", "timestamp", "demand", "wind"]
+
+
+def test_a_report_on_many_columns_fits_and_counts_what_it_leaves_out() -> None:
+    some = {f"a column with a long name {number}": ["?"] * 30 for number in range(100)}
+    others = {f"another column {number}": [number * 0.1] * 29 + [1] for number in range(100)}
+
+    said = report(frame(**some, **others))
+    message = to_message(said)
+
+    assert len(message.encode()) <= MOST_BYTES
+    kept = json.loads(message)
+    assert kept["faultsLeftOut"] + len(kept["faults"]) == 100
+    assert kept["columnsLeftOut"] + len(kept["columns"]) == len(said["columns"])
+    assert kept["faults"], "what is wrong goes before what is there"
+    assert json.loads(to_message(said, most=None)) == said
+
+
+@pytest.fixture(name="told")
+def _told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A pod of a check: it is told of neither MLflow nor a database."""
+    for name in ("MLFLOW_TRACKING_URI", "FAIRLEAD_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FAIRLEAD_TERMINATION_LOG", str(tmp_path / "log"))
+    return tmp_path / "log"
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "reason"),
+    [
+        pytest.param(frame(), 0, None, id="data that can be used"),
+        pytest.param(frame(demand=["?"] * 30), 3, "FeatureInvalid", id="data that cannot"),
+        pytest.param(None, 1, "DataSourceUnavailable", id="no data"),
+    ],
+)
+def test_a_check_needs_neither_mlflow_nor_a_database(
+    rows: pd.DataFrame | None, code: int, reason: str | None, told: Path
+) -> None:
+    path = told.with_name("rows.csv")
+    if rows is not None:
+        rows.to_csv(path, index=False)
+    document = config_document(
+        mlflowRunId=None, data__uri=f"file://{path}", search__algorithms=["linear"]
+    )
+
+    assert main(["check", "--config", json.dumps(document)]) == code
+    said = json.loads(told.read_text())
+    assert (said["stage"], said.get("reason")) == ("check", reason)
