@@ -149,7 +149,7 @@ async def _read_case(body: Mapping[str, Any], kube: Kube, *, now: datetime) -> C
         if not going_on:
             raise
         plan, invalid = None, str(error)
-    if not going_on:
+    if _is_pending(status) and not going_on:
         _require_others(spec, model)
     inherited = model.unread if spec.policy is None else None
     if invalid or inherited or unread:  # what it was is not known any more

@@ -681,7 +681,7 @@ def test_a_check_says_what_would_be_learned_from_and_keeps_nothing(
 
 def test_a_check_tells_all_that_is_wrong_in_one_run(desk: Desk) -> None:
     """Columns, labels and the split: each cost a training."""
-    query = """SELECT "timestamp", 'n/k' AS wind, nsw_price * 1e39 AS far, nsw_price,
+    query = """SELECT "timestamp", 'n/k' AS wind, nsw_price * 1e42 AS far, nsw_price,
         CASE WHEN row_number() OVER (ORDER BY "timestamp") <= 1000 THEN price_up ELSE 1 END
         AS price_up FROM prices ORDER BY "timestamp" LIMIT 2000"""
 

@@ -215,6 +215,10 @@ async def test_what_is_in_charge_is_no_candidate_of_a_trial(world: World) -> Non
 
     with pytest.raises(InvalidSpecError, match=r"1\.0\.0 is in charge"):
         await look(world, alternatives=["1.0.0"], policy=trial)
+    ended = {"phase": "Succeeded", "winner": "1.0.0", "stable": EARLIER}
+    seen = await look(world, alternatives=["1.0.0"], policy=trial, status=ended)
+
+    assert seen.observed.phase is Phase.SUCCEEDED
 
 
 async def test_alternatives_need_a_plan_that_takes_them(world: World) -> None:
