@@ -128,6 +128,8 @@ def report(
         ),
         **_measurements(seen, decision, entered=entered),
     )
+    if is_finished(seen.observed.phase) and not seen.observed.has_turn:
+        status = _keep_end(old, status)
     return Report(
         status=status.to_manifest(),
         events=(
@@ -143,6 +145,17 @@ def report(
             refused=any(read_refusal(server) is not None for server in seen.servers.values()),
             unstarted=seen.unstarted,
         ),
+    )
+
+
+def _keep_end(old: RolloutStatus, now: RolloutStatus) -> RolloutStatus:
+    """Leave what it ended with: the traffic, pods and spec of by now are of another's rollout."""
+    return old.model_copy(
+        update={
+            "requests": now.requests,
+            "conditions": now.conditions,
+            "unconfirmed_since": now.unconfirmed_since,
+        }
     )
 
 

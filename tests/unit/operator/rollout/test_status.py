@@ -8,6 +8,7 @@ import pytest
 
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.phases.rollout import Phase, Reason, RouteReason, SignatureReason
+from fairlead_operator.api.rollout import RolloutStatus
 from fairlead_operator.report import Report
 from fairlead_operator.rollout.decision.states import Cause, Decision, Observed
 from fairlead_operator.rollout.presence import Pods
@@ -100,6 +101,36 @@ def test_a_route_that_the_cluster_refuses_is_no_fault_of_a_gateway(kind: str) ->
 
     (pods,) = (each for each in spoken.status["conditions"] if each["type"] == "PodsReady")
     assert (pods["status"], pods["reason"]) == ("True", "PodsReady")
+
+
+ENDED = MOVING | {
+    "phase": "Succeeded", "step": 2, "weight": 100, "observedWeight": 100, "peakWeight": 100,
+    "progress": "2/2", "strategy": "canary", "reason": "Promoted", "message": "passed",
+    "finishedAt": EARLIER, "gateway": {"kind": "BuiltIn"},
+    "arms": [{"version": "1.1.0", "registryVersion": "2", "digest": "sha256:1", "weight": 100,
+              "prepared": 0, "observedWeight": 100}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("weight", [90, 0, None], ids=["less by now", "gone", "not reported"])
+@pytest.mark.parametrize("has_turn", [False, True], ids=["another's turn", "at rest"])
+def test_a_rollout_that_ended_keeps_what_it_ended_with(
+    weight: int | None, *, has_turn: bool
+) -> None:
+    """With 10 % at the next candidate, the row of the one before said 90 %."""
+    look = observed(phase=Phase.SUCCEEDED, step=2, weight=weight, has_turn=has_turn,
+                    finished_at=NOW)  # fmt: skip
+
+    spoken = told(decided(Phase.SUCCEEDED, share=100), look, ENDED).status
+
+    assert spoken.get("observedWeight") == (weight if has_turn else 100)
+    assert spoken["arms"][0].get("observedWeight") == (weight if has_turn else 100)
+    if not has_turn:
+        moves = {"conditions", "observedWeight", "arms"}
+        kept = RolloutStatus.model_validate(ENDED).to_manifest()
+        assert {k: v for k, v in spoken.items() if k not in moves} == {
+            k: v for k, v in kept.items() if k not in moves
+        }
 
 
 def test_what_keeps_a_gateway_pod_away_is_said_before_that_it_confirms_nothing() -> None:
