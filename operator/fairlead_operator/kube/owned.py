@@ -77,8 +77,12 @@ async def apply_owned(
     return await api.apply(_bound(manifest, live))
 
 
-async def create_once(manifest: Mapping[str, Any], kube: Kube) -> dict[str, Any]:
+async def create_once(
+    manifest: Mapping[str, Any], kube: Kube, *, beside: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Create what may not change once it is there; what we created before stays as it is.
+
+    ``beside`` is what else may be left behind of an earlier owner: all of it is named at once.
 
     A look that was cut off may have created it.  To apply what it would be by now, of a spec that
     has changed since, would be refused for ever.
@@ -102,20 +106,34 @@ async def create_once(manifest: Mapping[str, Any], kube: Kube) -> dict[str, Any]
     earlier = f"an earlier {meta['ownerReferences'][0]['kind']} of this name"
     if owners(live):
         raise ConflictError(f"{what} is of {earlier}, and goes with it")
-    raise TakenError(f"{what} is what {earlier} left behind: delete it")
+    others = (f"{item['kind']} {item['metadata']['name']}" for item in beside)
+    names = list(dict.fromkeys((what, *others)))
+    be, them = ("is", "it") if len(names) == 1 else ("are", "them")
+    raise TakenError(f"{', '.join(names)} {be} what {earlier} left behind: delete {them}")
+
+
+def is_left_behind(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Tell whether an object was made for an earlier owner of this name, and nobody owns it now."""
+    return is_ours(manifest, live) and not owners(live)
 
 
 async def check_names(manifests: Iterable[Mapping[str, Any]], kube: Kube) -> None:
-    """Look for others' objects of these names before anything is applied.
+    """Look for others' objects of these names before anything is applied; name all at once.
 
     Raises:
-        TakenError: there is one.
+        TakenError: there are some.
     """
+    taken = []
     for manifest in manifests:
         meta = manifest["metadata"]
         place = (manifest["kind"], meta["namespace"], meta["name"])
         live = await kube.get(*place)
-        refuse_taken(manifest, live or await kube.reread(*place))
+        try:
+            refuse_taken(manifest, live or await kube.reread(*place))
+        except TakenError as error:
+            taken.append(str(error))
+    if taken:
+        raise TakenError("; ".join(taken))
 
 
 async def remove_owned(manifest: Mapping[str, Any], kube: Kube) -> None:

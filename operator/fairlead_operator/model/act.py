@@ -18,7 +18,13 @@ from fairlead_operator.kube.database_secret import name_database_secret
 from fairlead_operator.kube.hosts import find_taken
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
-from fairlead_operator.kube.owned import check_names, create_once, is_ours, name_route
+from fairlead_operator.kube.owned import (
+    check_names,
+    create_once,
+    is_left_behind,
+    is_ours,
+    name_route,
+)
 from fairlead_operator.kube.pods import read_refusal
 from fairlead_operator.kube.refused_pods import have_pods_tried
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
@@ -168,7 +174,7 @@ async def _start(
         number = seen.status.rollout_number + 1
         with attempts.attempt():
             child = build_rollout(owner, seen.spec, decision.start_rollout, number=number)
-            await create_once(child, kube)
+            await create_once(child, kube, beside=_find_left(owner, seen))
             left.discard("Rollout")
     return frozenset(left)
 
@@ -238,9 +244,8 @@ def _build_parts(owner: Owner, settings: Settings) -> tuple[dict[str, Any], ...]
 async def _start_training(owner: Owner, start: Start, seen: Seen, kube: Kube) -> None:
     number = seen.status.training_number + 1
     task = seen.observed.task
-    await create_once(
-        build_training_run(owner, number=number, trigger=start.trigger, task=task), kube
-    )
+    child = build_training_run(owner, number=number, trigger=start.trigger, task=task)
+    await create_once(child, kube, beside=_find_left(owner, seen))
     _LOGGER.info(
         "training started",
         extra={
@@ -251,6 +256,21 @@ async def _start_training(owner: Owner, start: Start, seen: Seen, kube: Kube) ->
             "why": start.why,
         },
     )
+
+
+def _find_left(owner: Owner, seen: Seen) -> list[Mapping[str, Any]]:
+    """Find the children that an earlier Model of this name left, in whose way they are or will be.
+
+    What a person applied has none of our labels, and goes with nobody.
+    """
+    parts = (("rollout", seen.rollouts), ("training-run", seen.training_runs))
+    return [
+        item
+        for component, items in parts
+        for item in items
+        if is_left_behind({"metadata": owner.metadata("", component_labels(component, owner.name))},
+                          item)
+    ]  # fmt: skip
 
 
 async def _apply_gateway(

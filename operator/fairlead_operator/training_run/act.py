@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from fairlead_operator.api.runs import RunEnd
 from fairlead_operator.attempts import Attempts, Failure
 from fairlead_operator.errors import TransientError
 from fairlead_operator.kube.metadata import Owner, component_labels
-from fairlead_operator.kube.owned import create_once, remove_owned
+from fairlead_operator.kube.owned import create_once, is_left_behind, remove_owned
 from fairlead_operator.kube.pods import is_working
 from fairlead_operator.kube.refused_pods import name_try
 from fairlead_operator.namespace.login import provide_login
@@ -106,6 +106,17 @@ async def act(
     return attempts.failures
 
 
+async def _find_left(owner: Owner, seen: Seen, kube: Kube) -> Sequence[Mapping[str, Any]]:
+    """Find the Jobs that an earlier TrainingRun of this name left."""
+    left = []
+    for stage in _STAGES:
+        name = name_job(stage, owner, model=seen.spec.model)
+        job = await kube.get("Job", owner.namespace, name["metadata"]["name"])
+        if job is not None and is_left_behind(name, job):
+            left.append(job)
+    return left
+
+
 async def _have_pods_tried(job: Mapping[str, Any], kube: Kube, *, now: datetime) -> None:
     """Have the refused pods of a Job tried again, if it is time."""
     meta, moment = job["metadata"], name_try(now)
@@ -147,7 +158,8 @@ async def _start(
             limits=settings.login_limits,
         )
         await ports.logins.admit(owner.namespace, ports.kube, model=seen.spec.model)
-        await create_once(_build(stage, owner, seen, settings), ports.kube)
+        job = _build(stage, owner, seen, settings)
+        await create_once(job, ports.kube, beside=await _find_left(owner, seen, ports.kube))
 
 
 def _build(stage: Stage, owner: Owner, seen: Seen, settings: Settings) -> dict[str, Any]:

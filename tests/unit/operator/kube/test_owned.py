@@ -246,6 +246,20 @@ async def test_what_is_made_once_is_not_taken_from_another(
     assert [verb for verb, _, _ in api.writes] == ["put"]
 
 
+async def test_all_that_was_left_behind_is_named_at_once(api: FakeKube) -> None:
+    """Each was named only when the one before was deleted."""
+    api.put(service(LABELS, ()))
+    other = {"kind": "Rollout", "metadata": {"name": "web-rollout-2"}}
+
+    with pytest.raises(TakenError) as taken:
+        await create_once(OURS, api, beside=[service(LABELS, ()), other])
+
+    assert str(taken.value) == (
+        "Service web, Rollout web-rollout-2 are what an earlier Model of this name left behind: "
+        "delete them"
+    )
+
+
 async def test_a_conflict_with_nothing_is_tried_later(api: FakeKube) -> None:
     """As that of a quota which many objects are counted in at the same time."""
 
@@ -265,6 +279,12 @@ async def test_names_are_checked_without_a_write(api: FakeKube) -> None:
     before = len(api.writes)
 
     with pytest.raises(TakenError, match=r"^Service web-1-0-0 exists and is not ours"):
+        await check_names(names, api)
+    api.put({"kind": "ConfigMap", "metadata": {"namespace": "energy", "name": "web-route"}})
+    before += 1
+    with pytest.raises(
+        TakenError, match=r"ConfigMap web-route exists .*; Service web-1-0-0 exists"
+    ):
         await check_names(names, api)
 
     assert len(api.writes) == before

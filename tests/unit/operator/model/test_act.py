@@ -10,6 +10,7 @@ from fairlead_operator.api.group import ANNOTATION_TRIED, GATEWAY_NAME
 from fairlead_operator.api.model import ModelSpec, ModelStatus
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.errors import ClusterRefusalError, TakenError, TransientError
+from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.model.act import act
 from fairlead_operator.model.seen import Seen
 from fairlead_operator.model.state_machine import decide
@@ -349,3 +350,41 @@ async def test_refused_pods_of_the_gateway_are_tried_again(world: World, status:
     tried = gateway["metadata"]["annotations"].get(ANNOTATION_TRIED)
     assert outcome.refused is (status == "True")
     assert (tried is not None) is (status == "True")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param({"start_rollout": Target(version="1.1.0", trigger="pinned")}, id="a rollout"),
+        pytest.param({"start_training": Start(trigger=Trigger.RECIPE, why="w")}, id="a training"),
+    ],
+)
+async def test_all_children_that_an_earlier_model_left_are_named_at_once(
+    world: World, start: dict[str, Any]
+) -> None:
+    """Deleted with --cascade=orphan, they were named one after the other."""
+    children = [
+        ("Rollout", "rollout", 1),
+        ("Rollout", "rollout", 2),
+        ("TrainingRun", "training", 1),
+    ]
+    left = []
+    for kind, word, number in children:
+        component = "rollout" if kind == "Rollout" else "training-run"
+        meta = {"namespace": NAMESPACE, "name": f"nsw-price-{word}-{number}",
+                "labels": component_labels(component, "nsw-price")}  # fmt: skip
+        left.append(
+            world.kube.put({"kind": kind, "metadata": meta, "spec": {"model": "nsw-price"}})
+        )
+    by_hand = {"namespace": NAMESPACE, "name": "mine"}
+    mine = world.kube.put({"kind": "Rollout", "metadata": by_hand, "spec": {"model": "nsw-price"}})
+    look = dataclasses.replace(seen(observed()), rollouts=[*left[:2], mine], training_runs=left[2:])
+
+    outcome = await act(BODY, dataclasses.replace(QUIET, **start), look, world.ports, SETTINGS)
+
+    (failure,) = outcome.failures
+    assert all(item["metadata"]["name"] in failure.message for item in left)
+    assert "mine" not in failure.message
+    assert failure.message.endswith(
+        "are what an earlier Model of this name left behind: delete them"
+    )

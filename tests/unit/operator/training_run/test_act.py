@@ -279,3 +279,20 @@ async def test_a_job_that_is_to_go_is_not_tried_again(world: World) -> None:
     await act_on(world, seen(observed(suspend=True), refused=job))
 
     assert ("annotate", "Job", f"{NAME}-search") not in world.kube.writes
+
+
+async def test_all_jobs_that_an_earlier_run_left_are_named_at_once(world: World) -> None:
+    for stage in ("search", "finish"):
+        labels = job_labels(stage, model="nsw-price", run=NAME)
+        meta = {"namespace": NAMESPACE, "name": f"{NAME}-{stage}", "labels": labels}
+        world.kube.put({"kind": "Job", "metadata": meta})
+    look = seen(observed(search=JobState.ABSENT))
+
+    (failure,) = await act(
+        BODY, decide(look.observed), look, world.ports, SETTINGS, now=world.ports.now()
+    )
+
+    assert failure.message == (
+        f"Job {NAME}-search, Job {NAME}-finish are what an earlier TrainingRun of this name left "
+        "behind: delete them"
+    )
