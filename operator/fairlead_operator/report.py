@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -27,6 +28,8 @@ from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError, Pare
 from fairlead_operator.upgrades import LOOK_AGAIN
 
 _NOT_BEGUN: Final = {"Rollout": rollout.Phase.PENDING, "TrainingRun": training_run.Phase.PENDING}
+_COMMAND: Final = re.compile(r"(`fairlead [a-z-]+) MODEL\b")  # for people to give
+_SENTENCES: Final = frozenset({"message", "summary"})
 _SOONEST_RETRY: Final = timedelta(milliseconds=200)
 _LATEST_RETRY: Final = timedelta(seconds=30)
 
@@ -42,6 +45,34 @@ class Report:
     def within(self, time: timedelta) -> "Report":
         """Return it with the next look no later than this."""
         return dataclasses.replace(self, look_again=min(self.look_again or time, time))
+
+    def naming(self, model: str) -> "Report":
+        """Return it with the Model's own name in the commands that it tells people to give.
+
+        Decisions do not know the name.  What people wrote themselves stays as it is.
+        """
+        events = (
+            dataclasses.replace(event, message=_name(event.message, model)) for event in self.events
+        )
+        return dataclasses.replace(self, status=_name_in(self.status, model), events=tuple(events))
+
+
+def _name(text: str, model: str) -> str:
+    return _COMMAND.sub(lambda command: f"{command[1]} {model}", text)
+
+
+def _name_in(value: Any, model: str) -> Any:
+    """Name the Model in every sentence of a status."""
+    if isinstance(value, Mapping):
+        return {
+            key: _name(inner, model)
+            if key in _SENTENCES and isinstance(inner, str)
+            else _name_in(inner, model)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_name_in(inner, model) for inner in value]
+    return value
 
 
 def report_invalid(body: Mapping[str, Any], error: InvalidSpecError, *, now: datetime) -> Report:

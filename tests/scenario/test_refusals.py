@@ -409,7 +409,10 @@ async def test_a_way_back_that_the_cluster_refuses_is_told_with_what_candidates_
     await serving.pass_time(MINUTE)
 
     assert serving.weights() == {"1.0.0": 100}
-    assert serving.model()["status"].get("weight") is None
+    model = serving.model()["status"]
+    assert model.get("weight") is None
+    ready = next(each for each in model["conditions"] if each["type"] == "Ready")
+    assert "`fairlead retry nsw-price` tries it again" in ready["message"]
 
 
 async def test_a_pinned_model_whose_rollout_may_not_be_made_says_so() -> None:

@@ -48,6 +48,11 @@ _RECONCILERS: Final[Mapping[str, _Reconcile]] = {
 }
 
 
+def _name_model(key: Key, body: Mapping[str, Any]) -> str:
+    """Return the name of the Model that the object is, or is of."""
+    return key.name if key.kind == "Model" else str(body["spec"]["model"])
+
+
 class Controller:
     """Works the queue off."""
 
@@ -91,7 +96,7 @@ class Controller:
                     await publish(body, broken, self._ports.kube, now=now)
                 raise
             unread = explain_unread(key.kind, body["metadata"].get("annotations") or {})
-            report = report_unread(body, report, unread, now=now)
+            report = report_unread(body, report, unread, now=now).naming(_name_model(key, body))
             await publish(body, report, self._ports.kube, now=now)
             await take_off(body, report.status, self._ports.kube)
             await take_off_unread(body, self._ports.kube)

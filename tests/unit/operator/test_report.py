@@ -195,3 +195,35 @@ def test_what_nobody_reads_is_a_condition_and_an_event(
     said = status.get("conditions", [])
     assert [(entry["status"], entry["message"]) for entry in said] == expected
     assert announced == events
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        pytest.param("`fairlead retry MODEL` tries it again", "`fairlead retry web` tries it again",
+                     id="a command"),
+        pytest.param("`fairlead promote MODEL --unmeasured`, or `fairlead abort MODEL`",
+                     "`fairlead promote web --unmeasured`, or `fairlead abort web`", id="two"),
+        pytest.param("MODEL is a word", "MODEL is a word", id="no command"),
+        pytest.param("`fairlead retry MODELS`", "`fairlead retry MODELS`", id="another word"),
+        pytest.param("`fairlead retry web`", "`fairlead retry web`", id="named before"),
+    ],
+)  # fmt: skip
+def test_commands_are_told_with_the_name_of_the_model(text: str, named: str) -> None:
+    """People copied the placeholder into their terminal."""
+    status = {"message": text, "summary": text, "arms": [{"message": text}],
+              "gate": {"message": text, "version": text}}  # fmt: skip
+    report = Report(status=status, events=(Event(reason="r", message=text),))
+
+    told = report.naming("web")
+
+    assert told.status == {"message": named, "summary": named, "arms": [{"message": named}],
+                           "gate": {"message": named, "version": text}}  # fmt: skip
+    assert [event.message for event in told.events] == [named]
+
+
+def test_what_a_person_wrote_stays_as_it_is() -> None:
+    """Its text makes a request the same or another: another one would be answered for ever."""
+    asked = {"action": "abort", "text": "`fairlead abort MODEL`", "why": "`fairlead abort MODEL`"}
+
+    assert Report(status={"requests": [asked]}).naming("web").status == {"requests": [asked]}
