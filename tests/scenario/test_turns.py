@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import pytest
 
+from fairlead_operator.kube.metadata import component_labels
 from support.fakes import copied
-from support.world import NAMESPACE, World, model_manifest
+from support.world import NAMESPACE, World, model_manifest, pod
 
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
@@ -248,3 +249,41 @@ async def test_a_rollout_that_cannot_begin_says_so_in_its_row_and_takes_no_turn(
     assert stable(world) == "1.0.0"
     assert world.model()["status"]["rollout"] == "sound"
     assert world.weights() == {"1.3.0": 20, "1.0.0": 80}
+
+
+# What keeps a version from starting is said where people look first.
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+async def test_a_model_says_what_its_rollout_waits_for(which: str) -> None:
+    """It said which Rollout there is, and nothing of why no pod came for ten minutes."""
+    world = World()
+    world.prometheus.healthy()
+    for version in ("1.0.0", "1.1.0"):
+        world.registry.register(f"{NAMESPACE}.nsw-price", version)
+    world.kube.put(model_manifest(version="1.0.0"))
+    version = "1.0.0"
+    if which == "second":
+        await world.run()
+        version = "1.1.0"
+    world.slow.add(version)
+    change(world, version=version)
+    await world.run()
+    labels = component_labels("server", "nsw-price", version)
+    stuck = pod("stuck", labels=labels)
+    words = "exceeded quota: limits.memory"
+    stuck["status"]["conditions"].append(
+        {"type": "PodScheduled", "status": "False", "message": words}
+    )
+    world.kube.put(stuck)
+    await world.run()
+    told = {entry["type"]: entry for entry in world.model()["status"]["conditions"]}
+    world.slow.clear()
+    await world.kube.delete("Pod", NAMESPACE, "stuck")
+    await world.pass_time(MINUTE)
+
+    assert f"pod stuck has no node: {words}" in told["UpToDate"]["message"]
+    assert told["Ready"]["status"] == ("False" if which == "first" else "True")
+    assert words in told["Ready"]["message"]
+    after = {entry["type"]: entry for entry in world.model()["status"]["conditions"]}
+    assert words not in after["UpToDate"]["message"]

@@ -25,8 +25,9 @@ from fairlead_operator.api.group import ANNOTATION_TOLD, name_registered_model
 from fairlead_operator.api.history import ENTRIES
 from fairlead_operator.api.model import BlockedVersion, ModelSpec, ModelStatus
 from fairlead_operator.api.phases.common import CommonReason, RequestOutcome
-from fairlead_operator.api.phases.rollout import BY_HAND, Trigger
+from fairlead_operator.api.phases.rollout import BEFORE_TRAFFIC, BY_HAND, Trigger
 from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
+from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.phases.training_run import Phase as TrainingRunPhase
 from fairlead_operator.api.phases.training_run import Trigger as TrainingTrigger
 from fairlead_operator.api.promql import fill_names, find_queries
@@ -529,6 +530,7 @@ def _read_rollout(
         paused=status.get("phase") == RolloutPhase.PAUSED,
         weight=_read_weight(status, last.weight),
         out=find_out(versions, status),
+        starts=_starts(status),
     )
 
 
@@ -541,6 +543,12 @@ def _read_weight(status: Mapping[str, Any], last: int | None) -> int:
     if observed is not None:
         return int(observed)
     return (status.get("weight") or 0) if last is None else last
+
+
+def _starts(status: Mapping[str, Any]) -> bool:
+    """Tell whether a Rollout waits, at its turn, for what it needs before it has traffic."""
+    before = status.get("phase") in BEFORE_TRAFFIC
+    return before and status.get("reason") != RolloutReason.WAITING_FOR_TURN
 
 
 def _digest(version: str, status: Mapping[str, Any]) -> str:

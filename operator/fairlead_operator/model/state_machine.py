@@ -52,6 +52,9 @@ from fairlead_operator.versions import exchanged
 
 _BLOCKED_KEPT: Final = 10
 _ASK_AGAIN: Final = timedelta(seconds=10)  # a history that does not answer
+_WAITING: Final = frozenset({
+    TrainingReason.WAITING_FOR_PODS, TrainingReason.WAITING_FOR_TRACKING, TrainingReason.SUSPENDED,
+})  # fmt: skip
 _CAUSE: Final = 800  # characters of another's message, so that what to do still fits behind it
 
 
@@ -548,6 +551,8 @@ def _rolling_out(observed: Observed) -> str:
         moves = f"tries {' and '.join(rollout.versions)}, {rollout.leader} leads"
     if rollout.paused:
         moves = f"{moves} is paused: {rollout.message[:_CAUSE]}"
+    elif rollout.starts:
+        moves = f"{moves}: {rollout.message[:_CAUSE]}"
     parts = [f"{rollout.name} {moves}", *_next_in_line(observed, rollout)]
     if observed.refused is not None:
         parts.append(observed.refused.message)
@@ -571,9 +576,9 @@ def _next_in_line(observed: Observed, rollout: CurrentRollout) -> list[str]:
 
 
 def _waiting(observed: Observed) -> str:
-    """Say what a training under way waits for, if its pods do not come."""
+    """Say what a training under way waits for: pods, MLflow or a person."""
     training = observed.training
-    if training is None or training.reason != TrainingReason.WAITING_FOR_PODS:
+    if training is None or training.reason not in _WAITING:
         return ""
     return f"; {training.name}: {training.message[:_CAUSE]}"
 

@@ -55,6 +55,7 @@ class CurrentRollout:
     paused: bool = False
     weight: int = 0  # percent of the traffic that its candidates really have
     out: frozenset[str] = frozenset()  # candidates that left its trial, or lost it
+    starts: bool = False  # it has no traffic yet, and the message says what it waits for
 
     @property
     def in_play(self) -> tuple[str, ...]:

@@ -656,6 +656,11 @@ def test_a_refused_target_is_said_and_stays_said_until_another_is_asked_for() ->
             id="a target that is blocked waits for nothing",
         ),
         pytest.param(
+            {"rollout": rollout(starts=True, message="0 of 1 pods ready; no such image")},
+            "r-2 to 1.1.0: 0 of 1 pods ready; no such image",
+            id="a candidate that cannot start",
+        ),
+        pytest.param(
             {"waiting": ("r-hand",)}, "r-2 to 1.1.0; r-hand waits for its turn", id="one by hand"
         ),
         pytest.param(
@@ -682,6 +687,13 @@ WAITS = training(reason="WaitingForPods", message="no pod: exceeded quota")
         pytest.param({"stable": None, "training": WAITS},
                      "the first version is being trained; t-2: no pod: exceeded quota",
                      id="the first, without a pod"),
+        pytest.param({"stable": None,
+                      "training": training(reason="WaitingForTracking", message="HTTP 401")},
+                     "the first version is being trained; t-2: HTTP 401",
+                     id="the first, and MLflow takes no run"),
+        pytest.param({"training": training(reason="Suspended", message="suspended")},
+                     "1.0.0 is in charge; a training is under way; t-2: suspended",
+                     id="another, suspended"),
         pytest.param({"training": training(reason="Finishing", message="m")},
                      "1.0.0 is in charge; a training is under way", id="another, at work"),
         pytest.param({"training": WAITS},
