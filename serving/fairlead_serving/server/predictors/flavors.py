@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 _WARMUP_SECONDS = 10.0  # a slow model is warm after one
 
 
-# Each imports its library when it is asked: XGBoost costs a second, MLflow three and 100 MB.
+# Each imports its library when it is asked: MLflow and pandas cost three seconds and 100 MB.
 def _load_xgboost(artifact: Artifact) -> Predictor:
     from fairlead_serving.server.predictors.xgboost import XgboostPredictor  # noqa: PLC0415 - see above
 

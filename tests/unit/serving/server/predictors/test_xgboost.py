@@ -12,6 +12,7 @@ import xgboost
 
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.instances import BadInputError
+from fairlead_serving.server.predictors.booster import Booster, BoosterError
 from fairlead_serving.server.predictors.protocol import PredictionError
 from fairlead_serving.server.predictors.xgboost import XgboostPredictor
 from fairlead_serving.server.signature import Column, Kind
@@ -83,10 +84,11 @@ def test_threads_do_not_meet_in_a_booster(tmp_path: Path) -> None:
         np.testing.assert_array_equal(scores, expected[at % len(tables)])
 
 
-def test_rows_that_a_booster_does_not_take_are_refused_in_its_words() -> None:
-    predictor = XgboostPredictor(train("reg:squarederror", FRAME["a"]), (A,), rounds=(0, 0))
+def test_rows_that_a_booster_does_not_take_are_refused_in_its_words(tmp_path: Path) -> None:
+    train("reg:squarederror", FRAME["a"]).save_model(tmp_path / "model.ubj")
+    predictor = XgboostPredictor(Booster.read(tmp_path / "model.ubj"), (A,))
 
-    with pytest.raises(ValueError, match="expected: 2, got 1"):
+    with pytest.raises(BoosterError, match=r"Number of columns in data [^\n]*$"):
         predictor.predict([{"a": 1}])
 
 
@@ -142,14 +144,22 @@ def test_a_booster_of_other_columns_is_refused(tmp_path: Path, frame: Any, messa
         XgboostPredictor.load(artifact(tmp_path, booster, columns=(A,)))
 
 
+@pytest.mark.parametrize("content", [b"", b"\x80\x04pickle", b"{}", b'{"learner": {}}'])
+def test_what_is_no_booster_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.ubj").write_bytes(content)
+
+    with pytest.raises(BoosterError):
+        Booster.read(tmp_path / "model.ubj")
+
+
 def test_a_score_that_is_no_number_is_an_error(tmp_path: Path) -> None:
     booster = train("reg:squarederror", FRAME["a"], base_score=3e38)
     leaves = json.loads(booster.save_raw("json"))
     for tree in leaves["learner"]["gradient_booster"]["model"]["trees"]:
         tree["base_weights"] = [3e38] * len(tree["base_weights"])
         tree["split_conditions"] = [3e38] * len(tree["split_conditions"])
-    booster.load_model(bytearray(json.dumps(leaves).encode()))
-    predictor = XgboostPredictor(booster, (A, B), rounds=(0, 0))
+    (tmp_path / "model.json").write_text(json.dumps(leaves))
+    predictor = XgboostPredictor(Booster.read(tmp_path / "model.json"), (A, B))
 
     with pytest.raises(PredictionError, match="not a finite number"):
         predictor.predict([{"a": 1, "b": 1}])
