@@ -158,7 +158,13 @@ def build(
     feedback = FeedbackEndpoint(settings.record, log, bodies, classes=classes)
     description = describe_api(settings, predictor.reader, classes)
     paths = model_paths(settings.model, settings.version)
-    metadata = describe_model(settings.model, settings.version, predictor.reader, classes)
+    metadata = describe_model(
+        settings.model,
+        settings.version,
+        predictor.reader,
+        classes,
+        gives_text=predictor.gives_text,
+    )
     routes = open_inference(paths, metadata, infer)
     service = build_service(endpoint)
     app: ASGIApp = build_application(service, feedback, registry, description, routes)

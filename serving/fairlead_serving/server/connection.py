@@ -66,7 +66,7 @@ class BoundedConnection(HttpToolsProtocol):
 class JoinedWrites:
     """A transport that writes as one what is given to it in two pieces at a time.
 
-    What it holds is written with what comes next, or before the event loop looks at anything else.
+    What it holds is written with what comes next, or when the event loop next runs what waits.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:

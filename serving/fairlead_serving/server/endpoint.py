@@ -51,6 +51,7 @@ _UNCOUNTED, _UNCOUNTED_VALUE = UNCOUNTED_HEADER.encode(), UNCOUNTED_VALUE.encode
 _SHADOW, _SHADOW_VALUE = SHADOW_HEADER.encode(), SHADOW_VALUE.encode()
 _SERVER = (b"server", b"BentoML Service/fairlead")  # as BentoML's own routes say
 _HEADERS = ((b"content-type", b"application/json"), _SERVER)
+_TOO_LONG_SECONDS = 0.1  # of work, for which probes and metrics have waited
 
 
 class _TooSlowError(Exception):
@@ -73,6 +74,7 @@ class PredictEndpoint:
         dialect: Dialect | None = None,
     ) -> None:
         self._predictor = predictor
+        self._is_fast = predictor.is_fast
         self._metrics = metrics
         self._timeout = settings.request_timeout.total_seconds()
         self._thread = thread
@@ -122,11 +124,13 @@ class PredictEndpoint:
         await send({"type": "http.response.body", "body": content})
 
     async def _predict(self, body: Body) -> tuple[str | None, Predictions]:
-        if self._predictor.is_fast and self._has_few_rows(body.content):
+        if self._is_fast and self._has_few_rows(body.content):
+            started = time.thread_time()  # what others take of the processor is not its fault
             try:
                 return self._read_and_predict(body)
             finally:
                 body.release()
+                self._judge_speed(time.thread_time() - started)
         job = self._thread.submit(self._read_and_predict, body)
         # Not before: what a client no longer waits for is in memory until the thread is past it.
         job.add_done_callback(lambda _: body.release())
@@ -145,6 +149,15 @@ class PredictEndpoint:
         predictions = self._predictor.predict(instances)
         check_answer(len(predictions), predictions, beside=self._names)
         return asked, predictions
+
+    def _judge_speed(self, seconds: float) -> None:
+        """Leave the event loop for good to others, where some values make a fast model slow."""
+        if seconds > _TOO_LONG_SECONDS:
+            self._is_fast = False
+            _log.warning(
+                "The model took %.1f s for a few rows, so it no longer predicts on the event loop",
+                seconds,
+            )
 
     def _has_few_rows(self, body: bytearray) -> bool:
         """Say whether a body is small; of the bytes in its strings it may say too much."""

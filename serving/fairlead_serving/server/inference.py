@@ -48,14 +48,15 @@ def model_paths(model: str, version: str) -> tuple[str, str]:
 
 
 def describe_model(
-    model: str, version: str, reader: InstanceReader, classes: Classes
+    model: str, version: str, reader: InstanceReader, classes: Classes, *, gives_text: bool = False
 ) -> dict[str, Any]:
     """Return the metadata of a model: its signature in the protocol's types."""
     inputs = [
         {"name": column.name, "datatype": _DATATYPES[column.mlflow_type], "shape": [-1, 1]}
         for column in reader.columns
     ]
-    outputs = [{"name": OUTPUT, "datatype": "FP64", "shape": [-1, -1]}]
+    datatype = "BYTES" if gives_text else "FP64"
+    outputs = [{"name": OUTPUT, "datatype": datatype, "shape": [-1, -1]}]
     if classes.labels:
         outputs.append({"name": LABELS, "datatype": "BYTES", "shape": [-1, 1]})
     return {

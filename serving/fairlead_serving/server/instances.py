@@ -36,7 +36,8 @@ _JSON_TYPES: Mapping[Kind, str | list[str]] = {
     Kind.CATEGORY: ["string", "number", "boolean"],
     Kind.TIME: ["string", "number"],
 }
-_TIME_FORMS = "a time such as 2026-01-31T12:00:00Z, nor seconds since 1970"
+_TIME = "2026-01-31T12:00:00Z"
+_TIME_FORMS = f"A time such as {_TIME}, or seconds since 1970, both in UTC if they do not say."
 _SHOWN = 40  # characters of a refused value that are repeated to the client
 
 
@@ -186,6 +187,8 @@ def _read_value(kind: Kind, value: Any) -> Cell:
     match kind:
         case Kind.NUMBER | Kind.WHOLE if isinstance(value, bool):
             return int(value)  # as the training read a column of booleans
+        case Kind.BOOLEAN:
+            return bool(value)
         case Kind.CATEGORY:
             return spell(value)
         case Kind.TIME:
@@ -223,9 +226,10 @@ def _find_problem(kind: Kind, value: object, limit: float) -> str | None:
         return None if isinstance(value, str | int | float) else "is not a string or a number"
     if kind is Kind.TIME:
         seconds = _read_time(value)
-        return f"is not {_TIME_FORMS}" if seconds is None or abs(seconds) > limit else None
+        is_time = seconds is not None and abs(seconds) <= limit
+        return None if is_time else f"is neither a time such as {_TIME} nor seconds since 1970"
     if kind is Kind.BOOLEAN:
-        is_boolean = isinstance(value, bool) or (isinstance(value, int) and value in {0, 1})
+        is_boolean = isinstance(value, int | float) and value in {0, 1}  # 1.0 too, as for numbers
         return None if is_boolean else "is not true or false"
     if not isinstance(value, int | float):
         return "is not a number"

@@ -46,6 +46,8 @@ class OnnxPredictor:
     regression the value.
     """
 
+    gives_text = False
+
     def __init__(
         self,
         session: onnxruntime.InferenceSession,

@@ -25,6 +25,7 @@ class Predictor(Protocol):
 
     reader: InstanceReader  # of what clients send
     is_fast: bool  # FEW_ROWS cost so little that probes and metrics may wait for them
+    gives_text: bool  # in place of numbers, as far as its answers have shown
 
     def predict(self, instances: object) -> Predictions:
         """Predict for a list of objects of column: value.

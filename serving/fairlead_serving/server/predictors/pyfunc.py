@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fairlead_serving.server.artifact import Artifact
-from fairlead_serving.server.instances import InstanceReader
+from fairlead_serving.server.instances import FLOAT32_MAX, BadInputError, InstanceReader, Row
 from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
 from fairlead_serving.server.shape import check_answer
 from fairlead_serving.server.signature import Column
@@ -39,6 +39,7 @@ class PyfuncPredictor:
     def __init__(self, model: FrameModel, columns: Sequence[Column]) -> None:
         self._model = model
         self.reader = InstanceReader(columns, null_is_missing=False)
+        self.gives_text = False
 
     @classmethod
     def load(cls, artifact: Artifact) -> "PyfuncPredictor":
@@ -48,7 +49,13 @@ class PyfuncPredictor:
     def predict(self, instances: object) -> Predictions:
         """Predict for a list of objects of column: value."""
         rows = self.reader.read_rows(instances)
-        output = self._model.predict(self._to_frame(rows))
+        try:
+            output = self._model.predict(self._to_frame(rows))
+        except Exception as error:
+            extreme = next(filter(None, map(self._find_extreme, range(len(rows)), rows)), None)
+            if extreme is not None:
+                raise BadInputError(f"{extreme}, and the model fails on it") from error
+            raise
         if isinstance(output, pd.DataFrame | pd.Series | np.ndarray):
             check_answer(len(rows), output)  # as a list it takes many times the room
         predictions = _to_list(output)
@@ -56,9 +63,27 @@ class PyfuncPredictor:
             raise PredictionError(
                 f"the model returned {len(predictions)} predictions for {len(rows)} instances"
             )
-        if not _is_finite(predictions):
-            raise PredictionError("the model's prediction is not a finite number")
+        odd = next((at for at, each in enumerate(predictions) if not _is_finite(each)), None)
+        if odd is not None:
+            raise self._not_finite(odd, rows[odd])
+        self.gives_text = isinstance(predictions[0], str)
         return predictions
+
+    def _not_finite(self, at: int, row: Row) -> Exception:
+        """Blame a row of values that few models have an answer to, and any other on the model."""
+        why = self._find_extreme(at, row)
+        if why is None and None in row:
+            why = f"instances[{at}] has a null"
+        if why is None:
+            return PredictionError("the model's prediction is not a finite number")
+        return BadInputError(f"{why}, and the model's answer to it is not a finite number")
+
+    def _find_extreme(self, at: int, row: Row) -> str | None:
+        """Say which number of a row is larger than most libraries hold; None if none is."""
+        for column, cell in zip(self.reader.columns, row, strict=True):
+            if isinstance(cell, int | float) and abs(cell) > FLOAT32_MAX:
+                return f"instances[{at}], column {column.name!r}: {cell!r} is very large"
+        return None
 
     def _to_frame(self, rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
         """Build a frame of exactly the signature's types, which MLflow insists on."""

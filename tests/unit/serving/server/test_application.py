@@ -38,6 +38,7 @@ class Constant:
 
     reader = InstanceReader([Column(name="price", kind=Kind.NUMBER)], null_is_missing=True)
     is_fast = True
+    gives_text = False
 
     def predict(self, instances: object) -> Predictions:
         assert isinstance(instances, list)

@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -45,6 +46,7 @@ class FakePredictor:
     """Says which thread it ran on; fails or waits when told to."""
 
     reader = READER
+    gives_text = False
 
     def __init__(
         self, *, is_fast: bool = True, before: Callable[[], object] = int, outputs: int = 0
@@ -218,6 +220,42 @@ async def test_long_work_leaves_the_event_loop(
 
     (name,) = predictor.threads
     assert (name == threading.current_thread().name) is is_on_loop
+
+
+async def test_a_model_that_some_values_make_slow_leaves_the_event_loop(
+    registry: CollectorRegistry,
+) -> None:
+    """One request held up probes and metrics for seconds, and the next one as well."""
+    predictor = FakePredictor(before=work)
+    thread = ThreadPoolExecutor(1, thread_name_prefix="predict")
+    metrics = Metrics(model="nsw-price", version="1.1.0", registry=registry)
+    endpoint = PredictEndpoint(
+        predictor, metrics, server_settings(), thread=thread, bodies=Bodies()
+    )
+    transport = httpx.ASGITransport(endpoint)
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            ran_on = [await ran(predictor, client) for _ in range(3)]
+    finally:
+        thread.shutdown()
+
+    assert ran_on == [threading.current_thread().name, "predict_0", "predict_0"]
+
+
+def work() -> None:
+    """Take the processor for longer than the event loop may be held up."""
+    end = time.thread_time() + 0.15
+    while time.thread_time() < end:
+        pass
+
+
+async def ran(predictor: FakePredictor, client: httpx.AsyncClient) -> str:
+    """Ask for a row, and return the name of the thread that predicted it."""
+    predictor.threads.clear()
+    response = await client.post("/predict", content=json.dumps(rows(1)))
+    assert response.status_code == 200
+    (name,) = predictor.threads
+    return name
 
 
 async def test_scores_of_a_batch_are_sampled(post: Post, registry: CollectorRegistry) -> None:

@@ -191,8 +191,9 @@ def test_what_is_no_tensor_is_an_error_of_the_model(predictions: Any) -> None:
         write_tensors("m", "1", asked="a", prediction_id="p", predictions=predictions)
 
 
-def test_the_metadata_are_the_signature() -> None:
-    assert describe_model("m", "1.0.0", READER, PLAIN) == {
+@pytest.mark.parametrize(("gives_text", "datatype"), [(False, "FP64"), (True, "BYTES")])
+def test_the_metadata_are_the_signature(datatype: str, *, gives_text: bool) -> None:
+    assert describe_model("m", "1.0.0", READER, PLAIN, gives_text=gives_text) == {
         "name": "m",
         "versions": ["1.0.0"],
         "platform": "fairlead",
@@ -200,7 +201,7 @@ def test_the_metadata_are_the_signature() -> None:
             {"name": "price", "datatype": "FP64", "shape": [-1, 1]},
             {"name": "region", "datatype": "BYTES", "shape": [-1, 1]},
         ],
-        "outputs": [{"name": "predictions", "datatype": "FP64", "shape": [-1, -1]}],
+        "outputs": [{"name": "predictions", "datatype": datatype, "shape": [-1, -1]}],
     }
 
 
@@ -223,6 +224,7 @@ class Prices:
 
     reader = READER
     is_fast = True
+    gives_text = False
 
     def predict(self, instances: object) -> Predictions:
         return [row[0] for row in READER.read_rows(instances)]

@@ -138,6 +138,8 @@ def test_more_rows_than_one_request_holds_are_refused() -> None:
     [
         pytest.param(OPEN, True, None, id="boolean: true"),
         pytest.param(OPEN, 1, None, id="boolean: one"),
+        pytest.param(OPEN, 1.0, None, id="boolean: one with a point"),
+        pytest.param(OPEN, 0.5, "0.5 is not true or false", id="boolean: a half"),
         pytest.param(OPEN, 2, "2 is not true or false", id="boolean: two"),
         pytest.param(OPEN, "yes", "'yes' is not true or false", id="boolean: text"),
         pytest.param(OPEN, None, "null; give a boolean", id="boolean: null"),

@@ -127,6 +127,7 @@ class Model:
     before: Callable[[], object]
     reader = READER
     is_fast = False
+    gives_text = False
 
     def predict(self, instances: object) -> Predictions:
         rows = READER.read_rows(instances)

@@ -64,6 +64,7 @@ class FakePredictor:
 
     reader = InstanceReader((), null_is_missing=False)
     is_fast = True
+    gives_text = False
 
     def __init__(self, error: Exception | None = None) -> None:
         self._error = error

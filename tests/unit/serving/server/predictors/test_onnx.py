@@ -79,6 +79,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> OnnxPredictor:
         pytest.param({"rooms": None}, -4, id="no integer"),
         pytest.param({"sold": False}, -1, id="false"),
         pytest.param({"sold": 0}, -1, id="0 for false"),
+        pytest.param({"sold": 0.0}, -1, id="0.0 for false"),
         pytest.param({"sold": None}, -2, id="neither true nor false"),
         pytest.param({"region": "west"}, -10, id="a category that no training saw"),
         pytest.param({"region": None}, -10, id="no category"),
@@ -98,12 +99,14 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> OnnxPredictor:
 def test_each_cell_is_taken_as_the_contract_says(
     predictor: OnnxPredictor, changes: dict[str, Any], difference: float
 ) -> None:
-    """Alone, and among rows that need no closer look."""
+    """Alone, among rows that need no closer look, and beside one that does."""
     row = {name: value for name, value in {**ROW, **changes}.items() if value is not ...}
 
     alone = predictor.predict([row])
     among = predictor.predict([ROW, row, ROW])
+    beside = predictor.predict([{**ROW, "note": None}, row])
 
+    assert np.asarray(beside).tolist() == [SUM - 20, SUM + difference]
     assert np.asarray(alone).tolist() == [SUM + difference]
     assert np.asarray(among).tolist() == [SUM, SUM + difference, SUM]
 
@@ -118,8 +121,8 @@ def test_each_cell_is_taken_as_the_contract_says(
         ({"sold": "yes"}, "column 'sold': 'yes' is not true or false"),
         ({"region": ["north"]}, "column 'region': ['north'] is not a string or a number"),
         ({"note": 5}, "column 'note': 5 is not a string"),
-        ({"at": "yesterday"}, "column 'at': 'yesterday' is not a time such as 2026-01-31T"),
-        ({"at": True}, "column 'at': True is not a time"),
+        ({"at": "yesterday"}, "column 'at': 'yesterday' is neither a time such as 2026-01-31T"),
+        ({"at": True}, "column 'at': True is neither a time"),
         ({"at": ...}, "has no column 'at'"),
         ({"extra": 1}, "unknown column 'extra'"),
     ],

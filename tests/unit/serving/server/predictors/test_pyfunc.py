@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fairlead_serving.server.artifact import Artifact
-from fairlead_serving.server.instances import TooLargeError
+from fairlead_serving.server.instances import BadInputError, TooLargeError
 from fairlead_serving.server.predictors.protocol import PredictionError
 from fairlead_serving.server.predictors.pyfunc import PyfuncPredictor
 from fairlead_serving.server.signature import Column, Kind
@@ -31,7 +31,7 @@ class FakeModel:
         return self._answer
 
 
-TWO_ROWS = [{"a": 1, "region": "NSW1"}, {"a": None, "region": "VIC1"}]
+TWO_ROWS = [{"a": 1, "region": "NSW1"}, {"a": 2, "region": "VIC1"}]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,52 @@ def test_any_answer_becomes_a_list(answer: Any, expected: list[Any]) -> None:
 def test_an_answer_that_is_no_prediction_is_an_error(answer: Any, message: str) -> None:
     with pytest.raises(PredictionError, match=message):
         PyfuncPredictor(FakeModel(answer), (A, REGION)).predict(TWO_ROWS)
+
+
+class Narrow(FakeModel):
+    """Holds 32 bits, as most libraries do, and says so."""
+
+    def predict(self, data: pd.DataFrame) -> Any:
+        if (data["a"].abs() > 3.5e38).any():
+            raise ValueError("a value too large for dtype('float32')")
+        return super().predict(data)
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "message"),
+    [
+        pytest.param(
+            FakeModel([0.5, float("nan")]), None, r"^instances\[1\] has a null, and", id="a null"
+        ),
+        pytest.param(
+            FakeModel([0.5, float("inf")]),
+            -1e300,
+            r"^instances\[1\], column 'a': -1e\+300 is very large, and",
+            id="a sum too large",
+        ),
+        pytest.param(Narrow([0.5, 0.5]), 1e300, "very large, and the model fails", id="a failure"),
+    ],
+)
+def test_values_that_few_models_take_are_the_clients_fault(
+    model: FakeModel, value: object, message: str
+) -> None:
+    """Any caller could take a canary back by them."""
+    with pytest.raises(BadInputError, match=message):
+        PyfuncPredictor(model, (A, REGION)).predict([TWO_ROWS[0], {"a": value, "region": ""}])
+
+
+def test_a_model_that_fails_on_plain_values_is_at_fault() -> None:
+    with pytest.raises(KeyError):
+        PyfuncPredictor(Narrow([0.5]), (REGION,)).predict([{"region": "NSW1"}])
+
+
+@pytest.mark.parametrize(("answer", "gives_text"), [([0.5, 0.1], False), (["up", "down"], True)])
+def test_a_model_of_words_is_known_by_its_answers(answer: list[Any], *, gives_text: bool) -> None:
+    predictor = PyfuncPredictor(FakeModel(answer), (A, REGION))
+
+    predictor.predict(TWO_ROWS)
+
+    assert predictor.gives_text is gives_text
 
 
 @pytest.mark.parametrize("kind", [np.array, pd.DataFrame])
