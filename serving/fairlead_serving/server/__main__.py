@@ -20,6 +20,7 @@ from types import FrameType
 
 import uvicorn
 from prometheus_client import CollectorRegistry
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from fairlead_contract import logs
@@ -30,6 +31,7 @@ from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.connection import BoundedConnection
 from fairlead_serving.server.dialects import Rows, Tensors
 from fairlead_serving.server.endpoint import PredictEndpoint
+from fairlead_serving.server.explain_endpoint import ExplainEndpoint
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.inference import describe_model, model_paths
@@ -165,7 +167,11 @@ def build(
         classes,
         gives_text=predictor.gives_text,
     )
-    routes = open_inference(paths, metadata, infer)
+    explain = ExplainEndpoint(predictor, settings, bodies, classes=classes)
+    routes = (
+        *open_inference(paths, metadata, infer),
+        Route("/explain", explain.answer, methods=["POST"]),
+    )
     service = build_service(endpoint)
     app: ASGIApp = build_application(service, feedback, registry, description, routes)
     direct: dict[tuple[str, str], ASGIApp] = {("POST", "/predict"): endpoint}

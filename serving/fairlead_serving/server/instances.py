@@ -198,9 +198,9 @@ def _read_value(kind: Kind, value: Any) -> Cell:
 
 def _read_time(value: object) -> float | None:
     """Read a time as seconds since 1970 in UTC, which it is in where it does not say; or None."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
     try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
         moment = datetime.fromisoformat(value)  # type: ignore[arg-type]  # no text: TypeError
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (TypeError, ValueError, OverflowError):

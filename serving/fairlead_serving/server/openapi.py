@@ -18,8 +18,9 @@ from fairlead_contract.http import (
 from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.feedback import MAX_BODY_BYTES, feedback_schema
 from fairlead_serving.server.instances import MAX_INSTANCES, InstanceReader
+from fairlead_serving.server.predictors.protocol import Method, Scale
 from fairlead_serving.server.settings import RecordSettings, Settings
-from fairlead_serving.server.shape import Limits
+from fairlead_serving.server.shape import MAX_EXPLAIN_BYTES, MAX_EXPLAINED, Limits
 
 Json: TypeAlias = dict[str, Any]
 
@@ -45,11 +46,16 @@ def describe_api(
     classes: Classes = PLAIN,
 ) -> Json:
     """Describe the API of a version that takes what this reader reads."""
-    paths = {"/predict": {"post": _predict(settings, reader)}}
+    paths = {
+        "/predict": {"post": _predict(settings, reader)},
+        "/explain": {"post": _explain(settings)},
+    }
     schemas = {
         "Instance": reader.schema(),
         "PredictRequest": _PREDICT_REQUEST,
         "PredictResponse": _predict_response(settings, classes),
+        "ExplainRequest": _EXPLAIN_REQUEST,
+        "ExplainResponse": _explain_response(settings, reader, classes),
         "Error": _object(error={"type": "string"}),
     }
     schemes = {}
@@ -89,6 +95,29 @@ def _predict(settings: Settings, reader: InstanceReader) -> Json:
         **_request("PredictRequest", limits.body_bytes, settings),
         "responses": {
             **_answer(HTTPStatus.OK, "A prediction for each instance.", "PredictResponse"),
+            **_refusals(refusals, settings),
+        },
+    }
+
+
+def _explain(settings: Settings) -> Json:
+    seconds = settings.request_timeout.total_seconds()
+    refusals = {
+        **_BODY_REFUSALS,
+        HTTPStatus.TOO_MANY_REQUESTS: "There is no room for the body now, or another explanation "
+        "is under way.",
+        HTTPStatus.INTERNAL_SERVER_ERROR: "The model failed.",
+        HTTPStatus.NOT_IMPLEMENTED: "A model of this kind is not explained; the message says why.",
+        HTTPStatus.GATEWAY_TIMEOUT: f"There was no explanation within {seconds:g} seconds.",
+    }
+    most = min(settings.max_body_bytes, MAX_EXPLAIN_BYTES)
+    return {
+        "operationId": "explain",
+        "summary": "Say what each column adds to the score of each instance.",
+        "description": "No prediction: not counted, not recorded, and not routed by gateways.",
+        **_request("ExplainRequest", most, settings),
+        "responses": {
+            **_answer(HTTPStatus.OK, "An explanation for each instance.", "ExplainResponse"),
             **_refusals(refusals, settings),
         },
     }
@@ -181,6 +210,35 @@ def _predict_response(settings: Settings, classes: Classes) -> Json:
     )
 
 
+def _explain_response(settings: Settings, reader: InstanceReader, classes: Classes) -> Json:
+    label: Json = {"enum": [*classes.labels, None]} if classes.labels else {"type": _NUMBER_OR_NULL}
+    number = {"type": "number"}
+    columns = {column.name: number for column in reader.columns}
+    explanation = _object(
+        **{"class": label | {"description": "Whose score it is; null for a regression."}},
+        score=number,
+        base=number | {"description": "What the attributions are added to: they make the score."},
+        attributions=_object(**columns),
+        error={
+            "type": _NUMBER_OR_NULL,
+            "description": "One standard error of the least certain; null where they are exact.",
+        },
+    )
+    return _object(
+        model={"type": "string", "const": settings.model},
+        version={"type": "string", "const": settings.version},
+        method={"enum": list(Method)},
+        scale={"enum": list(Scale), "description": "What a score is."},
+        explanations={
+            "type": "array",
+            "description": "In the order of the instances.",
+            "minItems": 1,
+            "maxItems": MAX_EXPLAINED,
+            "items": explanation,
+        },
+    )
+
+
 def _describe_answers(classes: Classes) -> Json:
     if not classes.labels:
         return {
@@ -250,6 +308,15 @@ _PARAMETERS: Final = {
         "schema": {"type": "string"},
     },
 }
+_NUMBER_OR_NULL: Final = ["number", "null"]
+_EXPLAIN_REQUEST: Final = _object(
+    instances={
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MAX_EXPLAINED,
+        "items": {"$ref": "#/components/schemas/Instance"},
+    }
+)
 _PREDICT_REQUEST: Final = _object(
     instances={
         "type": "array",

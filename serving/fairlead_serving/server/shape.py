@@ -18,6 +18,8 @@ from fairlead_serving.server.signature import Column, Kind
 SMALL_BYTES = 64 * 1024
 MAX_VALUES = 2_000_000  # some 300 MB as objects
 MAX_DEPTH = 8  # rows need three
+MAX_EXPLAINED = 10  # rows, each of which is thousands of questions to the model
+MAX_EXPLAIN_BYTES = 1024 * 1024  # which cannot ask for much, and need not be counted
 MAX_ANSWER_VALUES = 250_000  # some 5 MB of JSON, which are written while nobody else is answered
 
 _TEXT_BYTES, _PLAIN_BYTES = 1024, 64  # of a value, with the white space around it

@@ -6,7 +6,7 @@ artifact's own.
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +18,17 @@ from fairlead_contract.graph import ColumnType
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.columns import ByName, ColumnsReader
 from fairlead_serving.server.instances import FLOAT32_MAX, BadInputError
-from fairlead_serving.server.predictors.protocol import FEW_ROWS, PredictionError, Predictions
+from fairlead_serving.server.predictors.protocol import (
+    FEW_ROWS,
+    Explained,
+    Explanation,
+    Method,
+    NotExplainedError,
+    PredictionError,
+    Predictions,
+    Scale,
+)
+from fairlead_serving.server.predictors.shapley import attribute
 from fairlead_serving.server.signature import Column, Kind
 
 _BINARY: Final = 2  # classes, of which the second is the one that counts
@@ -53,9 +63,13 @@ class OnnxPredictor:
         session: onnxruntime.InferenceSession,
         columns: Sequence[Column],
         described: graph.Description,
+        *,
+        example: object = None,
     ) -> None:
         self._session = session
+        self._example = example
         self._wanted = [described.answer]
+        self._has_classes = described.classes is not None
         self._width = 1 if described.classes is None else len(described.classes)
         self._columns = ColumnsReader(columns, limit=FLOAT32_MAX)
         self.reader = self._columns.instances
@@ -85,11 +99,66 @@ class OnnxPredictor:
             dataclasses.replace(column, kind=_KINDS[described.columns[column.name]])
             for column in artifact.columns
         ]
-        return cls(session, columns, described)
+        return cls(session, columns, described, example=artifact.example)
 
     def predict(self, instances: object) -> Predictions:
         """Predict for a list of objects of column: value."""
+        scores = self._score(self._columns.read(instances))
+        return scores if self._width > _BINARY else scores[:, -1]
+
+    def explain(self, instances: object, is_over: Callable[[], bool]) -> Explained:
+        """Explain the answers to a list of objects of column: value."""
         columns = self._columns.read(instances)
+        scores = self._score(columns)
+        compared = self._compared()
+        rows = []
+        for row, chosen in enumerate(scores.argmax(axis=1).tolist()):
+            output = chosen if self._width > _BINARY else self._width - 1
+            own = {name: column[row : row + 1] for name, column in columns.items()}
+
+            def ask(taken: Any, against: Any, own: ByName = own, output: int = output) -> Any:
+                if is_over():
+                    raise NotExplainedError("nobody waits for the explanation any more")
+                mixed = {
+                    name: np.where(taken[:, at : at + 1], own[name], compared[name][against])
+                    for at, name in enumerate(own)
+                }
+                try:
+                    return self._score(mixed)[:, output].astype(np.float64)
+                except (BadInputError, PredictionError) as error:
+                    raise NotExplainedError(
+                        "the model has no answer to a row between this one and its input example"
+                    ) from error
+
+            found = attribute(ask, columns=len(own), compared=len(next(iter(compared.values()))))
+            added = dict(zip(own, found.values.tolist(), strict=True))
+            rows.append(
+                Explanation(
+                    score=float(scores[row, output]),
+                    base=found.base,
+                    attributions={each.name: added[each.name] for each in self.reader.columns},
+                    output=output if self._has_classes else None,
+                    error=found.error,
+                )
+            )
+        is_exact = all(each.error is None for each in rows)
+        return Explained(
+            method=Method.ALL_ORDERS if is_exact else Method.DRAWN_ORDERS,
+            scale=Scale.PROBABILITY if self._has_classes else Scale.VALUE,
+            rows=rows,
+        )
+
+    def _compared(self) -> ByName:
+        """Return the rows that explanations compare with; one of nothing without an example."""
+        try:
+            rows = self._columns.read(self._example)
+            self._score(rows)
+        except Exception:  # an example that is none, or has no answer, is no fault of the client's
+            return self._columns.blank()
+        return rows
+
+    def _score(self, columns: ByName) -> npt.NDArray[np.floating[Any]]:
+        """Return what the graph answers, if it is an answer."""
         scores = self._run(columns)
         rows = len(next(iter(columns.values())))
         if scores.shape != (rows, self._width):
@@ -101,7 +170,7 @@ class OnnxPredictor:
         if not finite.all():
             raise self._not_finite(int(finite.argmin()))
         self._has_answered = True
-        return scores if self._width > _BINARY else scores[:, -1]
+        return scores
 
     def _not_finite(self, row: int) -> Exception:
         """Blame the row where the graph answers others, as a sum that a row's values overflow."""

@@ -1,16 +1,22 @@
 """Predict with any MLflow model.  Tens of milliseconds a request, for models of no faster form."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 
+from fairlead_contract.artifact import WITHOUT_CODE
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.instances import FLOAT32_MAX, BadInputError, InstanceReader, Row
-from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
+from fairlead_serving.server.predictors.protocol import (
+    Explained,
+    NotExplainedError,
+    PredictionError,
+    Predictions,
+)
 from fairlead_serving.server.shape import check_answer
 from fairlead_serving.server.signature import Column
 
@@ -68,6 +74,12 @@ class PyfuncPredictor:
             raise self._not_finite(odd, rows[odd])
         self.gives_text = isinstance(predictions[0], str)
         return predictions
+
+    def explain(self, _instances: object, _is_over: Callable[[], bool]) -> Explained:
+        """Explain nothing: each of thousands of questions would take the model milliseconds."""
+        raise NotExplainedError(
+            f"a model that MLflow opens is not explained; register it as {WITHOUT_CODE}"
+        )
 
     def _not_finite(self, at: int, row: Row) -> Exception:
         """Blame a row of values that few models have an answer to, and any other on the model."""

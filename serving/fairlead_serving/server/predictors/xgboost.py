@@ -1,14 +1,40 @@
 """Predict with an XGBoost booster, without pandas and without MLflow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.instances import FLOAT32_MAX, InstanceReader
 from fairlead_serving.server.predictors.booster import Booster, Rounds
-from fairlead_serving.server.predictors.protocol import PredictionError, Predictions
+from fairlead_serving.server.predictors.protocol import (
+    Explained,
+    Explanation,
+    Method,
+    NotExplainedError,
+    PredictionError,
+    Predictions,
+    Scale,
+)
 from fairlead_serving.server.signature import Column
+
+# What the margin is, by objective.
+_SCALES: Final[Mapping[str, Scale]] = {
+    **dict.fromkeys(
+        (
+            "reg:squarederror",
+            "reg:absoluteerror",
+            "reg:pseudohubererror",
+            "reg:quantileerror",
+            "reg:squaredlogerror",
+        ),
+        Scale.VALUE,
+    ),
+    **dict.fromkeys(("binary:logistic", "binary:logitraw", "reg:logistic"), Scale.LOG_ODDS),
+    **dict.fromkeys(("count:poisson", "reg:gamma", "reg:tweedie"), Scale.LOG),
+}
+_BINARY, _MULTICLASS = "binary:", "multi:"
 
 
 class XgboostPredictor:
@@ -53,6 +79,38 @@ class XgboostPredictor:
         if not np.isfinite(scores).all():
             raise PredictionError("the booster's score is not a finite number")
         return scores
+
+    def explain(self, instances: object, _is_over: Callable[[], bool]) -> Explained:
+        """Explain the answers to a list of objects of column: value."""
+        matrix = self.reader.read_matrix(instances)
+        objective = self._booster.objective
+        added = self._booster.contributions(matrix, self._rounds).astype(np.float64)
+        outputs = added.shape[1]
+        if outputs > 1 and not objective.startswith(_MULTICLASS):
+            raise NotExplainedError(
+                f"a model that answers {outputs} values a row is not explained; train one for each"
+            )
+        totals = added.sum(axis=2)
+        rows = []
+        for row, chosen in enumerate(totals.argmax(axis=1).tolist()):
+            *values, base = added[row, chosen].tolist()
+            names = [column.name for column in self.reader.columns]
+            rows.append(
+                Explanation(
+                    score=float(totals[row, chosen]),
+                    base=base,
+                    attributions=dict(zip(names, values, strict=True)),
+                    output=_output(objective, chosen),
+                )
+            )
+        return Explained(method=Method.TREES, scale=_SCALES.get(objective, Scale.MARGIN), rows=rows)
+
+
+def _output(objective: str, chosen: int) -> int | None:
+    """Return the class whose score is explained: of two, the one whose probability is told."""
+    if objective.startswith(_MULTICLASS):
+        return chosen
+    return 1 if objective.startswith(_BINARY) else None
 
 
 def _order(

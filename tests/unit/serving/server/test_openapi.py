@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
+from starlette.routing import Route
 
 from fairlead_contract.http import OWN_PATHS
 from fairlead_serving.server.application import (
@@ -23,12 +24,20 @@ from fairlead_serving.server.application import (
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.endpoint import PredictEndpoint
+from fairlead_serving.server.explain_endpoint import ExplainEndpoint
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
 from fairlead_serving.server.instances import InstanceReader
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.openapi import describe_api
 from fairlead_serving.server.prediction_log import Offer
-from fairlead_serving.server.predictors.protocol import Predictions
+from fairlead_serving.server.predictors.protocol import (
+    Explained,
+    Explanation,
+    Method,
+    NotExplainedError,
+    Predictions,
+    Scale,
+)
 from fairlead_serving.server.service import build_service
 from fairlead_serving.server.settings import Settings
 from fairlead_serving.server.signature import Column, Kind, Task
@@ -51,6 +60,7 @@ READER = InstanceReader(
 DESCRIPTION = describe_api(SETTINGS, READER)
 GOOD: Final = {
     "/predict": {"instances": [{"demand": 7000.5, "region": "NSW1"}, {"demand": None}]},
+    "/explain": {"instances": [{"demand": 7000.5, "region": "NSW1"}]},
     "/feedback": {"predictionId": "0b0e7a5c-1d0c-4f61-9f0e-0f7f6b2b8c11", "label": 1},
 }
 
@@ -83,10 +93,21 @@ def fail(_: threading.Event) -> None:
     raise ValueError("division by zero")
 
 
+def is_of_another_kind(_: threading.Event) -> None:
+    raise NotExplainedError("a model that MLflow opens is not explained")
+
+
 ANSWERS: Final[Mapping[tuple[str, int], Asked]] = {
     ("/predict", 200): Asked(),
     ("/predict", 500): Asked(model=fail),
     ("/predict", 504): Asked(
+        model=threading.Event.wait,
+        settings=replace(SETTINGS, request_timeout=timedelta(milliseconds=1)),
+    ),
+    ("/explain", 200): Asked(),
+    ("/explain", 500): Asked(model=fail),
+    ("/explain", 501): Asked(model=is_of_another_kind),
+    ("/explain", 504): Asked(
         model=threading.Event.wait,
         settings=replace(SETTINGS, request_timeout=timedelta(milliseconds=1)),
     ),
@@ -95,7 +116,7 @@ ANSWERS: Final[Mapping[tuple[str, int], Asked]] = {
     ("/feedback", 503): Asked(offer=Offer.NO_ROOM),
 } | {
     (path, status): asked
-    for path in OWN_PATHS
+    for path in (*OWN_PATHS, "/explain")
     for status, asked in {
         400: Asked(content=b"{bad"),
         403: Asked(headers={"x-fairlead-version": "1.1.0"}),
@@ -134,6 +155,14 @@ class Model:
         self.before()
         return np.full(len(rows), 0.75)
 
+    def explain(self, instances: object, _: Callable[[], bool]) -> Explained:
+        rows = READER.read_rows(instances)
+        self.before()
+        one = Explanation(
+            score=0.75, base=0.5, attributions={"demand": 0.25, "region": 0.0}, output=1
+        )
+        return Explained(method=Method.ALL_ORDERS, scale=Scale.PROBABILITY, rows=[one] * len(rows))
+
 
 async def answer(
     path: str, asked: Asked, classes: Classes = PLAIN
@@ -150,7 +179,14 @@ async def answer(
     )
     feedback = FeedbackEndpoint(RECORD, log, bodies, classes=classes)
     description = describe_api(asked.settings, READER, classes)
-    server = build_application(build_service(endpoint), feedback, registry, description)
+    explain = ExplainEndpoint(model, asked.settings, bodies, classes=classes)
+    server = build_application(
+        build_service(endpoint),
+        feedback,
+        registry,
+        description,
+        [Route("/explain", explain.answer, methods=["POST"])],
+    )
     app = return_request_id(require_token(server, Token(SETTINGS.force_token)))
     content = asked.content or json.dumps(GOOD[path]).encode()
     headers = {"x-request-id": "order-17", "authorization": "Bearer right"}
@@ -191,6 +227,31 @@ async def test_an_answer_is_as_described(path: str, status: int) -> None:
         name: problems(document, headers[name]["schema"], number.get(name, str)(value))
         for name, value in values.items()
     } == {name: [] for name in headers}
+
+
+@pytest.mark.parametrize(("labels", "told"), [((), 1), (("a", "b"), "b"), ((False, True), True)])
+async def test_an_explanation_names_its_class_as_described(
+    labels: tuple[Any, ...], told: object
+) -> None:
+    document, given = await answer("/explain", Asked(), Classes(labels=labels))
+
+    schema = {"$ref": "#/components/schemas/ExplainResponse"}
+    assert problems(document, schema, given.json()) == []
+    assert given.json() == {
+        "model": "nsw-price",
+        "version": "1.1.0",
+        "method": "shapley",
+        "scale": "probability",
+        "explanations": [
+            {
+                "class": told,
+                "score": 0.75,
+                "base": 0.5,
+                "attributions": {"demand": 0.25, "region": 0.0},
+                "error": None,
+            }
+        ],
+    }
 
 
 async def test_an_answer_in_words_is_as_described() -> None:
@@ -257,7 +318,7 @@ def test_what_a_model_does_not_offer_is_not_described() -> None:
         replace(SETTINGS, record=replace(RECORD, feedback_token="")), READER
     )["paths"]["/feedback"]["post"]
 
-    assert list(plain["paths"]) == ["/predict"]
+    assert list(plain["paths"]) == ["/predict", "/explain"]
     assert "403" not in plain["paths"]["/predict"]["post"]["responses"]
     assert "force-token" not in json.dumps(plain)
     assert ("401" in closed["responses"], "security" in closed) == (True, True)

@@ -18,7 +18,12 @@ from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.predictors import onnx
 from fairlead_serving.server.predictors.flavors import find_form, open_predictor
 from fairlead_serving.server.predictors.onnx import OnnxPredictor
-from fairlead_serving.server.predictors.protocol import PredictionError
+from fairlead_serving.server.predictors.protocol import (
+    Method,
+    NotExplainedError,
+    PredictionError,
+    Scale,
+)
 from fairlead_serving.server.signature import Column, Kind
 from support.graphs import build_graph, external, save_graph
 
@@ -185,9 +190,9 @@ def reading(file: str) -> Any:
     return build_graph(ONE, initializers=[external(file)], nodes=[used])
 
 
-def answering(*operators: str) -> Any:
-    """Build a graph that does more with the sum of its one column; Sub takes it from itself."""
-    model = build_graph(ONE)
+def answering(*operators: str, types: Mapping[str, ColumnType] = ONE) -> Any:
+    """Build a graph that does more with the sum of its columns; Sub takes it from itself."""
+    model = build_graph(types)
     model.graph.node[-1].output[0] = "fairlead.0"
     for at, operator in enumerate(operators):
         taken = [f"fairlead.{at}"] * (2 if operator == "Sub" else 1)
@@ -360,3 +365,104 @@ def test_a_graph_that_is_slow_for_what_the_event_loop_is_given_leaves_it(
     predictor = OnnxPredictor.load(artifact(tmp_path, build_graph(TYPES), columns(TYPES)))
 
     assert predictor.is_fast is is_fast
+
+
+EXAMPLE = {"price": 1.5, "rooms": 1, "sold": False, "region": "south", "note": "west", "at": 0}
+
+
+@pytest.mark.parametrize(
+    ("example", "added"),
+    [
+        pytest.param(
+            [EXAMPLE],
+            {"price": -1, "rooms": 2, "sold": 1, "region": -10, "note": 20, "at": 100},
+            id="beside the row of the example",
+        ),
+        pytest.param(
+            [EXAMPLE, {**EXAMPLE, "rooms": 5}],
+            {"price": -1, "rooms": 0, "sold": 1, "region": -10, "note": 20, "at": 100},
+            id="beside the mean of two",
+        ),
+        pytest.param(
+            None,
+            {"price": 1.5, "rooms": 4, "sold": 2, "region": 10, "note": 20, "at": 101},
+            id="without an example, beside nothing",
+        ),
+        pytest.param(
+            [{"price": "x"}],
+            {"price": 1.5, "rooms": 4, "sold": 2, "region": 10, "note": 20, "at": 101},
+            id="the same with an example that does not fit",
+        ),
+    ],
+)
+def test_each_raw_column_of_a_graph_has_what_it_adds(
+    tmp_path: Path, example: Any, added: dict[str, float]
+) -> None:
+    given = artifact(tmp_path, build_graph(IN_REVERSE), columns(TYPES))
+    predictor = OnnxPredictor.load(dataclasses.replace(given, example=example))
+
+    explained = predictor.explain([ROW, {**ROW, "region": None}], bool)
+
+    first, second = explained.rows
+    assert (explained.method, explained.scale) == (Method.ALL_ORDERS, Scale.VALUE)
+    assert (first.score, first.output, first.error) == (SUM, None, None)
+    assert list(first.attributions) == list(TYPES)
+    assert first.attributions == pytest.approx(added)
+    assert first.base == pytest.approx(SUM - sum(added.values()))
+    assert second.attributions["region"] == pytest.approx(added["region"] - 10)
+
+
+@pytest.mark.parametrize(
+    ("classes", "price", "output"),
+    [
+        pytest.param(["no", "yes"], 2.0, 1, id="of two, the second"),
+        pytest.param(["no", "yes"], -2.0, 1, id="also where the first is likelier"),
+        pytest.param(["a", "b", "c"], 2.0, 1, id="of more, the likeliest"),
+        pytest.param(["a", "b", "c"], -2.0, 0, id="whichever it is"),
+    ],
+)
+def test_the_probability_of_one_class_is_explained(
+    tmp_path: Path, classes: list[str], price: float, output: int
+) -> None:
+    given = artifact(tmp_path, build_graph(ONE, classes=classes), columns(ONE))
+    predictor = OnnxPredictor.load(dataclasses.replace(given, example=[{"price": 0}]))
+
+    explained = predictor.explain([{"price": price}], bool)
+
+    (row,) = explained.rows
+    likeness = np.exp([0, price, *[0] * (len(classes) - 2)])
+    score = likeness[output] / likeness.sum()
+    assert (explained.scale, row.output) == (Scale.PROBABILITY, output)
+    assert (row.score, row.base) == pytest.approx((score, 1 / len(classes)))
+    assert row.attributions == pytest.approx({"price": score - 1 / len(classes)})
+
+
+def test_many_columns_are_explained_with_an_error(tmp_path: Path) -> None:
+    many = {f"c{at}": ColumnType.NUMBER for at in range(20)}
+    given = artifact(tmp_path, build_graph(many, classes=["no", "yes"]), columns(many))
+    predictor = OnnxPredictor.load(dataclasses.replace(given, example=[dict.fromkeys(many, 0)]))
+
+    explained = predictor.explain([dict.fromkeys(many, 0.1)], bool)
+
+    (row,) = explained.rows
+    assert explained.method is Method.DRAWN_ORDERS
+    assert row.score == pytest.approx(1 / (1 + np.exp(-2)))
+    assert row.base + sum(row.attributions.values()) == pytest.approx(row.score)
+    assert row.error is not None
+    assert 0 < row.error < 0.05
+
+
+def test_an_explanation_ends_when_nobody_waits_for_it(tmp_path: Path) -> None:
+    predictor = OnnxPredictor.load(artifact(tmp_path, build_graph(ONE), columns(ONE)))
+
+    with pytest.raises(NotExplainedError):
+        predictor.explain([{"price": 1}], lambda: True)
+
+
+def test_a_mixture_without_an_answer_is_not_explained(tmp_path: Path) -> None:
+    """The square root of (a + price) has one for this row and for that of the example."""
+    given = artifact(tmp_path, answering("Sqrt", types=TWO), columns(TWO))
+    predictor = OnnxPredictor.load(dataclasses.replace(given, example=[{"a": -2, "price": 3}]))
+
+    with pytest.raises(NotExplainedError, match="between this one and its input example"):
+        predictor.explain([{"a": 3, "price": -2}], bool)

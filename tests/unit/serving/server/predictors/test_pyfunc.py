@@ -10,7 +10,7 @@ import pytest
 
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.instances import BadInputError, TooLargeError
-from fairlead_serving.server.predictors.protocol import PredictionError
+from fairlead_serving.server.predictors.protocol import NotExplainedError, PredictionError
 from fairlead_serving.server.predictors.pyfunc import PyfuncPredictor
 from fairlead_serving.server.signature import Column, Kind
 
@@ -93,6 +93,13 @@ def test_values_that_few_models_take_are_the_clients_fault(
     """Any caller could take a canary back by them."""
     with pytest.raises(BadInputError, match=message):
         PyfuncPredictor(model, (A, REGION)).predict([TWO_ROWS[0], {"a": value, "region": ""}])
+
+
+def test_an_explanation_is_refused_with_the_way_out() -> None:
+    predictor = PyfuncPredictor(FakeModel([0.5, 0.5]), (A, REGION))
+
+    with pytest.raises(NotExplainedError, match="register it as an XGBoost booster, or as an ONNX"):
+        predictor.explain(TWO_ROWS, bool)
 
 
 def test_a_model_that_fails_on_plain_values_is_at_fault() -> None:

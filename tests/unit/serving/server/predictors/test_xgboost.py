@@ -1,6 +1,7 @@
 """What a booster's predictions mean, and which boosters do not start."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,13 @@ import xgboost
 from fairlead_serving.server.artifact import Artifact
 from fairlead_serving.server.instances import BadInputError
 from fairlead_serving.server.predictors.booster import Booster, BoosterError
-from fairlead_serving.server.predictors.protocol import PredictionError
+from fairlead_serving.server.predictors.protocol import (
+    Explanation,
+    Method,
+    NotExplainedError,
+    PredictionError,
+    Scale,
+)
 from fairlead_serving.server.predictors.xgboost import XgboostPredictor
 from fairlead_serving.server.signature import Column, Kind
 
@@ -71,6 +78,104 @@ def test_a_booster_predicts_as_xgboost_does(
     np.testing.assert_array_equal(actual, booster.inplace_predict(frame.to_numpy()))
 
 
+def as_it_is(margins: Any) -> Any:
+    return margins
+
+
+def to_probability(margins: Any) -> Any:
+    return 1 / (1 + np.exp(-margins))
+
+
+COUNTS = FRAME["b"].astype(float)
+
+
+@pytest.mark.parametrize(
+    ("objective", "labels", "scale", "output", "link"),
+    [
+        pytest.param("binary:logistic", UP, Scale.LOG_ODDS, 1, to_probability, id="binary"),
+        pytest.param("reg:squarederror", COUNTS, Scale.VALUE, None, as_it_is, id="regression"),
+        pytest.param("count:poisson", COUNTS, Scale.LOG, None, np.exp, id="counts"),
+        pytest.param("rank:pairwise", UP, Scale.MARGIN, None, as_it_is, id="another objective"),
+    ],
+)
+@pytest.mark.parametrize("booster", ["gbtree", "dart"])
+def test_what_the_columns_add_makes_the_score(
+    tmp_path: Path,
+    *,
+    objective: str,
+    labels: Any,
+    scale: Scale,
+    output: int | None,
+    link: Callable[[Any], Any],
+    booster: str,
+) -> None:
+    predictor = XgboostPredictor.load(
+        artifact(tmp_path, train(objective, labels, booster=booster), columns=(B, A))
+    )
+    asked = [*instances(FRAME[:20]), {"a": None, "b": None}]
+
+    explained = predictor.explain(asked, bool)
+
+    assert (explained.method, explained.scale) == (Method.TREES, scale)
+    assert {row.output for row in explained.rows} == {output}
+    assert {row.error for row in explained.rows} == {None}
+    scores = np.array([row.score for row in explained.rows])
+    np.testing.assert_allclose(scores, list(map(together, explained.rows)), atol=1e-9)
+    np.testing.assert_allclose(link(scores), predictor.predict(asked), rtol=1e-4)
+
+
+def together(row: Explanation) -> float:
+    return row.base + sum(row.attributions.values())
+
+
+def test_attributions_are_xgboosts_own_by_column(tmp_path: Path) -> None:
+    trained = train("binary:logistic", UP)
+    predictor = XgboostPredictor.load(artifact(tmp_path, trained))
+
+    explained = predictor.explain(instances(FRAME[:5]), bool)
+
+    expected = trained.predict(xgboost.DMatrix(FRAME[:5]), pred_contribs=True)
+    actual = [[*row.attributions.values(), row.base] for row in explained.rows]
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    assert [list(row.attributions) for row in explained.rows] == [["a", "b"]] * 5
+
+
+def test_of_several_classes_the_likeliest_is_explained(tmp_path: Path) -> None:
+    trained = train("multi:softprob", FRAME["b"] % 3, num_class=3)
+    predictor = XgboostPredictor.load(artifact(tmp_path, trained))
+    asked = instances(FRAME[:20])
+
+    explained = predictor.explain(asked, bool)
+
+    margins = trained.predict(xgboost.DMatrix(FRAME[:20]), output_margin=True)
+    assert [row.output for row in explained.rows] == margins.argmax(axis=1).tolist()
+    np.testing.assert_allclose(
+        [row.score for row in explained.rows], margins.max(axis=1), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_scikit_learn_model_is_explained_up_to_its_best_iteration(tmp_path: Path) -> None:
+    booster = train("reg:squarederror", FRAME["a"])
+    booster.set_attr(best_iteration="1")
+    predictor = XgboostPredictor.load(artifact(tmp_path, booster, flavors=SKLEARN))
+    asked = instances(FRAME[:5])
+
+    explained = predictor.explain(asked, bool)
+
+    np.testing.assert_allclose(
+        [row.score for row in explained.rows], predictor.predict(asked), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_a_model_of_several_values_is_not_explained(tmp_path: Path) -> None:
+    predictor = XgboostPredictor.load(
+        artifact(tmp_path, train("reg:squarederror", FRAME.to_numpy()))
+    )
+
+    with pytest.raises(NotExplainedError, match="answers 2 values a row"):
+        predictor.explain(instances(FRAME[:1]), bool)
+
+
 def test_threads_do_not_meet_in_a_booster(tmp_path: Path) -> None:
     """A batch is predicted on its thread while the event loop predicts a row."""
     predictor = XgboostPredictor.load(artifact(tmp_path, train("reg:squarederror", FRAME["a"])))
@@ -78,10 +183,14 @@ def test_threads_do_not_meet_in_a_booster(tmp_path: Path) -> None:
     expected = [predictor.predict(table) for table in tables]
 
     with ThreadPoolExecutor(4) as threads:
+        explained = threads.submit(
+            lambda: [predictor.explain(tables[1], bool).rows[0].score for _ in range(50)]
+        )
         actual = list(threads.map(predictor.predict, tables * 50))
 
     for at, scores in enumerate(actual):
         np.testing.assert_array_equal(scores, expected[at % len(tables)])
+    assert len(set(explained.result())) == 1
 
 
 def test_rows_that_a_booster_does_not_take_are_refused_in_its_words(tmp_path: Path) -> None:
