@@ -16,6 +16,7 @@ import uuid
 from concurrent.futures import Executor
 from http import HTTPStatus
 
+import numpy as np
 import orjson
 from starlette.types import Receive, Scope, Send
 
@@ -177,4 +178,11 @@ class PredictEndpoint:
                 predictions,
                 mirrored=request.headers.get(_SHADOW) == _SHADOW_VALUE,
             )
-        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        return orjson.dumps(answer, default=_spread, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _spread(value: object) -> object:
+    """Give the writer of JSON an array that does not lie in memory as it takes arrays."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"the answer holds a {type(value).__name__}")

@@ -104,7 +104,8 @@ class OnnxPredictor:
     def predict(self, instances: object) -> Predictions:
         """Predict for a list of objects of column: value."""
         scores = self._score(self._columns.read(instances))
-        return scores if self._width > _BINARY else scores[:, -1]
+        # In one piece, as answers are written from it.
+        return scores if self._width > _BINARY else np.ascontiguousarray(scores[:, -1])
 
     def explain(self, instances: object, is_over: Callable[[], bool]) -> Explained:
         """Explain the answers to a list of objects of column: value."""

@@ -125,6 +125,27 @@ async def test_predictions_come_with_their_version(post: Post, registry: Collect
 
 
 @pytest.mark.parametrize(
+    "scores",
+    [
+        pytest.param(np.array([[0.25, 0.75], [0.5, 0.5]])[:, -1], id="a column of a table"),
+        pytest.param(np.array([0.5, 0.75])[::-1], id="from the end"),
+        pytest.param(np.array([[0.75], [0.5]], order="F").reshape(-1), id="by columns"),
+    ],
+)
+async def test_an_answer_is_written_however_it_lies_in_memory(
+    post: Post, registry: CollectorRegistry, scores: Predictions
+) -> None:
+    """Two rows of a graph of two classes were a 500."""
+    predictor = FakePredictor()
+    predictor.predict = lambda _: scores  # type: ignore[method-assign]
+
+    response = await post(predictor, rows(2))
+
+    assert response.status_code == 200
+    assert response.json()["predictions"] == [0.75, 0.5]
+
+
+@pytest.mark.parametrize(
     ("body", "status", "message"),
     [
         pytest.param(b"{bad", 400, "body is not JSON", id="no JSON"),

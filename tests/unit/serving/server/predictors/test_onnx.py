@@ -437,6 +437,15 @@ def test_the_probability_of_one_class_is_explained(
     assert row.attributions == pytest.approx({"price": score - 1 / len(classes)})
 
 
+def test_the_probabilities_of_several_rows_are_in_one_piece(tmp_path: Path) -> None:
+    given = artifact(tmp_path, build_graph(ONE, classes=["no", "yes"]), columns(ONE))
+
+    scores = OnnxPredictor.load(given).predict([{"price": 0}] * 3)
+
+    assert isinstance(scores, np.ndarray)
+    assert scores.flags.c_contiguous
+
+
 def test_many_columns_are_explained_with_an_error(tmp_path: Path) -> None:
     many = {f"c{at}": ColumnType.NUMBER for at in range(20)}
     given = artifact(tmp_path, build_graph(many, classes=["no", "yes"]), columns(many))
