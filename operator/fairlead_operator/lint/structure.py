@@ -26,6 +26,7 @@ from fairlead_operator.lint.problem import (
 )
 
 _META: Final = frozenset({"apiVersion", "kind", "metadata"})
+_QUOTES: Final = "write it in quotes, so that YAML takes it as text"
 _INT_BITS: Final = {"int32": 31, "int64": 63}
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT: Final = re.compile(r"[-0-9]+T[:0-9]+(\.[0-9]+)?(Z|[-+][:0-9]+)")
@@ -163,9 +164,12 @@ def _of_type(schema: Schema, kind: str, wide: str, path: str) -> Iterator[Proble
     if fits:
         return
     if form and kind not in {"string", "array", "null"}:
-        yield mistyped(path, {"integer": "int64", "number": "float64"}.get(kind, ""), form)
+        told = mistyped(path, {"integer": "int64", "number": "float64"}.get(kind, ""), form)
     else:
-        yield mistyped(path, kind, wanted)
+        told = mistyped(path, kind, wanted)
+    # Of the column y, or of version 1.0, nobody sees why that is no text.
+    unquoted = wanted == "string" and kind in {"boolean", "integer", "number"}
+    yield dataclasses.replace(told, hint=_QUOTES) if unquoted else told
 
 
 def _of_text(schema: Schema, text: str, path: str) -> Iterator[Problem]:

@@ -168,6 +168,24 @@ def test_what_fits_is_let_pass(schema: dict[str, Any], value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("schema", "value", "is_told"),
+    [
+        pytest.param(WORD, True, True, id="y, yes or on"),
+        pytest.param(WORD, 1.0, True, id="a number"),
+        pytest.param(MOMENT, 2026, True, id="a year"),
+        pytest.param(WORD, ["a"], False, id="a list"),
+        pytest.param(WHOLE, "4", False, id="text for a number"),
+    ],
+)
+def test_what_yaml_takes_for_no_text_is_told_with_the_way_out(
+    schema: dict[str, Any], value: Any, is_told: bool
+) -> None:
+    (problem,) = find_problems(schema, value, "f")
+
+    assert problem.hint == ("write it in quotes, so that YAML takes it as text" if is_told else "")
+
+
+@pytest.mark.parametrize(
     "moment",
     [
         "2026-02-30T00:00:00Z",
