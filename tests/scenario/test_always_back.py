@@ -8,6 +8,7 @@ import pytest
 
 from fairlead_operator.alert_note import Note, write_note
 from fairlead_operator.command.going_back import build_back
+from support.fakes import copied
 from support.world import NAMESPACE, World, model_manifest
 
 SECOND: Final = timedelta(seconds=1)
@@ -306,11 +307,18 @@ async def test_once_the_edit_is_taken_back_the_rollout_goes_on() -> None:
 async def test_shares_that_leave_the_stable_version_nothing_are_refused() -> None:
     policy = AB_TEST | {"abTest": {**AB_TEST["abTest"], "weight": 50}}
     world = await tries(policy, alternatives=["1.2.0"])
-    told = {c["reason"]: c["message"] for c in world.rollout()["status"]["conditions"]}
+    place = ("Rollout", NAMESPACE, "hand")
+    row = copied(world.kube.objects[place]["status"])
     weights = world.weights()
-    abort(world)
+    meta = {
+        "namespace": NAMESPACE,
+        "name": "hand",
+        "annotations": {"fairlead.dev/abort": "Ada: no"},
+    }
+    world.kube.put({"kind": "Rollout", "metadata": meta})
     await world.run()
 
     assert weights == {"1.0.0": 100}
-    assert "abTest.weight: 2 candidates with 50 % each" in told["InvalidSpec"]
-    assert world.rollout()["status"]["phase"] == "RolledBack"
+    assert (row["phase"], row["reason"]) == ("Pending", "InvalidSpec")
+    assert "abTest.weight: 2 candidates with 50 % each" in row["message"]
+    assert world.kube.objects[place]["status"]["phase"] == "RolledBack"
