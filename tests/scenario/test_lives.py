@@ -225,7 +225,10 @@ async def test_a_new_target_takes_the_rollout_in_flight_back_first(serving: Worl
     assert serving.weights() == {"1.2.0": 10, "1.0.0": 90}
 
 
-async def test_a_rollout_that_starts_costs_its_model_one_write(serving: World) -> None:
+async def test_a_rollout_that_starts_costs_its_model_a_write_for_each_thing_it_waits_for(
+    serving: World,
+) -> None:
+    """The turn, its Deployment, a pod, and what keeps that; nothing more while it waits."""
     serving.registry.register(f"{NAMESPACE}.nsw-price", "1.2.0")
     serving.slow.add("1.2.0")
     serving.pin("1.2.0")
@@ -235,7 +238,7 @@ async def test_a_rollout_that_starts_costs_its_model_one_write(serving: World) -
 
     writes = [write for write in serving.kube.writes if write[1] == "Model"]
     status = serving.model()["status"]
-    assert writes == [("status", "Model", "nsw-price")]
+    assert writes == 4 * [("status", "Model", "nsw-price")]
     assert (status["weight"], status["gateway"]) == (0, "BuiltIn")
     assert ("RollingOut", "RollingOut: nsw-price-rollout-2 to 1.2.0") in serving.events()
 

@@ -211,7 +211,7 @@ class World:
         if version in self.hanging and item["spec"]["template"] != self._templates.get(name):
             self._hang(namespace, name, item)
             return
-        self.kube.objects.pop(("Pod", namespace, f"{name}-hanging"), None)
+        hung = self.kube.objects.pop(("Pod", namespace, f"{name}-hanging"), None)
         ready = version not in self.broken and version not in self.slow
         replicas = item["spec"]["replicas"]
         replicas = min(replicas, self.room.get(version, replicas))
@@ -222,7 +222,7 @@ class World:
                 "status": {
                     "observedGeneration": item["metadata"]["generation"],
                     "availableReplicas": replicas if ready else 0,
-                    "unavailableReplicas": None,
+                    **({} if hung is None else {"unavailableReplicas": None}),
                 },
             }
         )
