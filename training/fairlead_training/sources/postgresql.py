@@ -1,9 +1,10 @@
-"""The rows of a query in PostgreSQL."""
+"""The rows of a query in PostgreSQL, as they come, so that too many end in words."""
 
+import contextlib
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -16,6 +17,8 @@ from fairlead_training.config import DataConfig, Environment
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 from fairlead_training.sources import reach
 from fairlead_training.sources.address import public_uri
+from fairlead_training.sources.formats import Columns
+from fairlead_training.sources.room import Room, make_room
 from fairlead_training.sources.secret import check_credentials
 
 _log = logging.getLogger(__name__)
@@ -24,6 +27,8 @@ _DEFAULTS: Final = {
     "application_name": "fairlead-training",
     **NOTICES_SILENCE,
 }
+_CHUNK: Final = 500  # rows that libpq holds at once
+_PIECE: Final = 5_000  # rows that are objects of Python, which take much more than a column
 _PORT: Final = "5432"
 _HIGHEST_PORT: Final = 65_535
 # Parameters by which libpq asks others than the hosts of the address.
@@ -61,12 +66,17 @@ _REFUSALS: Final = (
 )
 
 
-def run_query(config: DataConfig, environment: Environment) -> pd.DataFrame:
+def run_query(
+    config: DataConfig, environment: Environment, columns: Columns = None
+) -> pd.DataFrame:
     """Return the rows of the query, read in a transaction that cannot write.
 
+    Args:
+        columns: those to keep, of a query that gives others, too; None: all.
+
     Raises:
-        TrainingFailure: QueryInvalid, SourceNotAllowed, SecretNotAllowed, CredentialsRefused or
-            DataSourceUnavailable.
+        TrainingFailure: QueryInvalid, SourceNotAllowed, SecretNotAllowed, CredentialsRefused,
+            DataSourceUnavailable or TooMuchData.
     """
     if config.query is None:
         raise TrainingFailure(
@@ -85,12 +95,10 @@ def run_query(config: DataConfig, environment: Environment) -> pd.DataFrame:
         try:
             with connection.transaction(), connection.cursor() as cursor:
                 cursor.execute(_SETTINGS)
-                # A pipeline speaks the extended protocol, in which a text is one statement: none
+                # A stream speaks the extended protocol, in which a text is one statement: none
                 # can end the transaction and begin another that writes.
-                with connection.pipeline():
-                    cursor.execute(config.query.encode())
-                columns = [column.name for column in cursor.description or ()]
-                rows = cursor.fetchall() if columns else []
+                with contextlib.closing(cursor.stream(config.query.encode(), size=_CHUNK)) as rows:
+                    return _read(cursor, rows, make_room(public_uri(config.uri)), columns)
         except psycopg.Error as error:
             raise explain_query(error, public_uri(config.uri)) from error
         except OverflowError as error:
@@ -99,11 +107,50 @@ def run_query(config: DataConfig, environment: Environment) -> pd.DataFrame:
                 f"{public_uri(config.uri)}: {first_line(error)[:100]}; "
                 "correct spec.data.source.query",
             ) from error
-    if not columns:
-        raise TrainingFailure(
-            Reason.QUERY_INVALID, "spec.data.source.query returns no columns; write a SELECT"
-        )
-    return pd.DataFrame(rows, columns=columns)
+
+
+def _read(
+    cursor: "psycopg.Cursor[tuple[Any, ...]]",
+    rows: Iterator[tuple[Any, ...]],
+    room: Room,
+    columns: Columns,
+) -> pd.DataFrame:
+    names: list[str] = []
+    kept: list[pd.DataFrame] = []
+    for piece in _cut(rows):
+        if not names:
+            names = [column.name for column in cursor.description or ()]
+            if not names:
+                raise TrainingFailure(
+                    Reason.QUERY_INVALID,
+                    "spec.data.source.query returns no columns; write a SELECT",
+                )
+        frame = pd.DataFrame(piece, columns=names)
+        if columns is not None and set(columns) <= set(names) and len(set(names)) == len(names):
+            # A copy, as the others would stay in memory below a part.
+            frame = frame[[name for name in names if name in columns]].copy()
+        room.take(frame)
+        kept.append(frame)
+    return join_pieces(kept)
+
+
+def _cut(rows: Iterable[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    piece: list[tuple[Any, ...]] = []
+    for row in rows:
+        piece.append(row)
+        if len(piece) == _PIECE:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+def join_pieces(pieces: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Make one frame, with the types that all rows at once would have."""
+    if not pieces:
+        return pd.DataFrame()
+    frame = pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True)
+    return frame.infer_objects()
 
 
 def warn_of_rights(config: DataConfig, environment: Environment) -> tuple[str, ...]:

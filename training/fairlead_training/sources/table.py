@@ -36,17 +36,12 @@ def _file_from(open_file: Callable[[str, Environment], IO[bytes]]) -> Source:
     return read
 
 
-def _query_from(run: Callable[[DataConfig, Environment], pd.DataFrame]) -> Source:
-    """Make a source of what runs a query, which says itself which columns it gives."""
-    return lambda config, environment, _columns: run(config, environment)
-
-
 _DATABASES: Final = ("postgresql", "postgres")
 # A Model may name each of these: operator/fairlead_operator/api/training.py lists the same.
 SOURCES: Final[Mapping[str, Source]] = {
     "http": _file_from(open_url),
     "https": _file_from(open_url),
-    **dict.fromkeys(_DATABASES, _query_from(run_query)),
+    **dict.fromkeys(_DATABASES, run_query),
     "s3": read_store,
     "gs": read_store,
     "az": read_store,

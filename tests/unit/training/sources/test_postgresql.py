@@ -1,8 +1,10 @@
 """What PostgreSQL's errors mean; tests/integration/training reads from a real server."""
 
+import datetime
 import threading
 from typing import Any
 
+import pandas as pd
 import psycopg
 import pytest
 
@@ -14,6 +16,7 @@ from fairlead_training.sources.postgresql import (
     describe_rights,
     explain_connection,
     explain_query,
+    join_pieces,
     run_query,
     warn_of_rights,
 )
@@ -149,6 +152,34 @@ def test_no_training_hangs_for_a_warning(monkeypatch: pytest.MonkeyPatch) -> Non
 
     over.set()
     assert warnings == ()
+
+
+T1, T2 = (datetime.datetime(2026, 1, day, tzinfo=datetime.UTC) for day in (1, 2))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param([1, 2, 3, 4], id="whole numbers"),
+        pytest.param([1, 2, None, None], id="a piece without a number"),
+        pytest.param([None, None, 1.5, 2], id="missing first"),
+        pytest.param([1, 2, 3, None], id="one missing"),
+        pytest.param([True, False, None, True], id="booleans, one missing"),
+        pytest.param(["a", "b", None, None], id="words, then none"),
+        pytest.param([None, None, "a", "b"], id="words at last"),
+        pytest.param([T1, T2, None, None], id="times, then none"),
+        pytest.param([None, None, T1, T2], id="times at last"),
+        pytest.param([T1.date(), None, T2.date(), T2.date()], id="days"),
+        pytest.param([None, None, None, None], id="nothing"),
+        pytest.param([1, 2, "a", 3], id="numbers and words"),
+        pytest.param([[1], [2], [3], None], id="arrays"),
+    ],
+)
+def test_pieces_are_the_rows_that_all_at_once_would_be(values: list[object]) -> None:
+    whole = pd.DataFrame([(value,) for value in values], columns=["x"])
+    pieces = [pd.DataFrame([(a,), (b,)], columns=["x"]) for a, b in (values[:2], values[2:])]
+
+    pd.testing.assert_frame_equal(join_pieces(pieces), whole)
 
 
 @pytest.mark.parametrize(
