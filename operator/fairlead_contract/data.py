@@ -1,10 +1,16 @@
-"""How a trainer gets at data: the keys of a Secret as variables, and where a claim is mounted."""
+"""How a trainer gets at data: the keys of a Secret as variables, and where a claim is mounted.
+
+The sources of a Model are counted from 0: the first one, those of the union, those of the joins.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-CLAIM_FOLDER: Final = "/var/run/fairlead/data"
+CLAIM_FOLDER: Final = "/var/run/fairlead/data"  # with a folder for each claim
+MOST_UNITED: Final = 8
+MOST_JOINED: Final = 8
+_VARIABLES: Final = "FAIRLEAD_DATA_"
 
 # Key of the Secret → the trainer's variable, by the scheme of the source's address.
 STORE_KEYS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
@@ -24,3 +30,8 @@ STORE_KEYS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 DATA_KEYS: Final[Mapping[str, str]] = MappingProxyType(
     {key: variable for keys in STORE_KEYS.values() for key, variable in keys.items()}
 )
+
+
+def variable_of(name: str, source: int) -> str:
+    """Name the variable of a source: FAIRLEAD_DATA_HOSTS of the first, FAIRLEAD_DATA_1_HOSTS …"""
+    return name if source == 0 else name.replace(_VARIABLES, f"{_VARIABLES}{source}_", 1)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from fairlead_contract.artifact import CHAMPION_ROOM
-from fairlead_contract.data import DATA_KEYS
+from fairlead_contract.data import DATA_KEYS, MOST_JOINED, MOST_UNITED, variable_of
 from fairlead_contract.hosts import (
     ALLOWED_SOURCES,
     CLUSTER_DOMAIN,
@@ -38,6 +38,43 @@ METRICS_BY_TASK: Final[Mapping[Task, tuple[str, ...]]] = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """Where rows come from beside the first source."""
+
+    uri: str
+    format: str | None = None
+    query: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    version: int | None = None
+    path_style: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AsOf:
+    """By which times a second table is joined."""
+
+    column: str
+    format: str | None = None
+    delay: int = 0  # seconds after its time at which a row is known
+    tolerance: int | None = None  # seconds for which a row holds; None: until the next one
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JoinConfig:
+    source: SourceConfig
+    keys: tuple[str, ...]
+    as_of: AsOf | None = None
+    columns: tuple[str, ...] = ()  # to take; empty: all
+    prefix: str = ""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Columns of the second table that the Model names."""
+        return (*self.keys, *self.columns, *([self.as_of.column] if self.as_of else []))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
     uri: str
     format: str | None  # in the table of formats, or delta; None: told from the name
@@ -54,6 +91,19 @@ class DataConfig:
     path_style: bool = True  # the bucket is part of the path, not of the host
     timestamp_format: str | None = None  # None: inferred
     group_by: str | None = None  # column whose rows of one value are never parted
+    union: tuple[SourceConfig, ...] = ()  # of more rows
+    joins: tuple[JoinConfig, ...] = ()
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """Addresses of all sources."""
+        joined = (join.source.uri for join in self.joins)
+        return (self.uri, *(each.uri for each in self.union), *joined)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Columns that rows are joined by: features only where the Model lists them."""
+        return frozenset(key for join in self.joins for key in join.keys)
 
     @property
     def fields(self) -> dict[str, str]:
@@ -138,10 +188,23 @@ class Environment:
     data_hosts: str | None = None  # where all these may be sent, as their Secret says
     data_authority: str | None = None  # certificates to trust in place of the usual ones, as PEM
     data_secret: str = ""  # its name
+    others: tuple["Environment", ...] = ()  # with the Secrets of the sources after the first
+    held: int = 0  # bytes of rows that were read before
     surroundings: Surroundings = Surroundings()
     worker: int = 0
     champion_room: str | None = None  # where a champion's code is run; None: it is not
     scratch: str = "/tmp"  # noqa: S108  the pod's own emptyDir, and all it may write
+
+    def of(self, source: int, *, held: int = 0) -> "Environment":
+        """Return what goes for a source, the first one being 0."""
+        if source == 0:
+            return dataclasses.replace(self, held=held)
+        if source <= len(self.others):
+            return dataclasses.replace(self.others[source - 1], held=held)
+        return dataclasses.replace(
+            self, data_username=None, data_password=None, data_keys={}, data_hosts=None,
+            data_authority=None, data_secret="", held=held,
+        )  # fmt: skip
 
 
 def parse_environment(variables: Mapping[str, str], *, keeps: bool = True) -> Environment:
@@ -158,20 +221,38 @@ def parse_environment(variables: Mapping[str, str], *, keeps: bool = True) -> En
     index = variables.get("JOB_COMPLETION_INDEX") or "0"
     if not index.isdecimal():
         raise _invalid(f"environment variable JOB_COMPLETION_INDEX is {index!r}, not a number")
-    return Environment(
+    first = Environment(
         mlflow=_read_mlflow(variables) if keeps else Access(address=""),
         database_url=variables["FAIRLEAD_DATABASE_URL"] if keeps else "",
-        data_username=variables.get("FAIRLEAD_DATA_USERNAME") or None,
-        data_password=variables.get("FAIRLEAD_DATA_PASSWORD") or None,
-        data_keys={key: variables[name] for key, name in DATA_KEYS.items() if variables.get(name)},
-        data_hosts=variables.get("FAIRLEAD_DATA_HOSTS"),
-        data_authority=variables.get("FAIRLEAD_DATA_AUTHORITY") or None,
-        data_secret=variables.get("FAIRLEAD_DATA_SECRET", ""),
+        **_read_secret(variables, 0),
         surroundings=_read_surroundings(variables),
         worker=int(index),
         champion_room=variables.get(CHAMPION_ROOM) or None,
         scratch=variables.get("TMPDIR") or "/tmp",  # noqa: S108  as above
     )
+    return dataclasses.replace(
+        first,
+        others=tuple(
+            dataclasses.replace(first, **_read_secret(variables, number))
+            for number in range(1, 1 + MOST_UNITED + MOST_JOINED)
+        ),
+    )
+
+
+def _read_secret(variables: Mapping[str, str], source: int) -> dict[str, Any]:
+    """Read what the Secret of a source says, the first one being 0."""
+
+    def read(name: str) -> str | None:
+        return variables.get(variable_of(name, source))
+
+    return {
+        "data_username": read("FAIRLEAD_DATA_USERNAME") or None,
+        "data_password": read("FAIRLEAD_DATA_PASSWORD") or None,
+        "data_keys": {key: said for key, name in DATA_KEYS.items() if (said := read(name))},
+        "data_hosts": read("FAIRLEAD_DATA_HOSTS"),
+        "data_authority": read("FAIRLEAD_DATA_AUTHORITY") or None,
+        "data_secret": read("FAIRLEAD_DATA_SECRET") or "",
+    }
 
 
 def _read_surroundings(variables: Mapping[str, str]) -> Surroundings:
@@ -252,22 +333,56 @@ def _parse_data(data: "_Section") -> DataConfig:
         raise _invalid("config.data.groupBy has no effect beside config.data.timestampColumn")
     if len(set(features)) != len(features):
         raise _invalid("config.data.features names a column twice")
+    joins = tuple(_parse_join(each) for each in data.sections("joins"))
+    if roles["timestampColumn"] is None and any(join.as_of for join in joins):
+        raise _invalid("config.data.joins has an asOf, which needs config.data.timestampColumn")
     return DataConfig(
-        uri=data.text("uri"),
-        format=data.optional_text("format"),
-        query=data.optional_text("query"),
+        **_parse_source(data),
+        union=tuple(SourceConfig(**_parse_source(each)) for each in data.sections("union")),
+        joins=joins,
         timestamp_column=roles["timestampColumn"],
         target=given["target"],
         features=features,
         min_rows=int(data.number("minRows", 1, 10_000_000, default=200)),
         positive_class=data.optional_text("positiveClass"),
         missing_labels=data.number("missingLabels", 0, 1, default=0),
-        endpoint=data.optional_text("endpoint"),
-        region=data.optional_text("region"),
-        version=None if data.get("version") is None else int(data.number("version", 0, 2**53)),
-        path_style=data.get("pathStyle") is not False,
         timestamp_format=data.optional_text("timestampFormat"),
         group_by=roles["groupBy"],
+    )
+
+
+def _parse_source(source: "_Section") -> dict[str, Any]:
+    return {
+        "uri": source.text("uri"),
+        "format": source.optional_text("format"),
+        "query": source.optional_text("query"),
+        "endpoint": source.optional_text("endpoint"),
+        "region": source.optional_text("region"),
+        "version": source.optional_number("version", 0, 2**53),
+        "path_style": source.get("pathStyle") is not False,
+    }
+
+
+def _parse_join(join: "_Section") -> JoinConfig:
+    moment = join.optional_section("asOf")
+    if moment is None and not join.texts("keys"):
+        raise _invalid(f"{join.path}.keys is empty")
+    return JoinConfig(
+        source=SourceConfig(**_parse_source(join.section("source"))),
+        keys=join.texts("keys"),
+        columns=join.texts("columns"),
+        prefix=join.optional_text("prefix") or "",
+        as_of=None if moment is None else _parse_as_of(moment),
+    )
+
+
+def _parse_as_of(moment: "_Section") -> AsOf:
+    delay = moment.optional_number("delaySeconds", 0, 2**31) or 0
+    return AsOf(
+        column=moment.text("timestampColumn"),
+        format=moment.optional_text("timestampFormat"),
+        delay=delay,
+        tolerance=moment.optional_number("toleranceSeconds", delay, 2**31),
     )
 
 
@@ -318,6 +433,10 @@ class _Section:
         self._value: dict[str, Any] = value
         self._path = path
 
+    @property
+    def path(self) -> str:
+        return self._path
+
     def get(self, name: str) -> object:
         return self._value.get(name)
 
@@ -326,6 +445,17 @@ class _Section:
 
     def optional_section(self, name: str) -> "_Section | None":
         return None if self._value.get(name) is None else self.section(name)
+
+    def sections(self, name: str) -> tuple["_Section", ...]:
+        values = self._value.get(name) or []
+        if not isinstance(values, list):
+            raise _invalid(f"{self._path}.{name} must be a list")
+        return tuple(
+            _Section(value, f"{self._path}.{name}[{number}]") for number, value in enumerate(values)
+        )
+
+    def optional_number(self, name: str, lowest: float, highest: float) -> int | None:
+        return None if self._value.get(name) is None else int(self.number(name, lowest, highest))
 
     def text(self, name: str) -> str:
         value = self._value.get(name)

@@ -224,7 +224,8 @@ def parse_time(text: str) -> int:
 def may_quote(config: DataConfig) -> bool:
     """Tell whether messages may show what the data holds: see ``_Shown``."""
     # A database lets the user in, and a file on disk is read at a desk.
-    return config.uri.lower().startswith(("postgresql://", "postgres://", "file://"))
+    shown = ("postgresql://", "postgres://", "file://")
+    return all(uri.lower().startswith(shown) for uri in config.uris)
 
 
 class _Shown:
@@ -262,7 +263,9 @@ def _name_columns(
     columns = [str(column) for column in frame.columns]
     times = collections.Counter(columns)
     fields = config.fields
-    features = config.features or [name for name in columns if name not in fields]
+    features = config.features or [
+        name for name in columns if name not in fields and name not in config.keys
+    ]
     twice = sorted({c for c in {*fields, *features} if times[c] > 1})
     missing = [column for column in fields if column not in columns]
     faults = []

@@ -116,9 +116,14 @@ class Tracking:
 
     def log_data(self, data: Mapping[str, Any], schema: Mapping[str, str]) -> None:
         told = self._config.data
-        source = {"uri": public_uri(told.uri), "query": told.query}
+        source: dict[str, Any] = {"uri": public_uri(told.uri), "query": told.query}
         if told.endpoint is not None:  # a bucket of the same name may be another elsewhere
             source["endpoint"] = told.endpoint
+        if told.version is not None:
+            source["version"] = told.version
+        others = told.uris[1:]
+        if others:
+            source["others"] = [public_uri(uri) for uri in others]
         dataset = Dataset(
             name=self._config.model,
             digest=str(data["digest"]).removeprefix("sha256:")[:36],

@@ -33,6 +33,10 @@ from typing import Any, Final
 from fairlead_operator.api.base import to_duration
 from fairlead_operator.api.model import ModelSpec
 
+# How the sources of union and joins are asked, in the same words as above; no field of the spec.
+_OTHER_SOURCES: Final = "access"
+_ACCESS: Final = {"credentials", "region", "path_style"}
+
 # Path → what leaving it out means; a mapping says it for each task, a property for each spec.
 _RECIPE: Final[Mapping[str, object]] = {
     "task": None,
@@ -41,6 +45,8 @@ _RECIPE: Final[Mapping[str, object]] = {
     "data.source.format": None,
     "data.source.version": None,
     "data.source.query": None,
+    "data.union": [],
+    "data.joins": [],
     "data.timestampColumn": None,
     "data.timestampFormat": None,
     "data.groupBy": None,
@@ -63,6 +69,7 @@ _RECIPE: Final[Mapping[str, object]] = {
 # What else a training is told, in the same form: corrected, it may let one succeed that failed.
 _CIRCUMSTANCES: Final[Mapping[str, object]] = {
     "data.source.credentials.name": None,
+    _OTHER_SOURCES: [],
     "data.source.region": None,
     "data.source.pathStyle": True,
     "data.minRows": 200,
@@ -143,8 +150,22 @@ def _digest_of_0_1(spec: ModelSpec) -> str:
 def _said(spec: ModelSpec, rows: Mapping[str, object]) -> dict[str, object]:
     """Return the values of these rows that say something else than leaving them out."""
     document = spec.model_dump(
-        mode="json", by_alias=True, include={"task", "data", "training"}, exclude_unset=True
+        mode="json",
+        by_alias=True,
+        include={"task", "data", "training"},
+        exclude={
+            "data": {
+                "union": {"__all__": _ACCESS},
+                "joins": {"__all__": {"source": _ACCESS}},
+            }
+        },
+        exclude_unset=True,
     )
+    others = [*spec.data.union, *(each.source for each in spec.data.joins)]
+    document[_OTHER_SOURCES] = [
+        each.model_dump(mode="json", by_alias=True, include=_ACCESS, exclude_unset=True)
+        for each in others
+    ]
     said = {}
     for path, default in rows.items():
         value = _read(document, path)

@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from fairlead_contract.data import MOST_JOINED, MOST_UNITED
 from fairlead_operator.api.base import Column, Duration, Rule, Spec, between, formed, parse_duration
 from fairlead_operator.api.common import Resources, SecretReference
 
@@ -17,6 +18,18 @@ Algorithm = Literal[
 NAMES_BYTES: Final = 40_000  # of all features together
 _IS_DATABASE: Final = "(self.uri.startsWith('postgresql://') || self.uri.startsWith('postgres://'))"
 _IS_STORE: Final = "self.uri.matches('^(s3|gs|az)://')"
+_TIMESTAMP_FORMAT: Final = Field(
+    default=None,
+    max_length=64,
+    pattern=r"^(seconds|milliseconds|microseconds|nanoseconds|.*%.*)$",
+    json_schema_extra=formed(
+        "must be seconds, milliseconds, microseconds or nanoseconds, or have directives such as "
+        "%d.%m.%Y %H:%M"
+    ),
+    description="How timestampColumn is written: seconds, milliseconds, microseconds or "
+    "nanoseconds since 1970, or directives of Python's strptime, for example %d.%m.%Y %H:%M. When "
+    "unset: ISO 8601, or what all values together leave no doubt of.",
+)
 _IS_DELTA: Final = "(has(self.format) && self.format == 'delta')"
 
 
@@ -220,10 +233,112 @@ class DataSource(Spec):
     ]
 
 
+class AsOf(Spec):
+    """What was known of a second table at the time of a row."""
+
+    rules = (
+        Rule(
+            "!has(self.delay) || !has(self.tolerance) || "
+            "duration(self.tolerance) > duration(self.delay)",
+            "tolerance must be longer than delay: it counts from the time of a row, which is known "
+            "only after delay",
+            ".tolerance",
+        ),
+    )
+
+    timestamp_column: Annotated[
+        Column,
+        Field(description="Column of the second table that says since when a row of it holds."),
+    ]
+    timestamp_format: Annotated[str | None, _TIMESTAMP_FORMAT]
+    delay: Annotated[
+        Duration | None,
+        between("1s", "8760h"),
+        Field(
+            default=None,
+            description="How long after its time a row of the second table is known, for example "
+            "1h where weather of noon is published at one. When unset: at its time.",
+        ),
+    ]
+    tolerance: Annotated[
+        Duration | None,
+        between("1s", "8760h"),
+        Field(
+            default=None,
+            description="How long a row of the second table holds from its time on, for example "
+            "6h; an older one is taken for missing. When unset: until the next one.",
+        ),
+    ]
+
+
+class Join(Spec):
+    """A second table, of which each row of the data gets at most one row more columns."""
+
+    rules = (
+        Rule(
+            "has(self.asOf) || (has(self.keys) && size(self.keys) > 0)",
+            "keys is missing: name the columns that both tables have, for example [zone], or set "
+            "asOf",
+            ".keys",
+        ),
+        Rule(
+            "!has(self.asOf) || !has(self.keys) || !(self.asOf.timestampColumn in self.keys)",
+            "keys must not contain asOf.timestampColumn; remove it from keys",
+            ".keys",
+        ),
+    )
+
+    source: Annotated[DataSource, Field(description="Where the second table comes from.")]
+    keys: Annotated[
+        tuple[Column, ...],
+        Field(
+            default=(),
+            max_length=8,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+            description="Columns that both tables have, by which rows belong together, for example "
+            "[zone]. The second table has each key once, or with asOf once for each time. A key is "
+            "a feature only where spec.data.features lists it.",
+        ),
+    ]
+    as_of: Annotated[
+        AsOf | None,
+        Field(
+            default=None,
+            description="Take what the second table said at the row's own time, by timestampColumn "
+            "of the data, and nothing from after it. When unset: the row with the same key.",
+        ),
+    ]
+    columns: Annotated[
+        tuple[Column, ...],
+        Field(
+            default=(),
+            max_length=200,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+            description="Columns of the second table to take, by their names there. When empty: "
+            "all but keys and asOf.timestampColumn.",
+        ),
+    ]
+    prefix: Annotated[
+        str | None,
+        Field(
+            default=None,
+            min_length=1,
+            max_length=60,
+            description="What the names of these columns begin with in the data, for example "
+            "`weather_`.",
+        ),
+    ]
+
+
 class DataSpec(Spec):
     """The training data: its source, and the role of each column."""
 
     rules = (
+        Rule(
+            "!has(self.joins) || has(self.timestampColumn) || self.joins.all(j, !has(j.asOf))",
+            "asOf needs the time of each row: set timestampColumn",
+            ".joins",
+        ),
         Rule(
             "!has(self.features) || !(self.target in self.features)",
             "features must not contain the target column; remove it from features",
@@ -271,6 +386,23 @@ class DataSpec(Spec):
     )
 
     source: Annotated[DataSource, Field(description="Where the rows come from.")]
+    union: Annotated[
+        tuple[DataSource, ...],
+        Field(
+            default=(),
+            max_length=MOST_UNITED,
+            description="Sources of more rows, which follow those of `source`. A column that one "
+            "of them lacks is empty there; one that changes its type is refused.",
+        ),
+    ]
+    joins: Annotated[
+        tuple[Join, ...],
+        Field(
+            default=(),
+            max_length=MOST_JOINED,
+            description="Second tables, whose columns are added to the rows, one after the other.",
+        ),
+    ]
     timestamp_column: Annotated[
         Column | None,
         Field(
@@ -280,21 +412,7 @@ class DataSpec(Spec):
             "the split is drawn by training.search.seed.",
         ),
     ]
-    timestamp_format: Annotated[
-        str | None,
-        Field(
-            default=None,
-            max_length=64,
-            pattern=r"^(seconds|milliseconds|microseconds|nanoseconds|.*%.*)$",
-            json_schema_extra=formed(
-                "must be seconds, milliseconds, microseconds or nanoseconds, or have directives "
-                "such as %d.%m.%Y %H:%M"
-            ),
-            description="How timestampColumn is written: seconds, milliseconds, microseconds or "
-            "nanoseconds since 1970, or directives of Python's strptime, for example "
-            "%d.%m.%Y %H:%M. When unset: ISO 8601, or what all values together leave no doubt of.",
-        ),
-    ]
+    timestamp_format: Annotated[str | None, _TIMESTAMP_FORMAT]
     group_by: Annotated[
         Column | None,
         Field(
@@ -357,6 +475,11 @@ class DataSpec(Spec):
             "TooFewRows. Defaults to 200.",
         ),
     ]
+
+    @property
+    def sources(self) -> tuple[DataSource, ...]:
+        """All sources, in the order in which a trainer counts them."""
+        return (self.source, *self.union, *(join.source for join in self.joins))
 
 
 class SearchSpec(Spec):

@@ -1,5 +1,6 @@
 """What the trainer is told: the Model's recipe as one JSON document.  Pure."""
 
+import datetime
 import json
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.group import name_registered_model
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest
+from fairlead_operator.api.training import DataSource, Join
 from fairlead_operator.kube.metadata import Owner
 
 _SCHEMA: Final = "searchSchema"
@@ -40,13 +42,9 @@ def build_config(
         "mlflowRunId": mlflow_run_id,
         "task": spec.task,
         "data": {
-            "uri": spec.data.source.uri,
-            "format": spec.data.source.format,
-            "version": spec.data.source.version,
-            "query": spec.data.source.query,
-            "endpoint": spec.data.source.endpoint,
-            "region": spec.data.source.region,
-            "pathStyle": spec.data.source.path_style,
+            **_say_source(spec.data.source),
+            "union": [_say_source(each) for each in spec.data.union],
+            "joins": [_say_join(each) for each in spec.data.joins],
             "timestampColumn": spec.data.timestamp_column,
             "timestampFormat": spec.data.timestamp_format,
             "groupBy": spec.data.group_by,
@@ -103,6 +101,40 @@ def read_training(config: str | None) -> str | None:
     """
     uid = (_parse(config) or {}).get("trainingRunUid")
     return uid if uid and isinstance(uid, str) else None
+
+
+def _say_source(source: DataSource) -> dict[str, Any]:
+    return {
+        "uri": source.uri,
+        "format": source.format,
+        "version": source.version,
+        "query": source.query,
+        "endpoint": source.endpoint,
+        "region": source.region,
+        "pathStyle": source.path_style,
+    }
+
+
+def _say_join(join: Join) -> dict[str, Any]:
+    moment = join.as_of
+    return {
+        "source": _say_source(join.source),
+        "keys": list(join.keys),
+        "columns": list(join.columns),
+        "prefix": join.prefix,
+        "asOf": None
+        if moment is None
+        else {
+            "timestampColumn": moment.timestamp_column,
+            "timestampFormat": moment.timestamp_format,
+            "delaySeconds": _to_seconds(moment.delay),
+            "toleranceSeconds": _to_seconds(moment.tolerance),
+        },
+    }
+
+
+def _to_seconds(duration: datetime.timedelta | None) -> int | None:
+    return None if duration is None else int(duration.total_seconds())
 
 
 def _to_share(percent: str) -> float:

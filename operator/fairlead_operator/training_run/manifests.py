@@ -8,10 +8,11 @@ from typing import Any, Final, Literal
 
 from fairlead_contract import mlflow
 from fairlead_contract.artifact import CHAMPION_ROOM
-from fairlead_contract.data import CLAIM_FOLDER, STORE_KEYS
+from fairlead_contract.data import CLAIM_FOLDER, STORE_KEYS, variable_of
 from fairlead_operator.api.common import ResourceList, Resources
 from fairlead_operator.api.group import LABEL_STAGE, LABEL_TRAINING_RUN
 from fairlead_operator.api.model import ModelSpec
+from fairlead_operator.api.training import DataSource
 from fairlead_operator.kube.database_secret import (
     OWN_LOGINS,
     Logins,
@@ -74,7 +75,7 @@ def build_job(  # noqa: PLR0913  all that a Job is made of
         scratch(trainer["resources"]["limits"]["memory"]),
         # The second for the certificate authority that the address may name.
         *((mlflow_volume(), database_volume(logins)) if stage != "check" else ()),
-        *_claim_volume(spec),
+        *_claim_volumes(spec),
     ]
     if scorer is not None:
         trainer["env"] += environment({CHAMPION_ROOM: _ROOM})
@@ -179,7 +180,7 @@ def _trainer(
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the pod's own emptyDir
             *((mlflow_mount(), database_mount()) if keeps else ()),
-            *_claim_mount(spec),
+            *_claim_mounts(spec),
         ],
     }
 
@@ -223,44 +224,59 @@ def _room(*, writes: str) -> list[dict[str, Any]]:
 
 
 def _data_credentials(spec: ModelSpec) -> list[dict[str, Any]]:
-    if spec.data.source.credentials is None:
-        return []
-    secret = spec.data.source.credentials.name
-    scheme = _scheme(spec)
-    keys = STORE_KEYS.get(scheme)
-    if keys is None:
-        variables = [
-            secret_variable("FAIRLEAD_DATA_USERNAME", secret, "username"),
-            secret_variable("FAIRLEAD_DATA_PASSWORD", secret, "password"),
-        ]
-    else:
-        variables = [
-            secret_variable(name, secret, key, optional=True) for key, name in keys.items()
-        ]
-    # Optional: the trainer says in clearer words that it is missing, and what to do.
-    variables.append(secret_variable("FAIRLEAD_DATA_HOSTS", secret, "hosts", optional=True))
-    if scheme in {"http", "https", "s3"}:
-        variables.append(
-            secret_variable("FAIRLEAD_DATA_AUTHORITY", secret, "ca.crt", optional=True)
-        )
-    return [*variables, *environment({"FAIRLEAD_DATA_SECRET": secret})]
-
-
-def _claim_volume(spec: ModelSpec) -> list[dict[str, Any]]:
-    """Build the volume of a source on a claim, which nobody writes to by it."""
-    if _scheme(spec) != "pvc":
-        return []
-    claim = spec.data.source.uri.partition("://")[2].partition("/")[0]
     return [
-        {"name": "data", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}},
+        variable
+        for number, source in enumerate(spec.data.sources)
+        if source.credentials is not None
+        for variable in _credentials_of(source, source.credentials.name, number)
     ]
 
 
-def _claim_mount(spec: ModelSpec) -> list[dict[str, Any]]:
-    if _scheme(spec) != "pvc":
-        return []
-    return [{"name": "data", "mountPath": CLAIM_FOLDER, "readOnly": True}]
+def _credentials_of(source: DataSource, secret: str, number: int) -> list[dict[str, Any]]:
+    scheme = _scheme(source)
+    keys = STORE_KEYS.get(scheme)
+
+    def variable(name: str, key: str, *, optional: bool = False) -> dict[str, Any]:
+        return secret_variable(variable_of(name, number), secret, key, optional=optional)
+
+    if keys is None:
+        variables = [
+            variable("FAIRLEAD_DATA_USERNAME", "username"),
+            variable("FAIRLEAD_DATA_PASSWORD", "password"),
+        ]
+    else:
+        variables = [variable(name, key, optional=True) for key, name in keys.items()]
+    # Optional: the trainer says in clearer words that it is missing, and what to do.
+    variables.append(variable("FAIRLEAD_DATA_HOSTS", "hosts", optional=True))
+    if scheme in {"http", "https", "s3"}:
+        variables.append(variable("FAIRLEAD_DATA_AUTHORITY", "ca.crt", optional=True))
+    return [*variables, *environment({variable_of("FAIRLEAD_DATA_SECRET", number): secret})]
 
 
-def _scheme(spec: ModelSpec) -> str:
-    return spec.data.source.uri.partition("://")[0]
+def _claim_volumes(spec: ModelSpec) -> list[dict[str, Any]]:
+    """Build the volumes of sources on claims, which nobody writes to by them."""
+    return [
+        {"name": volume, "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+        for volume, claim in _claims(spec).items()
+    ]
+
+
+def _claim_mounts(spec: ModelSpec) -> list[dict[str, Any]]:
+    return [
+        {"name": volume, "mountPath": f"{CLAIM_FOLDER}/{claim}", "readOnly": True}
+        for volume, claim in _claims(spec).items()
+    ]
+
+
+def _claims(spec: ModelSpec) -> dict[str, str]:
+    """Return each claim that a source is on, once, by the name of its volume."""
+    claims = dict.fromkeys(
+        source.uri.partition("://")[2].partition("/")[0]
+        for source in spec.data.sources
+        if _scheme(source) == "pvc"
+    )
+    return {f"data-{number}": claim for number, claim in enumerate(claims)}
+
+
+def _scheme(source: DataSource) -> str:
+    return source.uri.partition("://")[0]

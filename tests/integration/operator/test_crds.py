@@ -291,6 +291,11 @@ def scaling(**fields: Any) -> Manifest:
     return with_(MODEL, "spec.serving.autoscaling", {"maxReplicas": 8, **fields})
 
 
+def joined(**fields: Any) -> Manifest:
+    given = {"source": {"uri": "s3://b/weather.csv"}, **fields}
+    return with_(MODEL, "spec.data.joins", [given])
+
+
 SOURCES: dict[str, Manifest] = {
     "a file of S3": {"uri": "s3://market/prices/2026.parquet", "credentials": {"name": "market"}},
     "a bucket of S3": {"uri": "s3://market/", "region": "eu-central-1", "format": "parquet"},
@@ -627,6 +632,27 @@ def without_empty_lists(node: Any) -> Any:
             source(uri="s3://b/prices", format="delta", version=-1),
             "source.version",
             id="version: below 0",
+        ),
+        pytest.param(joined(), "joins[0].keys", id="a join: neither keys nor times"),
+        pytest.param(
+            joined(keys=["zone", "at"], asOf={"timestampColumn": "at"}),
+            "joins[0].keys",
+            id="a join: its time is a key",
+        ),
+        pytest.param(
+            joined(asOf={"timestampColumn": "at", "delay": "2h", "tolerance": "2h"}),
+            "joins[0].asOf.tolerance",
+            id="a join: known after it has ended",
+        ),
+        pytest.param(
+            joined(source={"uri": "ftp://b/w.csv"}, keys=["zone"]),
+            "joins[0].source.uri",
+            id="a join: another scheme",
+        ),
+        pytest.param(
+            with_(MODEL, "spec.data.union", [{"uri": "https://h/x.csv", "query": "select 1"}]),
+            "union[0].query",
+            id="union: a query of a file",
         ),
         pytest.param(source(uri="https://a b"), "source.uri", id="uri: a space"),
         pytest.param(

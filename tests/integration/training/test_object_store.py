@@ -15,6 +15,7 @@ from fairlead_training.config import Environment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources import formats
 from fairlead_training.sources.table import read_frame
+from support.postgres import Postgres
 from support.reading import environment
 from support.s3_server import BUCKET, KEY, STRANGER, S3Server, s3_server
 from support.trainer_config import data_config
@@ -243,6 +244,29 @@ def test_the_rules_of_other_sources_hold(
     assert caught.value.reason is reason
     assert said in caught.value.message
     assert KEY["secretAccessKey"] not in caught.value.message
+
+
+def test_sources_of_several_kinds_are_one_table(store: S3Server, postgres: Postgres) -> None:
+    """Two buckets' files, and what a database said at the time of each row, each by its Secret."""
+    others = {"uri": f"s3://{BUCKET}/one.parquet", "endpoint": store.endpoint}
+    query = (
+        "select * from (values (timestamptz '2026-01-01', 'calm'), ('2026-01-02 00:01', 'storm')) "
+        "as weather (since, sky)"
+    )
+    database = {"uri": postgres.uri("postgres", credentials=False), "query": query}
+    config = data_config(
+        uri=f"s3://{BUCKET}/one.csv",
+        endpoint=store.endpoint,
+        union=[others],
+        joins=[{"source": database, "asOf": {"timestampColumn": "since"}, "prefix": "w_"}],
+    )
+    login = {"data_username": postgres.user, "data_password": postgres.password}
+    secrets = reader(store, data_keys={}, data_hosts="127.0.0.1", data_authority=None, **login)
+
+    frame = read_frame(config, reader(store, others=(reader(store), secrets)))
+
+    assert frame["wind"].tolist() == [1.5, 2.5, 1.5, 2.5]
+    assert frame["w_sky"].tolist() == ["calm"] * 4
 
 
 def test_a_model_is_trained_on_a_folder(store: S3Server, desk: Desk, monkeypatch: Any) -> None:

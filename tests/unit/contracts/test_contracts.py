@@ -54,7 +54,14 @@ from fairlead_serving.server.failure import StartupError
 from fairlead_serving.server.metrics import Metrics
 from fairlead_serving.server.settings import Settings, read_settings
 from fairlead_training.budget import Counts
-from fairlead_training.config import Task, parse_config, parse_environment
+from fairlead_training.config import (
+    AsOf,
+    JoinConfig,
+    SourceConfig,
+    Task,
+    parse_config,
+    parse_environment,
+)
 from fairlead_training.evaluate import Comparison, Estimate, Judgment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.foreign import ANSWER, QUESTION
@@ -108,6 +115,50 @@ def test_the_trainer_reads_the_operators_config() -> None:
     assert config.champion.version == "1.0.0"
     assert config.search_schema == search_schema("energy")
     assert (config.data.positive_class, config.data.missing_labels) == (None, 0.05)
+
+
+def test_the_trainer_reads_several_sources_with_the_secret_of_each() -> None:
+    store = {"uri": "s3://market/2025/", "format": "delta", "version": 3, "region": "eu-north-1"}
+    moment = {"timestampColumn": "since", "delay": "1h", "tolerance": "6h"}
+    data = {
+        "source": {"uri": "https://data.example.com/2026.csv"},
+        "union": [{**store, "credentials": {"name": "store"}}],
+        "joins": [
+            {
+                "source": {"uri": "pvc://weather/all.csv"},
+                "keys": ["zone"],
+                "asOf": moment,
+                "columns": ["wind"],
+                "prefix": "weather_",
+            }
+        ],
+        "timestampColumn": "timestamp",
+        "target": "price_up",
+    }
+    spec = ModelSpec.model_validate({"task": "binary-classification", "data": data})
+    text = build_config(spec, model="m", run=RUN, mlflow_run_id="run-1", champion=None)
+    job = build_job(
+        "search", text, spec, model="m", owner=RUN, images=IMAGES, mlflow_url="http://mlflow"
+    )
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+
+    told = parse_config(text).data
+    environment = parse_environment(variables(container))
+
+    assert told.union == (
+        SourceConfig(uri="s3://market/2025/", format="delta", version=3, region="eu-north-1"),
+    )
+    assert told.joins == (
+        JoinConfig(
+            source=SourceConfig(uri="pvc://weather/all.csv"),
+            keys=("zone",),
+            as_of=AsOf(column="since", delay=3600, tolerance=6 * 3600),
+            columns=("wind",),
+            prefix="weather_",
+        ),
+    )
+    assert [environment.of(number).data_secret for number in range(3)] == ["", "store", ""]
+    assert environment.of(1).data_keys["accessKeyId"] == "from a Secret"
 
 
 def test_the_job_runs_the_trainers_command_line() -> None:

@@ -25,12 +25,12 @@ from fairlead_training.sources.room import make_room
 
 
 def read_claim(
-    config: DataConfig, environment: Environment, columns: Columns, *, root: str = CLAIM_FOLDER
+    config: DataConfig, environment: Environment, columns: Columns, *, root: str | None = None
 ) -> pd.DataFrame:
     """Read a file or a folder of the claim.
 
     Args:
-        root: where the claim is mounted.
+        root: where the claim is mounted; None: where the operator mounts it.
 
     Raises:
         TrainingFailure: DataSourceUnavailable or SourceNotAllowed, and what the files give reason
@@ -38,7 +38,7 @@ def read_claim(
     """
     source = public_uri(config.uri)
     claim, _, path = config.uri.partition("://")[2].partition("/")
-    volume = Path(os.path.realpath(root))
+    volume = Path(os.path.realpath(root or f"{CLAIM_FOLDER}/{claim}"))
     try:
         if config.format == DELTA:
             files = _list_table(volume, claim, path.strip("/"), config, environment)
@@ -48,7 +48,12 @@ def read_claim(
     except OSError as error:
         raise _unavailable(source, error) from error
     return read_files(
-        files, config, make_room(source), source=source, columns=columns, quotes=False
+        files,
+        config,
+        make_room(source, environment.held),
+        source=source,
+        columns=columns,
+        quotes=False,
     )
 
 

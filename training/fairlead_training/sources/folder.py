@@ -124,7 +124,7 @@ def read_files(
     """
     partitions = _read_partitions(files)
     in_files = None if columns is None else set(columns) - set(partitions)
-    types = _Types(None if quotes else frozenset(config.fields))
+    types = ColumnTypes(None if quotes else frozenset(config.fields))
     frames = []
     for each in files:
         with each.open() as file:
@@ -132,7 +132,7 @@ def read_files(
         frame = frame.drop(columns=[name for name in partitions if name in frame.columns])
         types.note(frame, each.name)
         frames.append(frame)
-    types.refuse(source)
+    types.refuse(source, "write all files with one type for each column")
     rows = [len(frame) for frame in frames]
     joined = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     for name, values in partitions.items():
@@ -140,7 +140,7 @@ def read_files(
     return joined
 
 
-class _Types:
+class ColumnTypes:
     """What each column holds, and in which file that was first so."""
 
     def __init__(self, shown: Collection[str] | None) -> None:
@@ -165,7 +165,7 @@ class _Types:
                 "rename all but one",
             )
         for place, name in enumerate(names):
-            kind = _find_kind(frame.iloc[:, place])
+            kind = find_kind(frame.iloc[:, place])
             if kind is None:
                 continue
             before, where = self._known.setdefault(name, (kind, file))
@@ -175,7 +175,7 @@ class _Types:
                     f"column {called} holds {before} in {where} and {kind} in {file}"
                 )
 
-    def refuse(self, source: str) -> None:
+    def refuse(self, source: str, way_out: str) -> None:
         """Tell all columns that changed.
 
         Raises:
@@ -187,13 +187,12 @@ class _Types:
         more = [f"and {len(faults) - _SHOWN} more columns"] if len(faults) > _SHOWN else []
         raise TrainingFailure(
             Reason.DATA_FORMAT_INVALID,
-            f"{source}: {'; '.join([*faults[:_SHOWN], *more])}; write all files with one type "
-            "for each column",
+            f"{source}: {'; '.join([*faults[:_SHOWN], *more])}; {way_out}",
             details=faults,
         )
 
 
-def _find_kind(values: "pd.Series[Any]") -> str | None:
+def find_kind(values: "pd.Series[Any]") -> str | None:
     """Return what a column holds; None where it is empty."""
     if values.isna().all():
         return None

@@ -98,7 +98,9 @@ def run_query(
                 # A stream speaks the extended protocol, in which a text is one statement: none
                 # can end the transaction and begin another that writes.
                 with contextlib.closing(cursor.stream(config.query.encode(), size=_CHUNK)) as rows:
-                    return _read(cursor, rows, make_room(public_uri(config.uri)), columns)
+                    return _read(
+                        cursor, rows, make_room(public_uri(config.uri), environment.held), columns
+                    )
         except psycopg.Error as error:
             raise explain_query(error, public_uri(config.uri)) from error
         except OverflowError as error:

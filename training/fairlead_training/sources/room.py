@@ -36,7 +36,7 @@ class Room:
         Raises:
             TrainingFailure: TooMuchData.
         """
-        self.take_bytes(int(frame.memory_usage(index=False, deep=True).sum()), rows=len(frame))
+        self.take_bytes(measure(frame), rows=len(frame))
 
     def take_bytes(self, count: int, *, rows: int = 0) -> None:
         """Count bytes that are in memory, and how many rows they are.
@@ -64,10 +64,22 @@ class Room:
         )
 
 
-def make_room(source: str) -> Room:
-    """Measure what this container has left."""
+def make_room(source: str, held: int = 0) -> Room:
+    """Measure what this container has left.
+
+    Args:
+        source: what a message calls it.
+        held: bytes of rows that are in memory already, and belong to the same table.
+    """
     limit = read_memory_limit()
-    return Room(source, None if limit is None else (limit - read_memory_used()) // _COPIES)
+    if limit is None:
+        return Room(source, None)
+    return Room(source, (limit - read_memory_used() + held) // _COPIES - held)
+
+
+def measure(frame: pd.DataFrame) -> int:
+    """Return how many bytes of memory rows take."""
+    return int(frame.memory_usage(index=False, deep=True).sum())
 
 
 def _mib(count: int) -> int:

@@ -93,7 +93,7 @@ def read_store(config: DataConfig, environment: Environment, columns: Columns) -
                 return read_files(
                     files,
                     config,
-                    make_room(source),
+                    make_room(source, environment.held),
                     source=source,
                     columns=columns,
                     # Who has no credentials may read what was never meant as data.

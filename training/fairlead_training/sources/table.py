@@ -5,21 +5,25 @@ the rest; a source that delivers rows reads them itself.  None of them judges th
 does.  Every failure is a ``TrainingFailure`` whose message names the source without credentials.
 """
 
+import dataclasses
 import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import IO, Final
 
 import pandas as pd
 
-from fairlead_training.config import DataConfig, Environment
+from fairlead_training.config import DataConfig, Environment, JoinConfig, SourceConfig
+from fairlead_training.data import may_quote
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources.address import public_uri
 from fairlead_training.sources.claim import read_claim
 from fairlead_training.sources.file import open_path
+from fairlead_training.sources.folder import ColumnTypes
 from fairlead_training.sources.formats import Columns, parse_file
 from fairlead_training.sources.http import open_url
+from fairlead_training.sources.join import Second, add_columns
 from fairlead_training.sources.postgresql import run_query, warn_of_rights
-from fairlead_training.sources.room import make_room
+from fairlead_training.sources.room import make_room, measure
 from fairlead_training.sources.store import read_store
 
 Source = Callable[[DataConfig, Environment, Columns], pd.DataFrame]
@@ -29,7 +33,7 @@ def _file_from(open_file: Callable[[str, Environment], IO[bytes]]) -> Source:
     """Make a source of what opens a file."""
 
     def read(config: DataConfig, environment: Environment, columns: Columns) -> pd.DataFrame:
-        room = make_room(public_uri(config.uri))
+        room = make_room(public_uri(config.uri), environment.held)
         with open_file(config.uri, environment) as file:
             return parse_file(file, config, room, columns=columns)
 
@@ -52,7 +56,7 @@ _AT_A_DESK: Final[Mapping[str, Source]] = {"file": _file_from(open_path)}
 
 
 def read_frame(config: DataConfig, environment: Environment) -> pd.DataFrame:
-    """Read all rows as they are.
+    """Read all rows of all sources as they are, as one table.
 
     Where there is no room for all columns, those are read that the Model names, if it lists its
     features.  A champion with others is then not compared.
@@ -60,6 +64,81 @@ def read_frame(config: DataConfig, environment: Environment) -> pd.DataFrame:
     Raises:
         TrainingFailure: naming the source and what to do.
     """
+    try:
+        return _read_all(config, environment, None)
+    except TrainingFailure as failure:
+        if failure.reason is not Reason.TOO_MUCH_DATA or not config.features:
+            raise
+    return _read_all(config, environment, config.keys.union(config.fields))
+
+
+def _read_all(config: DataConfig, environment: Environment, columns: Columns) -> pd.DataFrame:
+    frame = _unite(config, environment, columns)
+    for number, join in enumerate(config.joins):
+        field = f"spec.data.joins[{number}]"
+        name = f"{public_uri(join.source.uri)} ({field})"
+        held = measure(frame)
+        rows = _read(
+            _joined(config, join),
+            environment.of(1 + len(config.union) + number, held=held),
+            frozenset(join.named) if join.columns else None,
+        )
+        second = Second(rows=rows, join=join, name=name, field=field, quotes=may_quote(config))
+        frame = add_columns(frame, second, config, make_room(f"the data joined with {name}", held))
+    return frame
+
+
+def _unite(config: DataConfig, environment: Environment, columns: Columns) -> pd.DataFrame:
+    """Read the rows of the source and of those of the union, one after the other."""
+    if not config.union:
+        return _read(config, environment.of(0), columns)
+    parts = {
+        f"{public_uri(config.uri)} (spec.data.source)": config,
+        **{
+            f"{public_uri(each.uri)} (spec.data.union[{number}])": _from(each, config)
+            for number, each in enumerate(config.union)
+        },
+    }
+    types = ColumnTypes(None if may_quote(config) else frozenset(config.fields))
+    frames: list[pd.DataFrame] = []
+    for number, (name, part) in enumerate(parts.items()):
+        held = sum(map(measure, frames))
+        frame = _read(part, environment.of(number, held=held), columns)
+        types.note(frame, name)
+        frames.append(frame)
+    types.refuse("the union", "give each column one type in all of its sources")
+    return pd.concat(frames, ignore_index=True)
+
+
+def _from(source: SourceConfig, config: DataConfig) -> DataConfig:
+    """Return what is read of another source."""
+    return dataclasses.replace(
+        config,
+        uri=source.uri,
+        format=source.format,
+        query=source.query,
+        endpoint=source.endpoint,
+        region=source.region,
+        version=source.version,
+        path_style=source.path_style,
+        union=(),
+        joins=(),
+    )
+
+
+def _joined(config: DataConfig, join: JoinConfig) -> DataConfig:
+    """Return what is read of a second table: of its columns, the Model names others."""
+    first, *others = join.named
+    return dataclasses.replace(
+        _from(join.source, config),
+        target=first,
+        features=tuple(others),
+        timestamp_column=None,
+        group_by=None,
+    )
+
+
+def _read(config: DataConfig, environment: Environment, columns: Columns) -> pd.DataFrame:
     scheme = _scheme(config)
     source = {**SOURCES, **_AT_A_DESK}.get(scheme)
     if source is None:
@@ -74,17 +153,19 @@ def read_frame(config: DataConfig, environment: Environment) -> pd.DataFrame:
             Reason.QUERY_INVALID,
             f"spec.data.source.query works on postgresql:// only, not on {scheme}://; remove it",
         )
-    try:
-        return source(config, environment, None)
-    except TrainingFailure as failure:
-        if failure.reason is not Reason.TOO_MUCH_DATA or not config.features:
-            raise
-    return source(config, environment, frozenset(config.fields))
+    return source(config, environment, columns)
 
 
 def warn_of_source(config: DataConfig, environment: Environment) -> tuple[str, ...]:
-    """Say what a person should look at about a source that was read."""
-    return warn_of_rights(config, environment) if _scheme(config) in _DATABASES else ()
+    """Say what a person should look at about the sources that were read."""
+    others = (*config.union, *(join.source for join in config.joins))
+    parts = [config, *(_from(each, config) for each in others)]
+    return tuple(
+        warning
+        for number, part in enumerate(parts)
+        if _scheme(part) in _DATABASES
+        for warning in warn_of_rights(part, environment.of(number))
+    )
 
 
 def _scheme(config: DataConfig) -> str:

@@ -11,7 +11,13 @@ from pydantic import BaseModel, Field
 
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest, renew_digest, task_digest
-from fairlead_operator.api.training import DataSpec, SearchSpec, TrainingSpec
+from fairlead_operator.api.training import (
+    DataSource,
+    DataSpec,
+    Join,
+    SearchSpec,
+    TrainingSpec,
+)
 
 LEAST: dict[str, Any] = {
     "task": "binary-classification",
@@ -60,6 +66,8 @@ TRAINS: dict[str, object] = {
     "data.source.format": "parquet",
     "data.source.version": 12,
     "data.source.query": "select * from rows where price > 0",
+    "data.union": (DataSource(uri="https://data/more.csv"),),
+    "data.joins": (Join(source=DataSource(uri="https://data/weather.csv"), keys=("zone",)),),
     "data.timestampColumn": "time",
     "data.timestampFormat": "seconds",
     "data.groupBy": "market",
@@ -114,6 +122,8 @@ def change(spec: Any, path: str, value: object) -> Any:
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if typing.get_origin(annotation) is tuple:  # what is in a list has no path
+        return None
     for kind in (annotation, *typing.get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
@@ -163,6 +173,32 @@ def test_a_change_of_anything_else_trains_nobody(path: str, value: object) -> No
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_a_change_of_anything_that_it_is_told_corrects_a_training(path: str, value: object) -> None:
     assert task_digest(change(build(FULL), path, value)) != FULL_TASK
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        pytest.param({"credentials": {"name": "other"}}, id="another Secret"),
+        pytest.param({"region": "eu-central-1"}, id="a region"),
+        pytest.param({"pathStyle": False}, id="another way to ask"),
+    ],
+)
+@pytest.mark.parametrize("where", ["union", "joins"])
+def test_how_other_sources_are_asked_corrects_a_training_and_starts_none(
+    where: str, access: dict[str, Any]
+) -> None:
+    source = {"uri": "s3://market/more.csv", "credentials": {"name": "market"}}
+
+    def spec(**fields: Any) -> ModelSpec:
+        other = {**source, **fields}
+        return build(
+            put(FULL, f"data.{where}", [{"source": other, "keys": ["zone"]}])
+            if where == "joins"
+            else put(FULL, f"data.{where}", [other])
+        )
+
+    assert recipe_digest(spec(**access)) == recipe_digest(spec()) != FULL_DIGEST
+    assert task_digest(spec(**access)) != task_digest(spec())
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,18 @@ OWNER = Owner(kind="TrainingRun", namespace=NAMESPACE, name=NAME, uid="uid-run")
 
 
 def job(
-    stage: Stage = "search", *, source: dict[str, Any] | None = None, **training: Any
+    stage: Stage = "search",
+    *,
+    source: dict[str, Any] | None = None,
+    data: dict[str, Any] | None = None,
+    **training: Any,
 ) -> dict[str, Any]:
     """Build the Job of a run whose fixed config has two workers."""
     manifest = model_manifest(training=training)
     if source is not None:
         manifest["spec"]["data"]["source"] = source
+    if data is not None:
+        manifest["spec"]["data"] = data
     return build_job(
         stage,
         json.dumps({"search": {"parallelism": 2}}),
@@ -267,10 +273,49 @@ def test_a_claim_is_mounted_to_be_read(stage: Stage) -> None:
     mounts = trainer(built)["volumeMounts"]
 
     assert {
-        "name": "data",
+        "name": "data-0",
         "persistentVolumeClaim": {"claimName": "market-data", "readOnly": True},
     } in volumes
-    assert {"name": "data", "mountPath": "/var/run/fairlead/data", "readOnly": True} in mounts
+    place = "/var/run/fairlead/data/market-data"
+    assert {"name": "data-0", "mountPath": place, "readOnly": True} in mounts
+
+
+def test_each_source_has_its_own_secret_and_each_claim_one_volume() -> None:
+    built = job(
+        data={
+            "source": {"uri": "pvc://market/2025.csv"},
+            "union": [
+                {"uri": "pvc://market/2026.csv"},
+                {"uri": "s3://market/2027.csv", "credentials": {"name": "store"}},
+            ],
+            "joins": [
+                {"source": {"uri": "pvc://weather/all.csv"}, "keys": ["zone"]},
+                {
+                    "source": {
+                        "uri": "postgresql://db/m",
+                        "query": "select * from m",
+                        "credentials": {"name": "db"},
+                    },
+                    "keys": ["zone"],
+                },
+            ],
+            "target": "y",
+        }
+    )
+    pod = built["spec"]["template"]["spec"]
+    env = {each["name"]: each for each in pod["containers"][0]["env"]}
+    claims = [
+        each["persistentVolumeClaim"]["claimName"]
+        for each in pod["volumes"]
+        if "persistentVolumeClaim" in each
+    ]
+
+    assert claims == ["market", "weather"]
+    assert env["FAIRLEAD_DATA_2_SECRET"]["value"] == "store"
+    assert env["FAIRLEAD_DATA_4_SECRET"]["value"] == "db"
+    key = env["FAIRLEAD_DATA_2_ACCESS_KEY_ID"]["valueFrom"]["secretKeyRef"]
+    assert (key["name"], key["key"]) == ("store", "accessKeyId")
+    assert "FAIRLEAD_DATA_SECRET" not in env
 
 
 def test_no_other_source_mounts_a_claim() -> None:

@@ -1,6 +1,7 @@
 """The source of a scheme, and what is said where there is none."""
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fairlead_contract.mlflow import Access
-from fairlead_training.config import DataConfig, Environment
+from fairlead_training.config import DataConfig, Environment, parse_environment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources import table
 from fairlead_training.sources.formats import Columns
@@ -93,3 +94,100 @@ def test_what_has_no_room_is_not_tried_again_without_such_names(reader: _Reader)
         read_frame(data_config(uri="s3://b/d.csv"), ENVIRONMENT)
 
     assert reader.asked == [None]
+
+
+CSV = {
+    "a.csv": "timestamp,zone,up,x\n2026-01-01,a,0,1\n2026-01-02,b,1,2\n",
+    "b.csv": "timestamp,zone,up,x\n2026-01-03,a,1,3\n",
+    "more.csv": "timestamp,zone,up,y\n2026-01-03,a,1,3\n",
+    "text.csv": "timestamp,zone,up,x\n2026-01-03,a,1,calm\n",
+    "zones.csv": "zone,size\na,10\nb,20\n",
+    "weather.csv": "zone,since,wind\na,2026-01-01,5\na,2026-01-03,6\nb,2026-01-03,7\n",
+    "twice.csv": "zone,size\na,10\na,20\n",
+}
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    for name, text in CSV.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def several(folder: Path, *, union: Sequence[str] = (), **changes: Any) -> pd.DataFrame:
+    def uri(name: str) -> str:
+        return (folder / name).as_uri()
+
+    joins = [{**join, "source": {"uri": uri(join["source"])}} for join in changes.pop("joins", ())]
+    config = data_config(
+        uri=uri("a.csv"), union=[{"uri": uri(name)} for name in union], joins=joins, **changes
+    )
+    return read_frame(config, ENVIRONMENT)
+
+
+ZONES = {"source": "zones.csv", "keys": ["zone"]}
+WEATHER = {"source": "weather.csv", "keys": ["zone"], "asOf": {"timestampColumn": "since"}}
+
+
+def test_sources_are_united_in_their_order(folder: Path) -> None:
+    frame = several(folder, union=["b.csv", "a.csv"])
+
+    assert frame["x"].tolist() == [1, 2, 3, 1, 2]
+    assert frame.index.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_column_that_a_source_lacks_is_empty_there(folder: Path) -> None:
+    frame = several(folder, union=["more.csv"])
+
+    assert frame["x"].isna().tolist() == [False, False, True]
+    assert frame["y"].isna().tolist() == [True, True, False]
+
+
+def test_a_column_of_two_types_is_told_with_both_places(folder: Path) -> None:
+    with pytest.raises(
+        TrainingFailure,
+        match=r"column x holds numbers in .*a.csv \(spec.data.source\) and text in "
+        r".*text.csv \(spec.data.union\[0\]\)",
+    ) as caught:
+        several(folder, union=["text.csv"])
+
+    assert caught.value.reason is Reason.DATA_FORMAT_INVALID
+
+
+def test_joins_follow_one_another_after_the_union(folder: Path) -> None:
+    frame = several(folder, union=["b.csv"], joins=[ZONES, WEATHER])
+
+    assert frame["size"].tolist() == [10, 20, 10]
+    assert frame["wind"].fillna(0).tolist() == [5, 0, 6]
+
+
+def test_twins_of_a_second_table_are_told_with_its_field(folder: Path) -> None:
+    with pytest.raises(TrainingFailure, match=r"twice.csv \(spec.data.joins\[1\]\) has several"):
+        several(folder, joins=[ZONES, {**ZONES, "source": "twice.csv", "prefix": "w_"}])
+
+
+def test_each_source_is_read_with_its_own_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def read(config: DataConfig, environment: Environment, _: Columns) -> pd.DataFrame:
+        asked.append((config.uri, environment.data_password))
+        return pd.DataFrame({"timestamp": ["2026-01-01"], "up": [0], "zone": [1]})
+
+    monkeypatch.setattr(table, "SOURCES", {"s3": read})
+    environment = parse_environment(
+        {
+            "MLFLOW_TRACKING_URI": "http://mlflow",
+            "FAIRLEAD_DATABASE_URL": "postgresql://db/x",
+            "FAIRLEAD_DATA_PASSWORD": "first",
+            "FAIRLEAD_DATA_2_PASSWORD": "third",
+        }
+    )
+    config = data_config(
+        uri="s3://b/0",
+        union=[{"uri": "s3://b/1"}],
+        joins=[{"source": {"uri": "s3://b/2"}, "keys": ["zone"], "prefix": "w_"}],
+    )
+
+    read_frame(config, environment)
+
+    assert asked == [("s3://b/0", "first"), ("s3://b/1", None), ("s3://b/2", "third")]
