@@ -86,7 +86,8 @@ def _choose(frame: pd.DataFrame, second: Second, config: DataConfig) -> dict[str
             f"{_list('column', missing or twice)} {'is' if len(missing or twice) == 1 else 'are'} "
             f"{'not' if missing else 'more than once'} in {second.name}; correct {second.field}",
         )
-    needed = [*join.keys, *([config.timestamp_column] if join.as_of else [])]
+    time = config.timestamp_column if join.as_of else None
+    needed = [*join.keys, *([] if time is None else [time])]
     absent = [name for name in needed if name not in frame.columns]
     if absent:
         raise TrainingFailure(

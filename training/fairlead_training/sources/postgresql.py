@@ -4,8 +4,8 @@ import contextlib
 import logging
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, cast
 
 import pandas as pd
 import psycopg
@@ -97,7 +97,8 @@ def run_query(
                 cursor.execute(_SETTINGS)
                 # A stream speaks the extended protocol, in which a text is one statement: none
                 # can end the transaction and begin another that writes.
-                with contextlib.closing(cursor.stream(config.query.encode(), size=_CHUNK)) as rows:
+                stream = cursor.stream(config.query.encode(), size=_CHUNK)
+                with contextlib.closing(cast("Generator[tuple[object, ...]]", stream)) as rows:
                     return _read(
                         cursor, rows, make_room(public_uri(config.uri), environment.held), columns
                     )
@@ -112,8 +113,8 @@ def run_query(
 
 
 def _read(
-    cursor: "psycopg.Cursor[tuple[Any, ...]]",
-    rows: Iterator[tuple[Any, ...]],
+    cursor: "psycopg.Cursor[tuple[object, ...]]",
+    rows: Iterable[tuple[object, ...]],
     room: Room,
     columns: Columns,
 ) -> pd.DataFrame:
@@ -136,8 +137,8 @@ def _read(
     return join_pieces(kept)
 
 
-def _cut(rows: Iterable[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    piece: list[tuple[Any, ...]] = []
+def _cut(rows: Iterable[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
+    piece: list[tuple[object, ...]] = []
     for row in rows:
         piece.append(row)
         if len(piece) == _PIECE:
