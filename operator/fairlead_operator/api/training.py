@@ -40,9 +40,8 @@ class DataSource(Spec):
 
     rules = (
         Rule(
-            f"has(self.query) == {_IS_DATABASE}",
-            "query belongs to a postgresql:// source: set it there, for example select * from "
-            "prices, and remove it for a file",
+            f"has(self.query) || !{_IS_DATABASE}",
+            "query is missing: a postgresql:// source needs one, for example select * from prices",
             ".query",
         ),
         Rule(
@@ -215,7 +214,9 @@ class DataSource(Spec):
             min_length=8,
             max_length=8192,
             description="SQL query whose rows are the training data, for example `select * from "
-            "prices`. Required for a postgresql:// source, and only allowed there.",
+            "prices`. Required for a postgresql:// source. Over files it is one of DuckDB's, whose "
+            "table `data` is the file or folder, for example `select *, lag(price) over (order by "
+            "time) as price_before from data`.",
         ),
     ]
     credentials: Annotated[

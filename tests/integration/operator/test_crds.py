@@ -313,6 +313,7 @@ SOURCES: dict[str, Manifest] = {
     "a file on a claim": {"uri": "pvc://market-data/prices/a..b.csv", "format": "csv"},
     "all of a claim": {"uri": "pvc://market-data/", "format": "jsonl"},
     "a Delta Lake table": {"uri": "s3://market/prices", "format": "delta"},
+    "SQL over files": {"uri": "s3://market/prices/", "query": "select * from data"},
     "a version of one": {"uri": "pvc://market/prices", "format": "delta", "version": 0},
 }
 
@@ -618,7 +619,9 @@ def without_empty_lists(node: Any) -> Any:
             id="credentials: of a claim",
         ),
         pytest.param(
-            source(uri="s3://b/x.csv", query="select 1"), "source.query", id="query: of a store"
+            source(uri="s3://b/x.csv", query="copy data to 'x'"),
+            "source.query",
+            id="query: a write of a file",
         ),
         pytest.param(
             source(uri="https://h/prices", format="delta"),
@@ -650,9 +653,9 @@ def without_empty_lists(node: Any) -> Any:
             id="a join: another scheme",
         ),
         pytest.param(
-            with_(MODEL, "spec.data.union", [{"uri": "https://h/x.csv", "query": "select 1"}]),
+            with_(MODEL, "spec.data.union", [{"uri": "postgresql://db/m"}]),
             "union[0].query",
-            id="union: a query of a file",
+            id="union: no query",
         ),
         pytest.param(source(uri="https://a b"), "source.uri", id="uri: a space"),
         pytest.param(
@@ -696,9 +699,6 @@ def without_empty_lists(node: Any) -> Any:
             id="query: a program",
         ),
         pytest.param(source(uri="postgresql://db/m"), "source.query", id="query: missing"),
-        pytest.param(
-            source(uri="https://h/x.csv", query="select 1"), "source.query", id="query: of a file"
-        ),
         pytest.param(source(**POSTGRESQL, format="csv"), "source.format", id="format: of a query"),
         pytest.param(
             source(uri="https://h/x", format="xls"), "source.format", id="format: unknown"

@@ -47,13 +47,19 @@ class Room:
         self._bytes += count
         self._rows += rows
         if self._size is not None and self._bytes > self._size:
-            raise self._full()
+            raise self.overflow()
+
+    @property
+    def left(self) -> int | None:
+        """Bytes that rows may still take; None: as many as there are."""
+        return None if self._size is None else max(0, self._size - self._bytes)
 
     def give_back(self, count: int) -> None:
         """Count out what was no row, and is in memory no more."""
         self._bytes -= count
 
-    def _full(self) -> TrainingFailure:
+    def overflow(self) -> TrainingFailure:
+        """Say that the rows do not fit."""
         read = f"{self._rows} rows of it take" if self._rows else "its bytes alone take"
         return TrainingFailure(
             Reason.TOO_MUCH_DATA,

@@ -24,6 +24,7 @@ from fairlead_training.sources.http import open_url
 from fairlead_training.sources.join import Second, add_columns
 from fairlead_training.sources.postgresql import run_query, warn_of_rights
 from fairlead_training.sources.room import make_room, measure
+from fairlead_training.sources.sql import run_sql
 from fairlead_training.sources.store import read_store
 
 Source = Callable[[DataConfig, Environment, Columns], pd.DataFrame]
@@ -40,6 +41,7 @@ def _file_from(open_file: Callable[[str, Environment], IO[bytes]]) -> Source:
     return read
 
 
+_FIRST: Final = "spec.data.source"
 _DATABASES: Final = ("postgresql", "postgres")
 # A Model may name each of these: operator/fairlead_operator/api/training.py lists the same.
 SOURCES: Final[Mapping[str, Source]] = {
@@ -82,6 +84,7 @@ def _read_all(config: DataConfig, environment: Environment, columns: Columns) ->
             _joined(config, join),
             environment.of(1 + len(config.union) + number, held=held),
             frozenset(join.named) if join.columns else None,
+            field=f"{field}.source",
         )
         second = Second(rows=rows, join=join, name=name, field=field, quotes=may_quote(config))
         frame = add_columns(frame, second, config, make_room(f"the data joined with {name}", held))
@@ -93,18 +96,18 @@ def _unite(config: DataConfig, environment: Environment, columns: Columns) -> pd
     if not config.union:
         return _read(config, environment.of(0), columns)
     parts = {
-        f"{public_uri(config.uri)} (spec.data.source)": config,
+        _FIRST: config,
         **{
-            f"{public_uri(each.uri)} (spec.data.union[{number}])": _from(each, config)
+            f"spec.data.union[{number}]": _from(each, config)
             for number, each in enumerate(config.union)
         },
     }
     types = ColumnTypes(None if may_quote(config) else frozenset(config.fields))
     frames: list[pd.DataFrame] = []
-    for number, (name, part) in enumerate(parts.items()):
+    for number, (field, part) in enumerate(parts.items()):
         held = sum(map(measure, frames))
-        frame = _read(part, environment.of(number, held=held), columns)
-        types.note(frame, name)
+        frame = _read(part, environment.of(number, held=held), columns, field=field)
+        types.note(frame, f"{public_uri(part.uri)} ({field})")
         frames.append(frame)
     types.refuse("the union", "give each column one type in all of its sources")
     return pd.concat(frames, ignore_index=True)
@@ -138,7 +141,19 @@ def _joined(config: DataConfig, join: JoinConfig) -> DataConfig:
     )
 
 
-def _read(config: DataConfig, environment: Environment, columns: Columns) -> pd.DataFrame:
+def _read(
+    config: DataConfig, environment: Environment, columns: Columns, *, field: str = _FIRST
+) -> pd.DataFrame:
+    try:
+        return _read_one(config, environment, columns)
+    except TrainingFailure as failure:
+        if field == _FIRST:
+            raise
+        message = failure.message.replace(_FIRST, field)
+        raise TrainingFailure(failure.reason, message, details=failure.details) from failure
+
+
+def _read_one(config: DataConfig, environment: Environment, columns: Columns) -> pd.DataFrame:
     scheme = _scheme(config)
     source = {**SOURCES, **_AT_A_DESK}.get(scheme)
     if source is None:
@@ -148,12 +163,12 @@ def _read(config: DataConfig, environment: Environment, columns: Columns) -> pd.
             f"the trainer cannot read addresses such as {public_uri(config.uri)}; "
             f"use {', '.join(others)} or {last}",
         )
-    if config.query is not None and scheme not in _DATABASES:
-        raise TrainingFailure(
-            Reason.QUERY_INVALID,
-            f"spec.data.source.query works on postgresql:// only, not on {scheme}://; remove it",
-        )
-    return source(config, environment, columns)
+    if config.query is None or scheme in _DATABASES:
+        return source(config, environment, columns)
+    name = public_uri(config.uri)
+    frame = source(config, environment, None)
+    room = make_room(f"what spec.data.source.query makes of {name}", environment.held)
+    return run_sql(frame, config.query, room, name=name, quotes=may_quote(config))
 
 
 def warn_of_source(config: DataConfig, environment: Environment) -> tuple[str, ...]:

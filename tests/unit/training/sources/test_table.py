@@ -39,15 +39,6 @@ def test_a_file_is_fetched_and_parsed(tmp_path: Path) -> None:
         ),
         pytest.param({"uri": "d.csv"}, Reason.DATA_FORMAT_INVALID, "d.csv", id="no scheme"),
         pytest.param(
-            {"query": "SELECT 1"}, Reason.QUERY_INVALID, "not on https://", id="query over a file"
-        ),
-        pytest.param(
-            {"uri": "s3://b/d.csv", "query": "SELECT 1"},
-            Reason.QUERY_INVALID,
-            "not on s3://",
-            id="query over a store",
-        ),
-        pytest.param(
             {"uri": "file:///no.csv"}, Reason.DATA_SOURCE_UNAVAILABLE, "/no.csv", id="no file"
         ),
         pytest.param(
@@ -103,6 +94,7 @@ CSV = {
     "text.csv": "timestamp,zone,up,x\n2026-01-03,a,1,calm\n",
     "zones.csv": "zone,size\na,10\nb,20\n",
     "weather.csv": "zone,since,wind\na,2026-01-01,5\na,2026-01-03,6\nb,2026-01-03,7\n",
+    "empty.csv": "",
     "twice.csv": "zone,size\na,10\na,20\n",
 }
 
@@ -152,6 +144,23 @@ def test_a_column_of_two_types_is_told_with_both_places(folder: Path) -> None:
         several(folder, union=["text.csv"])
 
     assert caught.value.reason is Reason.DATA_FORMAT_INVALID
+
+
+def test_a_query_over_a_file_is_run_before_rows_are_united_and_joined(folder: Path) -> None:
+    frame = several(
+        folder,
+        union=["b.csv"],
+        query="select *, lag(x) over (order by timestamp) as before from data",
+        joins=[ZONES],
+    )
+
+    assert frame["before"].fillna(0).tolist() == [0, 1, 0]
+    assert frame["size"].tolist() == [10, 20, 10]
+
+
+def test_what_is_wrong_with_another_source_is_told_by_its_own_field(folder: Path) -> None:
+    with pytest.raises(TrainingFailure, match=r"check spec.data.union\[0\].uri"):
+        several(folder, union=["empty.csv"])
 
 
 def test_joins_follow_one_another_after_the_union(folder: Path) -> None:
