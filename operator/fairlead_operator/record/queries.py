@@ -186,7 +186,14 @@ REMOVE_STUDY: Final = (
     *(f"DELETE FROM {{schema}}.{table} WHERE study_id IN ({_STUDIES})" for table in _OF_STUDIES),
 )
 
-FORGET_USAGE: Final = f"DELETE FROM {SCHEMA}.usage WHERE day < %(before)s::timestamptz::date"
+# What a tenant holds, in a transaction that it leaves open, is left for the next time: here and in
+# ``remove_old``, nobody else's rows wait for it.
+FORGET_USAGE: Final = f"""
+DELETE FROM {SCHEMA}.usage WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM {SCHEMA}.usage WHERE day < %(before)s::timestamptz::date
+    FOR UPDATE SKIP LOCKED
+))
+"""
 TENANTS: Final = f"SELECT namespace FROM {SCHEMA}.tenants ORDER BY namespace"
 
 
@@ -194,6 +201,6 @@ def remove_old(table: str) -> str:
     """Remove some of the rows older than ``before``; fewer than ``limit`` means that was all."""
     return f"""
 DELETE FROM {table} WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM {table} WHERE at < %(before)s LIMIT %(limit)s
+    SELECT ctid FROM {table} WHERE at < %(before)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ))
 """

@@ -45,6 +45,7 @@ class House:
     url: str
     mine: str
     theirs: str
+    their_object: int = 0  # a large one
 
     def address(self, namespace: str) -> str:
         """Return the address with the namespace's own login, whose password is its name."""
@@ -98,7 +99,8 @@ def _house(postgres: Postgres) -> House:
             f"'{namespace}', 'Started', '{namespace}', 'nsw-price', 'r', now(), '1.1.0', '1.0.0',"
             " NULL, NULL, 5, 'training', '', '', '', '{}')",
         )
-    return house
+    ((made,),) = ask(house.address(house.theirs), "SELECT lo_from_bytea(0, 'theirs')")
+    return dataclasses.replace(house, their_object=made)
 
 
 def ask(url: str, statement: "str | sql.Composable", *values: object) -> list[tuple[Any, ...]]:
@@ -313,19 +315,80 @@ REFUSED = [
         id="keep the operator from migrating",
     ),
     pytest.param("ALTER DATABASE {database} CONNECTION LIMIT 0", id="close the database"),
+    # by what refers to another's table, and is checked with its owner's rights
+    pytest.param(
+        "CREATE TABLE {my_schema}.f (id uuid, n integer, space text, model text, FOREIGN KEY"
+        " (id, n, space, model) REFERENCES fairlead_record.feedback)",
+        id="ask by a foreign key whether a row is there",
+    ),
+    pytest.param(
+        "CREATE TABLE {my_schema}.heir () INHERITS (fairlead_record.predictions)", id="inherit"
+    ),
+    pytest.param("CREATE INDEX ON fairlead_record.predictions (class)", id="add an index"),
+    pytest.param(
+        "CREATE STATISTICS {my_schema}.s ON namespace, class FROM fairlead_record.predictions",
+        id="have statistics made of the rows of all",
+    ),
+    pytest.param("REINDEX TABLE fairlead_record.predictions", id="hold writers up by an index"),
+    pytest.param("ALTER TABLE fairlead_record.feedback OWNER TO {my_login}", id="own a table"),
+    pytest.param("COMMENT ON TABLE fairlead_record.feedback IS 'x'", id="comment on a table"),
+    pytest.param("COPY fairlead_record.history TO STDOUT", id="copy history"),
+    pytest.param("CREATE TYPE fairlead_record.text AS (x integer)", id="shadow a type"),
+    pytest.param(
+        "CREATE CAST (text AS boolean) WITHOUT FUNCTION", id="change what a comparison means"
+    ),
+    pytest.param("SELECT lo_get({their_object})", id="read another's large object"),
+    pytest.param("SELECT lo_unlink({their_object})", id="remove another's large object"),
+    pytest.param("SELECT data FROM pg_largeobject", id="read all large objects"),
+    # roles, once more
+    pytest.param(
+        "ALTER ROLE {their_login} RENAME TO other", id="give another a name that is nobody's"
+    ),
+    pytest.param("REASSIGN OWNED BY {their_login} TO {my_login}", id="own what another does"),
+    pytest.param("DROP OWNED BY {their_login}", id="drop what another owns"),
+    pytest.param(
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {operator} GRANT SELECT ON TABLES TO PUBLIC",
+        id="be given what the operator will make",
+    ),
+    pytest.param("GRANT SELECT ON fairlead_record.history TO {my_login}", id="give itself more"),
+    pytest.param("ALTER ROLE {their_login} SET row_security = off", id="set up another's sessions"),
+    pytest.param("ALTER ROLE {their_login} VALID UNTIL 'now'", id="end another's password"),
+    # the server, once more
+    pytest.param("SELECT pg_terminate_backend({pid})", id="end the operator's session"),
+    pytest.param("SELECT pg_cancel_backend({pid})", id="cancel what the operator does"),
+    pytest.param("SELECT pg_log_backend_memory_contexts({pid})", id="fill the server's log"),
+    pytest.param("SELECT pg_stat_reset()", id="forget the statistics"),
+    pytest.param("SELECT pg_switch_wal()", id="fill the log of writes"),
+    pytest.param("CHECKPOINT", id="keep the disk busy"),
+    pytest.param("SELECT pg_ls_waldir()", id="list the log of writes"),
+    pytest.param("SELECT stxdmcv FROM pg_statistic_ext_data", id="read statistics as they are"),
+    pytest.param("SELECT stavalues1 FROM pg_statistic", id="and those of columns"),
+    pytest.param("SELECT subconninfo FROM pg_subscription", id="read others' addresses"),
+    pytest.param("CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p", id="connect from the server"),
+    pytest.param("CREATE TABLESPACE s LOCATION '/tmp'", id="write elsewhere"),
+    pytest.param(
+        "CREATE FUNCTION {my_schema}.c() RETURNS void LANGUAGE c AS 'libc', 'abort'",
+        id="run code of a library",
+    ),
+    pytest.param("CREATE DATABASE another", id="make a database"),
 ]
 
 
 @pytest.mark.parametrize("statement", REFUSED)
 def test_a_login_is_refused(house: House, statement: str) -> None:
-    database = sql.Identifier(house.url.rpartition("/")[2])
-    command = sql.SQL(statement).format(**house.names(), database=database)  # type: ignore[arg-type]
-
     with (
+        psycopg.connect(house.url, autocommit=True) as operators,
         psycopg.connect(house.address(house.mine), autocommit=True) as connection,
-        pytest.raises(errors.InsufficientPrivilege),
     ):
-        connection.execute(command)
+        more = {
+            "database": sql.Identifier(house.url.rpartition("/")[2]),
+            "pid": sql.Literal(operators.info.backend_pid),
+            "their_object": sql.Literal(house.their_object),
+        }
+        command = sql.SQL(statement).format(**house.names(), **more)  # type: ignore[arg-type]
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute(command)
+        operators.execute("SELECT 1")
 
 
 @pytest.mark.parametrize(
@@ -375,6 +438,76 @@ def test_a_login_is_refused(house: House, statement: str) -> None:
             "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'fairlead_search%'"
             " AND has_schema_privilege(oid, 'USAGE') AND oid <> {my_schema_name}::regnamespace",
             id="by the schemas of others",
+        ),
+        pytest.param(
+            "SELECT set_config('fairlead.namespace', {theirs}, false),"
+            " set_config('fairlead_record.tenant', {theirs}, false);"
+            " SELECT namespace FROM fairlead_record.predictions",
+            id="by settings of a name that a policy might read",
+        ),
+        pytest.param(
+            "CREATE TABLE {my_schema}.tenants AS SELECT session_user::text AS login,"
+            " {theirs}::text AS namespace; SET search_path = {my_schema};"
+            " SELECT namespace FROM fairlead_record.predictions",
+            id="by a table of a name that the policy's function reads",
+        ),
+        pytest.param(
+            "CREATE TEMPORARY TABLE tenants AS SELECT session_user::text AS login,"
+            " {theirs}::text AS namespace; SET search_path = pg_temp;"
+            " SELECT namespace FROM fairlead_record.predictions",
+            id="by a temporary one",
+        ),
+        pytest.param(
+            "CREATE FUNCTION pg_temp.tenant() RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;"
+            " SET search_path = pg_temp; SELECT namespace FROM fairlead_record.feedback",
+            id="by a temporary function",
+        ),
+        pytest.param(
+            "CREATE FUNCTION {my_schema}.same(text, text) RETURNS boolean LANGUAGE sql"
+            " AS $$ SELECT true $$;"
+            " CREATE OPERATOR {my_schema}.= (LEFTARG = text, RIGHTARG = text,"
+            " FUNCTION = {my_schema}.same);"
+            " SET search_path = {my_schema}, pg_catalog;"
+            " SELECT namespace FROM fairlead_record.predictions WHERE namespace = {theirs}",
+            id="by an operator that finds everything equal",
+        ),
+        pytest.param(
+            "CREATE DOMAIN {my_schema}.text AS pg_catalog.text;"
+            " SET search_path = {my_schema}, pg_catalog;"
+            " SELECT namespace::pg_catalog.text FROM fairlead_record.feedback",
+            id="by a type of another's name",
+        ),
+        pytest.param(
+            "CREATE MATERIALIZED VIEW {my_schema}.m AS SELECT namespace FROM"
+            " fairlead_record.predictions; REFRESH MATERIALIZED VIEW {my_schema}.m;"
+            " SELECT namespace FROM {my_schema}.m",
+            id="by a view that is kept",
+        ),
+        pytest.param(
+            "SELECT namespace FROM fairlead_record.predictions TABLESAMPLE SYSTEM (100)",
+            id="by a sample",
+        ),
+        pytest.param(
+            "SELECT namespace FROM fairlead_record.feedback FOR UPDATE", id="by holding rows"
+        ),
+        pytest.param(
+            "SELECT {theirs} FROM (SELECT database_to_xml(true, false, '')::text AS x) AS d"
+            " WHERE x LIKE '%<namespace>' || {theirs} || '<%'",
+            id="by all of the database as XML",
+        ),
+        pytest.param(
+            "SELECT client_addr::text FROM pg_stat_activity WHERE usename <> session_user"
+            " AND client_addr IS NOT NULL",
+            id="by where others connect from",
+        ),
+        pytest.param(
+            "SELECT sequencename::text FROM pg_sequences WHERE schemaname = 'fairlead_record'",
+            id="by sequences, of which there is none",
+        ),
+        pytest.param(
+            "PREPARE p AS SELECT namespace FROM fairlead_record.predictions;"
+            " SET row_security = on; EXECUTE p",
+            id="by a plan made before",
         ),
     ],
 )
@@ -964,6 +1097,46 @@ def test_a_login_made_by_hand_is_told_with_what_replaces_it(house: House) -> Non
     assert roles == (0, 0, 0)
     assert ask(house.address(namespace), "SELECT 1") == [(1,)]
     operate(house, lambda record: record.remove_login(namespace))
+
+
+def test_a_row_that_its_tenant_holds_keeps_nobody_elses_from_being_removed(
+    house: House, guest: str
+) -> None:
+    """Whoever may label may lock, in a transaction without end: no old row of anybody went."""
+    old, now = datetime(2001, 1, 1, tzinfo=UTC), datetime(2001, 2, 1, tzinfo=UTC)
+    other = f"{guest}-other"
+    operate(house, lambda record: provide(record, other))
+    for namespace in (guest, other):
+        store = store_of(house, namespace)
+        store.add([], words(1))
+        store.close()
+    ask(
+        house.admin, "UPDATE fairlead_record.feedback SET at = %s WHERE namespace = ANY (%s)",
+        old, [guest, other],
+    )  # fmt: skip
+    with psycopg.connect(house.address(guest)) as tenant:
+        tenant.execute("SET idle_in_transaction_session_timeout = 0")
+        tenant.execute("SELECT 1 FROM fairlead_record.feedback FOR UPDATE")
+        operate(house, lambda record: record.remove_old(now))
+        left_over = "SELECT namespace FROM fairlead_record.feedback WHERE namespace = ANY (%s)"
+
+        assert ask(house.admin, left_over, [guest, other]) == [(guest,)]
+    operate(house, lambda record: record.remove_old(now))
+    assert ask(house.admin, left_over, [guest, other]) == []
+    operate(house, lambda record: record.remove_login(other))
+
+
+def test_a_channel_and_a_prepared_transaction_of_a_tenant_reach_nobody(
+    house: House, guest: str
+) -> None:
+    """Any login may notify, and nobody of Fairlead listens; what is prepared would hold locks."""
+    with psycopg.connect(house.address(guest), autocommit=True) as tenant:
+        tenant.execute("NOTIFY fairlead, 'x'")
+        listening = "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'listen%'"
+        assert ask(house.admin, listening) == [(0,)]
+        tenant.execute("BEGIN")
+        with pytest.raises(errors.ObjectNotInPrerequisiteState):
+            tenant.execute("PREPARE TRANSACTION 'kept'")
 
 
 def test_the_password_stands_in_no_statement(house: House, guest: str) -> None:
