@@ -2,15 +2,18 @@
 
 An address whose password stands in it as it is falls apart in other places for each reader, and
 what lands in a host's or a database's name is told in errors.  So nothing reads an address that
-was not checked here.  Pure.
+was not checked here.  Pure, but for what it reads of a mounted Secret.
 """
 
+import contextlib
 import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 ADDRESS: Final = "FAIRLEAD_DATABASE_URL"
+NEXT: Final = "next-url"  # beside the file with the address: the one that is to take its place
 
 _SCHEME: Final = re.compile(r"postgres(?:ql)?(?:\+\w+)?://")
 _RAW: Final = re.compile(r"[\s@/?#]|%(?![0-9A-Fa-f]{2})|%00")
@@ -163,3 +166,24 @@ def redact(text: str, address: str) -> str:
     for secret in sorted(secrets - {""}, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
+
+
+def read_addresses(file: Path | None, given: str) -> list[str]:
+    """Return the addresses to try, in this order; none where there is none yet.
+
+    A password gives way to another while pods run: a mounted file is late by up to two minutes, so
+    that for a while only the next address lets in.
+
+    Args:
+        file: where the Secret's address is mounted.
+        given: what goes for it where there is no such file.
+    """
+    places = () if file is None else (file, file.with_name(NEXT))
+    told = [each for each in map(_read, places) if each]
+    return told or [given] * bool(given)
+
+
+def _read(file: Path) -> str:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return file.read_text(encoding="utf-8").strip()
+    return ""

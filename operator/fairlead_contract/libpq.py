@@ -5,7 +5,8 @@ session.  So nothing is prepared, what a statement needs is set in its own trans
 person wrote into the address stays as it is.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -36,3 +37,19 @@ def build_parameters(address: str, defaults: Mapping[str, Any]) -> dict[str, Any
             "the address has a parameter that PostgreSQL does not know"
         ) from None
     return {**defaults, **written, "prepare_threshold": None}
+
+
+def connect(
+    addresses: Sequence[str], defaults: Mapping[str, Any]
+) -> "psycopg.Connection[tuple[Any, ...]]":
+    """Connect by the first of these addresses that lets in.
+
+    Raises:
+        InvalidAddressError: none is one.
+        psycopg.OperationalError: no connection by the last of them.
+    """
+    *others, last = addresses
+    for address in others:
+        with contextlib.suppress(psycopg.OperationalError, InvalidAddressError):
+            return psycopg.connect(**build_parameters(address, defaults))
+    return psycopg.connect(**build_parameters(last, defaults))

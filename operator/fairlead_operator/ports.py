@@ -16,6 +16,7 @@ from fairlead_operator.api.gateway import GatewayKind
 from fairlead_operator.api.history import HistoryEntry
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.api.runs import OpenRun, RunEnd
+from fairlead_operator.renewal import Turns
 from fairlead_operator.signature import Signature
 from fairlead_operator.upgrades import Upgrades
 
@@ -358,3 +359,4 @@ class Ports:
     now: Callable[[], datetime]
     logins: Logins
     upgrades: Upgrades = dataclasses.field(default_factory=Upgrades)
+    renewals: Turns = dataclasses.field(default_factory=Turns)

@@ -23,6 +23,7 @@ _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _SSL_MODE: Final = "FAIRLEAD_DATABASE_SSLMODE"
 _AUTHORITY: Final = "FAIRLEAD_DATABASE_CA"  # a file
+_LOGIN_AGE: Final = "FAIRLEAD_RENEW_AFTER_HOURS"
 _LONGEST_DOMAIN: Final = 120  # characters, so that a Model's host is a DNS name
 
 
@@ -46,6 +47,7 @@ class Settings:
     database_url: str = dataclasses.field(repr=False)
     logins: Logins = dataclasses.field(default_factory=Logins)  # of the pods in each namespace
     login_limits: Limits = dataclasses.field(default_factory=Limits)
+    login_age: timedelta | None = None  # that a password which we made may reach; None: any
     record_retention: timedelta  # of predictions and feedback
     webhook_token: str  # a secret
     alert_labels: AlertLabels
@@ -106,6 +108,7 @@ class Settings:
             database_url=_read_database(env),
             logins=_read_logins(env),
             login_limits=_read_limits(env),
+            login_age=timedelta(hours=hours) if (hours := _number(env, _LOGIN_AGE, 720)) else None,
             record_retention=timedelta(days=_number(env, "FAIRLEAD_RECORD_RETENTION_DAYS", 30)),
             webhook_token=env["FAIRLEAD_WEBHOOK_TOKEN"],
             alert_labels=AlertLabels(

@@ -158,6 +158,27 @@ async def test_a_deleted_secret_is_a_new_password_at_once(world: World) -> None:
     assert world.record.logins[NAMESPACE][0] in url(world)
 
 
+async def test_a_password_is_renewed_by_age_and_it_is_told(world: World) -> None:
+    world.settings = dataclasses.replace(SETTINGS, login_age=timedelta(days=30))
+    world.restart_operator()
+    world.kube.put(model_manifest(**RECORDED))
+    await world.run()
+    before = url(world)
+    phase = world.model()["status"]["phase"]
+
+    world.clock.advance(timedelta(days=30))
+    for _ in range(3):
+        world.restart_operator()
+        await world.pass_time(timedelta(hours=1))
+        world.watches.look_at(NAMESPACE, "nsw-price")  # as every half hour
+        await world.pass_time(timedelta(hours=1))
+
+    assert url(world) != before
+    assert world.record.logins[NAMESPACE][0] in url(world)
+    assert [reason for reason, _ in world.events()].count("LoginRenewed") == 1
+    assert world.model()["status"]["phase"] == phase
+
+
 MLFLOW = ("Secret", NAMESPACE, "fairlead-mlflow")
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 from fairlead_contract.artifact import CHAMPION_ROOM
@@ -181,6 +182,7 @@ class Environment:
 
     mlflow: Access
     database_url: str = dataclasses.field(repr=False)
+    database_file: Path | None = None  # where it is as it is now
     data_username: str | None = None
     data_password: str | None = dataclasses.field(default=None, repr=False)
     # Of an object store, by the name of the Secret's key.
@@ -224,6 +226,7 @@ def parse_environment(variables: Mapping[str, str], *, keeps: bool = True) -> En
     first = Environment(
         mlflow=_read_mlflow(variables) if keeps else Access(address=""),
         database_url=variables["FAIRLEAD_DATABASE_URL"] if keeps else "",
+        database_file=_read_file(variables) if keeps else None,
         **_read_secret(variables, 0),
         surroundings=_read_surroundings(variables),
         worker=int(index),
@@ -269,6 +272,11 @@ def _read_surroundings(variables: Mapping[str, str]) -> Surroundings:
             dataclasses.replace(host, name=host.name.removesuffix(f".{domain}")) for host in hosts
         ),
     )
+
+
+def _read_file(variables: Mapping[str, str]) -> Path | None:
+    place = variables.get("FAIRLEAD_DATABASE_URL_FILE")
+    return Path(place) if place else None
 
 
 def _read_mlflow(variables: Mapping[str, str]) -> Access:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import optuna
@@ -12,8 +13,8 @@ import psycopg.sql
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from fairlead_contract.database import ADDRESS, InvalidAddressError, redact
-from fairlead_contract.libpq import build_parameters
+from fairlead_contract.database import ADDRESS, InvalidAddressError, read_addresses, redact
+from fairlead_contract.libpq import build_parameters, connect
 from fairlead_training.failure import Reason, TrainingFailure, first_line
 
 DRIVER: Final = "postgresql+psycopg://"  # the address goes past SQLAlchemy, to libpq as it is
@@ -23,21 +24,28 @@ _SETTINGS: Final = "SET LOCAL search_path = {}; SET LOCAL lock_timeout = '60s'"
 _SCHEMA: Final = "fairlead_schema"  # marks our engines, as a champion may bring its own
 
 
-def engine_options(url: str, schema: str) -> dict[str, Any]:
+def engine_options(url: str, schema: str, *, file: Path | None = None) -> dict[str, Any]:
     """Return how to create an engine for this schema of the database.
+
+    Args:
+        file: where the address is as it is now, and beside it the next one.
 
     Raises:
         TrainingFailure: ConfigInvalid: the address cannot be meant.
     """
     try:
-        parameters = build_parameters(url, _DEFAULTS)
+        build_parameters(url, _DEFAULTS)
     except InvalidAddressError as error:
         raise TrainingFailure(Reason.CONFIG_INVALID, f"{ADDRESS}: {error}") from error
     return {
         "pool_pre_ping": True,
-        "creator": functools.partial(psycopg.connect, **parameters),
+        "creator": functools.partial(_connect, url, file),
         "execution_options": {_SCHEMA: schema},
     }
+
+
+def _connect(url: str, file: Path | None) -> "psycopg.Connection[Any]":
+    return connect(read_addresses(file, url), _DEFAULTS)
 
 
 @sqlalchemy.event.listens_for(sqlalchemy.Engine, "begin")

@@ -81,7 +81,8 @@ def finish(config: TrainingConfig, environment: Environment, progress: Progress)
     record = Tracking(MlflowClient(environment.mlflow.address), config)
     # MLflow logs a model to the process's experiment, whatever experiment its run is in.
     mlflow.set_experiment(experiment_id=record.check())
-    with open_storage(environment.database_url, config.search_schema) as storage:
+    database = (environment.database_url, config.search_schema)
+    with open_storage(*database, file=environment.database_file) as storage:
         shared = load_study(storage, config)
         promised = read_promise(shared.study)
         earlier = None

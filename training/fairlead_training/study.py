@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import optuna
@@ -69,14 +70,19 @@ def read_promise(study: optuna.Study) -> Promise | None:
 
 
 @contextlib.contextmanager
-def open_storage(database_url: str, schema: str) -> Iterator[RDBStorage]:
+def open_storage(
+    database_url: str, schema: str, *, file: Path | None = None
+) -> Iterator[RDBStorage]:
     """Connect, and create the tables where they are missing.
+
+    Args:
+        file: where the address is as it is now.
 
     Raises:
         TrainingFailure: DatabaseUnavailable, also for what fails inside the block.
     """
     _join_logs()
-    options = engine_options(database_url, schema)
+    options = engine_options(database_url, schema, file=file)
     with errors_named(database_url), warnings.catch_warnings():
         # Heartbeats are marked experimental since Optuna 2.9; we rely on them and test them.
         warnings.simplefilter("ignore", ExperimentalWarning)

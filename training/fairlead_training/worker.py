@@ -30,7 +30,8 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
     # Bad data ends here, before it becomes a study.
     table, _ = examine(frame, config, refused_in_names=refused_characters(learners)).usable()
     del frame  # the search needs the room
-    with open_storage(environment.database_url, config.search_schema) as storage:
+    database = (environment.database_url, config.search_schema)
+    with open_storage(*database, file=environment.database_file) as storage:
         shared = join_study(
             storage,
             config,

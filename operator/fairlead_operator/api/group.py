@@ -36,6 +36,9 @@ ANNOTATION_BUILT: Final = f"{GROUP}/built"
 ANNOTATION_TRIED: Final = f"{GROUP}/tried"
 # Of the gateway's pods: the uid of the ServiceAccount that their token is of.
 ANNOTATION_ACCOUNT: Final = f"{GROUP}/service-account"
+# Of a Secret with a login: since when its password, and the one that is to follow it, are there.
+ANNOTATION_MADE: Final = f"{GROUP}/password-made"
+ANNOTATION_NEXT_MADE: Final = f"{GROUP}/next-password-made"
 
 GATEWAY_NAME: Final = cluster.GATEWAY
 DATABASE_SECRET: Final = "fairlead-database"  # noqa: S105  the name of a Secret, not its content

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fairlead_contract.database import ADDRESS, keep, read_parameter, rewrite
-from fairlead_operator.api.group import DATABASE_SECRET
+from fairlead_contract.database import ADDRESS, NEXT, keep, read_parameter, rewrite
+from fairlead_operator.api.group import ANNOTATION_MADE, ANNOTATION_NEXT_MADE, DATABASE_SECRET
 from fairlead_operator.kube.secret_data import encode, name_secret, read_text
 from fairlead_operator.kube.security import secret_variable
 
@@ -19,6 +19,7 @@ _MOUNT: Final = "/var/run/fairlead/database"
 _URL: Final = "url"  # what servers of earlier releases read, and the platform's Secrets have
 _OWN_URL: Final = "own-url"  # the same, but while such servers need what was there before
 _PASSWORD: Final = "password"  # noqa: S105  a key
+_NEXT: Final = "next-password"
 _CA: Final = "ca.crt"
 # What of an address is for everyone: where the database is, and how to get there.  All else is the
 # operator's alone: secrets, also those of a later libpq, and files that no other pod has.
@@ -62,18 +63,37 @@ class Logins:
 OWN_LOGINS: Final = Logins()
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Passwords:
+    """The password of a namespace's login, and the one that is to follow it; moments in ISO."""
+
+    current: str = dataclasses.field(repr=False)
+    made: str | None = None
+    next: str | None = dataclasses.field(default=None, repr=False)
+    next_made: str | None = None
+
+
 def name_database_secret(namespace: str) -> dict[str, Any]:
     """Build the manifest of the Secret that we make, without its content."""
     return name_secret(DATABASE_SECRET, namespace, component="trainer")
 
 
 def build_own_secret(
-    namespace: str, address: str, *, user: str, password: str, ca: str
+    namespace: str, address: str, *, user: str, passwords: Passwords, ca: str
 ) -> dict[str, Any]:
     """Build the Secret with the namespace's own login at the operator's address."""
-    account: dict[str, str | None] = {"user": user, "password": password}
-    url = _at(keep(address, _EVERYONES), account, ca)
-    return _build(namespace, {_URL: url, _OWN_URL: url, _PASSWORD: password}, ca)
+
+    def at(password: str) -> str:
+        return _at(keep(address, _EVERYONES), {"user": user, "password": password}, ca)
+
+    url, following = at(passwords.current), passwords.next
+    content = {_URL: url, _OWN_URL: url, _PASSWORD: passwords.current}
+    if following is not None:
+        content |= {NEXT: at(following), _NEXT: following}
+    secret = _build(namespace, content, ca)
+    moments = {ANNOTATION_MADE: passwords.made, ANNOTATION_NEXT_MADE: passwords.next_made}
+    told = {name: moment for name, moment in moments.items() if moment is not None}
+    return {**secret, "metadata": {**secret["metadata"], "annotations": told}}
 
 
 def with_earlier_url(wanted: dict[str, Any], live: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -107,6 +127,18 @@ def read_password(secret: Mapping[str, Any] | None) -> str | None:
     return text if _USABLE.fullmatch(text) else None
 
 
+def read_passwords(secret: Mapping[str, Any] | None) -> Passwords | None:
+    """Return what the Secret says of the login; None where there is no password to keep."""
+    current, following = read_password(secret), read_text(secret, _NEXT)
+    if secret is None or current is None:
+        return None
+    moments = secret["metadata"].get("annotations") or {}
+    made, next_made = moments.get(ANNOTATION_MADE), moments.get(ANNOTATION_NEXT_MADE)
+    if next_made is None or not _USABLE.fullmatch(following):
+        return Passwords(current=current, made=made)
+    return Passwords(current=current, made=made, next=following, next_made=next_made)
+
+
 def is_current(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool:
     """Tell whether the Secret that is there holds, and is labelled, what is wanted."""
     if live is None:
@@ -116,6 +148,12 @@ def is_current(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> boo
         wanted["data"].items() <= (live.get("data") or {}).items()
         and wanted["metadata"]["labels"].items() <= labels.items()
     )
+
+
+def is_dated(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool:
+    """Tell whether the Secret that is there says since when its passwords are."""
+    there = ((live or {"metadata": {}})["metadata"].get("annotations") or {}).items()
+    return (wanted["metadata"].get("annotations") or {}).items() <= there
 
 
 def has_operators_login(secret: Mapping[str, Any] | None) -> bool:
@@ -143,7 +181,8 @@ def database_file(logins: Logins) -> dict[str, Any]:
 def database_volume(logins: Logins) -> dict[str, Any]:
     """Build the volume that holds that file, and the certificate of the authority."""
     # Those alone: for servers of an earlier release the Secret may still have the operator's login.
-    items = [{"key": key, "path": key} for key in (logins.key, _CA)]
+    following = (NEXT,) if logins.are_own else ()
+    items = [{"key": key, "path": key} for key in (logins.key, *following, _CA)]
     # Optional, Secret and keys: a record that is not there yet keeps no server from starting.
     secret = {"secretName": logins.secret, "items": items, "optional": True}
     return {"name": _VOLUME, "secret": secret}

@@ -119,6 +119,7 @@ async def _provide_logins(
                 address=settings.database_url,
                 logins=settings.logins,
                 limits=settings.login_limits,
+                age=settings.login_age,
             )
     with attempts.attempt():
         begins = bool(_due(decision)) or decision.adopt_rollout is not None

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from fairlead_operator.api.events import Event
+from fairlead_operator.api.phases.model import EventReason
 from fairlead_operator.attempts import describe
 from fairlead_operator.errors import InvalidSpecError
 from fairlead_operator.kube.refused_pods import TRY_EVERY
@@ -56,6 +58,9 @@ async def reconcile(
     told = report(body, seen, decision, failures=failures, kept_code=kept_code)
     told = report_upgrade(body, told, outcome.held or seen.held, now=now)
     told = report_login(body, told, outcome.login.shared, now=now)
+    if (renewed := outcome.login.renewed) is not None:
+        event = Event(reason=EventReason.LOGIN_RENEWED, message=renewed)
+        told = dataclasses.replace(told, events=(*told.events, event))
     if (again := outcome.login.look_again) is not None:
         told = told.within(again)
     if outcome.refused:

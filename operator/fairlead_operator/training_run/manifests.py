@@ -163,6 +163,7 @@ def _trainer(
         *environment({mlflow.ADDRESS: mlflow_url}),
         mlflow_folder(),
         database_variable(logins),
+        database_file(logins),
     ]
     return {
         "name": _TRAINER,

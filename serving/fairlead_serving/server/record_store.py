@@ -8,7 +8,7 @@ import psycopg
 
 from fairlead_contract import record
 from fairlead_contract.database import ADDRESS, InvalidAddressError, redact
-from fairlead_contract.libpq import NOTICES_SILENCE, build_parameters
+from fairlead_contract.libpq import NOTICES_SILENCE, connect
 from fairlead_serving.server.classes import PLAIN, Classes
 from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.outputs import to_outputs
@@ -121,7 +121,7 @@ class RecordStore:
         self._names = classes.recorded
         self._settings = settings
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
-        self._url = ""  # of the connection
+        self._urls: list[str] = []  # that the connection was opened by one of
 
     def add(self, answers: Sequence[Answer], feedback: Sequence[Feedback]) -> None:
         """Write the batch in one transaction."""
@@ -151,17 +151,19 @@ class RecordStore:
             self._connection = None
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        url = self._record.read_url()
-        if url != self._url:
+        urls = self._record.read_urls()
+        if urls[:1] != self._urls[:1]:  # of a next address there is no need as long as this one is
             self.close()
+        self._urls = urls
         if self._connection is None:
-            self._url = url
-            self._connection = psycopg.connect(**_parameters(url))
+            self._connection = _open(urls)
         return self._connection
 
     def _first_line(self, error: psycopg.Error) -> str:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return redact(line, self._url)[:300]
+        for url in self._urls:
+            line = redact(line, url)
+        return line[:300]
 
     def _write(
         self,
@@ -233,10 +235,10 @@ def _array(numbers: Iterable[float]) -> str:
     return f"{{{','.join(map(str, numbers))}}}"
 
 
-def _parameters(url: str) -> dict[str, Any]:
-    if not url:
+def _open(urls: Sequence[str]) -> psycopg.Connection[tuple[Any, ...]]:
+    if not urls:
         raise UnavailableError("the namespace has no Secret with the address of the database yet")
     try:
-        return build_parameters(url, _DEFAULTS)
+        return connect(urls, _DEFAULTS)
     except InvalidAddressError as error:
         raise UnavailableError(f"{ADDRESS}: {error}") from error

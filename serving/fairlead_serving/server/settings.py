@@ -1,6 +1,5 @@
 """What the operator tells the server; no other module touches the environment."""
 
-import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from fairlead_contract.artifact import ALLOWS_CODE
 from fairlead_contract.cluster import SERVER_PORT, SERVER_SHADOW_PORT
+from fairlead_contract.database import read_addresses
 from fairlead_contract.mlflow import Access, InvalidAccessError, read_access, with_secret
 from fairlead_serving.server.failure import Reason, StartupError
 from fairlead_serving.server.signature import Task
@@ -29,12 +29,9 @@ class RecordSettings:
     url_file: Path | None = None  # where the address is as it is now
     feedback_token_file: Path | None = None  # where the token is as it is now
 
-    def read_url(self) -> str:
-        """Return the database's address, which changes with its Secret; empty without one."""
-        if self.url_file is not None:
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                return self.url_file.read_text(encoding="utf-8").strip() or self.url
-        return self.url
+    def read_urls(self) -> list[str]:
+        """Return the database's addresses, which change with its Secret; none without one."""
+        return read_addresses(self.url_file, self.url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

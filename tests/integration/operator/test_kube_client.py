@@ -31,7 +31,7 @@ from fairlead_operator.kube import client as kube_client
 from fairlead_operator.kube.applied import is_applied, sign
 from fairlead_operator.kube.client import KubeClient
 from fairlead_operator.kube.credentials import Credentials
-from fairlead_operator.kube.database_secret import build_own_secret
+from fairlead_operator.kube.database_secret import Passwords, build_own_secret
 from fairlead_operator.kube.kinds import RESOURCES, WATCHED, Resource
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.store import Store
@@ -54,7 +54,11 @@ from support.world import SETTINGS, model_manifest
 pytestmark = pytest.mark.integration
 
 _SECRET = build_own_secret(
-    "namespace", "postgresql://u:p@database/fairlead", user="mine", password="hers", ca="CA"
+    "namespace",
+    "postgresql://u:p@database/fairlead",
+    user="mine",
+    passwords=Passwords(current="hers", made="2026-01-01", next="next", next_made="2026-02-01"),
+    ca="CA",
 )
 _OWNER = Owner(kind="Model", namespace="namespace", name="nsw-price", uid="1")
 _SERVED = VersionReference(version="1.0.0", registry_version="1", digest="sha256:0")

@@ -11,10 +11,12 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy
 from psycopg import errors, sql
 
 from fairlead_contract.search import search_schema, study_name
@@ -27,6 +29,7 @@ from fairlead_serving.server.feedback import Feedback
 from fairlead_serving.server.prediction_log import Answer, LimitReachedError, UnavailableError
 from fairlead_serving.server.record_store import RecordStore
 from fairlead_serving.server.signature import Task
+from fairlead_training.database import DRIVER, engine_options
 from support.postgres import Postgres
 from support.server_settings import record_settings, server_settings
 
@@ -1137,6 +1140,49 @@ def test_a_channel_and_a_prepared_transaction_of_a_tenant_reach_nobody(
         tenant.execute("BEGIN")
         with pytest.raises(errors.ObjectNotInPrerequisiteState):
             tenant.execute("PREPARE TRANSACTION 'kept'")
+
+
+def test_no_row_is_refused_while_a_password_gives_way_to_another(
+    house: House, guest: str, tmp_path: Path
+) -> None:
+    """The database has the new one at once, and a pod's file up to two minutes later."""
+    file, following = tmp_path / "own-url", tmp_path / "next-url"
+    second = house.address(guest).replace(f":{guest}@", ":second@")
+    file.write_text(house.address(guest))
+    servers = [
+        RecordStore(record_settings("", url_file=file), server_settings(namespace=guest))
+        for _ in range(2)
+    ]
+    engine = sqlalchemy.create_engine(
+        DRIVER, **engine_options(house.address(guest), search_schema(guest), file=file)
+    )
+    written = 0
+
+    def work(*stores: RecordStore) -> None:
+        nonlocal written
+        for store in stores:
+            store.add(answers(1), words(1))
+            written += 1
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        engine.dispose()  # as after a lost connection
+
+    work(servers[0])
+    following.write_text(second)
+    work(*servers)
+    operate(house, lambda record: record.provide_login(guest, "second", limits=Limits()))
+    with pytest.raises(psycopg.OperationalError):
+        ask(house.address(guest), "SELECT 1")
+    servers[1].close()  # its container starts anew
+    work(*servers)
+    file.write_text(second)
+    work(*servers)
+    following.unlink()
+    work(*servers)
+
+    for store in servers:
+        store.close()
+    assert left(house, guest)[2] == written == 9
 
 
 def test_the_password_stands_in_no_statement(house: House, guest: str) -> None:

@@ -24,7 +24,7 @@ from cluster.wait import wait_until
 from fairlead_contract.database import rewrite
 from fairlead_contract.search import search_schema, study_name
 from fairlead_operator.errors import TransientError
-from fairlead_operator.kube.database_secret import build_own_secret
+from fairlead_operator.kube.database_secret import Passwords, build_own_secret
 from fairlead_operator.ports import Limits
 from fairlead_operator.record.client import RecordClient
 from fairlead_operator.record.tenants import login_name
@@ -64,7 +64,7 @@ class House:
             NAMESPACE,
             address,
             user=login_name(NAMESPACE),
-            password=PASSWORD,
+            passwords=Passwords(current=PASSWORD),
             ca=Path(str(read_authority(address))).read_text(),
         )
         for key, value in secret["data"].items():

@@ -1,5 +1,7 @@
 """What an address of a database may be, and that no piece of a password is ever told."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from fairlead_contract.database import (
     InvalidAddressError,
     check_address,
+    read_addresses,
     read_parameter,
     redact,
     rewrite,
@@ -192,3 +195,23 @@ def test_any_login_may_take_the_place_of_another(address: str, text: str) -> Non
 )
 def test_a_parameter_is_read(address: str, expected: str | None) -> None:
     assert read_parameter(address, "sslmode") == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "given", "expected"),
+    [
+        pytest.param({}, "", [], id="nothing is there yet"),
+        pytest.param({}, "g", ["g"], id="outside of a pod"),
+        pytest.param({"own-url": "a\n"}, "g", ["a"], id="the file goes first, and alone"),
+        pytest.param({"own-url": ""}, "g", ["g"], id="a blank file says nothing"),
+        pytest.param({"own-url": "a", "next-url": "b"}, "", ["a", "b"], id="and the next one"),
+        pytest.param({"next-url": "b"}, "g", ["b"], id="the next one alone"),
+    ],
+)
+def test_the_addresses_that_are_tried(
+    tmp_path: Path, files: dict[str, str], given: str, expected: list[str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    assert read_addresses(tmp_path / "own-url", given) == expected

@@ -10,7 +10,7 @@ from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.training_run import Trigger
 from fairlead_operator.api.serving import ServingSpec
-from fairlead_operator.kube.database_secret import build_own_secret, build_shared_secret
+from fairlead_operator.kube.database_secret import Passwords, build_own_secret, build_shared_secret
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
 from fairlead_operator.model.manifests import build_address, build_rollout, build_training_run
@@ -89,7 +89,7 @@ EVERYTHING = [
         Target(version="1.0.0", trigger="pinned", alternatives=("1.1.0",)),
         number=10**9,
     ),
-    build_own_secret("energy", "postgresql://x", user="e", password="p", ca=""),
+    build_own_secret("energy", "postgresql://x", user="e", passwords=Passwords(current="p"), ca=""),
     build_mlflow_secret("energy", {"token": "x"}),
 ]
 TEMPLATES = [

@@ -81,10 +81,12 @@ def test_everything_that_can_be_said() -> None:
             "FAIRLEAD_WEBHOOK_PORT": "2",
             "FAIRLEAD_LOG_FORMAT": "text",
             "FAIRLEAD_LOG_LEVEL": "DEBUG",
+            "FAIRLEAD_RENEW_AFTER_HOURS": "24",
             "FAIRLEAD_GENERATED_SECRETS": "fairlead-webhook=token admin=password,key",
         }
     )
 
+    assert settings.login_age == timedelta(days=1)
     assert settings.generated == {"fairlead-webhook": ("token",), "admin": ("password", "key")}
     assert (settings.namespace, settings.identity) == ("fairlead", "operator-0")
     assert settings.watch_namespaces == ("a", "b")
@@ -95,6 +97,21 @@ def test_everything_that_can_be_said() -> None:
     assert (settings.log_format, settings.log_level) == ("text", "DEBUG")
     assert settings.record_retention == timedelta(days=7)
     assert settings.alert_labels == AlertLabels(model="exported_model")
+
+
+@pytest.mark.parametrize(("text", "age"), [("", timedelta(days=30)), ("0", None)])
+def test_a_login_that_we_made_is_renewed_after_a_month_unless_somebody_says_never(
+    text: str, age: timedelta | None
+) -> None:
+    settings = Settings.from_environment(NEEDED | {"FAIRLEAD_RENEW_AFTER_HOURS": text})
+
+    assert settings.login_age == age
+
+
+@pytest.mark.parametrize("text", ["720h", "-1", "1.5"])
+def test_an_age_that_is_no_number_of_hours_is_refused(text: str) -> None:
+    with pytest.raises(SystemExit, match="FAIRLEAD_RENEW_AFTER_HOURS"):
+        Settings.from_environment(NEEDED | {"FAIRLEAD_RENEW_AFTER_HOURS": text})
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:

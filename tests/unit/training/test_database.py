@@ -1,5 +1,7 @@
 """URL, lock keys and errors of the study database."""
 
+from pathlib import Path
+
 import optuna
 import pytest
 from hypothesis import given
@@ -22,8 +24,11 @@ from fairlead_training.failure import Reason, TrainingFailure
         ),
     ],
 )
-def test_what_the_address_says_reaches_the_driver_as_it_is(url: str) -> None:
-    parameters = engine_options(url, "s")["creator"].keywords
+def test_what_the_address_says_reaches_the_driver_as_it_is(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("psycopg.connect", dict)
+    parameters = engine_options(url, "s")["creator"]()
 
     assert {name: str(parameters[name]) for name in ("host", "user", "password", "dbname")} == {
         "host": "db",
@@ -35,8 +40,25 @@ def test_what_the_address_says_reaches_the_driver_as_it_is(url: str) -> None:
     assert (str(parameters["connect_timeout"]), parameters["prepare_threshold"]) == ("9", None)
 
 
-def test_a_pooler_is_asked_for_no_settings_of_a_session() -> None:
-    assert "options" not in engine_options("postgresql://db/x", "s")["creator"].keywords
+def test_a_pooler_is_asked_for_no_settings_of_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psycopg.connect", dict)
+
+    assert "options" not in engine_options("postgresql://db/x", "s")["creator"]()
+
+
+def test_each_connection_is_opened_with_what_the_secret_has_by_then(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A search outlives a password: its next connection, and with it the pod, was refused."""
+    monkeypatch.setattr("psycopg.connect", dict)
+    file = tmp_path / "own-url"
+    connect = engine_options("postgresql://u:first@db/x", "s", file=file)["creator"]
+
+    passwords = [connect()["password"]]
+    file.write_text("postgresql://u:second@db/x")
+    passwords.append(connect()["password"])
+
+    assert passwords == ["first", "second"]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class EventReason(StrEnum):
 
     GATE_PASSED = "GatePassed"
     PROMOTED = "Promoted"
+    LOGIN_RENEWED = "LoginRenewed"
 
 
 class RegistrationReason(StrEnum):

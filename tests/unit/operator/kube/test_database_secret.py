@@ -1,5 +1,6 @@
 """What is in the Secret of a namespace: the place of the operator's address, and another login."""
 
+import dataclasses
 from base64 import b64decode, b64encode
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from fairlead_operator.kube.database_secret import (
     Logins,
+    Passwords,
     build_own_secret,
     build_shared_secret,
     database_file,
@@ -15,8 +17,10 @@ from fairlead_operator.kube.database_secret import (
     database_volume,
     has_operators_login,
     is_current,
+    is_dated,
     is_of_earlier_release,
     read_password,
+    read_passwords,
     with_earlier_url,
 )
 
@@ -28,9 +32,8 @@ ENCODED = AT.replace("/", "%2F")
 
 
 def own(address: str = ADDRESS, **changes: Any) -> dict[str, Any]:
-    return build_own_secret(
-        "energy", address, **{"user": "mine", "password": PASSWORD, "ca": ""} | changes
-    )
+    usual = {"user": "mine", "passwords": Passwords(current=PASSWORD), "ca": ""}
+    return build_own_secret("energy", address, **usual | changes)
 
 
 def content(secret: dict[str, Any]) -> dict[str, str]:
@@ -91,13 +94,14 @@ def test_the_authority_is_where_the_secret_is_mounted() -> None:
     ],
 )
 def test_what_pods_read(logins: Logins, key: str) -> None:
+    next_key = ("next-url",) if logins.are_own else ()
     reference = database_variable(logins)["valueFrom"]["secretKeyRef"]
 
     assert reference == {"name": logins.secret, "key": key}
     assert database_file(logins)["value"] == f"{database_mount()['mountPath']}/{key}"
     assert database_volume(logins)["secret"] == {
         "secretName": logins.secret,
-        "items": [{"key": key, "path": key}, {"key": "ca.crt", "path": "ca.crt"}],
+        "items": [{"key": name, "path": name} for name in (key, *next_key, "ca.crt")],
         "optional": True,
     }
 
@@ -122,6 +126,54 @@ def test_the_password_that_is_there_is_kept_if_it_can_be(
 ) -> None:
     assert read_password({"metadata": {}, "data": data}) == password
     assert read_password(None) is None
+
+
+BOTH = Passwords(
+    current=PASSWORD, made="2026-01-01T00:00:00+00:00", next="f" * 16, next_made="2026-02-01"
+)
+
+
+def test_the_next_password_is_told_beside_the_one_that_opens() -> None:
+    secret = own(passwords=BOTH)
+
+    told = content(secret)
+    assert told["own-url"].replace(PASSWORD, "f" * 16) == told["next-url"]
+    assert (told["password"], told["next-password"]) == (PASSWORD, "f" * 16)
+    assert read_passwords(secret) == BOTH
+    assert PASSWORD not in repr(BOTH)
+    assert "next-url" not in content(own())
+
+
+@pytest.mark.parametrize(
+    ("change", "there"),
+    [
+        pytest.param({"next-password": "eA=="}, dataclasses.replace(BOTH, next=None,
+                     next_made=None), id="a next one that cannot be"),
+        pytest.param({"password": "eA=="}, None, id="none that can be kept"),
+    ],
+)  # fmt: skip
+def test_of_what_a_person_wrote_only_what_can_be_is_read(
+    change: dict[str, str], there: Passwords | None
+) -> None:
+    secret = own(passwords=BOTH)
+    secret["data"] |= change
+
+    assert read_passwords(secret) == there
+    assert read_passwords(None) is None
+
+
+@pytest.mark.parametrize(
+    ("live", "dated"),
+    [
+        pytest.param(own(passwords=BOTH), True, id="as it was made"),
+        pytest.param(own(), False, id="of an earlier release"),
+        pytest.param(None, False, id="not there"),
+    ],
+)
+def test_since_when_a_password_is_stands_on_the_secret(
+    live: dict[str, Any] | None, *, dated: bool
+) -> None:
+    assert is_dated(own(passwords=BOTH), live) is dated
 
 
 @pytest.mark.parametrize(

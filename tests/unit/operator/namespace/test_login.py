@@ -24,6 +24,7 @@ from fairlead_operator.namespace.login import Provided, provide_login, tidy_logi
 from fairlead_operator.namespace.reconcile import reconcile_namespace
 from fairlead_operator.ports import Limits
 from fairlead_operator.record import client
+from fairlead_operator.renewal import SPREAD, Turns
 from support.fake_logins import FakeLogins
 from support.world import NAMESPACE, World, model_manifest
 
@@ -306,3 +307,120 @@ def test_the_page_says_how_long_a_login_may_be_wrong() -> None:
     minutes = (watches._PERIOD + client._REPAIR) / 60
 
     assert f"settings again within {minutes:g} minutes" in SECURITY.read_text("utf-8")
+
+
+AGE = timedelta(days=30)
+
+
+async def renew(world: World, *, after: timedelta = timedelta(0)) -> Provided:
+    world.clock.advance(after)
+    return await provide_login(
+        NAMESPACE, world.ports, address=ADDRESS, logins=OWN, limits=Limits(), age=AGE
+    )
+
+
+async def test_an_old_password_gives_way_to_one_that_pods_have_had_beside_it(
+    world: World,
+) -> None:
+    await renew(world)
+    first = content(world)
+    assert (await renew(world, after=AGE - SPREAD)).look_again is None
+    assert content(world) == first
+
+    told = await renew(world, after=SPREAD)
+    both = content(world)
+    opens = passwords(world)[NAMESPACE]
+    assert (await renew(world, after=SPREAD / 2)).renewed is None
+    taken = await renew(world, after=SPREAD / 2)
+    second = content(world)
+
+    assert (told.look_again, told.renewed) == (SPREAD, None)
+    assert {**first, "next-url": both["next-url"], "next-password": both["next-password"]} == both
+    assert opens == first["password"], "pods with the old file are let in until all have both"
+    assert "another password" in (taken.renewed or "")
+    assert passwords(world)[NAMESPACE] == second["password"] == both["next-password"]
+    assert second["own-url"] == second["url"] == both["next-url"]
+    assert second.keys() == first.keys()
+    annotations = world.kube.objects[PLACE]["metadata"]["annotations"]
+    assert annotations == {"fairlead.dev/password-made": world.clock().isoformat()}
+
+
+async def test_a_renewal_goes_on_where_an_operator_ended(world: World) -> None:
+    """It ends after the database was told, and before the Secret is written."""
+    await renew(world)
+    await renew(world, after=AGE)
+    following = content(world)["next-password"]
+    world.clock.advance(SPREAD)
+    world.kube.refusing["Secret", PLACE[2]] = TransientError("away")
+    with pytest.raises(TransientError):
+        await renew(world)
+    assert passwords(world)[NAMESPACE] == following
+    world.kube.refusing.clear()
+    world.ports = dataclasses.replace(world.ports, renewals=Turns())
+
+    await renew(world)
+
+    assert content(world)["password"] == passwords(world)[NAMESPACE] == following
+
+
+async def test_a_database_that_is_away_keeps_the_old_password(world: World) -> None:
+    await renew(world)
+    await renew(world, after=AGE)
+    before = content(world)
+    world.clock.advance(SPREAD)
+    world.record.down = True
+
+    waits = await renew(world)
+    world.record.down = False
+    after = content(world)
+    await renew(world)
+
+    assert (waits.look_again, after) == (timedelta(seconds=30), before)
+    assert content(world)["password"] == before["next-password"]
+
+
+async def test_of_two_namespaces_one_waits_for_the_other(world: World) -> None:
+    async def look(namespace: str) -> bool:
+        await provide_login(
+            namespace, world.ports, address=ADDRESS, logins=OWN, limits=Limits(), age=AGE
+        )
+        secret = world.kube.objects["Secret", namespace, PLACE[2]]
+        return "next-url" in secret["data"]
+
+    for namespace in (NAMESPACE, "shop"):
+        await look(namespace)
+    world.clock.advance(AGE)
+    assert [await look(NAMESPACE), await look("shop")] == [True, False]
+    world.clock.advance(SPREAD)
+    assert [await look(NAMESPACE), await look("shop")] == [False, False]
+    world.clock.advance(timedelta(minutes=1))
+
+    assert [await look(NAMESPACE), await look("shop")] == [False, True]
+
+
+async def test_since_when_a_password_of_an_earlier_release_is_is_noted(world: World) -> None:
+    await renew(world)
+    made = content(world)
+    world.kube.objects[PLACE]["metadata"]["annotations"] = {}
+
+    await renew(world, after=2 * AGE)
+
+    assert content(world) == made
+    assert "fairlead.dev/password-made" in world.kube.objects[PLACE]["metadata"]["annotations"]
+
+
+async def test_a_look_that_was_overtaken_lets_in_what_the_secret_has(world: World) -> None:
+    """It had read the Secret of before, and its word reached the database last."""
+    await renew(world)
+    provided = world.record.provide_login
+
+    async def overtaken(namespace: str, password: str, *, limits: Limits) -> None:
+        world.record.provide_login = provided  # type: ignore[method-assign]
+        await world.kube.delete(*PLACE)
+        await provide(world)
+        await provided(namespace, password, limits=limits)
+
+    world.record.provide_login = overtaken  # type: ignore[method-assign]
+    await renew(world)
+
+    assert passwords(world)[NAMESPACE] == content(world)["password"]

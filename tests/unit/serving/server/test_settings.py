@@ -48,7 +48,7 @@ def test_the_file_alone_says_where_predictions_are_kept() -> None:
     kept = read_settings(told | {"FAIRLEAD_DATABASE_URL_FILE": "/nonexistent/url"})
 
     assert kept.record is not None
-    assert kept.record.read_url() == ""
+    assert kept.record.read_urls() == []
 
 
 def test_predictions_are_kept_where_a_database_is_given() -> None:

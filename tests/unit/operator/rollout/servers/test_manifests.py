@@ -103,7 +103,7 @@ def test_a_record_is_written_where_the_mounted_secret_says() -> None:
 
     secret = volume["secret"]
     assert (secret["secretName"], secret["optional"]) == ("fairlead-database", True)
-    assert [item["path"] for item in secret["items"]] == ["own-url", "ca.crt"]
+    assert [item["path"] for item in secret["items"]] == ["own-url", "next-url", "ca.crt"]
     assert told["FAIRLEAD_DATABASE_URL_FILE"] == f"{mounts['database']}/own-url"
 
 
