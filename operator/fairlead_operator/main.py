@@ -122,7 +122,7 @@ class _Clients:
 def _build_logins(settings: Settings, mlflow: MlflowClient) -> Logins:
     match settings.mlflow_secrets:
         case MlflowSecrets.MADE:
-            return OwnLogins(MlflowDirectory(mlflow))
+            return OwnLogins(MlflowDirectory(mlflow), age=settings.login_age, now=now)
         case MlflowSecrets.SHARED:
             return SharedLogins(settings.mlflow)
         case MlflowSecrets.GIVEN:

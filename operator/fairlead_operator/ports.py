@@ -326,8 +326,10 @@ class Registrations(Protocol):
 class Logins(Protocol):
     """What the pods of a namespace sign in to MLflow with: a Secret, and what it is good for."""
 
-    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
+    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> str | None:
         """Have the namespace's Secret; once is enough, but for a Model that is about to need it.
+
+        Return what there is to tell of it, if it has given way to another because of its age.
 
         Args:
             model: what MLflow shall know of it is made and given to the namespace, whatever was

@@ -16,6 +16,7 @@ import secrets
 import urllib.parse
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -160,7 +161,10 @@ def admit(
     cluster = cluster or FakeKube(Clock())
 
     async def work(client: MlflowClient) -> None:
-        kube, logins = WatchedKube(cluster, Store()), OwnLogins(MlflowDirectory(client))
+        kube, logins = (
+            WatchedKube(cluster, Store()),
+            OwnLogins(MlflowDirectory(client), now=Clock()),
+        )
         for namespace, model in models:
             await logins.admit(namespace, kube, model=model)
 
@@ -1021,11 +1025,63 @@ def test_a_right_that_is_too_small_is_raised(admin: User) -> None:
     assert {row["permission"] for row in told} == {"EDIT"}
 
 
+def test_who_is_renewed_does_what_the_one_before_did_and_that_one_goes_on_for_a_while(
+    admin: User,
+) -> None:
+    clock = Clock()
+    cluster = FakeKube(clock)
+    kube = WatchedKube(cluster, Store())
+    month = timedelta(days=30)
+
+    def account() -> User:
+        data = cluster.objects["Secret", "aged", "fairlead-mlflow"]["data"]
+        told = {key: base64.b64decode(value).decode() for key, value in data.items()}
+        return User(uri=admin.uri, name=told["username"], password=told["password"])
+
+    async def look(client: MlflowClient) -> None:
+        logins = OwnLogins(MlflowDirectory(client), now=clock, age=month)
+        await logins.admit("aged", kube)
+        clock.advance(month)
+        assert await logins.admit("aged", kube)
+
+    async def look_again(client: MlflowClient) -> None:
+        clock.advance(timedelta(minutes=10))
+        await OwnLogins(MlflowDirectory(client), now=clock).admit("aged", kube)
+
+    admin.done("POST", "registered-models/create", {"name": "by-hand"})
+    first = admit(admin, ("aged", "price"), ("apart", "price"), cluster=cluster)["aged"]
+    run = with_client(
+        admin,
+        lambda client: client.start_run(experiment="aged/price", name="r", key="r", now=START),
+    )
+    right = {"username": first.name, "resource_type": "registered_model"}
+    grant = "/api/3.0/mlflow/users/permissions/grant"
+    by_hand = right | {"resource_id": "by-hand", "permission": "READ"}
+    assert admin.ask("POST", grant, by_hand).status == 200
+
+    with_client(admin, look)
+
+    second = account()
+    assert first.name != second.name
+    for user in (first, second):
+        for model in ("aged.price", "by-hand"):
+            user.done("GET", "registered-models/get", name=model)
+        user.done("POST", "runs/set-tag", {"run_id": run, "key": user.name, "value": "x"})
+        other = user.ask("GET", f"{API}/registered-models/get", name="apart.price")
+        assert other.status == 403
+    with_client(admin, look_again)
+    assert second.ask("GET", f"{API}/registered-models/get", name="aged.price").status == 200
+    assert first.ask("GET", f"{API}/registered-models/get", name="aged.price").status == 401
+
+
 def test_a_namespace_without_models_has_no_user(admin: User) -> None:
     cluster = FakeKube(Clock())
 
     async def work(client: MlflowClient) -> None:
-        kube, logins = WatchedKube(cluster, Store()), OwnLogins(MlflowDirectory(client))
+        kube, logins = (
+            WatchedKube(cluster, Store()),
+            OwnLogins(MlflowDirectory(client), now=Clock()),
+        )
         await logins.admit("leaving", kube, model="price")
         await logins.dismiss("leaving", kube)
         await MlflowDirectory(client).remove_user("fairlead/never-there")

@@ -204,7 +204,7 @@ async def test_what_is_done_to_a_login_of_mlflow_is_undone_at_once_in_a_quiet_na
 ) -> None:
     """It waited for the next look at a Model, half an hour."""
     directory = FakeDirectory()
-    world.ports = dataclasses.replace(world.ports, logins=OwnLogins(directory))
+    world.ports = dataclasses.replace(world.ports, logins=OwnLogins(directory, now=world.clock))
     start_with(world, Logins())
     world.store.cover("Secret", MLFLOW_SECRETS["Secret"])
     world.kube.put(model_manifest(**RECORDED))

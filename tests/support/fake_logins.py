@@ -14,13 +14,14 @@ class FakeLogins:
         self._refusal = refusal
         self._hangs = hangs
 
-    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
+    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> str | None:
         self.asked += 1
         if self._hangs:
             await asyncio.Event().wait()
         if self._refusal is not None:
             raise self._refusal
         self.admitted.append((namespace, model))
+        return None
 
     async def dismiss(self, namespace: str, kube: Kube) -> None:
         self.dismissed.append(namespace)
@@ -32,6 +33,7 @@ class FakeDirectory:
     def __init__(self) -> None:
         self.users: dict[str, str] = {}
         self.models: list[tuple[str, str]] = []
+        self.handed_over: list[tuple[str, str]] = []
         self.granted: list[tuple[str, str]] = []
         self.asked = 0
         self.fails: list[Exception] = []
@@ -49,6 +51,9 @@ class FakeDirectory:
         if self.fails:
             raise self.fails.pop(0)
         self.users.pop(name, None)
+
+    async def hand_over(self, before: str, name: str) -> None:
+        self.handed_over.append((before, name))
 
     async def have_model(self, *, experiment: str, registered_model: str) -> None:
         self.models.append((experiment, registered_model))

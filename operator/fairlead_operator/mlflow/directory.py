@@ -18,6 +18,11 @@ def name_user(namespace: str) -> str:
     return f"{_USERS}{namespace}"
 
 
+def name_users(namespace: str) -> tuple[str, str]:
+    """Return this user and another of the namespace, which take turns as passwords age."""
+    return name_user(namespace), f"{name_user(namespace)}/2"
+
+
 class MlflowDirectory:
     """``logins.Directory`` on a real MLflow, whose administrator the client is."""
 
@@ -33,6 +38,14 @@ class MlflowDirectory:
 
     async def remove_user(self, name: str) -> None:
         await self._client.call("DELETE", "users/delete", json={"username": name})
+
+    async def hand_over(self, before: str, name: str) -> None:
+        """Let the user do what another may, also by rights that an administrator gave."""
+        has, wanted = await self._rights(name), await self._rights(before)
+        for (kind, key), permission in wanted.items():
+            right = {"username": name, "resource_type": kind, "resource_id": key}
+            if (kind, key) not in has:
+                await self._change("grant", {**right, "permission": permission})
 
     async def have_model(self, *, experiment: str, registered_model: str) -> None:
         wanted = {"experiment_name": experiment}

@@ -2,20 +2,24 @@
 
 import asyncio
 import collections
+import dataclasses
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from fairlead_contract.mlflow import SECRET, SECRET_CERTIFICATES, Access
-from fairlead_operator.api.group import name_registered_model
+from fairlead_operator.api.group import ANNOTATION_MADE, name_registered_model
+from fairlead_operator.api.phases.training_run import ENDED
 from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
-from fairlead_operator.kube.owned import is_ours, remove_owned
+from fairlead_operator.kube.owned import bind_to_state, is_ours, remove_owned
 from fairlead_operator.kube.secret_data import encode, read_text
-from fairlead_operator.mlflow.directory import name_user
+from fairlead_operator.mlflow.directory import name_users
 from fairlead_operator.ports import Kube
+from fairlead_operator.renewal import SPREAD, Step, Turns, decide, read_moment
 
 _LOGGER = logging.getLogger(__name__)
 _BYTES: Final = 24  # of a password, as hex
@@ -31,6 +35,9 @@ class Directory(Protocol):
 
     async def remove_user(self, name: str) -> None:
         """Remove the user with its rights; do nothing when there is none."""
+
+    async def hand_over(self, before: str, name: str) -> None:
+        """Let the user do what another may."""
 
     async def have_model(self, *, experiment: str, registered_model: str) -> None:
         """Make what is not there."""
@@ -75,8 +82,9 @@ class GivenLogins:
         self._tidied: set[str] = set()
         self._refused: set[str] = set()  # namespaces of which that was told
 
-    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
+    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> str | None:
         await self._tidy(namespace, kube)
+        return None
 
     async def dismiss(self, namespace: str, kube: Kube) -> None:
         await self._tidy(namespace, kube)
@@ -100,7 +108,7 @@ class GivenLogins:
 
     def _is_left(self, namespace: str, secret: Mapping[str, Any] | None) -> bool:
         """Tell by its content whether we made it: who writes over one of ours keeps our labels."""
-        is_user = read_text(secret, "username") == name_user(namespace)
+        is_user = read_text(secret, "username") in name_users(namespace)
         is_copy = bool(self._operators) and (secret or {}).get("data") == self._operators
         return is_user or is_copy
 
@@ -112,52 +120,137 @@ class SharedLogins:
         self._contents = read_contents(access)
         self._handed = _Handed()
 
-    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
+    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> str | None:
         if model is None and await self._handed.is_there(namespace, kube):
-            return
+            return None
         secret = build_mlflow_secret(namespace, self._contents)
         await kube.apply(secret)
         self._handed.note(secret)
+        return None
 
     async def dismiss(self, namespace: str, kube: Kube) -> None:
         self._handed.forget(namespace)
         await remove_owned(build_mlflow_secret(namespace, {}), kube)
 
 
-class OwnLogins:
-    """``ports.Logins`` with a user for each namespace, and a password that nobody else has."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Account:
+    """As whom the pods of a namespace sign in, and since when, as ISO has it."""
 
-    def __init__(self, directory: Directory) -> None:
+    user: str
+    password: str = dataclasses.field(repr=False)
+    made: str | None
+    is_new: bool = False  # not what the Secret says
+
+    def manifest(self, namespace: str) -> dict[str, Any]:
+        secret = build_mlflow_secret(namespace, {"username": self.user, "password": self.password})
+        annotations = {} if self.made is None else {ANNOTATION_MADE: self.made}
+        return {**secret, "metadata": {**secret["metadata"], "annotations": annotations}}
+
+
+class OwnLogins:
+    """``ports.Logins`` with a user for each namespace, and a password that nobody else has.
+
+    MLflow knows one password of a user.  So one that is old enough gives way to another user, and
+    what signed in before goes on until pods have the other and no training began with it.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        now: Callable[[], datetime],
+        age: timedelta | None = None,
+    ) -> None:
         self._directory = directory
+        self._age = age
+        self._now = now
+        self._renewals = Turns()
         self._handed = _Handed()
+        self._alone: dict[str, str] = {}  # the only user that there is of a namespace
         self._turns: dict[str, asyncio.Lock] = collections.defaultdict(asyncio.Lock)
         self._silent_until = 0.0  # by the loop's clock
         self._silence: TransientError | None = None
 
-    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> None:
+    async def admit(self, namespace: str, kube: Kube, *, model: str | None = None) -> str | None:
         # One after the other: two that make a password would each give the user another.
         async with self._turns[namespace]:
-            if model is None and await self._handed.is_there(namespace, kube):
-                return
+            secret, now = await kube.get("Secret", namespace, SECRET), self._now()
+            account = _read_account(namespace, secret, now)
+            step = self._choose(account, now)
+            given = step is Step.STAY and await self._handed.is_there(namespace, kube)
+            if given and model is None:
+                await self._end_other(namespace, account, kube, now)
+                return None
             self._refuse_in_silence()
-            user = name_user(namespace)
-            secret = await kube.get("Secret", namespace, SECRET)
-            password = _read_password(secret) or secrets.token_hex(_BYTES)
-            contents = {"username": user, "password": password}
-            manifest = build_mlflow_secret(namespace, contents)
+            if step is Step.TELL and model is None and not account.is_new:
+                return await self._renew(namespace, account, secret, kube, now)
+            if step is Step.COUNT:
+                account = dataclasses.replace(account, made=_write_moment(now))
+            if account.is_new and (secret is not None or namespace in self._handed):
+                # First: once there is a Secret again, nothing tells that both were to end.
+                await self._ask(self._directory.remove_user(_other(namespace, account.user)))
+            manifest = account.manifest(namespace)
             await kube.apply(manifest)
-            try:
-                await self._directory.have_user(user, password)
-            except TransientError as error:
-                self._note_silence(error)
-                raise
-            except asyncio.CancelledError:  # whoever asked waits no longer
-                self._note_silence(TransientError("MLflow has not answered in time"))
-                raise
-            self._silence = None
+            await self._ask(self._directory.have_user(account.user, account.password))
             # How much there is to read is the namespace's to say, and no reason for others to wait.
-            await self._give(namespace, user, model)
+            await self._give(namespace, account.user, model)
+            await self._end_other(namespace, account, kube, now)
             self._handed.note(manifest)
+            return None
+
+    def _choose(self, account: _Account, now: datetime) -> Step:
+        has_turn = self._renewals.is_free(now)
+        made = read_moment(account.made)
+        return decide(made, None, now=now, age=self._age, has_turn=has_turn)
+
+    async def _renew(
+        self,
+        namespace: str,
+        before: _Account,
+        secret: Mapping[str, Any] | None,
+        kube: Kube,
+        now: datetime,
+    ) -> str:
+        """Let the pods sign in as the other user from now on."""
+        self._renewals.take(now)
+        user = _other(namespace, before.user)
+        account = _Account(
+            user=user, password=secrets.token_hex(_BYTES), made=_write_moment(now), is_new=True
+        )
+        self._alone.pop(namespace, None)
+        # First, so that no pod reads what does not open yet.
+        await self._ask(self._directory.have_user(user, account.password))
+        await self._directory.hand_over(before.user, user)
+        await self._directory.grant_all(user, namespace)
+        manifest = account.manifest(namespace)
+        await kube.apply(bind_to_state(manifest, secret))
+        self._handed.note(manifest)
+        _LOGGER.info("user of a namespace renewed in MLflow", extra={"namespace": namespace})
+        return f"pods sign in to MLflow as {user} from now on, and {before.user} ends"
+
+    async def _ask(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except TransientError as error:
+            self._note_silence(error)
+            raise
+        except asyncio.CancelledError:  # whoever asked waits no longer
+            self._note_silence(TransientError("MLflow has not answered in time"))
+            raise
+        self._silence = None
+
+    async def _end_other(
+        self, namespace: str, account: _Account, kube: Kube, now: datetime
+    ) -> None:
+        """Remove the other user, once nobody is left who signed in as that one."""
+        if self._alone.get(namespace) == account.user:
+            return
+        made = None if account.is_new else read_moment(account.made)
+        if made is not None and await _is_in_use(made, namespace, kube, now):
+            return
+        await self._directory.remove_user(_other(namespace, account.user))
+        self._alone[namespace] = account.user
 
     async def dismiss(self, namespace: str, kube: Kube) -> None:
         async with self._turns[namespace]:
@@ -165,8 +258,10 @@ class OwnLogins:
             secret = await kube.get("Secret", namespace, SECRET)
             has_secret = secret is not None and is_ours(name, secret)
             if has_secret or namespace in self._handed:
-                await self._directory.remove_user(name_user(namespace))
+                for user in name_users(namespace):
+                    await self._directory.remove_user(user)
                 self._handed.forget(namespace)
+                self._alone.pop(namespace, None)
             # The last: by it a process that starts anew knows that there is a user.
             if has_secret:
                 await remove_owned(name, kube)
@@ -205,3 +300,36 @@ def _read_password(secret: Mapping[str, Any] | None) -> str | None:
     """Return the password that the namespace has; None where there is none that can be kept."""
     text = read_text(secret, "password")
     return text if len(text) >= _SHORTEST and text.isascii() and text.isprintable() else None
+
+
+def _read_account(namespace: str, secret: Mapping[str, Any] | None, now: datetime) -> _Account:
+    """Return what the Secret says; where nothing of it can be kept, another password."""
+    first, _ = users = name_users(namespace)
+    user, password = read_text(secret, "username"), _read_password(secret)
+    if password is None:
+        password = secrets.token_hex(_BYTES)
+        return _Account(user=first, password=password, made=_write_moment(now), is_new=True)
+    annotations = (secret or {"metadata": {}})["metadata"].get("annotations") or {}
+    made: str | None = annotations.get(ANNOTATION_MADE)
+    if user not in users:
+        return _Account(user=first, password=password, made=made, is_new=True)
+    return _Account(user=user, password=password, made=made)
+
+
+def _other(namespace: str, user: str) -> str:
+    first, second = name_users(namespace)
+    return first if user == second else second
+
+
+async def _is_in_use(made: datetime, namespace: str, kube: Kube, now: datetime) -> bool:
+    """Tell whether pods may still sign in as who was renewed then: trainers do as they began."""
+    return now - made < SPREAD or any(
+        began is not None and began <= made
+        for run in await kube.list("TrainingRun", namespace, {})
+        if (run.get("status") or {}).get("phase") not in ENDED
+        for began in (read_moment(run["metadata"].get("creationTimestamp")),)
+    )
+
+
+def _write_moment(now: datetime) -> str:
+    return now.isoformat(timespec="seconds")

@@ -121,13 +121,14 @@ async def _provide_logins(
                 limits=settings.login_limits,
                 age=settings.login_age,
             )
+    renewed: str | None = None
     with attempts.attempt():
         begins = bool(_due(decision)) or decision.adopt_rollout is not None
-        await _admit(owner, ports, model=owner.name if begins else None)
-    return login
+        renewed = await _admit(owner, ports, model=owner.name if begins else None)
+    return dataclasses.replace(login, renewed=login.renewed or renewed)
 
 
-async def _admit(owner: Owner, ports: Ports, *, model: str | None) -> None:
+async def _admit(owner: Owner, ports: Ports, *, model: str | None) -> str | None:
     """Let the namespace sign in to MLflow, and the Model wait for that no longer than is said.
 
     Raises:
@@ -135,7 +136,7 @@ async def _admit(owner: Owner, ports: Ports, *, model: str | None) -> None:
     """
     try:
         async with asyncio.timeout(_PATIENCE):
-            await ports.logins.admit(owner.namespace, ports.kube, model=model)
+            return await ports.logins.admit(owner.namespace, ports.kube, model=model)
     except TimeoutError as error:
         raise TransientError(
             f"MLflow has not let namespace {owner.namespace} sign in within {_PATIENCE:g} s: "

@@ -3,16 +3,19 @@
 import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from fairlead_contract.mlflow import Access
 from fairlead_operator.errors import ClusterRefusalError, TakenError, TransientError
+from fairlead_operator.kube.kinds import MLFLOW_SECRETS
 from fairlead_operator.kube.mlflow_secret import build_mlflow_secret
 from fairlead_operator.kube.store import Place, Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.mlflow.logins import GivenLogins, OwnLogins, SharedLogins, read_contents
+from fairlead_operator.renewal import SPREAD
 from support.fake_logins import FakeDirectory
 from support.fakes import Clock, FakeKube
 
@@ -37,7 +40,7 @@ def _directory() -> FakeDirectory:
 
 @pytest.fixture(name="logins")
 def _logins(directory: FakeDirectory) -> OwnLogins:
-    return OwnLogins(directory)
+    return OwnLogins(directory, now=Clock())
 
 
 def contents(cluster: FakeKube, namespace: str = "energy") -> dict[str, str]:
@@ -92,7 +95,7 @@ async def test_what_is_done_to_the_secret_is_undone_at_the_next_look(
 ) -> None:
     """It was noticed at the next training or rollout alone; until then no new pod signed in."""
     access = Access(address="http://mlflow", username=USER, password="hush")
-    logins = SharedLogins(access) if shared else OwnLogins(directory)
+    logins = SharedLogins(access) if shared else OwnLogins(directory, now=Clock())
     await logins.admit("energy", kube)
     await logins.admit("energy", kube)
     writes = len(cluster.writes)
@@ -140,10 +143,14 @@ async def test_a_new_process_keeps_the_password_that_pods_have(
 async def test_a_process_that_begins_anew_gives_nobody_another_password(
     directory: FakeDirectory, cluster: FakeKube
 ) -> None:
-    await OwnLogins(directory).admit("energy", WatchedKube(cluster, Store()), model="nsw-price")
+    await OwnLogins(directory, now=Clock()).admit(
+        "energy", WatchedKube(cluster, Store()), model="nsw-price"
+    )
     before = directory.users[USER]
 
-    await OwnLogins(directory).admit("energy", WatchedKube(cluster, Store()), model="qld-price")
+    await OwnLogins(directory, now=Clock()).admit(
+        "energy", WatchedKube(cluster, Store()), model="qld-price"
+    )
 
     assert directory.users[USER] == before
     assert contents(cluster)["password"] == before
@@ -171,7 +178,7 @@ async def test_another_process_takes_back_what_one_has_given(
 ) -> None:
     def begin() -> OwnLogins | SharedLogins:
         access = Access(address="http://mlflow", token="hush")
-        return SharedLogins(access) if shared else OwnLogins(directory)
+        return SharedLogins(access) if shared else OwnLogins(directory, now=Clock())
 
     await begin().admit("energy", WatchedKube(cluster, Store()))
     assert contents(cluster)
@@ -258,13 +265,13 @@ async def test_the_secret_stays_until_its_user_is_gone(
     directory: FakeDirectory, cluster: FakeKube, kube: WatchedKube
 ) -> None:
     """By it another process, which remembers nothing, knows that there is one."""
-    await OwnLogins(directory).admit("energy", kube)
+    await OwnLogins(directory, now=Clock()).admit("energy", kube)
     directory.fails = [LATER]
 
     with pytest.raises(TransientError):
-        await OwnLogins(directory).dismiss("energy", kube)
+        await OwnLogins(directory, now=Clock()).dismiss("energy", kube)
     assert contents(cluster)
-    await OwnLogins(directory).dismiss("energy", kube)
+    await OwnLogins(directory, now=Clock()).dismiss("energy", kube)
 
     assert (directory.users, contents(cluster)) == ({}, {})
 
@@ -374,3 +381,191 @@ def test_certificates_are_shared_too(tmp_path: Path) -> None:
     access = Access(address="https://mlflow", certificates=str(tmp_path / "ca.crt"))
 
     assert read_contents(access) == {"ca.crt": "-----BEGIN CERTIFICATE-----"}
+
+
+AGE, SECOND = timedelta(days=30), "fairlead/energy/2"
+
+
+class Ageing:
+    """A namespace whose passwords age, an operator that begins anew at will, and a clock."""
+
+    def __init__(self, directory: FakeDirectory) -> None:
+        self.clock = Clock()
+        self.cluster = FakeKube(self.clock)
+        self.directory = directory
+        self.begin()
+
+    def begin(self) -> None:
+        store = Store()
+        store.cover("Secret", MLFLOW_SECRETS["Secret"])
+        for body in self.cluster.objects.values():
+            store.put(body)
+        self.kube = WatchedKube(self.cluster, store)
+        self.logins = OwnLogins(self.directory, age=AGE, now=self.clock)
+
+    async def look(
+        self, *, after: timedelta = timedelta(0), namespace: str = "energy", **about: str
+    ) -> str | None:
+        self.clock.advance(after)
+        return await self.logins.admit(namespace, self.kube, **about)
+
+    def user(self, namespace: str = "energy") -> str:
+        told = contents(self.cluster, namespace)
+        assert self.directory.users[told["username"]] == told["password"]
+        return told["username"]
+
+
+@pytest.fixture(name="ageing")
+def _ageing(directory: FakeDirectory) -> Ageing:
+    return Ageing(directory)
+
+
+async def test_an_old_password_gives_way_to_another_user_and_ends_when_no_pod_has_it(
+    ageing: Ageing,
+) -> None:
+    users = ageing.directory.users
+    await ageing.look()
+    first = users[USER]
+    assert await ageing.look(after=AGE - SPREAD) is None
+    assert users == {USER: first}
+
+    told = await ageing.look(after=SPREAD)
+    assert (ageing.user(), users[USER]) == (SECOND, first), "who has the old one goes on"
+    assert told == f"pods sign in to MLflow as {SECOND} from now on, and {USER} ends"
+    assert ageing.directory.handed_over == [(USER, SECOND)]
+    assert await ageing.look(after=SPREAD / 2) is None
+    assert USER in users
+    await ageing.look(after=SPREAD / 2)
+
+    assert [*users] == [SECOND]
+    await ageing.look(after=AGE)
+    assert ageing.user() == USER, "they take turns"
+    assert users[USER] != first
+
+
+async def test_a_training_that_began_before_keeps_its_user(ageing: Ageing) -> None:
+    await ageing.look()
+    run = {"kind": "TrainingRun", "metadata": {"namespace": "energy", "name": "r"},
+           "spec": {"model": "m"}, "status": {"phase": "Searching"}}  # fmt: skip
+    ageing.clock.advance(AGE)
+    ageing.cluster.put(run)
+    ageing.begin()
+    await ageing.look()
+    await ageing.look(after=2 * SPREAD)
+    assert ageing.user() == SECOND
+    await ageing.look(after=AGE / 2)
+    assert USER in ageing.directory.users
+
+    ageing.cluster.put(run | {"status": {"phase": "Succeeded"}})
+    ageing.begin()
+    await ageing.look()
+
+    assert [*ageing.directory.users] == [SECOND]
+
+
+@pytest.mark.parametrize("fails", ["before", "after"], ids=["of MLflow", "of the Secret"])
+async def test_a_renewal_that_is_cut_off_leaves_what_signs_in(ageing: Ageing, fails: str) -> None:
+    await ageing.look()
+    ageing.clock.advance(AGE)
+    await ageing.look(after=-AGE / 10)
+    ageing.clock.advance(AGE / 10)
+    if fails == "before":
+        ageing.directory.fails = [LATER]
+    else:
+        ageing.cluster.refusing["Secret", "fairlead-mlflow"] = LATER
+    with pytest.raises(TransientError):
+        await ageing.look()
+    assert ageing.user() == USER
+    ageing.cluster.refusing.clear()
+
+    ageing.begin()
+    await ageing.look()
+    await ageing.look(after=2 * SPREAD)
+
+    assert ageing.user() == SECOND
+
+
+async def test_a_deleted_secret_ends_both_users_at_once(ageing: Ageing) -> None:
+    """Whoever deletes it wants nobody to sign in with what was in it."""
+    users = ageing.directory.users
+    await ageing.look()
+    await ageing.look(after=AGE)
+    before = dict(users)
+    assert [*before] == [USER, SECOND]
+
+    del ageing.cluster.objects["Secret", "energy", "fairlead-mlflow"]
+    ageing.begin()
+    await ageing.look()
+
+    assert ageing.user() == USER
+    assert users.keys() == {USER}
+    assert users[USER] not in before.values()
+
+
+async def test_a_deleted_secret_ends_both_users_although_mlflow_is_away_at_first(
+    ageing: Ageing,
+) -> None:
+    await ageing.look()
+    await ageing.look(after=AGE)
+    before = set(ageing.directory.users.values())
+    await ageing.cluster.delete("Secret", "energy", "fairlead-mlflow")
+    ageing.kube._store.remove(Place("Secret", "energy", "fairlead-mlflow"))
+    ageing.directory.fails = [LATER]
+    with pytest.raises(TransientError):
+        await ageing.look()
+    ageing.logins._silence = None
+    await ageing.look()
+
+    assert before.isdisjoint(ageing.directory.users.values())
+    assert [*ageing.directory.users] == [ageing.user()]
+
+
+async def test_another_operators_clock_ends_nobody_early(ageing: Ageing) -> None:
+    await ageing.look()
+    await ageing.look(after=AGE)
+    ageing.begin()
+    await ageing.look(after=-timedelta(minutes=2))
+
+    assert [*ageing.directory.users] == [USER, SECOND]
+
+
+async def test_of_two_namespaces_one_is_renewed_after_the_other(ageing: Ageing) -> None:
+    for namespace in ("energy", "shop"):
+        await ageing.look(namespace=namespace)
+    ageing.clock.advance(AGE)
+
+    for namespace in ("energy", "shop"):
+        await ageing.look(namespace=namespace)
+    assert (ageing.user(), ageing.user("shop")) == (SECOND, "fairlead/shop")
+    await ageing.look(after=SPREAD + timedelta(minutes=1), namespace="shop")
+
+    assert ageing.user("shop") == "fairlead/shop/2"
+
+
+async def test_nobody_is_renewed_who_is_about_to_begin_and_the_last_model_takes_both_along(
+    ageing: Ageing,
+) -> None:
+    await ageing.look()
+    await ageing.look(after=AGE, model="nsw-price")
+    assert ageing.user() == USER
+    await ageing.look()
+    assert [*ageing.directory.users] == [USER, SECOND]
+
+    await ageing.logins.dismiss("energy", ageing.kube)
+
+    assert (ageing.directory.users, contents(ageing.cluster)) == ({}, {})
+
+
+@pytest.mark.parametrize("change", ["none", "future"], ids=["of an earlier release", "the clock"])
+async def test_since_when_nobody_knows_counts_from_now(ageing: Ageing, change: str) -> None:
+    await ageing.look()
+    annotations = ageing.cluster.objects["Secret", "energy", "fairlead-mlflow"]["metadata"]
+    moment = (ageing.clock() + 9 * AGE).isoformat()
+    annotations["annotations"] = {} if change == "none" else {"fairlead.dev/password-made": moment}
+    ageing.begin()
+
+    await ageing.look(after=2 * AGE)
+
+    assert ageing.user() == USER
+    made = ageing.cluster.objects["Secret", "energy", "fairlead-mlflow"]["metadata"]["annotations"]
+    assert made == {"fairlead.dev/password-made": ageing.clock().isoformat()}
