@@ -4,7 +4,8 @@ import base64
 import dataclasses
 import hashlib
 import json
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,11 @@ from fairlead_training.data import (
 )
 from fairlead_training.failure import Reason, TrainingFailure
 
-_REMEMBERED: Final = 50_000  # rows that are known one by one, some 500 KB in the study
+# Rows that are known one by one, some 500 KB in the study.  Where rows have no times, new ones lie
+# anywhere among them: so all are known, by hashes of half the size, in some 5 MB at most.
+_REMEMBERED: Final = 50_000
+_REMEMBERED_OF_ALL: Final = 1_000_000
+_SHORT: Final = "short:"  # before the hashes of 4 bytes, which do not all lie at the end
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,22 +38,28 @@ class Snapshot:
     last: int
     digest: str
     columns: tuple[str, ...] = ()  # the features; those of 0.1.0 named none
-    latest: str = ""  # a hash of each of the latest rows, 8 bytes, in base64
+    latest: str = ""  # a hash of each of the latest rows, or of all, in base64
     classes: tuple[Label, ...] = ()  # by number, as those of the table
 
 
 def take_snapshot(table: Table) -> Snapshot:
     """Name these rows: count, time range, columns, and a digest of every value in order."""
-    latest = hash_rows(slice_rows(table, max(0, len(table) - _REMEMBERED), len(table)))
     return Snapshot(
         rows=len(table),
         first=int(table.times[0]),
         last=int(table.times[-1]),
         digest=_digest(table),
         columns=tuple(map(str, table.features.columns)),
-        latest=base64.b64encode(latest.astype("<u8").tobytes()).decode(),
+        latest=_remember(table),
         classes=table.classes,
     )
+
+
+def read_snapshot(told: Mapping[str, Any]) -> Snapshot:
+    """Read a snapshot from the study; another release may say less of it, or more."""
+    names = {field.name for field in dataclasses.fields(Snapshot)}
+    lists = {name: tuple(told.get(name, ())) for name in ("columns", "classes")}
+    return Snapshot(**{name: told[name] for name in told.keys() & names} | lists)
 
 
 def restore(table: Table, snapshot: Snapshot) -> Table:
@@ -74,10 +85,37 @@ def restore(table: Table, snapshot: Snapshot) -> Table:
     raise TrainingFailure(
         Reason.DATA_CHANGED,
         f"{which} are not those the training began with "
-        f"({len(known)} rows now, {snapshot.rows} then); start another training, with a fixed "
-        "beginning of the rows where the source or its query leaves old ones out as time passes: "
-        "time >= '2026-01-01', for example, and not time > now() - interval '30 days'",
+        f"({len(known)} rows now, {snapshot.rows} then); start another training, {_advise(table)}",
     )
+
+
+def _advise(table: Table) -> str:
+    if table.by_time:
+        return (
+            "with a fixed beginning of the rows where the source or its query leaves old ones out "
+            "as time passes: time >= '2026-01-01', for example, and not "
+            "time > now() - interval '30 days'"
+        )
+    if len(table) > _REMEMBERED_OF_ALL:
+        return (
+            f"and let no row come, go or change while it runs: of more than {_REMEMBERED_OF_ALL} "
+            "rows without times, new ones cannot be told from those that were there"
+        )
+    return "and let no row go or change while it runs; rows may come"
+
+
+def _remember(table: Table) -> str:
+    """Return what those rows are known by again among which new ones may be."""
+    if table.by_time or len(table) <= _REMEMBERED:
+        latest = hash_rows(slice_rows(table, max(0, len(table) - _REMEMBERED), len(table)))
+        return base64.b64encode(latest.astype("<u8").tobytes()).decode()
+    if len(table) > _REMEMBERED_OF_ALL:
+        return ""
+    return _SHORT + base64.b64encode(_shorten(hash_rows(table)).tobytes()).decode()
+
+
+def _shorten(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
+    return np.asarray(hashes & np.uint64(0xFFFFFFFF), dtype="<u4")
 
 
 def _is_snapshot(table: Table, snapshot: Snapshot) -> bool:
@@ -86,9 +124,12 @@ def _is_snapshot(table: Table, snapshot: Snapshot) -> bool:
 
 def _without_new(table: Table, snapshot: Snapshot) -> Table:
     """Keep those of the latest rows that the snapshot knows, each as often as it was there."""
-    hashes = np.frombuffer(base64.b64decode(snapshot.latest), dtype="<u8")
+    short = snapshot.latest.startswith(_SHORT)
+    told = base64.b64decode(snapshot.latest.removeprefix(_SHORT))
+    hashes = np.frombuffer(told, dtype="<u4" if short else "<u8")
     start = min(snapshot.rows - len(hashes), len(table))
-    found = pd.Series(hash_rows(slice_rows(table, start, len(table))))
+    rows = hash_rows(slice_rows(table, start, len(table)))
+    found = pd.Series(_shorten(rows) if short else rows)
     often = pd.Series(hashes).value_counts()
     is_known = found.groupby(found).cumcount() < found.map(often).fillna(0)
     return take_rows(table, np.r_[:start, start + np.flatnonzero(is_known)])

@@ -26,7 +26,7 @@ from fairlead_training.database import (
 )
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.metrics import greater_is_better
-from fairlead_training.snapshot import Snapshot
+from fairlead_training.snapshot import Snapshot, read_snapshot
 
 HEARTBEAT_SECONDS: Final = 2
 GRACE_SECONDS: Final = 10  # silence after which a trial counts as left behind
@@ -227,16 +227,9 @@ def _is_left_behind(trial: FrozenTrial) -> bool:
 
 def _shared(study: optuna.Study, storage: RDBStorage) -> SharedStudy:
     attributes: dict[str, Any] = study.user_attrs
-    snapshot: dict[str, Any] = attributes[_SNAPSHOT]
     return SharedStudy(
         study=study,
         engine=storage.engine,
-        snapshot=Snapshot(
-            **{
-                **snapshot,
-                "columns": tuple(snapshot.get("columns", ())),
-                "classes": tuple(snapshot.get("classes", ())),
-            }
-        ),
+        snapshot=read_snapshot(attributes[_SNAPSHOT]),
         started_at=float(attributes[_STARTED]),
     )

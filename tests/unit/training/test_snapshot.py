@@ -1,6 +1,7 @@
 """The snapshot that names rows, and the same rows again from a source that has changed."""
 
 import dataclasses
+import json
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from fairlead_training.config import TrainingConfig
 from fairlead_training.data import slice_rows
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.snapshot import restore, take_snapshot
+from fairlead_training.snapshot import read_snapshot, restore, take_snapshot
 from support.training_rows import check, config, frame
 
 RELAXED = settings(max_examples=30)
@@ -69,6 +70,34 @@ def test_new_rows_do_not_change_a_snapshot(new: dict[str, Any]) -> None:
     assert len(kept.rows) == 30
 
 
+@pytest.mark.parametrize("rows", [200, 60_000])
+def test_new_rows_without_times_do_not_change_a_snapshot(rows: int) -> None:
+    """Of more than 50,000 rows, only those at the end were known, and new ones lie anywhere."""
+    drawn = config(validation__strategy="random", data__timestampColumn=None)
+    values = pd.Series(range(rows)) % 1000 / 7
+    given = pd.DataFrame({"demand": values, "wind": range(rows, 0, -1), "up": values.index % 2})
+    given["wind"] *= 0.5
+    # Equal to one, between two, before all, after all, and with a gap.
+    new = {"demand": [0.0, 71.0, -5.0, 999.0, None], "wind": [rows / 2, 1, 2, 3, 4], "up": [0] * 5}
+    snapshot = take_snapshot(check(given, drawn))
+    grown = pd.concat([pd.DataFrame(new), given])
+
+    kept = restore(check(grown.sample(frac=1, random_state=1), drawn), snapshot)
+
+    assert take_snapshot(kept) == snapshot
+
+
+def test_of_rows_without_times_that_went_the_advice_is_about_rows() -> None:
+    drawn = config(validation__strategy="random", data__timestampColumn=None)
+    rows = frame().drop(columns="timestamp")
+    snapshot = take_snapshot(check(rows, drawn))
+
+    with pytest.raises(TrainingFailure, match="let no row go or change") as caught:
+        restore(check(rows.iloc[1:], drawn), snapshot)
+
+    assert "now()" not in caught.value.message
+
+
 def test_new_columns_do_not_change_a_snapshot() -> None:
     """A row number, too, is one no longer when a number is left out later."""
     before = check(frame(nth=range(30)), config())
@@ -112,6 +141,25 @@ def test_a_snapshot_of_an_earlier_release_is_still_restored() -> None:
     snapshot = dataclasses.replace(take_snapshot(slice_rows(table, 0, 20)), columns=(), latest="")
 
     assert len(restore(table, snapshot)) == 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "without"),
+    [
+        pytest.param({}, set(), id="this release's"),
+        pytest.param({}, {"columns", "latest", "classes"}, id="an earlier one's"),
+        pytest.param({"kinds": ["number"]}, set(), id="a later one's, from which one went back"),
+    ],
+)
+def test_a_snapshot_is_read_from_the_study(changes: dict[str, Any], without: set[str]) -> None:
+    snapshot = take_snapshot(check(frame(up=["a", "b"] * 15), config()))
+    said = json.loads(json.dumps(dataclasses.asdict(snapshot) | changes))
+    told = {name: value for name, value in said.items() if name not in without}
+
+    read = read_snapshot(told)
+
+    assert read.digest == snapshot.digest
+    assert read == snapshot or without
 
 
 @pytest.mark.parametrize(
