@@ -17,6 +17,7 @@ from fairlead_operator.kube.database_secret import (
     OWN_LOGINS,
     Logins,
     database_mount,
+    database_file,
     database_variable,
     database_volume,
 )
