@@ -16,8 +16,8 @@ from fairlead_operator.api.training import DataSource
 from fairlead_operator.kube.database_secret import (
     OWN_LOGINS,
     Logins,
-    database_mount,
     database_file,
+    database_mount,
     database_variable,
     database_volume,
 )
