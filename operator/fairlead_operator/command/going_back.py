@@ -110,7 +110,7 @@ def _is_going_back(rollout: Object) -> bool:
 def previous_version(rollouts: Sequence[Object], stable: str) -> str | None:
     """Find the version in charge before this one; none that a person went back from."""
     past: list[str] = []
-    for rollout in rollouts:
+    for rollout in sorted(rollouts, key=_ended_at):
         status, spec = status_of(rollout), rollout["spec"]
         if status.get("phase") != Phase.SUCCEEDED:
             continue
@@ -125,6 +125,11 @@ def previous_version(rollouts: Sequence[Object], stable: str) -> str | None:
     while past and past.pop() != stable:
         pass
     return past[-1] if past else None
+
+
+def _ended_at(rollout: Object) -> str:
+    """Return when it ended, which is not the order they were made in: what goes back goes first."""
+    return str(status_of(rollout).get("finishedAt") or "")
 
 
 def known_versions(model: Object, rollouts: Sequence[Object]) -> frozenset[str]:

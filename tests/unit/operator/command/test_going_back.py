@@ -20,6 +20,11 @@ def went_back(to: str, left: str) -> dict[str, Any]:
     return plain_rollout("Succeeded", to, left, trigger="rollback")
 
 
+def ended(rollout: dict[str, Any], minute: int) -> dict[str, Any]:
+    rollout["status"]["finishedAt"] = f"2026-01-01T12:0{minute}:00.000Z"
+    return rollout
+
+
 def taken_back(reason: str, superseded_by: str | None = None) -> dict[str, Any]:
     back = plain_rollout("RolledBack")
     back["status"] |= {"reason": reason, "finishedAt": "2026-01-01T12:00:00.000Z"}
@@ -272,6 +277,15 @@ def test_asking_twice_is_asking_once(current: Any, back: Any, to: str | None, pl
             [plain_rollout("Succeeded", "1.4.0", "1.3.0"), went_back("1.3.0", "1.4.0")],
             None,
             id="gone back to the oldest that is known",
+        ),
+        pytest.param(
+            [
+                ended(plain_rollout("Succeeded", "1.2.0", "1.1.0"), 1),
+                ended(plain_rollout("Succeeded", "1.3.0", "1.1.0"), 3),
+                ended(went_back("1.1.0", "1.2.0"), 2),
+            ],
+            "1.1.0",
+            id="one that waited while a person went back",
         ),
         pytest.param(
             [plain_rollout("Succeeded", "1.4.0", "1.2.0"), went_back("1.3.0", "1.4.0")],
