@@ -19,6 +19,7 @@ from fairlead_training.sources.room import Room
 
 TABLE: Final = "data"
 _SECONDS: Final = 600.0
+_AGAIN_SECONDS: Final = 0.1
 _BATCH: Final = 10_000  # rows
 _LEAST: Final = 64 * 2**20  # bytes without which it does not begin
 _SETTINGS: Final = (
@@ -53,8 +54,8 @@ def run_sql(
         database.execute(f"SET threads = {count_threads(1)}")
         for setting in _SETTINGS:
             database.execute(setting)
-        watch = threading.Timer(_SECONDS, database.interrupt)
-        watch.start()
+        done = threading.Event()
+        threading.Thread(target=_watch, args=(database, done), daemon=True).start()
         try:
             _refuse_others(database, query, name)
             database.register(TABLE, frame)
@@ -62,7 +63,15 @@ def run_sql(
         except duckdb.Error as error:
             raise _explain(error, name, room, quotes=quotes) from error
         finally:
-            watch.cancel()
+            done.set()
+
+
+def _watch(database: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
+    """End a query that takes too long."""
+    if done.wait(_SECONDS):
+        return
+    while not done.wait(_AGAIN_SECONDS):  # as one that has not begun yet does not notice
+        database.interrupt()
 
 
 def _collect(database: duckdb.DuckDBPyConnection, query: str, room: Room) -> pd.DataFrame:

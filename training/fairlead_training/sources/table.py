@@ -24,7 +24,6 @@ from fairlead_training.sources.http import open_url
 from fairlead_training.sources.join import Second, add_columns
 from fairlead_training.sources.postgresql import run_query, warn_of_rights
 from fairlead_training.sources.room import make_room, measure
-from fairlead_training.sources.sql import run_sql
 from fairlead_training.sources.store import read_store
 
 Source = Callable[[DataConfig, Environment, Columns], pd.DataFrame]
@@ -165,6 +164,9 @@ def _read_one(config: DataConfig, environment: Environment, columns: Columns) ->
         )
     if config.query is None or scheme in _DATABASES:
         return source(config, environment, columns)
+    # Here, since the import takes half a second.
+    from fairlead_training.sources.sql import run_sql  # noqa: PLC0415
+
     name = public_uri(config.uri)
     frame = source(config, environment, None)
     room = make_room(f"what spec.data.source.query makes of {name}", environment.held)
