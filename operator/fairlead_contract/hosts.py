@@ -15,12 +15,15 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ALLOWED_SOURCES: Final = "FAIRLEAD_ALLOWED_SOURCES"
+SOURCE_PROXY: Final = "FAIRLEAD_SOURCE_PROXY"
+NO_PROXY: Final = "FAIRLEAD_SOURCE_NO_PROXY"
 CLUSTER_DOMAIN: Final = "FAIRLEAD_CLUSTER_DOMAIN"
 
 _LABEL: Final = r"[a-z0-9_](?:[-a-z0-9_]*[a-z0-9_])?"
 # A last label that is a number makes a name that resolvers read as an address, such as 127.1.
 _NAME: Final = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)*(?!(?:\d+|0x[0-9a-f]*)$){_LABEL}")
 _PORT: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*):(?P<port>\d{1,5})")
+_PROXY: Final = re.compile(r"http://(?P<place>[^/@\s]+)/?")
 _HIGHEST_PORT: Final = 65_535
 
 
@@ -64,6 +67,24 @@ def parse_hosts(text: str) -> tuple[Host, ...]:
         InvalidHostError: naming the entry.
     """
     return tuple(_parse_host(word) for word in re.split(r"[\s,]+", text) if word)
+
+
+def parse_proxy(text: str) -> tuple[str, int] | None:
+    """Read the host and port of a proxy; nothing where none is named.
+
+    Raises:
+        InvalidHostError: saying how it is written.
+    """
+    if not text:
+        return None
+    match = _PROXY.fullmatch(text)
+    place = _PORT.fullmatch(match["place"]) if match else None
+    if place is None or not 1 <= int(place["port"]) <= _HIGHEST_PORT:
+        raise InvalidHostError(
+            "it is no proxy; write one such as http://proxy.example.org:3128, without user and "
+            "password, which every namespace could read"
+        )
+    return tidy(place["host"]), int(place["port"])
 
 
 def any_has(hosts: Iterable[Host], host: str, port: int) -> bool:

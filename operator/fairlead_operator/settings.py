@@ -61,6 +61,8 @@ class Settings:
     log_format: str
     log_level: str
     allowed_sources: str = ""  # of what trainers do not read otherwise
+    source_proxy: str = ""  # by which trainers reach what is outside
+    no_proxy: str = ""  # of what is outside, what they reach without it
     secrets: Path = Path()  # where the Secrets of the variables are mounted, to notice a change
     # Keys of the release's Secrets, by name, that the operator has filled in.
     generated: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -71,6 +73,8 @@ class Settings:
         return {
             hosts.CLUSTER_DOMAIN: self.cluster_domain,
             hosts.ALLOWED_SOURCES: self.allowed_sources,
+            hosts.SOURCE_PROXY: self.source_proxy,
+            hosts.NO_PROXY: self.no_proxy,
         }
 
     @classmethod
@@ -126,6 +130,8 @@ class Settings:
             log_format=env.get("FAIRLEAD_LOG_FORMAT", "json"),
             log_level=env.get("FAIRLEAD_LOG_LEVEL", "INFO"),
             allowed_sources=_read_hosts(env, hosts.ALLOWED_SOURCES),
+            source_proxy=_read_proxy(env),
+            no_proxy=_read_hosts(env, hosts.NO_PROXY),
             secrets=Path(env.get("FAIRLEAD_SECRETS") or "/var/run/fairlead/secrets"),
             generated=parse_generated(env.get("FAIRLEAD_GENERATED_SECRETS", "").split()),
         )
@@ -201,6 +207,15 @@ def _read_hosts(env: Mapping[str, str], name: str) -> str:
         hosts.parse_hosts(text)
     except hosts.InvalidHostError as error:
         raise SystemExit(f"{name}: {error}") from error
+    return text
+
+
+def _read_proxy(env: Mapping[str, str]) -> str:
+    text = env.get(hosts.SOURCE_PROXY, "")
+    try:
+        hosts.parse_proxy(text)
+    except hosts.InvalidHostError as error:
+        raise SystemExit(f"{hosts.SOURCE_PROXY}: {error}") from error
     return text
 
 

@@ -15,9 +15,12 @@ from fairlead_contract.data import DATA_KEYS, MOST_JOINED, MOST_UNITED, variable
 from fairlead_contract.hosts import (
     ALLOWED_SOURCES,
     CLUSTER_DOMAIN,
+    NO_PROXY,
+    SOURCE_PROXY,
     Host,
     InvalidHostError,
     parse_hosts,
+    parse_proxy,
 )
 from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
 from fairlead_contract.search import study_name
@@ -174,6 +177,8 @@ class Surroundings:
     cluster_domain: str = "cluster.local"
     api: str = ""  # host of the cluster's API; empty outside of one
     allowed: tuple[Host, ...] = ()  # by the platform, of what is refused otherwise
+    proxy: tuple[str, int] | None = None  # of the platform, to what is outside
+    direct: tuple[Host, ...] = ()  # of what is outside, what is reached without the proxy
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,10 +265,11 @@ def _read_secret(variables: Mapping[str, str], source: int) -> dict[str, Any]:
 
 def _read_surroundings(variables: Mapping[str, str]) -> Surroundings:
     domain = variables.get(CLUSTER_DOMAIN) or Surroundings().cluster_domain
+    hosts = _read_hosts(variables, ALLOWED_SOURCES)
     try:
-        hosts = parse_hosts(variables.get(ALLOWED_SOURCES, ""))
+        proxy = parse_proxy(variables.get(SOURCE_PROXY, ""))
     except InvalidHostError as error:
-        raise _invalid(f"environment variable {ALLOWED_SOURCES}: {error}") from error
+        raise _invalid(f"environment variable {SOURCE_PROXY}: {error}") from error
     return Surroundings(
         namespace=variables.get("FAIRLEAD_NAMESPACE", ""),
         cluster_domain=domain,
@@ -271,12 +277,21 @@ def _read_surroundings(variables: Mapping[str, str]) -> Surroundings:
         allowed=tuple(
             dataclasses.replace(host, name=host.name.removesuffix(f".{domain}")) for host in hosts
         ),
+        proxy=proxy,
+        direct=_read_hosts(variables, NO_PROXY),
     )
 
 
 def _read_file(variables: Mapping[str, str]) -> Path | None:
     place = variables.get("FAIRLEAD_DATABASE_URL_FILE")
     return Path(place) if place else None
+
+
+def _read_hosts(variables: Mapping[str, str], name: str) -> tuple[Host, ...]:
+    try:
+        return parse_hosts(variables.get(name, ""))
+    except InvalidHostError as error:
+        raise _invalid(f"environment variable {name}: {error}") from error
 
 
 def _read_mlflow(variables: Mapping[str, str]) -> Access:

@@ -178,7 +178,11 @@ def test_the_job_runs_the_trainers_command_line() -> None:
 
 def test_the_trainer_is_told_where_it_stands() -> None:
     settings = dataclasses.replace(
-        SETTINGS, allowed_sources="10.0.0.0/8", cluster_domain="k8s.example"
+        SETTINGS,
+        allowed_sources="10.0.0.0/8",
+        cluster_domain="k8s.example",
+        source_proxy="http://proxy.example:3128",
+        no_proxy="*.mirror.example",
     )
     job = build_job(
         "search", config_text(), SPEC, model="nsw-price", owner=RUN, images=IMAGES,
@@ -191,6 +195,8 @@ def test_the_trainer_is_told_where_it_stands() -> None:
     here = environment.surroundings
     assert (here.namespace, here.cluster_domain) == (RUN.namespace, "k8s.example")
     assert [str(host.network) for host in here.allowed] == ["10.0.0.0/8"]
+    assert here.proxy == ("proxy.example", 3128)
+    assert [host.name for host in here.direct] == ["*.mirror.example"]
     assert (environment.data_secret, environment.data_hosts) == ("market-db", "from a Secret")
 
 

@@ -36,6 +36,25 @@ def test_defaults() -> None:
     assert (settings.logins, settings.login_limits) == (Logins(), Limits())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "proxy:3128",
+        "https://proxy:3128",
+        "http://me:secret@proxy:3128",
+        "http://proxy",
+        "http://proxy:0",
+        "http://proxy:99999",
+        "http://proxy:1/path",
+    ],
+)
+def test_a_proxy_that_cannot_be_meant_is_named(text: str) -> None:
+    with pytest.raises(SystemExit, match=r"FAIRLEAD_SOURCE_PROXY: it is no proxy") as caught:
+        Settings.from_environment(NEEDED | {"FAIRLEAD_SOURCE_PROXY": text})
+
+    assert "secret" not in str(caught.value)
+
+
 def test_a_source_that_is_no_host_is_named() -> None:
     with pytest.raises(SystemExit, match=r"FAIRLEAD_ALLOWED_SOURCES: 'http://db' is no host"):
         Settings.from_environment(NEEDED | {"FAIRLEAD_ALLOWED_SOURCES": "db,http://db"})
@@ -76,6 +95,8 @@ def test_everything_that_can_be_said() -> None:
             "FAIRLEAD_RECORD_RETENTION_DAYS": "7",
             "FAIRLEAD_ALERT_LABEL_MODEL": "exported_model",
             "FAIRLEAD_ALLOWED_SOURCES": "*.shared.svc:5432,10.0.0.0/8",
+            "FAIRLEAD_SOURCE_PROXY": "http://proxy.example:3128",
+            "FAIRLEAD_SOURCE_NO_PROXY": "*.example",
             "FAIRLEAD_BIND": "127.0.0.1",
             "FAIRLEAD_HTTP_PORT": "1",
             "FAIRLEAD_WEBHOOK_PORT": "2",
@@ -92,6 +113,7 @@ def test_everything_that_can_be_said() -> None:
     assert settings.watch_namespaces == ("a", "b")
     assert (settings.images.pull_secrets, settings.images.pull_policy) == (("registry",), "Always")
     assert settings.allowed_sources == "*.shared.svc:5432,10.0.0.0/8"
+    assert (settings.source_proxy, settings.no_proxy) == ("http://proxy.example:3128", "*.example")
     assert settings.bind == "127.0.0.1"
     assert (settings.gateway_replicas, settings.http_port, settings.webhook_port) == (2, 1, 2)
     assert (settings.log_format, settings.log_level) == ("text", "DEBUG")

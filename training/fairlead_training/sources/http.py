@@ -144,7 +144,7 @@ def ask(
         OSError: also for what the server answers, and for a connection that is not made.
     """
     opener = urllib.request.OpenerDirector()
-    # No proxy, which would look up names by itself, and no scheme but these, also redirected.
+    # No proxy that variables name, and no scheme but these, also redirected.
     for handler in (
         _Handler(open_socket, silence, context),
         _Redirects(),
@@ -235,6 +235,8 @@ def describe(error: BaseException) -> str:
             return f"its certificate is not trusted: {cause.verify_message}"
         case ssl.SSLError():
             return f"TLS failed ({getattr(cause, 'reason', None) or 'without a reason'})"
+        case reach.ProxyError():
+            return str(cause)
         case socket.gaierror():
             return f"its name is not known: {cause.strerror}"
         case TimeoutError():

@@ -1,7 +1,8 @@
 """Which addresses a source may have, judged where its name has led.
 
 A trainer stands inside the cluster and may be told any address.  So each connection is made to an
-address that was judged, never to a name, which could lead elsewhere a moment later.
+address that was judged, never to a name, which could lead elsewhere a moment later.  A proxy of the
+platform is told that address, too; a name it is told only where the platform allows the name.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ _THIS_HOST: Final = ipaddress.ip_network("0.0.0.0/8")
 _WRAPPED: Final = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))
 _LARGEST_WRAPPED: Final = 0xFFFF  # of ::/96, where ::1 is the loopback address
 _OF_A_SITE: Final = ipaddress.ip_network("fec0::/10")  # private once, which Python calls global
+_LONGEST_HEAD: Final = 2**14  # of a proxy's answer
 _API_NAMES: Final = ("kubernetes.default", "kubernetes.default.svc")
 
 
@@ -35,6 +37,18 @@ class Resolved:
 
     name: str  # the last of its aliases
     addresses: tuple[Address, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How to get to a host."""
+
+    places: tuple[str, ...]  # addresses; or the name, for a proxy to look up
+    by_proxy: bool
+
+
+class ProxyError(OSError):
+    """The platform's proxy does not lead to a host."""
 
 
 class NotAllowedError(Exception):
@@ -87,12 +101,82 @@ def connect(
         OSError: it cannot be reached.
     """
     failure: OSError | None = None
-    for address in admit(host, port, surroundings):
+    way = find_way(host, port, surroundings)
+    for place in way.places:
         try:
-            return socket.create_connection((address, port), timeout)
+            if way.by_proxy and surroundings.proxy is not None:
+                return _connect_by(surroundings.proxy, place, port, timeout)
+            return socket.create_connection((place, port), timeout)
         except OSError as error:
             failure = error
     raise failure or OSError("its name has no address")
+
+
+def find_way(host: str, port: int, surroundings: Surroundings) -> Way:
+    """Judge where a host leads, and choose how to get there: by the proxy to what is outside.
+
+    Raises:
+        NotAllowedError: a source may not be there.
+        OSError: the name is not known, and is none that the platform allows.
+    """
+    name = tidy(host).removesuffix(f".{surroundings.cluster_domain}")
+    # A name within the cluster is none that a proxy outside should know.
+    is_foreign = read_address(name) is None and _namespace_of(name) is None
+    is_named = is_foreign and any_has(surroundings.allowed, host, port)
+    is_direct = surroundings.proxy is None or any_has(surroundings.direct, host, port)
+    try:
+        places = admit(host, port, surroundings)
+    except OSError:
+        # Where a cluster knows no names of outside, its proxy does.
+        if is_direct or not is_named:
+            raise
+        return Way(places=(tidy(host),), by_proxy=True)
+    addresses = tuple(map(ipaddress.ip_address, places))
+    if (
+        is_direct
+        or not all(map(_is_public, map(_unwrap, addresses)))
+        or any(
+            each.has_address(address, port) for each in surroundings.direct for address in addresses
+        )
+    ):
+        return Way(places=places, by_proxy=False)
+    return Way(places=(tidy(host),) if is_named else places, by_proxy=True)
+
+
+def _connect_by(
+    proxy: tuple[str, int], host: str, port: int, timeout: float | None
+) -> socket.socket:
+    """Let a proxy connect, to an address or to a name that it looks up.
+
+    Raises:
+        ProxyError: it does not.
+    """
+    name, place = write_place(*proxy), write_place(host, port)
+    try:
+        connection = socket.create_connection(proxy, timeout)
+    except OSError as error:
+        raise ProxyError(f"the proxy {name} cannot be reached") from error
+    try:
+        connection.sendall(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n\r\n".encode("ascii"))
+        _await_tunnel(connection, name)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _await_tunnel(connection: socket.socket, name: str) -> None:
+    head = b""
+    # One by one, as what follows the head belongs to the connection.
+    while not head.endswith(b"\r\n\r\n"):
+        letter = connection.recv(1)
+        if not letter or len(head) > _LONGEST_HEAD:
+            raise ProxyError(f"the proxy {name} did not answer as one")
+        head += letter
+    status = head.split(b" ", 2)[1:2]
+    if status != [b"200"]:
+        said = status[0].decode("ascii", "replace")[:3] if status else "nothing"
+        raise ProxyError(f"the proxy {name} answered {said}")
 
 
 def refuse_place(
@@ -137,11 +221,14 @@ def _refuse_unless_allowed(
                 "an address of another namespace of the cluster", allowed_as=f"{name}:{port}"
             )
     is_ours = _namespace_of(names[0]) is not None
-    is_public = address.is_global and address not in _OF_A_SITE
-    if not (is_public or is_ours):
+    if not (_is_public(address) or is_ours):
         raise NotAllowedError(
             "a private address, as other namespaces have", allowed_as=write_place(names[-1], port)
         )
+
+
+def _is_public(address: Address) -> bool:
+    return address.is_global and address not in _OF_A_SITE
 
 
 def _describe_never(address: Address, api: frozenset[Address]) -> str | None:

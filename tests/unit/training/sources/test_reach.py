@@ -1,15 +1,25 @@
 """Which addresses a source may have, wherever their names come from."""
 
+import dataclasses
 import socket
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
+from fairlead_contract.hosts import parse_hosts
 from fairlead_training.failure import Reason
 from fairlead_training.sources import reach
-from fairlead_training.sources.reach import NotAllowedError, admit, connect, refuse_place, resolve
-from support.reading import API, resolver, surroundings
+from fairlead_training.sources.reach import (
+    NotAllowedError,
+    Way,
+    admit,
+    connect,
+    find_way,
+    refuse_place,
+    resolve,
+)
+from support.reading import API, resolver, surroundings, use_names
 
 NEVER = "0.0.0.0/0, ::/0, *.example, *.svc"  # whatever a platform allows
 LEADS = {
@@ -151,6 +161,76 @@ def test_a_cluster_whose_api_has_a_name_is_refused_by_it() -> None:
 
     with pytest.raises(NotAllowedError, match="the cluster's API"):
         admit(API, 443, here)
+
+
+PROXY = ("proxy.example", 3128)
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "direct", "places", "by_proxy"),
+    [
+        pytest.param("open.example", "", "", ("93.184.216.34",), True,
+                     id="outside: the proxy is told the address that was judged"),
+        pytest.param("93.184.216.34", "", "", ("93.184.216.34",), True, id="an address"),
+        pytest.param("open.example", "open.example", "", ("open.example",), True,
+                     id="outside and allowed: the name, for a proxy that judges by it"),
+        pytest.param("open.example", "open.example:80", "", ("93.184.216.34",), True,
+                     id="allowed at another port"),
+        pytest.param("nowhere.example", "*.example", "", ("nowhere.example",), True,
+                     id="a name that only the proxy knows, and that is allowed"),
+        pytest.param("open.example", "", "*.example", ("93.184.216.34",), False,
+                     id="outside, but not by the proxy"),
+        pytest.param("open.example", "", "93.184.0.0/16", ("93.184.216.34",), False,
+                     id="the same by its address"),
+        pytest.param("corp.example", "corp.example", "", ("10.20.0.5",), False, id="private"),
+        pytest.param("market-db.energy.svc", "", "", ("10.96.4.4",), False, id="in the cluster"),
+        pytest.param("127.0.0.1", "127.0.0.1", "", ("127.0.0.1",), False, id="loopback"),
+    ],
+)  # fmt: skip
+def test_the_way_past_a_proxy_of_the_platform(  # noqa: PLR0917  pytest passes by name
+    host: str,
+    allowed: str,
+    direct: str,
+    places: tuple[str, ...],
+    by_proxy: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use_names(
+        monkeypatch,
+        open__example="93.184.216.34",
+        corp__example="10.20.0.5",
+        **{"market-db__energy__svc": "market-db.energy.svc.cluster.local=10.96.4.4"},
+    )
+    here = dataclasses.replace(surroundings(allowed), proxy=PROXY, direct=parse_hosts(direct))
+
+    assert find_way(host, 443, here) == Way(places=places, by_proxy=by_proxy)
+    without = dataclasses.replace(here, proxy=None)
+    if host != "nowhere.example":
+        assert not find_way(host, 443, without).by_proxy
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        pytest.param("evil.example", "*.example", id="a name that leads to a forbidden address"),
+        pytest.param("169.254.169.254", "0.0.0.0/0", id="a forbidden address"),
+        pytest.param("nowhere.example", "", id="a name that nobody knows and nobody allowed"),
+        pytest.param("nowhere.shared.svc", "*.shared.svc", id="a name of the cluster"),
+        pytest.param("victim.other", "", id="another namespace's"),
+    ],
+)
+def test_a_proxy_is_told_of_no_other_place(
+    host: str, allowed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_names(
+        monkeypatch,
+        evil__example="169.254.169.254",
+        victim__other="victim.other.svc.cluster.local=10.96.5.5",
+    )
+    here = dataclasses.replace(surroundings(allowed), proxy=PROXY)
+
+    with pytest.raises((NotAllowedError, OSError)):
+        find_way(host, 443, here)
 
 
 @pytest.mark.parametrize("written", ["127.1", "0x7f000001", "2130706433", "0177.0.0.1"])

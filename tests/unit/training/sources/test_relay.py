@@ -3,6 +3,7 @@
 tests/integration/training/test_object_store.py has a whole client, also over TLS.
 """
 
+import dataclasses
 import http.client
 import http.server
 import socket
@@ -12,9 +13,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from fairlead_training.failure import Reason
+from cluster.ports import refusing_port
+from fairlead_training.config import Environment
+from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.sources.http import open_url
 from fairlead_training.sources.relay import Relay, relay
-from support.reading import environment, use_names
+from support.reading import environment, surroundings, use_names
 
 
 class _Server(http.server.BaseHTTPRequestHandler):
@@ -183,3 +187,74 @@ def test_it_listens_only_while_rows_are_read() -> None:
 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 5)
+
+
+class _Proxy(http.server.BaseHTTPRequestHandler):
+    """A proxy of a platform, which knows one name of outside."""
+
+    told: ClassVar[list[str]] = []
+
+    def do_CONNECT(self) -> None:
+        self.told.append(self.path)
+        host, port = self.path.rsplit(":", 1)
+        if host != "outside.example":
+            self.send_error(403)
+            return
+        with socket.create_connection(("127.0.0.1", int(port))) as there:
+            self.send_response(200)
+            self.end_headers()
+            there.sendall(self.connection.recv(65_536))
+            while piece := there.recv(65_536):
+                self.connection.sendall(piece)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture(name="platform", scope="module")
+def _platform() -> Iterator[tuple[str, int]]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield ("127.0.0.1", server.server_port)
+        server.shutdown()
+        thread.join()
+
+
+def behind(platform: tuple[str, int], allowed: str) -> Environment:
+    here = dataclasses.replace(surroundings(allowed), proxy=platform)
+    return dataclasses.replace(environment(), surroundings=here)
+
+
+def test_a_proxy_of_the_platform_leads_outside(port: int, platform: tuple[str, int]) -> None:
+    _Proxy.told.clear()
+
+    with relay("s3://b", behind(platform, "outside.example"), anywhere) as proxy:
+        client = http.client.HTTPConnection("127.0.0.1", proxy.port)
+        client.request("GET", f"http://outside.example:{port}/rows.csv")
+        body = client.getresponse().read()
+        client.close()
+
+    assert body == b"rows"
+    assert _Proxy.told == [f"outside.example:{port}"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "words"),
+    [
+        pytest.param("refused.example", "answered 403", id="a place that the proxy refuses"),
+        pytest.param("", "cannot be read", id="a name that nobody knows"),
+    ],
+)
+def test_what_a_proxy_does_not_reach_is_told(
+    allowed: str, words: str, platform: tuple[str, int]
+) -> None:
+    with pytest.raises(TrainingFailure, match=words):
+        open_url("http://refused.example/rows.csv", behind(platform, allowed))
+
+
+def test_a_proxy_that_is_away_is_told() -> None:
+    away = ("127.0.0.1", refusing_port())
+
+    with pytest.raises(TrainingFailure, match=r"the proxy 127.0.0.1:\d+ cannot be reached"):
+        open_url("http://outside.example/rows.csv", behind(away, "outside.example"))
