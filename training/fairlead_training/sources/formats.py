@@ -5,6 +5,8 @@ The columns keep the names that the file gives them, one that is there twice inc
 of which is counted, so that one that has no room ends in words.
 """
 
+import contextlib
+import csv
 import dataclasses
 import gzip
 import io
@@ -40,6 +42,10 @@ _PIECE: Final = 100_000  # rows
 _LINES: Final = 20_000  # objects of Python take more than what becomes of them
 _LOOKED_AT: Final = 200  # bytes of a file that tell whether it is something else
 _MARKUP: Final = (b"<!doctype", b"<!--", b"<?xml", b"<html", b"<head", b"<body", b"<error")
+_SEPARATORS: Final = ",;\t|"
+_DECIMAL: Final = r"[+-]?\d+,\d+"
+_SAMPLE: Final = 1000  # rows
+_HEADER: Final = 2**16  # bytes in which the first line is looked for
 _FIELDS: Final = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 _JSON: Final = re.compile(rb"(\{\s*[\"}]|\[\s*[\[{\]])")
 
@@ -176,11 +182,13 @@ def _rejoin(content: _Content) -> IO[bytes]:
 
 def _read_csv(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
     start = io.BytesIO(content.start)
-    header = pd.read_csv(start, header=None, nrows=1, dtype=str, keep_default_na=False)
+    options: dict[str, Any] = _find_dialect(content.start)
+    header = pd.read_csv(
+        start, header=None, nrows=1, dtype=str, keep_default_na=False, sep=options.get("sep", ",")
+    )
     names = header.iloc[0].tolist()
     given = [name for name in names if name.strip()]
     is_twice = len(set(given)) < len(given)
-    options: dict[str, Any] = {}
     if columns is not None and not is_twice and set(columns) <= set(names):
         options["usecols"] = [name for name in names if name in columns]
     with warnings.catch_warnings():
@@ -192,7 +200,7 @@ def _read_csv(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
             frame = _read_whole_csv(start, options)
             room.take(frame)
         else:
-            if _ends_in_commas(content.start):
+            if _ends_in_separators(content.start, options.get("sep", ",")):
                 options["index_col"] = False
             pieces = pd.read_csv(_rejoin(content), chunksize=_PIECE, **options)
             frame = _join(pieces, room)
@@ -212,9 +220,30 @@ def _read_whole_csv(file: io.BytesIO, options: Mapping[str, Any]) -> pd.DataFram
     return frame
 
 
-def _ends_in_commas(start: bytes) -> bool:
-    """Tell whether a comma ends each row but not the header, by a beginning of whole rows."""
-    rows = pd.read_csv(io.BytesIO(start), nrows=1000)
+def _find_dialect(start: bytes) -> dict[str, Any]:
+    """Tell how fields and decimals are separated; nothing where it is as usual.
+
+    The separator is the one that parts the first line into most columns.  Where it is no comma, one
+    between digits is the decimal point: with it, ``1.5`` is no number, so that none is misread.
+    """
+    lines = start[:_HEADER].removeprefix(b"\xef\xbb\xbf").splitlines()
+    text = next((line for line in lines if line.strip()), b"").decode("utf-8", "replace")
+    counts = {mark: len(next(csv.reader([text], delimiter=mark), [])) for mark in _SEPARATORS}
+    mark = max(counts, key=lambda each: counts[each])  # of several, the first
+    if mark == ",":
+        return {}
+    with contextlib.suppress(pd.errors.ParserError):
+        rows = pd.read_csv(
+            io.BytesIO(start), sep=mark, header=0, nrows=_SAMPLE, dtype=str, index_col=False
+        )
+        if any(rows.iloc[:, at].str.fullmatch(_DECIMAL).any() for at in range(rows.shape[1])):
+            return {"sep": mark, "decimal": ","}
+    return {"sep": mark}
+
+
+def _ends_in_separators(start: bytes, mark: str) -> bool:
+    """Tell whether a separator ends each row but not the header, by a beginning of whole rows."""
+    rows = pd.read_csv(io.BytesIO(start), sep=mark, nrows=_SAMPLE)
     return bool(len(rows) and rows.iloc[:, -1].isna().all())
 
 
@@ -299,7 +328,10 @@ def _describe(error: Exception, kind: str) -> str:
         case pd.errors.ParserError() if told := _FIELDS.search(str(error)):
             return f": expected {told[1]} fields in line {told[2]}, saw {told[3]}"
         case UnicodeDecodeError():
-            return f": it is not UTF-8 at byte {error.start}"
+            return (
+                f": it is not UTF-8 at byte {error.start}, but perhaps Latin-1 or UTF-16, and has to "
+                "be written in UTF-8"
+            )
         case EOFError() | zlib.error() | gzip.BadGzipFile():
             return ": it is compressed and incomplete or damaged"
         case OSError() if "compressed" in str(error) or "ZSTD" in str(error):

@@ -3,6 +3,7 @@
 import gzip
 import io
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -10,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fairlead_training.columns import Fault, read_feature
 from fairlead_training.config import DataConfig
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources import formats
 from fairlead_training.sources.room import Room
+from fairlead_training.times import read_times
 from support.trainer_config import data_config
 
 CSV = b"a,b\n1,2\n"
@@ -77,6 +80,109 @@ def test_the_columns_of_a_csv_file_are_those_it_names(
 
     assert list(frame.columns) == columns
     assert frame.to_numpy().tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        pytest.param("a;b\n1;2.5\n", {"a": [1], "b": [2.5]}, id="semicolons"),
+        pytest.param("a;b\n1;2,5\n", {"a": [1], "b": [2.5]}, id="with decimal commas"),
+        pytest.param("\ufeffa;b\n1;-2,5\n", {"a": [1], "b": [-2.5]}, id="after a BOM"),
+        pytest.param("\n\na;b\n1;2\n", {"a": [1], "b": [2]}, id="after empty lines"),
+        pytest.param("a\tb\n1\t2,5\n", {"a": [1], "b": [2.5]}, id="tabs"),
+        pytest.param("a|b\n1|2\n", {"a": [1], "b": [2]}, id="bars"),
+        pytest.param("a;b\n1;2;\n", {"a": [1], "b": [2]}, id="semicolons at the ends"),
+        pytest.param('"a;x",b\n1,2\n', {"a;x": [1], "b": [2]}, id="a semicolon in a name"),
+        pytest.param("a;b;c (EUR, net)\n1;2;3\n", {"a": [1], "b": [2], "c (EUR, net)": [3]},
+                     id="a comma in a name"),
+        pytest.param("a;b,c\n1,2\n", {"a;b": [1], "c": [2]}, id="in doubt: commas"),
+        pytest.param("a;b\n1,5;2.5\n", {"a": [1.5], "b": ["2.5"]},
+                     id="decimals of both kinds: one is no number, and none is misread"),
+        pytest.param("a;b\n1.234,5;2\n", {"a": ["1.234,5"], "b": [2]}, id="points in thousands"),
+        pytest.param('a,b\n1,"2,5"\n', {"a": [1], "b": ["2,5"]},
+                     id="quoted: thousands or decimals, so neither"),
+        pytest.param('a,b\n1,"x\ny"\n', {"a": [1], "b": ["x\ny"]}, id="a quoted line break"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("whole", [formats._WHOLE, 4096])
+def test_fields_of_a_csv_file_may_be_parted_in_other_ways(
+    content: str, rows: dict[str, list[Any]], whole: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "_WHOLE", whole)
+
+    assert parse_file(content.encode(), data_config()).to_dict("list") == rows
+
+
+def test_a_large_file_has_one_dialect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "_WHOLE", 1000)
+    content = "a;b\n" + "".join(f"{row};{row},5\n" for row in range(1000))
+
+    frame = parse_file(content.encode(), data_config())
+
+    assert frame["b"].tolist() == [row + 0.5 for row in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param(pa.array([Decimal("1.5"), None], pa.decimal128(5, 1)), [1.5, None],
+                     id="decimals"),
+        pytest.param(pa.array([1.5, 2.5]).dictionary_encode(), [1.5, 2.5], id="a dictionary"),
+        pytest.param(pa.array([2**63, 1], pa.uint64()), [2.0**63, 1.0], id="64 bits, unsigned"),
+        pytest.param(pa.array([1.5, 2.5], pa.float16()), [1.5, 2.5], id="16 bits"),
+        pytest.param(pa.array([True, None]), [1.0, None], id="booleans with a gap"),
+    ],
+)  # fmt: skip
+def test_numbers_of_parquet_are_numbers(values: Any, expected: list[float | None]) -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"x": values}), file)
+    config = data_config(uri="https://h/d.parquet")
+
+    column = parse_file(file.getvalue(), config)["x"]
+    read = read_feature(column, "x", "")
+
+    assert not isinstance(read, Fault)
+    assert [None if value != value else value for value in read.tolist()] == expected  # noqa: PLR0124
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(pa.array([[1, 2], [3]]), id="lists"),
+        pytest.param(pa.array([{"a": 1}, {"a": 2}]), id="structs"),
+        pytest.param(pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int64())), id="maps"),
+        pytest.param(pa.array([b"\xff", b"1"]), id="bytes"),
+    ],
+)
+def test_what_is_no_number_in_parquet_is_told(values: Any) -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"x": values}), file)
+
+    column = parse_file(file.getvalue(), data_config(uri="https://h/d.parquet"))["x"]
+
+    assert isinstance(read_feature(column, "x", ""), Fault)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Oslo", "+02:00"])
+def test_times_of_parquet_are_moments_whatever_their_zone(zone: str) -> None:
+    file = io.BytesIO()
+    pq.write_table(
+        pa.table({"t": pa.array([10**9], pa.int64()).cast(pa.timestamp("s", zone))}), file
+    )
+
+    column = parse_file(file.getvalue(), data_config(uri="https://h/d.parquet"))["t"]
+
+    times = read_times(column, "t")
+    assert not isinstance(times, Fault)
+    assert times.tolist() == [10**18]
+
+
+def test_keys_of_json_lines_may_change() -> None:
+    content = b'{"a": 1}\n{"b": 2}\n{"b": 3, "a": 4}\n'
+
+    frame = parse_file(content, data_config(uri="https://h/d.jsonl"))
+
+    assert frame.fillna(0).to_dict("list") == {"a": [1, 0, 4], "b": [0, 2, 3]}
 
 
 def test_names_of_rows_stay_apart_where_the_header_leaves_them_out() -> None:
