@@ -16,8 +16,19 @@ Algorithm = Literal[
 ]
 
 NAMES_BYTES: Final = 40_000  # of all features together
+OTHERS_BYTES: Final = 9_000  # of what union and joins say
 _IS_DATABASE: Final = "(self.uri.startsWith('postgresql://') || self.uri.startsWith('postgres://'))"
 _IS_STORE: Final = "self.uri.matches('^(s3|gs|az)://')"
+_SAID_BY_UNION: Final = (
+    "(has(self.union) ? self.union.map(s, size(bytes(s.uri)) + "
+    "(has(s.query) ? size(bytes(s.query)) : 0)).sum() : 0)"
+)
+_SAID_BY_JOINS: Final = (
+    "(has(self.joins) ? self.joins.map(j, size(bytes(j.source.uri)) + "
+    "(has(j.source.query) ? size(bytes(j.source.query)) : 0) + "
+    "(has(j.keys) ? j.keys.map(k, size(bytes(k))).sum() : 0) + "
+    "(has(j.columns) ? j.columns.map(c, size(bytes(c))).sum() : 0)).sum() : 0)"
+)
 _TIMESTAMP_FORMAT: Final = Field(
     default=None,
     max_length=64,
@@ -367,6 +378,11 @@ class DataSpec(Spec):
             f"features must not have names of more than {NAMES_BYTES} bytes in all; name fewer or "
             "shorter columns, or leave features out to take every column",
             ".features",
+        ),
+        Rule(
+            f"{_SAID_BY_UNION} + {_SAID_BY_JOINS} <= {OTHERS_BYTES}",
+            f"union and joins must not have addresses, queries, keys and columns of more than "
+            f"{OTHERS_BYTES} bytes in all; use a folder, a view, or shorter lists of columns",
         ),
         Rule(
             "!has(self.groupBy) || self.target != self.groupBy",

@@ -636,6 +636,15 @@ def without_empty_lists(node: Any) -> Any:
             "source.version",
             id="version: below 0",
         ),
+        pytest.param(
+            with_(
+                MODEL,
+                "spec.data.union",
+                [{"uri": "s3://b/x", "query": "select 1" + " " * 3000}] * 3,
+            ),
+            "spec.data",
+            id="union: more than a trainer can be told",
+        ),
         pytest.param(joined(), "joins[0].keys", id="a join: neither keys nor times"),
         pytest.param(
             joined(keys=["zone", "at"], asOf={"timestampColumn": "at"}),

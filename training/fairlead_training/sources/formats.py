@@ -329,8 +329,8 @@ def _describe(error: Exception, kind: str) -> str:
             return f": expected {told[1]} fields in line {told[2]}, saw {told[3]}"
         case UnicodeDecodeError():
             return (
-                f": it is not UTF-8 at byte {error.start}, but perhaps Latin-1 or UTF-16, and has to "
-                "be written in UTF-8"
+                f": it is not UTF-8 at byte {error.start}, but perhaps Latin-1 or UTF-16, and has "
+                "to be written in UTF-8"
             )
         case EOFError() | zlib.error() | gzip.BadGzipFile():
             return ": it is compressed and incomplete or damaged"

@@ -9,7 +9,7 @@ from fairlead_contract.search import search_schema
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest
-from fairlead_operator.api.training import NAMES_BYTES
+from fairlead_operator.api.training import NAMES_BYTES, OTHERS_BYTES
 from fairlead_operator.api.training_run import TrainingRunStatus
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.training_run.config import (
@@ -61,6 +61,15 @@ def test_status_and_a_process_hold_what_the_longest_spec_makes(letter: str) -> N
         "uri": "postgresql://h/d",
         "query": "select 1" + "\n" * 8184,
     }
+    others = [
+        {"uri": f"s3://b/{n}", "endpoint": "https://" + "e" * 290, "query": "select 1"}
+        for n in range(8)
+    ]
+    others[0]["query"] += "\n" * min(8184, OTHERS_BYTES - 16 * 16)
+    manifest["data"]["union"] = others
+    manifest["data"]["joins"] = [
+        {"source": others[-1], "keys": ["k"], "prefix": "p" * 60, "asOf": {"timestampColumn": "t"}}
+    ] * 8
     spec = ModelSpec.model_validate(manifest)
 
     text = build_config(spec, model="nsw-price", run=OWNER, mlflow_run_id="r", champion=STABLE)
