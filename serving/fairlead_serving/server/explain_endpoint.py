@@ -90,6 +90,7 @@ class ExplainEndpoint:
         done, _ = await asyncio.wait({work}, timeout=self._timeout)
         if not done:
             is_over.set()  # a part that is under way is finished, and nothing after it begun
+            work.cancel()  # nobody hears of it
             raise TimeoutError
         return work.result()
 

@@ -64,23 +64,36 @@ def _draw(score: Score, columns: int, compared: int) -> Attribution:
     if pairs > compared:  # each of the others as often
         pairs -= pairs % compared
     random = np.random.default_rng(_SEED)
-    added = np.zeros((pairs, columns))
-    bases = np.zeros(pairs)
-    for pair in range(pairs):
-        order = random.permutation(columns)
-        for each in (order, order[::-1]):
-            place = np.argsort(each)
-            steps = np.arange(columns + 1)
-            values = np.concatenate(
-                [
-                    score(place < some[:, None], np.full(len(some), pair % compared))
-                    for some in np.array_split(steps, _pieces(columns + 1, columns))
-                ]
-            )
-            added[pair, each] += np.diff(values) / 2
-            bases[pair] = values[0]
-    error = added.std(axis=0, ddof=1).max() / math.sqrt(pairs)
-    return Attribution(float(bases.mean()), added.mean(axis=0), float(error))
+    drawn = [random.permutation(columns) for _ in range(pairs)]
+    orders = np.array([each for order in drawn for each in (order, order[::-1])])
+    values = _walk(score, np.argsort(orders, axis=1), compared)
+    added = np.empty(orders.shape)
+    np.put_along_axis(added, orders, np.diff(values, axis=1), axis=1)
+    of_pairs = added.reshape(pairs, 2, columns).mean(axis=1)
+    error = of_pairs.std(axis=0, ddof=1).max() / math.sqrt(pairs)
+    return Attribution(float(values[:, 0].mean()), of_pairs.mean(axis=0), float(error))
+
+
+def _walk(score: Score, places: npt.NDArray[np.intp], compared: int) -> npt.NDArray[np.float64]:
+    """Return the scores on the way from another row to this one: [orders, columns + 1].
+
+    Args:
+        score: of mixtures.
+        places: of each column in each order; two orders in a row belong together.
+        compared: how many other rows there are, which take turns.
+    """
+    orders, columns = places.shape
+    steps = np.arange(columns + 1)
+    values = np.empty((orders, columns + 1))
+    at_once = max(_CELLS // (columns * (columns + 1)), 1)
+    for first in range(0, orders, at_once):
+        some = slice(first, first + at_once)
+        against = np.arange(orders)[some] // 2 % compared
+        for part in np.array_split(steps, _pieces(columns + 1, columns)):
+            taken = places[some, None, :] < part[:, None]
+            mixed = score(taken.reshape(-1, columns), np.repeat(against, len(part)))
+            values[some, part] = mixed.reshape(len(against), len(part))
+    return values
 
 
 def _ask(
