@@ -3,10 +3,9 @@
 The same booster four ways, in turns of a few requests, so that a noisy moment of the machine
 meets all of them: called in this process, behind a bare FastAPI with the least it needs to be
 correct, behind our server, and behind our server through Envoy as the gateway's agent sets it up.
-``python -m bench.single_row --serve …`` is the process of one of the servers.
+``bench.one_server`` is the process of one of the servers.
 """
 
-import argparse
 import asyncio
 import json
 import socket
@@ -18,7 +17,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -29,10 +27,10 @@ import yaml
 
 from bench.machine import resident_mebibytes
 from bench.numbers import Summary, summarize
+from bench.one_server import COLUMNS
 from bench.result import Result
 from cluster.ports import free_port
 from fairlead_contract.cluster import GATEWAY
-from fairlead_contract.mlflow import Access
 from support import gateway as gateway_support
 from support.fake_api import FakeApi
 
@@ -41,7 +39,6 @@ IN_PROCESS, FASTAPI = "XGBoost called in process", "bare FastAPI server"
 SERVER, BEHIND = "our server", "our server through the gateway"
 VERSION = "1.0.0"
 
-COLUMNS = [f"c{at}" for at in range(30)]
 ROW = {name: at / 10 for at, name in enumerate(COLUMNS)}
 BODY = json.dumps({"instances": [ROW]}).encode()
 
@@ -183,7 +180,7 @@ class Server:
 def serving(way: str, folder: Path) -> Iterator[Server]:
     """Run a server in a process of its own."""
     port = free_port()
-    argv = [sys.executable, "-m", "bench.single_row", f"--serve={way}"]
+    argv = [sys.executable, "-m", "bench.one_server", f"--serve={way}"]
     process = subprocess.Popen([*argv, f"--folder={folder}", f"--port={port}"])
     try:
         _wait_until_open(port)
@@ -250,69 +247,3 @@ async def _gateway(port: int) -> AsyncIterator[int]:
             lambda: gateway_support.is_ready(settings.ports.metrics, "/ready"), seconds=60
         )
         yield settings.ports.traffic
-
-
-def serve_fairlead(folder: Path, port: int) -> None:
-    """Run our server without the download."""
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - the other processes do without
-
-    from fairlead_serving.server import __main__ as server  # noqa: PLC0415
-    from fairlead_serving.server.artifact import read_artifact  # noqa: PLC0415
-    from fairlead_serving.server.predictors.flavors import open_predictor  # noqa: PLC0415
-    from fairlead_serving.server.settings import Settings, prepare_libraries  # noqa: PLC0415
-
-    prepare_libraries(folder)
-    settings = Settings(
-        namespace="bench",
-        model="bench",
-        version="1.0.0",
-        registered_model="bench.bench",
-        registry_version="1",
-        digest="",
-        mlflow=Access(address=""),
-        request_timeout=timedelta(seconds=5),
-        host="127.0.0.1",
-        port=port,
-    )
-    predictor = open_predictor(read_artifact(folder), allows_code=False)
-    app = server.build(settings, predictor, CollectorRegistry())
-    server.serve(app, settings)
-
-
-def serve_fastapi(folder: Path, port: int) -> None:
-    """Run the least that is correct: named columns in, a probability out."""
-    import uvicorn  # noqa: PLC0415 - the other processes do without
-    from fastapi import FastAPI  # noqa: PLC0415
-    from pydantic import BaseModel  # noqa: PLC0415
-
-    class Question(BaseModel):
-        instances: list[dict[str, float]]
-
-    class Answer(BaseModel):
-        predictions: list[float]
-
-    booster = xgboost.Booster()
-    booster.load_model(folder / "model.ubj")
-    booster.set_param({"nthread": 1})
-    app = FastAPI()
-
-    @app.post("/predict")
-    async def predict(question: Question) -> Answer:
-        rows = np.array([[row[name] for name in COLUMNS] for row in question.instances])
-        return Answer(predictions=booster.inplace_predict(rows).tolist())
-
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Run one of the servers that are compared.")
-    parser.add_argument("--serve", choices=["fairlead", "fastapi"], required=True)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    given = parser.parse_args()
-    serve = serve_fairlead if given.serve == "fairlead" else serve_fastapi
-    serve(given.folder, given.port)
-
-
-if __name__ == "__main__":
-    main()

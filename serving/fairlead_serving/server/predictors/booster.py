@@ -1,7 +1,7 @@
 """XGBoost's own library, called without its package for Python.
 
-The package imports scipy, and pandas and scikit-learn where they are installed: a second and 110 MB
-for every server, of which none is needed to ask a booster.
+The package imports scipy, and scikit-learn where it is installed: a second and 30 MB or more for
+every server, of which none is needed to ask a booster.
 """
 
 import ctypes
@@ -36,6 +36,7 @@ def _open_library() -> ctypes.CDLL:
         raise ImportError("xgboost is not installed")
     library = ctypes.CDLL(str(Path(folders[0]) / _LIBRARY_FILE))
     library.XGBGetLastError.restype = ctypes.c_char_p
+    library.XGBSetGlobalConfig(b'{"verbosity": 0}')  # its lines have a form of their own
     return library
 
 

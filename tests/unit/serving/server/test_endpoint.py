@@ -1,5 +1,6 @@
 """What a client gets, through BentoML's own application but without a socket."""
 
+import gc
 import json
 import logging
 import threading
@@ -20,6 +21,7 @@ from fairlead_serving.server.application import build_application
 from fairlead_serving.server.bodies import Bodies
 from fairlead_serving.server.endpoint import PredictEndpoint
 from fairlead_serving.server.feedback_endpoint import FeedbackEndpoint
+from fairlead_serving.server.incoming import WHOLE
 from fairlead_serving.server.instances import (
     FLOAT32_MAX,
     BadInputError,
@@ -277,6 +279,32 @@ async def ran(predictor: FakePredictor, client: httpx.AsyncClient) -> str:
     assert response.status_code == 200
     (name,) = predictor.threads
     return name
+
+
+async def test_requests_leave_nothing_behind(registry: CollectorRegistry) -> None:
+    """What is left is collected while a caller waits, or fills the memory in time."""
+    metrics = Metrics(model="nsw-price", version="1.1.0", registry=registry)
+    body = json.dumps(rows(1)).encode()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(_: Any) -> None:
+        """Drop the answer."""
+
+    with ThreadPoolExecutor(1) as thread:
+        endpoint = PredictEndpoint(
+            FakePredictor(), metrics, server_settings(), thread=thread, bodies=Bodies()
+        )
+        left = []
+        for _ in range(3):
+            for _ in range(100):
+                scope = {"type": "http", "headers": [], "extensions": {WHOLE: {}}}
+                await endpoint(scope, receive, send)
+            gc.collect()
+            left.append(len(gc.get_objects()))
+
+    assert left[2] - left[1] < 50  # of 100 requests
 
 
 async def test_scores_of_a_batch_are_sampled(post: Post, registry: CollectorRegistry) -> None:
