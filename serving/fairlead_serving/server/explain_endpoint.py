@@ -64,10 +64,6 @@ class ExplainEndpoint:
             return refusal(error)
         except NotExplainedError as error:
             return error_response(HTTPStatus.NOT_IMPLEMENTED, str(error))
-        except TimeoutError:
-            return error_response(
-                HTTPStatus.GATEWAY_TIMEOUT, f"no explanation within {self._timeout:g} seconds"
-            )
         except Exception:
             _log.exception("Explanation failed")
             return error_response(
@@ -87,11 +83,16 @@ class ExplainEndpoint:
         job = self._thread.submit(self._work, body, is_over)
         job.add_done_callback(lambda _: self._end(body))
         work = asyncio.wrap_future(job)
-        done, _ = await asyncio.wait({work}, timeout=self._timeout)
+        try:
+            done, _ = await asyncio.wait({work}, timeout=self._timeout)
+        finally:  # also where the server ends meanwhile
+            if not work.done():
+                is_over.set()  # a part that is under way is finished, and nothing after it begun
+                work.cancel()  # nobody hears of it
         if not done:
-            is_over.set()  # a part that is under way is finished, and nothing after it begun
-            work.cancel()  # nobody hears of it
-            raise TimeoutError
+            raise RefusedError(
+                HTTPStatus.GATEWAY_TIMEOUT, f"no explanation within {self._timeout:g} seconds"
+            )
         return work.result()
 
     def _end(self, body: Body) -> None:

@@ -95,6 +95,20 @@ async def test_what_nobody_waits_for_is_told_to_stop() -> None:
     assert model.is_over()
 
 
+async def test_a_server_that_ends_does_not_wait_for_an_explanation() -> None:
+    model = Held()
+    try:
+        async with client(model) as caller:
+            asked = asyncio.create_task(caller.post("/explain", json=rows(1)))
+            await asyncio.to_thread(model.begun.wait)
+            asked.cancel()
+            await asyncio.wait({asked})
+    finally:
+        model.let.set()
+
+    assert model.is_over()
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "message"),
     [
