@@ -81,7 +81,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "operator/kube/mlflow_secret.py": _MANIFESTS,
     "operator/namespace/gateway.py": _MANIFESTS,
     # Held by what is made of it.
-    "serving/server/columns.py": "unit/serving/server/predictors/test_onnx.py",
+    "serving/server/predictors/booster.py": "unit/serving/server/predictors/test_xgboost.py",
     "serving/server/dialects.py": "unit/serving/server/test_inference.py",
     "serving/server/incoming.py": "unit/serving/server/test_connection.py",
     "serving/server/inference_routes.py": "unit/serving/server/test_inference.py",
