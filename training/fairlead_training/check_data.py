@@ -32,7 +32,7 @@ def check_data(config: TrainingConfig, environment: Environment) -> dict[str, An
     Raises:
         TrainingFailure: the rows cannot be read.
     """
-    refused = refused_characters(find_learners(config.search.algorithms))
+    refused = refused_characters(find_learners(config.search.algorithms, config.search.metric))
     frame = read_frame(config.data, environment)
     rows, columns = frame.shape
     found = examine(frame, config, refused_in_names=refused)

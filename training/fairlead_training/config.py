@@ -22,6 +22,7 @@ from fairlead_contract.hosts import (
     parse_hosts,
     parse_proxy,
 )
+from fairlead_contract.metric import read_quantile
 from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
 from fairlead_contract.search import study_name
 from fairlead_training.failure import Reason, TrainingFailure
@@ -37,8 +38,11 @@ class Task(StrEnum):
 METRICS_BY_TASK: Final[Mapping[Task, tuple[str, ...]]] = {
     Task.BINARY: ("roc_auc", "pr_auc", "log_loss", "accuracy", "f1", "brier"),
     Task.MULTICLASS: ("log_loss", "accuracy", "f1_macro", "brier"),
-    Task.REGRESSION: ("rmse", "mae", "r2"),
+    Task.REGRESSION: ("rmse", "mae", "r2", "mape", "poisson_deviance", "tweedie_deviance"),
 }
+
+
+OF_AMOUNTS: Final = frozenset({"poisson_deviance", "tweedie_deviance"})  # which are 0 or more
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +167,11 @@ class TrainingConfig:
     champion: ChampionConfig | None
     recipe_digest: str
     after: str | None = None  # the highest version that the operator knows
+
+    @property
+    def is_of_amounts(self) -> bool:
+        """Tell whether the metric of the search is of a target that is 0 or more."""
+        return self.search.metric in OF_AMOUNTS
 
     @property
     def study_name(self) -> str:
@@ -418,9 +427,16 @@ def _parse_search(search: "_Section", task: Task) -> SearchConfig:
         trials=int(search.number("trials", 1, 2000)),
         parallelism=int(search.number("parallelism", 1, 32, default=1)),
         timeout_seconds=search.number("timeoutSeconds", 1, 86_400),
-        metric=search.choice("metric", METRICS_BY_TASK[task]),
+        metric=_parse_metric(search, task),
         seed=int(search.number("seed", 0, 2**31 - 1, default=7)),
     )
+
+
+def _parse_metric(search: "_Section", task: Task) -> str:
+    metric = search.text("metric")
+    if task is Task.REGRESSION and read_quantile(metric) is not None:
+        return metric
+    return search.choice("metric", METRICS_BY_TASK[task])
 
 
 def _parse_validation(

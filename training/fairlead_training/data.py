@@ -100,6 +100,7 @@ def read_rows(
             name,
             config.task,
             positive=config.data.positive_class,
+            amounts=f"the metric {config.search.metric}" if config.is_of_amounts else "",
             quotes=shown.quotes,
         )
     if config.data.timestamp_column is None:

@@ -8,12 +8,14 @@ import numpy as np
 
 from fairlead_training.config import Task
 from fairlead_training.metrics import (
-    METRICS,
     Floats,
     Metric,
     answer_always,
     compute,
+    find_metric,
     greater_is_better,
+    is_about_middle,
+    list_metrics,
 )
 
 _REPLICATES: Final = 1000
@@ -89,8 +91,11 @@ def judge(
             seed=seed,
         )
     return Judgment(
-        metrics=evaluate(task, target, score, seed=seed),
-        baseline={name: score_trivially(task, name, learned, target) for name in METRICS[task]},
+        metrics=evaluate(task, metric, target, score, seed=seed),
+        baseline={
+            name: score_trivially(task, name, learned, target)
+            for name in list_metrics(task, metric)
+        },
         trivial=score_trivially(task, metric, learned, target),
         candidate=comparison.candidate
         if comparison
@@ -101,9 +106,13 @@ def judge(
     )
 
 
-def evaluate(task: Task, target: Floats, score: Floats, *, seed: int) -> Mapping[str, Estimate]:
-    """Compute every metric of the task with its interval."""
-    return {name: estimate(task, name, target, score, seed=seed) for name in METRICS[task]}
+def evaluate(
+    task: Task, metric: str, target: Floats, score: Floats, *, seed: int
+) -> Mapping[str, Estimate]:
+    """Compute every metric of the task, and that of the search, with its interval."""
+    return {
+        name: estimate(task, name, target, score, seed=seed) for name in list_metrics(task, metric)
+    }
 
 
 def score_trivially(task: Task, metric: str, learned: Floats, target: Floats) -> float:
@@ -135,7 +144,7 @@ def find_doubts(
         doubts.append(
             f"{metric} {value:.4g} is no better than always giving the same answer, {trivial:.4g}"
         )
-    elif task is Task.REGRESSION and metrics["r2"] < 0:
+    elif task is Task.REGRESSION and is_about_middle(metric) and metrics["r2"] < 0:
         doubts.append(f"r2 {metrics['r2']:.4g} is worse than the mean of the held-out rows")
     return tuple(doubts)
 
@@ -145,7 +154,7 @@ def estimate(task: Task, metric: str, target: Floats, score: Floats, *, seed: in
 
     Percentile method (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
     """
-    (values,) = _bootstrap(METRICS[task][metric], target, (score,), seed=seed)
+    (values,) = _bootstrap(find_metric(task, metric), target, (score,), seed=seed)
     return _interval(compute(task, metric, target, score), values)
 
 
@@ -164,7 +173,7 @@ def compare(
     makes rows hard for both cancels out (Efron and Tibshirani, An Introduction to the Bootstrap,
     1993, ch. 8 and 13).
     """
-    function = METRICS[task][metric]
+    function = find_metric(task, metric)
     sign = 1.0 if greater_is_better(metric) else -1.0
     ours, theirs = _bootstrap(function, target, (candidate, champion), seed=seed)
     own = compute(task, metric, target, candidate)

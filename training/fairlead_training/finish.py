@@ -117,7 +117,7 @@ class _Finishing:
         self._progress = progress
         self._record = record
         self._shared = shared
-        self._learners = find_learners(config.search.algorithms)
+        self._learners = find_learners(config.search.algorithms, config.search.metric)
 
     def run(self) -> dict[str, Any]:
         ranked = rank_trials(self._shared.study)

@@ -56,6 +56,7 @@ def read_target(
     task: Task,
     *,
     positive: str | None = None,
+    amounts: str = "",
     quotes: bool = True,
 ) -> Target | Fault:
     """Return the target.
@@ -65,10 +66,11 @@ def read_target(
         name: how a fault calls it.
         task: says what a target may be.
         positive: the positive class of two, as the Model names it.
+        amounts: what has no use for values below 0, as a fault calls it.
         quotes: whether a fault may show values.
     """
     if task is Task.REGRESSION:
-        return _read_values(column, name, quotes=quotes)
+        return _read_values(column, name, amounts, quotes=quotes)
     read = _number_labels(column, quotes=quotes)
     if isinstance(read, str):
         return fault(Reason.TARGET_INVALID, name, read)
@@ -88,7 +90,9 @@ def read_target(
     )
 
 
-def _read_values(column: "pd.Series[Any]", name: str, *, quotes: bool) -> Target | Fault:
+def _read_values(
+    column: "pd.Series[Any]", name: str, amounts: str, *, quotes: bool
+) -> Target | Fault:
     values = read_numbers(column)
     if values is None:
         wrong = not_numbers(column)
@@ -102,6 +106,9 @@ def _read_values(column: "pd.Series[Any]", name: str, *, quotes: bool) -> Target
     if present.min() == present.max():
         value = f"{present[0]:g}" if quotes else "the same"
         return fault(Reason.TARGET_CONSTANT, name, f"is {value} {_everywhere(np.isnan(values))}")
+    if amounts and present.min() < 0:
+        said = f"where {amounts} takes 0 or more; choose another metric, such as rmse"
+        return fault(Reason.TARGET_INVALID, name, holding(column, values < 0, said, quotes=quotes))
     trouble = _lost_in_32_bits(present, quotes=quotes)
     return fault(Reason.TARGET_INVALID, name, trouble) if trouble else Target(values=values)
 

@@ -5,11 +5,14 @@ line of ones) and a bootstrap (one line of counts per replicate) are the same co
 that a weighting leaves undefined, such as ROC AUC on one class, is NaN.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from fairlead_contract.metric import read_quantile
 
 Floats = npt.NDArray[np.float64]
 Metric = Callable[[Floats, Floats, Floats], Floats]
@@ -131,6 +134,25 @@ def r2(target: Floats, score: Floats, weights: Floats) -> Floats:
     return 1 - _divide(_mean((target - score) ** 2, weights), np.maximum(spread, 0.0))
 
 
+def pinball(target: Floats, score: Floats, weights: Floats, *, quantile: float) -> Floats:
+    """Compute the mean pinball loss, which the quantile makes least (Koenker and Bassett 1978)."""
+    over = target - score
+    return _mean(np.maximum(quantile * over, (quantile - 1) * over), weights)
+
+
+def poisson_deviance(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Compute the mean deviance of counts and amounts from their expectation."""
+    kept = _keep_positive(target, score)
+    ratio = np.divide(target, kept, out=np.ones_like(kept), where=target > 0)
+    return _mean(2 * (target * np.log(ratio) - target + kept), weights)
+
+
+def tweedie_deviance(target: Floats, score: Floats, weights: Floats) -> Floats:
+    """Compute the mean deviance of amounts of which many are 0 (Tweedie's, of power 1.5)."""
+    root, kept = np.sqrt(target), np.sqrt(_keep_positive(target, score))
+    return _mean(4 * (root - kept) ** 2 / kept, weights)
+
+
 METRICS: Final[Mapping[str, Mapping[str, Metric]]] = {
     "binary-classification": {
         "roc_auc": roc_auc,
@@ -152,16 +174,38 @@ METRICS: Final[Mapping[str, Mapping[str, Metric]]] = {
     },
     "regression": {"rmse": rmse, "mae": mae, "r2": r2, "mape": mape},
 }
-_LOWER_IS_BETTER: Final = frozenset({"log_loss", "brier", "rmse", "mae", "mape"})
+# Computed where a search asks for them: what they are about is not every target.
+_DEVIANCES: Final[Mapping[str, Metric]] = {
+    "poisson_deviance": poisson_deviance,
+    "tweedie_deviance": tweedie_deviance,
+}
+TWEEDIE_POWER: Final = 1.5  # between a count's, 1, and an amount's, 2
+_GREATER_IS_BETTER: Final = frozenset(
+    {"roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "r2"}
+    | {"f1_macro", "precision_macro", "recall_macro"}
+)
+
+
+def find_metric(task: str, metric: str) -> Metric:
+    """Return the metric of this name; ``pinball_0.9`` is the pinball loss of that quantile."""
+    quantile = read_quantile(metric)
+    if quantile is not None:
+        return functools.partial(pinball, quantile=quantile)
+    return _DEVIANCES[metric] if metric in _DEVIANCES else METRICS[task][metric]
+
+
+def list_metrics(task: str, searched: str) -> tuple[str, ...]:
+    """Return what a model is judged by: every metric of the task, and that of the search."""
+    return tuple(dict.fromkeys((*METRICS[task], searched)))
 
 
 def greater_is_better(metric: str) -> bool:
-    return metric not in _LOWER_IS_BETTER
+    return metric in _GREATER_IS_BETTER
 
 
 def compute(task: str, metric: str, target: Floats, score: Floats) -> float:
     """Compute the metric on all rows, each counted once; NaN when it is undefined."""
-    return float(METRICS[task][metric](target, score, np.ones((1, len(target))))[0])
+    return float(find_metric(task, metric)(target, score, np.ones((1, len(target))))[0])
 
 
 def answer_always(task: str, metric: str, learned: Floats, classes: int) -> Floats:
@@ -169,8 +213,45 @@ def answer_always(task: str, metric: str, learned: Floats, classes: int) -> Floa
     if task == "multiclass-classification":
         counts = np.bincount(learned.astype(np.intp), minlength=classes)
         return np.asarray(counts / len(learned))[None, :]
-    middle = np.median(learned) if metric == "mae" else np.mean(learned)
-    return np.array([middle])
+    return np.array([find_middle(metric, learned)])
+
+
+def is_about_middle(metric: str) -> bool:
+    """Tell whether a regression by this metric answers with what is usual, as mean and median are.
+
+    One by ``mape`` answers too low where it is in doubt, and one for a quantile as far as told.
+    """
+    return metric != "mape" and read_quantile(metric) is None
+
+
+def find_middle(metric: str, target: Floats) -> float:
+    """Return the one value that is best in this metric."""
+    quantile = 0.5 if metric in {"mae", "mape"} else read_quantile(metric)
+    if quantile is None:
+        return float(np.mean(target))
+    return weighted_quantile(target, weigh_by_share(target) if metric == "mape" else None, quantile)
+
+
+def weighted_quantile(values: Floats, weights: Floats | None, quantile: float) -> float:
+    """Return the value below which this share of the weights is; without weights, of the rows."""
+    if weights is None:
+        return float(np.quantile(values, quantile))
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, quantile * below[-1])])
+
+
+def weigh_by_share(target: Floats) -> Floats:
+    """Return weights by which an error counts as a share of the target; of 0 there is none."""
+    size = np.abs(target)
+    weights = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+    return np.asarray(weights / weights.mean())
+
+
+def _keep_positive(target: Floats, score: Floats) -> Floats:
+    """Keep expectations off 0, which no amount could come from."""
+    kept: Floats = np.maximum(score, _EPSILON * target.mean())
+    return kept
 
 
 def _by_score(target: Floats, score: Floats, weights: Floats) -> tuple[Floats, Floats]:

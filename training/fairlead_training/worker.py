@@ -24,7 +24,7 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
     Raises:
         TrainingFailure: with its reason and what to do about it.
     """
-    learners = find_learners(config.search.algorithms)
+    learners = find_learners(config.search.algorithms, config.search.metric)
     frame = read_frame(config.data, environment)
     progress.enter(Stage.FEATURES)
     # Bad data ends here, before it becomes a study.

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from fairlead_contract.metric import name_pinball
 from fairlead_operator.api.base import Digest, Message, Rule, SemanticVersion, Spec, Status
 from fairlead_operator.api.builtins import (
     FOR_CLASSES,
@@ -76,11 +77,13 @@ class ModelSpec(Spec):
     rules = (
         Rule(
             "!self.?training.?search.?metric.hasValue()"
-            " || self.training.search.metric in (self.task == 'regression' ? ['rmse','mae','r2'] :"
+            " || self.training.search.metric in (self.task == 'regression' ?"
+            " ['rmse','mae','r2','mape','pinball','poisson_deviance','tweedie_deviance'] :"
             " self.task == 'binary-classification' ?"
             " ['roc_auc','pr_auc','log_loss','accuracy','f1','brier'] :"
             " ['log_loss','accuracy','f1_macro','brier'])",
-            "training.search.metric does not fit the task: regression takes rmse, mae or r2; "
+            "training.search.metric does not fit the task: regression takes rmse, mae, r2, "
+            "mape, pinball, poisson_deviance or tweedie_deviance; "
             "binary-classification takes roc_auc, pr_auc, log_loss, accuracy, f1 or brier; "
             "multiclass-classification takes log_loss, accuracy, f1_macro or brier",
             ".training.search.metric",
@@ -223,8 +226,11 @@ class ModelSpec(Spec):
     @property
     def metric(self) -> str:
         """Return the metric in force: the one asked for, or the task's first."""
+        search = self.training.search
+        if search.quantile is not None:
+            return name_pinball(search.quantile)
         return (
-            self.training.search.metric
+            search.metric
             or {
                 "binary-classification": "roc_auc",
                 "multiclass-classification": "log_loss",

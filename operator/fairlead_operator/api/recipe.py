@@ -60,6 +60,7 @@ _RECIPE: Final[Mapping[str, object]] = {
         "multiclass-classification": "log_loss",
         "regression": "rmse",
     },
+    "training.search.quantile": None,
     "training.search.seed": 7,
     "training.validation.strategy": ModelSpec.strategy,
     "training.validation.folds": 3,

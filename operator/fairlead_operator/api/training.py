@@ -9,11 +9,15 @@ from fairlead_operator.api.base import Column, Duration, Rule, Spec, between, fo
 from fairlead_operator.api.common import Resources, SecretReference
 
 SearchMetric = Literal[
-    "roc_auc", "pr_auc", "log_loss", "accuracy", "f1", "f1_macro", "brier", "rmse", "mae", "r2"
+    "roc_auc", "pr_auc", "log_loss", "accuracy", "f1", "f1_macro", "brier", "rmse", "mae", "r2",
+    "mape", "pinball", "poisson_deviance", "tweedie_deviance",
 ]  # fmt: skip
 Algorithm = Literal[
     "xgboost", "lightgbm", "linear", "random-forest", "extra-trees", "neural-net", "baseline"
 ]
+
+# Their leaves hold what is usual, and no quantile but the median.
+WITHOUT_QUANTILES: Final[tuple[Algorithm, ...]] = ("random-forest", "extra-trees")
 
 NAMES_BYTES: Final = 40_000  # of all features together
 OTHERS_BYTES: Final = 9_000  # of what union and joins say
@@ -508,6 +512,12 @@ class SearchSpec(Spec):
             "parallelism must not exceed trials: set it to the number of trials or less",
             ".parallelism",
         ),
+        Rule(
+            "(has(self.metric) && self.metric == 'pinball') == has(self.quantile)",
+            "quantile says which one metric: pinball is about: set both, for example metric: "
+            "pinball and quantile: 0.9, or neither",
+            ".quantile",
+        ),
     )
 
     trials: Annotated[
@@ -542,9 +552,23 @@ class SearchSpec(Spec):
         SearchMetric | None,
         Field(
             default=None,
-            description="Metric that the search optimizes and the gate compares. When unset: "
-            "roc_auc for binary-classification, log_loss for multiclass-classification, rmse for "
-            "regression.",
+            description="Metric that the search optimizes and the gate compares. For "
+            "binary-classification: roc_auc (when unset), pr_auc, log_loss, accuracy, f1, brier; "
+            "for multiclass-classification: log_loss (when unset), accuracy, f1_macro, brier; for "
+            "regression: rmse (when unset), mae, r2, mape, pinball (of a quantile), "
+            "poisson_deviance (of counts and amounts), tweedie_deviance (of amounts of which many "
+            "are 0); the last two are of targets of 0 or more.",
+        ),
+    ]
+    quantile: Annotated[
+        float | None,
+        Field(
+            default=None,
+            ge=0.01,
+            le=0.99,
+            description="Quantile that a regression with metric: pinball predicts, from 0.01 to "
+            "0.99, for example 0.9: the value that nine of ten targets are below. Only with, and "
+            "required for, metric: pinball.",
         ),
     ]
     seed: Annotated[
@@ -617,6 +641,16 @@ class ValidationSpec(Spec):
 
 class TrainingSpec(Spec):
     """How a version is trained."""
+
+    rules = (
+        Rule(
+            "self.?search.?metric.orValue('') != 'pinball' || !has(self.algorithms) || "
+            f"!self.algorithms.exists(a, a in {list(WITHOUT_QUANTILES)})",
+            f"{' and '.join(WITHOUT_QUANTILES)} learn no quantile, which search.metric: pinball is "
+            "about: take them out of algorithms, or choose another metric, such as mae",
+            ".algorithms",
+        ),
+    )
 
     algorithms: Annotated[
         tuple[Algorithm, ...],

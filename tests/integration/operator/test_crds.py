@@ -397,6 +397,15 @@ def linted(whole: Manifest) -> list[str]:
         pytest.param(with_(MODEL, "spec.rollout", {}), model.ModelSpec, id="an empty policy"),
         pytest.param(search(trials=3), model.ModelSpec, id="a search with one field"),
         pytest.param(
+            with_(
+                with_(search(metric="pinball", quantile=0.9), "spec.task", "regression"),
+                "spec.training.algorithms",
+                ["xgboost", "linear"],
+            ),
+            model.ModelSpec,
+            id="a search for a quantile",
+        ),
+        pytest.param(
             source(uri="postgresql://a:1,b/m", query="-- all\n(SELECT 1)"),
             model.ModelSpec,
             id="a database of two hosts, and a query after a comment",
@@ -824,6 +833,26 @@ def without_empty_lists(node: Any) -> Any:
             with_(search(metric="roc_auc"), "spec.task", "multiclass-classification"),
             "search.metric",
             id="metric: of two classes",
+        ),
+        pytest.param(
+            with_(search(metric="pinball"), "spec.task", "regression"),
+            "search.quantile",
+            id="quantile: none",
+        ),
+        pytest.param(search(quantile=0.9), "search.quantile", id="quantile: without pinball"),
+        pytest.param(
+            with_(search(metric="pinball", quantile=1), "spec.task", "regression"),
+            "search.quantile",
+            id="quantile: the largest of all",
+        ),
+        pytest.param(
+            with_(
+                with_(search(metric="pinball", quantile=0.9), "spec.task", "regression"),
+                "spec.training.algorithms",
+                ["linear", "extra-trees"],
+            ),
+            "training.algorithms",
+            id="quantile: of a forest",
         ),
         pytest.param(search(seed=-1), "search.seed", id="seed: negative"),
         pytest.param(

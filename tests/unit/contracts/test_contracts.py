@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from fairlead_contract.artifact import CHAMPION_ROOM
 from fairlead_contract.histogram import MILLISECONDS
+from fairlead_contract.metric import read_quantile
 from fairlead_contract.search import search_schema
 from fairlead_contract.series import PREDICTION_SECONDS
 from fairlead_operator.api.common import SecretReference, VersionReference
@@ -21,6 +22,7 @@ from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.policy import RolloutPolicy
 from fairlead_operator.api.prediction_log import PredictionLog
 from fairlead_operator.api.serving import ServingSpec
+from fairlead_operator.api.training import WITHOUT_QUANTILES
 from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.model.gate import Demand, judge_candidate, parse_comparison
@@ -65,6 +67,7 @@ from fairlead_training.config import (
 from fairlead_training.evaluate import Comparison, Estimate, Judgment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.foreign import ANSWER, QUESTION
+from fairlead_training.learners.table import LEARNERS
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.result import (
     Outcome,
@@ -159,6 +162,24 @@ def test_the_trainer_reads_several_sources_with_the_secret_of_each() -> None:
     )
     assert [environment.of(number).data_secret for number in range(3)] == ["", "store", ""]
     assert environment.of(1).data_keys["accessKeyId"] == "from a Secret"
+
+
+def test_the_trainer_is_told_which_quantile() -> None:
+    asked = {"search": {"metric": "pinball", "quantile": 0.9}}
+    document = {**SPEC.model_dump(by_alias=True, exclude_unset=True), "task": "regression"}
+    spec = ModelSpec.model_validate({**document, "training": asked})
+
+    config = parse_config(
+        build_config(spec, model="nsw-price", run=RUN, mlflow_run_id="run-1", champion=None)
+    )
+
+    assert read_quantile(config.search.metric) == 0.9
+
+
+def test_the_api_refuses_a_quantile_where_a_learner_does() -> None:
+    assert set(WITHOUT_QUANTILES) == {
+        learner.name for learner in LEARNERS.values() if not learner.learns_quantiles
+    }
 
 
 def test_the_job_runs_the_trainers_command_line() -> None:

@@ -58,6 +58,14 @@ def test_a_whole_config() -> None:
             {"search__algorithms": ["linear", "linear"]}, "each once", id="an algorithm twice"
         ),
         pytest.param({"search__metric": "recall"}, "config.search.metric", id="what is only shown"),
+        pytest.param(
+            {"task": "regression", "search__metric": "pinball_2"},
+            "config.search.metric",
+            id="no quantile",
+        ),
+        pytest.param(
+            {"search__metric": "pinball_0.5"}, "config.search.metric", id="a quantile of classes"
+        ),
         pytest.param({"validation__folds": 1}, "config.validation.folds", id="too few folds"),
         pytest.param({"champion": {}}, "config.champion.version", id="champion without version"),
     ],

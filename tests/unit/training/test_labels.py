@@ -236,6 +236,18 @@ def test_a_target_that_does_not_fit_the_task(
     assert fault.reason is Reason.TARGET_INVALID
 
 
+def test_an_amount_is_not_below_0() -> None:
+    told = "the metric poisson_deviance"
+    read = [
+        read_target(column, "sold", Task.REGRESSION, amounts=amounts)
+        for column, amounts in ((series(0, 3), told), (series(-1, 3), told), (series(-1, 3), ""))
+    ]
+
+    assert [isinstance(found, Fault) for found in read] == [False, True, False]
+    assert isinstance(read[1], Fault)
+    assert "column sold holds -1 where the metric poisson_deviance takes 0" in read[1].text
+
+
 def test_a_positive_class_that_is_none_of_the_two() -> None:
     fault = read_target(series("no", "yes"), "up", Task.BINARY, positive="Yes")
 

@@ -8,8 +8,15 @@ import sklearn.metrics as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead_training.config import METRICS_BY_TASK, Task
-from fairlead_training.metrics import METRICS, Floats, compute, greater_is_better
+from fairlead_training.config import METRICS_BY_TASK, OF_AMOUNTS, Task
+from fairlead_training.metrics import (
+    METRICS,
+    Floats,
+    compute,
+    find_middle,
+    greater_is_better,
+    weighted_quantile,
+)
 from support.scores import binary
 
 RELAXED = settings(max_examples=30)
@@ -20,12 +27,12 @@ def compute_all(task: Task, target: Floats, score: Floats) -> dict[str, float]:
     return {name: compute(task, name, target, score) for name in METRICS[task]}
 
 
-ONLY_SHOWN = {"precision", "recall", "precision_macro", "recall_macro", "mape"}
+ONLY_SHOWN = {"precision", "recall", "precision_macro", "recall_macro"}
 
 
 def test_a_config_may_name_every_metric_but_what_is_only_shown() -> None:
     """A search for the recall alone, for example, would say yes to everything."""
-    assert {task: set(names) for task, names in METRICS_BY_TASK.items()} == {
+    assert {task: set(names) - OF_AMOUNTS for task, names in METRICS_BY_TASK.items()} == {
         task: set(METRICS[task]) - ONLY_SHOWN for task in Task
     }
 
@@ -43,6 +50,9 @@ def test_a_config_may_name_every_metric_but_what_is_only_shown() -> None:
         ("r2", True),
         ("brier", False),
         ("mape", False),
+        ("pinball_0.9", False),
+        ("poisson_deviance", False),
+        ("tweedie_deviance", False),
         ("log_loss", False),
         ("rmse", False),
         ("mae", False),
@@ -128,6 +138,60 @@ def test_regression_metrics_are_the_known_ones(seed: int) -> None:
             "mape": reference.mean_absolute_percentage_error(target, score),
         }
     )
+
+
+@RELAXED
+@given(seeds)
+def test_metrics_that_a_search_asks_for_are_the_known_ones(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    target, score = generator.poisson(2, 70) * 1.0, generator.gamma(2, size=70)
+
+    found = [
+        compute(Task.REGRESSION, name, target, score)
+        for name in ("pinball_0.9", "poisson_deviance", "tweedie_deviance")
+    ]
+
+    assert found == pytest.approx(
+        [
+            reference.mean_pinball_loss(target, score, alpha=0.9),
+            reference.mean_poisson_deviance(target, score),
+            reference.mean_tweedie_deviance(target, score, power=1.5),
+        ]
+    )
+
+
+def test_an_amount_that_was_said_to_be_impossible_costs_much_and_not_all() -> None:
+    target, score = np.array([0.0, 1.0, 3.0]), np.array([0.0, 0.0, -1.0])
+
+    for metric in OF_AMOUNTS:
+        assert 10 < compute(Task.REGRESSION, metric, target, score) < np.inf
+
+
+@pytest.mark.parametrize(
+    "metric", ["rmse", "mae", "mape", "pinball_0.1", "pinball_0.9", *sorted(OF_AMOUNTS)]
+)
+def test_no_value_is_better_than_the_middle(metric: str) -> None:
+    target = np.random.default_rng(2).gamma(0.7, size=301)
+    middle = find_middle(metric, target)
+
+    def value(answer: float) -> float:
+        return compute(Task.REGRESSION, metric, target, np.full(len(target), answer))
+
+    assert value(middle) <= min(value(middle * 0.98), value(middle * 1.02)) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        pytest.param(None, 2.0, id="each row counts the same"),
+        pytest.param([1.0, 1.0, 1.0], 2.0, id="the same, said"),
+        pytest.param([9.0, 1.0, 1.0], 1.0, id="one counts most"),
+    ],
+)
+def test_a_quantile_of_weights(weights: list[float] | None, expected: float) -> None:
+    told = None if weights is None else np.array(weights)
+
+    assert weighted_quantile(np.array([1.0, 2.0, 3.0]), told, 0.5) == expected
 
 
 def test_an_error_has_no_share_of_a_target_of_nothing() -> None:

@@ -26,6 +26,7 @@ class BaselineLearner:
 
     name: ClassVar[str] = "baseline"
     refused_in_names: ClassVar[str] = ""
+    learns_quantiles: ClassVar[bool] = True
     errors: ClassVar[tuple[type[Exception], ...]] = ()
     starting_point: ClassVar[Parameters] = {}
 

@@ -12,7 +12,6 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.utils.class_weight import compute_sample_weight
 
 from fairlead_training.config import Task
 from fairlead_training.data import Table
@@ -44,6 +43,7 @@ class ForestLearner:
     regressor: type[Any]
 
     refused_in_names: ClassVar[str] = ""
+    learns_quantiles: ClassVar[bool] = False
     errors: ClassVar[tuple[type[Exception], ...]] = (ValueError, ArithmeticError)
     starting_point: ClassVar[Parameters] = {
         "max_leaf_nodes": 256,
@@ -87,11 +87,11 @@ class ForestLearner:
         forest = self._build(len(rows.target), setting, searched)
         pipeline = build_pipeline(forest, scaled=False)
         filled = pipeline[:-1].fit_transform(rows.features)
-        # As weights of rows: a forest that grows step by step warns of weights of classes.
-        weight = compute_sample_weight("balanced", rows.target) if setting.is_balanced else None
         for trees in range(_STEP, _TREES + 1, _STEP):
             check_time(deadline)
-            forest.set_params(n_estimators=trees).fit(filled, rows.target, sample_weight=weight)
+            forest.set_params(n_estimators=trees).fit(
+                filled, rows.target, sample_weight=rows.weight
+            )
         for tree in forest.estimators_:
             round_down(tree.tree_)
         return Forest(pipeline=pipeline, setting=setting, unit=rows.unit)
@@ -105,7 +105,9 @@ class ForestLearner:
         }
         if setting.task is not Task.REGRESSION:
             return self.classifier(**common)
-        if setting.metric == "mae":
+        if setting.is_of_amounts:
+            return self.regressor(**common, criterion="poisson")
+        if setting.quantile is not None:
             return self.regressor(
                 **common,
                 criterion="absolute_error",

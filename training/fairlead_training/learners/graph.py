@@ -271,6 +271,7 @@ def name_output(
     output: str,
     *,
     unit: Unit | None = None,
+    is_log: bool = False,
     places: Sequence[int] | None = None,
     classes: int = 0,
 ) -> "onnx.ModelProto":
@@ -278,6 +279,7 @@ def name_output(
 
     Args:
         unit: in which a value is to be said.
+        is_log: whether the output is the value's logarithm.
         places: class of each probability, where the model has not seen all of the classes.
     """
     from onnx import (  # noqa: PLC0415  a search has no use for it
@@ -297,6 +299,9 @@ def name_output(
         return name
 
     if unit is not None:
+        if is_log:
+            nodes.append(helper.make_node("Exp", [output], ["power"]))
+            output = "power"
         nodes += [
             helper.make_node("Mul", [output, constant("unit.one", unit.one)], ["scaled"]),
             helper.make_node("Add", ["scaled", constant("unit.zero", unit.zero)], [VALUE]),

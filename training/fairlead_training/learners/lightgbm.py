@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import lightgbm
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.class_weight import compute_sample_weight
 
 from fairlead_training.config import Task
 from fairlead_training.data import Table
@@ -16,8 +15,8 @@ from fairlead_training.learners.graph import BOOSTER_OPSET, FEATURES, GraphModel
 from fairlead_training.learners.pipeline import NumberFold, Rows, check_time
 from fairlead_training.learners.protocol import FoldResult, Parameters, Setting, Space, mean_count
 from fairlead_training.learners.tree_shap import floor_32
-from fairlead_training.learners.unit import Unit
-from fairlead_training.metrics import Floats
+from fairlead_training.learners.unit import Unit, weigh_rows
+from fairlead_training.metrics import TWEEDIE_POWER, Floats
 from fairlead_training.split import Fold
 
 if TYPE_CHECKING:
@@ -33,9 +32,21 @@ _OBJECTIVES: Final = {
     Task.MULTICLASS: "multiclass",
     Task.REGRESSION: "regression",
 }
-_OBJECTIVE_OF: Final = {"mae": "regression_l1"}
+_OBJECTIVE_OF: Final = {
+    "mae": "regression_l1",
+    "mape": "regression_l1",  # of rows that are weighed by their share
+    "poisson_deviance": "poisson",
+    "tweedie_deviance": "tweedie",
+}
 # LightGBM's own metric that stops the rounds; where ours jumps from row to row, a smooth one.
-_STOPPING: Final = {"roc_auc": "auc", "pr_auc": "average_precision", "mae": "l1"}
+_STOPPING: Final = {
+    "roc_auc": "auc",
+    "pr_auc": "average_precision",
+    "mae": "l1",
+    "mape": "l1",
+    "poisson_deviance": "poisson",
+    "tweedie_deviance": "tweedie",
+}
 _SMOOTH: Final = {
     Task.BINARY: "binary_logloss",
     Task.MULTICLASS: "multi_logloss",
@@ -49,6 +60,7 @@ class LightGBMLearner:
 
     name: ClassVar[str] = "lightgbm"
     refused_in_names: ClassVar[str] = ""
+    learns_quantiles: ClassVar[bool] = True
     errors: ClassVar[tuple[type[Exception], ...]] = (lightgbm.basic.LightGBMError,)
     starting_point: ClassVar[Parameters] = {
         "learning_rate": 0.1,
@@ -87,7 +99,7 @@ class LightGBMLearner:
         rows = Rows.of(table, setting)
         booster = lightgbm.train(
             build_parameters(setting, searched),
-            _dataset(rows.features, rows.target, setting),
+            _dataset(rows.features, rows.target, rows.weight),
             num_boost_round=int(learned[_ROUNDS]),
         )
         native = LightGBMModel(booster=round_down(booster), setting=setting, unit=rows.unit)
@@ -102,14 +114,13 @@ class LightGBMFold(NumberFold):
         """Add rounds until the validation rows stop improving."""
         rows, unit = self.rows, self.rows.unit
         # Made anew for each trial: the bins depend on how many rows a leaf holds at least.
-        train = _dataset(rows.features, rows.target, self.setting)
+        train = _dataset(rows.features, rows.target, rows.weight)
+        weight = weigh_rows(self.target, self.setting)
         booster = lightgbm.train(
             build_parameters(self.setting, searched),
             train,
             num_boost_round=_MOST_ROUNDS,
-            valid_sets=[
-                _dataset(self.validation, unit.leave(self.target), self.setting, like=train)
-            ],
+            valid_sets=[_dataset(self.validation, unit.leave(self.target), weight, like=train)],
             callbacks=[
                 lightgbm.early_stopping(_PATIENCE, verbose=False),
                 lambda _: check_time(deadline),
@@ -137,7 +148,9 @@ class LightGBMModel:
 
     def attribute(self, features: Floats) -> npt.NDArray[np.floating[Any]]:
         """Return LightGBM's own exact tree SHAP values (Lundberg et al. 2020)."""
-        values = np.asarray(self.booster.predict(features, pred_contrib=True)) * self.unit.one
+        values = np.asarray(self.booster.predict(features, pred_contrib=True))
+        if not self.setting.is_of_amounts:
+            values *= self.unit.one
         parts = values.reshape(len(features), -1, features.shape[1] + 1)[..., :-1]
         return parts if self.setting.task is Task.MULTICLASS else parts[:, 0, :]
 
@@ -172,6 +185,10 @@ def build_parameters(setting: Setting, searched: Parameters) -> dict[str, Any]:
     }
     if setting.task is Task.MULTICLASS:
         fixed["num_class"] = setting.classes
+    if setting.metric == "tweedie_deviance":
+        fixed["tweedie_variance_power"] = TWEEDIE_POWER
+    elif setting.metric not in _OBJECTIVE_OF and setting.quantile is not None:
+        fixed |= {"objective": "quantile", "metric": "quantile", "alpha": setting.quantile}
     return {**fixed, **searched}
 
 
@@ -193,9 +210,8 @@ def round_down(booster: lightgbm.Booster) -> lightgbm.Booster:
 
 
 def _dataset(
-    features: Floats, target: Floats, setting: Setting, like: lightgbm.Dataset | None = None
+    features: Floats, target: Floats, weight: Floats | None, like: lightgbm.Dataset | None = None
 ) -> lightgbm.Dataset:
-    weight = compute_sample_weight("balanced", target) if setting.is_balanced else None
     return lightgbm.Dataset(
         features, label=target, weight=weight, reference=like, params={"verbosity": -1}
     )

@@ -1,4 +1,9 @@
-"""Linear models on scaled numbers: logistic regression; ridge, elastic net, or Huber's for mae."""
+"""Linear models on scaled numbers: logistic regression, ridge, elastic net, of a quantile, of logs.
+
+A quantile's is found by a loss that is smooth (Zheng 2011, "Gradient descent algorithms for
+quantile regression with smooth approximation") and then moved until its share of the rows is
+below it: exact methods take minutes on ten thousand rows.
+"""
 
 import dataclasses
 import warnings
@@ -7,8 +12,16 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet, HuberRegressor, LogisticRegression, Ridge
+from sklearn.linear_model import (
+    ElasticNet,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    TweedieRegressor,
+)
 from threadpoolctl import threadpool_limits
 
 from fairlead_training.config import Task
@@ -22,12 +35,11 @@ from fairlead_training.learners.pipeline import (
     check_time,
 )
 from fairlead_training.learners.protocol import FoldResult, Parameters, Setting, Space
-from fairlead_training.metrics import Floats
+from fairlead_training.metrics import TWEEDIE_POWER, Floats, weighted_quantile
 from fairlead_training.split import Fold
 
 _STEPS: Final = 500  # of a solver at most
-# Residuals up to so many deviations count by their square, all others by their size.
-_ALMOST_ABSOLUTE: Final = 1.0
+_CORNER: Final = 0.02  # deviations around 0 within which a quantile's loss is rounded
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +48,7 @@ class LinearLearner:
 
     name: ClassVar[str] = "linear"
     refused_in_names: ClassVar[str] = ""
+    learns_quantiles: ClassVar[bool] = True
     errors: ClassVar[tuple[type[Exception], ...]] = (ValueError, ArithmeticError)
     starting_point: ClassVar[Parameters] = {"alpha": 1e-3, "l1_ratio": 0.0}
 
@@ -97,7 +110,11 @@ def _fit(rows: Rows, setting: Setting, searched: Parameters) -> LinearModel:
     with warnings.catch_warnings(), threadpool_limits(setting.threads):
         # A solver that has not quite arrived is judged by its predictions, as any other.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        pipeline.fit(rows.features, rows.target)
+        if setting.quantile is None:
+            pipeline.fit(rows.features, rows.target)
+        else:
+            scaled = pipeline[:-1].fit_transform(rows.features)
+            _fit_quantile(pipeline[-1], scaled, rows, setting.quantile, searched["alpha"])
     return LinearModel(pipeline=pipeline, setting=setting, unit=rows.unit)
 
 
@@ -113,8 +130,31 @@ def _build(rows: int, setting: Setting, searched: Parameters) -> Any:
             max_iter=_STEPS,
             random_state=setting.seed,
         )
-    if setting.metric == "mae":
-        return HuberRegressor(epsilon=_ALMOST_ABSOLUTE, alpha=alpha * rows, max_iter=_STEPS)
-    if not l1_ratio:
+    if setting.metric == "poisson_deviance":
+        return PoissonRegressor(alpha=alpha, max_iter=_STEPS)
+    if setting.metric == "tweedie_deviance":
+        return TweedieRegressor(power=TWEEDIE_POWER, alpha=alpha, link="log", max_iter=_STEPS)
+    if not l1_ratio or setting.quantile is not None:
         return Ridge(alpha=alpha * rows)
     return ElasticNet(alpha=alpha, l1_ratio=l1_ratio, max_iter=_STEPS, random_state=setting.seed)
+
+
+def _fit_quantile(line: Any, scaled: Floats, rows: Rows, quantile: float, alpha: float) -> None:
+    """Give a linear estimator the line that this share of the rows is below."""
+    weight = np.ones(len(scaled)) if rows.weight is None else rows.weight
+    weight = weight / weight.sum()
+
+    def loss(line: Floats) -> tuple[float, Floats]:
+        over = rows.target - scaled @ line[:-1] - line[-1]
+        below = expit(-over / _CORNER)
+        value = weight @ (quantile * over + _CORNER * np.logaddexp(0, -over / _CORNER))
+        slope = weight * (below - quantile)
+        penalty = alpha * line[:-1]
+        gradient = np.append(scaled.T @ slope + penalty, slope.sum())
+        return float(value + penalty @ line[:-1] / 2), gradient
+
+    start = np.zeros(scaled.shape[1] + 1)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x
+    line.coef_ = found[:-1]
+    line.intercept_ = weighted_quantile(rows.target - scaled @ found[:-1], rows.weight, quantile)
+    line.n_features_in_ = scaled.shape[1]

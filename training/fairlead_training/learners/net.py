@@ -1,6 +1,11 @@
-"""A small neural net on scaled numbers, with as many epochs as the validation rows can use."""
+"""A small neural net on scaled numbers, with as many epochs as the validation rows can use.
+
+It learns by squares.  Where a quantile is asked for, each row is weighed before each epoch by how
+far off it is, so that its square pulls as the quantile's own loss would.
+"""
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
@@ -9,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.utils.class_weight import compute_sample_weight
 from threadpoolctl import threadpool_limits
 
 from fairlead_training.config import Task
@@ -28,6 +32,7 @@ from fairlead_training.split import Fold
 
 _EPOCHS: Final = "epochs"
 _MOST_EPOCHS: Final = 200
+_CORNER: Final = 0.02  # deviations around 0 within which a quantile's loss is rounded
 _PATIENCE: Final = 15  # epochs without improvement that end a fold's training
 # A metric that jumps from row to row is no guide from epoch to epoch; these are.
 _SMOOTH: Final = {
@@ -43,6 +48,7 @@ class NetLearner:
 
     name: ClassVar[str] = "neural-net"
     refused_in_names: ClassVar[str] = ""
+    learns_quantiles: ClassVar[bool] = True
     errors: ClassVar[tuple[type[Exception], ...]] = (ValueError, ArithmeticError)
     starting_point: ClassVar[Parameters] = {
         "units": 64,
@@ -136,19 +142,33 @@ class _Training:
         self._net = _build(setting, searched)
         pipeline = build_pipeline(self._net, scaled=True)
         self._scaled = pipeline[:-1].fit_transform(rows.features)
-        self._target = rows.target
-        self._told = _told(rows.target, setting)
+        self._rows = rows
+        self._quantile = setting.quantile
+        self._told = _told(rows, setting)
         self.model = NetModel(pipeline=pipeline, setting=setting, unit=rows.unit)
 
     def go_on(self) -> None:
         """Learn from every row once more."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self._net.partial_fit(self._scaled, self._target, **self._told)
+            self._net.partial_fit(self._scaled, self._rows.target, **self._weigh())
+
+    def _weigh(self) -> dict[str, Any]:
+        if self._quantile is None:
+            return self._told
+        begun = hasattr(self._net, "coefs_")
+        over = self._rows.target - (self._net.predict(self._scaled) if begun else 0.0)
+        pull = np.where(over > 0, self._quantile, 1 - self._quantile)
+        weight = pull / np.maximum(np.abs(over), _CORNER)
+        return {"sample_weight": weight * self._told.get("sample_weight", 1.0)}
 
 
 def _build(setting: Setting, searched: Parameters) -> Any:
-    kind = MLPRegressor if setting.task is Task.REGRESSION else MLPClassifier
+    kind: Any = MLPClassifier
+    if setting.task is Task.REGRESSION:
+        kind = functools.partial(
+            MLPRegressor, loss="poisson" if setting.is_of_amounts else "squared_error"
+        )
     return kind(
         hidden_layer_sizes=(searched["units"],) * searched["layers"],
         alpha=searched["alpha"],
@@ -157,11 +177,10 @@ def _build(setting: Setting, searched: Parameters) -> Any:
     )
 
 
-def _told(target: Floats, setting: Setting) -> dict[str, Any]:
-    if setting.task is Task.REGRESSION:
-        return {}
+def _told(rows: Rows, setting: Setting) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    if setting.is_balanced:
-        told["sample_weight"] = compute_sample_weight("balanced", target)
-    told["classes"] = np.arange(setting.probabilities)
+    if rows.weight is not None:
+        told["sample_weight"] = rows.weight
+    if setting.task is not Task.REGRESSION:
+        told["classes"] = np.arange(setting.probabilities)
     return told

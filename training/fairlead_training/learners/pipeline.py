@@ -1,5 +1,6 @@
 """What scikit-learn's learners share: gaps filled, targets without unit, the way to a graph."""
 
+import copy
 import dataclasses
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +14,7 @@ from fairlead_training.config import Task
 from fairlead_training.data import Table
 from fairlead_training.learners.graph import FEATURES, TARGETS, name_output, to_matrix
 from fairlead_training.learners.protocol import OutOfTimeError, Setting
-from fairlead_training.learners.unit import Unit, measure_unit
+from fairlead_training.learners.unit import Unit, measure_unit, weigh_rows
 from fairlead_training.metrics import Floats
 from fairlead_training.split import Fold
 
@@ -28,11 +29,17 @@ class Rows:
     features: Floats
     target: Floats  # without unit
     unit: Unit
+    weight: Floats | None = None  # how much each row counts; None: the same
 
     @classmethod
     def of(cls, table: Table, setting: Setting) -> "Rows":
         unit = measure_unit(table.target, setting)
-        return cls(features=to_matrix(table.features), target=unit.leave(table.target), unit=unit)
+        return cls(
+            features=to_matrix(table.features),
+            target=unit.leave(table.target),
+            unit=unit,
+            weight=weigh_rows(table.target, setting),
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +100,20 @@ class FittedPipeline:
         from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415  as above
 
         is_class = self.setting.task is not Task.REGRESSION
+        pipeline = self.pipeline
+        is_log = getattr(pipeline[-1], "out_activation_", None) == "exp"
+        if is_log:  # which the converter of a net does not know
+            pipeline = copy.deepcopy(pipeline)
+            pipeline[-1].out_activation_ = "identity"
         model = skl2onnx.to_onnx(
-            self.pipeline,
+            pipeline,
             initial_types=[(FEATURES, FloatTensorType([None, width]))],
             target_opset=dict(TARGETS),
             options={id(self.pipeline[-1]): {"zipmap": False}} if is_class else None,
         )
         output = model.graph.output[-1].name
         if not is_class:
-            return name_output(model, output, unit=self.unit)
+            return name_output(model, output, unit=self.unit, is_log=is_log)
         classes, places = self.setting.probabilities, self.places
         return name_output(
             model,

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairlead_training.config import Task
+from fairlead_contract.metric import read_quantile
+from fairlead_training.config import OF_AMOUNTS, Task
 from fairlead_training.data import Table
 from fairlead_training.metrics import Floats
 from fairlead_training.split import Fold
@@ -61,6 +62,16 @@ class Setting:
     def is_balanced(self) -> bool:
         """Tell whether each class counts the same, however rare: so these metrics count."""
         return self.metric in {"f1", "f1_macro"}
+
+    @property
+    def quantile(self) -> float | None:
+        """Return the quantile that is asked for; None where it is the mean or a class."""
+        return 0.5 if self.metric in {"mae", "mape"} else read_quantile(self.metric)
+
+    @property
+    def is_of_amounts(self) -> bool:
+        """Tell whether a model is of the target's logarithm: its answers are then above 0."""
+        return self.metric in OF_AMOUNTS
 
     @property
     def probabilities(self) -> int:
@@ -160,6 +171,7 @@ class Learner(Protocol):
         """Return its name in spec.training.algorithms."""
 
     refused_in_names: ClassVar[str]  # characters that no feature's name may have
+    learns_quantiles: ClassVar[bool]  # other than the median, which every learner can
     errors: ClassVar[tuple[type[Exception], ...]]  # its library's own; each costs one trial
     starting_point: ClassVar[Parameters]  # tried first; a point of the search space
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fairlead_contract import graph as contract
+from fairlead_contract.metric import read_quantile
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.learners import graph, xgboost
 from fairlead_training.learners.baseline import BaselineLearner
@@ -34,11 +35,11 @@ OPENERS: Final[Mapping[str, Callable[[Path, Mapping[str, Any]], Scorer]]] = {
 }
 
 
-def find_learners(algorithms: Sequence[str]) -> tuple[Learner, ...]:
+def find_learners(algorithms: Sequence[str], metric: str = "") -> tuple[Learner, ...]:
     """Return the learners of these names.
 
     Raises:
-        TrainingFailure: ConfigInvalid when there is none.
+        TrainingFailure: ConfigInvalid when there is none, or one that cannot learn for the metric.
     """
     missing = [name for name in algorithms if name not in LEARNERS]
     if missing:
@@ -47,7 +48,15 @@ def find_learners(algorithms: Sequence[str]) -> tuple[Learner, ...]:
             f"config.search.algorithms names {', '.join(missing)}, which this trainer does not "
             f"have; use {', '.join(LEARNERS)}",
         )
-    return tuple(LEARNERS[name] for name in algorithms)
+    learners = tuple(LEARNERS[name] for name in algorithms)
+    unable = [learner.name for learner in learners if not learner.learns_quantiles]
+    if unable and read_quantile(metric) is not None:
+        raise TrainingFailure(
+            Reason.CONFIG_INVALID,
+            f"config.search.algorithms names {', '.join(unable)}, which cannot learn for the "
+            f"metric {metric}",
+        )
+    return learners
 
 
 def refused_characters(learners: Sequence[Learner]) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xgboost
-from sklearn.utils.class_weight import compute_sample_weight
 
 from fairlead_contract.artifact import confine
 from fairlead_training.config import Task
@@ -29,8 +28,8 @@ from fairlead_training.learners.protocol import (
     Space,
     mean_count,
 )
-from fairlead_training.learners.unit import Unit, measure_unit
-from fairlead_training.metrics import Floats
+from fairlead_training.learners.unit import Unit, measure_unit, weigh_rows
+from fairlead_training.metrics import TWEEDIE_POWER, Floats
 from fairlead_training.split import Fold
 
 if TYPE_CHECKING:
@@ -49,13 +48,23 @@ _OBJECTIVES: Final = {
     Task.MULTICLASS: "multi:softprob",
     Task.REGRESSION: "reg:squarederror",
 }
-# The median, which the mean absolute error asks for, and not the mean.
-_OBJECTIVE_OF: Final = {"mae": "reg:absoluteerror"}
+_OBJECTIVE_OF: Final = {
+    # The median, which the mean absolute error asks for, and not the mean.
+    "mae": "reg:absoluteerror",
+    "mape": "reg:absoluteerror",  # of rows that are weighed by their share
+    "poisson_deviance": "count:poisson",
+    "tweedie_deviance": "reg:tweedie",
+}
 # XGBoost's own metric that stops the rounds; where ours jumps from row to row, a smooth one.
 _STOPPING: Final = {
     Task.BINARY: {"roc_auc": "auc", "pr_auc": "aucpr", "log_loss": "logloss"},
     Task.MULTICLASS: {"log_loss": "mlogloss"},
-    Task.REGRESSION: {"mae": "mae"},
+    Task.REGRESSION: {
+        "mae": "mae",
+        "mape": "mae",
+        "poisson_deviance": "poisson-nloglik",
+        "tweedie_deviance": f"tweedie-nloglik@{TWEEDIE_POWER}",
+    },
 }
 _SMOOTH: Final = {Task.BINARY: "logloss", Task.MULTICLASS: "mlogloss", Task.REGRESSION: "rmse"}
 
@@ -66,6 +75,7 @@ class XGBoostLearner:
 
     name: ClassVar[str] = "xgboost"
     refused_in_names: ClassVar[str] = "[]<"
+    learns_quantiles: ClassVar[bool] = True
     errors: ClassVar[tuple[type[Exception], ...]] = (xgboost.core.XGBoostError,)
     # Good on most tables, so that even a search of one trial ends with a sound model.
     starting_point: ClassVar[Parameters] = {
@@ -118,7 +128,7 @@ class XGBoostLearner:
             num_boost_round=int(learned[_ROUNDS]),
             verbose_eval=False,
         )
-        booster = _convert(booster, unit)
+        booster = _convert(booster, unit, is_of_amounts=setting.is_of_amounts)
         booster.set_param({"nthread": setting.threads})
         return BoostedTrees(booster=booster)
 
@@ -239,6 +249,14 @@ def build_parameters(setting: Setting, searched: Parameters) -> dict[str, Any]:
     }
     if setting.task is Task.MULTICLASS:
         fixed["num_class"] = setting.classes
+    if setting.metric == "tweedie_deviance":
+        fixed["tweedie_variance_power"] = TWEEDIE_POWER
+    elif setting.metric not in _OBJECTIVE_OF and setting.quantile is not None:
+        fixed |= {
+            "objective": "reg:quantileerror",
+            "eval_metric": "quantile",
+            "quantile_alpha": setting.quantile,
+        }
     return {**fixed, **searched}
 
 
@@ -249,13 +267,13 @@ def _bin(
         table.features,
         label=unit.leave(table.target),
         # For f1_macro the classes never had weights, and a training repeated is the same again.
-        weight=compute_sample_weight("balanced", table.target) if setting.metric == "f1" else None,
+        weight=None if setting.metric == "f1_macro" else weigh_rows(table.target, setting),
         ref=ref,
         nthread=setting.threads,
     )
 
 
-def _convert(booster: xgboost.Booster, unit: Unit) -> xgboost.Booster:
+def _convert(booster: xgboost.Booster, unit: Unit, *, is_of_amounts: bool) -> xgboost.Booster:
     """Return the same trees with their answers in the target's own unit."""
     if unit == Unit():
         return booster
@@ -264,7 +282,8 @@ def _convert(booster: xgboost.Booster, unit: Unit) -> xgboost.Booster:
     learner = document["learner"]
     base = learner["learner_model_param"]
     base["base_score"] = json.dumps([unit.one * start for start in json.loads(base["base_score"])])
-    trees = learner["gradient_booster"]["model"]["trees"]
+    # A logarithm's trees multiply what they start from, which is said as an amount.
+    trees = [] if is_of_amounts else learner["gradient_booster"]["model"]["trees"]
     for number, tree in enumerate(trees, start=1):
         # To the last, so that what the others say is summed up before 32 bits have no room for it.
         zero = unit.zero if number == len(trees) else 0.0

@@ -77,6 +77,7 @@ TRAINS: dict[str, object] = {
     "training.algorithms": ("lightgbm",),
     "training.search.trials": 61,
     "training.search.metric": "roc_auc",
+    "training.search.quantile": 0.9,
     "training.search.seed": 12,
     "training.validation.strategy": "random",
     "training.validation.folds": 4,

@@ -10,8 +10,10 @@ import optuna
 import pandas as pd
 import pytest
 
+from fairlead_contract.metric import read_quantile
 from fairlead_training.config import Task
 from fairlead_training.data import Table
+from fairlead_training.evaluate import score_trivially
 from fairlead_training.learners.protocol import (
     FittedModel,
     FoldResult,
@@ -161,21 +163,70 @@ def test_a_model_as_a_graph_answers_as_the_model(learner: Learner, task: Task) -
 
 
 @each_learner
-def test_a_regression_does_not_depend_on_the_unit_of_its_target(learner: Learner) -> None:
-    rows, metric = table(Task.REGRESSION), "mae"
+@pytest.mark.parametrize(
+    ("metric", "factor", "shift"),
+    [
+        # A power of 2 changes no digit, and so no choice between ties.
+        pytest.param("mae", 2.0**20, 0.0, id="mae in another unit"),
+        pytest.param("rmse", 2.0**-30, 0.0, id="rmse of billionths"),
+        pytest.param("rmse", 2.0**30, 0.0, id="rmse of billions"),
+        pytest.param("rmse", 1.0, 2.0**20, id="rmse of what lies a million higher"),
+        pytest.param("mape", 2.0**30, 0.0, id="mape of billions"),
+        pytest.param("tweedie_deviance", 2.0**-30, 0.0, id="amounts in billionths"),
+        pytest.param("poisson_deviance", 2.0**30, 0.0, id="amounts in billions"),
+    ],
+)
+def test_a_regression_does_not_depend_on_the_unit_of_its_target(
+    learner: Learner, metric: str, factor: float, shift: float
+) -> None:
+    rows = table(Task.REGRESSION)
+    # So coarse that the shift costs none of the 53 bits of a target.
+    rows = dataclasses.replace(rows, target=np.round(rows.target * 64) / 64)
+    told = dataclasses.replace(setting(Task.REGRESSION), metric=metric)
     found = []
-    for factor in (1.0, 2.0**20):  # which changes no digit, and so no choice between ties
-        scaled = dataclasses.replace(rows, target=rows.target * factor)
-        told = dataclasses.replace(setting(Task.REGRESSION), metric=metric)
-        fold = learner.prepare_fold(scaled, Fold(cut=CUT, end=ROWS), told)
+    for times, more in ((1.0, 0.0), (factor, shift)):
+        moved = dataclasses.replace(rows, target=rows.target * times + more)
+        fold = learner.prepare_fold(moved, Fold(cut=CUT, end=ROWS), told)
         result = fold.train(learner.starting_point, deadline=time.monotonic() + 60)
-        model = fit(learner, scaled, Task.REGRESSION, metric=metric)
-        model.verify(scaled.features)
-        found.append((result.score / factor, model.predict(scaled.features) / factor))
+        learned = learner.combine([result.learned])
+        model = learner.fit(moved, told, searched=learner.starting_point, learned=learned)
+        model.verify(moved.features)
+        predicted = model.predict(moved.features)
+        found.append(((result.score - more) / times, (predicted - more) / times))
 
     (score, predicted), (as_score, as_predicted) = found
-    assert as_score == pytest.approx(score, rel=1e-4, abs=1e-4)
-    assert as_predicted == pytest.approx(predicted, rel=1e-4, abs=1e-4)
+    of_answers = max(1e-3, 4 * shift * float(np.finfo(np.float32).eps))  # which have 24 bits
+    assert as_score == pytest.approx(score, rel=1e-3, abs=1e-3)
+    assert as_predicted == pytest.approx(predicted, rel=1e-3, abs=of_answers)
+
+
+@each_learner
+@pytest.mark.parametrize(
+    "metric", ["mae", "mape", "pinball_0.9", "poisson_deviance", "tweedie_deviance"]
+)
+def test_a_regression_learns_what_its_metric_asks_for(learner: Learner, metric: str) -> None:
+    """Mean, median and the ninth tenth of an amount are far from each other."""
+    if read_quantile(metric) and not learner.learns_quantiles:
+        pytest.skip("it is refused")
+    rng = np.random.default_rng(3)
+    signal = rng.random(400)
+    made = Table(
+        times=np.arange(400),
+        features=pd.DataFrame({"signal": signal}),
+        target=np.exp(2 * signal) * rng.gamma(2.0, size=400),
+        rows=np.arange(400),
+    )
+
+    asked, usual = (fit(learner, made, Task.REGRESSION, metric=name) for name in (metric, "r2"))
+
+    asked.verify(made.features)
+    found, other = (
+        compute(Task.REGRESSION, metric, made.target, model.predict(made.features))
+        for model in (asked, usual)
+    )
+    assert found <= other * 1.1
+    trivial = score_trivially(Task.REGRESSION, metric, made.target, made.target)
+    assert found <= trivial * 1.01, "no worse than the best constant"
 
 
 @each_learner

@@ -39,3 +39,11 @@ def test_a_name_must_suit_every_learner_of_a_search() -> None:
     """Otherwise a search would fail when the learner is drawn that refuses it."""
     assert refused_characters(find_learners(["linear"])) == ""
     assert refused_characters(find_learners(["linear", "xgboost"])) == "<[]"
+
+
+def test_a_learner_of_what_is_usual_is_asked_for_no_quantile() -> None:
+    assert len(find_learners(["linear", "lightgbm"], "pinball_0.9")) == 2
+    assert len(find_learners(["extra-trees"], "mae")) == 1
+
+    with pytest.raises(TrainingFailure, match=r"names extra-trees, which cannot .* pinball_0\.9"):
+        find_learners(["linear", "extra-trees"], "pinball_0.9")
