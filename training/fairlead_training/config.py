@@ -133,6 +133,7 @@ class SearchConfig:
     timeout_seconds: float
     metric: str
     seed: int
+    ensemble: bool = False  # whether several models may answer together
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,6 +430,7 @@ def _parse_search(search: "_Section", task: Task) -> SearchConfig:
         timeout_seconds=search.number("timeoutSeconds", 1, 86_400),
         metric=_parse_metric(search, task),
         seed=int(search.number("seed", 0, 2**31 - 1, default=7)),
+        ensemble=search.get("ensemble") is True,
     )
 
 

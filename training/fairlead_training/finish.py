@@ -25,6 +25,7 @@ from fairlead_contract import tags
 from fairlead_training import tracking
 from fairlead_training.artifact import log_candidate, read_digest, read_signature_digest
 from fairlead_training.champion import challenge
+from fairlead_training.combine import Combination, combine
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, TrainingConfig
 from fairlead_training.data import check
@@ -32,16 +33,22 @@ from fairlead_training.database import locked
 from fairlead_training.evaluate import Judgment, Rival, find_doubts, judge
 from fairlead_training.explain import draw, explain
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.learners.protocol import FittedModel, Setting, UnfaithfulFormError
+from fairlead_training.learners.protocol import (
+    FittedModel,
+    Fitter,
+    Parameters,
+    Setting,
+    UnfaithfulFormError,
+)
 from fairlead_training.learners.table import find_learners, refused_characters
 from fairlead_training.metrics import Floats
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
-from fairlead_training.search import nothing_found
+from fairlead_training.search import Folds, nothing_found
 from fairlead_training.snapshot import restore
 from fairlead_training.sources.table import read_frame, warn_of_source
-from fairlead_training.space import Choice, read_choice
+from fairlead_training.space import read_choice
 from fairlead_training.split import Split, name_draw, split, warn_of_rows
 from fairlead_training.study import (
     Promise,
@@ -64,11 +71,21 @@ _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What may be fitted."""
+
+    fitter: Fitter
+    what: str  # for people
+    searched: Parameters
+    learned: Parameters
+    found: Mapping[str, Any]  # where it comes from, for ``best_hyperparameters.json``
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
     """The final model and how it did on the hold-out."""
 
-    trial: FrozenTrial
-    choice: Choice
+    plan: Plan
     model: FittedModel
     score: Floats  # of the hold-out
     judgment: Judgment
@@ -118,6 +135,7 @@ class _Finishing:
         self._record = record
         self._shared = shared
         self._learners = find_learners(config.search.algorithms, config.search.metric)
+        self._combination: Combination | None = None  # where the Model asks for one
 
     def run(self) -> dict[str, Any]:
         ranked = rank_trials(self._shared.study)
@@ -137,23 +155,39 @@ class _Finishing:
         )
         del frame, table  # the fit needs the room
         self._progress.enter(Stage.FIT)
-        fitted = self._fit(ranked, parts, rival)
+        plans = [self._plan(trial) for trial in ranked[:_MOST_FITTED]]
+        if self._config.search.ensemble:
+            self._combination = self._combine(ranked, parts)
+            plans = [*plan_ensemble(self._combination), *plans]
+        fitted = self._fit(plans, parts, rival)
         self._progress.enter(Stage.EXPLAIN)
         importance = explain(fitted.model, parts.holdout, seed=self._config.search.seed)
         self._progress.enter(Stage.REGISTER)
         return self._register(fitted, parts, importance)
 
-    def _fit(self, ranked: Sequence[FrozenTrial], parts: Split, rival: Rival | None) -> Fitted:
-        """Fit the best trial whose model can be stored as it is."""
+    def _combine(self, ranked: Sequence[FrozenTrial], parts: Split) -> Combination:
+        folds = Folds(parts, self._setting(parts))
+        return combine(ranked, self._learners, folds, self._config)
+
+    def _plan(self, trial: FrozenTrial) -> Plan:
+        choice = read_choice(trial.params, self._learners)
+        return Plan(
+            fitter=choice.learner,
+            what=f"trial {trial.number} ({choice.learner.name})",
+            searched=choice.parameters,
+            learned=read_learned(trial),
+            found={"trial": trial.number, "value": trial.value},
+        )
+
+    def _fit(self, plans: Sequence[Plan], parts: Split, rival: Rival | None) -> Fitted:
+        """Fit the best whose model can be stored as it is."""
         passed_over: list[str] = []
-        for trial in ranked[:_MOST_FITTED]:
-            choice = read_choice(trial.params, self._learners)
+        for plan in plans:
             try:
-                fitted = self._fit_one(trial, choice, parts, rival)
+                fitted = self._fit_one(plan, parts, rival)
             except UnfaithfulFormError as error:
                 passed_over.append(
-                    f"trial {trial.number} ({choice.learner.name}) was better by the search and "
-                    f"is not taken: {error}"
+                    f"{plan.what} was better by the search and is not taken: {error}"
                 )
                 continue
             return dataclasses.replace(fitted, passed_over=tuple(passed_over))
@@ -163,19 +197,10 @@ class _Finishing:
             f"({passed_over[0]}); name other learners in spec.training.algorithms",
         )
 
-    def _fit_one(
-        self, trial: FrozenTrial, choice: Choice, parts: Split, rival: Rival | None
-    ) -> Fitted:
+    def _fit_one(self, plan: Plan, parts: Split, rival: Rival | None) -> Fitted:
         config = self._config
-        setting = Setting(
-            task=config.task,
-            metric=config.search.metric,
-            classes=parts.classes,
-            seed=config.search.seed,
-            threads=count_threads(1),
-        )
-        model = choice.learner.fit(
-            parts.search, setting, searched=choice.parameters, learned=read_learned(trial)
+        model = plan.fitter.fit(
+            parts.search, self._setting(parts), searched=plan.searched, learned=plan.learned
         )
         model.verify(parts.holdout.features)
         self._progress.enter(Stage.EVALUATE)
@@ -189,7 +214,16 @@ class _Finishing:
             rival=rival,
             seed=config.search.seed,
         )
-        return Fitted(trial=trial, choice=choice, model=model, score=score, judgment=judgment)
+        return Fitted(plan=plan, model=model, score=score, judgment=judgment)
+
+    def _setting(self, parts: Split) -> Setting:
+        return Setting(
+            task=self._config.task,
+            metric=self._config.search.metric,
+            classes=parts.classes,
+            seed=self._config.search.seed,
+            threads=count_threads(1),
+        )
 
     def _learned(self) -> Mapping[str, Any] | None:
         champion = self._config.champion
@@ -302,19 +336,19 @@ class _Finishing:
         importance: Mapping[str, float],
         result: Mapping[str, Any],
     ) -> None:
-        config, trial, choice = self._config, fitted.trial, fitted.choice
-        learned = read_learned(trial)
+        config, plan = self._config, fitted.plan
+        combined = {} if self._combination is None else {"ensemble": self._combination.said}
+        parameters = {"algorithm": plan.fitter.name, **plan.searched}
         best = {
-            "algorithm": choice.learner.name,
-            "trial": trial.number,
+            "algorithm": plan.fitter.name,
+            **plan.found,
             "metric": config.search.metric,
-            "value": trial.value,
-            **learned,
-            "params": choice.parameters,
+            **plan.learned,
+            **combined,
+            "params": plan.searched,
         }
         self._record.log_numbers(
-            {"algorithm": choice.learner.name, **learned, **choice.parameters},
-            _metrics(fitted.judgment),
+            {**parameters, **plan.learned, **combined}, _metrics(fitted.judgment)
         )
         self._record.log_trials(self._shared.study.get_trials(deepcopy=False))
         self._record.log_data(
@@ -326,7 +360,7 @@ class _Finishing:
             title,
             result,
             metrics=fitted.judgment.metrics,
-            parameters={"algorithm": choice.learner.name, **choice.parameters},
+            parameters={**parameters, **combined},
             importance=importance,
             attribution=fitted.model.attribution,
             baseline=fitted.judgment.baseline,
@@ -344,6 +378,36 @@ class _Finishing:
             plot = Path(folder, "explanation.png")
             plot.write_bytes(draw(importance, of=fitted.model.attribution))
             self._record.log_file(str(plot))
+
+
+def plan_ensemble(combination: Combination) -> list[Plan]:
+    """Return the ensemble, where several models are better together."""
+    ensemble = combination.ensemble
+    if ensemble is None:
+        return []
+    by_trial = dict(zip(combination.trials, ensemble.members, strict=True))
+    members = [
+        {
+            "algorithm": member.learner.name,
+            "trial": trial,
+            "weight": member.weight,
+            **member.learned,
+            "params": member.searched,
+        }
+        for trial, member in by_trial.items()
+    ]
+    return [
+        Plan(
+            fitter=ensemble,
+            what=f"the ensemble of trials {', '.join(map(str, by_trial))}",
+            searched={
+                f"trial {trial} {member.learner.name}": member.weight
+                for trial, member in by_trial.items()
+            },
+            learned={},
+            found={"members": members},
+        )
+    ]
 
 
 def _metrics(judgment: Judgment) -> dict[str, float]:

@@ -54,6 +54,7 @@ _RECIPE: Final[Mapping[str, object]] = {
     "data.positiveClass": None,
     "data.features": [],
     "training.algorithms": ["xgboost"],
+    "training.ensemble": False,
     "training.search.trials": 40,
     "training.search.metric": {
         "binary-classification": "roc_auc",

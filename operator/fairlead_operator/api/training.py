@@ -650,6 +650,12 @@ class TrainingSpec(Spec):
             "about: take them out of algorithms, or choose another metric, such as mae",
             ".algorithms",
         ),
+        Rule(
+            "!self.?ensemble.orValue(false) || self.?search.?trials.orValue(40) > 1",
+            "ensemble needs models to choose from: set search.trials to 2 or more, or remove "
+            "ensemble",
+            ".ensemble",
+        ),
     )
 
     algorithms: Annotated[
@@ -662,6 +668,15 @@ class TrainingSpec(Spec):
             description="Learners that the search chooses from, for example [xgboost, lightgbm, "
             "linear]; the first trials are a good point of each, in this order. baseline gives "
             "always the same answer. Defaults to [xgboost].",
+        ),
+    ]
+    ensemble: Annotated[
+        bool,
+        Field(
+            default=False,
+            description="Whether several models of the search may answer together, by the "
+            "weighted mean of their answers, where that is better in validation beyond noise. "
+            "They are one version, which is as slow as all of them. Defaults to false.",
         ),
     ]
     search: Annotated[

@@ -61,6 +61,7 @@ def build_config(
             "timeoutSeconds": int(search.timeout.total_seconds()),
             "metric": spec.metric,
             "seed": search.seed,
+            "ensemble": spec.training.ensemble,
         },
         "validation": {
             "strategy": spec.strategy,

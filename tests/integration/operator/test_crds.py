@@ -861,6 +861,11 @@ def without_empty_lists(node: Any) -> Any:
         pytest.param(
             with_(MODEL, "spec.training.algorithms", []), "algorithms", id="algorithms: none"
         ),
+        pytest.param(
+            with_(search(trials=1), "spec.training.ensemble", True),
+            "training.ensemble",
+            id="ensemble: of one trial",
+        ),
         pytest.param(with_(MODEL, "spec.training.retries", 11), "retries", id="retries: many"),
         pytest.param(
             with_(MODEL, "spec.training.validation", {"strategy": "random"}),

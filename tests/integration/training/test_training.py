@@ -257,6 +257,23 @@ def test_a_search_over_several_learners_registers_the_best_of_them(desk: Desk) -
     assert told["trivial_roc_auc"] == 0.5
 
 
+def test_models_may_answer_together_as_one_version(desk: Desk) -> None:
+    told = {"search__algorithms": ["linear", "lightgbm"], "search__trials": 3}
+    config = desk.config(search__ensemble=True, **told)
+
+    result = desk.train(config)
+
+    assert result["candidate"]["value"] > 0.7
+    best = desk.artifact(config, "best_hyperparameters.json")
+    said = MlflowClient(desk.mlflow).get_run(config["mlflowRunId"]).data.params
+    assert said["algorithm"] == best["algorithm"]
+    assert "better than the best model alone by" in said["ensemble"]
+    is_alone = said["ensemble"].startswith("not kept: ")
+    assert is_alone is (best["algorithm"] != "ensemble")
+    if not is_alone:
+        assert sum(member["weight"] for member in best["members"]) == pytest.approx(1)
+
+
 def test_one_worker_finds_the_same_model_again(desk: Desk, mlflow_server: MlflowServer) -> None:
     """The digest differs all the same: MLflow writes the run and the time beside the model."""
     before = mlflow_server.artifact_files("model.ubj")

@@ -8,12 +8,20 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from optuna.trial import FrozenTrial, TrialState
 
+from fairlead_training.combine import Combination
 from fairlead_training.config import parse_config
 from fairlead_training.failure import Reason, TrainingFailure
-from fairlead_training.finish import Fitted, _Finishing, find_registered, rank_trials
+from fairlead_training.finish import (
+    Fitted,
+    Plan,
+    _Finishing,
+    find_registered,
+    plan_ensemble,
+    rank_trials,
+)
+from fairlead_training.learners.ensemble import Ensemble, Member
 from fairlead_training.learners.protocol import UnfaithfulFormError
 from fairlead_training.learners.table import find_learners
-from fairlead_training.space import Choice
 from fairlead_training.study import Promise, promise, read_promise
 from support.optuna_trials import frozen_trial
 from support.trainer_config import config_document
@@ -128,24 +136,27 @@ def test_what_is_about_to_be_registered_stays_in_the_study() -> None:
     assert read_promise(made) == PROMISED
 
 
+def plan(number: int) -> Plan:
+    (learner,) = find_learners(["xgboost"])
+    what = f"trial {number} (xgboost)"
+    return Plan(fitter=learner, what=what, searched={}, learned={}, found={"trial": number})
+
+
 def finishing(unfaithful: set[int]) -> _Finishing:
     """As much of a finishing Job as chooses the trial: the models of these trials differ."""
     made = object.__new__(_Finishing)
-    made._learners = find_learners(["xgboost"])
 
-    def fit_one(trial: FrozenTrial, choice: Choice, parts: object, rival: object) -> Fitted:
-        if trial.number in unfaithful:
+    def fit_one(plan: Plan, parts: object, rival: object) -> Fitted:
+        if plan.found["trial"] in unfaithful:
             raise UnfaithfulFormError("its graph differs")
         none: Any = None
-        return Fitted(trial=trial, choice=choice, model=none, score=none, judgment=none)
+        return Fitted(plan=plan, model=none, score=none, judgment=none)
 
     made._fit_one = fit_one  # type: ignore[method-assign,assignment]
     return made
 
 
-RANKED = [frozen_trial(TrialState.COMPLETE) for _ in range(4)]
-for number, trial in enumerate(RANKED):
-    trial.number = number
+PLANS = [plan(number) for number in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -161,9 +172,9 @@ def test_a_model_that_cannot_be_stored_gives_way_to_the_next_best(
 ) -> None:
     nothing: Any = None
 
-    fitted = finishing(unfaithful)._fit(RANKED, nothing, None)
+    fitted = finishing(unfaithful)._fit(PLANS, nothing, None)
 
-    assert fitted.trial.number == taken
+    assert fitted.plan.found["trial"] == taken
     assert len(fitted.passed_over) == taken
     assert all("(xgboost) was better" in said for said in fitted.passed_over)
 
@@ -171,6 +182,27 @@ def test_a_model_that_cannot_be_stored_gives_way_to_the_next_best(
 def test_a_training_whose_best_models_cannot_be_stored_fails_and_says_why() -> None:
     nothing: Any = None
     with pytest.raises(TrainingFailure, match=r"none of the 3 best .* its graph differs") as caught:
-        finishing({0, 1, 2})._fit(RANKED, nothing, None)
+        finishing({0, 1, 2})._fit(PLANS, nothing, None)
 
     assert caught.value.reason is Reason.SEARCH_FOUND_NOTHING
+
+
+def test_an_ensemble_is_told_by_its_members() -> None:
+    xgboost, linear = find_learners(["xgboost", "linear"])
+    members = (
+        Member(learner=xgboost, searched={"max_depth": 3}, learned={"rounds": 9}, weight=0.75),
+        Member(learner=linear, searched={"alpha": 0.1}, learned={}, weight=0.25),
+    )
+
+    (planned,) = plan_ensemble(
+        Combination(said="better", ensemble=Ensemble(members=members), trials=(4, 2))
+    )
+
+    assert planned.what == "the ensemble of trials 4, 2"
+    assert planned.searched == {"trial 4 xgboost": 0.75, "trial 2 linear": 0.25}
+    first = {"algorithm": "xgboost", "trial": 4, "weight": 0.75, "rounds": 9}
+    assert planned.found["members"][0] == {**first, "params": {"max_depth": 3}}
+
+
+def test_where_one_model_is_as_good_alone_there_is_no_ensemble() -> None:
+    assert plan_ensemble(Combination(said="not kept", ensemble=None)) == []

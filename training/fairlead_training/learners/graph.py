@@ -10,7 +10,7 @@ is checked on every row of the hold-out before anything is registered.
 
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -254,7 +254,7 @@ def from_columns(
     width = len(classes) if classes else 1
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, width])]
     graph = helper.make_graph(nodes, "fairlead", inputs, outputs, initializer=inner.initializer)
-    model = _as_model(graph)
+    model = as_model(graph)
     described = contract.Description(
         task=str(setting.task),
         classes=classes,
@@ -322,10 +322,24 @@ def name_output(
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width])],
         initializer=constants,
     )
-    return _as_model(graph)
+    return as_model(graph)
 
 
-def _as_model(graph: "onnx.GraphProto") -> "onnx.ModelProto":
+def attribute_by_median(
+    predict: Callable[[Floats], Floats], features: Floats, usual: Floats
+) -> Floats:
+    """Return by how much the answer changes when one feature alone is at its median."""
+    answer = predict(features)
+    parts = []
+    for number, value in enumerate(usual):
+        without = features.copy()
+        without[:, number] = value
+        parts.append(answer - predict(without))
+    return np.stack(parts, axis=-1)
+
+
+def as_model(graph: "onnx.GraphProto") -> "onnx.ModelProto":
+    """Say for which versions of ONNX a graph is."""
     from onnx import helper  # noqa: PLC0415  a search has no use for it
 
     opsets = [helper.make_opsetid(domain, version) for domain, version in TARGETS.items()]

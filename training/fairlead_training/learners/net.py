@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from fairlead_training.config import Task
 from fairlead_training.data import Table
-from fairlead_training.learners.graph import GraphModel
+from fairlead_training.learners.graph import GraphModel, attribute_by_median
 from fairlead_training.learners.pipeline import (
     FittedPipeline,
     NumberFold,
@@ -126,13 +126,8 @@ class NetModel(FittedPipeline):
 
         That is of the probability or the value; a net has no exact values that are cheap.
         """
-        answer = self.predict(features)
-        parts = []
-        for number, usual in enumerate(self.pipeline["impute"].statistics_):
-            without = features.copy()
-            without[:, number] = usual
-            parts.append(answer - self.predict(without))
-        return np.stack(parts, axis=-1)
+        usual = self.pipeline["impute"].statistics_
+        return attribute_by_median(self.predict, features, usual)
 
 
 class _Training:

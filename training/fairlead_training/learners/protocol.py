@@ -163,12 +163,21 @@ class FittedModel(Scorer, Protocol):
         """Tell whether the artifact directory holds this model, byte for byte."""
 
 
-class Learner(Protocol):
-    """One algorithm: its search space, its training, and its models."""
+class Fitter(Protocol):
+    """What the finishing Job fits: a learner, or several of them together."""
 
     @property
     def name(self) -> str:
-        """Return its name in spec.training.algorithms."""
+        """Return its name, of a learner that in spec.training.algorithms."""
+
+    def fit(
+        self, table: Table, setting: Setting, *, searched: Parameters, learned: Parameters
+    ) -> FittedModel:
+        """Fit the final model on all rows of the search part."""
+
+
+class Learner(Fitter, Protocol):
+    """One algorithm: its search space, its training, and its models."""
 
     refused_in_names: ClassVar[str]  # characters that no feature's name may have
     learns_quantiles: ClassVar[bool]  # other than the median, which every learner can
@@ -183,8 +192,3 @@ class Learner(Protocol):
 
     def combine(self, learned: Sequence[Parameters]) -> Parameters:
         """Settle what the final fit takes from what the folds of one trial learned."""
-
-    def fit(
-        self, table: Table, setting: Setting, *, searched: Parameters, learned: Parameters
-    ) -> FittedModel:
-        """Fit the final model on all rows of the search part."""

@@ -75,6 +75,7 @@ TRAINS: dict[str, object] = {
     "data.positiveClass": "up",
     "data.features": ("demand", "price"),  # the learner samples columns by their place
     "training.algorithms": ("lightgbm",),
+    "training.ensemble": True,
     "training.search.trials": 61,
     "training.search.metric": "roc_auc",
     "training.search.quantile": 0.9,
