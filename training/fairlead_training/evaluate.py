@@ -1,7 +1,7 @@
 """How good a model is on the hold-out, and how sure that is.  Pure: the seed is an argument."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -63,6 +63,8 @@ class Judgment:
     comparison: Comparison | None
     compared_rows: int  # of the hold-out, the latest
     champion_unavailable: str | None  # why there is no comparison though there is a champion
+    # What forecasts without a model reach: by their names, each metric.
+    naive: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
 
 
 def judge(
@@ -74,12 +76,16 @@ def judge(
     score: Floats,
     rival: Rival | None,
     seed: int,
+    naive: Mapping[str, Floats] | None = None,
 ) -> Judgment:
     """Judge the scores of the hold-out, beside those of the champion where there are any.
 
     Args:
         learned: the target of the rows that the model learned from.
+        naive: what forecasts without a model say of the hold-out.
     """
+    names = list_metrics(task, metric)
+    metrics = evaluate(task, metric, target, score, seed=seed)
     comparison = None
     if rival is not None and rival.score is not None:
         comparison = compare(
@@ -91,27 +97,33 @@ def judge(
             seed=seed,
         )
     return Judgment(
-        metrics=evaluate(task, metric, target, score, seed=seed),
-        baseline={
-            name: score_trivially(task, name, learned, target)
-            for name in list_metrics(task, metric)
-        },
+        metrics=metrics,
+        baseline={name: score_trivially(task, name, learned, target) for name in names},
         trivial=score_trivially(task, metric, learned, target),
-        candidate=comparison.candidate
-        if comparison
-        else estimate(task, metric, target, score, seed=seed),
+        candidate=comparison.candidate if comparison else metrics[metric],
         comparison=comparison,
         compared_rows=rival.rows if rival else 0,
         champion_unavailable=rival.unavailable if rival else None,
+        naive={
+            of: {name: compute(task, name, target, said) for name in names}
+            for of, said in (naive or {}).items()
+        },
     )
 
 
 def evaluate(
     task: Task, metric: str, target: Floats, score: Floats, *, seed: int
 ) -> Mapping[str, Estimate]:
-    """Compute every metric of the task, and that of the search, with its interval."""
+    """Compute every metric of the task, and that of the search, with its bootstrap interval.
+
+    Percentile method (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
+    """
+    names = list_metrics(task, metric)
+    functions = [find_metric(task, name) for name in names]
+    drawn = _bootstrap(functions, target, (score,), seed=seed)
     return {
-        name: estimate(task, name, target, score, seed=seed) for name in list_metrics(task, metric)
+        name: _interval(compute(task, name, target, score), values)
+        for name, (values,) in zip(names, drawn, strict=True)
     }
 
 
@@ -149,15 +161,6 @@ def find_doubts(
     return tuple(doubts)
 
 
-def estimate(task: Task, metric: str, target: Floats, score: Floats, *, seed: int) -> Estimate:
-    """Compute the metric with its bootstrap interval.
-
-    Percentile method (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
-    """
-    (values,) = _bootstrap(find_metric(task, metric), target, (score,), seed=seed)
-    return _interval(compute(task, metric, target, score), values)
-
-
 def compare(
     task: Task,
     metric: str,
@@ -175,7 +178,7 @@ def compare(
     """
     function = find_metric(task, metric)
     sign = 1.0 if greater_is_better(metric) else -1.0
-    ours, theirs = _bootstrap(function, target, (candidate, champion), seed=seed)
+    ((ours, theirs),) = _bootstrap([function], target, (candidate, champion), seed=seed)
     own = compute(task, metric, target, candidate)
     other = compute(task, metric, target, champion)
     return Comparison(
@@ -186,19 +189,20 @@ def compare(
 
 
 def _bootstrap(
-    function: Metric, target: Floats, scores: tuple[Floats, ...], *, seed: int
-) -> tuple[Floats, ...]:
-    """Compute the metric of each set of scores in each replicate."""
+    functions: Sequence[Metric], target: Floats, scores: tuple[Floats, ...], *, seed: int
+) -> list[tuple[Floats, ...]]:
+    """Compute each metric of each set of scores, all in the same replicates."""
     rows = len(target)
     replicates = int(np.clip(_CELLS // rows, _LEAST_REPLICATES, _REPLICATES))
     generator = np.random.default_rng(seed)
-    parts: list[list[Floats]] = [[] for _ in scores]
+    parts: list[list[list[Floats]]] = [[[] for _ in scores] for _ in functions]
     step = max(1, _CHUNK // rows)
     for start in range(0, replicates, step):
         weights = draw_counts(rows, min(step, replicates - start), generator)
-        for part, score in zip(parts, scores, strict=True):
-            part.append(function(target, score, weights))
-    return tuple(np.concatenate(part) for part in parts)
+        for function, by_score in zip(functions, parts, strict=True):
+            for part, score in zip(by_score, scores, strict=True):
+                part.append(function(target, score, weights))
+    return [tuple(np.concatenate(part) for part in by_score) for by_score in parts]
 
 
 def draw_counts(rows: int, replicates: int, generator: np.random.Generator) -> Floats:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import mlflow
+import numpy as np
 import optuna
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
@@ -27,7 +28,7 @@ from fairlead_training.artifact import log_candidate, read_digest, read_signatur
 from fairlead_training.champion import challenge
 from fairlead_training.combine import Combination, combine
 from fairlead_training.compute import count_threads
-from fairlead_training.config import Environment, TrainingConfig
+from fairlead_training.config import Environment, Task, TrainingConfig
 from fairlead_training.data import check
 from fairlead_training.database import locked
 from fairlead_training.evaluate import Judgment, Rival, find_doubts, judge
@@ -42,6 +43,7 @@ from fairlead_training.learners.protocol import (
 )
 from fairlead_training.learners.table import find_learners, refused_characters
 from fairlead_training.metrics import Floats
+from fairlead_training.naive import forecast
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
@@ -213,6 +215,7 @@ class _Finishing:
             score=score,
             rival=rival,
             seed=config.search.seed,
+            naive=forecast_naively(parts, config.task),
         )
         return Fitted(plan=plan, model=model, score=score, judgment=judgment)
 
@@ -364,6 +367,7 @@ class _Finishing:
             importance=importance,
             attribution=fitted.model.attribution,
             baseline=fitted.judgment.baseline,
+            naive=fitted.judgment.naive,
         )
         self._record.log_texts(
             {
@@ -378,6 +382,18 @@ class _Finishing:
             plot = Path(folder, "explanation.png")
             plot.write_bytes(draw(importance, of=fitted.model.attribution))
             self._record.log_file(str(plot))
+
+
+def forecast_naively(parts: Split, task: Task) -> Mapping[str, Floats]:
+    """Return what forecasts without a model say of the hold-out; none where rows have no times."""
+    search, holdout = parts.search, parts.holdout
+    if task is not Task.REGRESSION or not search.by_time:
+        return {}
+    return forecast(
+        np.concatenate([search.times, holdout.times]),
+        np.concatenate([search.target, holdout.target]),
+        len(search),
+    )
 
 
 def plan_ensemble(combination: Combination) -> list[Plan]:
@@ -416,7 +432,13 @@ def _metrics(judgment: Judgment) -> dict[str, float]:
     for name, metric in judgment.metrics.items():
         bounds = {f"holdout_{name}_low": metric.low, f"holdout_{name}_high": metric.high}
         told |= {bound: value for bound, value in bounds.items() if math.isfinite(value)}
-    return told | {f"trivial_{name}": value for name, value in judgment.baseline.items()}
+    told |= {f"trivial_{name}": value for name, value in judgment.baseline.items()}
+    return told | {
+        f"{forecast}_{name}": value
+        for forecast, reached in judgment.naive.items()
+        for name, value in reached.items()
+        if math.isfinite(value)
+    }
 
 
 def rank_trials(study: optuna.Study) -> list[FrozenTrial]:

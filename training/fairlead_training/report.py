@@ -15,6 +15,7 @@ border-bottom:1px solid #dde3ea;font-weight:normal;vertical-align:top}th{color:#
 .bar{background:#2f6f9f;height:.7rem;border-radius:2px}code{font-size:.85em;word-break:break-all}
 """
 _SHOWN: Final = 20
+_ALWAYS: Final = "always the same answer"
 
 
 def render(
@@ -23,6 +24,7 @@ def render(
     *,
     metrics: Mapping[str, Estimate],
     baseline: Mapping[str, float],
+    naive: Mapping[str, Mapping[str, float]],
     parameters: Mapping[str, Any],
     importance: Mapping[str, float],
     attribution: str,
@@ -30,7 +32,7 @@ def render(
     """Build the page from the result document and what led to it."""
     sections = [
         ("Verdict", _table(_verdict(result))),
-        ("On the hold-out", _table(_measured(metrics, baseline))),
+        ("On the hold-out", _table(_measured(metrics, {_ALWAYS: baseline, **naive}))),
         (f"What carries the model (mean size of: {attribution})", _bars(importance)),
         ("Hyperparameters", _table({name: _format(value) for name, value in parameters.items()})),
         ("Data", _table({name: _format(value) for name, value in result["data"].items()})),
@@ -47,7 +49,7 @@ def _verdict(result: Mapping[str, Any]) -> dict[str, str]:
     rows = {
         "version": str(result["version"]),
         result["metric"]: _interval(result["candidate"]),
-        "always the same answer": _format(result["trivial"]),
+        _ALWAYS: _format(result["trivial"]),
         "digest": str(result["digest"]),
         "seconds": _format(result["seconds"]),
     }
@@ -64,12 +66,22 @@ def _verdict(result: Mapping[str, Any]) -> dict[str, str]:
     return rows
 
 
-def _measured(metrics: Mapping[str, Estimate], baseline: Mapping[str, float]) -> dict[str, str]:
+def _measured(
+    metrics: Mapping[str, Estimate], others: Mapping[str, Mapping[str, float]]
+) -> dict[str, str]:
     return {
-        name: f"{_format(metric.value)} ({_format(metric.low)} to {_format(metric.high)}); "
-        f"always the same answer: {_format(baseline[name])}"
+        name: "; ".join(
+            (
+                f"{_format(metric.value)} ({_format(metric.low)} to {_format(metric.high)})",
+                *(f"{_spoken(of)}: {_format(reached[name])}" for of, reached in others.items()),
+            )
+        )
         for name, metric in metrics.items()
     }
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _interval(estimate: Mapping[str, float | None]) -> str:

@@ -37,6 +37,7 @@ from fairlead_training.study import (
     SharedStudy,
     count,
     fail_left_behind,
+    find_best,
     seconds_spent,
 )
 
@@ -135,8 +136,7 @@ class Worker:
     def _take_turn(self) -> Step:
         with contextlib.ExitStack() as self._turn:
             self._turn.enter_context(locked(self._engine, self._config.study_name))
-            fail_left_behind(self._study, self._engine)
-            counts = count(self._study.get_trials(deepcopy=False))
+            counts = count(fail_left_behind(self._study, self._engine))
             left = self._deadline - time.monotonic()
             step = decide(counts, trials=self._config.search.trials, seconds_left=left)
             if step is Step.TRY:
@@ -188,7 +188,7 @@ class Worker:
             spent=seconds_spent(trials),
             seconds_left=max(0.0, self._deadline - time.monotonic()),
         )
-        best = self._study.best_value if counts.complete else None
+        best = find_best(self._study, trials)
         self._report(SearchProgress(trial=counts.finished, best=best, seconds_left=left))
 
 

@@ -159,27 +159,31 @@ def load_study(storage: RDBStorage, config: TrainingConfig) -> SharedStudy:
     return _shared(study, storage)
 
 
-def fail_left_behind(study: optuna.Study, engine: sqlalchemy.Engine) -> None:
-    """Fail the trials of workers that are gone, so that the budget has room again.
+def fail_left_behind(study: optuna.Study, engine: sqlalchemy.Engine) -> list[FrozenTrial]:
+    """Fail the trials of workers that are gone, so that the budget has room again; return all.
 
     Optuna does so for a trial whose heartbeat fell silent.  A worker that was killed
     between recording its trial and the first beat left one that never had any.
     """
     optuna.storages.fail_stale_trials(study)
+    trials = study.get_trials(deepcopy=False)
     earliest = datetime.now() - timedelta(seconds=GRACE_SECONDS)  # noqa: DTZ005  Optuna's are naive
     old = {
         trial._trial_id: trial.number  # noqa: SLF001  the heartbeats' table knows no other name
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        if trial.datetime_start is not None and trial.datetime_start < earliest
+        for trial in trials
+        if trial.state is TrialState.RUNNING
+        and trial.datetime_start is not None
+        and trial.datetime_start < earliest
     }
     if not old:
-        return
+        return trials
     beats = sqlalchemy.text("SELECT trial_id FROM trial_heartbeats WHERE trial_id = ANY(:trials)")
     with engine.connect() as connection:
         heard = set(connection.execute(beats, {"trials": list(old)}).scalars())
     for trial_id, number in old.items():
         if trial_id not in heard:
             study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+    return study.get_trials(deepcopy=False)
 
 
 def give_up_running(study: optuna.Study) -> None:
@@ -194,6 +198,17 @@ def read_learned(trial: FrozenTrial) -> dict[str, Any]:
     """Return what the folds of a complete trial found, also where an older image searched."""
     learned = trial.user_attrs.get(LEARNED)
     return dict(learned) if learned is not None else {"rounds": trial.user_attrs[_ROUNDS]}
+
+
+def find_best(study: optuna.Study, trials: Iterable[FrozenTrial]) -> float | None:
+    """Return the best value so far, without asking the database again; None where there is none."""
+    is_loss = study.direction is optuna.study.StudyDirection.MINIMIZE
+    values = [
+        trial.value
+        for trial in trials
+        if trial.state is TrialState.COMPLETE and trial.value is not None
+    ]
+    return (min if is_loss else max)(values, default=None)
 
 
 def count(trials: Iterable[FrozenTrial]) -> Counts:

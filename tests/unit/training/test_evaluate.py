@@ -9,20 +9,24 @@ from hypothesis import strategies as st
 
 from fairlead_training.config import Task
 from fairlead_training.evaluate import (
+    Estimate,
     Rival,
     compare,
     draw_counts,
-    estimate,
     evaluate,
     find_doubts,
     judge,
     score_trivially,
 )
-from fairlead_training.metrics import METRICS, compute, greater_is_better
+from fairlead_training.metrics import METRICS, Floats, compute, greater_is_better
 from support.scores import binary
 
 RELAXED = settings(max_examples=30)
 seeds = st.integers(0, 10_000)
+
+
+def estimate(task: Task, metric: str, target: Floats, score: Floats, *, seed: int) -> Estimate:
+    return evaluate(task, metric, target, score, seed=seed)[metric]
 
 
 @pytest.mark.parametrize("task", list(Task))

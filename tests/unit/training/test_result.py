@@ -177,6 +177,7 @@ def test_the_report_escapes_what_it_is_given_and_needs_nothing_else() -> None:
         result,
         metrics={"roc_auc": Estimate(value=0.9, low=0.8, high=1.0)},
         baseline={"roc_auc": 0.5},
+        naive={},
         parameters={"max_depth": 6},
         importance={"<i>demand": 0.5, "wind": 0.0},
         attribution="SHAP values",
@@ -190,7 +191,14 @@ def test_the_report_escapes_what_it_is_given_and_needs_nothing_else() -> None:
 
 def test_a_report_without_features_has_no_bars() -> None:
     page = render(
-        "m", document(), metrics={}, baseline={}, parameters={}, importance={}, attribution="SHAP"
+        "m",
+        document(),
+        metrics={},
+        baseline={},
+        naive={},
+        parameters={},
+        importance={},
+        attribution="SHAP",
     )
 
     assert 'class="bar"' not in page

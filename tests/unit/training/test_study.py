@@ -5,7 +5,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_training.budget import Counts
-from fairlead_training.study import count, give_up_running, read_learned, seconds_spent
+from fairlead_training.study import count, find_best, give_up_running, read_learned, seconds_spent
 from support.optuna_trials import frozen_trial
 
 
@@ -49,6 +49,19 @@ def test_a_pause_costs_no_search_time() -> None:
     ]
 
     assert seconds_spent(trials) == 25
+
+
+@pytest.mark.parametrize(
+    ("direction", "best"), [("maximize", 0.9), ("minimize", 0.2)], ids=["a score", "a loss"]
+)
+def test_the_best_so_far_is_of_a_trial_that_came_to_its_end(direction: str, best: float) -> None:
+    study = optuna.create_study(direction=direction)
+    pruned = frozen_trial(TrialState.PRUNED, value=1.0)
+    assert find_best(study, [pruned]) is None
+
+    trials = [pruned, *(frozen_trial(TrialState.COMPLETE, value=v) for v in (0.5, 0.9, 0.2))]
+
+    assert find_best(study, trials) == best
 
 
 def test_a_search_that_has_ended_has_no_running_trial() -> None:
