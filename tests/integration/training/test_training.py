@@ -209,7 +209,7 @@ def test_the_next_training_is_compared_with_the_champion(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("target", "task", "metric", "bounds"),
     [
-        pytest.param("nsw_price", "regression", "rmse", (0, 0.1), id="regression"),
+        pytest.param("nsw_price", "regression", "pinball_0.9", (0, 0.1), id="regression"),
         pytest.param("kind", "multiclass-classification", "f1_macro", (0.4, 1), id="multiclass"),
     ],
 )
@@ -226,10 +226,14 @@ def test_other_tasks(
         "search__metric": metric,
         "search__trials": 2,
     }
-    first = desk.train(desk.config(**changes))
+    config = desk.config(**changes)
+    first = desk.train(config)
 
     second = desk.train(desk.config(champion=_champion(first), **changes))
 
+    told = MlflowClient(desk.mlflow).get_run(config["mlflowRunId"]).data.metrics
+    assert told[f"holdout_{metric}"] == pytest.approx(first["candidate"]["value"], 1e-4)
+    assert (f"last_value_{metric}" in told) is (task == "regression")
     assert bounds[0] < first["candidate"]["value"] <= bounds[1]
     assert second["difference"]["value"] == pytest.approx(0, abs=1e-6), "the same rows and seed"
 
