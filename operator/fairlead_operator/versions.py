@@ -55,6 +55,7 @@ def choose(
     model: str,
     known: VersionReference | None = None,
     pinned: str | None = None,
+    field: str = "versionDigest",
 ) -> VersionReference | Refusal:
     """Choose the registration that a semantic version means, or say why there is none.
 
@@ -63,6 +64,7 @@ def choose(
         model: the name of the registered model, for the words.
         known: what the cluster knows of the version.
         pinned: the digest that the spec names.
+        field: where the spec names it, or can.
     """
     found = sorted((one for one in registered if one.version == version), key=_age)
     named = f"{model} {version}"
@@ -74,13 +76,13 @@ def choose(
         )
     digest = pinned or (known.digest if known is not None else "")
     if digest:
-        return _with_digest(digest, found, named=named, known=known, is_pinned=bool(pinned))
+        asks = field if pinned else None
+        return _with_digest(digest, found, named=named, known=known, asks=asks)
     if len(found) > 1:
         return Refusal(
             problem=Problem.AMBIGUOUS,
             message=f"MLflow has {len(found)} registrations of {named}: {_list(found)}; delete "
-            "all but one there, or say by versionDigest, beside the version in the spec, which it "
-            "is",
+            f"all but one there, or say by {field}, beside the version in the spec, which it is",
         )
     return _only(found[0], named=named)
 
@@ -91,7 +93,7 @@ def _with_digest(
     *,
     named: str,
     known: VersionReference | None,
-    is_pinned: bool,
+    asks: str | None,
 ) -> VersionReference | Refusal:
     """Choose by digest; of several that say to have it the oldest, as any of them has its files."""
     version = found[0].version
@@ -100,16 +102,16 @@ def _with_digest(
             if one.registry_version == known.registry_version:
                 return known
     same = [one for one in found if one.digest == digest]
-    if not same and is_pinned and len(found) == 1 and not _digest_of(found[0]):
+    if not same and asks and len(found) == 1 and not _digest_of(found[0]):
         same = [found[0]]  # the spec says what no tag says
     if same:
         return VersionReference(
             version=version, registry_version=same[0].registry_version, digest=digest
         )
-    whose = "versionDigest asks for" if is_pinned else "its digest has been"
+    whose = f"{asks} asks for" if asks else "its digest has been"
     what_to_do = (
-        "correct versionDigest, or register that artifact"
-        if is_pinned
+        f"correct {asks}, or register that artifact"
+        if asks
         else "register the other artifact under another version, or restore this one's tags"
     )
     return Refusal(
@@ -132,7 +134,13 @@ def _only(one: RegisteredVersion, *, named: str) -> VersionReference | Refusal:
     )
 
 
-def exchanged(stable: VersionReference | None, *, version: str | None, pinned: str | None) -> str:
+def exchanged(
+    stable: VersionReference | None,
+    *,
+    version: str | None,
+    pinned: str | None,
+    field: str = "versionDigest",
+) -> str:
     """Say that the spec asks for another artifact under the version in charge; empty: it does not.
 
     Traffic stays where it is: the same name cannot mean two artifacts.
@@ -142,9 +150,9 @@ def exchanged(stable: VersionReference | None, *, version: str | None, pinned: s
     if stable.version != version or stable.digest == pinned:
         return ""
     return (
-        f"{version} is in charge with digest {stable.digest}, and spec.versionDigest asks for "
-        f"{pinned}: what serves goes on; correct spec.versionDigest, or register that artifact "
-        "under another version"
+        f"{version} is in charge with digest {stable.digest}, and spec.{field} asks for "
+        f"{pinned}: what serves goes on; correct spec.{field}, or register that artifact under "
+        "another version"
     )
 
 

@@ -261,6 +261,61 @@ async def test_another_digest_in_the_spec_takes_a_rollout_of_that_version_back()
     assert world.weights() == {"1.0.0": 80, "1.1.0": 20}
 
 
+TRIAL: Final = {
+    "strategy": "abTest",
+    "abTest": {"goal": {"metric": "success-rate"}, "weight": 20, "maxDuration": "1h"},
+}
+
+
+async def test_an_alternative_of_two_registrations_is_the_one_that_the_spec_names() -> None:
+    world = await serving()
+    world.registry.register(NAME, "1.2.0", digest="sha256:2")
+    world.registry.forge(NAME, "1.2.0", digest=FORGED)
+    digests = [{"version": "1.2.0", "digest": FORGED}]
+
+    change(
+        world,
+        version="1.1.0",
+        rollout=TRIAL,
+        alternatives=["1.2.0"],
+        alternativeDigests=digests,
+    )
+    await world.pass_time(MINUTE)
+
+    assert world.weights() == {"1.0.0": 60, "1.1.0": 20, "1.2.0": 20}
+    assert served(world, "1.2.0")["FAIRLEAD_DIGEST"] == FORGED
+
+
+async def test_an_alternative_of_two_registrations_that_nobody_names_gets_no_traffic() -> None:
+    world = await serving()
+    world.registry.register(NAME, "1.2.0", digest="sha256:2")
+    world.registry.forge(NAME, "1.2.0", digest=FORGED)
+
+    change(world, version="1.1.0", rollout=TRIAL, alternatives=["1.2.0"])
+    await world.pass_time(15 * MINUTE)
+
+    assert world.weights() == {"1.0.0": 100}
+    messages = [event["message"] for event in world.kube.objects.values()
+                if event["kind"] == "Event"]  # fmt: skip
+    assert any("say by alternativeDigests" in message for message in messages)
+
+
+async def test_an_alternative_of_which_the_spec_names_another_artifact_leaves_the_trial() -> None:
+    world = await serving()
+    world.registry.register(NAME, "1.2.0", digest="sha256:2")
+    change(world, version="1.1.0", rollout=TRIAL, alternatives=["1.2.0"])
+    await world.pass_time(MINUTE)
+    assert world.weights()["1.2.0"] == 20
+    world.registry.forge(NAME, "1.2.0", digest=FORGED)
+
+    change(world, alternativeDigests=[{"version": "1.2.0", "digest": FORGED}])
+    await world.pass_time(MINUTE)
+
+    told = [message for reason, message in world.events() if reason == "VersionChanged"]
+    assert "spec.alternativeDigests asks for" in told[0]
+    assert world.weights() == {"1.0.0": 80, "1.1.0": 20, "1.2.0": 0}
+
+
 async def test_a_version_without_a_tag_for_its_digest_is_served_by_the_one_in_the_spec() -> None:
     world = World()
     world.prometheus.healthy()

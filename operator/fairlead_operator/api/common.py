@@ -1,10 +1,12 @@
 """Spec parts that more than one kind uses."""
 
+from collections.abc import Collection, Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from fairlead_operator.api.base import (
+    Digest,
     Message,
     Moment,
     ObjectName,
@@ -130,6 +132,45 @@ Alternatives = Annotated[
 ]
 
 
+class AlternativeDigest(Spec):
+    """Which artifact one of the alternatives is."""
+
+    version: Annotated[SemanticVersion, Field(description="One of `alternatives`.")]
+    digest: Annotated[Digest, Field(description="Digest of the artifact that it must be.")]
+
+
+AlternativeDigests = Annotated[
+    tuple[AlternativeDigest, ...],
+    Field(
+        default=(),
+        max_length=4,
+        description="Which artifacts alternatives must be, as `versionDigest` says it of "
+        "`version`. An alternative that is not listed is what the Model's status knows of it, else "
+        "the only registration there is.",
+    ),
+]
+
+
+def find_digest(
+    version: str,
+    *,
+    pinned: tuple[str | None, str | None],
+    alternatives: Iterable[AlternativeDigest],
+) -> str | None:
+    """Return the digest that a spec names for a version; None where it names none.
+
+    Args:
+        pinned: the first candidate, and the digest that the spec names for it.
+    """
+    told = {each.version: each.digest for each in alternatives}
+    return pinned[1] if version == pinned[0] else told.get(version)
+
+
+def digest_field(version: str, alternatives: Collection[str]) -> str:
+    """Return the field in which a spec names a candidate's digest."""
+    return "alternativeDigests" if version in alternatives else "versionDigest"
+
+
 def alternatives_rules(policy: str, *, inherits: bool = False) -> tuple[Rule, ...]:
     """Build the rules of a spec with alternatives, whose policy is in this field.
 
@@ -143,6 +184,14 @@ def alternatives_rules(policy: str, *, inherits: bool = False) -> tuple[Rule, ..
             "a != self.version && self.alternatives.exists_one(b, b == a)))",
             "alternatives are tried beside version: set version, and name each version once",
             ".alternatives",
+        ),
+        Rule(
+            "!has(self.alternativeDigests) || (has(self.alternatives) && "
+            "self.alternativeDigests.all(d, self.alternatives.exists(a, a == d.version) && "
+            "self.alternativeDigests.exists_one(e, e.version == d.version)))",
+            "alternativeDigests says which artifacts alternatives are: name each of them once, and "
+            "no other version",
+            ".alternativeDigests",
         ),
         Rule(
             f"!has(self.alternatives) || {unknown}"

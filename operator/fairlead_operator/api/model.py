@@ -19,11 +19,13 @@ from fairlead_operator.api.builtins import (
     spoken_names,
 )
 from fairlead_operator.api.common import (
+    AlternativeDigests,
     Alternatives,
     RequestStatus,
     Task,
     VersionReference,
     alternatives_rules,
+    find_digest,
 )
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.freeze import FreezeWindows
@@ -190,6 +192,7 @@ class ModelSpec(Spec):
         ),
     ]
     alternatives: Alternatives
+    alternative_digests: AlternativeDigests
     serving: Annotated[
         ServingSpec,
         Field(
@@ -217,6 +220,14 @@ class ModelSpec(Spec):
             "are served as before. Defaults to false.",
         ),
     ]
+
+    def digest_of(self, version: str) -> str | None:
+        """Return the digest that is named here for one of the candidates."""
+        return find_digest(
+            version,
+            pinned=(self.version, self.version_digest),
+            alternatives=self.alternative_digests,
+        )
 
     @property
     def strategy(self) -> str:

@@ -21,10 +21,12 @@ from fairlead_operator.api.base import (
     Status,
 )
 from fairlead_operator.api.common import (
+    AlternativeDigests,
     Alternatives,
     RequestStatus,
     VersionReference,
     alternatives_rules,
+    find_digest,
 )
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.gateway import GatewaySpec
@@ -60,6 +62,7 @@ class RolloutSpec(Spec):
         ),
     ]
     alternatives: Alternatives
+    alternative_digests: AlternativeDigests
     trigger: Annotated[
         Trigger,
         Field(
@@ -87,6 +90,14 @@ class RolloutSpec(Spec):
     def versions(self) -> tuple[str, ...]:
         """Return every candidate, the first first."""
         return (self.version, *self.alternatives)
+
+    def digest_of(self, version: str) -> str | None:
+        """Return the digest that is named here for one of the candidates."""
+        return find_digest(
+            version,
+            pinned=(self.version, self.version_digest),
+            alternatives=self.alternative_digests,
+        )
 
     @property
     def goes_back(self) -> bool:

@@ -55,7 +55,13 @@ def rollout_name(model: str, number: int) -> str:
 def build_rollout(owner: Owner, spec: ModelSpec, target: Target, *, number: int) -> dict[str, Any]:
     """Build the Rollout that the Model starts; the policy in force now is its own to the end."""
     policy = spec.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
-    digest = spec.version_digest if target.trigger is RolloutTrigger.PINNED else None
+    is_pinned = target.trigger is RolloutTrigger.PINNED
+    digest = spec.digest_of(target.version) if is_pinned else None
+    digests = [
+        {"version": version, "digest": digest_of_it}
+        for version in target.alternatives
+        if is_pinned and (digest_of_it := spec.digest_of(version))
+    ]
     return {
         "apiVersion": API_VERSION,
         "kind": "Rollout",
@@ -67,6 +73,7 @@ def build_rollout(owner: Owner, spec: ModelSpec, target: Target, *, number: int)
             "version": target.version,
             **({"versionDigest": digest} if digest else {}),
             **({"alternatives": list(target.alternatives)} if target.alternatives else {}),
+            **({"alternativeDigests": digests} if digests else {}),
             "trigger": str(target.trigger),
             "policy": policy,
         },

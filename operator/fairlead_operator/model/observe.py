@@ -284,7 +284,7 @@ async def _check_artifacts(
     for entry in status.blocked:
         if entry.version not in {spec.version, *spec.alternatives}:
             continue
-        pinned = spec.version_digest if entry.version == spec.version else None
+        pinned = spec.digest_of(entry.version)
         reference = find_known(entry.version, known)
         expected = pinned or (reference.digest if reference is not None else "")
         listed = ports.registrations.digests(name, entry.version)
@@ -320,6 +320,7 @@ def _to_observed(
         suspend=spec.suspend,
         pinned=spec.version,
         pinned_digest=spec.version_digest,
+        alternative_digests={each.version: each.digest for each in spec.alternative_digests},
         alternatives=spec.alternatives,
         on_new_target=spec.rollout.on_new_target,
         demand=Demand(

@@ -26,7 +26,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final, assert_never
 
-from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.common import VersionReference, digest_field
 from fairlead_operator.api.model import BlockedVersion, GateStatus, RefusedTarget
 from fairlead_operator.api.phases.model import GateReason, Phase, Reason
 from fairlead_operator.api.phases.rollout import BY_HAND, UNRESOLVED, Trigger
@@ -256,8 +256,9 @@ def _lost(observed: Observed, rollout: CurrentRollout) -> tuple[BlockedVersion, 
 
 
 def _is_repinned(observed: Observed, entry: BlockedVersion) -> bool:
-    asked = entry.version == observed.pinned and entry.reason == RolloutReason.VERSION_CHANGED
-    return asked and bool(entry.digest) and observed.pinned_digest not in {None, entry.digest}
+    named = observed.digest_of(entry.version)
+    changed = entry.reason == RolloutReason.VERSION_CHANGED
+    return changed and bool(entry.digest) and named not in {None, entry.digest}
 
 
 def _left_by_hand(observed: Observed, rollout: CurrentRollout) -> tuple[BlockedVersion, ...]:
@@ -489,7 +490,13 @@ def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase
         return Phase.BLOCKED, Reason.VERSION_BLOCKED, f"{_rolled_back(block)}; {ways}"
     if observed.stable is not None and observed.refused is not None:
         return Phase.SERVING, Reason.TARGET_REFUSED, observed.refused.message
-    changed = exchanged(observed.stable, version=observed.pinned, pinned=observed.pinned_digest)
+    in_charge = observed.stable.version if observed.stable is not None else ""
+    changed = exchanged(
+        observed.stable,
+        version=in_charge,
+        pinned=observed.digest_of(in_charge),
+        field=digest_field(in_charge, observed.alternatives),
+    )
     if changed:
         return Phase.SERVING, Reason.VERSION_CHANGED, changed
     in_training = training or (

@@ -94,6 +94,7 @@ class Observed:
     suspend: bool
     pinned: str | None
     pinned_digest: str | None = None  # of the pinned version, where the spec names it
+    alternative_digests: Mapping[str, str] = dataclasses.field(default_factory=dict)  # likewise
     alternatives: tuple[str, ...]  # tried beside the pinned version
     on_new_target: Literal["supersede", "queue", "reject"]
     demand: Demand
@@ -136,6 +137,11 @@ class Observed:
             return None
         is_first = past.takes_up(self.pinned, self.alternatives)
         return past.stable.version if is_first else None
+
+    def digest_of(self, version: str) -> str | None:
+        """Return the digest that the spec names for a candidate."""
+        pinned = version == self.pinned
+        return self.pinned_digest if pinned else self.alternative_digests.get(version)
 
     def request(self, action: Action) -> Request | None:
         """Return the request of a person for this that has no answer yet."""

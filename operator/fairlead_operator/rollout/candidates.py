@@ -8,7 +8,7 @@ import asyncio
 import dataclasses
 from typing import Final
 
-from fairlead_operator.api.common import VersionReference
+from fairlead_operator.api.common import VersionReference, digest_field
 from fairlead_operator.api.group import name_registered_model
 from fairlead_operator.errors import TransientError
 from fairlead_operator.ports import Registry
@@ -70,7 +70,8 @@ async def _find(version: str, case: Case, registry: Registry) -> VersionReferenc
     """Ask MLflow for the registrations of a version, and choose."""
     name = name_registered_model(case.namespace, case.spec.model)
     pinned = case.pinned_digest(version)
-    in_charge = exchanged(case.stable, version=version, pinned=pinned)
+    field = digest_field(version, case.spec.alternatives)
+    in_charge = exchanged(case.stable, version=version, pinned=pinned, field=field)
     if in_charge:
         return Refusal(problem=Problem.CHANGED, message=in_charge)
     return choose(
@@ -79,4 +80,5 @@ async def _find(version: str, case: Case, registry: Registry) -> VersionReferenc
         model=name,
         known=find_known(version, case.known),
         pinned=pinned,
+        field=field,
     )

@@ -60,11 +60,7 @@ class Case:
         """
         if self.spec.trigger is Trigger.RESTORED:
             return None
-        asked = (
-            (self.spec.version, self.spec.version_digest),
-            (self.model.version, self.model.version_digest),
-        )
-        return next((digest for name, digest in asked if name == version and digest), None)
+        return self.spec.digest_of(version) or self.model.digest_of(version)
 
     @property
     def nameless(self) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fairlead_operator.alert_note import Note, UnreadableNoteError, read_note
+from fairlead_operator.api.common import digest_field
 from fairlead_operator.api.conditions import APPLIED
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import ANNOTATION_ALERT
@@ -536,14 +537,16 @@ class _Look:
     def _repinned(self, version: str) -> str | None:
         """Say that the spec pins another artifact of the version than this rollout began with."""
         case = self.case
-        pinned, begun = case.model.version_digest, find_known(version, self.candidates.references)
-        if case.spec.trigger is not Trigger.PINNED or version != case.model.version:
+        pinned = case.model.digest_of(version)
+        begun = find_known(version, self.candidates.references)
+        if case.spec.trigger is not Trigger.PINNED:
             return None
         if not pinned or begun is None or begun.digest == pinned:
             return None
+        field = digest_field(version, case.model.alternatives)
         return (
-            f"this rollout is of {version} with digest {begun.digest}, and spec.versionDigest asks "
-            f"for {pinned} by now"
+            f"this rollout is of {version} with digest {begun.digest}, and spec.{field} asks for "
+            f"{pinned} by now"
         )
 
     def _trip(self, version: str) -> tuple[str, datetime] | None:

@@ -253,6 +253,10 @@ def trial_of(version: str, *others: str, **fields: Any) -> Manifest:
     return with_(with_(whole, "spec.version", version), "spec.alternatives", list(others))
 
 
+def _which(version: str, digit: str = "0") -> dict[str, str]:
+    return {"version": version, "digest": f"sha256:{digit * 64}"}
+
+
 def weekly(**fields: Any) -> Manifest:
     """A Model with one weekly freeze window; None leaves a field out."""
     whole = {"name": "a", "days": ["Fri"], "from": "18:00", "to": "08:00", **fields}
@@ -1267,6 +1271,34 @@ def without_empty_lists(node: Any) -> Any:
             with_(MODEL, "spec.versionDigest", f"sha256:{'0' * 64}"),
             "set version, or remove versionDigest",
             id="versionDigest: of what",
+        ),
+        pytest.param(
+            with_(trial_of("1.1.0", "1.2.0"), "spec.alternativeDigests", [_which("1.1.0")]),
+            "name each of them once, and no other version",
+            id="alternativeDigests: of the version",
+        ),
+        pytest.param(
+            with_(
+                trial_of("1.1.0", "1.2.0"),
+                "spec.alternativeDigests",
+                [_which("1.2.0"), _which("1.2.0", "1")],
+            ),
+            "name each of them once, and no other version",
+            id="alternativeDigests: two of one",
+        ),
+        pytest.param(
+            with_(ROLLOUT, "spec.alternativeDigests", [_which("1.2.0")]),
+            "name each of them once, and no other version",
+            id="rollout: alternativeDigests of what",
+        ),
+        pytest.param(
+            with_(
+                trial_of("1.1.0", "1.2.0"),
+                "spec.alternativeDigests",
+                [{"version": "1.2.0", "digest": "sha256:9f86"}],
+            ),
+            "alternativeDigests[0].digest",
+            id="alternativeDigests: half a digest",
         ),
         pytest.param(steps(), "rollout.steps", id="steps: none"),
         pytest.param(

@@ -80,3 +80,27 @@ def test_a_pinned_artifact_is_told_to_the_rollout(trigger: str, digest: str | No
     spec = rollout(target, version="1.1.0", versionDigest=DIGEST)["spec"]
 
     assert RolloutSpec.model_validate(spec).version_digest == digest
+
+
+@pytest.mark.parametrize(
+    ("trigger", "digests"),
+    [
+        pytest.param("pinned", {"1.2.0": DIGEST}, id="the alternatives of the spec"),
+        pytest.param("trained", {}, id="what was trained: as its training said"),
+    ],
+)
+def test_the_artifacts_of_alternatives_are_told_to_the_rollout(
+    trigger: str, digests: dict[str, str]
+) -> None:
+    target = Target(
+        version="1.1.0", trigger=RolloutTrigger(trigger), alternatives=("1.2.0", "1.3.0")
+    )
+    pinned = {"version": "1.2.0", "digest": DIGEST}
+
+    spec = rollout(
+        target, version="1.1.0", alternatives=["1.2.0", "1.3.0"], alternativeDigests=[pinned]
+    )["spec"]
+
+    told = RolloutSpec.model_validate(spec)
+    assert {each.version: each.digest for each in told.alternative_digests} == digests
+    assert told.digest_of("1.1.0") is None

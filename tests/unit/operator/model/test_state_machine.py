@@ -363,6 +363,34 @@ def test_what_makes_way_for_another_artifact_of_its_version_is_not_blocked(
     assert decision.start_rollout == (None if kept else PIN)
 
 
+@pytest.mark.parametrize(
+    ("named", "kept"),
+    [
+        pytest.param({"1.2.0": "sha256:b"}, [], id="the spec names another artifact of it by now"),
+        pytest.param({"1.2.0": "sha256:a"}, ["1.2.0"], id="the same"),
+        pytest.param({"1.3.0": "sha256:b"}, ["1.2.0"], id="of another alternative"),
+        pytest.param({}, ["1.2.0"], id="the spec names none"),
+    ],
+)
+def test_an_alternative_that_makes_way_for_another_artifact_is_not_blocked(
+    named: dict[str, str], kept: list[str]
+) -> None:
+    lost = blocked("1.2.0", reason="VersionChanged", asked="spec.alternatives", digest="sha256:a")
+    ended = rollout("1.1.0", RunState.FAILED, trigger="pinned", lost=lost)
+
+    decision = decide(
+        observed(
+            pinned="1.1.0",
+            alternatives=("1.2.0", "1.3.0"),
+            alternative_digests=named,
+            rollout=ended,
+            rollout_folded=False,
+        )
+    )
+
+    assert [entry.version for entry in decision.blocked] == kept
+
+
 def test_a_training_that_passes_the_gate_is_shipped() -> None:
     ended = training(RunState.SUCCEEDED, comparison=comparison())
     decision = decide(observed(training=ended, training_folded=False))

@@ -111,6 +111,32 @@ async def test_a_second_registration_is_never_taken_for_the_first(
 
 
 @pytest.mark.parametrize(
+    ("pinned", "resolution"),
+    [
+        pytest.param(None, Resolution.AMBIGUOUS, id="nobody says which"),
+        pytest.param(DIGEST, Resolution.FOUND, id="the spec names its digest"),
+        pytest.param(f"sha256:{'9' * 64}", Resolution.CHANGED, id="nobody registered that one"),
+    ],
+)
+async def test_an_alternative_is_what_its_digest_says(
+    world: World, pinned: str | None, resolution: Resolution
+) -> None:
+    world.registry.register(MODEL, "1.2.0", digest="sha256:2")
+    world.registry.forge(MODEL, "1.2.0", digest=DIGEST)
+    digests = [{"version": "1.2.0", "digest": pinned}] if pinned else []
+
+    candidates = await asked(
+        world, "1.1.0", alternatives=["1.2.0"], alternativeDigests=digests, trigger="hand"
+    )
+
+    assert candidates.resolution is resolution
+    if resolution is Resolution.FOUND:
+        assert [one.digest for one in candidates.references][1:] == [DIGEST]
+    else:
+        assert "alternativeDigests" in candidates.message
+
+
+@pytest.mark.parametrize(
     ("trigger", "has_turn", "is_asked"),
     [
         pytest.param("trained", False, False, id="the Model's, which does not name it yet"),
