@@ -41,6 +41,9 @@ METRICS_BY_TASK: Final[Mapping[Task, tuple[str, ...]]] = {
     Task.REGRESSION: ("rmse", "mae", "r2", "mape", "poisson_deviance", "tweedie_deviance"),
 }
 
+# Of files of text; the API lists the same.
+ENCODINGS: Final = ("utf-8", "utf-16", "latin-1", "windows-1252")
+
 
 OF_AMOUNTS: Final = frozenset({"poisson_deviance", "tweedie_deviance"})  # which are 0 or more
 
@@ -55,6 +58,7 @@ class SourceConfig:
     endpoint: str | None = None
     region: str | None = None
     version: int | None = None
+    encoding: str | None = None
     path_style: bool = True
 
 
@@ -96,6 +100,7 @@ class DataConfig:
     endpoint: str | None = None  # of an object store that is not its cloud's own
     region: str | None = None
     version: int | None = None  # of a Delta Lake table; None: the latest
+    encoding: str | None = None  # of text, in Python's words; None: UTF-8
     path_style: bool = True  # the bucket is part of the path, not of the host
     timestamp_format: str | None = None  # None: inferred
     group_by: str | None = None  # column whose rows of one value are never parted
@@ -392,6 +397,7 @@ def _parse_source(source: "_Section") -> dict[str, Any]:
         "endpoint": source.optional_text("endpoint"),
         "region": source.optional_text("region"),
         "version": source.optional_number("version", 0, 2**53),
+        "encoding": source.optional_choice("encoding", ENCODINGS),
         "path_style": source.get("pathStyle") is not False,
     }
 
@@ -497,6 +503,9 @@ class _Section:
 
     def optional_number(self, name: str, lowest: float, highest: float) -> int | None:
         return None if self._value.get(name) is None else int(self.number(name, lowest, highest))
+
+    def optional_choice(self, name: str, allowed: tuple[str, ...]) -> str | None:
+        return None if self._value.get(name) is None else self.choice(name, allowed)
 
     def text(self, name: str) -> str:
         value = self._value.get(name)

@@ -44,6 +44,7 @@ _RECIPE: Final[Mapping[str, object]] = {
     "data.source.endpoint": None,
     "data.source.format": None,
     "data.source.version": None,
+    "data.source.encoding": None,
     "data.source.query": None,
     "data.union": [],
     "data.joins": [],

@@ -65,6 +65,11 @@ class DataSource(Spec):
             ".format",
         ),
         Rule(
+            f"!has(self.encoding) || !{_IS_DATABASE}",
+            "encoding has no effect on a postgresql:// source; remove it",
+            ".encoding",
+        ),
+        Rule(
             f"!has(self.endpoint) || {_IS_STORE}",
             "endpoint belongs to a source of s3://, gs:// or az://; remove it",
             ".endpoint",
@@ -204,6 +209,14 @@ class DataSource(Spec):
             description="Format of the files: csv, jsonl (a JSON object a line) or parquet; or "
             "delta, for the folder of a Delta Lake table. When unset, their names decide. What is "
             "compressed by gzip or zstd is unpacked.",
+        ),
+    ]
+    encoding: Annotated[
+        Literal["utf-8", "utf-16", "latin-1", "windows-1252"] | None,
+        Field(
+            default=None,
+            description="How letters are written in CSV and JSON lines: utf-8, utf-16, latin-1 or "
+            "windows-1252. When unset: utf-8.",
         ),
     ]
     version: Annotated[

@@ -109,6 +109,7 @@ def _say_source(source: DataSource) -> dict[str, Any]:
         "uri": source.uri,
         "format": source.format,
         "version": source.version,
+        "encoding": source.encoding,
         "query": source.query,
         "endpoint": source.endpoint,
         "region": source.region,

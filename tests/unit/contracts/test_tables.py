@@ -4,6 +4,7 @@ import re
 from typing import get_args
 
 from fairlead_operator.api.training import DataSource, TrainingSpec
+from fairlead_training.config import ENCODINGS
 from fairlead_training.learners.table import LEARNERS
 from fairlead_training.sources.delta import DELTA
 from fairlead_training.sources.formats import FORMATS
@@ -22,6 +23,12 @@ def test_every_scheme_of_the_api_is_a_source_of_the_trainer() -> None:
     assert schemes is not None, "the pattern begins with its schemes"
 
     assert set(schemes[1].replace("https?", "http|https").split("|")) == SOURCES.keys()
+
+
+def test_every_encoding_of_the_api_is_one_the_trainer_reads() -> None:
+    names, _ = get_args(DataSource.model_fields["encoding"].annotation)
+
+    assert get_args(names) == ENCODINGS
 
 
 def test_every_format_of_the_api_is_one_the_trainer_parses() -> None:

@@ -5,6 +5,7 @@ The columns keep the names that the file gives them, one that is there twice inc
 of which is counted, so that one that has no room ends in words.
 """
 
+import codecs
 import contextlib
 import csv
 import dataclasses
@@ -39,6 +40,7 @@ _SUFFIXES: Final[Mapping[str, str]] = {
 }
 _WHOLE: Final = 32 * 2**20  # bytes up to which a file is read at once
 _PIECE: Final = 100_000  # rows
+_WRITTEN: Final = 2**16  # bytes of text in another encoding
 _LINES: Final = 20_000  # objects of Python take more than what becomes of them
 _LOOKED_AT: Final = 200  # bytes of a file that tell whether it is something else
 _MARKUP: Final = (b"<!doctype", b"<!--", b"<?xml", b"<html", b"<head", b"<body", b"<error")
@@ -96,7 +98,8 @@ def parse_file(
         )
     try:
         with io.BufferedReader(cast("io.RawIOBase", file), 2**16) as buffered:
-            content = _open(buffered, may_jump=kind == "parquet")
+            encoding = None if kind == "parquet" else config.encoding
+            content = _open(buffered, may_jump=kind == "parquet", encoding=encoding)
             _refuse_answers(content.start, source, kind)
             return _restore_columns(FORMATS[kind](content, room, columns), config)
     except pd.errors.EmptyDataError as error:
@@ -142,7 +145,9 @@ def find_format(source: str) -> str | None:
     return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
 
 
-def _open(file: "io.BufferedReader[io.RawIOBase]", *, may_jump: bool) -> _Content:
+def _open(
+    file: "io.BufferedReader[io.RawIOBase]", *, may_jump: bool, encoding: str | None
+) -> _Content:
     magic = file.peek(len(_PARQUET_MAGIC))[: len(_PARQUET_MAGIC)]
     if may_jump and magic == _PARQUET_MAGIC and file.seekable():
         return _Content(start=b"", rest=None, file=cast("IO[bytes]", file.raw))
@@ -151,8 +156,32 @@ def _open(file: "io.BufferedReader[io.RawIOBase]", *, may_jump: bool) -> _Conten
         plain = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
     elif magic == _ZSTD_MAGIC:
         plain = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+    if encoding is not None:
+        plain = cast("IO[bytes]", io.BufferedReader(_Recoded(plain, encoding), 2**20))
     start = plain.read(_WHOLE)
     return _Content(start=start, rest=plain if len(start) == _WHOLE else None, file=None)
+
+
+class _Recoded(io.RawIOBase):
+    """A file of text in another encoding, as UTF-8."""
+
+    def __init__(self, file: IO[bytes], encoding: str) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            piece = self._file.read(_WRITTEN)
+            self._ready = self._decoder.decode(piece, final=not piece).encode()
+            if not piece:
+                break
+        count = min(len(buffer), len(self._ready))
+        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        return count
 
 
 class _Joined(io.RawIOBase):
@@ -182,7 +211,9 @@ def _rejoin(content: _Content) -> IO[bytes]:
 
 def _read_csv(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
     start = io.BytesIO(content.start)
-    options: dict[str, Any] = _find_dialect(content.start)
+    # Without a row, or a letter, that is cut in two.
+    sample = content.start if content.rest is None else content.start.rpartition(b"\n")[0]
+    options: dict[str, Any] = _find_dialect(sample)
     header = pd.read_csv(
         start, header=None, nrows=1, dtype=str, keep_default_na=False, sep=options.get("sep", ",")
     )
@@ -200,7 +231,7 @@ def _read_csv(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
             frame = _read_whole_csv(start, options)
             room.take(frame)
         else:
-            if _ends_in_separators(content.start, options.get("sep", ",")):
+            if _ends_in_separators(sample, options.get("sep", ",")):
                 options["index_col"] = False
             pieces = pd.read_csv(_rejoin(content), chunksize=_PIECE, **options)
             frame = _join(pieces, room)
@@ -327,11 +358,10 @@ def _describe(error: Exception, kind: str) -> str:
             return f": {error}"
         case pd.errors.ParserError() if told := _FIELDS.search(str(error)):
             return f": expected {told[1]} fields in line {told[2]}, saw {told[3]}"
+        case UnicodeDecodeError() if error.encoding == "utf-8":
+            return f": it is not UTF-8 at byte {error.start}; set spec.data.source.encoding"
         case UnicodeDecodeError():
-            return (
-                f": it is not UTF-8 at byte {error.start}, but perhaps Latin-1 or UTF-16, and has "
-                "to be written in UTF-8"
-            )
+            return ": it is not of the encoding that spec.data.source.encoding names"
         case EOFError() | zlib.error() | gzip.BadGzipFile():
             return ": it is compressed and incomplete or damaged"
         case OSError() if "compressed" in str(error) or "ZSTD" in str(error):

@@ -122,6 +122,7 @@ def _from(source: SourceConfig, config: DataConfig) -> DataConfig:
         endpoint=source.endpoint,
         region=source.region,
         version=source.version,
+        encoding=source.encoding,
         path_style=source.path_style,
         union=(),
         joins=(),

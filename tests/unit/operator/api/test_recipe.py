@@ -65,6 +65,7 @@ TRAINS: dict[str, object] = {
     "data.source.endpoint": "https://s3.example.com",
     "data.source.format": "parquet",
     "data.source.version": 12,
+    "data.source.encoding": "latin-1",
     "data.source.query": "select * from rows where price > 0",
     "data.union": (DataSource(uri="https://data/more.csv"),),
     "data.joins": (Join(source=DataSource(uri="https://data/weather.csv"), keys=("zone",)),),

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fairlead_training.columns import Fault, read_feature
-from fairlead_training.config import DataConfig
+from fairlead_training.config import ENCODINGS, DataConfig
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources import formats
 from fairlead_training.sources.room import Room
@@ -111,6 +111,40 @@ def test_fields_of_a_csv_file_may_be_parted_in_other_ways(
     monkeypatch.setattr(formats, "_WHOLE", whole)
 
     assert parse_file(content.encode(), data_config()).to_dict("list") == rows
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("whole", [formats._WHOLE, 100])
+def test_letters_may_be_written_in_other_ways(
+    encoding: str, whole: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "_WHOLE", whole)
+    monkeypatch.setattr(formats, "_WRITTEN", 7)  # so that it ends within a letter
+    content = "città,b\n" + "".join(f"Ærø {row},{row}\n" for row in range(100))
+
+    frame = parse_file(content.encode(encoding), data_config(encoding=encoding))
+
+    assert list(frame.columns) == ["città", "b"]
+    assert frame["città"].tolist() == [f"Ærø {row}" for row in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "said"),
+    [
+        pytest.param("città,b\n1,2\n".encode("latin-1"), None, "set spec.data.source.encoding",
+                     id="none is said"),
+        pytest.param("a,b\n1,2\n".encode("utf-16"), None, "set spec.data.source.encoding",
+                     id="none is said of UTF-16"),
+        pytest.param(b"a,\x81\n1,2\n", "windows-1252", "not of the encoding", id="a wrong one"),
+        pytest.param("a,b\n1,2\n".encode("utf-16")[:-1], "utf-16", "not of the encoding",
+                     id="half a letter at the end"),
+    ],
+)  # fmt: skip
+def test_another_encoding_is_told(content: bytes, encoding: str | None, said: str) -> None:
+    with pytest.raises(TrainingFailure, match=said) as caught:
+        parse_file(content, data_config(encoding=encoding))
+
+    assert caught.value.reason is Reason.DATA_FORMAT_INVALID
 
 
 def test_a_large_file_has_one_dialect(monkeypatch: pytest.MonkeyPatch) -> None:
