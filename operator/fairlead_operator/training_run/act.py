@@ -91,10 +91,8 @@ async def act(
         await _start("finish", owner, seen, ports, settings, attempts=attempts)
     if decision.want_check and seen.observed.check is JobState.ABSENT:
         with attempts.attempt():
-            await create_once(_build("check", owner, seen, settings), ports.kube)
-    if seen.refused is not None and (
-        decision.want_search or decision.want_finish or decision.want_check
-    ):
+            await _create(_build("check", owner, seen, settings), owner, seen, ports.kube)
+    if seen.refused is not None and decision.wants_job:
         with attempts.attempt():
             await _have_pods_tried(seen.refused, ports.kube, now=now)
     ended = decision.phase in ENDED and seen.observed.phase not in ENDED
@@ -109,7 +107,7 @@ async def act(
 async def _find_left(owner: Owner, seen: Seen, kube: Kube) -> Sequence[Mapping[str, Any]]:
     """Find the Jobs that an earlier TrainingRun of this name left."""
     left = []
-    for stage in _STAGES:
+    for stage in (*_STAGES, *_DRY_STAGES):
         name = name_job(stage, owner, model=seen.spec.model)
         job = await kube.get("Job", owner.namespace, name["metadata"]["name"])
         if job is not None and is_left_behind(name, job):
@@ -158,8 +156,11 @@ async def _start(
             limits=settings.login_limits,
         )
         await ports.logins.admit(owner.namespace, ports.kube, model=seen.spec.model)
-        job = _build(stage, owner, seen, settings)
-        await create_once(job, ports.kube, beside=await _find_left(owner, seen, ports.kube))
+        await _create(_build(stage, owner, seen, settings), owner, seen, ports.kube)
+
+
+async def _create(job: dict[str, Any], owner: Owner, seen: Seen, kube: Kube) -> None:
+    await create_once(job, kube, beside=await _find_left(owner, seen, kube))
 
 
 def _build(stage: Stage, owner: Owner, seen: Seen, settings: Settings) -> dict[str, Any]:
