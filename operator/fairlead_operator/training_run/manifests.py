@@ -89,7 +89,8 @@ def build_job(  # noqa: PLR0913  all that a Job is made of
             "completionMode": "Indexed",
             "completions": workers,
             "parallelism": workers,
-            "backoffLimit": spec.training.retries,
+            # Who has the data checked waits for the answer, and may ask again.
+            "backoffLimit": 0 if stage == "check" else spec.training.retries,
             "activeDeadlineSeconds": timeout + _GRACE_SECONDS,
             "podFailurePolicy": {
                 "rules": [
