@@ -130,18 +130,19 @@ class Cluster:
             found = pods.list_namespaced_pod(
                 self.namespace, label_selector=selector, _request_timeout=_TIMEOUT
             )
-            return [
-                str(
-                    pods.read_namespaced_pod_log(
-                        pod.metadata.name,
-                        self.namespace,
-                        container=container,
-                        tail_lines=_LAST_LINES,
-                        _request_timeout=_TIMEOUT,
-                    )
+            # Not as the library reads it: a log of one line of JSON would come as Python writes it.
+            answers = [
+                pods.read_namespaced_pod_log(
+                    pod.metadata.name,
+                    self.namespace,
+                    container=container,
+                    tail_lines=_LAST_LINES,
+                    _preload_content=False,
+                    _request_timeout=_TIMEOUT,
                 )
                 for pod in found.items
             ]
+            return [answer.data.decode(errors="replace") for answer in answers]
 
     def whoami(self) -> str:
         """Return the user the API server takes us for, or else the kubeconfig's."""

@@ -2,18 +2,23 @@
 
 import asyncio
 import dataclasses
+import http.server
 import json
 import os
 import re
 import socket
 import sys
+import threading
+import urllib.parse
 from pathlib import Path
 
 import pytest
+from kubernetes import client
 
 from cluster.control_plane import ControlPlane
 from cluster.ports import refusing_port
 from fairlead_operator.api.group import API_VERSION
+from fairlead_operator.command.cluster import Cluster
 from fairlead_operator.command.failures import CommandError
 from fairlead_operator.command.history import fetch
 from fairlead_operator.kube.client import KubeClient
@@ -254,6 +259,46 @@ async def _checks(stage: Stage) -> list[str]:
 
 async def _has_check(stage: Stage) -> bool:
     return bool(await _checks(stage))
+
+
+REPORT = '{"outcome": "Succeeded", "stage": "check", "columns": [{"name": "a"}]}'
+
+
+class _Kubelet(http.server.BaseHTTPRequestHandler):
+    """An API server with a pod that has said one line; ours has no kubelet to ask for a log."""
+
+    def do_GET(self) -> None:
+        url = urllib.parse.urlsplit(self.path)
+        asked = urllib.parse.parse_qs(url.query)
+        if url.path.endswith("/pods"):
+            assert asked["labelSelector"] == ["fairlead.dev/training-run=m-check-1"]
+            said = json.dumps({"items": [{"metadata": {"name": "p"}}]})
+        else:
+            assert url.path == "/api/v1/namespaces/shop/pods/p/log"
+            assert asked["container"] == ["trainer"]
+            said = REPORT
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(said.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_log_of_a_check_is_read_as_it_was_written() -> None:
+    """The library made Python's text of a single line of JSON."""
+    with http.server.HTTPServer(("127.0.0.1", 0), _Kubelet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        connection = client.ApiClient(
+            client.Configuration(host=f"http://127.0.0.1:{server.server_port}")
+        )
+        cluster = Cluster(connection, namespace="shop", user="ada")
+
+        said = cluster.logs({"fairlead.dev/training-run": "m-check-1"}, "trainer")
+
+        server.shutdown()
+    assert said == [REPORT]
 
 
 async def test_what_cannot_be_done_is_said_in_a_line(
