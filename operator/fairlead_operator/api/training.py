@@ -575,6 +575,7 @@ class SearchSpec(Spec):
     ]
     quantile: Annotated[
         float | None,
+        Rule("self >= 0.01", "must be at least 0.01"),  # a whole number: the minimum lets 0 pass
         Field(
             default=None,
             ge=0.01,

@@ -70,7 +70,8 @@ def nothing(answer: Path, _: Path) -> None:
 
 
 def pickle(answer: Path, secret: Path) -> None:
-    (answer / "scores").write_bytes(baits.pickled(secret.with_name("mark")))
+    pickled = baits.pickled(secret.with_name("mark"))  # as long as the path is
+    (answer / "scores").write_bytes(pickled if len(pickled) % 2 else pickled + b".")
 
 
 def too_much(answer: Path, _: Path) -> None:

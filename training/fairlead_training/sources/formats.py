@@ -210,12 +210,16 @@ def _rejoin(content: _Content) -> IO[bytes]:
 
 
 def _read_csv(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
-    start = io.BytesIO(content.start)
     # Without a row, or a letter, that is cut in two.
     sample = content.start if content.rest is None else content.start.rpartition(b"\n")[0]
     options: dict[str, Any] = _find_dialect(sample)
     header = pd.read_csv(
-        start, header=None, nrows=1, dtype=str, keep_default_na=False, sep=options.get("sep", ",")
+        io.BytesIO(sample),
+        header=None,
+        nrows=1,
+        dtype=str,
+        keep_default_na=False,
+        sep=options.get("sep", ","),
     )
     names = header.iloc[0].tolist()
     given = [name for name in names if name.strip()]
@@ -228,7 +232,7 @@ def _read_csv(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
         # Told so by index_col=False, pandas warns of what it leaves out.
         warnings.simplefilter("ignore", pd.errors.ParserWarning)
         if content.rest is None:
-            frame = _read_whole_csv(start, options)
+            frame = _read_whole_csv(io.BytesIO(content.start), options)
             room.take(frame)
         else:
             if _ends_in_separators(sample, options.get("sep", ",")):
