@@ -4,100 +4,57 @@ import gzip
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from support.hostile_bodies import COLUMNS, KINDS, MEBIBYTE, ROW, build, is_packed, rows_of
 from support.mlflow_server import MlflowServer
 from support.model_server import Registered, ServerProcess, model_server, register_booster
 
 pytestmark = pytest.mark.integration
 
-COLUMNS = 30
-ROW = {f"c{at}": at / 7 for at in range(COLUMNS)}
-MEBIBYTE = 1024 * 1024
-EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"  # of a deflate stream
 LIMIT_MEBIBYTES = 1024  # of a server's pod, by default
-SIZE = 19 * MEBIBYTE  # nearly what 30 columns allow, so that the bytes alone refuse none
-
-
-def rows_of(unit: bytes, *, size: int = SIZE) -> bytes:
-    """Repeat a row to a body of this size."""
-    rows = b",".join([unit] * (size // (len(unit) + 1)))
-    return b'{"instances":[' + rows + b"]}"
 
 
 @dataclass(frozen=True, slots=True)
-class Attack:
-    """A body, and how the server answers it."""
+class Answer:
+    """How the server answers a body."""
 
-    build: Callable[[], bytes]
-    statuses: frozenset[int]
+    status: int
     says: str
 
+    @property
+    def statuses(self) -> frozenset[int]:
+        return frozenset({self.status, 429})  # together they find no room now and then
 
-def attack(build: Callable[[], bytes], status: int, says: str) -> Attack:
-    # Together they find no room now and then, which is an answer too.
-    return Attack(cache(build), frozenset({status, 429}), says)
 
-
-ATTACKS = {
-    "empty objects": attack(lambda: rows_of(b"{}"), 413, "objects and lists"),
-    "empty lists": attack(lambda: rows_of(b"[]"), 413, "objects and lists"),
-    "one long string": attack(lambda: rows_of(b'"' + b"x" * (SIZE - 99) + b'"'), 413, "longer"),
-    "one long string beyond Latin": attack(
-        lambda: rows_of(b'"' + "\U0001f600".encode() + b"x" * (SIZE - 99) + b'"'), 413, "longer"
-    ),
-    "nested 990 deep": attack(
-        lambda: b'{"instances":' + b"[" * 990 + b"]" * 990 + b"}", 400, "instances[0] is [[["
-    ),
-    "nested 990 deep in a row": attack(
-        lambda: b'{"instances":[{"c0":' + b'{"a":' * 990 + b"1" + b"}" * 990 + b"}]}",
-        400,
-        "column 'c0'",
-    ),
-    "nested 100,000 deep": attack(
-        lambda: b'{"instances":' + b"[" * 100_000 + b"]" * 100_000 + b"}", 413, "lists"
-    ),
-    "many keys": attack(
-        lambda: rows_of(
-            b"{" + b",".join(b'"k%d":0' % at for at in range(SIZE // 13)) + b"}", size=SIZE
-        ),
-        413,
-        "30 columns",
-    ),
-    "one key again and again": attack(
-        lambda: rows_of(b"{" + b'"c0":0,' * (SIZE // 8) + b'"c0":0}'), 413, "30 columns"
-    ),
-    "huge numbers": attack(
-        lambda: rows_of(b'{"c0":' + b"9" * 100_000 + b',"c1":1e400}'), 400, "not JSON"
-    ),
-    "escapes": attack(lambda: rows_of(b'"' + b"\\u0000" * (SIZE // 6 - 9) + b'"'), 413, "longer"),
-    "NaN": attack(lambda: rows_of(b'{"c0":NaN,"c1":Infinity}', size=200_000), 400, "null"),
-    "not UTF-8": attack(lambda: rows_of(b'{"c0":"' + b"\xff" * 90_000 + b'"}'), 400, "UTF-8"),
-    "numbers": attack(lambda: rows_of(b"1234567"), 413, "columns"),
-    "too many bytes": attack(lambda: b" " * (33 * MEBIBYTE), 413, "fewer rows"),
-    "rows with an error at their end": attack(
-        lambda: rows_of(json.dumps(ROW).encode() + b",", size=6 * MEBIBYTE)[:-3] + b"]}", 400, ""
-    ),
-    "a gzip bomb": attack(lambda: gzip.compress(b" " * (64 * MEBIBYTE), 1), 413, "fewer rows"),
-    "empty objects in gzip": attack(
-        lambda: gzip.compress(rows_of(b"{}"), 1), 413, "objects and lists"
-    ),
-    "gzip that unpacks to nothing": attack(
-        lambda: gzip.compress(b"")[:10] + EMPTY_BLOCK * (33 * MEBIBYTE // 5), 413, "fewer rows"
-    ),
-    "gzip without its end": attack(
-        lambda: gzip.compress(rows_of(json.dumps(ROW).encode(), size=6 * MEBIBYTE), 1)[:-9],
-        400,
-        "ends before",
-    ),
+ANSWERS = {
+    "empty objects": Answer(413, "objects and lists"),
+    "empty lists": Answer(413, "objects and lists"),
+    "one long string": Answer(413, "longer"),
+    "one long string beyond Latin": Answer(413, "longer"),
+    "nested 990 deep": Answer(400, "instances[0] is [[["),
+    "nested 990 deep in a row": Answer(400, "column 'c0'"),
+    "nested 100,000 deep": Answer(413, "lists"),
+    "many keys": Answer(413, "30 columns"),
+    "one key again and again": Answer(413, "30 columns"),
+    "huge numbers": Answer(400, "not JSON"),
+    "escapes": Answer(413, "longer"),
+    "NaN": Answer(400, "null"),
+    "not UTF-8": Answer(400, "UTF-8"),
+    "numbers": Answer(413, "columns"),
+    "too many bytes": Answer(413, "fewer rows"),
+    "rows with an error at their end": Answer(400, ""),
+    "a gzip bomb": Answer(413, "fewer rows"),
+    "empty objects in gzip": Answer(413, "objects and lists"),
+    "gzip that unpacks to nothing": Answer(413, "fewer rows"),
+    "gzip without its end": Answer(400, "ends before"),
 }
 
 
@@ -121,18 +78,18 @@ def most_mebibytes(server: ServerProcess) -> float:
 
 
 def post(server: ServerProcess, body: bytes, path: str = "/predict") -> httpx.Response:
-    packed = {"content-encoding": "gzip"} if body.startswith(b"\x1f\x8b") else {}
+    packed = {"content-encoding": "gzip"} if is_packed(body) else {}
     return httpx.post(f"{server.uri}{path}", content=body, headers=packed, timeout=300)
 
 
-@pytest.mark.parametrize("kind", ATTACKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_refused_in_words(server_of_all: ServerProcess, kind: str) -> None:
-    attacked = ATTACKS[kind]
+    expected = ANSWERS[kind]
 
-    answer = post(server_of_all, attacked.build())
+    answer = post(server_of_all, build(kind))
 
-    assert answer.status_code in attacked.statuses
-    assert attacked.says in answer.json()["error"]
+    assert answer.status_code in expected.statuses
+    assert expected.says in answer.json()["error"]
     assert len(answer.content) < 2000
     assert server_of_all.predict(ROW).status_code == 200
 
@@ -193,7 +150,7 @@ def trickle(server: ServerProcess, stop: threading.Event, announced: int) -> Non
 
 def test_other_callers_are_served_while_all_kinds_attack(server: ServerProcess) -> None:
     stop = threading.Event()
-    bodies = [each.build() for each in ATTACKS.values()]
+    bodies = [build(kind) for kind in KINDS]
 
     with ThreadPoolExecutor(60) as slow, Caller(server) as during:
         for announced in (1, 1000, 10**6, 10**7) * 5:

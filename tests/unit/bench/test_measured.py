@@ -5,6 +5,7 @@ import pytest
 from bench import (
     alert_reaction,
     guard,
+    hostile,
     many_models,
     operator_memory,
     serving,
@@ -249,3 +250,17 @@ def test_serving_compares_turns_that_follow_each_other(
 def test_the_machine_is_described() -> None:
     assert "cores of" in describe_machine()
     assert resident_mebibytes(1) > 0
+
+
+def test_one_kind_of_bodies_that_keeps_callers_waiting_misses_the_goal() -> None:
+    rest = summarize([0.005] * 100)
+    measured = {
+        "NaN": hostile.Measured(rest=rest, attacked=summarize([0.014] * 100), bodies=9),
+        "escapes": hostile.Measured(rest=rest, attacked=summarize([0.016] * 100), bodies=4),
+    }
+
+    result = hostile.to_result(measured)
+
+    assert [row[3:] for row in result.rows] == [("2.8", "9"), ("3.2", "4")]
+    assert [goal.is_met for goal in result.goals] == [False]
+    assert hostile.to_result({"NaN": measured["NaN"]}).goals[0].is_met
