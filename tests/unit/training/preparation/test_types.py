@@ -1,0 +1,56 @@
+"""What kind of values a column holds."""
+
+import datetime
+import decimal
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fairlead_contract.graph import ColumnType
+from fairlead_training.preparation.types import infer_type
+
+NUMBER, INTEGER, BOOLEAN = ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.BOOLEAN
+CATEGORY, TEXT, TIME = ColumnType.CATEGORY, ColumnType.TEXT, ColumnType.TIME
+DAY = datetime.datetime(2026, 1, 31, tzinfo=datetime.UTC)
+
+
+def series(*values: Any, dtype: Any = None) -> "pd.Series[Any]":
+    return pd.Series(list(values), dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        pytest.param(series(1.0, 2.5), NUMBER, id="floats"),
+        pytest.param(series(1.0, None), NUMBER, id="whole floats: the next may be none"),
+        pytest.param(series(decimal.Decimal("1.5"), None), NUMBER, id="decimals"),
+        pytest.param(series(1, 2), INTEGER, id="integers"),
+        pytest.param(series(1, None, dtype="Int64"), INTEGER, id="integers with gaps"),
+        pytest.param(series(2**70, 1, dtype=object), INTEGER, id="integers of 70 bits"),
+        pytest.param(series(True, False), BOOLEAN, id="truths"),
+        pytest.param(series(True, None, dtype=object), BOOLEAN, id="truths with gaps"),
+        pytest.param(series("True", "false", ""), BOOLEAN, id="truths as texts"),
+        pytest.param(series(True, 2, dtype=object), NUMBER, id="truths and numbers"),
+        pytest.param(series(DAY), TIME, id="times"),
+        pytest.param(series(DAY.date(), None, dtype=object), TIME, id="dates"),
+        pytest.param(series("2026-01-31", "1969-12-31T23:00:00+02:00"), TIME, id="ISO 8601"),
+        pytest.param(series(*["2026-01-31"] * 20, "2026-02-30"), TIME, id="one day that is none"),
+        pytest.param(series("2026", "2027"), NUMBER, id="years as texts"),
+        pytest.param(series("1.5", " 2", "-3e5"), NUMBER, id="numbers as texts"),
+        pytest.param(series(*map(str, range(10, 30)), "n/a"), NUMBER, id="numbers but for one"),
+        pytest.param(series("1", "2", "ten", "many"), CATEGORY, id="numbers and words"),
+        pytest.param(series("01234", "98765"), CATEGORY, id="postal codes"),
+        pytest.param(series("no", "yes"), CATEGORY, id="words"),
+        pytest.param(series("a b c d", "a b c e"), CATEGORY, id="a few sentences"),
+        pytest.param(series(1, 2, dtype="category"), INTEGER, id="numbers that pandas calls so"),
+        pytest.param(series("a", None, dtype="category"), CATEGORY, id="pandas' categories"),
+        pytest.param(series(*(f"seen on day {i}" for i in range(99))), TEXT, id="sentences"),
+        pytest.param(series(*(f"user{i}" for i in range(99))), CATEGORY, id="names"),
+        pytest.param(series(None, None), NUMBER, id="nothing"),
+        pytest.param(series("", " "), NUMBER, id="texts of nothing"),
+        pytest.param(series([1], [2]), NUMBER, id="lists, which reading refuses"),
+    ],
+)
+def test_a_type_is_inferred(column: "pd.Series[Any]", expected: ColumnType) -> None:
+    assert infer_type(column) is expected

@@ -1,0 +1,99 @@
+"""What a graph says otherwise than the model it was made of is told."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from fairlead_contract.graph import ColumnType
+from fairlead_training.config import Task
+from fairlead_training.preparation.graph import build_graph, join
+from fairlead_training.preparation.pipeline import fit
+from fairlead_training.preparation.verify import Graph, compare_answers, compare_features
+from support.customers import ROWS, TYPES, customers, describe, fit_on
+
+
+def linear(width: int, classes: int, *, wrong: float = 0.0) -> onnx.ModelProto:
+    """Build a learner's graph as the protocol wants it."""
+    weights = np.linspace(-1, 1, width * classes).reshape(width, classes)
+    weights[0, 0] += wrong
+    answer = "probabilities" if classes > 1 else "value"
+    nodes = [
+        helper.make_node("IsNaN", ["features"], ["0"]),
+        helper.make_node("Where", ["0", "zero", "features"], ["1"]),
+        helper.make_node("Tanh", ["1"], ["2"]),
+        helper.make_node("MatMul", ["2", "weights"], ["3" if classes > 1 else answer]),
+    ]
+    if classes > 1:
+        nodes.append(helper.make_node("Softmax", ["3"], [answer]))
+    graph = helper.make_graph(
+        nodes,
+        "learner",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, width])],
+        [helper.make_tensor_value_info(answer, TensorProto.FLOAT, [None, classes])],
+        [
+            numpy_helper.from_array(weights.astype(np.float32), "weights"),
+            numpy_helper.from_array(np.zeros(1, np.float32), "zero"),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(graph, opset_imports=opsets)
+    model.ir_version = 8
+    return model
+
+
+def answer_natively(features: pd.DataFrame, classes: int) -> Any:
+    matrix = np.tanh(features.fillna(0).to_numpy(np.float64))
+    margin = matrix @ np.linspace(-1, 1, matrix.shape[1] * classes).reshape(-1, classes)
+    if classes == 1:
+        return margin[:, 0]
+    odds = np.exp(margin - margin.max(axis=1, keepdims=True))
+    shares = odds / odds.sum(axis=1, keepdims=True)
+    return shares[:, 1] if classes == 2 else shares
+
+
+@pytest.mark.parametrize(
+    ("task", "classes"),
+    [
+        pytest.param(Task.BINARY, 2, id="binary"),
+        pytest.param(Task.MULTICLASS, 3, id="three classes"),
+        pytest.param(Task.REGRESSION, 1, id="regression"),
+    ],
+)
+def test_one_graph_answers_as_preparation_and_model_do(task: Task, classes: int) -> None:
+    rows = customers()
+    target = np.arange(ROWS) % max(2, classes)
+    preparation, _ = fit(rows, TYPES, target * 1.0, task=task, seed=7)
+    description = describe(preparation, task, classes)
+    prepared = build_graph(preparation, description)
+    width = len(preparation.names)
+    expected = answer_natively(preparation.transform(rows), classes)
+
+    right = Graph(join(prepared, linear(width, classes), description).SerializeToString())
+    wrong = join(prepared, linear(width, classes, wrong=1e-2), description)
+    difference = compare_answers(Graph(wrong.SerializeToString()), expected, rows)
+
+    assert right.description == description
+    assert compare_answers(right, expected, rows) is None
+    assert compare_features(right, preparation, rows) is None, "explanations start from them"
+    assert difference is not None
+    assert difference.rows > ROWS / 2
+    assert f"answers {difference.rows} of 240 rows otherwise" in difference.text
+
+
+def test_a_feature_that_differs_is_told_with_its_value() -> None:
+    rows = pd.DataFrame({"age": np.arange(20.0)})
+    types = {"age": ColumnType.NUMBER}
+    preparation, graph = fit_on(rows, types, np.arange(20) % 2)
+    preparation.steps.named_transformers_["numbers"].origin_[0] = 0.5
+
+    difference = compare_features(graph, preparation, rows)
+
+    assert difference is not None
+    assert difference.text == (
+        "its ONNX graph prepares 20 of 20 rows otherwise: the value 0.0 of column age in row 1 "
+        "becomes 0 in age, and not -0.5"
+    )

@@ -1,0 +1,187 @@
+"""Columns that help no model, or help one too well: ids, constants, duplicates, leaks.  Pure.
+
+Each finding says in words what was seen; whether it ends the training is for the Model to say.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.tree import DecisionTreeClassifier
+
+from fairlead_contract.graph import MISSING_TEXT, ColumnType
+from fairlead_training.config import Task
+from fairlead_training.preparation.raw import Raw
+
+Floats = npt.NDArray[np.float64]
+
+_LEAST_ROWS: Final = 100  # that can tell a leak from luck
+_MOST_ROWS: Final = 5_000  # that are looked at for leaks
+_LEAST_OF_CATEGORY: Final = 5  # rows of a category that count for a leak
+_NEARLY_ALL_DIFFERENT: Final = 0.95
+_LEAST_ERRORS: Final = 20  # of a constant answer, that can tell a leak from luck
+_TOO_GOOD: Final = 0.99  # share of them that a leak gets right
+_SAME: Final = 0.9999  # a correlation
+
+
+class Kind(StrEnum):
+    ID = "id"
+    CONSTANT = "constant"
+    DUPLICATE = "duplicate"
+    LEAK = "leak"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One suspicious column."""
+
+    kind: Kind
+    column: str
+    text: str
+
+
+def find_suspicious(
+    columns: Mapping[str, Raw],
+    types: Mapping[str, ColumnType],
+    target: Floats,
+    *,
+    task: Task,
+    seed: int,
+) -> tuple[Finding, ...]:
+    """Return what is suspicious, in the order of the columns; of one column the first of its kinds.
+
+    Args:
+        columns: as ``read_raw`` returns them.
+        types: of these columns.
+        target: 0 and 1, class numbers, or the value; none is missing.
+        task: says what the target is.
+        seed: draws the rows that are looked at for leaks.
+    """
+    rows = _draw(len(target), seed)
+    earlier: dict[int, list[str]] = {}
+    findings = []
+    for name, values in columns.items():
+        finding = (
+            _find_constant(name, values)
+            or _find_id(name, values, types[name])
+            or _find_duplicate(name, values, columns, earlier)
+            or _find_leak(name, values[rows], target[rows], task)
+        )
+        if finding:
+            findings.append(finding)
+    return tuple(findings)
+
+
+def _find_constant(name: str, values: Raw) -> Finding | None:
+    if not _are_same(values, np.full_like(values, values[0])):
+        return None
+    said = "is empty" if _is_missing(values[:1])[0] else f"is {_show(values[0])}"
+    return Finding(kind=Kind.CONSTANT, column=name, text=f"column {name} {said} in every row")
+
+
+def _find_id(name: str, values: Raw, kind: ColumnType) -> Finding | None:
+    """Find categories that name their rows: none would come again."""
+    if kind is not ColumnType.CATEGORY:
+        return None
+    present = values[~_is_missing(values)]
+    different = len(pd.unique(present))
+    if len(present) < _LEAST_ROWS or different < _NEARLY_ALL_DIFFERENT * len(present):
+        return None
+    text = f"column {name} names its rows: {different} different values in {len(present)} rows"
+    return Finding(kind=Kind.ID, column=name, text=text)
+
+
+def _find_duplicate(
+    name: str, values: Raw, columns: Mapping[str, Raw], earlier: dict[int, list[str]]
+) -> Finding | None:
+    # By position, so that columns of the same values in another order differ.
+    hashes = pd.util.hash_array(values).astype(np.uint64)
+    digest = hash(hashes.tobytes())
+    for other in earlier.get(digest, []):
+        if columns[other].dtype == values.dtype and _are_same(columns[other], values):
+            text = f"column {name} equals {other} in every row"
+            return Finding(kind=Kind.DUPLICATE, column=name, text=text)
+    earlier.setdefault(digest, []).append(name)
+    return None
+
+
+def _are_same(one: Raw, other: Raw) -> bool:
+    return bool(((one == other) | (_is_missing(one) & _is_missing(other))).all())
+
+
+def _is_missing(values: Raw) -> npt.NDArray[np.bool_]:
+    return values == MISSING_TEXT if values.dtype == object else np.isnan(values)
+
+
+def _find_leak(name: str, values: Raw, target: Floats, task: Task) -> Finding | None:
+    if len(target) < _LEAST_ROWS or len(np.unique(target)) == 1:
+        return None
+    numbers = _as_numbers(values, target)
+    if task is Task.REGRESSION:
+        share, said = _correlation(numbers, target), "follows the target with a correlation of"
+        is_leak = share >= _SAME
+    else:
+        share = _share_explained(numbers, target)
+        said = "alone tells the classes apart, for a share of the rarer ones of"
+        is_leak = share >= _TOO_GOOD
+    if not is_leak:
+        return None
+    text = f"column {name} {said} {share:.4g}: is it known before the target is?"
+    return Finding(kind=Kind.LEAK, column=name, text=text)
+
+
+def _as_numbers(values: Raw, target: Floats) -> Floats:
+    """Give each category the mean target of its rows; those of few rows have none."""
+    if values.dtype != object:
+        return values.astype(np.float64)
+    codes, _ = pd.factorize(values)
+    counts = np.bincount(codes)
+    means = np.bincount(codes, weights=target) / counts
+    means[counts < _LEAST_OF_CATEGORY] = np.nan
+    return np.asarray(means[codes], dtype=np.float64)
+
+
+def _share_explained(values: Floats, target: Floats) -> float:
+    """Return which share of what the commonest class gets wrong a small tree gets right."""
+    classes, codes = np.unique(target, return_inverse=True)
+    errors = len(codes) - np.bincount(codes).max()
+    if errors < _LEAST_ERRORS:
+        return 0.0
+    tree = DecisionTreeClassifier(
+        max_leaf_nodes=2 * len(classes) + 2, min_samples_leaf=2, random_state=0
+    )
+    with np.errstate(over="ignore"):
+        matrix = values.astype(np.float32).reshape(-1, 1)
+    matrix[np.isinf(matrix)] = np.nan
+    wrong = (tree.fit(matrix, codes).predict(matrix) != codes).sum()
+    return float(1 - wrong / errors)
+
+
+def _correlation(values: Floats, target: Floats) -> float:
+    present = ~np.isnan(values)
+    if present.sum() < _LEAST_ROWS:
+        return 0.0
+    pairs = pd.DataFrame({"value": values[present], "target": target[present]})
+    if pairs["value"].nunique() == 1 or pairs["target"].nunique() == 1:
+        return 0.0
+    ranks = pairs.rank()
+    return float(max(abs(np.corrcoef(_scale(pair).to_numpy().T)[0, 1]) for pair in (pairs, ranks)))
+
+
+def _scale(pair: pd.DataFrame) -> pd.DataFrame:
+    """Bring huge values within what can be squared."""
+    return pair / pair.abs().max().replace(0, 1)
+
+
+def _draw(rows: int, seed: int) -> npt.NDArray[np.intp]:
+    if rows <= _MOST_ROWS:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, _MOST_ROWS, replace=False))
+
+
+def _show(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else f"{value:g}"

@@ -1,0 +1,101 @@
+"""Tell what kind of values a raw column holds.  Pure.
+
+What the Model declares goes before.  Otherwise the first rule that fits:
+
+    boolean    truths, or the texts true and false, whatever their case
+    time       dates and times; texts of which nearly all are such in ISO 8601, as 2026-01-31
+    integer    whole numbers, kept as such
+    number     numbers; texts of which nearly all are numbers, unless one begins with a zero, as
+               postal codes and telephone numbers do
+    text       texts of several words that seldom come twice
+    category   all other texts
+
+A column that a few values keep from being numbers or times is one all the same: reading it names
+them.
+"""
+
+import datetime
+import numbers
+import re
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+import pandas as pd
+
+from fairlead_contract.graph import ColumnType
+
+_DATE: Final = re.compile(r"\s*[+-]?\d{4,6}-\d{1,2}-\d{1,2}(?=$|[\sT])")
+_LEADING_ZERO: Final = re.compile(r"\s*[+-]?0\d")
+_TRUTHS: Final = frozenset({"true", "false"})
+_NEARLY_ALL: Final = 0.9  # of the texts
+_WORDS: Final = 3  # a text, at the median
+_OFTEN: Final = 0.5  # share of texts that differ from all before them
+_FEW: Final = 50  # different texts that are categories, however long
+
+
+class Declared(StrEnum):
+    """What a Model may say of a column, beside its type."""
+
+    IGNORE = "ignore"
+
+
+def infer_type(column: "pd.Series[Any]") -> ColumnType:
+    """Return the type of a column as the source gives it.
+
+    A column of what no type has, such as lists or lengths of time, is called a number: reading it
+    says what it holds.
+    """
+    present = column.dropna()
+    if isinstance(present.dtype, pd.CategoricalDtype):
+        present = present.astype(present.dtype.categories.dtype)
+    present = present.infer_objects()
+    if pd.api.types.is_bool_dtype(present.dtype) and len(present):
+        return ColumnType.BOOLEAN
+    if pd.api.types.is_datetime64_any_dtype(present.dtype):
+        return ColumnType.TIME
+    if pd.api.types.is_integer_dtype(present.dtype):
+        return ColumnType.INTEGER
+    if pd.api.types.is_numeric_dtype(present.dtype):
+        return ColumnType.NUMBER
+    values = present.astype(object)
+    texts = values[values.map(lambda value: isinstance(value, str))]
+    if len(texts) < len(values):
+        return _infer_from_objects(values)
+    return _infer_from_texts(texts[texts.str.strip() != ""])
+
+
+def _infer_from_objects(values: "pd.Series[Any]") -> ColumnType:
+    kinds = set(values.map(type))
+    if all(issubclass(kind, datetime.date) for kind in kinds):
+        return ColumnType.TIME
+    if all(issubclass(kind, numbers.Integral) and not issubclass(kind, bool) for kind in kinds):
+        return ColumnType.INTEGER  # of more than 64 bits
+    if all(issubclass(kind, numbers.Real | Decimal) for kind in kinds):
+        return ColumnType.NUMBER
+    if all(issubclass(kind, str | numbers.Real | Decimal) for kind in kinds):
+        return _infer_from_texts(values.map(str))
+    return ColumnType.NUMBER
+
+
+def _infer_from_texts(texts: "pd.Series[Any]") -> ColumnType:
+    different = pd.Series(texts.unique(), dtype=object)
+    if not len(different):
+        return ColumnType.NUMBER
+    if set(different.str.strip().str.lower()) <= _TRUTHS:
+        return ColumnType.BOOLEAN
+    if texts.str.match(_DATE).mean() >= _NEARLY_ALL and _are_times(texts):
+        return ColumnType.TIME
+    are_numbers = pd.to_numeric(texts, errors="coerce").notna()
+    if are_numbers.mean() >= _NEARLY_ALL:
+        is_code = different.str.match(_LEADING_ZERO).any()
+        return ColumnType.CATEGORY if is_code else ColumnType.NUMBER
+    words = different.str.count(r"\S+")
+    if len(different) > max(_FEW, _OFTEN * len(texts)) and words.median() >= _WORDS:
+        return ColumnType.TEXT
+    return ColumnType.CATEGORY
+
+
+def _are_times(texts: "pd.Series[Any]") -> bool:
+    times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce")
+    return bool(times.notna().mean() >= _NEARLY_ALL)
