@@ -1,6 +1,7 @@
 """Model artifacts: log one, and name its bytes."""
 
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from fairlead_training.data import Table
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.learners.protocol import FittedModel
 from fairlead_training.metrics import Floats
+from fairlead_training.signature import build_inputs, show_raw
 from fairlead_training.tracking import errors_named
 from fairlead_training.versioning import signature_digest
 
@@ -21,15 +23,28 @@ _EXAMPLE_ROWS: Final = 5
 
 
 def log_candidate(
-    model: FittedModel, holdout: Table, score: Floats, *, run_id: str, scratch: str
+    model: FittedModel,
+    holdout: Table,
+    score: Floats,
+    *,
+    run_id: str,
+    scratch: str,
+    gaps: Collection[str] | None = None,
 ) -> tuple[str, str, str]:
     """Log the model with signature and input example, and read it back.
+
+    Args:
+        gaps: the columns that may be missing, of a model of raw columns; None where all are
+            numbers, and any may be missing.
 
     Returns:
         its id in MLflow, the digest of its signature, and the digest of its files as stored.
     """
     example = holdout.features.head(_EXAMPLE_ROWS).reset_index(drop=True)
     signature = infer_signature(example, score[:_EXAMPLE_ROWS])
+    if gaps is not None:
+        signature.inputs = build_inputs(holdout.types, gaps)
+        example = show_raw(example, holdout.types)
     with errors_named("the model cannot be logged"):
         info = model.log(
             signature=signature,

@@ -18,18 +18,27 @@ from mlflow.models import Model
 from fairlead_contract.artifact import CODE_FIELD, CODE_VALUE, describe_code
 from fairlead_contract.classes import Label, name_in_record, read_classes
 from fairlead_contract.digest import digest_directory
-from fairlead_training.columns import read_numbers, show_names
+from fairlead_contract.graph import ColumnType
+from fairlead_training.columns import Fault, read_numbers, show_names
 from fairlead_training.config import ChampionConfig, Environment, Task, TrainingConfig
 from fairlead_training.data import Table, format_time, parse_time, slice_rows
 from fairlead_training.evaluate import Rival
 from fairlead_training.foreign import ForeignCodeError, ask
 from fairlead_training.learners.table import OPENERS, find_form
 from fairlead_training.metrics import Floats
+from fairlead_training.preparation.raw import Raw, read_raw
 from fairlead_training.split import name_draw
 from fairlead_training.tracking import errors_named, is_missing
 
 _LEAST_ROWS: Final = 10  # that a comparison may rest on
 _SECOND: Final = 10**9  # nanoseconds
+# Our own forms name every type, and give numbers all of these.
+_KINDS: Final[Mapping[str, ColumnType]] = {
+    **dict.fromkeys(("double", "float", "long", "integer"), ColumnType.NUMBER),
+    "boolean": ColumnType.BOOLEAN,
+    "string": ColumnType.CATEGORY,
+    "datetime": ColumnType.TIME,
+}
 _PATIENCE: Final = 300.0  # seconds, of a Job that has 900 for more than its search
 
 
@@ -210,8 +219,13 @@ def _own_columns(model: Model, rows: pd.DataFrame, *, as_numbers: bool) -> pd.Da
     for column in inputs:
         name = str(column.get("name"))
         # A foreign model may want words.
-        is_number = as_numbers or column.get("type") in {"double", "float"}
-        columns[name] = _own_column(rows, name, is_number=is_number)
+        kind = _KINDS.get(str(column.get("type"))) if as_numbers else None
+        is_number = column.get("type") in {"double", "float"}
+        columns[name] = (
+            _own_column(rows, name, is_number=is_number)
+            if kind is None
+            else _own_typed(rows, name, kind)
+        )
     return pd.DataFrame(columns)
 
 
@@ -226,6 +240,16 @@ def _own_column(rows: pd.DataFrame, name: str, *, is_number: bool) -> "pd.Series
     values = read_numbers(column)
     if values is None:
         raise ChampionUnavailableError(f"its column {name} no longer holds numbers alone")
+    return values
+
+
+def _own_typed(rows: pd.DataFrame, name: str, kind: ColumnType) -> Raw:
+    column = _own_column(rows, name, is_number=kind is ColumnType.NUMBER)
+    if not isinstance(column, pd.Series):
+        return column
+    values = read_raw(column, name, kind)
+    if isinstance(values, Fault):
+        raise ChampionUnavailableError(f"its {values.text}")
     return values
 
 

@@ -97,7 +97,7 @@ def read_numbers(column: "pd.Series[Any]") -> Floats | None:
     return values
 
 
-def is_row_number(column: "pd.Series[Any]", name: str, values: Floats | Fault) -> bool:
+def is_row_number(column: "pd.Series[Any]", name: str, values: npt.NDArray[Any] | Fault) -> bool:
     """Tell whether a column only numbers or names the rows, as an index that was exported does.
 
     That is each whole number from one to another once, in whatever order; and, in a column

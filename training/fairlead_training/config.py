@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fairlead_contract.artifact import CHAMPION_ROOM
 from fairlead_contract.data import DATA_KEYS, MOST_JOINED, MOST_UNITED, variable_of
+from fairlead_contract.graph import ColumnType
 from fairlead_contract.hosts import (
     ALLOWED_SOURCES,
     CLUSTER_DOMAIN,
@@ -26,6 +27,8 @@ from fairlead_contract.metric import read_quantile
 from fairlead_contract.mlflow import Access, InvalidAccessError, read_access
 from fairlead_contract.search import study_name
 from fairlead_training.failure import Reason, TrainingFailure
+
+_IGNORE: Final = "ignore"  # in place of a column's type
 
 
 class Task(StrEnum):
@@ -95,6 +98,9 @@ class DataConfig:
     target: str
     features: tuple[str, ...]  # empty: every column but target and timestamp
     min_rows: int
+    columns: Mapping[str, ColumnType] = dataclasses.field(default_factory=dict)  # as declared
+    ignored: tuple[str, ...] = ()  # columns that are none of the features
+    fails_on_suspicion: bool = False  # or a person is warned
     positive_class: str | None = None  # of two, as people read it; None: the later one
     missing_labels: float = 0.0  # share of the rows that may have none
     endpoint: str | None = None  # of an object store that is not its cloud's own
@@ -374,6 +380,10 @@ def _parse_data(data: "_Section") -> DataConfig:
     joins = tuple(_parse_join(each) for each in data.sections("joins"))
     if roles["timestampColumn"] is None and any(join.as_of for join in joins):
         raise _invalid("config.data.joins has an asOf, which needs config.data.timestampColumn")
+    columns = data.choices("columns", (*ColumnType, _IGNORE))
+    for column in columns:
+        if column in given.values():
+            raise _invalid(f"config.data.columns must not contain {column}")
     return DataConfig(
         **_parse_source(data),
         union=tuple(SourceConfig(**_parse_source(each)) for each in data.sections("union")),
@@ -382,6 +392,10 @@ def _parse_data(data: "_Section") -> DataConfig:
         target=given["target"],
         features=features,
         min_rows=int(data.number("minRows", 1, 10_000_000, default=200)),
+        columns={n: ColumnType(kind) for n, kind in columns.items() if kind != _IGNORE},
+        ignored=tuple(name for name, kind in columns.items() if kind == _IGNORE),
+        fails_on_suspicion=data.get("suspicious") is not None
+        and data.choice("suspicious", ("warn", "fail")) == "fail",
         positive_class=data.optional_text("positiveClass"),
         missing_labels=data.number("missingLabels", 0, 1, default=0),
         timestamp_format=data.optional_text("timestampFormat"),
@@ -529,6 +543,13 @@ class _Section:
                 f"{self._path}.{name} is {value}; it must be one of {', '.join(allowed)}"
             )
         return value
+
+    def choices(self, name: str, allowed: tuple[str, ...]) -> Mapping[str, str]:
+        value = self._value.get(name, {})
+        if not isinstance(value, dict):
+            raise _invalid(f"{self._path}.{name} is not a JSON object")
+        section = _Section(value, f"{self._path}.{name}")
+        return {key: section.choice(key, allowed) for key in value}
 
     def number(
         self, name: str, lowest: float, highest: float, *, default: float | None = None

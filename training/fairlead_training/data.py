@@ -1,4 +1,4 @@
-"""Turn raw rows into a checked, ordered, numeric table.  Pure.
+"""Turn raw rows into a checked, ordered table of numbers and words.  Pure.
 
 The order is total (time, if there is one, then every other column), so that the same rows give the
 same table however the source happened to return them.
@@ -6,26 +6,28 @@ same table however the source happened to return them.
 
 import collections
 import dataclasses
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairlead_contract.classes import Label, name_in_record
+from fairlead_contract.classes import Label, name_in_record, spell
+from fairlead_contract.graph import ColumnType
 from fairlead_training.columns import (
     Fault,
     Floats,
     emptiness,
     fault,
     is_row_number,
-    read_feature,
     show_names,
 )
 from fairlead_training.config import DataConfig, TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.labels import Target, read_target
+from fairlead_training.preparation.raw import Raw, read_raw
+from fairlead_training.preparation.types import infer_type, names_rows
 from fairlead_training.times import read_times
 
 _MOST_CHARACTERS: Final = 1000  # of a message; a condition holds 1024
@@ -38,8 +40,8 @@ _ADVICE: Final = {
     Reason.TIMESTAMP_INVALID: "use RFC 3339 times such as 2026-01-31T12:00:00Z or correct "
     "spec.data.timestampColumn or timestampFormat",
     Reason.GROUP_INVALID: "give each row its group or correct spec.data.groupBy",
-    Reason.FEATURE_INVALID: "correct the data (numbers only, and nothing where one is missing) "
-    "or list other columns in spec.data.features",
+    Reason.FEATURE_INVALID: "correct the data (nothing where a value is missing), say in "
+    "spec.data.columns what a column holds, or list other columns in spec.data.features",
     Reason.TOO_FEW_ROWS: "use a longer period or lower it",
 }
 
@@ -49,14 +51,15 @@ class Table:
     """Rows in time order, or in that of their values where they have no times."""
 
     times: npt.NDArray[np.int64]  # nanoseconds since 1970 in UTC, ascending; else all 0
-    features: pd.DataFrame  # float64 columns; NaN is a missing value
+    features: pd.DataFrame  # float64, NaN where missing; words, the empty one where missing
     target: npt.NDArray[np.float64]  # 0 and 1, class numbers, or the value
     rows: npt.NDArray[np.intp]  # where each was in the source, from 0
-    left_out: tuple[str, ...] = ()  # columns that only number the rows
+    left_out: tuple[str, ...] = ()  # columns that only number or name the rows
     classes: tuple[Label, ...] = ()  # by number, where the labels are other than these numbers
     unlabelled: int = 0  # rows that were left out, as they have no label
     by_time: bool = True
     groups: npt.NDArray[np.uint64] | None = None  # of each row: a hash of what is never parted
+    types: Mapping[str, ColumnType] = dataclasses.field(default_factory=dict)  # of the features
 
     def __len__(self) -> int:
         return len(self.target)
@@ -111,8 +114,9 @@ def read_rows(
         times = read_times(frame[name], name, form=form, quotes=shown.quotes)
     groups = _read_groups(frame, config.data)
     faults += [part for part in (target, times, groups) if isinstance(part, Fault)]
-    features, left_out, bad = _read_features(frame, names, config.data, shown, refused_in_names)
-    faults += bad
+    read = _read_features(frame, names, config.data, shown, refused_in_names)
+    features, left_out = read.features, read.left_out
+    faults += read.faults
     labelled = np.ones(len(frame), dtype=np.bool_)
     if isinstance(target, Target):
         labelled = ~np.isnan(target.values)
@@ -133,7 +137,8 @@ def read_rows(
     ):
         return None, faults
     last = [] if groups is None else [groups]
-    order = np.lexsort([*last, *reversed(features.values()), target.values, times])
+    ranked = map(_rank, reversed(list(features.values())))
+    order = np.lexsort([*last, *ranked, target.values, times])
     order = order[labelled[order]]
     table = Table(
         times=times[order],
@@ -149,6 +154,7 @@ def read_rows(
         unlabelled=len(frame) - len(order),
         by_time=config.data.timestamp_column is not None,
         groups=None if groups is None else groups[order],
+        types=read.types,
     )
     return table, faults
 
@@ -174,7 +180,7 @@ def _as_number(label: Label, at: int) -> float:
 
 def order_by(table: Table, features: pd.DataFrame) -> Table:
     """Give a table these features, and bring its rows in order by them."""
-    columns = [features[name].to_numpy() for name in reversed(list(features))]
+    columns = [_rank(features[name].to_numpy()) for name in reversed(list(features))]
     last = [] if table.groups is None else [table.groups]
     order = np.lexsort([*last, *columns, table.target, table.times])
     return take_rows(dataclasses.replace(table, features=features), order)
@@ -240,7 +246,7 @@ class _Shown:
     def __init__(self, frame: pd.DataFrame, config: DataConfig) -> None:
         self.quotes = may_quote(config)
         self._columns = [str(column) for column in frame.columns]
-        self._named = config.fields.keys()
+        self._named = {*config.fields, *config.columns}
 
     def name(self, column: str) -> str:
         """Return a column's name, or its place, counted from 1."""
@@ -264,9 +270,10 @@ def _name_columns(
     columns = [str(column) for column in frame.columns]
     times = collections.Counter(columns)
     fields = config.fields
-    features = config.features or [
-        name for name in columns if name not in fields and name not in config.keys
-    ]
+    others = {*fields, *config.ignored, *(config.keys - config.columns.keys())}
+    features = config.features or [name for name in columns if name not in others]
+    declared = [*config.columns, *config.ignored]
+    fields = {**dict.fromkeys(declared, "spec.data.columns"), **fields}
     twice = sorted({c for c in {*fields, *features} if times[c] > 1})
     missing = [column for column in fields if column not in columns]
     faults = []
@@ -286,25 +293,59 @@ def _is_there_once(frame: pd.DataFrame, column: str) -> bool:
     return list(frame.columns).count(column) == 1
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """The columns to learn from, as they were read."""
+
+    features: Mapping[str, Raw]
+    types: Mapping[str, ColumnType]
+    left_out: tuple[str, ...]  # since they number or name the rows
+    faults: Sequence[Fault]
+
+
 def _read_features(
     frame: pd.DataFrame, names: Sequence[str], config: DataConfig, shown: _Shown, refused: str
-) -> tuple[dict[str, Floats], tuple[str, ...], list[Fault]]:
-    """Return the features, the columns left out since they number the rows, and the faults."""
-    features: dict[str, Floats] = {}
+) -> _Read:
+    features: dict[str, Raw] = {}
+    types: dict[str, ColumnType] = {}
     left_out: list[str] = []
     faults: list[Fault] = []
     for name in names:
-        values = read_feature(
-            frame[name], name, refused, quotes=shown.quotes, label=shown.name(name)
+        kind = config.columns.get(name) or infer_type(frame[name])
+        values = read_raw(
+            frame[name],
+            name,
+            kind,
+            refused=refused,
+            quotes=shown.quotes,
+            label=shown.name(name),
         )
         # What the Model lists by name is what it learns from.
-        if not config.features and is_row_number(frame[name], name, values):
+        is_named = name in config.features or name in config.columns
+        if not is_named and _says_which_row(frame[name], name, kind, values):
             left_out.append(name)
         elif isinstance(values, Fault):
             faults.append(values)
         else:
-            features[name] = values
-    return features, tuple(left_out), faults
+            features[name], types[name] = values, kind
+    return _Read(features=features, types=types, left_out=tuple(left_out), faults=faults)
+
+
+def _says_which_row(
+    column: "pd.Series[Any]", name: str, kind: ColumnType, values: Raw | Fault
+) -> bool:
+    """Tell whether a column only numbers or names the rows."""
+    if kind is ColumnType.TIME:
+        return False
+    if isinstance(values, Fault) or values.dtype != object:
+        return is_row_number(column, name, values)
+    is_key = is_row_number(column, name, Fault(reason=Reason.FEATURE_INVALID, text=""))
+    return is_key or (kind is ColumnType.CATEGORY and names_rows(values))
+
+
+def _rank(values: Raw) -> npt.NDArray[Any]:
+    """Return what the values are sorted by: numbers, or the places of words in their order."""
+    return values if values.dtype != object else pd.factorize(values, sort=True)[0]
 
 
 def _copy_of_target(name: str, target: str) -> Fault:
@@ -327,10 +368,13 @@ def _read_groups(frame: pd.DataFrame, config: DataConfig) -> npt.NDArray[np.uint
     return np.asarray(hashes, dtype=np.uint64)
 
 
-def _is_copy(values: Floats, target: Target, numbers: Floats) -> bool:
+def _is_copy(values: Raw, target: Target, numbers: Floats) -> bool:
     """Tell whether a feature has the target's value, label or class number in each row."""
     if np.array_equal(values, numbers):
         return True
+    if values.dtype == object and target.classes:
+        words = np.array([spell(label) for label in target.classes], dtype=object)
+        return np.array_equal(values, words[numbers.astype(np.intp)])
     if not target.classes or any(isinstance(label, str) for label in target.classes):
         return False
     return np.array_equal(values, np.array(target.classes, dtype=float)[numbers.astype(np.intp)])
@@ -358,7 +402,7 @@ def _nothing_to_learn_from(left_out: Sequence[str], shown: _Shown, config: DataC
     roles = ["the target"]
     roles += ["the timestamp"] if config.timestamp_column else []
     roles += ["the groups"] if config.group_by else []
-    roles += [f"columns that number the rows ({shown.some(left_out)})"] if left_out else []
+    roles += [f"columns that number or name the rows ({shown.some(left_out)})"] if left_out else []
     return Fault(
         reason=Reason.COLUMN_MISSING,
         text=f"the data has only {' and '.join(roles)}; "

@@ -23,6 +23,7 @@ from mlflow.entities.model_registry import ModelVersion
 from optuna.trial import FrozenTrial, TrialState
 
 from fairlead_contract import tags
+from fairlead_contract.graph import SIGNATURE_TYPES
 from fairlead_training import tracking
 from fairlead_training.artifact import log_candidate, read_digest, read_signature_digest
 from fairlead_training.champion import challenge
@@ -44,6 +45,7 @@ from fairlead_training.learners.protocol import (
 from fairlead_training.learners.table import find_learners, refused_characters
 from fairlead_training.metrics import Floats
 from fairlead_training.naive import forecast
+from fairlead_training.prepared import find_gaps, find_suspicious, fit_model, is_prepared
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
@@ -201,8 +203,12 @@ class _Finishing:
 
     def _fit_one(self, plan: Plan, parts: Split, rival: Rival | None) -> Fitted:
         config = self._config
-        model = plan.fitter.fit(
-            parts.search, self._setting(parts), searched=plan.searched, learned=plan.learned
+        model = fit_model(
+            plan.fitter,
+            parts.search,
+            self._setting(parts),
+            searched=plan.searched,
+            learned=plan.learned,
         )
         model.verify(parts.holdout.features)
         self._progress.enter(Stage.EVALUATE)
@@ -242,6 +248,7 @@ class _Finishing:
             fitted.score,
             run_id=config.mlflow_run_id,
             scratch=self._environment.scratch,
+            gaps=find_gaps(parts) if is_prepared(parts.search) else None,
         )
         self._record.ensure_registered_model()
         warnings = self._warn(fitted, parts, importance)
@@ -298,6 +305,7 @@ class _Finishing:
         warnings = (
             *doubts,
             *fitted.passed_over,
+            *find_suspicious(parts.search, self._config),
             *warn_of_rows(parts, self._config.task),
             *warn_of_source(self._config.data, self._environment),
         )
@@ -354,9 +362,14 @@ class _Finishing:
             {**parameters, **plan.learned, **combined}, _metrics(fitted.judgment)
         )
         self._record.log_trials(self._shared.study.get_trials(deepcopy=False))
+        typed = parts.search.types if is_prepared(parts.search) else {}
         self._record.log_data(
             result["data"],
-            {str(name): "double" for name in (*parts.search.features, config.data.target)},
+            {
+                **dict.fromkeys(map(str, parts.search.features), "double"),
+                **{name: SIGNATURE_TYPES[kind] for name, kind in typed.items()},
+                config.data.target: "double",
+            },
         )
         title = f"{config.registered_model} {result['version']}"
         page = render(

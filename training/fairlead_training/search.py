@@ -29,6 +29,7 @@ from fairlead_training.learners.protocol import (
     Setting,
 )
 from fairlead_training.metrics import compute
+from fairlead_training.prepared import prepare_fold
 from fairlead_training.space import Choice, draw
 from fairlead_training.split import Split
 from fairlead_training.study import (
@@ -83,14 +84,15 @@ class Folds:
     def __init__(self, parts: Split, setting: Setting) -> None:
         self._parts = parts
         self._setting = setting
+        self._tables = [prepare_fold(parts.search, fold, setting) for fold in parts.folds]
         self._prepared: dict[str, list[PreparedFold]] = {}
 
     def __call__(self, learner: Learner) -> Sequence[PreparedFold]:
         """Return the folds of that learner."""
         if learner.name not in self._prepared:
             self._prepared[learner.name] = [
-                learner.prepare_fold(self._parts.search, fold, self._setting)
-                for fold in self._parts.folds
+                learner.prepare_fold(table, fold, self._setting)
+                for table, fold in zip(self._tables, self._parts.folds, strict=True)
             ]
         return self._prepared[learner.name]
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairlead_contract.classes import Label
+from fairlead_contract.graph import ColumnType
 from fairlead_training.data import (
     Table,
     format_time,
@@ -40,6 +41,7 @@ class Snapshot:
     columns: tuple[str, ...] = ()  # the features; those of 0.1.0 named none
     latest: str = ""  # a hash of each of the latest rows, or of all, in base64
     classes: tuple[Label, ...] = ()  # by number, as those of the table
+    types: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of the columns
 
 
 def take_snapshot(table: Table) -> Snapshot:
@@ -52,6 +54,7 @@ def take_snapshot(table: Table) -> Snapshot:
         columns=tuple(map(str, table.features.columns)),
         latest=_remember(table),
         classes=table.classes,
+        types={name: str(kind) for name, kind in table.types.items()},
     )
 
 
@@ -74,7 +77,9 @@ def restore(table: Table, snapshot: Snapshot) -> Table:
     # Everything that follows compares models on the same rows: other rows are another training.
     if snapshot.columns and set(snapshot.columns) < set(table.features.columns):
         table = order_by(table, table.features[list(snapshot.columns)])
-    table = renumber(table, snapshot.classes)
+    # More rows may look like another type; what is the same in both forms goes on as it began.
+    types = {name: ColumnType(kind) for name, kind in snapshot.types.items()}
+    table = dataclasses.replace(renumber(table, snapshot.classes), types=types or table.types)
     known = slice_rows(table, 0, int(np.searchsorted(table.times, snapshot.last, side="right")))
     if _is_snapshot(known, snapshot):
         return known
@@ -141,8 +146,15 @@ def _digest(table: Table) -> str:
     if table.groups is not None:
         columns.append(table.groups)
     for column in columns:
-        digest.update(np.ascontiguousarray(column).tobytes())
+        digest.update(_as_numbers(column).tobytes())
     return f"sha256:{digest.hexdigest()}"
+
+
+def _as_numbers(column: Any) -> npt.NDArray[Any]:
+    values = np.asarray(column)
+    if values.dtype == object:
+        return pd.util.hash_array(values, categorize=False)
+    return np.ascontiguousarray(values)
 
 
 def hash_rows(table: Table) -> npt.NDArray[np.uint64]:

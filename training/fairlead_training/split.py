@@ -167,7 +167,8 @@ def warn_of_rows(parts: Split, task: Task) -> tuple[str, ...]:
     left_out, unlabelled = parts.search.left_out, parts.search.unlabelled
     warnings = []
     if left_out:
-        warnings.append(f"no features, as they number the rows: {show_names(list(left_out))}")
+        said = show_names(list(left_out))
+        warnings.append(f"no features, as they number or name the rows: {said}")
     if unlabelled:
         warnings.append(f"{unlabelled} rows have no label, and were left out")
     return (*warnings, *warn_of_few(parts, task))

@@ -301,7 +301,7 @@ def test_a_query_may_return_booleans_decimals_and_row_numbers(desk: Desk) -> Non
     result = desk.train(desk.config(data__query=query, search__trials=1))
 
     numbering, rights = result["warnings"]
-    assert numbering == "no features, as they number the rows: nth"
+    assert numbering == "no features, as they number or name the rows: nth"
     assert "is a superuser" in rights
 
 
@@ -637,11 +637,11 @@ def test_a_champion_of_another_kind_is_scored_beside_the_trainer(
         ),
         pytest.param(
             {
-                "data__query": """SELECT *, 'calm' AS sky, "timestamp" AS day, NULL AS wind
-                FROM prices"""
+                "data__query": "SELECT *, ARRAY[1] AS sky, interval '1 day' AS day, NULL AS wind "
+                "FROM prices"
             },
             "FeatureInvalid",
-            "column sky holds 'calm' where a number belongs, in every row; column day holds",
+            "column sky holds [1] where a number belongs, in every row; column day holds",
             id="several columns at once",
         ),
         pytest.param(

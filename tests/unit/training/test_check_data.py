@@ -56,7 +56,10 @@ def test_a_number_that_is_predicted_is_told_by_its_range() -> None:
 
 
 def test_what_is_wrong_is_said_beside_what_can_be_read() -> None:
-    said = report(frame(demand=["?"] + [1.0] * 29, wind=["n/k"] * 30, sun=[0.5] * 30))
+    said = report(
+        frame(demand=["?"] + [1.0] * 29, wind=["n/k"] * 30, sun=[0.5] * 30),
+        data__columns={"wind": "number"},
+    )
 
     assert (said["outcome"], said["reason"]) == ("Failed", "FeatureInvalid")
     assert said["faults"] == [
@@ -68,7 +71,7 @@ def test_what_is_wrong_is_said_beside_what_can_be_read() -> None:
 
 def test_of_an_answer_over_http_that_is_no_table_nothing_is_shown() -> None:
     """It may be what a service has to say that only the trainer can reach."""
-    rows = frame(secret=["hush"] * 30, hidden=[0.5] * 30)
+    rows = frame(secret=["hush", *[1.0] * 29], hidden=[0.5] * 30)
 
     said = json.dumps(report(rows, **HTTP))
 
@@ -84,7 +87,7 @@ def test_of_a_table_over_http_that_would_be_learned_from_the_columns_are_shown()
 
 
 def test_a_report_on_many_columns_fits_and_counts_what_it_leaves_out() -> None:
-    some = {f"a column with a long name {number}": ["?"] * 30 for number in range(100)}
+    some = {f"a column with a long name {number}": ["?", *[1.0] * 29] for number in range(100)}
     others = {f"another column {number}": [number * 0.1] * 29 + [1] for number in range(100)}
 
     said = report(frame(**some, **others))
@@ -111,7 +114,7 @@ def _told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("rows", "code", "reason"),
     [
         pytest.param(frame(), 0, None, id="data that can be used"),
-        pytest.param(frame(demand=["?"] * 30), 3, "FeatureInvalid", id="data that cannot"),
+        pytest.param(frame(demand=["?", *[1.0] * 29]), 3, "FeatureInvalid", id="data that cannot"),
         pytest.param(None, 1, "DataSourceUnavailable", id="no data"),
     ],
 )

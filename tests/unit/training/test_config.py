@@ -13,6 +13,15 @@ from support.trainer_config import config_document, data_config
 CHAMPION = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:a"}
 
 
+def test_types_that_are_declared() -> None:
+    columns = {"plan": "category", "id": "ignore"}
+
+    data = parse_config(json.dumps(config_document(data__columns=columns))).data
+
+    assert (data.columns, data.ignored) == ({"plan": "category"}, ("id",))
+    assert not data.fails_on_suspicion
+
+
 def test_a_whole_config() -> None:
     config = parse_config(json.dumps(config_document(champion=CHAMPION)))
 
@@ -48,6 +57,10 @@ def test_a_whole_config() -> None:
         pytest.param(
             {"validation__strategy": "random"}, "must be one of time-series", id="a time for none"
         ),
+        pytest.param({"data__columns": []}, "config.data.columns is not", id="types in a list"),
+        pytest.param({"data__columns": {"a": "word"}}, "data.columns.a is word", id="no such type"),
+        pytest.param({"data__columns": {"up": "text"}}, "must not contain up", id="target's type"),
+        pytest.param({"data__suspicious": "?"}, "config.data.suspicious is ?", id="no such answer"),
         pytest.param({"data__positiveClass": ""}, "config.data.positiveClass", id="empty class"),
         pytest.param({"data__missingLabels": 2}, "config.data.missingLabels is 2", id="a share"),
         pytest.param({"search__trials": 0}, "config.search.trials is 0", id="number too low"),

@@ -10,6 +10,7 @@ from fairlead_training.failure import Reason, TrainingFailure
 from support.training_rows import config, frame
 
 RANDOM = {"validation__strategy": "random", "data__timestampColumn": None}
+NUMBERS = {"data__columns": {"demand": "number"}}
 LATE = [0, 1] * 10 + [1] * 10  # the hold-out and the folds before it have one label
 
 
@@ -36,21 +37,21 @@ def test_rows_that_can_be_used_come_with_their_split() -> None:
         ),
         pytest.param(
             frame(up=LATE, demand=["?"] * 30),
-            {},
+            NUMBERS,
             Reason.FEATURE_INVALID,
             ["column demand holds '?'", "the target is the same in all 6 rows in the hold-out"],
             id="a split without any feature that can be read",
         ),
         pytest.param(
             frame(up=[1] + [0] * 29, demand=["?"] * 30).drop(columns="timestamp"),
-            RANDOM,
+            RANDOM | NUMBERS,
             Reason.FEATURE_INVALID,
             ["column demand holds '?'", "the target is the same"],
             id="a drawn split without any feature that can be read",
         ),
         pytest.param(
             frame(4, demand=["?"] * 4),
-            {},
+            NUMBERS,
             Reason.FEATURE_INVALID,
             ["column demand holds '?'", "4 rows with a target", "too few to split"],
             id="too few for the Model, and to split",
@@ -80,7 +81,7 @@ def test_all_that_is_wrong_is_told_at_once(
 
 
 def test_a_split_that_is_told_beside_other_faults_says_once_what_to_do() -> None:
-    failure = look(frame(up=LATE, demand=["?"] * 30)).failure
+    failure = look(frame(up=LATE, demand=["?"] * 30), **NUMBERS).failure
 
     assert failure is not None
     assert failure.message.count("use a longer period") == 1

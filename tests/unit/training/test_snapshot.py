@@ -98,6 +98,26 @@ def test_of_rows_without_times_that_went_the_advice_is_about_rows() -> None:
     assert "now()" not in caught.value.message
 
 
+def test_words_are_part_of_a_snapshot() -> None:
+    rows = frame(plan=["gold", "silver", None] * 10)
+    table = check(rows, config())
+    altered = check(rows.replace("gold", "Gold"), config())
+
+    assert take_snapshot(table).types == {"demand": "number", "plan": "category"}
+    assert take_snapshot(check(rows.iloc[::-1], config())) == take_snapshot(table)
+    assert take_snapshot(altered).digest != take_snapshot(table).digest
+
+
+def test_more_rows_that_look_like_another_type_do_not_change_a_snapshot() -> None:
+    few = check(frame(plan=["a word or two", "and some more"] * 15), config())
+    new = frame(70, plan=[f"these words come once {n}" for n in range(70)], timestamp="2027-01-01")
+    grown = check(pd.concat([frame(plan=["a word or two", "and some more"] * 15), new]), config())
+
+    assert str(few.types["plan"]) == "category"
+    assert str(grown.types["plan"]) == "text"
+    assert restore(grown, take_snapshot(few)).types == few.types
+
+
 def test_new_columns_do_not_change_a_snapshot() -> None:
     """A row number, too, is one no longer when a number is left out later."""
     before = check(frame(nth=range(30)), config())

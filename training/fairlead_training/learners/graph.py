@@ -73,7 +73,7 @@ class StoredGraph:
 
     session: "onnxruntime.InferenceSession"
     task: Task
-    columns: Sequence[str]
+    columns: Mapping[str, contract.ColumnType]
 
     @classmethod
     def open(cls, graph: bytes | Path, *, threads: int = 1) -> "StoredGraph":
@@ -94,11 +94,14 @@ class StoredGraph:
             providers=["CPUExecutionProvider"],
         )
         described = contract.read_metadata(session.get_modelmeta().custom_metadata_map)
-        return cls(session=session, task=Task(described.task), columns=tuple(described.columns))
+        return cls(session=session, task=Task(described.task), columns=described.columns)
 
     def predict(self, features: pd.DataFrame) -> Floats:
         """Return the probability of class 1, the probabilities of each class, or the value."""
-        columns = {name: features[[name]].to_numpy(np.float64) for name in self.columns}
+        columns = {
+            name: features[[name]].to_numpy(object if kind in contract.TEXTUAL else np.float64)
+            for name, kind in self.columns.items()
+        }
         wanted = contract.VALUE if self.task is Task.REGRESSION else contract.PROBABILITIES
         (answer,) = self.session.run([wanted], columns)
         answer = np.asarray(answer, dtype=np.float64)
@@ -187,41 +190,55 @@ class GraphModel:
         run_id: str,
     ) -> "ModelInfo":
         """Log the graph to MLflow in its ONNX flavor."""
-        # Imported late: only the finishing Job logs, and MLflow takes seconds.
-        import mlflow.onnx  # noqa: PLC0415  as above
-        import onnx  # noqa: PLC0415  as above
-        import onnxruntime  # noqa: PLC0415  as above
-        from mlflow.models import Model  # noqa: PLC0415  as above
-
-        def save_model(*, validate_serving_input: bool, **told: Any) -> None:
-            del validate_serving_input  # which is for ``Model.log``
-            mlflow.onnx.save_model(**told)
-
-        info: ModelInfo = Model.log(
-            artifact_path=None,  # which ``name`` has replaced
-            flavor=types.SimpleNamespace(save_model=save_model, __name__="mlflow.onnx"),
-            # MLflow's own server gives each column as one dimension, ours as two.
-            validate_serving_input=False,
-            onnx_model=self.proto,
-            onnx_execution_providers=["CPUExecutionProvider"],
-            name="model",
-            signature=signature,
-            input_example=example,
-            metadata={**contract.MARK, **metadata},
-            # Given, since MLflow would otherwise import everything to find out.
-            pip_requirements=[
-                f"onnx=={onnx.__version__}",
-                f"onnxruntime=={onnxruntime.__version__}",
-            ],
-            save_as_external_data=False,
-            run_id=run_id,
+        return log_graph(
+            self.proto, signature=signature, example=example, metadata=metadata, run_id=run_id
         )
-        return info
 
     def is_stored_in(self, directory: Path) -> bool:
         """Tell whether the artifact directory holds this graph, byte for byte."""
         graph: bytes = self.proto.SerializeToString()
         return (directory / contract.FILE).read_bytes() == graph
+
+
+def log_graph(
+    proto: "onnx.ModelProto",
+    *,
+    signature: "ModelSignature",
+    example: pd.DataFrame,
+    metadata: Mapping[str, str],
+    run_id: str,
+) -> "ModelInfo":
+    """Log a graph to MLflow in its ONNX flavor."""
+    # Imported late: only the finishing Job logs, and MLflow takes seconds.
+    import mlflow.onnx  # noqa: PLC0415  as above
+    import onnx  # noqa: PLC0415  as above
+    import onnxruntime  # noqa: PLC0415  as above
+    from mlflow.models import Model  # noqa: PLC0415  as above
+
+    def save_model(*, validate_serving_input: bool, **told: Any) -> None:
+        del validate_serving_input  # which is for ``Model.log``
+        mlflow.onnx.save_model(**told)
+
+    info: ModelInfo = Model.log(
+        artifact_path=None,  # which ``name`` has replaced
+        flavor=types.SimpleNamespace(save_model=save_model, __name__="mlflow.onnx"),
+        # MLflow's own server gives each column as one dimension, ours as two.
+        validate_serving_input=False,
+        onnx_model=proto,
+        onnx_execution_providers=["CPUExecutionProvider"],
+        name="model",
+        signature=signature,
+        input_example=example,
+        metadata={**contract.MARK, **metadata},
+        # Given, since MLflow would otherwise import everything to find out.
+        pip_requirements=[
+            f"onnx=={onnx.__version__}",
+            f"onnxruntime=={onnxruntime.__version__}",
+        ],
+        save_as_external_data=False,
+        run_id=run_id,
+    )
+    return info
 
 
 def from_columns(

@@ -1,4 +1,6 @@
-"""Columns that help no model, or help one too well: ids, constants, duplicates, leaks.  Pure.
+"""Columns that help no model, or help one too well: constants, duplicates, leaks.
+
+Columns that number or name the rows are found when they are read, and left out.
 
 Each finding says in words what was seen; whether it ends the training is for the Model to say.
 """
@@ -13,23 +15,20 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.tree import DecisionTreeClassifier
 
-from fairlead_contract.graph import MISSING_TEXT, ColumnType
 from fairlead_training.config import Task
-from fairlead_training.preparation.raw import Raw
+from fairlead_training.preparation.raw import Raw, is_missing
 
 Floats = npt.NDArray[np.float64]
 
 _LEAST_ROWS: Final = 100  # that can tell a leak from luck
 _MOST_ROWS: Final = 5_000  # that are looked at for leaks
 _LEAST_OF_CATEGORY: Final = 5  # rows of a category that count for a leak
-_NEARLY_ALL_DIFFERENT: Final = 0.95
 _LEAST_ERRORS: Final = 20  # of a constant answer, that can tell a leak from luck
 _TOO_GOOD: Final = 0.99  # share of them that a leak gets right
 _SAME: Final = 0.9999  # a correlation
 
 
 class Kind(StrEnum):
-    ID = "id"
     CONSTANT = "constant"
     DUPLICATE = "duplicate"
     LEAK = "leak"
@@ -46,7 +45,6 @@ class Finding:
 
 def find_suspicious(
     columns: Mapping[str, Raw],
-    types: Mapping[str, ColumnType],
     target: Floats,
     *,
     task: Task,
@@ -56,7 +54,6 @@ def find_suspicious(
 
     Args:
         columns: as ``read_raw`` returns them.
-        types: of these columns.
         target: 0 and 1, class numbers, or the value; none is missing.
         task: says what the target is.
         seed: draws the rows that are looked at for leaks.
@@ -67,7 +64,6 @@ def find_suspicious(
     for name, values in columns.items():
         finding = (
             _find_constant(name, values)
-            or _find_id(name, values, types[name])
             or _find_duplicate(name, values, columns, earlier)
             or _find_leak(name, values[rows], target[rows], task)
         )
@@ -79,20 +75,8 @@ def find_suspicious(
 def _find_constant(name: str, values: Raw) -> Finding | None:
     if not _are_same(values, np.full_like(values, values[0])):
         return None
-    said = "is empty" if _is_missing(values[:1])[0] else f"is {_show(values[0])}"
+    said = "is empty" if is_missing(values[:1])[0] else f"is {_show(values[0])}"
     return Finding(kind=Kind.CONSTANT, column=name, text=f"column {name} {said} in every row")
-
-
-def _find_id(name: str, values: Raw, kind: ColumnType) -> Finding | None:
-    """Find categories that name their rows: none would come again."""
-    if kind is not ColumnType.CATEGORY:
-        return None
-    present = values[~_is_missing(values)]
-    different = len(pd.unique(present))
-    if len(present) < _LEAST_ROWS or different < _NEARLY_ALL_DIFFERENT * len(present):
-        return None
-    text = f"column {name} names its rows: {different} different values in {len(present)} rows"
-    return Finding(kind=Kind.ID, column=name, text=text)
 
 
 def _find_duplicate(
@@ -110,11 +94,7 @@ def _find_duplicate(
 
 
 def _are_same(one: Raw, other: Raw) -> bool:
-    return bool(((one == other) | (_is_missing(one) & _is_missing(other))).all())
-
-
-def _is_missing(values: Raw) -> npt.NDArray[np.bool_]:
-    return values == MISSING_TEXT if values.dtype == object else np.isnan(values)
+    return bool(((one == other) | (is_missing(one) & is_missing(other))).all())
 
 
 def _find_leak(name: str, values: Raw, target: Floats, task: Task) -> Finding | None:

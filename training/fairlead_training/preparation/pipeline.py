@@ -25,6 +25,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from fairlead_contract.graph import ColumnType
 from fairlead_training.config import Task
+from fairlead_training.preparation.raw import NUMERIC
 from fairlead_training.preparation.transformers import (
     PARTS,
     RARE,
@@ -35,8 +36,6 @@ from fairlead_training.preparation.transformers import (
 )
 
 Floats = npt.NDArray[np.float64]
-
-NUMERIC: Final = frozenset({ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.BOOLEAN})
 
 # Steps, by the name that ``graph`` finds them under.
 NUMBERS: Final = "numbers"

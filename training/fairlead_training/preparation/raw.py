@@ -12,12 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairlead_contract.graph import MISSING_TEXT, TEXTUAL, ColumnType, spell
+from fairlead_contract.graph import MISSING_TEXT, RESERVED, ColumnType, spell
 from fairlead_training.columns import Fault, Floats, fault, holding, read_feature
 from fairlead_training.failure import Reason
 
 Raw = Floats | npt.NDArray[np.object_]
 
+NUMERIC: Final = frozenset({ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.BOOLEAN})
+
+_PRECISION: Final = float(np.finfo(np.float32).eps)
+_STEPS: Final = 4096  # that a column's spread must keep in 32 bits
 _TRUTHS: Final[Mapping[str, float]] = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 _SECOND: Final = 1_000_000  # microseconds
 
@@ -27,6 +31,7 @@ def read_raw(
     name: str,
     kind: ColumnType,
     *,
+    refused: str = "",
     quotes: bool = True,
     label: str | None = None,
 ) -> Raw | Fault:
@@ -36,22 +41,59 @@ def read_raw(
         column: as the source gives it.
         name: as the source gives it.
         kind: how the values are to be read.
+        refused: characters that no feature's name may have.
         quotes: whether a fault may show values.
         label: how a fault calls the column, where it may not show its name.
     """
     shown = label or name
-    if kind in TEXTUAL:
-        return _read_texts(column)
+    if name.startswith(RESERVED):
+        return fault(Reason.FEATURE_INVALID, shown, f"has a name that begins with {RESERVED}")
+    if kind in {ColumnType.NUMBER, ColumnType.INTEGER}:
+        return _read_numbers(column, name, kind, refused, quotes=quotes, label=label)
+    if set(refused) & set(name):
+        said = f"has one of the characters {' '.join(refused)} in its name"
+        return fault(Reason.FEATURE_INVALID, shown, said)
+    values: Raw | Fault
     if kind is ColumnType.TIME:
-        return _read_times(column, shown, quotes=quotes)
-    if kind is ColumnType.BOOLEAN:
-        return _read_truths(column, shown, quotes=quotes)
-    values = read_feature(_without_texts(column), name, "", quotes=quotes, label=label)
+        values = _read_times(column, shown, quotes=quotes)
+    elif kind is ColumnType.BOOLEAN:
+        values = _read_truths(column, shown, quotes=quotes)
+    else:
+        values = _read_texts(column)
+    if not isinstance(values, Fault) and is_missing(values).all():
+        return fault(Reason.FEATURE_INVALID, shown, "is empty in every row")
+    return values
+
+
+def find_origins(low: Floats, high: Floats) -> Floats:
+    """Return for each column what is subtracted, lest 32 bits lose its differences; mostly 0."""
+    coarse = np.fmax(np.abs(low), np.abs(high)) * _PRECISION
+    is_lost = coarse * _STEPS > high - low
+    return np.where(is_lost & (high > low), low, 0.0)
+
+
+def is_missing(values: Raw) -> npt.NDArray[np.bool_]:
+    """Tell which of the values that were read are none."""
+    return values == MISSING_TEXT if values.dtype == object else np.isnan(values)
+
+
+def _read_numbers(
+    column: "pd.Series[Any]",
+    name: str,
+    kind: ColumnType,
+    refused: str,
+    *,
+    quotes: bool,
+    label: str | None,
+) -> Floats | Fault:
+    values = read_feature(_without_texts(column), name, refused, quotes=quotes, label=label)
     if kind is ColumnType.INTEGER and not isinstance(values, Fault):
         broken = np.floor(values) != np.nan_to_num(values, nan=0.0)
         broken &= ~np.isnan(values)
         if broken.any():
-            return _wrong(column, shown, broken, "where a whole number belongs", quotes=quotes)
+            return _wrong(
+                column, label or name, broken, "where a whole number belongs", quotes=quotes
+            )
     return values
 
 

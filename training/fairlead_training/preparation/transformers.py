@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
+from fairlead_training.preparation.raw import find_origins
+
 Floats = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.object_]
 
 RARE: Final = "\U0010ffff"  # no character, and so no category
 
-_PRECISION: Final = float(np.finfo(np.float32).eps)
-_STEPS: Final = 4096  # that a column's spread must keep in float32
 _MOST_CATEGORIES: Final = 5_000
 _RAREST: Final = 100  # categories of less than one row in so many are rare,
 _CERTAIN: Final = 10  # but none of so many rows
@@ -31,10 +31,7 @@ class Origin(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ig
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803  as scikit-learn has it
         matrix = np.asarray(X, dtype=np.float64)
-        low, high = np.fmin.reduce(matrix), np.fmax.reduce(matrix)
-        coarse = np.fmax(np.abs(low), np.abs(high)) * _PRECISION
-        is_lost = coarse * _STEPS > high - low
-        self.origin_ = np.where(is_lost & (high > low), low, 0.0)
+        self.origin_ = find_origins(np.fmin.reduce(matrix), np.fmax.reduce(matrix))
         self.n_features_in_ = X.shape[1]
         return self
 

@@ -18,12 +18,12 @@ import datetime
 import numbers
 import re
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, Final
 
+import numpy.typing as npt
 import pandas as pd
 
-from fairlead_contract.graph import ColumnType
+from fairlead_contract.graph import MISSING_TEXT, ColumnType
 
 _DATE: Final = re.compile(r"\s*[+-]?\d{4,6}-\d{1,2}-\d{1,2}(?=$|[\sT])")
 _LEADING_ZERO: Final = re.compile(r"\s*[+-]?0\d")
@@ -32,12 +32,8 @@ _NEARLY_ALL: Final = 0.9  # of the texts
 _WORDS: Final = 3  # a text, at the median
 _OFTEN: Final = 0.5  # share of texts that differ from all before them
 _FEW: Final = 50  # different texts that are categories, however long
-
-
-class Declared(StrEnum):
-    """What a Model may say of a column, beside its type."""
-
-    IGNORE = "ignore"
+_DIFFERENT: Final = 0.95  # share of texts that differ, where they name their rows
+_LEAST_ROWS: Final = 20  # that can tell names from words
 
 
 def infer_type(column: "pd.Series[Any]") -> ColumnType:
@@ -63,6 +59,14 @@ def infer_type(column: "pd.Series[Any]") -> ColumnType:
     if len(texts) < len(values):
         return _infer_from_objects(values)
     return _infer_from_texts(texts[texts.str.strip() != ""])
+
+
+def names_rows(texts: npt.NDArray[Any]) -> bool:
+    """Tell whether categories name their rows: hardly one of them would come again."""
+    present = texts[texts != MISSING_TEXT]
+    if len(present) < _LEAST_ROWS:
+        return False
+    return len(pd.unique(present)) >= _DIFFERENT * len(present)
 
 
 def _infer_from_objects(values: "pd.Series[Any]") -> ColumnType:

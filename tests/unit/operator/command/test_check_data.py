@@ -34,7 +34,8 @@ USABLE: dict[str, Any] = {
         {"name": "id", "role": "left out", "type": "row number", "empty": 0},
     ],
     "warnings": [
-        "no features, as they number the rows: id", "10 rows have no label, and were left out",
+        "no features, as they number or name the rows: id",
+        "10 rows have no label, and were left out",
     ],
 }  # fmt: skip
 FAULTY: dict[str, Any] = {

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fairlead_contract.graph import ColumnType
 from fairlead_training.config import Task
 from fairlead_training.preparation.findings import Kind, find_suspicious
 
@@ -21,11 +20,7 @@ def words(values: Any) -> Any:
 
 
 def find(task: Task, target: Any, **columns: Any) -> dict[str, tuple[Kind, str]]:
-    types = {
-        name: ColumnType.CATEGORY if values.dtype == object else ColumnType.NUMBER
-        for name, values in columns.items()
-    }
-    findings = find_suspicious(columns, types, target, task=task, seed=1)
+    findings = find_suspicious(columns, target, task=task, seed=1)
     return {one.column: (one.kind, one.text) for one in findings}
 
 
@@ -35,7 +30,6 @@ def find(task: Task, target: Any, **columns: Any) -> dict[str, tuple[Kind, str]]
         pytest.param(np.full(ROWS, 2.5), Kind.CONSTANT, "is 2.5 in every row", id="one number"),
         pytest.param(np.full(ROWS, np.nan), Kind.CONSTANT, "is empty", id="nothing"),
         pytest.param(words(["a"] * ROWS), Kind.CONSTANT, "is 'a' in every row", id="one word"),
-        pytest.param(words(range(ROWS)), Kind.ID, "400 different values in 400 rows", id="a name"),
         pytest.param(NOISE.copy(), Kind.DUPLICATE, "column x equals noise in every", id="a copy"),
         pytest.param(RARE * 5 - 1, Kind.LEAK, "alone tells the classes apart", id="the target"),
         pytest.param(RARE * 50 + NOISE, Kind.LEAK, "of 1: is it known", id="a threshold"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fairlead_contract.graph import ColumnType
 from fairlead_training.columns import Fault
-from fairlead_training.preparation.raw import read_raw
+from fairlead_training.preparation.raw import find_origins, read_raw
 from fairlead_training.preparation.types import infer_type
 
 NUMBER, INTEGER, BOOLEAN = ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.BOOLEAN
@@ -39,7 +39,8 @@ def series(*values: Any, dtype: Any = None) -> "pd.Series[Any]":
         pytest.param(series(12345.0, None), CATEGORY, ["12345", ""], id="codes beside a gap"),
         pytest.param(series(True, 1, 1.5, None, "x", dtype=object), CATEGORY,
                      ["true", "1", "1.5", "", "x"], id="categories of all sorts"),
-        pytest.param(series(np.nan, pd.NA, pd.NaT, dtype=object), TEXT, ["", "", ""], id="nothing"),
+        pytest.param(series("a", np.nan, pd.NA, pd.NaT, dtype=object), TEXT, ["a", "", "", ""],
+                     id="gaps of all sorts"),
     ],
 )  # fmt: skip
 def test_values_are_read_as_the_graph_takes_them(
@@ -77,6 +78,9 @@ def test_values_are_read_as_the_graph_takes_them(
             series([1], [2]), NUMBER,
             "column x holds [1], [2] where a number belongs, in every row", id="lists",
         ),
+        pytest.param(
+            series(None, " "), BOOLEAN, "column x is empty in every row", id="nothing at all"
+        ),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told(column: "pd.Series[Any]", kind: ColumnType, said: str) -> None:
@@ -86,11 +90,36 @@ def test_what_does_not_fit_is_told(column: "pd.Series[Any]", kind: ColumnType, s
     assert fault.text == said
 
 
+def test_names_that_the_graph_or_the_learner_keep_are_refused() -> None:
+    for name, said in (("fairlead.x", "begins with fairlead."), ("x<y", "characters [ ] <")):
+        fault = read_raw(series("a"), name, CATEGORY, refused="[]<")
+
+        assert isinstance(fault, Fault)
+        assert said in fault.text
+
+
 def test_a_fault_quotes_nothing_of_a_source_that_may_be_none() -> None:
     fault = read_raw(series("true", "secret"), "x", BOOLEAN, quotes=False, label="3")
 
     assert isinstance(fault, Fault)
     assert fault.text == "column 3 holds other values where true or false belongs, in row 2 of 2"
+
+
+@pytest.mark.parametrize(
+    ("values", "origin"),
+    [
+        pytest.param([1.7e9, 1.7e9 + 3600], 1.7e9, id="an hour of epoch seconds"),
+        pytest.param([1e9, 1.7e9], 0.0, id="years of them"),
+        pytest.param([-1e9, -1e9 + 1, np.nan], -1e9, id="before 1970, with a gap"),
+        pytest.param([0.001, 0.002], 0.0, id="small numbers"),
+        pytest.param([1.7e9, 1.7e9], 0.0, id="a constant"),
+        pytest.param([np.nan, np.nan], 0.0, id="nothing"),
+    ],
+)
+def test_only_what_32_bits_would_lose_is_moved(values: list[float], origin: float) -> None:
+    low, high = np.fmin.reduce([values], axis=1), np.fmax.reduce([values], axis=1)
+
+    assert find_origins(low, high).tolist() == [origin]
 
 
 _VALUES = st.one_of(

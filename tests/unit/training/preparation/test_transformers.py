@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from fairlead_training.preparation.transformers import (
     RARE,
-    Origin,
     RareCategories,
     read_calendar,
 )
@@ -25,21 +24,6 @@ def test_the_calendar_is_python_s(moment: datetime.datetime) -> None:
     assert abs(parts[0] - (seconds / 86_400 - 1)) < 1e-6
     assert tuple(parts[1:4]) == (moment.month, moment.day, moment.weekday())
     assert abs(parts[4] - at) < 1e-3
-
-
-@pytest.mark.parametrize(
-    ("values", "origin"),
-    [
-        pytest.param([1.7e9, 1.7e9 + 3600], 1.7e9, id="an hour of epoch seconds"),
-        pytest.param([1e9, 1.7e9], 0.0, id="years of them"),
-        pytest.param([-1e9, -1e9 + 1, np.nan], -1e9, id="before 1970, with a gap"),
-        pytest.param([0.001, 0.002], 0.0, id="small numbers"),
-        pytest.param([1.7e9, 1.7e9], 0.0, id="a constant"),
-        pytest.param([np.nan, np.nan], 0.0, id="nothing"),
-    ],
-)
-def test_only_what_32_bits_would_lose_is_moved(values: list[float], origin: float) -> None:
-    assert Origin().fit(np.array(values).reshape(-1, 1)).origin_.tolist() == [origin]
 
 
 @pytest.mark.parametrize(

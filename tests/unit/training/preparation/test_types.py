@@ -4,11 +4,12 @@ import datetime
 import decimal
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from fairlead_contract.graph import ColumnType
-from fairlead_training.preparation.types import infer_type
+from fairlead_training.preparation.types import infer_type, names_rows
 
 NUMBER, INTEGER, BOOLEAN = ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.BOOLEAN
 CATEGORY, TEXT, TIME = ColumnType.CATEGORY, ColumnType.TEXT, ColumnType.TIME
@@ -54,3 +55,18 @@ def series(*values: Any, dtype: Any = None) -> "pd.Series[Any]":
 )
 def test_a_type_is_inferred(column: "pd.Series[Any]", expected: ColumnType) -> None:
     assert infer_type(column) is expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        pytest.param([f"user{n}" for n in range(40)], True, id="a name for each row"),
+        pytest.param([f"user{n}" for n in range(39)] + ["user1"], True, id="one comes twice"),
+        pytest.param([f"user{n}" for n in range(20)] + [""] * 20, True, id="where there is one"),
+        pytest.param([f"user{n // 2}" for n in range(40)], False, id="each comes twice"),
+        pytest.param([f"user{n}" for n in range(19)], False, id="too few to tell"),
+        pytest.param([""] * 40, False, id="none"),
+    ],
+)
+def test_categories_may_name_their_rows(texts: list[str], expected: bool) -> None:
+    assert names_rows(np.array(texts, dtype=object)) is expected

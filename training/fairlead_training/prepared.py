@@ -1,0 +1,115 @@
+"""Learners see numbers alone: prepare the columns before them, and store both as one graph.
+
+Where the columns are numbers that fit 32 bits, nothing is between them and the learner, and its
+model is stored as the learner stores it.  Everything else goes through ``preparation``, which is
+fitted on the rows that the learner is fitted on: inside each fold, and once more for the final
+model.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from fairlead_contract.graph import ColumnType
+from fairlead_training.config import TrainingConfig
+from fairlead_training.data import Table, slice_rows
+from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.learners.protocol import FittedModel, Fitter, Parameters, Setting
+from fairlead_training.preparation.raw import NUMERIC, find_origins, is_missing
+from fairlead_training.split import Fold, Split
+
+_NAMED: Final = 8  # findings that a message has room for
+
+if TYPE_CHECKING:
+    from fairlead_training.preparation.pipeline import Preparation
+
+
+def prepare_fold(table: Table, fold: Fold, setting: Setting) -> Table:
+    """Return the rows of a fold as learners see them, by a preparation of those to train on."""
+    train, validation = fold.of(table)
+    if not is_prepared(train):
+        return table
+    preparation, features = _fit(train, setting)
+    rest = preparation.transform(validation.features)
+    prepared = pd.concat([features.iloc[: fold.cut], rest, features.iloc[fold.cut :]])
+    rows = slice_rows(table, 0, len(prepared))
+    return dataclasses.replace(rows, features=prepared.reset_index(drop=True))
+
+
+def fit_model(
+    fitter: Fitter,
+    table: Table,
+    setting: Setting,
+    *,
+    searched: Parameters,
+    learned: Parameters,
+) -> FittedModel:
+    """Fit the final model on all rows of the search part, and what prepares the columns for it.
+
+    Raises:
+        UnfaithfulFormError: there is no graph of it.
+    """
+    if not is_prepared(table):
+        return fitter.fit(table, setting, searched=searched, learned=learned)
+    # Imported late: a search has no use for graphs.
+    from fairlead_training.prepared_model import PreparedModel  # noqa: PLC0415  as above
+
+    preparation, features = _fit(table, setting)
+    prepared = dataclasses.replace(table, features=features)
+    model = fitter.fit(prepared, setting, searched=searched, learned=learned)
+    return PreparedModel.of(model, preparation, table, setting)
+
+
+def is_prepared(table: Table) -> bool:
+    """Tell whether the columns are other than numbers that learners take as they are."""
+    if not NUMERIC.issuperset(table.types.values()):
+        return True
+    low, high = table.features.min().to_numpy(), table.features.max().to_numpy()
+    return bool(find_origins(low, high).any())
+
+
+def find_gaps(parts: Split) -> frozenset[str]:
+    """Return the columns in which a value is missing in some row."""
+    return frozenset(
+        str(name)
+        for part in (parts.search, parts.holdout)
+        for name in part.features
+        if is_missing(part.features[name].to_numpy()).any()
+    )
+
+
+def find_suspicious(table: Table, config: TrainingConfig) -> tuple[str, ...]:
+    """Say which columns help no model, or help one too well.
+
+    Raises:
+        TrainingFailure: FeatureInvalid, where the Model takes none of them.
+    """
+    # Imported late: a search that takes them has no use for it.
+    from fairlead_training.preparation import findings  # noqa: PLC0415  as above
+
+    suspicious = [
+        finding.text
+        for finding in findings.find_suspicious(
+            {str(name): table.features[name].to_numpy() for name in table.features},
+            table.target,
+            task=config.task,
+            seed=config.search.seed,
+        )
+    ]
+    if suspicious and config.data.fails_on_suspicion:
+        raise TrainingFailure(
+            Reason.FEATURE_INVALID,
+            f"{'; '.join(suspicious[:_NAMED])}; say ignore of a column in spec.data.columns, "
+            "or set spec.data.suspicious: warn",
+            details=suspicious,
+        )
+    return tuple(suspicious)
+
+
+def _fit(table: Table, setting: Setting) -> "tuple[Preparation, pd.DataFrame]":
+    # Imported late: tables of numbers have no use for scikit-learn.
+    from fairlead_training.preparation.pipeline import fit  # noqa: PLC0415  as above
+
+    types = table.types or dict.fromkeys(map(str, table.features), ColumnType.NUMBER)
+    return fit(table.features, types, table.target, task=setting.task, seed=setting.seed)
