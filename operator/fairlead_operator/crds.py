@@ -203,6 +203,9 @@ def _type_name(node: Schema) -> str:
         return " or ".join(f"`{value}`" for value in node["enum"])
     if node["type"] == "array":
         return f"list of {_type_name(node['items'])}, at most {node['maxItems']}"
+    if "additionalProperties" in node:
+        values = _type_name(node["additionalProperties"])
+        return f"map to {values}, at most {node['maxProperties']}"
     words = str(node["type"]) if node.get("format") != "date-time" else "time"
     low, high = node.get("minimum"), node.get("maximum")
     return words if low is None or high is None else f"{words}, {low:,.15g} to {high:,.15g}"

@@ -100,7 +100,7 @@ class DataConfig:
     min_rows: int
     columns: Mapping[str, ColumnType] = dataclasses.field(default_factory=dict)  # as declared
     ignored: tuple[str, ...] = ()  # columns that are none of the features
-    fails_on_suspicion: bool = False  # or a person is warned
+    refuses_suspicious: bool = False  # columns; or a person is warned of them
     positive_class: str | None = None  # of two, as people read it; None: the later one
     missing_labels: float = 0.0  # share of the rows that may have none
     endpoint: str | None = None  # of an object store that is not its cloud's own
@@ -394,8 +394,8 @@ def _parse_data(data: "_Section") -> DataConfig:
         min_rows=int(data.number("minRows", 1, 10_000_000, default=200)),
         columns={n: ColumnType(kind) for n, kind in columns.items() if kind != _IGNORE},
         ignored=tuple(name for name, kind in columns.items() if kind == _IGNORE),
-        fails_on_suspicion=data.get("suspicious") is not None
-        and data.choice("suspicious", ("warn", "fail")) == "fail",
+        refuses_suspicious=data.get("suspiciousColumns") is not None
+        and data.choice("suspiciousColumns", ("warn", "refuse")) == "refuse",
         positive_class=data.optional_text("positiveClass"),
         missing_labels=data.number("missingLabels", 0, 1, default=0),
         timestamp_format=data.optional_text("timestampFormat"),

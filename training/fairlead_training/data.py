@@ -6,7 +6,7 @@ same table however the source happened to return them.
 
 import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -63,6 +63,11 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.target)
+
+    @property
+    def columns(self) -> Mapping[str, Raw]:
+        """Return the values of each feature."""
+        return {str(name): self.features[name].to_numpy() for name in self.features}
 
 
 def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str) -> Table:
@@ -121,11 +126,13 @@ def read_rows(
     if isinstance(target, Target):
         labelled = ~np.isnan(target.values)
         faults += _find_unlabelled(~labelled, config.data)
-        faults += [
-            _copy_of_target(shown.name(name), config.data.target)
-            for name, values in features.items()
-            if _is_copy(values[labelled], target, target.values[labelled])
-        ]
+        told = {name: values[labelled] for name, values in features.items()}
+        answers = target.values[labelled]
+        copies = {name for name, values in told.items() if _is_copy(values, target, answers)}
+        faults += [_copy_of_target(shown.name(name), config.data.target) for name in copies]
+        if config.data.refuses_suspicious and len(answers):
+            others = {name: values for name, values in told.items() if name not in copies}
+            faults += map(_refuse, find_suspicious(others, answers, config, show=shown.name))
     if labelled.sum() < config.data.min_rows:
         faults.append(_too_few(int(labelled.sum()), config.data.min_rows))
     if not (features or faults):
@@ -346,6 +353,28 @@ def _says_which_row(
 def _rank(values: Raw) -> npt.NDArray[Any]:
     """Return what the values are sorted by: numbers, or the places of words in their order."""
     return values if values.dtype != object else pd.factorize(values, sort=True)[0]
+
+
+def find_suspicious(
+    columns: Mapping[str, Raw],
+    target: Floats,
+    config: TrainingConfig,
+    *,
+    show: Callable[[str], str] = str,
+) -> tuple[str, ...]:
+    """Say which columns help no model, or help one too well."""
+    # Imported late: it brings scikit-learn, which a search of other learners has no use for.
+    from fairlead_training.preparation import findings  # noqa: PLC0415  as above
+
+    found = findings.find_suspicious(
+        columns, target, task=config.task, seed=config.search.seed, show=show
+    )
+    return tuple(finding.text for finding in found)
+
+
+def _refuse(said: str) -> Fault:
+    text = f"{said}, which spec.data.suspiciousColumns refuses"
+    return Fault(reason=Reason.FEATURE_INVALID, text=text)
 
 
 def _copy_of_target(name: str, target: str) -> Fault:

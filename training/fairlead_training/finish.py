@@ -30,7 +30,7 @@ from fairlead_training.champion import challenge
 from fairlead_training.combine import Combination, combine
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, Task, TrainingConfig
-from fairlead_training.data import check
+from fairlead_training.data import check, find_suspicious
 from fairlead_training.database import locked
 from fairlead_training.evaluate import Judgment, Rival, find_doubts, judge
 from fairlead_training.explain import draw, explain
@@ -45,7 +45,8 @@ from fairlead_training.learners.protocol import (
 from fairlead_training.learners.table import find_learners, refused_characters
 from fairlead_training.metrics import Floats
 from fairlead_training.naive import forecast
-from fairlead_training.prepared import find_gaps, find_suspicious, fit_model, is_prepared
+from fairlead_training.preparation.types import describe_types
+from fairlead_training.prepared import find_gaps, fit_model, is_prepared
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
@@ -305,7 +306,7 @@ class _Finishing:
         warnings = (
             *doubts,
             *fitted.passed_over,
-            *find_suspicious(parts.search, self._config),
+            *find_suspicious(parts.search.columns, parts.search.target, self._config),
             *warn_of_rows(parts, self._config.task),
             *warn_of_source(self._config.data, self._environment),
         )
@@ -336,6 +337,7 @@ class _Finishing:
                 task=self._config.task,
                 unlabelled=parts.search.unlabelled,
                 draw=name_draw(parts.search, self._config),
+                columns=describe_types(parts.search.types),
             ),
         )
         return success_document(self._config, outcome)
@@ -379,6 +381,7 @@ class _Finishing:
             parameters={**parameters, **combined},
             importance=importance,
             attribution=fitted.model.attribution,
+            types=parts.search.types,
             baseline=fitted.judgment.baseline,
             naive=fitted.judgment.naive,
         )

@@ -7,19 +7,15 @@ model.
 """
 
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fairlead_contract.graph import ColumnType
-from fairlead_training.config import TrainingConfig
 from fairlead_training.data import Table, slice_rows
-from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.learners.protocol import FittedModel, Fitter, Parameters, Setting
 from fairlead_training.preparation.raw import NUMERIC, find_origins, is_missing
 from fairlead_training.split import Fold, Split
-
-_NAMED: Final = 8  # findings that a message has room for
 
 if TYPE_CHECKING:
     from fairlead_training.preparation.pipeline import Preparation
@@ -77,34 +73,6 @@ def find_gaps(parts: Split) -> frozenset[str]:
         for name in part.features
         if is_missing(part.features[name].to_numpy()).any()
     )
-
-
-def find_suspicious(table: Table, config: TrainingConfig) -> tuple[str, ...]:
-    """Say which columns help no model, or help one too well.
-
-    Raises:
-        TrainingFailure: FeatureInvalid, where the Model takes none of them.
-    """
-    # Imported late: a search that takes them has no use for it.
-    from fairlead_training.preparation import findings  # noqa: PLC0415  as above
-
-    suspicious = [
-        finding.text
-        for finding in findings.find_suspicious(
-            {str(name): table.features[name].to_numpy() for name in table.features},
-            table.target,
-            task=config.task,
-            seed=config.search.seed,
-        )
-    ]
-    if suspicious and config.data.fails_on_suspicion:
-        raise TrainingFailure(
-            Reason.FEATURE_INVALID,
-            f"{'; '.join(suspicious[:_NAMED])}; say ignore of a column in spec.data.columns, "
-            "or set spec.data.suspicious: warn",
-            details=suspicious,
-        )
-    return tuple(suspicious)
 
 
 def _fit(table: Table, setting: Setting) -> "tuple[Preparation, pd.DataFrame]":

@@ -28,6 +28,7 @@ def render(
     parameters: Mapping[str, Any],
     importance: Mapping[str, float],
     attribution: str,
+    types: Mapping[str, str],
 ) -> str:
     """Build the page from the result document and what led to it."""
     sections = [
@@ -36,6 +37,7 @@ def render(
         (f"What carries the model (mean size of: {attribution})", _bars(importance)),
         ("Hyperparameters", _table({name: _format(value) for name, value in parameters.items()})),
         ("Data", _table({name: _format(value) for name, value in result["data"].items()})),
+        ("Columns", _table({name: str(kind) for name, kind in types.items()})),
         ("Search", _table({name: _format(value) for name, value in result["trials"].items()})),
     ]
     body = "".join(f"<h2>{html.escape(name)}</h2>{content}" for name, content in sections)

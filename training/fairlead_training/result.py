@@ -48,12 +48,14 @@ def data_document(
     task: Task | None = None,
     unlabelled: int = 0,
     draw: str | None = None,
+    columns: str | None = None,
 ) -> dict[str, Any]:
     """Say what a version learned from; of plain classes nothing, nor of rows that all count.
 
     Args:
         trained_to: time of the latest row that it learned from; None where rows have no times.
         draw: names how those without times were held out.
+        columns: their types, where they are not all numbers.
     """
     document: dict[str, Any] = {"rows": snapshot.rows, "holdoutRows": holdout_rows}
     if trained_to is not None:
@@ -68,6 +70,8 @@ def data_document(
         document["classes"] = show_names(names)
     if names and task is Task.BINARY:
         document["positiveClass"] = names[-1]
+    if columns:
+        document["columns"] = columns
     if unlabelled:
         document["rowsWithoutLabel"] = unlabelled
     return document

@@ -21,6 +21,7 @@ from fairlead_training.columns import show_names
 from fairlead_training.config import Task, TrainingConfig, ValidationConfig
 from fairlead_training.data import Table, count_rows, slice_rows, take_rows
 from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.preparation.raw import NUMERIC
 from fairlead_training.snapshot import hash_rows
 
 _LEAST_ROWS: Final = 10  # in any part of a table of a hundred rows or more
@@ -115,8 +116,16 @@ def name_draw(table: Table, config: TrainingConfig) -> str | None:
     """
     if table.by_time:
         return None
+    columns = list(map(str, table.features.columns)) if table.groups is None else None
+    # The same values of another type are others; numbers, whole ones and truths are one.
+    types = {
+        name: str(kind)
+        for name, kind in table.types.items()
+        if columns is not None and kind not in NUMERIC
+    }
     decides = {
-        "columns": list(map(str, table.features.columns)) if table.groups is None else None,
+        "columns": columns,
+        **({"types": types} if types else {}),
         "groupBy": config.data.group_by,
         "holdout": config.validation.holdout_fraction,
         "seed": config.validation.seed,

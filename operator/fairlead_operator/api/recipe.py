@@ -7,7 +7,8 @@ out is what decides whether and how soon a training ends, not what it is after:
     source.credentials   who may read the rows, not which rows
     source.region, source.pathStyle
                          how a bucket is asked for, whose name is its own
-    minRows              refuses a training and changes none
+    minRows, suspiciousColumns
+                         refuse a training and change none
     missingLabels        the same: rows without a label are left out whatever it says
     search.parallelism   the same trials, by more workers
     search.timeout       a limit, as resources are: what a search that was cut short
@@ -54,6 +55,7 @@ _RECIPE: Final[Mapping[str, object]] = {
     "data.target": None,
     "data.positiveClass": None,
     "data.features": [],
+    "data.columns": {},
     "training.algorithms": ["xgboost"],
     "training.ensemble": False,
     "training.search.trials": 40,
@@ -77,6 +79,7 @@ _CIRCUMSTANCES: Final[Mapping[str, object]] = {
     "data.source.pathStyle": True,
     "data.minRows": 200,
     "data.missingLabels": "5%",
+    "data.suspiciousColumns": "warn",
     "training.search.parallelism": 1,
     "training.search.timeout": "15m",
     "training.retries": 2,
@@ -173,7 +176,7 @@ def _said(spec: ModelSpec, rows: Mapping[str, object]) -> dict[str, object]:
     for path, default in rows.items():
         value = _read(document, path)
         match default:
-            case Mapping():
+            case Mapping() if default:
                 unsaid = default[spec.task]
             case property():
                 unsaid = default.__get__(spec)

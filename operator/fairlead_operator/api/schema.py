@@ -23,7 +23,7 @@ OF_ANY_TYPE: Final = "x-kubernetes-preserve-unknown-fields"
 
 _KEPT: Final = (
     "type", "format", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum",
-    "maxItems", "minItems", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
+    "maxItems", "minItems", "maxProperties", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
 )  # fmt: skip
 # Said in another way here, or already said by the models within.
 _REPLACED: Final = frozenset(
@@ -118,6 +118,8 @@ def _in_manifest(value: Any) -> Any:
         return value.value
     if isinstance(value, tuple):
         return [_in_manifest(item) for item in value] or None
+    if isinstance(value, Mapping):
+        return dict(value) or None
     return value
 
 
@@ -143,7 +145,7 @@ def _node(raw: Mapping[str, Any], definitions: Mapping[str, Any], where: str) ->
         case "array":
             kept["items"] = _items(node, definitions, where)
         case "object" if "properties" not in node:
-            raise NotStructuralError(f"{where}: a map has no bounds; use a list of objects")
+            kept["additionalProperties"] = _values(node, definitions, where)
     return kept
 
 
@@ -164,6 +166,17 @@ def _items(node: Schema, definitions: Mapping[str, Any], where: str) -> Schema:
     if items["type"] == "array":
         raise NotStructuralError(f"{where}: a list of lists")
     return items
+
+
+def _values(node: Schema, definitions: Mapping[str, Any], where: str) -> Schema:
+    """Build what a map holds; what its keys are is for a rule to say."""
+    values = node.get("additionalProperties")
+    if "maxProperties" not in node or not isinstance(values, Mapping):
+        raise NotStructuralError(f"{where}: a map needs max_length, and values of one type")
+    built = _node(values, definitions, f"{where}{{}}")
+    if built["type"] in {"array", "object"}:
+        raise NotStructuralError(f"{where}: a map of lists or objects; use a list of objects")
+    return built
 
 
 def _integer_format(node: Schema) -> str:

@@ -16,11 +16,15 @@ Algorithm = Literal[
     "xgboost", "lightgbm", "linear", "random-forest", "extra-trees", "neural-net", "baseline"
 ]
 
+ColumnUse = Literal["number", "integer", "boolean", "category", "text", "time", "ignore"]
+
 # Their leaves hold what is usual, and no quantile but the median.
 WITHOUT_QUANTILES: Final[tuple[Algorithm, ...]] = ("random-forest", "extra-trees")
 
 NAMES_BYTES: Final = 40_000  # of all features together
 OTHERS_BYTES: Final = 9_000  # of what union and joins say
+DECLARED: Final = 200  # columns
+DECLARED_CHARACTERS: Final = 6_000  # of their names together; of four bytes at most
 _IS_DATABASE: Final = "(self.uri.startsWith('postgresql://') || self.uri.startsWith('postgres://'))"
 _IS_STORE: Final = "self.uri.matches('^(s3|gs|az)://')"
 _SAID_BY_UNION: Final = (
@@ -412,6 +416,36 @@ class DataSpec(Spec):
             ".timestampFormat",
         ),
         Rule(
+            "!has(self.columns) || !(self.target in self.columns)",
+            "columns must not contain the target column, which is read as the task says; remove "
+            "it from columns",
+            ".columns",
+        ),
+        Rule(
+            "!has(self.columns) || !has(self.timestampColumn) || "
+            "!(self.timestampColumn in self.columns)",
+            "columns must not contain timestampColumn, which is no feature; remove it from columns",
+            ".columns",
+        ),
+        Rule(
+            "!has(self.columns) || !has(self.groupBy) || !(self.groupBy in self.columns)",
+            "columns must not contain groupBy, which is no feature; remove it from columns",
+            ".columns",
+        ),
+        Rule(
+            "!has(self.columns) || !has(self.features) || self.features.size() == 0 || "
+            "self.features.all(f, !(f in self.columns) || self.columns[f] != 'ignore')",
+            "columns must not ignore what features lists; remove it from one of the two",
+            ".columns",
+        ),
+        Rule(
+            "!has(self.columns) || !has(self.features) || self.features.size() == 0 || "
+            "self.columns.all(c, self.columns[c] == 'ignore' || c in self.features)",
+            "columns must not give a type to what features does not list; add it to features or "
+            "remove it from columns",
+            ".columns",
+        ),
+        Rule(
             "!has(self.groupBy) || !has(self.timestampColumn)",
             "groupBy has no effect beside timestampColumn, by which the rows are split; remove one "
             "of them",
@@ -496,7 +530,38 @@ class DataSpec(Spec):
             max_length=500,
             json_schema_extra={"x-kubernetes-list-type": "set"},
             description="Columns to predict from. When empty, every column except target, "
-            "timestampColumn, groupBy and those that only number the rows.",
+            "timestampColumn, groupBy, those that `columns` ignores and those that only number or "
+            "name the rows.",
+        ),
+    ]
+    columns: Annotated[
+        dict[str, ColumnUse],
+        Rule(
+            "self.all(c, size(c) > 0 && size(c) <= 128)",
+            "must have names of 1 to 128 characters, as the columns in the data do",
+        ),
+        Rule(
+            f"self.map(c, size(c)).sum() <= {DECLARED_CHARACTERS}",
+            f"must not have names of more than {DECLARED_CHARACTERS} characters in all; name only "
+            "columns whose type is not found as it should be, and list the others in features",
+        ),
+        Field(
+            default={},
+            max_length=DECLARED,
+            description="What columns hold, by their names, where the data does not show it, for "
+            "example {plan: category, zip: category, note: text, id: ignore}: number, integer, "
+            "boolean, category, text or time; ignore makes it no feature. When a column is not "
+            "named, its type follows from its values.",
+        ),
+    ]
+    suspicious_columns: Annotated[
+        Literal["warn", "refuse"],
+        Field(
+            default="warn",
+            description="What becomes of a training whose data has a column that never changes, "
+            "equals another one, or alone tells the target nearly without fail. warn: it goes on, "
+            "and a warning names each. refuse: it ends with reason FeatureInvalid, naming each; "
+            "ignore these in `columns`. Defaults to warn.",
         ),
     ]
     min_rows: Annotated[

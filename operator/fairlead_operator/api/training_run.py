@@ -5,13 +5,15 @@ A Model creates its own TrainingRuns. One that you create is an experiment: its 
 registered, and never rolled out by itself. With `dryRun`, it only checks the data.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from fairlead_operator.api.base import Message, Moment, ObjectName, Rule, Spec, Status
 from fairlead_operator.api.conditions import Conditions
 from fairlead_operator.api.phases.training_run import Trigger
+
+COLUMNS_LENGTH: Final = 512
 
 
 class TrainingRunSpec(Spec):
@@ -102,6 +104,16 @@ class TrainedVersion(Status):
     metric: Annotated[str, Field(max_length=32, description="Metric that `value` is measured in.")]
     value: Annotated[
         float | None, Field(default=None, description="Value of the metric on the held-out rows.")
+    ]
+    columns: Annotated[
+        str | None,
+        Field(
+            default=None,
+            max_length=COLUMNS_LENGTH,
+            description="Types of the columns that it takes, as declared in the Model or found in "
+            "the data, for example `category: plan, region; text: note; number: age, income`. "
+            "Unset when all of them are numbers.",
+        ),
     ]
 
 

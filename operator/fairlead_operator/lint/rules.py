@@ -20,6 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from fairlead_operator.api.schema import Schema
 from fairlead_operator.lint.problem import Problem, invalid
+from fairlead_operator.lint.structure import fields_of
 
 _TRANSITION: Final = re.compile(r"\boldSelf\b")  # holds of a new object
 _GO_WORDS: Final[Mapping[str, str]] = {
@@ -47,7 +48,7 @@ def find_broken_rules(schema: Schema, value: Any, path: str = "") -> Iterator[Pr
             if not _TRANSITION.search(rule["rule"]):
                 yield from _judge(rule, schema, value, seen, path)
     if isinstance(value, Mapping):
-        for name, node in schema.get("properties", {}).items():
+        for name, node in fields_of(schema, value).items():
             if name in value:
                 yield from find_broken_rules(node, value[name], f"{path}.{name}" if path else name)
     if isinstance(value, list):
@@ -81,7 +82,7 @@ def _as_cel(schema: Schema, value: Any) -> Any:
     """Give each value the type that the schema says, and leave out what has none."""
     match schema.get("type"):
         case "object":
-            fields = schema.get("properties", {})
+            fields = fields_of(schema, value)
             return {
                 name: _as_cel(fields[name], inner)
                 for name, inner in value.items()

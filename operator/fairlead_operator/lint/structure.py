@@ -33,6 +33,14 @@ _MOMENT: Final = re.compile(r"[-0-9]+T[:0-9]+(\.[0-9]+)?(Z|[-+][:0-9]+)")
 _TIME: Final = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})")
 
 
+def fields_of(schema: Schema, value: Mapping[str, Any]) -> Mapping[str, Schema]:
+    """Return the schema of each field of an object, or of each value of a map."""
+    if "additionalProperties" in schema:
+        return dict.fromkeys(value, schema["additionalProperties"])
+    fields: Mapping[str, Schema] = schema.get("properties", {})
+    return fields
+
+
 def prune(schema: Schema, value: Any, path: str = "") -> tuple[Any, list[Problem]]:
     """Leave out the fields that are not in the schema; return what is left, and those fields."""
     if OF_ANY_TYPE in schema:
@@ -40,7 +48,7 @@ def prune(schema: Schema, value: Any, path: str = "") -> tuple[Any, list[Problem
     unknown: list[Problem] = []
     if isinstance(value, Mapping):
         kept: dict[str, Any] = {}
-        fields = schema.get("properties", {})
+        fields = fields_of(schema, value)
         for name, inner in value.items():
             where = f"{path}.{name}" if path else name
             if not path and name in _META:
@@ -75,7 +83,7 @@ def unknown_field(path: str, name: str, fields: Sequence[str]) -> Problem:
 def complete(schema: Schema, value: Any) -> Any:
     """Fill in the defaults, and leave out each null that has none."""
     if isinstance(value, Mapping):
-        fields: Mapping[str, Schema] = schema.get("properties", {})
+        fields = fields_of(schema, value)
         defaults = {name: node["default"] for name, node in fields.items() if "default" in node}
         written = {
             name: inner for name, inner in value.items() if inner is not None or name not in fields
@@ -115,9 +123,11 @@ def find_problems(schema: Schema, value: Any, path: str = "") -> Iterator[Proble
 
 
 def _of_fields(schema: Schema, value: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    for name, node in schema.get("properties", {}).items():
+    for name, node in fields_of(schema, value).items():
         if name in value:
             yield from find_problems(node, value[name], _below(path, name))
+    if len(value) > schema.get("maxProperties", math.inf):
+        yield _too_many(len(value), schema["maxProperties"], path)
     for name in schema.get("required", ()):
         if name not in value:
             yield required(_below(path, name))
@@ -126,7 +136,7 @@ def _of_fields(schema: Schema, value: Mapping[str, Any], path: str) -> Iterator[
 def find_repeated(schema: Schema, value: Any, path: str = "") -> Iterator[Problem]:
     """Yield what is twice in a list that is a set, or a map by some of its fields."""
     if isinstance(value, Mapping):
-        for name, node in schema.get("properties", {}).items():
+        for name, node in fields_of(schema, value).items():
             if name in value:
                 yield from find_repeated(node, value[name], _below(path, name))
     if not isinstance(value, list):
@@ -225,12 +235,13 @@ def _of_length(schema: Schema, length: int, path: str) -> Iterator[Problem]:
     if length < fewest:
         yield invalid(path, length, f"{path} in body should have at least {fewest} items")
     if length > most:
-        unit = "item" if most == 1 else "items"
-        yield Problem(
-            field=path,
-            message=f"Too many: {length}: must have at most {most} {unit}",
-            blocking=True,
-        )
+        yield _too_many(length, most, path)
+
+
+def _too_many(length: int, most: int, path: str) -> Problem:
+    unit = "item" if most == 1 else "items"
+    words = f"Too many: {length}: must have at most {most} {unit}"
+    return Problem(field=path, message=words, blocking=True)
 
 
 def _kind_of(value: Any) -> tuple[str, str]:

@@ -52,6 +52,8 @@ def build_config(
             "positiveClass": spec.data.positive_class,
             "missingLabels": _to_share(spec.data.missing_labels),
             "features": list(spec.data.features),
+            "columns": dict(spec.data.columns),
+            "suspiciousColumns": spec.data.suspicious_columns,
             "minRows": spec.data.min_rows,
         },
         "search": {

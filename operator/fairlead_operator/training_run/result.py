@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fairlead_operator.api.training_run import Progress, TrainedVersion
+from fairlead_operator.api.training_run import COLUMNS_LENGTH, Progress, TrainedVersion
 
 _REASON = re.compile(r"^[A-Z][A-Za-z]{1,63}$")
 
@@ -65,7 +65,14 @@ def _trained(document: Mapping[str, Any]) -> TrainedVersion | None:
         digest=document["digest"],
         metric=document["metric"],
         value=document["candidate"]["value"],
+        columns=_columns(document),
     )
+
+
+def _columns(document: Mapping[str, Any]) -> str | None:
+    """Read the types of a version's columns, where it says them."""
+    columns = (document.get("data") or {}).get("columns")
+    return columns[:COLUMNS_LENGTH] if isinstance(columns, str) else None
 
 
 def read_result(pods: Iterable[Mapping[str, Any]]) -> Result | None:

@@ -778,6 +778,43 @@ def without_empty_lists(node: Any) -> Any:
         pytest.param(
             with_(MODEL, "spec.data.missingLabels", 0.05), "missingLabels", id="missing: a number"
         ),
+        *(
+            pytest.param(with_(MODEL, "spec.data.columns", columns), "data.columns", id=id_)
+            for columns, id_ in (
+                ({"plan": "words"}, "columns: no type"),
+                ({"plan": 1}, "columns: a number for a type"),
+                (["plan"], "columns: a list"),
+                ({"": "text"}, "columns: no name"),
+                ({"p" * 129: "text"}, "columns: a name too long"),
+                ({f"{n}{'p' * 100}": "text" for n in range(60)}, "columns: too much to tell"),
+                ({f"{n}": "text" for n in range(201)}, "columns: too many"),
+                ({"price_up": "category"}, "columns: the target"),
+                ({"timestamp": "time"}, "columns: the time"),
+            )
+        ),
+        pytest.param(
+            with_(
+                with_(UNORDERED, "spec.data.groupBy", "who"), "spec.data.columns", {"who": "text"}
+            ),
+            "data.columns",
+            id="columns: the groups",
+        ),
+        *(
+            pytest.param(
+                with_(with_(MODEL, "spec.data.features", ["a"]), "spec.data.columns", columns),
+                "data.columns",
+                id=id_,
+            )
+            for columns, id_ in (
+                ({"a": "ignore"}, "columns: ignores a feature"),
+                ({"a": "text", "b": "text"}, "columns: the type of no feature"),
+            )
+        ),
+        pytest.param(
+            with_(MODEL, "spec.data.suspiciousColumns", "fail"),
+            "data.suspiciousColumns",
+            id="suspicious: of no answer",
+        ),
         pytest.param(
             with_(MODEL, "spec.data.groupBy", "who"), "data.groupBy", id="groupBy: beside a time"
         ),
@@ -1619,6 +1656,20 @@ def test_a_form_is_told_with_an_example(trial: Desk, whole: Manifest, example: s
         ),
         pytest.param(UNORDERED, id="rows without times"),
         pytest.param(with_(UNORDERED, "spec.data.groupBy", "patient"), id="rows in groups"),
+        pytest.param(
+            with_(MODEL, "spec.data.columns", {"plan [EUR]": "category", "größe.cm": "ignore"}),
+            id="columns with odd names",
+        ),
+        pytest.param(with_(MODEL, "spec.data.columns", {}), id="no columns"),
+        pytest.param(with_(MODEL, "spec.data.columns", {"plan": None}), id="a column of null"),
+        pytest.param(
+            with_(
+                with_(MODEL, "spec.data.features", [f"feature {n}" for n in range(500)]),
+                "spec.data.columns",
+                {f"feature {n}": "category" for n in range(200)},
+            ),
+            id="as many columns as may be declared",
+        ),
         pytest.param(
             with_(UNORDERED, "spec.training.validation", {"strategy": "random", "folds": 5}),
             id="the split of rows without times, written out",

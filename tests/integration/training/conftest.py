@@ -1,6 +1,7 @@
 """Servers that are real, and a desk from which trainings are started."""
 
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,29 @@ def _desk(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Desk:
+    return _open_desk(postgres, mlflow_server, market, tmp_path, monkeypatch)
+
+
+@pytest.fixture(name="desk_of_module", scope="module")
+def _desk_of_module(
+    postgres: Postgres,
+    mlflow_server: MlflowServer,
+    market: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Desk]:
+    """A desk for tests that share what one training has brought."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        folder = tmp_path_factory.mktemp("desk")
+        yield _open_desk(postgres, mlflow_server, market, folder, monkeypatch)
+
+
+def _open_desk(
+    postgres: Postgres,
+    mlflow_server: MlflowServer,
+    market: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Desk:
     variables = {
         "MLFLOW_TRACKING_URI": mlflow_server.uri,
         "FAIRLEAD_DATABASE_URL": postgres.uri("postgres"),
@@ -32,16 +56,16 @@ def _desk(
         "FAIRLEAD_DATA_SECRET": "market-reader",
         "FAIRLEAD_DATA_HOSTS": "127.0.0.1",
         "FAIRLEAD_ALLOWED_SOURCES": "127.0.0.1",
-        "FAIRLEAD_TERMINATION_LOG": str(tmp_path / "termination-log"),
+        "FAIRLEAD_TERMINATION_LOG": str(folder / "termination-log"),
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "HOME": str(tmp_path),
-        "MPLCONFIGDIR": str(tmp_path),
-        "TMPDIR": str(tmp_path),
+        "HOME": str(folder),
+        "MPLCONFIGDIR": str(folder),
+        "TMPDIR": str(folder),
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return Desk(
-        folder=tmp_path,
+        folder=folder,
         mlflow=mlflow_server.uri,
         variables=variables,
         market=market,

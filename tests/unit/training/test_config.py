@@ -19,7 +19,7 @@ def test_types_that_are_declared() -> None:
     data = parse_config(json.dumps(config_document(data__columns=columns))).data
 
     assert (data.columns, data.ignored) == ({"plan": "category"}, ("id",))
-    assert not data.fails_on_suspicion
+    assert not data.refuses_suspicious
 
 
 def test_a_whole_config() -> None:
@@ -60,7 +60,9 @@ def test_a_whole_config() -> None:
         pytest.param({"data__columns": []}, "config.data.columns is not", id="types in a list"),
         pytest.param({"data__columns": {"a": "word"}}, "data.columns.a is word", id="no such type"),
         pytest.param({"data__columns": {"up": "text"}}, "must not contain up", id="target's type"),
-        pytest.param({"data__suspicious": "?"}, "config.data.suspicious is ?", id="no such answer"),
+        pytest.param(
+            {"data__suspiciousColumns": "?"}, "suspiciousColumns is ?", id="no such answer"
+        ),
         pytest.param({"data__positiveClass": ""}, "config.data.positiveClass", id="empty class"),
         pytest.param({"data__missingLabels": 2}, "config.data.missingLabels is 2", id="a share"),
         pytest.param({"search__trials": 0}, "config.search.trials is 0", id="number too low"),

@@ -8,12 +8,10 @@ import pytest
 
 from fairlead_training.config import Task
 from fairlead_training.data import Table
-from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.learners.linear import LinearLearner
 from fairlead_training.learners.protocol import Setting
 from fairlead_training.prepared import (
     find_gaps,
-    find_suspicious,
     fit_model,
     is_prepared,
     prepare_fold,
@@ -102,13 +100,3 @@ def test_columns_with_gaps_may_be_missing_from_a_question() -> None:
 
     assert find_gaps(Split(search=raw, holdout=raw, classes=2, folds=())) == {"plan"}
     assert find_gaps(Split(search=raw, holdout=late, classes=2, folds=())) == {"plan", "wind"}
-
-
-def test_what_is_suspicious_is_told_or_ends_the_training() -> None:
-    copied = table(plan=PLANS, again=PLANS)
-    said = "column again equals plan in every row"
-
-    assert find_suspicious(copied, config()) == (said,)
-    with pytest.raises(TrainingFailure, match=said) as caught:
-        find_suspicious(copied, config(data__suspicious="fail"))
-    assert caught.value.reason is Reason.FEATURE_INVALID

@@ -34,6 +34,7 @@ def page(importance: Mapping[str, float] | None = None, **changes: Any) -> str:
         parameters={"max_depth": 6},
         attribution="SHAP values",
         importance=importance or {},
+        types={"plan": "category"},
     )
 
 

@@ -77,6 +77,14 @@ def test_rows_without_times_say_how_they_were_held_out() -> None:
     assert found == {"rows": 100, "holdoutRows": 20, "draw": "0f", "digest": "sha256:c"}
 
 
+def test_types_of_columns_are_told() -> None:
+    snapshot = Snapshot(rows=100, first=0, last=0, digest="sha256:c")
+
+    found = data_document(snapshot, 20, trained_to=None, columns="category: plan; number: age")
+
+    assert found["columns"] == "category: plan; number: age"
+
+
 @pytest.mark.parametrize(
     ("classes", "task", "said"),
     [
@@ -181,12 +189,14 @@ def test_the_report_escapes_what_it_is_given_and_needs_nothing_else() -> None:
         parameters={"max_depth": 6},
         importance={"<i>demand": 0.5, "wind": 0.0},
         attribution="SHAP values",
+        types={"<b>plan": "category"},
     )
 
     assert "<script>" not in page
     assert "energy.&lt;b&gt;" in page
     assert "http" not in page
     assert "&lt;i&gt;demand" in page
+    assert "<th>&lt;b&gt;plan</th><td>category</td>" in page
 
 
 def test_a_report_without_features_has_no_bars() -> None:
@@ -199,6 +209,7 @@ def test_a_report_without_features_has_no_bars() -> None:
         parameters={},
         importance={},
         attribution="SHAP",
+        types={},
     )
 
     assert 'class="bar"' not in page

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead_contract.classes import Label
+from fairlead_contract.graph import ColumnType
 from fairlead_training.config import Task, ValidationConfig, parse_config
 from fairlead_training.data import Table
 from fairlead_training.failure import Reason, TrainingFailure
@@ -235,6 +236,11 @@ def test_new_labels_and_their_numbers_move_no_row(
     assert numbers(split(first, VALIDATION).holdout) == numbers(split(then, VALIDATION).holdout)
 
 
+def typed(kind: ColumnType) -> Table:
+    rows = unordered([0] * 9)
+    return dataclasses.replace(rows, types=dict.fromkeys(map(str, rows.features), kind))
+
+
 def draw(rows: Table, **changes: Any) -> str | None:
     changes = {"data__timestampColumn": None, "validation__strategy": "random"} | changes
     return name_draw(rows, parse_config(json.dumps(config_document(**changes))))
@@ -253,6 +259,8 @@ OTHER_COLUMN = pd.DataFrame({"another": np.arange(9.0)})
             unordered([0] * 9), {"validation__holdoutFraction": 0.4}, False, id="more held out"
         ),
         pytest.param(unordered([0] * 9), {"data__target": "down"}, False, id="another target"),
+        pytest.param(typed(ColumnType.INTEGER), {}, True, id="numbers that are whole"),
+        pytest.param(typed(ColumnType.CATEGORY), {}, False, id="numbers as words"),
         pytest.param(
             unordered([0] * 9, [0] * 9), {"data__groupBy": "patient"}, False, id="groups now"
         ),

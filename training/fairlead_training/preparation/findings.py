@@ -6,9 +6,9 @@ Each finding says in words what was seen; whether it ends the training is for th
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,7 @@ def find_suspicious(
     *,
     task: Task,
     seed: int,
+    show: Callable[[str], str] = str,
 ) -> tuple[Finding, ...]:
     """Return what is suspicious, in the order of the columns; of one column the first of its kinds.
 
@@ -57,38 +58,43 @@ def find_suspicious(
         target: 0 and 1, class numbers, or the value; none is missing.
         task: says what the target is.
         seed: draws the rows that are looked at for leaks.
+        show: says how the words call a column.
     """
     rows = _draw(len(target), seed)
     earlier: dict[int, list[str]] = {}
     findings = []
     for name, values in columns.items():
-        finding = (
-            _find_constant(name, values)
-            or _find_duplicate(name, values, columns, earlier)
-            or _find_leak(name, values[rows], target[rows], task)
+        found = (
+            _find_constant(values)
+            or _find_duplicate(name, values, columns, earlier, show)
+            or _find_leak(values[rows], target[rows], task)
         )
-        if finding:
-            findings.append(finding)
+        if found:
+            kind, said = found
+            findings.append(Finding(kind=kind, column=name, text=f"column {show(name)} {said}"))
     return tuple(findings)
 
 
-def _find_constant(name: str, values: Raw) -> Finding | None:
+def _find_constant(values: Raw) -> tuple[Kind, str] | None:
     if not _are_same(values, np.full_like(values, values[0])):
         return None
-    said = "is empty" if is_missing(values[:1])[0] else f"is {_show(values[0])}"
-    return Finding(kind=Kind.CONSTANT, column=name, text=f"column {name} {said} in every row")
+    said = "is empty" if is_missing(values[:1])[0] else "is the same"
+    return Kind.CONSTANT, f"{said} in every row"
 
 
 def _find_duplicate(
-    name: str, values: Raw, columns: Mapping[str, Raw], earlier: dict[int, list[str]]
-) -> Finding | None:
+    name: str,
+    values: Raw,
+    columns: Mapping[str, Raw],
+    earlier: dict[int, list[str]],
+    show: Callable[[str], str],
+) -> tuple[Kind, str] | None:
     # By position, so that columns of the same values in another order differ.
     hashes = pd.util.hash_array(values).astype(np.uint64)
     digest = hash(hashes.tobytes())
     for other in earlier.get(digest, []):
         if columns[other].dtype == values.dtype and _are_same(columns[other], values):
-            text = f"column {name} equals {other} in every row"
-            return Finding(kind=Kind.DUPLICATE, column=name, text=text)
+            return Kind.DUPLICATE, f"equals {show(other)} in every row"
     earlier.setdefault(digest, []).append(name)
     return None
 
@@ -97,7 +103,7 @@ def _are_same(one: Raw, other: Raw) -> bool:
     return bool(((one == other) | (is_missing(one) & is_missing(other))).all())
 
 
-def _find_leak(name: str, values: Raw, target: Floats, task: Task) -> Finding | None:
+def _find_leak(values: Raw, target: Floats, task: Task) -> tuple[Kind, str] | None:
     if len(target) < _LEAST_ROWS or len(np.unique(target)) == 1:
         return None
     numbers = _as_numbers(values, target)
@@ -110,8 +116,7 @@ def _find_leak(name: str, values: Raw, target: Floats, task: Task) -> Finding | 
         is_leak = share >= _TOO_GOOD
     if not is_leak:
         return None
-    text = f"column {name} {said} {share:.4g}: is it known before the target is?"
-    return Finding(kind=Kind.LEAK, column=name, text=text)
+    return Kind.LEAK, f"{said} {share:.4g}: is it known before the target is?"
 
 
 def _as_numbers(values: Raw, target: Floats) -> Floats:
@@ -161,7 +166,3 @@ def _draw(rows: int, seed: int) -> npt.NDArray[np.intp]:
     if rows <= _MOST_ROWS:
         return np.arange(rows)
     return np.sort(np.random.default_rng(seed).choice(rows, _MOST_ROWS, replace=False))
-
-
-def _show(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else f"{value:g}"

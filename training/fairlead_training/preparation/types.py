@@ -4,19 +4,20 @@ What the Model declares goes before.  Otherwise the first rule that fits:
 
     boolean    truths, or the texts true and false, whatever their case
     time       dates and times; texts of which nearly all are such in ISO 8601, as 2026-01-31
-    integer    whole numbers, kept as such
     number     numbers; texts of which nearly all are numbers, unless one begins with a zero, as
                postal codes and telephone numbers do
     text       texts of several words that seldom come twice
     category   all other texts
 
 A column that a few values keep from being numbers or times is one all the same: reading it names
-them.
+them.  Whole numbers are numbers, too: one gap more or less would make them others, and with them
+what callers may send.  Only a declared integer is held to whole ones.
 """
 
 import datetime
 import numbers
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairlead_contract.graph import MISSING_TEXT, ColumnType
+from fairlead_training.columns import show_names
 
 _DATE: Final = re.compile(r"\s*[+-]?\d{4,6}-\d{1,2}-\d{1,2}(?=$|[\sT])")
 _LEADING_ZERO: Final = re.compile(r"\s*[+-]?0\d")
@@ -34,6 +36,15 @@ _OFTEN: Final = 0.5  # share of texts that differ from all before them
 _FEW: Final = 50  # different texts that are categories, however long
 _DIFFERENT: Final = 0.95  # share of texts that differ, where they name their rows
 _LEAST_ROWS: Final = 20  # that can tell names from words
+_SHOWN: Final = 6  # columns of a type that are named in a line
+_TELLING_FIRST: Final = (
+    ColumnType.CATEGORY,
+    ColumnType.TEXT,
+    ColumnType.TIME,
+    ColumnType.BOOLEAN,
+    ColumnType.INTEGER,
+    ColumnType.NUMBER,
+)
 
 
 def infer_type(column: "pd.Series[Any]") -> ColumnType:
@@ -50,8 +61,6 @@ def infer_type(column: "pd.Series[Any]") -> ColumnType:
         return ColumnType.BOOLEAN
     if pd.api.types.is_datetime64_any_dtype(present.dtype):
         return ColumnType.TIME
-    if pd.api.types.is_integer_dtype(present.dtype):
-        return ColumnType.INTEGER
     if pd.api.types.is_numeric_dtype(present.dtype):
         return ColumnType.NUMBER
     values = present.astype(object)
@@ -59,6 +68,21 @@ def infer_type(column: "pd.Series[Any]") -> ColumnType:
     if len(texts) < len(values):
         return _infer_from_objects(values)
     return _infer_from_texts(texts[texts.str.strip() != ""])
+
+
+def describe_types(types: Mapping[str, ColumnType]) -> str | None:
+    """Say in one line which columns are of which type; None where all are numbers."""
+    if set(types.values()) <= {ColumnType.NUMBER}:
+        return None
+    named = {kind: [name for name in types if types[name] is kind] for kind in ColumnType}
+    parts = []
+    for kind in _TELLING_FIRST:
+        names = named[kind]
+        if len(names) > _SHOWN:
+            parts.append(f"{kind}: {len(names)} columns")
+        elif names:
+            parts.append(f"{kind}: {show_names(names)}")
+    return "; ".join(parts)
 
 
 def names_rows(texts: npt.NDArray[Any]) -> bool:
@@ -73,8 +97,6 @@ def _infer_from_objects(values: "pd.Series[Any]") -> ColumnType:
     kinds = set(values.map(type))
     if all(issubclass(kind, datetime.date) for kind in kinds):
         return ColumnType.TIME
-    if all(issubclass(kind, numbers.Integral) and not issubclass(kind, bool) for kind in kinds):
-        return ColumnType.INTEGER  # of more than 64 bits
     if all(issubclass(kind, numbers.Real | Decimal) for kind in kinds):
         return ColumnType.NUMBER
     if all(issubclass(kind, str | numbers.Real | Decimal) for kind in kinds):

@@ -42,6 +42,10 @@ class Tree(Spec):
     kind: Annotated[Literal["oak"], Field(description="Which.")]
     version: Annotated[SemanticVersion | None, Field(default=None, description="Which one.")]
     number: Annotated[int, Field(ge=0, description="Counted.")]
+    uses: Annotated[
+        dict[str, Literal["shade", "fruit"]],
+        Field(default={}, max_length=5, description="What for."),
+    ]
     rings: Annotated[
         int | None,
         Rule("self % 2 == 1", "must be odd"),
@@ -119,6 +123,16 @@ LEAF: Schema = {
             id="an integer without an upper bound takes 64 bits",
         ),
         pytest.param(
+            "uses",
+            {
+                "description": "What for.",
+                "type": "object",
+                "maxProperties": 5,
+                "additionalProperties": {"type": "string", "enum": ["shade", "fruit"]},
+            },
+            id="a map has as many entries as it may, and values of one type",
+        ),
+        pytest.param(
             "rings",
             {
                 "description": "Seen.",
@@ -171,7 +185,17 @@ def one_field(annotation: Any, description: str | None = "There.") -> type[Spec]
         pytest.param(one_field(Leaf | Tree), "several types", id="two objects"),
         pytest.param(one_field(Literal["a", 1]), "no single type", id="choices of two types"),
         pytest.param(one_field(Any), "no single type", id="anything"),
-        pytest.param(one_field(dict[str, int]), "a map", id="a map"),
+        pytest.param(one_field(dict[str, int]), "a map", id="a map without end"),
+        pytest.param(
+            one_field(Annotated[dict[str, str], Field(max_length=2)]),
+            r"\{\}: a string needs",
+            id="a map to strings without end",
+        ),
+        pytest.param(
+            one_field(Annotated[dict[str, Leaf], Field(max_length=2)]),
+            "a map of lists or objects",
+            id="a map to objects",
+        ),
         pytest.param(
             one_field(Annotated[int, Field(gt=0)]), "exclusiveMinimum", id="an open bound"
         ),

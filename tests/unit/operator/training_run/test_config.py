@@ -9,7 +9,12 @@ from fairlead_contract.search import search_schema
 from fairlead_operator.api.common import VersionReference
 from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.recipe import recipe_digest
-from fairlead_operator.api.training import NAMES_BYTES, OTHERS_BYTES
+from fairlead_operator.api.training import (
+    DECLARED,
+    DECLARED_CHARACTERS,
+    NAMES_BYTES,
+    OTHERS_BYTES,
+)
 from fairlead_operator.api.training_run import TrainingRunStatus
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.training_run.config import (
@@ -57,6 +62,9 @@ def test_status_and_a_process_hold_what_the_longest_spec_makes(letter: str) -> N
     manifest = model_manifest()["spec"]
     fit = (NAMES_BYTES // 500 - 3) // len(letter.encode())
     manifest["data"]["features"] = [f"{n:03}{letter * fit}" for n in range(500)]
+    names = manifest["data"]["features"][:DECLARED]
+    most = DECLARED_CHARACTERS // len(names[0])
+    manifest["data"]["columns"] = dict.fromkeys(names[:most], "category")
     manifest["data"]["source"] = {
         "uri": "postgresql://h/d",
         "query": "select 1" + "\n" * 8184,

@@ -53,6 +53,23 @@ def test_what_is_odd_about_a_version_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "columns"),
+    [
+        pytest.param({"columns": "text: note; number: age"}, "text: note; number: age", id="told"),
+        pytest.param({"rows": 200}, None, id="of numbers alone nothing is told"),
+        pytest.param({"columns": "a" * 600}, "a" * 512, id="no longer than status holds"),
+        pytest.param({"columns": ["a"]}, None, id="of another form"),
+    ],
+)
+def test_types_of_columns_are_read(data: dict[str, Any], columns: str | None) -> None:
+    word = parse_result(json.dumps({**SUCCESS, "data": data}))
+
+    assert word is not None
+    assert word.trained is not None
+    assert word.trained.columns == columns
+
+
+@pytest.mark.parametrize(
     "text",
     [
         pytest.param("Traceback (most recent call last): …", id="a traceback"),

@@ -27,9 +27,11 @@ def find(task: Task, target: Any, **columns: Any) -> dict[str, tuple[Kind, str]]
 @pytest.mark.parametrize(
     ("values", "kind", "said"),
     [
-        pytest.param(np.full(ROWS, 2.5), Kind.CONSTANT, "is 2.5 in every row", id="one number"),
+        pytest.param(
+            np.full(ROWS, 2.5), Kind.CONSTANT, "is the same in every row", id="one number"
+        ),
         pytest.param(np.full(ROWS, np.nan), Kind.CONSTANT, "is empty", id="nothing"),
-        pytest.param(words(["a"] * ROWS), Kind.CONSTANT, "is 'a' in every row", id="one word"),
+        pytest.param(words(["a"] * ROWS), Kind.CONSTANT, "is the same in every row", id="one word"),
         pytest.param(NOISE.copy(), Kind.DUPLICATE, "column x equals noise in every", id="a copy"),
         pytest.param(RARE * 5 - 1, Kind.LEAK, "alone tells the classes apart", id="the target"),
         pytest.param(RARE * 50 + NOISE, Kind.LEAK, "of 1: is it known", id="a threshold"),
@@ -66,6 +68,15 @@ def test_of_a_rare_class(values: Any, kind: Kind | None, said: str) -> None:
 )
 def test_leaks_of_other_tasks(task: Task, target: Any, values: Any, is_leak: bool) -> None:
     assert ("x" in find(task, target, x=values)) is is_leak
+
+
+def test_what_may_not_be_named_is_called_otherwise() -> None:
+    columns = {"s3cret": NOISE, "other": NOISE.copy()}
+    places = {"s3cret": "1", "other": "2"}
+
+    findings = find_suspicious(columns, RARE, task=Task.BINARY, seed=1, show=places.__getitem__)
+
+    assert [finding.text for finding in findings] == ["column 2 equals 1 in every row"]
 
 
 def test_few_rows_are_no_evidence_of_a_leak() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fairlead_contract.graph import ColumnType
-from fairlead_training.preparation.types import infer_type, names_rows
+from fairlead_training.preparation.types import describe_types, infer_type, names_rows
 
 NUMBER, INTEGER, BOOLEAN = ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.BOOLEAN
 CATEGORY, TEXT, TIME = ColumnType.CATEGORY, ColumnType.TEXT, ColumnType.TIME
@@ -26,9 +26,9 @@ def series(*values: Any, dtype: Any = None) -> "pd.Series[Any]":
         pytest.param(series(1.0, 2.5), NUMBER, id="floats"),
         pytest.param(series(1.0, None), NUMBER, id="whole floats: the next may be none"),
         pytest.param(series(decimal.Decimal("1.5"), None), NUMBER, id="decimals"),
-        pytest.param(series(1, 2), INTEGER, id="integers"),
-        pytest.param(series(1, None, dtype="Int64"), INTEGER, id="integers with gaps"),
-        pytest.param(series(2**70, 1, dtype=object), INTEGER, id="integers of 70 bits"),
+        pytest.param(series(1, 2), NUMBER, id="integers"),
+        pytest.param(series(1, None, dtype="Int64"), NUMBER, id="integers with gaps"),
+        pytest.param(series(2**70, 1, dtype=object), NUMBER, id="integers of 70 bits"),
         pytest.param(series(True, False), BOOLEAN, id="truths"),
         pytest.param(series(True, None, dtype=object), BOOLEAN, id="truths with gaps"),
         pytest.param(series("True", "false", ""), BOOLEAN, id="truths as texts"),
@@ -44,7 +44,7 @@ def series(*values: Any, dtype: Any = None) -> "pd.Series[Any]":
         pytest.param(series("01234", "98765"), CATEGORY, id="postal codes"),
         pytest.param(series("no", "yes"), CATEGORY, id="words"),
         pytest.param(series("a b c d", "a b c e"), CATEGORY, id="a few sentences"),
-        pytest.param(series(1, 2, dtype="category"), INTEGER, id="numbers that pandas calls so"),
+        pytest.param(series(1, 2, dtype="category"), NUMBER, id="numbers that pandas calls so"),
         pytest.param(series("a", None, dtype="category"), CATEGORY, id="pandas' categories"),
         pytest.param(series(*(f"seen on day {i}" for i in range(99))), TEXT, id="sentences"),
         pytest.param(series(*(f"user{i}" for i in range(99))), CATEGORY, id="names"),
@@ -55,6 +55,27 @@ def series(*values: Any, dtype: Any = None) -> "pd.Series[Any]":
 )
 def test_a_type_is_inferred(column: "pd.Series[Any]", expected: ColumnType) -> None:
     assert infer_type(column) is expected
+
+
+@pytest.mark.parametrize(
+    ("types", "said"),
+    [
+        pytest.param({"a": NUMBER, "b": NUMBER}, None, id="numbers alone are nothing to tell"),
+        pytest.param({"a": NUMBER, "b": INTEGER}, "integer: b; number: a", id="a declared one"),
+        pytest.param(
+            {"age": NUMBER, "plan": CATEGORY, "since": TIME, "note": TEXT, "region": CATEGORY},
+            "category: plan, region; text: note; time: since; number: age",
+            id="what is no number first",
+        ),
+        pytest.param(
+            {"plan": CATEGORY, **dict.fromkeys("abcdefg", NUMBER)},
+            "category: plan; number: 7 columns",
+            id="many of one type are counted",
+        ),
+    ],
+)
+def test_types_in_one_line(types: dict[str, ColumnType], said: str | None) -> None:
+    assert describe_types(types) == said
 
 
 @pytest.mark.parametrize(
