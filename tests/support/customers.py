@@ -8,9 +8,9 @@ import pandas as pd
 
 from fairlead_contract.graph import ColumnType, Description
 from fairlead_training.config import Task
+from fairlead_training.graph import Graph
 from fairlead_training.preparation.graph import build_graph
 from fairlead_training.preparation.pipeline import Preparation, fit
-from fairlead_training.preparation.verify import Graph
 
 ROWS = 240
 LABELS = np.arange(ROWS) % 2.0

@@ -9,6 +9,7 @@ import pandas as pd
 from fairlead_training import data
 from fairlead_training.config import TrainingConfig, parse_config
 from fairlead_training.data import Table
+from fairlead_training.prepared import refusing
 from support.trainer_config import config_document
 
 
@@ -19,7 +20,7 @@ def config(**changes: Any) -> TrainingConfig:
 
 
 def check(rows: pd.DataFrame, told: TrainingConfig) -> Table:
-    return data.check(rows, told, refused_in_names="[]<")
+    return data.check(rows, told, refused_in_names="[]<", find_suspicious=refusing(told))
 
 
 def frame(rows: int = 30, **columns: Any) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from fairlead_training.config import DataConfig, Environment, Task, TrainingConf
 from fairlead_training.data import Table, count_rows, may_quote
 from fairlead_training.examine import Examination, examine
 from fairlead_training.learners.table import find_learners, refused_characters
+from fairlead_training.prepared import refusing
 from fairlead_training.result import data_document, failure_document, shorten
 from fairlead_training.snapshot import take_snapshot
 from fairlead_training.sources.table import read_frame, warn_of_source
@@ -35,7 +36,7 @@ def check_data(config: TrainingConfig, environment: Environment) -> dict[str, An
     refused = refused_characters(find_learners(config.search.algorithms, config.search.metric))
     frame = read_frame(config.data, environment)
     rows, columns = frame.shape
-    found = examine(frame, config, refused_in_names=refused)
+    found = examine(frame, config, refused_in_names=refused, find_suspicious=refusing(config))
     del frame
     document = describe(found, config, rows=rows, columns=columns)
     if found.parts is not None:

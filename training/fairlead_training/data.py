@@ -7,7 +7,7 @@ same table however the source happened to return them.
 import collections
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -70,27 +70,53 @@ class Table:
         return {str(name): self.features[name].to_numpy() for name in self.features}
 
 
-def check(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str) -> Table:
+class FindSuspicious(Protocol):
+    """What says in words which columns help no model, or help one too well."""
+
+    def __call__(
+        self, columns: Mapping[str, Raw], target: Floats, *, show: Callable[[str], str] = str
+    ) -> Sequence[str]:
+        """Look at all columns; ``show`` says how the words call one."""
+
+
+def check(
+    frame: pd.DataFrame,
+    config: TrainingConfig,
+    *,
+    refused_in_names: str,
+    find_suspicious: FindSuspicious | None = None,
+) -> Table:
     """Check the rows and bring them in order.
 
     Args:
         refused_in_names: characters that the learner allows in no feature's name.
+        find_suspicious: finds what is refused besides, if anything is.
 
     Raises:
         TrainingFailure: naming every bad column and what to do.
     """
-    table, faults = read_rows(frame, config, refused_in_names=refused_in_names)
+    table, faults = read_rows(
+        frame, config, refused_in_names=refused_in_names, find_suspicious=find_suspicious
+    )
     if table is None or faults:
         raise tell_faults(faults)
     return table
 
 
 def read_rows(
-    frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str
+    frame: pd.DataFrame,
+    config: TrainingConfig,
+    *,
+    refused_in_names: str,
+    find_suspicious: FindSuspicious | None = None,
 ) -> tuple[Table | None, list[Fault]]:
     """Return all that is wrong with the rows, and what can be read: features may be missing there.
 
     There is no table where the rows cannot be brought in order, or what they teach is not known.
+
+    Args:
+        refused_in_names: characters that the learner allows in no feature's name.
+        find_suspicious: finds what is refused besides, if anything is.
 
     Raises:
         TrainingFailure: DataEmpty.
@@ -130,9 +156,9 @@ def read_rows(
         answers = target.values[labelled]
         copies = {name for name, values in told.items() if _is_copy(values, target, answers)}
         faults += [_copy_of_target(shown.name(name), config.data.target) for name in copies]
-        if config.data.refuses_suspicious and len(answers):
+        if find_suspicious is not None and len(answers):
             others = {name: values for name, values in told.items() if name not in copies}
-            faults += map(_refuse, find_suspicious(others, answers, config, show=shown.name))
+            faults += map(_refuse, find_suspicious(others, answers, show=shown.name))
     if labelled.sum() < config.data.min_rows:
         faults.append(_too_few(int(labelled.sum()), config.data.min_rows))
     if not (features or faults):
@@ -353,23 +379,6 @@ def _says_which_row(
 def _rank(values: Raw) -> npt.NDArray[Any]:
     """Return what the values are sorted by: numbers, or the places of words in their order."""
     return values if values.dtype != object else pd.factorize(values, sort=True)[0]
-
-
-def find_suspicious(
-    columns: Mapping[str, Raw],
-    target: Floats,
-    config: TrainingConfig,
-    *,
-    show: Callable[[str], str] = str,
-) -> tuple[str, ...]:
-    """Say which columns help no model, or help one too well."""
-    # Imported late: it brings scikit-learn, which a search of other learners has no use for.
-    from fairlead_training.preparation import findings  # noqa: PLC0415  as above
-
-    found = findings.find_suspicious(
-        columns, target, task=config.task, seed=config.search.seed, show=show
-    )
-    return tuple(finding.text for finding in found)
 
 
 def _refuse(said: str) -> Fault:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fairlead_training.columns import Fault
 from fairlead_training.config import TrainingConfig
-from fairlead_training.data import Table, read_rows, tell_faults
+from fairlead_training.data import FindSuspicious, Table, read_rows, tell_faults
 from fairlead_training.failure import TrainingFailure
 from fairlead_training.split import Split, split
 
@@ -35,14 +35,23 @@ class Examination:
         return self.table, self.parts
 
 
-def examine(frame: pd.DataFrame, config: TrainingConfig, *, refused_in_names: str) -> Examination:
+def examine(
+    frame: pd.DataFrame,
+    config: TrainingConfig,
+    *,
+    refused_in_names: str,
+    find_suspicious: FindSuspicious | None = None,
+) -> Examination:
     """Check the rows, and whether they can be split.
 
     Args:
         refused_in_names: characters that the learner allows in no feature's name.
+        find_suspicious: finds what is refused besides, if anything is.
     """
     try:
-        table, faults = read_rows(frame, config, refused_in_names=refused_in_names)
+        table, faults = read_rows(
+            frame, config, refused_in_names=refused_in_names, find_suspicious=find_suspicious
+        )
     except TrainingFailure as failure:
         return Examination(table=None, parts=None, failure=failure)
     parts = None

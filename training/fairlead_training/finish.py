@@ -30,7 +30,7 @@ from fairlead_training.champion import challenge
 from fairlead_training.combine import Combination, combine
 from fairlead_training.compute import count_threads
 from fairlead_training.config import Environment, Task, TrainingConfig
-from fairlead_training.data import check, find_suspicious
+from fairlead_training.data import check
 from fairlead_training.database import locked
 from fairlead_training.evaluate import Judgment, Rival, find_doubts, judge
 from fairlead_training.explain import draw, explain
@@ -46,7 +46,7 @@ from fairlead_training.learners.table import find_learners, refused_characters
 from fairlead_training.metrics import Floats
 from fairlead_training.naive import forecast
 from fairlead_training.preparation.types import describe_types
-from fairlead_training.prepared import find_gaps, fit_model, is_prepared
+from fairlead_training.prepared import find_gaps, fit_model, is_prepared, suspecting
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
@@ -306,7 +306,7 @@ class _Finishing:
         warnings = (
             *doubts,
             *fitted.passed_over,
-            *find_suspicious(parts.search.columns, parts.search.target, self._config),
+            *suspecting(self._config)(parts.search.columns, parts.search.target),
             *warn_of_rows(parts, self._config.task),
             *warn_of_source(self._config.data, self._environment),
         )

@@ -7,14 +7,17 @@ model.
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fairlead_contract.graph import ColumnType
-from fairlead_training.data import Table, slice_rows
+from fairlead_training.columns import Floats
+from fairlead_training.config import TrainingConfig
+from fairlead_training.data import FindSuspicious, Table, slice_rows
 from fairlead_training.learners.protocol import FittedModel, Fitter, Parameters, Setting
-from fairlead_training.preparation.raw import NUMERIC, find_origins, is_missing
+from fairlead_training.preparation.raw import NUMERIC, Raw, find_origins, is_missing
 from fairlead_training.split import Fold, Split
 
 if TYPE_CHECKING:
@@ -73,6 +76,29 @@ def find_gaps(parts: Split) -> frozenset[str]:
         for name in part.features
         if is_missing(part.features[name].to_numpy()).any()
     )
+
+
+def suspecting(config: TrainingConfig) -> FindSuspicious:
+    """Return what finds suspicious columns in the training's rows."""
+    # Imported late: a search that takes them has no use for it.
+    from fairlead_training.preparation.findings import (  # noqa: PLC0415  as above
+        find_suspicious,
+    )
+
+    def find(
+        columns: Mapping[str, Raw], target: Floats, *, show: Callable[[str], str] = str
+    ) -> Sequence[str]:
+        found = find_suspicious(
+            columns, target, task=config.task, seed=config.search.seed, show=show
+        )
+        return [finding.text for finding in found]
+
+    return find
+
+
+def refusing(config: TrainingConfig) -> FindSuspicious | None:
+    """Return what finds the columns that the Model refuses; None where it takes all."""
+    return suspecting(config) if config.data.refuses_suspicious else None
 
 
 def _fit(table: Table, setting: Setting) -> "tuple[Preparation, pd.DataFrame]":

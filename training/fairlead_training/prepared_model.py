@@ -9,23 +9,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairlead_contract import graph as contract
 from fairlead_contract.graph import Description
 from fairlead_training.config import Task
 from fairlead_training.data import Table
 from fairlead_training.failure import first_line
-from fairlead_training.learners.graph import log_graph
-from fairlead_training.learners.protocol import FittedModel, Setting, UnfaithfulFormError
-from fairlead_training.metrics import Floats
-from fairlead_training.preparation.graph import build_graph, join
-from fairlead_training.preparation.pipeline import Preparation
-from fairlead_training.preparation.verify import (
-    Difference,
+from fairlead_training.graph import (
     Graph,
     InvalidAnswerError,
-    compare_answers,
-    compare_features,
+    describe,
+    find_difference,
+    is_stored,
+    join,
+    log_graph,
 )
+from fairlead_training.learners.protocol import FittedModel, Setting, UnfaithfulFormError
+from fairlead_training.metrics import Floats
+from fairlead_training.preparation import verify
+from fairlead_training.preparation.graph import build_graph
+from fairlead_training.preparation.pipeline import Preparation
 
 if TYPE_CHECKING:
     import onnx
@@ -56,7 +57,13 @@ class PreparedModel:
         Raises:
             UnfaithfulFormError: there is none.
         """
-        description = describe(preparation, table, setting)
+        description = describe(
+            setting.task,
+            preparation.columns,
+            preparation.sources,
+            labels=table.classes,
+            classes=setting.probabilities,
+        )
         # A converter may fail in any way, and none of them is worth more than a trial.
         try:
             proto = _join(model, preparation, description)
@@ -90,22 +97,21 @@ class PreparedModel:
         """
         self.model.verify(self.preparation.transform(features))
         try:
-            difference = self.compare(features)
+            # Of features first: what they change is no fault of the learner's.
+            difference = verify.find_difference(
+                self.graph, self.preparation, features
+            ) or find_difference(self.graph, self._expect(features), features, size=self.size)
         except InvalidAnswerError as error:
             raise UnfaithfulFormError(str(error)) from error
         if difference is not None:
-            raise UnfaithfulFormError(difference.text)
+            raise UnfaithfulFormError(difference)
 
-    def compare(self, features: pd.DataFrame) -> Difference | None:
-        """Return what the graph says otherwise, of features first."""
-        expected = self.model.predict(self.preparation.transform(features))
-        return compare_features(self.graph, self.preparation, features) or compare_answers(
-            self.graph, expected, features, size=self.size
-        )
+    def _expect(self, features: pd.DataFrame) -> Floats:
+        return self.model.predict(self.preparation.transform(features))
 
     def predict(self, features: pd.DataFrame) -> Floats:
         """Return what the graph answers."""
-        return answer(self.graph, features)
+        return self.graph.predict(features)
 
     def attribute(self, features: pd.DataFrame) -> npt.NDArray[np.floating[Any]]:
         """Return each column's part: the sum of those of the features that are made of it."""
@@ -135,8 +141,7 @@ class PreparedModel:
 
     def is_stored_in(self, directory: Path) -> bool:
         """Tell whether the artifact directory holds this graph, byte for byte."""
-        stored: bytes = self.proto.SerializeToString()
-        return (directory / contract.FILE).read_bytes() == stored
+        return is_stored(self.proto, directory)
 
 
 def _join(
@@ -146,24 +151,3 @@ def _join(
     if learned is None:
         raise UnfaithfulFormError("it has no form as an ONNX graph")
     return join(build_graph(preparation, description), learned, description)
-
-
-def describe(preparation: Preparation, table: Table, setting: Setting) -> Description:
-    """Say what the graph must say of itself."""
-    classes = None
-    if setting.task is not Task.REGRESSION:
-        number = 2 if setting.task is Task.BINARY else setting.classes
-        classes = table.classes or tuple(range(number))
-    return Description(
-        task=str(setting.task),
-        classes=classes,
-        columns=preparation.columns,
-        sources=preparation.sources,
-    )
-
-
-def answer(graph: Graph, features: pd.DataFrame) -> Floats:
-    """Return the probability of class 1, the probabilities of each class, or the value."""
-    (answers,) = graph.run(features, graph.description.answer)
-    given = answers.astype(np.float64)
-    return given if graph.description.task == Task.MULTICLASS else given[:, -1]

@@ -8,6 +8,7 @@ from fairlead_training.examine import examine
 from fairlead_training.learners.protocol import Setting
 from fairlead_training.learners.table import find_learners, refused_characters
 from fairlead_training.preparation.types import describe_types
+from fairlead_training.prepared import refusing
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.search import Folds, SearchProgress, Worker, build_sampler
 from fairlead_training.snapshot import restore, take_snapshot
@@ -29,7 +30,12 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
     frame = read_frame(config.data, environment)
     progress.enter(Stage.FEATURES)
     # Bad data ends here, before it becomes a study.
-    table, _ = examine(frame, config, refused_in_names=refused_characters(learners)).usable()
+    table, _ = examine(
+        frame,
+        config,
+        refused_in_names=refused_characters(learners),
+        find_suspicious=refusing(config),
+    ).usable()
     del frame  # the search needs the room
     _log.info("read %d features: %s", len(table.types), describe_types(table.types) or "numbers")
     database = (environment.database_url, config.search_schema)

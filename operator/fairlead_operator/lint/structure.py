@@ -36,7 +36,8 @@ _TIME: Final = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-
 def fields_of(schema: Schema, value: Mapping[str, Any]) -> Mapping[str, Schema]:
     """Return the schema of each field of an object, or of each value of a map."""
     if "additionalProperties" in schema:
-        return dict.fromkeys(value, schema["additionalProperties"])
+        values: Schema = schema["additionalProperties"]
+        return dict.fromkeys(value, values)
     fields: Mapping[str, Schema] = schema.get("properties", {})
     return fields
 

@@ -60,9 +60,7 @@ def test_a_whole_config() -> None:
         pytest.param({"data__columns": []}, "config.data.columns is not", id="types in a list"),
         pytest.param({"data__columns": {"a": "word"}}, "data.columns.a is word", id="no such type"),
         pytest.param({"data__columns": {"up": "text"}}, "must not contain up", id="target's type"),
-        pytest.param(
-            {"data__suspiciousColumns": "?"}, "suspiciousColumns is ?", id="no such answer"
-        ),
+        pytest.param({"data__suspiciousColumns": "?"}, "suspiciousColumns is", id="no such answer"),
         pytest.param({"data__positiveClass": ""}, "config.data.positiveClass", id="empty class"),
         pytest.param({"data__missingLabels": 2}, "config.data.missingLabels is 2", id="a share"),
         pytest.param({"search__trials": 0}, "config.search.trials is 0", id="number too low"),

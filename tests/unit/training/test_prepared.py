@@ -15,6 +15,8 @@ from fairlead_training.prepared import (
     fit_model,
     is_prepared,
     prepare_fold,
+    refusing,
+    suspecting,
 )
 from fairlead_training.prepared_model import PreparedModel
 from fairlead_training.split import Fold, Split
@@ -100,3 +102,12 @@ def test_columns_with_gaps_may_be_missing_from_a_question() -> None:
 
     assert find_gaps(Split(search=raw, holdout=raw, classes=2, folds=())) == {"plan"}
     assert find_gaps(Split(search=raw, holdout=late, classes=2, folds=())) == {"plan", "wind"}
+
+
+def test_what_is_suspicious_is_told_and_may_be_refused() -> None:
+    copied = table(plan=PLANS, again=PLANS)
+
+    assert suspecting(config())(copied.columns, copied.target) == [
+        "column again equals plan in every row"
+    ]
+    assert refusing(config()) is None

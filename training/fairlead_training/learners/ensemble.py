@@ -9,12 +9,12 @@ import pandas as pd
 
 from fairlead_training.config import Task
 from fairlead_training.data import Table
+from fairlead_training.graph import make_model
 from fairlead_training.learners.graph import (
     FEATURES,
     PROBABILITIES,
     VALUE,
     GraphModel,
-    as_model,
     attribute_by_median,
 )
 from fairlead_training.learners.protocol import (
@@ -124,7 +124,7 @@ class Blend:
             nodes.append(helper.make_node("Mul", [f"{prefix}{output}", counts.name], answers[-1:]))
         nodes.append(helper.make_node("Sum", answers, [output]))
         last = [None, 1 if is_value else self.setting.probabilities]
-        return as_model(
+        return make_model(
             helper.make_graph(
                 nodes,
                 NAME,

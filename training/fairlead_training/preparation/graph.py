@@ -1,4 +1,4 @@
-"""Write a fitted preparation as an ONNX graph, and put a learner's graph behind it.
+"""Write a fitted preparation as an ONNX graph.
 
 One function for each kind of step in ``pipeline``.  Each gives the bits that scikit-learn gives.
 """
@@ -11,13 +11,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
 from fairlead_contract import graph as contract
 from fairlead_contract.graph import TEXTUAL, ColumnType, Description
+from fairlead_training.graph import make_model
 from fairlead_training.preparation.pipeline import (
     ENCODED,
     NUMBERS,
@@ -28,7 +29,6 @@ from fairlead_training.preparation.pipeline import (
 )
 from fairlead_training.preparation.transformers import DAY, RARE, Calendar, Origin, RareCategories
 
-_IR_VERSION: Final = 10  # of ONNX 1.16, which came with the opsets of the contract
 _PREFIX: Final = f"{contract.RESERVED}raw/"
 _ML: Final = "ai.onnx.ml"
 _CONTRIBUTED: Final = "com.microsoft"
@@ -57,36 +57,9 @@ def build_graph(preparation: Preparation, description: Description) -> onnx.Mode
         [helper.make_tensor_value_info(contract.FEATURES, TensorProto.FLOAT, [None, width])],
         initializer=nodes.constants,
     )
-    domains = {"": contract.OPSET, _ML: contract.ML_OPSET}
-    if any(node.domain == _CONTRIBUTED for node in nodes.nodes):
-        domains[_CONTRIBUTED] = 1
-    model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid(*domain) for domain in domains.items()],
-        producer_name="fairlead",
-    )
-    model.ir_version = _IR_VERSION
+    contributed = any(node.domain == _CONTRIBUTED for node in nodes.nodes)
+    model = make_model(graph, domains=[_CONTRIBUTED] if contributed else [])
     helper.set_model_props(model, contract.write_metadata(description))
-    return model
-
-
-def join(
-    prepared: onnx.ModelProto, learned: onnx.ModelProto, description: Description
-) -> onnx.ModelProto:
-    """Put a learner's graph, from ``features`` to its answer, behind that of the preparation."""
-    learned = compose.add_prefix(learned, contract.RESERVED)  # also to the names of its ends
-    learned.ir_version = prepared.ir_version
-    model = compose.merge_models(
-        prepared,
-        learned,
-        io_map=[(contract.FEATURES, contract.FEATURES)],
-        name="fairlead",
-        producer_name="fairlead",
-    )
-    model.graph.output.extend(prepared.graph.output)
-    del model.metadata_props[:]
-    helper.set_model_props(model, contract.write_metadata(description))
-    onnx.checker.check_model(model)
     return model
 
 

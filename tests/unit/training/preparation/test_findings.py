@@ -27,11 +27,9 @@ def find(task: Task, target: Any, **columns: Any) -> dict[str, tuple[Kind, str]]
 @pytest.mark.parametrize(
     ("values", "kind", "said"),
     [
-        pytest.param(
-            np.full(ROWS, 2.5), Kind.CONSTANT, "is the same in every row", id="one number"
-        ),
+        pytest.param(np.full(ROWS, 2.5), Kind.CONSTANT, "is the same in every", id="one number"),
         pytest.param(np.full(ROWS, np.nan), Kind.CONSTANT, "is empty", id="nothing"),
-        pytest.param(words(["a"] * ROWS), Kind.CONSTANT, "is the same in every row", id="one word"),
+        pytest.param(words(["a"] * ROWS), Kind.CONSTANT, "is the same in every", id="one word"),
         pytest.param(NOISE.copy(), Kind.DUPLICATE, "column x equals noise in every", id="a copy"),
         pytest.param(RARE * 5 - 1, Kind.LEAK, "alone tells the classes apart", id="the target"),
         pytest.param(RARE * 50 + NOISE, Kind.LEAK, "of 1: is it known", id="a threshold"),

@@ -11,7 +11,7 @@ from sklearn.datasets import load_diabetes, load_wine
 
 from fairlead_contract.graph import TEXTUAL, ColumnType
 from fairlead_training.config import Task
-from fairlead_training.preparation.verify import compare_features
+from fairlead_training.preparation.verify import find_difference
 from support.customers import LABELS, ROWS, TYPES, customers, fit_on
 
 
@@ -28,7 +28,7 @@ def test_a_graph_prepares_as_the_pipeline_does(task: Task, target: Any) -> None:
     rows = customers()
     preparation, graph = fit_on(rows, TYPES, target, task)
 
-    assert compare_features(graph, preparation, rows) is None
+    assert find_difference(graph, preparation, rows) is None
     assert set(preparation.sources) == set(TYPES)
     assert graph.description.columns == TYPES
 
@@ -39,7 +39,7 @@ def test_categories_that_are_rare_or_new_are_one() -> None:
     preparation, graph = fit_on(rows, {"plan": ColumnType.CATEGORY}, np.arange(62) % 2)
     asked = pd.DataFrame({"plan": ["silver", "one", "never seen", "", "Gold"]})
 
-    assert compare_features(graph, preparation, asked) is None
+    assert find_difference(graph, preparation, asked) is None
     assert preparation.names == ("plan=gold", "plan=silver", "plan=other")
     assert preparation.transform(asked).to_numpy().argmax(axis=1).tolist() == [1, 2, 2, 2, 2]
 
@@ -69,7 +69,7 @@ _TEXTS = st.one_of(
 )
 @settings(deadline=None)
 def test_whatever_is_asked_both_prepare_it_alike(asked: list[dict[str, Any]]) -> None:
-    assert compare_features(GRAPH, PREPARATION, pd.DataFrame(asked)) is None
+    assert find_difference(GRAPH, PREPARATION, pd.DataFrame(asked)) is None
 
 
 @given(st.integers(12, 40), st.integers(0, 99), st.sampled_from([Task.BINARY, Task.REGRESSION]))
@@ -83,7 +83,7 @@ def test_small_tables_are_prepared_alike(rows: int, seed: int, task: Task) -> No
 
     preparation, graph = fit_on(drawn, TYPES, np.arange(rows) % 2, task)
 
-    assert compare_features(graph, preparation, customers(30)) is None
+    assert find_difference(graph, preparation, customers(30)) is None
 
 
 def test_a_column_that_may_not_be_named_so_has_another_name_inside() -> None:
@@ -93,7 +93,7 @@ def test_a_column_that_may_not_be_named_so_has_another_name_inside() -> None:
 
     preparation, graph = fit_on(rows, dict.fromkeys(names, ColumnType.NUMBER), LABELS)
 
-    assert compare_features(graph, preparation, rows) is None
+    assert find_difference(graph, preparation, rows) is None
 
 
 @pytest.mark.parametrize("load", [load_wine, load_diabetes])
@@ -110,7 +110,7 @@ def test_real_tables_with_numbers_told_as_words(load: Any) -> None:
 
     preparation, graph = fit_on(rows, types, bunch.target, task)
 
-    assert compare_features(graph, preparation, rows) is None
+    assert find_difference(graph, preparation, rows) is None
 
 
 def test_five_thousand_columns() -> None:
@@ -123,4 +123,4 @@ def test_five_thousand_columns() -> None:
 
     preparation, graph = fit_on(rows, types, np.arange(60) % 2)
 
-    assert compare_features(graph, preparation, rows) is None
+    assert find_difference(graph, preparation, rows) is None
