@@ -26,6 +26,9 @@ _NAMED: Final = 4  # values that a message names
 _NAMED_LABELS: Final = 12
 _MOST_CHARACTERS: Final = 40  # of a value or a name in a message
 
+# Texts that say that there is nothing, as CSV files have them: in a column of other than words.
+_GAPS: Final = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none"})
+
 # Names that an exported index or a primary key goes by.
 _KEYS: Final = frozenset(
     {"index", "idx", "id", "_id", "uid", "uuid", "guid", "pk", "key", "row", "row_id", "rowid"}
@@ -46,7 +49,6 @@ class Fault:
 def read_feature(
     column: "pd.Series[Any]",
     name: str,
-    refused: str,
     *,
     quotes: bool = True,
     label: str | None = None,
@@ -56,15 +58,12 @@ def read_feature(
     Args:
         column: as the source gives it.
         name: as the source gives it.
-        refused: characters that the learner allows in no feature's name.
         quotes: whether a fault may show values.
         label: how a fault calls the column, where it may not show its name.
     """
     values = read_numbers(column)
     trouble = ""
-    if set(refused) & set(name):
-        trouble = f"has one of the characters {' '.join(refused)} in its name"
-    elif values is None:
+    if values is None:
         wrong = not_numbers(column)
         trouble = holding(column, wrong, "where a number belongs", quotes=quotes)
     else:
@@ -95,6 +94,11 @@ def read_numbers(column: "pd.Series[Any]") -> Floats | None:
     values = np.full(len(column), np.nan)
     values[column.notna().to_numpy()] = present.to_numpy(dtype=np.float64)
     return values
+
+
+def is_gap(value: object) -> bool:
+    """Tell whether a value is a text that says that there is nothing."""
+    return isinstance(value, str) and value.strip().lower() in _GAPS
 
 
 def is_row_number(column: "pd.Series[Any]", name: str, values: npt.NDArray[Any] | Fault) -> bool:

@@ -26,7 +26,7 @@ from fairlead_training.columns import (
 from fairlead_training.config import DataConfig, TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.labels import Target, read_target
-from fairlead_training.preparation.raw import Raw, read_raw
+from fairlead_training.preparation.raw import NUMERIC, Raw, read_raw
 from fairlead_training.preparation.types import infer_type, names_rows
 from fairlead_training.times import read_times
 
@@ -41,7 +41,8 @@ _ADVICE: Final = {
     "spec.data.timestampColumn or timestampFormat",
     Reason.GROUP_INVALID: "give each row its group or correct spec.data.groupBy",
     Reason.FEATURE_INVALID: "correct the data (nothing where a value is missing), say in "
-    "spec.data.columns what a column holds, or list other columns in spec.data.features",
+    "spec.data.columns what a column holds (ignore: no feature), or list other columns in "
+    "spec.data.features",
     Reason.TOO_FEW_ROWS: "use a longer period or lower it",
 }
 
@@ -349,7 +350,6 @@ def _read_features(
             frame[name],
             name,
             kind,
-            refused=refused,
             quotes=shown.quotes,
             label=shown.name(name),
         )
@@ -361,6 +361,16 @@ def _read_features(
             faults.append(values)
         else:
             features[name], types[name] = values, kind
+    if NUMERIC.issuperset(types.values()):  # else names of our own are given to the learner
+        faults += [
+            fault(
+                Reason.FEATURE_INVALID,
+                shown.name(name),
+                f"has one of the characters {' '.join(refused)} in its name",
+            )
+            for name in features
+            if set(refused) & set(name)
+        ]
     return _Read(features=features, types=types, left_out=tuple(left_out), faults=faults)
 
 

@@ -107,7 +107,7 @@ def test_numbers_of_every_kind_become_floats(
     ],
 )
 def test_a_feature_that_is_not_all_numbers(column: "pd.Series[Any]", said: str) -> None:
-    fault = read_feature(column, "wind", "[]<")
+    fault = read_feature(column, "wind")
 
     assert text(fault).startswith(f"column wind {said}")
     assert isinstance(fault, Fault)
@@ -123,7 +123,7 @@ def test_a_feature_that_is_not_all_numbers(column: "pd.Series[Any]", said: str) 
     ],
 )
 def test_a_feature_at_the_edge_of_what_can_be_used(column: "pd.Series[Any]") -> None:
-    assert not isinstance(read_feature(column, "wind", "[]<"), Fault)
+    assert not isinstance(read_feature(column, "wind"), Fault)
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_a_feature_at_the_edge_of_what_can_be_used(column: "pd.Series[Any]") -> 
 def test_a_column_that_only_numbers_the_rows(
     name: str, column: "pd.Series[Any]", expected: bool
 ) -> None:
-    assert is_row_number(column, name, read_feature(column, name, "[]<")) is expected
+    assert is_row_number(column, name, read_feature(column, name)) is expected

@@ -461,3 +461,27 @@ def test_what_is_suspicious_ends_a_training_that_refuses_it_with_all_else_that_i
         "column again equals plan in every row, which spec.data.suspiciousColumns refuses",
         "column one is the same in every row, which spec.data.suspiciousColumns refuses",
     ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "faults"),
+    [
+        pytest.param({"plan": ["a", "b"] * 15}, [], id="with words, whose features have our names"),
+        pytest.param(
+            {"plan": [1, 3, 5] * 10},
+            ["column age [years] has one of the characters [ ] < in its name"],
+            id="of numbers, which learners are given by their names",
+        ),
+    ],
+)
+def test_what_a_learner_keeps_for_itself_may_be_in_names_of_a_table(
+    columns: dict[str, Any], faults: list[str]
+) -> None:
+    rows = frame(**columns, **{"age [years]": [20, 40, 60] * 10})
+
+    try:
+        found = list(check(rows, config()).types) * 0
+    except TrainingFailure as failure:
+        found = list(failure.details)
+
+    assert found == faults

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairlead_contract.graph import MISSING_TEXT, RESERVED, ColumnType, spell
-from fairlead_training.columns import Fault, Floats, fault, holding, read_feature
+from fairlead_training.columns import Fault, Floats, fault, holding, is_gap, read_feature
 from fairlead_training.failure import Reason
 
 Raw = Floats | npt.NDArray[np.object_]
@@ -31,7 +31,6 @@ def read_raw(
     name: str,
     kind: ColumnType,
     *,
-    refused: str = "",
     quotes: bool = True,
     label: str | None = None,
 ) -> Raw | Fault:
@@ -41,18 +40,16 @@ def read_raw(
         column: as the source gives it.
         name: as the source gives it.
         kind: how the values are to be read.
-        refused: characters that no feature's name may have.
         quotes: whether a fault may show values.
         label: how a fault calls the column, where it may not show its name.
     """
     shown = label or name
+    if not name:
+        return fault(Reason.FEATURE_INVALID, label or "''", "has no name")
     if name.startswith(RESERVED):
         return fault(Reason.FEATURE_INVALID, shown, f"has a name that begins with {RESERVED}")
     if kind in {ColumnType.NUMBER, ColumnType.INTEGER}:
-        return _read_numbers(column, name, kind, refused, quotes=quotes, label=label)
-    if set(refused) & set(name):
-        said = f"has one of the characters {' '.join(refused)} in its name"
-        return fault(Reason.FEATURE_INVALID, shown, said)
+        return _read_numbers(column, name, kind, quotes=quotes, label=label)
     values: Raw | Fault
     if kind is ColumnType.TIME:
         values = _read_times(column, shown, quotes=quotes)
@@ -81,12 +78,11 @@ def _read_numbers(
     column: "pd.Series[Any]",
     name: str,
     kind: ColumnType,
-    refused: str,
     *,
     quotes: bool,
     label: str | None,
 ) -> Floats | Fault:
-    values = read_feature(_without_texts(column), name, refused, quotes=quotes, label=label)
+    values = read_feature(_without_texts(column), name, quotes=quotes, label=label)
     if kind is ColumnType.INTEGER and not isinstance(values, Fault):
         broken = np.floor(values) != np.nan_to_num(values, nan=0.0)
         broken &= ~np.isnan(values)
@@ -119,7 +115,7 @@ def _read_times(column: "pd.Series[Any]", name: str, *, quotes: bool) -> Floats 
     if pd.api.types.is_numeric_dtype(column.dtype) and present.any():
         return fault(Reason.FEATURE_INVALID, name, "holds numbers, not times")
     times = pd.to_datetime(column, utc=True, format="ISO8601", errors="coerce")
-    wrong = present & times.isna().to_numpy() & ~_is_blank(column)
+    wrong = present & times.isna().to_numpy() & ~_are_gaps(column)
     if wrong.any():
         return _wrong(column, name, wrong, "where a time belongs", quotes=quotes)
     # A unit that has room for all years that Python and PostgreSQL know.
@@ -132,7 +128,7 @@ def _read_times(column: "pd.Series[Any]", name: str, *, quotes: bool) -> Floats 
 def _read_truths(column: "pd.Series[Any]", name: str, *, quotes: bool) -> Floats | Fault:
     texts = pd.Series(_read_texts(column)).str.strip().str.lower()
     values = np.asarray(texts.map(_TRUTHS), dtype=np.float64)
-    wrong = np.isnan(values) & (texts != "").to_numpy()
+    wrong = np.isnan(values) & ~texts.map(is_gap).to_numpy(dtype=bool)
     if wrong.any():
         return _wrong(column, name, wrong, "where true or false belongs", quotes=quotes)
     return values
@@ -148,14 +144,11 @@ def _without_texts(column: "pd.Series[Any]") -> "pd.Series[Any]":
         return column
     numbers = pd.to_numeric(values.where(is_text), errors="coerce")
     read = values.where(~(is_text & numbers.notna().to_numpy()), numbers)
-    return read.where(~_is_blank(column), None).infer_objects()
+    return read.where(~_are_gaps(column), None).infer_objects()
 
 
-def _is_blank(column: "pd.Series[Any]") -> npt.NDArray[np.bool_]:
-    """Tell which values are texts of nothing."""
-    values = column.astype(object)
-    blank = values.map(lambda value: isinstance(value, str) and not value.strip())
-    return blank.to_numpy(dtype=bool)
+def _are_gaps(column: "pd.Series[Any]") -> npt.NDArray[np.bool_]:
+    return column.astype(object).map(is_gap).to_numpy(dtype=bool)
 
 
 def _wrong(

@@ -4,8 +4,8 @@ What the Model declares goes before.  Otherwise the first rule that fits:
 
     boolean    truths, or the texts true and false, whatever their case
     time       dates and times; texts of which nearly all are such in ISO 8601, as 2026-01-31
-    number     numbers; texts of which nearly all are numbers, unless one begins with a zero, as
-               postal codes and telephone numbers do
+    number     numbers; texts of which nearly all are numbers, also with separators or a unit, which
+               reading refuses, unless one begins with a zero, as postal codes do
     text       texts of several words that seldom come twice
     category   all other texts
 
@@ -25,9 +25,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairlead_contract.graph import MISSING_TEXT, ColumnType
-from fairlead_training.columns import show_names
+from fairlead_training.columns import is_gap, show_names
 
 _DATE: Final = re.compile(r"\s*[+-]?\d{4,6}-\d{1,2}-\d{1,2}(?=$|[\sT])")
+# 1,234.50 and 1.234,50 and 0,5, a price and a share: a number to people, and to no server.
+_SEPARATED: Final = re.compile(
+    r"\s*[-+]?[$€£¥]?\s*(\d{1,3}(,\d{3})+(\.\d+)?|\d{1,3}(\.\d{3})+,\d+|\d+([.,]\d+)?)\s*[%$€£¥]?\s*"
+)
 _LEADING_ZERO: Final = re.compile(r"\s*[+-]?0\d")
 _TRUTHS: Final = frozenset({"true", "false"})
 _NEARLY_ALL: Final = 0.9  # of the texts
@@ -67,7 +71,7 @@ def infer_type(column: "pd.Series[Any]") -> ColumnType:
     texts = values[values.map(lambda value: isinstance(value, str))]
     if len(texts) < len(values):
         return _infer_from_objects(values)
-    return _infer_from_texts(texts[texts.str.strip() != ""])
+    return _infer_from_texts(texts)
 
 
 def describe_types(types: Mapping[str, ColumnType]) -> str | None:
@@ -105,6 +109,7 @@ def _infer_from_objects(values: "pd.Series[Any]") -> ColumnType:
 
 
 def _infer_from_texts(texts: "pd.Series[Any]") -> ColumnType:
+    texts = texts[~texts.map(is_gap).astype(bool)]
     different = pd.Series(texts.unique(), dtype=object)
     if not len(different):
         return ColumnType.NUMBER
@@ -116,6 +121,8 @@ def _infer_from_texts(texts: "pd.Series[Any]") -> ColumnType:
     if are_numbers.mean() >= _NEARLY_ALL:
         is_code = different.str.match(_LEADING_ZERO).any()
         return ColumnType.CATEGORY if is_code else ColumnType.NUMBER
+    if (are_numbers | texts.str.fullmatch(_SEPARATED)).mean() >= _NEARLY_ALL:
+        return ColumnType.NUMBER
     words = different.str.count(r"\S+")
     if len(different) > max(_FEW, _OFTEN * len(texts)) and words.median() >= _WORDS:
         return ColumnType.TEXT

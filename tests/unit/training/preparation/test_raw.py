@@ -90,9 +90,33 @@ def test_what_does_not_fit_is_told(column: "pd.Series[Any]", kind: ColumnType, s
     assert fault.text == said
 
 
-def test_names_that_the_graph_or_the_learner_keep_are_refused() -> None:
-    for name, said in (("fairlead.x", "begins with fairlead."), ("x<y", "characters [ ] <")):
-        fault = read_raw(series("a"), name, CATEGORY, refused="[]<")
+@pytest.mark.parametrize(
+    ("kind", "there", "expected"),
+    [
+        pytest.param(NUMBER, "1", 1.0, id="of a number"),
+        pytest.param(BOOLEAN, "true", 1.0, id="of a truth"),
+        pytest.param(TIME, "1970-01-02", 86_400.0, id="of a time"),
+    ],
+)
+def test_texts_that_say_that_there_is_nothing_are_gaps(
+    kind: ColumnType, there: str, expected: float
+) -> None:
+    values = read_raw(series(there, "NA", "n/a", " ", "NaN", "null", "None"), "x", kind)
+
+    assert isinstance(values, np.ndarray)
+    np.testing.assert_array_equal(values, [expected, *[np.nan] * 6])
+
+
+def test_they_are_words_among_words() -> None:
+    values = read_raw(series("none", "NA", None), "x", CATEGORY)
+
+    assert isinstance(values, np.ndarray)
+    assert values.tolist() == ["none", "NA", ""]
+
+
+def test_names_that_no_graph_can_have_are_refused() -> None:
+    for name, said in (("fairlead.x", "begins with fairlead."), ("", "column '' has no name")):
+        fault = read_raw(series("a"), name, CATEGORY)
 
         assert isinstance(fault, Fault)
         assert said in fault.text
