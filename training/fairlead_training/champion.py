@@ -26,7 +26,7 @@ from fairlead_training.evaluate import Rival
 from fairlead_training.foreign import ForeignCodeError, ask
 from fairlead_training.learners.table import OPENERS, find_form
 from fairlead_training.metrics import Floats
-from fairlead_training.preparation.raw import Raw, read_raw
+from fairlead_training.preparation.raw import Raw, read_raw, without_texts
 from fairlead_training.split import name_draw
 from fairlead_training.tracking import errors_named, is_missing
 
@@ -237,7 +237,7 @@ def _own_column(rows: pd.DataFrame, name: str, *, is_number: bool) -> "pd.Series
     column = rows[name].reset_index(drop=True)
     if not is_number:
         return column
-    values = read_numbers(column)
+    values = read_numbers(without_texts(column))
     if values is None:
         raise ChampionUnavailableError(f"its column {name} no longer holds numbers alone")
     return values

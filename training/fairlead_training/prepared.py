@@ -8,7 +8,7 @@ model.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -19,6 +19,8 @@ from fairlead_training.data import FindSuspicious, Table, slice_rows
 from fairlead_training.learners.protocol import FittedModel, Fitter, Parameters, Setting
 from fairlead_training.preparation.raw import NUMERIC, Raw, find_origins, is_missing
 from fairlead_training.split import Fold, Split
+
+_OFTEN: Final = 0.01  # share of the rows
 
 if TYPE_CHECKING:
     from fairlead_training.preparation.pipeline import Preparation
@@ -69,12 +71,15 @@ def is_prepared(table: Table) -> bool:
 
 
 def find_gaps(parts: Split) -> frozenset[str]:
-    """Return the columns in which a value is missing in some row."""
+    """Return the columns that callers may leave out, as the data does often enough.
+
+    Of a few gaps, the next training's rows may have none: then a signature would be another.
+    """
+    rows = len(parts.search) + len(parts.holdout)
     return frozenset(
-        str(name)
-        for part in (parts.search, parts.holdout)
-        for name in part.features
-        if is_missing(part.features[name].to_numpy()).any()
+        name
+        for name, values in parts.search.columns.items()
+        if is_missing(values).sum() + is_missing(parts.holdout.columns[name]).sum() >= _OFTEN * rows
     )
 
 

@@ -266,13 +266,19 @@ CHAMPION = ChampionConfig(version="1.0.0", registry_version="1", digest="")
 ENVIRONMENT = Environment(mlflow=Access(address="http://mlflow"), database_url="postgresql://db")
 
 
-def score(directory: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Floats:
+def score(
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    a: Sequence[object] = (0.0, 3.0),
+    **changes: Any,
+) -> Floats:
     """Score two rows with the champion of a directory, as it was downloaded."""
     monkeypatch.setattr(champion, "_fetch", lambda *_: directory)
     return champion.score_champion(
         dataclasses.replace(CHAMPION, digest=digest_directory(directory)),
         "energy.nsw-price",
-        pd.DataFrame({"a": [0.0, 3.0], "region": ["NSW1", "VIC1"]}),
+        pd.DataFrame({"a": a, "region": ["NSW1", "VIC1"]}),
         target=np.array([0.0, 1.0]),
         task=Task.BINARY,
         environment=dataclasses.replace(ENVIRONMENT, **changes),
@@ -316,8 +322,11 @@ def test_where_it_may_run_it_is_run_elsewhere(
     assert list(pd.read_pickle(room / "question" / "rows")) == ["a"], "its columns alone"
 
 
+@pytest.mark.parametrize(
+    "a", [pytest.param([0, 3.0], id="numbers"), pytest.param([" 0.0", "3"], id="numbers as texts")]
+)
 def test_a_booster_is_scored_here_whatever_else_its_artifact_brings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    a: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame, mark = pd.DataFrame({"a": [0.0, 3.0] * 20}), tmp_path / "mark"
     rows = xgboost.DMatrix(frame, [0, 1] * 20)
@@ -331,7 +340,7 @@ def test_a_booster_is_scored_here_whatever_else_its_artifact_brings(
         files={"model.ubj": bytes(booster.save_raw("ubj")), "code/bait.py": baits.module(mark)},
     )
 
-    found = score(directory, monkeypatch, scratch=str(tmp_path))
+    found = score(directory, monkeypatch, a=a, scratch=str(tmp_path))
 
     assert found[0] < found[1]
     assert not mark.exists()

@@ -99,9 +99,12 @@ def test_a_type_may_be_declared_and_a_column_ignored() -> None:
 def test_columns_with_gaps_may_be_missing_from_a_question() -> None:
     raw = table(plan=PLANS, wind=1.0)
     late = dataclasses.replace(raw, features=raw.features.assign(wind=np.nan))
+    once = raw.features.assign(wind=[np.nan, *[1.0] * (ROWS - 1)])
 
     assert find_gaps(Split(search=raw, holdout=raw, classes=2, folds=())) == {"plan"}
     assert find_gaps(Split(search=raw, holdout=late, classes=2, folds=())) == {"plan", "wind"}
+    seldom = dataclasses.replace(raw, features=once)
+    assert find_gaps(Split(search=seldom, holdout=raw, classes=2, folds=())) == {"plan"}
 
 
 def test_what_is_suspicious_is_told_and_may_be_refused() -> None:

@@ -82,7 +82,7 @@ def _read_numbers(
     quotes: bool,
     label: str | None,
 ) -> Floats | Fault:
-    values = read_feature(_without_texts(column), name, quotes=quotes, label=label)
+    values = read_feature(without_texts(column), name, quotes=quotes, label=label)
     if kind is ColumnType.INTEGER and not isinstance(values, Fault):
         broken = np.floor(values) != np.nan_to_num(values, nan=0.0)
         broken &= ~np.isnan(values)
@@ -134,7 +134,7 @@ def _read_truths(column: "pd.Series[Any]", name: str, *, quotes: bool) -> Floats
     return values
 
 
-def _without_texts(column: "pd.Series[Any]") -> "pd.Series[Any]":
+def without_texts(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """Turn texts of numbers into these; what is none stays, for a fault to name."""
     if column.dtype != object and not pd.api.types.is_string_dtype(column.dtype):
         return column
