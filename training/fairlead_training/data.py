@@ -26,7 +26,7 @@ from fairlead_training.columns import (
 from fairlead_training.config import DataConfig, TrainingConfig
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.labels import Target, read_target
-from fairlead_training.preparation.raw import NUMERIC, Raw, read_raw
+from fairlead_training.preparation.raw import PLAIN, Raw, read_raw
 from fairlead_training.preparation.types import infer_type, names_rows
 from fairlead_training.times import read_times
 
@@ -64,6 +64,11 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.target)
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether learners can be given the columns as they are, by their own names."""
+        return PLAIN.issuperset(self.types.values())
 
     @property
     def columns(self) -> Mapping[str, Raw]:
@@ -361,7 +366,7 @@ def _read_features(
             faults.append(values)
         else:
             features[name], types[name] = values, kind
-    if NUMERIC.issuperset(types.values()):  # else names of our own are given to the learner
+    if PLAIN.issuperset(types.values()):  # else names of our own are given to the learner
         faults += [
             fault(
                 Reason.FEATURE_INVALID,

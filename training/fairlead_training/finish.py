@@ -46,7 +46,7 @@ from fairlead_training.learners.table import find_learners, refused_characters
 from fairlead_training.metrics import Floats
 from fairlead_training.naive import forecast
 from fairlead_training.preparation.types import describe_types
-from fairlead_training.prepared import find_gaps, fit_model, is_prepared, suspecting
+from fairlead_training.prepared import find_gaps, fit_model, warn_of_suspicious
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
@@ -249,7 +249,7 @@ class _Finishing:
             fitted.score,
             run_id=config.mlflow_run_id,
             scratch=self._environment.scratch,
-            gaps=find_gaps(parts) if is_prepared(parts.search) else None,
+            gaps=None if parts.search.is_plain else find_gaps(parts),
         )
         self._record.ensure_registered_model()
         warnings = self._warn(fitted, parts, importance)
@@ -306,8 +306,8 @@ class _Finishing:
         warnings = (
             *doubts,
             *fitted.passed_over,
-            *suspecting(self._config)(parts.search.columns, parts.search.target),
             *warn_of_rows(parts, self._config.task),
+            *warn_of_suspicious(parts.search, self._config),
             *warn_of_source(self._config.data, self._environment),
         )
         for warning in warnings:
@@ -364,7 +364,7 @@ class _Finishing:
             {**parameters, **plan.learned, **combined}, _metrics(fitted.judgment)
         )
         self._record.log_trials(self._shared.study.get_trials(deepcopy=False))
-        typed = parts.search.types if is_prepared(parts.search) else {}
+        typed = {} if parts.search.is_plain else parts.search.types
         self._record.log_data(
             result["data"],
             {

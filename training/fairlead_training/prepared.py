@@ -17,7 +17,7 @@ from fairlead_training.columns import Floats
 from fairlead_training.config import TrainingConfig
 from fairlead_training.data import FindSuspicious, Table, slice_rows
 from fairlead_training.learners.protocol import FittedModel, Fitter, Parameters, Setting
-from fairlead_training.preparation.raw import NUMERIC, Raw, find_origins, is_missing
+from fairlead_training.preparation.raw import Raw, find_origins, is_missing
 from fairlead_training.split import Fold, Split
 
 _OFTEN: Final = 0.01  # share of the rows
@@ -64,7 +64,7 @@ def fit_model(
 
 def is_prepared(table: Table) -> bool:
     """Tell whether the columns are other than numbers that learners take as they are."""
-    if not NUMERIC.issuperset(table.types.values()):
+    if not table.is_plain:
         return True
     low, high = table.features.min().to_numpy(), table.features.max().to_numpy()
     return bool(find_origins(low, high).any())
@@ -83,8 +83,10 @@ def find_gaps(parts: Split) -> frozenset[str]:
     )
 
 
-def suspecting(config: TrainingConfig) -> FindSuspicious:
-    """Return what finds suspicious columns in the training's rows."""
+def refusing(config: TrainingConfig) -> FindSuspicious | None:
+    """Return what finds the columns that the Model refuses; None where it takes all."""
+    if not config.data.refuses_suspicious:
+        return None
     # Imported late: a search that takes them has no use for it.
     from fairlead_training.preparation.findings import (  # noqa: PLC0415  as above
         find_suspicious,
@@ -101,14 +103,23 @@ def suspecting(config: TrainingConfig) -> FindSuspicious:
     return find
 
 
-def refusing(config: TrainingConfig) -> FindSuspicious | None:
-    """Return what finds the columns that the Model refuses; None where it takes all."""
-    return suspecting(config) if config.data.refuses_suspicious else None
+def warn_of_suspicious(table: Table, config: TrainingConfig) -> tuple[str, ...]:
+    """Say which columns help no model, or help one too well: a sentence for each kind."""
+    from fairlead_training.preparation.findings import (  # noqa: PLC0415  as above
+        find_suspicious,
+        summarize,
+    )
+
+    return summarize(
+        find_suspicious(table.columns, table.target, task=config.task, seed=config.search.seed)
+    )
 
 
 def _fit(table: Table, setting: Setting) -> "tuple[Preparation, pd.DataFrame]":
     # Imported late: tables of numbers have no use for scikit-learn.
     from fairlead_training.preparation.pipeline import fit  # noqa: PLC0415  as above
 
-    types = table.types or dict.fromkeys(map(str, table.features), ColumnType.NUMBER)
+    # What may be far from 0 today may be near it tomorrow, and callers are to notice nothing.
+    numbers = dict.fromkeys(map(str, table.features), ColumnType.NUMBER)
+    types = numbers if table.is_plain else table.types
     return fit(table.features, types, table.target, task=setting.task, seed=setting.seed)

@@ -145,11 +145,19 @@ def to_message(document: Mapping[str, Any], *, most: int | None = MOST_BYTES) ->
 
 
 def _write(document: Mapping[str, Any], limit: int) -> str:
-    cut = {
-        name: shorten(value, limit) if name in {"message", "championUnavailable"} else value
-        for name, value in document.items()
-    }
+    cut = {name: _cut(name, value, limit) for name, value in document.items()}
     return json.dumps(cut, ensure_ascii=False, separators=(",", ":"))
+
+
+def _cut(name: str, value: Any, limit: int) -> Any:
+    match name:
+        case "message" | "championUnavailable":
+            return shorten(value, limit)
+        case "warnings":
+            return [shorten(warning, limit) for warning in value]
+        case "data" if "columns" in value:
+            return {**value, "columns": shorten(value["columns"], limit)}
+    return value
 
 
 def _fits(text: str, most: int | None) -> bool:

@@ -300,8 +300,9 @@ def test_a_query_may_return_booleans_decimals_and_row_numbers(desk: Desk) -> Non
 
     result = desk.train(desk.config(data__query=query, search__trials=1))
 
-    numbering, rights = result["warnings"]
+    numbering, constant, rights = result["warnings"]
     assert numbering == "no features, as they number or name the rows: nth"
+    assert constant == ("columns vic_price, vic_demand, transfer, big are the same in every row")
     assert "is a superuser" in rights
 
 
@@ -582,10 +583,10 @@ def test_a_champion_of_another_kind_is_scored_beside_the_trainer(
             {"data__timestampColumn": "period"}, "TimestampInvalid", "column period", id="no times"
         ),
         pytest.param(
-            {"data__query": "SELECT *, 'calm' AS weather FROM prices"},
+            {"data__query": "SELECT *, ARRAY[1] AS weather FROM prices"},
             "FeatureInvalid",
             "column weather",
-            id="text feature",
+            id="feature of lists",
         ),
         pytest.param(
             {"data__query": "SELECT *, price_up AS label, price_up FROM prices"},

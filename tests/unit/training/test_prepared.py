@@ -16,7 +16,7 @@ from fairlead_training.prepared import (
     is_prepared,
     prepare_fold,
     refusing,
-    suspecting,
+    warn_of_suspicious,
 )
 from fairlead_training.prepared_model import PreparedModel
 from fairlead_training.split import Fold, Split
@@ -49,11 +49,26 @@ def test_a_table_of_numbers_goes_to_the_learner_as_it_is() -> None:
     [
         pytest.param({"plan": PLANS}, id="words"),
         pytest.param({"since": np.datetime64("2020-01-01") + np.arange(ROWS) % 50}, id="times"),
+        pytest.param({"zone": np.arange(ROWS) % 4}, id="whole numbers, if they are declared so"),
         pytest.param({"epoch": 1.7e9 + np.arange(ROWS) % 50}, id="numbers that 32 bits lose"),
     ],
 )
 def test_everything_else_is_prepared(columns: dict[str, Any]) -> None:
-    assert is_prepared(table(**columns))
+    declared = config(data__columns={"zone": "integer"} if "zone" in columns else {})
+
+    assert is_prepared(check(frame(ROWS, **columns), declared))
+
+
+def test_numbers_that_32_bits_lose_are_numbers_to_callers_all_the_same() -> None:
+    raw = table(epoch=1.7e9 + np.arange(ROWS) % 50, member=np.arange(ROWS) % 3 == 0)
+
+    model = fit_model(
+        LinearLearner(), raw, SETTING, searched=LinearLearner.starting_point, learned={}
+    )
+
+    assert raw.is_plain
+    assert isinstance(model, PreparedModel)
+    assert set(model.graph.description.columns.values()) == {"number"}
 
 
 def test_a_fold_is_prepared_by_its_first_part_alone() -> None:
@@ -107,10 +122,8 @@ def test_columns_with_gaps_may_be_missing_from_a_question() -> None:
     assert find_gaps(Split(search=seldom, holdout=raw, classes=2, folds=())) == {"plan"}
 
 
-def test_what_is_suspicious_is_told_and_may_be_refused() -> None:
+def test_what_is_suspicious_is_told() -> None:
     copied = table(plan=PLANS, again=PLANS)
 
-    assert suspecting(config())(copied.columns, copied.target) == [
-        "column again equals plan in every row"
-    ]
+    assert warn_of_suspicious(copied, config()) == ("column again equals plan in every row",)
     assert refusing(config()) is None

@@ -156,7 +156,10 @@ def test_a_failure_always_fits_and_keeps_its_reason(message: str, reason: Reason
 
 @given(st.text(alphabet="\x00\ud800🎈a", max_size=5000))
 def test_a_success_always_fits(said: str) -> None:
-    text = to_message(document(CHAMPION, champion_unavailable=said))
+    result = document(CHAMPION, champion_unavailable=said, warnings=(said,) * 12)
+    result["data"] = {**result["data"], "columns": said}
+
+    text = to_message(result)
 
     assert len(text.encode()) <= MOST_BYTES
     assert json.loads(text)["version"] == "1.1.0"

@@ -6,7 +6,7 @@ Each finding says in words what was seen; whether it ends the training is for th
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.tree import DecisionTreeClassifier
 
+from fairlead_training.columns import show_names
 from fairlead_training.config import Task
 from fairlead_training.preparation.raw import Raw, is_missing
 
@@ -25,6 +26,7 @@ _MOST_ROWS: Final = 5_000  # that are looked at for leaks
 _LEAST_OF_CATEGORY: Final = 5  # rows of a category that count for a leak
 _LEAST_ERRORS: Final = 20  # of a constant answer, that can tell a leak from luck
 _TOO_GOOD: Final = 0.99  # share of them that a leak gets right
+_TOLD: Final = 2  # of a kind, each in its own words
 _SAME: Final = 0.9999  # a correlation
 
 
@@ -73,6 +75,21 @@ def find_suspicious(
             kind, said = found
             findings.append(Finding(kind=kind, column=name, text=f"column {show(name)} {said}"))
     return tuple(findings)
+
+
+def summarize(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Say in a sentence for each kind what was found, the first ones of many."""
+    sentences = []
+    for kind in Kind:
+        found = [finding for finding in findings if finding.kind is kind]
+        if kind is Kind.CONSTANT and len(found) > 1:
+            names = show_names([finding.column for finding in found])
+            sentences.append(f"columns {names} are the same in every row")
+        elif found:
+            rest = len(found) - _TOLD
+            more = [f"and {rest} more"] if rest > 0 else []
+            sentences.append("; ".join([*(one.text for one in found[:_TOLD]), *more]))
+    return tuple(sentences)
 
 
 def _find_constant(values: Raw) -> tuple[Kind, str] | None:

@@ -65,13 +65,6 @@ class Preparation:
     names: tuple[str, ...]  # of the features
     sources: tuple[str, ...]  # column that each feature is made of
 
-    @property
-    def is_cast(self) -> bool:
-        """Tell whether the features are the columns themselves."""
-        if not NUMERIC.issuperset(self.columns.values()):
-            return False
-        return not self.steps.named_transformers_[NUMBERS].origin_.any()
-
     def transform(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the features of rows whose columns ``raw`` has read."""
         with _as_in_onnx():

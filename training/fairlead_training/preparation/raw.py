@@ -19,6 +19,8 @@ from fairlead_training.failure import Reason
 Raw = Floats | npt.NDArray[np.object_]
 
 NUMERIC: Final = frozenset({ColumnType.NUMBER, ColumnType.INTEGER, ColumnType.BOOLEAN})
+# As learners are given them, and callers of any model send them; a whole number is only declared.
+PLAIN: Final = NUMERIC - {ColumnType.INTEGER}
 
 _PRECISION: Final = float(np.finfo(np.float32).eps)
 _STEPS: Final = 4096  # that a column's spread must keep in 32 bits

@@ -7,7 +7,7 @@ What the Model declares goes before.  Otherwise the first rule that fits:
     number     numbers; texts of which nearly all are numbers, also with separators or a unit, which
                reading refuses, unless one begins with a zero, as postal codes do
     text       texts of several words that seldom come twice
-    category   all other texts
+    category   all other texts; UUIDs, addresses and times of the day
 
 A column that a few values keep from being numbers or times is one all the same: reading it names
 them.  Whole numbers are numbers, too: one gap more or less would make them others, and with them
@@ -19,7 +19,9 @@ import numbers
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
+from uuid import UUID
 
 import numpy.typing as npt
 import pandas as pd
@@ -32,6 +34,8 @@ _DATE: Final = re.compile(r"\s*[+-]?\d{4,6}-\d{1,2}-\d{1,2}(?=$|[\sT])")
 _SEPARATED: Final = re.compile(
     r"\s*[-+]?[$€£¥]?\s*(\d{1,3}(,\d{3})+(\.\d+)?|\d{1,3}(\.\d{3})+,\d+|\d+([.,]\d+)?)\s*[%$€£¥]?\s*"
 )
+# What databases have beside texts, and what is written as one.
+_NAMES: Final = (UUID, IPv4Address, IPv6Address, datetime.time)
 _LEADING_ZERO: Final = re.compile(r"\s*[+-]?0\d")
 _TRUTHS: Final = frozenset({"true", "false"})
 _NEARLY_ALL: Final = 0.9  # of the texts
@@ -57,6 +61,8 @@ def infer_type(column: "pd.Series[Any]") -> ColumnType:
     A column of what no type has, such as lists or lengths of time, is called a number: reading it
     says what it holds.
     """
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+        return ColumnType.NUMBER  # at once: there may be many
     present = column.dropna()
     if isinstance(present.dtype, pd.CategoricalDtype):
         present = present.astype(present.dtype.categories.dtype)
@@ -101,6 +107,8 @@ def _infer_from_objects(values: "pd.Series[Any]") -> ColumnType:
     kinds = set(values.map(type))
     if all(issubclass(kind, datetime.date) for kind in kinds):
         return ColumnType.TIME
+    if all(issubclass(kind, _NAMES) for kind in kinds):
+        return ColumnType.CATEGORY
     if all(issubclass(kind, numbers.Real | Decimal) for kind in kinds):
         return ColumnType.NUMBER
     if all(issubclass(kind, str | numbers.Real | Decimal) for kind in kinds):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fairlead_training.config import Task
-from fairlead_training.preparation.findings import Kind, find_suspicious
+from fairlead_training.preparation.findings import Kind, find_suspicious, summarize
 
 ROWS = 400
 NOISE = np.random.default_rng(7).normal(size=ROWS)
@@ -75,6 +75,36 @@ def test_what_may_not_be_named_is_called_otherwise() -> None:
     findings = find_suspicious(columns, RARE, task=Task.BINARY, seed=1, show=places.__getitem__)
 
     assert [finding.text for finding in findings] == ["column 2 equals 1 in every row"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentences"),
+    [
+        pytest.param({}, (), id="nothing"),
+        pytest.param({"a": 1}, ("column a is the same in every row",), id="one constant"),
+        pytest.param(
+            dict.fromkeys("abc", 1), ("columns a, b, c are the same in every row",), id="several"
+        ),
+        pytest.param(
+            {"x": NOISE, "a": 1, "b": NOISE, "c": NOISE, "d": NOISE, "e": RARE},
+            (
+                "column a is the same in every row",
+                "column b equals x in every row; column c equals x in every row; and 1 more",
+                (
+                    "column e alone tells the classes apart, for a share of the rarer ones of 1: "
+                    "is it known before the target is?"
+                ),
+            ),
+            id="of each kind a sentence",
+        ),
+    ],
+)
+def test_findings_in_a_few_sentences(columns: dict[str, Any], sentences: tuple[str, ...]) -> None:
+    values = {name: np.zeros(ROWS) + value for name, value in columns.items()}
+
+    findings = find_suspicious(values, RARE, task=Task.BINARY, seed=1)
+
+    assert summarize(findings) == sentences
 
 
 def test_few_rows_are_no_evidence_of_a_leak() -> None:

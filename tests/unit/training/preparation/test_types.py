@@ -3,6 +3,7 @@
 import datetime
 import decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,8 @@ def series(*values: Any, dtype: Any = None) -> "pd.Series[Any]":
         pytest.param(series("1.2.3", "10.0.0.1"), CATEGORY, id="versions and addresses"),
         pytest.param(series("01234", "98765"), CATEGORY, id="postal codes"),
         pytest.param(series("no", "yes"), CATEGORY, id="words"),
+        pytest.param(series(UUID(int=7), None, dtype=object), CATEGORY, id="UUIDs"),
+        pytest.param(series(datetime.time(8, 30), dtype=object), CATEGORY, id="times of the day"),
         pytest.param(series("a b c d", "a b c e"), CATEGORY, id="a few sentences"),
         pytest.param(series(1, 2, dtype="category"), NUMBER, id="numbers that pandas calls so"),
         pytest.param(series("a", None, dtype="category"), CATEGORY, id="pandas' categories"),
