@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from fairlead_contract.graph import ColumnType
-from fairlead_training.columns import Floats
+from fairlead_training.columns import Floats, show_names
 from fairlead_training.config import TrainingConfig
 from fairlead_training.data import FindSuspicious, Table, slice_rows
+from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.learners.protocol import FittedModel, Fitter, Parameters, Setting
 from fairlead_training.preparation.raw import Raw, find_origins, is_missing
 from fairlead_training.split import Fold, Split
@@ -122,4 +123,14 @@ def _fit(table: Table, setting: Setting) -> "tuple[Preparation, pd.DataFrame]":
     # What may be far from 0 today may be near it tomorrow, and callers are to notice nothing.
     numbers = dict.fromkeys(map(str, table.features), ColumnType.NUMBER)
     types = numbers if table.is_plain else table.types
-    return fit(table.features, types, table.target, task=setting.task, seed=setting.seed)
+    preparation, features = fit(
+        table.features, types, table.target, task=setting.task, seed=setting.seed
+    )
+    if not preparation.names:
+        raise TrainingFailure(
+            Reason.FEATURE_INVALID,
+            f"there is nothing to learn from in {show_names(list(types))}: a time that is the same "
+            "in every row, or a text whose words never come twice; add columns to "
+            "spec.data.source",
+        )
+    return preparation, features

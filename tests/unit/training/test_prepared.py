@@ -4,10 +4,12 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fairlead_training.config import Task
 from fairlead_training.data import Table
+from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.learners.linear import LinearLearner
 from fairlead_training.learners.protocol import Setting
 from fairlead_training.prepared import (
@@ -120,6 +122,22 @@ def test_columns_with_gaps_may_be_missing_from_a_question() -> None:
     assert find_gaps(Split(search=raw, holdout=late, classes=2, folds=())) == {"plan", "wind"}
     seldom = dataclasses.replace(raw, features=once)
     assert find_gaps(Split(search=seldom, holdout=raw, classes=2, folds=())) == {"plan"}
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        pytest.param([f"a{n} b{n} c{n}" for n in range(ROWS)], id="words that never come twice"),
+        pytest.param([pd.Timestamp("2026-01-01")] * ROWS, id="one time"),
+    ],
+)
+def test_columns_without_anything_to_learn_from_end_the_training(note: Any) -> None:
+    told = config(data__columns={"demand": "ignore"})
+    raw = check(frame(ROWS, note=note), told)
+
+    with pytest.raises(TrainingFailure, match="nothing to learn from in note") as caught:
+        prepare_fold(raw, FOLD, SETTING)
+    assert caught.value.reason is Reason.FEATURE_INVALID
 
 
 def test_what_is_suspicious_is_told() -> None:
