@@ -15,7 +15,8 @@ from fairlead_training.config import DataConfig, Environment, Task, TrainingConf
 from fairlead_training.data import Table, count_rows, may_quote
 from fairlead_training.examine import Examination, examine
 from fairlead_training.learners.table import find_learners, refused_characters
-from fairlead_training.prepared import refusing
+from fairlead_training.preparation.raw import is_missing
+from fairlead_training.prepared import refusing, warn_of_suspicious
 from fairlead_training.result import data_document, failure_document, shorten
 from fairlead_training.snapshot import take_snapshot
 from fairlead_training.sources.table import read_frame, warn_of_source
@@ -40,7 +41,10 @@ def check_data(config: TrainingConfig, environment: Environment) -> dict[str, An
     del frame
     document = describe(found, config, rows=rows, columns=columns)
     if found.parts is not None:
-        warnings = warn_of_rows(found.parts, config.task)
+        warnings: tuple[str, ...] = ()
+        if _are_shown(found, config):
+            warnings += warn_of_rows(found.parts, config.task)
+            warnings += warn_of_suspicious(found.parts.search, config)
         warnings += warn_of_source(config.data, environment)
         document["warnings"] = [shorten(warning, _LONGEST) for warning in warnings]
     for detail in found.failure.details if found.failure else ():
@@ -60,10 +64,9 @@ def describe(
         rows: that the source gave.
         columns: as many as that had.
     """
-    table, parts, failure = found.table, found.parts, found.failure
-    shown = table is not None and (failure is None or may_quote(config.data))
+    table, failure = found.table, found.failure
     counts = {"rows": rows, "columnCount": columns}
-    told = [*_columns(table, config)] if shown and table is not None else []
+    told = [*_columns(table, config)] if _are_shown(found, config) and table is not None else []
     if failure is not None:
         return {
             **failure_document(failure, STAGE),
@@ -80,6 +83,11 @@ def describe(
         "data": _describe_rows(table, parts, config.task),
         "columns": told,
     }
+
+
+def _are_shown(found: Examination, config: TrainingConfig) -> bool:
+    """Tell whether columns may be named: of what would not be learned from, nobody is shown any."""
+    return found.failure is None or may_quote(config.data)
 
 
 def _say_usable(table: Table) -> str:
@@ -107,11 +115,15 @@ def _columns(table: Table, config: TrainingConfig) -> Iterator[dict[str, Any]]:
         "empty": table.unlabelled,
     }
     yield from _named(config.data)
-    for name in table.features.columns:
-        empty = int(table.features[name].isna().sum())
-        yield {"name": shorten(str(name)), "role": "feature", "type": "number", "empty": empty}
+    for name, values in table.columns.items():
+        yield {
+            "name": shorten(name),
+            "role": "feature",
+            "type": str(table.types[name]),
+            "empty": int(is_missing(values).sum()),
+        }
     for name in table.left_out:
-        yield {"name": shorten(str(name)), "role": "left out", "type": "row number", "empty": 0}
+        yield {"name": shorten(str(name)), "role": "left out", "type": "name of row", "empty": 0}
 
 
 def _named(config: DataConfig) -> Iterator[dict[str, Any]]:

@@ -160,7 +160,7 @@ def read_rows(
         faults += _find_unlabelled(~labelled, config.data)
         told = {name: values[labelled] for name, values in features.items()}
         answers = target.values[labelled]
-        copies = {name for name, values in told.items() if _is_copy(values, target, answers)}
+        copies = [name for name, values in told.items() if _is_copy(values, target, answers)]
         faults += [_copy_of_target(shown.name(name), config.data.target) for name in copies]
         if find_suspicious is not None and len(answers):
             others = {name: values for name, values in told.items() if name not in copies}

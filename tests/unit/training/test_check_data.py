@@ -41,8 +41,27 @@ def test_what_would_be_learned_from_is_said_with_types_and_counts() -> None:
         {"name": "timestamp", "role": "timestamp", "type": "time", "empty": 0},
         {"name": "demand", "role": "feature", "type": "number", "empty": 1},
         {"name": "wind", "role": "feature", "type": "number", "empty": 0},
-        {"name": "id", "role": "left out", "type": "row number", "empty": 0},
+        {"name": "id", "role": "left out", "type": "name of row", "empty": 0},
     ]
+
+
+def test_each_feature_has_the_type_it_was_taken_for_and_its_gaps() -> None:
+    rows = frame(
+        plan=["gold", None, "silver"] * 10,
+        since=["2026-01-31", None, "2026-02-01", "2026-02-03", "2026-02-09"] * 6,
+        member=[True, False, None] * 10,
+        zip=[2000, 2010, 3000, 3010, 3020] * 6,
+    )
+
+    said = report(rows, data__columns={"zip": "category", "demand": "number"})
+
+    assert {each["name"]: (each["type"], each["empty"]) for each in said["columns"][2:]} == {
+        "demand": ("number", 0),
+        "plan": ("category", 10),
+        "since": ("time", 6),
+        "member": ("boolean", 10),
+        "zip": ("category", 0),
+    }
 
 
 def test_a_number_that_is_predicted_is_told_by_its_range() -> None:
@@ -67,6 +86,45 @@ def test_what_is_wrong_is_said_beside_what_can_be_read() -> None:
         "column wind holds 'n/k' where a number belongs, in every row",
     ]
     assert [column["name"] for column in said["columns"]] == ["up", "timestamp", "sun"]
+
+
+SUSPICIOUS = {
+    "always": ["so"] * 30,
+    "wind": [index * 7 % 11 for index in range(30)],
+    "again": [index * 7 % 11 for index in range(30)],
+}
+
+
+def checked(rows: pd.DataFrame, told: Path, **changes: Any) -> dict[str, Any]:
+    """Check a file as a pod does."""
+    path = told.with_name("rows.csv")
+    rows.to_csv(path, index=False)
+    document = config_document(
+        mlflowRunId=None, data__uri=f"file://{path}", data__query=None, **changes
+    )
+    main(["check", "--config", json.dumps(document)])
+    said: dict[str, Any] = json.loads(told.read_text())
+    return said
+
+
+def test_suspicious_columns_are_warned_of(told: Path) -> None:
+    said = checked(frame(**SUSPICIOUS), told)
+
+    assert said["outcome"] == "Succeeded"
+    assert "column always is the same in every row" in said["warnings"]
+    assert any("column again" in warning for warning in said["warnings"])
+
+
+def test_suspicious_columns_that_the_model_refuses_are_told_beside_other_faults(
+    told: Path,
+) -> None:
+    rows = frame(**SUSPICIOUS, sun=["?", *[1.0] * 29])
+
+    said = checked(rows, told, data__suspiciousColumns="refuse")
+
+    assert (said["outcome"], said["reason"]) == ("Failed", "FeatureInvalid")
+    for words in ("column sun holds '?'", "column always is the same", "column again"):
+        assert [fault for fault in said["faults"] if words in fault], said["faults"]
 
 
 def test_of_an_answer_over_http_that_is_no_table_nothing_is_shown() -> None:

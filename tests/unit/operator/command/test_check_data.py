@@ -23,15 +23,16 @@ from support.command_builders import plain_model
 DOCS = (Path(__file__).resolve().parents[4] / "docs" / "command.md").read_text(encoding="utf-8")
 MODEL = plain_model()
 USABLE: dict[str, Any] = {
-    "outcome": "Succeeded", "stage": "check", "rows": 2000, "columnCount": 4,
-    "message": "1990 rows with 2 features can be learned from",
+    "outcome": "Succeeded", "stage": "check", "rows": 2000, "columnCount": 5,
+    "message": "1990 rows with 3 features can be learned from",
     "data": {"rows": 1990, "holdoutRows": 398, "positiveClass": "yes"},
     "columns": [
         {"name": "churned", "role": "target", "type": "class", "values": "no: 1469, yes: 521",
          "empty": 10},
         {"name": "age", "role": "feature", "type": "number", "empty": 0},
         {"name": "spent", "role": "feature", "type": "number", "empty": 17},
-        {"name": "id", "role": "left out", "type": "row number", "empty": 0},
+        {"name": "plan", "role": "feature", "type": "category", "empty": 4},
+        {"name": "id", "role": "left out", "type": "name of row", "empty": 0},
     ],
     "warnings": [
         "no features, as they number or name the rows: id",
@@ -40,7 +41,7 @@ USABLE: dict[str, Any] = {
 }  # fmt: skip
 FAULTY: dict[str, Any] = {
     "outcome": "Failed", "stage": "check", "reason": "FeatureInvalid", "message": "all of it",
-    "rows": 2000, "columnCount": 4,
+    "rows": 2000, "columnCount": 5,
     "columns": [{"name": "spent", "role": "feature", "type": "number", "empty": 17}],
     "faults": [
         "column churned holds '?' beside the labels 'no', 'yes', in 4 of 2000 rows, first in row 9",
