@@ -121,13 +121,22 @@ class DataConfig:
 
     @property
     def keys(self) -> frozenset[str]:
-        """Columns that rows are joined by: features only where the Model lists them."""
+        """Columns that rows are joined by: features only where the Model lists or types them."""
         return frozenset(key for join in self.joins for key in join.keys)
+
+    @property
+    def apart(self) -> frozenset[str]:
+        """Columns that are no features unless the Model lists them."""
+        roles = {self.target, self.timestamp_column, self.group_by, *self.ignored}
+        return frozenset(name for name in roles if name is not None) | (
+            self.keys - self.columns.keys()
+        )
 
     @property
     def fields(self) -> dict[str, str]:
         """Return each column that the Model names, with the field that does."""
         named = (
+            *((name, "spec.data.columns") for name in (*self.columns, *self.ignored)),
             (self.target, "spec.data.target"),
             (self.timestamp_column, "spec.data.timestampColumn"),
             (self.group_by, "spec.data.groupBy"),

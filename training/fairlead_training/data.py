@@ -285,7 +285,7 @@ class _Shown:
     def __init__(self, frame: pd.DataFrame, config: DataConfig) -> None:
         self.quotes = may_quote(config)
         self._columns = [str(column) for column in frame.columns]
-        self._named = {*config.fields, *config.columns}
+        self._named = config.fields.keys()
 
     def name(self, column: str) -> str:
         """Return a column's name, or its place, counted from 1."""
@@ -309,10 +309,8 @@ def _name_columns(
     columns = [str(column) for column in frame.columns]
     times = collections.Counter(columns)
     fields = config.fields
-    others = {*fields, *config.ignored, *(config.keys - config.columns.keys())}
-    features = config.features or [name for name in columns if name not in others]
-    declared = [*config.columns, *config.ignored]
-    fields = {**dict.fromkeys(declared, "spec.data.columns"), **fields}
+    apart = config.apart
+    features = config.features or [name for name in columns if name not in apart]
     twice = sorted({c for c in {*fields, *features} if times[c] > 1})
     missing = [column for column in fields if column not in columns]
     faults = []

@@ -330,7 +330,8 @@ class Join(Spec):
             json_schema_extra={"x-kubernetes-list-type": "set"},
             description="Columns that both tables have, by which rows belong together, for example "
             "[zone]. The second table has each key once, or with asOf once for each time. A key is "
-            "a feature only where spec.data.features lists it.",
+            "a feature only where spec.data.features lists it, or spec.data.columns gives it a "
+            "type.",
         ),
     ]
     as_of: Annotated[

@@ -140,6 +140,22 @@ def test_what_matters_moves_the_answer(shop: Shop) -> None:
     assert (stays, leaves, complains) == ("no", "yes", "yes")
 
 
+def test_an_answer_is_explained_by_the_columns_of_the_table(shop: Shop) -> None:
+    row = {**ROW, "plan": "silver", "member": None}
+
+    answer = shop.server.post("/explain", json={"instances": [row]})
+
+    assert answer.status_code == 200, answer.text
+    (one,) = answer.json()["explanations"]
+    (prediction,) = shop.server.predict(row).json()["predictions"]
+    added = one["attributions"]
+    assert (one["class"], added.keys()) == ("yes", ROW.keys())
+    assert one["score"] == pytest.approx(prediction["probabilities"]["yes"], abs=1e-6)
+    assert one["base"] + sum(added.values()) == pytest.approx(one["score"], abs=1e-6)
+    assert max(added, key=lambda name: added[name]) == "plan"
+    assert added["always"] == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -185,3 +201,16 @@ def test_a_champion_that_cannot_read_a_column_any_more_leaves_the_judgment_open(
     second = shop.desk.train(shop.desk.config(champion=champion, **now))
 
     assert "its column code" in second["championUnavailable"]
+
+
+def test_models_of_words_may_answer_together_as_one_version(shop: Shop) -> None:
+    told = {"search__algorithms": ["linear", "lightgbm"], "search__trials": 3}
+    config = shop.desk.config(**{**CHANGES, **told}, search__ensemble=True)
+
+    result = shop.desk.train(config)
+
+    best = shop.desk.artifact(config, "best_hyperparameters.json")
+    assert result["candidate"]["value"] > 0.8
+    assert "better than the best model alone by" in best["ensemble"]
+    assert best["ensemble"].startswith("not kept: ") is (best["algorithm"] != "ensemble")
+    assert not any("was better by the search" in said for said in result["warnings"])

@@ -1,6 +1,7 @@
 """The report of a check: what would be learned from, or all that is wrong, and no more of it."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +100,18 @@ def checked(rows: pd.DataFrame, told: Path, **changes: Any) -> dict[str, Any]:
     """Check a file as a pod does."""
     path = told.with_name("rows.csv")
     rows.to_csv(path, index=False)
-    document = config_document(
-        mlflowRunId=None, data__uri=f"file://{path}", data__query=None, **changes
-    )
+    source = {"data__uri": f"file://{path}", "data__query": None}
+    document = config_document(mlflowRunId=None, **(source | changes))
     main(["check", "--config", json.dumps(document)])
     said: dict[str, Any] = json.loads(told.read_text())
     return said
+
+
+def second(told: Path, rows: Any) -> dict[str, str]:
+    """Return another source that has these rows."""
+    with tempfile.NamedTemporaryFile(dir=told.parent, suffix=".csv", delete=False) as file:
+        pd.DataFrame(rows).to_csv(file.name, index=False)
+    return {"uri": f"file://{file.name}"}
 
 
 def test_suspicious_columns_are_warned_of(told: Path) -> None:
@@ -125,6 +132,47 @@ def test_suspicious_columns_that_the_model_refuses_are_told_beside_other_faults(
     assert (said["outcome"], said["reason"]) == ("Failed", "FeatureInvalid")
     for words in ("column sun holds '?'", "column always is the same", "column again"):
         assert [fault for fault in said["faults"] if words in fault], said["faults"]
+
+
+def test_rows_that_are_united_joined_and_queried_have_types_as_any_others(told: Path) -> None:
+    rows = frame(zone=["a", "b", "c"] * 10, plan=["gold", "silver", None, "gold", "tin"] * 6)
+    busy = "SELECT *, demand > 1 AS busy FROM data"
+    zones = {"zone": ["a", "b"], "kind": ["shop", "depot"], "opened": ["2020-01-31", "2021-02-03"]}
+
+    said = checked(
+        rows[:20],
+        told,
+        data__query=busy,
+        data__union=[{**second(told, rows[20:]), "query": busy}],
+        data__joins=[{"source": second(told, zones), "keys": ["zone"]}],
+        data__columns={"kind": "category"},
+    )
+
+    assert said["outcome"] == "Succeeded", said
+    assert {each["name"]: (each["type"], each["empty"]) for each in said["columns"][2:]} == {
+        "demand": ("number", 0),
+        "plan": ("category", 6),
+        "busy": ("boolean", 0),
+        "kind": ("category", 10),
+        "opened": ("time", 10),
+    }
+
+
+@pytest.mark.parametrize(("kind", "is_feature"), [("category", True), ("ignore", False)])
+def test_a_key_of_a_join_is_a_feature_where_the_model_gives_it_a_type(
+    kind: str, is_feature: bool, told: Path
+) -> None:
+    zones = {"zone": ["a", "b"], "size": [10, 20]}
+
+    said = checked(
+        frame(zone=["a", "b", "b"] * 10),
+        told,
+        data__joins=[{"source": second(told, zones), "keys": ["zone"]}],
+        data__columns={"zone": kind},
+    )
+
+    assert said["outcome"] == "Succeeded", said
+    assert ("zone" in [each["name"] for each in said["columns"]]) is is_feature
 
 
 def test_of_an_answer_over_http_that_is_no_table_nothing_is_shown() -> None:

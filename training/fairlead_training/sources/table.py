@@ -138,6 +138,8 @@ def _joined(config: DataConfig, join: JoinConfig) -> DataConfig:
         features=tuple(others),
         timestamp_column=None,
         group_by=None,
+        columns={},
+        ignored=(),
     )
 
 

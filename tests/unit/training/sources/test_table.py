@@ -74,10 +74,13 @@ def _reader(monkeypatch: pytest.MonkeyPatch) -> _Reader:
 
 
 def test_what_has_no_room_is_read_by_the_columns_that_the_model_names(reader: _Reader) -> None:
-    frame = read_frame(data_config(uri="s3://b/d.csv", features=["wind"]), ENVIRONMENT)
+    columns = {"wind": "number", "id": "ignore"}
+    frame = read_frame(
+        data_config(uri="s3://b/d.csv", features=["wind"], columns=columns), ENVIRONMENT
+    )
 
-    assert list(frame.columns) == ["timestamp", "up", "wind"]
-    assert reader.asked == [None, {"timestamp", "up", "wind"}]
+    assert list(frame.columns) == ["id", "timestamp", "up", "wind"]
+    assert reader.asked == [None, {"id", "timestamp", "up", "wind"}]
 
 
 def test_what_has_no_room_is_not_tried_again_without_such_names(reader: _Reader) -> None:
