@@ -1,5 +1,6 @@
 """The fast guard on a real Envoy: a bad version loses its traffic without anybody's help."""
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
@@ -227,6 +228,75 @@ async def test_a_version_that_is_slow_is_out(
     trip = gateway.applied()["tripped"][NEW]
     assert any(words in trip["message"] for words in (message, "requests have waited"))
     assert (await caller.tally(40)).versions == {OLD: 40}
+
+
+SENDERS = 30  # three times what the guard asks for
+LENGTH = b"Content-Length: 100"
+CHUNKED = b"Transfer-Encoding: chunked"
+LONG = b"Content-Length: 1000000"
+
+
+@contextlib.asynccontextmanager
+async def half_sent(world: World, length: bytes) -> AsyncIterator[list[asyncio.StreamWriter]]:
+    """Open requests whose bodies have begun and do not go on."""
+    senders = []
+    begin = b"POST /predict HTTP/1.1\r\nHost: nsw-price\r\n" + length + b"\r\n\r\n5\r\n"
+    try:
+        for _ in range(SENDERS):
+            _, sender = await asyncio.open_connection("127.0.0.1", world.settings.ports.traffic)
+            sender.write(begin)
+            senders.append(sender)
+        yield senders
+    finally:
+        for sender in senders:
+            sender.close()
+
+
+async def statistic(world: World, name: str) -> int:
+    """Read one of Envoy's numbers of the candidate's live traffic."""
+    url = f"http://127.0.0.1:{world.settings.ports.admin}/stats"
+    query = {"filter": rf"^cluster\..*\|{NEW}\|\.{name}$"}
+    async with aiohttp.ClientSession() as http, http.get(url, params=query) as response:
+        text = await response.text()
+    return int(text.rpartition(": ")[2] or 0)
+
+
+@pytest.mark.parametrize(
+    ("length", "reaches"),
+    [
+        pytest.param(LENGTH, 0, id="short: kept until it is whole"),
+        pytest.param(CHUNKED, SENDERS, id="of unknown length: passes through, and is not asked"),
+        pytest.param(LONG, SENDERS, id="long: passes through, and is not asked"),
+    ],
+)
+async def test_senders_who_are_slow_take_no_version_out(
+    candidate: Conduct, gateway: World, caller: Caller, length: bytes, reaches: int
+) -> None:
+    """Whoever chose the version by a cookie could end any rollout, without sending much."""
+    hanging = GUARD | {"slowMilliseconds": 1000, "maxSlowRatio": 0.8}
+    await gateway.until_applied(await gateway.route({NEW: 100, OLD: 0}, guard=hanging))
+    candidate.seconds = 0.25  # so that few answers in a second stand against the senders
+
+    async with half_sent(gateway, length):
+
+        async def are_under_way() -> bool:
+            return await statistic(gateway, "upstream_rq_active") == reaches
+
+        async def have_begun() -> bool:
+            active = r"http.gw.downstream_rq_active"
+            url = f"http://127.0.0.1:{gateway.settings.ports.admin}/stats"
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(url, params={"filter": f"^{active}$"}) as response,
+            ):
+                return int((await response.text()).rpartition(": ")[2]) >= SENDERS
+
+        await eventually(have_begun)
+        await eventually(are_under_way)
+        tally = await caller.tally(12)
+
+    assert tally.versions == {NEW: 12}
+    assert "tripped" not in gateway.applied()
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])

@@ -11,6 +11,10 @@ version.
 What a version refuses is held against what the fallback refuses of the same callers' requests, or,
 once it has none, refused just before.  And it counts only in place of answers: a version that
 still accepts its share is not blamed for a caller whom it alone hears.
+
+How long a sender takes over a body is his own affair.  The time of an answer begins with the end
+of the request, and of the requests without an answer only those count whose body the gateway had
+whole before the version heard of them.
 """
 
 import dataclasses
@@ -31,7 +35,8 @@ class Counts:
     refused: int = 0  # of these, with a 4xx code that says the request is not to be had
     unavailable: int = 0  # of these, with 503
     unreached: int = 0  # attempts that found no pod or no connection; a retry may have found one
-    active: int = 0  # requests under way now
+    begun: int = 0  # requests that the version was given, each attempt apart
+    asked: int = 0  # of these, under way now, with a body that was whole before they were given
     within: Mapping[int, int] = dataclasses.field(default_factory=dict)  # timed, by milliseconds
 
     def timed(self) -> int:
@@ -208,8 +213,9 @@ def _slowness(earlier: Counts, newest: Counts, seconds: float, guard: Guard) -> 
 def _hanging(looks: Sequence[Look], guard: Guard) -> Burst | None:
     """Find requests that have no answer yet and are slow already, which no histogram shows.
 
-    Of the requests under way at an earlier look, at least those beyond all that finished since
-    are still there.
+    Of the requests under way now, at least those beyond all that were begun since an earlier look
+    were there by then.  So one whose caller has hung up counts for as long as it waited, and no
+    longer.
     """
     if guard.slow_milliseconds is None or guard.max_slow_ratio is None:
         return None
@@ -219,7 +225,7 @@ def _hanging(looks: Sequence[Look], guard: Guard) -> Burst | None:
         return None
     earlier = before[-1].counts
     finished = newest.counts.finished - earlier.finished
-    hanging = min(earlier.active - finished, newest.counts.active)
+    hanging = newest.counts.asked - (newest.counts.begun - earlier.begun)
     if not _exceeds(hanging, hanging + finished, guard.max_slow_ratio, guard):
         return None
     allowed = f"allowed {100 * guard.max_slow_ratio:g}%"
@@ -239,6 +245,7 @@ def _slow_seconds(guard: Guard) -> float:
 def _went_back(earlier: Counts, newest: Counts) -> bool:
     return (
         newest.finished < earlier.finished
+        or newest.begun < earlier.begun
         or newest.failed < earlier.failed
         or newest.unavailable < earlier.unavailable
         or newest.unreached < earlier.unreached

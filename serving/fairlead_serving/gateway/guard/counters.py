@@ -7,14 +7,18 @@ import aiohttp
 
 from fairlead_contract.http import EXCUSED_STATUSES
 from fairlead_serving.gateway.guard.burst import Counts
+from fairlead_serving.gateway.xds.clusters import MOST_REQUESTS
 
 # Attempts that reached no pod.
 _UNREACHED = ("upstream_cx_none_healthy", "upstream_rq_pending_failure_eject")
+# What is left of the limit of requests that Envoy sends on when their bodies are whole.
+_ROOM = "circuit_breakers.high.remaining_rq"
 _STATISTICS = (
-    rf"(upstream_rq_([45]\d\d|completed|active|time)|membership_total|{'|'.join(_UNREACHED)})"
+    rf"(upstream_rq_([45]\d\d|completed|total|time)|membership_total|{re.escape(_ROOM)}"
+    rf"|{'|'.join(_UNREACHED)})"
 )
 _NAMED_AT_MOST = 100  # in one question; more would not fit into its first line
-_LINE = re.compile(r"cluster\.(?P<cluster>.+)\|\.(?P<statistic>[a-z]\w*): (?P<value>.*)")
+_LINE = re.compile(r"cluster\.(?P<cluster>.+)\|\.(?P<statistic>[a-z][\w.]*): (?P<value>.*)")
 _BUCKET = re.compile(r"B(\d+)\(\d+,(\d+)\)")  # in the interval, in all
 _ANSWER_SECONDS = 1.0
 _CODE = re.compile(r"upstream_rq_([45]\d\d)")
@@ -98,7 +102,8 @@ def _counts(values: Mapping[str, str]) -> Counts:
             refused=sum(int(value) for code, value in codes if _is_refusal(code)),
             unavailable=int(values.get("upstream_rq_503", 0)),
             unreached=sum(int(values.get(name, 0)) for name in _UNREACHED),
-            active=int(values.get("upstream_rq_active", 0)),
+            begun=int(values.get("upstream_rq_total", 0)),
+            asked=MOST_REQUESTS - int(values.get(_ROOM, MOST_REQUESTS)),
             within={int(bound): int(count) for bound, count in buckets},
         )
     except ValueError as error:

@@ -21,6 +21,7 @@ from fairlead_contract.cluster import ENVOY_MEBIBYTES, GATEWAY
 from fairlead_contract.histogram import MILLISECONDS
 from fairlead_contract.http import REQUEST_ID_HEADER, REQUEST_ID_PATTERN
 from fairlead_serving.gateway.settings import Ports, Settings, read_settings
+from fairlead_serving.gateway.xds.hosts import MOST_WHOLE_BYTES, WHOLE_BODIES
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 _HTTP = f"{_EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -60,9 +61,10 @@ _DEFAULT_TAGS = (
     "envoy.rds_route_config",
 )
 _KEPT_STATISTICS = (
-    _OWN + r"\.(upstream_rq_(\d\d\d|completed|time|active|timeout|retry"
+    _OWN + r"\.(upstream_rq_(\d\d\d|completed|total|time|active|timeout|retry"
     r"|pending_(overflow|failure_eject))"
     r"|upstream_cx_(none_healthy|destroy_remote_with_active_rq)"
+    r"|circuit_breakers\.high\.remaining_rq"
     r"|membership_(healthy|total)|outlier_detection\.ejections_active)$",
     r"^http\.gw\.(no_cluster|no_route|downstream_(rq_(active|completed|\dxx|rx_reset)|cx_active))$",
     r"^http\.gw\.scoped_rds\..*(update_(rejected|failure|success)|version_text|_scopes)$",
@@ -242,7 +244,7 @@ def _traffic(ports: Ports, namespace: str) -> dict[str, Any]:
             "initial_connection_window_size": 1024 * 1024,
         },
         "scoped_routes": _scoped_routes(),
-        "http_filters": [_capitals(), _request_ids(), _ROUTER],
+        "http_filters": [_capitals(), _request_ids(), _whole_bodies(), _ROUTER],
         "local_reply_config": _unknown_host(namespace),
         "access_log": [
             {
@@ -298,6 +300,15 @@ def _request_ids() -> dict[str, Any]:
         REQUEST_ID_PATTERN,
         {"name": "envoy.filters.http.header_mutation", "typed_config": mutation},
     )
+
+
+def _whole_bodies() -> dict[str, Any]:
+    """Keep a body until it is whole, for the routes that ask for it."""
+    buffer = {
+        "@type": f"{_EXTENSIONS}.filters.http.buffer.v3.Buffer",
+        "max_request_bytes": MOST_WHOLE_BYTES,
+    }
+    return {"name": WHOLE_BODIES, "disabled": True, "typed_config": buffer}
 
 
 def _unless(header: str, pattern: str, extension: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ Resource = dict[str, Any]
 
 _ADS: Resource = {"ads": {}, "resource_api_version": "V3"}
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+MOST_REQUESTS = 4096  # of one version at a time, of each priority
 _LARGEST_BODY = 32 * 1024 * 1024  # that a model server takes, in bytes
 
 
@@ -40,7 +41,15 @@ def build_cluster(name: str) -> Resource:
         **_cluster(name),
         # Versions have dots, as statistic names do; the bar says where the version ends.
         "alt_stat_name": name if name.endswith(f"|{DIRECT}") else f"{name}|",
-        "circuit_breakers": _breakers(connections=4096, pending=4096, retries=1024),
+        "circuit_breakers": {
+            "thresholds": [
+                _limits(most=MOST_REQUESTS, retries=1024),
+                # Of requests that are sent on when their bodies are whole: what is left of the
+                # limit tells how many are under way.
+                _limits(most=MOST_REQUESTS, retries=1024)
+                | {"priority": "HIGH", "track_remaining": True},
+            ]
+        },
         "outlier_detection": _outlier_detection(),
         "typed_extension_protocol_options": _http_options(),
     }
@@ -55,7 +64,7 @@ def build_shadow_cluster(name: str, seconds: float) -> Resource:
     return {
         **_cluster(name),
         "alt_stat_name": name,
-        "circuit_breakers": _breakers(connections=16, pending=16, retries=0),
+        "circuit_breakers": {"thresholds": [_limits(most=16, retries=0)]},
         "per_connection_buffer_limit_bytes": _LARGEST_BODY,
         "typed_extension_protocol_options": _http_options(max_stream_duration=f"{seconds:g}s"),
     }
@@ -72,16 +81,12 @@ def _cluster(name: str) -> Resource:
     }
 
 
-def _breakers(*, connections: int, pending: int, retries: int) -> Resource:
+def _limits(*, most: int, retries: int) -> dict[str, Any]:
     return {
-        "thresholds": [
-            {
-                "max_connections": connections,
-                "max_pending_requests": pending,
-                "max_requests": connections,
-                "max_retries": retries,
-            }
-        ]
+        "max_connections": most,
+        "max_pending_requests": most,
+        "max_requests": most,
+        "max_retries": retries,
     }
 
 

@@ -32,6 +32,9 @@ from fairlead_serving.gateway.xds.clusters import (
 
 _PREVIOUS_HOSTS = "envoy.retry_host_predicates.previous_hosts"
 _MIN_IDLE_SECONDS = 60
+_SHORT_BODY = "[0-9]{1,5}"  # bytes: what a stream of HTTP/2 holds on its way through anyway
+WHOLE_BODIES = "envoy.filters.http.buffer"  # the filter's name
+MOST_WHOLE_BYTES = 100_000  # above any of these
 _CREDENTIALS = ("authorization", "cookie", FORCE_TOKEN_HEADER)
 
 
@@ -88,15 +91,44 @@ def _live_host(route: Route) -> Resource:
         "retry_policy": _retries(),  # once for all of the Model's routes: Envoy reads it faster
         "routes": [
             *_for_named_versions(route),
-            *_assigned(route),
-            {
-                "name": f"{name}/default",
-                "match": _match(route),
-                "route": {**_action(route), **_split(route), **_mirrored(route)},
-                "request_headers_to_remove": [UNCOUNTED_HEADER],
-            },
+            *_by_body(
+                route,
+                *_assigned(route),
+                {
+                    "name": f"{name}/default",
+                    "match": _match(route),
+                    "route": {**_action(route), **_split(route), **_mirrored(route)},
+                    "request_headers_to_remove": [UNCOUNTED_HEADER],
+                },
+            ),
             _nothing_else(route, name),
         ],
+    }
+
+
+def _by_body(route: Route, *of_callers: Resource) -> list[Resource]:
+    """Keep short bodies until they are whole, where the guard asks who waits for an answer.
+
+    A version that has a part of a request waits for its sender.  These requests have a priority of
+    their own, by which Envoy counts them apart.  What is long, or of unknown length, passes through
+    as it comes and is not among them: to keep it would let few clients fill the memory.
+    """
+    if route.guard is None or route.guard.slow_milliseconds is None:
+        return list(of_callers)
+    return [each for given in of_callers for each in (_when_whole(given), given)]
+
+
+def _when_whole(given: Resource) -> Resource:
+    short = {"name": "content-length", "string_match": {"safe_regex": {"regex": _SHORT_BODY}}}
+    keep = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
+        "buffer": {"max_request_bytes": MOST_WHOLE_BYTES},
+    }
+    return given | {
+        "name": f"{given['name']}/whole",
+        "match": given["match"] | {"headers": [*given["match"]["headers"], short]},
+        "route": given["route"] | {"priority": "HIGH"},
+        "typed_per_filter_config": {WHOLE_BODIES: keep},
     }
 
 

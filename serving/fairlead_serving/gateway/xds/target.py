@@ -13,6 +13,9 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.config.route.v3.scoped_route_pb2 import ScopedRouteConfiguration
+from envoy.extensions.filters.http.buffer.v3 import (
+    buffer_pb2 as _buffer,  # noqa: F401 - registers the type with the parser
+)
 from envoy.extensions.retry.host.previous_hosts.v3 import (
     previous_hosts_pb2 as _previous_hosts,  # noqa: F401 - registers the type with the parser
 )

@@ -42,6 +42,11 @@ def timed(at: float, fast: int, slow: int, **more: Any) -> Look:
     return look(at, finished=fast + slow, within=within, **more)
 
 
+def asked(at: float, begun: int, waiting: int, **more: Any) -> Look:
+    """So many requests were begun in all, and so many wait for an answer."""
+    return look(at, begun=begun, asked=waiting, **more)
+
+
 def burst(looks: Sequence[Look], guard: Guard = GUARD) -> Burst | None:
     """The last decision of all looks taken one after the other."""
     seen: tuple[Look, ...] = ()
@@ -127,15 +132,30 @@ def test_failures(looks: list[Look], *, trips: bool) -> None:
         pytest.param([timed(0, 50, 0), timed(1, 0, 20)], False, id="a histogram that went back"),
         pytest.param([look(0), look(1, 20)], False, id="no histogram yet"),
         pytest.param(
-            [look(0, active=12), look(1, active=14)], True, id="twelve without answer for a second"
+            [asked(0, 12, 12), asked(1, 14, 14)], True, id="twelve without answer for a second"
         ),
-        pytest.param([look(0, active=12), look(0.9, active=30)], False, id="not yet for a second"),
-        pytest.param([look(0, active=9), look(1, active=30)], False, id="nine wait: too few"),
+        pytest.param([asked(0, 12, 12), asked(0.9, 30, 30)], False, id="not yet for a second"),
+        pytest.param([asked(0, 9, 9), asked(1, 30, 30)], False, id="nine wait: too few"),
         pytest.param(
-            [look(0, active=12), look(1, 30, active=30)], False, id="others wait: these are done"
+            [asked(0, 12, 12), asked(1, 42, 30, finished=12)],
+            False,
+            id="others wait: these are done",
         ),
         pytest.param(
-            [look(0, active=12), look(1, active=2)], False, id="gone without an answer: clients"
+            [asked(0, 12, 12), asked(1, 14, 2)], False, id="gone without an answer: clients"
+        ),
+        pytest.param(
+            [asked(0, 12, 12), asked(1, 60, 12)],
+            False,
+            id="none waits for long: callers hang up and others come",
+        ),
+        pytest.param(
+            [asked(0, 12, 0), asked(1, 14, 0)], False, id="their bodies are not whole: senders"
+        ),
+        pytest.param(
+            [asked(0, 50, 12), asked(1, 12, 12), asked(1.5, 12, 12)],
+            False,
+            id="a count of requests that began anew",
         ),
     ],
 )
@@ -280,7 +300,7 @@ def test_a_burst_says_what_was_seen() -> None:
     slow = burst([timed(0, 0, 0), timed(1, 4, 8)], SLOW)
     assert slow is not None
     assert slow.message == "8 of 12 answers took over 1000 ms in 1.0 s, allowed 50%"
-    hanging = burst([look(0, active=12), look(1, active=12)], SLOW)
+    hanging = burst([asked(0, 12, 12), asked(1, 12, 12)], SLOW)
     assert hanging is not None
     assert hanging.message == (
         "12 of 12 requests have waited over 1000 ms for an answer, allowed 50%"
@@ -332,7 +352,8 @@ _counts = st.builds(
     Counts,
     finished=st.integers(0, 100),
     failed=st.integers(0, 100),
-    active=st.integers(0, 100),
+    begun=st.integers(0, 100),
+    asked=st.integers(0, 100),
     within=st.dictionaries(st.sampled_from([500, 1000, 60_000]), st.integers(0, 100)),
 )
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from cluster.ports import refusing_port
 from fairlead_serving.gateway.guard.burst import Counts
 from fairlead_serving.gateway.guard.counters import AdminCounters, CountersError, build_query, parse
+from fairlead_serving.gateway.xds.clusters import MOST_REQUESTS
 
 NAME = "energy|nsw-price|1.1.0"
 TEXT = f"""\
+cluster.{NAME}|.circuit_breakers.high.remaining_rq: {MOST_REQUESTS - 3}
 cluster.{NAME}|.membership_total: 1
 cluster.{NAME}|.upstream_cx_none_healthy: 1
 cluster.{NAME}|.upstream_rq_200: 9
@@ -24,10 +26,10 @@ cluster.{NAME}|.upstream_rq_422: 1
 cluster.{NAME}|.upstream_rq_429: 100
 cluster.{NAME}|.upstream_rq_500: 5
 cluster.{NAME}|.upstream_rq_503: 2
-cluster.{NAME}|.upstream_rq_active: 3
 cluster.{NAME}|.upstream_rq_completed: 25
 cluster.{NAME}|.upstream_rq_pending_failure_eject: 4
 cluster.{NAME}|.upstream_rq_time: B500(1,20) B1000(1,21) B60000(1,25)
+cluster.{NAME}|.upstream_rq_total: 29
 cluster.other.upstream_rq_completed: 7
 """
 
@@ -37,7 +39,14 @@ def test_counts_are_read() -> None:
 
     assert parse(TEXT) == {
         NAME: Counts(
-            finished=25, failed=7, refused=7, unavailable=2, unreached=5, active=3, within=within
+            finished=25,
+            failed=7,
+            refused=7,
+            unavailable=2,
+            unreached=5,
+            begun=29,
+            asked=3,
+            within=within,
         )
     }
 
@@ -89,6 +98,7 @@ def test_the_question_finds_live_clusters_and_no_shadow(clusters: list[str]) -> 
     assert pattern.search(f"cluster.{NAME}|.upstream_rq_503")
     assert pattern.search(f"cluster.{NAME}|.upstream_rq_422")
     assert pattern.search(f"cluster.{NAME}|.membership_total")
+    assert pattern.search(f"cluster.{NAME}|.circuit_breakers.high.remaining_rq")
     assert not pattern.search(f"cluster.{NAME}|shadow.upstream_rq_503")
     assert not pattern.search(f"cluster.{NAME}|.upstream_rq_200")
     assert len(pattern.pattern) < 8000

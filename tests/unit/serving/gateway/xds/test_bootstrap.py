@@ -117,6 +117,10 @@ def test_labels_are_read_from_the_name_of_a_statistic(version: str, role: str) -
     [
         pytest.param("cluster.e|m|1.0.0|.upstream_rq_503", True, id="a code"),
         pytest.param("cluster.e|m|1.0.0|.upstream_rq_time", True, id="latency"),
+        pytest.param(
+            "cluster.e|m|1.0.0|.circuit_breakers.high.remaining_rq", True, id="who waits, by room"
+        ),
+        pytest.param("cluster.e|m|1.0.0|.circuit_breakers.default.rq_open", False, id="no limit"),
         pytest.param("cluster.e|m|1.0.0|.external.upstream_rq_503", False, id="a double"),
         pytest.param("cluster.e|m|1.0.0|.upstream_rq_5xx", False, id="a class"),
         pytest.param("cluster.agent.upstream_rq_200", False, id="our own"),

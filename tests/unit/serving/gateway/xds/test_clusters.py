@@ -9,6 +9,7 @@ from fairlead_serving.gateway.routes.endpoints import Endpoint
 from fairlead_serving.gateway.routes.options import Mirror
 from fairlead_serving.gateway.routes.route import Route, Version
 from fairlead_serving.gateway.xds.clusters import (
+    MOST_REQUESTS,
     build_assignment,
     build_cluster,
     build_shadow_cluster,
@@ -45,6 +46,14 @@ def test_a_cluster_is_the_same_whatever_its_endpoints() -> None:
     assert cluster["alt_stat_name"] == "a|b|1.0.0|"
     assert cluster["outlier_detection"]["max_ejection_percent"] == 50
     assert cluster["eds_cluster_config"]["eds_config"]["ads"] == {}
+
+
+def test_the_requests_with_whole_bodies_are_told_by_what_is_left_of_their_limit() -> None:
+    passing, whole = build_cluster("a|b|1.0.0")["circuit_breakers"]["thresholds"]
+
+    assert (whole.pop("priority"), whole.pop("track_remaining")) == ("HIGH", True)
+    assert whole == passing
+    assert whole["max_requests"] == MOST_REQUESTS
 
 
 def test_an_assignment_may_be_empty() -> None:

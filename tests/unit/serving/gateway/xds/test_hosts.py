@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_serving.gateway.routes.options import ByCookie, ByHeader, Mirror, Preview
+from fairlead_serving.gateway.routes.options import ByCookie, ByHeader, Guard, Mirror, Preview
 from fairlead_serving.gateway.routes.route import TOTAL_WEIGHT, Route, Version
 from fairlead_serving.gateway.xds.clusters import cluster_name
 from fairlead_serving.gateway.xds.hosts import build_route_configuration, build_scope
@@ -191,6 +191,51 @@ def test_a_cookie_route_comes_after_the_versions_that_a_header_names() -> None:
         "energy/nsw-price/sticky/1.0.0",
         "energy/nsw-price/default",
     ]
+
+
+GUARD = Guard(
+    guard_id="g",
+    versions=("1.1.0",),
+    fallback="1.0.0",
+    min_requests=10,
+    max_failure_ratio=0.5,
+    window_seconds=2,
+)
+SLOW = dataclasses.replace(GUARD, slow_milliseconds=250, max_slow_ratio=0.5)
+
+
+def test_short_bodies_are_kept_until_they_are_whole_where_the_guard_asks_who_waits() -> None:
+    sticky = ByCookie(max_age_seconds=60)
+    route = dataclasses.replace(forcing(ROUTE), sticky=sticky, guard=SLOW)
+    plain = {each["name"]: each for each in routes(dataclasses.replace(route, guard=None))}
+    live = ["sticky/1.1.0", "sticky/1.0.0", "default"]
+
+    given = routes(route)
+
+    names = [each["name"].removeprefix("energy/nsw-price/") for each in given]
+    assert names[3:] == [name for each in live for name in (f"{each}/whole", each)]
+    for whole, other in zip(given[3::2], given[4::2], strict=True):
+        assert other == plain[other["name"]]
+        *others, short = whole["match"]["headers"]
+        assert others == other["match"]["headers"]
+        assert short["name"] == "content-length"
+        assert whole["route"] == other["route"] | {"priority": "HIGH"}
+        (keep,) = whole["typed_per_filter_config"].values()
+        assert re.fullmatch(short["string_match"]["safe_regex"]["regex"], "99999")
+        assert keep["buffer"]["max_request_bytes"] >= 99_999
+
+
+@pytest.mark.parametrize("length", ["100000", "", "5,5", "-1", "1e9"])
+def test_a_body_that_may_be_long_is_never_kept(length: str) -> None:
+    *_, whole, _ = routes(dataclasses.replace(ROUTE, guard=SLOW))
+
+    pattern = whole["match"]["headers"][-1]["string_match"]["safe_regex"]["regex"]
+
+    assert not re.fullmatch(pattern, length)
+
+
+def test_no_body_is_kept_where_nobody_asks_who_waits() -> None:
+    assert routes(dataclasses.replace(ROUTE, guard=GUARD)) == routes(ROUTE)
 
 
 def test_a_header_is_salted_with_the_model() -> None:
