@@ -1,5 +1,6 @@
 """Whose turn it is, who waits for one, and what a person is asked meanwhile."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -80,6 +81,52 @@ async def test_who_waited_for_a_turn_goes_back_to_what_is_in_charge_by_then() ->
     assert (world.model()["status"]["rollout"], stable(world)) == ("second", "1.1.0")
     assert on_trial == {"1.2.0": 20, "1.1.0": 80}
     assert world.weights() == {"1.1.0": 100}
+
+
+async def _trained_in_the_queue() -> World:
+    """Let 1.1.0 be promoted by hand, while a training that was compared with 1.0.0 waits."""
+    world = await serving(pinned=False, rollout=CANARY | {"onNewTarget": "queue"})
+    by_hand(world, "first", "1.1.0")
+    await world.pass_time(MINUTE)
+    await _train(world, "nsw-price-training-2", "1.2.0", champion="1.0.0")
+    return world
+
+
+async def _taken_out_of_the_pin() -> World:
+    """Let a pin to 1.1.0 take the place of what a training began to ship, and be taken out."""
+    world = await serving(pinned=False, rollout=CANARY)
+    await _train(world, "nsw-price-training-2", "1.2.0", champion="1.0.0")
+    await world.pass_time(MINUTE)
+    world.pin("1.1.0")
+    await world.pass_time(20 * MINUTE)
+    world.pin(None)
+    return world
+
+
+async def _train(world: World, run: str, version: str, *, champion: str) -> None:
+    meta = {"namespace": NAMESPACE, "name": "nsw-price"}
+    annotations = {"fairlead.dev/retrain": f"Ada: for {version}"}
+    world.kube.put({"kind": "Model", "metadata": {**meta, "annotations": annotations}})
+    await world.train(run, version, champion=champion)
+
+
+@pytest.mark.parametrize("begin", [_trained_in_the_queue, _taken_out_of_the_pin])
+async def test_who_was_compared_with_what_is_not_in_charge_any_more_is_told_and_not_shipped(
+    begin: Callable[[], Awaitable[World]],
+) -> None:
+    world = await begin()
+    await world.pass_time(20 * MINUTE)
+    status = world.model()["status"]
+
+    assert (stable(world), world.weights()) == ("1.1.0", {"1.1.0": 100})
+    assert (status["gate"]["passed"], status["gate"]["reason"]) == (False, "ChampionNotCompared")
+    assert "1.2.0 was compared with 1.0.0, and 1.1.0 is in charge by now" in status["message"]
+    assert "`fairlead retrain MODEL` compares a new one" in status["message"]
+
+    await _train(world, "nsw-price-training-3", "1.3.0", champion="1.1.0")
+    await world.pass_time(MINUTE)
+
+    assert world.weights() == {"1.1.0": 80, "1.3.0": 20}
 
 
 async def test_who_is_superseded_at_its_turn_moves_nothing() -> None:

@@ -177,7 +177,7 @@ class ModelSpec(Spec):
             default=None,
             description="Pins a registered version, for example 1.4.0: it is rolled out and "
             "served, whatever is trained meanwhile. When unset, the newest trained version that "
-            "passed the gate is served.",
+            "passed the gate against the version in charge is served.",
         ),
     ]
     version_digest: Annotated[
@@ -365,7 +365,11 @@ class ModelStatus(Status):
     ]
     candidate: Annotated[
         VersionReference | None,
-        Field(default=None, description="Newest trained version that passed the gate."),
+        Field(
+            default=None,
+            description="Newest trained version that passed the gate. It is none any more when "
+            "another version comes in charge than the one that it was compared with.",
+        ),
     ]
     recipe: Annotated[
         str | None,

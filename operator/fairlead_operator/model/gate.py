@@ -87,6 +87,30 @@ def refuse_old_recipe(gate: GateStatus) -> GateStatus:
     return gate.model_copy(update=update)
 
 
+def refuse_outdated(gate: GateStatus | None, version: str, *, in_charge: str) -> GateStatus | None:
+    """Take back that a version passed, now that it was not compared with the one in charge."""
+    if gate is None or gate.version != version or not gate.passed:
+        return gate  # it is of a later training
+    compared = f"compared with {gate.champion}" if gate.champion else "compared with no other"
+    message = (
+        f"{version} was {compared}, and {in_charge} is in charge by now; {_ways(version)}; "
+        f"{gate.message}"
+    )
+    update = {
+        "passed": False,
+        "reason": GateReason.CHAMPION_NOT_COMPARED,
+        "message": message[:1024],
+    }
+    return gate.model_copy(update=update)
+
+
+def _ways(version: str) -> str:
+    return (
+        "`fairlead retrain MODEL` compares a new one, "
+        f"spec.version: {version} ships this one as it is"
+    )
+
+
 def _judge(
     comparison: Comparison, demand: Demand, stable: str | None
 ) -> tuple[bool, GateReason, str]:
@@ -106,7 +130,7 @@ def _judge(
     if comparison.champion != stable or not _finite(comparison.gain, comparison.gain_low):
         message = (
             f"{measured}, but not compared with the version in charge, {stable}; "
-            "`fairlead retrain MODEL` compares a new one, spec.version ships this one as it is"
+            f"{_ways(comparison.version)}"
         )
         if comparison.champion == stable and comparison.unavailable:
             message = (

@@ -4,6 +4,8 @@ A decision is taken in this order, each part a function below:
 
     1. an ended Rollout       succeeded: its version becomes stable
                               rolled back: its version is blocked, as ``blocks`` says
+                              a candidate that was compared with another is none any more,
+                              unless a person went back
     2. an ended TrainingRun   the gate passes it: it becomes the candidate
     3. people's requests      accepted, or refused with the reason
     4. the target             the pinned version, else the candidate
@@ -38,7 +40,7 @@ from fairlead_operator.model.blocks import (
     renew_refusal,
     where_asked,
 )
-from fairlead_operator.model.gate import judge_candidate, refuse_old_recipe
+from fairlead_operator.model.gate import judge_candidate, refuse_old_recipe, refuse_outdated
 from fairlead_operator.model.states import (
     CurrentRollout,
     Decision,
@@ -224,10 +226,34 @@ def _fold_rollout(observed: Observed) -> Observed:
         left.add(observed.stable.version)
     if candidate is not None and candidate.version in left:
         candidate = None
+    gate = observed.gate
+    if (
+        candidate is not None
+        and stable is not None
+        and rollout.trigger != Trigger.ROLLBACK  # what it was compared with came after this one
+        and _is_outdated(observed, candidate, stable.version)
+    ):
+        if not _in_charge(observed, candidate.version):  # else it was shipped, and left since
+            gate = refuse_outdated(gate, candidate.version, in_charge=stable.version)
+        candidate = None
     others = tuple(entry for entry in observed.blocked if entry.version not in over)
     asked = {observed.pinned, *observed.alternatives, candidate.version if candidate else None}
     blocked = _forget_oldest((*others, *lost), asked)
-    return dataclasses.replace(observed, stable=stable, candidate=candidate, blocked=blocked)
+    return dataclasses.replace(
+        observed, stable=stable, candidate=candidate, blocked=blocked, gate=gate
+    )
+
+
+def _is_outdated(observed: Observed, candidate: VersionReference, next_stable: str) -> bool:
+    """Tell whether another version comes in charge than the one that it was compared with."""
+    if _in_charge(observed, next_stable) or candidate.version == next_stable:
+        return False
+    gate = observed.gate
+    return (
+        gate is None
+        or (gate.version, gate.champion) != (candidate.version, next_stable)
+        or not gate.passed
+    )
 
 
 def _forget_oldest(

@@ -249,9 +249,102 @@ def test_going_elsewhere_by_hand_forgets_the_candidate() -> None:
 
 def test_what_was_trained_during_a_rollback_by_hand_comes_after_it() -> None:
     back = rollout("0.9.0", RunState.SUCCEEDED, trigger="rollback")
-    decision = decide(observed(rollout=back, rollout_folded=False, candidate=reference("1.1.0")))
+    decision = decide(
+        observed(
+            rollout=back, rollout_folded=False, candidate=reference("1.1.0"), gate=passed("1.1.0")
+        )
+    )
 
     assert decision.stable == reference("0.9.0")
+    assert decision.start_rollout == TRAINED
+
+
+def passed(version: str = "1.1.0", champion: str = "1.0.0") -> GateStatus:
+    return GateStatus(
+        version=version,
+        champion=champion,
+        passed=True,
+        reason=GateReason.BETTER,
+        message="roc_auc 0.91",
+    )
+
+
+@pytest.mark.parametrize(
+    ("trigger", "more"),
+    [
+        pytest.param("pinned", {}, id="a pin that was taken out"),
+        pytest.param("hand", {}, id="by hand, while it waited in the queue"),
+        pytest.param("trained", {}, id="an earlier training, while it waited in the queue"),
+        pytest.param("pinned", {"stable": None, "gate": passed(champion="")}, id="the first one"),
+    ],
+)
+def test_who_was_compared_with_another_is_not_shipped_over_what_came_in_charge(
+    trigger: str, more: dict[str, Any]
+) -> None:
+    ended = rollout("2.0.0", RunState.SUCCEEDED, trigger=trigger)
+    about: dict[str, Any] = {"gate": passed(), "candidate": reference("1.1.0")} | more
+    decision = decide(observed(rollout=ended, rollout_folded=False, **about))
+
+    assert (decision.stable, decision.candidate) == (reference("2.0.0"), None)
+    assert decision.start_rollout is None
+    assert decision.gate is not None
+    assert (decision.gate.passed, decision.gate.reason) == (False, "ChampionNotCompared")
+    compared = f"with {about['gate'].champion or 'no other'}"
+    assert decision.gate.message == (
+        f"1.1.0 was compared {compared}, and 2.0.0 is in charge by now; `fairlead retrain MODEL` "
+        "compares a new one, spec.version: 1.1.0 ships this one as it is; roc_auc 0.91"
+    )
+    assert decision.message.endswith(f"the last training was not shipped: {decision.gate.message}")
+
+
+def test_who_was_compared_with_what_comes_in_charge_again_is_still_the_candidate() -> None:
+    ended = rollout("1.0.0", RunState.SUCCEEDED, trigger="pinned")
+    decision = decide(
+        observed(
+            stable=reference("1.1.0"),
+            candidate=reference("1.1.0"),
+            gate=passed(),
+            rollout=ended,
+            rollout_folded=False,
+        )
+    )
+
+    assert decision.start_rollout == TRAINED
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        pytest.param(None, id="nothing is known of it"),
+        pytest.param(passed("1.2.0", "2.0.0"), id="of another one"),
+        pytest.param(
+            passed().model_copy(update={"passed": False, "champion": "2.0.0"}), id="it did not pass"
+        ),
+    ],
+)
+def test_who_may_have_been_compared_with_anything_is_not_shipped(gate: GateStatus | None) -> None:
+    ended = rollout("2.0.0", RunState.SUCCEEDED, trigger="pinned")
+    about = observed(rollout=ended, rollout_folded=False, candidate=reference("1.1.0"), gate=gate)
+    decision = decide(about)
+
+    assert (decision.candidate, decision.start_rollout, decision.gate) == (None, None, gate)
+
+
+def test_what_was_shipped_and_left_since_keeps_what_the_gate_said() -> None:
+    ended = rollout("2.0.0", RunState.SUCCEEDED, trigger="pinned")
+    left = reference("1.1.0")
+    decision = decide(
+        observed(stable=left, candidate=left, gate=passed(), rollout=ended, rollout_folded=False)
+    )
+
+    assert (decision.candidate, decision.start_rollout) == (None, None)
+    assert decision.gate == passed()
+
+
+def test_what_was_restored_leaves_the_candidate() -> None:
+    ended = rollout("1.0.0", RunState.SUCCEEDED, trigger="restored")
+    decision = decide(observed(rollout=ended, rollout_folded=False, candidate=reference("1.1.0")))
+
     assert decision.start_rollout == TRAINED
 
 
