@@ -27,6 +27,14 @@ def study_name(namespace: str, training_run: str, uid: str) -> str:
     return f"{namespace}/{training_run}/{uid}"
 
 
+def memory_name(namespace: str, model: str) -> str:
+    """Return the name under which a Model's next search finds what its last one found.
+
+    It has one slash, and a study two: who removes a training's study leaves it.
+    """
+    return f"{namespace}/{model}"
+
+
 def study_name_bounds(namespace: str, uid: str) -> tuple[str, str]:
     """Return how the name of a TrainingRun's study begins and ends, whatever its own name."""
     return f"{namespace}/", f"/{uid}"

@@ -104,13 +104,12 @@ class Desk:
         found = self.ask(f"model-versions/get?{query}")["model_version"]
         return {tag["key"]: tag["value"] for tag in found.get("tags", [])}
 
-    def artifact(self, config: dict[str, Any], name: str) -> dict[str, Any]:
+    def artifact(self, config: dict[str, Any], name: str) -> Any:
         """Read a JSON document of a training's run."""
         path = MlflowClient(self.mlflow).download_artifacts(
             config["mlflowRunId"], name, str(self.folder)
         )
-        document: dict[str, Any] = json.loads(Path(path).read_text())
-        return document
+        return json.loads(Path(path).read_text())
 
     def _start_run(self) -> str:
         now = int(time.time() * 1000)

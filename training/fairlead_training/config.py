@@ -154,6 +154,7 @@ class SearchConfig:
     metric: str
     seed: int
     ensemble: bool = False  # whether several models may answer together
+    warm_start: bool = False  # whether it begins with the best of the Model's last search
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -460,6 +461,7 @@ def _parse_search(search: "_Section", task: Task) -> SearchConfig:
         metric=_parse_metric(search, task),
         seed=int(search.number("seed", 0, 2**31 - 1, default=7)),
         ensemble=search.get("ensemble") is True,
+        warm_start=search.get("warmStart") is True,
     )
 
 

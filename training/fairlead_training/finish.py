@@ -68,6 +68,7 @@ from fairlead_training.study import (
 )
 from fairlead_training.tracking import Tracking
 from fairlead_training.versioning import Existing, next_version
+from fairlead_training.warm_start import remember
 
 _MOST_FITTED: Final = 3  # trials, the best first, until one can be stored as it is
 _MOST_COMPARED: Final = 10  # versions that name this training's run; it registers one
@@ -120,6 +121,7 @@ def finish(config: TrainingConfig, environment: Environment, progress: Progress)
         if earlier is not None:
             return earlier
         give_up_running(shared.study)
+        remember(storage, config, rank_trials(shared.study))
         return _Finishing(config, environment, progress, record, shared).run()
 
 
@@ -329,6 +331,7 @@ class _Finishing:
             judgment=fitted.judgment,
             warnings=warnings,
             counts=count(self._shared.study.get_trials(deepcopy=False)),
+            begun_with=self._shared.begun_with,
             seconds=time.time() - self._shared.started_at,
             data=data_document(
                 self._shared.snapshot,

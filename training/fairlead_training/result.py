@@ -88,6 +88,7 @@ class Outcome:
     counts: Counts
     seconds: float
     data: Mapping[str, Any]  # as ``data_document`` says it
+    begun_with: str | None = None  # the training whose best the search tried first
 
 
 def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]:
@@ -119,6 +120,8 @@ def success_document(config: TrainingConfig, outcome: Outcome) -> dict[str, Any]
         "seconds": round(outcome.seconds, 1),
         "data": dict(outcome.data),
     }
+    if outcome.begun_with is not None:
+        document["trials"]["begunWith"] = outcome.begun_with
     if outcome.warnings:
         document["warnings"] = [shorten(text, _WARNING) for text in outcome.warnings]
     if comparison is not None:

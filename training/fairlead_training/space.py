@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
 from fairlead_training.learners.protocol import Learner, Parameters
 
@@ -33,17 +34,25 @@ def draw(trial: optuna.Trial, learners: Sequence[Learner]) -> Choice:
     return Choice(learner=learner, parameters=learner.suggest(_Part(trial, learner.name)))
 
 
-def starting_points(learners: Sequence[Learner]) -> list[dict[str, Any]]:
-    """Return what is tried first: a good point of each learner, in the order they are named."""
+def name_point(choice: Choice, learners: Sequence[Learner]) -> dict[str, Any]:
+    """Return a point as a study of these learners keeps it."""
     if len(learners) == 1:
-        return [dict(learners[0].starting_point)]
-    return [
-        {
-            _ALGORITHM: learner.name,
-            **{_name(learner.name, name): value for name, value in learner.starting_point.items()},
-        }
-        for learner in learners
-    ]
+        return dict(choice.parameters)
+    name = choice.learner.name
+    return {_ALGORITHM: name} | {
+        _name(name, parameter): value for parameter, value in choice.parameters.items()
+    }
+
+
+def has_point(learner: Learner, parameters: Mapping[str, Any]) -> bool:
+    """Tell whether the learner could draw these: a study would take any others as they are."""
+    given = _Given(parameters)
+    try:
+        drawn = learner.suggest(given)
+        optuna.create_trial(params=dict(drawn), distributions=given.distributions, value=0.0)
+    except (KeyError, TypeError, ValueError):
+        return False
+    return dict(drawn) == dict(parameters)
 
 
 def read_choice(drawn: Mapping[str, Any], learners: Sequence[Learner]) -> Choice:
@@ -76,6 +85,24 @@ class _Part:
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
         return self._trial.suggest_int(_name(self._learner, name), low, high, log=log)
+
+
+class _Given:
+    """A space of which a point is given, and the bounds that it must lie in."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self._parameters = parameters
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        self.distributions[name] = FloatDistribution(low, high, step=step, log=log)
+        return float(self._parameters[name])
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        self.distributions[name] = IntDistribution(low, high, log=log)
+        return int(self._parameters[name])
 
 
 def _name(learner: str, parameter: str) -> str:

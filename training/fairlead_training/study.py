@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from fairlead_training.database import (
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.metrics import greater_is_better
 from fairlead_training.snapshot import Snapshot, read_snapshot
+from fairlead_training.warm_start import Beginning
 
 HEARTBEAT_SECONDS: Final = 2
 GRACE_SECONDS: Final = 10  # silence after which a trial counts as left behind
@@ -37,6 +38,7 @@ _SCHEMA_LOCK: Final = "fairlead/schema"
 _SNAPSHOT: Final = "fairlead.snapshot"
 _STARTED: Final = "fairlead.started_at"
 _PROMISE: Final = "fairlead.registers"
+_BEGUN_WITH: Final = "fairlead.begun_with"
 ERROR: Final = "fairlead.error"
 LEARNED: Final = "fairlead.learned"  # what the final fit takes from the folds
 _ROUNDS: Final = "fairlead.rounds"  # the same in studies that 0.1.0 searched
@@ -48,6 +50,7 @@ class SharedStudy:
     engine: sqlalchemy.Engine
     snapshot: Snapshot  # the rows every worker must use
     started_at: float  # seconds since 1970
+    begun_with: str | None = None  # the training whose best it tried first
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +125,7 @@ def join_study(
     snapshot: Snapshot,
     *,
     sampler: optuna.samplers.BaseSampler,
-    starting_points: Sequence[Mapping[str, Any]],
+    beginning: Beginning,
 ) -> SharedStudy:
     """Load the study; the first worker creates it and says which rows it is about."""
     with locked(storage.engine, config.study_name):
@@ -133,11 +136,13 @@ def join_study(
             load_if_exists=True,
             sampler=sampler,
             # Each learner's first trial is judged by its end: no other tells how it would be.
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=max(5, len(starting_points))),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=max(5, len(beginning.points))),
         )
         if _SNAPSHOT not in study.user_attrs:
-            for point in starting_points:
+            for point in beginning.points:
                 study.enqueue_trial(dict(point))
+            if beginning.taken_from is not None:
+                study.set_user_attr(_BEGUN_WITH, beginning.taken_from)
             study.set_user_attr(_STARTED, time.time())
             study.set_user_attr(_SNAPSHOT, dataclasses.asdict(snapshot))
     return _shared(study, storage)
@@ -247,4 +252,5 @@ def _shared(study: optuna.Study, storage: RDBStorage) -> SharedStudy:
         engine=storage.engine,
         snapshot=read_snapshot(attributes[_SNAPSHOT]),
         started_at=float(attributes[_STARTED]),
+        begun_with=attributes.get(_BEGUN_WITH),
     )

@@ -13,9 +13,9 @@ from fairlead_training.progress import Progress, Stage
 from fairlead_training.search import Folds, SearchProgress, Worker, build_sampler
 from fairlead_training.snapshot import restore, take_snapshot
 from fairlead_training.sources.table import read_frame
-from fairlead_training.space import starting_points
 from fairlead_training.split import split
 from fairlead_training.study import join_study, open_storage
+from fairlead_training.warm_start import begin
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
             config,
             take_snapshot(table),
             sampler=build_sampler(config, environment.worker),
-            starting_points=starting_points(learners),
+            beginning=begin(storage, config, learners),
         )
         parts = split(restore(table, shared.snapshot), config.validation)
         setting = Setting(

@@ -11,6 +11,7 @@ out is what decides whether and how soon a training ends, not what it is after:
                          refuse a training and change none
     missingLabels        the same: rows without a label are left out whatever it says
     search.parallelism   the same trials, by more workers
+    search.warmStart     where a search begins, not what it is after
     search.timeout       a limit, as resources are: what a search that was cut short
                          had reached depends on the machine; ``trials`` is the wish
     retries, resources   how the Jobs run
@@ -82,6 +83,7 @@ _CIRCUMSTANCES: Final[Mapping[str, object]] = {
     "data.suspiciousColumns": "warn",
     "training.search.parallelism": 1,
     "training.search.timeout": "15m",
+    "training.search.warmStart": True,  # what failed does so from wherever it begins
     "training.retries": 2,
     "training.resources.requests.cpu": None,
     "training.resources.requests.memory": None,

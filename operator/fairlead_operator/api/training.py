@@ -660,6 +660,15 @@ class SearchSpec(Spec):
             description="Seed of the sampler and the learner. Defaults to 7.",
         ),
     ]
+    warm_start: Annotated[
+        bool,
+        Field(
+            default=True,
+            description="Begin with the best trials of this Model's last search by the same "
+            "metric. false: begin anew each time, so that a training repeated finds the same. "
+            "Defaults to true.",
+        ),
+    ]
 
 
 _PERCENTS: Final = range(5, 51)

@@ -64,6 +64,7 @@ def build_config(
             "metric": spec.metric,
             "seed": search.seed,
             "ensemble": spec.training.ensemble,
+            "warmStart": search.warm_start,
         },
         "validation": {
             "strategy": spec.strategy,

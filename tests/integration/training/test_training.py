@@ -293,6 +293,22 @@ def test_one_worker_finds_the_same_model_again(desk: Desk, mlflow_server: Mlflow
     assert first["digest"] != second["digest"]
 
 
+def test_the_next_search_begins_with_the_best_of_the_last_one(desk: Desk) -> None:
+    first = desk.config(search__algorithms=["linear"], search__trials=4)
+    assert "begunWith" not in desk.train(first)["trials"]
+    found = desk.artifact(first, "best_hyperparameters.json")["params"]
+    several = {"search__algorithms": ["extra-trees", "linear"], "search__trials": 3}
+    second = desk.config(search__warmStart=True, search__parallelism=1, **several)
+
+    result = desk.train(second)
+
+    assert result["trials"]["begunWith"] == first["trainingRun"]
+    tried = desk.artifact(second, "trials.json")
+    drawn = {f"linear.{name}": value for name, value in found.items()}
+    assert tried[0]["params"] == {"algorithm": "linear", **drawn}
+    assert tried[1]["params"]["algorithm"] == "extra-trees"
+
+
 def test_a_query_may_return_booleans_decimals_and_row_numbers(desk: Desk) -> None:
     query = """SELECT row_number() OVER () AS nth, *, period > 0.5 AS late, 2^60::numeric AS big,
         CASE WHEN period > 0.2 THEN nsw_price::numeric(9, 4) END AS price

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_contract.search import SCHEMA, search_schema
+from fairlead_contract.search import SCHEMA, memory_name, search_schema, study_name_bounds
 from fairlead_operator.record.tenants import login_name
 
 NAMESPACES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
@@ -32,3 +32,11 @@ def test_long_namespaces_that_differ_at_the_end_have_different_names() -> None:
 
     assert login_name(one) != login_name(other)
     assert search_schema(one) != search_schema(other)
+
+
+def test_what_a_model_remembers_goes_with_no_training() -> None:
+    start, end = study_name_bounds("energy", "0b8f3c1e-9a54-4f0e-8f4e-6a9f6c2f6f10")
+
+    name = memory_name("energy", "nsw-price")
+    assert name.startswith(start)
+    assert not name.endswith(end)

@@ -118,6 +118,7 @@ def test_the_trainer_reads_the_operators_config() -> None:
     assert config.champion.version == "1.0.0"
     assert config.search_schema == search_schema("energy")
     assert (config.data.positive_class, config.data.missing_labels) == (None, 0.05)
+    assert config.search.warm_start
 
 
 def test_the_trainer_reads_several_sources_with_the_secret_of_each() -> None:

@@ -30,7 +30,9 @@ CHAMPION = {"version": "1.0.0", "registryVersion": "1", "digest": "sha256:a"}
 VALUE = Estimate(value=0.9141592653, low=0.9, high=math.nan)
 
 
-def outcome(*, warnings: tuple[str, ...] = (), **changes: Any) -> Outcome:
+def outcome(
+    *, warnings: tuple[str, ...] = (), begun_with: str | None = None, **changes: Any
+) -> Outcome:
     values: dict[str, Any] = {
         "metrics": {"roc_auc": VALUE},
         "baseline": {"roc_auc": 0.5},
@@ -49,6 +51,7 @@ def outcome(*, warnings: tuple[str, ...] = (), **changes: Any) -> Outcome:
         counts=Counts(complete=30, pruned=8, failed=2, running=0),
         seconds=61.234,
         data=data_document(snapshot, 20, trained_to=10**17 + 1),
+        begun_with=begun_with,
     )
 
 
@@ -67,6 +70,10 @@ def test_a_first_version_has_nothing_to_be_compared_with() -> None:
     assert found["data"]["trainedTo"] == "1973-03-03T09:46:40.000000001Z"
     assert "championUnavailable" not in found
     assert "comparedRows" not in found
+
+
+def test_the_training_is_named_whose_best_the_search_tried_first() -> None:
+    assert document(begun_with="nsw-price-3")["trials"]["begunWith"] == "nsw-price-3"
 
 
 def test_rows_without_times_say_how_they_were_held_out() -> None:

@@ -28,9 +28,10 @@ from fairlead_training.learners.table import LEARNERS, find_learners
 from fairlead_training.metrics import Floats
 from fairlead_training.search import Folds, TrialFailedError, Worker, build_sampler, nothing_found
 from fairlead_training.snapshot import Snapshot
-from fairlead_training.space import draw, starting_points
+from fairlead_training.space import draw
 from fairlead_training.split import split
 from fairlead_training.study import ERROR, LEARNED, SharedStudy
+from fairlead_training.warm_start import choose
 from support.optuna_trials import frozen_trial
 from support.trainer_config import config_document
 
@@ -164,7 +165,7 @@ def test_a_search_of_xgboost_alone_draws_what_it_always_drew() -> None:
     """An upgrade of Fairlead trains nobody anew, and a training repeated finds the same."""
     (learner,) = find_learners(["xgboost"])
     study = optuna.create_study(sampler=build_sampler(CONFIG, 0), direction="maximize")
-    for point in starting_points([learner]):
+    for point in choose([], [learner], trials=6):
         study.enqueue_trial(point)
 
     def judge(trial: optuna.Trial) -> float:

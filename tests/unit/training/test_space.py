@@ -9,7 +9,8 @@ import pytest
 from fairlead_training.config import parse_config
 from fairlead_training.learners.table import LEARNERS, find_learners
 from fairlead_training.search import build_sampler
-from fairlead_training.space import draw, read_choice, starting_points
+from fairlead_training.space import draw, has_point, name_point, read_choice
+from fairlead_training.warm_start import choose
 from support.trainer_config import config_document
 
 SEVERAL = find_learners(["lightgbm", "linear", "baseline"])
@@ -31,11 +32,12 @@ def test_a_study_of_one_learner_knows_its_parameters_by_their_own_names(name: st
 
     assert choice.parameters == asked.params == learner.starting_point
     assert read_choice(asked.params, learners) == choice
-    assert starting_points(learners) == [learner.starting_point]
+    assert name_point(choice, learners) == learner.starting_point
+    assert has_point(learner, learner.starting_point)
 
 
 def test_each_learner_is_tried_at_its_own_good_point_in_the_order_they_are_named() -> None:
-    choices = [draw(trial(point), SEVERAL) for point in starting_points(SEVERAL)]
+    choices = [draw(trial(point), SEVERAL) for point in choose([], SEVERAL, trials=24)]
 
     assert [choice.learner.name for choice in choices] == ["lightgbm", "linear", "baseline"]
     assert all(choice.parameters == choice.learner.starting_point for choice in choices)
@@ -57,7 +59,7 @@ def test_the_trials_go_where_they_pay() -> None:
         json.dumps(config_document(search__algorithms=[each.name for each in SEVERAL]))
     )
     study = optuna.create_study(sampler=build_sampler(config, 0), direction="maximize")
-    for point in starting_points(SEVERAL):
+    for point in choose([], SEVERAL, trials=40):
         study.enqueue_trial(point)
 
     def judge(asked: optuna.Trial) -> float:
