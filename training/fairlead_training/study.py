@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,6 @@ from fairlead_training.database import (
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.metrics import greater_is_better
 from fairlead_training.snapshot import Snapshot, read_snapshot
-from fairlead_training.warm_start import Beginning
 
 HEARTBEAT_SECONDS: Final = 2
 GRACE_SECONDS: Final = 10  # silence after which a trial counts as left behind
@@ -51,6 +50,14 @@ class SharedStudy:
     snapshot: Snapshot  # the rows every worker must use
     started_at: float  # seconds since 1970
     begun_with: str | None = None  # the training whose best it tried first
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What a search tries first."""
+
+    points: Sequence[Mapping[str, Any]]  # as its study keeps them
+    taken_from: str | None = None  # the training whose best are among them
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,9 @@ The last search is known by what its training left in the namespace's own schema
 name, the parameters of its best trials.  Nothing else of a study outlives its training.
 """
 
-import dataclasses
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import optuna
@@ -19,6 +18,7 @@ from fairlead_training.config import TrainingConfig
 from fairlead_training.learners.protocol import Learner
 from fairlead_training.learners.table import find_learners
 from fairlead_training.space import Choice, has_point, name_point, read_choice
+from fairlead_training.study import Beginning
 
 _BEST: Final = "fairlead.best"
 _FIRST: Final = 3  # trials of the last search that are tried before all others
@@ -27,14 +27,6 @@ _MOST_READ: Final = 50  # of what the namespace's login may have written
 _LONGEST_NAME: Final = 253  # of a TrainingRun
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
-    """What a search tries first."""
-
-    points: Sequence[Mapping[str, Any]]  # as its study keeps them
-    taken_from: str | None = None  # the training whose best are among them
 
 
 def begin(storage: BaseStorage, config: TrainingConfig, learners: Sequence[Learner]) -> Beginning:
