@@ -28,7 +28,6 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
     """
     learners = find_learners(config.search.algorithms, config.search.metric)
     frame = read_frame(config.data, environment)
-    progress.enter(Stage.FEATURES)
     # Bad data ends here, before it becomes a study.
     table, _ = examine(
         frame,
@@ -37,6 +36,7 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
         find_suspicious=refusing(config),
     ).usable()
     del frame  # the search needs the room
+    progress.enter(Stage.FEATURES)
     _log.info("read %d features: %s", len(table.types), describe_types(table.types) or "numbers")
     database = (environment.database_url, config.search_schema)
     with open_storage(*database, file=environment.database_file) as storage:

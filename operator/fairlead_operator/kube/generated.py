@@ -36,8 +36,9 @@ class Keeper:
         while True:
             try:
                 async for _ in self._kube.changes("Secret", self._namespace, name):
-                    await asyncio.sleep(_SETTLED)
-                    await self.look(name, keys)
+                    if not await self.remember(name, keys):
+                        await asyncio.sleep(_SETTLED)
+                        await self.look(name, keys)
             except ConflictError:  # somebody has just written it
                 continue
             except (TransientError, ClusterRefusalError) as error:
@@ -45,27 +46,45 @@ class Keeper:
                 _LOGGER.debug("generated Secret not watched", extra=fields)
                 await asyncio.sleep(_RETRY)
 
+    async def remember(self, name: str, keys: Sequence[str]) -> bool:
+        """Keep in mind what the Secret holds; tell whether it lacks nothing that it has held.
+
+        Raises:
+            TransientError: the cluster did not answer.
+            ClusterRefusalError: it does not let us.
+        """
+        live = await self._kube.get("Secret", self._namespace, name)
+        if live is not None and not self._lost(name, keys, live):
+            self._seen[name] = self._whole(live, keys)
+            return True
+        return False
+
     async def look(self, name: str, keys: Sequence[str]) -> None:
-        """Look at the Secret once.
+        """Look at the Secret once, and put back what it has lost.
 
         Raises:
             ConflictError: somebody has written it meanwhile.
             TransientError: the cluster did not answer.
             ClusterRefusalError: it does not let us.
         """
+        if await self.remember(name, keys):
+            return
         live = await self._kube.get("Secret", self._namespace, name)
-        whole = self._seen.get(name, {"data": {}})
-        lost = [key for key in find_missing(live or {}, keys) if key in whole["data"]]
-        if live is None and lost:
+        if not (lost := self._lost(name, keys, live)):
+            return
+        whole = self._seen[name]
+        if live is None:
             await self._kube.apply(bind_to_state(whole, None))
-        elif live is not None and lost:
+        else:
             data = live.get("data") or {}
             await self._kube.replace({**live, "data": {**data, **_part(whole["data"], lost)}})
-        elif live is not None:
-            self._seen[name] = self._whole(live, keys)
-            return
-        if lost:
-            _LOGGER.warning("put back", extra={"secret": name, "keys": ",".join(lost)})
+        _LOGGER.warning("put back", extra={"secret": name, "keys": ",".join(lost)})
+
+    def _lost(
+        self, name: str, keys: Sequence[str], live: Mapping[str, Any] | None
+    ) -> Sequence[str]:
+        held = self._seen.get(name, {"data": {}})["data"]
+        return [key for key in find_missing(live or {}, keys) if key in held]
 
     def _whole(self, live: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
         """Return the manifest that makes it anew, for whoever counts it to the release as well."""

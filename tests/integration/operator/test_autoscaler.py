@@ -8,6 +8,7 @@ from cluster.control_plane import ControlPlane
 from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.errors import ClusterRefusalError
 from fairlead_operator.kube.client import KubeClient
+from fairlead_operator.kube.kinds import OPTIONAL
 from fairlead_operator.kube.metadata import Owner
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
@@ -66,7 +67,7 @@ async def test_an_autoscaler_in_force_is_not_sent_again(
     keda: ControlPlane, kube: KubeClient, namespace: str, provider: str
 ) -> None:
     store, nobody = Store(), cast("Any", None)
-    store.cover("ScaledObject")
+    store.cover("ScaledObject", OPTIONAL["ScaledObject"])
     target = {"cpuUtilization": 70} if provider == "hpa" else BOTH
     await WatchedKube(kube, store).apply(build(namespace, provider, **target))
 
