@@ -120,8 +120,10 @@ async def test_who_was_compared_with_what_is_not_in_charge_any_more_is_told_and_
 
     assert (stable(world), world.weights()) == ("1.1.0", {"1.1.0": 100})
     assert (status["gate"]["passed"], status["gate"]["reason"]) == (False, "ChampionNotCompared")
-    assert "1.2.0 was compared with 1.0.0, and 1.1.0 is in charge by now" in status["message"]
-    assert "`fairlead retrain MODEL` compares a new one" in status["message"]
+    told = f"1.2.0 refused by the gate: {status['gate']['message']}"
+    assert "1.2.0 was compared with 1.0.0, and 1.1.0 is in charge by now" in told
+    assert "`fairlead retrain nsw-price` compares a new one" in told
+    assert ("GateNotPassed", told) in world.events()
 
     await _train(world, "nsw-price-training-3", "1.3.0", champion="1.1.0")
     await world.pass_time(MINUTE)
