@@ -173,7 +173,7 @@ def test_numbers_of_parquet_are_numbers(values: Any, expected: list[float | None
     config = data_config(uri="https://h/d.parquet")
 
     column = parse_file(file.getvalue(), config)["x"]
-    read = read_feature(column, "x", "")
+    read = read_feature(column, "x")
 
     assert not isinstance(read, Fault)
     assert [None if value != value else value for value in read.tolist()] == expected  # noqa: PLR0124
@@ -194,7 +194,7 @@ def test_what_is_no_number_in_parquet_is_told(values: Any) -> None:
 
     column = parse_file(file.getvalue(), data_config(uri="https://h/d.parquet"))["x"]
 
-    assert isinstance(read_feature(column, "x", ""), Fault)
+    assert isinstance(read_feature(column, "x"), Fault)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Oslo", "+02:00"])
