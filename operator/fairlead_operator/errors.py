@@ -48,5 +48,9 @@ class TakenError(ClusterRefusalError):
     """An object that is not ours has the name; it is left as it is."""
 
 
+class SealedError(ClusterRefusalError):
+    """Somebody has made the ConfigMap or Secret immutable: it can only be exchanged."""
+
+
 class LoginNotAllowedError(Exception):
     """PostgreSQL does not let the operator make a login; who runs the database can change that."""

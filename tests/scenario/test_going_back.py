@@ -216,6 +216,17 @@ async def test_a_canary_goes_back_whatever_is_refused(target: str, phase: str, c
     assert applied(world)[0] == applied(world, "Model")[0] == "True"
 
 
+@pytest.mark.parametrize("cause", CAUSES)
+async def test_it_goes_back_though_somebody_made_the_route_immutable(cause: str) -> None:
+    world = await begin(CANARY)
+    await come_to(world, "Progressing")
+    meta = {"namespace": NAMESPACE, "name": "nsw-price-route"}
+    world.kube.put({"kind": "ConfigMap", "metadata": meta, "immutable": True})
+
+    await goes_back(world, cause)
+    assert applied(world)[0] != "False"
+
+
 @pytest.mark.parametrize("error", ["webhook down", "unavailable"])
 @pytest.mark.parametrize("target", ["the candidate's Deployment", "the stable Deployment"])
 async def test_it_goes_back_while_what_admits_objects_is_away(target: str, error: str) -> None:

@@ -15,6 +15,7 @@ from fairlead_operator.api.runs import OpenRun, RunEnd
 from fairlead_operator.errors import (
     ClusterRefusalError,
     ConflictError,
+    SealedError,
     TransientError,
     UnknownKindError,
 )
@@ -308,6 +309,15 @@ async def another_is_not_deleted(kube: Kube, namespace: str) -> None:
     assert await kube.get("ConfigMap", namespace, "settings") is not None
 
 
+async def what_was_made_immutable_is_told_apart(kube: Kube, namespace: str) -> None:
+    await kube.apply(config_map(namespace, data={"a": "1"}, immutable=True))
+    with pytest.raises(SealedError):
+        await kube.apply(config_map(namespace, data={"a": "2"}, immutable=True))
+
+    sealed = await must_get(kube, "ConfigMap", namespace, "settings")
+    assert (sealed["data"], sealed["immutable"]) == ({"a": "1"}, True)
+
+
 async def a_patch_of_nothing_reads(kube: Kube, namespace: str) -> None:
     """The one way to look at what may be patched and not read."""
     assert await kube.annotate("ConfigMap", namespace, "settings", {}) is None
@@ -509,6 +519,7 @@ KUBE: tuple[KubeCheck, ...] = (
     apply_to_nothing_creates_once,
     apply_to_another_is_a_conflict,
     another_is_not_deleted,
+    what_was_made_immutable_is_told_apart,
     a_patch_of_nothing_reads,
     spec_bumps_the_generation_and_status_does_not,
     reread_is_what_get_finds,

@@ -16,6 +16,7 @@ from fairlead_operator.api.runs import OpenRun, RunEnd
 from fairlead_operator.errors import (
     ClusterRefusalError,
     ConflictError,
+    SealedError,
     TransientError,
     UnknownKindError,
 )
@@ -298,6 +299,9 @@ def _check_immutable(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) 
     if path and before not in (None, after):
         where = ".".join(path)
         raise ClusterRefusalError(f"PATCH {wanted['metadata']['name']}: 422 {where}: is immutable")
+    sealed = live is not None and live.get("immutable") is True
+    if live is not None and sealed and wanted.get("data", {}) != live.get("data", {}):
+        raise SealedError(f"PATCH {wanted['metadata']['name']}: 422 data: field is immutable")
 
 
 def _read(body: Mapping[str, Any], path: Sequence[str]) -> Any:

@@ -19,6 +19,7 @@ from fairlead_operator.errors import (
     ClusterRefusalError,
     ConflictError,
     NamespaceEndingError,
+    SealedError,
     TransientError,
     UnknownKindError,
     WebhookUnavailableError,
@@ -38,6 +39,8 @@ _WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, connect
 _METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _ENDING: Final = "NamespaceTerminating"  # reason of a cause
 _UID: Final = "metadata.uid"  # field of a cause
+# Told by its message: its reason and field are those of other refusals, too.
+_SEALED: Final = "field is immutable when `immutable` is set"
 # The two refusals that are told by their message alone: both are an InternalError without a field.
 _UNDECLARED: Final = "field not declared in schema"
 _WEBHOOK: Final = "failed calling webhook"
@@ -310,6 +313,8 @@ def _refusal(
         return ClusterRefusalError(text)
     if _WEBHOOK in text and code >= 500:
         return WebhookUnavailableError(text)
+    if code == 422 and _SEALED in text:
+        return SealedError(text)
     if code == 409 or (code == 422 and _UID in [cause.get("field") for cause in causes]):
         return ConflictError(text)
     if code in _RETRIABLE or code in {401, 404}:

@@ -20,7 +20,7 @@ from fairlead_operator.api.group import (
     LABEL_VERSION,
     MANAGED_BY,
 )
-from fairlead_operator.errors import ConflictError, TakenError
+from fairlead_operator.errors import ConflictError, SealedError, TakenError
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name, version_name
 from fairlead_operator.ports import Kube
 
@@ -64,17 +64,33 @@ async def apply_owned(
 ) -> dict[str, Any]:
     """Apply to nothing or to what is ours; ``live`` is what is known of the object.
 
+    What is ours and was made immutable is exchanged: a route that could not be written any more
+    would leave the traffic where it is.
+
     Raises:
         TakenError: an object of that name is not ours.
         ConflictError: it was exchanged in this very moment.
     """
     if live is None or is_ours(manifest, live):
         with contextlib.suppress(ConflictError):
-            return await api.apply(_bound(manifest, live))
+            return await _write(manifest, live, api)
     meta = manifest["metadata"]
     live = await api.get(manifest["kind"], meta["namespace"], meta["name"])  # what we knew not of
     refuse_taken(manifest, live)
-    return await api.apply(_bound(manifest, live))
+    return await _write(manifest, live, api)
+
+
+async def _write(
+    manifest: Mapping[str, Any], live: Mapping[str, Any] | None, api: Kube
+) -> dict[str, Any]:
+    try:
+        return await api.apply(_bound(manifest, live))
+    except SealedError:
+        if live is None:
+            raise
+        meta = live["metadata"]
+        await api.delete(manifest["kind"], meta["namespace"], meta["name"], uid=meta["uid"])
+    return await api.apply(_bound(manifest, None))
 
 
 async def create_once(

@@ -12,9 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from fairlead_contract.cluster import LABEL_MODEL, ROUTE_KEY, ROUTE_SUFFIX
+from fairlead_contract.cluster import ROUTE_KEY, ROUTE_SUFFIX
 from fairlead_serving.gateway.cluster.applied import Applied, to_text
-from fairlead_serving.gateway.cluster.kubernetes import Manifest
 from fairlead_serving.gateway.cluster.watch import Objects
 from fairlead_serving.gateway.guard.burst import Burst
 from fairlead_serving.gateway.guard.loop import Fallback, Guarded, find_fallbacks, find_guarded
@@ -73,7 +72,7 @@ class Agent:
         self._ports = ports
         self._namespace = namespace
         self._path = snapshot_path
-        self._config_maps: Objects | None = None  # None: not read yet
+        self._config_maps: Objects | None = None  # by Model; None: not read yet
         self._found: Found | None = None  # the same of endpoints
         self._published: Snapshot | None = None
         self._kept = Snapshot()  # the last good: Envoy has taken it
@@ -103,8 +102,16 @@ class Agent:
             self._publish(kept)
 
     def see_routes(self, config_maps: Objects) -> None:
-        """Take all route ConfigMaps there are."""
-        self._config_maps = config_maps
+        """Take all route ConfigMaps there are.
+
+        The name says whose one is, and that there is but one: anybody may copy one with its labels,
+        to keep it for example, and a copy must not hold the traffic where it was.
+        """
+        self._config_maps = {
+            name.removesuffix(ROUTE_SUFFIX): item
+            for name, item in config_maps.items()
+            if name.endswith(ROUTE_SUFFIX)
+        }
         self._refresh_soon()
 
     def see_slices(self, slices: Objects) -> None:
@@ -208,8 +215,8 @@ class Agent:
 
     def _documents(self) -> list[RouteDocument]:
         return [
-            RouteDocument(_model(name, item), (item.get("data") or {}).get(ROUTE_KEY, ""))
-            for name, item in sorted((self._config_maps or {}).items())
+            RouteDocument(model, (item.get("data") or {}).get(ROUTE_KEY, ""))
+            for model, item in sorted((self._config_maps or {}).items())
         ]
 
     def _tripped(self) -> Mapping[str, Tripped]:
@@ -235,7 +242,7 @@ class Agent:
         self._ports.metrics.routes.set(len(self._in_force))
         self._ports.metrics.refused.set(len(self._errors))
         tripped, nothing = self._tripped(), (None, self._ports.now())
-        models = sorted({_model(name, item) for name, item in self._config_maps.items()})
+        models = sorted(self._config_maps)
         applied = self._applied.map(
             (
                 *self._in_force.get(model, nothing),
@@ -252,12 +259,6 @@ class Agent:
                 if each.route is not None or each.error is not None
             }
         )
-
-
-def _model(name: str, config_map: Manifest) -> str:
-    """Name the Model whose routes a ConfigMap holds."""
-    label: str | None = (config_map["metadata"].get("labels") or {}).get(LABEL_MODEL)
-    return label or name.removesuffix(ROUTE_SUFFIX)
 
 
 def _are_same(one: Route, other: Route) -> bool:

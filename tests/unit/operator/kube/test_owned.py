@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.errors import ConflictError, TakenError
+from fairlead_operator.errors import ClusterRefusalError, ConflictError, TakenError
 from fairlead_operator.kube.database_secret import name_database_secret
 from fairlead_operator.kube.metadata import Owner, component_labels
 from fairlead_operator.kube.owned import (
@@ -147,6 +147,30 @@ async def test_ours_is_applied_whatever_is_known_of_it(
 
     owners = api.objects[PLACE]["metadata"]["ownerReferences"]
     assert [owner["uid"] for owner in owners] == [OWNER.uid]
+
+
+SETTINGS_MAP = {**OURS, "kind": "ConfigMap", "data": {"a": "2"}}
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "not known"])
+async def test_ours_is_exchanged_where_it_was_made_immutable(api: FakeKube, known: bool) -> None:
+    sealed = api.put({**SETTINGS_MAP, "data": {"a": "1"}, "immutable": True})
+
+    await apply_owned(SETTINGS_MAP, sealed if known else None, api)
+
+    live = api.objects["ConfigMap", "energy", "web"]
+    assert (live["data"], live.get("immutable")) == ({"a": "2"}, None)
+    assert live["metadata"]["uid"] != sealed["metadata"]["uid"]
+
+
+async def test_what_is_refused_otherwise_is_not_exchanged(api: FakeKube) -> None:
+    live = api.put({**SETTINGS_MAP, "data": {"a": "1"}, "immutable": True})
+    api.refusing["ConfigMap", "web"] = ClusterRefusalError("422 denied by a policy")
+
+    with pytest.raises(ClusterRefusalError):
+        await apply_owned(SETTINGS_MAP, live, api)
+
+    assert api.objects["ConfigMap", "energy", "web"]["data"] == {"a": "1"}
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "not known"])

@@ -201,6 +201,31 @@ async def test_an_invalid_route_falls_back_on_one_envoy_has_not_taken_yet(world:
     assert world.outside.revisions() == {"a": "1"}
 
 
+@pytest.mark.parametrize("name", ["0-copy", "a-route-backup", "old-a-route"])
+async def test_a_copy_of_a_route_under_another_name_moves_no_traffic(
+    world: World, name: str
+) -> None:
+    await world.synced(a="1")
+
+    copied = config_map("a", "1")
+    world.agent.see_routes({"a-route": config_map("a", "2"), name: copied})
+    await asyncio.sleep(0)
+    world.settle()
+
+    assert world.outside.revisions() == {"a": "2"}
+    assert world.report("a") == ("2", None)
+
+
+async def test_a_route_is_served_whatever_a_person_makes_of_its_labels(world: World) -> None:
+    relabelled = config_map("a", "1")
+    relabelled["metadata"]["labels"] = {"fairlead.dev/model": "b"}
+    world.agent.see_slices({})
+    world.agent.see_routes({"a-route": relabelled})
+    await asyncio.sleep(0)
+
+    assert world.outside.revisions() == {"a": "1"}
+
+
 async def test_a_config_map_without_label_or_data_is_named_by_its_name(world: World) -> None:
     world.agent.see_slices({})
     world.agent.see_routes({"a-route": {"metadata": {"name": "a-route"}}})
