@@ -175,7 +175,7 @@ def _refuse_retrain(observed: Observed) -> str | None:
     """Return why no training can start now, or None."""
     training = observed.training
     if training is not None and training.state is RunState.ACTIVE:
-        return f"{training.name} is under way; ask again when it has ended"
+        return f"{training.name} is under way; ask again when it has ended{_corrected(observed)}"
     if observed.takes_up is not None:
         return f"{observed.takes_up} is taken up first; ask again when it is in charge"
     return None
@@ -613,7 +613,16 @@ def _waiting(observed: Observed) -> str:
     training = observed.training
     if training is None or training.reason not in _WAITING:
         return ""
-    return f"; {training.name}: {training.message[:_CAUSE]}"
+    return f"; {training.name}: {training.message[:_CAUSE]}{_corrected(observed)}"
+
+
+def _corrected(observed: Observed) -> str:
+    """Say how what was corrected is used at once; the training goes on with what it was told."""
+    training = observed.training
+    if training is None or training.task in {None, observed.task}:
+        return ""
+    way = f"`kubectl delete trainingrun {training.name}` and then `fairlead retrain MODEL`"
+    return f"; spec.data or spec.training has changed since it began: {way} train by it now"
 
 
 def _serving(observed: Observed, *, training: bool) -> str:

@@ -606,6 +606,9 @@ def test_a_model_in_trouble_names_the_way_out(about: Observed, begins: str, ends
                      id="retrain: suspended"),
         pytest.param(observed(requests=RETRAIN, training=training(), training_folded=False),
                      "t-2 is under way", id="retrain: one training at a time"),
+        pytest.param(observed(requests=RETRAIN, training=training(), training_folded=False,
+                              task="sha256:corrected"),
+                     "kubectl delete trainingrun t-2", id="retrain: what was corrected"),
         pytest.param(observed(requests=RETRY), "no version was rolled back",
                      id="retry: nothing was rolled back"),
         pytest.param(observed(requests=RETRY, blocked=blocked("1.1.0")), None,
@@ -798,6 +801,10 @@ def test_what_a_model_in_a_rollout_says(changes: dict[str, Any], message: str) -
 
 
 WAITS = training(reason="WaitingForPods", message="no pod: exceeded quota")
+NOW = (
+    "; spec.data or spec.training has changed since it began: `kubectl delete trainingrun t-2` "
+    "and then `fairlead retrain MODEL` train by it now"
+)
 
 
 @pytest.mark.parametrize(
@@ -820,6 +827,12 @@ WAITS = training(reason="WaitingForPods", message="no pod: exceeded quota")
         pytest.param({"training": WAITS},
                      "1.0.0 is in charge; a training is under way; t-2: no pod: exceeded quota",
                      id="another, without a pod"),
+        pytest.param({"training": WAITS, "task": "sha256:corrected"},
+                     "1.0.0 is in charge; a training is under way; t-2: no pod: exceeded quota"
+                     f"{NOW}", id="without a pod, and corrected since"),
+        pytest.param({"training": training(reason="Searching", message="m"),
+                      "task": "sha256:corrected"},
+                     "1.0.0 is in charge; a training is under way", id="corrected, at work"),
     ],
 )  # fmt: skip
 def test_what_a_model_in_training_says(changes: dict[str, Any], message: str) -> None:
