@@ -21,12 +21,12 @@ from fairlead_training.sources.folder import AbsentError, DataFile
 
 DELTA: Final = "delta"  # of spec.data.source.format
 _LOG: Final = "_delta_log"
-_SIDECARS: Final = "_sidecars"
 _COMMIT: Final = re.compile(r"([0-9]{20})[.]json")
 _CHECKPOINT: Final = re.compile(
     r"([0-9]{20})[.]checkpoint"
     r"(?:[.]([0-9]{10})[.]([0-9]{10})[.]parquet|[.][0-9a-f-]{36}[.](?:json|parquet)|[.]parquet)"
 )
+_SIDECAR: Final = re.compile(r"_sidecars/[^/]+[.]parquet")  # within the copy: a store says names
 _FEATURE: Final = re.compile(r"[Ff]eature '?\"?(\w+)")
 _MAPPING: Final = "columnMapping"
 _DELETIONS: Final = "deletionVectors"
@@ -71,7 +71,7 @@ def find_table(folder: Folder, config: DataConfig, *, scratch: str) -> Sequence[
     log = choose_log(names, config.version, table=folder.name)
     with tempfile.TemporaryDirectory(dir=scratch) as place:
         copy = Path(place)
-        for name in (*log.others, *(each for each in names if each.startswith(f"{_SIDECARS}/"))):
+        for name in (*log.others, *filter(_SIDECAR.fullmatch, names)):
             _check_checkpoint(_copy(folder, name, copy), name, folder.name)
         for name in log.commits:
             _check_commit(_copy(folder, name, copy), name, folder.name)

@@ -31,8 +31,11 @@ _SETTINGS: Final = (
     "SET TimeZone = 'UTC'",
     "SET lock_configuration = true",
 )
-_COLUMN: Final = re.compile(r'Referenced column "([^"]+)" not found')
-_NAME: Final = re.compile(r"(Table|Function) with name (\S+) does not exist")
+# From the beginning, as an error may quote a value of the rows, which the query has worded.
+_COLUMN: Final = re.compile(r'Binder Error: Referenced column "([^"]+)" not found')
+_NAME: Final = re.compile(
+    r"Catalog Error: (?:\w+ )??(Table|Function) with name (\S+) does not exist"
+)
 
 
 def run_sql(
@@ -61,7 +64,12 @@ def run_sql(
             database.register(TABLE, frame)
             return _collect(database, query, room)
         except duckdb.Error as error:
-            raise _explain(error, name, room, quotes=quotes) from error
+            raise _explain(error, query, name, room, quotes=quotes) from error
+        except pa.ArrowException as error:
+            raise _invalid(
+                name, "gives a column of a type that is not read; cast it to a number, a text or a "
+                "time",
+            ) from error  # fmt: skip
         finally:
             done.set()
 
@@ -93,7 +101,9 @@ def _refuse_others(database: duckdb.DuckDBPyConnection, query: str, name: str) -
         raise _invalid(name, "is not one statement that reads; write one SELECT")
 
 
-def _explain(error: duckdb.Error, name: str, room: Room, *, quotes: bool) -> TrainingFailure:
+def _explain(
+    error: duckdb.Error, query: str, name: str, room: Room, *, quotes: bool
+) -> TrainingFailure:
     said = first_line(error)
     match error:
         case duckdb.OutOfMemoryException():
@@ -107,9 +117,9 @@ def _explain(error: duckdb.Error, name: str, room: Room, *, quotes: bool) -> Tra
             )  # fmt: skip
         case duckdb.ParserException():  # which shows the query alone
             return _invalid(name, f"is not understood: {said}; correct it")
-    if found := _COLUMN.search(said):
+    if (found := _COLUMN.match(said)) and found[1].lower() in query.lower():
         return _invalid(name, f"names a column {found[1]} that {TABLE} does not have; correct it")
-    if found := _NAME.search(said):
+    if (found := _NAME.match(said)) and found[2].lower() in query.lower():
         return _invalid(
             name,
             f"names a {found[1].lower()} {found[2]} that is not there; the rows are the table "

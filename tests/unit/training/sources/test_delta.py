@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources.claim import read_claim
-from fairlead_training.sources.delta import choose_log
+from fairlead_training.sources.delta import Folder, choose_log, find_table
 from support.reading import environment
 from support.trainer_config import data_config
 
@@ -211,6 +211,29 @@ def test_what_was_written_but_not_committed_is_no_part(volume: Path) -> None:
     (volume / "prices" / "_delta_log" / "_commit_0a1b.json.tmp").write_bytes(b"{")
 
     assert len(read(volume)) == 3
+
+
+@pytest.mark.parametrize("name", ["_sidecars/../../../lost.parquet", "_sidecars/a/../lost.parquet"])
+def test_a_store_names_no_place_of_the_trainers(name: str, built: Path, tmp_path: Path) -> None:
+    """A store may list what no folder of a disk holds."""
+    log = built / "prices" / "_delta_log"
+    asked: list[str] = []
+
+    def open_below(below: str) -> IO[bytes]:
+        asked.append(below)
+        return (built / "prices" / below).open("rb")
+
+    folder = Folder(
+        name="s3://b/prices",
+        list=lambda _: [*(each.name for each in log.iterdir()), name],
+        open=open_below,
+    )
+
+    found = find_table(folder, data_config(format="delta"), scratch=str(tmp_path))
+
+    assert found
+    assert f"_delta_log/{name}" not in asked
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_half_written_rows_are_told(volume: Path) -> None:

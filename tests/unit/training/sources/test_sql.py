@@ -91,6 +91,17 @@ def test_types_are_those_of_files() -> None:
                      id="types that do not fit"),
         pytest.param("select note::int from data", ["try_cast"], id="a value of another type"),
         pytest.param("select error(note) from data", ["failed on a value"], id="a value as error"),
+        pytest.param("select error('Referenced column \"' || note || '\" not found') from data",
+                     ["failed on a value"], id="a value as the name of a column"),
+        pytest.param("select error('Table with name ' || note || ' does not exist') from data",
+                     ["failed on a value"], id="a value as the name of a table"),
+        pytest.param("select nextval('\"Table with name ' || note || ' does not exist\"') as x "
+                     "from data",
+                     ["do not fit"], id="a value as the name of a table within another's"),
+        pytest.param("select nextval('\"' || note || '\"') from data", ["do not fit"],
+                     id="a value as the name of a sequence"),
+        pytest.param("select union_value(x := note) as x from data", ["of a type that is not read"],
+                     id="a type that a frame does not have"),
     ],
 )  # fmt: skip
 def test_what_a_query_may_not_do_is_told_without_a_value(
