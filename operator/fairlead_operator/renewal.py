@@ -62,22 +62,29 @@ def decide(
 
 
 class Turns:
-    """Whose turn it is: one namespace after the other."""
+    """Whose turn it is: one namespace after the other.
+
+    The moments are on Secrets of the namespaces, who may write there what they like: the next turn
+    of each comes when a password may be old again, so that nobody takes those of the others.
+    """
 
     def __init__(self) -> None:
         self._free: datetime | None = None
+        self._next: dict[str, datetime] = {}  # of a namespace that had one
 
-    def is_free(self, now: datetime) -> bool:
+    def is_free(self, namespace: str, now: datetime) -> bool:
         """Tell whether nobody is at it; what the operator before began may still go on."""
         if (
             self._free is None or self._free > now + _TURN
         ):  # at the start, or the clock was set back
             self._free = now + _TURN
-        return now >= self._free
+        return now >= max(self._free, self._next.get(namespace, self._free))
 
-    def take(self, now: datetime) -> None:
+    def take(self, namespace: str, now: datetime, *, age: timedelta | None) -> None:
         """Take the turn, which ends by itself."""
         self._free = now + _TURN
+        self._next = {each: moment for each, moment in self._next.items() if moment > now}
+        self._next[namespace] = now + (age or _TURN)
 
 
 def read_moment(text: str | None) -> datetime | None:

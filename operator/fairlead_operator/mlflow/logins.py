@@ -177,7 +177,7 @@ class OwnLogins:
         async with self._turns[namespace]:
             secret, now = await kube.get("Secret", namespace, SECRET), self._now()
             account = _read_account(namespace, secret, now)
-            step = self._choose(account, now)
+            step = self._choose(namespace, account, now)
             given = step is Step.STAY and await self._handed.is_there(namespace, kube)
             if given and model is None:
                 await self._end_other(namespace, account, kube, now)
@@ -199,8 +199,8 @@ class OwnLogins:
             self._handed.note(manifest)
             return None
 
-    def _choose(self, account: _Account, now: datetime) -> Step:
-        has_turn = self._renewals.is_free(now)
+    def _choose(self, namespace: str, account: _Account, now: datetime) -> Step:
+        has_turn = self._renewals.is_free(namespace, now)
         made = read_moment(account.made)
         return decide(made, None, now=now, age=self._age, has_turn=has_turn)
 
@@ -213,7 +213,7 @@ class OwnLogins:
         now: datetime,
     ) -> str:
         """Let the pods sign in as the other user from now on."""
-        self._renewals.take(now)
+        self._renewals.take(namespace, now, age=self._age)
         user = _other(namespace, before.user)
         account = _Account(
             user=user, password=secrets.token_hex(_BYTES), made=_write_moment(now), is_new=True

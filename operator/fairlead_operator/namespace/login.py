@@ -150,7 +150,8 @@ async def _provide(asked: _Asked, live: dict[str, Any] | None) -> Provided:
 def _choose(there: Passwords | None, asked: _Asked) -> tuple[Passwords, Step]:
     """Return what the Secret is to hold, and by which step."""
     now = asked.ports.now()
-    moment, has_turn = now.isoformat(timespec="seconds"), asked.ports.renewals.is_free(now)
+    moment = now.isoformat(timespec="seconds")
+    has_turn = asked.ports.renewals.is_free(asked.namespace, now)
     if there is None:
         return Passwords(current=secrets.token_hex(_BYTES), made=moment), Step.COUNT
     step = decide(
@@ -164,7 +165,8 @@ def _choose(there: Passwords | None, asked: _Asked) -> tuple[Passwords, Step]:
         case Step.COUNT:
             return dataclasses.replace(there, made=moment), step
         case Step.TELL:
-            asked.ports.renewals.take(now)
+            if has_turn:  # without one, another was told in the future, as a namespace may write it
+                asked.ports.renewals.take(asked.namespace, now, age=asked.age)
             following = secrets.token_hex(_BYTES)
             return dataclasses.replace(there, next=following, next_made=moment), step
         case Step.TAKE if there.next is not None:

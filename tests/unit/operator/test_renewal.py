@@ -64,22 +64,31 @@ def test_no_password_ends_that_pods_have_not_had_the_next_one_beside(
 
 def test_one_namespace_after_the_other() -> None:
     turns = Turns()
-    free = [turns.is_free(NOW)]
+    free = [turns.is_free("energy", NOW)]
     later = NOW + SPREAD + MINUTE
-    free.append(turns.is_free(later))
-    turns.take(later)
-    free += [turns.is_free(later), turns.is_free(later + SPREAD)]
-    free.append(turns.is_free(later + SPREAD + MINUTE))
+    free.append(turns.is_free("energy", later))
+    turns.take("energy", later, age=AGE)
+    free += [turns.is_free("shop", later), turns.is_free("shop", later + SPREAD)]
+    free.append(turns.is_free("shop", later + SPREAD + MINUTE))
 
     assert free == [False, True, False, False, True], "what an operator before began may go on"
 
 
 def test_a_clock_that_was_set_back_keeps_nobody_waiting() -> None:
     turns = Turns()
-    turns.take(NOW + DAY)
+    turns.take("energy", NOW + DAY, age=AGE)
 
-    assert not turns.is_free(NOW)
-    assert turns.is_free(NOW + SPREAD + MINUTE)
+    assert not turns.is_free("shop", NOW)
+    assert turns.is_free("shop", NOW + SPREAD + MINUTE)
+
+
+def test_nobody_has_two_turns_while_a_password_is_young() -> None:
+    turns = Turns()
+    turns.take("energy", NOW, age=AGE)
+    later = NOW + AGE - MINUTE
+
+    assert (turns.is_free("energy", later), turns.is_free("shop", later)) == (False, True)
+    assert turns.is_free("energy", NOW + AGE)
 
 
 @pytest.mark.parametrize(

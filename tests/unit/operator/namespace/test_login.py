@@ -398,6 +398,38 @@ async def test_of_two_namespaces_one_waits_for_the_other(world: World) -> None:
     assert [await look(NAMESPACE), await look("shop")] == [False, True]
 
 
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param({"password-made": "2000-01-01T00:00:00+00:00"}, id="always old"),
+        pytest.param(
+            {"next-password-made": "2999-01-01T00:00:00+00:00"}, id="always told in the future"
+        ),
+    ],
+)
+async def test_a_namespace_that_writes_its_moments_holds_up_no_other(
+    world: World, moments: dict[str, str]
+) -> None:
+    async def look(namespace: str) -> bool:
+        await provide_login(
+            namespace, world.ports, address=ADDRESS, logins=OWN, limits=Limits(), age=AGE
+        )
+        return "next-url" in world.kube.objects["Secret", namespace, PLACE[2]]["data"]
+
+    for namespace in (NAMESPACE, "shop"):
+        await look(namespace)
+    world.clock.advance(AGE)
+    is_told = False
+    for _ in range(30):
+        written = {f"fairlead.dev/{key}": value for key, value in moments.items()}
+        world.kube.objects[PLACE]["metadata"]["annotations"] |= written
+        await look(NAMESPACE)
+        is_told = is_told or await look("shop")
+        world.clock.advance(timedelta(minutes=1))
+
+    assert is_told
+
+
 async def test_since_when_a_password_of_an_earlier_release_is_is_noted(world: World) -> None:
     await renew(world)
     made = content(world)
