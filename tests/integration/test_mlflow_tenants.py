@@ -320,6 +320,32 @@ for _prefix in (API, AJAX):
             "runs/log-batch",
             lambda s: run_of(s) | {"tags": [{"key": "a", "value": "b"}]},
         ),
+        **{
+            f"{call}_judged_by_another_name": (
+                "POST",
+                f"runs/{call}",
+                lambda s, more=more: more | {"run_uuid": s.own.run, "runId": s.other.run},
+            )
+            for call, more in {
+                "set-tag": {"key": "a", "value": "b"},
+                "log-metric": {"key": "a", "value": 1, "timestamp": 1},
+                "log-parameter": {"key": "a", "value": "1"},
+                "log-batch": {"tags": [{"key": "a", "value": "b"}]},
+                "log-inputs": {
+                    "datasets": [
+                        {
+                            "dataset": {
+                                "name": "a",
+                                "digest": "b",
+                                "source_type": "c",
+                                "source": "d",
+                            }
+                        }
+                    ]
+                },
+                "outputs": {"models": [{"model_id": "m-" + "0" * 32, "step": 0}]},
+            }.items()
+        },
         inputs_logged=("POST", "runs/log-inputs", run_of),
         outputs_logged=("POST", "runs/outputs", run_of),
         run_ended=("POST", "runs/update", lambda s: run_of(s) | {"status": "FAILED"}),

@@ -9,6 +9,7 @@ from support.mlflow_server import FILES
 
 GUARD = runpy.run_path(str(FILES / "fairlead_tenants.py"))
 refuse: Callable[..., str | None] = GUARD["refuse"]
+refuse_words: Callable[[str, object], str | None] = GUARD["refuse_words"]
 names: Callable[[str], bool] = GUARD["names"]
 
 API, FILES_API = "/api/2.0/mlflow", "/api/2.0/mlflow-artifacts/artifacts"
@@ -93,6 +94,40 @@ def test_how_much_is_taken(path: str, length: int | None, *, is_taken: bool) -> 
 def test_and_nothing_else(method: str, path: str, folder: str | None) -> None:
     assert "need no" in (refuse("fairlead/energy", method, path, folder) or "")
     assert refuse("anna", method, path, folder) is None  # of people MLflow alone decides
+
+
+@pytest.mark.parametrize(
+    ("body", "is_taken"),
+    [
+        pytest.param({"run_id": "a", "key": "k", "value": "Any Words"}, True, id="a field"),
+        pytest.param({"run_id": "a", "run_uuid": "a"}, True, id="both names, as MLflow sends them"),
+        pytest.param({"run_id": "a", "metrics": [{"model_id": "m"}]}, True, id="fields within"),
+        pytest.param({"run_uuid": "a", "runId": "b"}, False, id="the name in JSON"),
+        pytest.param({"run_uuid": "a"}, False, id="the old name alone"),
+        pytest.param({"run_uuid": "a", "run_id": "b"}, False, id="two names that disagree"),
+        pytest.param({"metrics": [{"modelId": "m"}]}, False, id="the name in JSON, within"),
+        pytest.param({"run_id ": "a"}, False, id="a blank"),
+        pytest.param([{"run_id": "a"}], False, id="a list"),
+        pytest.param('{"run_id": "a"}', False, id="encoded twice"),
+        pytest.param(None, False, id="nothing, or no JSON"),
+    ],
+)
+def test_a_field_has_one_name(body: object, *, is_taken: bool) -> None:
+    """MLflow judges by one name of a field, and does what another says."""
+    assert (refuse_words("fairlead/energy", body) is None) is is_taken
+
+
+@pytest.mark.parametrize(
+    ("body", "is_taken"),
+    [
+        pytest.param({"run_uuid": "a", "key": "k"}, True, id="as the page sends it"),
+        pytest.param({"runId": "a"}, True, id="the name in JSON, by which MLflow does not judge"),
+        pytest.param({"run_uuid": "a", "runId": "b"}, False, id="two names of a run"),
+        pytest.param(None, True, id="nothing"),
+    ],
+)
+def test_nor_do_people_name_a_run_twice(body: object, *, is_taken: bool) -> None:
+    assert (refuse_words("anna", body) is None) is is_taken
 
 
 @pytest.mark.parametrize(
