@@ -1,13 +1,17 @@
-"""What code of a version's artifact its server would run, and whether it may.  Pure.
+"""How a version's server opens its artifact, what code of it runs then, and whether it may.  Pure.
 
 It is read from the ``MLmodel`` file, as the signature is.  The server looks at the bytes that it
 got, and refuses for itself: what is said here is said before a pod starts.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from fairlead_contract.artifact import (
     CODE_FIELD,
     CODE_VALUE,
     WITHOUT_CODE,
+    Form,
     choose_form,
     describe_code,
 )
@@ -22,12 +26,27 @@ def find_code(mlmodel: str) -> str:
     Raises:
         ValueError: the text of its ``MLmodel`` file does not say it.
     """
+    form, flavors = _read(mlmodel)
+    return describe_code(flavors) if form is not None and form.runs_code else ""
+
+
+def find_form(mlmodel: str) -> str:
+    """Name the flavor by which a server would open it; empty when none would.
+
+    Raises:
+        ValueError: the text of its ``MLmodel`` file does not say it.
+    """
+    form, _ = _read(mlmodel)
+    return "" if form is None else form.flavor
+
+
+def _read(mlmodel: str) -> tuple[Form | None, Mapping[str, Any]]:
+    """Return the form, and all flavors there are."""
     types = {column.type for column in read_signature(mlmodel).inputs}
     try:
         described = read_mlmodel(mlmodel)
         flavors = dict(described["flavors"])
-        form = choose_form(flavors, types, described.get("metadata"))
-        return describe_code(flavors) if form is not None and form.runs_code else ""
+        return choose_form(flavors, types, described.get("metadata")), flavors
     except (InvalidMlmodelError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(
             f"its MLmodel file cannot be read: {printable(error, limit=200)}"

@@ -174,6 +174,13 @@ class Registry(Protocol):
             ValueError: the version does not say it.
         """
 
+    async def form(self, registered_model: str, registry_version: str) -> str:
+        """Return the flavor by which a server opens a version's artifact; empty: by none.
+
+        Raises:
+            ValueError: the version does not say it.
+        """
+
     async def registrations(self) -> Mapping[tuple[str, str], RegisteredVersion]:
         """Return all registrations, by registered model and registry version."""
 

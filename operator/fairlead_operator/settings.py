@@ -103,6 +103,7 @@ class Settings:
             images=Images(
                 training=env["FAIRLEAD_TRAINING_IMAGE"],
                 serving=env["FAIRLEAD_SERVING_IMAGE"],
+                onnx=env.get("FAIRLEAD_ONNX_IMAGE", ""),
                 pull_policy=env.get("FAIRLEAD_IMAGE_PULL_POLICY", "IfNotPresent"),
                 pull_secrets=_words(env.get("FAIRLEAD_IMAGE_PULL_SECRETS", "")),
             ),

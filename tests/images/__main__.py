@@ -54,7 +54,8 @@ def _parser() -> argparse.ArgumentParser:
         "names", nargs="*", metavar="NAME", help=f"which images, of {names}; default: all"
     )
     push = commands.add_parser(
-        "push", help="push operator, serving and training to a registry; write build/images.yaml"
+        "push",
+        help="push operator, onnx, serving and training to a registry; write build/images.yaml",
     )
     push.add_argument("registry", metavar="REGISTRY", help="for example registry.example.com/ml")
     commands.add_parser("promtool", help="build promtool and print its path")

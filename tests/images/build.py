@@ -101,7 +101,11 @@ class _Run:
         else:
             arguments = {"BASE_IMAGE": self.workshop.base.reference}
         engine.build(
-            dockerfile=image.dockerfile, context=context, reference=reference, arguments=arguments
+            dockerfile=image.dockerfile,
+            context=context,
+            reference=reference,
+            arguments=arguments,
+            target=image.target,
         )
         partial = archive.with_name(archive.name + ".partial")
         engine.save(reference, partial)
@@ -118,6 +122,7 @@ def _tag(image: Image, workshop: Workshop) -> str:
         facts = [program_key(image.program)]
     else:
         facts = [workshop.base.identity, *_requirements(image.extras)]
+        facts += [image.target] if image.target else []
     return fingerprint(root=REPOSITORY, files=image.files, facts=facts)
 
 

@@ -28,13 +28,20 @@ class Image:
     context: Path
     files: tuple[Path, ...]  # folders are taken whole
     extras: tuple[str, ...] = ()  # of pyproject.toml: the Python packages installed in it
+    target: str = ""  # the Dockerfile's stage that it is; empty: the last
     program: GoProgram | None = None
     seconds: int = 60  # that a first build takes on two cores
     stands_in: bool = False  # where registries are reachable the chart's own default is used
 
 
 def _python_image(
-    name: str, *, folder: Path, extras: tuple[str, ...], sources: tuple[str, ...] = ()
+    name: str,
+    *,
+    folder: Path,
+    extras: tuple[str, ...],
+    sources: tuple[str, ...] = (),
+    target: str = "",
+    seconds: int = 60,
 ) -> Image:
     return Image(
         name=name,
@@ -47,6 +54,8 @@ def _python_image(
             *(REPOSITORY / source for source in sources),
         ),
         extras=extras,
+        target=target,
+        seconds=seconds,
         stands_in=not sources,
     )
 
@@ -121,9 +130,17 @@ IMAGES = (
         sources=(CONTRACT, "training/fairlead_training"),
     ),
     _python_image(
+        "onnx",
+        folder=REPOSITORY / "serving",
+        extras=("serving",),
+        sources=(CONTRACT, "serving/fairlead_serving"),
+        target="onnx",
+        seconds=40,
+    ),
+    _python_image(
         "serving",
         folder=REPOSITORY / "serving",
-        extras=("serving", "gateway"),
+        extras=("serving", "frameworks", "gateway"),
         sources=(CONTRACT, "serving/fairlead_serving"),
     ),
     _python_image(

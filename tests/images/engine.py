@@ -18,7 +18,13 @@ class Engine(Protocol):
     """Builds an image, writes it as a docker-archive, removes it."""
 
     def build(
-        self, *, dockerfile: Path, context: Path, reference: str, arguments: Mapping[str, str]
+        self,
+        *,
+        dockerfile: Path,
+        context: Path,
+        reference: str,
+        arguments: Mapping[str, str],
+        target: str = "",
     ) -> None: ...
 
     def save(self, reference: str, archive: Path) -> None: ...
@@ -33,12 +39,19 @@ class Docker:
     runner: Runner
 
     def build(
-        self, *, dockerfile: Path, context: Path, reference: str, arguments: Mapping[str, str]
+        self,
+        *,
+        dockerfile: Path,
+        context: Path,
+        reference: str,
+        arguments: Mapping[str, str],
+        target: str = "",
     ) -> None:
         self.runner.run(
             [
                 *("docker", "build", "--file", str(dockerfile), "--tag", reference),
                 *_build_arguments(arguments),
+                *_stage(target),
                 str(context),
             ]
         )
@@ -63,7 +76,13 @@ class Buildah:
     mounts: tuple[Mount, ...]  # what RUN steps see of the host
 
     def build(
-        self, *, dockerfile: Path, context: Path, reference: str, arguments: Mapping[str, str]
+        self,
+        *,
+        dockerfile: Path,
+        context: Path,
+        reference: str,
+        arguments: Mapping[str, str],
+        target: str = "",
     ) -> None:
         self.runner.run(
             [
@@ -72,6 +91,7 @@ class Buildah:
                 ),
                 *(f"--volume={mount.source}:{mount.target}:ro" for mount in self.mounts),
                 *_build_arguments(arguments),
+                *_stage(target),
                 *("--file", str(dockerfile), "--tag", reference, str(context)),
             ],
             env={**os.environ, "TMPDIR": str(self.scratch)},
@@ -146,6 +166,10 @@ def open_buildah(runner: Runner, folder: Path, mounts: tuple[Mount, ...]) -> Bui
 
 def _build_arguments(arguments: Mapping[str, str]) -> list[str]:
     return [f"--build-arg={key}={value}" for key, value in arguments.items()]
+
+
+def _stage(target: str) -> list[str]:
+    return [f"--target={target}"] if target else []
 
 
 def _ignore_failure(runner: Runner, argv: list[str]) -> None:

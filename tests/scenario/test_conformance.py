@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from fairlead_operator.artifact_code import find_code
+from fairlead_operator.artifact_code import find_code, find_form
 from fairlead_operator.kube.store import Store
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.prometheus import counting
@@ -55,6 +55,7 @@ class Registry:
                 self.port.unreadable.discard(version)
                 self.port.signatures[version] = read_signature(mlmodel)
                 self.port.code_of[version] = find_code(mlmodel)
+                self.port.form_of[version] = find_form(mlmodel)
 
     async def report(self, run_id: str, document: str) -> None:
         self.port.progress_of[run_id] = document

@@ -1,4 +1,4 @@
-"""A new serving image reaches one Model, or one namespace's gateway, at a time."""
+"""Another image reaches one Model, or one namespace's gateway, at a time; which is by the form."""
 
 import dataclasses
 from datetime import timedelta
@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from fairlead_operator.engine.controller import Controller
-from fairlead_operator.kube.images import Images
 from fairlead_operator.kube.watched import WatchedKube
 from fairlead_operator.upgrades import Upgrades
 from support.world import NAMESPACE, SETTINGS, World, model_manifest
@@ -52,14 +51,13 @@ async def world() -> Cluster:
     return world
 
 
-def upgrade(world: World) -> None:
+def upgrade(world: World, **images: str) -> None:
+    """Restart the operator with other images: a new one to serve, if none are given."""
     world.restart_operator()
     ports = dataclasses.replace(world.ports, upgrades=Upgrades())
     watched = dataclasses.replace(ports, kube=WatchedKube(ports.kube, world.store))
-    images = Images(
-        training="fairlead/training:2", serving=NEW, pull_policy="IfNotPresent", pull_secrets=()
-    )
-    settings = dataclasses.replace(SETTINGS, images=images)
+    changed = dataclasses.replace(SETTINGS.images, **(images or {"serving": NEW}))
+    settings = dataclasses.replace(SETTINGS, images=changed)
     world.controller = Controller(world.queue, watched, settings)
 
 
@@ -139,3 +137,82 @@ async def test_what_a_person_asks_for_waits_for_nobody(world: Cluster) -> None:
     await world.run()
 
     assert len([name for name in upgraded(world) if name != "fairlead-gateway"]) == 3
+
+
+class Forms(Cluster):
+    """A cluster in which an operator without an image for graphs began to serve versions."""
+
+    async def begin(self, forms: dict[str, str], *, version: str = "1.0.0") -> None:
+        for name, form in forms.items():
+            self.registry.register(f"{NAMESPACE}.{name}", version)
+            self.registry.form_of[version] = form
+            manifest = model_manifest(version=version)
+            manifest["metadata"]["name"] = name
+            self.kube.put(manifest)
+            await self.pass_time(timedelta(minutes=2))
+
+    def image(self, server: str) -> str:
+        deployment = self.kube.objects["Deployment", NAMESPACE, server]
+        return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+@pytest.fixture
+async def forms() -> Forms:
+    world = Forms()
+    world.prometheus.healthy()
+    await world.begin({"nsw-price": "xgboost", "qld-price": "onnx", "vic-price": "onnx"})
+    return world
+
+
+async def test_an_image_for_graphs_reaches_one_graph_after_the_other_and_nothing_else(
+    forms: Forms,
+) -> None:
+    forms.starts = False
+    upgrade(forms, onnx=NEW)
+    await forms.pass_time(timedelta(seconds=30))
+    first = upgraded(forms)
+
+    forms.starts = True
+    await forms.pass_time(timedelta(minutes=5))
+
+    assert len(first) == 1
+    assert upgraded(forms) == ["qld-price-1-0-0", "vic-price-1-0-0"]
+    assert {told(forms, name)["status"] for name in NAMES[1:]} == {"True"}
+
+
+@pytest.mark.parametrize(
+    ("form", "image"),
+    [
+        pytest.param("onnx", NEW, id="a graph"),
+        pytest.param("python_function", SETTINGS.images.serving, id="what is none"),
+    ],
+)
+async def test_each_candidate_gets_the_image_of_its_own_form(
+    forms: Forms, form: str, image: str
+) -> None:
+    upgrade(forms, onnx=NEW)
+    forms.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
+    forms.registry.form_of["1.1.0"] = form
+    forms.pin("1.1.0")
+    await forms.pass_time(timedelta(minutes=1))
+
+    assert forms.image("nsw-price-1-1-0") == image
+    assert forms.image("nsw-price-1-0-0") == SETTINGS.images.serving
+
+
+async def test_a_server_whose_form_was_not_known_keeps_the_image_that_opens_all(
+    forms: Forms,
+) -> None:
+    """No answer of MLflow's, however late, replaces the pods of what serves."""
+    upgrade(forms, onnx=NEW)
+    forms.registry.register(f"{NAMESPACE}.nsw-price", "1.1.0")
+    forms.registry.unreadable.add("1.1.0")
+    forms.pin("1.1.0")
+    await forms.pass_time(timedelta(seconds=20))
+
+    forms.registry.unreadable.clear()
+    forms.registry.form_of["1.1.0"] = "onnx"
+    await forms.pass_time(timedelta(minutes=30))
+
+    assert forms.model()["status"]["stable"]["version"] == "1.1.0"
+    assert forms.image("nsw-price-1-1-0") == SETTINGS.images.serving

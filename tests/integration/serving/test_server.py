@@ -5,6 +5,7 @@ import http.client
 import json
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,7 +18,9 @@ from support.model_server import (
     ServerProcess,
     model_server,
     register_booster,
+    register_graph,
     register_obedient,
+    without_frameworks,
 )
 
 pytestmark = pytest.mark.integration
@@ -164,6 +167,34 @@ def test_a_version_that_cannot_be_served_is_final(
 
         assert server.last_words["reason"] == reason
         assert message in server.last_words["message"]
+
+
+def test_the_image_for_graphs_predicts_and_explains(
+    mlflow_server: MlflowServer, tmp_path: Path
+) -> None:
+    graph = register_graph(mlflow_server.uri, "energy.graph")
+    with model_server(graph, environment=without_frameworks(tmp_path)) as server:
+        server.wait_until_ready()
+        row = {"a": 5.0, "b": 7.0}
+
+        predicted = server.predict(row).json()["predictions"]
+        (explained,) = server.post("/explain", json={"instances": [row]}).json()["explanations"]
+
+        assert predicted == [12.0]
+        assert explained["score"] == 12.0
+        added = sum(explained["attributions"].values())
+        assert explained["base"] + added == pytest.approx(12.0)
+
+
+def test_the_image_for_graphs_says_which_one_opens_other_forms(
+    booster: Registered, tmp_path: Path
+) -> None:
+    with model_server(booster, environment=without_frameworks(tmp_path)) as server:
+        assert server.wait() == 3
+
+        assert server.last_words["reason"] == "SettingsInvalid"
+        assert "has no xgboost" in server.last_words["message"]
+        assert "images.serving" in server.last_words["message"]
 
 
 def test_changed_files_are_refused(mlflow_server: MlflowServer) -> None:

@@ -548,6 +548,21 @@ def test_versions_may_bring_code_where_the_values_say_so(
     assert told["FAIRLEAD_ALLOW_ARTIFACT_CODE"]["value"] == allowed
 
 
+@pytest.mark.parametrize(
+    ("settings", "image"),
+    [
+        pytest.param((), None, id="one image serves all"),
+        pytest.param(("images.onnx=r/fairlead-onnx:1",), "r/fairlead-onnx:1", id="one for graphs"),
+    ],
+)
+def test_an_image_for_graphs_is_used_where_there_is_one(
+    settings: tuple[str, ...], image: str | None
+) -> None:
+    told = environment(render(*EXTERNAL, *settings))
+
+    assert told.get("FAIRLEAD_ONNX_IMAGE", {}).get("value") == image
+
+
 def test_names_of_namespaces_and_pull_secrets_are_lists() -> None:
     told = environment(
         render(*EXTERNAL, 'watchNamespaces=["a","b"]', 'imagePullSecrets=["one","two"]')

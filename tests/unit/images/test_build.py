@@ -37,9 +37,16 @@ class FakeEngine:
     removed: list[str] = dataclasses.field(default_factory=list)
 
     def build(
-        self, *, dockerfile: Path, context: Path, reference: str, arguments: Mapping[str, str]
+        self,
+        *,
+        dockerfile: Path,
+        context: Path,
+        reference: str,
+        arguments: Mapping[str, str],
+        target: str = "",
     ) -> None:
-        self.built.append(f"{dockerfile.parent.name} on {arguments['BASE_IMAGE']}")
+        stage = f" up to {target}" if target else ""
+        self.built.append(f"{dockerfile.parent.name} on {arguments['BASE_IMAGE']}{stage}")
 
     def save(self, reference: str, archive: Path) -> None:
         write_archive(archive, "abc.json")
@@ -78,6 +85,16 @@ def test_an_image_is_built_on_the_base_it_is_given(tmp_path: Path) -> None:
 
     assert engine.built == ["postgres on base:1"]
     assert reference.startswith("localhost/fairlead/postgres:")
+
+
+def test_two_images_of_one_dockerfile_differ_by_their_stage(tmp_path: Path) -> None:
+    engine = FakeEngine()
+    stage = dataclasses.replace(POSTGRES, target="lean")
+
+    whole, part = provide(tmp_path, engine), provide(tmp_path, engine, stage)
+
+    assert engine.built == ["postgres on base:1", "postgres on base:1 up to lean"]
+    assert whole != part
 
 
 def test_an_unchanged_image_is_not_built_again(tmp_path: Path) -> None:

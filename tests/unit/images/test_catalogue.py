@@ -12,7 +12,7 @@ def names(images: tuple[Image, ...]) -> list[str]:
 
 
 def test_by_default_only_the_stand_ins_depend_on_the_machine() -> None:
-    ours = ["training", "serving", "operator"]
+    ours = ["training", "onnx", "serving", "operator"]
 
     assert names(choose_images(None, with_standins=False)) == ours
     assert set(names(choose_images(None, with_standins=True))) > set(ours)

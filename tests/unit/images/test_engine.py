@@ -1,5 +1,6 @@
 """The command lines of Docker and buildah, and when which is used."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,13 @@ def buildah(runner: RecordingRunner) -> Buildah:
     )
 
 
-def build(engine: Engine) -> None:
+def build(engine: Engine, *, target: str = "") -> None:
     engine.build(
         dockerfile=Path("/repo/operator/Dockerfile"),
         context=Path("/repo"),
         reference="localhost/fairlead/operator:1",
         arguments={"BASE_IMAGE": "base:1"},
+        target=target,
     )
 
 
@@ -43,6 +45,17 @@ def test_docker_builds_with_the_base_image_it_is_given() -> None:
         "docker build --file /repo/operator/Dockerfile --tag localhost/fairlead/operator:1"
         " --build-arg=BASE_IMAGE=base:1 /repo"
     )
+
+
+@pytest.mark.parametrize("engine", [lambda runner: Docker(runner=runner), buildah])
+def test_an_image_may_be_one_stage_of_a_dockerfile(
+    engine: Callable[[RecordingRunner], Engine],
+) -> None:
+    runner = RecordingRunner()
+
+    build(engine(runner), target="onnx")
+
+    assert " --target=onnx " in runner.seen[0]
 
 
 def test_docker_saves_under_the_reference() -> None:

@@ -1,4 +1,4 @@
-"""What an MLmodel file says of the code that would run, and the words for who may not."""
+"""What an MLmodel file says of form and code, and the words for who may not run code."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from fairlead_contract.graph import MARK
-from fairlead_operator.artifact_code import explain_kept, explain_refusal, find_code
+from fairlead_operator.artifact_code import explain_kept, explain_refusal, find_code, find_form
 from support import baits
 
 
@@ -25,36 +25,44 @@ GRAPH = {"onnx": {"data": "model.onnx"}, **baits.generic()}
 
 
 @pytest.mark.parametrize(
-    ("metadata", "code"),
+    ("metadata", "form", "code"),
     [
-        pytest.param(MARK, "", id="ours is data"),
-        pytest.param(None, "python_function", id="any other is opened by MLflow"),
-        pytest.param("columns", "python_function", id="whatever it says"),
+        pytest.param(MARK, "onnx", "", id="ours is data"),
+        pytest.param(None, *2 * ["python_function"], id="any other is opened by MLflow"),
+        pytest.param("columns", *2 * ["python_function"], id="whatever it says"),
     ],
 )
-def test_a_graph_is_data_where_it_says_so(metadata: Any, code: str, tmp_path: Path) -> None:
+def test_a_graph_is_data_where_it_says_so(
+    metadata: Any, form: str, code: str, tmp_path: Path
+) -> None:
     folder = baits.write_artifact(tmp_path, flavors=GRAPH, columns=baits.NUMBERS, files={})
     described = yaml.safe_load((folder / "MLmodel").read_text()) | {"metadata": metadata}
 
-    named = find_code(yaml.safe_dump(described))
+    text = yaml.safe_dump(described)
 
-    assert named.split(",")[0] == code
+    assert find_code(text).split(",")[0] == code
+    assert find_form(text) == form
 
 
 @pytest.mark.parametrize(
-    ("flavors", "columns"),
+    ("flavors", "columns", "form"),
     [
         pytest.param(
-            {"xgboost": {"data": "model.ubj"}, **baits.generic()}, baits.NUMBERS, id="a booster"
+            {"xgboost": {"data": "model.ubj"}, **baits.generic()},
+            baits.NUMBERS,
+            "xgboost",
+            id="a booster",
         ),
-        pytest.param({"xgboost": {}}, baits.WORDS, id="which no server takes"),
-        pytest.param({"spark": {}}, baits.NUMBERS, id="nor this"),
+        pytest.param({"xgboost": {}}, baits.WORDS, "", id="which no server takes"),
+        pytest.param({"spark": {}}, baits.NUMBERS, "", id="nor this"),
     ],
 )
-def test_data_alone_runs_nothing(flavors: Any, columns: Any, tmp_path: Path) -> None:
+def test_data_alone_runs_nothing(flavors: Any, columns: Any, form: str, tmp_path: Path) -> None:
     folder = baits.write_artifact(tmp_path, flavors=flavors, columns=columns, files={})
+    text = (folder / "MLmodel").read_text()
 
-    assert find_code((folder / "MLmodel").read_text()) == ""
+    assert find_code(text) == ""
+    assert find_form(text) == form
 
 
 SIGNED = {"signature": {"inputs": '[{"name": "a", "type": "double"}]'}}
@@ -75,6 +83,8 @@ SIGNED = {"signature": {"inputs": '[{"name": "a", "type": "double"}]'}}
 def test_what_cannot_be_read_is_left_to_the_server(text: str) -> None:
     with pytest.raises(ValueError, match=r"signature|MLmodel"):
         find_code(text)
+    with pytest.raises(ValueError, match=r"signature|MLmodel"):
+        find_form(text)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def test_defaults() -> None:
     assert settings.history_port == 8081
     assert (settings.gateway_replicas, settings.log_format) == (1, "json")
     assert settings.images.pull_policy == "IfNotPresent"
+    assert settings.images.onnx == "", "one image serves all"
     assert settings.record_retention == timedelta(days=30)
     assert settings.cluster_domain == "cluster.local"
     assert settings.allowed_sources == ""
@@ -91,6 +92,7 @@ def test_everything_that_can_be_said() -> None:
             "FAIRLEAD_WATCH_NAMESPACES": "a, b,",
             "FAIRLEAD_IMAGE_PULL_SECRETS": "registry",
             "FAIRLEAD_IMAGE_PULL_POLICY": "Always",
+            "FAIRLEAD_ONNX_IMAGE": "fairlead/onnx:1",
             "FAIRLEAD_GATEWAY_REPLICAS": "2",
             "FAIRLEAD_RECORD_RETENTION_DAYS": "7",
             "FAIRLEAD_ALERT_LABEL_MODEL": "exported_model",
@@ -112,6 +114,7 @@ def test_everything_that_can_be_said() -> None:
     assert (settings.namespace, settings.identity) == ("fairlead", "operator-0")
     assert settings.watch_namespaces == ("a", "b")
     assert (settings.images.pull_secrets, settings.images.pull_policy) == (("registry",), "Always")
+    assert settings.images.onnx == "fairlead/onnx:1"
     assert settings.allowed_sources == "*.shared.svc:5432,10.0.0.0/8"
     assert (settings.source_proxy, settings.no_proxy) == ("http://proxy.example:3128", "*.example")
     assert settings.bind == "127.0.0.1"

@@ -39,6 +39,14 @@ class AppliedServer:
     held: str | None = None  # why its pods are not upgraded yet
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """How a server opens its version's artifact."""
+
+    form: str  # by which its image is chosen; empty where it is not known
+    may_run_code: bool  # of the artifact
+
+
 async def apply_server(
     reference: VersionReference,
     spec: ModelSpec,
@@ -49,14 +57,14 @@ async def apply_server(
     kube: Kube,
     settings: Settings,
     turn: Turn,
-    may_run_code: bool = False,
+    opening: Opening,
 ) -> AppliedServer:
     """Make the server of a version as it should be; what fails stops nothing independent of it.
 
     Args:
         live: its Deployment as it was observed.
         floor: fewest pods; None when their number is fixed.
-        may_run_code: whether it may run code from the version's artifact.
+        opening: how it opens the version's artifact.
     """
     scaling = spec.serving.autoscaling
     kind = KINDS[scaling.provider] if scaling else None
@@ -68,7 +76,8 @@ async def apply_server(
         owner=owner,
         images=settings.images,
         mlflow_url=settings.mlflow.address,
-        may_run_code=may_run_code,
+        form=opening.form,
+        may_run_code=opening.may_run_code,
         logins=settings.logins,
     )
     # Without defaults: a field that a later release brings is nothing that a person asked for.

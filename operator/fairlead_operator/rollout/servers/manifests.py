@@ -8,6 +8,7 @@ from fairlead_contract.artifact import ALLOWS_CODE
 from fairlead_operator.api.common import Task, VersionReference
 from fairlead_operator.api.group import (
     ANNOTATION_AUTOSCALER,
+    ANNOTATION_FORM,
     LABEL_COMPONENT,
     LABEL_MANAGED_BY,
     LABEL_MODEL,
@@ -60,6 +61,7 @@ def build_server(
     owner: Owner,
     images: Images,
     mlflow_url: str,
+    form: str = "",
     may_run_code: bool = False,
     logins: Logins = OWN_LOGINS,
 ) -> tuple[dict[str, Any], ...]:
@@ -68,6 +70,7 @@ def build_server(
     ``owner`` is the Model: a version outlives the Rollout that brought it.
 
     Args:
+        form: of the version's artifact; empty where it is not known.
         may_run_code: whether the server may run code from the version's artifact.
     """
     labels = component_labels(cluster.SERVER, owner.name, reference.version)
@@ -80,6 +83,7 @@ def build_server(
         owner=owner,
         images=images,
         mlflow_url=mlflow_url,
+        form=form,
         may_run_code=may_run_code,
         logins=logins,
     )
@@ -99,7 +103,7 @@ def build_server(
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": owner.metadata(name, labels) | _scaled_by(serving),
+        "metadata": owner.metadata(name, labels) | _notes(serving, form),
         "spec": {
             # An autoscaler's number is not ours to set.
             **({} if serving.autoscaling else {"replicas": serving.replicas or 1}),
@@ -163,11 +167,12 @@ def _spread(labels: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _scaled_by(serving: ServingSpec) -> dict[str, Any]:
-    """Note for a later look which autoscaler the Deployment has."""
-    if serving.autoscaling is None:
-        return {}
-    return {"annotations": {ANNOTATION_AUTOSCALER: KINDS[serving.autoscaling.provider]}}
+def _notes(serving: ServingSpec, form: str) -> dict[str, Any]:
+    """Note for a later look which autoscaler the Deployment has, and what its image was for."""
+    notes = {ANNOTATION_FORM: form} if form else {}
+    if serving.autoscaling is not None:
+        notes[ANNOTATION_AUTOSCALER] = KINDS[serving.autoscaling.provider]
+    return {"annotations": notes} if notes else {}
 
 
 def build_preview(owner: Owner) -> dict[str, Any]:
@@ -219,13 +224,14 @@ def _server(
     owner: Owner,
     images: Images,
     mlflow_url: str,
+    form: str,
     may_run_code: bool,
     logins: Logins,
 ) -> dict[str, Any]:
     ready = {"path": "/readyz", "port": "http"}
     return {
         "name": cluster.SERVER,
-        "image": images.serving,
+        "image": images.of_server(form),
         "imagePullPolicy": images.pull_policy,
         "args": ["fairlead_serving.server"],
         "env": [

@@ -4,6 +4,7 @@ What runs code from the artifact is opened where that is allowed, and nowhere el
 artifact was imported or unpickled until then.  Knows nothing of HTTP or BentoML.
 """
 
+import importlib.util
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -50,6 +51,12 @@ LOADERS: Final[Mapping[str, Callable[[Artifact], Predictor]]] = {
     "onnx": _load_onnx,
     "python_function": _load_pyfunc,
 }
+# What an image that opens the form has, and one for graphs alone has not.
+LIBRARIES: Final[Mapping[str, str]] = {
+    "xgboost": "xgboost",
+    "onnx": "onnxruntime",
+    "python_function": "mlflow",
+}
 
 
 def open_predictor(artifact: Artifact, *, warmup: int = 1, allows_code: bool) -> Predictor:
@@ -70,6 +77,14 @@ def open_predictor(artifact: Artifact, *, warmup: int = 1, allows_code: bool) ->
             f"the artifact runs code ({describe_code(artifact.flavors)}), which runs only where "
             f"{CODE_FIELD} of the Model and {CODE_VALUE} in the chart's values are both true; "
             f"allow it and retry, or register the version as {WITHOUT_CODE}",
+        )
+    library = LIBRARIES[form.flavor]
+    if importlib.util.find_spec(library) is None:  # which imports nothing
+        raise StartupError(
+            Reason.SETTINGS_INVALID,
+            f"the artifact is opened as {form.flavor}, for which this image has no {library}; the "
+            "image of the chart's value images.serving opens every form, that of images.onnx only "
+            "ONNX graphs",
         )
     try:
         predictor = LOADERS[form.flavor](artifact)

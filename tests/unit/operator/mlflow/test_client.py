@@ -261,6 +261,7 @@ def test_a_tag_is_a_digest_or_nothing(tag: str, digest: str) -> None:
     [
         pytest.param("read_signature", MlflowClient.signature, id="for its signature"),
         pytest.param("find_code", MlflowClient.code, id="for its code"),
+        pytest.param("find_form", MlflowClient.form, id="for its form"),
     ],
 )
 async def test_nobody_waits_for_a_file_that_takes_too_long_to_read(

@@ -11,7 +11,12 @@ from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.attempts import Failure
 from fairlead_operator.errors import ClusterRefusalError
 from fairlead_operator.kube.metadata import Owner
-from fairlead_operator.rollout.servers.apply import AppliedServer, apply_server, remove_server
+from fairlead_operator.rollout.servers.apply import (
+    AppliedServer,
+    Opening,
+    apply_server,
+    remove_server,
+)
 from fairlead_operator.upgrades import Upgrades
 from support.fakes import START, Clock, FakeKube
 from support.world import NAMESPACE, SETTINGS, model_manifest
@@ -41,6 +46,7 @@ async def apply(
         kube=kube,
         settings=SETTINGS,
         turn=Upgrades().turn("energy/nsw-price", "energy", now),
+        opening=Opening(form="", may_run_code=False),
     )
 
 

@@ -1,5 +1,6 @@
 """Which predictor opens an artifact, and the test that each model passes before it serves."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,28 @@ def test_a_model_that_cannot_be_loaded_does_not_start(monkeypatch: pytest.Monkey
         open_predictor(artifact(), allows_code=True)
 
     assert failure.value.reason is Reason.ARTIFACT_INVALID
+
+
+@pytest.mark.parametrize(
+    ("taken", "library"),
+    [
+        pytest.param({"xgboost": {}}, "xgboost", id="a booster"),
+        pytest.param({"python_function": {}}, "mlflow", id="any other"),
+    ],
+)
+def test_an_image_for_graphs_names_the_one_that_opens_the_rest(
+    monkeypatch: pytest.MonkeyPatch, taken: dict[str, Any], library: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+
+    with pytest.raises(StartupError, match=rf"has no {library}; .* images\.serving") as caught:
+        open_predictor(artifact(flavors=taken), allows_code=True)
+
+    assert caught.value.reason is Reason.SETTINGS_INVALID
+
+
+def test_each_form_says_what_it_is_opened_with() -> None:
+    assert flavors.LIBRARIES.keys() == flavors.LOADERS.keys()
 
 
 def test_a_model_that_fails_on_its_own_example_does_not_start(
