@@ -108,6 +108,15 @@ async def test_a_host_is_known_in_capitals_with_a_port_and_with_a_dot_at_its_end
     assert (await caller.call(host))[0] == 200
 
 
+async def test_who_speaks_http_1_0_is_answered(gateway: World) -> None:
+    url = f"http://127.0.0.1:{gateway.settings.ports.traffic}/predict"
+    async with (
+        aiohttp.ClientSession(version=aiohttp.HttpVersion10) as http,
+        http.post(url, json={"instances": [{}]}, headers={"Host": MODEL}) as response,
+    ):
+        assert response.status == 200, await response.text()
+
+
 async def test_a_host_that_moves_from_model_to_model_is_always_served(
     gateway: World, caller: Caller
 ) -> None:

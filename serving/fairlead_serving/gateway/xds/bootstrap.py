@@ -224,6 +224,8 @@ def _traffic(ports: Ports, namespace: str) -> dict[str, Any]:
     manager = {
         "stat_prefix": "gw",
         "codec_type": "AUTO",
+        # Some proxies ask what is behind them in HTTP/1.0 unless they are told otherwise.
+        "http_protocol_options": {"accept_http_10": True},
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": False,
