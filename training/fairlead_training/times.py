@@ -32,6 +32,7 @@ _UNITS: Final = {"seconds": 10**9, "milliseconds": 10**6, "microseconds": 10**3,
 _FROM, _TO = 10**8, 4_102_444_800  # seconds since 1970 that are taken for such: 1973 to 2100
 _DAYS: Final = (19_000_101, 22_001_231)  # 20260131, as a number
 _DIGITS: Final = re.compile(r"-?\d+(\.\d+)?")
+_DIGIT: Final = re.compile(r"[0-9]")
 _ZONE: Final = re.compile(r"\s+(UTC|GMT|Z)$", re.IGNORECASE)
 _DAY_AND_MONTH: Final = (
     r"^(?P<first>\d{1,2})(?P<mark>[./-])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4})"
@@ -100,6 +101,7 @@ def _read(
 
 def _parse(column: "pd.Series[Any]") -> npt.NDArray[np.datetime64]:
     """Read ISO 8601, such as 2026-01-31 beside 2026-01-31T12:00:00+01:00; none where it is not."""
+    column = _without_words(column)
     try:
         times = pd.to_datetime(column, utc=True, format="ISO8601", errors="raise")
     except (ValueError, TypeError, OverflowError):
@@ -109,7 +111,7 @@ def _parse(column: "pd.Series[Any]") -> npt.NDArray[np.datetime64]:
 
 
 def _by_directives(column: "pd.Series[Any]", form: str) -> npt.NDArray[np.datetime64] | str:
-    texts = column.map(_whole, na_action="ignore")
+    texts = _without_words(column.map(_whole, na_action="ignore"))
     try:
         times = pd.to_datetime(texts, utc=True, format=form, errors="coerce")
     except (ValueError, TypeError, re.error):
@@ -118,6 +120,15 @@ def _by_directives(column: "pd.Series[Any]", form: str) -> npt.NDArray[np.dateti
         )
     naive: npt.NDArray[np.datetime64] = times.dt.tz_localize(None).to_numpy()
     return naive
+
+
+def _without_words(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Leave out texts without a digit: pandas takes ``now`` and ``today`` for the time it is."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return column
+    return column.where(
+        ~column.map(lambda value: isinstance(value, str) and not _DIGIT.search(value))
+    )
 
 
 def _whole(value: object) -> str:

@@ -133,6 +133,9 @@ def test_times_are_nanoseconds_in_utc(column: "pd.Series[Any]", expected: str) -
         ),
         pytest.param(series("12/31/26"), "holds '12/31/26' where", id="two digits of a year"),
         pytest.param(series({}), "holds {} where", id="objects"),
+        pytest.param(
+            series("2026-01-01", "now", "Today"), "holds 'now', 'Today' where", id="no moment"
+        ),
     ],
 )
 def test_times_that_cannot_be_used(column: "pd.Series[Any]", said: str) -> None:
@@ -178,6 +181,7 @@ def test_a_form_is_declared(column: "pd.Series[Any]", form: str, expected: str) 
             "holds 'soon' where a time of the form %d.%m.%Y belongs, in row 2 of 2",
             id="another value",
         ),
+        pytest.param(series("31.01.2026", "today"), "%d.%m.%Y", "holds 'today'", id="no moment"),
         pytest.param(series("31.01.2026", None), "%d.%m.%Y", "is empty in row 2", id="a gap"),
         pytest.param(series("x"), "seconds", "other values than numbers", id="no number"),
         pytest.param(series(1e30), "seconds", "holds 1e+30 where a time", id="beyond all times"),

@@ -127,8 +127,7 @@ def read_files(
     types = ColumnTypes(None if quotes else frozenset(config.fields))
     frames = []
     for each in files:
-        with each.open() as file:
-            frame = parse_file(file, config, room, source=each.name, columns=in_files)
+        frame = parse_file(each.open, config, room, source=each.name, columns=in_files)
         frame = frame.drop(columns=[name for name in partitions if name in frame.columns])
         types.note(frame, each.name)
         frames.append(frame)
@@ -163,6 +162,12 @@ class ColumnTypes:
                 Reason.DATA_FORMAT_INVALID,
                 f"a column is there twice in {first} or {file}, which have different columns; "
                 "rename all but one",
+            )
+        if names and columns and not set(names) & set(columns):
+            raise TrainingFailure(
+                Reason.DATA_FORMAT_INVALID,
+                f"{file} has none of the columns of {first}, as a file without a first line of "
+                "names; give each file the same columns",
             )
         for place, name in enumerate(names):
             kind = find_kind(frame.iloc[:, place])

@@ -11,11 +11,12 @@ import csv
 import dataclasses
 import gzip
 import io
+import itertools
 import json
 import re
 import warnings
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import IO, Any, Final, cast
 
 import pandas as pd
@@ -45,7 +46,9 @@ _LINES: Final = 20_000  # objects of Python take more than what becomes of them
 _LOOKED_AT: Final = 200  # bytes of a file that tell whether it is something else
 _MARKUP: Final = (b"<!doctype", b"<!--", b"<?xml", b"<html", b"<head", b"<body", b"<error")
 _SEPARATORS: Final = ",;\t|"
-_DECIMAL: Final = r"[+-]?\d+,\d+"
+# Not 1,234, which may be a thousand and more.
+_DECIMAL: Final = r"[+-]?(\d+,(\d{1,2}|\d{4,})|(0\d*|\d{4,}),\d{3})"
+_NUMBER: Final = r"\s*[+-]?[\d.,]+\s*"
 _SAMPLE: Final = 1000  # rows
 _HEADER: Final = 2**16  # bytes in which the first line is looked for
 _FIELDS: Final = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
@@ -61,6 +64,26 @@ class _LineError(ValueError):
         super().__init__(f"line {number} is no JSON object")
 
 
+class _FieldsError(ValueError):
+    """A row of CSV with more fields than the first line names."""
+
+
+class _TypesError(Exception):
+    """Columns whose pieces were read as different types, so that what was written is lost."""
+
+    def __init__(self, columns: frozenset[str]) -> None:
+        super().__init__()
+        self.columns = columns
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is wanted of a file."""
+
+    columns: Columns
+    texts: frozenset[str]  # columns of CSV to keep as they are written, numbers among words too
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Content:
     """A file without its compression."""
@@ -71,7 +94,7 @@ class _Content:
 
 
 def parse_file(
-    file: IO[bytes],
+    open_file: Callable[[], IO[bytes]],
     config: DataConfig,
     room: Room,
     *,
@@ -81,6 +104,7 @@ def parse_file(
     """Turn a file into rows.
 
     Args:
+        open_file: opens it; a second time, where later rows tell that a column is one of words.
         source: what a message calls it; None: by the address.
         columns: those that are wanted, of a file with others, too; None: all.
 
@@ -96,12 +120,27 @@ def parse_file(
             f"{source} cannot be read as {kind}; "
             f"set spec.data.source.format to {' or '.join(FORMATS)}",
         )
+    texts: frozenset[str] = frozenset()
+    while True:
+        mark = room.mark()
+        try:
+            with open_file() as file:
+                wanted = _Wanted(columns, texts)
+                return _parse(file, config, room, wanted, kind=kind, source=source)
+        except _TypesError as error:
+            room.return_to(mark)
+            texts |= error.columns
+
+
+def _parse(
+    file: IO[bytes], config: DataConfig, room: Room, wanted: _Wanted, *, kind: str, source: str
+) -> pd.DataFrame:
     try:
         with io.BufferedReader(cast("io.RawIOBase", file), 2**16) as buffered:
             encoding = None if kind == "parquet" else config.encoding
             content = _open(buffered, may_jump=kind == "parquet", encoding=encoding)
             _refuse_answers(content.start, source, kind)
-            return _restore_columns(FORMATS[kind](content, room, columns), config)
+            return _restore_columns(FORMATS[kind](content, room, wanted), config)
     except pd.errors.EmptyDataError as error:
         raise TrainingFailure(
             Reason.DATA_EMPTY, f"{source} has no rows; check spec.data.source.uri"
@@ -209,7 +248,7 @@ def _rejoin(content: _Content) -> IO[bytes]:
     return cast("IO[bytes]", io.BufferedReader(_Joined(content.start, content.rest), 2**20))
 
 
-def _read_csv(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
+def _read_csv(content: _Content, room: Room, wanted: _Wanted) -> pd.DataFrame:
     # Without a row, or a letter, that is cut in two.
     sample = content.start if content.rest is None else content.start.rpartition(b"\n")[0]
     options: dict[str, Any] = _find_dialect(sample)
@@ -224,35 +263,98 @@ def _read_csv(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
     names = header.iloc[0].tolist()
     given = [name for name in names if name.strip()]
     is_twice = len(set(given)) < len(given)
+    columns = wanted.columns
     if columns is not None and not is_twice and set(columns) <= set(names):
         options["usecols"] = [name for name in names if name in columns]
+    first = _find_long_row(sample, options.get("sep", ","), len(names))
+    if first is not None and not _names_rows(sample, options.get("sep", ","), len(names)):
+        raise _FieldsError(first)
+    if first is None:
+        # Else pandas takes one field too many in the first row for the names of all rows, and
+        # moves the columns by one.
+        options["index_col"] = False
+    options["dtype"] = dict.fromkeys(wanted.texts, str)
     with warnings.catch_warnings():
         # A column of numbers and words is told with its rows, by `data`.
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-        # Told so by index_col=False, pandas warns of what it leaves out.
-        warnings.simplefilter("ignore", pd.errors.ParserWarning)
-        if content.rest is None:
-            frame = _read_whole_csv(io.BytesIO(content.start), options)
-            room.take(frame)
-        else:
-            if _ends_in_separators(sample, options.get("sep", ",")):
-                options["index_col"] = False
-            pieces = pd.read_csv(_rejoin(content), chunksize=_PIECE, **options)
-            frame = _join(pieces, room)
+        # Fields beyond the last column that are not empty.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            if content.rest is None:
+                # At once: piece by piece, 01 would be a number in one and a word in another.
+                frame = pd.read_csv(io.BytesIO(content.start), low_memory=False, **options)
+                room.take(frame)
+            else:
+                pieces = pd.read_csv(_rejoin(content), chunksize=_PIECE, **options)
+                frame = _join(_refuse_two_types(pieces), room)
+        except pd.errors.ParserWarning as error:
+            raise _FieldsError from error
     if is_twice and len(names) == len(frame.columns):
         frame.columns = pd.Index(names)
     return frame
 
 
-def _read_whole_csv(file: io.BytesIO, options: Mapping[str, Any]) -> pd.DataFrame:
-    file.seek(0)
-    frame: pd.DataFrame = pd.read_csv(file, **options)
-    if len(frame) and frame.iloc[:, -1].isna().all():
-        # A comma ends each row, but not the header: for pandas, the first column is then the
-        # name of each row, and the others move by one.
-        file.seek(0)
-        frame = pd.read_csv(file, index_col=False, **options)
-    return frame
+def _find_long_row(start: bytes, mark: str, count: int) -> str | None:
+    """Say where a row has more fields than the first line, but for an empty one at its end."""
+    rows = _read_rows(start, mark)
+    next(rows, None)
+    for line, row in itertools.islice(rows, _SAMPLE):
+        if len(row) > count + 1 or (len(row) == count + 1 and row[-1].strip()):
+            return f"expected {count} fields in line {line}, saw {len(row)}"
+    return None
+
+
+def _names_rows(start: bytes, mark: str, count: int) -> bool:
+    """Tell whether each row begins with a name of its own, for which the first line has none.
+
+    So does R write a table: a field more in each row, and no name twice.
+    """
+    rows = _read_rows(start, mark)
+    next(rows, None)
+    first = []
+    for _, row in itertools.islice(rows, _SAMPLE):
+        if len(row) != count + 1:
+            return False
+        first.append(row[0])
+    are_words = not any(re.fullmatch(_NUMBER, name) for name in first)
+    are_counted = first == [str(number) for number in range(1, len(first) + 1)]
+    return len(set(first)) == len(first) and (are_words or are_counted)
+
+
+def _read_rows(start: bytes, mark: str) -> Iterator[tuple[int, list[str]]]:
+    """Give the rows of a beginning that are not empty, with the line that each ends in."""
+    lines = io.TextIOWrapper(io.BytesIO(start), "utf-8-sig", errors="replace", newline="")
+    rows = csv.reader(lines, delimiter=mark)
+    with contextlib.suppress(csv.Error):  # pandas says what is wrong
+        for row in rows:
+            if row:
+                yield rows.line_num, row
+
+
+def _refuse_two_types(pieces: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Give the pieces, and refuse columns that are words in some and something else in others.
+
+    Raises:
+        _TypesError: so that they are read as words from the beginning.
+    """
+    known: dict[str, str] = {}
+    for piece in pieces:
+        differ = set()
+        for name in piece.columns:
+            kind = _find_type(piece[name])
+            if kind and known.setdefault(name, kind) != kind:
+                differ.add(name)
+        if differ:
+            raise _TypesError(frozenset(differ))
+        yield piece
+
+
+def _find_type(column: "pd.Series[Any]") -> str | None:
+    if column.isna().all():
+        return None
+    if pd.api.types.is_bool_dtype(column.infer_objects()):
+        return "truth"
+    return "number" if pd.api.types.is_numeric_dtype(column) else "word"
 
 
 def _find_dialect(start: bytes) -> dict[str, Any]:
@@ -276,14 +378,8 @@ def _find_dialect(start: bytes) -> dict[str, Any]:
     return {"sep": mark}
 
 
-def _ends_in_separators(start: bytes, mark: str) -> bool:
-    """Tell whether a separator ends each row but not the header, by a beginning of whole rows."""
-    rows = pd.read_csv(io.BytesIO(start), sep=mark, nrows=_SAMPLE)
-    return bool(len(rows) and rows.iloc[:, -1].isna().all())
-
-
-def _read_jsonl(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
-    return _join(_read_objects(_rejoin(content), columns), room)
+def _read_jsonl(content: _Content, room: Room, wanted: _Wanted) -> pd.DataFrame:
+    return _join(_read_objects(_rejoin(content), wanted.columns), room)
 
 
 def _read_objects(file: IO[bytes], columns: Columns) -> Iterator[pd.DataFrame]:
@@ -319,15 +415,15 @@ def _join(pieces: Iterator[pd.DataFrame], room: Room) -> pd.DataFrame:
     return frame
 
 
-def _read_parquet(content: _Content, room: Room, columns: Columns) -> pd.DataFrame:
+def _read_parquet(content: _Content, room: Room, wanted: _Wanted) -> pd.DataFrame:
     if content.file is not None:
-        return _read_parquet_file(content.file, room, columns)
+        return _read_parquet_file(content.file, room, wanted.columns)
     kept = [content.start]
     while content.rest is not None and (piece := content.rest.read(_WHOLE)):
         room.take_bytes(len(piece))
         kept.append(piece)
     file = io.BytesIO(b"".join(kept))
-    frame = _read_parquet_file(file, room, columns)
+    frame = _read_parquet_file(file, room, wanted.columns)
     room.give_back(sum(map(len, kept[1:])))
     return frame
 
@@ -348,7 +444,7 @@ def _read_parquet_file(file: IO[bytes], room: Room, columns: Columns) -> pd.Data
     return frame
 
 
-FORMATS: Final[Mapping[str, Callable[[_Content, Room, Columns], pd.DataFrame]]] = {
+FORMATS: Final[Mapping[str, Callable[[_Content, Room, _Wanted], pd.DataFrame]]] = {
     "csv": _read_csv,
     "jsonl": _read_jsonl,
     "parquet": _read_parquet,
@@ -360,6 +456,9 @@ def _describe(error: Exception, kind: str) -> str:
     match error:
         case _LineError():
             return f": {error}"
+        case _FieldsError():
+            said = str(error) or "a row has more fields than the first line has names"
+            return f": {said}"
         case pd.errors.ParserError() if told := _FIELDS.search(str(error)):
             return f": expected {told[1]} fields in line {told[2]}, saw {told[3]}"
         case UnicodeDecodeError() if error.encoding == "utf-8":
@@ -370,6 +469,8 @@ def _describe(error: Exception, kind: str) -> str:
             return ": it is compressed and incomplete or damaged"
         case OSError() if "compressed" in str(error) or "ZSTD" in str(error):
             return ": it is compressed and incomplete or damaged"
+        case pa.ArrowInvalid() if kind == "parquet" and "size is 0" in str(error):
+            return ": it is empty"
         case pa.ArrowInvalid() if kind == "parquet" and "footer" in str(error):
             return ": its end is missing, as of a file that is half written"
         case _:

@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 _SECOND: Final = 10**9  # nanoseconds
 _SHOWN: Final = 3  # examples in one message
 _NOTHING: Final = -1
+_MIXED: Final = "several types"  # as ``find_kind`` calls it
+_EXACT: Final = 2.0**53 - 1  # the last whole number that is a double of its own
 
 Positions = npt.NDArray[np.int64]
 
@@ -89,6 +91,13 @@ def _choose(frame: pd.DataFrame, second: Second, config: DataConfig) -> dict[str
     time = config.timestamp_column if join.as_of else None
     needed = [*join.keys, *([] if time is None else [time])]
     absent = [name for name in needed if name not in frame.columns]
+    doubled = [name for name in needed if list(frame.columns).count(name) > 1]
+    if doubled:
+        raise TrainingFailure(
+            Reason.DATA_FORMAT_INVALID,
+            f"{_list('column', doubled)} {'is' if len(doubled) == 1 else 'are'} more than once in "
+            f"the rows that {second.name} is joined to; rename all but one",
+        )
     if absent:
         raise TrainingFailure(
             Reason.COLUMN_MISSING,
@@ -122,7 +131,11 @@ def _number_keys(frame: pd.DataFrame, second: Second) -> tuple[Positions, Positi
     for name in second.join.keys:
         left, right = frame[name], second.rows[name]
         kinds = [find_kind(each) for each in (left, right)]
-        if None not in kinds and kinds[0] != kinds[1]:
+        _refuse_rounded(left, name, "the rows", second)
+        _refuse_rounded(right, name, second.name, second)
+        if _MIXED in kinds:
+            left, right = (each.map(_spell, na_action="ignore") for each in (left, right))
+        elif None not in kinds and kinds[0] != kinds[1]:
             raise TrainingFailure(
                 Reason.DATA_FORMAT_INVALID,
                 f"column {name} holds {kinds[0]} in the rows and {kinds[1]} in {second.name}; give "
@@ -139,9 +152,34 @@ def _number_keys(frame: pd.DataFrame, second: Second) -> tuple[Positions, Positi
     return ours, theirs
 
 
+def _refuse_rounded(column: "pd.Series[Any]", name: str, where: str, second: Second) -> None:
+    """Refuse keys that were rounded: beside gaps, whole numbers are kept in 53 bits."""
+    if not pd.api.types.is_float_dtype(column):
+        return
+    if (np.abs(column.to_numpy(dtype=np.float64, na_value=0)) > _EXACT).any():
+        raise TrainingFailure(
+            Reason.DATA_FORMAT_INVALID,
+            f"column {name} holds numbers beyond 2^53 beside missing ones in {where}, of which two "
+            f"may be one; give the keys as text, or leave out the rows without one",
+        )
+
+
+def _spell(value: object) -> str:
+    """Return a key among others of several types as a text, a whole number without a point."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)
+
+
 def _plain(column: "pd.Series[Any]", kinds: Sequence[str | None]) -> "pd.Series[Any]":
+    if _MIXED in kinds:
+        return column.astype(object)
     if "times" in kinds:
-        return pd.Series(pd.to_datetime(column, utc=True)).astype("datetime64[ns, UTC]")
+        moments = pd.Series(pd.to_datetime(column, utc=True))
+        try:
+            return moments.astype("datetime64[ns, UTC]")
+        except pd.errors.OutOfBoundsDatetime:  # 9999-12-31: a day that no nanoseconds reach
+            return moments.astype(object)
     if "text" in kinds or isinstance(column.dtype, pd.CategoricalDtype):
         return column.astype(object)
     return column
@@ -197,9 +235,10 @@ def _look_back(
 ) -> Positions:
     """Return for each row the latest of the second table that was known at its time."""
     left = pd.DataFrame({"time": times, "code": codes, "row": np.arange(len(codes))})
-    right = pd.DataFrame(
-        {"time": since + moment.delay * _SECOND, "code": others, "place": np.arange(len(others))}
-    )
+    delay = moment.delay * _SECOND
+    # No further than times go: beyond, they would begin anew in the past.
+    known = np.minimum(since, np.iinfo(np.int64).max - delay) + delay
+    right = pd.DataFrame({"time": known, "code": others, "place": np.arange(len(others))})
     right = right[right["code"] >= 0].sort_values("time", kind="stable")
     joined = pd.merge_asof(
         left.sort_values("time", kind="stable"),

@@ -58,6 +58,14 @@ class Room:
         """Count out what was no row, and is in memory no more."""
         self._bytes -= count
 
+    def mark(self) -> tuple[int, int]:
+        """Return what is counted so far."""
+        return self._bytes, self._rows
+
+    def return_to(self, mark: tuple[int, int]) -> None:
+        """Count out what was read since, and is read again."""
+        self._bytes, self._rows = mark
+
     def overflow(self) -> TrainingFailure:
         """Say that the rows do not fit."""
         read = f"{self._rows} rows of it take" if self._rows else "its bytes alone take"

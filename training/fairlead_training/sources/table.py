@@ -34,12 +34,14 @@ def _file_from(open_file: Callable[[str, Environment], IO[bytes]]) -> Source:
 
     def read(config: DataConfig, environment: Environment, columns: Columns) -> pd.DataFrame:
         room = make_room(public_uri(config.uri), environment.held)
-        with open_file(config.uri, environment) as file:
-            return parse_file(file, config, room, columns=columns)
+        return parse_file(lambda: open_file(config.uri, environment), config, room, columns=columns)
 
     return read
 
 
+# Bytes a row beside its columns, of the room for rows as they are read: to draw an order takes
+# hashes and places.
+_DRAWN: Final = 40
 _FIRST: Final = "spec.data.source"
 _DATABASES: Final = ("postgresql", "postgres")
 # A Model may name each of these: operator/fairlead_operator/api/training.py lists the same.
@@ -66,11 +68,21 @@ def read_frame(config: DataConfig, environment: Environment) -> pd.DataFrame:
         TrainingFailure: naming the source and what to do.
     """
     try:
-        return _read_all(config, environment, None)
+        return _read_with_room(config, environment, None)
     except TrainingFailure as failure:
         if failure.reason is not Reason.TOO_MUCH_DATA or not config.features:
             raise
-    return _read_all(config, environment, config.keys.union(config.fields))
+    return _read_with_room(config, environment, config.keys.union(config.fields))
+
+
+def _read_with_room(config: DataConfig, environment: Environment, columns: Columns) -> pd.DataFrame:
+    """Read all rows, and see whether they can be drawn, too, where they have no times."""
+    frame = _read_all(config, environment, columns)
+    if config.timestamp_column is None:
+        held = measure(frame)
+        room = make_room(public_uri(config.uri), held)
+        room.take_bytes(held + _DRAWN * len(frame), rows=len(frame))
+    return frame
 
 
 def _read_all(config: DataConfig, environment: Environment, columns: Columns) -> pd.DataFrame:

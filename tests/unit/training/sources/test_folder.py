@@ -140,6 +140,12 @@ def test_a_column_that_changes_its_type_is_named_with_both_files(
     assert kinds in caught.value.message
 
 
+def test_a_file_without_a_line_of_names_is_told() -> None:
+    """Its first row would be names, and its others would be half empty."""
+    with pytest.raises(TrainingFailure, match=r"b.csv has none of the columns of s3://b/a.csv"):
+        read({"a.csv": "x,wind\n1,2\n", "b.csv": "3,4\n5,6\n"})
+
+
 def test_all_columns_that_change_are_named() -> None:
     with pytest.raises(TrainingFailure) as caught:
         read({"a.csv": "x,y\n1,2\n", "b.csv": "x,y\nk,l\n"})

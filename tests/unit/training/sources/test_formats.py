@@ -31,7 +31,7 @@ def zstd(content: bytes) -> bytes:
 
 
 def parse_file(content: bytes, config: DataConfig, *, size: int | None = None) -> pd.DataFrame:
-    return formats.parse_file(io.BytesIO(content), config, Room("the file", size))
+    return formats.parse_file(lambda: io.BytesIO(content), config, Room("the file", size))
 
 
 def parquet() -> bytes:
@@ -225,6 +225,88 @@ def test_names_of_rows_stay_apart_where_the_header_leaves_them_out() -> None:
     assert frame.to_dict("list") == {"a": [1, 3], "b": [2, 4]}
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param("y,a\n0,1,2\n1,2\n0,3\n", "expected 2 fields in line 2, saw 3",
+                     id="in the first row"),
+        pytest.param("y,a\n0,1,\n1,2,\n0,3,4\n", "expected 2 fields in line 4, saw 3",
+                     id="after rows that end in a comma"),
+        pytest.param("y,a\n0,1,2\n0,2,3\n", "expected 2 fields in line 2, saw 3", id="in all"),
+        pytest.param("y,a\n0,1,2,3\n1,2,3,4\n", "expected 2 fields in line 2, saw 4", id="two"),
+        pytest.param("y,a\nx,1\n\nz,2,3\n", "expected 2 fields in line 4, saw 3", id="a later one"),
+        pytest.param('y,a\n"0\n",1,2\n1,2\n', "expected 2 fields in line 3, saw 3",
+                     id="after a line break in a field"),
+        pytest.param("y,a\n" + "0,1,\n" * 1500 + "0,1,2\n", "a row has more fields",
+                     id="far below"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("whole", [formats._WHOLE, 1000])
+def test_a_row_with_a_field_too_many_moves_no_columns(
+    content: str, said: str, whole: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pandas would take the first field of each row for its name, and move all columns by one."""
+    monkeypatch.setattr(formats, "_WHOLE", whole)
+
+    with pytest.raises(TrainingFailure, match=said) as caught:
+        parse_file(content.encode(), data_config())
+
+    assert caught.value.reason is Reason.DATA_FORMAT_INVALID
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param(["1,234", "12,500"], ["1,234", "12,500"], id="in doubt: thousands"),
+        pytest.param(["1,234", "7"], ["1,234", "7"], id="in doubt beside whole numbers"),
+        pytest.param(["1,234", "0,5"], [1.234, 0.5], id="another digit tells"),
+        pytest.param(["1,234", "0,500"], [1.234, 0.5], id="a zero tells"),
+        pytest.param(["1,234", "12345,678"], [1.234, 12345.678], id="so many before it tell"),
+        pytest.param(["1,234,567", "2,345,678"], ["1,234,567", "2,345,678"], id="millions"),
+    ],
+)
+def test_thousands_are_not_taken_for_decimals(values: list[str], expected: list[object]) -> None:
+    content = "p\ty\n" + "".join(f"{value}\t1\n" for value in values)
+
+    assert parse_file(content.encode(), data_config())["p"].tolist() == expected
+
+
+@pytest.mark.parametrize("whole", [formats._WHOLE, 1000])
+@pytest.mark.parametrize(
+    ("early", "late"),
+    [
+        pytest.param("01", "A1", id="numbers, then a word"),
+        pytest.param("A1", "01", id="words, then a number"),
+        pytest.param("TRUE", "maybe", id="truths, then a word"),
+        pytest.param("TRUE", "1", id="truths, then a number"),
+        pytest.param("", "A1", id="nothing, then a word"),
+    ],
+)
+def test_a_column_with_a_word_is_words_as_they_are_written(
+    early: str, late: str, whole: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large the file is, so that 01 is not 1 in one part of it and 01 in another."""
+    monkeypatch.setattr(formats, "_WHOLE", whole)
+    monkeypatch.setattr(formats, "_PIECE", 100)
+    content = "k,y\n" + f"{early},1\n" * 1000 + f"{late},2\n"
+
+    frame = parse_file(content.encode(), data_config())
+
+    assert set(frame["k"].fillna("")) == {early, late}
+    assert frame["y"].dtype == "int64"
+
+
+def test_rows_that_are_read_again_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "_WHOLE", 1000)
+    monkeypatch.setattr(formats, "_PIECE", 100)
+    content = ("k,y\n" + "01,1\n" * 1000 + "A1,2\n").encode()
+    room = Room("the file", 2**30)
+
+    frame = formats.parse_file(lambda: io.BytesIO(content), data_config(), room)
+
+    assert room.mark()[1] == len(frame) == 1001
+
+
 def test_a_long_column_of_numbers_and_a_word_is_read_without_a_warning() -> None:
     frame = parse_file(b"a,b\n" + b"1,2\n" * 300_000 + b"?,3\n", data_config())
 
@@ -416,10 +498,13 @@ def test_a_large_file_without_names_for_its_rows(small_pieces: None) -> None:
 
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_only_wanted_columns_are_read(kind: str) -> None:
-    file = io.BytesIO(WRITTEN[kind](LARGE))
+    content = WRITTEN[kind](LARGE)
 
     frame = formats.parse_file(
-        file, data_config(format=kind), Room("the file", None), columns={"count", "time"}
+        lambda: io.BytesIO(content),
+        data_config(format=kind),
+        Room("the file", None),
+        columns={"count", "time"},
     )
 
     assert sorted(frame.columns) == ["count", "time"]
@@ -429,10 +514,13 @@ def test_only_wanted_columns_are_read(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_file_without_a_wanted_column_is_read_whole(kind: str) -> None:
     """Then a message can say how many columns there are."""
-    file = io.BytesIO(WRITTEN[kind](LARGE))
+    content = WRITTEN[kind](LARGE)
 
     frame = formats.parse_file(
-        file, data_config(format=kind), Room("the file", None), columns={"count", "gone"}
+        lambda: io.BytesIO(content),
+        data_config(format=kind),
+        Room("the file", None),
+        columns={"count", "gone"},
     )
 
     assert list(frame.columns) == list(LARGE.columns)

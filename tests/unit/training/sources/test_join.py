@@ -1,5 +1,7 @@
 """A second table beside the rows: by key, and by what was known at the time of a row."""
 
+import datetime
+import uuid
 from typing import Any
 
 import pandas as pd
@@ -21,7 +23,7 @@ def at(*hours: float) -> pd.DatetimeIndex:
 
 
 def joined(
-    left: dict[str, Any],
+    left: dict[str, Any] | pd.DataFrame,
     right: dict[str, Any],
     *,
     keys: tuple[str, ...] = ("zone",),
@@ -68,6 +70,16 @@ def values(frame: pd.DataFrame, name: str) -> list[object]:
                      ("zone",), [2, 1], id="times with and without a zone"),
         pytest.param({"zone": pd.Categorical(["b", "a"])}, {"zone": ["a", "b"], "x": [1, 2]},
                      ("zone",), [2, 1], id="categories"),
+        pytest.param({"zone": [1, "a", 2.0]}, {"zone": ["a", "1", "2"], "x": [1, 2, 3]},
+                     ("zone",), [2, 1, 3], id="numbers among words are words"),
+        pytest.param({"zone": [uuid.UUID(int=1), uuid.UUID(int=2)]},
+                     {"zone": [str(uuid.UUID(int=2))], "x": [1]}, ("zone",), [None, 1],
+                     id="identifiers that a database has a type for"),
+        pytest.param({"zone": [[1], [2]]}, {"zone": [[2]], "x": [1]}, ("zone",), [None, 1],
+                     id="lists"),
+        pytest.param({"zone": [datetime.date(9999, 12, 31), datetime.date(2026, 1, 1)]},
+                     {"zone": at(0), "x": [1]}, ("zone",), [None, 1],
+                     id="a day beyond nanoseconds"),
     ],
 )  # fmt: skip
 def test_by_key(
@@ -104,6 +116,37 @@ def test_by_time(moment: dict[str, Any], expected: list[object]) -> None:
 
     assert values(frame, "x") == expected
     assert list(frame.columns) == ["timestamp", "x"]
+
+
+def test_no_delay_makes_a_late_time_an_early_one() -> None:
+    """Beyond the last moment of 64 bits, times would begin anew in 1677, and be known at once."""
+    with pytest.raises(TrainingFailure, match="no row has a counterpart"):
+        joined(
+            {"timestamp": at(1)},
+            {"since": ["2261-12-31"], "x": [1]},
+            keys=(),
+            as_of=AsOf(column="since", delay=200 * 24 * HOUR),
+        )
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_keys_that_were_rounded_are_refused(is_left: bool) -> None:
+    """Whole numbers beside a gap are doubles, of which two large ones may be one."""
+    gaps, whole = [2**60, None], [2**60 + 1, 5]
+    left, right = (gaps, whole) if is_left else (whole, gaps)
+
+    with pytest.raises(TrainingFailure, match="column zone holds numbers beyond") as caught:
+        joined({"zone": left}, {"zone": right, "x": [1, 2]})
+
+    assert caught.value.reason is Reason.DATA_FORMAT_INVALID
+
+
+@pytest.mark.parametrize("name", ["zone", "timestamp"])
+def test_a_column_that_the_rows_have_twice_is_told(name: str) -> None:
+    left = pd.DataFrame([["a", at(1)[0], 0]], columns=["zone", "timestamp", name])
+
+    with pytest.raises(TrainingFailure, match=f"column {name} is more than once in the rows"):
+        joined(left, {"zone": ["a"], "since": at(0), "x": [1]}, as_of=AsOf(column="since"))
 
 
 def test_by_key_and_time() -> None:

@@ -13,6 +13,7 @@ from fairlead_training.config import DataConfig, Environment, parse_environment
 from fairlead_training.failure import Reason, TrainingFailure
 from fairlead_training.sources import table
 from fairlead_training.sources.formats import Columns
+from fairlead_training.sources.room import Room
 from fairlead_training.sources.table import read_frame
 from support.trainer_config import data_config
 
@@ -81,6 +82,29 @@ def test_what_has_no_room_is_read_by_the_columns_that_the_model_names(reader: _R
 
     assert list(frame.columns) == ["id", "timestamp", "up", "wind"]
     assert reader.asked == [None, {"id", "timestamp", "up", "wind"}]
+
+
+@pytest.mark.parametrize(
+    ("time", "fits"),
+    [pytest.param("t", True, id="in order"), pytest.param(None, False, id="to be drawn")],
+)
+def test_rows_without_times_need_room_to_be_drawn(
+    time: str | None, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hashes and places of rows are beside their columns, which may be few."""
+    rows = pd.DataFrame({"t": range(1000), "up": 0.0})
+    monkeypatch.setattr(table, "SOURCES", {"s3": lambda *_: rows})
+    monkeypatch.setattr(table, "make_room", lambda source, held: Room(source, 3 * held))
+    config = data_config(uri="s3://b/d.csv", timestampColumn=time)
+
+    if fits:
+        assert len(read_frame(config, ENVIRONMENT)) == len(rows)
+    else:
+        with pytest.raises(
+            TrainingFailure, match=r"d.csv does not fit .* 1000 rows of it"
+        ) as caught:
+            read_frame(config, ENVIRONMENT)
+        assert caught.value.reason is Reason.TOO_MUCH_DATA
 
 
 def test_what_has_no_room_is_not_tried_again_without_such_names(reader: _Reader) -> None:
