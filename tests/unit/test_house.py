@@ -125,7 +125,6 @@ WITHOUT_A_TEST: Final[Mapping[str, str]] = {
     "operator/command/failures.py": "exceptions and their exit codes",
     "operator/errors.py": "exceptions",
     "operator/keys.py": _TYPES,
-    "operator/kube/images.py": _TYPES,
     "operator/model/seen.py": _TYPES,
     "operator/ports.py": _TYPES,
     "operator/rollout/seen.py": _TYPES,

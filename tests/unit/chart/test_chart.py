@@ -552,7 +552,7 @@ def test_versions_may_bring_code_where_the_values_say_so(
     ("settings", "image"),
     [
         pytest.param((), None, id="one image serves all"),
-        pytest.param(("images.onnx=r/fairlead-onnx:1",), "r/fairlead-onnx:1", id="one for graphs"),
+        pytest.param(('images.onnx="r/onnx:1"',), "r/onnx:1", id="one for graphs"),
     ],
 )
 def test_an_image_for_graphs_is_used_where_there_is_one(
