@@ -1,5 +1,6 @@
 """The source of a scheme, and what is said where there is none."""
 
+import dataclasses
 import gzip
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,7 +96,7 @@ def test_rows_without_times_need_room_to_be_drawn(
     rows = pd.DataFrame({"t": range(1000), "up": 0.0})
     monkeypatch.setattr(table, "SOURCES", {"s3": lambda *_: rows})
     monkeypatch.setattr(table, "make_room", lambda source, held: Room(source, 3 * held))
-    config = data_config(uri="s3://b/d.csv", timestampColumn=time)
+    config = dataclasses.replace(data_config(uri="s3://b/d.csv"), timestamp_column=time)
 
     if fits:
         assert len(read_frame(config, ENVIRONMENT)) == len(rows)
