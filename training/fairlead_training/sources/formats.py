@@ -282,7 +282,8 @@ def _read_csv(content: _Content, room: Room, wanted: _Wanted) -> pd.DataFrame:
         try:
             if content.rest is None:
                 # At once: piece by piece, 01 would be a number in one and a word in another.
-                frame = pd.read_csv(io.BytesIO(content.start), low_memory=False, **options)
+                whole = io.BytesIO(content.start)
+                frame: pd.DataFrame = pd.read_csv(whole, low_memory=False, **options)
                 room.take(frame)
             else:
                 pieces = pd.read_csv(_rejoin(content), chunksize=_PIECE, **options)

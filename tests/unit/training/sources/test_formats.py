@@ -407,7 +407,7 @@ def test_files_that_cannot_be_read_are_named(
     ("content", "changes", "said"),
     [
         pytest.param(b'a,b\n1\n"s3cret', {}, "as csv; correct", id="an open quote"),
-        pytest.param(b"s3cret\n1,2\n1,2,3\n", {}, "fields in line 3, saw 3", id="too many"),
+        pytest.param(b"s3cret\n1,2\n1,2,3\n", {}, "fields in line 2, saw 2", id="too many"),
         pytest.param(b"s3cret\n\xff\n", {}, "not UTF-8", id="other letters"),
         pytest.param(gzip.compress(b"s3cret")[:-4], {}, "compressed", id="cut"),
         pytest.param(zstd(b"s3cret" * 99)[:-4], {}, "compressed", id="cut, by zstd"),
