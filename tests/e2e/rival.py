@@ -41,6 +41,8 @@ def model(name: str, uri: str, credentials: str | None = None) -> dict[str, Any]
     source: dict[str, Any] = {"uri": uri}
     if uri.startswith("postgresql:"):
         source["query"] = "select * from half_hours"
+    else:
+        source["format"] = "csv"  # neither address ends in one
     if credentials is not None:
         source["credentials"] = {"name": credentials}
     small = {"requests": {"cpu": "20m", "memory": "160Mi"}, "limits": {"memory": "1Gi"}}
