@@ -161,7 +161,9 @@ def test_an_answer_is_explained_by_the_columns_of_the_table(shop: Shop) -> None:
     [
         pytest.param({"age": "old"}, "column 'age': 'old' is not a number", id="a word"),
         pytest.param({"member": "yes"}, "column 'member': 'yes' is not true", id="no boolean"),
-        pytest.param({"since": "yesterday"}, "column 'since': 'yesterday' is not a time", id="day"),
+        pytest.param(
+            {"since": "yesterday"}, "column 'since': 'yesterday' is neither a time", id="day"
+        ),
         pytest.param({"note": 7}, "column 'note': 7 is not a string", id="a number for a text"),
         pytest.param({"plan": ["gold"]}, "column 'plan': ['gold'] is not", id="a list"),
         pytest.param({"city": ...}, "has no column 'city'", id="one that may not be left out"),

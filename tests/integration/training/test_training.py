@@ -719,7 +719,7 @@ def test_a_check_says_what_would_be_learned_from_and_keeps_nothing(
 
 def test_a_check_tells_all_that_is_wrong_in_one_run(desk: Desk) -> None:
     """Columns, labels and the split: each cost a training."""
-    query = """SELECT "timestamp", 'n/k' AS wind, nsw_price * 1e42 AS far, nsw_price,
+    query = """SELECT "timestamp", 1e40 AS wind, nsw_price * 1e42 AS far, nsw_price,
         CASE WHEN row_number() OVER (ORDER BY "timestamp") <= 1000 THEN price_up ELSE 1 END
         AS price_up FROM prices ORDER BY "timestamp" LIMIT 2000"""
 
@@ -727,9 +727,9 @@ def test_a_check_tells_all_that_is_wrong_in_one_run(desk: Desk) -> None:
 
     assert (code, said["reason"], said["rows"]) == (3, "FeatureInvalid", 2000)
     wind, far, split = said["faults"]
-    assert wind == "column wind holds 'n/k' where a number belongs, in every row"
-    assert "far" in far
-    assert "largest number" in far
+    assert "column wind" in wind
+    assert "column far" in far
+    assert ("largest number" in wind, "largest number" in far) == (True, True)
     assert "the target is the same in all 400 rows in the hold-out" in split
     assert [column["name"] for column in said["columns"]] == ["price_up", "timestamp", "nsw_price"]
 
