@@ -383,7 +383,12 @@ class Stage:
                 bool(found) and as_told and all(has.get(k) == value for k, value in status.items())
             )
 
-        await until(there, f"{kind} {name} {said} {status}", found=found)
+        try:
+            await until(there, f"{kind} {name} {said} {status}", found=found)
+        except AssertionError as error:
+            rollouts = await self.kube.list("Rollout", self.namespace, {})
+            error.add_note(f"Rollouts: {[rollout.get('status') for rollout in rollouts]}")
+            raise
         return found
 
     async def events(self) -> list[Manifest]:
