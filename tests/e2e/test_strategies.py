@@ -447,26 +447,37 @@ def test_who_is_bound_to_the_role_for_it_reads_the_history_and_nobody_else(
 ) -> None:
     ada = kubeconfig_of_a_new_account(told, "ada", tmp_path)
     history = ("history", MODEL, "--output=json")
+    unbind(told, "ada-history")  # an earlier run may have ended before it did
 
     refused = run_fairlead(ada, *history)
-    told.world.cluster.kubectl(
-        "create", "rolebinding", "ada-history", f"--namespace={NAMESPACE}",
-        "--role=fairlead-history", f"--serviceaccount={energy.NAMESPACE}:ada",
-    )  # fmt: skip
-    allowed = wait_for(
-        "the history",
-        lambda: run_fairlead(ada, *history),
-        lambda done: done.returncode == 0 and bool(json.loads(done.stdout)),
-        describe=lambda done: done.stderr.strip() or "told",
-        say=told.world.say,
-        timeout=120,
-    )
+    try:
+        told.world.cluster.kubectl(
+            "create", "rolebinding", "ada-history", f"--namespace={NAMESPACE}",
+            "--role=fairlead-history", f"--serviceaccount={energy.NAMESPACE}:ada",
+        )  # fmt: skip
+        allowed = wait_for(
+            "the history",
+            lambda: run_fairlead(ada, *history),
+            lambda done: done.returncode == 0 and bool(json.loads(done.stdout)),
+            describe=lambda done: done.stderr.strip() or "told",
+            say=told.world.say,
+            timeout=120,
+        )
+    finally:
+        unbind(told, "ada-history")
 
     assert refused.returncode != 0
     assert "forbidden" in refused.stderr
     whole = json.loads(fairlead(told, *history))  # may have grown by an entry
     assert [entry for entry in json.loads(allowed.stdout) if entry not in whole] == []
     assert not clients.failed
+
+
+def unbind(told: Told, name: str) -> None:
+    """Fairlead's own namespace stays from run to run, and what is in it."""
+    told.world.cluster.kubectl(
+        "delete", "rolebinding", name, f"--namespace={NAMESPACE}", "--ignore-not-found"
+    )
 
 
 def kubeconfig_of_a_new_account(told: Told, name: str, folder: Path) -> Path:
