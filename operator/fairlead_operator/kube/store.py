@@ -96,13 +96,16 @@ class Store:
         before = self._selectors.get(kind, ())
         self._selectors[kind] = before if selector in before else (*before, selector)
 
-    def put(self, body: Mapping[str, Any], *, told: bool = True) -> News:
+    def put(self, body: Mapping[str, Any], *, told: bool = True, quiet: bool = False) -> News:
         """Keep this state, unless a newer one is kept.
 
-        ``told`` is false for the answer to a request of ours, which a watch tells as well.
+        ``told`` is false for the answer to a request of ours, which a watch tells as well;
+        ``quiet`` is such an answer in which nothing changed that anybody reads.  Its own telling
+        wakes nobody, unless the state before has still to be told: a watch may leave that out.
         """
         place, version = Place.of(body), version_of(body)
         before = self._states.get(place[:2], {}).get(place.name)
+        told = told and not (quiet and before is not None and not before.told)
         newest = self._graves.get(place, -1) if before is None else before.version
         if version < newest or (version == newest and before is None):
             return News.OLD

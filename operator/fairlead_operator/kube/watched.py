@@ -108,7 +108,7 @@ class WatchedKube:
         if body is None:
             return None
         before = self._store.get(kind, namespace, name)
-        return self._noted(body, told=before is not None and _read(before) == _read(body))
+        return self._noted(body, quiet=before is not None and _read(before) == _read(body))
 
     async def patch_data(
         self, namespace: str, name: str, data: Mapping[str, str | None]
@@ -133,9 +133,9 @@ class WatchedKube:
     def _note(self, body: dict[str, Any] | None) -> dict[str, Any] | None:
         return None if body is None else self._noted(body)
 
-    def _noted(self, body: dict[str, Any], *, told: bool = False) -> dict[str, Any]:
+    def _noted(self, body: dict[str, Any], *, quiet: bool = False) -> dict[str, Any]:
         if self._store.covers_name(*Place.of(body)):
-            self._store.put(body, told=told)
+            self._store.put(body, told=quiet, quiet=quiet)
         return body
 
 

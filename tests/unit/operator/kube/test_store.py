@@ -48,6 +48,18 @@ def test_an_answer_to_our_own_request_is_told_once() -> None:
     assert [store.put(body(version)) for version in (1, 2, 2)] == [News.OLD, News.OURS, News.KNOWN]
 
 
+def test_what_nobody_reads_of_an_answer_hides_no_state_before_it_that_is_still_to_be_told() -> None:
+    """A watch may leave out the state before."""
+    store = Store()
+    store.put(body(1))
+    store.put(body(2), told=False)
+    store.put(body(3), told=True, quiet=True)
+
+    assert store.put(body(3)) is News.OURS
+    store.put(body(4), told=True, quiet=True)
+    assert store.put(body(4)) is News.KNOWN
+
+
 def test_an_answer_that_comes_after_the_end_brings_nothing_back() -> None:
     store = Store()
     store.put(body(1))

@@ -77,3 +77,15 @@ async def test_a_change_of_anothers_that_came_before_our_write_is_looked_at(
 
     assert body is not None
     assert store.put(body) is News.OURS
+
+
+async def test_what_we_decided_is_looked_at_although_we_said_something_since(
+    api: FakeKube, store: Store
+) -> None:
+    """A watch may tell the last of two states alone."""
+    kube = WatchedKube(api, store)
+    await kube.patch_status(*PLACE, {"phase": "RollingOut", "rollout": "r"})
+    body = await kube.patch_status(*PLACE, {"observedGeneration": 2})
+
+    assert body is not None
+    assert store.put(body) is News.OURS
