@@ -87,6 +87,10 @@ class Cluster:
         theirs = [item for item in self._list("Rollout") if item["spec"].get("model") == model]
         return sorted(theirs, key=lambda item: str(item["metadata"].get("creationTimestamp", "")))
 
+    def training_runs(self, model: str) -> Sequence[Object]:
+        """Return the TrainingRuns of a Model."""
+        return [item for item in self._list("TrainingRun") if item["spec"].get("model") == model]
+
     def annotate(self, kind: str, name: str, annotations: Mapping[str, str]) -> None:
         """Set annotations."""
         patch = {"metadata": {"annotations": dict(annotations)}}

@@ -32,6 +32,7 @@ from fairlead_operator.command.cluster import Cluster, Object
 from fairlead_operator.command.completion import SHELLS, VARIABLE, complete_models, write_script
 from fairlead_operator.command.documents import describe_models, describe_status, render
 from fairlead_operator.command.draw import draw, draw_models
+from fairlead_operator.command.export import export, split_target
 from fairlead_operator.command.failures import CommandError, RefusedError
 from fairlead_operator.command.forward import DEFAULT_NAMESPACE, forwarded
 from fairlead_operator.command.going_back import (
@@ -416,6 +417,28 @@ def rollback(
             click.echo(pin)
     if back.abort is not None:
         click.echo(ask(cluster, Action.ABORT, "Rollout", back.abort, why=why, patience=patience))
+
+
+@fairlead.command(name="export")
+@click.argument("target", metavar="MODEL[@VERSION]", shell_complete=complete_models)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="Output format.",
+)
+@_cluster_options
+def export_manifest(cluster: Cluster, *, target: str, output: str) -> None:
+    """Write a Model's manifest with a version pinned, and its artifact's digest, for Git.
+
+    Without VERSION: the one in charge. Nothing in the cluster changes.
+    """
+    name, version = split_target(target)
+    model = cluster.model(name)
+    manifest = export(model, cluster.rollouts(name), cluster.training_runs(name), version)
+    click.echo(render(manifest, output), nl=False)
 
 
 @fairlead.command(name="lint")
