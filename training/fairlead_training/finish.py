@@ -22,7 +22,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from optuna.trial import FrozenTrial, TrialState
 
-from fairlead_contract import tags
+from fairlead_contract import profile, tags
 from fairlead_contract.graph import SIGNATURE_TYPES
 from fairlead_training import tracking
 from fairlead_training.artifact import log_candidate, read_digest, read_signature_digest
@@ -47,6 +47,7 @@ from fairlead_training.metrics import Floats
 from fairlead_training.naive import forecast
 from fairlead_training.preparation.types import describe_types
 from fairlead_training.prepared import find_gaps, fit_model, warn_of_suspicious
+from fairlead_training.profile import take_profile
 from fairlead_training.progress import Progress, Stage
 from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
@@ -377,6 +378,7 @@ class _Finishing:
             },
         )
         title = f"{config.registered_model} {result['version']}"
+        seen = take_profile(parts, fitted.score, config.task)
         page = render(
             title,
             result,
@@ -384,7 +386,7 @@ class _Finishing:
             parameters={**parameters, **combined},
             importance=importance,
             attribution=fitted.model.attribution,
-            types=parts.search.types,
+            profile=seen,
             baseline=fitted.judgment.baseline,
             naive=fitted.judgment.naive,
         )
@@ -394,6 +396,7 @@ class _Finishing:
                 "explanation.json": json.dumps(
                     {"method": fitted.model.attribution, "meanAbsoluteShap": importance}, indent=1
                 ),
+                profile.FILE: profile.write_profile(seen),
                 "report.html": page,
             }
         )

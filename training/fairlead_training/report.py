@@ -2,8 +2,11 @@
 
 import html
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from fairlead_contract.graph import ColumnType
+from fairlead_contract.profile import Profile, Spread, Values
 from fairlead_training.evaluate import Estimate
 
 _STYLE: Final = """
@@ -12,10 +15,14 @@ margin:2rem auto;padding:0 1rem}
 h1{font-size:1.4rem}h2{font-size:1.05rem;margin-top:2rem}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem .2rem 0;
 border-bottom:1px solid #dde3ea;font-weight:normal;vertical-align:top}th{color:#5a6b7d;width:34%}
-.bar{background:#2f6f9f;height:.7rem;border-radius:2px}code{font-size:.85em;word-break:break-all}
+.bar,.bin{background:#2f6f9f;height:.7rem;border-radius:2px}
+.bins{display:inline-flex;align-items:flex-end;height:1.4rem;gap:1px;margin-right:.6rem}
+.bin{width:.5rem}code{font-size:.85em;word-break:break-all}
 """
 _SHOWN: Final = 20
 _ALWAYS: Final = "always the same answer"
+_NAMED: Final = 3  # values of a category
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def render(
@@ -28,7 +35,7 @@ def render(
     parameters: Mapping[str, Any],
     importance: Mapping[str, float],
     attribution: str,
-    types: Mapping[str, str],
+    profile: Profile,
 ) -> str:
     """Build the page from the result document and what led to it."""
     sections = [
@@ -37,7 +44,7 @@ def render(
         (f"What carries the model (mean size of: {attribution})", _bars(importance)),
         ("Hyperparameters", _table({name: _format(value) for name, value in parameters.items()})),
         ("Data", _table({name: _format(value) for name, value in result["data"].items()})),
-        ("Columns", _table({name: str(kind) for name, kind in types.items()})),
+        ("Columns that it learned from", _columns(profile)),
         ("Search", _table({name: _format(value) for name, value in result["trials"].items()})),
     ]
     body = "".join(f"<h2>{html.escape(name)}</h2>{content}" for name, content in sections)
@@ -108,6 +115,59 @@ def _bars(importance: Mapping[str, float]) -> str:
         for name, value in shown
     )
     return f"<table>{''.join(lines)}</table>"
+
+
+def _columns(profile: Profile) -> str:
+    """Draw what each column looked like, the target and the answers on the hold-out last."""
+    answers = f"answers on {profile.answered} held-out rows"
+    lines = [
+        *(
+            _column(name, column.seen, profile.rows, kind=column.type)
+            for name, column in profile.columns.items()
+        ),
+        _column("target", profile.target, profile.rows),
+        _column(answers, profile.answers, profile.answered),
+    ]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _column(name: str, seen: Spread | Values, rows: int, *, kind: ColumnType | None = None) -> str:
+    said = [f"{seen.missing / rows:.1%} missing"] if seen.missing and rows else []
+    if isinstance(seen, Values):
+        said += [f"{value}: {count}" for value, count in list(seen.counts.items())[:_NAMED]]
+        rest = seen.different - min(_NAMED, len(seen.counts))
+        said += [f"{rest} other values"] if rest > 0 else []
+    elif seen.low is not None and seen.high is not None:
+        said += _range(seen, kind)
+    words = f"{kind}; {', '.join(said)}" if kind else ", ".join(said)
+    return f"<tr><th>{html.escape(name)}</th><td>{_bins(seen)}{html.escape(words)}</td></tr>"
+
+
+def _range(seen: Spread, kind: ColumnType | None) -> list[str]:
+    low, high = seen.low or 0.0, seen.high or 0.0
+    if kind is ColumnType.TIME:
+        return [f"{_moment(low)} to {_moment(high)}"]
+    if kind is ColumnType.BOOLEAN:
+        return [f"{seen.mean or 0.0:.1%} true"]
+    unit = " characters" if kind is ColumnType.TEXT else ""
+    return [f"{_format(low)} to {_format(high)}{unit}", f"mean {_format(seen.mean)}"]
+
+
+def _moment(seconds: float) -> str:
+    try:
+        return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M}"
+    except OverflowError:
+        return f"{_format(seconds)} s after 1970"
+
+
+def _bins(seen: Spread | Values) -> str:
+    """Draw the share of each bin; those of numbers are of unequal widths and drawn alike."""
+    counts = list(seen.counts.values() if isinstance(seen, Values) else seen.counts)[:_SHOWN]
+    most = max(counts, default=0) or 1
+    bars = "".join(
+        f'<div class="bin" style="height:{100 * count / most:.0f}%"></div>' for count in counts
+    )
+    return f'<div class="bins">{bars}</div>' if counts else ""
 
 
 def _format(value: object) -> str:

@@ -31,6 +31,7 @@ from fairlead_contract.classes import read_classes
 from fairlead_contract.digest import digest_directory
 from fairlead_contract.hosts import parse_hosts
 from fairlead_contract.mlflow import Access
+from fairlead_contract.profile import read_profile
 from fairlead_contract.search import search_schema
 from fairlead_training.config import Environment, Surroundings
 from fairlead_training.sources.http import ask
@@ -179,9 +180,13 @@ def test_a_registered_version_has_all_it_needs(desk: Desk, tmp_path: Path) -> No
         "best_hyperparameters.json",
         "explanation.json",
         "explanation.png",
+        "profile.json",
         "report.html",
         "trials.json",
     }
+    profile = read_profile(json.dumps(desk.artifact(config, "profile.json")))
+    assert (profile.rows, profile.answered) == (1600, 400)
+    assert list(profile.columns)[:2] == ["period", "nsw_price"]
     run = MlflowClient(desk.mlflow).get_run(config["mlflowRunId"])
     assert run.data.metrics["holdout_roc_auc"] == pytest.approx(result["candidate"]["value"], 1e-4)
     assert run.inputs.dataset_inputs[0].dataset.name == config["model"]

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from fairlead_contract.graph import ColumnType
+from fairlead_contract.profile import Column, Profile, Spread, Values
 from fairlead_training.evaluate import Estimate
 from fairlead_training.report import render
 
@@ -20,6 +22,32 @@ RESULT: Mapping[str, Any] = {
     "data": {"rows": 2000},
     "trials": {"finished": 40},
 }
+PROFILE = Profile(
+    rows=10,
+    columns={
+        "plan": Column(
+            type=ColumnType.CATEGORY,
+            seen=Values(missing=1, counts={"<a>": 5, "b": 2, "c": 1, "d": 1}, different=4),
+        ),
+        "begun": Column(
+            type=ColumnType.TIME,
+            seen=Spread(missing=0, low=0.0, high=86400.0, mean=9.0, edges=(5.0,), counts=(5, 5)),
+        ),
+        "ended": Column(type=ColumnType.TIME, seen=Spread(missing=0, low=-1e15, high=0.0)),
+        "note": Column(
+            type=ColumnType.TEXT,
+            seen=Spread(missing=0, low=3.0, high=80.0, mean=40.5, edges=(9.0,), counts=(1, 9)),
+        ),
+        "member": Column(
+            type=ColumnType.BOOLEAN,
+            seen=Spread(missing=0, low=0.0, high=1.0, mean=0.25, edges=(1.0,), counts=(7, 3)),
+        ),
+        "gone": Column(type=ColumnType.NUMBER, seen=Spread(missing=10)),
+    },
+    target=Values(missing=0, counts={"no": 7, "yes": 3}, different=2),
+    answered=4,
+    answers=Spread(missing=0, low=0.1, high=0.9, mean=0.5, edges=(0.5,), counts=(2, 2)),
+)
 CHAMPION = {"version": "1.0.0", "value": 0.897}
 DIFFERENCE = {"value": 0.017, "ciLow": 0.009, "ciHigh": 0.025}
 
@@ -34,7 +62,7 @@ def page(importance: Mapping[str, float] | None = None, **changes: Any) -> str:
         parameters={"max_depth": 6},
         attribution="SHAP values",
         importance=importance or {},
-        types={"plan": "category"},
+        profile=PROFILE,
     )
 
 
@@ -87,3 +115,22 @@ def test_the_longest_bar_is_the_first_and_twenty_are_enough() -> None:
 
 def test_features_that_carry_nothing_have_a_bar_of_no_length() -> None:
     assert "width:0.0%" in page({"noise": 0.0})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(
+            "category; 10.0% missing, &lt;a&gt;: 5, b: 2, c: 1, 1 other values", id="words"
+        ),
+        pytest.param("time; 1970-01-01 00:00 to 1970-01-02 00:00", id="times"),
+        pytest.param("time; -1e+15 s after 1970 to 1970-01-01 00:00", id="a time of no calendar"),
+        pytest.param("text; 3 to 80 characters, mean 40.5", id="texts: their lengths alone"),
+        pytest.param("boolean; 25.0% true", id="truths"),
+        pytest.param("number; 100.0% missing", id="nothing"),
+        pytest.param("no: 7, yes: 3", id="the target"),
+        pytest.param("answers on 4 held-out rows", id="the answers"),
+    ],
+)
+def test_the_page_says_what_the_columns_were_like(said: str) -> None:
+    assert said in page()
