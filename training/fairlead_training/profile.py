@@ -74,14 +74,15 @@ def _find_edges(present: Floats) -> Floats:
         return np.array([low, np.nextafter(low, np.inf)])
     edges = _deciles(present, contract.MOST_BINS)
     left = contract.MOST_BINS - 1 - len(edges)
-    return np.union1d(edges, _deciles(np.unique(present), left + 1)) if left else edges
+    return np.unique(np.r_[edges, _deciles(np.unique(present), left + 1)]) if left else edges
 
 
 def _deciles(values: Floats, bins: int) -> Floats:
     """Return the distinct edges of bins of one size."""
     shares = np.arange(1, bins) / bins
     edges: Floats = np.unique(np.quantile(values, shares, method="higher"))
-    return edges[edges > values.min()]
+    above: Floats = edges[edges > values.min()]
+    return above
 
 
 def see_values(values: Iterable[str], missing: int) -> Values:
