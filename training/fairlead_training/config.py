@@ -173,6 +173,18 @@ class ChampionConfig:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CardConfig:
+    """What people say of the model; empty where they say nothing."""
+
+    owners: tuple[str, ...] = ()
+    license: str = ""
+    intended_use: str = ""
+    out_of_scope_use: str = ""
+    limitations: str = ""
+    ethical_considerations: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
     namespace: str
     model: str
@@ -189,6 +201,7 @@ class TrainingConfig:
     champion: ChampionConfig | None
     recipe_digest: str
     after: str | None = None  # the highest version that the operator knows
+    card: CardConfig = CardConfig()
 
     @property
     def is_of_amounts(self) -> bool:
@@ -348,7 +361,7 @@ def parse_config(text: str, *, keeps: bool = True) -> TrainingConfig:
     root = _Section(document, "config")
     task = Task(root.choice("task", tuple(Task)))
     data, search = _parse_data(root.section("data")), _parse_search(root.section("search"), task)
-    champion = root.optional_section("champion")
+    champion, card = root.optional_section("champion"), root.optional_section("card")
     return TrainingConfig(
         namespace=root.text("namespace"),
         model=root.text("model"),
@@ -365,6 +378,7 @@ def parse_config(text: str, *, keeps: bool = True) -> TrainingConfig:
         champion=None if champion is None else _parse_champion(champion),
         recipe_digest=root.text("recipeDigest"),
         after=root.optional_text("after"),
+        card=CardConfig() if card is None else _parse_card(card),
     )
 
 
@@ -481,6 +495,17 @@ def _parse_validation(
         seed=seed,
         folds=int(validation.number("folds", 2, 20)),
         holdout_fraction=validation.number("holdoutFraction", 0.05, 0.5),
+    )
+
+
+def _parse_card(card: "_Section") -> CardConfig:
+    return CardConfig(
+        owners=card.texts("owners"),
+        license=card.optional_text("license") or "",
+        intended_use=card.optional_text("intendedUse") or "",
+        out_of_scope_use=card.optional_text("outOfScopeUse") or "",
+        limitations=card.optional_text("limitations") or "",
+        ethical_considerations=card.optional_text("ethicalConsiderations") or "",
     )
 
 

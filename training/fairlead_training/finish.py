@@ -26,6 +26,7 @@ from fairlead_contract import profile, tags
 from fairlead_contract.graph import SIGNATURE_TYPES
 from fairlead_training import tracking
 from fairlead_training.artifact import log_candidate, read_digest, read_signature_digest
+from fairlead_training.card import build_card, to_html, to_markdown
 from fairlead_training.champion import challenge
 from fairlead_training.combine import Combination, combine
 from fairlead_training.compute import count_threads
@@ -53,6 +54,7 @@ from fairlead_training.report import render
 from fairlead_training.result import Outcome, data_document, success_document
 from fairlead_training.search import Folds, nothing_found
 from fairlead_training.snapshot import restore
+from fairlead_training.sources.address import public_uri
 from fairlead_training.sources.table import read_frame, warn_of_source
 from fairlead_training.space import read_choice
 from fairlead_training.split import Split, name_draw, split, warn_of_rows
@@ -390,12 +392,23 @@ class _Finishing:
             baseline=fitted.judgment.baseline,
             naive=fitted.judgment.naive,
         )
+        card = build_card(
+            config,
+            result,
+            judgment=fitted.judgment,
+            learner=plan.fitter.name,
+            importance=importance,
+            profile=seen,
+            sources=list(map(public_uri, config.data.uris)),
+        )
         self._record.log_texts(
             {
                 "best_hyperparameters.json": json.dumps(best, indent=1),
                 "explanation.json": json.dumps(
                     {"method": fitted.model.attribution, "meanAbsoluteShap": importance}, indent=1
                 ),
+                "model_card.html": to_html(card),
+                "model_card.md": to_markdown(card),
                 profile.FILE: profile.write_profile(seen),
                 "report.html": page,
             }

@@ -8,17 +8,8 @@ from typing import Any, Final
 from fairlead_contract.graph import ColumnType
 from fairlead_contract.profile import Profile, Spread, Values
 from fairlead_training.evaluate import Estimate
+from fairlead_training.page import build_page, build_table, format_estimate, format_value
 
-_STYLE: Final = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1c2733;max-width:46rem;
-margin:2rem auto;padding:0 1rem}
-h1{font-size:1.4rem}h2{font-size:1.05rem;margin-top:2rem}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem .2rem 0;
-border-bottom:1px solid #dde3ea;font-weight:normal;vertical-align:top}th{color:#5a6b7d;width:34%}
-.bar,.bin{background:#2f6f9f;height:.7rem;border-radius:2px}
-.bins{display:inline-flex;align-items:flex-end;height:1.4rem;gap:1px;margin-right:.6rem}
-.bin{width:.5rem}code{font-size:.85em;word-break:break-all}
-"""
 _SHOWN: Final = 20
 _ALWAYS: Final = "always the same answer"
 _NAMED: Final = 3  # values of a category
@@ -39,32 +30,37 @@ def render(
 ) -> str:
     """Build the page from the result document and what led to it."""
     sections = [
-        ("Verdict", _table(_verdict(result))),
-        ("On the hold-out", _table(_measured(metrics, {_ALWAYS: baseline, **naive}))),
+        ("Verdict", build_table(_verdict(result))),
+        ("On the hold-out", build_table(_measured(metrics, {_ALWAYS: baseline, **naive}))),
         (f"What carries the model (mean size of: {attribution})", _bars(importance)),
-        ("Hyperparameters", _table({name: _format(value) for name, value in parameters.items()})),
-        ("Data", _table({name: _format(value) for name, value in result["data"].items()})),
+        (
+            "Hyperparameters",
+            build_table({name: format_value(value) for name, value in parameters.items()}),
+        ),
+        (
+            "Data",
+            build_table({name: format_value(value) for name, value in result["data"].items()}),
+        ),
         ("Columns that it learned from", _columns(profile)),
-        ("Search", _table({name: _format(value) for name, value in result["trials"].items()})),
+        (
+            "Search",
+            build_table({name: format_value(value) for name, value in result["trials"].items()}),
+        ),
     ]
-    body = "".join(f"<h2>{html.escape(name)}</h2>{content}" for name, content in sections)
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>{body}</html>"
-    )
+    return build_page(title, sections)
 
 
 def _verdict(result: Mapping[str, Any]) -> dict[str, str]:
     rows = {
         "version": str(result["version"]),
         result["metric"]: _interval(result["candidate"]),
-        _ALWAYS: _format(result["trivial"]),
+        _ALWAYS: format_value(result["trivial"]),
         "digest": str(result["digest"]),
-        "seconds": _format(result["seconds"]),
+        "seconds": format_value(result["seconds"]),
     }
     if result["champion"] is not None:
         champion = result["champion"]
-        rows["champion " + str(champion["version"])] = _format(champion["value"])
+        rows["champion " + str(champion["version"])] = format_value(champion["value"])
     if result["difference"] is not None:
         rows["compared on"] = f"{result['comparedRows']} latest rows"
         rows["better by (paired, 95 % interval)"] = _interval(result["difference"])
@@ -81,8 +77,11 @@ def _measured(
     return {
         name: "; ".join(
             (
-                f"{_format(metric.value)} ({_format(metric.low)} to {_format(metric.high)})",
-                *(f"{_spoken(of)}: {_format(reached[name])}" for of, reached in others.items()),
+                format_estimate(metric),
+                *(
+                    f"{_spoken(of)}: {format_value(reached[name])}"
+                    for of, reached in others.items()
+                ),
             )
         )
         for name, metric in metrics.items()
@@ -94,16 +93,8 @@ def _spoken(name: str) -> str:
 
 
 def _interval(estimate: Mapping[str, float | None]) -> str:
-    low, high = _format(estimate["ciLow"]), _format(estimate["ciHigh"])
-    return f"{_format(estimate['value'])} ({low} to {high})"
-
-
-def _table(rows: Mapping[str, str]) -> str:
-    lines = (
-        f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
-        for name, value in rows.items()
-    )
-    return f"<table>{''.join(lines)}</table>"
+    low, high = format_value(estimate["ciLow"]), format_value(estimate["ciHigh"])
+    return f"{format_value(estimate['value'])} ({low} to {high})"
 
 
 def _bars(importance: Mapping[str, float]) -> str:
@@ -150,14 +141,14 @@ def _range(seen: Spread, kind: ColumnType | None) -> list[str]:
     if kind is ColumnType.BOOLEAN:
         return [f"{seen.mean or 0.0:.1%} true"]
     unit = " characters" if kind is ColumnType.TEXT else ""
-    return [f"{_format(low)} to {_format(high)}{unit}", f"mean {_format(seen.mean)}"]
+    return [f"{format_value(low)} to {format_value(high)}{unit}", f"mean {format_value(seen.mean)}"]
 
 
 def _moment(seconds: float) -> str:
     try:
         return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M}"
     except OverflowError:
-        return f"{_format(seconds)} s after 1970"
+        return f"{format_value(seconds)} s after 1970"
 
 
 def _bins(seen: Spread | Values) -> str:
@@ -168,9 +159,3 @@ def _bins(seen: Spread | Values) -> str:
         f'<div class="bin" style="height:{100 * count / most:.0f}%"></div>' for count in counts
     )
     return f'<div class="bins">{bars}</div>' if counts else ""
-
-
-def _format(value: object) -> str:
-    if value is None:
-        return "unknown"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)

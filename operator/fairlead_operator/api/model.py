@@ -18,6 +18,7 @@ from fairlead_operator.api.builtins import (
     cel_names,
     spoken_names,
 )
+from fairlead_operator.api.card import CardSpec
 from fairlead_operator.api.common import (
     AlternativeDigests,
     Alternatives,
@@ -169,6 +170,14 @@ class ModelSpec(Spec):
             default=PromotionSpec(),
             description="When a trained version counts as better than the version in use (the "
             "champion) and may be rolled out. This comparison is called the gate.",
+        ),
+    ]
+    card: Annotated[
+        CardSpec,
+        Field(
+            default=CardSpec(),
+            description="What people say of the model. Each training writes it, beside what it "
+            "measured, into the model card of its version. A change trains nothing.",
         ),
     ]
     version: Annotated[

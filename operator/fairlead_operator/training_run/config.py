@@ -78,6 +78,7 @@ def build_config(
             "registryVersion": champion.registry_version,
             "digest": champion.digest,
         },
+        "card": spec.card.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "recipeDigest": recipe_digest(spec),
         "after": after,
     }

@@ -180,6 +180,8 @@ def test_a_registered_version_has_all_it_needs(desk: Desk, tmp_path: Path) -> No
         "best_hyperparameters.json",
         "explanation.json",
         "explanation.png",
+        "model_card.html",
+        "model_card.md",
         "profile.json",
         "report.html",
         "trials.json",
