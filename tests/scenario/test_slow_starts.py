@@ -1,5 +1,6 @@
 """Pods that do not start and do not say why: their Events are handed on within seconds."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -110,3 +111,76 @@ async def test_a_trainer_that_hangs_is_told(trouble: tuple[str, str]) -> None:
     assert ": ".join(trouble) in run["message"]
     told = [condition["message"] for condition in world.model()["status"]["conditions"]]
     assert any(": ".join(trouble) in message for message in told), told
+
+
+WRONG = {
+    "uri": "postgresql://market-db/market",
+    "query": "SELECT 1",
+    "credentials": {"name": "sqll"},
+}
+RIGHT = WRONG | {"credentials": {"name": "sql"}}
+NO_SECRET = ("Failed", 'Error: secret "sqll" not found')
+
+
+def read_run(world: World, number: int) -> dict[str, Any]:
+    name = f"nsw-price-training-{number}"
+    return dict(world.kube.objects["TrainingRun", NAMESPACE, name]["status"])
+
+
+def correct(world: World) -> None:
+    spec = world.model()["spec"]
+    corrected = {"data": spec["data"] | {"source": RIGHT}}
+    world.kube.put({"kind": "Model", "metadata": NAME, "spec": corrected})
+
+
+async def test_a_training_whose_secret_was_named_wrongly_makes_way_once_that_is_corrected() -> None:
+    """It stayed until its Job's deadline, by what it had been told, and the Model with it."""
+    world = World()
+    model = model_manifest()
+    model["spec"]["data"]["source"] = WRONG
+    world.kube.put(model)
+    await world.run()
+    job = world.kube.objects["Job", NAMESPACE, "nsw-price-training-1-search"]
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    world.hang("trainer", *NO_SECRET, labels=labels, job=job)
+    await world.pass_time(SOON)
+    assert read_run(world, 1)["reason"] == "WaitingForPods"
+
+    correct(world)
+    await world.run()
+
+    first = read_run(world, 1)
+    assert (first["phase"], first["reason"]) == ("Failed", "Superseded")
+    assert NO_SECRET[1] in first["message"]
+    assert ("Job", NAMESPACE, "nsw-price-training-1-search") not in world.kube.objects
+    assert world.model()["status"]["phase"] == "Training"
+    await world.train("nsw-price-training-2", "1.0.0")
+    assert world.model()["status"]["stable"]["version"] == "1.0.0"
+
+
+async def test_a_source_that_is_not_up_is_told_until_it_is_and_ends_nothing() -> None:
+    """Three tries within a minute ended the first training for good."""
+    world = World()
+    world.kube.put(model_manifest())
+    await world.run()
+    run_id = read_run(world, 1)["mlflowRunId"]
+    told = (
+        "waiting for http://data.energy/d.csv: Connection refused; tried 4 times, gives up in 9 min"
+    )
+    world.registry.progress_of[run_id] = json.dumps({"stage": "data", "waiting": told})
+
+    await world.pass_time(timedelta(seconds=4))
+
+    run = read_run(world, 1)
+    assert (run["phase"], run["reason"], run["message"]) == (
+        "Searching",
+        "WaitingForConnection",
+        told,
+    )
+    assert any(told in each["message"] for each in world.model()["status"]["conditions"])
+
+    world.registry.progress_of[run_id] = json.dumps({"stage": "features"})
+    await world.pass_time(timedelta(seconds=4))
+
+    assert read_run(world, 1)["reason"] == "Searching"
+    assert not any(told in each["message"] for each in world.model()["status"]["conditions"])

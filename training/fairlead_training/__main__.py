@@ -22,6 +22,7 @@ from fairlead_training.failure import (
     Reason,
     TrainingFailure,
 )
+from fairlead_training.patience import Patience
 from fairlead_training.progress import Progress, Stage, tag_writer
 from fairlead_training.result import failure_document, stage_document, to_message
 
@@ -99,8 +100,11 @@ class _Run:
             trials=config.search.trials,
             metric=config.search.metric,
         )
-        self._progress.begin()
-        return _STAGES[stage](config, environment, self._progress)
+        progress = self._progress
+        patience = Patience(config.patience, tell=progress.wait)
+        patience.have(progress.begin)
+        # Each stage may run twice, as it does when its pod is made anew.
+        return patience.have(lambda: _STAGES[stage](config, environment, progress))
 
 
 def _search(config: TrainingConfig, environment: Environment, progress: Progress) -> dict[str, Any]:

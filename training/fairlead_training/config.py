@@ -202,6 +202,7 @@ class TrainingConfig:
     recipe_digest: str
     after: str | None = None  # the highest version that the operator knows
     card: CardConfig = CardConfig()
+    patience: float = 0  # seconds that it waits for others; its Job lasts so much longer
 
     @property
     def is_of_amounts(self) -> bool:
@@ -379,6 +380,7 @@ def parse_config(text: str, *, keeps: bool = True) -> TrainingConfig:
         recipe_digest=root.text("recipeDigest"),
         after=root.optional_text("after"),
         card=CardConfig() if card is None else _parse_card(card),
+        patience=root.number("patienceSeconds", 0, 86_400, default=0),  # none in earlier releases
     )
 
 

@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from fairlead_contract.database import ADDRESS, InvalidAddressError, read_addresses, redact
 from fairlead_contract.libpq import build_parameters, connect
-from fairlead_training.failure import Reason, TrainingFailure, first_line
+from fairlead_training.failure import Reason, TrainingFailure, Trouble, first_line
+from fairlead_training.passing import database_may_pass
 
 DRIVER: Final = "postgresql+psycopg://"  # the address goes past SQLAlchemy, to libpq as it is
 _DEFAULTS: Final = {"connect_timeout": 5, "application_name": "fairlead-training"}
@@ -101,8 +102,9 @@ def _quoted(name: str) -> str:
 def _unavailable(error: BaseException, url: str) -> TrainingFailure:
     # The driver's own words: SQLAlchemy's add the statement and its values.
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    said = redact(first_line(cause), url)
     return TrainingFailure(
         Reason.DATABASE_UNAVAILABLE,
-        f"the study database failed: {redact(first_line(cause), url)}; "
-        "check the Secret fairlead-database and its server",
+        f"the study database failed: {said}; check the Secret fairlead-database and its server",
+        trouble=Trouble("the study database", said) if database_may_pass(cause) else None,
     )

@@ -4,9 +4,10 @@ The reasons are part of the contract with the operator (docs/contracts.md, secti
 never renamed.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 
 class Reason(StrEnum):
@@ -29,8 +30,9 @@ class Reason(StrEnum):
     CREDENTIALS_REFUSED = "CredentialsRefused"
     SOURCE_NOT_ALLOWED = "SourceNotAllowed"
     SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105  a reason
-    # Something outside did not answer, or luck was bad: another try may help.
+    # Something outside does not answer, of which the trouble says whether it may pass.
     DATA_SOURCE_UNAVAILABLE = "DataSourceUnavailable"
+    # As that, or luck was bad: another try may help.
     TRACKING_UNAVAILABLE = "TrackingUnavailable"
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
     SEARCH_FOUND_NOTHING = "SearchFoundNothing"
@@ -39,7 +41,6 @@ class Reason(StrEnum):
 
 _RETRIABLE: Final = frozenset(
     {
-        Reason.DATA_SOURCE_UNAVAILABLE,
         Reason.TRACKING_UNAVAILABLE,
         Reason.DATABASE_UNAVAILABLE,
         Reason.SEARCH_FOUND_NOTHING,
@@ -58,6 +59,14 @@ def first_line(error: BaseException) -> str:
     return lines[0][:300] if lines else type(error).__name__
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trouble:
+    """What may pass by itself: somebody who does not answer yet.  It holds no secret."""
+
+    of: str  # who, as people know him
+    said: str
+
+
 class TrainingFailure(Exception):  # noqa: N818  it is an outcome of the contract, not a bug
     """A training that cannot go on, with its reason and what to do about it.
 
@@ -65,12 +74,38 @@ class TrainingFailure(Exception):  # noqa: N818  it is an outcome of the contrac
     are for the log, where there is room for all of many.
     """
 
-    def __init__(self, reason: Reason, message: str, *, details: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        details: Sequence[str] = (),
+        trouble: Trouble | None = None,
+        waited: str = "",
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.details = tuple(details)
+        self.trouble = trouble
+        self._waited = waited  # how long, in vain
+
+    def told_as(self, message: str) -> Self:
+        """Return the same in other words."""
+        return type(self)(
+            self.reason, message, details=self.details, trouble=self.trouble, waited=self._waited
+        )
+
+    def after(self, waited: str) -> Self:
+        """Return the same after so long a wait for what might have passed."""
+        return type(self)(
+            self.reason,
+            f"{self.message}; it was waited for {waited}",
+            details=self.details,
+            waited=waited,
+        )
 
     @property
     def exit_code(self) -> int:
-        return EXIT_RETRY if self.reason in _RETRIABLE else EXIT_PERMANENT
+        may_help = self.reason in _RETRIABLE or self.trouble is not None
+        return EXIT_RETRY if may_help and not self._waited else EXIT_PERMANENT

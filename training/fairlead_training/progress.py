@@ -13,11 +13,12 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fairlead_contract import tags
 from fairlead_contract.mlflow import ADDRESS, Access, InvalidAccessError, describe_answer
-from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.failure import Reason, TrainingFailure, Trouble
+from fairlead_training.passing import answer_may_pass, may_pass
 
 _JSON: Final = {"Content-Type": "application/json"}
 _TIMEOUT_SECONDS: Final = 5
@@ -81,7 +82,15 @@ class Progress:
             _log.warning("progress is not written", extra={"why": failure.message})
             self._next = self._clock() + _SILENCE_SECONDS
 
-    def _document(self, fields: Mapping[str, float | None]) -> str:
+    def wait(self, told: str | None) -> None:
+        """Say at once what is waited for; None: work goes on.  MLflow itself may be waited for."""
+        try:
+            self._write(self._document({} if told is None else {"waiting": told}))
+        except TrainingFailure as failure:
+            _log.warning("progress is not written", extra={"why": failure.message})
+        self._next = self._clock() + _INTERVAL_SECONDS
+
+    def _document(self, fields: Mapping[str, str | float | None]) -> str:
         return json.dumps({"stage": self.stage, **self._base, **fields})
 
 
@@ -112,9 +121,11 @@ def tag_writer(access: Access, run_id: str) -> Callable[[str], None]:
             with error:
                 text, status = error.read(_LONGEST_ANSWER), error.code
         except (OSError, http.client.HTTPException) as error:
-            raise _unavailable(f"{str(error)[:300]}; check {ADDRESS}") from error
+            said = str(error)[:300]
+            raise _unavailable(f"{said}; check {ADDRESS}", may_pass(error) and said) from error
         if status != HTTPStatus.OK or not _is_object(text):
-            raise _unavailable(describe_answer(host, status, text.decode(errors="replace").strip()))
+            said = describe_answer(host, status, text.decode(errors="replace").strip())
+            raise _unavailable(said, answer_may_pass(status) and said)
 
     return write
 
@@ -133,8 +144,9 @@ def _is_object(text: bytes) -> bool:
         return False
 
 
-def _unavailable(said: str) -> TrainingFailure:
+def _unavailable(said: str, passes: str | Literal[False]) -> TrainingFailure:
     return TrainingFailure(
         Reason.TRACKING_UNAVAILABLE,
         f"MLflow did not accept the run's progress: {said}",
+        trouble=Trouble("MLflow", passes) if passes else None,
     )

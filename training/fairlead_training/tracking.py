@@ -20,7 +20,8 @@ from optuna.trial import FrozenTrial, TrialState
 from fairlead_contract import tags
 from fairlead_contract.mlflow import ADDRESS, describe_answer
 from fairlead_training.config import TrainingConfig
-from fairlead_training.failure import Reason, TrainingFailure, first_line
+from fairlead_training.failure import Reason, TrainingFailure, Trouble, first_line
+from fairlead_training.passing import answer_may_pass
 from fairlead_training.sources.address import public_uri
 
 # How MLflow's client tells an answer that is not in MLflow's own form; it adds the whole body.
@@ -216,12 +217,25 @@ def _milliseconds(trial: FrozenTrial) -> int:
 def _unavailable(what: str, error: BaseException) -> TrainingFailure:
     status = read_status(error)
     if status is None:
-        said = f"{first_line(error)}; check {ADDRESS}"
+        said, passes = f"{first_line(error)}; check {ADDRESS}", _is_cut_off(error)
     else:
+        passes = answer_may_pass(status)
         address = mlflow.get_tracking_uri()  # without a password: `read_access` refuses one
         told = _BODY.search(str(error))
         said = describe_answer(address, status, told.group(1).strip() if told else "")
-    return TrainingFailure(Reason.TRACKING_UNAVAILABLE, f"MLflow: {what}: {said}")
+    return TrainingFailure(
+        Reason.TRACKING_UNAVAILABLE,
+        f"MLflow: {what}: {said}",
+        trouble=Trouble("MLflow", f"{what}: {said}") if passes else None,
+    )
+
+
+def _is_cut_off(error: BaseException) -> bool:
+    """Tell whether no answer came; MLflow's client wraps what its library says of that."""
+    cause = error if isinstance(error, requests.RequestException) else error.__context__
+    if isinstance(cause, requests.exceptions.SSLError):
+        return False
+    return isinstance(cause, (requests.ConnectionError, requests.Timeout))
 
 
 def read_status(error: BaseException) -> int | None:

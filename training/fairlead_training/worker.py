@@ -27,19 +27,21 @@ def search(config: TrainingConfig, environment: Environment, progress: Progress)
         TrainingFailure: with its reason and what to do about it.
     """
     learners = find_learners(config.search.algorithms, config.search.metric)
-    frame = read_frame(config.data, environment)
-    # Bad data ends here, before it becomes a study.
-    table, _ = examine(
-        frame,
-        config,
-        refused_in_names=refused_characters(learners),
-        find_suspicious=refusing(config),
-    ).usable()
-    del frame  # the search needs the room
-    progress.enter(Stage.FEATURES)
-    _log.info("read %d features: %s", len(table.types), describe_types(table.types) or "numbers")
     database = (environment.database_url, config.search_schema)
+    # First, so that nothing is read while the database is waited for.
     with open_storage(*database, file=environment.database_file) as storage:
+        frame = read_frame(config.data, environment)
+        # Bad data ends here, before it becomes a study.
+        table, _ = examine(
+            frame,
+            config,
+            refused_in_names=refused_characters(learners),
+            find_suspicious=refusing(config),
+        ).usable()
+        del frame  # the search needs the room
+        progress.enter(Stage.FEATURES)
+        types = describe_types(table.types) or "numbers"
+        _log.info("read %d features: %s", len(table.types), types)
         shared = join_study(
             storage,
             config,

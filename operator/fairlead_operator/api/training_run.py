@@ -87,6 +87,15 @@ class Progress(Status):
     seconds_left: Annotated[
         float | None, Field(default=None, description="Estimated seconds until the stage is over.")
     ]
+    waiting: Annotated[
+        str,
+        Field(
+            default="",
+            max_length=1024,
+            description="Who does not answer, and is waited for: a source of the data, MLflow or "
+            "the study database. Empty while the training works.",
+        ),
+    ]
 
 
 class TrainedVersion(Status):

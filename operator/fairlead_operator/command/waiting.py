@@ -11,6 +11,7 @@ from fairlead_operator.api.phases.rollout import Phase as RolloutPhase
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
 from fairlead_operator.api.phases.training_run import ENDED
 from fairlead_operator.api.phases.training_run import Phase as TrainingPhase
+from fairlead_operator.api.phases.training_run import Reason as TrainingReason
 from fairlead_operator.command.failures import NotReachedError, SilentError, UnansweredError
 from fairlead_operator.command.refusals import Object, describe_end, status_of
 
@@ -91,9 +92,14 @@ def _untrained(model: Object, training: Object | None) -> str:
     if training is None or model["spec"].get("version"):
         return ""
     status = status_of(training)
-    if status.get("phase") != TrainingPhase.FAILED:
+    if status.get("phase") != TrainingPhase.FAILED or _makes_way(status):
         return ""
     return f"{training['metadata']['name']} failed: {status.get('message', '')}"
+
+
+def _makes_way(status: Mapping[str, Any]) -> bool:
+    """Tell whether a training ended for another one that follows at once."""
+    return status.get("reason") == TrainingReason.SUPERSEDED
 
 
 def judge_check(run: Object) -> Standing:

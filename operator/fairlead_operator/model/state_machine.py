@@ -33,6 +33,7 @@ from fairlead_operator.api.model import BlockedVersion, GateStatus, RefusedTarge
 from fairlead_operator.api.phases.model import GateReason, Phase, Reason
 from fairlead_operator.api.phases.rollout import BY_HAND, UNRESOLVED, Trigger
 from fairlead_operator.api.phases.rollout import Reason as RolloutReason
+from fairlead_operator.api.phases.training_run import STUCK
 from fairlead_operator.api.phases.training_run import Reason as TrainingReason
 from fairlead_operator.model.blocks import (
     UNNAMED,
@@ -55,7 +56,7 @@ from fairlead_operator.versions import exchanged
 _BLOCKED_KEPT: Final = 10
 _ASK_AGAIN: Final = timedelta(seconds=10)  # a history that does not answer
 _WAITING: Final = frozenset({
-    TrainingReason.WAITING_FOR_PODS, TrainingReason.WAITING_FOR_TRACKING, TrainingReason.SUSPENDED,
+    *STUCK, TrainingReason.WAITING_FOR_TRACKING, TrainingReason.SUSPENDED,
 })  # fmt: skip
 _CAUSE: Final = 800  # characters of another's message, so that what to do still fits behind it
 

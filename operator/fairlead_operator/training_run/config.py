@@ -13,6 +13,7 @@ from fairlead_operator.api.training import DataSource, Join
 from fairlead_operator.kube.metadata import Owner
 
 _SCHEMA: Final = "searchSchema"
+_PATIENCE_SECONDS: Final = 600  # for which a trainer waits for others
 
 
 def build_config(
@@ -81,6 +82,7 @@ def build_config(
         "card": spec.card.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "recipeDigest": recipe_digest(spec),
         "after": after,
+        "patienceSeconds": _PATIENCE_SECONDS,
     }
     return _write(document)
 

@@ -41,7 +41,8 @@ _ROOM: Final = "/var/run/fairlead/champion"
 _SCORERS_VOLUMES: Final = ("champion-tmp", "question", "answer")
 # The trainer ends with this code when another try cannot help (docs/contracts.md).
 _EXIT_PERMANENT: Final = 3
-# Data, start-up and the last trial may take this long beyond the search's own limit.
+# Data, start-up and the last trial may take this long beyond the search's own limit, apart from
+# what the trainer waits for others.
 _GRACE_SECONDS: Final = 900
 _NOTHING_MORE: Final[Mapping[str, str]] = types.MappingProxyType({})
 
@@ -68,6 +69,8 @@ def build_job(  # noqa: PLR0913  all that a Job is made of
     name = name_job(stage, owner, model=model)
     workers = json.loads(config)["search"]["parallelism"] if stage == "search" else 1
     timeout = 0 if stage == "check" else int(spec.training.search.timeout.total_seconds())
+    # Who has the data checked is told at once who does not answer; an earlier release waited never.
+    patience = 0 if stage == "check" else json.loads(config).get("patienceSeconds", 0)
     has_champion = stage == "finish" and json.loads(config).get("champion") is not None
     trainer = _trainer(stage, config, spec, images, mlflow_url=mlflow_url, logins=logins)
     trainer["env"] += environment({"FAIRLEAD_NAMESPACE": owner.namespace, **sources})
@@ -91,7 +94,7 @@ def build_job(  # noqa: PLR0913  all that a Job is made of
             "parallelism": workers,
             # Who has the data checked waits for the answer, and may ask again.
             "backoffLimit": 0 if stage == "check" else spec.training.retries,
-            "activeDeadlineSeconds": timeout + _GRACE_SECONDS,
+            "activeDeadlineSeconds": timeout + patience + _GRACE_SECONDS,
             "podFailurePolicy": {
                 "rules": [
                     {

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from fairlead_operator.api.group import ANNOTATION_TOLD
+from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.training_run import ENDED, Phase, Reason
+from fairlead_operator.api.recipe import task_digest
 from fairlead_operator.api.training_run import Progress, TrainingRunSpec, TrainingRunStatus
 from fairlead_operator.errors import ClusterRefusalError, TransientError
 from fairlead_operator.kube.metadata import Owner
@@ -61,13 +64,13 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
     phase = Phase(status.phase or Phase.PENDING)
     owner = Owner.of(body)
     check = search = finish = _Job(state=JobState.ABSENT, failure="", result=None)
-    progress = None
+    progress, unheard = None, ""
     # Until status says what its trainers are told, the API server is asked itself.
     is_new = _is_new(status)
     if spec.dry_run:
         check = await _read_job(owner, "check", spec.model, ports, now=now, fresh=is_new)
     else:
-        search, finish, progress = await asyncio.gather(
+        search, finish, (progress, unheard) = await asyncio.gather(
             _read_job(owner, "search", spec.model, ports, now=now, fresh=is_new),
             _read_job(owner, "finish", spec.model, ports, now=now),
             _read_progress(phase, status.mlflow_run_id, ports),
@@ -77,6 +80,8 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         config = build_config(
             model.spec, model=spec.model, run=owner, mlflow_run_id=None, champion=None
         )
+    reached = carry_on(progress, status.progress)
+    works = JobState.ACTIVE in {search.state, finish.state}
     observed = Observed(
         phase=phase,
         reason=status.reason or Reason.WAITING_FOR_TRACKING,
@@ -95,9 +100,11 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         check_failure=check.failure,
         check_result=check.result,
         is_earlier=search.is_earlier and finish.state is JobState.ABSENT,
-        obstacle=_name_obstacle(
-            (search, finish, check), begun=(progress or status.progress) is not None
-        ),
+        obstacle=_name_obstacle((search, finish, check), begun=reached is not None),
+        waiting=progress.waiting if progress is not None and works else "",
+        unheard=unheard,
+        tried=reached is not None and reached.trial > 0,
+        corrected=_is_corrected(body, model.spec),
     )
     return Seen(
         observed=observed,
@@ -108,7 +115,7 @@ async def observe(body: Mapping[str, Any], ports: Ports, *, now: datetime) -> Se
         highest=highest(one.version for one in told_by(model.status)),
         mlflow_run_id=status.mlflow_run_id,
         config=config,
-        progress=carry_on(progress, status.progress),
+        progress=reached,
         unstarted=search.unstarted or finish.unstarted or check.unstarted,
         refused=search.refused or finish.refused or check.refused,
     )
@@ -124,19 +131,30 @@ def _read_config(status: TrainingRunStatus, first: _Job, namespace: str) -> str 
     return renew_config(status.config or first.config, namespace)
 
 
+def _is_corrected(body: Mapping[str, Any], spec: ModelSpec) -> bool:
+    """Tell whether the Model would tell a training something else now than it told this one.
+
+    Only of one that it started, as it starts another then.
+    """
+    told = (body["metadata"].get("annotations") or {}).get(ANNOTATION_TOLD)
+    return told is not None and told != task_digest(spec)
+
+
 def _is_new(status: TrainingRunStatus) -> bool:
     """Tell whether a look may have been cut off which had started the first Job."""
     return status.config is None and status.phase not in ENDED
 
 
-async def _read_progress(phase: Phase, run_id: str | None, ports: Ports) -> Progress | None:
-    """Ask where the trainer is; not knowing it must not stop the training."""
+async def _read_progress(
+    phase: Phase, run_id: str | None, ports: Ports
+) -> tuple[Progress | None, str]:
+    """Ask where the trainer is, or why nobody says it; that must not stop the training."""
     if run_id is None or phase not in {Phase.SEARCHING, Phase.FINISHING}:
-        return None
+        return None, ""
     try:
-        return parse_progress(await ports.registry.progress(run_id))
-    except TransientError:
-        return None
+        return parse_progress(await ports.registry.progress(run_id)), ""
+    except TransientError as error:
+        return None, str(error)[:500]
 
 
 async def _read_job(

@@ -7,6 +7,8 @@
     Finishing             the finishing Job completed with a result  Succeeded
     Searching, Finishing  a Job failed, or its result says so        Failed
     Searching, Finishing  an earlier release made the search         Searching, anew
+    Searching             it waits, nothing was tried yet, and the   Failed: superseded
+                          Model says something else by now
     any unfinished        spec.suspend                               Suspended
     Suspended             spec.suspend is false again                Searching, same study
     Pending, Suspended    of a dry run                               Checking
@@ -23,7 +25,7 @@ import dataclasses
 from enum import StrEnum
 from typing import assert_never
 
-from fairlead_operator.api.phases.training_run import Phase, Reason
+from fairlead_operator.api.phases.training_run import STUCK, Phase, Reason
 from fairlead_operator.training_run.result import Result
 
 
@@ -59,6 +61,10 @@ class Observed:
     check_failure: str = ""
     check_result: Result | None = None
     obstacle: str = ""  # what keeps the pods of the active Job from working
+    waiting: str = ""  # who does not answer the trainer, in its words
+    unheard: str = ""  # why it is not known how far the trainer is
+    tried: bool = False  # a trial was finished
+    corrected: bool = False  # the Model that started it says something else by now
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +90,43 @@ def decide(observed: Observed) -> Decision:
     """Choose the next state, and say what it waits for."""
     decision = _next(observed)
     works = decision.reason in {Reason.SEARCHING, Reason.FINISHING, Reason.CHECKING}
-    if observed.obstacle and works:
-        # The Job's deadline is the way out, and its own words will not say why.
-        message = f"{decision.message}, once its pods work: {observed.obstacle}"
-        return dataclasses.replace(decision, reason=Reason.WAITING_FOR_PODS, message=message)
-    if decision.reason == Reason.JOB_FAILED and observed.reason == Reason.WAITING_FOR_PODS:
+    if works and (observed.obstacle or observed.waiting):
+        return (
+            _supersede(observed) if _is_in_vain(observed, decision) else _wait(observed, decision)
+        )
+    if works and observed.unheard:
+        message = f"{decision.message}; how far it is nobody knows: {observed.unheard}"
+        return dataclasses.replace(decision, message=message)
+    if decision.reason == Reason.JOB_FAILED and observed.reason in STUCK:
         message = f"{decision.message}; before: {observed.message}"
         return dataclasses.replace(decision, message=message)
     return decision
+
+
+def _wait(observed: Observed, decision: Decision) -> Decision:
+    """Say what keeps it from working; the Job's deadline, whose words say nothing, is the end."""
+    if observed.obstacle:
+        message = f"{decision.message}, once its pods work: {observed.obstacle}"
+        return dataclasses.replace(decision, reason=Reason.WAITING_FOR_PODS, message=message)
+    return dataclasses.replace(
+        decision, reason=Reason.WAITING_FOR_CONNECTION, message=observed.waiting
+    )
+
+
+def _is_in_vain(observed: Observed, decision: Decision) -> bool:
+    """Tell whether it waits for what was corrected, and has found nothing that would be lost."""
+    return observed.corrected and decision.want_search and not observed.tried
+
+
+def _supersede(observed: Observed) -> Decision:
+    waited = observed.obstacle or observed.waiting
+    return Decision(
+        phase=Phase.FAILED,
+        reason=Reason.SUPERSEDED,
+        message="spec.data or spec.training has changed before anything was trained, and another "
+        f"training goes by it; this one did not get beyond: {waited}",
+        drop_search=True,
+    )
 
 
 def _next(observed: Observed) -> Decision:

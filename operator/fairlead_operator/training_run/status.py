@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fairlead_operator.api.conditions import Condition, merge
 from fairlead_operator.api.events import Event
-from fairlead_operator.api.phases.training_run import ENDED, Phase, Reason
+from fairlead_operator.api.phases.training_run import ENDED, STUCK, Phase, Reason
 from fairlead_operator.api.training_run import Progress, TrainedVersion, TrainingRunStatus
 from fairlead_operator.report import Report
 from fairlead_operator.training_run.result import describe, parse_result
@@ -15,7 +15,6 @@ from fairlead_operator.training_run.state_machine import Decision
 
 # Progress is asked of MLflow while Jobs run, and only then.
 _PROGRESS: Final = timedelta(seconds=2)
-_STUCK: Final = Reason.WAITING_FOR_PODS
 _OBSTACLE: Final = timedelta(seconds=5)
 _TRACKING: Final = timedelta(seconds=5)
 
@@ -45,10 +44,10 @@ def report(body: Mapping[str, Any], seen: Seen, decision: Decision, *, now: date
         message=decision.message[:1024],
         conditions=merge(old.conditions, _conditions(body, decision), now=now),
     )
-    failed = decision.phase is Phase.FAILED
-    stuck = decision.reason == _STUCK
+    failed = decision.phase is Phase.FAILED and decision.reason != Reason.SUPERSEDED
+    stuck = decision.reason in STUCK
     event = Event(reason=decision.reason, message=decision.message, warning=failed or stuck)
-    tells = entered or (old.reason != decision.reason and _STUCK in {old.reason, decision.reason})
+    tells = entered or (old.reason != decision.reason and STUCK & {old.reason, decision.reason})
     return Report(
         status=status.to_manifest(),
         events=(event,) if tells else (),
@@ -71,17 +70,20 @@ def _trained(seen: Seen, decision: Decision) -> TrainedVersion | None:
 
 def _progress(seen: Seen, decision: Decision) -> Progress | None:
     """Say what was reached: at the end what the result counts, and no time that is left."""
-    if seen.progress is None or decision.phase is not Phase.SUCCEEDED:
-        return seen.progress
+    if seen.progress is None:
+        return None
+    if decision.phase is not Phase.SUCCEEDED:
+        waits = decision.reason == Reason.WAITING_FOR_CONNECTION
+        return seen.progress if waits else seen.progress.model_copy(update={"waiting": ""})
     result = seen.observed.finish_result
     told = result.trials if result is not None else None
     trial = seen.progress.trial if told is None else told
-    return seen.progress.model_copy(update={"trial": trial, "seconds_left": None})
+    return seen.progress.model_copy(update={"trial": trial, "seconds_left": None, "waiting": ""})
 
 
 def _summary(seen: Seen, decision: Decision) -> str:
     """Say in one line how it stands, for kubectl get."""
-    works = decision.phase in {Phase.SEARCHING, Phase.FINISHING} and decision.reason != _STUCK
+    works = decision.phase in {Phase.SEARCHING, Phase.FINISHING} and decision.reason not in STUCK
     if works and seen.progress is not None:
         return describe(seen.progress)[:256]
     if decision.phase is Phase.FAILED:
@@ -95,7 +97,7 @@ def _look_again(seen: Seen, decision: Decision) -> timedelta | None:
         case Phase.PENDING:
             return _TRACKING
         case Phase.SEARCHING | Phase.FINISHING | Phase.CHECKING:
-            look = _OBSTACLE if decision.reason == _STUCK else _PROGRESS
+            look = _OBSTACLE if decision.reason == Reason.WAITING_FOR_PODS else _PROGRESS
             return look if seen.unstarted is None else seen.unstarted
         case Phase.SUSPENDED | Phase.SUCCEEDED | Phase.FAILED:
             return None

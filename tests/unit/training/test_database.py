@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import optuna
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from fairlead_training.database import engine_options, errors_named, lock_key
-from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.failure import Reason, TrainingFailure, Trouble
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,23 @@ def test_an_address_that_cannot_be_meant_ends_the_training_and_is_not_shown(url:
 @given(st.text())
 def test_a_lock_key_fits_postgresql(name: str) -> None:
     assert -(2**63) <= lock_key(name) < 2**63
+
+
+@pytest.mark.parametrize(
+    ("said", "passes"),
+    [
+        pytest.param("connection refused", True, id="it is not up"),
+        pytest.param("password authentication failed", False, id="it lets nobody in"),
+    ],
+)
+def test_a_database_that_is_not_up_is_waited_for(said: str, passes: bool) -> None:
+    error = OperationalError("", {}, psycopg.OperationalError(f"{said} at u:pass@db"))
+
+    with pytest.raises(TrainingFailure) as caught, errors_named("postgresql://u:pass@db/x"):
+        raise error
+
+    told = Trouble("the study database", f"{said} at u:***@db")
+    assert caught.value.trouble == (told if passes else None)
 
 
 def from_optuna() -> Exception:

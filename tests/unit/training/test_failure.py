@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from fairlead_training.failure import Reason, TrainingFailure, first_line
+from fairlead_training.failure import (
+    EXIT_PERMANENT,
+    EXIT_RETRY,
+    Reason,
+    TrainingFailure,
+    Trouble,
+    first_line,
+)
 
 CONTRACT = Path(__file__).parents[3] / "docs" / "contracts.md"
 
@@ -23,6 +30,16 @@ def test_a_reason_ends_with_the_code_that_the_contract_says(code: int) -> None:
     given = {str(r) for r in Reason if TrainingFailure(r, "").exit_code == code}
 
     assert given == listed(code)
+
+
+def test_what_may_pass_is_tried_again_unless_it_was_waited_for() -> None:
+    trouble = Trouble("http://h/d.csv", "Connection refused")
+    failure = TrainingFailure(Reason.DATA_SOURCE_UNAVAILABLE, "no answer", trouble=trouble)
+
+    given_up = failure.after("10 min").told_as("spec.data.joins[0]: no answer")
+
+    assert (failure.exit_code, given_up.exit_code) == (EXIT_RETRY, EXIT_PERMANENT)
+    assert failure.told_as("x").trouble == trouble
 
 
 @pytest.mark.parametrize(

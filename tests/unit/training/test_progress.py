@@ -69,6 +69,26 @@ def test_a_later_word_may_be_lost() -> None:
     assert progress.stage is Stage.EVALUATE
 
 
+def test_what_is_waited_for_is_said_at_once_and_until_work_goes_on() -> None:
+    desk = Desk()
+    progress = desk.progress()
+    progress.begin()
+
+    progress.wait("waiting for the source")
+    progress.wait(None)
+
+    assert [word.get("waiting") for word in desk.taken] == [None, "waiting for the source", None]
+
+
+def test_mlflow_itself_may_be_waited_for() -> None:
+    desk = Desk()
+    desk.is_silent = True
+
+    desk.progress().wait("waiting for MLflow")
+
+    assert desk.taken == []
+
+
 def test_the_first_word_is_said_again_when_two_workers_begin_at_once() -> None:
     """MLflow refuses one of two that make the same tag; a training once failed for it."""
     refused: list[str] = []

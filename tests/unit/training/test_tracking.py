@@ -68,6 +68,13 @@ class Notebook:
         return PagedList(self._pages[at], token=str(at + 1) if more else None)
 
 
+def wrapped(cause: Exception) -> Exception:
+    """Return how MLflow's client tells of a request that had no answer."""
+    error = MlflowException(f"API request to http://m failed with exception {cause}")
+    error.__context__ = cause
+    return error
+
+
 def tracking(client: Notebook) -> Tracking:
     return Tracking(cast(MlflowClient, client), CONFIG)
 
@@ -116,6 +123,8 @@ def test_what_is_no_answer_of_mlflow_is_told_by_its_status(error: Exception, sta
         raise error
 
     assert "hush" not in caught.value.message
+    assert (caught.value.trouble is not None) == (status in {429, 502, 503})
+    assert "hush" not in str(caught.value.trouble)
 
 
 @pytest.mark.parametrize(
@@ -146,18 +155,27 @@ def test_what_mlflow_says_itself_is_told(body: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "said", "passes"),
     [
-        pytest.param(MISSING, "no such run;", id="MLflow refuses: its first line"),
-        pytest.param(requests.ConnectionError("no route"), "no route;", id="MLflow is silent"),
+        pytest.param(MISSING, "no such run;", False, id="MLflow refuses: its first line"),
+        pytest.param(
+            requests.ConnectionError("no route"), "no route;", True, id="MLflow is silent"
+        ),
+        pytest.param(
+            wrapped(requests.ConnectTimeout("x")), "API request", True, id="told by MLflow"
+        ),
+        pytest.param(
+            wrapped(requests.exceptions.SSLError("x")), "API request", False, id="no trust"
+        ),
     ],
 )
-def test_an_error_of_mlflow_is_named(error: Exception, said: str) -> None:
+def test_an_error_of_mlflow_is_named(error: Exception, said: str, passes: bool) -> None:
     with pytest.raises(TrainingFailure) as caught, errors_named("the run cannot be read"):
         raise error
 
     assert caught.value.reason is Reason.TRACKING_UNAVAILABLE
     assert f"the run cannot be read: {said}" in caught.value.message
+    assert (caught.value.trouble is not None) is passes
 
 
 @pytest.mark.parametrize(

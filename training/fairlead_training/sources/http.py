@@ -19,7 +19,8 @@ from collections.abc import Callable
 from typing import IO, Any, Final, cast
 
 from fairlead_training.config import Environment
-from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.failure import Reason, TrainingFailure, Trouble
+from fairlead_training.passing import answer_may_pass, may_pass
 from fairlead_training.sources import reach
 from fairlead_training.sources.address import public_uri
 from fairlead_training.sources.secret import check_credentials, has_credentials, trust
@@ -82,11 +83,14 @@ class _Body(io.RawIOBase):
 
 def _explain(error: Exception, source: str) -> TrainingFailure:
     if isinstance(error, TimeoutError):
-        said = f"said nothing for {_SILENCE_SECONDS:g} s"
+        said = words = f"said nothing for {_SILENCE_SECONDS:g} s"
     else:
-        said = f"cannot be read: {describe(error)}"
+        words = describe(error)
+        said = f"cannot be read: {words}"
     return TrainingFailure(
-        Reason.DATA_SOURCE_UNAVAILABLE, f"{source} {said}; check spec.data.source.uri"
+        Reason.DATA_SOURCE_UNAVAILABLE,
+        f"{source} {said}; check spec.data.source.uri",
+        trouble=Trouble(source, words) if may_pass(error) else None,
     )
 
 
@@ -222,6 +226,7 @@ def explain_answer(status: int, source: str) -> TrainingFailure:
     return TrainingFailure(
         Reason.DATA_SOURCE_UNAVAILABLE,
         f"{source} answered {status}; check spec.data.source.uri",
+        trouble=Trouble(source, f"it answered {status}") if answer_may_pass(status) else None,
     )
 
 

@@ -14,7 +14,8 @@ from psycopg.types.numeric import FloatLoader
 from fairlead_contract.database import InvalidAddressError, redact
 from fairlead_contract.libpq import NOTICES_SILENCE, build_parameters
 from fairlead_training.config import DataConfig, Environment
-from fairlead_training.failure import Reason, TrainingFailure, first_line
+from fairlead_training.failure import Reason, TrainingFailure, Trouble, first_line
+from fairlead_training.passing import database_may_pass, is_refused, may_pass
 from fairlead_training.sources import reach
 from fairlead_training.sources.address import public_uri
 from fairlead_training.sources.formats import Columns
@@ -31,6 +32,7 @@ _CHUNK: Final = 500  # rows that libpq holds at once
 _PIECE: Final = 5_000  # rows that are objects of Python, which take much more than a column
 _PORT: Final = "5432"
 _HIGHEST_PORT: Final = 65_535
+_UNKNOWN: Final = "the name of its host is not known"
 # Parameters by which libpq asks others than the hosts of the address.
 _ELSEWHERE: Final = ("service", "servicefile", "oauth_issuer")
 # In the query's own transaction: a pooler refuses settings of a session.
@@ -56,13 +58,6 @@ FROM pg_roles WHERE rolname = current_user AND NOT pg_is_in_recovery()
 _READS: Final = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/[*](?:[^*]|[*]+[^*/])*[*]+/)*(?:select|with|values|table)\b",
     re.IGNORECASE,
-)
-# How libpq tells that the server does not let this user in; before a session there is no SQLSTATE.
-_REFUSALS: Final = (
-    "authentication failed",
-    "no password supplied",
-    "pg_hba.conf",
-    "does not exist",
 )
 
 
@@ -242,8 +237,8 @@ def _find_place(
     if not entries:
         raise TrainingFailure(
             Reason.DATA_SOURCE_UNAVAILABLE,
-            f"{source} cannot be reached: the name of its host is not known; "
-            "check spec.data.source.uri",
+            f"{source} cannot be reached: {_UNKNOWN}; check spec.data.source.uri",
+            trouble=Trouble(source, _UNKNOWN) if unknown and may_pass(unknown) else None,
         ) from unknown
     names = ("host", "hostaddr", "port")
     return dict(zip(names, map(",".join, zip(*entries, strict=True)), strict=True))
@@ -285,7 +280,7 @@ def _not_allowed(what: str, way_out: str) -> TrainingFailure:
 def explain_connection(error: psycopg.Error, source: str, *, address: str = "") -> TrainingFailure:
     """Tell a server that refuses the user from one that cannot be reached."""
     said = redact(first_line(error), address)
-    if any(refusal in str(error) for refusal in _REFUSALS):
+    if is_refused(error):
         return TrainingFailure(
             Reason.CREDENTIALS_REFUSED,
             f"{source} refused the trainer's login: {said}; "
@@ -294,6 +289,7 @@ def explain_connection(error: psycopg.Error, source: str, *, address: str = "") 
     return TrainingFailure(
         Reason.DATA_SOURCE_UNAVAILABLE,
         f"{source} cannot be reached: {said}; check spec.data.source.uri",
+        trouble=Trouble(source, said) if database_may_pass(error) else None,
     )
 
 
@@ -329,5 +325,7 @@ def explain_query(error: psycopg.Error, source: str) -> TrainingFailure:
             )
         case _:
             return TrainingFailure(
-                Reason.DATA_SOURCE_UNAVAILABLE, f"{source}: the query failed: {said}"
+                Reason.DATA_SOURCE_UNAVAILABLE,
+                f"{source}: the query failed: {said}",
+                trouble=Trouble(source, said) if database_may_pass(error) else None,
             )

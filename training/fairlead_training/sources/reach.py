@@ -14,6 +14,7 @@ from typing import Final
 from fairlead_contract.hosts import Address, any_has, read_address, tidy, write_place
 from fairlead_training.config import Surroundings
 from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.passing import answer_may_pass
 
 # What machines of clouds ask for credentials, where that is not link-local.
 _METADATA: Final = frozenset(
@@ -49,6 +50,10 @@ class Way:
 
 class ProxyError(OSError):
     """The platform's proxy does not lead to a host."""
+
+
+class ProxyAwayError(ProxyError, ConnectionError):
+    """It does not do so now: it cannot be reached, or cannot reach the host."""
 
 
 class NotAllowedError(Exception):
@@ -155,7 +160,7 @@ def _connect_by(
     try:
         connection = socket.create_connection(proxy, timeout)
     except OSError as error:
-        raise ProxyError(f"the proxy {name} cannot be reached") from error
+        raise ProxyAwayError(f"the proxy {name} cannot be reached") from error
     try:
         connection.sendall(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n\r\n".encode("ascii"))
         _await_tunnel(connection, name)
@@ -176,7 +181,8 @@ def _await_tunnel(connection: socket.socket, name: str) -> None:
     status = head.split(b" ", 2)[1:2]
     if status != [b"200"]:
         said = status[0].decode("ascii", "replace")[:3] if status else "nothing"
-        raise ProxyError(f"the proxy {name} answered {said}")
+        passes = said.isdigit() and answer_may_pass(int(said))
+        raise (ProxyAwayError if passes else ProxyError)(f"the proxy {name} answered {said}")
 
 
 def refuse_place(

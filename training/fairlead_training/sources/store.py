@@ -24,7 +24,8 @@ from pyarrow import fs
 from fairlead_contract.data import STORE_KEYS
 from fairlead_contract.hosts import tidy
 from fairlead_training.config import DataConfig, Environment
-from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.failure import Reason, TrainingFailure, Trouble
+from fairlead_training.passing import answer_may_pass, may_pass
 from fairlead_training.sources.address import public_uri
 from fairlead_training.sources.delta import DELTA, Folder, find_table
 from fairlead_training.sources.folder import AbsentError, DataFile, choose_files, read_files
@@ -52,6 +53,10 @@ _REFUSALS: Final = frozenset(
     }
 )  # fmt: skip
 _ELSEWHERE: Final = frozenset({"301", "307", "400"})  # what AWS says of a bucket in another region
+_BUSY: Final = frozenset(
+    {"UNKNOWN", "INTERNAL_FAILURE", "NETWORK_CONNECTION", "REQUEST_TIMEOUT", "SERVICE_UNAVAILABLE",
+     "SLOW_DOWN", "THROTTLING"}
+)  # fmt: skip
 _ABSENT: Final = frozenset({"NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "404"})
 
 
@@ -241,16 +246,24 @@ def explain_store(error: Exception, name: str, proxy: Relay | None = None) -> Tr
             f"{name} is not where the store was asked for it ({said}); set spec.data.source.region "
             "or endpoint to the bucket's own",
         )
+    # Of what tells no code, nothing says that it stays so.
+    passes = isinstance(error, OSError) and all(map(_may_pass, codes))
     if proxy is not None and proxy.trouble is not None:
-        trouble = proxy.trouble
-        said = os.strerror(trouble.errno) if trouble.errno and trouble.errno > 0 else str(trouble)
+        cause = proxy.trouble
+        said = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else str(cause)
+        passes = may_pass(cause)
     elif "SSL" in str(error) or "TLS" in str(error):
-        said = "TLS failed; its certificate may not be trusted"
+        said, passes = "TLS failed; its certificate may not be trusted", False
     return TrainingFailure(
         Reason.DATA_SOURCE_UNAVAILABLE,
         f"{name} cannot be read{': ' if said else ''}{said}; "
         "check spec.data.source.uri and endpoint",
+        trouble=Trouble(name, said or "it cannot be read") if passes else None,
     )
+
+
+def _may_pass(code: str) -> bool:
+    return answer_may_pass(int(code)) if code.isdigit() else code in _BUSY
 
 
 def _list(store: fs.FileSystem, path: str, config: DataConfig, source: str) -> Sequence[DataFile]:

@@ -163,8 +163,7 @@ def _read(
     except TrainingFailure as failure:
         if field == _FIRST:
             raise
-        message = failure.message.replace(_FIRST, field)
-        raise TrainingFailure(failure.reason, message, details=failure.details) from failure
+        raise failure.told_as(failure.message.replace(_FIRST, field)) from failure
 
 
 def _read_one(config: DataConfig, environment: Environment, columns: Columns) -> pd.DataFrame:

@@ -24,7 +24,9 @@ class Reason(StrEnum):
     FINISHING = "Finishing"
     CHECKING = "Checking"
     WAITING_FOR_PODS = "WaitingForPods"
+    WAITING_FOR_CONNECTION = "WaitingForConnection"
     EXPERIMENT_DELETED = "ExperimentDeleted"
+    SUPERSEDED = "Superseded"
     SUSPENDED = "Suspended"
     REGISTERED = "Registered"
     DATA_CHECKED = "DataChecked"
@@ -41,5 +43,7 @@ class Trigger(StrEnum):
     HAND = "hand"
 
 
+# What a training waits for, while its Jobs are there; it may be what the Model says of its data.
+STUCK: Final = frozenset({Reason.WAITING_FOR_PODS, Reason.WAITING_FOR_CONNECTION})
 # Nothing can move any more.
 ENDED: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED})

@@ -121,8 +121,9 @@ def rollout(phase: str, reason: str = "AnalysisFailed", **spec: Any) -> dict[str
     }
 
 
-def training(phase: str) -> dict[str, Any]:
-    return {"metadata": {"name": "t-2"}, "status": {"phase": phase, "message": "no rows"}}
+def training(phase: str, reason: str = "DataEmpty") -> dict[str, Any]:
+    status = {"phase": phase, "reason": reason, "message": "no rows"}
+    return {"metadata": {"name": "t-2"}, "status": status}
 
 
 @pytest.mark.parametrize(
@@ -161,6 +162,9 @@ def training(phase: str) -> dict[str, Any]:
         ),
         pytest.param({}, {"training": training("Succeeded")}, "", id="trained"),
         pytest.param({}, {"training": training("Failed")}, "t-2 failed: no rows", id="untrained"),
+        pytest.param(
+            {}, {"training": training("Failed", "Superseded")}, "", id="another training follows"
+        ),
         pytest.param(
             {"version": "1.0.0"}, {"training": training("Failed")}, "", id="no matter: it is pinned"
         ),

@@ -19,9 +19,11 @@ def job(
     *,
     source: dict[str, Any] | None = None,
     data: dict[str, Any] | None = None,
+    patience: int | None = None,
     **training: Any,
 ) -> dict[str, Any]:
     """Build the Job of a run whose fixed config has two workers."""
+    told = {} if patience is None else {"patienceSeconds": patience}
     manifest = model_manifest(training=training)
     if source is not None:
         manifest["spec"]["data"]["source"] = source
@@ -29,7 +31,7 @@ def job(
         manifest["spec"]["data"] = data
     return build_job(
         stage,
-        json.dumps({"search": {"parallelism": 2}}),
+        json.dumps({"search": {"parallelism": 2}, **told}),
         ModelSpec.model_validate(manifest["spec"]),
         model="nsw-price",
         owner=OWNER,
@@ -158,14 +160,23 @@ def test_a_check_of_the_data_gets_nothing_to_sign_in_with_but_for_the_data() -> 
 def test_a_check_of_the_data_says_at_once_what_went_wrong_and_may_take_a_quarter_of_an_hour() -> (
     None
 ):
-    spec = job("check", search={"timeout": "1h"}, retries=5)["spec"]
+    spec = job("check", patience=600, search={"timeout": "1h"}, retries=5)["spec"]
 
     assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, 900)
 
 
 @pytest.mark.parametrize("stage", ["search", "finish"])
 def test_a_job_may_take_a_quarter_of_an_hour_beyond_the_search(stage: Stage) -> None:
-    assert job(stage, search={"timeout": "1h"})["spec"]["activeDeadlineSeconds"] == 4500
+    spec = job(stage, search={"timeout": "1h"})["spec"]
+
+    assert spec["activeDeadlineSeconds"] == 4500, "an earlier release told of no patience"
+
+
+@pytest.mark.parametrize("stage", ["search", "finish"])
+def test_what_a_trainer_waits_for_others_takes_no_time_from_it(stage: Stage) -> None:
+    spec = job(stage, patience=600, search={"timeout": "1h"})["spec"]
+
+    assert spec["activeDeadlineSeconds"] == 5100
 
 
 def test_a_worker_is_tried_again_as_often_as_the_model_says() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from fairlead_operator.api.group import LABEL_TRAINING_RUN
+from fairlead_operator.api.group import ANNOTATION_TOLD, LABEL_TRAINING_RUN
+from fairlead_operator.api.model import ModelSpec
 from fairlead_operator.api.phases.training_run import Phase
+from fairlead_operator.api.recipe import task_digest
 from fairlead_operator.errors import ClusterRefusalError, InvalidSpecError
 from fairlead_operator.training_run.manifests import job_labels
 from fairlead_operator.training_run.observe import observe, read_job
@@ -131,6 +133,59 @@ async def test_an_mlflow_that_is_down_leaves_the_progress_as_it_was_known(world:
     assert seen.observed.phase is Phase.SEARCHING
     assert seen.progress is not None
     assert seen.progress.stage == "data"
+    assert seen.observed.unheard
+
+
+@pytest.mark.parametrize(
+    ("conditions", "waiting"),
+    [
+        pytest.param((), "waiting for h", id="its Job works"),
+        pytest.param(("Failed",), "", id="its Job has ended, whatever it said last"),
+    ],
+)
+async def test_whom_the_trainer_waits_for_is_read(
+    world: World, conditions: tuple[str, ...], waiting: str
+) -> None:
+    world.registry.progress_of["run-1"] = '{"stage": "data", "waiting": "waiting for h"}'
+    put_job(world, "search", *conditions, ownerReferences=OWNED)
+
+    seen = await observe(training_run_manifest(**RUNNING), world.ports, now=NOW)
+
+    assert seen.observed.waiting == waiting
+
+
+@pytest.mark.parametrize(
+    ("told", "corrected"),
+    [
+        pytest.param("now", False, id="what it would be told now"),
+        pytest.param("before", True, id="something else"),
+        pytest.param(None, False, id="a person made it, and no other follows"),
+    ],
+)
+async def test_whether_the_model_was_corrected_since(
+    world: World, told: str | None, corrected: bool
+) -> None:
+    run = training_run_manifest(**RUNNING)
+    digest = task_digest(ModelSpec.model_validate(world.model()["spec"]))
+    if told is not None:
+        run["metadata"]["annotations"] = {ANNOTATION_TOLD: digest if told == "now" else told}
+
+    seen = await observe(run, world.ports, now=NOW)
+
+    assert seen.observed.corrected is corrected
+
+
+@pytest.mark.parametrize("trials", [0, 1])
+async def test_whether_a_trial_was_finished_is_remembered(world: World, trials: int) -> None:
+    world.registry.progress_of["run-1"] = '{"stage": "data", "waiting": "waiting for h"}'
+
+    seen = await observe(
+        training_run_manifest(**RUNNING, progress={"stage": "search", "trial": trials}),
+        world.ports,
+        now=NOW,
+    )
+
+    assert seen.observed.tried is bool(trials)
 
 
 async def test_a_job_that_is_being_deleted_is_absent(world: World) -> None:

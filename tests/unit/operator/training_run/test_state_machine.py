@@ -56,6 +56,26 @@ from support.training_run_builders import (
                      id="searching: done by an earlier release, begins anew"),
         pytest.param(finishing(is_earlier=True), Phase.SEARCHING, "Searching", {"no search"},
                      id="finishing: what an earlier release searched, searches anew"),
+        pytest.param(observed(waiting="waiting for h"), Phase.SEARCHING, "WaitingForConnection",
+                     {"search"}, id="searching: the source does not answer"),
+        pytest.param(finishing(waiting="waiting for h"), Phase.FINISHING, "WaitingForConnection",
+                     {"finish"}, id="finishing: MLflow does not answer"),
+        pytest.param(observed(waiting="waiting for h", obstacle="no node"), Phase.SEARCHING,
+                     "WaitingForPods", {"search"}, id="searching: and another pod cannot start"),
+        pytest.param(observed(corrected=True), Phase.SEARCHING, "Searching", {"search"},
+                     id="searching: goes on by what it was told"),
+        pytest.param(observed(corrected=True, obstacle="no Secret"), Phase.FAILED, "Superseded",
+                     {"no search"}, id="searching: waits for what was corrected"),
+        pytest.param(observed(corrected=True, waiting="waiting for h"), Phase.FAILED,
+                     "Superseded", {"no search"}, id="searching: waits for another source"),
+        pytest.param(observed(corrected=True, waiting="waiting for h", tried=True),
+                     Phase.SEARCHING, "WaitingForConnection", {"search"},
+                     id="searching: what was tried is not thrown away"),
+        pytest.param(finishing(corrected=True, obstacle="no node"), Phase.FINISHING,
+                     "WaitingForPods", {"finish"},
+                     id="finishing: what was found is not thrown away"),
+        pytest.param(observed(suspend=True, corrected=True, obstacle="no node"), Phase.SUSPENDED,
+                     "Suspended", set(), id="suspended: whatever was corrected"),
         pytest.param(observed(suspend=True, is_earlier=True), Phase.SUSPENDED, "Suspended", set(),
                      id="suspended: an earlier release's"),
         pytest.param(observed(suspend=True), Phase.SUSPENDED, "Suspended", set(),
@@ -71,6 +91,8 @@ from support.training_run_builders import (
                      id="dry run: a lost Job is made again"),
         pytest.param(checking(obstacle="no node"), Phase.CHECKING, "WaitingForPods", {"check"},
                      id="dry run: its pod cannot start"),
+        pytest.param(checking(obstacle="no node", corrected=True), Phase.CHECKING,
+                     "WaitingForPods", {"check"}, id="dry run: of what was corrected"),
         pytest.param(checking(check=JobState.COMPLETE, check_result=result(CHECKED)),
                      Phase.SUCCEEDED, "DataChecked", set(), id="dry run: the data can be used"),
         pytest.param(checking(check=JobState.FAILED, check_result=result(FAILURE)),
@@ -118,6 +140,10 @@ anything = st.builds(
     dry_run=st.booleans(),
     check=st.sampled_from(JobState),
     check_result=results,
+    obstacle=st.sampled_from(["", "no node"]),
+    waiting=st.sampled_from(["", "waiting for h"]),
+    tried=st.booleans(),
+    corrected=st.booleans(),
 )
 
 
@@ -170,6 +196,23 @@ def test_pods_that_do_not_work_are_what_it_waits_for(seen: Observed) -> None:
     assert (decision.phase, decision.reason) == (seen.phase, "WaitingForPods")
     assert "pod p has no node" in decision.message
     assert decision.want_search or decision.want_finish
+
+
+def test_what_the_trainer_waits_for_is_told_in_its_words() -> None:
+    assert decide(observed(waiting="waiting for h")).message == "waiting for h"
+
+
+def test_where_mlflow_does_not_say_how_far_it_is_that_is_told() -> None:
+    decision = decide(observed(unheard="MLflow answered 503"))
+
+    assert decision.reason == "Searching", "the trainer may well get on"
+    assert decision.message.endswith("; how far it is nobody knows: MLflow answered 503")
+
+
+def test_a_training_that_makes_way_says_what_it_waited_for() -> None:
+    decision = decide(observed(corrected=True, obstacle='secret "sqll" not found'))
+
+    assert decision.message.endswith('did not get beyond: secret "sqll" not found')
 
 
 def test_a_job_that_ended_at_its_deadline_keeps_what_it_waited_for() -> None:

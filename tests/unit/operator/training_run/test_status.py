@@ -117,6 +117,37 @@ def test_progress_after_the_end_is_what_was_reached(trials: dict[str, int], tria
     assert "secondsLeft" not in said
 
 
+def test_who_is_waited_for_is_said_until_it_works_or_ends() -> None:
+    told = "waiting for h: Connection refused; tried 4 times, gives up in 9 min"
+    progress = Progress(stage="data", waiting=told)
+
+    waits = say(seen(observed(waiting=told), progress=progress))
+    fails = say(seen(FAILED, progress=progress))
+    registers = say(seen(REGISTERED, progress=progress))
+
+    assert waits.status["progress"]["waiting"] == waits.status["summary"] == told
+    assert [(event.reason, event.message, event.warning) for event in waits.events] == [
+        ("WaitingForConnection", told, True)
+    ]
+    assert [each.status["progress"]["waiting"] for each in (fails, registers)] == ["", ""]
+
+
+def test_a_wait_is_announced_once_and_so_is_its_end() -> None:
+    waits = observed(waiting="waiting for h; tried 5 times")
+
+    still = say(seen(waits, status=before(reason="WaitingForConnection")))
+    over = say(seen(observed(), status=before(reason="WaitingForConnection")))
+
+    assert still.events == ()
+    assert [(event.reason, event.warning) for event in over.events] == [("Searching", False)]
+
+
+def test_making_way_is_no_failure_to_warn_of() -> None:
+    said = say(seen(observed(corrected=True, obstacle="no Secret"), status=before()))
+
+    assert [(event.reason, event.warning) for event in said.events] == [("Superseded", False)]
+
+
 def test_a_transition_is_announced_once() -> None:
     entered = say(seen(FAILED, status=before()))
     stays = say(seen(observed(), status=before()))

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from fairlead_training.config import Environment
-from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.failure import Reason, TrainingFailure, Trouble
 from fairlead_training.sources.http import describe, explain_answer, open_url, to_ascii
 from support.reading import environment, use_names
 
@@ -39,6 +39,8 @@ def test_an_answer_is_judged_by_its_status(status: int, reason: Reason, field: s
     assert failure.reason is reason
     assert f"https://h/d.csv answered {status}" in failure.message
     assert f"spec.data.source.{field}" in failure.message
+    told = Trouble("https://h/d.csv", f"it answered {status}") if status == 503 else None
+    assert failure.trouble == told
 
 
 class _Server(http.server.BaseHTTPRequestHandler):
@@ -218,6 +220,8 @@ def test_nothing_of_an_answer_is_shown(kind: str, port: int) -> None:
     failure = fails(f"http://data.example:{port}/{kind}")
 
     assert f"http://data.example:{port}/{kind} " in failure.message
+    assert (failure.trouble is not None) == (kind in {"500", "short"})
+    assert SECRET not in str(failure.trouble)
 
 
 def test_an_address_that_is_refused_is_not_asked(port: int) -> None:

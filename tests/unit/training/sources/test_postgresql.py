@@ -10,7 +10,7 @@ import pytest
 
 from fairlead_contract.libpq import NOTICES_SILENCE
 from fairlead_training.config import DataConfig
-from fairlead_training.failure import Reason, TrainingFailure
+from fairlead_training.failure import Reason, TrainingFailure, Trouble
 from fairlead_training.sources import postgresql
 from fairlead_training.sources.postgresql import (
     describe_rights,
@@ -70,6 +70,7 @@ def source(uri: str = "postgresql://market/d") -> DataConfig:
         ('database "market" does not exist', Reason.CREDENTIALS_REFUSED),
         ("connection refused", Reason.DATA_SOURCE_UNAVAILABLE),
         ("connection timeout expired", Reason.DATA_SOURCE_UNAVAILABLE),
+        ("FATAL:  the database system is starting up", Reason.DATA_SOURCE_UNAVAILABLE),
     ],
 )
 def test_a_failed_connection_is_judged_by_what_libpq_says(said: str, reason: Reason) -> None:
@@ -78,6 +79,8 @@ def test_a_failed_connection_is_judged_by_what_libpq_says(said: str, reason: Rea
     assert failure.reason is reason
     assert f"{said}" in failure.message
     assert "more" not in failure.message
+    unavailable = reason is Reason.DATA_SOURCE_UNAVAILABLE
+    assert failure.trouble == (Trouble("postgresql://h/d", said) if unavailable else None)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,11 @@ def test_a_failed_connection_is_judged_by_what_libpq_says(said: str, reason: Rea
     ],
 )
 def test_a_failed_query_is_judged_by_its_error(error: psycopg.Error, reason: Reason) -> None:
-    assert explain_query(error, "postgresql://h/d").reason is reason
+    failure = explain_query(error, "postgresql://h/d")
+
+    assert failure.reason is reason
+    is_cut_off = isinstance(error, psycopg.errors.AdminShutdown)
+    assert (failure.trouble is not None) == is_cut_off, "a query that takes too long stays so"
 
 
 @pytest.mark.parametrize(

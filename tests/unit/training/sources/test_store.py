@@ -184,6 +184,9 @@ def test_azure_is_asked_as_nobody_by_an_address() -> None:
     assert path.rstrip("/") == "c"
 
 
+_PASSING = ("internal failure", "slow down", "unknown 503", "s3://b/k cannot be read;")
+
+
 @pytest.mark.parametrize(
     ("said", "reason", "told"),
     [
@@ -199,6 +202,12 @@ def test_azure_is_asked_as_nobody_by_an_address() -> None:
                      Reason.DATA_SOURCE_UNAVAILABLE, "spec.data.source.region", id="elsewhere"),
         pytest.param("AWS Error INTERNAL_FAILURE during GetObject operation: s3cret",
                      Reason.DATA_SOURCE_UNAVAILABLE, "internal failure", id="a store in trouble"),
+        pytest.param("AWS Error SLOW_DOWN during GetObject operation: s3cret",
+                     Reason.DATA_SOURCE_UNAVAILABLE, "slow down", id="too much to do"),
+        pytest.param("AWS Error UNKNOWN (HTTP status 503) during GetObject operation: s3cret",
+                     Reason.DATA_SOURCE_UNAVAILABLE, "unknown 503", id="a status in trouble"),
+        pytest.param("AWS Error UNKNOWN (HTTP status 412) during GetObject operation: s3cret",
+                     Reason.DATA_SOURCE_UNAVAILABLE, "unknown 412", id="another status"),
         pytest.param("google::cloud::Status(PERMISSION_DENIED: s3cret)",
                      Reason.CREDENTIALS_REFUSED, "(permission denied)", id="Google: no right"),
         pytest.param("Azure Error: 403 Forbidden s3cret",
@@ -215,6 +224,8 @@ def test_an_answer_is_told_by_its_code_alone(said: str, reason: Reason, told: st
     assert failure.reason is reason
     assert told in failure.message
     assert "s3cret" not in failure.message
+    assert (failure.trouble is not None) == (told in _PASSING)
+    assert "s3cret" not in str(failure.trouble)
 
 
 @pytest.mark.parametrize(
