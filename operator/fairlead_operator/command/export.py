@@ -38,16 +38,7 @@ def export(
         RefusedError: it is not known, no digest of it is, or there are two.
     """
     name = model["metadata"]["name"]
-    wanted = version or (status_of(model).get("stable") or {}).get("version")
-    if wanted is None:
-        raise RefusedError(
-            f"{name} serves no version yet; wait for its first, or name one: {name}@1.0.0"
-        )
-    known = _known(model, rollouts, runs)
-    digests = known.get(wanted)
-    if digests is None:
-        versions = ", ".join(sorted(known, key=_order)) or "none"
-        raise RefusedError(f"no version {wanted} of {name} is known here; known are: {versions}")
+    wanted, digests = find_version(model, rollouts, runs, version)
     if len(digests) != 1:
         said = " and ".join(sorted(digests)) or "none"
         raise RefusedError(
@@ -61,6 +52,27 @@ def export(
         "metadata": _metadata(model["metadata"]),
         "spec": spec,
     }
+
+
+def find_version(
+    model: Object, rollouts: Sequence[Object], runs: Sequence[Object], version: str | None
+) -> tuple[str, set[str]]:
+    """Return the version, by default the one in charge, with the digests that are known of it.
+
+    Raises:
+        RefusedError: it is not known, or none is in charge.
+    """
+    name = model["metadata"]["name"]
+    wanted = version or (status_of(model).get("stable") or {}).get("version")
+    if wanted is None:
+        raise RefusedError(
+            f"{name} serves no version yet; wait for its first, or name one: {name}@1.0.0"
+        )
+    known = _known(model, rollouts, runs)
+    if wanted not in known:
+        versions = ", ".join(sorted(known, key=_order)) or "none"
+        raise RefusedError(f"no version {wanted} of {name} is known here; known are: {versions}")
+    return wanted, known[wanted]
 
 
 def _known(

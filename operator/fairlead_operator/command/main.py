@@ -30,6 +30,7 @@ from fairlead_operator.command.check_data import (
 )
 from fairlead_operator.command.cluster import Cluster, Object
 from fairlead_operator.command.completion import SHELLS, VARIABLE, complete_models, write_script
+from fairlead_operator.command.describe import describe, draw_lineage
 from fairlead_operator.command.documents import describe_models, describe_status, render
 from fairlead_operator.command.draw import draw, draw_models
 from fairlead_operator.command.export import export, split_target
@@ -419,8 +420,31 @@ def rollback(
         click.echo(ask(cluster, Action.ABORT, "Rollout", back.abort, why=why, patience=patience))
 
 
+_target_argument = click.argument(
+    "target", metavar="MODEL[@VERSION]", shell_complete=complete_models
+)
+
+
+@fairlead.command(name="describe")
+@_target_argument
+@_output_option()
+@_cluster_options
+def describe_version(cluster: Cluster, *, target: str, output: str) -> None:
+    """Show where a version is from and what became of it: rows, training, gate, rollouts.
+
+    Without VERSION: the one in charge.
+    """
+    name, version = split_target(target)
+    model = cluster.model(name)
+    lineage = describe(model, cluster.rollouts(name), cluster.training_runs(name), version)
+    if output != "table":
+        click.echo(render(lineage, output), nl=False)
+    else:
+        show(lambda _: draw_lineage(lineage))
+
+
 @fairlead.command(name="export")
-@click.argument("target", metavar="MODEL[@VERSION]", shell_complete=complete_models)
+@_target_argument
 @click.option(
     "-o",
     "--output",
