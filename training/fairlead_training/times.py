@@ -133,7 +133,7 @@ def _without_words(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def _whole(value: object) -> str:
     """Return a value as a text, a whole number without a point."""
-    return str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _as_numbers(column: "pd.Series[Any]") -> "pd.Series[Any] | None":

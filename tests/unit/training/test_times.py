@@ -213,3 +213,10 @@ def test_a_time_is_the_same_in_every_form_or_refused(seconds: list[int]) -> None
             assert all(moment.day <= 12 for moment in moments)
         else:
             assert times.tolist() == [second * 10**9 for second in seconds]
+
+
+@pytest.mark.parametrize("form", ["%Y", "%Y%m%d", "%d.%m.%Y"])
+def test_a_number_without_end_is_no_time_of_any_form(form: str) -> None:
+    read = read_times(series(2026.0, np.inf, -np.inf), "at", form=form)
+
+    assert "inf" in text(read)
