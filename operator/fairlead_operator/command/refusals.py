@@ -6,6 +6,7 @@ The operator has the last word.
 from collections.abc import Mapping
 from typing import Any
 
+from fairlead_operator.api.phases.model import Phase as ModelPhase
 from fairlead_operator.api.phases.rollout import ENDED, Phase
 from fairlead_operator.requests import Action
 
@@ -32,8 +33,8 @@ def refuse_for_model(action: Action, model: Object) -> str | None:
     name, spec, status = model["metadata"]["name"], model["spec"], status_of(model)
     if spec.get("suspend"):
         return f"{name} is suspended; set spec.suspend to false"
-    if action is not Action.RETRY:
-        return None
+    if action is not Action.RETRY or status.get("phase") == ModelPhase.ROLLING_OUT:
+        return None  # of what is in flight, the operator says whether it is the retry already
     left = {entry["version"] for entry in status.get("blocked") or ()}
     left |= {entry["version"] for entry in (status.get("refused"),) if entry}
     if not left:

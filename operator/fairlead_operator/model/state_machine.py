@@ -75,8 +75,14 @@ def decide(observed: Observed, rules: Sequence[Rule] = RULES) -> Decision:
     """Choose what should be true.  Total.  ``rules`` say what starts a training."""
     observed = _renew(_fold_training(_fold_rollout(_without_what_cannot_start(observed))))
     answers = tuple(_answer(request, observed) for request in observed.requests)
+    # What is under way already is accepted, and is not begun again.
     observed = dataclasses.replace(
-        observed, requests=tuple(answer.request for answer in answers if answer.accepted)
+        observed,
+        requests=tuple(
+            answer.request
+            for answer in answers
+            if answer.accepted and not _is_under_way(answer.request, observed)
+        ),
     )
     training, again = None, None
     rollout = _next_rollout(observed)
@@ -169,6 +175,9 @@ def _answer(request: Request, observed: Observed) -> Answer:
     else:
         refusal = f"{request.action} is asked of a Rollout, not of a Model"
     done = "a training starts" if request.action is Action.RETRAIN else "a rollout starts"
+    if observed.rollout is not None and _is_under_way(request, observed):
+        rollout = observed.rollout
+        done = f"{rollout.name} to {rollout.reference.version} is under way; nothing else starts"
     return Answer(request=request, accepted=refusal is None, message=refusal or done)
 
 
@@ -186,8 +195,9 @@ def _refuse_retry(observed: Observed) -> str | None:
     """Return why there is nothing to retry now, or None."""
     rollout = observed.rollout
     if rollout is not None and rollout.state is RunState.ACTIVE:
-        in_flight = f"{rollout.name} to {rollout.reference.version} is in flight"
-        return f"{in_flight}; ask again when it has ended"
+        if _tries(rollout, observed):
+            return None
+        return _refuse_in_flight(rollout, observed)
     if observed.rollout_lost:
         return "the Rollout that was deleted is restored first; ask again after that"
     if observed.waiting:
@@ -208,6 +218,45 @@ def _refuse_retry(observed: Observed) -> str | None:
     if not observed.blocked:
         return "no version was rolled back; there is nothing to retry"
     return None
+
+
+def _refuse_in_flight(rollout: CurrentRollout, observed: Observed) -> str:
+    """Say what is in flight in place of a retry, and whether it will be worth while to ask."""
+    version = rollout.reference.version
+    if rollout.asked_back:
+        return f"{rollout.name} goes back from {version}; ask again when it has ended"
+    in_flight = f"{rollout.name} to {version} is in flight"
+    if observed.blocked or observed.refused is not None:
+        return f"{in_flight}; ask again when it has ended"
+    return f"{in_flight}, and no version was rolled back before it; there is nothing to retry"
+
+
+def _is_under_way(request: Request, observed: Observed) -> bool:
+    """Tell whether what is asked for has begun: who asks twice has asked once."""
+    rollout = observed.rollout
+    return (
+        request.action is Action.RETRY
+        and rollout is not None
+        and rollout.state is RunState.ACTIVE
+        and _tries(rollout, observed)
+    )
+
+
+def _tries(rollout: CurrentRollout, observed: Observed) -> bool:
+    """Tell whether a rollout in flight tries what a retry would try.
+
+    That is the version that the spec pins; else the one that was rolled back last, which is
+    blocked no longer while it is tried again.  A candidate that the gate passed goes by itself.
+    """
+    if rollout.asked_back or rollout.trigger not in {Trigger.PINNED, Trigger.TRAINED}:
+        return False
+    if observed.pinned is not None:
+        wanted = {observed.pinned, *observed.alternatives}
+        tried = {version for version in wanted if not _in_charge(observed, version)}
+        return bool(tried) and tried <= set(rollout.in_play)
+    candidate = observed.candidate.version if observed.candidate is not None else None
+    is_again = not observed.blocked or candidate not in rollout.versions
+    return rollout.trigger == Trigger.TRAINED and observed.refused is None and is_again
 
 
 def _fold_rollout(observed: Observed) -> Observed:
@@ -510,13 +559,18 @@ def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase
         paused = observed.rollout is not None and observed.rollout.paused
         reason = Reason.PAUSED if paused else Reason.ROLLING_OUT
         return Phase.ROLLING_OUT, reason, _rolling_out(observed)
+    in_training = training or (
+        observed.training is not None and observed.training.state is RunState.ACTIVE
+    )
+    also = "".join(f"; {part}" for part in _say_training(observed, training=in_training))
     block = _block(observed, observed.pinned) if observed.pinned is not None else None
     chosen = observed.stable is not None and observed.stable.version in observed.alternatives
     if block is not None and not chosen:
         ways = "`fairlead retry MODEL` tries it again, or set another spec.version"
-        return Phase.BLOCKED, Reason.VERSION_BLOCKED, f"{_rolled_back(block)}; {ways}"
+        blocked = _rolled_back(block, most=_CAUSE // 2 if also else _CAUSE)
+        return Phase.BLOCKED, Reason.VERSION_BLOCKED, f"{blocked}; {ways}{also}"
     if observed.stable is not None and observed.refused is not None:
-        return Phase.SERVING, Reason.TARGET_REFUSED, observed.refused.message
+        return Phase.SERVING, Reason.TARGET_REFUSED, observed.refused.message + also
     in_charge = observed.stable.version if observed.stable is not None else ""
     changed = exchanged(
         observed.stable,
@@ -525,12 +579,9 @@ def _phase(observed: Observed, *, starting: bool, training: bool) -> tuple[Phase
         field=digest_field(in_charge, observed.alternatives),
     )
     if changed:
-        return Phase.SERVING, Reason.VERSION_CHANGED, changed
-    in_training = training or (
-        observed.training is not None and observed.training.state is RunState.ACTIVE
-    )
+        return Phase.SERVING, Reason.VERSION_CHANGED, changed + also
     if observed.stable is not None:
-        return Phase.SERVING, Reason.SERVING, _serving(observed, training=in_training)
+        return Phase.SERVING, Reason.SERVING, f"{in_charge} is in charge{also}"
     if in_training:
         message = f"the first version is being trained{_waiting(observed)}"
         return Phase.TRAINING, Reason.TRAINING, message
@@ -568,8 +619,8 @@ def _cannot_start(observed: Observed) -> str:
     return f"{begins} is not started, and is tried again: {observed.refusal[:_CAUSE]}"
 
 
-def _rolled_back(block: BlockedVersion) -> str:
-    return f"{block.version} was rolled back ({block.reason}: {block.message[:_CAUSE]})"
+def _rolled_back(block: BlockedVersion, *, most: int = _CAUSE) -> str:
+    return f"{block.version} was rolled back ({block.reason}: {block.message[:most]})"
 
 
 def _rolling_out(observed: Observed) -> str:
@@ -588,6 +639,8 @@ def _rolling_out(observed: Observed) -> str:
     elif rollout.starts:
         moves = f"{moves}: {rollout.message[:_CAUSE]}"
     parts = [f"{rollout.name} {moves}", *_next_in_line(observed, rollout)]
+    if observed.training is not None and observed.training.state is RunState.FAILED:
+        parts += _say_training(observed, training=False)
     if observed.refused is not None:
         parts.append(observed.refused.message)
     return "; ".join(parts)
@@ -626,14 +679,13 @@ def _corrected(observed: Observed) -> str:
     return f"; spec.data or spec.training has changed since it began: {way} train by it now"
 
 
-def _serving(observed: Observed, *, training: bool) -> str:
-    parts = [f"{observed.stable.version} is in charge" if observed.stable else ""]
+def _say_training(observed: Observed, *, training: bool) -> list[str]:
+    """Say what the last training came to, beside what else the Model says."""
+    last = observed.training
     if training:
-        parts.append(f"a training is under way{_waiting(observed)}")
-    elif observed.training is not None and observed.training.state is RunState.FAILED:
-        parts.append(
-            f"the last training failed ({observed.training.reason}: {observed.training.message})"
-        )
-    elif observed.gate is not None and not observed.gate.passed:
-        parts.append(f"the last training was not shipped: {observed.gate.message}")
-    return "; ".join(parts)
+        return [f"a training is under way{_waiting(observed)}"]
+    if last is not None and last.state is RunState.FAILED:
+        return [f"the last training failed ({last.reason}: {last.message})"]
+    if observed.gate is not None and not observed.gate.passed:
+        return [f"the last training was not shipped: {observed.gate.message}"]
+    return []

@@ -27,6 +27,7 @@ from fairlead_operator.api.phases.model import (
     RegistrationReason,
 )
 from fairlead_operator.api.phases.rollout import PodsReason, Trigger
+from fairlead_operator.api.phases.training_run import Reason as TrainingReason
 from fairlead_operator.api.promql import find_queries
 from fairlead_operator.attempts import Failure, describe
 from fairlead_operator.model.manifests import rollout_name, training_run_name
@@ -90,7 +91,11 @@ def report(
     )
     return Report(
         status=status.to_manifest(),
-        events=(*_announce_past(seen, decision), *_events(old, status, decision)),
+        events=(
+            *_announce_past(seen, decision),
+            *_announce_training(seen, decision),
+            *_events(old, status, decision),
+        ),
         look_again=_look_again(meta, seen, decision),
     )
 
@@ -367,6 +372,19 @@ def _announce_past(seen: Seen, decision: Decision) -> tuple[Event, ...]:
     if past is None or not is_gone or seen.status.phase is not None:
         return ()
     return (Event(reason=Reason.STABLE_VERSION_GONE, message=past.message, warning=True),)
+
+
+def _announce_training(seen: Seen, decision: Decision) -> tuple[Event, ...]:
+    """Announce once that a training failed, where the phase does not say it."""
+    training = seen.observed.training
+    if training is None or training.state is not RunState.FAILED:
+        return ()
+    if seen.observed.training_folded or decision.phase is Phase.FAILED:
+        return ()
+    if training.reason == TrainingReason.SUPERSEDED:
+        return ()
+    message = f"{training.name} failed ({training.reason}): {training.message}"
+    return (Event(reason=EventReason.TRAINING_FAILED, message=message, warning=True),)
 
 
 def _announce_answers(old: ModelStatus, new: ModelStatus) -> list[Event]:

@@ -40,6 +40,7 @@ class EventReason(StrEnum):
     GATE_PASSED = "GatePassed"
     PROMOTED = "Promoted"
     LOGIN_RENEWED = "LoginRenewed"
+    TRAINING_FAILED = "TrainingFailed"
 
 
 class RegistrationReason(StrEnum):

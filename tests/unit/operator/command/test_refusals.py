@@ -75,6 +75,21 @@ def test_refuse_for_model(
     assert (refusal or "") in (found or "")
 
 
+@pytest.mark.parametrize("spec", [{}, {"version": "1.4.0"}])
+@pytest.mark.parametrize("blocked", [[], ["1.3.0"]])
+def test_of_what_is_in_flight_the_operator_says_whether_it_is_the_retry(
+    spec: dict[str, Any], blocked: list[str]
+) -> None:
+    """A second retry was told that no version had been rolled back."""
+    asked = plain_model(**spec)
+    asked["status"] |= {
+        "phase": "RollingOut",
+        "blocked": [{"version": version} for version in blocked],
+    }
+
+    assert refuse_for_model(Action.RETRY, asked) is None
+
+
 @pytest.mark.parametrize(
     ("spec", "refusal"),
     [

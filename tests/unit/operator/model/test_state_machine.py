@@ -11,6 +11,7 @@ from fairlead_operator.api.phases.model import GateReason, Phase, Reason
 from fairlead_operator.model.past import unknown_past
 from fairlead_operator.model.state_machine import decide
 from fairlead_operator.model.states import (
+    CurrentRollout,
     Decision,
     Observed,
     RunState,
@@ -39,6 +40,13 @@ def started(decision: Decision) -> tuple[Target | None, str | None, str | None, 
         decision.supersede_by,
         decision.start_training and decision.start_training.trigger,
     )
+
+
+LONGEST = 1024  # of a condition's message
+
+
+def in_flight(current: CurrentRollout | None = None, **changes: Any) -> Observed:
+    return observed(**{"rollout": current or rollout(), "rollout_folded": False} | changes)
 
 
 @pytest.mark.parametrize(
@@ -503,6 +511,61 @@ def test_a_training_that_does_not_pass_changes_nothing() -> None:
     assert decision.start_rollout is None
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="the last that was rolled back"),
+        pytest.param({"blocked": blocked("1.0.9")}, id="and another before it"),
+        pytest.param({"pinned": "1.1.0", "rollout": rollout(trigger="pinned")}, id="a pin"),
+        pytest.param({"pinned": "1.1.0", "alternatives": ("1.2.0",),
+                      "rollout": rollout(versions=("1.1.0", "1.2.0"), trigger="pinned")},
+                     id="a trial"),
+        pytest.param({"candidate": reference("1.0.0")}, id="what was trained last is in charge"),
+    ],
+)  # fmt: skip
+def test_a_retry_that_is_asked_for_twice_is_one(changes: dict[str, Any]) -> None:
+    """The second was refused, and told to ask again once the first had ended."""
+    alone = decide(in_flight(**changes))
+
+    decision = decide(in_flight(requests=RETRY, **changes))
+
+    assert [(answer.accepted, answer.message) for answer in decision.answers] == [
+        (True, "r-2 to 1.1.0 is under way; nothing else starts")
+    ]
+    assert dataclasses.replace(decision, answers=()) == alone
+
+
+LOST = training(RunState.FAILED, reason="ColumnMissing", message="column up is not in the data")
+TOLD = "; the last training failed (ColumnMissing: column up is not in the data)"
+
+
+@pytest.mark.parametrize(
+    ("about", "reason"),
+    [
+        pytest.param(observed(training=LOST), "Serving", id="it serves"),
+        pytest.param(observed(training=LOST, pinned="1.1.0", blocked=blocked("1.1.0")),
+                     "VersionBlocked", id="it is blocked"),
+        pytest.param(observed(training=LOST, pinned="1.1.0",
+                              blocked=blocked("1.1.0", message="x" * 1000)),
+                     "VersionBlocked", id="it is blocked, for a long reason"),
+        pytest.param(observed(training=LOST, pinned="1.1.0", refused=refused("1.1.0")),
+                     "TargetRefused", id="its target came at a wrong time"),
+        pytest.param(observed(training=LOST, pinned="1.0.0", pinned_digest="sha256:x"),
+                     "VersionChanged", id="another artifact is asked for"),
+        pytest.param(in_flight(training=LOST), "RollingOut", id="a rollout is in flight"),
+    ],
+)  # fmt: skip
+def test_a_training_that_failed_is_told_whatever_the_model_does(
+    about: Observed, reason: str
+) -> None:
+    """Of a blocked Model nothing said that its retrain had failed."""
+    decision = decide(about)
+
+    assert decision.reason == reason
+    assert TOLD in decision.message
+    assert len(decision.message) <= LONGEST
+
+
 def test_deciding_twice_is_deciding_once() -> None:
     ended = training(RunState.SUCCEEDED, comparison=comparison())
     first = decide(observed(training=ended, training_folded=False))
@@ -562,7 +625,6 @@ def test_phase(about: Observed, phase: Phase, reason: str) -> None:
 
 
 LONG = "x" * 1000  # as a trainer, a gate or a pod may say it
-LONGEST = 1024  # of a condition's message
 
 
 @pytest.mark.parametrize(
@@ -634,8 +696,28 @@ def test_a_model_in_trouble_names_the_way_out(about: Observed, begins: str, ends
         pytest.param(observed(requests=RETRY, blocked=blocked("1.1.0"), rollout=None,
                               rollout_lost=True),
                      "restored first", id="retry: the current Rollout was deleted"),
-        pytest.param(observed(requests=RETRY, rollout=rollout(), rollout_folded=False),
-                     "r-2 to 1.1.0 is in flight", id="retry: a rollout is in flight"),
+        pytest.param(in_flight(requests=RETRY, blocked=blocked("1.0.9"),
+                               candidate=reference("1.1.0")),
+                     "r-2 to 1.1.0 is in flight; ask again when it has ended",
+                     id="retry: the next candidate is in flight"),
+        pytest.param(in_flight(rollout("1.2.0", trigger="hand"), requests=RETRY),
+                     "r-2 to 1.2.0 is in flight, and no version was rolled back before it",
+                     id="retry: what a person started is in flight, and nothing is blocked"),
+        pytest.param(in_flight(rollout("1.2.0", trigger="hand"), requests=RETRY,
+                               blocked=blocked("1.1.0")),
+                     "r-2 to 1.2.0 is in flight; ask again",
+                     id="retry: what a person started is in flight"),
+        pytest.param(in_flight(requests=RETRY, candidate=reference("1.2.0"),
+                               refused=refused("1.2.0")),
+                     "r-2 to 1.1.0 is in flight; ask again when it has ended",
+                     id="retry: of what came while another is in flight"),
+        pytest.param(in_flight(rollout(asked_back=True), requests=RETRY),
+                     "r-2 goes back from 1.1.0; ask again when it has ended",
+                     id="retry: its rollout is on its way back"),
+        pytest.param(in_flight(rollout(versions=("1.1.0", "1.2.0"), trigger="pinned",
+                                       out=frozenset({"1.2.0"})),
+                               requests=RETRY, pinned="1.1.0", alternatives=("1.2.0",)),
+                     "r-2 to 1.1.0 is in flight", id="retry: one that has left its trial"),
         pytest.param(observed(requests=(Request(action=Action.PAUSE, text="p"),)),
                      "asked of a Rollout", id="pause: not of a Model"),
     ],

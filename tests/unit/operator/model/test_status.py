@@ -363,6 +363,8 @@ PROMOTED = seen(
 )
 BLOCKED = seen(observed(pinned="1.1.0", blocked=blocked("1.1.0")), status=SERVES)
 EXCHANGED = seen(observed(pinned="1.0.0", pinned_digest="sha256:x"), status=SERVES)
+LOST = training(RunState.FAILED, reason="ColumnMissing", message="no column up")
+AWAY = training(RunState.FAILED, reason="Superseded", message="the spec was corrected")
 TOLD = ModelStatus.model_validate(say(EXCHANGED).status)
 
 
@@ -374,6 +376,18 @@ TOLD = ModelStatus.model_validate(say(EXCHANGED).status)
                      id="a candidate passed the gate"),
         pytest.param(PROMOTED, [("Promoted", False)], id="another version is in charge"),
         pytest.param(BLOCKED, [("VersionBlocked", True)], id="a version is blocked"),
+        pytest.param(seen(observed(training=LOST, training_folded=False), status=SERVES),
+                     [("TrainingFailed", True)], id="a training failed"),
+        pytest.param(seen(observed(training=LOST), status=SERVES), [], id="which is told once"),
+        pytest.param(seen(observed(training=AWAY, training_folded=False), status=SERVES), [],
+                     id="a training made way"),
+        pytest.param(seen(observed(training=LOST, training_folded=False, pinned="1.1.0",
+                                   blocked=blocked("1.1.0")),
+                          status=SERVES.model_copy(update={"phase": "Blocked"})),
+                     [("TrainingFailed", True)], id="a training failed while it was blocked"),
+        pytest.param(seen(observed(training=LOST, training_folded=False, stable=None,
+                                   rollout=None)),
+                     [("ColumnMissing", True)], id="the first training failed"),
         pytest.param(EXCHANGED, [("VersionChanged", True)], id="another artifact is asked for"),
         pytest.param(dataclasses.replace(EXCHANGED, status=TOLD), [], id="which was told before"),
         pytest.param(seen(observed(), status=SERVES, unregistered="it was deleted"),
