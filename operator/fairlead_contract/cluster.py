@@ -9,6 +9,7 @@ LABEL_COMPONENT: Final = "fairlead.dev/component"
 LABEL_MODEL: Final = "fairlead.dev/model"
 ROUTE: Final = "route"  # component: what carries the route of a Model
 SERVER: Final = "server"  # component: what serves a version
+PROXY: Final = "gateway"  # component: what the gateway of a namespace consists of
 
 # The route of a Model, operator to agent: a ConfigMap of this name, the document under this key.
 ROUTE_SUFFIX: Final = "-route"

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from fairlead_contract.cluster import GATEWAY
+from fairlead_contract.cluster import GATEWAY, LABEL_COMPONENT, PROXY
 from fairlead_serving.gateway.settings import Settings
 from support.fake_api import FakeApi
 from support.gateway import (
@@ -21,6 +21,12 @@ from support.gateway import (
 
 OLD, NEW = "1.0.0", "1.1.0"
 READY = {"ready": True, "serving": True, "terminating": False}
+
+
+def reports_config_map() -> dict[str, Any]:
+    """Build what the operator makes for the agents to report in."""
+    labels = {LABEL_COMPONENT: PROXY}
+    return {"metadata": {"name": GATEWAY, "namespace": NAMESPACE, "labels": labels}, "data": {}}
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

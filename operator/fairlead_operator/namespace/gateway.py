@@ -28,8 +28,8 @@ _BOOTSTRAP: Final = f"{cluster.GATEWAY_DIRECTORY}/bootstrap.json"
 
 def build_gateway(namespace: str, *, images: Images, replicas: int) -> tuple[dict[str, Any], ...]:
     """Build everything the gateway of a namespace needs, in the order it is applied."""
-    meta = {"name": GATEWAY_NAME, "namespace": namespace, "labels": component_labels("gateway")}
-    selector = component_labels("gateway")
+    meta = {"name": GATEWAY_NAME, "namespace": namespace, "labels": component_labels(cluster.PROXY)}
+    selector = component_labels(cluster.PROXY)
     return (
         {
             "apiVersion": "v1",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fairlead_contract.cluster import PROXY
 from fairlead_operator.api.group import GATEWAY_NAME
 from fairlead_operator.kube.metadata import component_labels
 from fairlead_operator.kube.owned import remove_owned
@@ -23,13 +24,13 @@ async def tidy_gateway(namespace: str, kube: Kube) -> None:
         meta = {
             "name": GATEWAY_NAME,
             "namespace": namespace,
-            "labels": component_labels("gateway"),
+            "labels": component_labels(PROXY),
         }
         for kind in _PARTS:
             await remove_owned({"kind": kind, "metadata": meta}, kube)
         return
     reports = await kube.get("ConfigMap", namespace, GATEWAY_NAME)
-    pods = await kube.list("Pod", namespace, component_labels("gateway"))
+    pods = await kube.list("Pod", namespace, component_labels(PROXY))
     alive = {pod["metadata"]["name"] for pod in pods}
     gone: dict[str, str | None] = {}
     for key in sorted((reports or {}).get("data") or {}):

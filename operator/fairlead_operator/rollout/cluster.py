@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from fairlead_contract.cluster import ROUTE, SERVER, route_name
+from fairlead_contract.cluster import PROXY, ROUTE, SERVER, route_name
 from fairlead_operator.api.autoscaling import Autoscaling
 from fairlead_operator.api.gateway import GatewaySpec
 from fairlead_operator.api.group import GATEWAY_NAME, LABEL_VERSION
@@ -173,7 +173,7 @@ async def look_at_cluster(
         kube.list("Pod", namespace, labels),
         kube.get("ConfigMap", namespace, route_name(model)),
         kube.get("ConfigMap", namespace, GATEWAY_NAME),
-        kube.list("Pod", namespace, component_labels("gateway")),
+        kube.list("Pod", namespace, component_labels(PROXY)),
         _look_at_http_route(model, namespace, kube, gateway=gateway, now=now),
     )
     scalers = await _look_at_scalers(namespace, labels, kube, scaling=scaling)

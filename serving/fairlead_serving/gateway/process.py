@@ -23,17 +23,16 @@ from fairlead_serving.gateway.settings import SERVICE_ACCOUNT, Settings
 from fairlead_serving.gateway.xds.ads import AdsServer
 
 
-def selections(namespace: str) -> tuple[Selection, Selection]:
-    """Select what is watched: the routes, and the endpoints of the model servers."""
+def selections(namespace: str) -> tuple[Selection, Selection, Selection]:
+    """Select what is watched: routes, endpoints of the model servers, and what was reported."""
+    config_maps = f"/api/v1/namespaces/{namespace}/configmaps"
     return (
-        Selection(
-            path=f"/api/v1/namespaces/{namespace}/configmaps",
-            labels=f"{cluster.LABEL_COMPONENT}={cluster.ROUTE}",
-        ),
+        Selection(path=config_maps, labels=f"{cluster.LABEL_COMPONENT}={cluster.ROUTE}"),
         Selection(
             path=f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
             labels=f"{cluster.LABEL_COMPONENT}={cluster.SERVER}",
         ),
+        Selection(path=config_maps, labels=f"{cluster.LABEL_COMPONENT}={cluster.PROXY}"),
     )
 
 
@@ -74,11 +73,12 @@ async def running(
         await ads.start(agent)
         await web_server.setup()
         await web.TCPSite(web_server, settings.ports.bind, settings.ports.agent).start()
-        routes, slices = selections(settings.namespace)
+        routes, slices, reports = selections(settings.namespace)
         task = asyncio.create_task(
             _run_all(
                 follow(client, routes, agent.see_routes),
                 follow(client, slices, agent.see_slices),
+                follow(client, reports, reporter.see),
                 reporter.run(),
                 guard.run(agent.trip),
             )

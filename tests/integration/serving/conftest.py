@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from fairlead_contract.cluster import GATEWAY
 from fairlead_serving.gateway.cluster.kubernetes import Patience
 from fairlead_serving.gateway.process import running
 from support.fake_api import FakeApi
-from support.gateway import NAMESPACE, Caller, EnvoyProcess, local_settings, model_server
-from support.gateway_world import NEW, OLD, READY, World
+from support.gateway import Caller, EnvoyProcess, local_settings, model_server
+from support.gateway_world import NEW, OLD, READY, World, reports_config_map
 
 
 @pytest.fixture
@@ -21,9 +20,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with model_server(OLD) as old, model_server(NEW) as new:
         servers = {OLD: old, NEW: new}
         world = World(api=api, settings=local_settings(tmp_path, api), servers=servers)
-        await api.apply(
-            "configmaps", {"metadata": {"name": GATEWAY, "namespace": NAMESPACE}, "data": {}}
-        )
+        await api.apply("configmaps", reports_config_map())
         await world.pods(OLD, READY)
         await world.pods(NEW, READY)
         await world.route({NEW: 10, OLD: 90})

@@ -27,7 +27,7 @@ from support.gateway import (
     is_ready,
     service_of,
 )
-from support.gateway_world import NEW, OLD, READY, World
+from support.gateway_world import NEW, OLD, READY, World, reports_config_map
 
 pytestmark = pytest.mark.integration
 
@@ -140,6 +140,16 @@ async def test_a_host_that_moves_from_model_to_model_is_always_served(
 
 async def _is_without_error(gateway: World, model: str) -> bool:
     return "error" not in gateway.applied(model)
+
+
+async def test_what_somebody_deleted_of_the_reports_is_reported_again(gateway: World) -> None:
+    revision = await gateway.route({NEW: 50, OLD: 50})
+    await gateway.until_applied(revision)
+
+    await gateway.api.remove("configmaps", NAMESPACE, GATEWAY)
+    await gateway.api.apply("configmaps", reports_config_map())
+
+    await gateway.until_applied(revision)
 
 
 async def test_the_applied_route_is_reported(gateway: World) -> None:

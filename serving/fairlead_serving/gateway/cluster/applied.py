@@ -1,7 +1,8 @@
 """Tell the operator which routes are in force: keys of the ConfigMap `fairlead-gateway`.
 
 One key per Model and gateway pod.  A report that cannot be written is tried again until it is
-written or a newer one takes its place.
+written or a newer one takes its place.  The ConfigMap is watched, so what somebody deletes of it is
+written again.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from datetime import datetime
 
 from fairlead_contract.cluster import GATEWAY, report_key
 from fairlead_serving.gateway.cluster.backoff import Backoff
-from fairlead_serving.gateway.cluster.kubernetes import ApiError, KubernetesClient
+from fairlead_serving.gateway.cluster.kubernetes import ApiError, KubernetesClient, Manifest
 from fairlead_serving.gateway.routes.route import Route
 from fairlead_serving.gateway.routes.trips import Tripped
 
@@ -93,8 +94,10 @@ class Reporter:
         self._client = client
         self._path = f"/api/v1/namespaces/{namespace}/configmaps/{GATEWAY}"
         self._pod = pod
-        self._wanted: Mapping[str, Applied] = {}
+        self._wanted: Mapping[str, Applied] | None = None  # None: nothing is known yet
         self._said: Mapping[str, Applied] = {}
+        self._written: dict[str, str] = {}  # this pod's keys
+        self._is_sure = False  # that these are the keys that are there
         self._news = asyncio.Event()
 
     def report(self, applied: Mapping[str, Applied]) -> None:
@@ -102,41 +105,54 @@ class Reporter:
         self._wanted = dict(applied)
         self._news.set()
 
+    def see(self, config_maps: Mapping[str, Manifest]) -> None:
+        """Take the ConfigMap as it is, among copies of it; look again where it is not as written.
+
+        Somebody may have deleted it, and it was made anew and empty.  While there is none, the one
+        that comes is news.
+        """
+        found = config_maps.get(GATEWAY)
+        if found is not None and self._own(found) != self._written:
+            self._is_sure = False  # or older than what was written last, which a look tells
+            self._news.set()
+
     async def run(self) -> None:
         """Write until cancelled."""
         backoff = Backoff()
-        written: dict[str, str] | None = None
         while True:
             await self._news.wait()
             self._news.clear()
+            if self._wanted is None:
+                continue
             try:
-                if written is None:
-                    self._said, written = {}, await self._read()
-                await self._write(written)
+                await self._write(self._wanted)
                 backoff.reset()
             except ApiError as error:
                 logger.warning("cannot report the applied routes, will try again: %s", error)
-                written = None  # nobody knows for sure what was written
+                self._is_sure = False  # nobody knows for sure what was written
                 self._news.set()
                 await asyncio.sleep(backoff.next_delay(at_least=error.retry_after))
 
-    async def _read(self) -> dict[str, str]:
-        data = (await self._client.get(self._path)).get("data") or {}
+    def _own(self, config_map: Manifest) -> dict[str, str]:
+        data = config_map.get("data") or {}
         return {key: text for key, text in data.items() if key.endswith(f".{self._pod}")}
 
-    async def _write(self, written: dict[str, str]) -> None:
-        wanted = self._wanted
+    async def _write(self, wanted: Mapping[str, Applied]) -> None:
+        if not self._is_sure:
+            self._is_sure, self._said = True, {}  # what is seen from now on may be newer
+            self._written = self._own(await self._client.get(self._path))
         unchanged = frozenset(
             model
             for model, each in wanted.items()
             if (said := self._said.get(model)) is each or said == each
         )
-        patch = difference(wanted, written, pod=self._pod, unchanged=unchanged)
+        patch = difference(wanted, self._written, pod=self._pod, unchanged=unchanged)
+        # Before it is sent: the watch may tell of it before its answer is here.
+        for key, text in patch.items():
+            if text is None:
+                self._written.pop(key, None)
+            else:
+                self._written[key] = text
         if patch:
             await self._client.merge_patch(self._path, {"data": patch})
         self._said = wanted
-        for key, text in patch.items():
-            if text is None:
-                written.pop(key, None)
-            else:
-                written[key] = text

@@ -4,7 +4,7 @@ from fairlead_serving.gateway.cluster.kubernetes import Selection
 from fairlead_serving.gateway.process import selections
 
 
-def test_routes_and_endpoints_of_one_namespace_are_watched() -> None:
+def test_routes_endpoints_and_reports_of_one_namespace_are_watched() -> None:
     assert selections("energy") == (
         Selection(
             path="/api/v1/namespaces/energy/configmaps", labels="fairlead.dev/component=route"
@@ -12,5 +12,8 @@ def test_routes_and_endpoints_of_one_namespace_are_watched() -> None:
         Selection(
             path="/apis/discovery.k8s.io/v1/namespaces/energy/endpointslices",
             labels="fairlead.dev/component=server",
+        ),
+        Selection(
+            path="/api/v1/namespaces/energy/configmaps", labels="fairlead.dev/component=gateway"
         ),
     )

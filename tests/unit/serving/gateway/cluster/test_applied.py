@@ -1,12 +1,17 @@
 """What the operator is told, and when a key is written again."""
 
+import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from fairlead_serving.gateway.cluster.applied import Applied, difference
+from fairlead_contract.cluster import GATEWAY
+from fairlead_serving.gateway.cluster.applied import Applied, Reporter, difference
+from fairlead_serving.gateway.cluster.kubernetes import Manifest
 from fairlead_serving.gateway.routes.route import Route, Version
 
 NOW = datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)
@@ -85,3 +90,95 @@ def test_what_is_unchanged_is_neither_written_again_nor_removed() -> None:
     patch = difference({"m": applied}, {"m.p": "{}"}, pod="p", unchanged=frozenset({"m"}))
 
     assert patch == {}
+
+
+class Cluster:
+    """The ConfigMap, and a watch of it that tells the agent when it is told to."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, str] = {}
+        self.asked: list[str] = []
+
+    async def get(self, _: str) -> Manifest:
+        self.asked.append("get")
+        return self.item()
+
+    async def merge_patch(self, _: str, patch: Manifest) -> None:
+        self.asked.append("patch")
+        self.data.update(patch["data"])
+
+    def item(self) -> Manifest:
+        return {"data": dict(self.data)}
+
+
+@contextlib.asynccontextmanager
+async def reporting(cluster: Cluster) -> AsyncIterator[Reporter]:
+    reporter = Reporter(cluster, namespace="n", pod="p")  # type: ignore[arg-type]
+    task = asyncio.create_task(reporter.run())
+    yield reporter
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def turns() -> None:
+    """Let what is ready run: nothing here waits for anything else."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param({}, id="deleted and made anew"),
+        pytest.param({"m.q": "{}"}, id="this pod's keys"),
+        pytest.param({"m.p": "{}", "m.q": "{}"}, id="written over"),
+    ],
+)
+async def test_what_somebody_took_away_is_written_again_without_a_new_route(
+    left: dict[str, str],
+) -> None:
+    cluster, applied = Cluster(), Applied(route=ROUTE, at=NOW)
+    async with reporting(cluster) as reporter:
+        reporter.report({"m": applied})
+        await turns()
+        cluster.data = dict(left)
+        reporter.see({GATEWAY: cluster.item()})
+        await turns()
+
+    assert cluster.data == {**left, "m.p": applied.to_text()}
+
+
+async def test_what_is_there_as_written_costs_no_call() -> None:
+    cluster, applied = Cluster(), Applied(route=ROUTE, at=NOW)
+    async with reporting(cluster) as reporter:
+        reporter.report({"m": applied})
+        await turns()
+        reporter.see({GATEWAY: cluster.item()})
+        reporter.see({GATEWAY: {"data": {**cluster.item()["data"], "m.q": "{}"}}})
+        reporter.see({"a-copy": {"data": {}}})
+        reporter.see({})
+        await turns()
+
+    assert cluster.asked == ["get", "patch"]
+
+
+async def test_an_old_view_of_it_costs_a_look_and_no_write() -> None:
+    cluster = Cluster()
+    async with reporting(cluster) as reporter:
+        reporter.report({"m": Applied(route=ROUTE, at=NOW)})
+        await turns()
+        reporter.see({GATEWAY: {"data": {}}})
+        await turns()
+
+    assert cluster.asked == ["get", "patch", "get"]
+
+
+async def test_what_an_earlier_agent_of_the_pod_wrote_stays_until_routes_are_known() -> None:
+    cluster = Cluster()
+    cluster.data = {"m.p": json.dumps(IN_FORCE)}
+    async with reporting(cluster) as reporter:
+        reporter.see({GATEWAY: cluster.item()})
+        await turns()
+
+    assert cluster.asked == []
