@@ -276,6 +276,17 @@ async def test_reports_of_gateway_pods_that_are_gone_are_removed(serving: World)
     assert set(data) == {f"nsw-price.{GATEWAY_POD}"}
 
 
+async def test_reports_that_somebody_made_immutable_are_exchanged(serving: World) -> None:
+    place = ("ConfigMap", NAMESPACE, "fairlead-gateway")
+    before = serving.kube.objects[place]["metadata"]["uid"]
+    put(serving, "ConfigMap", "fairlead-gateway", immutable=True)
+    await serving.run()
+
+    live = serving.kube.objects[place]
+    assert "immutable" not in live
+    assert live["metadata"]["uid"] != before
+
+
 async def test_the_gateway_goes_with_the_last_model(serving: World) -> None:
     await serving.kube.delete("Model", NAMESPACE, "nsw-price")
     serving.deliver()

@@ -71,7 +71,13 @@ class Wakeup:
             case "Secret":
                 return self._login_changed(namespace, deleted=deleted)
             case "ConfigMap" if name == GATEWAY_NAME and not deleted:
-                return self._gateway_reported(namespace, body.get("data") or {})
+                told = self._gateway_reported(namespace, body.get("data") or {})
+                if not body.get("immutable"):
+                    return told
+                # Nobody can report in it any more: a Model's look exchanges it.
+                return told | {
+                    Key("Model", namespace, each) for each in self._models.get(namespace, ())
+                }
         if (meta.get("labels") or {}).get(LABEL_COMPONENT) == "gateway" or name == GATEWAY_NAME:
             return self._gateway_changed(body, namespace, deleted=deleted)
         return self._child_changed(meta)

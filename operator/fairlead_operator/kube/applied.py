@@ -36,7 +36,12 @@ def signature(body: Mapping[str, Any]) -> str | None:
 
 def is_applied(signed: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """Tell whether the live object was applied from this manifest and still has all of it."""
-    return _has(live, signed)
+    return _has(live, signed) and not is_sealed(signed, live)
+
+
+def is_sealed(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Tell whether somebody has made the ConfigMap or Secret immutable."""
+    return live.get("immutable") is True and manifest.get("immutable") is not True
 
 
 def _has(live: Any, wanted: Any) -> bool:

@@ -21,6 +21,7 @@ from fairlead_operator.api.group import (
     MANAGED_BY,
 )
 from fairlead_operator.errors import ConflictError, SealedError, TakenError
+from fairlead_operator.kube.applied import is_sealed
 from fairlead_operator.kube.metadata import Owner, component_labels, preview_name, version_name
 from fairlead_operator.ports import Kube
 
@@ -64,8 +65,8 @@ async def apply_owned(
 ) -> dict[str, Any]:
     """Apply to nothing or to what is ours; ``live`` is what is known of the object.
 
-    What is ours and was made immutable is exchanged: a route that could not be written any more
-    would leave the traffic where it is.
+    What is ours and was made immutable is exchanged, also where we write nothing into it: a route
+    or reports that could not be written any more would leave the traffic where it is.
 
     Raises:
         TakenError: an object of that name is not ours.
@@ -84,12 +85,16 @@ async def _write(
     manifest: Mapping[str, Any], live: Mapping[str, Any] | None, api: Kube
 ) -> dict[str, Any]:
     try:
-        return await api.apply(_bound(manifest, live))
+        applied = await api.apply(_bound(manifest, live))
     except SealedError:
         if live is None:
             raise
-        meta = live["metadata"]
-        await api.delete(manifest["kind"], meta["namespace"], meta["name"], uid=meta["uid"])
+    else:
+        if not is_sealed(manifest, applied):
+            return applied
+        live = applied
+    meta = live["metadata"]
+    await api.delete(manifest["kind"], meta["namespace"], meta["name"], uid=meta["uid"])
     return await api.apply(_bound(manifest, None))
 
 

@@ -226,6 +226,16 @@ def test_a_gateway_report_wakes_only_the_models_it_is_about() -> None:
     assert wakeup.keys_for(second, deleted=False) == {ROLLOUT}
 
 
+def test_reports_that_were_made_immutable_wake_the_models_there() -> None:
+    wakeup = Wakeup()
+    wakeup.keys_for(body("Model", "m"), deleted=False)
+    reports = body("ConfigMap", "fairlead-gateway", data={"m.pod-a": "1"})
+    wakeup.keys_for(reports, deleted=False)
+
+    assert wakeup.keys_for(reports, deleted=False) == set()
+    assert MODEL in wakeup.keys_for({**reports, "immutable": True}, deleted=False)
+
+
 def test_a_gateway_pod_wakes_every_rollout_in_flight_of_its_namespace() -> None:
     wakeup = Wakeup()
     wakeup.keys_for(rollout("Progressing"), deleted=False)

@@ -163,6 +163,17 @@ async def test_ours_is_exchanged_where_it_was_made_immutable(api: FakeKube, know
     assert live["metadata"]["uid"] != sealed["metadata"]["uid"]
 
 
+async def test_ours_is_exchanged_though_others_write_what_is_in_it(api: FakeKube) -> None:
+    without = {key: value for key, value in SETTINGS_MAP.items() if key != "data"}
+    sealed = api.put({**without, "immutable": True})
+
+    await apply_owned(without, sealed, api)
+
+    live = api.objects["ConfigMap", "energy", "web"]
+    assert live.get("immutable") is None
+    assert live["metadata"]["uid"] != sealed["metadata"]["uid"]
+
+
 async def test_what_is_refused_otherwise_is_not_exchanged(api: FakeKube) -> None:
     live = api.put({**SETTINGS_MAP, "data": {"a": "1"}, "immutable": True})
     api.refusing["ConfigMap", "web"] = ClusterRefusalError("422 denied by a policy")
