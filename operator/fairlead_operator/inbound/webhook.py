@@ -11,6 +11,7 @@ whichever leads.
 
 import asyncio
 import hmac
+import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -65,7 +66,8 @@ class Webhook:
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=_BODY_LIMIT)
-        application.router.add_post("/alerts", self.handle)
+        for path in ("/alerts", "/alerts/"):
+            application.router.add_post(path, self.handle)
         return application
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -85,7 +87,7 @@ class Webhook:
     async def _answer(self, request: web.Request, received: datetime) -> web.Response:
         try:
             async with asyncio.timeout(_BODY_SECONDS):
-                body = await request.json()
+                body = json.loads(await request.read())  # UTF-8, whatever charset is said
             alerts = parse_alerts(body, self._labels)
         except TimeoutError:
             return _refuse(408, "slow", f"the body did not arrive within {_BODY_SECONDS:g} s")
@@ -93,6 +95,8 @@ class Webhook:
             return _refuse(413, "too_large", f"the body is larger than {_BODY_LIMIT:,} bytes")
         except NotAlertmanagerError as error:
             return _refuse(400, "malformed", str(error))
+        except web.RequestPayloadError:
+            return _refuse(400, "malformed", "the body is not what its Content-Encoding says")
         except (ValueError, RecursionError):
             return _refuse(400, "malformed", "the body is not JSON")
         outcomes = await self._act_on(alerts, received)
@@ -177,8 +181,9 @@ class Webhook:
         _LOGGER.info("alert asks for a rollback", extra={"rollout": key.name, "alert": alert.name})
 
     def _authentic(self, header: str) -> bool:
-        expected = f"Bearer {self._token}".encode()
-        return hmac.compare_digest(header.encode("utf-8", "surrogateescape"), expected)
+        scheme, _, token = header.partition(" ")
+        told = token.strip(" ").encode("utf-8", "surrogateescape")
+        return scheme.lower() == "bearer" and hmac.compare_digest(told, self._token.encode())
 
 
 def _phase(body: Mapping[str, Any]) -> str:

@@ -97,4 +97,4 @@ def _later(status: HTTPStatus, message: str, *, seconds: int) -> Response:
 
 def _bearer(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token if scheme == "Bearer" else ""
+    return token.strip(" ") if scheme.lower() == "bearer" else ""

@@ -1,6 +1,6 @@
 """The webhook: who may ask, what it does, and what it says it did.
 
-The handler is called in place: no socket.
+The handler is called in place, without a socket, but where the HTTP server itself reads the body.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
 from fairlead_operator.alert_labels import AlertLabels
 from fairlead_operator.errors import ClusterRefusalError, TransientError
@@ -75,6 +75,51 @@ async def test_an_alert_on_the_candidate_asks_its_rollout_back(world: World) -> 
     assert (status, answer["alerts"][0]["outcome"]) == (200, "rollback")
     assert json.loads(annotation(world) or "")["message"] == "FairleadVersionSlow: p95 900 ms"
     assert woken == [ROLLOUT]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf8mb4", "base64", "latin-1"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+async def test_json_is_read_whatever_charset_is_said(
+    world: World, charset: str, mark: bytes
+) -> None:
+    made = make_mocked_request(
+        "POST",
+        "/alerts",
+        headers={
+            "Authorization": "Bearer token",
+            "Content-Type": f"application/json; charset={charset}",
+        },
+    )
+    made._read_bytes = mark + json.dumps(body(alert())).encode()
+
+    response = await webhook(world).handle(made)
+
+    assert response.status == 200
+    assert annotation(world) is not None
+
+
+@pytest.mark.parametrize("path", ["/alerts", "/alerts/"])
+async def test_the_scheme_and_the_path_are_read_as_http_has_them(world: World, path: str) -> None:
+    async with TestClient(TestServer(webhook(world).application())) as client:
+        response = await client.post(
+            path, json=body(alert()), headers={"Authorization": "bearer token"}
+        )
+
+        assert response.status == 200
+    assert annotation(world) is not None
+
+
+async def test_a_body_that_is_not_packed_as_it_says_is_refused(world: World) -> None:
+    async with TestClient(TestServer(webhook(world).application())) as client:
+        response = await client.post(
+            "/alerts",
+            data=json.dumps(body(alert())).encode(),
+            headers={"Authorization": "Bearer token", "Content-Encoding": "gzip"},
+        )
+
+        assert response.status == 400
+        assert (await response.json())["error"] == "the body is not what its Content-Encoding says"
+    assert annotation(world) is None
 
 
 async def test_an_alert_of_grafana_asks_the_rollout_back(world: World) -> None:
@@ -227,11 +272,11 @@ async def test_a_body_that_is_too_large_or_too_slow_is_refused(world: World) -> 
     class Huge:
         headers: ClassVar = {"Authorization": "Bearer token"}
 
-        async def json(self) -> Any:
+        async def read(self) -> Any:
             raise web.HTTPRequestEntityTooLarge(max_size=1, actual_size=2)
 
     class Slow(Huge):
-        async def json(self) -> Any:
+        async def read(self) -> Any:
             raise TimeoutError
 
     receiver = webhook(world)

@@ -60,6 +60,7 @@ async def test_feedback_is_accepted() -> None:
     ("authorization", "status"),
     [
         pytest.param("Bearer right", 202, id="the token"),
+        pytest.param("bearer  right", 202, id="in small letters"),
         pytest.param("Bearer wrong", 401, id="another"),
         pytest.param("right", 401, id="no scheme"),
         pytest.param("", 401, id="none"),
